@@ -1,0 +1,234 @@
+"""Padding and output sizes of every windowed operation, written once.
+
+One `Axis` describes how a window of `kernel` taps walks along one spatial axis; ops, receptive
+fields and lessons all read it. Sizes follow TensorFlow: 'same' gives ceil(size / stride) outputs
+and puts the odd padding cell at the bottom and right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import index
+from typing import Any, NamedTuple
+
+Pair = tuple[int, int]
+Sides = tuple[Pair, Pair]
+"""Cells on each side: ((top, bottom), (left, right))."""
+Padding = str | Sides
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How windows lie along one axis.
+
+    Output u reads the inputs u*stride - before + t*dilation for taps t = 0 .. kernel-1; those
+    outside 0 .. size-1 are padding. A transposed convolution uses the same relation with `size`
+    and `out` naming its output and its input.
+    """
+
+    size: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    before: int = 0
+    after: int = 0
+
+    @property
+    def extent(self) -> int:
+        """Cells from the first tap to the last, both included: (kernel - 1)*dilation + 1."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    @property
+    def padded(self) -> int:
+        return self.before + self.size + self.after
+
+    @property
+    def out(self) -> int:
+        """Number of window positions: floor((before + size + after - extent) / stride) + 1."""
+        return (self.padded - self.extent) // self.stride + 1
+
+    def tap(self, t: int) -> tuple[slice, slice]:
+        """Which inputs tap t reads without padding, and which outputs read them.
+
+        Returns two slices of equal length, (inputs, outputs).
+
+        >>> Axis(size=5, kernel=3, before=1, after=1).tap(0)
+        (slice(0, 4, 1), slice(1, 5, None))
+        """
+        offset = t * self.dilation - self.before
+        first = max(0, -(offset // self.stride))
+        last = min(self.out, (self.size - 1 - offset) // self.stride + 1)
+        last = max(first, last)
+        start = first * self.stride + offset
+        stop = start + (last - first - 1) * self.stride + 1 if last > first else start
+        return slice(start, stop, self.stride), slice(first, last)
+
+
+class Window(NamedTuple):
+    """The two axes of one windowed operation."""
+
+    rows: Axis
+    cols: Axis
+
+    @property
+    def out(self) -> Pair:
+        return self.rows.out, self.cols.out
+
+    @property
+    def padding(self) -> Sides:
+        return (self.rows.before, self.rows.after), (self.cols.before, self.cols.after)
+
+    @property
+    def padded(self) -> bool:
+        """Whether any cell outside the input is read."""
+        return any(map(any, self.padding))
+
+
+def pair(value: Any, name: str, minimum: int = 1) -> Pair:
+    """An int or a (height, width) pair, as a pair.
+
+    >>> pair(3, "strides"), pair((2, 1), "strides")
+    ((3, 3), (2, 1))
+    """
+    entries = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
+    if entries is None and hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
+        entries = tuple(value.tolist())
+    if entries is None:
+        entries = (value, value)
+    if len(entries) != 2:
+        raise ValueError(f"{name} must be an int or a (height, width) pair, got {value!r}")
+    height, width = (_integer(entry, name, value, "an int or a (height, width) pair") for entry in entries)
+    if min(height, width) < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+    return height, width
+
+
+def parse_padding(value: Any, name: str = "padding") -> Padding:
+    """'valid', 'same' or ((top, bottom), (left, right)), checked.
+
+    >>> parse_padding("same"), parse_padding(((1, 0), (2, 2)))
+    ('same', ((1, 0), (2, 2)))
+    """
+    rule = f"{name} must be 'valid', 'same' or ((top, bottom), (left, right))"
+    if isinstance(value, str):
+        if value.lower() not in ("valid", "same"):
+            raise ValueError(f"{rule}, got {value!r}")
+        return value.lower()
+    return sides(value, name, rule)
+
+
+def sides(value: Any, name: str, rule: str | None = None) -> Sides:
+    """((top, bottom), (left, right)) of cells to add or to cut, checked."""
+    rule = rule or f"{name} must be ((top, bottom), (left, right))"
+    try:
+        (top, bottom), (left, right) = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{rule}, got {value!r}") from None
+    numbers = [_integer(entry, name, value, "pairs of ints") for entry in (top, bottom, left, right)]
+    if min(numbers) < 0:
+        raise ValueError(f"{rule} with no negative entry, got {value!r}")
+    return (numbers[0], numbers[1]), (numbers[2], numbers[3])
+
+
+def cells(value: Any, name: str) -> Sides:
+    """Keras's padding and cropping arguments: an int, a (height, width) pair, or all four sides.
+
+    >>> cells(1, "padding"), cells((1, 2), "padding")
+    (((1, 1), (1, 1)), ((1, 1), (2, 2)))
+    """
+    rule = f"{name} must be an int, a (height, width) pair or ((top, bottom), (left, right))"
+    if isinstance(value, Sequence) and len(value) == 2 and isinstance(value[0], Sequence):
+        return sides(value, name, rule)
+    height, width = pair(value, name, minimum=0)
+    return (height, height), (width, width)
+
+
+@lru_cache(maxsize=4096)
+def window(size: Pair, kernel: Pair, strides: Pair, padding: Padding, dilation: Pair = (1, 1)) -> Window:
+    """The geometry of a convolution or pooling over an input of `size`.
+
+    All arguments are parsed already (`pair`, `parse_padding`). Raises ValueError where no window
+    fits: a kernel larger than the (padded) input.
+
+    >>> window((5, 5), (3, 3), (2, 2), "same").out
+    (3, 3)
+
+    Source: TensorFlow, tf.nn, "Notes on padding".
+    """
+    axes = []
+    for axis, name in enumerate(("height", "width")):
+        length, k, s, d = size[axis], kernel[axis], strides[axis], dilation[axis]
+        extent = (k - 1) * d + 1
+        if padding == "same":
+            total = max((-(-length // s) - 1) * s + extent - length, 0)
+            before, after = total // 2, total - total // 2
+        elif padding == "valid":
+            before = after = 0
+        else:
+            before, after = padding[axis]  # type: ignore[misc]
+        if before + length + after < extent and not (padding == "same" and length == 0):
+            dilated = f" dilated by {d}" if d > 1 else ""
+            raise ValueError(
+                f"kernel of {name} {k}{dilated} covers {extent} cells, more than the "
+                f"{'padded ' if before + after else ''}input has (input {name} {length}, padding={padding!r})"
+            )
+        axes.append(Axis(length, k, s, d, before, after))
+    return Window(*axes)
+
+
+@lru_cache(maxsize=4096)
+def transposed_window(
+    size: Pair, kernel: Pair, strides: Pair, padding: Padding, dilation: Pair, output_padding: Pair | None
+) -> Window:
+    """The geometry of a transposed convolution, as that of the convolution it transposes.
+
+    `size` is the transposed convolution's input; the returned axes' `size` is its output and
+    their `out` its input. Output sizes follow keras.layers.Conv2DTranspose: without
+    output_padding n*s for 'same' and n*s + max(extent - s, 0) for 'valid'; with it
+    (n-1)*s + extent % 2 + output_padding for 'same' and (n-1)*s + extent + output_padding for
+    'valid'. Explicit padding crops the full output, (n-1)*s + extent (+ output_padding).
+    """
+    axes = []
+    for axis, name in enumerate(("height", "width")):
+        n, k, s, d = size[axis], kernel[axis], strides[axis], dilation[axis]
+        extent = (k - 1) * d + 1
+        extra = 0 if output_padding is None else output_padding[axis]
+        if output_padding is not None and extra >= s:
+            raise ValueError(
+                f"output_padding must be smaller than the stride, got {output_padding!r} "
+                f"for strides={strides!r}"
+            )
+        full = (n - 1) * s + extent
+        if n == 0:
+            raise ValueError(f"x has {name} 0; a transposed convolution needs at least one cell")
+        if padding == "same":
+            out = n * s if output_padding is None else (n - 1) * s + extent % 2 + extra
+            if -(-out // s) != n:
+                raise ValueError(
+                    f"output_padding={output_padding!r} does not go with padding='same': the {name} would be "
+                    f"{out}, which a convolution with stride {s} takes to {-(-out // s)}, not back to {n}"
+                )
+            before = max(full - out, 0) // 2
+        elif padding == "valid":
+            before = 0
+            out = n * s + max(extent - s, 0) if output_padding is None else full + extra
+        else:
+            before = padding[axis][0]  # type: ignore[index]
+            out = full - before - padding[axis][1] + extra  # type: ignore[operator, index]
+        if out < 1:
+            raise ValueError(
+                f"padding={padding!r} leaves no output: the transposed convolution's {name} would be {out}"
+            )
+        axes.append(Axis(out, k, s, d, before, max(full - before - out, 0)))
+    return Window(*axes)
+
+
+def _integer(entry: Any, name: str, value: Any, kind: str) -> int:
+    if isinstance(entry, bool):
+        raise TypeError(f"{name} must be {kind}, got {value!r}")
+    try:
+        return index(entry)
+    except TypeError:
+        raise TypeError(f"{name} must be {kind}, got {value!r}") from None
