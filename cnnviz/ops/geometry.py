@@ -158,6 +158,7 @@ def window(size: Pair, kernel: Pair, strides: Pair, padding: Padding, dilation: 
     Source: TensorFlow, tf.nn, "Notes on padding".
     """
     axes = []
+    explicit: Any = padding
     for axis, name in enumerate(("height", "width")):
         length, k, s, d = size[axis], kernel[axis], strides[axis], dilation[axis]
         extent = (k - 1) * d + 1
@@ -167,7 +168,7 @@ def window(size: Pair, kernel: Pair, strides: Pair, padding: Padding, dilation: 
         elif padding == "valid":
             before = after = 0
         else:
-            before, after = padding[axis]  # type: ignore[misc]
+            before, after = explicit[axis]
         if before + length + after < extent and not (padding == "same" and length == 0):
             dilated = f" dilated by {d}" if d > 1 else ""
             raise ValueError(
@@ -191,6 +192,7 @@ def transposed_window(
     'valid'. Explicit padding crops the full output, (n-1)*s + extent (+ output_padding).
     """
     axes = []
+    explicit: Any = padding
     for axis, name in enumerate(("height", "width")):
         n, k, s, d = size[axis], kernel[axis], strides[axis], dilation[axis]
         extent = (k - 1) * d + 1
@@ -215,8 +217,8 @@ def transposed_window(
             before = 0
             out = n * s + max(extent - s, 0) if output_padding is None else full + extra
         else:
-            before = padding[axis][0]  # type: ignore[index]
-            out = full - before - padding[axis][1] + extra  # type: ignore[operator, index]
+            before = explicit[axis][0]
+            out = full - before - explicit[axis][1] + extra
         if out < 1:
             raise ValueError(
                 f"padding={padding!r} leaves no output: the transposed convolution's {name} would be {out}"
