@@ -1,0 +1,199 @@
+"""How far a result may be from the exact one: rounding error bounds, derived for each operation.
+
+A sum of products is off by at most c*u*sum|x||w|, with u the unit roundoff and c the roundings on
+the longest path from a product to the result (Higham, "Accuracy and Stability of Numerical
+Algorithms", 2nd ed., SIAM 2002, section 3.1). Underflow is left out: no product may be subnormal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnviz.ops.activations import log_softmax, softmax
+from cnnviz.ops.affine import batch_norm_affine, dense
+from cnnviz.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from cnnviz.ops.geometry import pair
+from cnnviz.ops.pooling import avg_pool2d, global_avg_pool2d
+
+ELEMENTARY = 8
+"""Roundings that one exp, log, tanh, ... counts for: NumPy tests its float32 functions to 4 units in
+the last place (numpy/_core/tests/test_umath_accuracy.py), and such a unit is at most 2u."""
+
+ACTIVATION_ROUNDINGS = {
+    "linear": 0,
+    "relu": 5,  # slope and max_value cast, x - threshold, times slope, plus the other branch
+    "relu6": 0,
+    "leaky_relu": 2,  # slope cast, product
+    "prelu": 1,  # product
+    "elu": ELEMENTARY + 2,  # expm1; alpha cast, product
+    "selu": ELEMENTARY + 4,  # expm1; two constants cast, two products
+    "celu": ELEMENTARY + 4,  # alpha cast, quotient; expm1; alpha cast, product
+    "gelu": ELEMENTARY
+    + 7,  # constants cast and up to four products in the argument; erfc or exp; two products
+    "silu": ELEMENTARY + 3,  # a sigmoid and a product
+    "hard_silu": 3,  # a hard sigmoid and a product
+    "mish": 3 * ELEMENTARY + 2,  # a softplus; tanh; product
+    "sigmoid": ELEMENTARY + 2,  # exp; sum; quotient
+    "hard_sigmoid": 2,  # sum; quotient
+    "tanh": ELEMENTARY,
+    "softplus": 2 * ELEMENTARY + 1,  # exp; log1p; sum
+    "softsign": 2,  # sum; quotient
+    "exponential": ELEMENTARY,
+}
+"""c of each elementwise activation f, whose error is below c*u*(|f(x)| + |x f'(x)|).
+
+The result is the exact function of a slightly wrong argument, slightly wrong itself: c roundings
+on either count. Where the steps are well conditioned the second term is not needed, and harmless.
+"""
+
+
+class Bound(NamedTuple):
+    """An error bound: at most `roundings` roundings on numbers that add up to `magnitude`."""
+
+    roundings: float
+    magnitude: np.ndarray
+
+    def limit(self, dtype: Any = np.float32) -> np.ndarray:
+        """The largest error that computing in dtype can make, element by element.
+
+        >>> float(Bound(10, np.float64(1.0)).limit() / unit_roundoff(np.float32))
+        10.000005960468301
+        """
+        return accumulated(self.roundings, dtype) * self.magnitude
+
+
+def unit_roundoff(dtype: Any) -> float:
+    """u, the largest relative error of one rounding: 2**-24 for float32, 2**-53 for float64.
+
+    >>> unit_roundoff(np.float32) == 2**-24
+    True
+    """
+    return float(np.finfo(dtype).eps) / 2
+
+
+def accumulated(count: float, dtype: Any) -> float:
+    """What n roundings in a row can amount to, relative to the result: n*u / (1 - n*u).
+
+    Source: gamma_n in Higham 2002, lemma 3.1.
+    """
+    total = count * unit_roundoff(dtype)
+    if total >= 1:
+        raise ValueError(f"no bound holds for {count} roundings of {np.dtype(dtype)}")
+    return total / (1 - total)
+
+
+def conv2d_bound(x: Any, kernel: Any, bias: Any = None, *, method: str = "auto", **options: Any) -> Bound:
+    """The bound of `conv2d` with the same arguments.
+
+    K = kh*kw*C/groups products, each rounded once, then in at most K - 1 additions, in whatever
+    order the matrix product takes them, and once more when the bias is added.
+
+    >>> conv2d_bound(np.ones((4, 4)), np.ones((3, 3, 1, 1))).roundings
+    9
+    """
+    if method not in ("auto", "direct", "im2col"):
+        raise ValueError(f"no bound is written down for method={method!r}")
+    return Bound(
+        int(np.prod(np.shape(kernel)[:3])) + _added(bias), _absolute(conv2d, x, kernel, bias, **options)
+    )
+
+
+def depthwise_conv2d_bound(x: Any, kernel: Any, bias: Any = None, **options: Any) -> Bound:
+    """The bound of `depthwise_conv2d`: as of a convolution with K = kh*kw products."""
+    kh, kw = np.shape(kernel)[:2]
+    return Bound(kh * kw + _added(bias), _absolute(depthwise_conv2d, x, kernel, bias, **options))
+
+
+def separable_conv2d_bound(
+    x: Any, depthwise_kernel: Any, pointwise_kernel: Any, bias: Any = None, **options: Any
+) -> Bound:
+    """The bound of `separable_conv2d`: the roundings of its two convolutions add up."""
+    kh, kw, channels, multiplier = np.shape(depthwise_kernel)
+    magnitude = _absolute(separable_conv2d, x, depthwise_kernel, pointwise_kernel, bias, **options)
+    return Bound(kh * kw + channels * multiplier + _added(bias), magnitude)
+
+
+def conv2d_transpose_bound(x: Any, kernel: Any, bias: Any = None, **options: Any) -> Bound:
+    """The bound of `conv2d_transpose`.
+
+    A stamp is a sum of C products; at most kh*kw stamps fall on a cell, the first on a zero.
+    """
+    kh, kw, _, channels = np.shape(kernel)
+    magnitude = _absolute(conv2d_transpose, x, kernel, bias, **options)
+    return Bound(channels + kh * kw - 1 + _added(bias), magnitude)
+
+
+def dense_bound(x: Any, kernel: Any, bias: Any = None) -> Bound:
+    """The bound of `dense`: C products and C - 1 additions on the longest path, and the bias."""
+    return Bound(np.shape(kernel)[0] + _added(bias), _absolute(dense, x, kernel, bias))
+
+
+def avg_pool2d_bound(x: Any, pool_size: Any = 2, **options: Any) -> Bound:
+    """The bound of `avg_pool2d`.
+
+    A cell passes kw - 1 additions along its row, kh - 1 along the column, and the division.
+    """
+    kh, kw = pair(pool_size, "pool_size")
+    return Bound(kh + kw - 1, _absolute(avg_pool2d, x, pool_size=pool_size, **options))
+
+
+def global_avg_pool2d_bound(x: Any, **options: Any) -> Bound:
+    """The bound of `global_avg_pool2d`: H*W - 1 additions in any order, and the division."""
+    shape = np.shape(x)
+    rows, cols = shape if len(shape) == 2 else shape[-3:-1]
+    return Bound(rows * cols, _absolute(global_avg_pool2d, x, **options))
+
+
+def batch_norm_bound(
+    x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
+) -> Bound:
+    """The bound of `batch_norm`.
+
+    The scale takes four roundings: epsilon's cast and its addition, which the root halves to one;
+    the root, the reciprocal, gamma. The mean then passes a product and two additions: seven.
+    """
+    arrays = [None if array is None else np.asarray(array, np.float64) for array in (mean, variance, gamma)]
+    scale, _ = batch_norm_affine(*arrays, epsilon=epsilon)
+    scale = np.abs(scale)
+    magnitude = np.abs(np.asarray(x, np.float64)) * scale + np.abs(arrays[0]) * scale
+    return Bound(7, magnitude if beta is None else magnitude + np.abs(np.asarray(beta, np.float64)))
+
+
+def softmax_bound(x: Any, axis: int = -1) -> Bound:
+    """The bound of `softmax`.
+
+    With d = x - max(x) rounded once, exp(d) is off by a relative |d|*u and its own error; the sum
+    of n of them by the mean of those, weighted by the probabilities, and n - 1 additions; then
+    the division.
+    """
+    p, distance, spread = _softmax_terms(x, axis)
+    length = distance.shape[axis]
+    return Bound(1, p * (distance + spread + 2 * ELEMENTARY + length))
+
+
+def log_softmax_bound(x: Any, axis: int = -1) -> Bound:
+    """The bound of `log_softmax`: d = x - max(x), the sum as in `softmax_bound`, log, difference."""
+    _, distance, spread = _softmax_terms(x, axis)
+    size = np.abs(log_softmax(np.asarray(x, np.float64), axis))
+    log_error = spread + ELEMENTARY + distance.shape[axis] - 1 + ELEMENTARY * (size - distance)
+    return Bound(1, distance + log_error + size)
+
+
+def _softmax_terms(x: Any, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x = np.asarray(x, np.float64)
+    p, distance = softmax(x, axis), x.max(axis, keepdims=True) - x
+    return p, distance, (p * distance).sum(axis, keepdims=True)
+
+
+def _absolute(op: Callable[..., np.ndarray], *arrays: Any, **options: Any) -> np.ndarray:
+    """The operation on absolute values, in float64: sum|x||w| + |bias|."""
+    return op(
+        *(None if array is None else np.abs(np.asarray(array, np.float64)) for array in arrays), **options
+    )
+
+
+def _added(bias: Any) -> int:
+    return 0 if bias is None else 1

@@ -1,0 +1,1 @@
+"""What the tests share: generated cases, TensorFlow as the authority, the accuracy table."""

@@ -1,0 +1,157 @@
+"""TensorFlow as the authority: the engine's signatures, computed by tf.nn and keras.
+
+Each function takes what the operation of the same name in cnnviz.ops takes (4-D arrays, pairs) and
+returns TensorFlow's result, in the dtype of its arguments. Where TensorFlow's CPU kernels cannot do
+a case in float64, an equal case that they can do stands in for it: only the float64 evaluation does.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import keras
+    import tensorflow as tf
+
+tf.config.threading.set_intra_op_parallelism_threads(1)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
+Pair = tuple[int, int]
+
+
+def conv2d(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Any = "valid",
+    dilation_rate: Pair = (1, 1),
+    groups: int = 1,
+) -> np.ndarray:
+    """tf.nn.conv2d, which takes the groups from the shapes."""
+    assert x.shape[3] == kernel.shape[2] * groups
+    y = tf.nn.conv2d(x, kernel, strides, _padding(padding), dilations=dilation_rate)
+    return _biased(y, bias)
+
+
+def depthwise_conv2d(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Any = "valid",
+    dilation_rate: Pair = (1, 1),
+) -> np.ndarray:
+    """tf.nn.depthwise_conv2d; as a grouped convolution where that has no CPU kernel.
+
+    It has none for unequal strides in float64, nor for strides and dilation together.
+    """
+    if dilation_rate == (1, 1) and (strides[0] == strides[1] or x.dtype == np.float32):
+        return _biased(tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), _padding(padding)), bias)
+    if strides == (1, 1) and isinstance(padding, str):
+        y = tf.nn.depthwise_conv2d(x, kernel, (1, 1, 1, 1), _padding(padding), dilations=dilation_rate)
+        return _biased(y, bias)
+    kh, kw, channels, multiplier = kernel.shape
+    grouped = kernel.reshape(kh, kw, 1, channels * multiplier)
+    return conv2d(
+        x, grouped, bias, strides=strides, padding=padding, dilation_rate=dilation_rate, groups=channels
+    )
+
+
+def separable_conv2d(
+    x: np.ndarray,
+    depthwise_kernel: np.ndarray,
+    pointwise_kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """The two steps of tf.nn.separable_conv2d; in one call where it can do it."""
+    one_call = options["strides"][0] == options["strides"][1] and options["dilation_rate"] == (1, 1)
+    if one_call and isinstance(options["padding"], str):
+        strides, padding = (1, *options["strides"], 1), options["padding"].upper()
+        return _biased(
+            tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides, padding), bias
+        )
+    return conv2d(depthwise_conv2d(x, depthwise_kernel, **options), pointwise_kernel, bias)
+
+
+def conv2d_transpose(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    strides: Pair = (1, 1),
+    padding: Any = "valid",
+    output_padding: Pair | None = None,
+    dilation_rate: Pair = (1, 1),
+) -> np.ndarray:
+    """keras.ops.conv_transpose; explicit padding as the gradient of a convolution that has it."""
+    if x.dtype == np.float64:
+        kernel, dilation_rate = dilated(kernel, dilation_rate), (1, 1)
+    if isinstance(padding, str):
+        y = keras.ops.conv_transpose(
+            x,
+            kernel,
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            dilation_rate=dilation_rate,
+        )
+        return _biased(y, bias)
+    full = [
+        (n - 1) * s + (k - 1) * d + 1
+        for n, s, k, d in zip(x.shape[1:3], strides, kernel.shape[:2], dilation_rate, strict=True)
+    ]
+    extra = output_padding or (0, 0)
+    size = [f - sum(cut) + e for f, cut, e in zip(full, padding, extra, strict=True)]
+    y = tf.raw_ops.Conv2DBackpropInput(
+        input_sizes=[x.shape[0], *size, kernel.shape[2]],
+        filter=kernel,
+        out_backprop=x,
+        strides=[1, *strides, 1],
+        padding="EXPLICIT",
+        explicit_paddings=np.ravel(
+            [(0, 0), *((b, a - e) for (b, a), e in zip(padding, extra, strict=True)), (0, 0)]
+        ).tolist(),
+        dilations=[1, *dilation_rate, 1],
+    )
+    return _biased(y, bias)
+
+
+def max_pool2d(x: np.ndarray, pool_size: Pair, *, strides: Pair | None = None, padding: Any) -> np.ndarray:
+    """tf.nn.max_pool2d."""
+    return tf.nn.max_pool2d(tf.constant(x), pool_size, strides or pool_size, _padding(padding)).numpy()
+
+
+def avg_pool2d(x: np.ndarray, pool_size: Pair, *, strides: Pair | None = None, padding: Any) -> np.ndarray:
+    """tf.nn.avg_pool2d; explicit padding as zeros, not counted, around x."""
+    if isinstance(padding, str):
+        return tf.nn.avg_pool2d(x, pool_size, strides or pool_size, _padding(padding)).numpy()
+    options = {"strides": strides, "padding": "valid"}
+    around = ((0, 0), *padding, (0, 0))
+    total = avg_pool2d(np.pad(x, around), pool_size, **options)
+    return total / avg_pool2d(np.pad(np.ones_like(x), around), pool_size, **options)
+
+
+def dilated(kernel: np.ndarray, rate: Pair) -> np.ndarray:
+    """The kernel with zeros between its taps: convolving with it needs no dilation."""
+    kh, kw = kernel.shape[:2]
+    spread = np.zeros(((kh - 1) * rate[0] + 1, (kw - 1) * rate[1] + 1, *kernel.shape[2:]), kernel.dtype)
+    spread[:: rate[0], :: rate[1]] = kernel
+    return spread
+
+
+def _padding(padding: Any) -> Any:
+    return padding.upper() if isinstance(padding, str) else [(0, 0), *padding, (0, 0)]
+
+
+def _biased(y: Any, bias: np.ndarray | None) -> np.ndarray:
+    return np.asarray(y if bias is None else tf.nn.bias_add(y, bias))
