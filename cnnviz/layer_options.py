@@ -1,0 +1,146 @@
+"""How a layer's options are read: from what Keras writes in a config to one form, checked.
+
+Each reader takes (value, name) and returns the normal form, or raises an error that names the
+option, its value and the rule. Which layer has which options is said in `layer_kinds`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnviz.ops import geometry
+
+Reader = Callable[[Any, str], Any]
+Options = Mapping[str, tuple[Reader, Any]]
+"""Names of options, each with its reader and Keras's default; no default is None."""
+Shape = tuple[int | None, ...]
+"""Sizes without the batch axis; None where a size is not known until there is an input."""
+
+LARGEST = 65_536
+"""No window, stride or padding is larger: a file that says otherwise is damaged or hostile."""
+
+
+def all_of(options: Options, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a config has, the others at their defaults; its other entries are left out."""
+    return {name: reader(config.get(name, default), name) for name, (reader, default) in options.items()}
+
+
+def optional(reader: Reader) -> Reader:
+    """None, or what the reader reads."""
+    return lambda value, name: None if value is None else reader(value, name)
+
+
+def only(expected: Any, why: str) -> Reader:
+    """The one value that is supported."""
+
+    def read(value: Any, name: str) -> Any:
+        if value != expected:
+            raise ValueError(f"{name}={value!r} is not supported: {why}")
+        return value
+
+    return read
+
+
+def size(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
+    """An int or (height, width), as (height, width).
+
+    >>> size(3, "strides")
+    (3, 3)
+    """
+    numbers = geometry.pair(value, name, minimum)
+    if max(numbers) > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
+    return numbers
+
+
+def extra(value: Any, name: str) -> tuple[int, int]:
+    """As `size`, from 0."""
+    return size(value, name, minimum=0)
+
+
+def sides(value: Any, name: str) -> geometry.Sides:
+    """An int, (height, width) or all four sides, as ((top, bottom), (left, right))."""
+    numbers = geometry.cells(value, name)
+    if max(map(max, numbers)) > LARGEST:
+        raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
+    return numbers
+
+
+def padding(value: Any, name: str) -> geometry.Padding:
+    """'valid', 'same' or ((top, bottom), (left, right))."""
+    parsed = geometry.parse_padding(value, name)
+    return parsed if isinstance(parsed, str) else sides(parsed, name)
+
+
+def count(value: Any, name: str) -> int:
+    """A positive int."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} must be a positive int, got {value!r}")
+    return value
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    return value
+
+
+def number(value: Any, name: str) -> float:
+    """A finite number, as a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value!r}")
+    return float(value)
+
+
+def numbers(value: Any, name: str) -> float | np.ndarray:
+    """A finite number as a float, or an array of numbers as a float64 array that stays as it is."""
+    if not isinstance(value, list | tuple | np.ndarray):
+        return number(value, name)
+    try:
+        array = np.array(value, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+    array.flags.writeable = False
+    return array
+
+
+def ints(value: Any, name: str) -> tuple[int, ...]:
+    """An int or several, as a tuple."""
+    entries = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(entry, bool) or not isinstance(entry, int) for entry in entries):
+        raise ValueError(f"{name} must be an int or several, got {value!r}")
+    return entries
+
+
+def axes(value: Any, name: str) -> tuple[int, ...]:
+    """No axis, one or several, as a tuple."""
+    return () if value is None else ints(value, name)
+
+
+def axis(value: Any, name: str) -> int:
+    """One axis, alone or in a list."""
+    entries = ints(value, name)
+    if len(entries) != 1:
+        raise ValueError(f"{name} must be one axis, got {value!r}")
+    return entries[0]
+
+
+def batch_shape(value: Any, name: str) -> Shape:
+    """An input's shape with its batch axis, whose size is not kept.
+
+    >>> batch_shape([32, 28, 28, 1], "batch_shape")
+    (None, 28, 28, 1)
+    """
+    sizes = tuple(value[1:]) if isinstance(value, list | tuple) else ()
+    if not sizes or any(entry is not None and not _positive(entry) for entry in sizes):
+        raise ValueError(f"{name} must be (batch, then sizes, None where unknown), got {value!r}")
+    return None, *sizes
+
+
+def _positive(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
