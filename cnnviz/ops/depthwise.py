@@ -26,7 +26,7 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geomet
     y = np.empty((x.shape[0], *geometry.out, filters), x.dtype)
     run = cols.out * filters
     weights = np.tile(kernel.reshape(kh, kw, 1, filters), (1, 1, cols.out, 1)).reshape(kh, kw, run)
-    for images, band in blocks(x.shape[0], rows.out, 2 * run * x.itemsize):
+    for images, band in blocks(x.shape[0], rows.out, cols.out, filters, 2 * filters, x.itemsize):
         block = block_input(x, geometry, images, band)
         count = band.stop - band.start
         total = y[images, band].reshape(-1, count, run)

@@ -1,6 +1,6 @@
 """Max and average pooling, over windows and over whole maps.
 
-Windows are reduced one axis at a time, over strided slices of the input: ten times faster than a
+Windows are reduced one axis at a time, over strided slices of a block of images: ten times faster than a
 reduction over a sliding-window view, and padding never has to be written into a copy. NaN spreads
 to every window that holds it (NumPy's rule; TensorFlow's CPU max pool skips it).
 """
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arrays import floats, images
+from cnnviz.ops.blocks import BLOCK_BYTES
 from cnnviz.ops.geometry import Axis, Window, pair, parse_padding, window
 
 
@@ -112,15 +113,26 @@ def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
 
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
-    """combine over each window, along the columns first and then along the rows."""
-    return _reduce_axis(
-        _reduce_axis(x, geometry.cols, 2, combine, identity), geometry.rows, 1, combine, identity
-    )
+    """combine over each window: along the rows first, whose runs are whole image rows."""
+    y = np.empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
+    step = max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+    for first in range(0, x.shape[0], step):
+        part = slice(first, first + step)
+        down = _reduce_axis(x[part], geometry.rows, 1, combine, identity)
+        _reduce_axis(down, geometry.cols, 2, combine, identity, out=y[part])
+    return y
 
 
-def _reduce_axis(x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float) -> np.ndarray:
+def _reduce_axis(
+    x: np.ndarray,
+    axis: Axis,
+    dim: int,
+    combine: np.ufunc,
+    identity: float,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
     shape = (*x.shape[:dim], axis.out, *x.shape[dim + 1 :])
-    result = np.empty(shape, x.dtype)
+    result = np.empty(shape, x.dtype) if out is None else out
     lead = (slice(None),) * dim
     taps = [axis.tap(t) for t in range(axis.kernel)]
     whole = [tap for tap in taps if tap[1] == slice(0, axis.out)]
