@@ -40,7 +40,8 @@ def im2col(
     # One long run adds four times as fast as many short ones.
     tile = None if bias is None else np.tile(bias, cuts[0][1].stop * geometry.cols.out)
     everything = None if geometry.padded else layout.view(x, geometry.rows.out)
-    if everything is not None and (matrix := as_matrix(everything, layout.length)) is not None:
+    matrix = None if everything is None or groups > 1 else as_matrix(everything, layout.length)
+    if matrix is not None:
         multiply_rows(matrix, kernel.reshape(-1, filters), tile, y, cuts)
         return y
     ready: dict[tuple[int, int], Block] = {}
