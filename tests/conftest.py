@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness.accuracy import Accuracy
 from hypothesis import HealthCheck, settings
+
+from harness.accuracy import Accuracy
 
 for profile, examples in (("default", 200), ("thorough", 4000)):
     settings.register_profile(

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from cnnviz.ops.arrays import floats
+from cnnviz.ops.arrays import broadcasts_to, floats, quiet
+from cnnviz.ops.geometry import integer
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -30,7 +31,7 @@ def number(value: Any, name: str) -> float:
 
 
 def linear(x: Any) -> np.ndarray:
-    """x itself, as floats.
+    """x itself, as floats: the same array where it is one already.
 
     >>> linear([1, -2])
     array([ 1., -2.], dtype=float32)
@@ -38,21 +39,22 @@ def linear(x: Any) -> np.ndarray:
     return floats(x, names=("x",))[0]
 
 
+@quiet
 def relu(
     x: Any, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
 ) -> np.ndarray:
-    """x above the threshold, negative_slope * (x - threshold) below it, cut at max_value.
+    """x above the threshold, cut to 0 .. max_value, and negative_slope * (x - threshold) below it.
 
     Parameters
     ----------
     x
         Any shape.
     max_value
-        At least 0; None is no limit.
+        At least 0; None is no limit, neither above nor, where the threshold is negative, below.
     negative_slope
         The slope below the threshold.
     threshold
-        The smallest x that passes.
+        What x has to exceed to pass.
 
     Returns
     -------
@@ -70,14 +72,13 @@ def relu(
     """
     (x,) = floats(x, names=("x",))
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
-    if max_value is not None and number(max_value, "max_value") < 0:
-        raise ValueError(f"max_value must not be negative, got {max_value!r}")
-    if start == 0 and slope == 0:
-        y = np.maximum(x, 0)
-    else:
-        low = slope * (x - start) if slope else np.where(np.isnan(x), x, 0)
-        y = np.where((x > start) if start else (x >= 0), x, low).astype(x.dtype, copy=False)
-    return y if max_value is None else np.minimum(y, number(max_value, "max_value"))
+    y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
+    if max_value is not None:
+        most = number(max_value, "max_value")
+        if not most >= 0:
+            raise ValueError(f"max_value must not be negative, got {max_value!r}")
+        y = np.clip(y, 0, most)
+    return y + slope * np.minimum(x - start, 0) if slope else y
 
 
 def relu6(x: Any) -> np.ndarray:
@@ -89,6 +90,7 @@ def relu6(x: Any) -> np.ndarray:
     return relu(x, max_value=6.0)
 
 
+@quiet
 def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
     """x where it is positive, negative_slope * x elsewhere.
 
@@ -99,6 +101,7 @@ def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
     return np.where(x > 0, x, number(negative_slope, "negative_slope") * x)
 
 
+@quiet
 def prelu(x: Any, alpha: Any) -> np.ndarray:
     """A leaky ReLU whose slope is learned: x where it is positive, alpha * x elsewhere.
 
@@ -108,15 +111,12 @@ def prelu(x: Any, alpha: Any) -> np.ndarray:
     array([[-0.5,  2. ]])
     """
     x, alpha = floats(x, alpha, names=("x", "alpha"))
-    try:
-        fits = np.broadcast_shapes(x.shape, alpha.shape) == x.shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not broadcasts_to(alpha.shape, x.shape):
         raise ValueError(f"alpha must broadcast to x, got alpha.shape={alpha.shape} for x.shape={x.shape}")
     return np.where(x > 0, x, alpha * x)
 
 
+@quiet
 def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere.
 
@@ -127,6 +127,7 @@ def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     return np.where(x > 0, x, number(alpha, "alpha") * np.expm1(np.minimum(x, 0)))
 
 
+@quiet
 def selu(x: Any) -> np.ndarray:
     """An ELU scaled so that mean 0 and variance 1 are kept: scale * elu(x, alpha).
 
@@ -137,6 +138,7 @@ def selu(x: Any) -> np.ndarray:
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
 
 
+@quiet
 def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere.
 
@@ -150,6 +152,7 @@ def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     return np.maximum(x, 0) + a * np.expm1(np.minimum(x, 0) / a)
 
 
+@quiet
 def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
     """x times the normal distribution's share below x; with approximate, by a tanh.
 
@@ -160,10 +163,12 @@ def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
     """
     (x,) = floats(x, names=("x",))
     if approximate:
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        # (1 + tanh(z)) / 2 = sigmoid(2z), without the cancellation at negative z.
+        return x * special.expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
     return 0.5 * x * special.erfc(x * -math.sqrt(0.5))
 
 
+@quiet
 def silu(x: Any) -> np.ndarray:
     """x * sigmoid(x), also known as swish.
 
@@ -174,6 +179,7 @@ def silu(x: Any) -> np.ndarray:
     return x * special.expit(x)
 
 
+@quiet
 def hard_silu(x: Any) -> np.ndarray:
     """x * hard_sigmoid(x), also known as hard swish.
 
@@ -184,6 +190,7 @@ def hard_silu(x: Any) -> np.ndarray:
     return x * hard_sigmoid(x)
 
 
+@quiet
 def mish(x: Any) -> np.ndarray:
     """x * tanh(softplus(x)).
 
@@ -194,6 +201,7 @@ def mish(x: Any) -> np.ndarray:
     return x * np.tanh(softplus(x))
 
 
+@quiet
 def sigmoid(x: Any) -> np.ndarray:
     """1 / (1 + exp(-x)).
 
@@ -203,6 +211,7 @@ def sigmoid(x: Any) -> np.ndarray:
     return special.expit(floats(x, names=("x",))[0])
 
 
+@quiet
 def hard_sigmoid(x: Any) -> np.ndarray:
     """A sigmoid of straight pieces: relu6(x + 3) / 6.
 
@@ -213,6 +222,7 @@ def hard_sigmoid(x: Any) -> np.ndarray:
     return relu6(x + 3) / 6
 
 
+@quiet
 def tanh(x: Any) -> np.ndarray:
     """The hyperbolic tangent.
 
@@ -222,6 +232,7 @@ def tanh(x: Any) -> np.ndarray:
     return np.tanh(floats(x, names=("x",))[0])
 
 
+@quiet
 def softplus(x: Any) -> np.ndarray:
     """log(1 + exp(x)), a ReLU without the corner.
 
@@ -232,6 +243,7 @@ def softplus(x: Any) -> np.ndarray:
     return np.logaddexp(x, 0)
 
 
+@quiet
 def softsign(x: Any) -> np.ndarray:
     """x / (1 + abs(x)).
 
@@ -242,6 +254,7 @@ def softsign(x: Any) -> np.ndarray:
     return x / (1 + np.abs(x))
 
 
+@quiet
 def exponential(x: Any) -> np.ndarray:
     """exp(x).
 
@@ -251,6 +264,7 @@ def exponential(x: Any) -> np.ndarray:
     return np.exp(floats(x, names=("x",))[0])
 
 
+@quiet
 def softmax(x: Any, axis: int = -1) -> np.ndarray:
     """exp(x) over its sum along an axis: positive numbers that add up to one.
 
@@ -262,6 +276,7 @@ def softmax(x: Any, axis: int = -1) -> np.ndarray:
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
+@quiet
 def log_softmax(x: Any, axis: int = -1) -> np.ndarray:
     """The logarithm of softmax, without ever forming a tiny probability.
 
@@ -275,11 +290,8 @@ def log_softmax(x: Any, axis: int = -1) -> np.ndarray:
 
 def _below_largest(x: np.ndarray, axis: Any) -> np.ndarray:
     """x less its largest along the axis: exp of it cannot overflow."""
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"axis must be an int, got {axis!r}")
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= integer(axis, "axis") < x.ndim:
         raise ValueError(f"axis must be an axis of x, got axis={axis!r} for x.shape={x.shape}")
     if x.shape[axis] == 0:
         return x
-    with np.errstate(invalid="ignore"):
-        return x - x.max(axis=axis, keepdims=True)
+    return x - x.max(axis=axis, keepdims=True)

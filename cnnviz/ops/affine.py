@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.activations import number
-from cnnviz.ops.arrays import check_bias, check_rank, floats
+from cnnviz.ops.arrays import check_bias, check_rank, floats, quiet
 
 
+@quiet
 def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     """x @ kernel + bias along the last axis.
 
@@ -40,7 +41,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     >>> dense([1.0, 2.0], [[1.0, 0.0], [10.0, 1.0]], [0.5, 0.5])
     array([21.5,  2.5])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"))
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
     check_rank(kernel, 2, "kernel", "(channels in, units)")
     check_bias(bias, kernel.shape[1])
     check_last_axis(x, kernel.shape[0], f"kernel.shape={kernel.shape}")
@@ -50,6 +51,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     return y
 
 
+@quiet
 def batch_norm(
     x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
 ) -> np.ndarray:
@@ -82,14 +84,17 @@ def batch_norm(
 
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
     """
+    x, mean, variance, gamma, beta = floats(
+        x, mean, variance, gamma, beta, names=("x", "mean", "variance", "gamma", "beta"), optional=2
+    )
     scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
-    (x, scale, shift) = floats(x, scale, shift, names=("x", "scale", "shift"))
     check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
     y = x * scale
     y += shift
     return y
 
 
+@quiet
 def batch_norm_affine(
     mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +104,7 @@ def batch_norm_affine(
     (array([1.]), array([2.]))
     """
     mean, variance, gamma, beta = floats(
-        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta")
+        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta"), optional=2
     )
     check_rank(mean, 1, "mean", "(channels,)")
     for name, array in (("variance", variance), ("gamma", gamma), ("beta", beta)):
@@ -107,7 +112,7 @@ def batch_norm_affine(
             raise ValueError(
                 f"{name} must have the shape of mean, {mean.shape}, got {name}.shape={array.shape}"
             )
-    if number(epsilon, "epsilon") < 0:
+    if not number(epsilon, "epsilon") >= 0:
         raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
     # The order of TensorFlow's tf.nn.batch_normalization, so that float32 rounds alike.
     scale = 1 / np.sqrt(variance + number(epsilon, "epsilon"))

@@ -12,15 +12,21 @@ import numpy as np
 
 Restore = Callable[[np.ndarray], np.ndarray]
 
+quiet = np.errstate(all="ignore")
+"""Decorates the operations: what overflows is inf and what has no value NaN, without a warning."""
 
-def floats(*arrays: Any, names: tuple[str, ...]) -> list[Any]:
+
+def floats(*arrays: Any, names: tuple[str, ...], optional: int = 0) -> list[Any]:
     """The arguments as arrays of one dtype: float64 if any is, else float32.
 
-    Integers, booleans and float16 become float32; None stays None. Anything else is a TypeError.
+    Integers, booleans and float16 become float32. The last `optional` arguments may be None, and
+    stay it. Anything else is a TypeError.
     """
     converted: list[Any] = []
-    for array, name in zip(arrays, names, strict=True):
+    for place, (array, name) in enumerate(zip(arrays, names, strict=True)):
         if array is None:
+            if place < len(arrays) - optional:
+                raise TypeError(f"{name} must be an array of numbers, got None")
             converted.append(None)
             continue
         try:
@@ -74,3 +80,14 @@ def check_rank(array: np.ndarray, rank: int, name: str, axes: str) -> None:
         raise ValueError(f"{name} must be {axes}, got {name}.shape={array.shape}")
     if 0 in array.shape:
         raise ValueError(f"{name} must not be empty, got {name}.shape={array.shape}")
+
+
+def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether an array of `shape` can be combined with one of `target` without enlarging that.
+
+    >>> broadcasts_to((3,), (2, 3)), broadcasts_to((2, 3), (1, 3))
+    (True, False)
+    """
+    return len(shape) <= len(target) and all(
+        size in (1, whole) for size, whole in zip(reversed(shape), reversed(target), strict=False)
+    )

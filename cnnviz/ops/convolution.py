@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import check_bias, check_rank, floats, images
+from cnnviz.ops.arrays import check_bias, check_rank, floats, images, quiet
 from cnnviz.ops.depthwise import depthwise
-from cnnviz.ops.geometry import Window, pair, parse_padding, transposed_window, window
+from cnnviz.ops.geometry import Window, integer, pair, parse_padding, transposed_window, window
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.transposed import scatter
 
 
+@quiet
 def conv2d(
     x: Any,
     kernel: Any,
@@ -72,7 +73,7 @@ def conv2d(
     array([[ 8., 12.],
            [20., 24.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"))
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", "(kh, kw, channels in, filters)")
     check_bias(bias, kernel.shape[3])
@@ -89,6 +90,7 @@ def conv2d(
     return restore(im2col(x, kernel, bias, geometry, groups))
 
 
+@quiet
 def depthwise_conv2d(
     x: Any,
     kernel: Any,
@@ -125,7 +127,7 @@ def depthwise_conv2d(
     >>> depthwise_conv2d(np.ones((2, 2, 2)), np.full((2, 2, 2, 1), [[1], [10]]))
     array([[[ 4., 40.]]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"))
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
     x, restore = images(x)
     check_depthwise(x, kernel, "kernel")
     check_bias(bias, kernel.shape[2] * kernel.shape[3])
@@ -139,6 +141,7 @@ def depthwise_conv2d(
     return restore(depthwise(x, kernel, bias, geometry))
 
 
+@quiet
 def separable_conv2d(
     x: Any,
     depthwise_kernel: Any,
@@ -184,6 +187,7 @@ def separable_conv2d(
         pointwise_kernel,
         bias,
         names=("x", "depthwise_kernel", "pointwise_kernel", "bias"),
+        optional=1,
     )
     x, restore = images(x)
     check_depthwise(x, deep, "depthwise_kernel")
@@ -198,6 +202,7 @@ def separable_conv2d(
     return restore(conv2d(middle, point, bias))
 
 
+@quiet
 def conv2d_transpose(
     x: Any,
     kernel: Any,
@@ -242,7 +247,7 @@ def conv2d_transpose(
     array([[1., 1., 2., 2.],
            [0., 0., 0., 0.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"))
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", "(kh, kw, filters, channels in)")
     check_bias(bias, kernel.shape[2])
@@ -279,9 +284,7 @@ def check_channels(x: np.ndarray, expected: int, kernel_shape: tuple[int, ...], 
 
 
 def check_groups(x: np.ndarray, kernel: np.ndarray, groups: Any) -> None:
-    if isinstance(groups, bool) or not isinstance(groups, (int, np.integer)):
-        raise TypeError(f"groups must be an int, got {groups!r}")
-    if groups < 1 or kernel.shape[3] % groups:
+    if integer(groups, "groups") < 1 or kernel.shape[3] % groups:
         raise ValueError(
             f"groups must be at least 1 and divide the {kernel.shape[3]} filters, got groups={groups!r}"
         )

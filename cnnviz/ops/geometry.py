@@ -7,16 +7,20 @@ and puts the odd padding cell at the bottom and right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
 from typing import Any, NamedTuple
 
+import numpy as np
+
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 """Cells on each side: ((top, bottom), (left, right))."""
 Padding = str | Sides
+
+LIMIT = 2**31
+"""No size, stride or padding reaches this: TensorFlow's are 32-bit, and byte offsets stay 64-bit."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +96,13 @@ def pair(value: Any, name: str, minimum: int = 1) -> Pair:
     >>> pair(3, "strides"), pair((2, 1), "strides")
     ((3, 3), (2, 1))
     """
-    entries = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
-    if entries is None and hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
-        entries = tuple(value.tolist())
-    if entries is None:
-        entries = (value, value)
+    rule = f"{name} must be an int or a (height, width) pair"
+    entries = _entries(value) if _is_sequence(value) else (value, value)
     if len(entries) != 2:
-        raise ValueError(f"{name} must be an int or a (height, width) pair, got {value!r}")
-    height, width = (_integer(entry, name, value, "an int or a (height, width) pair") for entry in entries)
-    if min(height, width) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value!r}")
+        raise ValueError(f"{rule}, got {value!r}")
+    height, width = (_integer(entry, value, rule) for entry in entries)
+    if min(height, width) < minimum or max(height, width) >= LIMIT:
+        raise ValueError(f"{name} must be at least {minimum} and below 2**31, got {value!r}")
     return height, width
 
 
@@ -122,14 +123,13 @@ def parse_padding(value: Any, name: str = "padding") -> Padding:
 def sides(value: Any, name: str, rule: str | None = None) -> Sides:
     """((top, bottom), (left, right)) of cells to add or to cut, checked."""
     rule = rule or f"{name} must be ((top, bottom), (left, right))"
-    try:
-        (top, bottom), (left, right) = value
-    except (TypeError, ValueError):
-        raise ValueError(f"{rule}, got {value!r}") from None
-    numbers = [_integer(entry, name, value, "pairs of ints") for entry in (top, bottom, left, right)]
-    if min(numbers) < 0:
-        raise ValueError(f"{rule} with no negative entry, got {value!r}")
-    return (numbers[0], numbers[1]), (numbers[2], numbers[3])
+    ends = [_entries(end) for end in _entries(value)]
+    if [len(end) for end in ends] != [2, 2]:
+        raise ValueError(f"{rule}, got {value!r}")
+    top, bottom, left, right = (_integer(entry, value, rule) for end in ends for entry in end)
+    if min(top, bottom, left, right) < 0 or max(top, bottom, left, right) >= LIMIT:
+        raise ValueError(f"{rule} with entries from 0 to below 2**31, got {value!r}")
+    return (top, bottom), (left, right)
 
 
 def cells(value: Any, name: str) -> Sides:
@@ -139,7 +139,7 @@ def cells(value: Any, name: str) -> Sides:
     (((1, 1), (1, 1)), ((1, 1), (2, 2)))
     """
     rule = f"{name} must be an int, a (height, width) pair or ((top, bottom), (left, right))"
-    if isinstance(value, Sequence) and len(value) == 2 and isinstance(value[0], Sequence):
+    if any(map(_is_sequence, _entries(value))):
         return sides(value, name, rule)
     height, width = pair(value, name, minimum=0)
     return (height, height), (width, width)
@@ -227,10 +227,36 @@ def transposed_window(
     return Window(*axes)
 
 
-def _integer(entry: Any, name: str, value: Any, kind: str) -> int:
-    if isinstance(entry, bool):
-        raise TypeError(f"{name} must be {kind}, got {value!r}")
+def integer(value: Any, name: str) -> int:
+    """An int, of Python's or NumPy's kinds."""
+    return _integer(value, value, f"{name} must be an int")
+
+
+def integers(value: Any, name: str) -> tuple[int, ...]:
+    """A sequence of ints.
+
+    >>> integers([2, -1], "shape")
+    (2, -1)
+    """
+    rule = f"{name} must be a sequence of ints"
+    if not _is_sequence(value):
+        raise TypeError(f"{rule}, got {value!r}")
+    return tuple(_integer(entry, value, rule) for entry in value)
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _entries(value: Any) -> tuple[Any, ...]:
+    """What a tuple, a list or an array holds; nothing for anything else."""
+    return tuple(value) if _is_sequence(value) else ()
+
+
+def _integer(entry: Any, value: Any, rule: str) -> int:
     try:
+        if isinstance(entry, bool):
+            raise TypeError
         return index(entry)
     except TypeError:
-        raise TypeError(f"{name} must be {kind}, got {value!r}") from None
+        raise TypeError(f"{rule}, got {value!r}") from None

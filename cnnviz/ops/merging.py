@@ -1,6 +1,7 @@
 """Joining branches: elementwise sums, products and extremes, and concatenation.
 
-Arguments of an elementwise merge must broadcast against each other, as Keras's merging layers do.
+Arguments of an elementwise merge must broadcast against each other by NumPy's rule. Keras's layers
+do the same, except that they give an input of lower rank its missing axes behind the batch axis.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import floats
+from cnnviz.ops.arrays import floats, quiet
+from cnnviz.ops.geometry import integer
 
 
+@quiet
 def add(*xs: Any) -> np.ndarray:
     """The sum of all arguments.
 
@@ -22,6 +25,7 @@ def add(*xs: Any) -> np.ndarray:
     return reduce(np.add, _merged(xs, "add"))
 
 
+@quiet
 def subtract(a: Any, b: Any) -> np.ndarray:
     """a - b.
 
@@ -31,6 +35,7 @@ def subtract(a: Any, b: Any) -> np.ndarray:
     return np.subtract(*_merged((a, b), "subtract"))
 
 
+@quiet
 def multiply(*xs: Any) -> np.ndarray:
     """The product of all arguments.
 
@@ -40,6 +45,7 @@ def multiply(*xs: Any) -> np.ndarray:
     return reduce(np.multiply, _merged(xs, "multiply"))
 
 
+@quiet
 def average(*xs: Any) -> np.ndarray:
     """The mean of all arguments.
 
@@ -73,16 +79,17 @@ def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     >>> concatenate([[1, 2], [3]])
     array([1., 2., 3.], dtype=float32)
     """
+    if not isinstance(xs, (tuple, list)):
+        raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
     arrays = floats(*xs, names=tuple(f"xs[{i}]" for i in range(len(xs))))
     if not arrays:
         raise ValueError("concatenate needs at least one array, got none")
     shapes = [array.shape for array in arrays]
     rank = arrays[0].ndim
-    if isinstance(axis, bool) or not isinstance(axis, (int, np.integer)):
-        raise TypeError(f"axis must be an int, got {axis!r}")
-    if not -rank <= axis < rank:
+    if not -rank <= integer(axis, "axis") < rank:
         raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
-    if len({(*shape[: axis % rank], *shape[axis % rank + 1 :]) for shape in shapes}) > 1:
+    across = {(len(shape), shape[: axis % rank], shape[axis % rank + 1 :]) for shape in shapes}
+    if len(across) > 1:
         raise ValueError(f"shapes must agree but along axis {axis}, got {shapes}")
     return np.concatenate(arrays, axis)
 
@@ -97,4 +104,4 @@ def _merged(xs: tuple[Any, ...], name: str) -> list[np.ndarray]:
         raise ValueError(
             f"{name} needs shapes that broadcast, got {[array.shape for array in arrays]}"
         ) from None
-    return arrays
+    return arrays if len(arrays) > 1 else [arrays[0].copy()]

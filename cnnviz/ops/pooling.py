@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import floats, images
+from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import BLOCK_BYTES
 from cnnviz.ops.geometry import Axis, Window, pair, parse_padding, window
 
@@ -32,6 +32,7 @@ def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, paddi
     return window(x_shape[1:3], size, steps, parsed)  # type: ignore[arg-type]
 
 
+@quiet
 def max_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The largest value in each window of each channel; padded cells count as -inf.
 
@@ -64,6 +65,7 @@ def max_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any 
     return restore(_reduce_windows(x, geometry, np.maximum, -np.inf))
 
 
+@quiet
 def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The mean of each window of each channel, over the cells that are there.
 
@@ -86,6 +88,7 @@ def window_counts(geometry: Window) -> np.ndarray:
     return np.multiply.outer(_counts(geometry.rows), _counts(geometry.cols))
 
 
+@quiet
 def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     """The largest value of each channel: (N, C), or (N, 1, 1, C) with keepdims.
 
@@ -95,6 +98,7 @@ def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     return _over_maps(x, np.max, keepdims)
 
 
+@quiet
 def global_avg_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     """The mean of each channel: (N, C), or (N, 1, 1, C) with keepdims.
 

@@ -1,7 +1,7 @@
 """Operations that move, repeat, add or drop cells and scale them, without mixing any.
 
-Axis 0 is the batch in flatten, reshape and permute; the spatial ones follow the engine's rule for
-missing axes: (H, W), (H, W, C) or (N, H, W, C).
+Axis 0 is the batch in flatten, reshape and permute, whose results may be views of x; the spatial
+ones copy, and follow the rule for missing axes: (H, W), (H, W, C) or (N, H, W, C).
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.activations import number
-from cnnviz.ops.arrays import check_rank, floats, images
-from cnnviz.ops.geometry import cells, pair
+from cnnviz.ops.arrays import broadcasts_to, floats, images, quiet
+from cnnviz.ops.geometry import cells, integers, pair
 
 
 def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
@@ -80,7 +79,7 @@ def reshape(x: Any, shape: Any) -> np.ndarray:
     (x,) = floats(x, names=("x",))
     if x.ndim < 1:
         raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
-    target = list(_ints(shape, "shape"))
+    target = list(integers(shape, "shape"))
     each = math.prod(x.shape[1:])
     known = math.prod(entry for entry in target if entry != -1)
     if target.count(-1) == 1 and known and each % known == 0:
@@ -97,12 +96,13 @@ def permute(x: Any, dims: Any) -> np.ndarray:
     (1, 3, 2)
     """
     (x,) = floats(x, names=("x",))
-    order = _ints(dims, "dims")
+    order = integers(dims, "dims")
     if sorted(order) != list(range(1, x.ndim)):
         raise ValueError(f"dims must be 1 to {x.ndim - 1} in some order for x.shape={x.shape}, got {dims!r}")
     return x.transpose(0, *order)
 
 
+@quiet
 def rescale(x: Any, scale: Any, offset: Any = 0.0) -> np.ndarray:
     """x * scale + offset; scale and offset are numbers or broadcast along the last axis.
 
@@ -112,15 +112,16 @@ def rescale(x: Any, scale: Any, offset: Any = 0.0) -> np.ndarray:
     (x,) = floats(x, names=("x",))
     factors = []
     for name, value in (("scale", scale), ("offset", offset)):
-        array = np.asarray(value)
+        (array,) = floats(value, names=(name,))
         if array.ndim and array.shape != x.shape[-1:]:
             raise ValueError(
                 f"{name} must be a number or one for each channel of x.shape={x.shape}, got {value!r}"
             )
-        factors.append(array.astype(x.dtype) if array.ndim else number(value, name))
+        factors.append(np.asarray(value, x.dtype))
     return x * factors[0] + factors[1]
 
 
+@quiet
 def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     """(x - mean) / sqrt(variance), the square root kept above 1e-7, as Keras's Normalization.
 
@@ -129,16 +130,6 @@ def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     """
     x, mean, variance = floats(x, mean, variance, names=("x", "mean", "variance"))
     for name, array in (("mean", mean), ("variance", variance)):
-        if array.ndim > x.ndim:
-            raise ValueError(
-                f"{name} must broadcast against x.shape={x.shape}, got {name}.shape={array.shape}"
-            )
+        if not broadcasts_to(array.shape, x.shape):
+            raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
     return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
-
-
-def _ints(value: Any, name: str) -> tuple[int, ...]:
-    array = np.asarray(value)
-    check_rank(array, 1, name, "a sequence of ints")
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be a sequence of ints, got {value!r}")
-    return tuple(array.tolist())

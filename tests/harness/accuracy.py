@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+
 from cnnviz.ops.rounding import Bound, unit_roundoff
 
 
@@ -59,6 +60,7 @@ class Accuracy:
             assert authority.dtype == np.float32
             assert authority.shape == exact.shape
             other = np.abs(authority - exact) - slack
+            assert np.all(other <= allowed), f"TensorFlow's own {_worst(op, other, allowed)}"
             row.tensorflow, row.tensorflow_of_bound = _units(other, bound), _largest(other, limit)
         self.rows.setdefault(op, Row()).merge(row)
 
@@ -104,4 +106,5 @@ def _largest(error: np.ndarray, scale: np.ndarray) -> float:
 
 def _worst(op: str, error: np.ndarray, allowed: np.ndarray) -> str:
     place = np.unravel_index(np.argmax(error - allowed), np.shape(error))
-    return f"{op}: error {error[place]:.3e} at {place}, allowed {np.broadcast_to(allowed, np.shape(error))[place]:.3e}"
+    limit = np.broadcast_to(allowed, np.shape(error))[place]
+    return f"{op}: error {error[place]:.3e} at {tuple(map(int, place))}, allowed {limit:.3e}"

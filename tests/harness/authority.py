@@ -35,8 +35,14 @@ def conv2d(
     dilation_rate: Pair = (1, 1),
     groups: int = 1,
 ) -> np.ndarray:
-    """tf.nn.conv2d, which takes the groups from the shapes."""
+    """tf.nn.conv2d, which takes the groups from the shapes.
+
+    TensorFlow 2.21 with oneDNN leaves the lower rows of a float32 result unset if x has one channel
+    and the result one column, strides being (1, 2 or more). A second channel of zeros avoids it.
+    """
     assert x.shape[3] == kernel.shape[2] * groups
+    if x.dtype == np.float32 and x.shape[3] == 1 and strides[1] > strides[0] == 1:
+        x, kernel = (np.concatenate([a, np.zeros_like(a)], axis) for a, axis in ((x, 3), (kernel, 2)))
     y = tf.nn.conv2d(x, kernel, strides, _padding(padding), dilations=dilation_rate)
     return _biased(y, bias)
 
@@ -52,9 +58,10 @@ def depthwise_conv2d(
 ) -> np.ndarray:
     """tf.nn.depthwise_conv2d; as a grouped convolution where that has no CPU kernel.
 
-    It has none for unequal strides in float64, nor for strides and dilation together.
+    It has none for strides and dilation together, nor for unequal strides: those are an error in
+    float64 and silently wrong numbers in float32 (TensorFlow 2.21).
     """
-    if dilation_rate == (1, 1) and (strides[0] == strides[1] or x.dtype == np.float32):
+    if dilation_rate == (1, 1) and strides[0] == strides[1]:
         return _biased(tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), _padding(padding)), bias)
     if strides == (1, 1) and isinstance(padding, str):
         y = tf.nn.depthwise_conv2d(x, kernel, (1, 1, 1, 1), _padding(padding), dilations=dilation_rate)
@@ -77,9 +84,7 @@ def separable_conv2d(
     one_call = options["strides"][0] == options["strides"][1] and options["dilation_rate"] == (1, 1)
     if one_call and isinstance(options["padding"], str):
         strides, padding = (1, *options["strides"], 1), options["padding"].upper()
-        return _biased(
-            tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides, padding), bias
-        )
+        return _biased(tf.nn.separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides, padding), bias)
     return conv2d(depthwise_conv2d(x, depthwise_kernel, **options), pointwise_kernel, bias)
 
 
@@ -94,7 +99,7 @@ def conv2d_transpose(
     dilation_rate: Pair = (1, 1),
 ) -> np.ndarray:
     """keras.ops.conv_transpose; explicit padding as the gradient of a convolution that has it."""
-    if x.dtype == np.float64:
+    if x.dtype == np.float64 or not isinstance(padding, str):
         kernel, dilation_rate = dilated(kernel, dilation_rate), (1, 1)
     if isinstance(padding, str):
         y = keras.ops.conv_transpose(
@@ -119,9 +124,8 @@ def conv2d_transpose(
         strides=[1, *strides, 1],
         padding="EXPLICIT",
         explicit_paddings=np.ravel(
-            [(0, 0), *((b, a - e) for (b, a), e in zip(padding, extra, strict=True)), (0, 0)]
+            [(0, 0), *((b, max(a - e, 0)) for (b, a), e in zip(padding, extra, strict=True)), (0, 0)]
         ).tolist(),
-        dilations=[1, *dilation_rate, 1],
     )
     return _biased(y, bias)
 

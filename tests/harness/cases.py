@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
+
 from cnnviz import ops
 from cnnviz.ops import rounding
 from harness import authority
 from harness.accuracy import Accuracy, check_float64
-from hypothesis import strategies as st
 
 Shape = tuple[int, ...]
 
@@ -164,7 +165,9 @@ def transposed_convolutions(draw: st.DrawFn) -> Case:
         before = draw(st.integers(0, min(most, extent)))
         after = draw(st.integers(0, min(most - before, extent)))
         for column, value in zip(
-            (sizes, kernels, strides, rates_, sides, extras), (n, k, s, d, (before, after), extra), strict=True
+            (sizes, kernels, strides, rates_, sides, extras),
+            (n, k, s, d, (before, after), extra),
+            strict=True,
         ):
             column.append(value)
     options = {

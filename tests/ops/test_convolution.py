@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+
 from cnnviz import ops
 from harness import authority
 from harness.accuracy import Accuracy
@@ -17,7 +19,6 @@ from harness.cases import (
     separable_convolutions,
     transposed_convolutions,
 )
-from hypothesis import given
 
 
 @given(case=convolutions())

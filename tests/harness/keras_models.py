@@ -1,0 +1,247 @@
+"""Keras models that between them have every layer class and every option that cnnviz reads.
+
+Their weights are drawn at random, statistics of normalisations included: a fresh model's zeros and
+ones would hide a weight that is read from the wrong place.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.authority import keras
+
+L = keras.layers
+
+Stack = tuple[tuple[int | None, ...], Callable[[], list[Any]]]
+STACKS: dict[str, Stack] = {
+    "convolution": (
+        (13, 11, 4),
+        lambda: [
+            L.Conv2D(6, (3, 2), strides=(2, 1), padding="same", activation="relu"),
+            L.Conv2D(4, 3, dilation_rate=(1, 2), use_bias=False, activation="tanh"),
+            L.Conv2D(8, 2, groups=2, padding="same"),
+            L.Conv2D(5, 1, activation=L.LeakyReLU(negative_slope=0.25)),
+        ],
+    ),
+    "depthwise": (
+        (10, 9, 3),
+        lambda: [
+            L.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2, activation="silu"),
+            L.DepthwiseConv2D((2, 3), use_bias=False, dilation_rate=(1, 1)),
+            L.DepthwiseConv2D(2, dilation_rate=(2, 1), padding="same", depth_multiplier=1),
+        ],
+    ),
+    "separable": (
+        (10, 12, 3),
+        lambda: [
+            L.SeparableConv2D(5, 3, strides=2, depth_multiplier=2, activation="elu"),
+            L.SeparableConv2D(4, (1, 3), padding="same", use_bias=False),
+        ],
+    ),
+    "transposed": (
+        (4, 5, 3),
+        lambda: [
+            L.Conv2DTranspose(4, 3, strides=2, padding="same", activation="selu"),
+            L.Conv2DTranspose(3, (2, 4), strides=(3, 2), output_padding=(1, 0)),
+            L.Conv2DTranspose(2, 2, use_bias=False),
+        ],
+    ),
+    "dense": (
+        (6,),
+        lambda: [L.Dense(7, activation="mish"), L.Dense(5, use_bias=False), L.Dense(3, "softmax")],
+    ),
+    "dense on maps": ((4, 3, 2), lambda: [L.Dense(5, activation="sigmoid"), L.Softmax(axis=1)]),
+    "batch normalisation": (
+        (5, 4, 3),
+        lambda: [
+            L.BatchNormalization(),
+            L.BatchNormalization(scale=False, epsilon=0.01),
+            L.BatchNormalization(center=False, axis=3),
+            L.Flatten(),
+            L.BatchNormalization(scale=False, center=False),
+        ],
+    ),
+    "pooling": (
+        (17, 15, 3),
+        lambda: [
+            L.MaxPooling2D((2, 3), strides=(1, 2), padding="same"),
+            L.AveragePooling2D(3, strides=2, padding="same"),
+            L.MaxPooling2D(),
+            L.AveragePooling2D((2, 1)),
+        ],
+    ),
+    "global average": ((5, 4, 3), lambda: [L.GlobalAveragePooling2D(keepdims=True), L.Flatten()]),
+    "global maximum": ((5, 4, 3), lambda: [L.GlobalMaxPooling2D(), L.Dense(2)]),
+    "global both": (
+        (5, 4, 3),
+        lambda: [L.GlobalMaxPooling2D(keepdims=True), L.GlobalAveragePooling2D()],
+    ),
+    "activation layers": (
+        (6, 5, 4),
+        lambda: [
+            L.ReLU(max_value=2.0, negative_slope=0.5, threshold=0.25),
+            L.LeakyReLU(negative_slope=0.75),
+            L.PReLU(),
+            L.PReLU(shared_axes=[1, 2]),
+            L.ELU(alpha=0.5),
+            L.Activation(L.ReLU(max_value=6.0)),
+            L.Activation(keras.activations.softsign),
+            L.Softmax(),
+        ],
+    ),
+    "activations": (
+        (8,),
+        lambda: [
+            L.Dense(8, activation=name)
+            for name in (
+                *("relu", "relu6", "elu", "celu", "selu", "silu", "swish", "mish", "softplus", "softsign"),
+                *("hard_silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh", "exponential", "linear"),
+                *("softmax", "log_softmax", None),
+            )
+        ],
+    ),
+    "shapes": (
+        (6, 8, 2),
+        lambda: [
+            L.ZeroPadding2D(((1, 0), (2, 3))),
+            L.Cropping2D(((0, 2), (1, 1))),
+            L.UpSampling2D((2, 3)),
+            L.ZeroPadding2D(1),
+            L.Cropping2D((1, 2)),
+            L.Permute((3, 1, 2)),
+            L.Reshape((-1, 4)),
+            L.Reshape((4, 5, -1)),
+            L.Flatten(),
+        ],
+    ),
+    "scales": (
+        (4, 5, 3),
+        lambda: [
+            L.Rescaling(1 / 256, offset=-0.5),
+            L.Rescaling([1.0, 2.0, 4.0], offset=np.array([0.5, 0.25, 0.0])),
+            L.Normalization(),
+            L.Normalization(axis=(1, 3)),
+            L.Normalization(axis=None),
+            L.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 0.0, 1.0]),
+            L.Normalization(mean=0.5, variance=2.0, invert=True),
+        ],
+    ),
+    "identities": (
+        (6, 7, 3),
+        lambda: [
+            L.RandomFlip(),
+            L.RandomRotation(0.1),
+            L.RandomTranslation(0.1, 0.1),
+            L.RandomZoom(0.1),
+            L.RandomContrast(0.1),
+            L.RandomBrightness(0.1),
+            L.Dropout(0.5),
+            L.SpatialDropout2D(0.5),
+            L.GaussianDropout(0.5),
+            L.GaussianNoise(1.0),
+            L.AlphaDropout(0.5),
+            L.ActivityRegularization(l2=0.1),
+            L.Identity(),
+            L.Reshape((6, 21)),
+            L.SpatialDropout1D(0.5),
+        ],
+    ),
+    "unknown sizes": (
+        (None, None, 3),
+        lambda: [
+            L.Conv2D(4, 3, padding="same"),
+            L.MaxPooling2D(2),
+            L.UpSampling2D(2),
+            L.AveragePooling2D(3, strides=1),
+            L.PReLU(shared_axes=[1, 2]),
+            L.GlobalAveragePooling2D(),
+            L.Dense(2),
+        ],
+    ),
+}
+"""Sequential models by name: the input's shape, and the layers."""
+
+ONLY_FLOAT32: dict[str, Stack] = {
+    "transposed and dilated": ((4, 5, 3), lambda: [L.Conv2DTranspose(2, 3, dilation_rate=2)]),
+    "rounded constants": (
+        (8,),
+        lambda: [
+            L.Dense(8, activation="gelu"),
+            L.Dense(8, activation="leaky_relu"),
+            L.Rescaling(1 / 255),
+            L.ELU(alpha=0.3),
+        ],
+    ),
+}
+"""What TensorFlow does not compute in float64, or only with constants rounded to float32."""
+
+
+@contextmanager
+def policy(name: str):
+    """Models are built in this dtype."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def sequential(stack: Stack, name: str = "stack") -> Any:
+    shape, build = stack
+    image = keras.Input(shape, name="image", dtype=keras.config.dtype_policy().compute_dtype)
+    return keras.Sequential([image, *build()], name=name)
+
+
+def randomise(model: Any, seed: int = 0) -> Any:
+    """Every weight drawn anew; variances positive, one of them nothing special."""
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        if weight.name == "count":
+            weight.assign(7)
+        elif "variance" in weight.name:
+            weight.assign(rng.uniform(0.5, 2.0, weight.shape))
+        else:
+            weight.assign(rng.normal(0.0, 0.5, weight.shape))
+    for layer in _flat(model):
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
+    return model
+
+
+def _flat(model: Any) -> list[Any]:
+    nested = [_flat(layer) if hasattr(layer, "layers") else [layer] for layer in model.layers]
+    return [layer for part in nested for layer in part]
+
+
+def save(model: Any, folder: Path, seed: int = 0) -> Path:
+    """The model with random weights, as a .keras file."""
+    path = folder / f"{model.name}.keras"
+    with warnings.catch_warnings():
+        # Keras itself warns of NumPy's deprecations.
+        warnings.simplefilter("ignore")
+        randomise(model, seed).save(path)
+    return path
+
+
+def counts(model: Any) -> tuple[int, int, int]:
+    """Keras's own (total, trainable, non-trainable)."""
+    total, trainable, rest = (
+        sum(int(np.prod(weight.shape)) for weight in weights)
+        for weights in (model.weights, model.trainable_weights, model.non_trainable_weights)
+    )
+    return total, trainable, rest
+
+
+def outputs(model: Any, tensors: dict[str, Any], x: Any) -> dict[str, np.ndarray]:
+    """What Keras computes for tensors of a model, at inference."""
+    probe = keras.Model(model.inputs, tensors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {name: np.asarray(value) for name, value in probe(x, training=False).items()}
