@@ -29,6 +29,7 @@ from cnnviz.ops.activations import (
 from cnnviz.ops.affine import batch_norm, batch_norm_affine, dense
 from cnnviz.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
 from cnnviz.ops.merging import add, average, concatenate, maximum, minimum, multiply, subtract
+from cnnviz.ops.planning import Plan, plan
 from cnnviz.ops.pooling import avg_pool2d, global_avg_pool2d, global_max_pool2d, max_pool2d
 from cnnviz.ops.shaping import (
     crop2d,
@@ -42,6 +43,7 @@ from cnnviz.ops.shaping import (
 )
 
 __all__ = [
+    "Plan",
     "add",
     "average",
     "avg_pool2d",
@@ -72,6 +74,7 @@ __all__ = [
     "multiply",
     "normalize",
     "permute",
+    "plan",
     "prelu",
     "relu",
     "relu6",

@@ -1,32 +1,39 @@
 """Cutting a convolution into blocks that stay in the cache, and padding only the block at hand.
 
-A block is a few whole images, or a band of one image's output rows. Its input is a view where
-no padding is read and a small zero-bordered copy where some is.
+A block is a few whole images, or a band of one image's output rows, or part of one row. Its input
+is a view where no padding is read and a small zero-bordered copy where some is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from scipy.linalg import blas
 
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.geometry import Axis, Window
 
 BLOCK_BYTES = 1 << 20
-"""What a block's columns may take: about a megabyte stays in the second-level cache."""
-
-SMALL_GEMM = 1_000_000
-"""OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
-kernels); with few columns that is nearly twice as fast."""
-
-FEW_FILTERS = 32
+"""What a block's buffer may take: about a megabyte stays in the second-level cache."""
 
 Step = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
+
+
+class Block(NamedTuple):
+    """Which output cells are computed at one time."""
+
+    images: slice
+    rows: slice
+    cols: slice
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        images, rows, cols = (part.stop - part.start for part in self)
+        return images, rows, cols
 
 
 def run(steps: Iterable[Step]) -> None:
@@ -34,55 +41,62 @@ def run(steps: Iterable[Step]) -> None:
         step()
 
 
-def blocks(count: int, rows: int, cells_per_row: int, filters: int, length: int, itemsize: int = 4):
-    """(images, output rows) slices that cover count x rows.
+def blocks(count: int, rows: int, cols: int, cells: int) -> Iterator[Block]:
+    """Blocks of at most `cells` cells (at least one) that cover count x rows x cols.
 
-    A block's matrix has `length` columns and one row for each of its cells; it is kept within
-    BLOCK_BYTES and, where there are few filters, within SMALL_GEMM multiply-adds.
-
-    >>> [(i.stop, r.stop) for i, r in blocks(3, 4, 4096, filters=64, length=16)]
-    [(1, 4), (2, 4), (3, 4)]
+    >>> [block.shape for block in blocks(3, 4, 5, cells=40)]
+    [(2, 4, 5), (1, 4, 5)]
+    >>> [block.shape for block in blocks(1, 4, 5, cells=11)]
+    [(1, 2, 5), (1, 2, 5)]
     """
-    cells = BLOCK_BYTES // (length * itemsize)
-    if filters <= FEW_FILTERS:
-        cells = min(cells, SMALL_GEMM // (length * filters))
-    return _cut(count, rows, max(1, cells // max(cells_per_row, 1)))
-
-
-def _cut(count: int, rows: int, fit: int) -> Iterator[tuple[slice, slice]]:
-    if fit >= rows:
-        step = max(1, fit // max(rows, 1))
-        for first in range(0, count, step):
-            yield slice(first, min(first + step, count)), slice(0, rows)
+    if not count * rows * cols:
         return
-    step = -(-rows // -(-rows // fit))
-    for image in range(count):
-        for first in range(0, rows, step):
-            yield slice(image, image + 1), slice(first, min(first + step, rows))
+    images_at_once = max(1, cells // (rows * cols))
+    rows_at_once = rows if images_at_once > 1 else min(rows, max(1, cells // cols))
+    cols_at_once = cols if rows_at_once > 1 else min(cols, max(1, cells))
+    for images in _evenly(count, images_at_once):
+        for band in _evenly(rows, rows_at_once):
+            for part in _evenly(cols, cols_at_once):
+                yield Block(images, band, part)
 
 
-def block_input(x: np.ndarray, geometry: Window, images: slice, out_rows: slice) -> np.ndarray:
-    """The padded input rows that these images' output rows read: a view if nothing is padding."""
-    rows, cols = geometry
-    first = out_rows.start * rows.stride - rows.before
-    last = (out_rows.stop - 1) * rows.stride - rows.before + rows.extent
-    inside = slice(max(first, 0), max(min(last, rows.size), 0))
-    part = x[images, inside]
-    if first >= 0 and last <= rows.size and not (cols.before or cols.after):
+def _evenly(total: int, most: int) -> Iterator[slice]:
+    """Slices of nearly equal length, none above `most`."""
+    step = -(-total // -(-total // most))
+    for first in range(0, total, step):
+        yield slice(first, min(first + step, total))
+
+
+def reads(axis: Axis, out: slice) -> tuple[int, int]:
+    """The first and the last-but-one input cell that these outputs read, padding included."""
+    first = out.start * axis.stride - axis.before
+    return first, (out.stop - 1) * axis.stride - axis.before + axis.extent
+
+
+def block_input(x: np.ndarray, geometry: Window, block: Block) -> np.ndarray:
+    """The padded input cells that a block's outputs read: a view if nothing is padding."""
+    spans = [reads(axis, out) for axis, out in zip(geometry, block[1:], strict=True)]
+    inside = [
+        slice(min(max(first, 0), axis.size), max(min(last, axis.size), 0))
+        for axis, (first, last) in zip(geometry, spans, strict=True)
+    ]
+    part = x[block.images, inside[0], inside[1]]
+    (top, bottom), (left, right) = spans
+    if top >= 0 and left >= 0 and bottom <= geometry.rows.size and right <= geometry.cols.size:
         return part
-    block = np.zeros((part.shape[0], last - first, cols.padded, x.shape[3]), x.dtype)
-    top = inside.start - first
-    block[:, top : top + part.shape[1], cols.before : cols.before + cols.size] = part
-    return block
+    padded = np.zeros((part.shape[0], bottom - top, right - left, x.shape[3]), x.dtype)
+    down, along = max(-top, 0), max(-left, 0)
+    padded[:, down : down + part.shape[1], along : along + part.shape[2]] = part
+    return padded
 
 
-def windows(block: np.ndarray, geometry: Window, out_rows: int) -> np.ndarray:
-    """All windows of a block's padded input, as a view (N, out_rows, W_out, kh, kw, C)."""
+def windows(x: np.ndarray, geometry: Window, out: tuple[int, int]) -> np.ndarray:
+    """All windows of a padded input, as a view (N, H_out, W_out, kh, kw, C)."""
     rows, cols = geometry
-    n, h, w, c = block.strides
+    n, h, w, c = x.strides
     return as_strided(
-        block,
-        (block.shape[0], out_rows, cols.out, rows.kernel, cols.kernel, block.shape[3]),
+        x,
+        (x.shape[0], *out, rows.kernel, cols.kernel, x.shape[3]),
         (n, h * rows.stride, w * cols.stride, h * rows.dilation, w * cols.dilation, c),
         writeable=False,
     )

@@ -13,9 +13,15 @@ import numpy as np
 
 from cnnviz.ops.arrays import check_bias, check_rank, floats, images, quiet
 from cnnviz.ops.depthwise import depthwise
+from cnnviz.ops.direct import direct
+from cnnviz.ops.fft import fft
 from cnnviz.ops.geometry import Window, integer, pair, parse_padding, transposed_window, window
 from cnnviz.ops.im2col import im2col
+from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.transposed import scatter
+from cnnviz.ops.winograd import winograd
+
+_BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft}
 
 
 @quiet
@@ -29,6 +35,7 @@ def conv2d(
     dilation_rate: Any = 1,
     groups: int = 1,
     method: str = "auto",
+    tile: int = 2,
 ) -> np.ndarray:
     """Slide each kernel over x and sum the products, over its window and all channels of its group.
 
@@ -51,7 +58,11 @@ def conv2d(
     groups
         Channels and filters are cut into this many groups that do not see each other.
     method
-        "auto".
+        "direct" (the definition), "im2col" (a matrix product), "fft", "winograd" (3x3 kernels,
+        stride 1), or "auto": the cheaper of the first two by the cost model in `planning`. The
+        same numbers by different roads; the rounding errors that each may make are in `rounding`.
+    tile
+        Winograd's output tile, 2 or 4.
 
     Returns
     -------
@@ -78,16 +89,13 @@ def conv2d(
     check_rank(kernel, 4, "kernel", "(kh, kw, channels in, filters)")
     check_bias(bias, kernel.shape[3])
     check_groups(x, kernel, groups)
-    geometry = window(
-        x.shape[1:3],
-        kernel.shape[:2],
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
-    if method not in ("auto", "im2col"):
-        raise ValueError(f"method must be 'auto' or 'im2col', got {method!r}")
-    return restore(im2col(x, kernel, bias, geometry, groups))
+    steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
+    geometry = window(x.shape[1:3], kernel.shape[:2], steps, parse_padding(padding), dilation)
+    check_method(method, kernel.shape[:2], steps, dilation, tile)
+    chosen = make_plan(len(x), kernel.shape, geometry, groups, method, tile, x.itemsize).method
+    if chosen == "winograd":
+        return restore(winograd(x, kernel, bias, geometry, groups, tile))
+    return restore(_BY_METHOD[chosen](x, kernel, bias, geometry, groups))
 
 
 @quiet

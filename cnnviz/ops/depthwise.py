@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnviz.ops.blocks import block_input, blocks
+from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks
 from cnnviz.ops.geometry import Window
 
 
@@ -24,25 +24,33 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geomet
     filters = channels * multiplier
     rows, cols = geometry
     y = np.empty((x.shape[0], *geometry.out, filters), x.dtype)
-    run = cols.out * filters
-    weights = np.tile(kernel.reshape(kh, kw, 1, filters), (1, 1, cols.out, 1)).reshape(kh, kw, run)
-    for images, band in blocks(x.shape[0], rows.out, cols.out, filters, 2 * filters, x.itemsize):
-        block = block_input(x, geometry, images, band)
-        count = band.stop - band.start
-        total = y[images, band].reshape(-1, count, run)
-        product = np.empty_like(total)
+    parts = list(blocks(len(x), *geometry.out, BLOCK_BYTES // (8 * filters * x.itemsize)))
+    if not parts:
+        return y
+    widest = parts[0].shape[2]
+    weights = np.tile(kernel.reshape(kh, kw, 1, filters), (1, 1, widest, 1)).reshape(kh, kw, -1)
+    product = np.empty((*parts[0].shape[:2], widest * filters), x.dtype)
+    for part in parts:
+        block, target = block_input(x, geometry, part), y[part]
+        count, height, width = part.shape
+        run = width * filters
+        total = target.reshape(count, height, run)
+        scratch = product[:count, :height, :run]
         for u in range(kh):
             for v in range(kw):
                 top, left = u * rows.dilation, v * cols.dilation
                 tap = block[
                     :,
-                    top : top + (count - 1) * rows.stride + 1 : rows.stride,
-                    left : left + (cols.out - 1) * cols.stride + 1 : cols.stride,
+                    top : top + (height - 1) * rows.stride + 1 : rows.stride,
+                    left : left + (width - 1) * cols.stride + 1 : cols.stride,
                 ].reshape(total.shape)
                 if u == v == 0:
-                    np.multiply(tap, weights[u, v], out=total)
+                    np.multiply(tap, weights[u, v, :run], out=total)
                 else:
-                    total += np.multiply(tap, weights[u, v], out=product)
+                    total += np.multiply(tap, weights[u, v, :run], out=scratch)
         if bias is not None:
-            y[images, band] += bias
+            total += np.tile(bias, width)
+        # Part of a row is not contiguous in y: then `total` was a copy.
+        if not np.may_share_memory(total, target):
+            target[...] = total.reshape(target.shape)
     return y

@@ -7,6 +7,7 @@ width is unrolled: the kernel's rows then read the same buffer, one image row fu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -14,11 +15,17 @@ from typing import Protocol
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import Step, accumulate, block_input, blocks, run, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, Step, accumulate, block_input, blocks, run, windows
 from cnnviz.ops.geometry import Window
 
 LONG_RUN = 8
 """Copying windows costs by the run, not by the byte, below about this many numbers in a row."""
+
+SMALL_GEMM = 1_000_000
+"""OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
+kernels); with few columns that is nearly twice as fast."""
+
+FEW_FILTERS = 32
 
 
 def im2col(
@@ -29,42 +36,39 @@ def im2col(
     Every output is a sum of K = kh*kw*C/groups products and a bias: K + 1 roundings at most on
     any term, so its error is below (K + 1)*u*(sum|x||w| + |bias|) in any order of summation.
     """
-    filters = kernel.shape[3]
-    y = np.empty((x.shape[0], *geometry.out, filters), x.dtype)
-    if not y.size:
+    y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
+    layout = choose_layout(kernel.shape, geometry, groups)
+    parts = list(blocks(len(x), *geometry.out, layout.cells(x.itemsize)))
+    if not parts:
         return y
-    layout = choose_layout(kernel, geometry, groups)
-    cuts = list(
-        blocks(x.shape[0], geometry.rows.out, geometry.cols.out, filters // groups, layout.length, x.itemsize)
-    )
     # One long run adds four times as fast as many short ones.
-    tile = None if bias is None else np.tile(bias, cuts[0][1].stop * geometry.cols.out)
-    everything = None if geometry.padded else layout.view(x, geometry.rows.out)
+    tile = None if bias is None else np.tile(bias, parts[0].rows.stop * parts[0].cols.stop)
+    everything = None if geometry.padded else layout.view(x, geometry.out)
     matrix = None if everything is None or groups > 1 else as_matrix(everything, layout.length)
     if matrix is not None:
-        multiply_rows(matrix, kernel.reshape(-1, filters), tile, y, cuts)
+        multiply_rows(matrix, kernel.reshape(layout.length, -1), tile, y, parts)
         return y
-    ready: dict[tuple[int, int], Block] = {}
-    for images, rows in cuts:
-        shape = images.stop - images.start, rows.stop - rows.start
-        if shape not in ready:
-            ready[shape] = layout.block(*shape, x.dtype)
-        block = ready[shape]
+    ready: dict[tuple[int, int, int], Buffers] = {}
+    for block in parts:
+        if block.shape not in ready:
+            ready[block.shape] = layout.buffers(block.shape, kernel)
+        buffers = ready[block.shape]
         if everything is None:
-            part = layout.view(block_input(x, geometry, images, rows), shape[1])
+            part = layout.view(block_input(x, geometry, block), block.shape[1:])
         else:
-            part = everything[images, layout.rows_read(rows)]
-        np.copyto(block.columns, part)
-        run(block.steps)
-        finish(block.sums, tile, y[images, rows].reshape(shape[0], -1))()
+            part = everything[block.images, layout.rows_read(block.rows), block.cols]
+        np.copyto(buffers.columns, part)
+        run(buffers.steps)
+        finish(buffers.sums, tile, y[block])
+        del part  # before the next block's padded copy is made
     return y
 
 
 @dataclass(frozen=True)
-class Block:
-    """Buffers of one block and the matrix products that turn `columns` into `sums`.
+class Buffers:
+    """Arrays for one block, and the matrix products that turn `columns` into `sums`.
 
-    `columns` has the shape of the layout's view of the input; `sums` is (images, cells * filters).
+    `columns` has the shape of the layout's view of the input, `sums` is (images, cells * filters).
     """
 
     columns: np.ndarray
@@ -79,23 +83,35 @@ class Layout(Protocol):
     def length(self) -> int:
         """Numbers in a row."""
 
-    def view(self, block: np.ndarray, out_rows: int) -> np.ndarray:
-        """What is copied to the buffer, as a view of the padded input (N, rows to read, ...)."""
+    def cells(self, itemsize: int) -> int:
+        """Output cells in a block."""
+
+    def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
+        """What is copied to the buffer, as a view of the padded input (N, rows to read, W_out, ...)."""
 
     def rows_read(self, out_rows: slice) -> slice:
         """The view's rows that these output rows need."""
 
-    def block(self, count: int, out_rows: int, dtype: np.dtype) -> Block:
-        """Buffers and steps for `count` images, `out_rows` rows of each."""
+    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
+        """Buffers and steps for a block of this shape."""
+
+    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
+        """How many numbers the columns and the sums of such a block hold."""
 
 
-def choose_layout(kernel: np.ndarray, geometry: Window, groups: int = 1) -> Layout:
+def cells_in_block(length: int, filters: int, itemsize: int) -> int:
+    """Output cells in a block: within BLOCK_BYTES, and within SMALL_GEMM where filters are few."""
+    cells = BLOCK_BYTES // (length * itemsize)
+    return min(cells, SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
+
+
+def choose_layout(kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1) -> Layout:
     """`Runs` for several kernel rows of some length one below the other, else `Columns`."""
-    kh, kw, depth, _ = kernel.shape
+    kh, kw, depth, _ = kernel_shape
     several = kh > 1 and geometry.out != (1, 1)
     if several and groups == 1 and geometry.rows.stride == 1 and kw * depth > LONG_RUN:
-        return Runs(kernel, geometry)
-    return Columns(kernel, geometry, groups)
+        return Runs(kernel_shape, geometry)
+    return Columns(kernel_shape, geometry, groups)
 
 
 @dataclass(frozen=True)
@@ -106,40 +122,46 @@ class Columns:
     a long run, and BLAS takes the transposed matrix as it is.
     """
 
-    kernel: np.ndarray
+    kernel_shape: tuple[int, ...]
     geometry: Window
     groups: int = 1
 
     @property
     def length(self) -> int:
-        return self.kernel[..., 0].size
+        return math.prod(self.kernel_shape[:3])
 
-    def view(self, block: np.ndarray, out_rows: int) -> np.ndarray:
-        taps = windows(block, self.geometry, out_rows)
-        return taps.reshape(*taps.shape[:5], self.groups, self.kernel.shape[2])
+    def cells(self, itemsize: int) -> int:
+        return cells_in_block(self.length, self.kernel_shape[3] // self.groups, itemsize)
+
+    def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
+        taps = windows(block, self.geometry, out)
+        return taps.reshape(*taps.shape[:5], self.groups, self.kernel_shape[2])
 
     def rows_read(self, out_rows: slice) -> slice:
         return out_rows
 
-    def block(self, count: int, out_rows: int, dtype: np.dtype) -> Block:
-        kh, kw, depth, filters = self.kernel.shape
-        place, taps = (count, out_rows, self.geometry.cols.out), (kh, kw, depth)
-        cells = count * out_rows * self.geometry.cols.out
+    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
+        kh, kw, depth, filters = self.kernel_shape
+        place, taps, cells = shape, (kh, kw, depth), math.prod(shape)
         if kw * depth < LONG_RUN:
-            buffer = np.empty((self.groups, *taps, *place), dtype)
+            buffer = np.empty((self.groups, *taps, *place), kernel.dtype)
             columns = buffer.transpose(4, 5, 6, 1, 2, 0, 3)
             matrices = buffer.reshape(self.groups, self.length, cells).transpose(0, 2, 1)
         else:
-            buffer = np.empty((self.groups, *place, *taps), dtype)
+            buffer = np.empty((self.groups, *place, *taps), kernel.dtype)
             columns = buffer.transpose(1, 2, 3, 4, 5, 0, 6)
             matrices = buffer.reshape(self.groups, cells, self.length)
-        sums = np.empty((cells, filters), dtype)
-        weights, share = self.kernel.reshape(self.length, filters), filters // self.groups
+        sums = np.empty((cells, filters), kernel.dtype)
+        weights, share = kernel.reshape(self.length, filters), filters // self.groups
         steps: list[Step] = []
         for group, matrix in enumerate(matrices):
             mine = slice(group * share, (group + 1) * share)
             steps.append(partial(np.matmul, matrix, weights[:, mine], out=sums[:, mine]))
-        return Block(columns, steps, sums.reshape(count, -1))
+        return Buffers(columns, steps, sums.reshape(shape[0], -1))
+
+    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
+        cells = math.prod(shape)
+        return cells * self.length * self.groups, cells * self.kernel_shape[3]
 
 
 @dataclass(frozen=True)
@@ -151,19 +173,22 @@ class Runs:
     few sums are left behind.
     """
 
-    kernel: np.ndarray
+    kernel_shape: tuple[int, ...]
     geometry: Window
 
     @property
     def length(self) -> int:
-        return self.kernel[0, ..., 0].size
+        return math.prod(self.kernel_shape[1:3])
 
-    def view(self, block: np.ndarray, out_rows: int) -> np.ndarray:
+    def cells(self, itemsize: int) -> int:
+        return cells_in_block(self.length, self.kernel_shape[3], itemsize)
+
+    def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
         cols = self.geometry.cols
         n, h, w, c = block.strides
         return as_strided(
             block,
-            (*block.shape[:2], cols.out, cols.kernel, block.shape[3]),
+            (*block.shape[:2], out[1], cols.kernel, block.shape[3]),
             (n, h, w * cols.stride, w * cols.dilation, c),
             writeable=False,
         )
@@ -171,29 +196,38 @@ class Runs:
     def rows_read(self, out_rows: slice) -> slice:
         return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
 
-    def block(self, count: int, out_rows: int, dtype: np.dtype) -> Block:
-        kh, kw, depth, filters = self.kernel.shape
-        rows, cols = self.geometry
-        height = out_rows + rows.extent - 1
-        columns = np.empty((count, height, cols.out, kw, depth), dtype)
+    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
+        kh, kw, depth, filters = self.kernel_shape
+        count, out_rows, out_cols = shape
+        rows = self.geometry.rows
+        columns = np.empty((count, out_rows + rows.extent - 1, out_cols, kw, depth), kernel.dtype)
         flat = columns.reshape(-1, self.length)
-        down = rows.dilation * cols.out
+        down = rows.dilation * out_cols
         used = len(flat) - (kh - 1) * down
-        everywhere = np.empty((len(flat), filters), dtype)
+        everywhere = np.empty((len(flat), filters), kernel.dtype)
         sums = everywhere[:used]
-        weights = self.kernel.reshape(kh, self.length, filters)
+        weights = kernel.reshape(kh, self.length, filters)
         steps: list[Step] = [partial(np.matmul, flat[:used], weights[0], out=sums)]
         for u in range(1, kh):
             steps.append(accumulate(flat[u * down : u * down + used], weights[u], sums))
-        wanted = everywhere.reshape(count, -1)[:, : out_rows * cols.out * filters]
-        return Block(columns, steps, wanted)
+        wanted = everywhere.reshape(count, -1)[:, : out_rows * out_cols * filters]
+        return Buffers(columns, steps, wanted)
+
+    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
+        cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * shape[2]
+        return cells * self.length, cells * self.kernel_shape[3]
 
 
-def finish(sums: np.ndarray, tile: np.ndarray | None, target: np.ndarray) -> Step:
-    """Sums plus bias into the result."""
+def finish(sums: np.ndarray, tile: np.ndarray | None, y: np.ndarray) -> None:
+    """Sums (N, cells * F) plus the tiled bias into a block of the result (N, rows, cols, F)."""
+    if not y.flags.c_contiguous:
+        y[...] = (sums if tile is None else sums + tile[: sums.shape[1]]).reshape(y.shape)
+        return
+    target = y.reshape(sums.shape)
     if tile is None:
-        return partial(np.copyto, target, sums)
-    return partial(np.add, sums, tile[: target.shape[1]], out=target)
+        np.copyto(target, sums)
+    else:
+        np.add(sums, tile[: sums.shape[1]], out=target)
 
 
 def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
@@ -205,14 +239,14 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def multiply_rows(
-    matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, cuts: list
+    matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, parts: list[Block]
 ) -> None:
     """y = matrix @ weights + bias, block by block, where no window needs a copy."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
-    for images, band in cuts:
-        first = (images.start * rows + band.start) * cols
-        last = ((images.stop - 1) * rows + band.stop) * cols
-        np.matmul(matrix[first:last], weights, out=flat[first:last])
+    for block in parts:
+        first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
+        cells = slice(first, first + math.prod(block.shape))
+        np.matmul(matrix[cells], weights, out=flat[cells])
         if tile is not None:
-            target = y[images, band].reshape(images.stop - images.start, -1)
+            target = flat[cells].reshape(block.shape[0], -1)
             target += tile[: target.shape[1]]

@@ -155,11 +155,33 @@ def batch_norm_bound(
     The scale takes four roundings: epsilon's cast and its addition, which the root halves to one;
     the root, the reciprocal, gamma. The mean then passes a product and two additions: seven.
     """
-    arrays = [None if array is None else np.asarray(array, np.float64) for array in (mean, variance, gamma)]
-    scale, _ = batch_norm_affine(*arrays, epsilon=epsilon)
-    scale = np.abs(scale)
-    magnitude = np.abs(np.asarray(x, np.float64)) * scale + np.abs(arrays[0]) * scale
-    return Bound(7, magnitude if beta is None else magnitude + np.abs(np.asarray(beta, np.float64)))
+    variance = np.asarray(variance, np.float64)
+    scale, _ = batch_norm_affine(
+        _wide(mean), variance, None if gamma is None else _wide(gamma), epsilon=epsilon
+    )
+    magnitude = _wide(x) * scale + _wide(mean) * scale
+    return Bound(7, magnitude if beta is None else magnitude + _wide(beta))
+
+
+def sum_bound(*xs: Any, quotient: bool = False) -> Bound:
+    """The bound of `add` and `subtract`, and with the quotient of `average`: n - 1 additions."""
+    magnitude = np.sum(np.broadcast_arrays(*(_wide(x) for x in xs)), axis=0)
+    return Bound(len(xs), magnitude / len(xs)) if quotient else Bound(len(xs) - 1, magnitude)
+
+
+def multiply_bound(*xs: Any) -> Bound:
+    """The bound of `multiply`: n - 1 products."""
+    return Bound(len(xs) - 1, np.prod(np.broadcast_arrays(*(_wide(x) for x in xs)), axis=0))
+
+
+def rescale_bound(x: Any, scale: Any, offset: Any = 0.0) -> Bound:
+    """The bound of `rescale`: the scale's cast, the product, the sum; the offset's cast, the sum."""
+    return Bound(3, _wide(x) * _wide(scale) + _wide(offset))
+
+
+def normalize_bound(x: Any, mean: Any, variance: Any) -> Bound:
+    """The bound of `normalize`: the difference, the root (or 1e-7's cast), the quotient."""
+    return Bound(3, (_wide(x) + _wide(mean)) / np.maximum(np.sqrt(_wide(variance)), 1e-7))
 
 
 def softmax_bound(x: Any, axis: int = -1) -> Bound:
@@ -190,9 +212,12 @@ def _softmax_terms(x: Any, axis: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 def _absolute(op: Callable[..., np.ndarray], *arrays: Any, **options: Any) -> np.ndarray:
     """The operation on absolute values, in float64: sum|x||w| + |bias|."""
-    return op(
-        *(None if array is None else np.abs(np.asarray(array, np.float64)) for array in arrays), **options
-    )
+    return op(*(None if array is None else _wide(array) for array in arrays), **options)
+
+
+def _wide(array: Any) -> np.ndarray:
+    """Absolute values in float64."""
+    return np.abs(np.asarray(array, np.float64))
 
 
 def _added(bias: Any) -> int:

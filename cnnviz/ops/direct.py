@@ -1,0 +1,42 @@
+"""Convolution as its definition says it: slide a window, multiply, add up.
+
+The slowest and the most readable of the methods: windows are views, and nothing is rearranged.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
+from cnnviz.ops.geometry import Window
+
+
+def cells_at_once(channels: int, itemsize: int) -> int:
+    """Output cells in a block: only so that a padded copy of the input stays small."""
+    return max(1, BLOCK_BYTES // (channels * itemsize))
+
+
+def direct(
+    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window, groups: int = 1
+) -> np.ndarray:
+    """x (N, H, W, C) with kernel (kh, kw, C // groups, F), checked already.
+
+    Every output is a sum of K = kh*kw*C/groups products, added one by one, and a bias: an error
+    below (K + 1)*u*(sum|x||w| + |bias|).
+    """
+    depth, filters = kernel.shape[2:]
+    share = filters // groups
+    y = np.empty((len(x), *geometry.out, filters), x.dtype)
+    for block in blocks(len(x), *geometry.out, cells_at_once(x.shape[3], x.itemsize)):
+        taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
+        for group in range(groups):
+            channels, mine = _share(group, depth), _share(group, share)
+            np.einsum("nijuvc,uvcf->nijf", taps[..., channels], kernel[..., mine], out=y[block][..., mine])
+        if bias is not None:
+            y[block] += bias
+        del taps  # before the next block's padded copy is made
+    return y
+
+
+def _share(group: int, size: int) -> slice:
+    return slice(group * size, (group + 1) * size)

@@ -1,0 +1,283 @@
+"""What a convolution would cost by each method, and which one "auto" takes.
+
+The plan is made from shapes alone, before any work, and says method, geometry, multiply-adds,
+bytes moved and working memory, so that a lesson can lay the methods side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnviz.ops import fft, winograd
+from cnnviz.ops.blocks import Block, blocks, reads
+from cnnviz.ops.direct import cells_at_once
+from cnnviz.ops.geometry import Pair, Window, pair, parse_padding, window
+from cnnviz.ops.im2col import choose_layout
+
+METHODS = ("direct", "im2col", "fft", "winograd")
+
+
+class Rate(NamedTuple):
+    """Seconds that a method takes to start, for a multiply-add, and for a byte it moves.
+
+    Orders of magnitude of one core at about 3 GHz with 512-bit vectors; only their ratios decide.
+    """
+
+    start: float
+    multiply_add: float
+    byte: float
+
+
+RATES = {
+    "direct": Rate(10e-6, 1e-9, 0.0),
+    "im2col": Rate(40e-6, 1 / 45e9, 1 / 20e9),
+    "fft": Rate(80e-6, 1 / 2e9, 1 / 10e9),
+    "winograd": Rate(120e-6, 1 / 40e9, 1 / 10e9),
+}
+"""The cost model: start + multiply_adds * multiply_add + bytes_moved * byte.
+
+Direct convolution adds one product at a time but starts at once, which makes it the quickest for
+a patch of a few cells; a matrix product runs near the processor's peak; a Fourier transform is
+bound by its many passes; Winograd's tiles are matrix products between two more copies.
+"""
+
+ELEMENTWISE = ("direct", "im2col")
+"""Methods whose error stays within c*u*sum|x||w| of each window: those that "auto" may take.
+
+FFT and Winograd mix in rounding errors (and NaN and infinity) of cells outside the window.
+"""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one convolution does: see `plan`."""
+
+    method: str
+    tile: int | None
+    window: Window
+    output_shape: tuple[int, int, int, int]
+    multiply_adds: int
+    bytes_moved: int
+    working_memory: int
+    seconds: float
+
+    def __str__(self) -> str:
+        name = self.method if self.tile is None else f"{self.method} F({self.tile}x{self.tile}, 3x3)"
+        return (
+            f"{name}: {self.output_shape} by {self.multiply_adds:,} multiply-adds, "
+            f"{self.bytes_moved:,} bytes moved, {self.working_memory:,} bytes of working memory"
+        )
+
+
+def plan(
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    groups: int = 1,
+    method: str = "auto",
+    tile: int = 2,
+    dtype: Any = np.float32,
+) -> Plan:
+    """What `conv2d` would do with these arguments, without doing it.
+
+    Parameters
+    ----------
+    x, kernel
+        Shapes, (N, H, W, C) and (kh, kw, C // groups, F), or arrays of these shapes.
+    strides, padding, dilation_rate, groups, method, tile
+        As in `conv2d`.
+    dtype
+        float32 or float64: how many bytes a number takes.
+
+    Returns
+    -------
+    Plan
+        method: "direct", "im2col", "fft" or "winograd"; tile: Winograd's, else None;
+        window: the geometry; output_shape (N, H_out, W_out, F);
+        multiply_adds: multiplications of numbers, transforms included;
+        bytes_moved: read and written by the method's passes over its arrays, buffers included;
+        working_memory: bytes of buffers beside the output, at their peak;
+        seconds: by the cost model, for comparing methods only.
+
+    Raises
+    ------
+    ValueError
+        for shapes that do not fit, or a method that cannot do it, saying what it can.
+
+    Examples
+    --------
+    >>> for method in ("im2col", "winograd"):
+    ...     print(plan((1, 56, 56, 64), (3, 3, 64, 64), padding="same", method=method).multiply_adds)
+    115605504
+    67436544
+    """
+    x_shape, kernel_shape = _shape(x, "x"), _shape(kernel, "kernel")
+    check_method(
+        method, kernel_shape[:2], pair(strides, "strides"), pair(dilation_rate, "dilation_rate"), tile
+    )
+    if x_shape[3] != kernel_shape[2] * groups or kernel_shape[3] % groups:
+        raise ValueError(
+            f"kernel expects {kernel_shape[2]} channels in each of {groups} groups "
+            f"(kernel shape {kernel_shape}), x has {x_shape[3]} (x shape {x_shape})"
+        )
+    geometry = window(
+        x_shape[1:3],  # type: ignore[arg-type]
+        kernel_shape[:2],  # type: ignore[arg-type]
+        pair(strides, "strides"),
+        parse_padding(padding),
+        pair(dilation_rate, "dilation_rate"),
+    )
+    return make_plan(x_shape[0], kernel_shape, geometry, groups, method, tile, np.dtype(dtype).itemsize)
+
+
+def check_method(method: Any, kernel: Any, strides: Pair, dilation: Pair, tile: Any) -> None:
+    """ValueError for an unknown method or one that cannot do this convolution."""
+    if method not in ("auto", *METHODS):
+        raise ValueError(f"method must be 'auto', 'direct', 'im2col', 'fft' or 'winograd', got {method!r}")
+    if tile not in winograd.TILES:
+        raise ValueError(f"tile must be 2 or 4, got {tile!r}")
+    if method == "winograd" and not (tuple(kernel) == (3, 3) and strides == dilation == (1, 1)):
+        raise ValueError(
+            "method='winograd' does 3x3 kernels with strides=1 and dilation_rate=1, got a "
+            f"{kernel[0]}x{kernel[1]} kernel with strides={strides}, dilation_rate={dilation}; "
+            "method='direct', 'im2col' and 'fft' do any"
+        )
+
+
+@lru_cache(maxsize=1024)
+def make_plan(
+    count: int,
+    kernel_shape: tuple[int, ...],
+    geometry: Window,
+    groups: int,
+    method: str,
+    tile: int,
+    itemsize: int,
+) -> Plan:
+    """The plan for checked arguments; "auto" is the cheapest of the ELEMENTWISE methods."""
+    candidates = ELEMENTWISE if method == "auto" else (method,)
+    plans = [_PLANNERS[name](count, kernel_shape, geometry, groups, tile, itemsize) for name in candidates]
+    return min(plans, key=lambda made: made.seconds)
+
+
+class _Work(NamedTuple):
+    multiply_adds: int
+    numbers_moved: int
+    numbers_held: int
+
+
+def _plan(
+    method: str, tile: int | None, count: int, filters: int, geometry: Window, work: _Work, itemsize: int
+) -> Plan:
+    rate, moved = RATES[method], work.numbers_moved * itemsize
+    seconds = rate.start + work.multiply_adds * rate.multiply_add + moved * rate.byte
+    output = (count, *geometry.out, filters)
+    return Plan(
+        method, tile, geometry, output, work.multiply_adds, moved, work.numbers_held * itemsize, seconds
+    )
+
+
+def _direct(
+    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
+) -> Plan:
+    outputs, taps = _sizes(count, kernel, geometry)
+    channels = kernel[2] * groups
+    block = _first(blocks(count, *geometry.out, cells_at_once(channels, itemsize)))
+    held = _padded(block, geometry, channels)
+    # Every product reads a number and a weight; each output is written once.
+    work = _Work(outputs * taps, 2 * outputs * taps + outputs, held)
+    return _plan("direct", None, count, kernel[3], geometry, work, itemsize)
+
+
+def _im2col(
+    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
+) -> Plan:
+    outputs, taps = _sizes(count, kernel, geometry)
+    channels = kernel[2] * groups
+    layout = choose_layout(kernel, geometry, groups)
+    parts = list(blocks(count, *geometry.out, layout.cells(itemsize)))
+    block = _first(parts)
+    moved = count * geometry.rows.size * geometry.cols.size * channels + math.prod(kernel) + 2 * outputs
+    held = _padded(block, geometry, channels) + block.shape[1] * block.shape[2] * kernel[3]
+    for shape, times in Counter(part.shape for part in parts).items():
+        columns, sums = layout.numbers(shape)
+        moved += times * (2 * columns + sums)
+        held += columns + sums
+    return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
+
+
+def _fft(
+    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
+) -> Plan:
+    outputs, _ = _sizes(count, kernel, geometry)
+    size = fft.lengths(geometry)
+    depth, filters = kernel[2], kernel[3]
+    cells = size[0] * size[1]
+    spectrum = size[0] * (size[1] // 2 + 1) * 2
+    at_once = min(filters // groups, fft.filters_at_once(size, depth, itemsize))
+    rounds = -(-(filters // groups) // at_once) * groups
+    transforms = depth * filters + count * (rounds * depth + filters)
+    # A real transform of n numbers takes about 5/2 n log2 n operations, half of them products.
+    products = math.ceil(1.25 * cells * math.log2(max(cells, 2)))
+    multiply_adds = transforms * products + 2 * spectrum * count * depth * filters
+    moved = transforms * 4 * cells + 2 * spectrum * count * (rounds * depth + filters) + 2 * outputs
+    spread = geometry.rows.extent * geometry.cols.extent * depth * filters
+    block = Block(slice(0, 1), slice(0, geometry.rows.out), slice(0, geometry.cols.out))
+    inputs = _padded(block, geometry, depth * groups)
+    held = spread + inputs + 2 * spectrum * (depth * at_once + depth + at_once) + cells * at_once
+    return _plan("fft", None, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
+
+
+def _winograd(
+    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
+) -> Plan:
+    outputs, _ = _sizes(count, kernel, geometry)
+    depth, filters = kernel[2], kernel[3]
+    channels, share = depth * groups, filters // groups
+    side = (tile + winograd.TAPS - 1) ** 2
+    down, along = (-(-axis.out // tile) for axis in geometry)
+    tiles = count * down * along
+    multiply_adds = tiles * (side * side * channels + side * depth * filters + tile**2 * side * filters)
+    block = _first(blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize)))
+    cells, rows, cols = math.prod(block.shape), block.shape[1], block.shape[2]
+    padded = block.shape[0] * (rows * tile + 2) * (cols * tile + 2) * channels
+    moved = tiles * (4 * side * channels + 3 * side * filters + 3 * tile**2 * filters) + outputs
+    held = padded + cells * side * channels + cells * (side * (depth + share) + 2 * tile**2 * share)
+    held += side * depth * filters
+    return _plan("winograd", tile, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
+
+
+_PLANNERS = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winograd}
+
+
+def _sizes(count: int, kernel: tuple[int, ...], geometry: Window) -> tuple[int, int]:
+    """Numbers in the output, and products in each."""
+    return count * math.prod(geometry.out) * kernel[3], math.prod(kernel[:3])
+
+
+def _first(parts: Any) -> Block:
+    return next(iter(parts), Block(slice(0, 0), slice(0, 0), slice(0, 0)))
+
+
+def _padded(block: Block, geometry: Window, channels: int) -> int:
+    """Numbers in a block's padded copy of the input."""
+    if not geometry.padded or not math.prod(block.shape):
+        return 0
+    spans = [reads(axis, out) for axis, out in zip(geometry, block[1:], strict=True)]
+    return block.shape[0] * math.prod(last - first for first, last in spans) * channels
+
+
+def _shape(value: Any, name: str) -> tuple[int, ...]:
+    shape = np.shape(value) if hasattr(value, "shape") else tuple(value)
+    if len(shape) != 4 or not all(isinstance(size, int | np.integer) and size >= 0 for size in shape):
+        raise ValueError(f"{name} must be an array of rank 4 or its shape, got {value!r}")
+    return tuple(int(size) for size in shape)

@@ -1,0 +1,156 @@
+"""Winograd's minimal filtering for 3x3 kernels: fewer multiplications, paid for with additions.
+
+F(2x2, 3x3) computes a 2x2 tile of outputs with 16 products instead of 36, F(4x4, 3x3) a 4x4 tile
+with 36 instead of 144. The transforms follow from the interpolation points, as in Lavin and Gray,
+"Fast Algorithms for Convolutional Neural Networks", CVPR 2016 (arXiv 1509.09308), section 4.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache, reduce
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, blocks
+from cnnviz.ops.geometry import Window
+
+TAPS = 3
+TILES = (2, 4)
+POINTS = (0, 1, -1, 2, -2)
+"""Interpolation points, besides infinity; a tile of m outputs takes the first m + 1."""
+
+
+class Transforms(NamedTuple):
+    """y = A.T @ ((G @ g) * (B.T @ d)): outputs of a tile, from a kernel g and inputs d."""
+
+    output: np.ndarray
+    kernel: np.ndarray
+    input: np.ndarray
+
+
+@lru_cache
+def transforms(tile: int) -> Transforms:
+    """A.T (m, m+2), G (m+2, 3) and B.T (m+2, m+2) in float64, for m outputs and three taps.
+
+    Evaluating at m + 1 points and at infinity, multiplying, and interpolating is the Toom-Cook
+    product of polynomials; its transpose is the correlation (Lavin and Gray, section 4.1).
+
+    >>> transforms(2).input
+    array([[ 1.,  0., -1.,  0.],
+           [ 0.,  1.,  1.,  0.],
+           [ 0., -1.,  1.,  0.],
+           [ 0., -1.,  0.,  1.]])
+    """
+    points = [Fraction(p) for p in POINTS[: tile + 1]]
+    scale = [_product([p - q for q in points if q != p]) for p in points]
+    output = [[p**power for p in points] + [Fraction(power == tile - 1)] for power in range(tile)]
+    kernel = [[p**power / n for power in range(TAPS)] for p, n in zip(points, scale, strict=True)]
+    kernel.append([Fraction(power == TAPS - 1) for power in range(TAPS)])
+    rows = [[*_polynomial([q for q in points if q != p]), Fraction(0)] for p in points]
+    rows.append(_polynomial(points))
+    for row in (0,) if scale[0] < 0 else ():
+        kernel[row], rows[row] = [-v for v in kernel[row]], [-v for v in rows[row]]
+    return Transforms(*(np.array(matrix, np.float64) for matrix in (output, kernel, rows)))
+
+
+def winograd(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    geometry: Window,
+    groups: int = 1,
+    tile: int = 2,
+) -> np.ndarray:
+    """x (N, H, W, C) with kernel (3, 3, C // groups, F), stride 1, undilated, checked already.
+
+    Both transforms of a tile are one matrix product with the Kronecker square of the
+    one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond
+    the window, is derived in `rounding`.
+    """
+    y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
+    depth, share = kernel.shape[2], kernel.shape[3] // groups
+    weights = transformed_kernel(kernel, tile)
+    cells = cells_at_once(tile, x.shape[3], share, x.itemsize)
+    down, along = (-(-axis.out // tile) for axis in geometry)
+    for block in blocks(len(x), down, along, cells):
+        data = _tiles(x, geometry, block, tile)
+        for group in range(groups):
+            channels = slice(group * depth, (group + 1) * depth)
+            mine = slice(group * share, (group + 1) * share)
+            _place(y, _multiply(data[..., channels], weights[..., mine], tile), block, tile, mine)
+    if bias is not None:
+        y += bias
+    return y
+
+
+def cells_at_once(tile: int, channels: int, filters: int, itemsize: int) -> int:
+    """Tiles in a block: their spectra stay within BLOCK_BYTES."""
+    return max(1, BLOCK_BYTES // ((tile + TAPS - 1) ** 2 * (channels + filters) * itemsize))
+
+
+def transformed_kernel(kernel: np.ndarray, tile: int) -> np.ndarray:
+    """G g G.T for every pair of channels: ((m+2)**2, C, F), rounded to kernel's dtype once."""
+    g = transforms(tile).kernel
+    spread = np.einsum("au,bv,uvcf->abcf", g, g, kernel.astype(np.float64), optimize=True)
+    return spread.reshape(-1, *kernel.shape[2:]).astype(kernel.dtype)
+
+
+def _multiply(data: np.ndarray, weights: np.ndarray, tile: int) -> np.ndarray:
+    """Output tiles (m, m, N, down, along, F) from input tiles (m+2, m+2, N, down, along, C)."""
+    matrices = transforms(tile)
+    shape, filters = data.shape, weights.shape[2]
+    into = np.kron(matrices.input, matrices.input).astype(data.dtype)
+    back = np.kron(matrices.output, matrices.output).astype(data.dtype)
+    spectra = into @ data.reshape(len(into), -1)
+    products = spectra.reshape(len(into), -1, shape[-1]) @ weights
+    return (back @ products.reshape(len(into), -1)).reshape(tile, tile, *shape[2:5], filters)
+
+
+def _tiles(x: np.ndarray, geometry: Window, block: Block, tile: int) -> np.ndarray:
+    """A block's overlapping input tiles, tile cell first, cells beyond the input as zeros."""
+    side = tile + TAPS - 1
+    count, down, along = block.shape
+    height, width = down * tile + TAPS - 1, along * tile + TAPS - 1
+    top = block.rows.start * tile - geometry.rows.before
+    left = block.cols.start * tile - geometry.cols.before
+    padded = np.zeros((count, height, width, x.shape[3]), x.dtype)
+    rows = slice(max(top, 0), min(top + height, geometry.rows.size))
+    cols = slice(max(left, 0), min(left + width, geometry.cols.size))
+    padded[:, rows.start - top : rows.stop - top, cols.start - left : cols.stop - left] = x[
+        block.images, rows, cols
+    ]
+    n, h, w, c = padded.strides
+    tiles = as_strided(
+        padded,
+        (side, side, count, down, along, x.shape[3]),
+        (h, w, n, h * tile, w * tile, c),
+        writeable=False,
+    )
+    return np.ascontiguousarray(tiles)
+
+
+def _place(y: np.ndarray, tiles: np.ndarray, block: Block, tile: int, filters: slice) -> None:
+    """Write output tiles where they belong, without the cells beyond the output's border."""
+    count, down, along = block.shape
+    rows = slice(block.rows.start * tile, min(block.rows.stop * tile, y.shape[1]))
+    cols = slice(block.cols.start * tile, min(block.cols.stop * tile, y.shape[2]))
+    joined = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(count, down * tile, along * tile, -1)
+    y[block.images, rows, cols, filters] = joined[:, : rows.stop - rows.start, : cols.stop - cols.start]
+
+
+def _product(factors: list[Fraction]) -> Fraction:
+    return reduce(lambda a, b: a * b, factors, Fraction(1))
+
+
+def _polynomial(roots: list[Fraction]) -> list[Fraction]:
+    """Coefficients of the product of (t - root), lowest power first."""
+    coefficients = [Fraction(1)]
+    for root in roots:
+        coefficients = [
+            high - root * low
+            for high, low in zip([Fraction(0), *coefficients], [*coefficients, Fraction(0)], strict=True)
+        ]
+    return coefficients
