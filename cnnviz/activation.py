@@ -18,14 +18,12 @@ from cnnviz import ops
 from cnnviz.layer_options import Options
 
 ACTIVATIONS = MappingProxyType(
-    {"swish": "silu", "hard_swish": "hard_silu"}
-    | {
-        name: name
-        for name in (
-            *("relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hard_silu", "mish"),
-            *("sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "exponential", "linear"),
-            *("softmax", "log_softmax"),
-        )
+    {
+        **{name: name for name in ("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu")},
+        **{name: name for name in ("silu", "hard_silu", "mish", "sigmoid", "hard_sigmoid", "tanh")},
+        **{name: name for name in ("softplus", "softsign", "exponential", "softmax", "log_softmax")},
+        "swish": "silu",
+        "hard_swish": "hard_silu",
     }
 )
 """The activations that Keras knows by name, each with the op that computes it."""

@@ -386,6 +386,13 @@ def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
     for name, _ in model.calls:
         counts[name] = counts.get(name, -1) + 1
         keys.append((name, counts[name]))
+    known = set(keys)
+    for name, reads in model.calls:
+        for ref in reads:
+            if ref[:2] not in known:
+                raise ValueError(
+                    f"layer {name!r} of {where} reads call {ref[1]} of {ref[0]!r}, which is not there"
+                )
     waiting = [{ref[:2] for ref in reads} for _, reads in model.calls]
     readers: dict[tuple[str, int], list[int]] = {}
     for position, needs in enumerate(waiting):
@@ -403,4 +410,4 @@ def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
                 heapq.heappush(ready, reader)
     if done < len(keys):
         stuck = next(name for (name, _), needs in zip(keys, waiting, strict=True) if needs)
-        raise ValueError(f"{where} has a loop or reads a layer that is not there, at layer {stuck!r}")
+        raise ValueError(f"{where} has a loop at layer {stuck!r}")

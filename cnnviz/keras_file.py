@@ -156,7 +156,7 @@ class _Weights:
     def read(self, group: str, layer: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """A layer's arrays by name; they must be as many as there are names."""
         try:
-            variables = self._variables(group, layer)
+            variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
                 found = f"{len(variables)} arrays" if variables else "none"
                 raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {found}")
@@ -164,7 +164,7 @@ class _Weights:
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"weights of layer {layer!r} (at {group!r} in the file): {error}") from error
 
-    def _variables(self, group: str, layer: str) -> dict[str, h5py.Dataset]:
+    def _variables(self, group: str) -> dict[str, h5py.Dataset]:
         place: Any = self.file
         for step in [*group.split("/"), "vars"] if group else ():
             place = self._child(place, step)
@@ -174,9 +174,6 @@ class _Weights:
                 raise ValueError(f"{step!r} is not a group")
         if not group:
             return {}
-        owner = place.attrs.get("name")
-        if isinstance(owner, str) and owner != layer:
-            raise ValueError(f"these belong to a layer called {owner!r}")
         return {name: self._child(place, name) for name in place}
 
     @staticmethod
@@ -193,8 +190,9 @@ class _Weights:
         self.left -= math.prod(data.shape) * data.dtype.itemsize
         if self.left < 0:
             raise ValueError(f"arrays of more than {MOST_WEIGHT_BYTES:,} bytes in all")
-        if data.dtype.kind == "V" and data.dtype.itemsize == 2 and data.attrs.get("dtype") == "bfloat16":
-            # bfloat16 is the upper half of a float32.
+        if data.dtype.kind == "V" and data.dtype.itemsize == 2:
+            # What HDF5 has no name for is bfloat16, the upper half of a float32. The attribute that says
+            # so stays unread: libhdf5 can hang on the heap that holds it in a damaged file.
             array = (data[()].view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         elif data.dtype.kind == "f" and data.dtype.itemsize <= 8:
             array = data[()].astype(np.float64 if data.dtype.itemsize == 8 else np.float32)

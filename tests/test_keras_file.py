@@ -26,7 +26,7 @@ from cnnviz import ModelFileError, load_model
 from cnnviz.keras_config import _groups
 from cnnviz.layer_kinds import KINDS
 from harness.authority import keras
-from harness.keras_models import ONLY_FLOAT32, STACKS, L, counts, outputs, policy, save, sequential
+from harness.keras_models import ONLY_FLOAT32, STACKS, L, counts, outputs, policy, save, sequential, write
 
 # A value of these stacks is a sum of at most about 100 products that cancel at most tenfold, or a few
 # roundings of one number, and no layer amplifies what went wrong before: 100 * 10 * u of the largest.
@@ -353,7 +353,7 @@ def cube(x):
     return x**3
 
 
-SUPPORTED = r".*supported are Activation, Add, .*ZeroPadding2D"
+SUPPORTED = r".*supported are Activation, .*ZeroPadding2D"
 REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
     "lambda": (lambda: L.Lambda(lambda x: x, name="odd"), r"layer 'odd' is a Lambda.*never run" + SUPPORTED),
     "custom": (
@@ -382,7 +382,7 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "custom activation": (
         lambda: L.Conv2D(2, 1, activation=cube, name="odd"),
-        r"layer 'odd' \(Conv2D\): activation is custom code",
+        r"layer 'odd' \(Conv2D\): activation must be one of linear, relu, .* got 'teacher>cube'",
     ),
     "activation with weights": (
         lambda: L.Conv2D(2, 1, activation=L.PReLU(), name="odd"),
@@ -400,17 +400,18 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
 def test_layers_that_are_refused(case, tmp_path):
     build, message = REFUSED_LAYERS[case]
     model = keras.Sequential([keras.Input((4, 4, 3)), build()], name="odd_model")
-    path = tmp_path / "odd.keras"
-    model.save(path)
-    refused(path, message)
+    refused(write(model, tmp_path / "odd.keras"), message)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_quantised_weights_are_refused(tmp_path):
-    model = keras.Sequential([keras.Input((8,)), L.Dense(4, name="odd")], name="quantised")
-    path = save(model, tmp_path)
-    model.quantize("int8")
-    model.save(path)
-    refused(path, r"layer 'odd' \(Dense\): quantised weights are not supported")
+    dense = L.Dense(4, name="odd")
+    model = keras.Sequential([keras.Input((8,)), dense], name="quantised")
+    dense.quantize("int8")
+    refused(
+        write(model, tmp_path / "quantised.keras"),
+        r"layer 'odd' \(Dense\): quantised weights are not supported",
+    )
 
 
 def test_operations_that_are_not_layers_are_refused(tmp_path):
@@ -420,9 +421,7 @@ def test_operations_that_are_not_layers_are_refused(tmp_path):
         (x * 2.0, r"layer 'multiply\w*' is called with 2.0, which is not a tensor"),
         (L.Reshape((2, 2))(x) + keras.ops.maximum(x, x)[:, :2], "is the operation GetItem"),
     ):
-        path = tmp_path / "operation.keras"
-        keras.Model(x, y).save(path)
-        refused(path, message)
+        refused(write(keras.Model(x, y), tmp_path / "operation.keras"), message)
 
 
 def test_a_subclassed_model_is_refused(tmp_path):
@@ -437,9 +436,9 @@ def test_a_subclassed_model_is_refused(tmp_path):
 
     model = Own()
     model(np.zeros((1, 3)))
-    path = tmp_path / "own.keras"
-    model.save(path)
-    refused(path, r"the model is a Own from module .*custom code is never loaded")
+    refused(
+        write(model, tmp_path / "own.keras"), r"the model is a Own from module .*custom code is never loaded"
+    )
 
 
 def test_a_layer_in_two_models_that_keras_cannot_restore_either(tmp_path):
@@ -486,9 +485,9 @@ REFUSED_CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
         _set("conv", activation={"class_name": "__lambda__", "config": {"value": "4wEAAAA="}}),
         r"'conv' \(Conv2D\): activation must be one of .* got '__lambda__'",
     ),
-    "strides 0": (_set("conv", strides=[0, 1]), r"'conv' \(Conv2D\): strides must be at least 1, got \[0"),
+    "strides 0": (_set("conv", strides=[0, 1]), r"'conv' \(Conv2D\): strides must be at least 1 .*got \[0"),
     "strides 1.5": (_set("conv", strides=[1.5, 1]), r"strides must be an int or a \(height, width\) pair"),
-    "strides huge": (_set("conv", strides=[10**30, 1]), "strides must be at most 65536"),
+    "strides huge": (_set("conv", strides=[10**30, 1]), "strides must be at (least 1 and below|most)"),
     "padding": (_set("conv", padding="causal"), "padding must be 'valid', 'same' or .* got 'causal'"),
     "filters": (_set("conv", filters=-2), "filters must be a positive int, got -2"),
     "filters true": (_set("conv", filters=True), "filters must be a positive int, got True"),
@@ -506,7 +505,6 @@ REFUSED_CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
     "other filters": (_set("conv", filters=4), r"kernel must have shape \(3, 3, 1, 4\), got \(3, 3, 1, 2\)"),
     "other size": (_set("conv", kernel_size=[2, 3]), r"kernel must have shape \(2, 3, 1, 2\)"),
     "no bias wanted": (_set("conv", use_bias=False), r"1 weights \(kernel\) expected, the file has 2 arrays"),
-    "another class": (_put("conv", class_name="Flatten"), "layer 'flat' .*belong to a layer called|flatten"),
     "order": (_swap_layers, r"'conv' \(Conv2D\): kernel must have shape|'norm'"),
 }
 
@@ -527,25 +525,36 @@ def _history(name: str, call: int, /, **entries: Any) -> Callable[[Config], None
 
 
 def _laugh(config: Config) -> None:
-    """Models that call the next one twice, nested twenty deep."""
-    chain = layer_of(config, "chain")
-    for depth in range(20):
-        inner = json.loads(json.dumps(config["config"] | {"name": f"deep{depth}"}))
-        inner["layers"] = [d for d in inner["layers"] if d["class_name"] in ("InputLayer", "Conv2D")]
-        call = {"args": [{"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": []}}]}
-        calls = [json.loads(json.dumps(call | {"kwargs": {}})) for _ in range(2)]
-        calls[0]["args"][0]["config"]["keras_history"] = ["conv", 0, 0]
-        calls[1]["args"][0]["config"]["keras_history"] = [chain["config"]["name"], 0, 0]
-        inner["layers"].append(chain | {"inbound_nodes": calls})
-        inner["output_layers"] = [chain["config"]["name"], 1, 0]
-        chain = {"module": "keras", "class_name": "Functional", "config": inner, "inbound_nodes": calls}
-    config["config"] = chain["config"]
+    """Thirty models, each of which calls the next one twice on its input: 2**30 activations."""
+
+    def tensor(*history: Any) -> Config:
+        return {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": [*history]}}
+
+    def entry(name: str, kind: str, config: Config, *reads: Config) -> Config:
+        nodes = [{"args": [read], "kwargs": {}} for read in reads]
+        entry = {"module": "keras", "class_name": kind, "config": config | {"name": name}}
+        return entry | {"name": name, "inbound_nodes": nodes}
+
+    image = entry("image", "InputLayer", {"batch_shape": [None, 3]})
+    inner = ("ReLU", {})
+    for _ in range(30):
+        nested = entry("inner", *inner, tensor("image", 0, 0), tensor("inner", 0, 0))
+        outputs = ["inner", 1 + (inner[0] == "Functional"), 0]
+        ends = {"input_layers": ["image", 0, 0], "output_layers": outputs}
+        inner = ("Functional", {"layers": [image, nested], **ends})
+    config.update(entry("laugh", *inner))
 
 
 REFUSED_GRAPHS: dict[str, tuple[Callable[[Config], Any], str]] = {
-    "loop": (_history("conv", 0, keras_history=["pool", 0, 0]), "has a loop or reads a layer .* at layer"),
-    "no such layer": (_history("pool", 0, keras_history=["nobody", 0, 0]), "at layer 'pool'"),
-    "no such call": (_history("pool", 0, keras_history=["chain", 7, 0]), "at layer 'pool'"),
+    "loop": (_history("conv", 0, keras_history=["pool", 0, 0]), "model has a loop at layer 'conv'"),
+    "no such layer": (
+        _history("pool", 0, keras_history=["nobody", 0, 0]),
+        "'pool' .* call 0 of 'nobody', which",
+    ),
+    "no such call": (
+        _history("pool", 0, keras_history=["chain", 7, 0]),
+        "'pool' .* reads call 7 of 'chain', which",
+    ),
     "no such output": (_history("pool", 0, keras_history=["chain", 1, 3]), "'pool' reads an output that"),
     "history": (_history("pool", 0, keras_history="chain"), r"reads must be \[layer, call, output\]"),
     "no outputs": (lambda c: c["config"].update(output_layers=None), "output_layers of the model must be"),
@@ -606,10 +615,6 @@ def _virtual(file: h5py.File) -> None:
     file["layers/conv2d/vars"].create_virtual_dataset("0", layout)
 
 
-def _rename(file: h5py.File) -> None:
-    file["layers/conv2d/vars"].attrs["name"] = "somebody"
-
-
 def _swap(file: h5py.File) -> None:
     kernel = file["layers/conv2d/vars/0"][()]
     del file["layers/conv2d/vars/0"]
@@ -642,7 +647,6 @@ REFUSED_WEIGHTS: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
         _store(shape=(2**20, 2**20), dtype="f4", chunks=(1, 1024)),
         "arrays of more than 1,073,741,824 bytes in all",
     ),
-    "another layer's": (_rename, "these belong to a layer called 'somebody'"),
 }
 
 
@@ -677,14 +681,15 @@ def test_a_damaged_member_is_refused(plain, tmp_path):
     refused(path, "config.json is damaged or encrypted .*CRC")
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(plain):
-    bomb = rewritten(plain, config__json=b" " * (65 * 2**20), compression=zipfile.ZIP_DEFLATED)
-    assert bomb.stat().st_size < 10 * 2**20
-    refused(bomb, "config.json unpacks to 68,157,440 bytes, more than")
+def test_an_archive_that_unpacks_to_too_much_is_refused(plain, monkeypatch):
+    monkeypatch.setattr("cnnviz.keras_file.MOST_CONFIG_BYTES", 2**20)
+    bomb = rewritten(plain, config__json=b" " * 2**21, compression=zipfile.ZIP_DEFLATED)
+    assert bomb.stat().st_size < 2**16
+    refused(bomb, "config.json unpacks to 2,097,152 bytes, more than the 1,048,576 that are read")
 
 
 def test_models_that_unfold_without_end_are_refused(graph):
-    refused(rewritten(graph, _laugh), "more than 10,000 layer calls|weights of layer")
+    refused(rewritten(graph, _laugh), "the model has more than 10,000 layer calls")
 
 
 def test_a_recompressed_archive_loads(plain):

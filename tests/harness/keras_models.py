@@ -222,11 +222,14 @@ def _flat(model: Any) -> list[Any]:
 
 def save(model: Any, folder: Path, seed: int = 0) -> Path:
     """The model with random weights, as a .keras file."""
-    path = folder / f"{model.name}.keras"
+    return write(randomise(model, seed), folder / f"{model.name}.keras")
+
+
+def write(model: Any, path: Path) -> Path:
+    """model.save(path), whatever Keras warns of: NumPy's deprecations, and the model's oddities."""
     with warnings.catch_warnings():
-        # Keras itself warns of NumPy's deprecations.
         warnings.simplefilter("ignore")
-        randomise(model, seed).save(path)
+        model.save(path)
     return path
 
 
