@@ -1,0 +1,176 @@
+"""The gallery: kernels by name, what each does, where its definition is from, its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from cnnviz.kernels.definitions import (
+    SIZES,
+    box,
+    emboss,
+    gabor,
+    gaussian,
+    identity,
+    laplacian,
+    laplacian_of_gaussian,
+    motion_blur,
+    outline,
+    prewitt,
+    roberts,
+    scharr,
+    separate,
+    sharpen,
+    sobel,
+    unsharp,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedKernel:
+    """A kernel and where it comes from.
+
+    Parameters
+    ----------
+    name
+        As `named` takes it.
+    kernel
+        float64 (height, width), read-only.
+    does
+        What it does to an image, in a few words.
+    source
+        Where its definition is from.
+    """
+
+    name: str
+    kernel: np.ndarray
+    does: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<NamedKernel {self.name} {self.kernel.shape[0]}x{self.kernel.shape[1]}: {self.does}>"
+
+    @property
+    def factors(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(column, row) whose outer product the kernel is, if it is one; see `separate`."""
+        return separate(self.kernel)
+
+
+class _Entry(NamedTuple):
+    build: Callable[..., np.ndarray]
+    does: str
+    source: str
+    sizes: tuple[int, ...] = (3,)
+
+
+_ALL = tuple(SIZES)
+_ODD = tuple(size for size in SIZES if size % 2)
+_GALLERY: dict[str, _Entry] = {
+    "identity": _Entry(identity, "leaves the image as it is", "by definition", _ODD),
+    "box": _Entry(box, "averages a square", "by definition", _ALL),
+    "gaussian": _Entry(
+        gaussian, "blurs alike in all directions", "binomial weights, Burt and Adelson 1983", _ALL
+    ),
+    "sharpen": _Entry(sharpen, "strengthens what differs from its neighbours", "identity minus Laplacian"),
+    "unsharp": _Entry(unsharp, "adds back what a blur takes away", "photographic unsharp masking", _ODD[1:]),
+    "emboss": _Entry(emboss, "lights the image from the top left", "diagonal slope plus identity"),
+    "outline": _Entry(
+        outline, "compares a pixel with its eight neighbours", "minus the 8-neighbour Laplacian"
+    ),
+    "laplacian": _Entry(
+        laplacian, "second derivative in both directions", "second differences, 4 neighbours"
+    ),
+    "laplacian of gaussian": _Entry(
+        laplacian_of_gaussian, "finds blobs and soft edges", "Marr and Hildreth 1980", _ALL[2:]
+    ),
+    "sobel x": _Entry(
+        lambda size: sobel("x", size), "brightness rising to the right", "Sobel and Feldman 1968", _ODD[1:]
+    ),
+    "sobel y": _Entry(
+        lambda size: sobel("y", size), "brightness rising downwards", "Sobel and Feldman 1968", _ODD[1:]
+    ),
+    "scharr x": _Entry(lambda: scharr("x"), "rising to the right, truer to rotation", "Scharr 2000"),
+    "scharr y": _Entry(lambda: scharr("y"), "rising downwards, truer to rotation", "Scharr 2000"),
+    "prewitt x": _Entry(lambda: prewitt("x"), "rising to the right, plain average", "Prewitt 1970"),
+    "prewitt y": _Entry(lambda: prewitt("y"), "rising downwards, plain average", "Prewitt 1970"),
+    "roberts x": _Entry(lambda: roberts("x"), "difference along one diagonal", "Roberts 1963", (2,)),
+    "roberts y": _Entry(lambda: roberts("y"), "difference along the other diagonal", "Roberts 1963", (2,)),
+    **{
+        f"gabor {angle}°": _Entry(
+            lambda size, angle=angle: gabor(size, angle),
+            f"stripes across {angle}°",
+            "Daugman 1985",
+            _ALL[2:],
+        )
+        for angle in (0, 45, 90, 135)
+    },
+    **{
+        f"motion blur {angle}°": _Entry(
+            lambda size, angle=angle: motion_blur(size, angle),
+            f"smears along {angle}°",
+            "mean along a line",
+            _ALL[1:],
+        )
+        for angle in (0, 45, 90, 135)
+    },
+}
+
+NAMES = tuple(_GALLERY)
+"""The gallery's names, as `named` takes them."""
+
+
+def sizes(name: str) -> tuple[int, ...]:
+    """The sizes that a named kernel comes in here.
+
+    >>> sizes("box")[-1], sizes("sharpen")
+    (11, (3,))
+    """
+    return _entry(name).sizes
+
+
+def named(name: str, size: int | None = None) -> NamedKernel:
+    """A kernel of the gallery.
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`.
+    size
+        One of `sizes(name)`; None is 3, or the nearest the kernel has.
+
+    Raises
+    ------
+    ValueError
+        for another name or size.
+
+    Examples
+    --------
+    >>> named("sobel x")
+    <NamedKernel sobel x 3x3: brightness rising to the right>
+    """
+    entry = _entry(name)
+    if size is None:
+        size = min(entry.sizes, key=lambda available: abs(available - 3))
+    if size not in entry.sizes:
+        raise ValueError(f"{name} comes in sizes {', '.join(map(str, entry.sizes))}, got {size!r}")
+    kernel = entry.build(size) if len(entry.sizes) > 1 else entry.build()
+    kernel.flags.writeable = False
+    return NamedKernel(name, kernel, entry.does, entry.source)
+
+
+def gallery(size: int = 3) -> list[NamedKernel]:
+    """Every named kernel that comes in this size.
+
+    >>> [k.name for k in gallery(2)][:3]
+    ['box', 'gaussian', 'roberts x']
+    """
+    return [named(name, size) for name, entry in _GALLERY.items() if size in entry.sizes]
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _GALLERY:
+        raise ValueError(f"name must be one of {', '.join(NAMES)}, got {name!r}")
+    return _GALLERY[name]
