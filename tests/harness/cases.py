@@ -5,8 +5,12 @@ A case prints as its shapes, options and seed, which is all that is needed to ma
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from hypothesis import strategies as st
@@ -147,13 +151,13 @@ def separable_convolutions(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def transposed_convolutions(draw: st.DrawFn) -> Case:
+def transposed_convolutions(draw: st.DrawFn, *, dilations: bool = True) -> Case:
     """Every padding, with and without output_padding that Keras accepts."""
     kind = draw(st.sampled_from(["valid", "same", "explicit"]))
     added = draw(st.booleans())
     sizes, kernels, strides, rates_, sides, extras = [], [], [], [], [], []
     for _ in range(2):
-        k, s, d, n = draw(small), draw(small), draw(rates), draw(st.integers(1, 6))
+        k, s, d, n = draw(small), draw(small), draw(rates) if dilations else 1, draw(st.integers(1, 6))
         extent = (k - 1) * d + 1
         # The convolution that is transposed must come back to n: ceil(out / s) == n for 'same'.
         lowest = 1 - extent % 2 if kind == "same" else 0
@@ -192,3 +196,47 @@ def poolings(draw: st.DrawFn) -> Case:
         options["strides"] = None
     options["pool_size"] = pool_size
     return Case(((draw(batches), *size, draw(channels)),), options, draw(kinds), draw(seeds))
+
+
+def sprinkled(array: np.ndarray, rng: np.random.Generator, share: float = 0.1) -> np.ndarray:
+    """A copy in which some numbers are NaN or infinite."""
+    chosen = rng.random(array.shape) < share
+    return np.where(chosen, rng.choice([np.nan, np.inf, -np.inf], array.shape), array).astype(array.dtype)
+
+
+def same_specials(name: str, case: Case) -> None:
+    """Hold NaN and infinities in x, then in the weights as well, against TensorFlow's.
+
+    Its float32 kernels are asked where the weights are finite only: with oneDNN they skip padded
+    cells, and an infinite weight over a zero is NaN.
+    """
+    op, reference = getattr(ops, name), getattr(authority, name)
+    rng = np.random.default_rng(case.seed)
+    x, *weights = case.arrays()
+    x = sprinkled(x, rng)
+    result = op(x, *weights, **case.options)
+    if x.size:
+        assert_same_specials(result, reference(x, *weights, **case.options))
+    weights = [None if array is None else sprinkled(array, rng) for array in weights]
+    wide = [None if array is None else array.astype(np.float64) for array in (x, *weights)]
+    expected = reference(*wide, **case.options)
+    assert_same_specials(op(*wide, **case.options), expected)
+    assert_same_specials(op(x, *weights, **case.options), expected)
+
+
+def assert_same_specials(result: np.ndarray, expected: np.ndarray) -> None:
+    """NaN, inf and -inf stand in the same places."""
+    np.testing.assert_array_equal(np.isnan(result), np.isnan(expected))
+    for special in (np.inf, -np.inf):
+        np.testing.assert_array_equal(result == special, expected == special)
+
+
+@contextmanager
+def small_blocks(size: int = 256) -> Iterator[None]:
+    """Cut everything into blocks of a few cells, so that small cases have many."""
+    with ExitStack() as stack:
+        for name, module in list(sys.modules.items()):
+            for budget in {"BLOCK_BYTES", "SMALL_GEMM"} & vars(module).keys():
+                if name.startswith("cnnviz.ops."):
+                    stack.enter_context(patch.object(module, budget, size))
+        yield
