@@ -1,0 +1,48 @@
+"""Receptive fields: what a unit sees, exactly, for any network that cnnviz reads.
+
+Size, stride and offset of every layer, boxes and exact cells of every unit, for a `Network` or for a
+list of layer specs without weights. Definition, sign and recurrences follow Araujo, Norris and Sim,
+"Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019.
+"""
+
+from cnnviz.receptive_fields.field import MisalignedError, ReceptiveField
+from cnnviz.receptive_fields.specs import (
+    Branches,
+    Conv,
+    Crop,
+    Dense,
+    DepthwiseConv,
+    Flatten,
+    GlobalPool,
+    Identity,
+    Permute,
+    Pool,
+    Reshape,
+    SeparableConv,
+    TransposedConv,
+    Upsample,
+    ZeroPad,
+)
+from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
+
+__all__ = [
+    "Branches",
+    "Conv",
+    "Crop",
+    "Dense",
+    "DepthwiseConv",
+    "Flatten",
+    "GlobalPool",
+    "Identity",
+    "MisalignedError",
+    "Permute",
+    "Pool",
+    "ReceptiveField",
+    "ReceptiveFields",
+    "Reshape",
+    "SeparableConv",
+    "TransposedConv",
+    "Upsample",
+    "ZeroPad",
+    "receptive_field",
+]

@@ -1,0 +1,220 @@
+"""Extents: what every unit of a layer sees, as tables of first and last cells or in closed form.
+
+`Bounds` are tables, exact for every kind of step. A `Grid` is the closed form, borders ignored, that
+lasts as long as rows and columns of units run along rows and columns of the origin; reshaping them
+into one another ends it, and its tables go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, reduce
+from math import prod
+
+import numpy as np
+
+from cnnviz.receptive_fields.closed_form import Hull, Line, join
+from cnnviz.receptive_fields.steps import (
+    FAR,
+    FIRST,
+    LAST,
+    Expand,
+    Gather,
+    Place,
+    Reshape,
+    Shape,
+    Slide,
+    Spread,
+    Step,
+    Transpose,
+    forward,
+    positions,
+)
+
+
+def unit_axes(shape: Shape) -> int:
+    """How many axes tell a layer's units apart: all but the channels', a vector's only one.
+
+    >>> unit_axes((24, 24, 10)), unit_axes((10,))
+    (2, 1)
+    """
+    return max(len(shape) - 1, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """The first and the last cell that every unit sees, along each axis of the origin: compact arrays.
+
+    A unit that sees nothing has a last cell before its first.
+    """
+
+    first: tuple[np.ndarray, ...]
+    last: tuple[np.ndarray, ...]
+
+    @classmethod
+    def of_origin(cls, shape: Shape) -> Bounds:
+        """Every cell sees itself."""
+        cells = tuple(positions(shape, axis) for axis in range(unit_axes(shape)))
+        return cls(cells, cells)
+
+    def after(self, steps: Sequence[Step]) -> Bounds:
+        return Bounds(
+            tuple(forward(steps, values, FIRST) for values in self.first),
+            tuple(forward(steps, values, LAST) for values in self.last),
+        )
+
+    @staticmethod
+    def union(fields: Sequence[Bounds]) -> Bounds:
+        axes = range(len(fields[0].first))
+        return Bounds(
+            tuple(reduce(np.minimum, (field.first[axis] for field in fields)) for axis in axes),
+            tuple(reduce(np.maximum, (field.last[axis] for field in fields)) for axis in axes),
+        )
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """The longest field along each axis of the origin."""
+        lengths = (last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        return tuple(max(int(length.max()), 0) for length in lengths)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A layer's units as the cells of a map, in the same order, with a line for each of its axes.
+
+    A flattened map keeps its grid; the grid of a dense layer's n units is 1 x 1 with n channels.
+    """
+
+    lines: tuple[Line, Line]
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def of_origin(cls, shape: tuple[int, int, int]) -> Grid:
+        """Every cell sees itself."""
+        rows, cols = (Line((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
+        return cls((rows, cols), shape)
+
+    def sizes(self) -> tuple[int | None, int | None]:
+        """The longest field along the rows' and the columns' line."""
+        rows, cols = (line.size(n) for line, n in zip(self.lines, self.shape, strict=False))
+        return rows, cols
+
+    def bounds(self, shape: Shape) -> Bounds:
+        """The tables, for units in the given shape."""
+        back = Reshape(self.shape, shape)
+        first, last = [], []
+        for origin in (0, 1):
+            ends = [line.bounds(n, origin) for line, n in zip(self.lines, self.shape, strict=False)]
+            places = ((-1, 1, 1), (1, -1, 1))
+            tables = [
+                (end[0].reshape(place), end[1].reshape(place))
+                for end, place in zip(ends, places, strict=True)
+                if end
+            ] or [(np.full((1, 1, 1), FAR), np.full((1, 1, 1), -FAR))]
+            first.append(back.forward(reduce(np.minimum, (table[0] for table in tables)), FIRST))
+            last.append(back.forward(reduce(np.maximum, (table[1] for table in tables)), LAST))
+        return Bounds(tuple(first), tuple(last))
+
+    def after(self, step: Step, shape: Shape) -> Grid | None:
+        """The grid behind a step from units in `shape`; None if rows and columns are lost in it."""
+        if isinstance(step, Reshape):
+            return self
+        if isinstance(step, Transpose):
+            return self._transposed(step, shape)
+        grid = self._as(shape)
+        if grid is None:
+            return self._vector_after(step, shape)
+        height, width, channels = grid.shape
+        if step.axis == 2:
+            return Grid(grid.lines, (height, width, step.after(shape)[2]))
+        if isinstance(step, Place):
+            return None
+        lines, lengths = list(grid.lines), [height, width]
+        lines[step.axis] = _line_after(lines[step.axis], step, lengths[step.axis])
+        lengths[step.axis] = step.after(shape)[step.axis]
+        return Grid((lines[0], lines[1]), (lengths[0], lengths[1], channels))
+
+    @property
+    def constant(self) -> bool:
+        """Whether all units see the same."""
+        return all(line.constant for line in self.lines)
+
+    def _as(self, shape: Shape) -> Grid | None:
+        """The grid with the units' own shape, if it is one."""
+        if shape == self.shape:
+            return self
+        if len(shape) == 3 and (self.constant or self.shape[:2] == (1, 1)):
+            rows, cols = (line.all_of(1) for line in self.lines)
+            return Grid((rows, cols), (shape[0], shape[1], shape[2]))
+        return None
+
+    def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> Grid | None:
+        """Steps along the last axis of what is not a map: it is all units, the channels, or neither."""
+        height, width, channels = self.shape
+        if step.axis != len(shape) - 1:
+            return None
+        if isinstance(step, Gather) and shape == (prod(self.shape),):
+            rows, cols = (line.all_of(n) for line, n in zip(self.lines, (height, width), strict=True))
+            return Grid((rows, cols), (1, 1, 1))
+        if shape[-1] == channels:
+            return Grid(self.lines, (height, width, step.after(shape)[-1]))
+        return None
+
+    def _transposed(self, step: Transpose, shape: Shape) -> Grid | None:
+        after = step.after(shape)
+        if (grid := self._as(shape)) and step.order == (1, 0, 2):
+            return Grid(grid.lines[::-1], (after[0], after[1], after[2]))
+        if step.order[:2] == (0, 1) and shape[:2] == self.shape[:2]:
+            return self
+        return self if self.constant else None
+
+
+Field = Grid | Bounds
+"""A layer's fields with borders ignored: in closed form where there is one."""
+
+
+def after(field: Field, steps: Sequence[Step], shape: Shape) -> Field:
+    """The fields of the units behind some steps from units in `shape`."""
+    for step in steps:
+        if isinstance(field, Grid):
+            grid = field.after(step, shape)
+            field = grid or field.bounds(shape).after([step])
+        else:
+            field = field.after([step])
+        shape = step.after(shape)
+    return field
+
+
+def union(fields: Sequence[Field], shape: Shape) -> Field:
+    """The fields of units in `shape` that read several paths."""
+    if len(fields) == 1:
+        return fields[0]
+    grids = [field for field in fields if isinstance(field, Grid)]
+    if len(grids) == len(fields):
+        own = [grid.shape for grid in grids if not grid.constant] or [grids[0].shape]
+        if len(set(own)) == 1:
+            rows, cols = (join(grid.lines[axis] for grid in grids) for axis in (0, 1))
+            return Grid((rows, cols), own[0])
+    return Bounds.union([field.bounds(shape) if isinstance(field, Grid) else field for field in fields])
+
+
+def _line_after(line: Line, step: Slide | Spread | Gather | Expand, units: int) -> Line:
+    if isinstance(step, Slide):
+        return line.slide(step.window)
+    if isinstance(step, Spread):
+        return line.spread(step.window)
+    return line.all_of(units)
+
+
+def lines(field: Field, shape: Shape) -> tuple[Line, Line] | None:
+    """The lines of rows and columns of units in `shape`; of a flattened map, in the origin's order."""
+    if isinstance(field, Bounds):
+        return None
+    if len(shape) == 3:
+        grid = field._as(shape)
+        return None if grid is None else grid.lines
+    rows, cols = field.lines
+    crossed = rows.hull and cols.hull and (rows.hull.origin, cols.hull.origin) == (1, 0)
+    return (cols, rows) if crossed else (rows, cols)

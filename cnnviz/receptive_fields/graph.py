@@ -1,0 +1,246 @@
+"""Graph: a network as nodes and steps, for one input size, and what its units see and feed.
+
+Built from a list of layer specs or from a `Network`, whose weights play no part. Softmax is the one
+activation that mixes cells; everything else that Keras does cell by cell is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from math import lcm, prod
+
+import numpy as np
+
+from cnnviz.layer import Layer
+from cnnviz.network import Network
+from cnnviz.receptive_fields import extents, specs
+from cnnviz.receptive_fields.extents import Bounds, Field, Grid
+from cnnviz.receptive_fields.specs import Spec, Steps
+from cnnviz.receptive_fields.steps import ANY, Shape, Slide, backward, forward, one_hot
+
+Masks = dict[int, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One layer: its shape without the batch, the nodes that feed it, and the steps from each."""
+
+    name: str
+    kind: str
+    shape: Shape
+    inputs: tuple[int, ...] = ()
+    links: tuple[Steps, ...] = ()
+    channels_known: bool = True
+    """Whether the last entry of the shape is real; it is 1 where no filters were given."""
+
+
+class Graph:
+    """Nodes in an order in which each comes after those that feed it. It never changes."""
+
+    def __init__(self, nodes: Sequence[Node], aliases: Mapping[str, str] | None = None) -> None:
+        self.nodes = tuple(nodes)
+        self.index = {node.name: i for i, node in enumerate(self.nodes)}
+        self.index.update({alias: self.index[name] for alias, name in (aliases or {}).items()})
+        # Kept for every layer that was looked at, for as long as the graph.
+        self.bounds = cache(self._bounds)
+        self.theory = cache(self._theory)
+        self.unclipped = cache(self._unclipped)
+
+    def _bounds(self, origin: int) -> dict[int, Bounds]:
+        """For each node that the origin feeds, the cells of the origin that its units see."""
+        found = {origin: Bounds.of_origin(self.nodes[origin].shape)}
+        for i, paths in self._downstream(origin):
+            found[i] = Bounds.union([found[source].after(steps) for source, steps in paths])
+        return found
+
+    def _theory(self, origin: int) -> dict[int, Field]:
+        """The same with borders ignored, in closed form where there is one."""
+        shape = self.nodes[origin].shape
+        map_shape = shape if len(shape) == 3 else None
+        found: dict[int, Field] = {
+            origin: Grid.of_origin(map_shape) if map_shape else Bounds.of_origin(shape)
+        }
+        for i, paths in self._downstream(origin):
+            reached = [extents.after(found[j], steps, self.nodes[j].shape) for j, steps in paths]
+            found[i] = extents.union(reached, self.nodes[i].shape)
+        return found
+
+    def _unclipped(self, origin: int) -> dict[int, Bounds]:
+        """The tables of `theory`."""
+        return {
+            i: field.bounds(self.nodes[i].shape) if isinstance(field, Grid) else field
+            for i, field in self.theory(origin).items()
+        }
+
+    def feeding(self, node: int, place: Sequence[int | None], origin: int = 0) -> Masks:
+        """All cells, of all nodes from the origin on, that reach the units of a node at a place."""
+        marks = {node: one_hot(self.nodes[node].shape, place)}
+        for i in range(node, origin, -1):
+            for source, steps in zip(self.nodes[i].inputs, self.nodes[i].links, strict=True):
+                if i in marks and source >= origin:
+                    seen = backward(steps, marks[i])
+                    marks[source] = marks[source] | seen if source in marks else seen
+        return marks
+
+    def fed(self, origin: int, place: Sequence[int | None]) -> Masks:
+        """All units, of all nodes, that the cells of a node at a place reach."""
+        marks = {origin: one_hot(self.nodes[origin].shape, place)}
+        for i, paths in self._downstream(origin):
+            reached = [forward(steps, marks[source], ANY) for source, steps in paths]
+            marks[i] = np.logical_or.reduce(np.broadcast_arrays(*reached)) if len(reached) > 1 else reached[0]
+        return marks
+
+    def stride(self) -> int:
+        """A number that all cell sizes of the network divide: sizes that differ by it are laid out alike."""
+        strides = [1] * len(self.nodes)
+        for i, node in enumerate(self.nodes):
+            for source, steps in zip(node.inputs, node.links, strict=True):
+                if len(self.nodes[source].shape) == 3:
+                    slides = [s for s in steps if isinstance(s, Slide) and s.axis < 2]
+                    path = strides[source] * prod({s.window.stride for s in slides})
+                    strides[i] = lcm(strides[i], path)
+        return lcm(*strides)
+
+    def _downstream(self, origin: int) -> Iterator[tuple[int, list[tuple[int, Steps]]]]:
+        """The nodes that the origin feeds, each with its links from such nodes or the origin."""
+        reached = {origin}
+        for i in range(origin + 1, len(self.nodes)):
+            node = self.nodes[i]
+            paths = [(j, steps) for j, steps in zip(node.inputs, node.links, strict=True) if j in reached]
+            if paths:
+                reached.add(i)
+                yield i, paths
+
+
+# From layer specs -------------------------------------------------------------------------------
+
+
+def graph_of_specs(layers: Sequence[Spec], shape: Shape, channels_known: bool) -> Graph:
+    """The graph of layers one after the other, the first reading an input of this shape."""
+    nodes = [Node("input", "Input", shape, channels_known=channels_known)]
+    _append(nodes, layers, 0)
+    return Graph(nodes)
+
+
+def _append(nodes: list[Node], layers: Sequence[Spec], source: int) -> int:
+    """Append the nodes of layers that start from node `source`; returns the last one's index."""
+    for spec in layers:
+        if isinstance(spec, specs.Branches):
+            ends = [_append(nodes, path, source) for path in spec.paths]
+            nodes.append(_node(nodes, spec.join, ends, kind=spec.merge.capitalize(), default=spec.merge))
+        elif isinstance(spec, Spec):
+            nodes.append(_node(nodes, spec, [source], type(spec).__name__, spec.default_name))
+        else:
+            raise TypeError(f"layers must be specs such as Conv(3) or Pool(2), got {spec!r}")
+        source = len(nodes) - 1
+    return source
+
+
+def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int], kind: str, default: str) -> Node:
+    taken = {node.name for node in nodes}
+    if spec.name in taken:
+        raise ValueError(f"names must be unique, got {spec.name!r} twice")
+    numbered = (f"{default}_{i}" if i else default for i in range(len(nodes) + 1))
+    name = spec.name or next(name for name in numbered if name not in taken)
+    fed = [nodes[source] for source in sources]
+    known = all(node.channels_known for node in fed)
+    try:
+        if not known and isinstance(spec, specs.Reshape):
+            raise ValueError(
+                "a Reshape needs the number of channels: give the layers before it their filters"
+            )
+        if not known and isinstance(spec, specs.Conv):
+            spec = replace(spec, groups=1)
+        links = spec.links(*(node.shape for node in fed))
+    except ValueError as error:
+        raise ValueError(f"layer {name!r} ({kind}): {error}") from error
+    count = getattr(spec, "filters", getattr(spec, "units", known))
+    return Node(name, kind, _shape(fed[0].shape, links[0]), tuple(sources), tuple(links), bool(count))
+
+
+def _shape(shape: Shape, steps: Steps) -> Shape:
+    for step in steps:
+        shape = step.after(shape)
+    return shape
+
+
+# From a network ---------------------------------------------------------------------------------
+
+
+def graph_of_network(net: Network, shapes: Mapping[str, Shape]) -> Graph:
+    """The graph of a network whose inputs have these shapes."""
+    nodes: list[Node] = []
+    index: dict[str, int] = {}
+    for layer in net:
+        sources = tuple(index[name] for name in layer.inputs)
+        fed = [nodes[source].shape for source in sources]
+        try:
+            links = _links(layer, fed)
+        except ValueError as error:
+            raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
+        shape = _shape(fed[0], links[0]) if fed else shapes[layer.name]
+        index[layer.name] = len(nodes)
+        nodes.append(Node(layer.name, layer.kind, shape, sources, tuple(links)))
+    return Graph(nodes, net.aliases)
+
+
+def _links(layer: Layer, shapes: Sequence[Shape]) -> list[Steps]:
+    if not shapes:
+        return []
+    links = _spec(layer).links(*shapes)
+    activation = layer.activation
+    if activation is None or activation.name not in ("softmax", "log_softmax"):
+        return links
+    shape = _shape(shapes[0], links[0])
+    axis = activation.arguments.get("axis", -1)
+    # Keras counts the batch as axis 0.
+    mixed = specs.mix(shape, axis - 1 if axis > 0 else axis)
+    return [(*steps, *mixed) for steps in links]
+
+
+_SLIDING = ("kernel_size", "strides", "padding", "dilation_rate")
+_SPECS: dict[str, tuple[type[Spec], tuple[str, ...]]] = {
+    "Conv2D": (specs.Conv, (*_SLIDING, "filters", "groups")),
+    "DepthwiseConv2D": (specs.DepthwiseConv, (*_SLIDING, "depth_multiplier")),
+    "SeparableConv2D": (specs.SeparableConv, (*_SLIDING, "filters")),
+    "Conv2DTranspose": (specs.TransposedConv, (*_SLIDING, "output_padding", "filters")),
+    "MaxPooling2D": (specs.Pool, ("pool_size", "strides", "padding")),
+    "AveragePooling2D": (specs.Pool, ("pool_size", "strides", "padding")),
+    "GlobalMaxPooling2D": (specs.GlobalPool, ("keepdims",)),
+    "GlobalAveragePooling2D": (specs.GlobalPool, ("keepdims",)),
+    "Dense": (specs.LastAxis, ("units",)),
+    "ZeroPadding2D": (specs.ZeroPad, ("padding",)),
+    "Cropping2D": (specs.Crop, ("cropping",)),
+    "UpSampling2D": (specs.Upsample, ("size",)),
+    "Flatten": (specs.Flatten, ()),
+    "Reshape": (specs.Reshape, ("target_shape",)),
+    "Permute": (specs.Permute, ("dims",)),
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), (specs.Merge, ())),
+}
+"""Keras classes that move or mix cells: the spec of each, and the options that it takes."""
+
+_CELL_BY_CELL = frozenset(
+    {
+        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Identity"),
+        *("BatchNormalization", "Normalization", "Rescaling", "ActivityRegularization"),
+        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout"),
+        *("GaussianDropout", "GaussianNoise"),
+        *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
+        *("RandomContrast", "RandomBrightness"),
+    }
+)
+"""Keras classes that, at inference, leave every cell where it is."""
+
+
+def _spec(layer: Layer) -> Spec:
+    if layer.kind == "Concatenate":
+        axis = layer.config["axis"]
+        return specs.Concatenate(axis - 1 if axis > 0 else axis)
+    if layer.kind in _CELL_BY_CELL:
+        return specs.Identity()
+    if layer.kind not in _SPECS:
+        raise ValueError(f"receptive fields do not know the layer class {layer.kind}")
+    kind, options = _SPECS[layer.kind]
+    return kind(**{option: layer.config[option] for option in options})

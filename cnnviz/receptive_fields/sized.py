@@ -1,0 +1,239 @@
+"""SizedField: what the units of one layer see of another in a graph whose sizes are all known.
+
+Behind it are the closed form for sizes, strides and centres, tables for boxes, and marks carried
+through the graph for exact cells. Answers for several graphs are compared in `field`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import cached_property
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from cnnviz.receptive_fields import extents
+from cnnviz.receptive_fields.closed_form import Hull, Line
+from cnnviz.receptive_fields.extents import Bounds, unit_axes
+from cnnviz.receptive_fields.graph import Graph, Node
+from cnnviz.receptive_fields.steps import Shape
+
+Interval = tuple[int, int]
+"""First and last row or column, both included; (0, -1) if there is none."""
+Box = tuple[Interval, ...]
+"""((top, bottom), (left, right)), both ends included; ((first, last),) in a vector."""
+Place = tuple[int | None, ...]
+
+NOTHING: Interval = (0, -1)
+
+
+class MisalignedError(ValueError):
+    """Branches that join disagree on where a unit's receptive field is centred."""
+
+
+class SizedField:
+    """The units of node `node` and what they see of node `origin`, by their indices in `graph`."""
+
+    def __init__(self, graph: Graph, node: int, origin: int) -> None:
+        self.graph = graph
+        self._index, self._origin_index = node, origin
+        self.node, self.origin = graph.nodes[node], graph.nodes[origin]
+
+    # Theory -------------------------------------------------------------------------------------
+
+    @cached_property
+    def lines(self) -> tuple[Line, Line] | None:
+        """What rows and columns of units see, in closed form; None if they are in no such order."""
+        return extents.lines(self.graph.theory(self._origin_index)[self._index], self.node.shape)
+
+    @cached_property
+    def sizes(self) -> tuple[int | None, ...]:
+        if self.lines is None:
+            return self.bounds(clip=False).sizes
+        rows, cols = (line.size(n) for line, n in zip(self.lines, self._lengths, strict=True))
+        return rows, cols
+
+    @property
+    def strides(self) -> tuple[Fraction | None, ...]:
+        return tuple(None if hull is None else hull.stride for hull in self._hulls)
+
+    @property
+    def paddings(self) -> tuple[Fraction | None, ...]:
+        return tuple(None if hull is None else hull.padding for hull in self._hulls)
+
+    @property
+    def aligned(self) -> bool:
+        return self.lines is not None and all(line.aligned for line in self.lines)
+
+    def center(self, place: Place) -> tuple[float, ...]:
+        """The centre of a unit's field along each axis of the origin."""
+        if self.lines is None or not self.aligned:
+            raise MisalignedError(
+                f"units of {self.node.name!r} have no common centre on {self.origin.name!r}: "
+                f"paths to them, or their axes, disagree on strides or centres"
+            )
+        constant = all(line.constant for line in self.lines)
+        at = (0, 0) if constant else self._grid_place(place)
+        centers = {}
+        for line, u in zip(self.lines, at, strict=True):
+            assert line.hull is not None
+            assert line.hull.center is not None
+            centers[line.hull.origin] = float(line.hull.center + u * line.hull.stride)
+        return centers[0], centers[1]
+
+    # Units --------------------------------------------------------------------------------------
+
+    def bounds(self, clip: bool) -> Bounds:
+        """First and last cells of all units."""
+        tables = self.graph.bounds if clip else self.graph.unclipped
+        return tables(self._origin_index)[self._index]
+
+    def box(self, place: Place, clip: bool) -> Box:
+        bounds = self.bounds(clip)
+        ends = [_ends(bounds, axis, place) for axis in range(len(bounds.first))]
+        return (NOTHING,) * len(ends) if NOTHING in ends else tuple(ends)
+
+    def interval(self, axis: int, u: int, clip: bool) -> Interval:
+        return _ends(self.bounds(clip), self.axis_seen(axis), self.line_of_units(axis, u))
+
+    def intervals(self, axis: int, clip: bool) -> np.ndarray:
+        along, own = self.axis_seen(axis), self._own_axis(axis)
+        others = tuple(i for i in range(len(self.node.shape)) if i != own)
+        bounds = self.bounds(clip)
+        first, last = bounds.first[along].min(axis=others), bounds.last[along].max(axis=others)
+        table = np.empty((self.node.shape[own], 2), int)
+        table[:, 0], table[:, 1] = first, last
+        return np.where(table[:, :1] > table[:, 1:], NOTHING, table)
+
+    def cells(self, axis: int, u: int) -> tuple[int, ...]:
+        along = self.axis_seen(axis)
+        marks = self.feeding(self.line_of_units(axis, u))[self._origin_index]
+        others = tuple(i for i in range(marks.ndim) if i != along)
+        reached = np.broadcast_to(marks.any(axis=others), self.origin.shape[along : along + 1])
+        return tuple(np.flatnonzero(reached).tolist())
+
+    def mask(self, place: Place) -> np.ndarray:
+        return mask_of(self.feeding(place)[self._origin_index], self.origin.shape)
+
+    def feeding(self, place: Place) -> dict[int, np.ndarray]:
+        """The marks of all cells, of all layers from the origin on, that reach a unit."""
+        return self.graph.feeding(self._index, place, self._origin_index)
+
+    def projective_box(self, place: Place) -> Box:
+        return box_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
+
+    def projective_mask(self, place: Place) -> np.ndarray:
+        return mask_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
+
+    # Axes and indices ---------------------------------------------------------------------------
+
+    def axis_seen(self, axis: int) -> int:
+        """The axis of the origin along which an axis of the layer runs; a vector's are the origin's."""
+        count = unit_axes(self.node.shape) if len(self.node.shape) > 1 else unit_axes(self.origin.shape)
+        if axis not in range(count):
+            raise ValueError(f"axis must be {' or '.join(map(str, range(count)))}, got {axis!r}")
+        if self.lines is not None and len(self.node.shape) == 3:
+            origins = {hull.origin for hull in self.lines[axis].hulls}
+            if len(origins) == 1:
+                return origins.pop()
+        return min(axis, unit_axes(self.origin.shape) - 1)
+
+    def line_of_units(self, axis: int, u: int) -> Place:
+        """The place of all units of one row or column; in a vector, of one unit."""
+        own = self._own_axis(axis)
+        place: list[int | None] = [None] * unit_axes(self.node.shape)
+        place[own] = _checked(u, own, self.node)
+        return tuple(place)
+
+    def _own_axis(self, axis: int) -> int:
+        return axis if unit_axes(self.node.shape) > 1 else 0
+
+    @property
+    def _hulls(self) -> Sequence[Hull | None]:
+        return [None] * len(self.sizes) if self.lines is None else [line.hull for line in self.lines]
+
+    @property
+    def _lengths(self) -> tuple[int, int]:
+        grid = self.graph.theory(self._origin_index)[self._index]
+        assert isinstance(grid, extents.Grid)
+        height, width, _ = self.node.shape if len(self.node.shape) == 3 else grid.shape
+        return height, width
+
+    def _grid_place(self, place: Place) -> tuple[int, int]:
+        """The row and column of a unit in the map that the layer is, or is made of."""
+        if None in place:
+            raise ValueError(f"center needs one unit of {self.node.name!r}, got {place_name(place)}")
+        grid = self.graph.theory(self._origin_index)[self._index]
+        assert isinstance(grid, extents.Grid)
+        inner = (0,) * (len(self.node.shape) - len(place))
+        flat = np.ravel_multi_index((*place, *inner), self.node.shape)  # type: ignore[arg-type]
+        row, col, _ = np.unravel_index(flat, grid.shape)
+        return int(row), int(col)
+
+
+def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Place:
+    """A unit's indices from the arguments row and col, or unit; all None for the whole layer."""
+    count = unit_axes(node.shape)
+    wanted = {1: "one index, unit", 2: "a row and a col"}.get(count, f"unit, a tuple of {count} indices")
+    given: tuple[Any, ...] = (row, col)
+    if unit is not None:
+        given = tuple(unit) if isinstance(unit, Sequence) else (unit,)
+    elif row is None and col is None:
+        return (None,) * count
+    elif count == 1 and col is None:
+        given = (row,)
+    if len(given) != count or None in given:
+        raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(given)}")
+    if not node.channels_known and len(node.shape) == 1:
+        raise ValueError(
+            f"the units of {node.name!r} are not known: give the layers before it their filters or units"
+        )
+    return tuple(_checked(i, axis, node) for axis, i in enumerate(given))
+
+
+def place_name(place: Sequence[Any]) -> str:
+    return "no index" if set(place) <= {None} else f"({', '.join(map(str, place))})"
+
+
+def mask_of(marks: np.ndarray, shape: Shape) -> np.ndarray:
+    """Compact marks over cells of a shape, as a full array over its unit axes."""
+    axes = unit_axes(shape)
+    return np.broadcast_to(marks.any(axis=tuple(range(axes, len(shape)))), shape[:axes]).copy()
+
+
+def box_of(marks: np.ndarray, shape: Shape) -> Box:
+    """The first and last marked cell along each unit axis."""
+    ends = []
+    for axis in range(unit_axes(shape)):
+        others = tuple(i for i in range(len(shape)) if i != axis)
+        places = np.flatnonzero(np.broadcast_to(marks.any(axis=others), shape[axis : axis + 1]))
+        ends.append((int(places[0]), int(places[-1])) if len(places) else NOTHING)
+    return tuple(ends)
+
+
+def _checked(u: int, axis: int, node: Node) -> int:
+    names = ("row", "column") if unit_axes(node.shape) == 2 else ("unit",)
+    name = names[min(axis, len(names) - 1)]
+    try:
+        u = index(u)
+    except TypeError:
+        raise TypeError(f"{name} must be an int, got {u!r}") from None
+    if not 0 <= u < node.shape[axis]:
+        raise IndexError(f"{name} {u} is outside 0 .. {node.shape[axis] - 1} of {node.name!r} {node.shape}")
+    return u
+
+
+def _ends(bounds: Bounds, axis: int, place: Place) -> Interval:
+    """The first and last cell along an axis of the origin that reach the units at a place."""
+    first, last = bounds.first[axis], bounds.last[axis]
+    where = tuple(
+        slice(None) if u is None or length == 1 else u for u, length in zip(place, first.shape, strict=False)
+    )
+    low = int(first[where].min())
+    where = tuple(
+        slice(None) if u is None or length == 1 else u for u, length in zip(place, last.shape, strict=False)
+    )
+    high = int(last[where].max())
+    return (low, high) if low <= high else NOTHING

@@ -1,0 +1,237 @@
+"""Steps: how the cells of one array feed the cells of the next, in a few moves that every layer is made of.
+
+Each step carries values forwards (a unit gets the least, the largest or any of what it reads) and
+marks backwards (a cell is marked if any unit that reads it is). Shapes have no batch axis. Arrays
+are compact: along an axis on which nothing depends they have length 1 in place of the full one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cnnviz.ops.geometry import Axis
+
+Shape = tuple[int, ...]
+
+
+class Rule(NamedTuple):
+    """How a unit combines what it reads, and what it holds if it reads nothing."""
+
+    combine: np.ufunc
+    nothing: Any
+
+
+FAR = 1 << 60
+"""Beyond every cell: the first and, negated, the last cell that a unit sees which sees none."""
+
+FIRST = Rule(np.minimum, FAR)
+LAST = Rule(np.maximum, -FAR)
+ANY = Rule(np.logical_or, False)
+
+
+@dataclass(frozen=True)
+class Slide:
+    """Windows along one axis: a convolution, a pooling, zero padding (one tap) or cropping."""
+
+    axis: int
+    window: Axis
+
+    def after(self, shape: Shape) -> Shape:
+        return _with(shape, self.axis, self.window.out)
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return _gather(values, self.axis, self.window, rule)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return _scatter(marks, self.axis, self.window, ANY)
+
+
+class Place(Slide):
+    """One array's place along the axis on which several are concatenated."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A transposed convolution or an upsampling along one axis: `window` read backwards."""
+
+    axis: int
+    window: Axis
+
+    def after(self, shape: Shape) -> Shape:
+        return _with(shape, self.axis, self.window.size)
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return _scatter(values, self.axis, self.window, rule)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return _gather(marks, self.axis, self.window, ANY)
+
+
+@dataclass(frozen=True)
+class Gather:
+    """One unit in place of a whole axis, which it reads completely."""
+
+    axis: int
+
+    def after(self, shape: Shape) -> Shape:
+        return _with(shape, self.axis, 1)
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return rule.combine.reduce(values, axis=self.axis, keepdims=True)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return marks
+
+
+@dataclass(frozen=True)
+class Expand:
+    """`length` units that all read the one cell of an axis: broadcasting."""
+
+    axis: int
+    length: int
+
+    def after(self, shape: Shape) -> Shape:
+        return _with(shape, self.axis, self.length)
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return values
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return np.asarray(marks.any(axis=self.axis, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """Axes in another order: axis i of the result is axis order[i]."""
+
+    order: tuple[int, ...]
+
+    def after(self, shape: Shape) -> Shape:
+        return tuple(shape[axis] for axis in self.order)
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return values.transpose(self.order)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return marks.transpose(np.argsort(self.order))
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The same cells in the same order, in other axes."""
+
+    old: Shape
+    new: Shape
+
+    def after(self, shape: Shape) -> Shape:
+        return self.new
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        return _reshape(values, self.old, self.new)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        return _reshape(marks, self.new, self.old)
+
+
+Step = Slide | Spread | Gather | Expand | Transpose | Reshape
+
+
+def forward(steps: Sequence[Step], values: np.ndarray, rule: Rule) -> np.ndarray:
+    """What units hold, `steps` after the cells that hold `values`."""
+    for step in steps:
+        values = step.forward(values, rule)
+    return values
+
+
+def backward(steps: Sequence[Step], marks: np.ndarray) -> np.ndarray:
+    """The cells that feed the marked units, `steps` before them."""
+    for step in reversed(steps):
+        marks = step.backward(marks)
+    return marks
+
+
+def one_hot(shape: Shape, place: Sequence[int | None]) -> np.ndarray:
+    """A compact array of marks at one place; None is a whole axis, and so are axes beyond `place`."""
+    marks = np.ones((1,) * len(shape), bool)
+    for axis, (length, index) in enumerate(zip(shape, place, strict=False)):
+        if index is not None:
+            marks = marks & _along(np.arange(length) == index, axis, len(shape))
+    return marks
+
+
+def positions(shape: Shape, axis: int) -> np.ndarray:
+    """A compact array of each cell's position along one axis."""
+    return _along(np.arange(shape[axis]), axis, len(shape))
+
+
+def _with(shape: Shape, axis: int, length: int) -> Shape:
+    return (*shape[:axis], length, *shape[axis + 1 :])
+
+
+def _along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
+    return vector.reshape((1,) * axis + (-1,) + (1,) * (rank - 1 - axis))
+
+
+def _gather(values: np.ndarray, axis: int, window: Axis, rule: Rule) -> np.ndarray:
+    """Each window combines the values that it reads."""
+    if values.shape[axis] == 1:
+        return _where(_windows_that_read(window), values, axis, rule)
+    out = np.full(_with(values.shape, axis, window.out), rule.nothing, values.dtype)
+    source, target = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
+    for tap in range(window.kernel):
+        inputs, outputs = window.tap(tap)
+        target[outputs] = rule.combine(target[outputs], source[inputs])
+    return out
+
+
+def _scatter(values: np.ndarray, axis: int, window: Axis, rule: Rule) -> np.ndarray:
+    """Each cell combines the values of the windows that read it."""
+    if values.shape[axis] == 1:
+        return _where(_cells_that_are_read(window), values, axis, rule)
+    out = np.full(_with(values.shape, axis, window.size), rule.nothing, values.dtype)
+    source, target = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
+    for tap in range(window.kernel):
+        inputs, outputs = window.tap(tap)
+        target[inputs] = rule.combine(target[inputs], source[outputs])
+    return out
+
+
+def _where(live: np.ndarray, values: np.ndarray, axis: int, rule: Rule) -> np.ndarray:
+    if live.all():
+        return values
+    return np.where(_along(live, axis, values.ndim), values, rule.nothing)
+
+
+@lru_cache(maxsize=1024)
+def _windows_that_read(window: Axis) -> np.ndarray:
+    """Which windows hold at least one cell that is not padding."""
+    live = np.zeros(window.out, bool)
+    for tap in range(window.kernel):
+        live[window.tap(tap)[1]] = True
+    return live
+
+
+@lru_cache(maxsize=1024)
+def _cells_that_are_read(window: Axis) -> np.ndarray:
+    live = np.zeros(window.size, bool)
+    for tap in range(window.kernel):
+        live[window.tap(tap)[0]] = True
+    return live
+
+
+def _reshape(values: np.ndarray, old: Shape, new: Shape) -> np.ndarray:
+    """A compact array in another shape; axes that stay at either end stay compact."""
+    least = min(len(old), len(new))
+    head = next((i for i in range(least) if old[i] != new[i]), least)
+    rest = least - head
+    tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
+    before, after = values.shape[:head], values.shape[len(old) - tail :]
+    middle, target = old[head : len(old) - tail], new[head : len(new) - tail]
+    if all(length == 1 for length in values.shape[head : len(old) - tail]):
+        return values.reshape(before + (1,) * len(target) + after)
+    return np.broadcast_to(values, before + middle + after).reshape(before + target + after)
