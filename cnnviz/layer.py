@@ -88,6 +88,11 @@ class Layer:
         return KINDS[self.kind].activation is not None
 
     @property
+    def passes_on(self) -> bool:
+        """Whether the layer's output is its input: dropout, for example."""
+        return KINDS[self.kind].passes_on
+
+    @property
     def activation(self) -> Activation | None:
         """What turns the pre-activation into the output: fused, or the layer itself; None if nothing."""
         build = KINDS[self.kind].activation

@@ -212,6 +212,11 @@ class Kind:
     moves_values_only: bool = False
     """Whether each output is one of the inputs' numbers, or padding: the layer does no arithmetic."""
 
+    @property
+    def passes_on(self) -> bool:
+        """Whether the output is the input."""
+        return self.compute is _itself and self.activation is None
+
     def weight_names(self, config: Config) -> tuple[str, ...]:
         """The weights that a layer with these options has."""
         if config.get("mean") is not None:

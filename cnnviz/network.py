@@ -11,12 +11,14 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnviz.activation import Activation, parse_activation
+from cnnviz.inference import Inference, is_chain
 from cnnviz.layer import Layer, with_shapes
 from cnnviz.layer_kinds import KINDS
 from cnnviz.network_input import batched, floats
@@ -124,6 +126,9 @@ class Network:
     def predict(self, x: Any, batch_size: int | None = None) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
 
+        A chain of layers is computed with batch normalisation folded into its neighbours, which rounds
+        differently from `run` in the last digits.
+
         Parameters
         ----------
         x
@@ -153,8 +158,12 @@ class Network:
         batches = []
         for first in range(0, max(count, 1), batch_size):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
-            values = self._forward({name: self._prepared(name, a) for name, a in batch.items()})
-            batches.append([values[self._resolve(name)] for name in self.outputs])
+            prepared = {name: self._prepared(name, array) for name, array in batch.items()}
+            if self._inference is not None:
+                batches.append([self._inference(prepared[self.inputs[0]])])
+            else:
+                values = self._forward(prepared)
+                batches.append([values[self._resolve(name)] for name in self.outputs])
         return _single(tuple(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
     def run(self, x: Any, edits: Edits | None = None) -> Run:
@@ -259,7 +268,14 @@ class Network:
     def _derived(self, layers: Iterable[Layer]) -> Network:
         derived = copy.copy(self)
         derived._layers = {layer.name: layer for layer in layers}
+        vars(derived).pop("_inference", None)
         return derived
+
+    @cached_property
+    def _inference(self) -> Inference | None:
+        """The fast way to the output alone, for networks that are one chain of layers."""
+        whole = self.outputs == (self.layers[-1].name,) and is_chain(self.layers)
+        return Inference(self.layers, self.dtype) if whole else None
 
     def _resolve(self, name: str) -> str:
         name = self.aliases.get(name, name)

@@ -8,6 +8,7 @@ width is unrolled: the kernel's rows then read the same buffer, one image row fu
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -37,17 +38,33 @@ def im2col(
     any term, so its error is below (K + 1)*u*(sum|x||w| + |bias|) in any order of summation.
     """
     y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
+    run(im2col_steps(x, kernel, bias, geometry, groups, y))
+    return y
+
+
+def im2col_steps(
+    x: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray | None,
+    geometry: Window,
+    groups: int,
+    y: np.ndarray,
+) -> Iterator[Step]:
+    """The calls that compute y (N, H_out, W_out, F) from x, to be made as they come.
+
+    Where x is not padded they can also be kept, and made again whenever x has changed.
+    """
     layout = choose_layout(kernel.shape, geometry, groups)
     parts = list(blocks(len(x), *geometry.out, layout.cells(x.itemsize)))
     if not parts:
-        return y
+        return
     # One long run adds four times as fast as many short ones.
     tile = None if bias is None else np.tile(bias, parts[0].rows.stop * parts[0].cols.stop)
     everything = None if geometry.padded else layout.view(x, geometry.out)
     matrix = None if everything is None or groups > 1 else as_matrix(everything, layout.length)
     if matrix is not None:
-        multiply_rows(matrix, kernel.reshape(layout.length, -1), tile, y, parts)
-        return y
+        yield from product_steps(matrix, kernel.reshape(layout.length, -1), tile, y, parts)
+        return
     ready: dict[tuple[int, int, int], Buffers] = {}
     for block in parts:
         if block.shape not in ready:
@@ -57,11 +74,10 @@ def im2col(
             part = layout.view(block_input(x, geometry, block), block.shape[1:])
         else:
             part = everything[block.images, layout.rows_read(block.rows), block.cols]
-        np.copyto(buffers.columns, part)
-        run(buffers.steps)
-        finish(buffers.sums, tile, y[block])
+        yield partial(np.copyto, buffers.columns, part)
         del part  # before the next block's padded copy is made
-    return y
+        yield from buffers.steps
+        yield finish(buffers.sums, tile, y[block])
 
 
 @dataclass(frozen=True)
@@ -218,16 +234,15 @@ class Runs:
         return cells * self.length, cells * self.kernel_shape[3]
 
 
-def finish(sums: np.ndarray, tile: np.ndarray | None, y: np.ndarray) -> None:
+def finish(sums: np.ndarray, tile: np.ndarray | None, y: np.ndarray) -> Step:
     """Sums (N, cells * F) plus the tiled bias into a block of the result (N, rows, cols, F)."""
-    if not y.flags.c_contiguous:
-        y[...] = (sums if tile is None else sums + tile[: sums.shape[1]]).reshape(y.shape)
-        return
-    target = y.reshape(sums.shape)
-    if tile is None:
-        np.copyto(target, sums)
-    else:
-        np.add(sums, tile[: sums.shape[1]], out=target)
+    bias = None if tile is None else tile[: sums.shape[1]]
+    if y.flags.c_contiguous:
+        target = y.reshape(sums.shape)
+    else:  # part of a row: as wide as the bias is long
+        target, sums = y, sums.reshape(y.shape)
+        bias = None if bias is None else bias.reshape(y.shape[1:])
+    return partial(np.copyto, target, sums) if bias is None else partial(np.add, sums, bias, out=target)
 
 
 def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
@@ -238,15 +253,15 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
         return None
 
 
-def multiply_rows(
+def product_steps(
     matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, parts: list[Block]
-) -> None:
+) -> Iterator[Step]:
     """y = matrix @ weights + bias, block by block, where no window needs a copy."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
     for block in parts:
         first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
         cells = slice(first, first + math.prod(block.shape))
-        np.matmul(matrix[cells], weights, out=flat[cells])
+        yield partial(np.matmul, matrix[cells], weights, out=flat[cells])
         if tile is not None:
             target = flat[cells].reshape(block.shape[0], -1)
-            target += tile[: target.shape[1]]
+            yield partial(np.add, target, tile[: target.shape[1]], out=target)

@@ -7,12 +7,14 @@ to every window that holds it (NumPy's rule; TensorFlow's CPU max pool skips it)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnnviz.ops.arrays import floats, images, quiet
-from cnnviz.ops.blocks import BLOCK_BYTES
+from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
 from cnnviz.ops.geometry import Axis, Window, pair, parse_padding, window
 
 
@@ -117,42 +119,41 @@ def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
 
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
-    """combine over each window: along the rows first, whose runs are whole image rows."""
     y = np.empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
-    step = max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
-    for first in range(0, x.shape[0], step):
-        part = slice(first, first + step)
-        down = _reduce_axis(x[part], geometry.rows, 1, combine, identity)
-        _reduce_axis(down, geometry.cols, 2, combine, identity, out=y[part])
+    run(window_steps(x, geometry, combine, identity, y))
     return y
 
 
-def _reduce_axis(
-    x: np.ndarray,
-    axis: Axis,
-    dim: int,
-    combine: np.ufunc,
-    identity: float,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    shape = (*x.shape[:dim], axis.out, *x.shape[dim + 1 :])
-    result = np.empty(shape, x.dtype) if out is None else out
+def window_steps(
+    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray
+) -> Iterator[Step]:
+    """Calls that put combine over each window into y: along the rows first, whose runs are long."""
+    step = max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+    rows = np.empty((min(step, len(x)), geometry.rows.out, *x.shape[2:]), x.dtype)
+    for first in range(0, len(x), step):
+        part = x[first : first + step]
+        down = rows[: len(part)]
+        yield from _axis_steps(part, geometry.rows, 1, combine, identity, down)
+        yield from _axis_steps(down, geometry.cols, 2, combine, identity, y[first : first + step])
+
+
+def _axis_steps(
+    x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
+) -> Iterator[Step]:
     lead = (slice(None),) * dim
     taps = [axis.tap(t) for t in range(axis.kernel)]
-    whole = [tap for tap in taps if tap[1] == slice(0, axis.out)]
     # Two taps that every window has start the result in one pass; else it starts as the identity.
-    start: list[tuple[slice, slice]] = whole[:2]
+    start = [tap for tap in taps if tap[1] == slice(0, axis.out)][:2]
     if len(start) == 2:
-        combine(x[(*lead, start[0][0])], x[(*lead, start[1][0])], out=result)
+        yield partial(combine, x[(*lead, start[0][0])], x[(*lead, start[1][0])], out=out)
     elif start:
-        np.copyto(result, x[(*lead, start[0][0])])
+        yield partial(np.copyto, out, x[(*lead, start[0][0])])
     else:
-        result.fill(identity)
+        yield partial(out.fill, identity)
     for inputs, outputs in taps:
         if (inputs, outputs) not in start:
-            target = result[(*lead, outputs)]
-            combine(target, x[(*lead, inputs)], out=target)
-    return result
+            target = out[(*lead, outputs)]
+            yield partial(combine, target, x[(*lead, inputs)], out=target)
 
 
 def _counts(axis: Axis) -> np.ndarray:
