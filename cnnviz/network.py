@@ -268,8 +268,11 @@ class Network:
     def _derived(self, layers: Iterable[Layer]) -> Network:
         derived = copy.copy(self)
         derived._layers = {layer.name: layer for layer in layers}
-        vars(derived).pop("_inference", None)
         return derived
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes over: all but the compiled way to predict."""
+        return {name: value for name, value in vars(self).items() if name != "_inference"}
 
     @cached_property
     def _inference(self) -> Inference | None:
