@@ -11,9 +11,9 @@ from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
 from cnnviz.ops.geometry import Window
 
 
-def cells_at_once(channels: int, itemsize: int) -> int:
+def cells_at_once(channels: int, geometry: Window, itemsize: int) -> int:
     """Output cells in a block: only so that a padded copy of the input stays small."""
-    return max(1, BLOCK_BYTES // (channels * itemsize))
+    return max(1, BLOCK_BYTES // (channels * max(geometry.read_by_cell, 1) * itemsize))
 
 
 def direct(
@@ -27,7 +27,7 @@ def direct(
     depth, filters = kernel.shape[2:]
     share = filters // groups
     y = np.empty((len(x), *geometry.out, filters), x.dtype)
-    for block in blocks(len(x), *geometry.out, cells_at_once(x.shape[3], x.itemsize)):
+    for block in blocks(len(x), *geometry.out, cells_at_once(x.shape[3], geometry, x.itemsize)):
         taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
         for group in range(groups):
             channels, mine = _share(group, depth), _share(group, share)

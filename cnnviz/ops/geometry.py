@@ -89,6 +89,11 @@ class Window(NamedTuple):
         """Whether any cell outside the input is read."""
         return any(map(any, self.padding))
 
+    @property
+    def read_by_cell(self) -> int:
+        """Cells of a padded copy of the input for each output cell, but for the windows' overlap."""
+        return self.rows.stride * self.cols.stride if self.padded else 0
+
 
 def pair(value: Any, name: str, minimum: int = 1) -> Pair:
     """An int or a (height, width) pair, as a pair.

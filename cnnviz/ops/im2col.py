@@ -115,9 +115,9 @@ class Layout(Protocol):
         """How many numbers the columns and the sums of such a block hold."""
 
 
-def cells_in_block(length: int, filters: int, itemsize: int) -> int:
+def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int) -> int:
     """Output cells in a block: within BLOCK_BYTES, and within SMALL_GEMM where filters are few."""
-    cells = BLOCK_BYTES // (length * itemsize)
+    cells = BLOCK_BYTES // (numbers_per_cell * itemsize)
     return min(cells, SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
 
 
@@ -147,7 +147,13 @@ class Columns:
         return math.prod(self.kernel_shape[:3])
 
     def cells(self, itemsize: int) -> int:
-        return cells_in_block(self.length, self.kernel_shape[3] // self.groups, itemsize)
+        filters = self.kernel_shape[3]
+        held = (
+            self.length * self.groups
+            + filters
+            + self.geometry.read_by_cell * self.kernel_shape[2] * self.groups
+        )
+        return cells_in_block(held, self.length, filters // self.groups, itemsize)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
         taps = windows(block, self.geometry, out)
@@ -197,7 +203,17 @@ class Runs:
         return math.prod(self.kernel_shape[1:3])
 
     def cells(self, itemsize: int) -> int:
-        return cells_in_block(self.length, self.kernel_shape[3], itemsize)
+        # A block holds extent - 1 more rows than it has outputs: the more rows, the better.
+        rows, cols = self.geometry
+        filters, more = self.kernel_shape[3], rows.extent - 1
+        held = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
+        fit = cells_in_block(held, self.length, filters, itemsize)
+        whole = (rows.out + more) * cols.out
+        if fit >= whole:
+            return fit // whole * rows.out * cols.out
+        return (
+            max(1, fit // cols.out - more) * cols.out if fit > more * cols.out else max(1, fit // (more + 1))
+        )
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
         cols = self.geometry.cols

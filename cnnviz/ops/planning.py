@@ -191,7 +191,7 @@ def _direct(
 ) -> Plan:
     outputs, taps = _sizes(count, kernel, geometry)
     channels = kernel[2] * groups
-    block = _first(blocks(count, *geometry.out, cells_at_once(channels, itemsize)))
+    block = _first(blocks(count, *geometry.out, cells_at_once(channels, geometry, itemsize)))
     held = _padded(block, geometry, channels)
     # Every product reads a number and a weight; each output is written once.
     work = _Work(outputs * taps, 2 * outputs * taps + outputs, held)

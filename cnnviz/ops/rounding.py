@@ -7,16 +7,19 @@ Algorithms", 2nd ed., SIAM 2002, section 3.1). Underflow is left out: no product
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.ops import arrays, fft
 from cnnviz.ops.activations import log_softmax, softmax
 from cnnviz.ops.affine import batch_norm_affine, dense
 from cnnviz.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
-from cnnviz.ops.geometry import pair
+from cnnviz.ops.geometry import pair, parse_padding, window
 from cnnviz.ops.pooling import avg_pool2d, global_avg_pool2d
+from cnnviz.ops.winograd import Transforms, transforms, winograd
 
 ELEMENTARY = 8
 """Roundings that one exp, log, tanh, ... counts for: NumPy tests its float32 functions to 4 units in
@@ -85,20 +88,81 @@ def accumulated(count: float, dtype: Any) -> float:
     return total / (1 - total)
 
 
-def conv2d_bound(x: Any, kernel: Any, bias: Any = None, *, method: str = "auto", **options: Any) -> Bound:
+def conv2d_bound(
+    x: Any, kernel: Any, bias: Any = None, *, method: str = "auto", tile: int = 2, **options: Any
+) -> Bound:
     """The bound of `conv2d` with the same arguments.
 
-    K = kh*kw*C/groups products, each rounded once, then in at most K - 1 additions, in whatever
-    order the matrix product takes them, and once more when the bias is added.
+    Directly or as a matrix product: K = kh*kw*C/groups products, each rounded once, then in at most
+    K - 1 additions, in whatever order, and once more when the bias is added. For the other methods
+    see `fft_bound` and `winograd_bound`.
 
     >>> conv2d_bound(np.ones((4, 4)), np.ones((3, 3, 1, 1))).roundings
     9
     """
-    if method not in ("auto", "direct", "im2col"):
-        raise ValueError(f"no bound is written down for method={method!r}")
-    return Bound(
-        int(np.prod(np.shape(kernel)[:3])) + _added(bias), _absolute(conv2d, x, kernel, bias, **options)
+    if method == "fft":
+        return fft_bound(x, kernel, bias, **options)
+    if method == "winograd":
+        return winograd_bound(x, kernel, bias, tile=tile, **options)
+    roundings = int(np.prod(np.shape(kernel)[:3])) + _added(bias)
+    return Bound(roundings, _absolute(conv2d, x, kernel, bias, **options))
+
+
+def fft_bound(x: Any, kernel: Any, bias: Any = None, *, groups: int = 1, **options: Any) -> Bound:
+    """The bound of `conv2d(method="fft")`, relative to norms: any output may err by as much.
+
+    A transform of n = p*q*... numbers is off, relative to its 2-norm, by (p + 4)*sqrt(p)*u for each
+    prime factor: a butterfly of p inputs takes p - 1 additions of products of four roundings and a
+    twiddle, and its matrix of ones has norm p where the transform has sqrt(p) (after Higham 2002,
+    theorem 24.2, whose radix-2 stage has 7u). Three transforms, a complex product (4) and C
+    additions act on at most the sum over channels of ||x||_2 * ||w||_1, which bounds the 2-norm of
+    their correlation (Young's inequality) and each of its cells.
+    """
+    kernel = _wide(kernel)
+    images, restore = arrays.images(np.asarray(x, np.float64))
+    geometry = window(
+        images.shape[1:3],  # type: ignore[arg-type]
+        kernel.shape[:2],  # type: ignore[arg-type]
+        pair(options.get("strides", 1), "strides"),
+        parse_padding(options.get("padding", "valid")),
+        pair(options.get("dilation_rate", 1), "dilation_rate"),
     )
+    stages = sum((p + 4) * math.sqrt(p) for length in fft.lengths(geometry) for p in _prime_factors(length))
+    norms = np.sqrt(np.square(images).sum(axis=(1, 2))).reshape(len(images), groups, kernel.shape[2])
+    weights = kernel.sum(axis=(0, 1)).reshape(kernel.shape[2], groups, -1)
+    magnitude = np.einsum("ngc,cgf->ngf", norms, weights).reshape(len(images), 1, 1, kernel.shape[3])
+    if bias is not None:
+        magnitude = magnitude + _wide(bias)
+    magnitude = np.broadcast_to(magnitude, (len(images), *geometry.out, kernel.shape[3]))
+    return Bound(3 * stages + 4 + kernel.shape[2] + _added(bias), restore(magnitude))
+
+
+def winograd_bound(
+    x: Any, kernel: Any, bias: Any = None, *, tile: int = 2, groups: int = 1, padding: Any = "valid", **_: Any
+) -> Bound:
+    """The bound of `conv2d(method="winograd")`: on all cells of a tile, not only on a window's.
+
+    Each transform is a sum of as many products as its matrix has entries in a row, all of them
+    exact but the kernel's (9, with its last rounding); between them C products are summed. They
+    act on |A.T|^2 applied to the sums over channels of |G|^2 |w| times |B.T|^2 |d|.
+    """
+    arguments = [None if array is None else _wide(array) for array in (x, kernel, bias)]
+    images, restore = arrays.images(arguments[0])  # type: ignore[arg-type]
+    geometry = window(images.shape[1:3], (3, 3), (1, 1), parse_padding(padding))  # type: ignore[arg-type]
+    matrices = Transforms(*(np.abs(matrix) for matrix in transforms(tile)))
+    magnitude = winograd(images, arguments[1], arguments[2], geometry, groups, tile, matrices)  # type: ignore[arg-type]
+    longest = sum(int((matrix > 0).sum(axis=1).max()) ** 2 for matrix in (matrices.input, matrices.output))
+    return Bound(longest + 9 + np.shape(kernel)[2] + _added(bias), restore(magnitude))
+
+
+def _prime_factors(number: int) -> list[int]:
+    factors, p = [], 2
+    while number > 1:
+        while number % p == 0:
+            factors.append(p)
+            number //= p
+        p += 1
+    return factors
 
 
 def depthwise_conv2d_bound(x: Any, kernel: Any, bias: Any = None, **options: Any) -> Bound:

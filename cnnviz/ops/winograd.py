@@ -63,16 +63,18 @@ def winograd(
     geometry: Window,
     groups: int = 1,
     tile: int = 2,
+    matrices: Transforms | None = None,
 ) -> np.ndarray:
     """x (N, H, W, C) with kernel (3, 3, C // groups, F), stride 1, undilated, checked already.
 
     Both transforms of a tile are one matrix product with the Kronecker square of the
     one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond
-    the window, is derived in `rounding`.
+    the window, is derived in `rounding`, with other `matrices` than `transforms(tile)`.
     """
+    matrices = matrices or transforms(tile)
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
     depth, share = kernel.shape[2], kernel.shape[3] // groups
-    weights = transformed_kernel(kernel, tile)
+    weights = transformed_kernel(kernel, matrices.kernel)
     cells = cells_at_once(tile, x.shape[3], share, x.itemsize)
     down, along = (-(-axis.out // tile) for axis in geometry)
     for block in blocks(len(x), down, along, cells):
@@ -80,7 +82,7 @@ def winograd(
         for group in range(groups):
             channels = slice(group * depth, (group + 1) * depth)
             mine = slice(group * share, (group + 1) * share)
-            _place(y, _multiply(data[..., channels], weights[..., mine], tile), block, tile, mine)
+            _place(y, _multiply(data[..., channels], weights[..., mine], matrices), block, tile, mine)
     if bias is not None:
         y += bias
     return y
@@ -91,17 +93,15 @@ def cells_at_once(tile: int, channels: int, filters: int, itemsize: int) -> int:
     return max(1, BLOCK_BYTES // ((tile + TAPS - 1) ** 2 * (channels + filters) * itemsize))
 
 
-def transformed_kernel(kernel: np.ndarray, tile: int) -> np.ndarray:
-    """G g G.T for every pair of channels: ((m+2)**2, C, F), rounded to kernel's dtype once."""
-    g = transforms(tile).kernel
+def transformed_kernel(kernel: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """G kernel G.T for every pair of channels: ((m+2)**2, C, F), rounded to kernel's dtype once."""
     spread = np.einsum("au,bv,uvcf->abcf", g, g, kernel.astype(np.float64), optimize=True)
     return spread.reshape(-1, *kernel.shape[2:]).astype(kernel.dtype)
 
 
-def _multiply(data: np.ndarray, weights: np.ndarray, tile: int) -> np.ndarray:
+def _multiply(data: np.ndarray, weights: np.ndarray, matrices: Transforms) -> np.ndarray:
     """Output tiles (m, m, N, down, along, F) from input tiles (m+2, m+2, N, down, along, C)."""
-    matrices = transforms(tile)
-    shape, filters = data.shape, weights.shape[2]
+    shape, filters, tile = data.shape, weights.shape[2], len(matrices.output)
     into = np.kron(matrices.input, matrices.input).astype(data.dtype)
     back = np.kron(matrices.output, matrices.output).astype(data.dtype)
     spectra = into @ data.reshape(len(into), -1)
