@@ -68,7 +68,7 @@ def nearest_named(kernel: Any) -> Match:
 
 @lru_cache
 def _candidates(shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
-    """Every named kernel of a size, in every direction it can be turned to."""
+    """Every named kernel of a size, in every direction it can be turned to (clockwise, in degrees)."""
     if shape[0] != shape[1] or shape[0] not in SIZES:
         return []
     found = [(k.name, k.kernel) for k in gallery(shape[0])]
@@ -77,7 +77,7 @@ def _candidates(shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
         for name, kernel in turned:
             for turns in range(1, 8):
                 if name == "emboss" or turns in (1, 3):
-                    found.append((f"{name}, turned by {45 * turns}°", rotate(kernel, turns)))
+                    found.append((f"{name} {45 * turns}°", rotate(kernel, turns)))
     for angle in (22.5, 67.5, 112.5, 157.5):
         if shape[0] > 3:
             found.append((f"gabor {angle:g}°", gabor(shape[0], angle)))

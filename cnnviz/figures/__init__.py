@@ -1,0 +1,56 @@
+"""Pictures of what happens in a convolutional network: one function a figure, in matplotlib.
+
+Each takes arrays, draws on `ax` (or a figure of its own), shows nothing, and returns a `Picture`
+with what it drew and a text alternative. pyplot is left alone.
+"""
+
+from cnnviz.figures.activations import activation_curve
+from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
+from cnnviz.figures.canvas import NARROW, WIDE, Picture
+from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
+from cnnviz.figures.convolution import convolution_step, padding_modes
+from cnnviz.figures.epochs import kernels_over_epochs, training_curves
+from cnnviz.figures.kernels import kernel_response, kernel_tiles
+from cnnviz.figures.maps import LayerMaps, feature_maps, image_of, network_maps, single_map
+from cnnviz.figures.receptive_fields import (
+    Rung,
+    Seen,
+    effective_field,
+    receptive_growth,
+    receptive_ladder,
+    receptive_path,
+)
+from cnnviz.figures.style import THEMES, Scale, palette
+
+__all__ = [
+    "NARROW",
+    "THEMES",
+    "WIDE",
+    "LayerMaps",
+    "Picture",
+    "Rung",
+    "Scale",
+    "Seen",
+    "activation_curve",
+    "bars",
+    "before_and_after",
+    "convolution_step",
+    "effective_field",
+    "error_curve",
+    "feature_maps",
+    "image_of",
+    "kernel_response",
+    "kernel_tiles",
+    "kernels_over_epochs",
+    "magnitudes",
+    "network_maps",
+    "padding_modes",
+    "palette",
+    "pixel_mixing",
+    "probabilities",
+    "receptive_growth",
+    "receptive_ladder",
+    "receptive_path",
+    "single_map",
+    "training_curves",
+]

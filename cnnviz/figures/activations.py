@@ -1,0 +1,114 @@
+"""An activation function's curve over the values that a layer really gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz.figures.canvas import Picture, chart, label, new_figure
+from cnnviz.figures.style import SMALL, Theme, number
+from cnnviz.figures.style import theme as theme_named
+
+
+def activation_curve(
+    function: Callable[[np.ndarray], np.ndarray],
+    values: Any = None,
+    *,
+    name: str = "",
+    others: dict[str, Callable[[np.ndarray], np.ndarray]] | None = None,
+    bins: int = 60,
+    width: float = 640.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The function's graph, and under it a histogram of the values that enter it.
+
+    Parameters
+    ----------
+    function
+        Elementwise, from `cnnviz.ops` for instance.
+    values
+        Any shape: pre-activations; None draws the graph alone, from -4 to 4.
+    name
+        Of the function, written at its curve.
+    others
+        Further functions by name, drawn thinner for comparison.
+    bins
+        Of the histogram.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "curve", "others", "histogram", the counts "counts" and the bin "edges".
+
+    Examples
+    --------
+    >>> picture = activation_curve(np.tanh, [-1.0, 0.5, 2.0], name="tanh")
+    >>> int(picture["counts"].sum())
+    3
+    """
+    chosen = theme_named(theme)
+    data = np.asarray([] if values is None else values, float).ravel()
+    data = data[np.isfinite(data)]
+    reach = 1.05 * float(np.abs(data).max()) if data.size and np.abs(data).max() > 0 else 4.0
+    top, bottom = _two_panels(width, ax, chosen, bool(data.size))
+    # An odd number of points puts one on 0, where most functions bend.
+    z = np.linspace(-reach, reach, 401)
+    curves = {}
+    for k, (other, f) in enumerate((others or {}).items()):
+        style = ("--", ":", "-.")[k % 3]
+        (curves[other],) = top.plot(z, f(z), style, color=chosen.muted, linewidth=1.4, label=other)
+    y = np.asarray(function(z), float)
+    (curve,) = top.plot(z, y, color=chosen.accent, linewidth=2.4, label=name or "f")
+    for axes in (top, bottom) if bottom is not None else (top,):
+        axes.axvline(0, color=chosen.muted, linewidth=0.8)
+        axes.set_xlim(-reach, reach)
+    top.axhline(0, color=chosen.muted, linewidth=0.8)
+    if name or others:
+        top.legend(
+            loc="upper left", frameon=False, fontsize=SMALL + 1, labelcolor=chosen.ink, handlelength=1.6
+        )
+    label(top, chosen, y="activation f(z)")
+    counts, edges, bars = np.array([]), np.array([]), None
+    share = ""
+    if bottom is not None:
+        # Zero is a bin edge, so that no bar holds both signs.
+        counts, edges = np.histogram(data, bins=np.linspace(-reach, reach, bins // 2 * 2 + 1))
+        colours = np.where(edges[:-1] >= -1e-12, chosen.positive, chosen.negative)
+        bars = bottom.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
+        below = float((data < 0).mean())
+        words = f"{below:.0%} of {data.size:,} values below 0"
+        label(bottom, chosen, x="pre-activation z", y=f"how many z: {words}")
+        share = (
+            f" The {data.size:,} pre-activations go from {number(data.min())} to {number(data.max())}; "
+            f"{below:.1%} are below 0."
+        )
+    samples = np.asarray(function(np.array([-2.0, -1.0, 0.0, 1.0, 2.0])), float)
+    alt = (
+        f"The graph of {name or 'the function'} from {number(-reach)} to {number(reach)}; at −2, −1, 0, 1, 2 "
+        f"it is {', '.join(number(v) for v in samples)}.{share}"
+    )
+    artists = {"curve": curve, "others": curves, "histogram": bars, "counts": counts, "edges": edges}
+    return Picture(cast(Figure, top.get_figure(root=True)), top, artists, alt)
+
+
+def _two_panels(width: float, ax: Axes | None, chosen: Theme, both: bool) -> tuple[Axes, Axes | None]:
+    """Axes for the curve and, under it, for the histogram, in one place."""
+    height = 400.0 if both else 260.0
+    if ax is None:
+        figure = new_figure(width, height, chosen)
+        ax = figure.add_axes((56 / width, 44 / height, (width - 68) / width, (height - 66) / height))
+    if not both:
+        chart(width, height, ax, chosen)
+        return ax, None
+    ax.set_axis_off()
+    top, bottom = ax.inset_axes((0, 0.44, 1, 0.56)), ax.inset_axes((0, 0, 1, 0.27))
+    for panel in (top, bottom):
+        chart(width, height, panel, chosen)
+    return top, bottom

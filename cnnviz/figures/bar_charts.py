@@ -1,0 +1,241 @@
+"""Horizontal bars with their names and numbers: probabilities, sizes, shares.
+
+Bars start at zero, or at the end of a logarithmic scale that is labelled as such.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import Canvas, Picture
+from cnnviz.figures.style import SMALL, Theme, number
+
+
+def bars(
+    values: Sequence[float] | Any,
+    labels: Sequence[str],
+    *,
+    inner: Sequence[float] | None = None,
+    texts: Sequence[str] | None = None,
+    limit: float | None = None,
+    highlight: int | None = None,
+    row: float = 24.0,
+    width: float = 460.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One bar a value, from zero, its label on the left and its number on the right.
+
+    Parameters
+    ----------
+    values
+        Not negative.
+    labels
+        One for each bar.
+    inner
+        A second value for each, drawn as a darker bar inside the first: a part of it.
+    texts
+        What is written beside each bar; None is the number.
+    limit
+        The value of the longest possible bar; None is the largest value.
+    highlight
+        A bar in the accent colour.
+    row
+        Height of a row, in pixels.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "bars" and "inner".
+
+    Examples
+    --------
+    >>> one, two = bars([1.0, 2.0], ["a", "b"])["bars"]
+    >>> float(two.get_width() / one.get_width())
+    2.0
+    """
+    values = np.asarray(values, float)
+    names, written = list(labels), [number(v) for v in values] if texts is None else list(texts)
+    if values.ndim != 1 or not len(values) == len(names) == len(written):
+        raise ValueError(f"values must be 1-D with a label and a text for each, got shape {values.shape}")
+    if not (values >= 0).all():
+        raise ValueError(f"values must not be negative or NaN, got {values.min():g}")
+    whole = limit or float(values.max()) or 1.0
+    left = 12 + 6.6 * max(map(len, names))
+    right = 12 + 6.6 * max(map(len, written))
+    canvas = Canvas(width, row * len(values) + 2, ax, theme)
+    unit = (width - left - right) / whole
+    drawn, parts = [], []
+    thick = min(row - 8, 14.0)
+    for k, value in enumerate(values):
+        y = row * k + (row - thick) / 2
+        base = row * k + row / 2 + 4.5
+        chosen = k == highlight
+        tone = "accent" if chosen else "positive"
+        weight = "bold" if chosen else "normal"
+        canvas.box(left, y, width - left - right, thick, "panel", 0, fill="panel", zorder=1)
+        drawn.append(canvas.box(left, y, value * unit, thick, tone, 0, fill=tone, zorder=2))
+        if inner is not None:
+            parts.append(
+                canvas.box(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink", 0, fill="ink", zorder=3)
+            )
+        canvas.text(
+            left - 10, base, names[k], ha="right", colour="accent" if chosen else "ink", weight=weight
+        )
+        canvas.text(width - right + 8, base, written[k], weight=weight)
+    alt = "; ".join(f"{name}: {text}" for name, text in zip(names, written, strict=True)) + "."
+    return canvas.picture(alt, bars=drawn, inner=parts)
+
+
+def probabilities(
+    values: Any,
+    *,
+    label: int | None = None,
+    classes: Sequence[str] | None = None,
+    width: float = 460.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """A prediction: one bar a class, the largest in the accent colour, the true one marked by words.
+
+    Parameters
+    ----------
+    values
+        (classes,) or (1, classes): probabilities.
+    label
+        The true class, if it is known.
+    classes
+        Their names; None is 0, 1, 2, ...
+    width, ax, theme
+        As in `bars`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "bars".
+
+    Examples
+    --------
+    >>> probabilities([0.1, 0.9], label=1).alt
+    'Predicted 1, the true label. 0: 10.00 %; 1: 90.00 %.'
+    """
+    values = np.asarray(values, float)
+    values = values[0] if values.ndim == 2 and len(values) == 1 else values
+    if values.ndim != 1 or not values.size:
+        raise ValueError(f"values must be (classes,), got shape {values.shape}")
+    names = [str(k) for k in range(len(values))] if classes is None else list(classes)
+    best = int(values.argmax())
+    texts = [percent(value) for value in values]
+    if label is not None and label != best:
+        texts[label] += "  true label"
+    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, ax=ax, theme=theme)
+    truth = (
+        ""
+        if label is None
+        else ", the true label"
+        if label == best
+        else f"; the true label is {names[label]}"
+    )
+    return Picture(
+        picture.figure, picture.ax, picture.artists, f"Predicted {names[best]}{truth}. {picture.alt}"
+    )
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that never rounds to certainty.
+
+    >>> percent(0.5), percent(0.9999999), percent(1e-7)
+    ('50.00 %', '> 99.99 %', '< 0.01 %')
+    """
+    if 0 < share < 5e-5:
+        return "< 0.01 %"
+    if 1 - 5e-5 < share < 1:
+        return "> 99.99 %"
+    return f"{100 * float(share):.2f} %"
+
+
+def magnitudes(
+    rows: Sequence[tuple[str, Sequence[float]]],
+    series: Sequence[str],
+    *,
+    width: float = 960.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Small positive numbers over many powers of ten: one row each, one mark a series.
+
+    Parameters
+    ----------
+    rows
+        (name, one value a series); a value of 0 is drawn at the left end and written as 0.
+    series
+        Their names; at most three.
+    width, ax, theme
+        As in `bars`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "marks", a list for each series.
+
+    Examples
+    --------
+    >>> len(magnitudes([("conv2d", (1e-7, 2e-7))], ["ours", "theirs"])["marks"])
+    2
+    """
+    numbers = np.array([values for _, values in rows], float)
+    if numbers.ndim != 2 or numbers.shape[1] != len(series) or not 1 <= len(series) <= 3:
+        raise ValueError(f"rows must have one value for each of 1 to 3 series, got shape {numbers.shape}")
+    if not (numbers >= 0).all():
+        raise ValueError("values must not be negative or NaN")
+    positive = numbers[numbers > 0]
+    low = math.floor(math.log10(positive.min())) if positive.size else -9
+    high = math.ceil(math.log10(positive.max())) if positive.size else 0
+    high = max(high, low + 1)
+    wide = width >= 600
+    left = 12 + 6.6 * max(len(name) for name, _ in rows)
+    right = 76.0 if wide else 8.0
+    row, top = 24.0, 62.0
+    canvas = Canvas(width, top + row * len(rows) + 28, ax, theme)
+    unit = (width - left - right) / (high - low)
+    colours = ("positive", "negative", "accent")
+    shapes = ("circle", "bar", "ring")
+    x = left
+    for name, colour, shape in zip(series, colours, shapes, strict=False):
+        _mark(canvas, x + 5, 12, colour, shape)
+        canvas.text(x + 16, 16.5, name, size=SMALL)
+        x += 40 + 6 * len(name)
+        if x > width - 100:
+            x = left
+    for power in range(low, high + 1):
+        at = left + (power - low) * unit
+        canvas.line([(at, top - 8), (at, top + row * len(rows))], "line", 0.8, zorder=1)
+        if wide or (power - low) % 2 == 0:
+            canvas.text(at, top - 14, f"1e{power}".replace("-", "−"), size=SMALL, colour="muted", ha="center")
+    marks: list[list[Any]] = [[] for _ in series]
+    for k, (name, values) in enumerate(rows):
+        y = top + row * (k + 0.5)
+        canvas.text(left - 10, y + 4.5, name, ha="right")
+        for s, value in enumerate(values):
+            place = left + (math.log10(value) - low) * unit if value > 0 else left
+            marks[s].append(_mark(canvas, place, y, colours[s], shapes[s]))
+        if wide:
+            canvas.text(width - 4, y + 4.5, number(values[0]), size=SMALL, ha="right")
+    alt = "; ".join(
+        f"{name}: " + ", ".join(f"{s} {number(v)}" for s, v in zip(series, values, strict=True))
+        for name, values in rows
+    )
+    return canvas.picture(alt + ".", marks=marks)
+
+
+def _mark(canvas: Canvas, x: float, y: float, colour: str, shape: str) -> Any:
+    if shape == "bar":
+        return canvas.box(x - 1.5, y - 7, 3, 14, colour, 0, fill=colour, zorder=4)
+    return canvas.dot(x, y, 4.5, colour, filled=shape == "circle")

@@ -1,0 +1,310 @@
+"""Convolution: one output cell as patch times kernel, and what padding does to the size.
+
+Positions come from `ops.geometry`, the engine's own; values are the arrays given, their products
+and sums. Animation is left to the live view.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
+from cnnviz.figures.style import INK, SMALL, TITLE, Scale, Theme, number, signed_number
+from cnnviz.ops.convolution import conv2d
+from cnnviz.ops.geometry import Axis, pair, parse_padding, window
+
+
+def convolution_step(
+    x: Any,
+    kernel: Any,
+    bias: float = 0.0,
+    *,
+    row: int,
+    col: int,
+    output: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    in_channel: int | None = None,
+    pixels: bool = False,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One cell of a convolution's output: the patch it reads, the kernel, their products, the sum.
+
+    Parameters
+    ----------
+    x
+        (H, W, C) or (1, H, W, C): what the layer reads.
+    kernel
+        (kh, kw, C): the weights of one filter.
+    bias
+        Of that filter.
+    row, col
+        The output cell.
+    output
+        (H_out, W_out): the filter's output before its activation, drawn beside the arithmetic.
+    strides, padding, dilation_rate
+        As in `ops.conv2d`.
+    in_channel
+        The input channel that is written out; None is the one that contributes most.
+    pixels
+        Draw x as an image, ink on paper.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "input", "patch", "kernel", "products" and "output", and the
+        arrays "partial_sums", one for each input channel, and "total", their sum and the bias.
+
+    Raises
+    ------
+    ValueError
+        if shapes do not fit together or the cell is not one of the output's.
+
+    Examples
+    --------
+    >>> x, kernel = np.arange(16.0).reshape(4, 4), np.ones((3, 3, 1))
+    >>> picture = convolution_step(x, kernel, row=0, col=0, output=np.zeros((2, 2)))
+    >>> float(picture["total"])
+    45.0
+    """
+    x, kernel, output = maps_of(x, "x"), np.asarray(kernel), np.asarray(output)
+    if kernel.ndim != 3 or kernel.shape[2] != x.shape[2]:
+        raise ValueError(f"kernel must be (kh, kw, {x.shape[2]}), got shape {kernel.shape}")
+    axes = window(
+        x.shape[:2],
+        kernel.shape[:2],
+        pair(strides, "strides"),
+        parse_padding(padding),
+        pair(dilation_rate, "dilation_rate"),
+    )
+    if output.shape != axes.out or not (0 <= row < axes.out[0] and 0 <= col < axes.out[1]):
+        raise ValueError(f"output must be {axes.out} and hold ({row}, {col}), got shape {output.shape}")
+    patch = _patch(x, axes.rows, axes.cols, row, col)
+    products = patch * kernel
+    partial = products.sum(axis=(0, 1))
+    total = partial.sum() + np.asarray(bias, partial.dtype)
+    shown = int(np.abs(partial).argmax()) if in_channel is None else in_channel
+    if not 0 <= shown < x.shape[2]:
+        raise ValueError(f"in_channel must be one of the {x.shape[2]} input channels, got {in_channel}")
+
+    wide, several = width >= 600, x.shape[2] > 1
+    layout = _wide_layout(width) if wide else _narrow_layout(width)
+    per_line = x.shape[2] if wide or x.shape[2] <= 8 else 8
+    lines = -(-x.shape[2] // per_line) if several else 0
+    bottom = layout["end"][1] + (8 if wide else 30)
+    canvas = Canvas(width, bottom + (lines * 116 + 36 if several else 0), ax, theme)
+    data = INK if pixels else Scale.of(x)
+    parts = {
+        "input": (f"Input, channel {shown}" if several else "Input", x[:, :, shown], data),
+        "patch": ("Patch", patch[:, :, shown], data),
+        "kernel": ("Kernel", kernel[:, :, shown], Scale.of(kernel, signed=True)),
+        "products": ("Products", products[:, :, shown], Scale.of(products, signed=True)),
+        "output": ("Before activation", output, Scale.of(output, signed=True)),
+    }
+    images = {}
+    for name, (title, array, scale) in parts.items():
+        left, top, side = layout[name]
+        canvas.text(left, top - 8, title, weight="bold")
+        unit = side / max(array.shape)
+        if name in ("patch", "kernel", "products"):
+            unit = min(unit, 60.0)
+            offset = (side - unit * array.shape[1]) / 2
+            images[name] = canvas.image(array, left + offset, top, unit * array.shape[1], scale=scale)
+            canvas.values(array, left + offset, top, unit, scale, size=SMALL if unit > 34 else SMALL - 1.5)
+            canvas.legend(scale, left, top + side + 14, min(side, 110.0))
+        else:
+            images[name] = canvas.image(array, left, top, side, scale=scale)
+            canvas.legend(scale, left, top + side * array.shape[0] / array.shape[1] + 14, min(side, 150.0))
+    left, top, side = layout["input"]
+    first_row = row * axes.rows.stride - axes.rows.before
+    first_col = col * axes.cols.stride - axes.cols.before
+    canvas.cell(left, top, side / x.shape[1], first_row, first_col, axes.rows.extent, axes.cols.extent)
+    left, top, side = layout["output"]
+    canvas.cell(left, top, side / output.shape[1], row, col)
+    for name, sign in (("kernel", "×"), ("products", "=")):
+        left, top, side = layout[name]
+        canvas.text(left - layout["gap"][0] / 2, top + side / 2 + 6, sign, size=18, ha="center")
+    _write_sum(canvas, layout["end"], partial, shown, float(bias), float(total), wide)
+    if several:
+        scale = Scale.of(partial, signed=True)
+        y = bottom + 42
+        canvas.text(0, y - 10, f"What each of the {len(partial)} input channels adds", weight="bold")
+        for line in range(lines):
+            part = slice(line * per_line, (line + 1) * per_line)
+            share = len(partial[part]) / per_line
+            inside = shown - part.start if part.start <= shown < part.stop else None
+            names = [str(c) for c in range(len(partial))][part]
+            canvas.columns(
+                partial[part], 0, y + 22 + line * 116, width * share, 60, scale, names, selected=inside
+            )
+    alt = (
+        f"At row {row}, column {col} the patch of channel {shown} is {_rows(patch[:, :, shown])}, the kernel "
+        f"{_rows(kernel[:, :, shown])}. All products add up to {signed_number(partial.sum())}; with the bias "
+        f"{signed_number(bias)} that is {signed_number(total)}."
+    )
+    return canvas.picture(alt, **images, partial_sums=partial, total=total)
+
+
+def _patch(x: np.ndarray, rows: Axis, cols: Axis, row: int, col: int) -> np.ndarray:
+    """The cells that an output reads, padding as zeros."""
+    before, after = (rows.before, rows.after), (cols.before, cols.after)
+    padded = np.pad(x, (before, after, (0, 0)))
+    top, left = row * rows.stride, col * cols.stride
+    return padded[top : top + rows.extent : rows.dilation, left : left + cols.extent : cols.dilation]
+
+
+def _wide_layout(width: float) -> dict[str, tuple[float, ...]]:
+    large, small = 0.205 * width, 0.162 * width
+    gap = (width - 1 - 2 * large - 3 * small) / 4
+    y = 26.0
+    inner = y + (large - small) / 2
+    places: dict[str, tuple[float, ...]] = {"input": (0.5, y, large)}
+    x = large + gap
+    for name in ("patch", "kernel", "products"):
+        places[name] = (x, inner, small)
+        x += small + gap
+    places["output"] = (width - large - 0.5, y, large)
+    return {**places, "gap": (gap,), "end": (large + gap, y + large + 62)}
+
+
+def _narrow_layout(width: float) -> dict[str, tuple[float, ...]]:
+    large, gap = (width - 17) / 2, 24.0
+    small = (width - 1 - 2 * gap) / 3
+    y, lower = 26.0, 26 + large + 84
+    places = {
+        name: (0.5 + k * (small + gap), lower, small)
+        for k, name in enumerate(("patch", "kernel", "products"))
+    }
+    return {
+        "input": (0.5, y, large),
+        "output": (width - large - 0.5, y, large),
+        **places,
+        "gap": (gap,),
+        "end": (0.0, lower + small + 66),
+    }
+
+
+def _write_sum(
+    canvas: Canvas,
+    place: tuple[float, ...],
+    partial: np.ndarray,
+    shown: int,
+    bias: float,
+    total: float,
+    wide: bool,
+) -> None:
+    """The arithmetic in words, the result marked."""
+    x, y = place
+    words = f"Sum of products {signed_number(partial.sum())}"
+    if len(partial) > 1:
+        words = f"Sum over all {len(partial)} channels {signed_number(partial.sum())}"
+        if wide:
+            words = f"This channel {signed_number(partial[shown])}.  {words}"
+    canvas.text(x, y, f"{words},  bias {signed_number(bias)}")
+    at, ha = ((canvas.width - 0.5, y), "right") if wide else ((x, y + 22), "left")
+    canvas.text(*at, f"= {signed_number(total)}", size=TITLE, weight="bold", colour="accent", ha=ha)
+
+
+def _rows(array: np.ndarray) -> str:
+    return "; ".join(" ".join(number(v, 2) for v in row) for row in array)
+
+
+def padding_modes(
+    x: Any,
+    kernel: Any,
+    *,
+    pixels: bool = True,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One kernel on one map with padding 'valid' and with 'same', all drawn at one cell size.
+
+    Parameters
+    ----------
+    x
+        (H, W): one channel.
+    kernel
+        (kh, kw).
+    pixels
+        Draw x as an image, ink on paper.
+    width, ax, theme
+        As in `convolution_step`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "inputs" and "outputs", images by mode, and "legend".
+
+    Examples
+    --------
+    >>> picture = padding_modes(np.ones((5, 5)), np.ones((3, 3)))
+    >>> [image.get_array().shape for image in picture["outputs"]]
+    [(3, 3), (5, 5)]
+    """
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    if x.ndim != 2 or kernel.ndim != 2:
+        raise ValueError(f"x and kernel must be (H, W), got shapes {x.shape} and {kernel.shape}")
+    modes = ("valid", "same")
+    outputs = [conv2d(x, kernel[:, :, np.newaxis, np.newaxis], padding=mode) for mode in modes]
+    geometry = [window(x.shape, kernel.shape, (1, 1), mode) for mode in modes]
+    scale = Scale.of(*outputs, signed=True)
+    wide = width >= 600
+    widest = geometry[1].cols.padded
+    gap = 34.0
+    if wide:
+        unit = (width - 3 * gap - 1) / (2 * x.shape[1] + widest + outputs[0].shape[1])
+    else:
+        unit = (width - gap - 1) / (widest + x.shape[1])
+    tall = geometry[1].rows.padded * unit
+    block = tall + 60
+    canvas = Canvas(width, block * (1 if wide else 2) + 30, ax, theme)
+    data = INK if pixels else Scale.of(x)
+    inputs, results, left, top = [], [], 0.5, 24.0
+    for mode, shape, result in zip(modes, geometry, outputs, strict=True):
+        rows, cols = shape
+        canvas.text(left, top - 9, f"padding '{mode}'", weight="bold")
+        if rows.before or cols.before:
+            canvas.box(
+                left,
+                top,
+                cols.padded * unit,
+                rows.padded * unit,
+                "muted",
+                1,
+                fill="panel",
+                dashes=(0, (3, 2)),
+                zorder=0,
+            )
+        middle = top + (tall - rows.padded * unit) / 2
+        inputs.append(
+            canvas.image(
+                x, left + cols.before * unit, middle + rows.before * unit, x.shape[1] * unit, scale=data
+            )
+        )
+        end = left + cols.padded * unit
+        canvas.arrow((end + 8, top + tall / 2), (end + gap - 8, top + tall / 2))
+        at = top + (tall - result.shape[0] * unit) / 2
+        results.append(canvas.image(result, end + gap, at, result.shape[1] * unit, scale=scale))
+        size = f"{rows.size} + {rows.before + rows.after} − {rows.kernel} + 1 = {rows.out} rows"
+        canvas.text(left, top + tall + 16, size, size=SMALL, colour="muted")
+        if wide:
+            left = end + 2 * gap + result.shape[1] * unit
+        else:
+            top += block
+    y = (block if wide else 2 * block) + 4
+    legend = canvas.legend(scale, 0.5, y, min(220.0, width))
+    shapes = [f"'{mode}' gives {r.shape[0]} by {r.shape[1]}" for mode, r in zip(modes, outputs, strict=True)]
+    alt = (
+        f"A {kernel.shape[0]} by {kernel.shape[1]} kernel on {x.shape[0]} by {x.shape[1]} cells: "
+        f"{' and '.join(shapes)}. Responses from {number(scale.low)} to {number(scale.limit)}."
+    )
+    return canvas.picture(alt, inputs=inputs, outputs=results, legend=legend)

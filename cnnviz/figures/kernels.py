@@ -1,0 +1,199 @@
+"""Kernels as small tables of coloured numbers, and what one of them makes of an image.
+
+Trained kernels share one scale; kernels of different kinds may each have their own, and then the
+legend says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas, Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, cell_number, number
+
+
+def kernel_tiles(
+    kernels: Any,
+    *,
+    labels: Sequence[str] | None = None,
+    notes: Sequence[str] | None = None,
+    shared: bool = True,
+    scale: Scale | None = None,
+    values: bool = True,
+    selected: int | None = None,
+    columns: int | None = None,
+    title: str = "",
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Kernels as tiles, their weights written into them where they fit.
+
+    Parameters
+    ----------
+    kernels
+        (kh, kw, N), or a sequence of (kh, kw) arrays, whose sizes may differ.
+    labels, notes
+        Above each tile, and under it (in lines); None is the numbers from 0, and nothing.
+    shared
+        One signed scale for all; otherwise each kernel is drawn from minus to plus its own largest
+        weight, and the legend says so.
+    scale
+        The shared scale, if it is to be another than these kernels' own.
+    values
+        Whether to write the weights.
+    selected
+        A kernel to outline.
+    columns
+        Tiles in a row; None is 8, or 4 on a narrow canvas.
+    title
+        Of the legend.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "kernels", the images, "scales" and "legend".
+
+    Examples
+    --------
+    >>> picture = kernel_tiles(np.ones((3, 3, 16)))
+    >>> len(picture["kernels"]), picture["scales"][0].limit
+    (16, 1.0)
+    """
+    tiles = _as_list(kernels)
+    names = [str(k) for k in range(len(tiles))] if labels is None else list(labels)
+    under = [""] * len(tiles) if notes is None else list(notes)
+    if len(names) != len(tiles) or len(under) != len(tiles):
+        raise ValueError(f"labels and notes must have one entry for each of {len(tiles)} kernels")
+    common = scale or (Scale.of(*tiles, signed=True) if shared else None)
+    scales = [common or Scale.of(tile, signed=True) for tile in tiles]
+    columns = columns or min(len(tiles), 8 if width >= 600 else 4)
+    gap = 14.0 if width >= 600 else 10.0
+    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
+    lines = -(-len(tiles) // columns)
+    canvas = Canvas(width, lines * step + 46, ax, theme)
+    images = []
+    for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
+        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
+        marked = k == selected
+        canvas.text(
+            x,
+            y - 6,
+            names[k],
+            size=SMALL,
+            colour="accent" if marked else "ink",
+            weight="bold" if marked else "normal",
+        )
+        unit = side / max(tile.shape)
+        images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
+        if values and unit >= 22:
+            canvas.values(tile, x, y, unit, own, size=SMALL if unit > 34 else SMALL - 2)
+        if marked:
+            canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
+        for n, line in enumerate(under[k].split("\n")):
+            canvas.text(x, y + side + 15 + 14 * n, line, size=SMALL, colour="muted")
+    if common:
+        legend = canvas.legend(common, 0.5, lines * step + 18, min(220.0, width - 1), title)
+    else:
+        words = title or "each kernel from minus to plus its own largest weight"
+        legend = canvas.legend(Scale("signed", 1.0), 0.5, lines * step + 18, min(220.0, width - 1), words)
+    alt = "Kernels. " + " ".join(
+        f"{name}: {_in_words(tile, own)}." for name, tile, own in zip(names, tiles, scales, strict=True)
+    )
+    return canvas.picture(alt, kernels=images, scales=scales, legend=legend)
+
+
+def kernel_response(
+    image: Any,
+    kernel: Any,
+    response: Any,
+    *,
+    pixels: bool = True,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """An image, a kernel, and what the kernel answers at every position.
+
+    Parameters
+    ----------
+    image
+        (H, W), 0 to 1.
+    kernel
+        (kh, kw).
+    response
+        (H_out, W_out): the convolution of the two, drawn on a scale centred on zero.
+    pixels
+        Draw the image as ink on paper.
+    width, ax, theme
+        As in `kernel_tiles`.
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "image", "kernel" and "response".
+
+    Examples
+    --------
+    >>> kernel_response(np.eye(5), np.ones((3, 3)), np.ones((3, 3)))["response"].get_array().shape
+    (3, 3)
+    """
+    image, kernel, response = np.asarray(image), np.asarray(kernel), np.asarray(response)
+    for name, array in (("image", image), ("kernel", kernel), ("response", response)):
+        if array.ndim != 2 or 0 in array.shape:
+            raise ValueError(f"{name} must be (H, W) and not empty, got shape {array.shape}")
+    wide = width >= 600
+    gap = 52.0 if wide else 20.0
+    side = (width - 1 - 2 * gap) / 3
+    unit = side / max(image.shape[1], response.shape[1])
+    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, ax, theme)
+    parts = [
+        ("Image", image, INK if pixels else Scale.of(image)),
+        ("Kernel", kernel, Scale.of(kernel, signed=True)),
+        ("Response", response, Scale.of(response, signed=True)),
+    ]
+    images = []
+    for k, (title, array, scale) in enumerate(parts):
+        x, cell = 0.5 + k * (side + gap), unit
+        if title == "Kernel":
+            cell = min(side / max(kernel.shape), 72.0)
+        canvas.text(x, 15, title, weight="bold")
+        images.append(canvas.image(array, x, 24, cell * array.shape[1], scale=scale))
+        if title == "Kernel" and cell >= 24:
+            canvas.values(array, x, 24, cell, scale, size=SMALL if cell > 34 else SMALL - 2)
+        bottom = 24 + unit * max(image.shape[0], response.shape[0]) + 14
+        canvas.legend(scale, x, bottom, min(side, 200.0))
+        if k:
+            sign = "∗" if k == 1 else "="
+            canvas.text(x - gap / 2, 24 + unit * image.shape[0] / 2 + 6, sign, size=18, ha="center")
+    peak = np.unravel_index(int(np.nanargmax(np.abs(response))), response.shape)
+    alt = (
+        f"The kernel, {_in_words(kernel, parts[1][2])}, on an image of {image.shape[0]} by {image.shape[1]} "
+        f"pixels. Its strongest response is {number(response[peak])}, at row {peak[0]}, column {peak[1]}."
+    )
+    return canvas.picture(alt, image=images[0], kernel=images[1], response=images[2])
+
+
+def _as_list(kernels: Any) -> list[np.ndarray]:
+    if isinstance(kernels, np.ndarray) and kernels.ndim == 3:
+        tiles = [kernels[:, :, k] for k in range(kernels.shape[2])]
+    else:
+        tiles = [np.asarray(kernel) for kernel in kernels]
+    if not tiles or any(tile.ndim != 2 or 0 in tile.shape for tile in tiles):
+        shapes = [tile.shape for tile in tiles]
+        raise ValueError(f"kernels must be (kh, kw, N) or a sequence of (kh, kw), got shapes {shapes}")
+    return tiles
+
+
+def _in_words(kernel: np.ndarray, scale: Scale) -> str:
+    if kernel.size > 25:
+        size = f"{kernel.shape[0]} by {kernel.shape[1]}"
+        return f"{size} weights from {number(kernel.min())} to {number(kernel.max())}"
+    return "; ".join(" ".join(cell_number(v, scale) for v in row) for row in kernel)

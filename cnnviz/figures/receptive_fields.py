@@ -1,0 +1,311 @@
+"""Receptive fields drawn: the boxes on every map on the way, growth with depth, the ladder of
+connections, and the effective field inside the theoretical one.
+
+Everything about positions comes in as numbers of `cnnviz.receptive_field`; nothing is derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+
+Box = tuple[tuple[int, int], tuple[int, int]]
+"""((top, bottom), (left, right)), inclusive; may reach beyond the map into padding."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it."""
+
+    name: str
+    maps: np.ndarray
+    box: Box
+    pixels: bool = False
+
+
+def receptive_path(
+    layers: Sequence[Seen],
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """What a unit sees, outlined on the image and on every map between.
+
+    Parameters
+    ----------
+    layers
+        From the image to the unit's own layer, whose box is the unit itself. Of each the channel
+        with the largest magnitude inside the box is shown.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "maps", "boxes" and the numbers of the "channels" shown.
+
+    Examples
+    --------
+    >>> layers = [Seen("image", np.eye(5), ((0, 2), (1, 3)), True), Seen("conv", np.eye(3), ((0, 0), (1, 1)))]
+    >>> receptive_path(layers)["channels"]
+    [0, 0]
+    """
+    if not layers:
+        raise ValueError("layers must not be empty")
+    wide = width >= 600
+    lines = -(-len(layers) // (6 if wide else 3))
+    across = -(-len(layers) // lines) if wide else min(len(layers), 3)
+    gap = 22.0 if wide else 14.0
+    side = min((width - 1 - (across - 1) * gap) / across, 170.0)
+    step = side + 100.0
+    canvas = Canvas(width, lines * step + 4, ax, theme)
+    images, boxes, channels, sizes = [], [], [], []
+    for k, layer in enumerate(layers):
+        maps = maps_of(layer.maps, f"maps of {layer.name}")
+        (top, bottom), (left, right) = layer.box
+        inside = maps[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0)]
+        channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
+        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 36
+        scale = INK if layer.pixels else Scale.of(maps[:, :, channel])
+        unit = side / max(maps.shape[:2])
+        canvas.text(x, y - 21, layer.name, weight="bold", size=SMALL + 1)
+        size = f"{bottom - top + 1} × {right - left + 1}"
+        words = f"{size} of {maps.shape[0]} × {maps.shape[1]}"
+        if not layer.pixels and maps.shape[2] > 1 and wide:
+            words += f", channel {channel}"
+        canvas.text(x, y - 6, words, size=SMALL, colour="muted")
+        images.append(canvas.image(maps[:, :, channel], x, y, unit * maps.shape[1], scale=scale))
+        canvas.legend(scale, x, y + side + 14, min(side, 110.0))
+        boxes.append(canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1))
+        channels.append(channel)
+        sizes.append(f"{layer.name}: {size} cells, rows {top} to {bottom}, columns {left} to {right}")
+    alt = "What the unit sees, from the image up. " + "; ".join(sizes) + "."
+    return canvas.picture(alt, maps=images, boxes=boxes, channels=channels)
+
+
+def receptive_growth(
+    names: Sequence[str],
+    sizes: Sequence[float],
+    *,
+    effective: Sequence[float] | None = None,
+    image: float | None = None,
+    highlight: int | None = None,
+    width: float = 460.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The size of the receptive field, layer by layer, in input pixels.
+
+    Parameters
+    ----------
+    names, sizes
+        Layers and their receptive fields' sizes along one axis.
+    effective
+        The width that holds most of the gradient, drawn inside each bar.
+    image
+        The image's size along that axis, drawn as a line.
+    highlight
+        A layer in the accent colour.
+    width, ax, theme
+        As in `receptive_path`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "bars", "effective" and "image".
+
+    Examples
+    --------
+    >>> receptive_growth(["conv", "pool"], [3, 4], image=28).alt
+    'Receptive field in input pixels: conv 3, pool 4; the image is 28 wide.'
+    """
+    if len(names) != len(sizes) or not names or (effective is not None and len(effective) != len(names)):
+        raise ValueError("names, sizes and effective must have one entry for each layer")
+    row, top = 24.0, 6.0
+    left = 12 + 6.6 * max(map(len, names))
+    canvas = Canvas(width, top + row * len(names) + 30, ax, theme)
+    whole = max([*sizes, image or 0])
+    unit = (width - left - 44) / whole
+    bars, inner = [], []
+    for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
+        y = top + row * k
+        chosen = k == highlight
+        tone, weight = ("accent" if chosen else "positive"), ("bold" if chosen else "normal")
+        canvas.text(
+            left - 10, y + 16.5, name, ha="right", colour="accent" if chosen else "ink", weight=weight
+        )
+        # Centred, as the field lies around its unit.
+        middle = left + whole * unit / 2
+        bars.append(canvas.box(middle - size * unit / 2, y + 5, size * unit, 14, tone, 0, fill=tone))
+        if effective is not None:
+            part = effective[k] * unit
+            inner.append(canvas.box(middle - part / 2, y + 9, part, 6, "background", 0, fill="background"))
+        canvas.text(left + whole * unit + 8, y + 16.5, f"{size:g}", weight=weight)
+    line = None
+    if image:
+        end = top + row * len(names)
+        edges = [left + (whole - image) * unit / 2, left + (whole + image) * unit / 2]
+        line = [canvas.line([(x, top), (x, end + 4)], "muted", 1, (0, (3, 2))) for x in edges]
+        canvas.text(
+            (edges[0] + edges[1]) / 2,
+            end + 20,
+            f"image, {image:g} pixels",
+            size=SMALL,
+            colour="muted",
+            ha="center",
+        )
+    alt = "Receptive field in input pixels: " + ", ".join(
+        f"{name} {size:g}" for name, size in zip(names, sizes, strict=True)
+    )
+    alt += f"; the image is {image:g} wide." if image else "."
+    if effective is not None:
+        alt += f" Effective: {', '.join(number(e) for e in effective)}."
+    return canvas.picture(alt, bars=bars, effective=inner, image=line)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One layer of the ladder along one axis: where its units lie, and which of them feed the unit.
+
+    `centers` are in input pixels; `links` are, for each unit here, the units one rung below that it
+    reads (None: not drawn, for the lowest rung).
+    """
+
+    name: str
+    centers: Sequence[float]
+    seen: Sequence[int]
+    links: Sequence[Sequence[int]] | None = None
+
+
+def receptive_ladder(
+    rungs: Sequence[Rung],
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One row or column of every layer, the image at the bottom, and the fan of what feeds one unit.
+
+    Parameters
+    ----------
+    rungs
+        From the image up; the last one's `seen` is the unit itself.
+    width, ax, theme
+        As in `receptive_path`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "cells", the boxes of all units by rung, and "links", the lines.
+
+    Examples
+    --------
+    >>> reads = [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    >>> rungs = [Rung("input", range(5), [0, 1, 2]), Rung("conv", [1, 2, 3], [0], reads)]
+    >>> len(receptive_ladder(rungs)["links"])
+    3
+    """
+    if not rungs:
+        raise ValueError("rungs must not be empty")
+    wide = width >= 600
+    left = 12 + 6.6 * max(len(rung.name) for rung in rungs) if wide else 0.0
+    low = min(min(rung.centers) for rung in rungs) - 0.5
+    high = max(max(rung.centers) for rung in rungs) + 0.5
+    unit = (width - left - 1) / (high - low)
+    row = 40.0 if wide else 46.0
+    canvas = Canvas(width, row * len(rungs) + 4, ax, theme)
+    thick = min(0.72 * unit, 14.0)
+    cells: list[list[Any]] = []
+    links = []
+    for k, rung in enumerate(rungs):
+        y = row * (len(rungs) - 1 - k) + row - 20
+        canvas.text(0, y + 12 if wide else y - 8, rung.name, size=SMALL + (1 if wide else 0), colour="muted")
+        mine: list[Any] = []
+        feeding = set(rung.seen)
+        for u, centre in enumerate(rung.centers):
+            x = left + (centre - low) * unit
+            on = u in feeding
+            mine.append(
+                canvas.box(
+                    x - thick / 2,
+                    y,
+                    thick,
+                    14,
+                    "accent" if on else "line",
+                    1,
+                    fill="accent" if on else "panel",
+                    zorder=3,
+                )
+            )
+            if on and rung.links is not None:
+                below = rungs[k - 1]
+                for v in rung.links[u]:
+                    to = left + (below.centers[v] - low) * unit
+                    links.append(canvas.line([(x, y + 14), (to, y + row)], "accent", 0.7, zorder=1))
+        cells.append(mine)
+    alt = "From the image up: " + "; ".join(
+        f"{rung.name}: {len(rung.seen)} of {len(rung.centers)} cells" for rung in rungs
+    )
+    return canvas.picture(alt + ".", cells=cells, links=links)
+
+
+def effective_field(
+    field: Any,
+    box: Box,
+    *,
+    title: str = "mean magnitude of the gradient",
+    width: float = 340.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """How much each input pixel counts for a unit, with the theoretical box around it.
+
+    Parameters
+    ----------
+    field
+        (H, W): magnitudes of the gradient with respect to the input, not negative.
+    box
+        ((top, bottom), (left, right)), the theoretical field.
+    title
+        Of the legend.
+    width, ax, theme
+        As in `receptive_path`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "field", "box" and "legend".
+
+    Examples
+    --------
+    >>> effective_field(np.ones((5, 5)), ((1, 3), (1, 3)))["field"].get_array().shape
+    (5, 5)
+    """
+    field = np.asarray(field)
+    if field.ndim != 2 or 0 in field.shape:
+        raise ValueError(f"field must be (H, W) and not empty, got shape {field.shape}")
+    scale = Scale.of(field, signed=False)
+    unit = (width - 2) / field.shape[1]
+    canvas = Canvas(width, unit * field.shape[0] + 62, ax, theme)
+    image = canvas.image(field, 1, 2, width - 2, scale=scale)
+    (top, bottom), (left, right) = box
+    outline = canvas.cell(1, 2, unit, top, left, bottom - top + 1, right - left + 1)
+    legend = canvas.legend(scale, 1, 2 + unit * field.shape[0] + 30, min(220.0, width - 2), title)
+    total = float(field.sum(dtype=float))
+    inside = field[max(top, 0) : bottom + 1, max(left, 0) : right + 1]
+    share = float(inside.sum(dtype=float)) / total if total else 0.0
+    peak = np.unravel_index(int(field.argmax()), field.shape)
+    alt = (
+        f"Gradient magnitudes over {field.shape[0]} by {field.shape[1]} pixels, largest "
+        f"{number(scale.limit)} at row {peak[0]}, column {peak[1]}; the theoretical field, rows {top} to "
+        f"{bottom} and columns {left} to {right}, holds {share:.0%} of them."
+    )
+    return canvas.picture(alt, field=image, box=outline, legend=legend)
