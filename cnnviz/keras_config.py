@@ -193,8 +193,6 @@ def _kind(data: Mapping, where: str) -> str:
     if _is_operation(data):
         if kind not in OPERATIONS:
             raise ValueError(f"{where} is the operation {kind} ({module}), not a layer; {supported}")
-    elif kind == "Model":
-        return "Functional"
     elif kind not in KINDS and kind not in ("Sequential", "Functional"):
         raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
     return kind

@@ -383,6 +383,10 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: L.BatchNormalization(renorm=True, name="odd"),
         r"layer 'odd' \(BatchNormalization\): renorm=True is not supported",
     ),
+    "softmax over several axes": (
+        lambda: L.Softmax(axis=[1, 2], name="odd"),
+        r"layer 'odd' \(Softmax\): axis must be one axis, got \[1, 2\]",
+    ),
     "custom activation": (
         lambda: L.Conv2D(2, 1, activation=cube, name="odd"),
         r"layer 'odd' \(Conv2D\): activation must be one of linear, relu, .* got 'teacher>cube'",
@@ -539,7 +543,7 @@ def _laugh(config: Config) -> None:
         return entry | {"name": name, "inbound_nodes": nodes}
 
     image = entry("image", "InputLayer", {"batch_shape": [None, 3]})
-    inner = ("ReLU", {})
+    inner: tuple[str, Config] = ("ReLU", {})
     for _ in range(30):
         nested = entry("inner", *inner, tensor("image", 0, 0), tensor("inner", 0, 0))
         outputs = ["inner", 1 + (inner[0] == "Functional"), 0]
