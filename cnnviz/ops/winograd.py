@@ -75,6 +75,8 @@ def winograd(
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
     depth, share = kernel.shape[2], kernel.shape[3] // groups
     weights = transformed_kernel(kernel, matrices.kernel)
+    into = np.kron(matrices.input, matrices.input).astype(x.dtype)
+    back = np.kron(matrices.output, matrices.output).astype(x.dtype)
     cells = cells_at_once(tile, x.shape[3], share, x.itemsize)
     down, along = (-(-axis.out // tile) for axis in geometry)
     for block in blocks(len(x), down, along, cells):
@@ -82,7 +84,8 @@ def winograd(
         for group in range(groups):
             channels = slice(group * depth, (group + 1) * depth)
             mine = slice(group * share, (group + 1) * share)
-            _place(y, _multiply(data[..., channels], weights[..., mine], matrices), block, tile, mine)
+            outputs = _multiply(data[..., channels], weights[..., mine], into, back)
+            _place(y, outputs, block, tile, mine)
     if bias is not None:
         y += bias
     return y
@@ -99,14 +102,11 @@ def transformed_kernel(kernel: np.ndarray, g: np.ndarray) -> np.ndarray:
     return spread.reshape(-1, *kernel.shape[2:]).astype(kernel.dtype)
 
 
-def _multiply(data: np.ndarray, weights: np.ndarray, matrices: Transforms) -> np.ndarray:
-    """Output tiles (m, m, N, down, along, F) from input tiles (m+2, m+2, N, down, along, C)."""
-    shape, filters, tile = data.shape, weights.shape[2], len(matrices.output)
-    into = np.kron(matrices.input, matrices.input).astype(data.dtype)
-    back = np.kron(matrices.output, matrices.output).astype(data.dtype)
+def _multiply(data: np.ndarray, weights: np.ndarray, into: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Output tiles (m*m, N, down, along, F) from input tiles ((m+2)**2, N, down, along, C)."""
     spectra = into @ data.reshape(len(into), -1)
-    products = spectra.reshape(len(into), -1, shape[-1]) @ weights
-    return (back @ products.reshape(len(into), -1)).reshape(tile, tile, *shape[2:5], filters)
+    products = spectra.reshape(len(into), -1, data.shape[-1]) @ weights
+    return (back @ products.reshape(len(into), -1)).reshape(len(back), *data.shape[1:4], weights.shape[2])
 
 
 def _tiles(x: np.ndarray, geometry: Window, block: Block, tile: int) -> np.ndarray:
@@ -129,7 +129,7 @@ def _tiles(x: np.ndarray, geometry: Window, block: Block, tile: int) -> np.ndarr
         (h, w, n, h * tile, w * tile, c),
         writeable=False,
     )
-    return np.ascontiguousarray(tiles)
+    return tiles.reshape(side**2, *tiles.shape[2:])
 
 
 def _place(y: np.ndarray, tiles: np.ndarray, block: Block, tile: int, filters: slice) -> None:
@@ -137,8 +137,14 @@ def _place(y: np.ndarray, tiles: np.ndarray, block: Block, tile: int, filters: s
     count, down, along = block.shape
     rows = slice(block.rows.start * tile, min(block.rows.stop * tile, y.shape[1]))
     cols = slice(block.cols.start * tile, min(block.cols.stop * tile, y.shape[2]))
-    joined = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(count, down * tile, along * tile, -1)
-    y[block.images, rows, cols, filters] = joined[:, : rows.stop - rows.start, : cols.stop - cols.start]
+    target = y[block.images, rows, cols, filters]
+    tiles = tiles.reshape(tile, tile, *tiles.shape[1:])
+    if target.shape[1:3] == (down * tile, along * tile):
+        cut = target.reshape(count, down, tile, along, tile, -1)
+        cut.transpose(2, 4, 0, 1, 3, 5)[...] = tiles
+    else:
+        joined = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(count, down * tile, along * tile, -1)
+        target[...] = joined[:, : target.shape[1], : target.shape[2]]
 
 
 def _product(factors: list[Fraction]) -> Fraction:
