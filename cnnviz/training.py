@@ -1,7 +1,6 @@
 """Training of the bundled networks with Keras: recipes, augmentation, resumable runs.
 
-TensorFlow is imported here and in `verification`, nowhere else, and only when a function needs
-it. A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
+A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
 order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one
 does. What a run never does is look at the test images.
 """
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+
+from cnnviz.lazy_tensorflow import keras, tensorflow
 
 VALIDATION_IMAGES = 5_000
 SPLIT_SEED = 2026
@@ -101,8 +102,7 @@ def build(model: str, dropout: float = 0.0):
     mnist_14k is the course notes' network: 14,060 parameters, 13,848 of them trainable.
     mnist_maxpool is the plain one: convolution, ReLU and max pooling twice, then a dense layer.
     """
-    keras = _keras()
-    layers = keras.layers
+    layers = keras().layers
     if model == "mnist_14k":
 
         def block(filters, size, index):
@@ -138,7 +138,8 @@ def build(model: str, dropout: float = 0.0):
         ]
     else:
         raise ValueError(f"model must be one of {sorted(RECIPES)}, got {model!r}")
-    return keras.Sequential([keras.Input((28, 28, 1), name="input"), *stack], name=model)
+    image = keras().Input((28, 28, 1), name="input")
+    return keras().Sequential([image, *stack], name=model)
 
 
 def split(images: np.ndarray, labels: np.ndarray):
@@ -218,7 +219,6 @@ def train(
     ValueError
         for an unknown model, or a checkpoint of another run when resuming.
     """
-    keras = _keras()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     name = name or model
@@ -230,11 +230,11 @@ def train(
         "images": len(images),
         "validation_images": 0 if validation is None else len(validation[0]),
     }
-    keras.utils.set_random_seed(seed)
-    _tensorflow().config.experimental.enable_op_determinism()
+    keras().utils.set_random_seed(seed)
+    tensorflow().config.experimental.enable_op_determinism()
     if resume:
         history, snapshots = files.load(described)
-        network = keras.models.load_model(files.checkpoint)
+        network = keras().models.load_model(files.checkpoint)
     else:
         network = build(model, recipe.dropout)
         network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -341,35 +341,19 @@ def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
 
 
 def _checkpointed_steps(path: Path) -> int:
-    return int(_keras().models.load_model(path).optimizer.iterations.numpy())
-
-
-def _tensorflow():
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        import tensorflow
-    except ImportError:
-        raise ModuleNotFoundError("training needs TensorFlow: pip install 'cnnviz[tensorflow]'") from None
-    return tensorflow
-
-
-def _keras():
-    _tensorflow()
-    import keras
-
-    return keras
+    return int(keras().models.load_model(path).optimizer.iterations.numpy())
 
 
 def _versions() -> dict[str, str]:
     return {
-        "tensorflow": _tensorflow().__version__,
-        "keras": _keras().__version__,
+        "tensorflow": tensorflow().__version__,
+        "keras": keras().__version__,
         "numpy": np.__version__,
     }
 
 
 def _optimizer(recipe: Recipe):
-    optimizers = _keras().optimizers
+    optimizers = keras().optimizers
     ema: dict[str, Any] = {}
     if recipe.average is not None:
         ema = {"use_ema": True, "ema_momentum": recipe.average}
@@ -397,7 +381,7 @@ def _reseed_dropout(network, seed: int, epoch: int) -> None:
 def _watcher(progress, epoch: int, epochs: int, steps: int):
     """A callback that reports every step and keeps the weights that training goes on from."""
 
-    callback: Any = _keras().callbacks.Callback
+    callback: Any = keras().callbacks.Callback
 
     class Watcher(callback):
         raw_weights: list[np.ndarray]
@@ -414,7 +398,7 @@ def _watcher(progress, epoch: int, epochs: int, steps: int):
 
 def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, epoch: int):
     """One epoch's batches, drawn from (seed, epoch) alone."""
-    tf, keras = _tensorflow(), _keras()
+    tf = tensorflow()
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(images))
     tensors: list[np.ndarray] = [order]
@@ -426,7 +410,7 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
     def load(index, matrices=None):
         batch = tf.cast(tf.gather(all_images, index), tf.float32) / 255
         if matrices is not None:
-            batch = keras.ops.image.affine_transform(batch, matrices, fill_mode="constant")
+            batch = keras().ops.image.affine_transform(batch, matrices, fill_mode="constant")
         return batch, tf.gather(all_labels, index)
 
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
