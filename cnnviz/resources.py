@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -28,3 +32,18 @@ def app() -> Path:
     'explorer.py'
     """
     return _folder("apps") / "explorer.py"
+
+
+def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
+    """Call write(temporary path) beside `path`, then put the file in its place in one step.
+
+    If anything fails, what was at `path` before is untouched and nothing is left beside it.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -7,11 +7,13 @@ does. What a run never does is look at the test images.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,6 +22,8 @@ from typing import Any, cast
 import numpy as np
 
 from cnnviz.lazy_tensorflow import keras, tensorflow
+from cnnviz.mnist import DataError, load_mnist
+from cnnviz.resources import write_atomically
 
 VALIDATION_IMAGES = 5_000
 SPLIT_SEED = 2026
@@ -149,6 +153,37 @@ def split(images: np.ndarray, labels: np.ndarray):
     return (images[kept], labels[kept]), (images[held_out], labels[held_out])
 
 
+def read_data(path: str | os.PathLike[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Training images and labels: MNIST's, or those of a file in the layout of Keras's mnist.npz.
+
+    Parameters
+    ----------
+    path
+        An npz file with x_train, uint8 (N, 28, 28), and y_train, integers 0..9 (N,); None is MNIST.
+
+    Raises
+    ------
+    DataError
+        (a ValueError) if the file is missing, damaged, or laid out otherwise.
+    """
+    if path is None:
+        return load_mnist()[0]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            images, labels = archive["x_train"], archive["y_train"]
+    except OSError as error:
+        raise DataError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
+        raise DataError(f"x_train must be uint8 (N, 28, 28), got {images.dtype} {images.shape}")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise DataError(f"y_train must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+    if labels.min() < 0 or labels.max() > 9:
+        raise DataError(f"y_train must be digits 0..9, got {labels.min()} to {labels.max()}")
+    return images, labels
+
+
 def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
     """The eight coefficients of an affine map about the image centre, one row an image.
 
@@ -229,6 +264,7 @@ def train(
         "seed": seed,
         "images": len(images),
         "validation_images": 0 if validation is None else len(validation[0]),
+        "data_sha256": _digest(images, labels),
     }
     keras().utils.set_random_seed(seed)
     tensorflow().config.experimental.enable_op_determinism()
@@ -328,20 +364,12 @@ class RunFiles:
         return history, [{key: value[i] for key, value in stacked.items()} for i in range(done + 1)]
 
 
-def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
-    """Call write(temporary path) beside `path`, then put the file in its place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
 def _checkpointed_steps(path: Path) -> int:
     return int(keras().models.load_model(path).optimizer.iterations.numpy())
+
+
+def _digest(images: np.ndarray, labels: np.ndarray) -> str:
+    return hashlib.sha256(images.tobytes() + labels.astype(np.int64).tobytes()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -1,0 +1,8 @@
+"""`python -m cnnviz`: the command line."""
+
+import sys
+
+from cnnviz.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
