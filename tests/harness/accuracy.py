@@ -43,7 +43,7 @@ class Accuracy:
         exact: np.ndarray,
         bound: Bound,
         authority: np.ndarray | None = None,
-        slack: float = 0.0,
+        slack: Any = 0.0,
         authority_too: bool = True,
     ) -> None:
         """Assert the rule for a float32 result and take down its error and the authority's.
@@ -91,7 +91,7 @@ class Accuracy:
         return lines
 
 
-def check_float64(op: str, result: np.ndarray, exact: np.ndarray, bound: Bound, slack: float = 0.0) -> None:
+def check_float64(op: str, result: np.ndarray, exact: np.ndarray, bound: Bound, slack: Any = 0.0) -> None:
     """Assert that our float64 result and TensorFlow's lie within the sum of their bounds."""
     assert result.dtype == np.float64
     assert result.shape == exact.shape

@@ -159,3 +159,71 @@ def _padding(padding: Any) -> Any:
 
 def _biased(y: Any, bias: np.ndarray | None) -> np.ndarray:
     return np.asarray(y if bias is None else tf.nn.bias_add(y, bias))
+
+
+def global_max_pool2d(x: np.ndarray, *, keepdims: bool = False) -> np.ndarray:
+    """keras.layers.GlobalMaxPooling2D."""
+    return layer("GlobalMaxPooling2D", x, keepdims=keepdims)
+
+
+def global_avg_pool2d(x: np.ndarray, *, keepdims: bool = False) -> np.ndarray:
+    """keras.layers.GlobalAveragePooling2D."""
+    return layer("GlobalAveragePooling2D", x, keepdims=keepdims)
+
+
+def batch_norm(
+    x: np.ndarray,
+    mean: np.ndarray,
+    variance: np.ndarray,
+    gamma: np.ndarray | None = None,
+    beta: np.ndarray | None = None,
+    *,
+    epsilon: float = 1e-3,
+) -> np.ndarray:
+    """keras.layers.BatchNormalization in inference."""
+    weights = [array for array in (gamma, beta, mean, variance) if array is not None]
+    options = {"scale": gamma is not None, "center": beta is not None}
+    return layer("BatchNormalization", x, *weights, epsilon=epsilon, **options)
+
+
+def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """keras.layers.Dense."""
+    weights = [array for array in (kernel, bias) if array is not None]
+    return layer("Dense", x, *weights, units=kernel.shape[1], use_bias=bias is not None)
+
+
+def layer(kind: str, x: Any, *weights: np.ndarray, **config: Any) -> np.ndarray:
+    """What the Keras layer of this class returns, in the dtype of x (an array, or a list of them)."""
+    first = x if isinstance(x, np.ndarray) else x[0]
+    made = getattr(keras.layers, kind)(**config, dtype=first.dtype.name)
+    if weights:
+        made.build(first.shape)
+        made.set_weights(list(weights))
+    return np.asarray(made(x))
+
+
+def activation(name: str, x: np.ndarray, **options: Any) -> np.ndarray:
+    """keras.activations' function of this name."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using a softmax over axis")  # of length 1
+        return np.asarray(getattr(keras.activations, name)(tf.constant(x), **options))
+
+
+def wide_activation(name: str, x: np.ndarray, **options: Any) -> np.ndarray:
+    """`activation` in float64; gelu written out, as TensorFlow takes its constants through float32."""
+    if name != "gelu":
+        return activation(name, x, **options)
+    if options.get("approximate"):
+        share = 1 + tf.math.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)).numpy()
+    else:
+        share = 1 + tf.math.erf(x / np.sqrt(2)).numpy()
+    return 0.5 * x * share
+
+
+def activation_slope(name: str, x: np.ndarray, **options: Any) -> np.ndarray:
+    """The derivative of keras.activations' function, by tf.GradientTape."""
+    point = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(point)
+        y = getattr(keras.activations, name)(point, **options)
+    return tape.gradient(y, point).numpy()

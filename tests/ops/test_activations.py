@@ -1,0 +1,266 @@
+"""The activations against literals, keras.activations and their error bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cnnviz import ops
+from cnnviz.ops import rounding
+from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
+from harness import authority
+from harness.accuracy import Accuracy, check_float64
+from harness.cases import assert_same_specials, numbers, seeds
+
+SLACK = 1e-36
+"""What underflow may add: TensorFlow flushes subnormal numbers to zero."""
+
+singles = st.floats(-130, 130, width=32)
+slopes = st.floats(-2, 2, width=32)
+positive = st.floats(0.125, 4, width=32)
+
+OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "linear": {},
+    "relu": {
+        "max_value": st.none() | st.floats(0, 8, width=32),
+        "negative_slope": st.just(0.0) | slopes,
+        "threshold": st.just(0.0) | st.floats(-4, 4, width=32),
+    },
+    "relu6": {},
+    "leaky_relu": {"negative_slope": slopes},
+    "elu": {"alpha": slopes},
+    "selu": {},
+    "celu": {"alpha": positive},
+    "gelu": {"approximate": st.booleans()},
+    "silu": {},
+    "hard_silu": {},
+    "mish": {},
+    "sigmoid": {},
+    "hard_sigmoid": {},
+    "tanh": {},
+    "softplus": {},
+    "softsign": {},
+    "exponential": {},
+}
+
+CANCELS = {"gelu", "elu", "selu", "mish"}
+"""Where TensorFlow subtracts nearly equal numbers, as in exp(x) - 1, and is off by a few u*(1 + |x|):
+too much for our bound in float32, and to be allowed for in the float64 evaluation."""
+
+
+@st.composite
+def elementwise(draw: st.DrawFn) -> np.ndarray:
+    """float32 numbers: adversarial ones, many ordinary ones, or a sweep of the whole range."""
+    kind = draw(st.sampled_from(["drawn", "random", "sweep"]))
+    if kind == "drawn":
+        return draw(arrays.arrays(np.float32, arrays.array_shapes(max_dims=4, max_side=4), elements=singles))
+    if kind == "sweep":
+        return np.linspace(-draw(positive) * 25, draw(positive) * 20, 301, dtype=np.float32)
+    rng = np.random.default_rng(draw(seeds))
+    return numbers(rng, (2, 5, 4, 3), draw(st.sampled_from(["normal", "integers", "sparse"])))
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@given(data=st.data())
+def test_elementwise_activations_are_keras(accuracy: Accuracy, name: str, data: st.DataObject) -> None:
+    options = data.draw(st.fixed_dictionaries(OPTIONS[name]))
+    x = np.minimum(data.draw(elementwise()), np.float32(88))  # beyond which exp overflows
+    wide = x.astype(np.float64)
+    exact = authority.wide_activation(name, wide, **options)
+    slope = authority.activation_slope(name, wide, **options)
+    magnitude = np.abs(exact) + np.abs(wide * slope)
+    bound = rounding.Bound(rounding.ACTIVATION_ROUNDINGS[name], magnitude)
+    theirs = authority.activation(name, x, **options)
+    slack = SLACK + (name in CANCELS) * 4 * rounding.unit_roundoff(np.float64) * (1 + np.abs(wide))
+    op = getattr(ops, name)
+    check_float64(name, op(wide, **options), exact, bound, slack)
+    accuracy.check(name, op(x, **options), exact, bound, theirs, slack, name not in CANCELS)
+
+
+@given(
+    shape=arrays.array_shapes(min_dims=2, max_dims=4, max_side=5),
+    shared=st.sets(st.integers(1, 3)),
+    seed=seeds,
+)
+def test_prelu_is_keras(accuracy: Accuracy, shape: tuple[int, ...], shared: set[int], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    axes = sorted(axis for axis in shared if axis < len(shape))
+    x = numbers(rng, shape, "normal")
+    alpha = numbers(rng, tuple(1 if axis in axes else n for axis, n in enumerate(shape))[1:], "normal")
+    exact, theirs = (
+        authority.layer("PReLU", x.astype(dtype), alpha, shared_axes=axes)
+        for dtype in (np.float64, np.float32)
+    )
+    bound = rounding.Bound(rounding.ACTIVATION_ROUNDINGS["prelu"], 2 * np.abs(exact))
+    check_float64("prelu", ops.prelu(x.astype(np.float64), alpha), exact, bound)
+    accuracy.check("prelu", ops.prelu(x, alpha), exact, bound, theirs)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@given(
+    shape=arrays.array_shapes(max_dims=4, max_side=7),
+    axis=st.integers(-4, 3),
+    spread=st.floats(0, 60),
+    seed=seeds,
+)
+def test_softmax_is_keras(
+    accuracy: Accuracy, name: str, shape: tuple[int, ...], axis: int, spread: float, seed: int
+) -> None:
+    axis = axis % len(shape) - len(shape) * (axis < 0)
+    x = (np.random.default_rng(seed).normal(size=shape) * spread).astype(np.float32)
+    wide = x.astype(np.float64)
+    exact = authority.activation(name, wide, axis=axis)
+    bound = getattr(rounding, f"{name}_bound")(x, axis)
+    op = getattr(ops, name)
+    check_float64(name, op(wide, axis=axis), exact, bound, SLACK)
+    accuracy.check(name, op(x, axis=axis), exact, bound, authority.activation(name, x, axis=axis), SLACK)
+
+
+# Literals ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 0, 0, 1, 3, 9]),
+        ({"max_value": 2}, [0, 0, 0, 1, 2, 2]),
+        ({"negative_slope": 0.5}, [-2, -0.5, 0, 1, 3, 9]),
+        ({"threshold": 1}, [0, 0, 0, 0, 3, 9]),
+        ({"threshold": 1, "negative_slope": 0.5}, [-2.5, -1, -0.5, 0, 3, 9]),
+        ({"threshold": -2}, [0, -1, 0, 1, 3, 9]),
+        ({"threshold": -2, "max_value": 6}, [0, 0, 0, 1, 3, 6]),  # with max_value nothing below 0 passes
+        ({"negative_slope": -2.0, "max_value": 3}, [8, 2, 0, 1, 3, 3]),  # which does not cut the slope
+    ],
+)
+def test_relu_and_its_parameters(options: dict[str, Any], expected: list[float]) -> None:
+    x = np.array([-4, -1, 0, 1, 3, 9], np.float32)
+    np.testing.assert_array_equal(ops.relu(x, **options), expected)
+    np.testing.assert_array_equal(authority.activation("relu", x, **options), expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "x", "expected"),
+    [
+        (ops.linear, -2, -2),
+        (ops.relu6, 7, 6),
+        (ops.leaky_relu, -1, -0.2),
+        (ops.elu, -1, np.exp(-1) - 1),
+        (ops.selu, -1, SELU_SCALE * SELU_ALPHA * (np.exp(-1) - 1)),
+        (ops.selu, 2, 2 * SELU_SCALE),
+        (lambda x: ops.celu(x, alpha=2), -2, 2 * (np.exp(-1) - 1)),
+        (ops.gelu, 1, 0.841344746068543),  # the normal distribution function at 1
+        (lambda x: ops.gelu(x, approximate=True), 1, 0.8411919906082768),
+        (ops.silu, 2, 2 / (1 + np.exp(-2))),
+        (ops.hard_silu, 1, 2 / 3),
+        (ops.mish, 1, np.tanh(np.log(1 + np.e))),
+        (ops.sigmoid, -1, 1 / (1 + np.e)),
+        (ops.hard_sigmoid, 1.5, 0.75),
+        (ops.tanh, 1, (np.e**2 - 1) / (np.e**2 + 1)),
+        (ops.softplus, 0, np.log(2)),
+        (ops.softsign, -3, -0.75),
+        (ops.exponential, 2, np.e**2),
+    ],
+)
+def test_definitions(call: Callable[[Any], np.ndarray], x: float, expected: float) -> None:
+    result = call(np.array([x], np.float64))
+    np.testing.assert_allclose(result, [expected], rtol=1e-14)
+
+
+def test_selu_constants_keep_mean_zero_and_variance_one() -> None:
+    """The fixed point equations of Klambauer et al., integrated over the normal distribution."""
+    x, weight = np.polynomial.hermite_e.hermegauss(200)
+    weight = weight / weight.sum()
+    # Gauss-Hermite nodes straddle the kink at 0, which costs digits.
+    assert abs((weight * ops.selu(x)).sum()) < 1e-3
+    assert abs((weight * ops.selu(x) ** 2).sum() - 1) < 1e-3
+
+
+def test_softmax_adds_up_to_one_along_its_axis() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)) * 30
+    for axis in (0, 1, 2, -1):
+        np.testing.assert_allclose(ops.softmax(x, axis=axis).sum(axis=axis), 1, rtol=1e-14)
+    assert ops.softmax([1000.0, 1000.0, -1000.0]).tolist() == [0.5, 0.5, 0]
+    assert ops.log_softmax([0.0, -1000.0]).tolist() == [0, -1000]
+
+
+# NaN, infinities and overflow -------------------------------------------------------------------
+
+SPECIALS = np.array([-np.inf, -1e38, -100, -1, -0.0, 0, 1, 100, 1e38, np.inf, np.nan], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *((name, {}) for name in OPTIONS),
+        ("relu", {"max_value": 6.0}),
+        ("relu", {"negative_slope": 0.5}),
+        ("relu", {"threshold": 1.0}),
+        ("relu", {"threshold": -1.0, "max_value": 2.0, "negative_slope": 0.25}),
+        ("leaky_relu", {"negative_slope": 0.0}),
+        ("elu", {"alpha": 0.5}),
+        ("celu", {"alpha": 0.5}),
+        ("gelu", {"approximate": True}),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_special_values_are_keras(name: str, options: dict[str, Any], dtype: type) -> None:
+    x = SPECIALS.astype(dtype)
+    result, expected = getattr(ops, name)(x, **options), authority.activation(name, x, **options)
+    assert_same_specials(result, expected)
+    finite = np.isfinite(expected)
+    np.testing.assert_allclose(result[finite], expected[finite], rtol=1e-5, atol=SLACK)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_softmax_of_special_values(name: str) -> None:
+    """NaN, or inf beside finite numbers, leave no probability that has a value. TensorFlow's float64
+    softmax agrees; its float32 one says 0 for the finite numbers of such a row."""
+    inf, nan = np.inf, np.nan
+    x = np.array([[1, -inf], [-inf, -inf], [inf, inf], [1, nan], [1, inf]])
+    assert_same_specials(getattr(ops, name)(x), authority.activation(name, x))
+    narrow = x.astype(np.float32)
+    assert_same_specials(getattr(ops, name)(narrow[:3]), authority.activation(name, narrow[:3]))
+    assert np.isnan(ops.softmax(narrow[3:])).all()
+    assert authority.activation("softmax", narrow[3:])[:, 0].tolist() == [0, 0]
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: ops.relu([1], max_value=-1), ValueError, "max_value must not be negative, got -1"),
+        (lambda: ops.relu([1], max_value=np.nan), ValueError, "max_value must not be negative, got nan"),
+        (lambda: ops.relu([1], negative_slope="a"), TypeError, "negative_slope must be a number, got 'a'"),
+        (lambda: ops.relu([1], threshold=None), TypeError, "threshold must be a number, got None"),
+        (
+            lambda: ops.leaky_relu([1], negative_slope=[]),
+            TypeError,
+            "negative_slope must be a number, got []",
+        ),
+        (lambda: ops.elu([1], alpha=1j), TypeError, "alpha must be a number, got 1j"),
+        (lambda: ops.celu([1], alpha=0), ValueError, "alpha must not be 0, got 0"),
+        (
+            lambda: ops.prelu(np.zeros((2, 3)), np.zeros(2)),
+            ValueError,
+            "alpha must broadcast to x, got alpha.shape=(2,) for x.shape=(2, 3)",
+        ),
+        (lambda: ops.prelu(np.zeros(3), np.zeros((2, 3))), ValueError, "alpha must broadcast to x"),
+        (lambda: ops.softmax(np.zeros((2, 3)), axis=2), ValueError, "axis=2 for x.shape=(2, 3)"),
+        (lambda: ops.log_softmax(np.zeros(3), axis=0.0), TypeError, "axis must be an int, got 0.0"),
+        (lambda: ops.softmax(3.0), ValueError, "axis must be an axis of x, got axis=-1 for x.shape=()"),
+        (lambda: ops.tanh(None), TypeError, "x must be an array of numbers, got None"),
+        (lambda: ops.sigmoid("x"), TypeError, "x must hold real numbers of at most 64 bits, got dtype <U1"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
