@@ -22,6 +22,7 @@ from cnnviz.layer import Layer
 from cnnviz.ops.blocks import Step, run
 from cnnviz.ops.geometry import Axis, Window, window
 from cnnviz.ops.im2col import im2col_steps
+from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.pooling import window_steps
 
 IMAGES = 8
@@ -271,11 +272,15 @@ class Inference:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """The network's output for prepared images (N, ...)."""
         y = np.empty((len(x), *_known(self._layers[-1])), self._dtype)
-        with np.errstate(all="ignore"):
-            for first in range(0, len(x), self.images):
+
+        def work(firsts: Sequence[int]) -> None:
+            for first in firsts:
                 part = x[first : first + self.images]
                 idle = self._idle.setdefault(len(part), [])
                 program = idle.pop() if idle else Program(self._layers, len(part), self._dtype)
                 y[first : first + len(part)] = program(part)
                 idle.append(program)
+
+        with np.errstate(all="ignore"):
+            in_parallel(work, range(0, len(x), self.images))
         return y

@@ -8,7 +8,7 @@ width is unrolled: the kernel's rows then read the same buffer, one image row fu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Step, accumulate, block_input, blocks, run, windows
 from cnnviz.ops.geometry import Window
+from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
 """Copying windows costs by the run, not by the byte, below about this many numbers in a row."""
@@ -38,7 +39,10 @@ def im2col(
     any term, so its error is below (K + 1)*u*(sum|x||w| + |bias|) in any order of summation.
     """
     y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
-    run(im2col_steps(x, kernel, bias, geometry, groups, y))
+    parts = list(
+        blocks(len(x), *geometry.out, choose_layout(kernel.shape, geometry, groups).cells(x.itemsize))
+    )
+    in_parallel(lambda share: run(im2col_steps(x, kernel, bias, geometry, groups, y, share)), parts)
     return y
 
 
@@ -49,19 +53,23 @@ def im2col_steps(
     geometry: Window,
     groups: int,
     y: np.ndarray,
+    parts: Sequence[Block] | None = None,
 ) -> Iterator[Step]:
-    """The calls that compute y (N, H_out, W_out, F) from x, to be made as they come.
+    """The calls that compute y (N, H_out, W_out, F), or parts of it, from x, to be made as they come.
 
     Where x is not padded they can also be kept, and made again whenever x has changed.
     """
     layout = choose_layout(kernel.shape, geometry, groups)
-    parts = list(blocks(len(x), *geometry.out, layout.cells(x.itemsize)))
+    if parts is None:
+        parts = list(blocks(len(x), *geometry.out, layout.cells(x.itemsize)))
     if not parts:
         return
     # One long run adds four times as fast as many short ones.
-    tile = None if bias is None else np.tile(bias, parts[0].rows.stop * parts[0].cols.stop)
+    tile = None if bias is None else np.tile(bias, math.prod(parts[0].shape[1:]))
     everything = None if geometry.padded else layout.view(x, geometry.out)
-    matrix = None if everything is None or groups > 1 else as_matrix(everything, layout.length)
+    matrix = None
+    if everything is not None and groups == 1 and isinstance(layout, Columns):
+        matrix = as_matrix(everything, layout.length)
     if matrix is not None:
         yield from product_steps(matrix, kernel.reshape(layout.length, -1), tile, y, parts)
         return
@@ -270,7 +278,7 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def product_steps(
-    matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, parts: list[Block]
+    matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, parts: Sequence[Block]
 ) -> Iterator[Step]:
     """y = matrix @ weights + bias, block by block, where no window needs a copy."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]

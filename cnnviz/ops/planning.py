@@ -19,6 +19,7 @@ from cnnviz.ops.blocks import Block, blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.geometry import Pair, Window, pair, parse_padding, window
 from cnnviz.ops.im2col import choose_layout
+from cnnviz.ops.parallel import threads
 
 METHODS = ("direct", "im2col", "fft", "winograd")
 
@@ -105,7 +106,7 @@ def plan(
         window: the geometry; output_shape (N, H_out, W_out, F);
         multiply_adds: multiplications of numbers, transforms included;
         bytes_moved: read and written by the method's passes over its arrays, buffers included;
-        working_memory: bytes of buffers beside the output, at their peak;
+        working_memory: bytes of buffers beside the output, at their peak, for all threads;
         seconds: by the cost model, for comparing methods only.
 
     Raises
@@ -212,6 +213,7 @@ def _im2col(
         columns, sums = layout.numbers(shape)
         moved += times * (2 * columns + sums)
         held += columns + sums
+    held *= min(threads(), max(len(parts), 1))
     return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
 
 
