@@ -62,6 +62,14 @@ class Recipe:
     augmentation: Augmentation | None = None
     average: float | None = None
 
+    def steps(self, images: int) -> int:
+        """Batches in an epoch over so many images; the last one may be smaller.
+
+        >>> Recipe().steps(60_000)
+        469
+        """
+        return math.ceil(images / self.batch_size)
+
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch counted from 0.
 
