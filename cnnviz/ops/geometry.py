@@ -95,13 +95,13 @@ class Window(NamedTuple):
         return self.rows.stride * self.cols.stride if self.padded else 0
 
 
-def pair(value: Any, name: str, minimum: int = 1) -> Pair:
+def pair(value: Any, name: str, minimum: int = 1, rule: str | None = None) -> Pair:
     """An int or a (height, width) pair, as a pair.
 
     >>> pair(3, "strides"), pair((2, 1), "strides")
     ((3, 3), (2, 1))
     """
-    rule = f"{name} must be an int or a (height, width) pair"
+    rule = rule or f"{name} must be an int or a (height, width) pair"
     entries = _entries(value) if _is_sequence(value) else (value, value)
     if len(entries) != 2:
         raise ValueError(f"{rule}, got {value!r}")
@@ -146,7 +146,7 @@ def cells(value: Any, name: str) -> Sides:
     rule = f"{name} must be an int, a (height, width) pair or ((top, bottom), (left, right))"
     if any(map(_is_sequence, _entries(value))):
         return sides(value, name, rule)
-    height, width = pair(value, name, minimum=0)
+    height, width = pair(value, name, minimum=0, rule=rule)
     return (height, height), (width, width)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -180,16 +181,27 @@ def batch_norm(
     *,
     epsilon: float = 1e-3,
 ) -> np.ndarray:
-    """keras.layers.BatchNormalization in inference."""
-    weights = [array for array in (gamma, beta, mean, variance) if array is not None]
-    options = {"scale": gamma is not None, "center": beta is not None}
-    return layer("BatchNormalization", x, *weights, epsilon=epsilon, **options)
+    """What keras.layers.BatchNormalization computes in inference."""
+    scale = {} if gamma is None else {"scale": gamma}
+    offset = {} if beta is None else {"offset": beta}
+    return keras.ops.batch_normalization(x, mean, variance, -1, epsilon=epsilon, **scale, **offset).numpy()
 
 
 def dense(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
-    """keras.layers.Dense."""
-    weights = [array for array in (kernel, bias) if array is not None]
-    return layer("Dense", x, *weights, units=kernel.shape[1], use_bias=bias is not None)
+    """What keras.layers.Dense computes: a matmul and a bias."""
+    y = keras.ops.matmul(x, kernel)
+    return np.asarray(y if bias is None else tf.add(y, bias))
+
+
+def merge(name: str, xs: list[np.ndarray]) -> np.ndarray:
+    """The elementwise merge of this name, by tf.add, tf.subtract, ...
+
+    Not by Keras's layers: keras.ops.add (Keras 3.15) takes a second argument of shape (N, 1, 1, 1)
+    for a bias if the first has N rows, and adds it along the wrong axis.
+    """
+    combine = tf.add if name == "average" else getattr(tf, name)
+    merged = reduce(combine, xs[1:], tf.constant(xs[0]))
+    return np.asarray(merged / len(xs) if name == "average" else merged)
 
 
 def layer(kind: str, x: Any, *weights: np.ndarray, **config: Any) -> np.ndarray:

@@ -33,11 +33,15 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     kind: str = "normal"
     seed: int = 0
+    nonnegative: tuple[int, ...] = ()
+    """Which of the arrays may not be negative."""
 
     def arrays(self, dtype: Any = np.float32) -> list[Any]:
         """The arrays: float32 numbers, in dtype."""
         rng = np.random.default_rng(self.seed)
         drawn = [None if shape is None else numbers(rng, shape, self.kind) for shape in self.shapes]
+        for place in self.nonnegative:
+            drawn[place] = np.abs(drawn[place])
         return [array if array is None else array.astype(dtype) for array in drawn]
 
 

@@ -1,0 +1,152 @@
+"""Merging branches against literals and Keras's merging layers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from cnnviz import ops
+from cnnviz.ops import rounding
+from harness import authority
+from harness.accuracy import Accuracy, check_float64
+from harness.cases import Case, assert_same_specials, kinds, seeds, sprinkled
+
+SUMS: dict[str, Callable[..., rounding.Bound]] = {
+    "add": rounding.sum_bound,
+    "subtract": rounding.sum_bound,
+    "multiply": rounding.multiply_bound,
+    "average": lambda *xs: rounding.sum_bound(*xs, quotient=True),
+}
+CHOICES = ["maximum", "minimum"]
+
+
+@st.composite
+def branches(draw: st.DrawFn, count: int | None = None) -> Case:
+    """Shapes of one rank that broadcast, the batch axis aside, as in Keras."""
+    number = count or draw(st.integers(2, 4))
+    shapes = draw(
+        arrays.mutually_broadcastable_shapes(num_shapes=number, min_dims=1, max_dims=3, max_side=4)
+    ).input_shapes
+    rank = max(map(len, shapes))
+    batch = draw(st.integers(0, 3))
+    padded = tuple((batch, *(1,) * (rank - len(shape)), *shape) for shape in shapes)
+    return Case(padded, {}, draw(kinds), draw(seeds))
+
+
+@pytest.mark.parametrize("name", SUMS)
+@given(data=st.data())
+def test_sums_and_products_are_tensorflows(accuracy: Accuracy, name: str, data: st.DataObject) -> None:
+    case = data.draw(branches(2 if name == "subtract" else None))
+    op, bound = getattr(ops, name), SUMS[name](*case.arrays())
+    exact = authority.merge(name, case.arrays(np.float64))
+    check_float64(name, op(*case.arrays(np.float64)), exact, bound)
+    accuracy.check(name, op(*case.arrays()), exact, bound, authority.merge(name, case.arrays()))
+
+
+@pytest.mark.parametrize("name", CHOICES)
+@given(case=branches())
+def test_extremes_are_tensorflows_exactly(name: str, case: Case) -> None:
+    xs = case.arrays()
+    result = getattr(ops, name)(*xs)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, authority.merge(name, xs))
+
+
+@pytest.mark.parametrize("name", [*SUMS, *CHOICES])
+@given(data=st.data())
+def test_nan_and_inf_are_tensorflows(name: str, data: st.DataObject) -> None:
+    case = data.draw(branches(2 if name == "subtract" else None))
+    rng = np.random.default_rng(case.seed)
+    xs = [sprinkled(x, rng, 0.3) for x in case.arrays()]
+    assert_same_specials(getattr(ops, name)(*xs), authority.merge(name, xs))
+
+
+@given(
+    shape=arrays.array_shapes(min_dims=2, max_dims=4, max_side=4),
+    sizes=st.lists(st.integers(0, 3), min_size=2, max_size=4),
+    place=st.integers(0, 2),
+    negative=st.booleans(),
+    seed=seeds,
+)
+def test_concatenate_is_keras(
+    shape: tuple[int, ...], sizes: list[int], place: int, negative: bool, seed: int
+) -> None:
+    rank = len(shape)
+    axis = 1 + place % (rank - 1)
+    xs = Case(tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes), {}, "normal", seed).arrays()
+    axis -= rank * negative
+    np.testing.assert_array_equal(ops.concatenate(xs, axis), authority.layer("Concatenate", xs, axis=axis))
+
+
+def test_literals() -> None:
+    a, b, c = [1, 2], [10, 20], [100, -200]
+    assert ops.add(a, b, c).tolist() == [111, -178]
+    assert ops.subtract(a, b).tolist() == [-9, -18]
+    assert ops.multiply(a, b, c).tolist() == [1000, -8000]
+    assert ops.average(a, b, [1, 2]).tolist() == [4, 8]
+    assert ops.maximum(a, b, c).tolist() == [100, 20]
+    assert ops.minimum(a, b, c).tolist() == [1, -200]
+    assert ops.concatenate([[a], [b]]).tolist() == [[1, 2, 10, 20]]
+    assert ops.concatenate([[a], [b]], axis=0).tolist() == [[1, 2], [10, 20]]
+
+
+def test_merging_broadcasts_by_numpys_rule() -> None:
+    assert ops.add(np.zeros((2, 3, 4)), np.ones(4)).shape == (2, 3, 4)
+    assert ops.multiply(np.zeros((2, 1, 4)), np.ones((3, 1))).shape == (2, 3, 4)
+
+
+@pytest.mark.parametrize("name", ["add", "multiply", "average", "maximum", "minimum"])
+def test_one_branch_alone_is_a_copy(name: str) -> None:
+    x = np.arange(3, dtype=np.float32)
+    result = getattr(ops, name)(x)
+    np.testing.assert_array_equal(result, x)
+    assert not np.shares_memory(result, x)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (ops.add, ValueError, "add needs at least one array, got none"),
+        (
+            lambda: ops.multiply(np.zeros(2), np.zeros(3)),
+            ValueError,
+            "multiply needs shapes that broadcast, got [(2,), (3,)]",
+        ),
+        (
+            lambda: ops.subtract([1], "2"),
+            TypeError,
+            "argument 1 must hold real numbers of at most 64 bits, got dtype <U1",
+        ),
+        (lambda: ops.maximum([1], None), TypeError, "argument 1 must be an array of numbers, got None"),
+        (lambda: ops.concatenate([]), ValueError, "concatenate needs at least one array, got none"),
+        (lambda: ops.concatenate(3), TypeError, "xs must be a list or tuple of arrays, got 3"),
+        (lambda: ops.concatenate([[1], None]), TypeError, "xs[1] must be an array of numbers, got None"),
+        (
+            lambda: ops.concatenate([np.zeros((2, 3)), np.zeros((3, 3))]),
+            ValueError,
+            "shapes must agree but along axis -1, got [(2, 3), (3, 3)]",
+        ),
+        (
+            lambda: ops.concatenate([np.zeros((2, 3)), np.zeros(2)]),
+            ValueError,
+            "shapes must agree but along axis -1, got [(2, 3), (2,)]",
+        ),
+        (
+            lambda: ops.concatenate([np.zeros((2, 3))], axis=2),
+            ValueError,
+            "axis must be an axis of the arrays, got axis=2 for shapes [(2, 3)]",
+        ),
+        (lambda: ops.concatenate([1.0]), ValueError, "got axis=-1 for shapes [()]"),
+        (lambda: ops.concatenate([[1]], axis=None), TypeError, "axis must be an int, got None"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
