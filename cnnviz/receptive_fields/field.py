@@ -89,6 +89,11 @@ class ReceptiveField:
         """Whether all paths agree on the stride and on every unit's centre."""
         return all(sized.aligned for sized in self._sized)
 
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        """Along which axis of the origin each of the layer's runs: (1, 0) behind a permutation."""
+        return self._agreed(lambda sized: sized.axes)
+
     @property
     def label(self) -> str:
         """The size in short, for a heading: "14" or "3 x 5".

@@ -35,6 +35,11 @@ class Node:
     channels_known: bool = True
     """Whether the last entry of the shape is real; it is 1 where no filters were given."""
 
+    @property
+    def countable(self) -> bool:
+        """Whether its units can be counted: those of a vector are made of channels."""
+        return self.channels_known or len(self.shape) > 1
+
 
 class Graph:
     """Nodes in an order in which each comes after those that feed it. It never changes."""

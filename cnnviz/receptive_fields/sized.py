@@ -122,23 +122,32 @@ class SizedField:
         return self.graph.feeding(self._index, place, self._origin_index)
 
     def projective_box(self, place: Place) -> Box:
+        _check_countable(self.node)
         return box_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
 
     def projective_mask(self, place: Place) -> np.ndarray:
+        _check_countable(self.node)
         return mask_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
 
     # Axes and indices ---------------------------------------------------------------------------
 
-    def axis_seen(self, axis: int) -> int:
-        """The axis of the origin along which an axis of the layer runs; a vector's are the origin's."""
-        count = unit_axes(self.node.shape) if len(self.node.shape) > 1 else unit_axes(self.origin.shape)
-        if axis not in range(count):
-            raise ValueError(f"axis must be {' or '.join(map(str, range(count)))}, got {axis!r}")
+    @cached_property
+    def axes(self) -> tuple[int, ...]:
+        """The axis of the origin along which each axis of the layer runs; a vector has the origin's."""
+        last = unit_axes(self.origin.shape) - 1
+        axes = list(range(last + 1 if len(self.node.shape) == 1 else unit_axes(self.node.shape)))
         if self.lines is not None and len(self.node.shape) == 3:
-            origins = {hull.origin for hull in self.lines[axis].hulls}
-            if len(origins) == 1:
-                return origins.pop()
-        return min(axis, unit_axes(self.origin.shape) - 1)
+            for axis, line in enumerate(self.lines):
+                origins = {hull.origin for hull in line.hulls}
+                axes[axis] = origins.pop() if len(origins) == 1 else axis
+        return tuple(min(axis, last) for axis in axes)
+
+    def axis_seen(self, axis: int) -> int:
+        """The axis of the origin along which an axis of the layer runs, checked."""
+        _check_countable(self.node)
+        if axis not in range(len(self.axes)):
+            raise ValueError(f"axis must be {' or '.join(map(str, range(len(self.axes))))}, got {axis!r}")
+        return self.axes[axis]
 
     def line_of_units(self, axis: int, u: int) -> Place:
         """The place of all units of one row or column; in a vector, of one unit."""
@@ -184,13 +193,17 @@ def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Place:
         return (None,) * count
     elif count == 1 and col is None:
         given = (row,)
+    _check_countable(node)
     if len(given) != count or None in given:
         raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(given)}")
-    if not node.channels_known and len(node.shape) == 1:
+    return tuple(_checked(i, axis, node) for axis, i in enumerate(given))
+
+
+def _check_countable(node: Node) -> None:
+    if not node.countable:
         raise ValueError(
             f"the units of {node.name!r} are not known: give the layers before it their filters or units"
         )
-    return tuple(_checked(i, axis, node) for axis, i in enumerate(given))
 
 
 def place_name(place: Sequence[Any]) -> str:

@@ -186,7 +186,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         Returns
         -------
         {layer name: ((top, bottom), (left, right))}
-            Ends included; ((first, last),) on a vector.
+            Ends included; ((first, last),) on a vector, which is left out if its channels are not known.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         return {
             nodes[i].name: box_of(marks[i], nodes[i].shape)
             for i in sorted(marks)
-            if nodes[i].name in self._names and nodes[i].name != leave_out
+            if nodes[i].name in self._names and nodes[i].name != leave_out and nodes[i].countable
         }
 
 
