@@ -32,6 +32,7 @@ CENTRE = 14.0
 STROKE = (1.9, 4.3)
 """Stroke widths, in pixels, of the middle 90 % of the MNIST training digits (see `_stroke_width`)."""
 
+_BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 _HOW_TO_GET_IT = (
     "restore it with `git checkout -- assets/mnist.npz` in a clone, or reinstall cnnviz "
     "(it is the file that Keras distributes as mnist.npz, 11,490,434 bytes)"
@@ -138,10 +139,10 @@ def prepare_digit(image: np.ndarray) -> np.ndarray:
 def _unit(image: np.ndarray) -> np.ndarray:
     """The image as floats (H, W, C) within 0..1, large ones reduced by block averages."""
     image = np.asarray(image)
+    if image.ndim not in (2, 3) or 0 in image.shape or image.shape[2:] > (4,):
+        raise ValueError(f"image must be (H, W) or (H, W, 1..4) and not empty, got shape {image.shape}")
     if image.ndim == 2:
         image = image[:, :, None]
-    if image.ndim != 3 or not 1 <= image.shape[2] <= 4 or 0 in image.shape:
-        raise ValueError(f"image must be (H, W) or (H, W, 1..4) and not empty, got shape {image.shape}")
     if image.dtype == bool:
         scale = 1.0
     elif image.dtype.kind == "u":
@@ -223,13 +224,15 @@ def _ink(grey: np.ndarray) -> np.ndarray:
         grey, around = 1 - grey, 1 - around
     paper = around if even else _local_floor(grey)
     contrast = (grey - paper) / np.maximum(1 - paper, 0.05)
+    if np.ptp(contrast) < 0.04:
+        raise ImageError(_BLANK)
     threshold = _otsu(contrast)
     ink, rest = contrast[contrast > threshold], contrast[contrast <= threshold]
     bare = np.median(rest)
     # Of a normal distribution a quarter lies within 0.3186 sigma; soft edges do not reach that far down.
     noise = np.quantile(np.abs(rest - bare), 0.25) / 0.3186
-    if ink.size == 0 or np.median(ink) - bare < max(0.06, 4 * noise):
-        raise ImageError("no digit was found: the image is blank, or its strokes are too faint")
+    if np.median(ink) - bare < max(0.06, 4 * noise):
+        raise ImageError(_BLANK)
     floor = min(bare + 3 * noise, (bare + threshold) / 2)
     level = np.clip((contrast - floor) / (np.quantile(ink, 0.6) - floor), 0, 1)
     return np.where(_digit_parts(level), level, 0)

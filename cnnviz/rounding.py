@@ -40,6 +40,9 @@ STEEPEST: Mapping[str, float] = {
 }
 """The largest |slope| of each activation, in the maximum norm for the two that couple their inputs."""
 
+_THROUGH_ONE = frozenset({"elu", "selu", "celu", "softplus", "mish"})
+"""Functions that may be computed as exp(x) - 1 or log(1 + exp(x)), and so round a number near 1."""
+
 _KINKED = frozenset({"linear", "relu", "relu6", "leaky_relu", "prelu"})
 
 
@@ -90,6 +93,8 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     if activation.name not in _KINKED:
         # The argument's own rounding inside the function: of z/sqrt(2), of z - max(z), ...
         own = own + 2 * FUNCTION_ERROR * u * np.minimum(steepest, 1) * np.abs(z)
+    if activation.name in _THROUGH_ONE:
+        own = own + 2 * FUNCTION_ERROR * u * steepest
     return steepest * bound + own
 
 

@@ -293,7 +293,7 @@ def train(
         start = time.perf_counter()
         batches = _epoch(x, labels, recipe, seed, epoch)
         # fit ends by putting the moving average, where there is one, into the network.
-        logs = network.fit(batches, epochs=1, verbose=0, callbacks=[watch]).history
+        logs = network.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[watch]).history
         row = {
             "epoch": epoch + 1,
             "learning_rate": recipe.rate(epoch),
@@ -443,10 +443,12 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
         tensors.append(affine_matrices(numbers, recipe.augmentation))
     all_images, all_labels = tf.constant(images), tf.constant(labels.astype(np.int32))
 
+    transform = keras().ops.image.affine_transform
+
     def load(index, matrices=None):
         batch = tf.cast(tf.gather(all_images, index), tf.float32) / 255
         if matrices is not None:
-            batch = keras().ops.image.affine_transform(batch, matrices, fill_mode="constant")
+            batch = transform(batch, matrices, fill_mode="constant")
         return batch, tf.gather(all_labels, index)
 
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)

@@ -30,6 +30,7 @@ from cnnviz.layer import Layer
 from cnnviz.lazy_tensorflow import keras, tensorflow
 from cnnviz.mnist import load_mnist
 from cnnviz.network import Network
+from cnnviz.network_input import batched
 from cnnviz.resources import asset, write_atomically
 from cnnviz.rounding import allowance
 
@@ -186,9 +187,7 @@ def verify(
         raise ValueError(f"verify takes networks with one input and one output, got {net!r}")
     if x is None:
         x = load_mnist()[1][0]
-    x = np.asarray(x)
-    if x.ndim in (2, 3) and x.shape[: len(net.input_shape)] == net.input_shape[: x.ndim]:
-        x = x[None]
+    x = batched(x, net[net.inputs[0]])
     if len(x) == 0:
         raise ValueError("x holds no images")
     file = _KerasFile(net.source)
@@ -318,11 +317,13 @@ class _KerasGraph:
                 elif not node.is_input:
                     self.names.append(label)
                     wanted.append(node.outputs[0])
-        self.model = keras().Model(graph.inputs, wanted)
+        # Under keys, since Keras unpacks a list of one.
+        self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
     def __call__(self, inputs: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((name, np.asarray(x)) for name, x in zip(self.input_names, inputs, strict=True))
-        values = self.model(inputs, training=False)
+        found = self.model(inputs, training=False)
+        values = [found[str(i)] for i in range(len(found))]
         for name, value in zip(self.names, values, strict=True):
             if name:
                 yield name, value.numpy()
