@@ -58,7 +58,6 @@ def test_no_public_callable_shares_a_submodules_name():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    pytest.importorskip("hatchling", reason="hatchling is not installed")
     out = tmp_path_factory.mktemp("wheel")
     build = "import os, hatchling.build as b; print(b.build_wheel(os.environ['OUT']))"
     done = subprocess.run(
