@@ -23,10 +23,10 @@ SELU_SCALE = 1.0507009873554805
 def number(value: Any, name: str) -> float:
     """A real scalar argument as a Python float, which leaves the array's dtype alone."""
     try:
-        if isinstance(value, (str, bytes)):
+        if isinstance(value, (str, bytes, bytearray)) or np.ndim(value):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.ops.geometry import integer
+
 Restore = Callable[[np.ndarray], np.ndarray]
 
 quiet = np.errstate(all="ignore")
@@ -73,6 +75,20 @@ def check_bias(bias: np.ndarray | None, channels: int) -> None:
         raise ValueError(
             f"bias must have one number for each output channel, ({channels},), got bias.shape={bias.shape}"
         )
+
+
+def check_groups(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], groups: Any) -> int:
+    """groups as an int, if x's channels and the kernel's filters can be cut into as many."""
+    count, depth, filters = integer(groups, "groups"), *kernel_shape[2:]
+    if count < 1 or filters % count:
+        raise ValueError(f"groups must be at least 1 and divide the {filters} filters, got groups={groups!r}")
+    if x_shape[3] != depth * count:
+        per_group = f" in each of {count} groups" if count > 1 else ""
+        raise ValueError(
+            f"kernel expects {depth} input channels{per_group} (kernel.shape={kernel_shape}), "
+            f"x has {x_shape[3]} (x.shape={x_shape})"
+        )
+    return count
 
 
 def check_rank(array: np.ndarray, rank: int, name: str, axes: str) -> None:

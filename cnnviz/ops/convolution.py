@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import check_bias, check_rank, floats, images, quiet
+from cnnviz.ops.arrays import check_bias, check_groups, check_rank, floats, images, quiet
 from cnnviz.ops.depthwise import depthwise
 from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
-from cnnviz.ops.geometry import Window, integer, pair, parse_padding, transposed_window, window
+from cnnviz.ops.geometry import Window, pair, parse_padding, transposed_window, window
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.transposed import scatter
@@ -88,10 +88,10 @@ def conv2d(
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", "(kh, kw, channels in, filters)")
     check_bias(bias, kernel.shape[3])
-    check_groups(x, kernel, groups)
+    groups = check_groups(x.shape, kernel.shape, groups)
     steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
     geometry = window(x.shape[1:3], kernel.shape[:2], steps, parse_padding(padding), dilation)
-    check_method(method, kernel.shape[:2], steps, dilation, tile)
+    tile = check_method(method, kernel.shape[:2], steps, dilation, tile)
     chosen = make_plan(len(x), kernel.shape, geometry, groups, method, tile, x.itemsize).method
     if chosen == "winograd":
         return restore(winograd(x, kernel, bias, geometry, groups, tile))
@@ -287,19 +287,6 @@ def check_channels(x: np.ndarray, expected: int, kernel_shape: tuple[int, ...], 
     if x.shape[3] != expected:
         raise ValueError(
             f"{name} expects {expected} input channels ({name}.shape={kernel_shape}), "
-            f"x has {x.shape[3]} (x.shape={x.shape})"
-        )
-
-
-def check_groups(x: np.ndarray, kernel: np.ndarray, groups: Any) -> None:
-    if integer(groups, "groups") < 1 or kernel.shape[3] % groups:
-        raise ValueError(
-            f"groups must be at least 1 and divide the {kernel.shape[3]} filters, got groups={groups!r}"
-        )
-    if x.shape[3] != kernel.shape[2] * groups:
-        per_group = f" in each of {groups} groups" if groups > 1 else ""
-        raise ValueError(
-            f"kernel expects {kernel.shape[2]} input channels{per_group} (kernel.shape={kernel.shape}), "
             f"x has {x.shape[3]} (x.shape={x.shape})"
         )
 

@@ -237,13 +237,13 @@ def integer(value: Any, name: str) -> int:
     return _integer(value, value, f"{name} must be an int")
 
 
-def integers(value: Any, name: str) -> tuple[int, ...]:
+def integers(value: Any, name: str, rule: str | None = None) -> tuple[int, ...]:
     """A sequence of ints.
 
     >>> integers([2, -1], "shape")
     (2, -1)
     """
-    rule = f"{name} must be a sequence of ints"
+    rule = rule or f"{name} must be a sequence of ints"
     if not _is_sequence(value):
         raise TypeError(f"{rule}, got {value!r}")
     return tuple(_integer(entry, value, rule) for entry in value)

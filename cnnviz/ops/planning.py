@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.ops import fft, winograd
+from cnnviz.ops.arrays import check_groups
 from cnnviz.ops.blocks import Block, blocks, reads
 from cnnviz.ops.direct import cells_at_once
-from cnnviz.ops.geometry import Pair, Window, pair, parse_padding, window
+from cnnviz.ops.geometry import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
 from cnnviz.ops.im2col import choose_layout
 from cnnviz.ops.parallel import threads
 
@@ -122,29 +123,20 @@ def plan(
     67436544
     """
     x_shape, kernel_shape = _shape(x, "x"), _shape(kernel, "kernel")
-    check_method(
-        method, kernel_shape[:2], pair(strides, "strides"), pair(dilation_rate, "dilation_rate"), tile
-    )
-    if x_shape[3] != kernel_shape[2] * groups or kernel_shape[3] % groups:
-        raise ValueError(
-            f"kernel expects {kernel_shape[2]} channels in each of {groups} groups "
-            f"(kernel shape {kernel_shape}), x has {x_shape[3]} (x shape {x_shape})"
-        )
-    geometry = window(
-        x_shape[1:3],  # type: ignore[arg-type]
-        kernel_shape[:2],  # type: ignore[arg-type]
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
-    return make_plan(x_shape[0], kernel_shape, geometry, groups, method, tile, np.dtype(dtype).itemsize)
+    steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
+    tile = check_method(method, kernel_shape[:2], steps, dilation, tile)
+    groups = check_groups(x_shape, kernel_shape, groups)
+    size, taps = x_shape[1:3], kernel_shape[:2]
+    geometry = window(size, taps, steps, parse_padding(padding), dilation)  # type: ignore[arg-type]
+    return make_plan(x_shape[0], kernel_shape, geometry, groups, method, tile, _itemsize(dtype))
 
 
-def check_method(method: Any, kernel: Any, strides: Pair, dilation: Pair, tile: Any) -> None:
-    """ValueError for an unknown method or one that cannot do this convolution."""
-    if method not in ("auto", *METHODS):
+def check_method(method: Any, kernel: Any, strides: Pair, dilation: Pair, tile: Any) -> int:
+    """The tile, as an int; ValueError for an unknown method or one that cannot do this convolution."""
+    if not isinstance(method, str) or method not in ("auto", *METHODS):
         raise ValueError(f"method must be 'auto', 'direct', 'im2col', 'fft' or 'winograd', got {method!r}")
-    if tile not in winograd.TILES:
+    side = integer(tile, "tile")
+    if side not in winograd.TILES:
         raise ValueError(f"tile must be 2 or 4, got {tile!r}")
     if method == "winograd" and not (tuple(kernel) == (3, 3) and strides == dilation == (1, 1)):
         raise ValueError(
@@ -152,6 +144,7 @@ def check_method(method: Any, kernel: Any, strides: Pair, dilation: Pair, tile: 
             f"{kernel[0]}x{kernel[1]} kernel with strides={strides}, dilation_rate={dilation}; "
             "method='direct', 'im2col' and 'fft' do any"
         )
+    return side
 
 
 @lru_cache(maxsize=1024)
@@ -278,8 +271,17 @@ def _padded(block: Block, geometry: Window, channels: int) -> int:
     return block.shape[0] * math.prod(last - first for first, last in spans) * channels
 
 
+def _itemsize(dtype: Any) -> int:
+    for known in (np.float32, np.float64):
+        if isinstance(dtype, str | type | np.dtype) and dtype in (known, known.__name__):
+            return np.dtype(known).itemsize
+    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+
+
 def _shape(value: Any, name: str) -> tuple[int, ...]:
-    shape = np.shape(value) if hasattr(value, "shape") else tuple(value)
-    if len(shape) != 4 or not all(isinstance(size, int | np.integer) and size >= 0 for size in shape):
-        raise ValueError(f"{name} must be an array of rank 4 or its shape, got {value!r}")
-    return tuple(int(size) for size in shape)
+    rule = f"{name} must be an array of rank 4 or its shape"
+    shape = value.shape if isinstance(value, np.ndarray) else integers(value, name, rule)
+    least = 1 if name == "kernel" else 0
+    if len(shape) != 4 or min(shape) < least or max(shape) >= LIMIT:
+        raise ValueError(f"{rule}, each size at least {least} and below 2**31, got {value!r}")
+    return shape

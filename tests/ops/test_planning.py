@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tracemalloc
 from typing import Any
 
@@ -205,10 +206,29 @@ def test_winograd_does_not_do_five_by_five() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"x": None}, TypeError, "x must be an array of rank 4 or its shape, got None"),
+        ({"x": (1, 9.0, 9, 2)}, TypeError, "x must be an array of rank 4 or its shape, got (1, 9.0, 9, 2)"),
+        ({"x": (1, -9, 9, 2)}, ValueError, "each size at least 0 and below 2**31, got (1, -9, 9, 2)"),
+        ({"kernel": (3, 0, 2, 4)}, ValueError, "each size at least 1 and below 2**31, got (3, 0, 2, 4)"),
+        ({"groups": 2.0}, TypeError, "groups must be an int, got 2.0"),
+        ({"tile": 2.0}, TypeError, "tile must be an int, got 2.0"),
+        ({"method": np.array(["fft", "auto"])}, ValueError, "'fft' or 'winograd', got array(['fft', 'auto']"),
+        ({"dtype": int}, ValueError, "dtype must be float32 or float64, got <class 'int'>"),
+        ({"dtype": None}, ValueError, "dtype must be float32 or float64, got None"),
+    ],
+)
+def test_plan_names_what_is_wrong(changed: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        ops.plan(**{"x": (1, 9, 9, 2), "kernel": (3, 3, 2, 4), **changed})
+
+
+@pytest.mark.parametrize(
     ("x", "kernel", "message"),
     [
         ((1, 9, 9), (3, 3, 1, 1), "x must be an array of rank 4 or its shape"),
-        ((1, 9, 9, 2), (3, 3, 1, 1), "kernel expects 1 channels"),
+        ((1, 9, 9, 2), (3, 3, 1, 1), "kernel expects 1 input channels"),
         ((1, 2, 9, 1), (3, 3, 1, 1), "kernel of height 3 covers 3 cells"),
     ],
 )
