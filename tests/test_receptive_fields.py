@@ -352,7 +352,17 @@ def test_a_map_and_its_transpose() -> None:
     field = last([Branches([], [Permute((2, 1, 3))])], (5, 5))
     assert field.mask(1, 3).nonzero()[0].tolist() == [1, 3]
     assert field.box(1, 3) == ((1, 3), (1, 3))
-    assert (field.size, field.aligned) == ((None, None), False)
+    # Unit (0, 4) sees cells (0, 4) and (4, 0).
+    assert (field.size, field.stride, field.aligned) == ((5, 5), (None, None), False)
+
+
+def test_a_permuted_map_made_flat() -> None:
+    table = receptive_field([Conv((3, 5), (1, 2), filters=1), Permute((2, 1, 3)), Flatten()], (10, 20))
+    field = table["flatten"]
+    # Unit 22 is row 2, column 6 of 8 x 8 units.
+    assert (field.size, field.stride) == ((3, 5), (1, 2))
+    assert field.box(unit=22) == table["permute"].box(2, 6) == ((6, 8), (4, 8))
+    assert field.center(unit=22) == table["permute"].center(2, 6) == (7.0, 6.0)
 
 
 def test_flatten_maps_units_one_to_one() -> None:

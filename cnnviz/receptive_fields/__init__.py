@@ -6,24 +6,18 @@ list of layer specs without weights. Definition, sign and recurrences follow Ara
 """
 
 from cnnviz.receptive_fields.field import MisalignedError, ReceptiveField
-from cnnviz.receptive_fields.specs import (
-    Branches,
+from cnnviz.receptive_fields.specs import Branches, Dense, Flatten, GlobalPool, Identity, Permute, Reshape
+from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
+from cnnviz.receptive_fields.window_specs import (
     Conv,
     Crop,
-    Dense,
     DepthwiseConv,
-    Flatten,
-    GlobalPool,
-    Identity,
-    Permute,
     Pool,
-    Reshape,
     SeparableConv,
     TransposedConv,
     Upsample,
     ZeroPad,
 )
-from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
 
 __all__ = [
     "Branches",

@@ -2,7 +2,7 @@
 
 `Bounds` are tables, exact for every kind of step. A `Grid` is the closed form, borders ignored, that
 lasts as long as rows and columns of units run along rows and columns of the origin; reshaping them
-into one another ends it, and its tables go on.
+into one another ends it, and its tables go on, with the borders from there on.
 """
 
 from __future__ import annotations
@@ -96,11 +96,6 @@ class Grid:
         rows, cols = (Line((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
         return cls((rows, cols), shape)
 
-    def sizes(self) -> tuple[int | None, int | None]:
-        """The longest field along the rows' and the columns' line."""
-        rows, cols = (line.size(n) for line, n in zip(self.lines, self.shape, strict=False))
-        return rows, cols
-
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
         back = Reshape(self.shape, shape)
@@ -123,7 +118,7 @@ class Grid:
             return self
         if isinstance(step, Transpose):
             return self._transposed(step, shape)
-        grid = self._as(shape)
+        grid = self.as_map(shape)
         if grid is None:
             return self._vector_after(step, shape)
         height, width, channels = grid.shape
@@ -141,8 +136,8 @@ class Grid:
         """Whether all units see the same."""
         return all(line.constant for line in self.lines)
 
-    def _as(self, shape: Shape) -> Grid | None:
-        """The grid with the units' own shape, if it is one."""
+    def as_map(self, shape: Shape) -> Grid | None:
+        """The grid in the shape of a map, if rows and columns of that map are its own."""
         if shape == self.shape:
             return self
         if len(shape) == 3 and (self.constant or self.shape[:2] == (1, 1)):
@@ -164,7 +159,7 @@ class Grid:
 
     def _transposed(self, step: Transpose, shape: Shape) -> Grid | None:
         after = step.after(shape)
-        if (grid := self._as(shape)) and step.order == (1, 0, 2):
+        if (grid := self.as_map(shape)) and step.order == (1, 0, 2):
             return Grid(grid.lines[::-1], (after[0], after[1], after[2]))
         if step.order[:2] == (0, 1) and shape[:2] == self.shape[:2]:
             return self
@@ -206,15 +201,3 @@ def _line_after(line: Line, step: Slide | Spread | Gather | Expand, units: int) 
     if isinstance(step, Spread):
         return line.spread(step.window)
     return line.all_of(units)
-
-
-def lines(field: Field, shape: Shape) -> tuple[Line, Line] | None:
-    """The lines of rows and columns of units in `shape`; of a flattened map, in the origin's order."""
-    if isinstance(field, Bounds):
-        return None
-    if len(shape) == 3:
-        grid = field._as(shape)
-        return None if grid is None else grid.lines
-    rows, cols = field.lines
-    crossed = rows.hull and cols.hull and (rows.hull.origin, cols.hull.origin) == (1, 0)
-    return (cols, rows) if crossed else (rows, cols)

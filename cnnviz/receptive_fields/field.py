@@ -63,7 +63,8 @@ class ReceptiveField:
     def size(self) -> tuple[int | None, ...]:
         """(height, width) of a unit's field if no border cuts it, holes included; the largest.
 
-        None where it depends on a size that is not known, as where a unit sees everything.
+        None where it depends on a size that is not known, as where a unit sees everything. Of a vector,
+        and where paths run along different axes, along rows and columns of the origin.
         """
         return self._common(lambda sized: sized.sizes)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.layer import Layer
 from cnnviz.network import Network
-from cnnviz.receptive_fields import extents, specs
+from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import Bounds, Field, Grid
 from cnnviz.receptive_fields.specs import Spec, Steps
 from cnnviz.receptive_fields.steps import ANY, Shape, Slide, backward, forward, one_hot
@@ -97,7 +97,7 @@ class Graph:
             marks[i] = np.logical_or.reduce(np.broadcast_arrays(*reached)) if len(reached) > 1 else reached[0]
         return marks
 
-    def stride(self) -> int:
+    def period(self) -> int:
         """A number that all cell sizes of the network divide: sizes that differ by it are laid out alike."""
         strides = [1] * len(self.nodes)
         for i, node in enumerate(self.nodes):
@@ -156,7 +156,7 @@ def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int], kind: str, 
             raise ValueError(
                 "a Reshape needs the number of channels: give the layers before it their filters"
             )
-        if not known and isinstance(spec, specs.Conv):
+        if not known and isinstance(spec, window_specs.Conv):
             spec = replace(spec, groups=1)
         links = spec.links(*(node.shape for node in fed))
     except ValueError as error:
@@ -207,18 +207,18 @@ def _links(layer: Layer, shapes: Sequence[Shape]) -> list[Steps]:
 
 _SLIDING = ("kernel_size", "strides", "padding", "dilation_rate")
 _SPECS: dict[str, tuple[type[Spec], tuple[str, ...]]] = {
-    "Conv2D": (specs.Conv, (*_SLIDING, "filters", "groups")),
-    "DepthwiseConv2D": (specs.DepthwiseConv, (*_SLIDING, "depth_multiplier")),
-    "SeparableConv2D": (specs.SeparableConv, (*_SLIDING, "filters")),
-    "Conv2DTranspose": (specs.TransposedConv, (*_SLIDING, "output_padding", "filters")),
-    "MaxPooling2D": (specs.Pool, ("pool_size", "strides", "padding")),
-    "AveragePooling2D": (specs.Pool, ("pool_size", "strides", "padding")),
+    "Conv2D": (window_specs.Conv, (*_SLIDING, "filters", "groups")),
+    "DepthwiseConv2D": (window_specs.DepthwiseConv, (*_SLIDING, "depth_multiplier")),
+    "SeparableConv2D": (window_specs.SeparableConv, (*_SLIDING, "filters")),
+    "Conv2DTranspose": (window_specs.TransposedConv, (*_SLIDING, "output_padding", "filters")),
+    "MaxPooling2D": (window_specs.Pool, ("pool_size", "strides", "padding")),
+    "AveragePooling2D": (window_specs.Pool, ("pool_size", "strides", "padding")),
     "GlobalMaxPooling2D": (specs.GlobalPool, ("keepdims",)),
     "GlobalAveragePooling2D": (specs.GlobalPool, ("keepdims",)),
     "Dense": (specs.LastAxis, ("units",)),
-    "ZeroPadding2D": (specs.ZeroPad, ("padding",)),
-    "Cropping2D": (specs.Crop, ("cropping",)),
-    "UpSampling2D": (specs.Upsample, ("size",)),
+    "ZeroPadding2D": (window_specs.ZeroPad, ("padding",)),
+    "Cropping2D": (window_specs.Crop, ("cropping",)),
+    "UpSampling2D": (window_specs.Upsample, ("size",)),
     "Flatten": (specs.Flatten, ()),
     "Reshape": (specs.Reshape, ("target_shape",)),
     "Permute": (specs.Permute, ("dims",)),

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.receptive_fields import extents
 from cnnviz.receptive_fields.closed_form import Hull, Line
-from cnnviz.receptive_fields.extents import Bounds, unit_axes
+from cnnviz.receptive_fields.extents import Bounds, Grid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
 from cnnviz.receptive_fields.steps import Shape
 
@@ -44,16 +43,28 @@ class SizedField:
     # Theory -------------------------------------------------------------------------------------
 
     @cached_property
-    def lines(self) -> tuple[Line, Line] | None:
-        """What rows and columns of units see, in closed form; None if they are in no such order."""
-        return extents.lines(self.graph.theory(self._origin_index)[self._index], self.node.shape)
+    def grid(self) -> Grid | None:
+        """The closed form, if the layer is a map or what became of one."""
+        field = self.graph.theory(self._origin_index)[self._index]
+        if isinstance(field, Bounds):
+            return None
+        return field.as_map(self.node.shape) if len(self.node.shape) == 3 else field
 
     @cached_property
-    def sizes(self) -> tuple[int | None, ...]:
-        if self.lines is None:
-            return self.bounds(clip=False).sizes
-        rows, cols = (line.size(n) for line, n in zip(self.lines, self._lengths, strict=True))
-        return rows, cols
+    def lines(self) -> list[tuple[Line, int]] | None:
+        """What rows and columns of units see, and how many there are; a vector's in the origin's order."""
+        if self.grid is None:
+            return None
+        rows, cols = zip(self.grid.lines, self.grid.shape, strict=False)
+        hulls = [line.hull for line in self.grid.lines]
+        crossed = [hull.origin for hull in hulls if hull] == [1, 0]
+        return [cols, rows] if crossed and len(self.node.shape) != 3 else [rows, cols]
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        sizes = [line.size(units) for line, units in self.lines or ()]
+        known = tuple(size for size in sizes if size is not None)
+        return known if len(known) == 2 else self.bounds(clip=False).sizes
 
     @property
     def strides(self) -> tuple[Fraction | None, ...]:
@@ -65,19 +76,18 @@ class SizedField:
 
     @property
     def aligned(self) -> bool:
-        return self.lines is not None and all(line.aligned for line in self.lines)
+        return self.grid is not None and all(line.aligned for line in self.grid.lines)
 
     def center(self, place: Place) -> tuple[float, ...]:
         """The centre of a unit's field along each axis of the origin."""
-        if self.lines is None or not self.aligned:
+        if self.grid is None or not self.aligned:
             raise MisalignedError(
                 f"units of {self.node.name!r} have no common centre on {self.origin.name!r}: "
                 f"paths to them, or their axes, disagree on strides or centres"
             )
-        constant = all(line.constant for line in self.lines)
-        at = (0, 0) if constant else self._grid_place(place)
+        at = (0, 0) if self.grid.constant else self._grid_place(place, self.grid)
         centers = {}
-        for line, u in zip(self.lines, at, strict=True):
+        for line, u in zip(self.grid.lines, at, strict=True):
             assert line.hull is not None
             assert line.hull.center is not None
             centers[line.hull.origin] = float(line.hull.center + u * line.hull.stride)
@@ -137,7 +147,7 @@ class SizedField:
         last = unit_axes(self.origin.shape) - 1
         axes = list(range(last + 1 if len(self.node.shape) == 1 else unit_axes(self.node.shape)))
         if self.lines is not None and len(self.node.shape) == 3:
-            for axis, line in enumerate(self.lines):
+            for axis, (line, _) in enumerate(self.lines):
                 origins = {hull.origin for hull in line.hulls}
                 axes[axis] = origins.pop() if len(origins) == 1 else axis
         return tuple(min(axis, last) for axis in axes)
@@ -161,21 +171,12 @@ class SizedField:
 
     @property
     def _hulls(self) -> Sequence[Hull | None]:
-        return [None] * len(self.sizes) if self.lines is None else [line.hull for line in self.lines]
+        return [None] * len(self.sizes) if self.lines is None else [line.hull for line, _ in self.lines]
 
-    @property
-    def _lengths(self) -> tuple[int, int]:
-        grid = self.graph.theory(self._origin_index)[self._index]
-        assert isinstance(grid, extents.Grid)
-        height, width, _ = self.node.shape if len(self.node.shape) == 3 else grid.shape
-        return height, width
-
-    def _grid_place(self, place: Place) -> tuple[int, int]:
+    def _grid_place(self, place: Place, grid: Grid) -> tuple[int, int]:
         """The row and column of a unit in the map that the layer is, or is made of."""
         if None in place:
             raise ValueError(f"center needs one unit of {self.node.name!r}, got {place_name(place)}")
-        grid = self.graph.theory(self._origin_index)[self._index]
-        assert isinstance(grid, extents.Grid)
         inner = (0,) * (len(self.node.shape) - len(place))
         flat = np.ravel_multi_index((*place, *inner), self.node.shape)  # type: ignore[arg-type]
         row, col, _ = np.unravel_index(flat, grid.shape)
@@ -240,13 +241,12 @@ def _checked(u: int, axis: int, node: Node) -> int:
 
 def _ends(bounds: Bounds, axis: int, place: Place) -> Interval:
     """The first and last cell along an axis of the origin that reach the units at a place."""
-    first, last = bounds.first[axis], bounds.last[axis]
-    where = tuple(
-        slice(None) if u is None or length == 1 else u for u, length in zip(place, first.shape, strict=False)
-    )
-    low = int(first[where].min())
-    where = tuple(
-        slice(None) if u is None or length == 1 else u for u, length in zip(place, last.shape, strict=False)
-    )
-    high = int(last[where].max())
+    low = int(_at(bounds.first[axis], place).min())
+    high = int(_at(bounds.last[axis], place).max())
     return (low, high) if low <= high else NOTHING
+
+
+def _at(values: np.ndarray, place: Place) -> np.ndarray:
+    """The entries of a compact array at a place."""
+    lengths = zip(place, values.shape, strict=False)
+    return values[tuple(slice(None) if u is None or length == 1 else u for u, length in lengths)]

@@ -1,7 +1,8 @@
 """Layer specs: just enough of a layer to know what its units see, for networks without weights.
 
-Arguments and defaults are Keras's; numbers of filters matter only where channels turn into units,
-as behind a Flatten, and may be left out. Padding and output sizes come from `cnnviz.ops.geometry`.
+Here are the layers that pool everything, rearrange and join; those that slide windows are in
+`window_specs`. Arguments and defaults are Keras's. Numbers of filters matter only where channels
+turn into units, as behind a Flatten, and may be left out.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar
 
-from cnnviz.ops.geometry import Axis, Sides, Window, cells, pair, parse_padding, transposed_window, window
-from cnnviz.ops.pooling import pooling_window
-from cnnviz.receptive_fields.steps import Expand, Gather, Place, Shape, Slide, Spread, Step, Transpose
+from cnnviz import layer_options as read
+from cnnviz.ops.geometry import Axis
+from cnnviz.receptive_fields.steps import Expand, Gather, Place, Shape, Step, Transpose
 from cnnviz.receptive_fields.steps import Reshape as ReshapeStep
 
 Steps = tuple[Step, ...]
@@ -26,7 +27,7 @@ class Spec:
     Every kind takes a `name`; without one it gets its kind's, numbered.
     """
 
-    name: str | None = field(default=None, kw_only=True)
+    name: str | None = field(default=None, kw_only=True, repr=False)
 
     default_name: ClassVar[str] = "layer"
 
@@ -43,214 +44,22 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Sliding(Spec):
-    """What all convolutions have in common."""
-
-    kernel_size: Any
-    strides: Any = 1
-    padding: Any = "valid"
-    dilation_rate: Any = 1
-
-    def __post_init__(self) -> None:
-        self._set(
-            kernel_size=pair(self.kernel_size, "kernel_size"),
-            strides=pair(self.strides, "strides"),
-            padding=parse_padding(self.padding),
-            dilation_rate=pair(self.dilation_rate, "dilation_rate"),
-        )
-
-    def _slide(self, height: int, width: int) -> Steps:
-        view = window((height, width), self.kernel_size, self.strides, self.padding, self.dilation_rate)
-        return Slide(0, view.rows), Slide(1, view.cols)
-
-
-@dataclass(frozen=True)
-class Conv(Sliding):
-    """A convolution, Keras's Conv2D.
-
-    Parameters
-    ----------
-    kernel_size, strides, dilation_rate
-        An int or (height, width).
-    padding
-        "valid", "same" or ((top, bottom), (left, right)).
-    filters
-        Output channels; None if they do not matter.
-    groups
-        Each group of filters reads its own group of channels.
-
-    Raises
-    ------
-    ValueError, TypeError
-        for sizes that are not positive ints and other paddings.
-
-    Examples
-    --------
-    >>> Conv(3, dilation_rate=(2, 1)).dilation_rate
-    (2, 1)
-    """
-
-    filters: int | None = None
-    groups: int = 1
-
-    default_name: ClassVar[str] = "conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = _map(shapes)
-        mixed = _mix_channels(channels, self.filters or self.groups, self.groups)
-        return [(*self._slide(height, width), *mixed)]
-
-
-@dataclass(frozen=True)
-class DepthwiseConv(Sliding):
-    """A convolution of each channel on its own, Keras's DepthwiseConv2D. Arguments as for `Conv`."""
-
-    depth_multiplier: int = 1
-
-    default_name: ClassVar[str] = "depthwise_conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = _map(shapes)
-        return [(*self._slide(height, width), *_repeat_channels(channels, self.depth_multiplier))]
-
-
-@dataclass(frozen=True)
-class SeparableConv(Sliding):
-    """A depthwise convolution and a 1x1 convolution, Keras's SeparableConv2D. Arguments as for `Conv`."""
-
-    filters: int | None = None
-
-    default_name: ClassVar[str] = "separable_conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = _map(shapes)
-        return [(*self._slide(height, width), *_mix_channels(channels, self.filters or 1))]
-
-
-@dataclass(frozen=True)
-class TransposedConv(Sliding):
-    """A transposed convolution, Keras's Conv2DTranspose.
-
-    Arguments as for `Conv`; explicit padding crops the full output, output_padding lengthens it.
-
-    >>> TransposedConv(3, 2, "same").output_padding is None
-    True
-    """
-
-    output_padding: Any = None
-    filters: int | None = None
-
-    default_name: ClassVar[str] = "transposed_conv"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.output_padding is not None:
-            self._set(output_padding=pair(self.output_padding, "output_padding", minimum=0))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = _map(shapes)
-        options = self.kernel_size, self.strides, self.padding, self.dilation_rate, self.output_padding
-        view = transposed_window((height, width), *options)
-        return [(*_spread(view), *_mix_channels(channels, self.filters or 1))]
-
-
-@dataclass(frozen=True)
-class Pool(Spec):
-    """Max or average pooling; strides=None means pool_size, as in Keras."""
-
-    pool_size: Any = 2
-    strides: Any = None
-    padding: Any = "valid"
-
-    default_name: ClassVar[str] = "pool"
-
-    def __post_init__(self) -> None:
-        size = pair(self.pool_size, "pool_size")
-        strides = size if self.strides is None else pair(self.strides, "strides")
-        self._set(pool_size=size, strides=strides, padding=parse_padding(self.padding))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        view = pooling_window((1, *_map(shapes)), self.pool_size, self.strides, self.padding)
-        return [(Slide(0, view.rows), Slide(1, view.cols))]
-
-
-@dataclass(frozen=True)
-class Upsample(Spec):
-    """Every cell repeated `size` times each way, or interpolated between ("nearest" or "bilinear")."""
-
-    size: Any = 2
-    interpolation: str = "nearest"
-
-    default_name: ClassVar[str] = "upsample"
-
-    def __post_init__(self) -> None:
-        if self.interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"interpolation must be 'nearest' or 'bilinear', got {self.interpolation!r}")
-        self._set(size=pair(self.size, "size"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, _ = _map(shapes)
-        rows, cols = (self._axis(n, factor) for n, factor in zip((height, width), self.size, strict=True))
-        return [_spread(Window(rows, cols))]
-
-    def _axis(self, cells: int, factor: int) -> Axis:
-        """Repeating is a transposed convolution with a box, interpolating one with a triangle.
-
-        The triangle is 2*factor - 1 taps wide, or 2*factor where its top lies between two.
-        """
-        if self.interpolation == "nearest":
-            return Axis(cells * factor, factor, factor)
-        taps = 2 * factor - factor % 2
-        excess = (cells - 1) * factor + taps - cells * factor
-        return Axis(cells * factor, taps, factor, 1, excess // 2, excess - excess // 2)
-
-
-@dataclass(frozen=True)
-class ZeroPad(Spec):
-    """Zeros around each map: an int, (height, width) or ((top, bottom), (left, right))."""
-
-    padding: Any = 1
-
-    default_name: ClassVar[str] = "zero_pad"
-
-    def __post_init__(self) -> None:
-        self._set(padding=cells(self.padding, "padding"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        return [_shift(_map(shapes), self.padding)]
-
-
-@dataclass(frozen=True)
-class Crop(Spec):
-    """Rows and columns cut off: an int, (height, width) or ((top, bottom), (left, right))."""
-
-    cropping: Any = 1
-
-    default_name: ClassVar[str] = "crop"
-
-    def __post_init__(self) -> None:
-        self._set(cropping=cells(self.cropping, "cropping"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = _map(shapes)
-        (top, bottom), (left, right) = self.cropping
-        if top + bottom >= height or left + right >= width:
-            raise ValueError(
-                f"cropping must leave at least one cell of {height} x {width}, got {self.cropping}"
-            )
-        return [_shift((height, width, channels), ((-top, -bottom), (-left, -right)))]
-
-
-@dataclass(frozen=True)
 class GlobalPool(Spec):
-    """Global max or average pooling: one unit per channel sees all that feeds the map."""
+    """Global max or average pooling: one unit per channel sees all that feeds the map.
+
+    With `keepdims` the result is a map of one row and one column, else a vector.
+
+    >>> from cnnviz.receptive_fields import receptive_field
+    >>> receptive_field([GlobalPool()], (6, 8))["global_pool"].box()
+    ((0, 5), (0, 7))
+    """
 
     keepdims: bool = False
 
     default_name: ClassVar[str] = "global_pool"
 
     def links(self, *shapes: Shape) -> list[Steps]:
-        *_, channels = _map(shapes)
+        *_, channels = map_shape(shapes)
         gathered: Steps = (Gather(0), Gather(1))
         return [gathered if self.keepdims else (*gathered, ReshapeStep((1, 1, channels), (channels,)))]
 
@@ -259,12 +68,20 @@ class GlobalPool(Spec):
 class Dense(Spec):
     """A fully connected layer: every unit sees all that feeds the layer, of a map too.
 
-    Keras's Dense on a map works on each position by itself; as a spec that is Conv(1).
+    Keras's Dense on a map works on each position by itself; as a spec that is Conv(1). `units` is
+    their number, None if it does not matter.
+
+    >>> from cnnviz.receptive_fields import Conv, receptive_field
+    >>> receptive_field([Conv(1, 2), Dense()], (6, 8))["dense"].box()
+    ((0, 4), (0, 6))
     """
 
     units: int | None = None
 
     default_name: ClassVar[str] = "dense"
+
+    def __post_init__(self) -> None:
+        read.optional(read.count)(self.units, "units")
 
     def links(self, *shapes: Shape) -> list[Steps]:
         (shape,) = shapes
@@ -290,7 +107,12 @@ class LastAxis(Spec):
 
 @dataclass(frozen=True)
 class Flatten(Spec):
-    """Unit j of the vector is the j-th cell of the map, channels fastest, then columns."""
+    """Unit j of the vector is the j-th cell of the map, channels fastest, then columns.
+
+    >>> from cnnviz.receptive_fields import receptive_field
+    >>> receptive_field([Flatten()], (2, 3, 4))["flatten"].box(unit=21)
+    ((1, 1), (2, 2))
+    """
 
     default_name: ClassVar[str] = "flatten"
 
@@ -301,14 +123,19 @@ class Flatten(Spec):
 
 @dataclass(frozen=True)
 class Reshape(Spec):
-    """The same cells in another shape, (height, width, channels) or a vector's; one entry may be -1."""
+    """The same cells in another shape, (height, width, channels) or a vector's; one entry may be -1.
+
+    >>> from cnnviz.receptive_fields import receptive_field
+    >>> receptive_field([Reshape((3, 2, -1))], (2, 3, 1))["reshape"].box(1, 1)
+    ((1, 1), (0, 0))
+    """
 
     target_shape: Sequence[int]
 
     default_name: ClassVar[str] = "reshape"
 
     def __post_init__(self) -> None:
-        self._set(target_shape=tuple(self.target_shape))
+        self._set(target_shape=read.ints(self.target_shape, "target_shape"))
 
     def links(self, *shapes: Shape) -> list[Steps]:
         (shape,) = shapes
@@ -325,14 +152,19 @@ class Reshape(Spec):
 
 @dataclass(frozen=True)
 class Permute(Spec):
-    """The axes in another order, counted from 1 as in Keras: (2, 1, 3) swaps rows and columns."""
+    """The axes in another order, counted from 1 as in Keras: (2, 1, 3) swaps rows and columns.
+
+    >>> from cnnviz.receptive_fields import Conv, receptive_field
+    >>> receptive_field([Conv((3, 5)), Permute()])["permute"].size
+    (5, 3)
+    """
 
     dims: Sequence[int] = (2, 1, 3)
 
     default_name: ClassVar[str] = "permute"
 
     def __post_init__(self) -> None:
-        self._set(dims=tuple(self.dims))
+        self._set(dims=read.ints(self.dims, "dims"))
 
     def links(self, *shapes: Shape) -> list[Steps]:
         (shape,) = shapes
@@ -417,8 +249,10 @@ class Branches(Spec):
 
     Examples
     --------
-    >>> Branches([Conv(3, padding="same"), Conv(3, padding="same")], [], merge="add").merge
-    'add'
+    >>> from cnnviz.receptive_fields import Conv, receptive_field
+    >>> residual = Branches([Conv(3, padding="same"), Conv(3, padding="same")], [])
+    >>> receptive_field([residual])["add"].size
+    (5, 5)
     """
 
     paths: tuple[tuple[Spec, ...], ...]
@@ -447,32 +281,9 @@ def mix(shape: Shape, axis: int, units: int | None = None) -> Steps:
     return Gather(axis), Expand(axis, units or shape[axis])
 
 
-def _map(shapes: Sequence[Shape]) -> tuple[int, int, int]:
+def map_shape(shapes: Sequence[Shape]) -> tuple[int, int, int]:
+    """The one input's shape, if it is a map's."""
     (shape,) = shapes
     if len(shape) != 3:
         raise ValueError(f"its input must be a map (height, width, channels), got {shape}")
     return shape[0], shape[1], shape[2]
-
-
-def _spread(view: Window) -> Steps:
-    return Spread(0, view.rows), Spread(1, view.cols)
-
-
-def _shift(shape: tuple[int, int, int], sides: Sides) -> Steps:
-    """Padding, or cropping where the numbers of cells are negative: windows of one tap."""
-    return tuple(Slide(i, Axis(shape[i], 1, before=sides[i][0], after=sides[i][1])) for i in (0, 1))
-
-
-def _mix_channels(channels: int, filters: int, groups: int = 1) -> Steps:
-    if groups == 1:
-        return Gather(2), Expand(2, filters)
-    if channels % groups or filters % groups:
-        raise ValueError(
-            f"groups={groups} must divide the {channels} input channels and the {filters} filters"
-        )
-    size = channels // groups
-    return Slide(2, Axis(channels, size, size)), *_repeat_channels(groups, filters // groups)
-
-
-def _repeat_channels(channels: int, times: int) -> Steps:
-    return (Spread(2, Axis(channels * times, times, times)),) if times > 1 else ()

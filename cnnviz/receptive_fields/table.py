@@ -270,7 +270,7 @@ def _graphs(build: Callable[[dict[str, Any]], Graph], shapes: Mapping[str, AnySh
         return [build(dict(shapes))]
     for probe in _PROBES:
         try:
-            period = at(probe).stride()
+            period = at(probe).period()
             break
         except ValueError:
             if probe == _PROBES[-1]:
