@@ -19,7 +19,8 @@ from PIL import Image
 
 import cnnviz
 from cnnviz import cli
-from cnnviz.cli import COMMANDS, main
+from cnnviz.cli import main
+from cnnviz.commands import COMMANDS
 from cnnviz.mnist import load_mnist
 from cnnviz.resources import asset
 
@@ -154,6 +155,9 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
     ]
     assert "accuracy" in run(capsys, "evaluate", str(out / "mnist_maxpool.keras"), "--images", "10")
     assert "is there already" in refused(capsys, *command)
+    assert "--validate holds 5,000 images out, there are 300" in refused(
+        capsys, *command, "--validate", "--overwrite"
+    )
     assert "nothing to resume" in refused(capsys, *command, "--resume")
 
 

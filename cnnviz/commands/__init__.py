@@ -1,0 +1,9 @@
+"""The commands of the command line, one module each: its help, its arguments, and what runs it.
+
+What a command needs is imported when it runs, so that --help is instant. Bad input is a ValueError or
+OSError; `cnnviz.cli` turns it into one line. A new command is a module here and its place in COMMANDS.
+"""
+
+from cnnviz.commands import evaluate, explore, info, predict, train, verify
+
+COMMANDS = tuple(module.COMMAND for module in (explore, predict, evaluate, verify, train, info))

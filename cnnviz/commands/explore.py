@@ -1,0 +1,72 @@
+"""cnnviz explore: the Streamlit app on a free port."""
+
+from __future__ import annotations
+
+import argparse
+import runpy
+import socket
+import sys
+
+from cnnviz.commands.shared import Command
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=_port, help="the port (default: the first free one from 8501)")
+    parser.add_argument("--address", default="localhost", help="where to listen (default: localhost)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+
+
+def _port(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, got {text!r}")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    from cnnviz.resources import app
+
+    script = app()
+    if not script.exists():
+        raise FileNotFoundError(f"the explorer is missing: {script}; reinstall cnnviz")
+    port = _free_port(args.address, args.port)
+    options = {
+        "server.port": port,
+        "server.address": args.address,
+        "server.headless": args.no_browser,
+        "server.showEmailPrompt": False,
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": False,
+        "logger.hideWelcomeMessage": True,
+    }
+    print(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
+    sys.argv = ["streamlit", "run", str(script)]
+    sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def _free_port(address: str, wanted: int | None) -> int:
+    try:
+        family, _, _, _, place = socket.getaddrinfo(address, wanted or 8501, type=socket.SOCK_STREAM)[0]
+    except OSError:
+        raise ValueError(f"--address must be this machine's name or address, got {address!r}") from None
+    for port in [wanted] if wanted else range(8501, 8601):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((place[0], port))
+            except OSError as error:
+                reason = error.strerror
+            else:
+                return port
+    raise ValueError(f"cannot listen on {address}, port {wanted or '8501 to 8600'}: {reason}")
+
+
+COMMAND = Command(
+    "explore",
+    "open the explorer in the browser",
+    arguments,
+    run,
+    ("cnnviz explore", "cnnviz explore --port 8600 --no-browser"),
+)

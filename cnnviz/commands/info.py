@@ -1,0 +1,68 @@
+"""cnnviz info: the layer table."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from cnnviz.commands.shared import Command, add_json, add_model, print_json, table
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    add_model(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from cnnviz.keras_file import load_model
+    from cnnviz.receptive_fields import receptive_field
+
+    net = load_model(args.model)
+    fields = receptive_field(net)
+    total, trainable, fixed = net.count_params()
+    layers: list[dict[str, Any]] = [
+        {
+            "name": layer.name,
+            "kind": layer.kind,
+            "output_shape": layer.output_shape,
+            "params": layer.params if layer.owner == layer.name else 0,
+            "multiply_adds": layer.multiply_adds,
+            "receptive_field": fields[layer.name].size if layer.name in fields else None,
+        }
+        for layer in net
+    ]
+    counts = [row["multiply_adds"] for row in layers]
+    products = None if None in counts else sum(counts)
+    if args.json:
+        params = {"total": total, "trainable": trainable, "non_trainable": fixed}
+        print_json({"model": args.model, "layers": layers, "params": params, "multiply_adds": products})
+        return 0
+    heads = ("layer", "kind", "output", "parameters", "multiply-adds", "receptive field")
+    rows = [
+        (
+            layer.name,
+            layer.kind,
+            " x ".join("?" if n is None else str(n) for n in layer.output_shape),
+            f"{row['params']:,}",
+            _number(row["multiply_adds"]),
+            fields[layer.name].label if layer.name in fields else "-",
+        )
+        for layer, row in zip(net, layers, strict=True)
+    ]
+    print("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
+    print(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
+    print(f"{_number(products)} multiply-adds for one image")
+    return 0
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+COMMAND = Command(
+    "info",
+    "the layer table: output shape, parameters, multiply-adds, receptive field",
+    arguments,
+    run,
+    ("cnnviz info", "cnnviz info mnist_maxpool --json"),
+)

@@ -1,0 +1,44 @@
+"""cnnviz predict: pictures of digits, named."""
+
+from __future__ import annotations
+
+import argparse
+
+from cnnviz.commands.shared import Command, add_json, complain, print_json, require_digits
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP or GIF of one digit")
+    parser.add_argument("--model", default="mnist_14k", help="the model (default: mnist_14k)")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from cnnviz.evaluation import probabilities
+    from cnnviz.keras_file import load_model
+    from cnnviz.mnist import ImageError, prepare_digit, read_image
+
+    net = require_digits(load_model(args.model))
+    found, code = [], 0
+    for path in args.images:
+        try:
+            chances = probabilities(net, prepare_digit(read_image(path))[None])[0]
+        except ImageError as error:
+            code = complain(f"{path}: {error}")
+            continue
+        top = [{"digit": int(i), "probability": float(chances[i])} for i in chances.argsort()[::-1][:3]]
+        found.append({"image": path, "prediction": top[0]["digit"], "top": top})
+        if not args.json:
+            print(f"{path}: " + ", ".join(f"{one['digit']} {one['probability']:.2%}" for one in top))
+    if args.json:
+        print_json({"model": args.model, "images": found})
+    return code
+
+
+COMMAND = Command(
+    "predict",
+    "name the digit on a picture: the three likeliest, with probabilities",
+    arguments,
+    run,
+    ("cnnviz predict seven.png photo.jpg", "cnnviz predict seven.png --model mnist_maxpool --json"),
+)

@@ -1,0 +1,122 @@
+"""What the commands share: arguments, JSON, tables, a progress bar, quiet imports."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MODELS = ("mnist_14k", "mnist_maxpool")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: `arguments` adds its options to its parser, `run` returns the exit code."""
+
+    name: str
+    help: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+    examples: tuple[str, ...] = ()
+
+
+def add_model(parser: argparse.ArgumentParser, default: str | None = "mnist_14k") -> None:
+    shown = default or "both bundled ones"
+    parser.add_argument(
+        "model", nargs="?", default=default, metavar="MODEL", help=f"the model (default: {shown})"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def count(text: str) -> int:
+    value = int(text) if text.isascii() and text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive whole number, got {text!r}")
+    return value
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]:
+    """Lines of a table; the columns in `right` are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()
+
+
+class ProgressBar:
+    """A bar on stderr, if that is a terminal; called with how much is done, of how much."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.shown = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        filled = 30 * done // max(total, 1)
+        self._write(f"\r{self.what} [{'#' * filled:.<30}] {done:,}/{total:,} {note}\x1b[K")
+
+    def clear(self) -> None:
+        self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        if self.shown:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow without the lines that it prints past its own log level."""
+    from cnnviz.lazy_tensorflow import tensorflow
+
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        tensorflow().constant(0)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--images", type=count, metavar="N", help="only the first N test images")
+
+
+def mnist_test_set(count: int | None) -> tuple[Any, Any]:
+    from cnnviz.mnist import load_mnist
+
+    x, y = load_mnist()[1]
+    return x[:count], y[:count]
+
+
+def require_digits(net: Any) -> Any:
+    if net.input_shape not in ((28, 28, 1), (28, 28)):
+        raise ValueError(f"{net.name} takes {net.input_shape}, not 28 x 28 digits")
+    return net
+
+
+def complain(message: str) -> int:
+    """One line on stderr; the exit code of bad input."""
+    print(f"cnnviz: {' '.join(message.split())}", file=sys.stderr)
+    return 2
