@@ -11,14 +11,25 @@ from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
 from cnnviz.figures.convolution import convolution_step, padding_modes
 from cnnviz.figures.epochs import kernels_over_epochs, training_curves
 from cnnviz.figures.kernels import kernel_response, kernel_tiles
-from cnnviz.figures.maps import LayerMaps, feature_maps, image_of, network_maps, single_map
+from cnnviz.figures.maps import (
+    LayerMaps,
+    feature_maps,
+    image_of,
+    layers_of,
+    network_maps,
+    single_map,
+    strongest,
+    strongest_channel,
+)
 from cnnviz.figures.receptive_fields import (
     Rung,
     Seen,
     effective_field,
+    path_to,
     receptive_growth,
     receptive_ladder,
     receptive_path,
+    rungs_to,
 )
 from cnnviz.figures.style import THEMES, Scale, palette
 
@@ -42,15 +53,20 @@ __all__ = [
     "kernel_response",
     "kernel_tiles",
     "kernels_over_epochs",
+    "layers_of",
     "magnitudes",
     "network_maps",
     "padding_modes",
     "palette",
+    "path_to",
     "pixel_mixing",
     "probabilities",
     "receptive_growth",
     "receptive_ladder",
     "receptive_path",
+    "rungs_to",
     "single_map",
+    "strongest",
+    "strongest_channel",
     "training_curves",
 ]

@@ -362,12 +362,12 @@ class Canvas:
         return bars
 
     def ink_on(self, value: float, scale: Scale) -> str:
-        """The colour of text that reads on a cell of this value."""
-        light, dark = style.THEMES["light"], style.THEMES["dark"]
-        strong = abs(value) > 0.55 * scale.limit
-        if self.theme.name == "light":
-            return dark.ink if strong else light.ink
-        return light.ink if strong else dark.ink
+        """Black or white, whichever reads on a cell of this value (a contrast of 4.5 at least)."""
+        share = min(abs(value) / scale.limit, 1.0)
+        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
+        lightness = self.theme.low + share * (end - self.theme.low)
+        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
+        return "#000000" if lightness > 49.4 else "#ffffff"
 
     def line(
         self,

@@ -163,7 +163,7 @@ def kernel_response(
     for k, (title, array, scale) in enumerate(parts):
         x, cell = 0.5 + k * (side + gap), unit
         if title == "Kernel":
-            cell = min(side / max(kernel.shape), 72.0)
+            cell = side / max(kernel.shape)
         canvas.text(x, 15, title, weight="bold")
         images.append(canvas.image(array, x, 24, cell * array.shape[1], scale=scale))
         if title == "Kernel" and cell >= 24:

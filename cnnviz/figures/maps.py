@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 
 from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.network import Run
+from cnnviz.receptive_fields import receptive_field
 
 GAP = 10.0
 
@@ -159,7 +161,7 @@ def single_map(
     if cell:
         canvas.cell(0, 1, size, *cell)
     legend = canvas.legend(scale, 0, rows * size + 22, min(220.0, width), title)
-    top = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    top = strongest(values)
     alt = (
         f"A map of {rows} by {cols} cells, {scale}; largest value {number(values[top])} at row {top[0]}, "
         f"column {top[1]}"
@@ -172,12 +174,14 @@ def single_map(
 def image_of(
     pixels: Any,
     *,
-    cell: tuple[int, int] | None = None,
+    box: tuple[tuple[int, int], tuple[int, int]] | None = None,
     width: float = 220.0,
     ax: Axes | None = None,
     theme: str | Theme = "light",
 ) -> Picture:
     """A grey image, pixels 0 to 1 (or 0 to 255 as integers), ink on paper.
+
+    `box` outlines a part of it: ((top, bottom), (left, right)), inclusive.
 
     >>> image_of(np.zeros((28, 28), "uint8"))["image"].get_array().shape
     (28, 28)
@@ -189,10 +193,12 @@ def image_of(
     size = width / pixels.shape[1]
     canvas = Canvas(width, pixels.shape[0] * size, ax, theme)
     image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)
-    if cell:
-        canvas.cell(0, 0, size, *cell)
+    if box:
+        (top, bottom), (left, right) = box
+        canvas.cell(0, 0, size, top, left, bottom - top + 1, right - left + 1)
     share = float((pixels > 0).mean())
-    alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {share:.0%} of them inked."
+    alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {share:.0%} of them inked"
+    alt += f"; outlined are rows {top} to {bottom} and columns {left} to {right}." if box else "."
     return canvas.picture(alt, image=image)
 
 
@@ -204,6 +210,61 @@ class LayerMaps:
     values: np.ndarray
     note: str = ""
     pixels: bool = False
+
+
+def strongest(values: Any) -> tuple[int, int]:
+    """Row and column of a map's largest value.
+
+    >>> strongest([[0.0, 2.0], [1.0, 0.0]])
+    (0, 1)
+    """
+    values = np.asarray(values)
+    row, col = np.unravel_index(int(np.nanargmax(values)), values.shape)
+    return int(row), int(col)
+
+
+def strongest_channel(maps: Any) -> int:
+    """The channel that holds the largest value of all.
+
+    >>> strongest_channel([[[0.0, 2.0, 1.0]]])
+    1
+    """
+    return int(np.nanmax(maps_of(maps), axis=(0, 1)).argmax())
+
+
+def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
+    """What `network_maps` draws of a run: every layer that changes values, with what its units see.
+
+    Layers that pass their input on (dropout) or only lay it out anew (flatten) are left out.
+
+    Parameters
+    ----------
+    run
+        From `net.run`.
+    image
+        Its place in the batch.
+
+    Returns
+    -------
+    list of LayerMaps
+        In the network's order; maps (H, W, C) or vectors (C,).
+    """
+    fields = receptive_field(run.network)
+    rows = []
+    for layer in run.network.layers:
+        values = run[layer.name][image]
+        before = [array[image] for array in run.inputs(layer.name)]
+        if values.ndim not in (1, 3) or (
+            len(before) == 1
+            and before[0].size == values.size
+            and np.array_equal(before[0].ravel(), values.ravel())
+        ):
+            continue
+        note = " × ".join(map(str, values.shape))
+        if layer.name in fields and before:
+            note += f", sees {' × '.join(map(str, fields[layer.name].size))}"
+        rows.append(LayerMaps(layer.name, values, note, pixels=not before))
+    return rows
 
 
 def network_maps(

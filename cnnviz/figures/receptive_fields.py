@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 
 from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.network import Network, Run
+from cnnviz.receptive_fields import receptive_field
 
 Box = tuple[tuple[int, int], tuple[int, int]]
 """((top, bottom), (left, right)), inclusive; may reach beyond the map into padding."""
@@ -28,6 +30,73 @@ class Seen:
     maps: np.ndarray
     box: Box
     pixels: bool = False
+
+
+def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Seen]:
+    """What `receptive_path` draws: every map between the image and a unit, and its part that feeds it.
+
+    Layers whose units see just what those before them do (activations, normalisation, dropout) are
+    left out, but for the unit's own layer.
+
+    Parameters
+    ----------
+    run
+        From `net.run`.
+    layer, row, col
+        The unit's place; its layer must have maps.
+    image
+        Its place in the batch.
+
+    Returns
+    -------
+    list of Seen
+        From the image up. Boxes may reach beyond the maps, into padding.
+    """
+    layers = []
+    for name in _on_the_way(run.network, layer):
+        if name == layer:
+            box: Any = ((row, row), (col, col))
+        else:
+            box = receptive_field(run.network, wrt=name)[layer].box(row, col, clip=False)
+        layers.append(Seen(name, run[name][image], box, pixels=name in run.network.inputs))
+    return layers
+
+
+def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
+    """What `receptive_ladder` draws: the rows (axis 0) or columns (1) that feed one of a layer's.
+
+    >>> from cnnviz import load_model
+    >>> [len(rung.seen) for rung in rungs_to(load_model("mnist_14k"), "conv2d_1", 5)]
+    [5, 3, 1]
+    """
+    names = _on_the_way(net, layer)
+    fields = receptive_field(net)
+    rungs: list[Rung] = []
+    for below, name in zip([None, *names], names, strict=False):
+        count = net[name].output_shape[axis] or 0
+        centers = [float(fields[name].center(*((u, 0) if axis == 0 else (0, u)))[axis]) for u in range(count)]
+        reads = None if below is None else receptive_field(net, wrt=below)[name]
+        links = None if reads is None else [list(reads.cells(axis, u)) for u in range(count)]
+        seen = [unit] if name == layer else list(receptive_field(net, wrt=name)[layer].cells(axis, unit))
+        rungs.append(Rung(name, centers, seen, links))
+    return rungs
+
+
+def _on_the_way(net: Network, layer: str) -> list[str]:
+    """The layers with maps, from the image to a layer, that have a kernel or see more than what is before."""
+    fields = receptive_field(net)
+    before = list(net)[: [other.name for other in net].index(net[layer].name)]
+    names: list[str] = []
+    for other in before:
+        on_the_way = other.name in fields and layer in receptive_field(net, wrt=other.name)
+        if not on_the_way or len(other.output_shape) != 3:
+            continue
+        field = fields[other.name]
+        last = fields[names[-1]] if names else None
+        new = last is None or (field.size, field.stride) != (last.size, last.stride)
+        if new or "kernel" in other.weights:
+            names.append(other.name)
+    return [*names, net[layer].name]
 
 
 def receptive_path(
@@ -64,7 +133,7 @@ def receptive_path(
     lines = -(-len(layers) // (6 if wide else 3))
     across = -(-len(layers) // lines) if wide else min(len(layers), 3)
     gap = 22.0 if wide else 14.0
-    side = min((width - 1 - (across - 1) * gap) / across, 170.0)
+    side = min((width - 1 - (across - 1) * gap) / across, 224.0)
     step = side + 100.0
     canvas = Canvas(width, lines * step + 4, ax, theme)
     images, boxes, channels, sizes = [], [], [], []

@@ -42,6 +42,11 @@ class Theme:
     high: float
 
     @property
+    def ink_end(self) -> float:
+        """The lightness at which the ink palette ends: it has no hue to keep and goes further."""
+        return 12.0 if self.high < self.low else 97.0
+
+    @property
     def positive(self) -> str:
         """A solid colour for what is above zero: a line, a bar, a plus sign."""
         return palette("positive", self.name)[int(0.72 * STOPS)]
@@ -207,10 +212,13 @@ def signed_number(value: float, digits: int = 3) -> str:
 def cell_number(value: float, scale: Scale, digits: int = 3) -> str:
     """A number beside others on one scale: all with the decimals that the scale's end asks for.
 
-    >>> cell_number(0.0058, Scale("signed", 0.4)), cell_number(4.249, Scale("positive", 7.0))
-    ('+0.006', '4.25')
+    >>> cell_number(0.0058, Scale("signed", 0.4)), cell_number(4.249, Scale("positive", 7.0), 2)
+    ('+0.006', '4.2')
     """
-    decimals = max(0, digits - 1 - math.floor(math.log10(scale.limit)))
+    power = math.floor(math.log10(scale.limit))
+    decimals = max(0, digits - 1 - power)
+    if decimals < 2 and scale.limit < 2.5 * 10**power:
+        decimals += 1
     value = float(value) + 0.0  # Which makes a zero of minus zero.
     text = f"{value:{'+' if scale.signed and value else ''}.{min(decimals, 6)}f}"
     return text.replace("-", "−")
@@ -227,9 +235,7 @@ _GREY = (80.0, 80.0, 0.006)
 @lru_cache
 def _arm(chosen: Theme, light_hue: float, dark_hue: float, chroma: float) -> tuple[str, ...]:
     """One-sided palette: CIE lightness linear from `low` to `high`, chroma as the gamut allows."""
-    end = chosen.high
-    if chroma < 0.01:  # Ink has no hue to keep, so it may go further.
-        end = 12.0 if end < chosen.low else 97.0
+    end = chosen.ink_end if chroma == _GREY[2] else chosen.high
     t = np.linspace(0, 1, STOPS)
     lightness = chosen.low + t * (end - chosen.low)
     hue = np.radians(dark_hue + (light_hue - dark_hue) * lightness / 100)

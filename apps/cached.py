@@ -1,0 +1,122 @@
+"""What pages ask of the library, each answer kept by content: models, digits, runs, pictures.
+
+Nothing is computed here. Runs and networks never change, so sessions share them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+import cnnviz
+from cnnviz import figures, kernels
+from cnnviz.mistakes import next_mistake
+from cnnviz.receptive_fields import ReceptiveFields
+from cnnviz.resources import asset
+from cnnviz.training_history import TrainingHistory, read_history
+from cnnviz.verification import Verification, read_record
+
+MODELS = ("mnist_14k", "mnist_maxpool")
+
+
+@st.cache_data(show_spinner=False)
+def available_models() -> list[str]:
+    """The bundled models whose files are there."""
+    return [name for name in MODELS if asset(f"{name}.keras").is_file()]
+
+
+@st.cache_resource(show_spinner=False)
+def network(model: str) -> cnnviz.Network:
+    return cnnviz.load_model(model)
+
+
+@st.cache_resource(show_spinner=False)
+def test_digits() -> tuple[np.ndarray, np.ndarray]:
+    """The 10,000 test images and their labels."""
+    return cnnviz.load_mnist()[1]
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def run(model: str, digit: int, epoch: int | None = None) -> cnnviz.Run:
+    """Every activation of a model on a test digit, with the weights it had after an epoch."""
+    net = network(model) if epoch is None else network_at(model, epoch)
+    return net.run(test_digits()[0][digit])
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def layers(model: str, digit: int) -> list[figures.LayerMaps]:
+    """Every layer's maps of a digit, as the overview draws them."""
+    return figures.layers_of(run(model, digit))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def network_at(model: str, epoch: int) -> cnnviz.Network:
+    """The network as it was after an epoch."""
+    history = training(model)
+    return network(model).with_weights(history.weights_after(epoch) if history else {})
+
+
+@st.cache_data(show_spinner="Looking for the next mistake")
+def mistake_after(model: str, digit: int) -> int | None:
+    return next_mistake(network(model), *test_digits(), after=digit)
+
+
+@st.cache_resource(show_spinner=False)
+def receptive_fields(model: str) -> ReceptiveFields:
+    return cnnviz.receptive_field(network(model))
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def path_to(model: str, digit: int, layer: str, row: int, col: int) -> list[figures.Seen]:
+    return figures.path_to(run(model, digit), layer, row, col)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def rungs_to(model: str, layer: str, unit: int) -> list[figures.Rung]:
+    return figures.rungs_to(network(model), layer, unit)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def nearest_named(model: str, layer: str, channel: int) -> list[kernels.Match | None]:
+    """For each of a layer's kernels the named one that its slice of one input channel is nearest to."""
+    weights = network(model)[layer].weights["kernel"][:, :, channel]
+    return [
+        kernels.nearest_named(weights[:, :, k]) if weights[:, :, k].any() else None
+        for k in range(weights.shape[2])
+    ]
+
+
+@st.cache_resource(show_spinner=False)
+def training(model: str) -> TrainingHistory | None:
+    return read_history(model)
+
+
+@st.cache_resource(show_spinner=False)
+def verification(model: str) -> Verification | None:
+    """The recorded verification of a model; None if there is none of this very file."""
+    try:
+        record = read_record().get(model)
+    except FileNotFoundError:
+        return None
+    source = network(model).source
+    if record is None or source is None:
+        return None
+    return record if record.sha256 == hashlib.sha256(source.read_bytes()).hexdigest() else None
+
+
+def picture(figure: str, **arguments: Any) -> tuple[str, str]:
+    """A figure of `cnnviz.figures` as inline SVG, and its text alternative."""
+    content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
+    return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
+
+
+@st.cache_data(show_spinner=False, max_entries=512)
+def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> tuple[str, str]:
+    drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
+    return drawn.svg(text=True), drawn.alt

@@ -1,0 +1,30 @@
+// Tells the app how wide its column is and whether the theme is dark; both decide how figures are drawn.
+
+export default function (component) {
+  const { data, parentElement, setStateValue } = component;
+  const column = parentElement.host ?? parentElement;
+  let told = `${data.width} ${data.dark}`;
+
+  const tell = () => {
+    const available = column.getBoundingClientRect().width;
+    if (!available) return;
+    const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    // Widths are in units of a sixteenth of the page's type size, as the figures are.
+    const units = (available / root) * 16;
+    const width = data.widths.filter((w) => w <= units + 1).at(-1) ?? data.widths[0];
+    const dark = getComputedStyle(document.querySelector(".stApp")).colorScheme === "dark";
+    if (`${width} ${dark}` === told) return;
+    told = `${width} ${dark}`;
+    setStateValue("told", { width, dark });
+  };
+
+  const sizes = new ResizeObserver(tell);
+  sizes.observe(column);
+  const themes = new MutationObserver(tell);
+  themes.observe(document.querySelector(".stApp"), { attributes: true });
+  tell();
+  return () => {
+    sizes.disconnect();
+    themes.disconnect();
+  };
+}

@@ -1,0 +1,125 @@
+"""What a training run left behind: its history, and the weights after every epoch.
+
+Reads the files that `cnnviz.training` writes; needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.resources import asset
+from cnnviz.training import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory:
+    """One training run.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    images, batch_size
+        Images in the training set, and in a batch.
+    rows
+        One mapping an epoch: "loss", "accuracy", "learning_rate", and "val_loss" and "val_accuracy"
+        where there was validation.
+    weights
+        After each epoch, by "layer/weight", (epochs + 1, ...); the first entry is before training.
+        None if they were not kept.
+    """
+
+    model: str
+    images: int
+    batch_size: int
+    rows: tuple[Mapping[str, float], ...]
+    weights: Mapping[str, np.ndarray] | None = None
+
+    @property
+    def epochs(self) -> int:
+        return len(self.rows)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return Recipe(batch_size=self.batch_size).steps(self.images)
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def last_batch(self) -> int:
+        """Images in an epoch's last batch."""
+        return self.images - (self.steps_per_epoch - 1) * self.batch_size
+
+    def series(self, name: str) -> list[float]:
+        """One measure over the epochs; empty if it was not taken in all of them."""
+        found = [row[name] for row in self.rows if name in row]
+        return found if len(found) == self.epochs else []
+
+    def weights_after(self, epoch: int) -> dict[str, np.ndarray]:
+        """All weights after an epoch, for `Network.with_weights`; 0 is before training.
+
+        Raises
+        ------
+        ValueError
+            if they were not kept, or there is no such epoch.
+        """
+        if self.weights is None:
+            raise ValueError(f"the weights of {self.model} after each epoch were not kept")
+        if not 0 <= epoch <= self.epochs:
+            raise ValueError(f"epoch must be from 0 to {self.epochs}, got {epoch!r}")
+        return {name: array[epoch] for name, array in self.weights.items()}
+
+
+def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:
+    """The training history of a model; None if there is none.
+
+    Parameters
+    ----------
+    model
+        The name that its files begin with.
+    folder
+        Where `<model>.history.json` and `<model>.epochs.npz` lie; None is among the bundled files.
+
+    Raises
+    ------
+    ValueError
+        if a file is not what `cnnviz.training` writes.
+
+    Examples
+    --------
+    >>> history = read_history("mnist_14k")
+    >>> history.images, history.batch_size, history.steps_per_epoch
+    (60000, 128, 469)
+    """
+    place = (lambda name: Path(folder) / name) if folder is not None else asset
+    described = place(f"{model}.history.json")
+    if not described.is_file():
+        return None
+    try:
+        data: Any = json.loads(described.read_text(encoding="utf-8"))
+        rows = tuple(dict(row) for row in data["epochs"])
+        weights = _weights(place(f"{model}.epochs.npz"), len(rows))
+        return TrainingHistory(model, int(data["images"]), int(data["recipe"]["batch_size"]), rows, weights)
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise ValueError(f"{described} is no training history: {error}") from error
+
+
+def _weights(path: Path, epochs: int) -> dict[str, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        weights = {name: archive[name] for name in archive.files}
+    if any(len(array) != epochs + 1 for array in weights.values()):
+        raise ValueError(f"{path} must hold {epochs + 1} versions of every weight")
+    return weights
