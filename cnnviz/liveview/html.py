@@ -1,0 +1,152 @@
+"""The live view as HTML: a fragment for a notebook's cell, and a page that needs nothing beside it.
+
+Scene, style sheet and script lie in the HTML itself; nothing is fetched. Drawing and intervening need
+Python behind the page, so they are left out here, and the view says so.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.figures.style import THEMES
+from cnnviz.liveview.assets import script, style
+from cnnviz.liveview.scene import Scene, build_scene
+from cnnviz.network import Network
+from cnnviz.resources import write_atomically
+
+
+class LiveView:
+    """A scene that can be shown: in a notebook by itself, elsewhere after `save`. Made by `view`."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+
+    def __repr__(self) -> str:
+        count = len(self.scene.header["items"])
+        return f"<LiveView of {self.scene.network.name}: {count} image{'s' * (count != 1)}>"
+
+    def _repr_html_(self) -> str:
+        return fragment(bytes(self.scene), linked=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page that opens anywhere, without a server or a network.
+
+        Parameters
+        ----------
+        path
+            Where to; an existing file is replaced in one step.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OSError
+            if it cannot be written.
+        """
+        target = Path(path)
+        text = page(bytes(self.scene), self._title())
+        write_atomically(target, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+        return target
+
+    def _title(self) -> str:
+        items = self.scene.header["items"]
+        return f"{self.scene.header['model']['name']}: {items[0]['title']}" + (
+            f" and {len(items) - 1} more" if len(items) > 1 else ""
+        )
+
+
+def view(
+    net: Network, image: Any, *, titles: Sequence[str] | None = None, labels: Sequence[int] | None = None
+) -> LiveView:
+    """The live view of a network on an image: every number in it answers the pointer.
+
+    Parameters
+    ----------
+    net
+        Any network that cnnviz reads.
+    image
+        One image or several, as `Network.run` takes them.
+    titles
+        What the images are called, one each.
+    labels
+        The classes that they really are, one each.
+
+    Returns
+    -------
+    LiveView
+        Shows itself in Jupyter, VS Code and Colab; `save(path)` writes a single HTML file.
+
+    Raises
+    ------
+    ValueError
+        for images that do not fit the network; if there are not as many titles or labels as images.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> digits = cnnviz.load_mnist()[1][0]
+    >>> view(cnnviz.load_model("mnist_14k"), digits[:3], titles=["a", "b", "c"])
+    <LiveView of mnist_14k: 3 images>
+    """
+    if net.dtype != np.float32:
+        net = net.astype(np.float32)
+    run = net.run(image)
+    count = len(next(iter(run.values())))
+    for name, given in (("titles", titles), ("labels", labels)):
+        if given is not None and len(given) != count:
+            raise ValueError(f"{name} must have one entry for each of the {count} images, got {len(given)}")
+    scene = build_scene(run)
+    for i, item in enumerate(scene.header["items"]):
+        if titles is not None:
+            item["title"] = titles[i]
+        if labels is not None:
+            item["label"] = int(labels[i])
+    return LiveView(scene)
+
+
+def fragment(scene: bytes, *, linked: bool) -> str:
+    """The view as HTML to be put into a page; `linked` views keep their state in the page's address."""
+    name = f"cnnviz-{uuid.uuid4().hex[:12]}"
+    start = f'standalone_module.showStandalone(document.getElementById("{name}"), {{ linked: {str(linked).lower()} }});'
+    parts = {"style": style(), "scene": base64.b64encode(scene).decode()}
+    held = "".join(
+        f'<script type="text/plain" data-part="{part}">{text}</script>' for part, text in parts.items()
+    )
+    code = script("standalone").replace("</script", "<\\/script")
+    return f'<div id="{name}">{held}</div><script>(() => {{\n"use strict";\n{code}\n{start}\n}})();</script>'
+
+
+def page(scene: bytes, title: str) -> str:
+    """The view as a whole HTML document."""
+    light, dark = THEMES["light"], THEMES["dark"]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{html.escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+html {{ background: {light.background}; }}
+body {{ margin: 0; }}
+main {{ padding: 20px 24px; }}
+@media (max-width: 560px) {{ main {{ padding: 14px 12px; }} }}
+@media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}
+</style>
+</head>
+<body>
+<main>{fragment(scene, linked=True)}</main>
+</body>
+</html>
+"""

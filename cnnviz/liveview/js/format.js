@@ -1,0 +1,84 @@
+// Numbers and names as text, the same everywhere.
+
+/** A number with so many significant digits, grouped, with a proper minus sign. */
+export function number(value, digits = 4) {
+  if (value === null || value === undefined) return "–";
+  if (!Number.isFinite(value)) return String(value).replace("-", "−");
+  const size = Math.abs(value);
+  let text;
+  if (size === 0) text = "0";
+  else if (size >= 10 ** (digits - 1)) text = Math.round(value).toLocaleString("en-GB");
+  else if (size < 1e-3) text = value.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
+  else text = value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+  return text.replace(/^-/, "−");
+}
+
+/** The same with its sign always written. */
+export function signed(value, digits = 4) {
+  return value > 0 ? `+${number(value, digits)}` : number(value, digits);
+}
+
+/** Beside others on one scale: as many decimals as the scale's end asks for. */
+export function beside(value, limit, withSign, digits = 3) {
+  const decimals = Math.min(6, Math.max(0, digits - 1 - Math.floor(Math.log10(limit || 1))));
+  const text = Math.abs(value).toFixed(decimals);
+  const sign = value < 0 ? "−" : withSign && value > 0 ? "+" : "";
+  return value === 0 ? text : sign + text;
+}
+
+/** All the digits that tell a float32 from its neighbours. */
+export function exact(value) {
+  if (value === 0) return "0";
+  return String(Number(value.toPrecision(9))).replace("-", "−");
+}
+
+export function percent(share) {
+  const value = 100 * share;
+  if (value === 0) return "0 %";
+  if (value < 0.01) return "< 0.01 %";
+  if (value > 99.99 && value < 100) return "> 99.99 %";
+  return `${value.toFixed(value >= 99.5 || value < 1 ? 2 : 1)} %`;
+}
+
+export function plural(count, word) {
+  return `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+export function escapeHtml(text) {
+  const names = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+  return String(text).replace(/[&<>"']/g, (c) => names[c]);
+}
+
+/** A cell in words, as a crumb or a heading: "conv2d_3 ReLU (4, 5) channel 7". */
+export function cellName(scene, cell) {
+  const stage = scene.stages[cell.stage];
+  const name = stageName(stage);
+  if (stage.op.type === "input") return `${name} (${cell.row}, ${cell.col})${channelOf(stage, cell, " channel ")}`;
+  if (stage === scene.output && stage.op.type === "softmax") {
+    return `probability of ${scene.classes[cell.channel] ?? cell.channel}`;
+  }
+  if (leadsToOutput(scene, stage)) return `logit ${scene.classes[cell.channel] ?? cell.channel}`;
+  if (stage.shape[0] === 1 && stage.shape[1] === 1) return `${name} unit ${cell.channel}`;
+  return `${name} (${cell.row}, ${cell.col}) channel ${cell.channel}`;
+}
+
+function channelOf(stage, cell, words) {
+  return stage.shape[2] > 1 ? `${words}${cell.channel}` : "";
+}
+
+/** Whether a stage holds the logits: what a last softmax reads. */
+export function leadsToOutput(scene, stage) {
+  const output = scene.output;
+  return output.op.type === "softmax" && output.reads[0] === stage.index;
+}
+
+/** A stage's layer, and what it is of it. */
+export function stageName(stage) {
+  if (stage.op.type === "activation" && stage.name !== stage.layer) return `${stage.layer} ${stage.label}`;
+  return stage.name;
+}
+
+export function shapeText(stage) {
+  const [height, width, channels] = stage.shape;
+  return stage.vector || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
+}

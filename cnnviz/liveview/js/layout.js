@@ -1,0 +1,76 @@
+// Where each column and each map of the overview goes.
+
+import { isVector } from "./scene.js";
+
+const GAP = { map: 3, column: 9, group: 20 };
+const HEAD = 70;
+const TALL = 470;
+const NARROWEST = 92;
+
+/**
+ * Columns in topological order, a heading over each run of columns that belong together (a layer, its
+ * activation, its normalisation).
+ *
+ * Returns {groups, columns, rects, width, height}; `zoom` is the pixels of a cell of the largest map.
+ */
+export function layOut(scene, shown, zoom) {
+  const largest = Math.max(...shown.map((s) => Math.max(...scene.stages[s].shape.slice(0, 2))));
+  const target = Math.min(120, Math.max(24, Math.min(26, largest) * zoom));
+  const groups = [];
+  for (const s of shown) {
+    const last = groups[groups.length - 1];
+    if (last && follows(scene, s, last[last.length - 1])) last.push(s);
+    else groups.push([s]);
+  }
+  const columns = [];
+  const rects = [];
+  const heads = [];
+  let x = 0;
+  let height = 0;
+  for (const group of groups) {
+    const start = x;
+    for (const s of group) {
+      const column = columnOf(scene.stages[s], target);
+      columns.push({ stage: s, x, y: HEAD, width: column.width, height: column.height });
+      for (const rect of column.rects) rects.push({ ...rect, stage: s, x: x + rect.x + 1, y: HEAD + rect.y + 1 });
+      x += column.width + GAP.column;
+      height = Math.max(height, column.height);
+    }
+    x = Math.max(x - GAP.column, start + NARROWEST);
+    heads.push({ stages: group, x: start, width: x - start });
+    x += GAP.group;
+  }
+  return { heads, columns, rects, width: Math.max(0, x - GAP.group) + 2, height: HEAD + height + 20 };
+}
+
+/** Whether a stage only finishes what the one before it began, at the same shape. */
+function follows(scene, s, before) {
+  const stage = scene.stages[s];
+  const { shape } = scene.stages[before];
+  return (
+    stage.reads.length === 1 &&
+    stage.reads[0] === before &&
+    ["activation", "affine", "softmax"].includes(stage.op.type) &&
+    stage.shape.every((n, i) => n === shape[i])
+  );
+}
+
+function columnOf(stage, target) {
+  const [rows, cols, channels] = stage.shape;
+  const vector = isVector(stage);
+  const longest = Math.max(rows, cols);
+  // Whole pixels for a cell, so that no cell is drawn wider than its neighbour.
+  const cell = vector ? Math.min(22, target) : longest > target ? target / longest : Math.round(target / longest);
+  const [width, height] = [cols * cell, rows * cell];
+  const fit = Math.max(1, Math.floor((TALL + GAP.map) / (height + GAP.map)));
+  const across = Math.ceil(channels / fit);
+  const down = Math.ceil(channels / across);
+  const rects = [];
+  for (let k = 0; k < channels; k++) {
+    const column = k % across;
+    const row = Math.floor(k / across);
+    const place = { x: column * (width + GAP.map), y: row * (height + GAP.map) };
+    rects.push({ channel: k, ...place, width, height, rows, cols });
+  }
+  return { rects, width: across * (width + GAP.map) - GAP.map, height: down * (height + GAP.map) - GAP.map };
+}

@@ -1,0 +1,290 @@
+// The picture of the network: the image at the left, a column of maps for each stage, the prediction.
+
+import { escapeHtml, number, percent, shapeText, stageName } from "./format.js";
+import { layOut } from "./layout.js";
+import { isVector } from "./scene.js";
+import { Surface } from "./surface.js";
+
+const MOST_BARS = 20;
+
+export class Overview {
+  constructor(view) {
+    this.view = view;
+    this.area = view.part("stagearea");
+    this.area.innerHTML = `
+      <div class="cv-side cv-in"><div class="cv-sidehead"></div><div class="cv-map"></div></div>
+      <div class="cv-scroll"><div class="cv-strip"></div></div>
+      <div class="cv-side cv-outs"><div class="cv-sidehead"></div><div class="cv-bars"></div></div>`;
+    this.input = new Surface(this.area.querySelector(".cv-in .cv-map"));
+    this.strip = this.area.querySelector(".cv-strip");
+    this.scroll = this.area.querySelector(".cv-scroll");
+    this.maps = new Surface(this.strip);
+    for (const surface of [this.input, this.maps]) this.answer(surface);
+    this.scroll.addEventListener("scroll", () => this.view.tooltip.hide(), { passive: true });
+    this.area.addEventListener("focusin", (event) => this.focused(event));
+    this.area.addEventListener("focusout", () => this.unfocused());
+    this.bars = this.area.querySelector(".cv-bars");
+    this.listenToBars();
+  }
+
+  get firstShown() {
+    return this.shown[0] ?? 0;
+  }
+
+  rebuild() {
+    this.laidOut = null;
+  }
+
+  resized() {
+    const side = this.sideSize();
+    if (side !== this.side) {
+      this.rebuild();
+      this.view.show();
+    }
+  }
+
+  sideSize() {
+    const width = this.view.root.clientWidth;
+    return width < 560 ? 84 : width < 1500 ? 140 : 168;
+  }
+
+  layOut() {
+    const { scene, zoom } = this.view;
+    if (this.laidOut === scene.header.model.name + zoom) return;
+    this.laidOut = scene.header.model.name + zoom;
+    this.side = this.sideSize();
+    const { stages } = scene;
+    const { output } = scene;
+    this.hasBars = isVector(output) && output.shape[2] <= MOST_BARS;
+    this.shown = stages
+      .map((stage) => stage.index)
+      .filter((s) => s !== 0 && !(this.hasBars && s === output.index));
+    this.placeInput(stages[0]);
+    const layout = layOut(scene, this.shown, zoom);
+    this.strip.querySelectorAll(".cv-head, .cv-col, .cv-limit").forEach((element) => element.remove());
+    this.strip.style.width = `${layout.width}px`;
+    this.strip.style.height = `${layout.height}px`;
+    this.maps.place(layout.rects, layout.width, layout.height);
+    this.writeHeads(layout);
+    this.writeBars();
+    this.painted = false;
+  }
+
+  placeInput(stage) {
+    const [rows, cols, channels] = stage.shape;
+    const cell = Math.max(1, Math.floor(this.side / Math.max(rows, cols)));
+    const rects = Array.from({ length: channels }, (_, channel) => ({
+      stage: stage.index,
+      channel,
+      x: 2,
+      y: 2 + channel * (rows * cell + 4),
+      width: cols * cell,
+      height: rows * cell,
+      rows,
+      cols,
+    }));
+    this.input.place(rects, cols * cell + 4, channels * (rows * cell + 4));
+    this.area.querySelector(".cv-in .cv-sidehead").innerHTML = this.headOf([stage.index], "input");
+  }
+
+  headOf(group, fallback) {
+    const { scene } = this.view;
+    const stages = group.map((s) => scene.stages[s]);
+    const [first] = stages;
+    const params = stages.filter((stage) => stage.params).map((stage) => stage.params.toLocaleString("en-GB"));
+    const facts = `${shapeText(first)} · RF ${first.rf}`;
+    const count = params.length ? `${params.join(" + ")} parameters` : "no parameters";
+    const far = first.reads.length > 1 || (first.reads.length === 1 && first.reads[0] !== first.index - 1);
+    const from = far ? `reads ${first.reads.map((s) => stageName(scene.stages[s])).join(", ")}` : "";
+    const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
+    const notes = [from, first.shared ? `shares the weights of ${first.shared}` : ""].filter(Boolean).join("; ");
+    const title = [first.layer ?? fallback, facts, count, notes, hidden].filter(Boolean).join("\n");
+    return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b><span>${facts}</span><span>${
+      notes ? escapeHtml(notes) : count
+    }</span>${this.buttons(stages)}`;
+  }
+
+  buttons(stages) {
+    if (stages[0].op.type !== "input") return "";
+    return this.button(stages[0]);
+  }
+
+  button(stage) {
+    const sees = stage.op.type === "input" ? "" : `, receptive field ${stage.rf}`;
+    const name = `${stageName(stage)}, ${stage.label}, ${shapeText(stage)}${sees}`;
+    return `<button type="button" class="cv-col" data-stage="${stage.index}" aria-label="${escapeHtml(name)}"
+      aria-describedby="cv-keys">${escapeHtml(stage.label)}</button>`;
+  }
+
+  writeHeads({ heads, columns }) {
+    const { scene } = this.view;
+    const parts = heads.map(
+      ({ stages, x, width }) =>
+        `<div class="cv-head" style="left:${x}px;width:${width}px">${this.headOf(stages)}</div>`,
+    );
+    for (const { stage, x, y, width, height } of columns) {
+      const wide = Math.max(width, 30);
+      parts.push(
+        this.button(scene.stages[stage]).replace("<button", `<button style="left:${x}px;width:${wide}px"`),
+        `<span class="cv-limit" data-limit="${stage}" style="left:${x}px;top:${y + height + 3}px"></span>`,
+      );
+    }
+    this.strip.insertAdjacentHTML("beforeend", parts.join(""));
+  }
+
+  /** Redraw the maps of these stages. */
+  draw(painted) {
+    const { view } = this;
+    const stages = this.painted ? painted : null;
+    const frame = view.colours.around.line;
+    for (const surface of [this.input, this.maps]) surface.draw(view.pictures.at, frame, stages);
+    this.painted = true;
+    this.strip.querySelectorAll(".cv-limit").forEach((element) => {
+      const s = Number(element.dataset.limit);
+      const { kind, limit } = view.scales.of(s, 0, view.range);
+      element.textContent = view.range === "map" ? "" : `${kind === "signed" ? "±" : "0–"}${number(limit, 2)}`;
+    });
+    this.drawBars();
+  }
+
+  mark(marks, styles) {
+    for (const surface of [this.input, this.maps]) {
+      surface.clear();
+      surface.mark(marks, styles);
+    }
+    if (!this.hasBars) return;
+    const s = this.view.scene.output.index;
+    const mark = marks.filter((candidate) => candidate.stage === s);
+    [...this.bars.children].forEach((row, channel) => {
+      const styles = mark.filter(({ channels }) => !channels || channels[channel]).map(({ style }) => style);
+      row.dataset.mark = styles.includes("cell") ? "cell" : (styles[0] ?? "");
+    });
+  }
+
+  // The prediction ----------------------------------------------------------------------------------
+
+  writeBars() {
+    const side = this.area.querySelector(".cv-outs");
+    side.hidden = !this.hasBars;
+    if (!this.hasBars) return;
+    const { output, classes } = this.view.scene;
+    const head = this.headOf([output.index]);
+    side.querySelector(".cv-sidehead").innerHTML = head + this.button(output);
+    this.bars.innerHTML = Array.from(
+      { length: output.shape[2] },
+      (_, k) => `<button type="button" tabindex="-1" class="cv-barrow" data-channel="${k}">
+        <span class="cv-class">${escapeHtml(classes[k] ?? k)}</span><span class="cv-track"><i></i><u hidden></u></span>
+        <span class="cv-share"></span></button>`,
+    ).join("");
+  }
+
+  drawBars() {
+    if (!this.hasBars) return;
+    const { view } = this;
+    const { output } = view.scene;
+    const values = view.values[output.index];
+    const scale = view.scales.of(output.index, 0, "layer");
+    const shares = output.op.type === "softmax" && !output.op.log;
+    const best = values.indexOf(Math.max(...values));
+    [...this.bars.children].forEach((row, k) => {
+      const bar = row.querySelector("i");
+      bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
+      bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
+      const text = shares ? percent(values[k]) : number(values[k], 3);
+      row.querySelector(".cv-share").textContent = text;
+      row.classList.toggle("cv-best", k === best);
+      row.setAttribute("aria-label", `${view.scene.classes[k]}: ${text}. Show the receipt`);
+      const before = row.querySelector("u");
+      before.hidden = !view.before;
+      if (view.before) before.style.left = `${100 * Math.min(1, Math.abs(view.before[output.index][k]) / scale.limit)}%`;
+    });
+  }
+
+  listenToBars() {
+    const cellOf = (event) => {
+      const row = event.target.closest(".cv-barrow");
+      if (!row) return null;
+      return { stage: this.view.scene.output.index, row: 0, col: 0, channel: Number(row.dataset.channel) };
+    };
+    this.bars.addEventListener("pointermove", (event) => {
+      const cell = cellOf(event);
+      this.view.look(cell, event.timeStamp, true);
+      if (cell) this.view.tooltip.show(cell, event.clientX, event.clientY);
+    });
+    this.bars.addEventListener("pointerleave", () => this.leave());
+    this.bars.addEventListener("click", (event) => {
+      const cell = cellOf(event);
+      if (cell) this.view.pin(cell);
+    });
+  }
+
+  // The pointer and the keys ------------------------------------------------------------------------
+
+  answer(surface) {
+    const { view } = this;
+    const cellOf = (event) => {
+      const box = surface.base.getBoundingClientRect();
+      return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+    };
+    const canvas = surface.over;
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch") return;
+      const cell = cellOf(event);
+      view.look(cell, event.timeStamp, true);
+      if (cell) view.tooltip.show(cell, event.clientX, event.clientY);
+      else view.tooltip.hide();
+    });
+    canvas.addEventListener("pointerleave", () => this.leave());
+    canvas.addEventListener("click", (event) => {
+      const cell = cellOf(event);
+      if (cell) view.pin(cell);
+      else view.back();
+    });
+  }
+
+  leave() {
+    this.view.tooltip.hide();
+    this.view.look(null);
+  }
+
+  focused(event) {
+    const column = event.target.closest("[data-stage]");
+    if (!column || !column.matches(":focus-visible")) return;
+    const cell = this.view.cursorOf(this.view.scene.stages[Number(column.dataset.stage)]);
+    this.view.look(cell);
+    this.reveal(cell);
+    this.view.tooltip.showAt(cell);
+  }
+
+  unfocused() {
+    this.view.tooltip.hide();
+    this.view.look(null);
+  }
+
+  /** Where a cell is on the screen: its rectangle, or null. */
+  placeOf(cell) {
+    const surface = cell.stage === 0 ? this.input : this.maps;
+    const rect = surface.byStage.get(cell.stage)?.[cell.channel];
+    if (!rect) {
+      const row = this.bars.children[cell.channel];
+      return row?.getBoundingClientRect() ?? null;
+    }
+    const box = surface.base.getBoundingClientRect();
+    const [x, y, w, h] = surface.boxOf(rect, { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col });
+    return new DOMRect(box.left + x, box.top + y, w, h);
+  }
+
+  /** Scroll a cell's column into sight, sideways only. */
+  reveal(cell) {
+    const rect = this.maps.byStage.get(cell.stage)?.[cell.channel];
+    if (!rect) return;
+    const margin = 140;
+    const { scrollLeft, clientWidth } = this.scroll;
+    let left = scrollLeft;
+    if (rect.x - margin < scrollLeft) left = rect.x - margin;
+    else if (rect.x + rect.width + margin > scrollLeft + clientWidth) left = rect.x + rect.width + margin - clientWidth;
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (left !== scrollLeft) this.scroll.scrollTo({ left, behavior: still ? "auto" : "smooth" });
+  }
+}
+

@@ -1,0 +1,27 @@
+// Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
+
+import { View } from "./view.js";
+
+/** Decode base64 without a request: a page on disk may fetch nothing. */
+function decode(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** Show the scene that `holder` carries, in a shadow root of its own. */
+export function showStandalone(holder, { linked }) {
+  const shadow = holder.attachShadow({ mode: "open" });
+  const sheet = document.createElement("style");
+  sheet.textContent = holder.querySelector("script[data-part=style]").textContent;
+  const root = document.createElement("div");
+  shadow.append(sheet, root);
+  const bytes = decode(holder.querySelector("script[data-part=scene]").textContent.trim());
+  const host = { kind: linked ? "file" : "notebook" };
+  if (linked) {
+    host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;
+  }
+  return new View(root, bytes, host);
+}

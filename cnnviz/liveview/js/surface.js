@@ -1,0 +1,187 @@
+// A canvas with maps on it, and one over it for outlines: moving the pointer redraws only the latter.
+
+export class Surface {
+  constructor(host) {
+    this.base = document.createElement("canvas");
+    this.over = document.createElement("canvas");
+    this.base.className = "cv-base";
+    this.over.className = "cv-over";
+    for (const canvas of [this.base, this.over]) canvas.setAttribute("aria-hidden", "true");
+    host.append(this.base, this.over);
+    this.rects = [];
+    this.byStage = new Map();
+    this.marked = false;
+  }
+
+  /** Lay out maps: rectangles {stage, channel, x, y, width, height, rows, cols} in CSS pixels. */
+  place(rects, width, height) {
+    this.rects = rects;
+    this.byStage = new Map();
+    for (const rect of rects) {
+      if (!this.byStage.has(rect.stage)) this.byStage.set(rect.stage, []);
+      this.byStage.get(rect.stage)[rect.channel] = rect;
+    }
+    this.width = Math.ceil(width);
+    this.height = Math.ceil(height);
+    this.ratio = window.devicePixelRatio || 1;
+    for (const canvas of [this.base, this.over]) {
+      canvas.width = Math.round(this.width * this.ratio);
+      canvas.height = Math.round(this.height * this.ratio);
+      canvas.style.width = `${this.width}px`;
+      canvas.style.height = `${this.height}px`;
+    }
+    this.marked = false;
+  }
+
+  /** Draw the maps of some stages, or of all; `pictures(stage, channel)` gives {image, x, y}, `frame` is a colour. */
+  draw(pictures, frame, stages = null) {
+    const context = this.base.getContext("2d");
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.imageSmoothingEnabled = false;
+    for (const rect of this.rects) {
+      if (stages && !stages.has(rect.stage)) continue;
+      const { image, x, y } = pictures(rect.stage, rect.channel);
+      context.fillStyle = frame;
+      context.fillRect(rect.x - 1, rect.y - 1, rect.width + 2, rect.height + 2);
+      context.drawImage(image, x, y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
+    }
+  }
+
+  /** The cell at a point of the canvas, or null. */
+  cellAt(x, y) {
+    for (const rect of this.rects) {
+      const dx = x - rect.x;
+      const dy = y - rect.y;
+      if (dx < 0 || dy < 0 || dx >= rect.width || dy >= rect.height) continue;
+      return {
+        stage: rect.stage,
+        channel: rect.channel,
+        row: Math.min(rect.rows - 1, Math.floor((dy / rect.height) * rect.rows)),
+        col: Math.min(rect.cols - 1, Math.floor((dx / rect.width) * rect.cols)),
+      };
+    }
+    return null;
+  }
+
+  /** The rectangle of a box of cells on one map. */
+  boxOf(rect, { top, bottom, left, right }) {
+    const w = rect.width / rect.cols;
+    const h = rect.height / rect.rows;
+    return [rect.x + left * w, rect.y + top * h, (right - left + 1) * w, (bottom - top + 1) * h];
+  }
+
+  clear() {
+    if (!this.marked) return;
+    const context = this.over.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.over.width, this.over.height);
+    this.marked = false;
+  }
+
+  /**
+   * Outline boxes. A mark is {stage, channels (null is all, else a mask), box, style}; styles are drawn
+   * in their order, each as one path over a halo that keeps it visible on any colour.
+   */
+  mark(marks, styles) {
+    const context = this.over.getContext("2d");
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    for (const [name, style] of Object.entries(styles)) {
+      const path = new Path2D();
+      let any = false;
+      for (const mark of marks) {
+        if (mark.style !== name || !mark.box) continue;
+        const rects = this.byStage.get(mark.stage);
+        if (!rects) continue;
+        rects.forEach((rect, channel) => {
+          if (!rect || (mark.channels && !mark.channels[channel])) return;
+          const [x, y, w, h] = this.boxOf(rect, mark.box);
+          const grow = style.outside;
+          path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
+          any = true;
+        });
+      }
+      if (!any) continue;
+      this.marked = true;
+      if (style.halo) {
+        context.strokeStyle = style.halo;
+        context.lineWidth = style.width + 2;
+        context.stroke(path);
+      }
+      if (style.fill) {
+        context.fillStyle = style.fill;
+        context.fill(path);
+      }
+      context.strokeStyle = style.stroke;
+      context.lineWidth = style.width;
+      context.setLineDash(style.dash ?? []);
+      context.stroke(path);
+      context.setLineDash([]);
+    }
+  }
+}
+
+/** Every stage's maps side by side in one small canvas each, a device pixel for a cell. */
+export class Pictures {
+  constructor(scene, colours) {
+    this.scene = scene;
+    this.colours = colours;
+    this.sheets = scene.stages.map((stage) => {
+      const [height, width, channels] = stage.shape;
+      const across = Math.max(1, Math.min(channels, Math.floor(4096 / width)));
+      const sheet = document.createElement("canvas");
+      sheet.width = across * width;
+      sheet.height = Math.ceil(channels / across) * height;
+      return { sheet, across, key: null };
+    });
+    this.at = this.at.bind(this);
+  }
+
+  /** Paint the stages whose numbers or scales are not those on their sheets; returns which. */
+  paint(values, scales, range) {
+    const painted = new Set();
+    this.scene.stages.forEach((stage, s) => {
+      const sheet = this.sheets[s];
+      const limits = stage.shape[2] > 1 || range !== "map" ? scales.of(s, 0, range) : scales.of(s, 0, "map");
+      const key = [this.colours.theme, range, limits.kind, limits.limit].join();
+      if (sheet.values === values[s] && sheet.key === key) return;
+      this.fill(stage, values[s], sheet, (channel) => scales.of(s, channel, range));
+      sheet.values = values[s];
+      sheet.key = key;
+      painted.add(s);
+    });
+    return painted;
+  }
+
+  fill(stage, values, { sheet, across }, scaleOf) {
+    const [height, width, channels] = stage.shape;
+    const context = sheet.getContext("2d");
+    const image = context.createImageData(sheet.width, sheet.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let k = 0; k < channels; k++) {
+      const { kind, limit } = scaleOf(k);
+      const table = this.colours.table(kind);
+      const steps = table.length - 1;
+      const factor = kind === "signed" ? steps / (2 * limit) : steps / limit;
+      const zero = kind === "signed" ? steps / 2 : 0;
+      const left = (k % across) * width;
+      const top = Math.floor(k / across) * height;
+      for (let r = 0; r < height; r++) {
+        let target = (top + r) * sheet.width + left;
+        let source = r * width * channels + k;
+        for (let c = 0; c < width; c++, target++, source += channels) {
+          let place = Math.round(values[source] * factor + zero);
+          if (!(place > 0)) place = 0;
+          else if (place > steps) place = steps;
+          pixels[target] = table[place];
+        }
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  at(s, channel) {
+    const { sheet, across } = this.sheets[s];
+    const [height, width] = this.scene.stages[s].shape;
+    return { image: sheet, x: (channel % across) * width, y: Math.floor(channel / across) * height };
+  }
+}

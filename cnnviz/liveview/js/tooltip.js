@@ -1,0 +1,103 @@
+// What is under the pointer, enlarged, with its name and number.
+
+import { escapeHtml, number, stageName } from "./format.js";
+import { isVector } from "./scene.js";
+
+const SEEN = 11;
+const CELL = 9;
+
+export class Tooltip {
+  constructor(view) {
+    this.view = view;
+    this.element = view.part("tip");
+    this.element.innerHTML = `<canvas width="${SEEN * CELL * 2}" height="${SEEN * CELL * 2}" aria-hidden="true"></canvas>
+      <div><b></b><span class="cv-where"></span><span class="cv-value"></span><span class="cv-sees"></span></div>`;
+    this.canvas = this.element.querySelector("canvas");
+  }
+
+  /** Beside a point of the window. */
+  show(cell, x, y) {
+    this.write(cell);
+    this.place(x, y);
+  }
+
+  /** Beside the cell itself, for the keys. */
+  showAt(cell) {
+    const place = this.view.overview.placeOf(cell);
+    if (place) this.show(cell, place.right, place.bottom);
+  }
+
+  hide() {
+    this.element.hidden = true;
+  }
+
+  write(cell) {
+    const { view } = this;
+    const stage = view.scene.stages[cell.stage];
+    const value = view.valueOf(cell);
+    const key = [cell.stage, cell.row, cell.col, cell.channel, value].join();
+    if (key === this.written && !this.element.hidden) return;
+    this.written = key;
+    const part = (name) => this.element.querySelector(name);
+    part("b").textContent = stageName(stage);
+    const vector = isVector(stage);
+    const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
+    const channel = stage.shape[2] > 1 ? `, channel ${cell.channel}` : "";
+    part(".cv-where").textContent = vector ? unit : `row ${cell.row}, column ${cell.col}${channel}`;
+    const before = view.before ? view.before[cell.stage][this.indexOf(stage, cell)] : value;
+    const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
+    part(".cv-value").innerHTML = was + escapeHtml(number(value));
+    part(".cv-sees").textContent = view.seenWords(cell);
+    this.canvas.hidden = vector;
+    if (!vector) this.enlarge(cell, stage);
+  }
+
+  indexOf(stage, { row, col, channel }) {
+    return (row * stage.shape[1] + col) * stage.shape[2] + channel;
+  }
+
+  enlarge(cell, stage) {
+    const context = this.canvas.getContext("2d");
+    const { around } = this.view.colours;
+    const { image, x, y } = this.view.pictures.at(cell.stage, cell.channel);
+    const [height, width] = stage.shape;
+    const size = CELL * 2;
+    const half = SEEN >> 1;
+    context.imageSmoothingEnabled = false;
+    context.fillStyle = around.panel;
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    const top = Math.max(0, cell.row - half);
+    const left = Math.max(0, cell.col - half);
+    const bottom = Math.min(height, cell.row + half + 1);
+    const right = Math.min(width, cell.col + half + 1);
+    context.drawImage(
+      image,
+      x + left,
+      y + top,
+      right - left,
+      bottom - top,
+      (left - cell.col + half) * size,
+      (top - cell.row + half) * size,
+      (right - left) * size,
+      (bottom - top) * size,
+    );
+    context.strokeStyle = around.background;
+    context.lineWidth = 6;
+    context.strokeRect(half * size - 1, half * size - 1, size + 2, size + 2);
+    context.strokeStyle = around.ink;
+    context.lineWidth = 3;
+    context.strokeRect(half * size - 1, half * size - 1, size + 2, size + 2);
+  }
+
+  place(x, y) {
+    const { element, view } = this;
+    element.hidden = false;
+    const root = view.root.getBoundingClientRect();
+    this.size ??= { width: 250, height: 116 };
+    const { width, height } = this.size;
+    const right = Math.min(root.right, window.innerWidth);
+    const left = x + 16 + width > right ? Math.max(root.left, Math.min(x - 16 - width, right - width)) : x + 16;
+    const top = y + 18 + height > window.innerHeight ? y - 14 - height : y + 18;
+    element.style.transform = `translate(${Math.round(left - root.left)}px, ${Math.round(top - root.top)}px)`;
+  }
+}

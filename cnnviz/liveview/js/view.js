@@ -1,0 +1,478 @@
+// The live view: what is shown and chosen, and what the pointer and the keys do.
+
+import { feedingChannels, fedUnits, seenBox } from "./cone.js";
+import { Colours, Scales } from "./colour.js";
+import { cellName, number, percent, stageName } from "./format.js";
+import { Overview } from "./overview.js";
+import { ReceiptPanel } from "./receipt_panel.js";
+import { cellIndex, isVector, sameCell, Scene } from "./scene.js";
+import { Pictures } from "./surface.js";
+import { Tooltip } from "./tooltip.js";
+
+const TEMPLATE = `
+<div class="cv-bar">
+  <div class="cv-title"><b class="cv-what"></b> <span class="cv-verdict"></span></div>
+  <div class="cv-controls">
+    <label class="cv-field cv-items" hidden><span>Image</span><select></select></label>
+    <label class="cv-field"><span>Colour scale</span>
+      <select class="cv-range">
+        <option value="map">this map</option>
+        <option value="layer" selected>this layer</option>
+        <option value="network">whole network</option>
+      </select></label>
+    <label class="cv-field"><span>Size</span>
+      <select class="cv-zoom"><option value="1">small</option><option value="2" selected>medium</option>
+      <option value="3">large</option></select></label>
+    <span class="cv-tools"></span>
+  </div>
+</div>
+<div class="cv-stagearea"></div>
+<div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
+<div class="cv-panel"></div>
+<div class="cv-receipt"></div>
+<div class="cv-tip" hidden></div>
+<div class="cv-live" aria-live="polite" role="status"></div>`;
+
+const STYLES = (around) => ({
+  seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
+  fed: { stroke: around.ink, width: 1, outside: 0.5, dash: [2, 2], halo: halo(around, 0.7) },
+  read: { stroke: around.accent, width: 1.75, outside: 1, halo: halo(around, 0.9) },
+  changed: { stroke: around.accent, width: 1, outside: 0, fill: "transparent" },
+  cell: { stroke: around.ink, width: 1.75, outside: 1.25, halo: around.background },
+});
+
+function halo(around, share) {
+  const alpha = Math.round(255 * share).toString(16).padStart(2, "0");
+  return around.background + alpha;
+}
+
+export class View {
+  /** Show a scene in an element; `host` says where this runs and what else it can do. */
+  constructor(root, bytes, host = {}) {
+    const began = performance.now();
+    this.root = root;
+    this.host = host;
+    this.scene = new Scene(bytes);
+    this.colours = new Colours(this.scene.header);
+    this.item = 0;
+    this.range = "layer";
+    this.zoom = 2;
+    this.trail = [];
+    this.hover = null;
+    this.cursors = new Map();
+    this.extensions = [];
+    root.classList.add("cv");
+    root.innerHTML = TEMPLATE;
+    this.part = (name) => root.querySelector(`.cv-${name}`);
+    this.followTheme();
+    this.pictures = new Pictures(this.scene, this.colours);
+    this.overview = new Overview(this);
+    this.tooltip = new Tooltip(this);
+    this.receipt = new ReceiptPanel(this);
+    this.listen();
+    this.restore(host.state);
+    this.show();
+    for (const extend of host.extensions ?? []) this.extensions.push(extend(this));
+    requestAnimationFrame(() => measure("cnnviz:first-draw", began));
+  }
+
+  // What is shown ---------------------------------------------------------------------------------
+
+  get values() {
+    return this.shown ?? this.scene.valuesOf(this.item);
+  }
+
+  /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
+  get active() {
+    return this.hover ?? this.pinned;
+  }
+
+  get pinned() {
+    return this.trail[this.trail.length - 1] ?? null;
+  }
+
+  valueOf(cell) {
+    return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
+  }
+
+  /** Draw everything that differs from what is on the screen. */
+  show() {
+    this.scales = new Scales(this.scene, this.values);
+    this.overview.layOut();
+    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+    this.writeTitle();
+    this.writeItems();
+    this.receipt.show();
+    this.refresh();
+  }
+
+  /** Only the numbers changed: repaint what did, and the receipt. */
+  repaint() {
+    this.scales = new Scales(this.scene, this.values);
+    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+    this.writeTitle();
+    this.receipt.show();
+    this.refresh();
+  }
+
+  /** Take another scene of the same or another network, keeping what is looked at where it can be. */
+  update(bytes, state) {
+    const began = performance.now();
+    const stages = JSON.stringify(this.scene.header.stages);
+    this.scene = new Scene(bytes);
+    this.item = 0;
+    this.shown = null;
+    this.colours.header = this.scene.header;
+    if (JSON.stringify(this.scene.header.stages) !== stages) {
+      this.trail = [];
+      this.hover = null;
+      this.cursors.clear();
+      this.pictures = new Pictures(this.scene, this.colours);
+      this.overview.rebuild();
+      this.restore(state);
+      this.show();
+    } else {
+      this.pictures.scene = this.scene;
+      this.repaint();
+    }
+    for (const extension of this.extensions) extension?.updated?.();
+    requestAnimationFrame(() => measure("cnnviz:update", began));
+  }
+
+  /** Outlines, tooltip, legend and bars for the cell that is looked at. */
+  refresh() {
+    const cell = this.active;
+    this.overview.mark(this.marksOf(cell), STYLES(this.colours.around));
+    this.receipt.mark(cell);
+    this.writeKey(cell);
+  }
+
+  /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
+  marksOf(cell) {
+    const marks = [...(this.extraMarks ?? [])];
+    if (!cell) return marks;
+    const { stages } = this.scene;
+    const one = { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col };
+    const reads = stages[cell.stage].reads;
+    for (const [s, channels] of feedingChannels(this.scene, cell)) {
+      if (s === cell.stage) continue;
+      const box = seenBox(this.scene, cell, stages[s]);
+      if (box) marks.push({ stage: s, channels, box, style: reads.includes(s) ? "read" : "seen" });
+    }
+    for (const s of this.scene.readers[cell.stage]) {
+      const units = fedUnits(this.scene, cell, stages[s]);
+      const channels = new Uint8Array(stages[s].shape[2]);
+      units.channels.forEach((k) => (channels[k] = 1));
+      for (const [top, bottom] of runs(units.rows)) {
+        for (const [left, right] of runs(units.cols)) {
+          marks.push({ stage: s, channels, box: { top, bottom, left, right }, style: "fed" });
+        }
+      }
+    }
+    const channels = new Uint8Array(stages[cell.stage].shape[2]);
+    channels[cell.channel] = 1;
+    marks.push({ stage: cell.stage, channels, box: one, style: "cell" });
+    return marks;
+  }
+
+  /** What a cell sees on the network's first input, in words; "" if nothing. */
+  seenWords(cell) {
+    const input = this.scene.stages.find((stage) => stage.op.type === "input");
+    if (cell.stage === input.index) return "";
+    const box = seenBox(this.scene, cell, input);
+    if (!box || isVector(input)) return "";
+    const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
+    const all = height === input.shape[0] && width === input.shape[1];
+    if (all) return `sees the whole image, ${height}×${width}`;
+    return `sees ${height}×${width} pixels, rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
+  }
+
+  // Choosing --------------------------------------------------------------------------------------
+
+  /** Look at a cell, or at none; `began` is when the pointer moved. */
+  look(cell, began = performance.now(), quiet = false) {
+    if (sameCell(cell, this.hover) || (!cell && !this.hover)) return;
+    this.hover = cell;
+    if (cell) this.cursors.set(cell.stage, cell);
+    this.refresh();
+    if (!quiet) this.announce(cell);
+    if (cell) measure("cnnviz:hover", began);
+  }
+
+  /** Open a cell's receipt: the start of a trail. */
+  pin(cell) {
+    this.walk([cell]);
+  }
+
+  /** Follow a factor to the cell that it came from: one step down. */
+  follow(cell) {
+    if (!sameCell(cell, this.pinned)) this.walk([...this.trail, cell]);
+  }
+
+  /** One level back; true if there was one. */
+  back() {
+    if (this.hover && this.byKeys) {
+      this.byKeys = false;
+    }
+    if (!this.trail.length) return false;
+    this.walk(this.trail.slice(0, -1));
+    return true;
+  }
+
+  walk(trail) {
+    this.trail = trail;
+    this.hover = null;
+    this.tooltip.hide();
+    this.receipt.show();
+    this.refresh();
+    if (this.pinned) {
+      this.overview.reveal(this.pinned);
+      this.cursors.set(this.pinned.stage, this.pinned);
+      this.announce(this.pinned, true);
+    } else {
+      this.say("Receipt closed.");
+    }
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension?.walked?.();
+  }
+
+  pick(item) {
+    const began = performance.now();
+    this.item = item;
+    this.shown = null;
+    this.repaint();
+    this.host.remember?.(this.state());
+    requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
+  }
+
+  // State that a link carries -----------------------------------------------------------------------
+
+  state() {
+    const cells = this.trail.map((cell) =>
+      [this.scene.stages[cell.stage].name, cell.row, cell.col, cell.channel].join("~"),
+    );
+    return { item: this.scene.items[this.item].key, range: this.range, trail: cells.join("!") };
+  }
+
+  restore(state) {
+    if (!state) return;
+    const item = this.scene.items.findIndex(({ key }) => key === state.item);
+    if (item >= 0) this.item = item;
+    if (["map", "layer", "network"].includes(state.range)) this.range = state.range;
+    this.part("range").value = this.range;
+    const trail = [];
+    for (const text of (state.trail ?? "").split("!").filter(Boolean)) {
+      const [name, ...place] = text.split("~");
+      const stage = this.scene.stages.find((candidate) => candidate.name === name);
+      const [row, col, channel] = place.map(Number);
+      const fits = stage && [row, col, channel].every((n, i) => Number.isInteger(n) && n >= 0 && n < stage.shape[i]);
+      if (!fits) break;
+      trail.push({ stage: stage.index, row, col, channel });
+    }
+    this.trail = trail;
+  }
+
+  // Words -----------------------------------------------------------------------------------------
+
+  writeTitle() {
+    const item = this.scene.items[this.item];
+    const { output, classes } = this.scene;
+    const probabilities = this.values[output.index];
+    this.part("what").textContent = this.titleNow ?? item.title;
+    let verdict = "";
+    if (isVector(output) && output.op.type === "softmax" && !output.op.log) {
+      const best = probabilities.indexOf(Math.max(...probabilities));
+      verdict = `predicted ${classes[best]} with ${percent(probabilities[best])}`;
+      if (item.label !== null && !this.titleNow) {
+        const right = item.label === best;
+        verdict += right ? " ✓" : ` ✗ (it is a ${classes[item.label]})`;
+      }
+    }
+    this.part("verdict").textContent = verdict;
+  }
+
+  writeItems() {
+    const field = this.part("items");
+    field.hidden = this.scene.items.length < 2;
+    const select = field.querySelector("select");
+    select.replaceChildren(...this.scene.items.map(({ title }, i) => new Option(title, i, false, i === this.item)));
+  }
+
+  writeKey(cell) {
+    const shown = cell ?? { stage: this.overview.firstShown, channel: 0 };
+    const stage = this.scene.stages[shown.stage];
+    const scale = this.scales.of(shown.stage, shown.channel, this.range);
+    const low = scale.kind === "signed" ? `−${number(scale.limit, 3)}` : "0";
+    const extent = { map: "this map", layer: "this layer", network: "the whole network" }[this.range];
+    const fixed = scale.kind === "ink" || stage.op.type === "softmax";
+    const about = fixed ? stageName(stage) : `${stageName(stage)}, one scale for ${extent}`;
+    const key = [scale.kind, scale.limit, about, this.colours.theme].join();
+    if (key === this.keyShown) return;
+    this.keyShown = key;
+    const high = scale.kind === "signed" ? `+${number(scale.limit, 3)}` : number(scale.limit, 3);
+    this.part("legend").innerHTML =
+      `<span>${low}</span><i style="background:${this.colours.gradient(scale)}"></i><span>${high}</span>` +
+      `<span class="cv-about"></span>`;
+    this.part("about").textContent = about;
+  }
+
+  /** A cell for those who do not see it. */
+  announce(cell, opened = false) {
+    if (!cell) return;
+    const stage = this.scene.stages[cell.stage];
+    const place = isVector(stage)
+      ? cellName(this.scene, cell)
+      : `${stageName(stage)}, row ${cell.row}, column ${cell.col}, channel ${cell.channel}`;
+    const sees = this.seenWords(cell);
+    const words = `${place}: ${number(this.valueOf(cell))}${sees ? `, ${sees}` : ""}.`;
+    this.say(opened ? `Receipt of ${words}` : words);
+  }
+
+  say(words) {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => (this.part("live").textContent = words), 120);
+  }
+
+  // Events ----------------------------------------------------------------------------------------
+
+  listen() {
+    const { root } = this;
+    this.part("range").addEventListener("change", (event) => {
+      this.range = event.target.value;
+      this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+      this.receipt.show();
+      this.refresh();
+      this.host.remember?.(this.state());
+    });
+    this.part("zoom").addEventListener("change", (event) => {
+      this.zoom = Number(event.target.value);
+      this.overview.rebuild();
+      this.show();
+    });
+    this.part("items").querySelector("select").addEventListener("change", (event) => {
+      this.pick(Number(event.target.value));
+    });
+    root.addEventListener("keydown", (event) => this.pressed(event));
+    root.addEventListener("click", (event) => {
+      // Empty space: nothing that answers by itself is under the pointer.
+      if (event.target.closest("button, select, input, label, a, canvas, summary, [data-term], .cv-pad")) return;
+      if (!String(window.getSelection?.() ?? "")) this.back();
+    });
+    this.resizing = new ResizeObserver(() => this.overview.resized());
+    this.resizing.observe(root);
+  }
+
+  pressed(event) {
+    if (event.key === "Escape") {
+      const taken = this.extensions.some((extension) => extension?.escape?.()) || this.back();
+      if (taken) {
+        event.preventDefault();
+        event.stopPropagation();
+      }
+      return;
+    }
+    const column = event.target.closest?.("[data-stage]");
+    if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
+    const stage = this.scene.stages[Number(column.dataset.stage)];
+    const cell = this.cursorOf(stage);
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.pin(cell);
+      return;
+    }
+    const next = moved(cell, event, stage);
+    if (!next) return;
+    event.preventDefault();
+    this.byKeys = true;
+    this.look(next, event.timeStamp);
+    this.overview.reveal(next);
+    this.tooltip.showAt(next);
+  }
+
+  /** Where the keys are on a stage: where they were, else its middle, or the likeliest class. */
+  cursorOf(stage) {
+    if (this.cursors.has(stage.index)) return this.cursors.get(stage.index);
+    const [height, width] = stage.shape;
+    const values = this.values[stage.index];
+    const channel = isVector(stage) ? values.indexOf(Math.max(...values)) : 0;
+    return { stage: stage.index, row: height >> 1, col: width >> 1, channel: Math.max(0, channel) };
+  }
+
+  /** Follow the theme of the page around: its colours say whether it is dark. */
+  followTheme() {
+    const apply = () => {
+      const theme = this.host.theme?.() ?? themeAround(this.root);
+      if (theme === this.colours.theme && this.root.dataset.theme) return;
+      this.colours.theme = theme;
+      this.root.dataset.theme = theme;
+      for (const [name, colour] of Object.entries(this.colours.around)) {
+        this.root.style.setProperty(`--${name}`, colour);
+      }
+      if (this.scales) {
+        this.keyShown = null;
+        this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+        this.receipt.show();
+        this.refresh();
+      }
+    };
+    apply();
+    this.dark = window.matchMedia("(prefers-color-scheme: dark)");
+    this.dark.addEventListener("change", apply);
+    this.themes = new MutationObserver(apply);
+    const watched = { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] };
+    for (const element of [document.documentElement, document.body, document.querySelector(".stApp")]) {
+      if (element) this.themes.observe(element, watched);
+    }
+    this.stopTheme = () => this.dark.removeEventListener("change", apply);
+  }
+
+  destroy() {
+    this.resizing.disconnect();
+    this.themes.disconnect();
+    this.stopTheme();
+    for (const extension of this.extensions) extension?.destroy?.();
+    this.root.replaceChildren();
+  }
+}
+
+/** "dark" or "light", from the first background that is not clear around an element. */
+function themeAround(element) {
+  for (let node = element; node; node = node.parentElement ?? node.getRootNode()?.host ?? null) {
+    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number);
+    if (!colour || colour[3] === 0) continue;
+    return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] < 128 ? "dark" : "light";
+  }
+  return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+function moved(cell, { key, shiftKey }, stage) {
+  const [height, width, channels] = stage.shape;
+  const next = { ...cell };
+  const vector = isVector(stage);
+  const [rowStep, colStep] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [];
+  if (rowStep !== undefined && (vector || shiftKey)) next.channel += rowStep + colStep;
+  else if (rowStep !== undefined) [next.row, next.col] = [cell.row + rowStep, cell.col + colStep];
+  else if (key === "PageDown") next.channel += 1;
+  else if (key === "PageUp") next.channel -= 1;
+  else if (key === "Home") [next.row, next.col] = [0, 0];
+  else if (key === "End") [next.row, next.col] = [height - 1, width - 1];
+  else return null;
+  const clamp = (n, most) => Math.min(Math.max(n, 0), most - 1);
+  return { ...next, row: clamp(next.row, height), col: clamp(next.col, width), channel: clamp(next.channel, channels) };
+}
+
+/** Sorted whole numbers as runs without gaps, [first, last] each. */
+function runs(numbers) {
+  const found = [];
+  for (const n of numbers) {
+    const last = found[found.length - 1];
+    if (last && n === last[1] + 1) last[1] = n;
+    else found.push([n, n]);
+  }
+  return found;
+}
+
+export function measure(name, start) {
+  performance.measure(name, { start, end: performance.now() });
+}
+
