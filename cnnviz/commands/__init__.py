@@ -4,6 +4,6 @@ What a command needs is imported when it runs, so that --help is instant. Bad in
 OSError; `cnnviz.cli` turns it into one line. A new command is a module here and its place in COMMANDS.
 """
 
-from cnnviz.commands import evaluate, explore, info, predict, train, verify
+from cnnviz.commands import bench, evaluate, explore, info, predict, train, verify
 
-COMMANDS = tuple(module.COMMAND for module in (explore, predict, evaluate, verify, train, info))
+COMMANDS = tuple(module.COMMAND for module in (explore, predict, evaluate, verify, train, info, bench))

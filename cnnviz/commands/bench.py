@@ -1,0 +1,40 @@
+"""cnnviz bench: how fast the engine is, beside TensorFlow where it is installed."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from cnnviz.commands.shared import Command, ProgressBar, add_json, print_json
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=int, default=1, metavar="N", help="threads of each engine (default: %(default)s)"
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from cnnviz.benchmark import measure, table
+
+    if args.threads < 1:
+        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    with ProgressBar("measuring") as progress:
+        measured = measure(args.threads, progress=progress)
+    if args.json:
+        print_json(
+            {"threads": args.threads, "rows": [{**asdict(row), "ratio": row.ratio} for row in measured]}
+        )
+    else:
+        print(table(measured))
+    return 0
+
+
+COMMAND = Command(
+    "bench",
+    "time the engine's work, beside TensorFlow's where it is installed",
+    arguments,
+    run,
+    ("cnnviz bench", "cnnviz bench --threads 2 --json"),
+)
