@@ -268,6 +268,9 @@ def exponential(x: Any) -> np.ndarray:
 def softmax(x: Any, axis: int = -1) -> np.ndarray:
     """exp(x) over its sum along an axis: positive numbers that add up to one.
 
+    NaN or inf anywhere along the axis makes all of it NaN (TensorFlow's float32 kernel says 0 for
+    the finite numbers beside them).
+
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5])
     """

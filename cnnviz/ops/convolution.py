@@ -41,6 +41,7 @@ def conv2d(
 
     y[n, i, j, f] = bias[f] + sum over (u, v, c) of
     x[n, i*sh + u*dh - top, j*sw + v*dw - left, c] * kernel[u, v, c, f], with zeros outside x.
+    An infinite weight over such a zero is NaN, as in TensorFlow without oneDNN, which skips padding.
 
     Parameters
     ----------

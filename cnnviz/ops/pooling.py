@@ -2,7 +2,7 @@
 
 Windows are reduced one axis at a time, over strided slices of a block of images: ten times faster than a
 reduction over a sliding-window view, and padding never has to be written into a copy. NaN spreads
-to every window that holds it (NumPy's rule; TensorFlow's CPU max pool skips it).
+to every window that holds it (TensorFlow's CPU max pool skips NaN, and says -3.4e38 instead of -inf).
 """
 
 from __future__ import annotations

@@ -62,11 +62,11 @@ class Accuracy:
         if authority is not None:
             assert authority.dtype == np.float32
             assert authority.shape == exact.shape
-            other = np.abs(authority - exact) - slack
-            assert not authority_too or np.all(other <= allowed), (
-                f"TensorFlow's own {_worst(op, other, allowed)}"
-            )
-            row.tensorflow, row.tensorflow_of_bound = _units(other, bound), _largest(other, limit)
+            other = np.abs(authority - exact)
+            if authority_too:
+                assert np.all(other <= allowed), f"TensorFlow's own {_worst(op, other, allowed)}"
+            row.tensorflow = _units(other - slack, bound)
+            row.tensorflow_of_bound = _largest(other - slack, limit)
         self.rows.setdefault(op, Row()).merge(row)
 
     def merge(self, table: dict[str, dict[str, Any]]) -> None:

@@ -19,8 +19,9 @@ from harness import authority
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import assert_same_specials, numbers, seeds
 
-SLACK = 1e-36
-"""What underflow may add: TensorFlow flushes subnormal numbers to zero."""
+SLACK = 1e-35
+"""What underflow may add: subnormal numbers have few digits, and TensorFlow flushes them to zero.
+silu multiplies such a one, below 2**-126, by up to 130."""
 
 singles = st.floats(-130, 130, width=32)
 slopes = st.floats(-2, 2, width=32)
