@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -69,6 +69,7 @@ def current() -> Current:
 
 def header() -> None:
     """The digit, how to pick another, what the network makes of it, and which network."""
+    st.session_state["pictures"] = 0
     count = len(cached.test_digits()[0])
     with st.container(key="header", horizontal=True, vertical_alignment="bottom", gap="medium"):
         card = st.empty()
@@ -81,23 +82,27 @@ def header() -> None:
                 on_click=lambda: state.put("digit", random.randrange(count)),
                 help="Any of the 10,000 test digits",
             )
-            models = cached.available_models()
-            model = st.session_state["chosen"].get("model", models[0])
-            st.button(
-                "Next mistake",
-                on_click=_go_to_mistake,
-                args=(model, digit),
-                help="The next test digit that this network gets wrong",
-            )
+            mistake = st.empty()
+        models = cached.available_models()
         model = state.option(
             "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
         )
+    mistake.button(
+        "Next mistake",
+        on_click=_go_to_mistake,
+        args=(model, digit),
+        help="The next test digit that this network gets wrong",
+    )
     here = Current(model, digit)
     st.session_state["current"] = here
     card.html(_card(here))
-    for sentence in state.notices():
-        st.warning(sentence, icon=":material/link_off:")
-    st.session_state["notices"] = []
+
+
+def notices(place: Any) -> None:
+    """Say under the header what had to be replaced in the address."""
+    with place.container():
+        for sentence in state.notices():
+            st.warning(sentence)
 
 
 def _go_to_mistake(model: str, digit: int) -> None:
@@ -127,6 +132,15 @@ def _card(here: Current) -> str:
 
 def _data_uri(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
+    """The pages, in parts; their links keep the digit and the network."""
+    with st.sidebar:
+        for part, pages in parts.items():
+            st.caption(part)
+            for page in pages:
+                st.page_link(page, query_params=state.kept("digit", "model"))
 
 
 # Pages ------------------------------------------------------------------------------------------
@@ -190,7 +204,7 @@ def show(
         width = width * share - (16 if share < 1 else 0)
     width = min(width, limit or width)
     svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
-    st.session_state["pictures"] = place = st.session_state.get("pictures", 0) + 1
+    st.session_state["pictures"] = place = st.session_state["pictures"] + 1
     _PICTURE(
         key=f"picture.{place}",
         data={

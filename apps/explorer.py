@@ -35,18 +35,19 @@ PAGES = {
 
 st.set_page_config(page_title="cnnviz", page_icon="🔍", layout="wide")
 st.html(_HERE / "style.css")
-page = st.navigation(
-    {
-        part: [
-            st.Page(_HERE / "pages" / f"{file}.py", title=title, default=file == "overview")
-            for file, title in pages
-        ]
-        for part, pages in PAGES.items()
-    }
-)
+parts = {
+    part: [
+        st.Page(_HERE / "pages" / f"{file}.py", title=title, default=file == "overview")
+        for file, title in pages
+    ]
+    for part, pages in PAGES.items()
+}
+page = st.navigation(parts, position="hidden")
 state.begin()
 chrome.look_around()
-st.session_state["pictures"] = 0
 chrome.header()
+chrome.sidebar(parts)
+notices = st.empty()
 page.run()
+chrome.notices(notices)
 state.finish()

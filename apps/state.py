@@ -1,7 +1,8 @@
-"""The state of the explorer: what is chosen, kept across pages and in the URL.
+"""The state of the explorer is its URL: every choice that is not the default is a query parameter.
 
-Every choice is a query parameter. A parameter that changes outside (a link, Back, Forward) wins over
-what the session holds; one that makes no sense is replaced by a default, and a notice says so.
+A URL that changes from outside (a link, Back, Forward) decides everything anew; a widget that is
+touched changes its own parameter and makes one entry in the browser's history. A parameter that
+makes no sense is replaced by the default, and a notice says so.
 """
 
 from __future__ import annotations
@@ -11,41 +12,67 @@ from typing import Any
 
 import streamlit as st
 
-_CHOSEN, _ASKED, _SHOWN, _WRITTEN, _NOTICES = "chosen", "asked", "shown", "written", "notices"
-_DRAWN, _SETTLED = "drawn", "settled"
+_EXPLICIT = "explicit"
+"""Choices by name that are not the default."""
+_WIDGETS = "widgets"
+"""What each widget showed in the last run, by name."""
+_URL, _OUTSIDE = "url", "outside"
+"""The query that the state belongs to; whether this run took the state from it."""
+_ASKED, _NOTICES = "asked", "notices"
+"""Parameters of a new URL that are not read yet; what had to be replaced in it."""
+_SHOWN, _BEFORE = "shown", "shown before"
+"""This page's parameters, as this run and the last one make them."""
+_SETTLED = "settled"
+"""Widgets that a run has brought to the browser and come to its end."""
+_PUT = "put"
+"""Whether code has chosen something since the last run."""
 
 
 def begin() -> None:
     """Take up what the URL says; to be called first in every run."""
-    st.session_state.setdefault(_CHOSEN, {})
-    written = st.session_state.setdefault(_WRITTEN, {})
-    st.session_state[_NOTICES] = []
-    st.session_state.setdefault(_SETTLED, set())
-    st.session_state[_DRAWN] = set()
-    st.session_state[_ASKED] = {
-        name: value for name, value in st.query_params.to_dict().items() if written.get(name) != value
-    }
-    st.session_state[_SHOWN] = {}
+    session = st.session_state
+    for name, empty in ((_EXPLICIT, {}), (_WIDGETS, {}), (_SETTLED, set()), (_BEFORE, {})):
+        session.setdefault(name, empty)
+    url = st.query_params.to_dict()
+    touched = session.pop(_PUT, False) or any(
+        _key(name) in session and session[_key(name)] != value for name, value in session[_WIDGETS].items()
+    )
+    # A click can come with the URL of the run before, which is no reason to go back to it.
+    session[_OUTSIDE] = url != session.get(_URL) and not touched
+    session[_ASKED] = dict(url) if session[_OUTSIDE] else {}
+    if session[_OUTSIDE]:
+        session[_EXPLICIT], session[_WIDGETS] = {}, {}
+    session[_URL], session[_NOTICES], session[_SHOWN] = url, [], {}
+    session["drawn"] = {}
 
 
 def finish() -> None:
     """Write what this page shows into the URL; to be called last in every run."""
-    shown = st.session_state[_SHOWN]
-    if st.query_params.to_dict() != shown:
+    session = st.session_state
+    shown = session[_SHOWN]
+    if shown != session[_BEFORE] and not session[_OUTSIDE]:
         st.query_params.from_dict(shown)
-    st.session_state[_WRITTEN] = shown
-    st.session_state[_SETTLED] = st.session_state[_DRAWN]
+        session[_URL] = shown
+    session[_BEFORE] = shown
+    session[_WIDGETS] = session["drawn"]
+    session[_SETTLED] = set(session["drawn"])
 
 
 def notices() -> list[str]:
-    """What had to be replaced in the address, one sentence each."""
+    """What had to be replaced in the URL so far, one sentence each."""
     return st.session_state[_NOTICES]
 
 
+def kept(*names: str) -> dict[str, str]:
+    """The parameters that a link to another page carries along."""
+    return {name: st.session_state[_SHOWN][name] for name in names if name in st.session_state[_SHOWN]}
+
+
 def put(name: str, value: Any) -> None:
-    """Choose a value from code: a button, a callback."""
-    st.session_state[_CHOSEN][name] = value
-    st.session_state.pop(_key(name), None)
+    """Choose a value from code: a button's callback."""
+    st.session_state[_EXPLICIT][name] = value
+    st.session_state[_WIDGETS].pop(name, None)
+    st.session_state[_PUT] = True
 
 
 def option(
@@ -56,16 +83,15 @@ def option(
     label: str,
     **arguments: Any,
 ) -> Any:
-    """A choice among options, by a widget such as st.selectbox, st.segmented_control or st.radio.
+    """A choice among options, by a widget such as st.selectbox or st.segmented_control.
 
     In the URL an option is its text. Where there is no choice there is no widget.
     """
-    if len(options) == 1:
-        return _remember(name, options[0])
     texts = {str(value): value for value in options}
-    value = _current(name, default, lambda text: texts[text], lambda v: str(v) in texts)
-    value = texts[str(value)]
-    return _remember(name, _show(name, value, lambda key: widget(label, options, key=key, **arguments)))
+    value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
+    if len(options) > 1:
+        value = _show(name, value, lambda key: widget(label, options, key=key, **arguments))
+    return _remember(name, value, default, str)
 
 
 def integer(
@@ -78,65 +104,65 @@ def integer(
     **arguments: Any,
 ) -> int:
     """A whole number from low to high, by st.number_input or another widget of that kind."""
-
-    def fits(value: Any) -> bool:
-        return isinstance(value, int) and low <= value <= high
-
-    value = _current(name, default, int, fits)
-    if low == high:  # Streamlit's sliders refuse a range of one.
-        return _remember(name, low)
     make = widget or st.number_input
-    return _remember(name, int(_show(name, value, lambda key: make(label, low, high, key=key, **arguments))))
+    value = _current(name, default, int, lambda v: isinstance(v, int) and low <= v <= high)
+    if low < high:
+        value = int(_show(name, value, lambda key: make(label, low, high, key=key, **arguments)))
+    return _remember(name, value, default, str)
 
 
 def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
     """On or off: 1 or 0 in the URL."""
-
-    def read(text: str) -> bool:
-        return {"1": True, "0": False}[text]
-
-    value = _current(name, default, read, lambda v: isinstance(v, bool))
-    picked = _show(name, value, lambda key: st.toggle(label, key=key, **arguments))
-    _remember(name, picked)
-    st.session_state[_SHOWN][name] = str(int(picked))
-    return picked
+    value = _current(name, default, {"1": True, "0": False}.__getitem__, lambda v: isinstance(v, bool))
+    value = _show(name, value, lambda key: st.toggle(label, key=key, **arguments))
+    return _remember(name, value, default, lambda v: str(int(v)))
 
 
 def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable[[Any], bool]) -> Any:
-    """The value to show: what the URL asks for, else the widget's, else what was chosen, else the default."""
-    asked = st.session_state[_ASKED].pop(name, None)
+    """The value to show: what the URL newly asks for, what the widget was set to, or what was chosen."""
+    session = st.session_state
+    asked = session[_ASKED].pop(name, None)
     if asked is not None:
         try:
             value = read(asked)
-            if not fits(value):
-                raise ValueError(asked)
         except (KeyError, ValueError):
-            st.session_state[_NOTICES].append(
-                f"The address asks for {name} “{asked[:40]}”, which there is not here; "
-                f"this is {name} “{default}”."
-            )
-            value = default
-        st.session_state[_key(name)] = value
-        return value
-    for value in (st.session_state.get(_key(name)), st.session_state[_CHOSEN].get(name)):
+            value = None
         if value is not None and fits(value):
             return value
-    return default
+        session[_NOTICES].append(
+            f"The address asks for {name} “{asked[:40]}”, which there is not here; "
+            f"this is {name} “{default}”."
+        )
+        return default
+    widget = session.get(_key(name))
+    if (
+        name in session[_WIDGETS]
+        and widget != session[_WIDGETS][name]
+        and widget is not None
+        and fits(widget)
+    ):
+        return widget
+    chosen = session[_EXPLICIT].get(name, default)
+    return chosen if fits(chosen) else default
 
 
 def _show(name: str, value: Any, make: Callable[[str], Any]) -> Any:
-    key = _key(name)
+    session, key = st.session_state, _key(name)
     # A run that is interrupted may have set a widget that the browser never saw; so until a run has
     # come to its end with the widget in it, the browser is told its value again.
-    if st.session_state.get(key) != value or key not in st.session_state[_SETTLED]:
-        st.session_state[key] = value
-    st.session_state[_DRAWN].add(key)
-    return make(key)
+    if session.get(key) != value or name not in session[_SETTLED]:
+        session[key] = value
+    session["drawn"][name] = make(key)
+    return session["drawn"][name]
 
 
-def _remember(name: str, value: Any) -> Any:
-    st.session_state[_CHOSEN][name] = value
-    st.session_state[_SHOWN][name] = str(value)
+def _remember(name: str, value: Any, default: Any, write: Callable[[Any], str]) -> Any:
+    session = st.session_state
+    if value == default:
+        session[_EXPLICIT].pop(name, None)
+    else:
+        session[_EXPLICIT][name] = value
+        session[_SHOWN][name] = write(value)
     return value
 
 

@@ -1,4 +1,5 @@
 // Tells the app how wide its column is and whether the theme is dark; both decide how figures are drawn.
+// Where the sidebar covers the page, as on a telephone, a link in it closes it.
 
 export default function (component) {
   const { data, parentElement, setStateValue } = component;
@@ -22,8 +23,16 @@ export default function (component) {
   sizes.observe(column);
   const themes = new MutationObserver(tell);
   themes.observe(document.querySelector(".stApp"), { attributes: true });
+  const follow = (event) => {
+    const sidebar = event.target.closest(".stSidebar");
+    if (sidebar && event.target.closest("a") && sidebar.offsetWidth > window.innerWidth / 2) {
+      sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+    }
+  };
+  document.addEventListener("click", follow);
   tell();
   return () => {
+    document.removeEventListener("click", follow);
     sizes.disconnect();
     themes.disconnect();
   };
