@@ -325,8 +325,18 @@ def test_a_path_that_sees_only_padding_counts_for_nothing() -> None:
     assert field.cells(0, 4) == (4,)
 
 
-def test_squeeze_and_excitation_sees_everything() -> None:
-    field = last([Branches([GlobalPool(), Reshape((1, 1, 2))], [], merge="multiply")], (6, 5, 2))
+def test_a_path_that_reads_only_gaps_counts_for_nothing() -> None:
+    # The odd units of this transposed convolution see nothing, and only they are read.
+    gaps = [TransposedConv(1, 2), Conv(1, 2, ((1, 0), (1, 0)))]
+    assert (last(gaps, (3, 3)).size, last(gaps, (3, 3)).box(1, 1)) == ((0, 0), ((0, -1), (0, -1)))
+    field = last([Branches(gaps, [Conv(1, padding=((1, 0), (1, 0)))])], (3, 3))
+    assert line(field) == (1, 1, 1)
+    assert field.aligned
+
+
+@pytest.mark.parametrize("pooled", [[GlobalPool()], [GlobalPool(keepdims=True), Conv(1, filters=2)]])
+def test_squeeze_and_excitation_sees_everything(pooled: list[Any]) -> None:
+    field = last([Branches(pooled, [], merge="multiply")], (6, 5, 2))
     assert field.size == (6, 5)
     assert field.box(2, 2) == ((0, 5), (0, 4))
     assert (field.stride, field.aligned) == ((None, None), False)
@@ -394,6 +404,33 @@ def test_reshape_keeps_what_it_can() -> None:
     assert (other.size, other.stride, other.aligned) == ((1, 1), (None, None), False)
 
 
+@pytest.mark.parametrize("path", [[Conv(3, filters=4)], [Dense(4)]])
+def test_units_made_of_one_position_see_the_same(path: list[Any]) -> None:
+    square = [*path, Reshape((2, 2, 1))]
+    for layers in (square, [Branches(square, [*square, Conv(1, filters=1)])]):
+        field = last(layers, (3, 3))
+        assert line(field) == (3, 0, 0)
+        assert field.center() == (1.0, 1.0)
+        assert field.box(1, 0) == ((0, 2), (0, 2))
+
+
+def test_repeated_units_see_the_same() -> None:
+    field = last([GlobalPool(keepdims=True), Upsample(2)], (4, 6))
+    assert (field.shape[:2], field.stride, field.center()) == ((2, 2), (0, 0), (1.5, 2.5))
+
+
+def test_maps_side_by_side() -> None:
+    """Rows of a map, then rows of its 3x3 convolution: a layer that only a file can hold."""
+    layers = [
+        Layer.from_config("image", "InputLayer", {"batch_shape": (None, 5, 5, 1)}),
+        Layer.from_config("pool", "MaxPooling2D", {"pool_size": (3, 1), "strides": 1}, inputs=("image",)),
+        Layer.from_config("both", "Concatenate", {"axis": 1}, inputs=("image", "pool")),
+    ]
+    field = receptive_field(Network(layers))["both"]
+    assert field.intervals(0).tolist() == [[0, 0], [1, 1], [2, 2], [3, 3], [4, 4], [0, 2], [1, 3], [2, 4]]
+    assert (field.size, field.stride, field.aligned) == ((3, 1), (None, None), False)
+
+
 def test_dense_and_global_pools_see_everything() -> None:
     table = receptive_field([Conv(3, filters=4), GlobalPool(), Dense(3), Reshape((1, 1, 3))], (6, 8))
     for name in ("global_pool", "dense", "reshape"):
@@ -403,8 +440,13 @@ def test_dense_and_global_pools_see_everything() -> None:
         assert field.center() == (2.5, 3.5)
     assert table["dense"].box(unit=2) == ((0, 5), (0, 7))
     assert last([Conv(3), Dense()], (6, 8)).box() == ((0, 5), (0, 7))
+    assert last([TransposedConv(1, 2), GlobalPool()], (3, 3)).size == (3, 3)
     # Everything that feeds it: a stride leaves the last row out.
     assert last([Conv(1, 2), Dense()], (6, 8)).box() == ((0, 4), (0, 6))
+
+
+def test_groups_without_numbers_of_channels() -> None:
+    assert last([Conv(3, groups=2), Conv(3, groups=2, filters=4)], (9, 9)).size == (5, 5)
 
 
 def test_units_that_cannot_be_counted() -> None:

@@ -16,7 +16,7 @@ from cnnviz.layer_kinds import KINDS
 from cnnviz.receptive_fields import ReceptiveField, graph, receptive_field
 from harness import spec_networks
 from harness.authority import keras
-from harness.keras_models import STACKS, sequential, write
+from harness.keras_models import STACKS, policy, sequential, write
 from harness.spec_networks import networks, reach
 
 L = keras.layers
@@ -155,8 +155,9 @@ BUILDERS = {
 @pytest.mark.parametrize("name", BUILDERS)
 def test_networks_from_files(name: str, tmp_path: Path) -> None:
     build, shape = BUILDERS[name]
-    image = keras.Input(shape, name="image")
-    model = _averaging(keras.Model(image, build(image), name=name))
+    with policy("float64"):
+        image = keras.Input(shape, name="image", dtype="float64")
+        model = _averaging(keras.Model(image, build(image), name=name))
     net = cnnviz.load_model(write(model, tmp_path / f"{name}.keras"))
     # A layer that is called once goes by its name, the model's output by the network's.
     tensors = {layer.name: layer.output for layer in model.layers[1:] if len(layer._inbound_nodes) == 1}

@@ -84,7 +84,7 @@ class Graph:
         marks = {node: one_hot(self.nodes[node].shape, place)}
         for i in range(node, origin, -1):
             for source, steps in zip(self.nodes[i].inputs, self.nodes[i].links, strict=True):
-                if i in marks and source >= origin:
+                if i in marks:
                     seen = backward(steps, marks[i])
                     marks[source] = marks[source] | seen if source in marks else seen
         return marks

@@ -1,7 +1,8 @@
 """Generated networks: layer specs, and beside each the TensorFlow function that it stands for.
 
 All weights are positive and every layer is linear (a mean stands for a maximum, a sum for a
-product), so that a cell reaches a unit exactly if the gradient between them is not zero.
+product), so that a cell reaches a unit exactly if the gradient between them is not zero. All is
+float64: TensorFlow's float32 convolution (oneDNN's) is wrong where strides leave one column of outputs.
 """
 
 from __future__ import annotations
@@ -85,11 +86,11 @@ def reach(outputs: Callable[[Any], list[Any]], shape: tuple[int, ...]) -> list[n
 
     Bool arrays (units..., height, width), with a map's (height, width) units or a vector's.
     """
-    sizes = [tuple(y.shape[1:]) for y in outputs(tf.ones((1, *shape)))]
+    sizes = [tuple(y.shape[1:]) for y in outputs(tf.ones((1, *shape), "float64"))]
     places = [size[:-1] or size for size in sizes]
     counts = [int(np.prod(place)) for place in places]
     rng = np.random.default_rng(0)
-    x = tf.constant(rng.uniform(0.5, 1.5, (max(counts, default=1), *shape)).astype(np.float32))
+    x = tf.constant(rng.uniform(0.5, 1.5, (max(counts, default=1), *shape)))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         found = outputs(x)
@@ -97,7 +98,7 @@ def reach(outputs: Callable[[Any], list[Any]], shape: tuple[int, ...]) -> list[n
     for y, size, place, units in zip(found, sizes, places, counts, strict=True):
         # Image n of the batch asks for unit n, with each channel weighted: softmax's sum has no gradient.
         channels = int(np.prod(size)) // units
-        seed = np.zeros((len(x), units, channels), np.float32)
+        seed = np.zeros((len(x), units, channels))
         seed[np.arange(units), np.arange(units)] = rng.uniform(0.5, 1.5, channels)
         gradient = tape.gradient(y, x, seed.reshape(-1, *size)).numpy()[:units]
         reached.append((gradient != 0).any(axis=-1).reshape(*place, *shape[:2]))
@@ -128,7 +129,7 @@ def _layers(draw: Draw, shape: Any, count: int, depth: int) -> tuple[Twin, Any]:
 
 
 def _shape(function: Any, shape: Any) -> Any:
-    x = tf.ones((1, *shape))
+    x = tf.ones((1, *shape), "float64")
     return tuple(Twin([], [function]).outputs(x)[-1].shape[1:])
 
 
@@ -141,7 +142,7 @@ def _sizes(draw: Draw, low: int, high: int) -> tuple[int, int]:
 
 def _weights(draw: Draw, *shape: int) -> np.ndarray:
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
-    return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    return rng.uniform(0.5, 1.5, shape)
 
 
 def _sides(draw: Draw, low: int, high: int) -> Any:
@@ -240,7 +241,7 @@ def _split(draw: Draw, total: int) -> tuple[int, int]:
 def _upsample(draw: Draw, shape: Any, depth: int) -> Any:
     size = _sizes(draw, 1, 3)
     kind = draw(st.sampled_from(["nearest", "bilinear"]))
-    return Upsample(size, kind), L.UpSampling2D(size, interpolation=kind)
+    return Upsample(size, kind), L.UpSampling2D(size, interpolation=kind, dtype="float64")
 
 
 def _zero_pad(draw: Draw, shape: Any, depth: int) -> Any:
