@@ -122,8 +122,8 @@ def batch_norm_affine(
     return scale, shift
 
 
-def check_last_axis(x: np.ndarray, expected: int, source: str) -> None:
+def check_last_axis(x: np.ndarray, expected: int, source: str, name: str = "x") -> None:
     if x.ndim < 1 or x.shape[-1] != expected:
         raise ValueError(
-            f"the last axis of x must have {expected} channels ({source}), got x.shape={x.shape}"
+            f"the last axis of {name} must have {expected} channels ({source}), got {name}.shape={x.shape}"
         )

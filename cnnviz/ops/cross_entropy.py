@@ -1,0 +1,118 @@
+"""Softmax cross-entropy from logits: the loss that classifiers are trained with, and its gradient.
+
+The logarithm of a softmax is taken without forming the softmax, so no probability is too small.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz.ops.activations import log_softmax, softmax
+from cnnviz.ops.arrays import floats, quiet
+from cnnviz.ops.gradient_arguments import check_grad
+
+
+@quiet
+def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") -> np.ndarray:
+    """The cross-entropy of labels and softmax(logits): -log of the probability of the right class.
+
+    Parameters
+    ----------
+    logits
+        (..., classes).
+    labels
+        (...) integers from 0, the right classes; or (..., classes), a probability for each.
+    reduction
+        "none": a loss for each image; "mean": their mean.
+
+    Returns
+    -------
+    array (...), or () for the mean
+        float64 if any argument is, else float32.
+
+    Raises
+    ------
+    ValueError
+        for shapes that do not fit, a class that there is not, an unknown reduction.
+    TypeError
+        for classes that are not integers.
+
+    Examples
+    --------
+    >>> softmax_cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
+    array([0.69314718, 0.69314718])
+    """
+    logits, weights = _arguments(logits, labels, reduction)
+    # 0 * -inf counts as 0: a class that is not wanted may be impossible.
+    terms = np.where(weights == 0, 0, weights * log_softmax(logits))
+    losses = -terms.sum(axis=-1)
+    return np.asarray(losses if reduction == "none" else losses.mean())
+
+
+@quiet
+def softmax_cross_entropy_grad(
+    logits: Any, labels: Any, grad: Any = None, *, reduction: str = "none"
+) -> np.ndarray:
+    """The gradient of `softmax_cross_entropy` with respect to the logits: softmax - labels.
+
+    Parameters
+    ----------
+    logits, labels, reduction
+        As in the forward call.
+    grad
+        The gradient with respect to the result, of its shape; None is ones.
+
+    Returns
+    -------
+    array (..., classes)
+        Exact also for labels that do not add up to 1, for which TensorFlow's is not.
+
+    Raises
+    ------
+    ValueError, TypeError
+        as `softmax_cross_entropy`; for a grad that does not have the result's shape.
+
+    Examples
+    --------
+    >>> softmax_cross_entropy_grad([[0.0, 0.0]], [1])
+    array([[ 0.5, -0.5]])
+    """
+    if grad is None:
+        logits, weights = _arguments(logits, labels, reduction)
+        grad = np.ones(logits.shape[:-1] if reduction == "none" else (), logits.dtype)
+    else:
+        logits, weights = _arguments(logits, labels, reduction)
+        logits, weights, grad = floats(logits, weights, grad, names=("logits", "labels", "grad"))
+        check_grad(grad, logits.shape[:-1] if reduction == "none" else ())
+    if reduction == "mean":
+        grad = grad / np.prod(logits.shape[:-1], dtype=np.intp)
+    total = weights.sum(axis=-1, keepdims=True)
+    return (softmax(logits) * total - weights) * grad[..., np.newaxis]
+
+
+def _arguments(logits: Any, labels: Any, reduction: Any) -> list[np.ndarray]:
+    """logits, and the weight of each class."""
+    if reduction not in ("none", "mean"):
+        raise ValueError(f"reduction must be 'none' or 'mean', got {reduction!r}")
+    (logits,) = floats(logits, names=("logits",))
+    if logits.ndim < 1 or not logits.shape[-1]:
+        raise ValueError(f"logits must be (..., classes), got logits.shape={logits.shape}")
+    (checked,) = floats(labels, names=("labels",))
+    if checked.shape == logits.shape:
+        return floats(logits, labels, names=("logits", "labels"))
+    if checked.shape != logits.shape[:-1]:
+        raise ValueError(
+            f"labels must have shape {logits.shape[:-1]} (classes) or {logits.shape} (probabilities) to go "
+            f"with logits.shape={logits.shape}, got labels.shape={checked.shape}"
+        )
+    classes = np.asarray(labels)
+    if classes.size and classes.dtype.kind not in "iu":
+        raise TypeError(f"classes in labels must be integers, got dtype {classes.dtype}")
+    if classes.size and not 0 <= classes.min() <= classes.max() < logits.shape[-1]:
+        raise ValueError(
+            f"classes in labels must be from 0 to {logits.shape[-1] - 1}, "
+            f"got {classes.min()} to {classes.max()}"
+        )
+    return [logits, np.eye(logits.shape[-1], dtype=logits.dtype)[classes.astype(np.intp)]]

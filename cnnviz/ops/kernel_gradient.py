@@ -1,0 +1,91 @@
+"""The gradient of a convolution with respect to its kernel: the transposed windows times the gradient.
+
+Windows are laid out block by block, as in `im2col`. Each image gives a product of its own and these
+are added up: BLAS is at its best with products of that size, and rounding errors stay smaller.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
+from cnnviz.ops.geometry import Window
+from cnnviz.ops.im2col import FEW_FILTERS, LONG_RUN, SMALL_GEMM
+
+
+def kernel_gradient(
+    x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1
+) -> np.ndarray:
+    """x (N, H, W, C) and grad (N, H_out, W_out, F), checked; kernel_shape is (kh, kw, C // groups, F).
+
+    Every number is a sum of K = N*H_out*W_out products: an error below K*u*sum|x||grad|.
+    """
+    kh, kw, depth, _ = kernel_shape
+    several = kh > 1 and geometry.out != (1, 1)
+    if several and groups == 1 and kw * depth > LONG_RUN:
+        return _by_rows(x, grad, kernel_shape, geometry)
+    return _by_windows(x, grad, kernel_shape, geometry, groups)
+
+
+def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geometry: Window) -> np.ndarray:
+    """Only the width is unrolled; the kernel's rows read the same buffer, each from another row on.
+
+    With a stride s, kernel rows `period` apart read rows whose numbers are the same modulo s; those are
+    put one below the other.
+    """
+    kh, kw, depth, filters = kernel_shape
+    rows, cols = geometry
+    length, period = kw * depth, rows.stride // math.gcd(rows.stride, rows.dilation)
+    total = np.zeros((kh, length, filters), x.dtype)
+    buffers: dict[tuple[int, ...], np.ndarray] = {}
+    for block in blocks(len(x), *geometry.out, _cells(length, filters, geometry, x.itemsize)):
+        count, height, width = block.shape
+        part = block_input(x, geometry, block)
+        n, h, w, c = part.strides
+        shape = *part.shape[:2], width, kw, depth
+        runs = as_strided(part, shape, (n, h, w * cols.stride, w * cols.dilation, c), writeable=False)
+        gradient = grad[block].reshape(count, 1, -1, filters)
+        for u in range(min(kh, period)):
+            down, remainder = divmod(u * rows.dilation, rows.stride)
+            read = runs[:, remainder :: rows.stride]
+            if read.shape not in buffers:
+                buffers[read.shape] = np.empty(read.shape, x.dtype)
+            buffer = buffers[read.shape]
+            np.copyto(buffer, read)
+            n, h, w, _, c = buffer.strides
+            columns = as_strided(
+                buffer[:, down:],
+                (count, len(range(u, kh, period)), length, height * width),
+                (n, h * (period * rows.dilation // rows.stride), c, w),
+                writeable=False,
+            )
+            total[u::period] += (columns @ gradient).sum(axis=0)
+    return total.reshape(kernel_shape)
+
+
+def _by_windows(
+    x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geometry: Window, groups: int
+) -> np.ndarray:
+    """Each window is a row of kh*kw*C/groups numbers; or, where its runs are short, a column."""
+    kh, kw, depth, filters = kernel_shape
+    length, share = kh * kw * depth, filters // groups
+    total = np.zeros((groups, length, share), x.dtype)
+    for block in blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, x.itemsize)):
+        taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
+        taps = taps.reshape(*taps.shape[:5], groups, depth)
+        gradient = grad[block].reshape(-1, groups, share).swapaxes(0, 1)
+        if kw * depth < LONG_RUN:
+            columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
+        else:
+            columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
+        total += columns @ gradient
+    return total.swapaxes(0, 1).reshape(kernel_shape)
+
+
+def _cells(length: int, filters: int, geometry: Window, itemsize: int) -> int:
+    """Output cells in a block: within BLOCK_BYTES; of one image, where filters are few, in SMALL_GEMM."""
+    cells, small = BLOCK_BYTES // (length * itemsize), SMALL_GEMM // (length * filters)
+    return min(cells, small) if filters <= FEW_FILTERS and small < math.prod(geometry.out) else cells
