@@ -117,7 +117,8 @@ def view(
 def fragment(scene: bytes, *, linked: bool) -> str:
     """The view as HTML to be put into a page; `linked` views keep their state in the page's address."""
     name = f"cnnviz-{uuid.uuid4().hex[:12]}"
-    start = f'standalone_module.showStandalone(document.getElementById("{name}"), {{ linked: {str(linked).lower()} }});'
+    options = f"{{ linked: {str(linked).lower()} }}"
+    start = f'standalone_module.showStandalone(document.getElementById("{name}"), {options});'
     parts = {"style": style(), "scene": base64.b64encode(scene).decode()}
     held = "".join(
         f'<script type="text/plain" data-part="{part}">{text}</script>' for part, text in parts.items()

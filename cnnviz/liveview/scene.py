@@ -44,6 +44,60 @@ class Blob:
         return b"".join(self._parts)
 
 
+@dataclass(frozen=True)
+class Fields:
+    """First and last cells that every unit sees of every earlier layer, in compact tables.
+
+    `tables` maps (unit's layer, earlier layer), by their numbers in `layers`, to a table for each axis
+    of the earlier layer: first and last in the last axis, to be broadcast over the units as drawn.
+    """
+
+    layers: tuple[str, ...]
+    labels: Mapping[str, str]
+    tables: Mapping[tuple[int, int], list[np.ndarray]]
+
+    @classmethod
+    def of(cls, net: Network, stages: Sequence[Stage], shapes: Mapping[str, tuple[int, ...]]) -> Fields:
+        """The numbers of `cnnviz.receptive_field`, for every pair of layers that are shown."""
+        names = tuple(dict.fromkeys(stage.layer.name for stage in stages))
+        number = {name: i for i, name in enumerate(names)}
+        sizes = {name: shapes[name] for name in net.inputs}
+        whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
+        tables, labels = {}, {}
+        for earlier in names:
+            seen = whole.wrt(earlier)
+            for name in seen:
+                if name == earlier or name not in number:
+                    continue
+                if earlier in net.inputs:
+                    labels.setdefault(name, seen[name].label.replace(" x ", "×"))
+                bounds = seen[name]._known.bounds(clip=True)
+                pairs = zip(bounds.first, bounds.last, strict=True)
+                tables[number[name], number[earlier]] = [_drawn(first, last) for first, last in pairs]
+        return cls(names, labels, tables)
+
+    def write(self, header: dict[str, Any], blob: Blob) -> None:
+        """Into a scene: [offset, length, dtype, rows, columns, channels] for each table, int16."""
+        header["layers"] = self.layers
+        header["fields"] = {
+            f"{unit},{earlier}": [[*blob.add(table, "<i2"), *table.shape[:-1]] for table in axes]
+            for (unit, earlier), axes in self.tables.items()
+        }
+        for stage in header["stages"]:
+            stage["rf"] = self.labels.get(stage["layer"], "1")
+
+
+def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """First and last cells, int16, of units in their drawn shape; axes of length 1 are the same for all."""
+    ends = np.stack(np.broadcast_arrays(first, last), axis=-1).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    shape = ends.shape[:-1]
+    if len(shape) > 3:
+        # Leading axes are drawn as one, so that all of them must be there or none.
+        full = shape[:-2] if set(shape[:-2]) == {1} else tuple(max(n, 1) for n in shape[:-2])
+        return ends.reshape(int(np.prod(full)), *shape[-2:], 2)
+    return ends.reshape(*shape[:-1], *(1,) * (3 - len(shape)), shape[-1], 2)
+
+
 @dataclass
 class Scene:
     """A network with the numbers of one or more images, ready to be sent.
@@ -55,6 +109,7 @@ class Scene:
     header: dict[str, Any]
     blob: Blob = field(repr=False)
     taken: Taken = field(repr=False)
+    fields: Fields = field(repr=False)
 
     def add(
         self,
@@ -106,6 +161,8 @@ def build_scene(
     title: str = "image",
     label: int | None = None,
     key: str = "",
+    edited: Iterable[str] = (),
+    like: Scene | None = None,
 ) -> Scene:
     """Turn a run into what the browser gets.
 
@@ -117,8 +174,11 @@ def build_scene(
         One image of the run's batch; None takes them all.
     classes
         The names of the outputs; by default their numbers.
-    title, label, key
+    title, label, key, edited
         As for `Scene.add`; titles of several images are numbered.
+    like
+        A scene of a network with the same layers, other weights perhaps: its receptive fields, which
+        take longest, are used again.
 
     Returns
     -------
@@ -163,17 +223,18 @@ def build_scene(
         "recorded": recorded_differences(net),
         "items": [],
     }
-    _add_receptive_fields(header, blob, net, taken.stages, shapes)
-    scene = Scene(net, header, blob, taken)
+    fields = like.fields if like else Fields.of(net, taken.stages, shapes)
+    fields.write(header, blob)
+    scene = Scene(net, header, blob, taken, fields)
     chosen = range(count) if index is None else [index]
     for i in chosen:
         name = title if len(chosen) == 1 else f"{title} {i}"
-        scene.add(run, i, title=name, label=label, key=key or str(i))
+        scene.add(run, i, title=name, label=label, key=key or str(i), edited=edited)
     return scene
 
 
 def recorded_differences(net: Network) -> dict[str, Any]:
-    """What the bundled verification found for a network's file, layer by layer; empty if nothing is recorded."""
+    """What the bundled verification found for a network's file, layer by layer; {} if nothing."""
     from cnnviz.resources import asset
     from cnnviz.verification import read_record
 
@@ -213,53 +274,3 @@ def _stage(stage: Stage, number: int) -> dict[str, Any]:
         "hidden": stage.hidden,
         "exact": stage.exact,
     }
-
-
-# Receptive fields -------------------------------------------------------------------------------
-
-
-def _add_receptive_fields(
-    header: dict[str, Any],
-    blob: Blob,
-    net: Network,
-    stages: Sequence[Stage],
-    shapes: Mapping[str, tuple[int, ...]],
-) -> None:
-    """First and last cells that every unit sees of every earlier layer, as compact tables, int16.
-
-    `fields` maps "unit's layer,earlier layer" (numbers in `layers`) to a table for each axis of the
-    earlier layer: [offset, length, dtype, rows, columns, channels], to be broadcast over the units.
-    """
-    names = list(dict.fromkeys(stage.layer.name for stage in stages))
-    number = {name: i for i, name in enumerate(names)}
-    sizes = {name: shapes[name] for name in net.inputs}
-    whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
-    fields: dict[str, Any] = {}
-    labels: dict[str, str] = {}
-    for earlier in names:
-        table = whole.wrt(earlier)
-        for name in table:
-            if name == earlier or name not in number:
-                continue
-            reached = table[name]
-            if earlier in net.inputs:
-                labels.setdefault(name, reached.label)
-            bounds = reached._known.bounds(clip=True)
-            fields[f"{number[name]},{number[earlier]}"] = [
-                _ends(first, last, blob) for first, last in zip(bounds.first, bounds.last, strict=True)
-            ]
-    header["layers"] = names
-    header["fields"] = fields
-    for stage in header["stages"]:
-        stage["rf"] = labels.get(stage["layer"], "1").replace(" x ", "×")
-
-
-def _ends(first: np.ndarray, last: np.ndarray, blob: Blob) -> list[Any]:
-    both = np.stack(np.broadcast_arrays(first, last), axis=-1)
-    both = both.clip(-(2**15), 2**15 - 1)
-    shape = both.shape[:-1]
-    if len(shape) > 3:
-        full, shape = shape, (int(np.prod(shape[:-2])), *shape[-2:])
-        both = both.reshape(*shape, 2) if np.prod(full) == np.prod(shape) else both
-    drawn = (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1])
-    return [*blob.add(both, "<i2"), *drawn]

@@ -10,6 +10,8 @@ export function number(value, digits = 4) {
   else if (size >= 10 ** (digits - 1)) text = Math.round(value).toLocaleString("en-GB");
   else if (size < 1e-3) text = value.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
   else text = value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+  // A probability just below 1 is not 1.
+  if (size < 1 && Number(text) === 1) text = size > 0.9999995 ? exact(value) : value.toFixed(6);
   return text.replace(/^-/, "−");
 }
 
@@ -22,8 +24,8 @@ export function signed(value, digits = 4) {
 export function beside(value, limit, withSign, digits = 3) {
   const decimals = Math.min(6, Math.max(0, digits - 1 - Math.floor(Math.log10(limit || 1))));
   const text = Math.abs(value).toFixed(decimals);
-  const sign = value < 0 ? "−" : withSign && value > 0 ? "+" : "";
-  return value === 0 ? text : sign + text;
+  const sign = value < 0 ? "−" : withSign ? "+" : "";
+  return Number(text) === 0 ? text : sign + text;
 }
 
 /** All the digits that tell a float32 from its neighbours. */

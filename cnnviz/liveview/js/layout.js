@@ -5,7 +5,7 @@ import { isVector } from "./scene.js";
 const GAP = { map: 3, column: 9, group: 20 };
 const HEAD = 70;
 const TALL = 470;
-const NARROWEST = 92;
+const NARROWEST = 104;
 
 /**
  * Columns in topological order, a heading over each run of columns that belong together (a layer, its
@@ -37,6 +37,7 @@ export function layOut(scene, shown, zoom) {
       height = Math.max(height, column.height);
     }
     x = Math.max(x - GAP.column, start + NARROWEST);
+    columns[columns.length - 1].room = x - columns[columns.length - 1].x;
     heads.push({ stages: group, x: start, width: x - start });
     x += GAP.group;
   }

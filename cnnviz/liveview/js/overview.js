@@ -122,8 +122,8 @@ export class Overview {
       ({ stages, x, width }) =>
         `<div class="cv-head" style="left:${x}px;width:${width}px">${this.headOf(stages)}</div>`,
     );
-    for (const { stage, x, y, width, height } of columns) {
-      const wide = Math.max(width, 30);
+    for (const { stage, x, y, width, height, room } of columns) {
+      const wide = room ?? width;
       parts.push(
         this.button(scene.stages[stage]).replace("<button", `<button style="left:${x}px;width:${wide}px"`),
         `<span class="cv-limit" data-limit="${stage}" style="left:${x}px;top:${y + height + 3}px"></span>`,

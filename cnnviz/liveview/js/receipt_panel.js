@@ -37,7 +37,7 @@ export class ReceiptPanel {
     this.element.querySelector("h3").textContent = this.heading(view.pinned);
     this.enlarge();
     this.listTerms();
-    for (const extension of view.extensions) extension?.receiptShown?.(this);
+    for (const extension of view.extensions) extension.receiptShown?.(this);
   }
 
   /** What to do first, where nothing is pinned. */

@@ -1,5 +1,6 @@
 // Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
 
+import { playing } from "./playing.js";
 import { View } from "./view.js";
 
 /** Decode base64 without a request: a page on disk may fetch nothing. */
@@ -18,7 +19,7 @@ export function showStandalone(holder, { linked }) {
   const root = document.createElement("div");
   shadow.append(sheet, root);
   const bytes = decode(holder.querySelector("script[data-part=scene]").textContent.trim());
-  const host = { kind: linked ? "file" : "notebook" };
+  const host = { kind: linked ? "file" : "notebook", extensions: [playing] };
   if (linked) {
     host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;

@@ -37,7 +37,7 @@ const STYLES = (around) => ({
   seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
   fed: { stroke: around.ink, width: 1, outside: 0.5, dash: [2, 2], halo: halo(around, 0.7) },
   read: { stroke: around.accent, width: 1.75, outside: 1, halo: halo(around, 0.9) },
-  changed: { stroke: around.accent, width: 1, outside: 0, fill: "transparent" },
+  changed: { stroke: around.accent, width: 1, outside: 0.5, dash: [3, 2] },
   cell: { stroke: around.ink, width: 1.75, outside: 1.25, halo: around.background },
 });
 
@@ -72,7 +72,9 @@ export class View {
     this.listen();
     this.restore(host.state);
     this.show();
-    for (const extend of host.extensions ?? []) this.extensions.push(extend(this));
+    this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
+    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run `cnnviz explore`.";
+    if (this.pinned) this.receipt.show();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
 
@@ -135,7 +137,7 @@ export class View {
       this.pictures.scene = this.scene;
       this.repaint();
     }
-    for (const extension of this.extensions) extension?.updated?.();
+    for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
   }
 
@@ -211,9 +213,6 @@ export class View {
 
   /** One level back; true if there was one. */
   back() {
-    if (this.hover && this.byKeys) {
-      this.byKeys = false;
-    }
     if (!this.trail.length) return false;
     this.walk(this.trail.slice(0, -1));
     return true;
@@ -233,7 +232,13 @@ export class View {
       this.say("Receipt closed.");
     }
     this.host.remember?.(this.state());
-    for (const extension of this.extensions) extension?.walked?.();
+    for (const extension of this.extensions) extension.walked?.();
+  }
+
+  /** One panel at a time: the pad, or the sliding window. */
+  openPanel(owner) {
+    if (this.panelOwner !== owner) this.panelOwner?.close();
+    this.panelOwner = owner;
   }
 
   pick(item) {
@@ -364,7 +369,7 @@ export class View {
 
   pressed(event) {
     if (event.key === "Escape") {
-      const taken = this.extensions.some((extension) => extension?.escape?.()) || this.back();
+      const taken = this.extensions.some((extension) => extension.escape?.()) || this.back();
       if (taken) {
         event.preventDefault();
         event.stopPropagation();
@@ -383,7 +388,6 @@ export class View {
     const next = moved(cell, event, stage);
     if (!next) return;
     event.preventDefault();
-    this.byKeys = true;
     this.look(next, event.timeStamp);
     this.overview.reveal(next);
     this.tooltip.showAt(next);
@@ -430,7 +434,7 @@ export class View {
     this.resizing.disconnect();
     this.themes.disconnect();
     this.stopTheme();
-    for (const extension of this.extensions) extension?.destroy?.();
+    for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }
 }

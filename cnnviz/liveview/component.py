@@ -1,0 +1,152 @@
+"""The live view in the explorer: a Streamlit component without an iframe, and Python behind it.
+
+Scenes go down as bytes; what is drawn or changed comes back as the component's state, is computed by
+the engine, and goes down again. Streamlit is imported when a page shows the view.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images import ImageError
+from cnnviz.liveview.assets import script, style
+from cnnviz.liveview.intervention import InterventionError, intervene
+from cnnviz.liveview.scene import Scene, build_scene
+from cnnviz.mnist import prepare_digit
+from cnnviz.network import Network
+
+LARGEST_PAD = 400
+
+
+@lru_cache
+def component() -> Any:
+    """The registered component: called with data=bytes(scene) and a key, it shows the view."""
+    import streamlit as st
+
+    code = f"{script('explorer')}\nexport default explorer_module.showInExplorer;\n"
+    return st.components.v2.component(
+        "cnnviz.live_view", html='<div class="live-view"></div>', css=style(), js=code
+    )
+
+
+def live_view(
+    net: Network,
+    image: np.ndarray,
+    *,
+    title: str,
+    label: int | None = None,
+    key: str = "live",
+    item: str = "",
+    like: Scene | None = None,
+) -> None:
+    """Show the live view of an image on a Streamlit page; reruns for what it asks stay within it.
+
+    Parameters
+    ----------
+    net
+        The network.
+    image
+        One image, as `Network.run` takes it.
+    title, label
+        What the image is called, and its class if that is known.
+    key
+        The component's key on the page.
+    item
+        The image's name in links, a test digit's number.
+    like
+        A scene of the same network, whose receptive fields are used again.
+    """
+    import streamlit as st
+
+    @st.fragment
+    def show() -> None:
+        asked = st.session_state.get(key) or {}
+        scene = answer(net, image, asked, title=title, label=label, item=item, like=like)
+        component()(
+            key=key,
+            data=bytes(scene),
+            on_edits_change=_nothing,
+            on_drawing_change=_nothing,
+            on_compare_change=_nothing,
+        )
+
+    show()
+
+
+def _nothing() -> None:
+    """A callback makes its name part of the component's state."""
+
+
+def answer(
+    net: Network,
+    image: np.ndarray,
+    asked: Mapping[str, Any],
+    *,
+    title: str = "image",
+    label: int | None = None,
+    item: str = "",
+    like: Scene | None = None,
+) -> Scene:
+    """The scene that answers the state of a component.
+
+    Parameters
+    ----------
+    net, image, title, label, item, like
+        As for `live_view`.
+    asked
+        `drawing`: {"side", "pixels" (base64, a byte each, 0 is paper), "version"} in place of the
+        image; `edits`: {"of": model and item, "edits": list}, for `intervene`. What does not fit is
+        answered in the scene's header, under "host", with an error in words.
+
+    Returns
+    -------
+    Scene
+    """
+    host: dict[str, Any] = {"edits": 0}
+    drawing = asked.get("drawing")
+    if drawing:
+        host["drawing"] = {"version": _get(drawing, "version")}
+        try:
+            image, title, label, item = prepare_digit(_raster(drawing)), "your drawing", None, "drawing"
+        except (ImageError, ValueError) as error:
+            host["drawing"]["error"] = str(error)
+    base = {"title": title, "label": label, "key": item, "like": like}
+    wanted = asked.get("edits")
+    name = net.source.stem if net.source else net.name
+    edits = _get(wanted, "edits") if _get(wanted, "of") == f"{name}/{item}" else None
+    if edits:
+        try:
+            run, layers = intervene(net, image, edits)
+            scene = build_scene(run, 0, edited=layers, **base)
+            host["edits"] = len(edits)
+        except InterventionError as error:
+            host["error"] = f"That change cannot be made: {error}."
+            scene = build_scene(net.run(image), 0, **base)
+    else:
+        scene = build_scene(net.run(image), 0, **base)
+    scene.header["host"] = host
+    return scene
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _raster(drawing: Mapping[str, Any]) -> np.ndarray:
+    """The pad as an image (side, side), uint8, 255 where there is ink."""
+    side, pixels = _get(drawing, "side"), _get(drawing, "pixels")
+    if isinstance(side, bool) or not isinstance(side, int) or not 28 <= side <= LARGEST_PAD:
+        raise ValueError(f"the pad's side must be 28 to {LARGEST_PAD} pixels, got {side!r}")
+    try:
+        content = base64.b64decode(pixels, validate=True)
+    except (TypeError, binascii.Error):
+        content = b""
+    if len(content) != side * side:
+        raise ValueError(f"the pad must have {side * side} pixels, got {len(content)}")
+    return np.frombuffer(content, np.uint8).reshape(side, side)

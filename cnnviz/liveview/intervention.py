@@ -1,0 +1,125 @@
+"""Interventions: a channel set to zero, a weight, a bias or a pixel changed, and the run that follows.
+
+What comes from a browser is checked like any input: an edit that does not fit the network is refused
+with a sentence, and nothing of it is applied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.network import Network, Run
+
+MOST = 200
+"""Edits at a time."""
+
+
+class InterventionError(ValueError):
+    """An edit does not fit the network; the message is one sentence for whoever made it."""
+
+
+def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> tuple[Run, frozenset[str]]:
+    """Run a network with some of its numbers changed.
+
+    Parameters
+    ----------
+    net
+        The network; it stays as it is.
+    image
+        One image, as `Network.run` takes it.
+    edits
+        {"kind": "channel", "layer": name, "channel": k} sets a channel of a layer's output to zero;
+        {"kind": "weight", "name": "conv2d/kernel", "index": flat index, "value": v} changes one weight
+        or bias; {"kind": "pixel", "row": r, "col": c, "channel": k, "value": v} one prepared pixel.
+
+    Returns
+    -------
+    (Run, layers)
+        `layers` are those whose output was set by hand.
+
+    Raises
+    ------
+    InterventionError
+        (a ValueError) for an edit that does not fit the network.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> edit = {"kind": "channel", "layer": "conv2d", "channel": 3}
+    >>> run, layers = intervene(cnnviz.load_model("mnist_14k"), np.zeros((28, 28)), [edit])
+    >>> float(np.abs(run["conv2d"][..., 3]).max()), sorted(layers)
+    (0.0, ['conv2d'])
+    """
+    if not isinstance(edits, Sequence) or isinstance(edits, str) or len(edits) > MOST:
+        raise InterventionError(f"edits must be a list of at most {MOST}")
+    weights: dict[str, np.ndarray] = {}
+    silenced: dict[str, list[int]] = {}
+    pixels: list[tuple[tuple[int, ...], float]] = []
+    for edit in edits:
+        kind = edit.get("kind") if isinstance(edit, Mapping) else None
+        if kind == "channel":
+            layer, channel = _channel(net, edit)
+            silenced.setdefault(layer, []).append(channel)
+        elif kind == "weight":
+            _change_weight(net, edit, weights)
+        elif kind == "pixel":
+            pixels.append(_pixel(net, edit))
+        else:
+            raise InterventionError(f"kind must be 'channel', 'weight' or 'pixel', got {kind!r}")
+    changed = net.with_weights(weights) if weights else net
+    if pixels:
+        image = np.array(net.run(image)[net.inputs[0]][0])
+        for place, value in pixels:
+            image[place] = value
+    silence = {layer: _silence(channels) for layer, channels in silenced.items()}
+    return changed.run(image, edits=silence), frozenset(silenced)
+
+
+def _channel(net: Network, edit: Mapping[str, Any]) -> tuple[str, int]:
+    layer = edit.get("layer")
+    if not isinstance(layer, str) or layer not in net:
+        raise InterventionError(f"there is no layer {layer!r}")
+    return layer, _whole(edit, "channel", net[layer].output_shape[-1])
+
+
+def _change_weight(net: Network, edit: Mapping[str, Any], weights: dict[str, np.ndarray]) -> None:
+    name = str(edit.get("name"))
+    layer, _, weight = name.rpartition("/")
+    if layer not in net or weight not in net[layer].weights:
+        raise InterventionError(f"there is no weight {name!r}")
+    if name not in weights:
+        weights[name] = np.array(net[layer].weights[weight])
+    weights[name].flat[_whole(edit, "index", weights[name].size)] = _real(edit)
+
+
+def _pixel(net: Network, edit: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
+    shape = net[net.inputs[0]].output_shape
+    names = ("row", "col", "channel")[: len(shape)] if len(shape) > 1 else ("channel",)
+    place = tuple(_whole(edit, name, size) for name, size in zip(names, shape, strict=True))
+    return place, _real(edit)
+
+
+def _whole(edit: Mapping[str, Any], name: str, size: int | None) -> int:
+    value = edit.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < (size or 2**31):
+        raise InterventionError(f"{name} must be a whole number below {size}, got {value!r}")
+    return value
+
+
+def _real(edit: Mapping[str, Any]) -> float:
+    value = edit.get("value")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(np.float32(value)):
+        raise InterventionError(f"value must be a finite number, got {value!r}")
+    return float(value)
+
+
+def _silence(channels: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
+    def edit(output: np.ndarray) -> np.ndarray:
+        output[..., list(channels)] = 0
+        return output
+
+    return edit

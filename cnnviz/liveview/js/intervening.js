@@ -1,0 +1,202 @@
+// Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
+
+import { cellName, escapeHtml, number, percent, plural } from "./format.js";
+import { isVector } from "./scene.js";
+
+export function intervening(view) {
+  return view.host.ask ? new Intervening(view) : null;
+}
+
+class Intervening {
+  constructor(view) {
+    this.view = view;
+    this.edits = [];
+    this.baseline = view.values;
+    this.of = this.keyOf();
+    this.bar = document.createElement("div");
+    this.bar.className = "cv-edits";
+    view.part("key").after(this.bar);
+    view.editedNote = (stage) =>
+      this.edits.some((edit) => edit.kind === "channel" && edit.layer === stage.layer && stage.part === "output")
+        ? "a channel of this layer is set to 0 by hand"
+        : "";
+    view.receipt.editWeight = (weight, at) => this.open(weightEdit(weight), at);
+  }
+
+  keyOf() {
+    const { header } = this.view.scene;
+    return `${header.model.name}/${header.items[0].key}`;
+  }
+
+  // Asking ------------------------------------------------------------------------------------------
+
+  apply(edit) {
+    const same = (other) => JSON.stringify({ ...other, value: 0 }) === JSON.stringify({ ...edit, value: 0 });
+    this.edits = [...this.edits.filter((other) => !same(other)), edit];
+    this.send();
+  }
+
+  reset() {
+    this.edits = [];
+    this.send();
+  }
+
+  send() {
+    this.asked = performance.now();
+    this.bar.dataset.busy = "1";
+    this.view.host.ask("edits", { of: this.of, edits: this.edits });
+  }
+
+  /** Python answered, or another digit came. */
+  updated() {
+    const { view } = this;
+    const answer = view.scene.header.host ?? {};
+    delete this.bar.dataset.busy;
+    if (this.keyOf() !== this.of) {
+      this.of = this.keyOf();
+      this.edits = [];
+    }
+    const applied = answer.edits ?? 0;
+    if (!applied) this.baseline = view.values;
+    view.before = applied ? this.baseline : null;
+    view.extraMarks = applied ? this.changedMarks() : [];
+    if (this.asked) {
+      performance.measure("cnnviz:intervene", { start: this.asked, end: performance.now() });
+      this.asked = null;
+    }
+    this.write(answer.error);
+    view.overview.drawBars();
+    view.refresh();
+  }
+
+  /** On every map, the box around the cells that are not what they were. */
+  changedMarks() {
+    const { scene, values } = this.view;
+    const marks = [];
+    for (const stage of scene.stages) {
+      const [height, width, channels] = stage.shape;
+      const [now, was] = [values[stage.index], this.baseline[stage.index]];
+      const boxes = Array.from({ length: channels }, () => null);
+      for (let n = 0; n < now.length; n++) {
+        if (now[n] === was[n]) continue;
+        const k = n % channels;
+        const pixel = Math.floor(n / channels);
+        const [row, col] = [Math.floor(pixel / width), pixel % width];
+        const box = (boxes[k] ??= { top: height, bottom: -1, left: width, right: -1 });
+        box.top = Math.min(box.top, row);
+        box.bottom = Math.max(box.bottom, row);
+        box.left = Math.min(box.left, col);
+        box.right = Math.max(box.right, col);
+      }
+      boxes.forEach((box, k) => {
+        if (!box) return;
+        const mask = new Uint8Array(channels);
+        mask[k] = 1;
+        marks.push({ stage: stage.index, channels: mask, box, style: "changed" });
+      });
+    }
+    return marks;
+  }
+
+  write(error) {
+    const { view } = this;
+    if (!this.edits.length && !error) {
+      this.bar.replaceChildren();
+      return;
+    }
+    const { output, classes } = view.scene;
+    const shares = isVector(output) && output.op.type === "softmax";
+    const verdict = (values) => {
+      const best = values.indexOf(Math.max(...values));
+      return shares ? `${classes[best]}, ${percent(values[best])}` : number(values[best]);
+    };
+    const was = verdict(this.baseline[output.index]);
+    const now = verdict(view.values[output.index]);
+    const changed = new Set((view.extraMarks ?? []).map((mark) => mark.stage)).size;
+    const words = error ? escapeHtml(error) : `before <b>${was}</b>, now <b>${now}</b>; ${plural(changed, "column")} changed`;
+    this.bar.innerHTML = `<span>${plural(this.edits.length, "change")} by hand: ${escapeHtml(
+      this.edits.map((edit) => edit.words).join("; "),
+    )}</span> <span role="status">${words}</span>
+      <button type="button" class="cv-button cv-reset">Reset</button>`;
+    this.bar.querySelector(".cv-reset").onclick = () => this.reset();
+  }
+
+  // The receipt's handles ---------------------------------------------------------------------------
+
+  receiptShown(panel) {
+    const { view } = this;
+    const cell = view.pinned;
+    const stage = view.scene.stages[cell.stage];
+    const actions = panel.element.querySelector(".cv-ractions");
+    const add = (text, run) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "cv-button";
+      button.textContent = text;
+      button.onclick = () => run(button);
+      actions.append(button);
+    };
+    if (stage.op.type === "input") {
+      add("Change this pixel", (at) => this.open(pixelEdit(view, cell), at));
+      return;
+    }
+    add(`Zero channel ${cell.channel}`, () =>
+      this.apply({ kind: "channel", layer: stage.layer, channel: cell.channel, words: `${stage.layer} channel ${cell.channel} = 0` }),
+    );
+    const weighted = panel.steps[0];
+    if (weighted.type !== "weighted") return;
+    if (weighted.bias) add("Change the bias", (at) => this.open(weightEdit(weighted.bias), at));
+    const hint = panel.element.querySelector(".cv-readout");
+    hint.textContent += " Click a kernel cell to change it.";
+    panel.element.querySelectorAll('[data-role="w"]').forEach((element) => element.classList.add("cv-editable"));
+  }
+
+  /** A small form beside what is edited. */
+  open(edit, at) {
+    this.shut();
+    const form = document.createElement("form");
+    form.className = "cv-form";
+    form.innerHTML = `<label>${escapeHtml(edit.label)} <input class="cv-entry" type="number" step="any"
+      value="${Number(edit.value.toPrecision(6))}" ${edit.bounds ?? ""}></label>
+      <button class="cv-button">Set</button><button type="button" class="cv-button" data-shut>Cancel</button>`;
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const value = form.querySelector("input").valueAsNumber;
+      this.shut();
+      if (Number.isFinite(value)) this.apply({ ...edit.edit, value, words: `${edit.label} = ${number(value)}` });
+    };
+    form.querySelector("[data-shut]").onclick = () => this.shut();
+    this.form = form;
+    this.opener = at;
+    (at.closest(".cv-card, .cv-rhead") ?? this.bar).append(form);
+    form.querySelector("input").select();
+    return true;
+  }
+
+  shut() {
+    this.form?.remove();
+    this.form = null;
+  }
+
+  walked() {
+    this.shut();
+  }
+
+  escape() {
+    if (!this.form?.isConnected) return false;
+    this.shut();
+    this.opener?.focus?.();
+    return true;
+  }
+}
+
+function weightEdit({ name, index, value }) {
+  return { label: `${name} [${index}]`, value, edit: { kind: "weight", name, index } };
+}
+
+function pixelEdit(view, cell) {
+  const value = view.valueOf(cell);
+  const edit = { kind: "pixel", row: cell.row, col: cell.col, channel: cell.channel };
+  return { label: cellName(view.scene, cell), value, edit, bounds: 'min="0" max="1"' };
+}
+
