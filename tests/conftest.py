@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from harness.accuracy import Accuracy
 
-for profile, examples in (("default", 200), ("thorough", 4000)):
+for profile, examples in (("default", 200), ("thorough", 2000)):
     settings.register_profile(
         profile,
         max_examples=examples,
