@@ -2,7 +2,7 @@
 
 Borders are ignored: maps go on without end, as in the definition of Araujo, Norris and Sim,
 "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019), whose recurrences
-these are. Transposed convolutions, which the paper leaves out, make the functions periodic.
+these are. Transposed convolutions repeat a few functions in turn, one for each phase.
 """
 
 from __future__ import annotations

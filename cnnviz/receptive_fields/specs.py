@@ -98,8 +98,6 @@ class LastAxis(Spec):
 
     units: int | None = None
 
-    default_name: ClassVar[str] = "dense"
-
     def links(self, *shapes: Shape) -> list[Steps]:
         (shape,) = shapes
         return [mix(shape, -1, self.units)]
@@ -189,8 +187,6 @@ class Identity(Spec):
 class Merge(Spec):
     """Branches joined cell by cell: a sum, product, mean or maximum; shapes broadcast as in Keras."""
 
-    default_name: ClassVar[str] = "add"
-
     def links(self, *shapes: Shape) -> list[Steps]:
         rank = max(map(len, shapes))
         full = [(1,) * (rank - len(shape)) + shape for shape in shapes]
@@ -213,8 +209,6 @@ class Concatenate(Spec):
     """Branches side by side along an axis, counted without the batch; the last is the channels'."""
 
     axis: int = -1
-
-    default_name: ClassVar[str] = "concatenate"
 
     def links(self, *shapes: Shape) -> list[Steps]:
         rank = len(shapes[0])
@@ -258,7 +252,6 @@ class Branches(Spec):
     paths: tuple[tuple[Spec, ...], ...]
     merge: str
 
-    default_name: ClassVar[str] = "add"
     MERGES: ClassVar[tuple[str, ...]] = ("add", "multiply", "average", "maximum", "concatenate")
 
     def __init__(self, *paths: Sequence[Spec], merge: str = "add", name: str | None = None) -> None:
