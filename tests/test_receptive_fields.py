@@ -615,6 +615,7 @@ def test_a_field_on_a_vector() -> None:
     assert field.cells(0, 1) == (0, 1, 2, 3, 4, 5)
     assert field.mask(unit=1).shape == (6,)
     assert table.between("flatten", "flatten").box(unit=4) == ((4, 4),)
+    assert str(receptive_field([Dense(3)], (10,))).splitlines()[-1] == "dense  Dense  3       10    –       –"
 
 
 # The table ------------------------------------------------------------------------------------------

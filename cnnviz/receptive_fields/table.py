@@ -234,7 +234,9 @@ _HEADINGS = ("layer", "kind", "output", "size", "stride", "padding", "")
 def _cells(field: ReceptiveField) -> tuple[str, ...]:
     output = " x ".join("?" if size is None else str(size) for size in field.shape)
     numbers = (field.label, pair_text(field.stride), pair_text(field.padding))
-    return (field.name, field.kind, output, *numbers, "" if field.aligned else "misaligned")
+    # A vector has no places that fields could be centred on.
+    remark = "" if field.aligned or len(field.origin_shape) < 3 else "misaligned"
+    return (field.name, field.kind, output, *numbers, remark)
 
 
 def _plain(value: Any) -> Any:
