@@ -43,6 +43,7 @@ def live_view(
     label: int | None = None,
     key: str = "live",
     item: str = "",
+    code: str = "",
     like: Scene | None = None,
 ) -> None:
     """Show the live view of an image on a Streamlit page; reruns for what it asks stay within it.
@@ -59,6 +60,8 @@ def live_view(
         The component's key on the page.
     item
         The image's name in links, a test digit's number.
+    code
+        A Python expression that gives the image, for code to be copied.
     like
         A scene of the same network, whose receptive fields are used again.
     """
@@ -66,8 +69,10 @@ def live_view(
 
     @st.fragment
     def show() -> None:
+        link = st.session_state.setdefault(f"{key}.link", st.query_params.get("view", ""))
         asked = st.session_state.get(key) or {}
-        scene = answer(net, image, asked, title=title, label=label, item=item, like=like)
+        scene = answer(net, image, asked, title=title, label=label, item=item, code=code, like=like)
+        scene.header["host"]["link"] = link
         component()(
             key=key,
             data=bytes(scene),
@@ -91,13 +96,14 @@ def answer(
     title: str = "image",
     label: int | None = None,
     item: str = "",
+    code: str = "",
     like: Scene | None = None,
 ) -> Scene:
     """The scene that answers the state of a component.
 
     Parameters
     ----------
-    net, image, title, label, item, like
+    net, image, title, label, item, code, like
         As for `live_view`.
     asked
         `drawing`: {"side", "pixels" (base64, a byte each, 0 is paper), "version"} in place of the
@@ -113,10 +119,11 @@ def answer(
     if drawing:
         host["drawing"] = {"version": _get(drawing, "version")}
         try:
-            image, title, label, item = prepare_digit(_raster(drawing)), "your drawing", None, "drawing"
+            image = prepare_digit(_raster(drawing))
+            title, label, item, code = "your drawing", None, "drawing", ""
         except (ImageError, ValueError) as error:
             host["drawing"]["error"] = str(error)
-    base = {"title": title, "label": label, "key": item, "like": like}
+    base: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code, "like": like}
     wanted = asked.get("edits")
     name = net.source.stem if net.source else net.name
     edits = _get(wanted, "edits") if _get(wanted, "of") == f"{name}/{item}" else None

@@ -119,6 +119,7 @@ class Scene:
         title: str = "image",
         label: int | None = None,
         key: str = "",
+        code: str = "",
         edited: Iterable[str] = (),
     ) -> None:
         """Take in one image of a run.
@@ -135,6 +136,8 @@ class Scene:
             The class that it really is; None if nobody knows.
         key
             How a link names it: a test digit's number.
+        code
+            A Python expression that gives the image as integers 0..255, for code to be copied.
         edited
             Layers whose output was changed by hand: theirs cannot be derived.
         """
@@ -144,7 +147,7 @@ class Scene:
             changed = stage.part == "output" and stage.layer.name in edited
             if not stage.exact or changed or run.network.dtype != np.float32:
                 tensors[str(number)] = self.blob.add(values_of(stage, run, index))
-        item = {"title": title, "label": label, "key": key, "tensors": tensors}
+        item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
         self.header["items"].append(item)
 
     def __bytes__(self) -> bytes:
@@ -161,6 +164,7 @@ def build_scene(
     title: str = "image",
     label: int | None = None,
     key: str = "",
+    code: str = "",
     edited: Iterable[str] = (),
     like: Scene | None = None,
 ) -> Scene:
@@ -174,7 +178,7 @@ def build_scene(
         One image of the run's batch; None takes them all.
     classes
         The names of the outputs; by default their numbers.
-    title, label, key, edited
+    title, label, key, code, edited
         As for `Scene.add`; titles of several images are numbered.
     like
         A scene of a network with the same layers, other weights perhaps: its receptive fields, which
@@ -229,7 +233,7 @@ def build_scene(
     chosen = range(count) if index is None else [index]
     for i in chosen:
         name = title if len(chosen) == 1 else f"{title} {i}"
-        scene.add(run, i, title=name, label=label, key=key or str(i), edited=edited)
+        scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited)
     return scene
 
 

@@ -1,5 +1,6 @@
 // The live view as a Streamlit component: scenes come from Python, changes and drawings go back.
 
+import { copying } from "./copying.js";
 import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
@@ -23,14 +24,15 @@ export function showInExplorer({ data, parentElement, setStateValue }) {
     kind: "explorer",
     ask: setStateValue,
     theme: () => (app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light"),
-    state: Object.fromEntries(new URLSearchParams(new URL(location.href).searchParams.get("view") ?? "")),
     link: (state) => {
       const address = new URL(location.href);
       address.searchParams.set("view", new URLSearchParams(state).toString());
       return address.href;
     },
-    extensions: [playing, drawing, intervening],
+    extensions: [playing, drawing, intervening, copying],
   };
+  // Python hands on what the address asked for, since it may rewrite the address before this runs.
+  host.stateOf = (header) => Object.fromEntries(new URLSearchParams(header.host?.link ?? ""));
   views.set(root, { view: new View(root, data, host), data });
 }
 

@@ -1,5 +1,374 @@
-// The window slides over its input and fills the map, step by step.
+// The window slides over its input and fills the map, step by step: stride, padding and holes included.
 
-export function playing() {
-  return null;
+import { axisOf, readShape } from "./forward.js";
+import { beside, escapeHtml, number, signed, stageName } from "./format.js";
+import { receiptOf, tapsOf } from "./receipt.js";
+
+const WINDOWED = ["conv", "transposed", "pool"];
+const SIDE = 250;
+
+const PANEL = `
+<div class="cv-play">
+  <div class="cv-playbar">
+    <label class="cv-field"><span>Layer</span><select data-pick="stage"></select></label>
+    <label class="cv-field"><span>Input channel</span><select data-pick="from"></select></label>
+    <label class="cv-field"><span>Output channel</span><select data-pick="to"></select></label>
+    <button type="button" class="cv-button" data-do="run"></button>
+    <label class="cv-field"><span>Speed</span><select data-pick="speed"><option value="4">4 a second</option>
+      <option value="16">16 a second</option><option value="60">60 a second</option></select></label>
+    <button type="button" class="cv-button" data-do="close">Close</button>
+  </div>
+  <label class="cv-scrub"><span class="cv-stepname"></span><input type="range" min="0" value="0" aria-label="Step"></label>
+  <div class="cv-slides">
+    <figure><canvas class="cv-slide-in" role="img"></canvas><figcaption></figcaption></figure>
+    <figure><canvas class="cv-slide-kernel" role="img"></canvas><figcaption></figcaption></figure>
+    <figure><canvas class="cv-slide-out" role="img"></canvas><figcaption></figcaption></figure>
+    <p class="cv-sliding"></p>
+  </div>
+</div>`;
+
+export function playing(view) {
+  if (!view.scene.stages.some((stage) => WINDOWED.includes(stage.op.type))) return null;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "cv-button cv-openplay";
+  button.textContent = "Play";
+  button.setAttribute("aria-pressed", "false");
+  view.part("tools").append(button);
+  const player = new Player(view, button);
+  button.onclick = () => (player.open ? player.close() : player.show());
+  return player;
+}
+
+class Player {
+  constructor(view, button) {
+    this.view = view;
+    this.button = button;
+    this.open = false;
+    this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
+  }
+
+  show() {
+    const { view } = this;
+    view.openPanel(this);
+    this.open = true;
+    this.button.setAttribute("aria-pressed", "true");
+    this.panel = view.part("panel");
+    this.panel.innerHTML = PANEL;
+    this.find = (selector) => this.panel.querySelector(selector);
+    const stages = view.scene.stages.filter((stage) => WINDOWED.includes(stage.op.type));
+    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), stage.index)));
+    const pinned = view.pinned && this.windowBehind(view.pinned);
+    this.choose(pinned?.stage ?? stages[0].index, pinned?.channel ?? 0, pinned ? pinned.row * this.width(pinned) + pinned.col : 0);
+    this.listen();
+    this.running = !this.still.matches;
+    this.hovering = false;
+    this.writeButton();
+    this.last = performance.now();
+    this.tick = this.tick.bind(this);
+    this.frame = requestAnimationFrame(this.tick);
+  }
+
+  width({ stage }) {
+    return this.view.scene.stages[stage].shape[1];
+  }
+
+  /** The windowed cell that a cell only finishes: its own, through activation and normalisation. */
+  windowBehind(cell) {
+    const { scene } = this.view;
+    let at = cell;
+    while (["activation", "affine"].includes(scene.stages[at.stage].op.type)) {
+      at = { ...at, stage: scene.stages[at.stage].reads[0] };
+    }
+    return WINDOWED.includes(scene.stages[at.stage].op.type) ? at : null;
+  }
+
+  close() {
+    if (!this.open) return;
+    this.open = false;
+    cancelAnimationFrame(this.frame);
+    this.button.setAttribute("aria-pressed", "false");
+    this.panel.replaceChildren();
+    this.button.focus();
+  }
+
+  escape() {
+    if (!this.open || this.view.trail.length) return false;
+    this.close();
+    return true;
+  }
+
+  destroy() {
+    cancelAnimationFrame(this.frame);
+  }
+
+  updated() {
+    if (this.open) this.drawAll();
+  }
+
+  // What is played ----------------------------------------------------------------------------------
+
+  choose(s, channel = 0, step = 0) {
+    const { scene } = this.view;
+    this.stage = scene.stages[s];
+    this.channel = channel;
+    this.step = step;
+    const [, , channels] = readShape(scene, this.stage);
+    const [rows, cols, filters] = this.stage.shape;
+    this.steps = rows * cols;
+    const options = (count) => Array.from({ length: count }, (_, i) => new Option(i, i));
+    const per = this.stage.op.groups ? channels / this.stage.op.groups : channels;
+    this.from = this.stage.op.type === "pool" ? channel : Math.floor(channel / (filters / (channels / per))) * per;
+    this.find("[data-pick=stage]").value = s;
+    this.find("[data-pick=from]").replaceChildren(...options(channels));
+    this.find("[data-pick=from]").disabled = this.stage.op.type === "pool" || per === 1;
+    this.find("[data-pick=to]").replaceChildren(...options(filters));
+    this.find("[data-pick=from]").value = this.from;
+    this.find("[data-pick=to]").value = channel;
+    const scrub = this.find(".cv-scrub input");
+    scrub.max = this.steps - 1;
+    this.drawAll();
+  }
+
+  listen() {
+    const { panel } = this;
+    panel.onchange = (event) => {
+      const pick = event.target.dataset.pick;
+      const value = Number(event.target.value);
+      if (pick === "stage") this.choose(value);
+      if (pick === "to") this.choose(this.stage.index, value, this.step);
+      if (pick === "from") {
+        this.from = value;
+        this.drawAll();
+      }
+    };
+    this.find(".cv-scrub input").oninput = (event) => this.go(Number(event.target.value));
+    panel.onclick = (event) => {
+      const action = event.target.closest("[data-do]")?.dataset.do;
+      if (action === "close") this.close();
+      if (action === "run") {
+        this.running = !this.running;
+        if (this.running && this.step === this.steps - 1) this.go(0);
+        this.writeButton();
+      }
+    };
+    // Under the pointer it waits, so that it can be looked at.
+    for (const figure of panel.querySelectorAll("figure")) {
+      figure.onpointerenter = () => (this.hovering = true);
+      figure.onpointerleave = () => (this.hovering = false);
+    }
+    const out = this.find(".cv-slide-out");
+    out.onclick = (event) => {
+      const box = out.getBoundingClientRect();
+      const [rows, cols] = this.stage.shape;
+      const row = Math.min(rows - 1, Math.floor(((event.clientY - box.top) / box.height) * rows));
+      const col = Math.min(cols - 1, Math.floor(((event.clientX - box.left) / box.width) * cols));
+      this.go(row * cols + col);
+    };
+  }
+
+  writeButton() {
+    this.find("[data-do=run]").textContent = this.running ? "Pause" : "Run";
+  }
+
+  tick(now) {
+    if (!this.open || !this.panel.isConnected) return;
+    this.frame = requestAnimationFrame(this.tick);
+    const wait = 1000 / Number(this.find("[data-pick=speed]").value);
+    if (!this.running || this.hovering) {
+      this.last = now;
+      return;
+    }
+    const due = Math.floor((now - this.last) / wait);
+    if (due < 1) return;
+    this.last += due * wait;
+    const next = Math.min(this.steps - 1, this.step + due);
+    if (next === this.steps - 1) {
+      this.running = false;
+      this.writeButton();
+    }
+    this.go(next);
+  }
+
+  go(step) {
+    const first = step > this.step ? this.step + 1 : 0;
+    if (step < this.step) this.clearOut();
+    this.fillOut(first, step);
+    this.step = step;
+    this.drawStep();
+  }
+
+  // Drawing -----------------------------------------------------------------------------------------
+
+  get cell() {
+    const cols = this.stage.shape[1];
+    return { stage: this.stage.index, row: Math.floor(this.step / cols), col: this.step % cols, channel: this.channel };
+  }
+
+  /** Everything anew: another layer, another channel, other numbers. */
+  drawAll() {
+    const { view, stage } = this;
+    this.scene = view.scene;
+    const [height, width, channels] = readShape(view.scene, stage);
+    const padded = stage.op.type !== "transposed";
+    const [rows, cols] = [axisOf(stage.op.rows), axisOf(stage.op.cols)];
+    this.top = padded ? rows.before : 0;
+    this.left = padded ? cols.before : 0;
+    this.inRows = height + (padded ? rows.before + rows.after : 0);
+    this.inCols = width + (padded ? cols.before + cols.after : 0);
+    const source = view.scene.stages[stage.reads[0]];
+    this.inScale = view.scales.of(source.index, 0, "layer");
+    this.outScale = view.scales.of(stage.index, 0, "layer");
+    const x = view.values[source.index];
+    this.inCell = Math.max(4, Math.floor(SIDE / Math.max(this.inRows, this.inCols)));
+    const canvas = this.find(".cv-slide-in");
+    this.input = sized(document.createElement("canvas"), this.inCols * this.inCell, this.inRows * this.inCell);
+    const context = this.input.getContext("2d");
+    for (let r = 0; r < this.inRows; r++) {
+      for (let c = 0; c < this.inCols; c++) {
+        const [row, col] = [r - this.top, c - this.left];
+        const inside = row >= 0 && col >= 0 && row < height && col < width;
+        if (inside) context.fillStyle = view.colours.css(x[(row * width + col) * channels + this.from], this.inScale);
+        else context.fillStyle = hatch(context, view.colours.around);
+        context.fillRect(c * this.inCell, r * this.inCell, this.inCell, this.inCell);
+      }
+    }
+    sized(canvas, this.input.width / this.ratio(), this.input.height / this.ratio());
+    const [outRows, outCols] = stage.shape;
+    this.outCell = Math.max(4, Math.floor(SIDE / Math.max(outRows, outCols, this.inRows)));
+    sized(this.find(".cv-slide-out"), outCols * this.outCell, outRows * this.outCell);
+    const pads = this.inRows > height || this.inCols > width ? ", padding hatched" : "";
+    this.caption("in", `${stageName(source)}, channel ${this.from}${pads}`);
+    this.caption("out", `${stageName(stage)}, channel ${this.channel}`);
+    this.drawKernel();
+    this.clearOut();
+    this.fillOut(0, this.step);
+    this.drawStep();
+  }
+
+  ratio() {
+    return window.devicePixelRatio || 1;
+  }
+
+  caption(name, words) {
+    const canvas = this.find(`.cv-slide-${name}`);
+    canvas.setAttribute("aria-label", words);
+    canvas.nextElementSibling.textContent = words;
+  }
+
+  drawKernel() {
+    const canvas = this.find(".cv-slide-kernel");
+    const figure = canvas.parentElement;
+    figure.hidden = this.stage.op.type === "pool";
+    if (figure.hidden) return;
+    const group = this.groupOf(receiptOf(this.scene, this.view.values, this.cell));
+    const limit = Math.max(1e-12, ...group.terms.map((term) => Math.abs(term.weight.value)));
+    const scale = { kind: "signed", limit };
+    const size = Math.min(38, Math.floor(150 / group.cols));
+    sized(canvas, group.cols * size, group.rows * size);
+    const context = canvas.getContext("2d");
+    context.font = `10px ${getComputedStyle(this.view.root).fontFamily}`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    group.terms.forEach((term, t) => {
+      const [x, y] = [(t % group.cols) * size, Math.floor(t / group.cols) * size];
+      context.fillStyle = this.view.colours.css(term.weight.value, scale);
+      context.fillRect(x, y, size - 1, size - 1);
+      if (size < 30) return;
+      context.fillStyle = this.view.colours.inkOn(term.weight.value, scale);
+      context.fillText(beside(term.weight.value, limit, true), x + size / 2, y + size / 2);
+    });
+    this.caption("kernel", `kernel ${this.from} → ${this.channel}`);
+  }
+
+  groupOf(receipt) {
+    return receipt.groups.find((group) => group.channel === this.from) ?? receipt.groups[0];
+  }
+
+  clearOut() {
+    const canvas = this.find(".cv-slide-out");
+    const context = canvas.getContext("2d");
+    context.fillStyle = this.view.colours.around.panel;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+  }
+
+  fillOut(first, last) {
+    const [, cols, channels] = this.stage.shape;
+    const values = this.view.values[this.stage.index];
+    const context = this.find(".cv-slide-out").getContext("2d");
+    // The cell before was framed; paint it again without.
+    for (let n = Math.max(0, first - 1); n <= last; n++) {
+      context.fillStyle = this.view.colours.css(values[n * channels + this.channel], this.outScale);
+      context.fillRect((n % cols) * this.outCell, Math.floor(n / cols) * this.outCell, this.outCell, this.outCell);
+    }
+  }
+
+  drawStep() {
+    const { view, stage, cell } = this;
+    const { around } = view.colours;
+    const canvas = this.find(".cv-slide-in");
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.drawImage(this.input, 0, 0);
+    context.setTransform(this.ratio(), 0, 0, this.ratio(), 0, 0);
+    const path = new Path2D();
+    for (const tap of tapsOf(stage, cell)) {
+      if (!Number.isInteger(tap.row) || !Number.isInteger(tap.col)) continue;
+      const [x, y] = [(tap.col + this.left) * this.inCell, (tap.row + this.top) * this.inCell];
+      path.rect(x + 0.5, y + 0.5, this.inCell - 1, this.inCell - 1);
+    }
+    stroke(context, path, around.background, 3);
+    stroke(context, path, around.accent, 1.5);
+    const [, cols] = stage.shape;
+    const out = this.find(".cv-slide-out").getContext("2d");
+    const frame = new Path2D();
+    frame.rect((this.step % cols) * this.outCell + 1, Math.floor(this.step / cols) * this.outCell + 1, this.outCell - 2, this.outCell - 2);
+    stroke(out, frame, around.ink, 1.5);
+    this.find(".cv-scrub input").value = this.step;
+    this.find(".cv-stepname").textContent = `step ${this.step + 1} of ${this.steps}`;
+    this.find(".cv-sliding").innerHTML = this.words(receiptOf(this.scene, view.values, cell));
+  }
+
+  words(receipt) {
+    const { row, col } = receipt.cell;
+    const at = `row ${row}, column ${col}`;
+    const value = `<b>${number(receipt.value)}</b>`;
+    if (receipt.type === "max") return `${at}: the largest of ${receipt.groups[0].terms.length} cells = ${value}`;
+    if (receipt.type === "mean") return `${at}: the mean of ${receipt.count} cells = ${value}`;
+    const group = this.groupOf(receipt);
+    const rest = receipt.groups.length > 1 ? `; all ${receipt.groups.length} channels <b>${signed(receipt.sum)}</b>` : "";
+    const bias = receipt.bias ? ` + bias <b>${escapeHtml(number(receipt.bias.value))}</b>` : "";
+    return `${at}: this channel’s products add up to <b>${signed(group.sum)}</b>${rest}${bias} = ${value}`;
+  }
+}
+
+function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+  return canvas;
+}
+
+function stroke(context, path, colour, width) {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.stroke(path);
+}
+
+/** A pattern for cells that are not there. */
+function hatch(context, around) {
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 6;
+  const brush = tile.getContext("2d");
+  brush.fillStyle = around.panel;
+  brush.fillRect(0, 0, 6, 6);
+  brush.strokeStyle = around.muted;
+  brush.beginPath();
+  brush.moveTo(0, 6);
+  brush.lineTo(6, 0);
+  brush.stroke();
+  return context.createPattern(tile, "repeat");
 }

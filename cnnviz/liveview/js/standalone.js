@@ -1,5 +1,6 @@
 // Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
 
+import { copying } from "./copying.js";
 import { playing } from "./playing.js";
 import { View } from "./view.js";
 
@@ -19,7 +20,7 @@ export function showStandalone(holder, { linked }) {
   const root = document.createElement("div");
   shadow.append(sheet, root);
   const bytes = decode(holder.querySelector("script[data-part=scene]").textContent.trim());
-  const host = { kind: linked ? "file" : "notebook", extensions: [playing] };
+  const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
   if (linked) {
     host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;

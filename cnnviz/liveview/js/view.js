@@ -70,10 +70,10 @@ export class View {
     this.tooltip = new Tooltip(this);
     this.receipt = new ReceiptPanel(this);
     this.listen();
-    this.restore(host.state);
+    this.restore(host.state ?? host.stateOf?.(this.scene.header));
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
-    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run `cnnviz explore`.";
+    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
     if (this.pinned) this.receipt.show();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }

@@ -1,0 +1,259 @@
+// The receipt as text and LaTeX, the code that reproduces it, and a link to what is shown.
+
+import { beside, exact, number, percent, signed, stageName } from "./format.js";
+import { isVector } from "./scene.js";
+
+const KINDS = [
+  ["text", "Text", receiptText],
+  ["latex", "LaTeX", receiptLatex],
+  ["numpy", "NumPy code", numpyCode],
+  ["keras", "Keras code", kerasCode],
+];
+
+export function copying(view) {
+  if (view.host.link) {
+    const button = plainButton("Copy link", async () => {
+      const copied = await copyText(view.host.link(view.state()), view.root);
+      flash(button, copied);
+      view.say(copied ? "Link copied." : "The link could not be copied.");
+    });
+    button.classList.add("cv-link");
+    view.part("tools").append(button);
+  }
+  return {
+    receiptShown(panel) {
+      const actions = panel.element.querySelector(".cv-ractions");
+      const group = document.createElement("span");
+      group.className = "cv-copies";
+      group.setAttribute("role", "group");
+      group.setAttribute("aria-label", "Copy this receipt");
+      group.append("Copy");
+      for (const [kind, name, write] of KINDS) {
+        const button = plainButton(name, async () => {
+          const copied = await copyText(write(view, panel.steps), view.root);
+          flash(button, copied);
+          view.say(copied ? `${name} copied.` : `${name} could not be copied.`);
+        });
+        button.dataset.copy = kind;
+        button.setAttribute("aria-label", `Copy as ${name}`);
+        group.append(button);
+      }
+      actions.append(group);
+    },
+  };
+}
+
+function plainButton(name, run) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "cv-button";
+  button.textContent = name;
+  button.onclick = run;
+  return button;
+}
+
+function flash(button, copied) {
+  const name = button.dataset.name ?? button.textContent;
+  button.dataset.name = name;
+  button.textContent = copied ? "Copied" : "Not copied";
+  clearTimeout(button.flashing);
+  button.flashing = setTimeout(() => (button.textContent = name), 1400);
+}
+
+/** Into the clipboard; where the page may not, by way of a selected field. */
+async function copyText(text, root) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.setAttribute("aria-hidden", "true");
+    field.style.cssText = "position:fixed;left:0;top:0;opacity:0";
+    root.append(field);
+    field.select();
+    const copied = document.execCommand("copy");
+    field.remove();
+    return copied;
+  }
+}
+
+// Text -----------------------------------------------------------------------------------------------
+
+export function receiptText(view, steps) {
+  const { scene } = view;
+  const last = steps[steps.length - 1];
+  const item = scene.items[view.item];
+  const lines = [`${scene.header.model.name}, ${view.titleNow ?? item.title}`, view.receipt.heading(last.cell)];
+  for (const step of steps) lines.push("", ...TEXT[step.type](view, step));
+  if (last.total !== undefined) {
+    lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+const TEXT = {
+  input: (view, step) => [`pixel ${exact(step.value)}`],
+  weighted(view, step) {
+    const lines = [stageName(step.stage)];
+    for (const group of step.groups) {
+      const products = group.terms.map((term) => `${factor(term.x)}*${factor(term.weight.value)}`);
+      const shown = products.length > 9 ? `${products.slice(0, 8).join(" + ")} + … ${products.length} products` : products.join(" + ");
+      lines.push(`  channel ${group.channel}: ${shown} = ${signed(group.sum)}`);
+    }
+    const bias = step.bias ? ` + bias ${number(step.bias.value)}` : "";
+    return [...lines, `  sum ${signed(step.sum)}${bias} = ${number(step.total)}`];
+  },
+  affine(view, step) {
+    const x = number(step.groups[0].terms[0].x);
+    const formula = step.form === "x*a+b" ? `${x} * ${number(step.a)} + ${factor(step.b)}` : `(${x} - ${factor(step.a)}) / ${number(step.b)}`;
+    return [`${stageName(step.stage)}: ${formula} = ${number(step.value)}`];
+  },
+  activation: (view, step) => [`${step.stage.label}(${number(step.groups[0].terms[0].x)}) = ${number(step.value)}`],
+  max: (view, step) => [`${stageName(step.stage)}: max(${numbers(step)}) = ${number(step.value)}`],
+  mean: (view, step) => [`${stageName(step.stage)}: mean(${numbers(step)}) = ${number(step.value)}`],
+  softmax(view, step) {
+    const shift = `x - ${factor(step.most)}`;
+    const lines = step.groups[0].terms.map((term, t) => `  ${t}: x = ${number(term.x)}, exp(${shift}) = ${number(term.power)}, ${percent(term.power / step.sum)}`);
+    const own = step.groups[0].terms[step.self];
+    const result = step.log ? `log of ${number(own.power)} / ${number(step.sum)}` : `${number(own.power)} / ${number(step.sum)}`;
+    return ["softmax", ...lines, `  ${result} = ${number(step.value)}`];
+  },
+  merge: (view, step) => [`${stageName(step.stage)}: ${step.mode}(${numbers(step)}) = ${number(step.value)}`],
+  move: (view, step) => [`${stageName(step.stage)}: ${step.groups[0].terms[0].from ? `copied, ${number(step.value)}` : "padding, 0"}`],
+};
+
+function factor(value) {
+  return value < 0 ? `(${number(value)})` : number(value);
+}
+
+function numbers(step) {
+  return step.groups[0].terms.filter((term) => term.from).map((term) => number(term.x)).join(", ");
+}
+
+// LaTeX ----------------------------------------------------------------------------------------------
+
+export function receiptLatex(view, steps) {
+  const lines = steps.flatMap((step) => LATEX[step.type](view, step));
+  return `\\begin{align*}\n${lines.map((line) => `  ${line}`).join(" \\\\\n")}\n\\end{align*}\n`;
+}
+
+function tex(value) {
+  const text = number(value).replace("−", "-").replace(/,/g, "{,}");
+  const power = text.match(/^(.*)e(−|-)?(\d+)$/);
+  return power ? `${power[1]} \\cdot 10^{${power[2] ? "-" : ""}${power[3]}}` : text;
+}
+
+function texBracket(value) {
+  return value < 0 ? `(${tex(value)})` : tex(value);
+}
+
+function texWords(words) {
+  return `\\text{${words.replace(/[\\{}$&#_%^~]/g, (c) => (c === "\\" ? "\\textbackslash{}" : `\\${c}${c === "^" || c === "~" ? "{}" : ""}`))}}`;
+}
+
+function matrix(group, value, limit) {
+  const rows = [];
+  for (let r = 0; r < group.rows; r++) {
+    const row = group.terms.slice(r * group.cols, (r + 1) * group.cols);
+    rows.push(row.map((term) => beside(value(term), limit, false).replace("−", "-")).join(" & "));
+  }
+  return `\\begin{bmatrix} ${rows.join(" \\\\ ")} \\end{bmatrix}`;
+}
+
+const LATEX = {
+  input: (view, step) => [`x &= ${tex(step.value)}`],
+  weighted(view, step) {
+    const limit = (value) => Math.max(1e-12, ...step.groups.flatMap((group) => group.terms.map((term) => Math.abs(value(term)))));
+    const [x, w] = [(term) => term.x, (term) => term.weight.value];
+    const lines = step.groups.map((group) => {
+      const product = group.terms.length === 1
+        ? `${tex(x(group.terms[0]))} \\cdot ${texBracket(w(group.terms[0]))}`
+        : `${matrix(group, x, limit(x))} * ${matrix(group, w, limit(w))}`;
+      return `s_{${group.channel}} &= ${product} = ${tex(group.sum)}`;
+    });
+    const bias = step.bias ? ` + ${texBracket(step.bias.value)}` : "";
+    return [...lines, `z &= \\textstyle\\sum_c s_c${step.bias ? " + b" : ""} = ${tex(step.sum)}${bias} = ${tex(step.total)}`];
+  },
+  affine(view, step) {
+    const x = texBracket(step.groups[0].terms[0].x);
+    const formula = step.form === "x*a+b" ? `${x} \\cdot ${texBracket(step.a)} + ${texBracket(step.b)}` : `(${x} - ${texBracket(step.a)}) / ${tex(step.b)}`;
+    return [`${texWords(step.stage.layer)}: \\quad y &= ${formula} = ${tex(step.value)}`];
+  },
+  activation: (view, step) => [
+    `a &= \\operatorname{${step.name.replace(/_/g, "\\_")}}(${tex(step.groups[0].terms[0].x)}) = ${tex(step.value)}`,
+  ],
+  max: (view, step) => [`y &= \\max(${texList(step)}) = ${tex(step.value)}`],
+  mean: (view, step) => [`y &= \\frac{1}{${step.count}} \\left(${texList(step).replace(/, /g, " + ")}\\right) = ${tex(step.value)}`],
+  softmax(view, step) {
+    const own = step.groups[0].terms[step.self];
+    const fraction = `\\frac{e^{${tex(own.x)}}}{\\sum_j e^{x_j}}`;
+    const ratio = `\\frac{${tex(own.power)}}{${tex(step.sum)}}`;
+    return [`p &= ${step.log ? `\\log ${fraction}` : `${fraction} = ${ratio}`} = ${tex(step.value)}`];
+  },
+  merge: (view, step) => [`y &= \\operatorname{${step.mode}}(${texList(step)}) = ${tex(step.value)}`],
+  move: (view, step) => [`y &= ${tex(step.value)}`],
+};
+
+function texList(step) {
+  return step.groups[0].terms.filter((term) => term.from).map((term) => tex(term.x)).join(", ");
+}
+
+// Code -----------------------------------------------------------------------------------------------
+
+export function numpyCode(view, steps) {
+  const { cell, stage } = steps[steps.length - 1];
+  const place = isVector(stage) && stage.vector ? `channel=${cell.channel}` : `row=${cell.row}, col=${cell.col}, channel=${cell.channel}`;
+  const value = stage.part === "output" ? "" : `\n# ${stage.label}: the pre-activation, before ${quoted(stage.layer)}'s activation`;
+  return `${imageCode(view, "cnnviz")}
+run = net.run(image)
+${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, cell)})${value}\n` : ""}print(cnnviz.explain(run, ${quoted(stage.layer)}, ${place}))
+`;
+}
+
+export function kerasCode(view, steps) {
+  const { cell, stage } = steps[steps.length - 1];
+  const { path } = view.scene.header.model;
+  const before = stage.part === "output" ? "" : `
+layer = model.get_layer(${quoted(stage.layer)})
+layer.activation = keras.activations.linear  # to see the number before the activation`;
+  const file = path ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : `"model.keras"`;
+  return `${imageCode(view, "keras")}
+model = keras.models.load_model(${file})${before}
+part = keras.Model(model.inputs, model.get_layer(${quoted(stage.layer)}).output)
+print(part.predict(image[None])${indexCode(stage, cell)})
+`;
+}
+
+function indexCode(stage, cell) {
+  return stage.vector ? `[0, ${cell.channel}]` : `[0, ${cell.row}, ${cell.col}, ${cell.channel}]`;
+}
+
+function quoted(text) {
+  return JSON.stringify(text);
+}
+
+/** Lines that load the network and the image: by name where it has one, else by its numbers. */
+function imageCode(view, library) {
+  const { scene } = view;
+  const item = scene.items[view.item];
+  const { path, name } = scene.header.model;
+  const lines = library === "keras"
+    ? ["import keras", "import numpy as np", "import cnnviz.resources"]
+    : ["import numpy as np", "", "import cnnviz"];
+  if (view.before) lines.push("", "# The numbers on the page were changed by hand; this is the network as it came.");
+  lines.push("");
+  if (library !== "keras") lines.push(`net = cnnviz.load_model(${quoted(path ?? `${name}.keras`)})`);
+  if (item.code && !view.shown) {
+    lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${item.title}`);
+  } else {
+    const shape = scene.stages[0].shape.join(", ");
+    const bytes = new Uint8Array(Float32Array.from(view.values[0]).buffer);
+    let text = "";
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    lines.unshift("import base64");
+    lines.push(`pixels = base64.b64decode(${quoted(btoa(text))})`, `image = np.frombuffer(pixels, "<f4").reshape(${shape})`);
+  }
+  return lines.join("\n");
+}
+
