@@ -116,18 +116,25 @@ def _batch_norm_shapes(c: Config, shape: Any) -> Shapes:
 
 
 def _normalization(c: Config, w: Weights, x: np.ndarray) -> np.ndarray:
-    mean, variance = (w["mean"], w["variance"]) if w else (c["mean"], c["variance"])
-    # The statistics' axes belong to the kept axes of x, counted from the right.
-    target = [1] * x.ndim
-    for axis, size in zip(reversed(_kept(c, x.ndim)), reversed(np.shape(mean)), strict=False):
-        if size not in (1, x.shape[axis]):
-            raise ValueError(f"mean has {size} entries where the input has {x.shape[axis]}")
-        target[axis] = size
-    mean, variance = (np.asarray(value, x.dtype).reshape(target) for value in (mean, variance))
+    mean, variance = (np.asarray(value, x.dtype) for value in normalization_statistics(c, w, x.shape))
     if not c["invert"]:
         return ops.normalize(x, mean, variance)
     # The same lower bound as in ops.normalize, which this undoes.
     return ops.add(ops.multiply(x, np.maximum(np.sqrt(variance), x.dtype.type(1e-7))), mean)
+
+
+def normalization_statistics(
+    c: Config, w: Weights, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
+    mean, variance = (w["mean"], w["variance"]) if w else (c["mean"], c["variance"])
+    # The statistics' axes belong to the kept axes of x, counted from the right.
+    target = [1] * len(shape)
+    for axis, size in zip(reversed(_kept(c, len(shape))), reversed(np.shape(mean)), strict=False):
+        if size not in (1, shape[axis]):
+            raise ValueError(f"mean has {size} entries where the input has {shape[axis]}")
+        target[axis] = size
+    return np.reshape(mean, target), np.reshape(variance, target)
 
 
 def _normalization_shapes(c: Config, shape: Any) -> Shapes:

@@ -1,0 +1,134 @@
+"""A receipt as LaTeX: matrices for patch and kernel, sums, and the steps before and after.
+
+Written for math mode with amsmath. The numbers are those of the plain text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnviz.receipts import formulas
+from cnnviz.receipts.formulas import tex_number
+from cnnviz.receipts.numbers import column, exact, one_line, short
+from cnnviz.receipts.steps import Step
+from cnnviz.receipts.terms import Terms
+from cnnviz.receipts.text import count_words, is_copied, sum_format
+
+if TYPE_CHECKING:
+    from cnnviz.receipts.receipt import Receipt
+
+LARGEST_WINDOW = 49
+"""A window with more numbers is not written out."""
+
+
+def as_latex(receipt: Receipt, groups: int) -> str:
+    """See `Receipt.to_latex`."""
+    if groups < 1:
+        raise ValueError(f"groups must be at least 1, got {groups}")
+    terms = receipt.terms
+    lines = [line for step in terms.preparation for line in _step(step)]
+    if not receipt.layer.inputs:
+        lines.append(("z", _number(receipt.value), words("given")))
+    elif is_copied(terms):
+        lines.append(("z", _number(terms.total), words(f"from {terms.cell(0)}")))
+    elif terms.selects:
+        sign = r"\max" if terms.selects == "largest" else r"\min"
+        lines.append(("z", rf"{sign} {_matrix(terms, column(terms.factor), 0, 'factor')}", ""))
+        lines.append(("", _number(terms.total), words(str(terms.winner))))
+    else:
+        lines += _sum(terms, groups)
+    for step in receipt.steps:
+        lines += _step(step)
+    rows = [rf"{left} &= {right}" + (rf" && {note}" if note else "") for left, right, note in lines]
+    body = " \\\\\n".join(rows)
+    return (
+        f"% {one_line(receipt.title)}: {exact(receipt.value)}\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
+    )
+
+
+def words(text: str) -> str:
+    """Plain text within math.
+
+    >>> print(words("conv2d_3, row 1"))
+    \\text{conv2d\\_3, row 1}
+    """
+    special = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", **{c: f"\\{c}" for c in "&%$#_{}"}}
+    return rf"\text{{{''.join(special.get(c, c) for c in text)}}}"
+
+
+Line = tuple[str, str, str]
+"""Left side, right side, and a note."""
+
+
+def _sum(terms: Terms, groups: int) -> list[Line]:
+    chosen, rest = terms.shown(groups)
+    factor, weight = column(terms.factor[np.isfinite(terms.factor)]), column(terms.weight)
+    total = sum_format(terms, signed=False)
+    wide = terms.factor[0].size > LARGEST_WINDOW if len(terms.factor) else False
+    lines = []
+    for group in chosen:
+        if terms.window == (1, 1):
+            numbers = factor(terms.factor[group, 0, 0]), weight(terms.weight[group, 0, 0])
+            body = rf"{tex_number(numbers[0])} \cdot {_bracket(numbers[1])}"
+        elif wide:
+            body = rf"\textstyle\sum_{{{terms.factor[group].size}}} x_i\, w_i"
+        else:
+            patch, kernel = _matrix(terms, factor, group, "factor"), _matrix(terms, weight, group, "weight")
+            body = rf"\sum {patch} \odot {kernel}"
+        if terms.mix is not None:
+            body = rf"{_bracket(short(terms.mix[group]))} \cdot {body}"
+        left = f"s_{{{group}}}" if len(terms.factor) > 1 else "s"
+        lines.append(
+            (left, rf"{body} = {tex_number(total(terms.contribution[group]))}", words(terms.labels[group]))
+        )
+    left_out = len(terms.factor) - len(chosen)
+    if left_out:
+        lines.append((r"s_{\text{rest}}", tex_number(total(rest)), words(f"the other {left_out}")))
+    if len(terms.factor) > 1:
+        lines.append((r"\textstyle\sum s", tex_number(total(terms.sum)), words(count_words(terms))))
+    if terms.bias_name:
+        bias = _bracket(total(terms.bias))
+        lines.append(
+            (
+                "z",
+                rf"{tex_number(total(terms.sum))} + {bias} = {_number(terms.total)}",
+                words(terms.bias_name),
+            )
+        )
+    else:
+        lines.append(("z", _number(terms.total), ""))
+    return lines
+
+
+def _step(step: Step) -> list[Line]:
+    with_names, with_numbers = formulas.latex(step.formula), formulas.latex(step.formula, step.values)
+    parts = [with_names, with_numbers, _number(step.result)]
+    kept = [part for place, part in enumerate(parts) if part not in parts[:place]]
+    condition = step.condition.replace("<=", r"\le")
+    note = rf"{words('as ')} {condition}" if condition else ""
+    return [(words(step.name), " = ".join(kept), note)]
+
+
+def _matrix(terms: Terms, write: Any, group: int, name: str) -> str:
+    array: np.ndarray = getattr(terms, name)[group]
+    rows: Sequence[str] = [
+        " & ".join(
+            r"\cdot" if terms.padding[group, row, col] and name == "factor" else tex_number(write(number))
+            for col, number in enumerate(line)
+        )
+        for row, line in enumerate(array)
+    ]
+    body = r" \\ ".join(rows)
+    return rf"\begin{{bmatrix}} {body} \end{{bmatrix}}"
+
+
+def _number(value: Any) -> str:
+    return tex_number(short(value))
+
+
+def _bracket(word: str) -> str:
+    shown = tex_number(word)
+    return rf"({shown})" if word.startswith("-") else shown

@@ -1,0 +1,157 @@
+"""A receipt as a picture: patch, kernel and products of the channels that add most, and all the sums.
+
+Drawn on `figures.canvas` in its colours. One scale is shared by all patches, one by all kernels, one
+by all products; sums and shares of a softmax are bars with their numbers.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas, Picture
+from cnnviz.figures.style import SMALL, TITLE, Scale, Theme, number, signed_number
+from cnnviz.receipts.numbers import one_line
+from cnnviz.receipts.steps import Shares
+from cnnviz.receipts.terms import Terms
+
+if TYPE_CHECKING:
+    from cnnviz.receipts.receipt import Receipt
+
+NARROWEST = 300
+DRAWN = 4
+"""Channels whose numbers are drawn; the bars show more."""
+LEGEND = 98.0
+"""The least width of a legend."""
+
+
+def draw(receipt: Receipt, ax: Axes | None, width: float | None, theme: str | Theme) -> Picture:
+    """See `Receipt.plot`."""
+    if width is not None and not width >= NARROWEST:
+        raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
+    wide = WIDE if width is None else float(width)
+    terms = receipt.terms
+    tiles = _Tiles(terms, wide) if max(terms.window) > 1 and len(terms) else None
+    bars = _bars(terms, most=20 if wide >= 600 else 6)
+    shares = next((step.shares for step in receipt.steps if step.shares is not None), None)
+    if width is None and tiles is None:
+        wide = min(wide, max(420.0, 46.0 * max(len(bars), 0 if shares is None else len(shares.z))))
+    heading = textwrap.wrap(one_line(receipt.title), int(wide / 9))
+    top = 20.0 * len(heading) + 12
+    below = top + (tiles.height if tiles else 0)
+    bottom = below + 130 * (len(bars) > 1) + 130 * (shares is not None)
+    canvas = Canvas(wide, bottom + 16, ax, theme)
+    for line, words in enumerate(heading):
+        canvas.text(0, 16 + 20 * line, words, size=TITLE, weight="bold")
+    artists: dict[str, Any] = {"patches": [], "kernels": [], "products": [], "bars": [], "shares": []}
+    if tiles:
+        artists.update(tiles.draw(canvas, top))
+    if len(bars) > 1:
+        title = "What it chooses from" if terms.selects else "What each part adds"
+        artists["bars"] = _columns(canvas, below, title, bars)
+        below += 130
+    if shares is not None:
+        artists["shares"] = _columns(canvas, below, "Exponentials over their sum", *_entries(shares, wide))
+    name = terms.selects.capitalize() or ("Sum" if len(bars) > 1 else "Value")
+    results = [f"{name} {signed_number(receipt.total)}"]
+    results += [f"{step.name} {number(step.result)}" for step in receipt.steps]
+    canvas.text(0, bottom + 8, ",  ".join(results), size=TITLE, weight="bold", colour="accent")
+    parts = "; ".join(f"{label} {signed_number(value)}" for label, value in bars)
+    return canvas.picture(f"{receipt.title}: {parts or 'given'}. {', '.join(results)}.", **artists)
+
+
+Bars = list[tuple[str, float]]
+
+
+def _columns(canvas: Canvas, y: float, title: str, bars: Bars, selected: int | None = None) -> list[Any]:
+    """A row of bars under a heading, 130 pixels high."""
+    labels, values = [label for label, _ in bars], [value for _, value in bars]
+    scale = Scale.of([value for value in values if np.isfinite(value)])
+    # A margin, for the numbers beyond the bars' ends.
+    scale = Scale(scale.kind, 1.4 * scale.limit)
+    canvas.text(0, y + 12, title, weight="bold")
+    shown = [value if np.isfinite(value) else 0.0 for value in values]
+    across = min(canvas.width, 60.0 * len(bars) + 40)
+    return canvas.columns(shown, 0, y + 22, across, 70, scale, labels, selected=selected)
+
+
+def _bars(terms: Terms, most: int) -> Bars:
+    """What each channel adds, the rest of them, and the bias; of a selecting layer all it chose from."""
+    if terms.selects:
+        return [(_short(terms, g), float(terms.factor[g, 0, 0])) for g in range(len(terms.factor))][:most]
+    chosen, rest = terms.shown(most)
+    bars = [(_short(terms, group), float(terms.contribution[group])) for group in chosen]
+    if len(chosen) < len(terms.factor):
+        bars.append(("rest", float(rest)))
+    return [*bars, (terms.bias_name, float(terms.bias))] if terms.bias_name else bars
+
+
+def _entries(shares: Shares, wide: float) -> tuple[Bars, int]:
+    """The largest entries of a softmax and the own one, as far as there is room."""
+    most = max(int(wide // 42), 2)
+    order = np.argsort(-shares.powers, kind="stable").tolist()
+    chosen = sorted({shares.own, *[i for i in order if i != shares.own][: most - 1]})
+    names = [shares.labels[i].rsplit(" ", 1)[-1] for i in chosen]
+    return list(zip(names, shares.results[chosen].astype(float), strict=True)), chosen.index(shares.own)
+
+
+def _short(terms: Terms, group: int) -> str:
+    label = terms.labels[group]
+    return label.removeprefix("channel ").removeprefix("unit ") if len(terms.factor) > 1 else label
+
+
+class _Tiles:
+    """The patches, kernels and products of a few channels, one row of tiles for each."""
+
+    def __init__(self, terms: Terms, width: float) -> None:
+        self.terms = terms
+        self.wide = wide = width >= 600
+        self.groups = terms.shown(DRAWN)[0]
+        self.names = ["factor"] if terms.selects else ["factor", "weight", "product"][: 3 if wide else 2]
+        self.left, right, self.gap = (70.0, 110.0, 46.0) if wide else (62.0, 52.0, 16.0)
+        columns = 3 if wide else 2
+        room = (width - self.left - right - (columns - 1) * self.gap) / columns
+        rows, cols = terms.window
+        self.unit = min(room / cols, 60.0)
+        self.tile = cols * self.unit, rows * self.unit
+        self.pitch = rows * self.unit + 14
+        self.height = len(self.groups) * self.pitch + 80
+
+    def draw(self, canvas: Canvas, top: float) -> dict[str, Any]:
+        titles = {"factor": "Read", "weight": "Weights", "product": "Products"}
+        keys = {"factor": "patches", "weight": "kernels", "product": "products"}
+        artists: dict[str, Any] = {}
+        x, first = self.left, top + 20
+        for name in self.names:
+            array: np.ndarray = getattr(self.terms, name)
+            scale = Scale.of(array[np.isfinite(array)], signed=None if name == "factor" else True)
+            canvas.text(x, top + 12, titles[name], weight="bold")
+            artists[keys[name]] = [
+                self._tile(canvas, x, first + place * self.pitch, array[group], scale)
+                for place, group in enumerate(self.groups)
+            ]
+            canvas.legend(scale, x, first + len(self.groups) * self.pitch + 6, max(self.tile[0], LEGEND))
+            x += max(self.tile[0], LEGEND) + self.gap
+        for place, group in enumerate(self.groups):
+            self._label(canvas, x - self.gap + (12 if self.wide else 4), first + place * self.pitch, group)
+        return artists
+
+    def _tile(self, canvas: Canvas, x: float, y: float, array: np.ndarray, scale: Scale) -> Any:
+        shown = np.where(np.isfinite(array), array, np.nan)
+        image = canvas.image(shown, x, y, *self.tile, scale=scale)
+        if self.unit >= 36:
+            canvas.values(np.nan_to_num(shown), x, y, self.unit, scale)
+        return image
+
+    def _label(self, canvas: Canvas, end: float, y: float, group: int) -> None:
+        """The channel's name before its tiles, what it adds behind them, the winner outlined."""
+        terms, middle = self.terms, y + self.tile[1] / 2 + 4
+        canvas.text(0, middle, terms.labels[group], size=SMALL, colour="muted")
+        sign = "= " if self.wide and not terms.selects else ""
+        canvas.text(end, middle, f"{sign}{signed_number(terms.contribution[group])}", weight="bold")
+        if terms.selects:
+            for row, col in np.argwhere(terms.weight[group] != 0):
+                canvas.cell(self.left, y, self.unit, int(row), int(col))

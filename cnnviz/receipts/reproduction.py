@@ -1,0 +1,324 @@
+"""A receipt as a program: in NumPy, by cnnviz's engine, or in Keras.
+
+The program loads the network's file and computes the layer. Where there is no such file, or where
+something was changed since, it carries the receipt's own numbers instead.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import textwrap
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cnnviz.activation import Activation
+from cnnviz.keras_file import BUNDLED, load_model
+from cnnviz.layer import Layer
+from cnnviz.network import Network, Run
+from cnnviz.receipts.numbers import exact, one_line
+
+if TYPE_CHECKING:
+    from cnnviz.receipts.receipt import Receipt
+
+LIBRARIES = ("cnnviz", "keras")
+MOST_LITERALS = 2000
+"""Larger arrays are written in base64."""
+
+
+def as_code(receipt: Receipt, library: str, image: str | None) -> str:
+    """See `Receipt.to_code`."""
+    if library not in LIBRARIES:
+        raise ValueError(f"library must be one of {', '.join(LIBRARIES)}, got {library!r}")
+    if not _is_the_files(receipt):
+        lines = _from_numbers(receipt, library)
+    elif library == "cnnviz":
+        lines = [*_start(receipt, image, "cnnviz"), *_by_the_engine(receipt)]
+    else:
+        lines = [*_start(receipt, image, "keras"), *_by_keras(receipt)]
+    return "\n".join([f"# {one_line(receipt.title)}: {exact(receipt.value)}", *lines]) + "\n"
+
+
+def _is_the_files(receipt: Receipt) -> bool:
+    """Whether loading the file and running the image gives this run again."""
+    run, net = receipt.run, receipt.run.network
+    if net.source is None or not net.source.is_file():
+        return False
+    if any(_mixes_images(layer.activation) for layer in net):
+        return False
+    stored = load_model(_name(net))
+    if stored is not net and not _same(stored, net):
+        return False
+    again = net.run([run[name] for name in net.inputs] if len(net.inputs) > 1 else run.input)
+    return np.array_equal(again[receipt.layer.name], run[receipt.layer.name], equal_nan=True)
+
+
+def _mixes_images(activation: Activation | None) -> bool:
+    return activation is not None and activation.arguments.get("axis") == 0
+
+
+def _same(a: Network, b: Network) -> bool:
+    return a.dtype == b.dtype and all(
+        str(one.activation) == str(two.activation)
+        and all(np.array_equal(array, two.weights[name]) for name, array in one.weights.items())
+        for one, two in zip(a, b, strict=True)
+    )
+
+
+def _name(net: Network) -> str:
+    """What `load_model` takes for a network's file."""
+    assert net.source is not None
+    return next((name for name in BUNDLED if load_model(name).source == net.source), str(net.source))
+
+
+# From the file ----------------------------------------------------------------------------------
+
+
+def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
+    """Imports, the network, and its run on the image."""
+    run, net = receipt.run, receipt.run.network
+    given = [] if image is not None else _inputs(run, receipt.index)
+    names = "x" if len(net.inputs) == 1 else f"[{', '.join(_input_names(net))}]"
+    imports = ["base64", "zlib"] * any("b64decode" in line for line in given)
+    own = ["import cnnviz", *(["from cnnviz import ops"] if library == "cnnviz" else [])]
+    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if given else [])]
+    return [
+        *(f"import {name}" for name in imports),
+        *([""] if imports else []),
+        *sorted([*own[:1], *others]),
+        *own[1:],
+        "",
+        *given,
+        f"net = cnnviz.load_model({_quoted(_name(net))})",
+        f"run = net.run({image or names})",
+    ]
+
+
+def _input_names(net: Network) -> list[str]:
+    return [f"x{i}" for i in range(len(net.inputs))]
+
+
+def _inputs(run: Run, index: int) -> list[str]:
+    names = _input_names(run.network) if len(run.network.inputs) > 1 else ["x"]
+    return [
+        line
+        for name, layer in zip(names, run.network.inputs, strict=True)
+        for line in _array(name, run[layer][index : index + 1])
+    ]
+
+
+def _by_the_engine(receipt: Receipt) -> list[str]:
+    layer = receipt.layer
+    place = ", ".join(map(str, (0, *receipt.cell.position)))
+    if not layer.inputs:
+        return [f"print(run[{_quoted(layer.name)}][{place}])"]
+    reads = ["x"] if len(layer.inputs) == 1 else [f"x{i}" for i in range(len(layer.inputs))]
+    ranks = [receipt.run[name].ndim for name in layer.inputs]
+    left = "(x,)" if len(reads) == 1 else ", ".join(reads)
+    lines = [f"{left} = run.inputs({_quoted(layer.name)})"]
+    if layer.weights:
+        lines.append(f"w = net[{_quoted(layer.name)}].weights")
+    # Keras gives an input of lower rank its missing axes right behind the batch.
+    full = [
+        f"{read}[:{', None' * (max(ranks) - rank)}]" if rank < max(ranks) else read
+        for read, rank in zip(reads, ranks, strict=True)
+    ]
+    expression = _call(layer, full)
+    if layer.activation is not None:
+        if expression != full[0]:
+            lines.append(f"z = {expression}")
+            expression = "z"
+        expression = f"ops.{layer.activation.name}({', '.join([expression, *_arguments(layer)])})"
+    lines.append(f"y = {expression}")
+    return [*lines, f"print(y[{place}])"]
+
+
+_OPS = {
+    "Conv2D": ("conv2d", ("kernel", "bias"), ("strides", "padding", "dilation_rate", "groups")),
+    "DepthwiseConv2D": ("depthwise_conv2d", ("kernel", "bias"), ("strides", "padding", "dilation_rate")),
+    "SeparableConv2D": (
+        "separable_conv2d",
+        ("depthwise_kernel", "pointwise_kernel", "bias"),
+        ("strides", "padding", "dilation_rate"),
+    ),
+    "Conv2DTranspose": (
+        "conv2d_transpose",
+        ("kernel", "bias"),
+        ("strides", "padding", "output_padding", "dilation_rate"),
+    ),
+    "Dense": ("dense", ("kernel", "bias"), ()),
+    "MaxPooling2D": ("max_pool2d", (), ("pool_size", "strides", "padding")),
+    "AveragePooling2D": ("avg_pool2d", (), ("pool_size", "strides", "padding")),
+    "GlobalMaxPooling2D": ("global_max_pool2d", (), ("keepdims",)),
+    "GlobalAveragePooling2D": ("global_avg_pool2d", (), ("keepdims",)),
+    "Rescaling": ("rescale", (), ("scale", "offset")),
+    "ZeroPadding2D": ("zero_pad2d", (), ("padding",)),
+    "Cropping2D": ("crop2d", (), ("cropping",)),
+    "UpSampling2D": ("upsample2d", (), ("size",)),
+    "Flatten": ("flatten", (), ()),
+    "Permute": ("permute", (), ("dims",)),
+    **{
+        kind: (kind.lower(), (), ())
+        for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+    },
+}
+"""The op of each layer class, the weights it takes in order, and the options it takes by name."""
+
+
+def _call(layer: Layer, reads: list[str]) -> str:
+    """The call of the engine that computes a layer before its activation."""
+    if layer.is_activation or layer.passes_on:
+        return reads[0]
+    match layer.kind:
+        case "BatchNormalization":
+            given = [f"w.get({_quoted(name)})" for name in ("gamma", "beta")]
+            statistics = ['w["moving_mean"]', 'w["moving_variance"]']
+            return f"ops.batch_norm(x, {', '.join(statistics + given)}, epsilon={layer.config['epsilon']!r})"
+        case "Concatenate":
+            return f"ops.concatenate([{', '.join(reads)}], axis={layer.config['axis']})"
+        case "Reshape":
+            return f"ops.reshape(x, {layer.config['target_shape']!r})"
+        case kind if kind in _OPS:
+            op, weights, options = _OPS[kind]
+            given = [f"w[{_quoted(name)}]" for name in weights if name in layer.weights]
+            named = [f"{name}={_argument(layer.config[name])}" for name in options]
+            return f"ops.{op}({', '.join([*reads, *given, *named])})"
+    return f"net[{_quoted(layer.name)}].before_activation({', '.join(reads)})"
+
+
+def _arguments(layer: Layer) -> list[str]:
+    """The keywords of a layer's activation; a PReLU's is a weight."""
+    assert layer.activation is not None
+    if layer.kind == "PReLU":
+        return ['w["alpha"]']
+    return [f"{name}={_argument(value)}" for name, value in layer.activation.arguments.items()]
+
+
+def _argument(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return repr(value.tolist())
+    return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def _quoted(words: str) -> str:
+    return json.dumps(words, ensure_ascii=False)
+
+
+def _by_keras(receipt: Receipt) -> list[str]:
+    layer, net = receipt.layer, receipt.run.network
+    place = ", ".join(map(str, (0, *receipt.cell.position)))
+    if not layer.inputs:
+        return [f"print(run[{_quoted(layer.name)}][{place}])"]
+    lines = ["model = keras.models.load_model(net.source)"]
+    calls = sum(other.owner == layer.owner for other in net)
+    if "/" not in layer.name and calls == 1:
+        found = f"model.get_layer({_quoted(layer.name)})"
+        if layer.kind in _OPERATIONS:
+            # x + y in a functional model is no layer.
+            found = f"next(op for op in model.operations if op.name == {_quoted(layer.name)})"
+        given = "run.input" if len(net.inputs) == 1 else "list(run.input)"
+        lines += [f"layer = {found}", f"y = keras.Model(model.inputs, layer.output)({given}, training=False)"]
+    else:
+        # One call of a layer that has several, or is part of a nested model.
+        names = [part.split(":")[0] for part in layer.owner.split("/")]
+        lines.append(f"layer = model{''.join(f'.get_layer({_quoted(name)})' for name in names)}")
+        lines.append(f"x = list(run.inputs({_quoted(layer.name)}))")
+        lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'})")
+    return [*lines, f"print(y.numpy()[{place}])"]
+
+
+_OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+
+
+# From the receipt's own numbers -------------------------------------------------------------------
+
+
+def _from_numbers(receipt: Receipt, library: str) -> list[str]:
+    terms = receipt.terms
+    activation = receipt.layer.activation
+    keras = library == "keras"
+    arrays = [] if not len(terms) else _array("factors", terms.factor)
+    total = "np." if not keras else "keras.ops."
+    lines: list[str] = []
+    dtype = np.asarray(receipt.total).dtype
+    if not len(terms):
+        lines.append(f"y = np.{dtype}({_literal(terms.bias)})")
+    elif terms.selects:
+        lines.append(f"y = {total}{'max' if terms.selects == 'largest' else 'min'}(factors)")
+    else:
+        arrays += _array("weights", terms.weight)
+        lines.append(f"sums = {total}sum(factors * weights, axis=(1, 2))")
+        if terms.mix is not None:
+            arrays += _array("mix", terms.mix)
+            lines.append("sums = sums * mix")
+        bias = f" + np.{dtype}({_literal(terms.bias)})" if terms.bias_name else ""
+        lines.append(f"y = {total}sum(sums){bias}")
+    if activation is not None:
+        lines += _activated(receipt, activation, keras, arrays)
+    packed = any("b64decode" in line for line in arrays)
+    needs_ops = activation is not None and not keras
+    imports = [
+        *(["import base64", "import zlib", ""] if packed else []),
+        *(["import keras"] if keras else []),
+        "import numpy as np",
+        *(["from cnnviz import ops"] if needs_ops else []),
+    ]
+    shown = "float(y)" if keras and len(terms) else "y"
+    return [*imports, "", *arrays, *lines, f"print({shown})"]
+
+
+def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: list[str]) -> list[str]:
+    """The activation of y; a softmax takes the other numbers along its axis."""
+    (step,) = receipt.steps
+    if step.shares is not None:
+        arrays += _array("z", step.shares.z)
+        call = (
+            f"keras.ops.{activation.name}(keras.ops.convert_to_tensor(z))"
+            if keras
+            else f"ops.{activation.name}(z)"
+        )
+        return [f"z[{step.shares.own}] = y", f"y = {call}[{step.shares.own}]"]
+    name, arguments = activation.name, dict(activation.arguments)
+    if name == "prelu":
+        alpha = step.values.get("alpha", 1.0)
+        name, arguments = "leaky_relu", {"negative_slope": float(alpha)}
+    named = "".join(f", {key}={_argument(value)}" for key, value in arguments.items())
+    if keras:
+        return [f"y = keras.activations.{name}(keras.ops.convert_to_tensor(y){named})"]
+    return [f"y = ops.{name}(y{named})"]
+
+
+# Arrays -----------------------------------------------------------------------------------------
+
+
+def _array(name: str, array: np.ndarray) -> list[str]:
+    """Lines that make an array, its bits kept: as bytes if they are pixels or many, else in digits."""
+    array = np.asarray(array)
+    shape = f".reshape{array.shape}" if array.ndim != 1 else ""
+    with np.errstate(invalid="ignore"):
+        pixels = np.clip(np.nan_to_num(array * 255).round(), 0, 255).astype(np.uint8)
+    if array.size > 16 and np.array_equal(pixels.astype(array.dtype) / array.dtype.type(255), array):
+        return _bytes(name, pixels, f"{shape}.astype(np.{array.dtype}) / 255")
+    if array.size > MOST_LITERALS:
+        return _bytes(name, array, f"{shape}.copy()")
+    numbers = textwrap.wrap(", ".join(map(_literal, array.ravel())), 96)
+    body = [f"    {line}" for line in numbers]
+    return [f"{name} = np.array([", *body, f"], np.{array.dtype}){shape}"]
+
+
+def _bytes(name: str, array: np.ndarray, then: str) -> list[str]:
+    packed = base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
+    words = [f'    "{line}"' for line in textwrap.wrap(packed, 94)]
+    return [
+        "data = zlib.decompress(base64.b64decode(",
+        *words,
+        "))",
+        f"{name} = np.frombuffer(data, np.{array.dtype}){then}",
+    ]
+
+
+def _literal(value: Any) -> str:
+    words = exact(value)
+    return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}.get(words, words)

@@ -1,0 +1,121 @@
+"""Trace: the receipts behind a receipt, as a tree that ends at the network's inputs.
+
+A cell that several paths lead to has one receipt and one node, shared by them. Which factors are
+followed is decided by what they add; nothing is recomputed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cnnviz.receipts.cells import Cell
+from cnnviz.receipts.numbers import short
+from cnnviz.receipts.receipt import Receipt, explain_cell
+
+
+@dataclass(eq=False)
+class Trace:
+    """A receipt and, as `children`, the traces of the factors that were followed.
+
+    `left_out` counts factors that would have been followed had there been room or depth left.
+    """
+
+    receipt: Receipt
+    children: tuple[Trace, ...] = ()
+    left_out: int = 0
+
+    @property
+    def cell(self) -> Cell:
+        return self.receipt.cell
+
+    @property
+    def path(self) -> tuple[Trace, ...]:
+        """From here along the factor that adds most, down to a leaf."""
+        return (self, *(self.children[0].path if self.children else ()))
+
+    def walk(self) -> Iterator[Trace]:
+        """Every node once, each before those it leads to."""
+        seen: set[Cell] = set()
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            if node.cell not in seen:
+                seen.add(node.cell)
+                yield node
+                waiting.extend(reversed(node.children))
+
+    @property
+    def leaves(self) -> tuple[Trace, ...]:
+        """The nodes that lead no further."""
+        return tuple(node for node in self.walk() if not node.children)
+
+    @property
+    def pixels(self) -> tuple[Receipt, ...]:
+        """The receipts of the cells of the network's inputs that were reached."""
+        return tuple(node.receipt for node in self.walk() if not node.receipt.layer.inputs)
+
+    def __len__(self) -> int:
+        """The number of receipts."""
+        return sum(1 for _ in self.walk())
+
+    def __repr__(self) -> str:
+        return f"<Trace of {self.receipt.title}: {len(self)} receipts, {len(self.pixels)} pixels>"
+
+    def __str__(self) -> str:
+        """One line a receipt; several children are indented, a single one stands below its parent."""
+        lines: list[tuple[str, str]] = []
+        self._write(lines, "", set())
+        width = max(len(left) for left, _ in lines)
+        return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in lines)
+
+    def _write(self, lines: list[tuple[str, str]], indent: str, seen: set[Cell]) -> None:
+        again = self.cell in seen and bool(self.children)
+        lines.append(
+            (f"{indent}{self.receipt.title}", short(self.receipt.value) + (" (above)" if again else ""))
+        )
+        if again:
+            return
+        seen.add(self.cell)
+        deeper = indent + "  " if len(self.children) + bool(self.left_out) > 1 else indent
+        for child in self.children:
+            child._write(lines, deeper, seen)
+        if self.left_out:
+            lines.append((f"{deeper}and {self.left_out} more", ""))
+
+
+def trace_receipt(receipt: Receipt, depth: int | None, follow: int | None, limit: int) -> Trace:
+    """See `Receipt.trace`."""
+    if depth is not None and depth < 0:
+        raise ValueError(f"depth must not be negative, got {depth}")
+    for name, value in (("follow", follow), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
+    root = Trace(receipt)
+    nodes, levels = {receipt.cell: root}, {receipt.cell: 0}
+    # Depth first and strongest first: the most important paths are whole before room runs out.
+    branches = [(root, iter(followed(receipt, follow)))]
+    while branches:
+        node, cells = branches[-1]
+        cell = next(cells, None)
+        level = levels[node.cell] + 1
+        if cell is None:
+            branches.pop()
+        elif cell not in nodes and (len(nodes) >= limit or (depth is not None and level > depth)):
+            node.left_out += 1
+        else:
+            if cell not in nodes or (level < levels[cell] and nodes[cell].left_out):
+                # New, or reached now by a shorter way that leaves more depth.
+                child = nodes.setdefault(cell, Trace(explain_cell(receipt.run, cell, receipt.index)))
+                child.children, child.left_out = (), 0
+                levels[cell] = level
+                branches.append((child, iter(followed(child.receipt, follow))))
+            node.children += (nodes[cell],)
+    return root
+
+
+def followed(receipt: Receipt, count: int | None) -> list[Cell]:
+    """The cells that a receipt's number was made of, those that add most first."""
+    terms = receipt.terms
+    cells = [terms.cell(*place) for place in terms.largest(count)]
+    return list(dict.fromkeys([*cells, *terms.partners]))

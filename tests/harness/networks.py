@@ -1,0 +1,73 @@
+"""Small networks by hand, and runs of the Keras models in `keras_models`, read from their files."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cnnviz
+from cnnviz import Layer, Network, Run
+from harness.keras_models import ONLY_FLOAT32, STACKS, save, sequential
+
+_FOLDER = tempfile.TemporaryDirectory(prefix="cnnviz-models-")
+
+
+def normal(*shape: int, seed: int = 7) -> np.ndarray:
+    """The same random numbers in whatever order tests run."""
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def image(*shape: int, name: str = "image") -> Layer:
+    return Layer.from_config(name, "InputLayer", {"batch_shape": (None, *shape)})
+
+
+def layer(name: str, kind: str, *inputs: str, weights: dict[str, Any] | None = None, **config: Any) -> Layer:
+    arrays = {key: np.asarray(value, np.float32) for key, value in (weights or {}).items()}
+    return Layer.from_config(name, kind, config, weights=arrays, inputs=inputs)
+
+
+def conv(name: str, feeder: str, channels: int, filters: int, size: int = 3, **config: Any) -> Layer:
+    seed = sum(map(ord, name))
+    weights = {
+        "kernel": normal(size, size, channels, filters, seed=seed),
+        "bias": normal(filters, seed=seed + 1),
+    }
+    return layer(name, "Conv2D", feeder, weights=weights, filters=filters, kernel_size=size, **config)
+
+
+def merges() -> Network:
+    """Every way of joining, with axes that are repeated and ranks that differ."""
+    names = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+    pairs = [layer(kind.lower(), kind, "left", "right") for kind in names]
+    threes = [
+        layer(f"{kind.lower()}_3", kind, "left", "vector", "column") for kind in names if kind != "Subtract"
+    ]
+    return Network(
+        [
+            image(4, 3, 2),
+            conv("left", "image", 2, 2, padding="same", activation="tanh"),
+            conv("right", "image", 2, 2, size=1),
+            layer("vector", "GlobalAveragePooling2D", "left"),
+            layer("column", "MaxPooling2D", "right", pool_size=(1, 3)),
+            *pairs,
+            *threes,
+            layer("one", "Multiply", "left"),
+            layer("channels", "Concatenate", "left", "image", "right"),
+            layer("rows", "Concatenate", "left", "right", axis=1),
+            layer("flat", "Concatenate", "vector", "vector", axis=-1),
+        ]
+    )
+
+
+@cache
+def run_of(name: str) -> Run:
+    """A run of two images through one of the Keras models, read from its file."""
+    shape, _ = entry = {**STACKS, **ONLY_FLOAT32}[name]
+    folder = Path(_FOLDER.name, name.replace(" ", "_"))
+    folder.mkdir()
+    net = cnnviz.load_model(save(sequential(entry), folder))
+    return net.run(normal(2, *(6 if n is None else n for n in shape)).astype(np.float32))
