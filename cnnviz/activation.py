@@ -43,6 +43,10 @@ class Activation:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return getattr(ops, self.name)(x, **self.arguments)
 
+    def gradient(self, x: np.ndarray, grad: np.ndarray) -> np.ndarray:
+        """From the gradient with respect to the result to that with respect to x."""
+        return getattr(ops, f"{self.name}_grad")(x, grad, **self.arguments)
+
     def __str__(self) -> str:
         shown = (f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in self.arguments.items())
         return f"{self.name}({', '.join(shown)})" if self.arguments else self.name

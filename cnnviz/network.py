@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.activation import Activation, parse_activation
+from cnnviz.backward import Gradient, gradient
 from cnnviz.inference import Inference, is_chain
 from cnnviz.layer import Layer, with_shapes
 from cnnviz.layer_kinds import KINDS
@@ -191,7 +192,7 @@ class Network:
         edits = {self._resolve(name): function for name, function in (edits or {}).items()}
         images = {name: self._prepared(name, array) for name, array in self._images(x).items()}
         before: dict[str, np.ndarray] = {}
-        return Run(self, self._forward(images, before, edits), before)
+        return Run(self, self._forward(images, before, edits), before, edits)
 
     def with_weights(self, weights: Mapping[str, Any]) -> Network:
         """The network with some weights exchanged, and everything else shared.
@@ -366,9 +367,14 @@ class Run(Mapping[str, np.ndarray]):
     """
 
     def __init__(
-        self, network: Network, outputs: dict[str, np.ndarray], before: dict[str, np.ndarray]
+        self,
+        network: Network,
+        outputs: dict[str, np.ndarray],
+        before: dict[str, np.ndarray],
+        edited: Iterable[str] = (),
     ) -> None:
         self.network = network
+        self.edited = frozenset(edited)
         self._outputs = outputs
         self._before = before
         for array in (*outputs.values(), *before.values()):
@@ -399,6 +405,16 @@ class Run(Mapping[str, np.ndarray]):
     def inputs(self, name: str) -> tuple[np.ndarray, ...]:
         """The arrays that a layer read."""
         return tuple(self._outputs[feeder] for feeder in self.network[name].inputs)
+
+    def gradient(
+        self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
+    ) -> Gradient:
+        """The gradient of a unit, or of a weighted sum of units, with respect to what is behind it.
+
+        run.gradient("conv2d_7", unit=(0, 0, 3))["conv2d_3"], say, or .wrt_input; see
+        `backward.gradient`, whose arguments these are.
+        """
+        return gradient(self, of, unit, weights=weights, pre_activation=pre_activation)
 
     @property
     def input(self) -> Any:
