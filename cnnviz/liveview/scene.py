@@ -63,7 +63,8 @@ class Fields:
         number = {name: i for i, name in enumerate(names)}
         sizes = {name: shapes[name] for name in net.inputs}
         whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
-        tables, labels = {}, {}
+        tables: dict[tuple[int, int], list[np.ndarray]] = {}
+        labels: dict[str, str] = {}
         for earlier in names:
             seen = whole.wrt(earlier)
             for name in seen:

@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.layer import Layer
-from cnnviz.layer_kinds import KINDS
+from cnnviz.layer_kinds import KINDS, normalization_statistics
 from cnnviz.network import Network, Run
 from cnnviz.ops import geometry
 from cnnviz.ops.affine import batch_norm_affine
@@ -158,7 +158,7 @@ def _operation(layer: Layer, sources: list[Stage], shapes: dict[str, Shape], tak
     if layer.kind.endswith("Pooling2D"):
         return _pool(layer, source)
     if layer.kind in ("BatchNormalization", "Normalization", "Rescaling"):
-        return _affine(layer, source, taken)
+        return _affine(layer, source, shapes[layer.name], taken)
     if KINDS[layer.kind].moves_values_only:
         return _move(layer, sources, shapes, taken)
     return _merge(layer, shapes, taken)
@@ -237,7 +237,7 @@ def _pool(layer: Layer, source: Shape) -> dict[str, Any]:
     return {"type": "pool", "mode": mode, "rows": _axis(rows), "cols": _axis(cols), "label": label}
 
 
-def _affine(layer: Layer, source: Shape, taken: Taken) -> dict[str, Any]:
+def _affine(layer: Layer, source: Shape, real: Shape, taken: Taken) -> dict[str, Any]:
     """x*a + b, or (x - a)/b where that is how the layer rounds; a and b are what `ops` works with."""
     c, w = layer.config, layer.weights
     dtype = np.float32
@@ -248,19 +248,14 @@ def _affine(layer: Layer, source: Shape, taken: Taken) -> dict[str, Any]:
     elif layer.kind == "Rescaling":
         a, b = (np.asarray(c[name], dtype) for name in ("scale", "offset"))
     else:
-        mean, variance = (w["mean"], w["variance"]) if w else (c["mean"], c["variance"])
-        mean, variance = np.asarray(mean, dtype), np.asarray(variance, dtype)
+        shape = (1, *real)
+        mean, variance = (v.astype(dtype) for v in normalization_statistics(c, w, shape))
         deviation = np.maximum(np.sqrt(variance), dtype(1e-7))
         a, b = (deviation, mean) if c["invert"] else (mean, deviation)
         form = form if c["invert"] else "(x-a)/b"
-        shape = layer.input_shape
-        kept = sorted(axis % (len(shape) + 1) for axis in c["axis"])
-        if kept != [len(shape)]:
-            target = [n if axis in kept else 1 for axis, n in enumerate(shape, 1)]
-            a, b = (
-                np.broadcast_to(np.resize(v, target) if v.size == 1 else v.reshape(target), shape)
-                for v in (a, b)
-            )
+        if a.size > 1 and a.size != a.shape[-1]:
+            a, b = (np.broadcast_to(v, shape) for v in (a, b))
+        a, b = a.ravel(), b.ravel()
     if a.size != math.prod(source):
         a, b = (np.broadcast_to(v, (source[2],)) for v in (a, b))
     names: dict[str, Any] = {"a": _keep(taken, f"{layer.name}/a", a), "b": _keep(taken, f"{layer.name}/b", b)}
@@ -326,7 +321,7 @@ _MOVES = {
 def _merge(layer: Layer, shapes: dict[str, Shape], taken: Taken) -> dict[str, Any]:
     """Several inputs cell by cell; an input that is broadcast says which of its cells goes where."""
     out = shapes[layer.name]
-    maps = []
+    maps: list[str | None] = []
     for i, name in enumerate(layer.inputs):
         shape = shapes[name]
         if shape == out:

@@ -12,7 +12,7 @@ function decode(text) {
   return bytes;
 }
 
-/** Show the scene that `holder` carries, in a shadow root of its own. */
+/** Show the scene that `holder` carries, in a shadow root of its own; scripts find the view as `holder.view`. */
 export function showStandalone(holder, { linked }) {
   const shadow = holder.attachShadow({ mode: "open" });
   const sheet = document.createElement("style");
@@ -25,5 +25,5 @@ export function showStandalone(holder, { linked }) {
     host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;
   }
-  return new View(root, bytes, host);
+  holder.view = new View(root, bytes, host);
 }
