@@ -6,7 +6,6 @@ with a sentence, and nothing of it is applied.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -112,8 +111,11 @@ def _whole(edit: Mapping[str, Any], name: str, size: int | None) -> int:
 
 def _real(edit: Mapping[str, Any]) -> float:
     value = edit.get("value")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(np.float32(value)):
-        raise InterventionError(f"value must be a finite number, got {value!r}")
+    most = float(np.finfo(np.float32).max)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
+        raise InterventionError(
+            f"value must be a finite number within float32's range, got {str(value)[:40]!r}"
+        )
     return float(value)
 
 

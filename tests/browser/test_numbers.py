@@ -1,0 +1,188 @@
+"""The browser's numbers are Python's: derived tensors, the forward pass, receipts, a prepared drawing."""
+
+from __future__ import annotations
+
+import base64
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.liveview import assets
+from cnnviz.liveview.scene import build_scene
+from cnnviz.liveview.stages import values_of
+from cnnviz.mnist import prepare_digit
+from cnnviz.rounding import allowance
+from harness.keras_models import ONLY_FLOAT32, STACKS
+from harness.networks import merges, normal, run_of
+
+SETUP = """(text) => {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  window.scene = new window.modules.scene.Scene(bytes);
+}"""
+ENCODED = """(values) => {
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}"""
+
+
+@pytest.fixture(scope="module")
+def modules(chromium):
+    """A blank page with the view's modules, none of which has drawn anything."""
+    page = chromium.new_page()
+    page.set_content("<!doctype html><title>modules</title>")
+    code = "\n".join(
+        f"window.modules.{name} = (() => {{ {assets.script(name)}; return {name}_module; }})();"
+        for name in ("scene", "receipt", "prepare")
+    )
+    page.add_script_tag(content=f"window.modules = {{}}; window.encoded = {ENCODED}; {code}")
+    yield page
+    page.close()
+
+
+def decoded(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4")
+
+
+def load(page, scene) -> None:
+    page.evaluate(SETUP, base64.b64encode(bytes(scene)).decode())
+
+
+@pytest.mark.parametrize("name", ["mnist", "merges", *STACKS, *ONLY_FLOAT32])
+def test_what_is_left_out_is_derived_to_the_last_bit(modules, name):
+    run = network_run(name)
+    scene = build_scene(run, 0)
+    load(modules, scene)
+    sent = scene.header["items"][0]["tensors"]
+    for number, stage in enumerate(scene.taken.stages):
+        if str(number) in sent:
+            continue
+        found = decoded(modules.evaluate(f"encoded(scene.valuesOf(0)[{number}])"))
+        np.testing.assert_array_equal(found, values_of(stage, run, 0).ravel(), err_msg=stage.name)
+
+
+@pytest.mark.parametrize("name", ["mnist", "merges", *STACKS, *ONLY_FLOAT32])
+def test_each_stage_computes_what_the_engine_does(modules, name):
+    """Each from the engine's own inputs, within twice the engine's rounding of a layer."""
+    run = network_run(name)
+    scene = build_scene(run, 0)
+    load(modules, scene)
+    code = assets.script("forward")
+    modules.evaluate(f"() => {{ {code}; window.modules.forward = forward_module; }}")
+    for number, stage in enumerate(scene.taken.stages):
+        if not stage.reads:
+            continue
+        found = decoded(
+            modules.evaluate(
+                f"encoded(modules.forward.computeStage(scene, scene.stages[{number}], scene.valuesOf(0)))"
+            )
+        )
+        expected = values_of(stage, run, 0).ravel()
+        inputs = [x[:1] for x in run.inputs(stage.layer.name)]
+        with np.errstate(all="ignore"):
+            bound = (
+                2 * np.asarray(allowance(stage.layer, *inputs), float).max() + 1e-6 * np.abs(expected).max()
+            )
+        np.testing.assert_allclose(found, expected, rtol=0, atol=bound, err_msg=stage.name)
+
+
+def network_run(name: str):
+    if name == "mnist":
+        return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][3])
+    if name == "merges":
+        net = merges()
+        return net.run(normal(*net.input_shape).astype(np.float32))
+    return run_of(name)
+
+
+RECEIPTS = """(cells) => {
+  const view = document.querySelector("[id^=cnnviz-]").view;
+  return cells.map(([layer, row, col, channel]) => {
+    const stages = view.scene.stages.filter((stage) => stage.layer === layer);
+    const stage = stages[stages.length - 1];
+    view.pin({ stage: stage.index, row, col, channel });
+    const steps = view.receipt.steps.filter((step) => step.stage.layer === layer);
+    const [first] = steps;
+    return {
+      shown: view.receipt.element.querySelector(".cv-rvalue").textContent,
+      sums: first.groups.map((group) => group.sum ?? null),
+      terms: first.groups.flatMap((group) => group.terms.map((term) => [term.x, term.weight?.value ?? null])),
+      total: first.total ?? null,
+      value: steps[steps.length - 1].value,
+      residual: steps[steps.length - 1].residual,
+    };
+  });
+}"""
+
+
+def test_receipts_on_the_page_are_python_s(live):
+    """Hundreds of random cells of every layer, on the page that a reader opens."""
+    net = cnnviz.load_model("mnist_14k")
+    run = net.run(cnnviz.load_mnist()[1][0][0])
+    layers = [layer for layer in net if layer.inputs and not layer.passes_on and layer.kind != "Flatten"]
+    rng = np.random.default_rng(5)
+    cells = []
+    for _ in range(400):
+        layer = layers[rng.integers(len(layers))]
+        shape = (1,) * (3 - len(layer.output_shape)) + tuple(layer.output_shape)
+        cells.append([layer.name, *(int(rng.integers(n)) for n in shape)])
+    for cell, found in zip(cells, live().evaluate(RECEIPTS, cells), strict=True):
+        name, row, col, channel = cell
+        place = (
+            {"channel": channel}
+            if len(net[name].output_shape) == 1
+            else {"row": row, "col": col, "channel": channel}
+        )
+        receipt = cnnviz.explain(run, name, **place)
+        assert np.float32(found["value"]) == receipt.value, cell
+        if net[name].kind == "Conv2D":
+            terms = receipt.terms
+            np.testing.assert_array_equal(
+                np.float32(found["terms"]), np.stack([terms.factor.ravel(), terms.weight.ravel()], axis=1)
+            )
+            np.testing.assert_array_equal(np.float32(found["sums"]), terms.partial)
+            assert np.float32(found["total"]) == terms.total, cell
+        assert abs(found["residual"]) <= receipt.bound + 1e-12, cell
+
+
+def strokes(seed: int) -> np.ndarray:
+    """A drawing on a pad, as a canvas draws it: smooth strokes, grey at their edges."""
+    from PIL import Image, ImageDraw
+
+    rng = np.random.default_rng(seed)
+    size, over = 168, 4
+    image = Image.new("L", (size * over, size * over))
+    pen = ImageDraw.Draw(image)
+    width = int(rng.integers(5, 32)) * over
+    points = rng.uniform(0.1, 0.9, (int(rng.integers(2, 6)), 2)) * size * over
+    for first, second in pairwise(points):
+        pen.line([*first, *second], fill=255, width=width)
+    for x, y in points:
+        pen.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
+    return np.asarray(image.resize((size, size), Image.Resampling.BOX))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_drawing_is_prepared_as_in_python(modules, seed):
+    """Within one grey level: the browser sums in double precision where Pillow has floats."""
+    pad = strokes(seed)
+    found = modules.evaluate(
+        """(text) => {
+          const data = Float64Array.from(atob(text), (c) => c.charCodeAt(0) / 255);
+          const side = Math.sqrt(data.length);
+          return Array.from(modules.prepare.prepareDigit({ rows: side, cols: side, data }));
+        }""",
+        base64.b64encode(pad.tobytes()).decode(),
+    )
+    expected = prepare_digit(pad)
+    assert np.abs(np.reshape(found, (28, 28)).astype(int) - expected).max() <= 1
+
+
+def test_a_blank_pad_is_no_digit(modules):
+    assert (
+        modules.evaluate("modules.prepare.prepareDigit({rows: 9, cols: 9, data: new Float64Array(81)})")
+        is None
+    )
