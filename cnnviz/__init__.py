@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cnnviz.mnist import load_mnist
     from cnnviz.network import Layer, Network, Run
     from cnnviz.receipts import Receipt, explain
-    from cnnviz.receptive_fields import receptive_field
+    from cnnviz.receptive_fields import effective_receptive_field, receptive_field
     from cnnviz.verification import verify
 
 _MODULE_OF = {

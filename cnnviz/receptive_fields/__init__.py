@@ -2,9 +2,11 @@
 
 Size, stride and offset of every layer, boxes and exact cells of every unit, for a `Network` or for a
 list of layer specs without weights. Definition, sign and recurrences follow Araujo, Norris and Sim,
-"Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019.
+"Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019. Effective
+fields, which do ask the weights, follow Luo et al., NeurIPS 2016.
 """
 
+from cnnviz.receptive_fields.effective import EffectiveReceptiveField, effective_receptive_field
 from cnnviz.receptive_fields.field import MisalignedError, ReceptiveField
 from cnnviz.receptive_fields.specs import Branches, Dense, Flatten, GlobalPool, Identity, Permute, Reshape
 from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
@@ -25,6 +27,7 @@ __all__ = [
     "Crop",
     "Dense",
     "DepthwiseConv",
+    "EffectiveReceptiveField",
     "Flatten",
     "GlobalPool",
     "Identity",
@@ -38,5 +41,6 @@ __all__ = [
     "TransposedConv",
     "Upsample",
     "ZeroPad",
+    "effective_receptive_field",
     "receptive_field",
 ]

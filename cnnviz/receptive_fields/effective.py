@@ -1,0 +1,286 @@
+"""The effective receptive field: how much each input pixel really counts for a unit.
+
+The magnitude of a unit's gradient with respect to the input, averaged over images: inside the theoretical
+box most of it gathers around the middle. Follows Luo, Li, Urtasun and Zemel, "Understanding the Effective
+Receptive Field in Deep Convolutional Neural Networks", NeurIPS 2016. The backward pass is `Run.gradient`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layer import Layer
+from cnnviz.network import Network
+from cnnviz.network_input import batched
+from cnnviz.receptive_fields.sized import Box
+from cnnviz.receptive_fields.table import receptive_field
+
+BATCH_BYTES = 64 * 2**20
+"""The default batch keeps all activations together below this: the backward pass needs them."""
+SHARES = (0.5, 0.9, 0.95)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectiveReceptiveField:
+    """What `effective_receptive_field` returns.
+
+    Parameters
+    ----------
+    layer
+        Where the units are.
+    units
+        Their places, (row, column) each; empty if the layer is a vector.
+    channel
+        Theirs; None is the sum over all.
+    map
+        (H, W) of the input: |gradient| summed over the input's channels, the mean over the images; float64.
+    box
+        ((top, bottom), (left, right)), both ends included: all pixels that can reach the units.
+    images
+        How many the mean is over.
+    """
+
+    layer: str
+    units: tuple[tuple[int, int], ...]
+    channel: int | None
+    map: np.ndarray
+    box: Box
+    images: int
+
+    @cached_property
+    def density(self) -> np.ndarray:
+        """The map divided by its sum, to compare maps whose gradients differ in size; zeros stay zeros."""
+        total = self.map.sum()
+        return self.map / total if total else self.map
+
+    @property
+    def box_area(self) -> int:
+        """The pixels in the theoretical box."""
+        (top, bottom), (left, right) = self.box
+        return (bottom - top + 1) * (right - left + 1)
+
+    def share(self, fraction: float) -> float:
+        """The fewest pixels that hold this fraction of the mass, as a share of the theoretical box.
+
+        nan if there is no mass: the unit answered to nothing, as behind a ReLU that let none through.
+
+        Raises ValueError for a fraction that is not from 0 to 1.
+        """
+        _check_fraction(fraction)
+        masses = np.sort(self.map, axis=None)[::-1].cumsum()
+        if not masses[-1]:
+            return float("nan")
+        # The sum may end a few roundings above or below the fraction that it should reach exactly.
+        enough = fraction * masses[-1] * (1 - 1e-12)
+        pixels = int(np.searchsorted(masses, enough)) + 1 if fraction else 0
+        return pixels / self.box_area
+
+    @property
+    def shares(self) -> dict[float, float]:
+        """`share` for 0.5, 0.9 and 0.95."""
+        return {fraction: self.share(fraction) for fraction in SHARES}
+
+    @cached_property
+    def sigma(self) -> tuple[float, float]:
+        """(rows, columns): the square root of the map's second moment about its centroid, in pixels."""
+        return _spread(self.map.sum(axis=1)), _spread(self.map.sum(axis=0))
+
+    def span(self, fraction: float) -> Box:
+        """The shortest run of rows, and that of columns, that holds this fraction of the mass.
+
+        Returns ((top, bottom), (left, right)), ends included, and ((0, -1), (0, -1)) if there is no mass.
+        Raises ValueError for a fraction that is not from 0 to 1.
+        """
+        _check_fraction(fraction)
+        return _shortest(self.map.sum(axis=1), fraction), _shortest(self.map.sum(axis=0), fraction)
+
+    def __repr__(self) -> str:
+        rows, cols = self.sigma
+        return (
+            f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, {self.images} images>"
+        )
+
+
+def effective_receptive_field(
+    net: Network,
+    layer: str,
+    images: Any,
+    *,
+    row: int | None = None,
+    col: int | None = None,
+    channel: int | None = None,
+    batch_size: int | None = None,
+) -> EffectiveReceptiveField:
+    """How much each input pixel counts for a unit: the mean magnitude of its gradient over images.
+
+    Parameters
+    ----------
+    net
+        A network with one input, of maps.
+    layer
+        The unit's layer. What counts is its output, after its activation.
+    images
+        As for `Network.predict`, any number of them, at least one.
+    row, col
+        The unit's place in a map. By default the central ones of that axis, one or two; of several units
+        the gradient's mean is taken. A vector takes none.
+    channel
+        The unit's channel, or index in a vector; None is the sum over all.
+    batch_size
+        Images at a time; None keeps all activations together below 64 MB.
+
+    Returns
+    -------
+    EffectiveReceptiveField
+        With `.map`, `.box`, `.share(fraction)`, `.shares` and `.sigma`.
+
+    Raises
+    ------
+    KeyError
+        for a layer that there is not.
+    IndexError
+        for a unit that there is not.
+    ValueError, TypeError
+        for no images, a row or column of a vector, a sum over a softmax's channels (it is always 1), and
+        what `Network.predict` refuses.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> field = effective_receptive_field(load_model("mnist_14k"), "conv2d_3", load_mnist()[1][0][:8])
+    >>> field.map.shape, field.box, field.images
+    ((28, 28), ((8, 19), (8, 19)), 8)
+    >>> field.share(0.5) < 0.5
+    True
+
+    Source: Luo, Li, Urtasun and Zemel, "Understanding the Effective Receptive Field in Deep Convolutional
+    Neural Networks", NeurIPS 2016, https://arxiv.org/abs/1701.04128
+    """
+    chosen = net[layer]
+    if len(net.inputs) != 1 or len(net[net.inputs[0]].output_shape) != 3:
+        shapes = [net[name].output_shape for name in net.inputs]
+        raise ValueError(f"net must have one input, of maps (height, width, channels), got {shapes}")
+    images = batched(images, net[net.inputs[0]])
+    if not len(images):
+        raise ValueError(f"images must hold at least one, got shape {images.shape}")
+    fields = receptive_field(net, images.shape[1:])
+    if chosen.name not in fields:
+        raise ValueError(f"{layer} is not fed by the input {fields.origin}")
+    shape = tuple(size or 1 for size in fields[chosen.name].shape)
+    _check_channel(chosen, channel, shape)
+    places = _places(chosen, shape, row, col)
+    seeds = np.zeros(shape)
+    units: Any = tuple(np.transpose(places)) if places else ()
+    seeds[(*units, slice(None) if channel is None else channel)] = 1 / max(len(places), 1)
+    total = np.zeros(images.shape[1:3])
+    count = _batch(batch_size, [field.shape for field in fields.values()], net.dtype.itemsize)
+    for first in range(0, len(images), count):
+        gradient = input_gradient(net, chosen.name, images[first : first + count], seeds)
+        total += np.abs(gradient).sum(axis=(0, -1), dtype=np.float64)
+    field = fields[chosen.name]
+    boxes = [field.box(*place) for place in places] if places else [field.box(unit=channel)]
+    mean = total / len(images)
+    mean.flags.writeable = False
+    return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images))
+
+
+def input_gradient(net: Network, layer: str, images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The gradient of a weighted sum of a layer's units with respect to each image, (N, H, W, C)."""
+    return net.run(images).gradient(layer, weights=seeds).wrt_input
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+def _check_channel(layer: Layer, channel: int | None, shape: tuple[int, ...]) -> None:
+    if len(shape) not in (1, 3):
+        raise ValueError(f"{layer.name} must be a map or a vector, its shape is {shape}")
+    if channel is None:
+        if layer.activation is not None and layer.activation.name == "softmax":
+            raise ValueError(
+                f"channel must be given for {layer.name}: a softmax's channels always sum to 1, which has no "
+                "gradient"
+            )
+    else:
+        _check_index("channel", channel, shape[-1], layer.name)
+
+
+def _places(layer: Layer, shape: tuple[int, ...], row: int | None, col: int | None) -> list[tuple[int, int]]:
+    """The chosen units of a map; none of a vector."""
+    if len(shape) == 1:
+        if row is not None or col is not None:
+            raise ValueError(f"{layer.name} is a vector of {shape[0]}, row and col must be left out")
+        return []
+    rows, cols = (
+        _central(size) if index is None else [_check_index(name, index, size, layer.name)]
+        for name, index, size in (("row", row, shape[0]), ("col", col, shape[1]))
+    )
+    return [(r, c) for r in rows for c in cols]
+
+
+def _central(size: int) -> list[int]:
+    return sorted({(size - 1) // 2, size // 2})
+
+
+def _check_index(name: str, index: Any, size: int, layer: str) -> int:
+    if isinstance(index, bool) or not isinstance(index, int | np.integer):
+        raise TypeError(f"{name} must be an int, got {index!r}")
+    if not 0 <= index < size:
+        raise IndexError(f"{name} must be from 0 to {size - 1} in {layer}, got {index}")
+    return int(index)
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must be from 0 to 1, got {fraction!r}")
+
+
+def _batch(given: Any, shapes: Iterable[tuple[int | None, ...]], itemsize: int) -> int:
+    if given is None:
+        return max(
+            1, BATCH_BYTES // (itemsize * sum(math.prod(size or 1 for size in shape) for shape in shapes))
+        )
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise ValueError(f"batch_size must be a positive int or None, got {given!r}")
+    return int(given)
+
+
+# The map's measures -----------------------------------------------------------------------------
+
+
+def _hull(boxes: Sequence[Box]) -> Box:
+    """The box around boxes, those that hold nothing left out."""
+    full = [box for box in boxes if all(first <= last for first, last in box)]
+    axes = zip(*(full or boxes), strict=True)
+    return tuple((min(first for first, _ in ends), max(last for _, last in ends)) for ends in axes)
+
+
+def _spread(mass: np.ndarray) -> float:
+    total = mass.sum()
+    if not total:
+        return float("nan")
+    places = np.arange(len(mass))
+    centroid = (mass * places).sum() / total
+    return float(np.sqrt((mass * (places - centroid) ** 2).sum() / total))
+
+
+def _shortest(mass: np.ndarray, fraction: float) -> tuple[int, int]:
+    """The first and last of the shortest run that holds a fraction; of equals the heaviest."""
+    before = np.concatenate([[0.0], mass.cumsum()])
+    enough = fraction * before[-1] * (1 - 1e-12)
+    if not enough:
+        return 0, -1
+    ends = np.searchsorted(before, before[:-1] + enough)
+    runs = [
+        (int(end - start), before[start] - before[end], start)
+        for start, end in enumerate(ends)
+        if end < len(before)
+    ]
+    length, _, start = min(runs)
+    return start, start + length - 1
