@@ -16,6 +16,7 @@ import streamlit as st
 
 import cnnviz
 from cnnviz import figures, kernels
+from cnnviz.liveview import Scene, build_scene
 from cnnviz.mistakes import next_mistake
 from cnnviz.receptive_fields import ReceptiveFields
 from cnnviz.resources import asset
@@ -70,6 +71,12 @@ def mistake_after(model: str, digit: int) -> int | None:
 @st.cache_resource(show_spinner=False)
 def receptive_fields(model: str) -> ReceptiveFields:
     return cnnviz.receptive_field(network(model))
+
+
+@st.cache_resource(show_spinner=False)
+def scene(model: str) -> Scene:
+    """A scene of a model, for others to take its receptive fields from."""
+    return build_scene(run(model, 0))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

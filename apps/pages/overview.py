@@ -4,13 +4,27 @@ import cached
 import chrome
 import state
 
+from cnnviz.liveview.component import live_view
+from cnnviz.liveview.export import digit_code
+
 here = chrome.current()
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is here to "
-    "see: each row is one layer, each tile one of its channels, and the last row is ten probabilities. "
-    "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights.",
+    "see: a column for each step, a tile for each of its channels, and ten probabilities at the end. "
+    "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights. "
+    "**Point at any of them, and click it for its receipt.**",
 )
+live_view(
+    here.network,
+    cached.test_digits()[0][here.digit],
+    title=f"Test digit {here.digit:,}",
+    label=here.label,
+    item=str(here.digit),
+    code=digit_code(here.digit),
+    like=cached.scene(here.model),
+)
+chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")
 shared = state.toggle("shared", False, "One colour scale for the whole network")
 chrome.show(
     "network_maps",

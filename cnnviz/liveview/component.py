@@ -69,7 +69,9 @@ def live_view(
 
     @st.fragment
     def show() -> None:
-        link = st.session_state.setdefault(f"{key}.link", st.query_params.get("view", ""))
+        link = st.session_state.setdefault(f"{key}.link", "")
+        if "view" in st.query_params:
+            link = st.session_state[f"{key}.link"] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, title=title, label=label, item=item, code=code, like=like)
         scene.header["host"]["link"] = link
@@ -106,17 +108,18 @@ def answer(
     net, image, title, label, item, code, like
         As for `live_view`.
     asked
-        `drawing`: {"side", "pixels" (base64, a byte each, 0 is paper), "version"} in place of the
-        image; `edits`: {"of": model and item, "edits": list}, for `intervene`. What does not fit is
-        answered in the scene's header, under "host", with an error in words.
+        `drawing`: {"of": item, "side", "pixels" (base64, a byte each, 0 is paper), "version"} in
+        place of the image; `edits`: {"of": model and item, "edits": list}, for `intervene`. What was
+        asked of another item is over; what does not fit is answered in the scene's header, under
+        "host", with an error in words.
 
     Returns
     -------
     Scene
     """
-    host: dict[str, Any] = {"edits": 0}
+    host: dict[str, Any] = {"edits": 0, "item": item}
     drawing = asked.get("drawing")
-    if drawing:
+    if drawing and _get(drawing, "of") == item:
         host["drawing"] = {"version": _get(drawing, "version")}
         try:
             image = prepare_digit(_raster(drawing))

@@ -7,6 +7,7 @@ normalisation, max pooling, what is only moved) are left out.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -239,14 +240,14 @@ def build_scene(
 
 
 def recorded_differences(net: Network) -> dict[str, Any]:
-    """What the bundled verification found for a network's file, layer by layer; {} if nothing."""
+    """What the bundled verification found for a network's very file, by layer; {} if nothing."""
     from cnnviz.resources import asset
     from cnnviz.verification import read_record
 
     if net.source is None or not asset(RECORD).is_file():
         return {}
     found = read_record().get(net.source.stem)
-    if found is None:
+    if found is None or found.sha256 != hashlib.sha256(net.source.read_bytes()).hexdigest():
         return {}
     layers = {row.name: row.difference for row in found.layers}
     return {"images": found.images, "layers": layers}

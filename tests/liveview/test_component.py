@@ -23,7 +23,12 @@ def digit():
 
 
 def pad(image: np.ndarray, version: int = 1) -> dict[str, object]:
-    return {"side": len(image), "pixels": base64.b64encode(image.tobytes()).decode(), "version": version}
+    return {
+        "of": "0",
+        "side": len(image),
+        "pixels": base64.b64encode(image.tobytes()).decode(),
+        "version": version,
+    }
 
 
 def seven() -> np.ndarray:
@@ -37,7 +42,7 @@ def test_without_state_it_is_the_image(net, digit):
     scene = answer(net, digit, {}, title="test digit 0", label=7, item="0")
     (item,) = scene.header["items"]
     assert (item["title"], item["label"], item["key"]) == ("test digit 0", 7, "0")
-    assert scene.header["host"] == {"edits": 0}
+    assert scene.header["host"] == {"edits": 0, "item": "0"}
 
 
 def test_a_drawing_takes_the_image_s_place(net, digit):
@@ -54,12 +59,11 @@ def test_a_drawing_takes_the_image_s_place(net, digit):
     "drawing",
     [
         pad(np.zeros((168, 168), np.uint8)),
-        {"side": 168, "pixels": "AAAA", "version": 1},
-        {"side": 168, "pixels": "?", "version": 1},
-        {"side": 10**9, "pixels": "", "version": 1},
-        {"side": 168, "pixels": None},
-        {"side": "168"},
-        ["nonsense"],
+        {"of": "0", "side": 168, "pixels": "AAAA", "version": 1},
+        {"of": "0", "side": 168, "pixels": "?", "version": 1},
+        {"of": "0", "side": 10**9, "pixels": "", "version": 1},
+        {"of": "0", "side": 168, "pixels": None},
+        {"of": "0", "side": "168"},
     ],
 )
 def test_a_bad_drawing_is_said_and_the_image_stays(net, digit, drawing):
@@ -87,6 +91,15 @@ def test_a_bad_edit_is_said_and_nothing_is_changed(net, digit, edits):
     np.testing.assert_array_equal(sent, values_of(stage, plain, 0).ravel())
 
 
-@pytest.mark.parametrize("state", [{"edits": 3}, {"edits": None}, {"edits": {"of": 1}}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"edits": 3},
+        {"edits": None},
+        {"edits": {"of": 1}},
+        {"drawing": ["nonsense"]},
+        {"drawing": {"of": "1"}},
+    ],
+)
 def test_state_of_another_shape_is_no_state(net, digit, state):
-    assert answer(net, digit, state, item="0").header["host"] == {"edits": 0}
+    assert answer(net, digit, state, item="0").header["host"] == {"edits": 0, "item": "0"}

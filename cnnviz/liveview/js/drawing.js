@@ -192,13 +192,20 @@ class Pad {
     this.asked = true;
     let text = "";
     for (const value of this.raster) text += String.fromCharCode(value);
-    this.view.host.ask("drawing", { side: SIZE, pixels: btoa(text), version: this.version });
+    this.of = this.view.scene.header.host?.item;
+    this.view.host.ask("drawing", { of: this.of, side: SIZE, pixels: btoa(text), version: this.version });
   }
 
   /** Python answered: its numbers replace the browser's, unless the pen has moved on. */
   updated() {
     if (!this.open) return;
-    const answer = this.view.scene.header.host?.drawing;
+    const { item, drawing: answer } = this.view.scene.header.host ?? {};
+    if (this.asked && item !== this.of) {
+      // Another digit was picked meanwhile.
+      this.asked = false;
+      this.close();
+      return;
+    }
     if (!answer || answer.version !== this.version || this.stroke) {
       if (this.strokes.length) this.redraw();
       return;

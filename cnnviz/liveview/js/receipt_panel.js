@@ -192,7 +192,7 @@ export class ReceiptPanel {
       holder.hidden = true;
       return;
     }
-    const size = Math.max(1, Math.floor(216 / Math.max(rows, cols)));
+    const size = Math.max(1, Math.floor(174 / Math.max(rows, cols)));
     const rect = { stage: cell.stage, channel: cell.channel, x: 3, y: 3, width: cols * size, height: rows * size, rows, cols };
     holder.innerHTML = `<div class="cv-map"></div><p></p>`;
     holder.querySelector("p").textContent = `${stageName(stage)}${stage.shape[2] > 1 ? `, channel ${cell.channel}` : ""}`;
