@@ -14,6 +14,7 @@ from textwrap import dedent
 from typing import Any
 
 import cached
+import navigation
 import state
 import streamlit as st
 
@@ -61,6 +62,11 @@ class Current:
 
 def current() -> Current:
     """What the header shows, for a page to draw."""
+    # Streamlit takes a folder named pages for an app of its older kind, and a new server may run a page
+    # without the app around it, until st.navigation has been called once.
+    if "current" not in st.session_state:
+        st.navigation(navigation.parts(), position="hidden")
+        st.rerun()
     return st.session_state["current"]
 
 

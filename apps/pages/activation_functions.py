@@ -87,7 +87,6 @@ chrome.code(
     f"""
     import cnnviz
     from cnnviz import ops
-from cnnviz.sparsity import zeros_in
 
     _, (images, labels) = cnnviz.load_mnist()
     run = cnnviz.load_model("{here.model}").run(images[{here.digit}])

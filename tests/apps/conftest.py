@@ -1,0 +1,42 @@
+"""One AppTest a network, which the tests move from page to page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cnnviz.resources import app
+
+PAGES = sorted(path.stem for path in (app().parent / "pages").glob("*.py"))
+MODELS = ("mnist_14k", "mnist_maxpool")
+
+
+def pictures(at: AppTest) -> list[dict[str, Any]]:
+    """What the page gave its picture components: svg, alt, caption."""
+    components = [element.proto for element in at.get("bidi_component")]
+    return [json.loads(c.json) for c in components if c.component_name == "cnnviz.picture"]
+
+
+def htmls(at: AppTest) -> str:
+    """All of the page's own HTML."""
+    return "".join(element.proto.body for element in at.get("html"))
+
+
+@pytest.fixture(scope="module")
+def visit() -> Callable[..., AppTest]:
+    """visit("kernels", digit=3): that page, opened by a link with that query."""
+    at = AppTest.from_file(str(app()), default_timeout=60)
+    at.run()
+
+    def go(page: str, **query: Any) -> AppTest:
+        at.query_params.clear()
+        at.query_params.update({name: str(value) for name, value in query.items()})
+        at.switch_page(str(Path("pages") / f"{page}.py"))
+        return at.run()
+
+    return go

@@ -1,0 +1,116 @@
+"""Every page, for both networks: it draws, says what it draws, and bears nonsense in its address."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import cnnviz
+from apps.conftest import MODELS, PAGES, htmls, pictures
+from cnnviz.figures.bar_charts import percent
+
+NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
+"""Pages that have nothing of that network to draw, and say so."""
+
+
+def test_the_pages_are_those_of_the_navigation(visit):
+    at = visit("overview")
+    links = [link.proto.page for link in at.sidebar.get("page_link")]
+    assert sorted(link or "overview" for link in links) == PAGES
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_shows_the_chosen_digit(visit, page, model):
+    at = visit(page, model=model, digit=8)
+    assert not at.exception
+    assert not at.warning
+    assert at.title[0].value
+    drawn = pictures(at)
+    assert drawn or (page, model) in NOTHING_DRAWN
+    for picture in drawn:
+        assert picture["svg"].startswith("<svg ")
+        assert re.search(r"\d", picture["alt"]), "a text alternative has the picture's numbers"
+    _, (images, labels) = cnnviz.load_mnist()
+    probabilities = cnnviz.load_model(model).predict(images[8:9])[0]
+    card = htmls(at)
+    assert f"<b>{labels[8]}</b>" in card
+    assert f"<b>{probabilities.argmax()}</b> with" in card
+    shown = re.search(r"</b> with ([^\n]*)", card).group(1)
+    assert shown.strip() == percent(float(probabilities.max())).replace("<", "&lt;").replace(">", "&gt;")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_sets_a_half_truth_right(visit, page):
+    at = visit(page)
+    assert page == "overview" or ("Often heard" in htmls(at) and "In fact" in htmls(at))
+    assert "Show the code" in [expander.label for expander in at.expander]
+
+
+NONSENSE = dict.fromkeys(
+    ("digit", "layer", "channel", "row", "column", "epoch", "kernel", "size", "by", "kept", "function"),
+    "💥 <b>999999999999999999999</b>",
+)
+
+
+@pytest.mark.parametrize("model", ["mnist_maxpool", "../../etc/passwd"])
+@pytest.mark.parametrize("page", PAGES)
+def test_nonsense_in_the_address_is_noticed_and_replaced(visit, page, model):
+    at = visit(page, model=model, **NONSENSE, shared="maybe", width="-1", depth="1e9", unknown="x")
+    assert not at.exception
+    notices = " ".join(warning.value for warning in at.warning)
+    assert "The address asks for digit “💥" in notices
+    assert "this is digit “0”" in notices
+    assert ("this is model “mnist_14k”" in notices) == (model != "mnist_maxpool")
+
+
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        ("convolution", {"layer": "conv2d_1", "row": 20, "column": 0, "channel": 15}),
+        ("convolution", {"layer": "conv2d_7", "model": "mnist_14k"}),
+        ("feature_maps", {"layer": "conv2d_7", "channel": 9}),
+        ("receptive_field", {"layer": "conv2d_7"}),
+        ("receptive_field", {"layer": "max_pooling2d", "row": 11, "column": 11}),
+        ("kernels", {"kernel": "gabor 45°", "size": 11, "layer": "conv2d_7", "input": 15}),
+        ("kernels", {"kernel": "roberts x"}),
+        ("kernels", {"kernel": "identity", "size": 1}),
+        ("one_by_one", {"by": "singular", "kept": 0}),
+        ("one_by_one", {"by": "outputs", "kept": 10, "wide": 1, "narrow": 4096, "side": 512}),
+        ("three_by_three", {"depth": 6, "channel": 15}),
+        ("activation_functions", {"layer": "conv2d_6", "function": "softplus"}),
+        ("epochs", {"epoch": 0}),
+        ("epochs", {"epoch": 1, "digit": 9999}),
+    ],
+)
+def test_the_ends_of_every_choice(visit, page, query):
+    at = visit(page, **query)
+    assert not at.exception
+    assert not at.warning
+    assert pictures(at)
+
+
+@pytest.mark.parametrize("page", sorted(set(PAGES) - {"verification"}))
+def test_the_code_that_is_shown_runs_as_written(visit, page, capsys, tmp_path, monkeypatch):
+    at = visit(page, digit=5)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(at.code[-1].value, page, "exec"), {"__name__": "__main__"})
+    assert capsys.readouterr().out.strip()
+
+
+def test_the_code_for_verification_compiles(visit):
+    # It compares 10,000 images with TensorFlow, which takes minutes; test_verification runs it on few.
+    compile(visit("verification").code[-1].value, "verification", "exec")
+
+
+def test_the_number_in_the_convolution_is_the_networks(visit):
+    at = visit("convolution", digit=8, layer="conv2d_1", channel=2, row=10, column=11)
+    _, (images, _) = cnnviz.load_mnist()
+    run = cnnviz.load_model("mnist_14k").run(images[8])
+    value = run.pre_activation("conv2d_1")[0, 10, 11, 2]
+    total = float(re.search(r"that is ([+−\d.e]+)\.", pictures(at)[0]["alt"]).group(1).replace("−", "-"))
+    # The picture writes three digits.
+    assert total == pytest.approx(float(value), rel=5e-3)
+    assert np.isclose(total, value, rtol=5e-3)
