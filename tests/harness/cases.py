@@ -71,7 +71,8 @@ def compare(accuracy: Accuracy, name: str, case: Case, **ours: Any) -> None:
     exact = reference(*wide, **case.options)
     check_float64(name, op(*wide, **case.options, **ours), exact, bound)
     theirs = reference(*narrow, **case.options) if narrow[0].size else None
-    label = f"{name} {ours['method']}" if "method" in ours else name
+    chosen = {"method": "auto", **ours} if name == "conv2d" else ours
+    label = " ".join([name, *map(str, chosen.values())])
     accuracy.check(label, op(*narrow, **case.options, **ours), exact, bound, theirs)
 
 
