@@ -49,7 +49,8 @@ class Row:
 def measure(threads: int, progress: Callable[[int, int], None] | None = None) -> list[Row]:
     """The table for this machine, measured in a process of its own with so many threads.
 
-    `progress` is called as progress(rows done, rows in all). Raises ChildProcessError (an OSError) if that process fails.
+    `progress` is called as progress(rows done, rows in all). Raises ChildProcessError (an OSError) if that
+    process fails.
     """
     environment = {
         **os.environ,
