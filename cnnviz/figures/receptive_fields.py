@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of, text_width
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
 from cnnviz.network import Network, Run
-from cnnviz.receptive_fields import receptive_field
-
-Box = tuple[tuple[int, int], tuple[int, int]]
-"""((top, bottom), (left, right)), inclusive; may reach beyond the map into padding."""
+from cnnviz.receptive_fields import ReceptiveFields, receptive_field
+from cnnviz.receptive_fields.field import Box
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it."""
+    """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it.
+
+    The box is ((top, bottom), (left, right)), ends included; it may reach beyond the maps, into padding.
+    """
 
     name: str
     maps: np.ndarray
@@ -52,14 +53,16 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
     list of Seen
         From the image up. Boxes may reach beyond the maps, into padding.
     """
-    layers = []
-    for name in _on_the_way(run.network, layer):
-        if name == layer:
-            box: Any = ((row, row), (col, col))
-        else:
-            box = receptive_field(run.network, wrt=name)[layer].box(row, col, clip=False)
-        layers.append(Seen(name, run[name][image], box, pixels=name in run.network.inputs))
-    return layers
+    fields = receptive_field(run.network)
+    return [
+        Seen(
+            name,
+            run[name][image],
+            fields.between(layer, name).box(row, col, clip=False),
+            pixels=name in run.network.inputs,
+        )
+        for name in _on_the_way(fields, run.network, layer)
+    ]
 
 
 def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
@@ -69,33 +72,31 @@ def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
     >>> [len(rung.seen) for rung in rungs_to(load_model("mnist_14k"), "conv2d_1", 5)]
     [5, 3, 1]
     """
-    names = _on_the_way(net, layer)
     fields = receptive_field(net)
+    names = _on_the_way(fields, net, layer)
     rungs: list[Rung] = []
     for below, name in zip([None, *names], names, strict=False):
         count = net[name].output_shape[axis] or 0
         centers = [float(fields[name].center(*((u, 0) if axis == 0 else (0, u)))[axis]) for u in range(count)]
-        reads = None if below is None else receptive_field(net, wrt=below)[name]
+        reads = None if below is None else fields.between(name, below)
         links = None if reads is None else [list(reads.cells(axis, u)) for u in range(count)]
-        seen = [unit] if name == layer else list(receptive_field(net, wrt=name)[layer].cells(axis, unit))
+        seen = list(fields.between(layer, name).cells(axis, unit))
         rungs.append(Rung(name, centers, seen, links))
     return rungs
 
 
-def _on_the_way(net: Network, layer: str) -> list[str]:
+def _on_the_way(fields: ReceptiveFields, net: Network, layer: str) -> list[str]:
     """The layers with maps, from the image to a layer, that have a kernel or see more than what is before."""
-    fields = receptive_field(net)
-    before = list(net)[: [other.name for other in net].index(net[layer].name)]
     names: list[str] = []
-    for other in before:
-        on_the_way = other.name in fields and layer in receptive_field(net, wrt=other.name)
-        if not on_the_way or len(other.output_shape) != 3:
+    for name, field in fields.items():
+        if name == net[layer].name:
+            break
+        if len(field.shape) != 3 or layer not in fields.wrt(name):
             continue
-        field = fields[other.name]
         last = fields[names[-1]] if names else None
         new = last is None or (field.size, field.stride) != (last.size, last.stride)
-        if new or "kernel" in other.weights:
-            names.append(other.name)
+        if new or "kernel" in net[name].weights:
+            names.append(name)
     return [*names, net[layer].name]
 
 
@@ -108,6 +109,8 @@ def receptive_path(
 ) -> Picture:
     """What a unit sees, outlined on the image and on every map between.
 
+    What lies beyond a map, in padding or past the border, is outlined in dashes: it is cut off.
+
     Parameters
     ----------
     layers
@@ -119,7 +122,8 @@ def receptive_path(
     Returns
     -------
     Picture
-        Its artists are "maps", "boxes" and the numbers of the "channels" shown.
+        Its artists are "maps", "boxes", "cut" (the dashed outlines, None where nothing is cut off) and
+        the numbers of the "channels" shown.
 
     Examples
     --------
@@ -136,28 +140,55 @@ def receptive_path(
     side = min((width - 1 - (across - 1) * gap) / across, 224.0)
     step = side + 100.0
     canvas = Canvas(width, lines * step + 4, ax, theme)
-    images, boxes, channels, sizes = [], [], [], []
+    images, boxes, cut, channels, sizes = [], [], [], [], []
     for k, layer in enumerate(layers):
         maps = maps_of(layer.maps, f"maps of {layer.name}")
+        rows, cols, _ = maps.shape
         (top, bottom), (left, right) = layer.box
-        inside = maps[max(top, 0) : max(bottom + 1, 0), max(left, 0) : max(right + 1, 0)]
+        here = [clipped(layer.box[0], rows), clipped(layer.box[1], cols)]
+        (first, last), (start, end) = here
+        inside = maps[first : last + 1, start : end + 1]
         channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
         x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 36
         scale = INK if layer.pixels else Scale.of(maps[:, :, channel])
-        unit = side / max(maps.shape[:2])
+        # Room for what lies beyond the map.
+        before = max(-top, 0), max(-left, 0)
+        extent = rows + before[0] + max(bottom + 1 - rows, 0), cols + before[1] + max(right + 1 - cols, 0)
+        unit = side / max(extent)
+        beyond = extent != (rows, cols)
+        x0, y0 = x + before[1] * unit, y + before[0] * unit
         canvas.text(x, y - 21, layer.name, weight="bold", size=SMALL + 1)
-        size = f"{bottom - top + 1} × {right - left + 1}"
-        words = f"{size} of {maps.shape[0]} × {maps.shape[1]}"
+        size = f"{last - first + 1} × {end - start + 1}"
+        words = f"{size} of {rows} × {cols}"
         if not layer.pixels and maps.shape[2] > 1 and wide:
             words += f", channel {channel}"
         canvas.text(x, y - 6, words, size=SMALL, colour="muted")
-        images.append(canvas.image(maps[:, :, channel], x, y, unit * maps.shape[1], scale=scale))
+        images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))
         canvas.legend(scale, x, y + side + 14, min(side, 110.0))
-        boxes.append(canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1))
+        whole = top, left, bottom - top + 1, right - left + 1
+        cut.append(
+            canvas.cell(x0, y0, unit, *whole, colour="muted", thickness=1.2, dashes=(0, (3, 2)))
+            if beyond
+            else None
+        )
+        if inside.size:
+            boxes.append(canvas.cell(x0, y0, unit, first, start, *inside.shape[:2]))
         channels.append(channel)
-        sizes.append(f"{layer.name}: {size} cells, rows {top} to {bottom}, columns {left} to {right}")
+        sizes.append(f"{layer.name}: {size} cells, rows {first} to {last}, columns {start} to {end}")
+        if beyond:
+            sizes[-1] += f", cut off from rows {top} to {bottom}, columns {left} to {right}"
     alt = "What the unit sees, from the image up. " + "; ".join(sizes) + "."
-    return canvas.picture(alt, maps=images, boxes=boxes, channels=channels)
+    return canvas.picture(alt, maps=images, boxes=boxes, cut=cut, channels=channels)
+
+
+def clipped(ends: tuple[int, int], size: int) -> tuple[int, int]:
+    """The part of an interval that lies on a map's axis, (0, -1) if none does.
+
+    >>> clipped((-2, 3), 28), clipped((30, 31), 28)
+    ((0, 3), (0, -1))
+    """
+    first, last = max(ends[0], 0), min(ends[1], size - 1)
+    return (first, last) if first <= last else (0, -1)
 
 
 def receptive_growth(
@@ -178,7 +209,7 @@ def receptive_growth(
     names, sizes
         Layers and their receptive fields' sizes along one axis.
     effective
-        The width that holds most of the gradient, drawn inside each bar.
+        The width that holds most of the gradient, drawn as a band inside each outline.
     image
         The image's size along that axis, drawn as a line.
     highlight
@@ -199,10 +230,10 @@ def receptive_growth(
     if len(names) != len(sizes) or not names or (effective is not None and len(effective) != len(names)):
         raise ValueError("names, sizes and effective must have one entry for each layer")
     row, top = 24.0, 6.0
-    left = 12 + 6.6 * max(map(len, names))
+    left = 12 + max(text_width(name, weight="bold") for name in names)
     canvas = Canvas(width, top + row * len(names) + 30, ax, theme)
     whole = max([*sizes, image or 0])
-    unit = (width - left - 44) / whole
+    unit = (width - left - (44 if effective is None else 72)) / whole
     bars, inner = [], []
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
         y = top + row * k
@@ -213,11 +244,16 @@ def receptive_growth(
         )
         # Centred, as the field lies around its unit.
         middle = left + whole * unit / 2
-        bars.append(canvas.box(middle - size * unit / 2, y + 5, size * unit, 14, tone, 0, fill=tone))
-        if effective is not None:
+        place = middle - size * unit / 2, y + 5, size * unit, 14
+        if effective is None:
+            bars.append(canvas.box(*place, tone, 0, fill=tone))
+            words = f"{size:g}"
+        else:
             part = effective[k] * unit
-            inner.append(canvas.box(middle - part / 2, y + 9, part, 6, "background", 0, fill="background"))
-        canvas.text(left + whole * unit + 8, y + 16.5, f"{size:g}", weight=weight)
+            bars.append(canvas.box(*place, tone, 1.2, fill="panel"))
+            inner.append(canvas.box(middle - part / 2, y + 8, part, 8, tone, 0, fill=tone))
+            words = f"{effective[k]:g} of {size:g}"
+        canvas.text(left + whole * unit + 8, y + 16.5, words, weight=weight)
     line = None
     if image:
         end = top + row * len(names)
@@ -285,7 +321,7 @@ def receptive_ladder(
     if not rungs:
         raise ValueError("rungs must not be empty")
     wide = width >= 600
-    left = 12 + 6.6 * max(len(rung.name) for rung in rungs) if wide else 0.0
+    left = 12 + max(text_width(rung.name) for rung in rungs) if wide else 0.0
     low = min(min(rung.centers) for rung in rungs) - 0.5
     high = max(max(rung.centers) for rung in rungs) + 0.5
     unit = (width - left - 1) / (high - low)
@@ -330,6 +366,7 @@ def effective_field(
     field: Any,
     box: Box,
     *,
+    scale: Scale | None = None,
     title: str = "mean magnitude of the gradient",
     width: float = 340.0,
     ax: Axes | None = None,
@@ -342,7 +379,9 @@ def effective_field(
     field
         (H, W): magnitudes of the gradient with respect to the input, not negative.
     box
-        ((top, bottom), (left, right)), the theoretical field.
+        ((top, bottom), (left, right)), the theoretical field; what is beyond the image is left out.
+    scale
+        To share with another field; by default from 0 to the largest magnitude here.
     title
         Of the legend.
     width, ax, theme
@@ -361,20 +400,20 @@ def effective_field(
     field = np.asarray(field)
     if field.ndim != 2 or 0 in field.shape:
         raise ValueError(f"field must be (H, W) and not empty, got shape {field.shape}")
-    scale = Scale.of(field, signed=False)
+    scale = scale or Scale.of(field, signed=False)
     unit = (width - 2) / field.shape[1]
     canvas = Canvas(width, unit * field.shape[0] + 62, ax, theme)
     image = canvas.image(field, 1, 2, width - 2, scale=scale)
-    (top, bottom), (left, right) = box
+    (top, bottom), (left, right) = (clipped(ends, n) for ends, n in zip(box, field.shape, strict=True))
     outline = canvas.cell(1, 2, unit, top, left, bottom - top + 1, right - left + 1)
     legend = canvas.legend(scale, 1, 2 + unit * field.shape[0] + 30, min(220.0, width - 2), title)
     total = float(field.sum(dtype=float))
-    inside = field[max(top, 0) : bottom + 1, max(left, 0) : right + 1]
+    inside = field[top : bottom + 1, left : right + 1]
     share = float(inside.sum(dtype=float)) / total if total else 0.0
     peak = np.unravel_index(int(field.argmax()), field.shape)
     alt = (
-        f"Gradient magnitudes over {field.shape[0]} by {field.shape[1]} pixels, largest "
-        f"{number(scale.limit)} at row {peak[0]}, column {peak[1]}; the theoretical field, rows {top} to "
+        f"{title[:1].upper()}{title[1:]} over {field.shape[0]} by {field.shape[1]} pixels, largest "
+        f"{number(field.max())} at row {peak[0]}, column {peak[1]}; the theoretical field, rows {top} to "
         f"{bottom} and columns {left} to {right}, holds {share:.0%} of them."
     )
     return canvas.picture(alt, field=image, box=outline, legend=legend)
