@@ -123,9 +123,7 @@ def _normalization(c: Config, w: Weights, x: np.ndarray) -> np.ndarray:
     return ops.add(ops.multiply(x, np.maximum(np.sqrt(variance), x.dtype.type(1e-7))), mean)
 
 
-def normalization_statistics(
-    c: Config, w: Weights, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def normalization_statistics(c: Config, w: Weights, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
     mean, variance = (w["mean"], w["variance"]) if w else (c["mean"], c["variance"])
     # The statistics' axes belong to the kept axes of x, counted from the right.

@@ -652,9 +652,16 @@ def test_a_shorter_way_opens_what_a_longer_one_left_shut():
 
 
 def test_a_trace_prints_its_receipts(digits):
-    text = str(explain(digits, "conv2d_1", row=10, col=10, channel=0).trace(2, follow=2))
-    lines = text.splitlines()
-    assert lines[0].startswith("conv2d_1 (Conv2D), row 10, column 10, channel 0 ")
-    assert lines[1].startswith("  dropout (Dropout), ")
-    assert lines[-1] == "  and 142 more" or "batch_normalization" in lines[-1] or "and" in lines[-1]
+    lines = str(explain(digits, "conv2d_1", row=10, col=10, channel=0).trace(2, follow=2)).splitlines()
+    kinds = [(len(line) - len(line.lstrip()), line.split()[0]) for line in lines]
+    below = [(2, "dropout"), (2, "batch_normalization"), (2, "and")]
+    assert kinds == [(0, "conv2d_1"), *below, *below]
+    everything = explain(digits, "conv2d_1", row=10, col=10, channel=0).trace(follow=None)
+    lines = everything.to_text(50).splitlines()
+    assert len(lines) == 51
+    shown = {line.strip().split("  ")[0] for line in lines if "(" in line}
+    assert lines[-1] == f"and {len(everything) - len(shown)} receipts more"
+    assert len(str(everything).splitlines()) == 101
+    with pytest.raises(ValueError, match="lines must be at least 1, got 0"):
+        everything.to_text(0)
     assert repr(explain(digits, "conv2d", row=3, col=3, channel=0).trace()).endswith("2 receipts, 1 pixels>")

@@ -32,7 +32,7 @@ def text(formula: str, values: Mapping[str, Any] | None = None) -> str:
     """A formula as text; `values` puts numbers in place of names.
 
     >>> text("z / (1 + exp(-z))", {"z": -2.0})
-    '-2 / (1 + exp(-(-2)))'
+    '(-2) / (1 + exp(-(-2)))'
     """
     return _text(_parsed(formula), values or {})[0]
 
@@ -68,7 +68,8 @@ def _text(node: ast.expr, values: Mapping[str, Any]) -> tuple[str, int]:
     """A node's text, and how strongly it holds together."""
     match node:
         case ast.Constant() | ast.Name():
-            return _leaf(_word(node, values), _word(node, values))
+            word = _word(node, values)
+            return word, 1 if word.startswith("-") else _HIGHEST
         case ast.UnaryOp(operand=operand):
             return f"-{_bound(*_text(operand, values), 3)}", 3
         case ast.BinOp(left=left, op=op, right=right):
@@ -88,7 +89,9 @@ def _tex(node: ast.expr, values: Mapping[str, Any]) -> tuple[str, int]:
             word = _word(node, values)
             named = isinstance(node, ast.Name) and node.id not in values
             shown = _LATEX.get(word, word if len(word) == 1 else rf"\mathrm{{{word}}}") if named else word
-            return _leaf(word, tex_number(word) if not named else shown)
+            # A power of ten is a product, and a negative number no better than a sum.
+            level = 1 if word.startswith("-") else 2 if not named and "e" in word else _HIGHEST
+            return shown if named else tex_number(word), level
         case ast.UnaryOp(operand=operand):
             return f"-{_tex_bound(*_tex(operand, values), 3)}", 3
         case ast.BinOp(left=left, op=ast.Div(), right=right):
@@ -131,11 +134,6 @@ def _word(node: ast.Constant | ast.Name, values: Mapping[str, Any]) -> str:
     if isinstance(node, ast.Name):
         return short(values[node.id]) if node.id in values else node.id
     return short(node.value)
-
-
-def _leaf(word: str, shown: str) -> tuple[str, int]:
-    # A negative number holds together no better than a sum does, unless it stands first.
-    return shown, 1 if word.startswith("-") else 2 if "e-" in word or "e+" in word else _HIGHEST
 
 
 def _bound(words: str, level: int, wanted: int) -> str:

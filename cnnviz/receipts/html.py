@@ -78,7 +78,11 @@ def _table(receipt: Receipt) -> str:
         "factor": column(terms.factor[np.isfinite(terms.factor)]),
         "weight": column(terms.weight, signed=True),
     }
-    heads = ["", "read", "weight"][: 1 + len(names)] + ["sum", "times"] * (terms.mix is not None) + ["adds"]
+    heads = (
+        ["", "read", "weight"][: 1 + len(names)]
+        + ["response", "pointwise"] * (terms.mix is not None)
+        + ["adds"]
+    )
     body = []
     for group in chosen:
         cells = [_head(terms.labels[group], "row")]
@@ -210,8 +214,7 @@ def _style() -> str:
     for level in range(-LEVELS, LEVELS + 1):
         place = middle + level * middle // LEVELS
         paper = f"light-dark({palettes[0][place]},{palettes[1][place]})"
-        strong = abs(level) / LEVELS > 0.55
-        ink = f"light-dark({dark.ink if strong else light.ink},{light.ink if strong else dark.ink})"
+        ink = f"light-dark({_ink(palettes[0][place])},{_ink(palettes[1][place])})"
         name = "t0" if level == 0 else f"{'n' if level < 0 else 'p'}{abs(level)}"
         rules.append(f" .{name}{{background:{paper};color:{ink}}}")
     hosts = {
@@ -222,6 +225,14 @@ def _style() -> str:
         f"{','.join(f'{host} .cnnviz-receipt' for host in names)}{{color-scheme:{scheme}}}"
         for scheme, names in hosts.items()
     )
+
+
+def _ink(paper: str) -> str:
+    """Black or white, whichever is read better on a colour "#rrggbb"."""
+    rgb = np.array([int(paper[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    # At this luminance both have the same contrast (WCAG 2.2, "contrast ratio").
+    return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#ffffff"
 
 
 def _scoped(rules: Iterable[str]) -> Iterable[str]:

@@ -35,9 +35,7 @@ def as_latex(receipt: Receipt, groups: int) -> str:
     elif is_copied(terms):
         lines.append(("z", _number(terms.total), words(f"from {terms.cell(0)}")))
     elif terms.selects:
-        sign = r"\max" if terms.selects == "largest" else r"\min"
-        lines.append(("z", rf"{sign} {_matrix(terms, column(terms.factor), 0, 'factor')}", ""))
-        lines.append(("", _number(terms.total), words(str(terms.winner))))
+        lines.append(("z", rf"{_choice(terms)} = {_number(terms.total)}", words(str(terms.winner))))
     else:
         lines += _sum(terms, groups)
     for step in receipt.steps:
@@ -63,6 +61,16 @@ Line = tuple[str, str, str]
 """Left side, right side, and a note."""
 
 
+def _choice(terms: Terms) -> str:
+    """The numbers that a selecting layer chose from: a window of a map, or one of each input."""
+    sign, write = r"\max" if terms.selects == "largest" else r"\min", column(terms.factor)
+    if terms.window == (1, 1):
+        return rf"{sign}\left({', '.join(tex_number(write(factor)) for factor in terms.factor.flat)}\right)"
+    if len(terms) > LARGEST_WINDOW:
+        return rf"{sign}_{{{len(terms)}}} x_i"
+    return f"{sign} {_matrix(terms, write, 0, 'factor')}"
+
+
 def _sum(terms: Terms, groups: int) -> list[Line]:
     chosen, rest = terms.shown(groups)
     factor, weight = column(terms.factor[np.isfinite(terms.factor)]), column(terms.weight)
@@ -81,9 +89,8 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
         if terms.mix is not None:
             body = rf"{_bracket(short(terms.mix[group]))} \cdot {body}"
         left = f"s_{{{group}}}" if len(terms.factor) > 1 else "s"
-        lines.append(
-            (left, rf"{body} = {tex_number(total(terms.contribution[group]))}", words(terms.labels[group]))
-        )
+        result = tex_number(total(terms.contribution[group]))
+        lines.append((left, rf"{body} = {result}", words(terms.labels[group])))
     left_out = len(terms.factor) - len(chosen)
     if left_out:
         lines.append((r"s_{\text{rest}}", tex_number(total(rest)), words(f"the other {left_out}")))
@@ -91,13 +98,8 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
         lines.append((r"\textstyle\sum s", tex_number(total(terms.sum)), words(count_words(terms))))
     if terms.bias_name:
         bias = _bracket(total(terms.bias))
-        lines.append(
-            (
-                "z",
-                rf"{tex_number(total(terms.sum))} + {bias} = {_number(terms.total)}",
-                words(terms.bias_name),
-            )
-        )
+        result = rf"{tex_number(total(terms.sum))} + {bias} = {_number(terms.total)}"
+        lines.append(("z", result, words(terms.bias_name)))
     else:
         lines.append(("z", _number(terms.total), ""))
     return lines

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cnnviz.figures.canvas import WIDE, Canvas, Picture
-from cnnviz.figures.style import SMALL, TITLE, Scale, Theme, number, signed_number
+from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, Theme, cell_number, number, signed_number
 from cnnviz.receipts.numbers import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
@@ -39,7 +39,7 @@ def draw(receipt: Receipt, ax: Axes | None, width: float | None, theme: str | Th
     shares = next((step.shares for step in receipt.steps if step.shares is not None), None)
     if width is None and tiles is None:
         wide = min(wide, max(420.0, 46.0 * max(len(bars), 0 if shares is None else len(shares.z))))
-    heading = textwrap.wrap(one_line(receipt.title), int(wide / 9))
+    heading = textwrap.wrap(one_line(receipt.title), int(wide / 10))
     top = 20.0 * len(heading) + 12
     below = top + (tiles.height if tiles else 0)
     bottom = below + 130 * (len(bars) > 1) + 130 * (shares is not None)
@@ -151,7 +151,9 @@ class _Tiles:
         terms, middle = self.terms, y + self.tile[1] / 2 + 4
         canvas.text(0, middle, terms.labels[group], size=SMALL, colour="muted")
         sign = "= " if self.wide and not terms.selects else ""
-        canvas.text(end, middle, f"{sign}{signed_number(terms.contribution[group])}", weight="bold")
+        scale = Scale.of(terms.contribution[np.isfinite(terms.contribution)], signed=True)
+        adds = sign + cell_number(terms.contribution[group], scale)
+        canvas.text(end, middle, adds, weight="bold", size=LABEL if self.wide else SMALL)
         if terms.selects:
             for row, col in np.argwhere(terms.weight[group] != 0):
                 canvas.cell(self.left, y, self.unit, int(row), int(col))

@@ -19,6 +19,7 @@ from cnnviz.keras_file import BUNDLED, load_model
 from cnnviz.layer import Layer
 from cnnviz.network import Network, Run
 from cnnviz.receipts.numbers import exact, one_line
+from cnnviz.resources import asset
 
 if TYPE_CHECKING:
     from cnnviz.receipts.receipt import Receipt
@@ -42,35 +43,28 @@ def as_code(receipt: Receipt, library: str, image: str | None) -> str:
 
 
 def _is_the_files(receipt: Receipt) -> bool:
-    """Whether loading the file and running the image gives this run again."""
-    run, net = receipt.run, receipt.run.network
-    if net.source is None or not net.source.is_file():
+    """Whether loading the file and running the images gives this layer's numbers again, to the bit."""
+    run, net, name = receipt.run, receipt.run.network, receipt.layer.name
+    if net.source is None or any(_mixes_images(layer.activation) for layer in net):
         return False
-    if any(_mixes_images(layer.activation) for layer in net):
+    try:
+        stored = load_model(_name(net))
+        again = stored.run({each: run.pre_activation(each) for each in net.inputs})[name]
+    except (OSError, ValueError, KeyError):
+        # The file is gone, or another network by now.
         return False
-    stored = load_model(_name(net))
-    if stored is not net and not _same(stored, net):
-        return False
-    again = net.run([run[name] for name in net.inputs] if len(net.inputs) > 1 else run.input)
-    return np.array_equal(again[receipt.layer.name], run[receipt.layer.name], equal_nan=True)
+    return again.dtype == run[name].dtype and np.array_equal(again, run[name], equal_nan=True)
 
 
 def _mixes_images(activation: Activation | None) -> bool:
     return activation is not None and activation.arguments.get("axis") == 0
 
 
-def _same(a: Network, b: Network) -> bool:
-    return a.dtype == b.dtype and all(
-        str(one.activation) == str(two.activation)
-        and all(np.array_equal(array, two.weights[name]) for name, array in one.weights.items())
-        for one, two in zip(a, b, strict=True)
-    )
-
-
 def _name(net: Network) -> str:
     """What `load_model` takes for a network's file."""
     assert net.source is not None
-    return next((name for name in BUNDLED if load_model(name).source == net.source), str(net.source))
+    bundled = {asset(f"{name}.keras").resolve(): name for name in BUNDLED}
+    return bundled.get(net.source, str(net.source))
 
 
 # From the file ----------------------------------------------------------------------------------
@@ -218,7 +212,7 @@ def _by_keras(receipt: Receipt) -> list[str]:
         if layer.kind in _OPERATIONS:
             # x + y in a functional model is no layer.
             found = f"next(op for op in model.operations if op.name == {_quoted(layer.name)})"
-        given = "run.input" if len(net.inputs) == 1 else "list(run.input)"
+        given = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
         lines += [f"layer = {found}", f"y = keras.Model(model.inputs, layer.output)({given}, training=False)"]
     else:
         # One call of a layer that has several, or is part of a nested model.
@@ -238,6 +232,7 @@ _OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 def _from_numbers(receipt: Receipt, library: str) -> list[str]:
     terms = receipt.terms
     activation = receipt.layer.activation
+    edited = ["# The run was edited and holds the number above; this is what the layer computes."]
     keras = library == "keras"
     arrays = [] if not len(terms) else _array("factors", terms.factor)
     total = "np." if not keras else "keras.ops."
@@ -266,7 +261,7 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
         *(["from cnnviz import ops"] if needs_ops else []),
     ]
     shown = "float(y)" if keras and len(terms) else "y"
-    return [*imports, "", *arrays, *lines, f"print({shown})"]
+    return [*(edited if receipt.was_edited else []), *imports, "", *arrays, *lines, f"print({shown})"]
 
 
 def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: list[str]) -> list[str]:

@@ -145,7 +145,8 @@ def _prelu(z: float, arguments: Arguments) -> Branch:
 def _elu(z: float, arguments: Arguments) -> Branch:
     if z > 0:
         return "z", "z > 0"
-    return f"{float(arguments.get('alpha', 1.0))!r} * (exp(z) - 1)", "z <= 0"
+    alpha = float(arguments.get("alpha", 1.0))
+    return "exp(z) - 1" if alpha == 1 else f"{alpha!r} * (exp(z) - 1)", "z <= 0"
 
 
 def _selu(z: float, arguments: Arguments) -> Branch:
@@ -156,6 +157,8 @@ def _selu(z: float, arguments: Arguments) -> Branch:
 
 def _celu(z: float, arguments: Arguments) -> Branch:
     alpha = float(arguments.get("alpha", 1.0))
+    if alpha == 1:
+        return _elu(z, arguments)
     return ("z", "z > 0") if z > 0 else (f"{alpha!r} * (exp(z / {alpha!r}) - 1)", "z <= 0")
 
 

@@ -6,13 +6,14 @@ the dtype of the run; which numbers are multiplied is said in `arithmetic`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.layer import Layer
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import Step
 
@@ -84,6 +85,30 @@ class Terms:
     labels: tuple[str, ...] = ()
     selects: str = ""
     preparation: tuple[Step, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        layer: Layer,
+        inputs: Sequence[np.ndarray],
+        factor: np.ndarray,
+        weight: Any,
+        position: np.ndarray,
+        **fields: Any,
+    ) -> Terms:
+        """Terms of a layer: its groups read its one input, or one input each if it has several."""
+        dtype, several = inputs[0].dtype, len(inputs) > 1
+        fields.setdefault("source", np.arange(len(factor)) if several else np.zeros(len(factor), int))
+        fields.setdefault("padding", np.zeros(factor.shape, bool))
+        fields["bias"] = dtype.type(fields.get("bias", 0))
+        return cls(
+            sources=layer.inputs,
+            shapes=tuple(x.shape for x in inputs) if layer.inputs else (),
+            factor=factor,
+            weight=np.broadcast_to(np.asarray(weight, dtype), factor.shape),
+            position=position,
+            **fields,
+        )
 
     # Sums ---------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cnnviz.receipts.steps import Shares
 
 NARROWEST = 60
+STAGES = "each channel: patch * depthwise kernel = response, times its pointwise weight = what it adds"
 LARGEST_TERMS = 10
 """How many products are listed where a window is not drawn."""
 
@@ -43,7 +44,7 @@ def as_text(receipt: Receipt, width: int, groups: int) -> str:
 def closing(receipt: Receipt) -> str:
     """The last line: the number by this arithmetic, the number in the run, and the difference."""
     dtype = np.asarray(receipt.value).dtype
-    if not receipt.layer.inputs:
+    if not receipt.layer.inputs and not receipt.was_edited:
         return f"an input of the network, given as {exact(receipt.value)} ({dtype})"
     here, there = exact(receipt.result), exact(receipt.value)
     words = f"{dtype}: {here} in this order, {there} in the run, residual {short(receipt.residual, 2)}"
@@ -86,6 +87,7 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
         return [f"given  {short(receipt.value)}"]
     dots = "; . is padding" if terms.padding.any() and terms.window != (1, 1) else ""
     lines = _wrapped(one_line(reads(terms)) + dots, width)
+    lines += _wrapped(STAGES, width) if terms.mix is not None else []
     for step in terms.preparation:
         lines += _wrapped(str(step), width)
     if is_copied(terms):
@@ -97,14 +99,14 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     table = _sums(terms, chosen, rest) if terms.window == (1, 1) else _grid(terms, chosen, rest, width)
     if table is None:
         table = _listed(terms, chosen, rest)
+    if terms.selects:
+        return [*lines, "", *table, *_wrapped(f"{terms.selects}: {one_line(str(terms.winner))}", width)]
     return [*lines, "", *table, *_footer(terms, len(table[-1]))]
 
 
 def _footer(terms: Terms, width: int) -> list[str]:
     """Sum, bias and total under the column of sums."""
     write = sum_format(terms)
-    if terms.selects:
-        return [f"{terms.selects}: {terms.winner}  {write(terms.total)}"]
     rows = [] if len(terms) == 1 else [(count_words(terms), write(terms.sum))]
     if terms.bias_name:
         rows += [(terms.bias_name, write(terms.bias)), ("total", write(terms.total))]

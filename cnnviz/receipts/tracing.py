@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnviz.receipts.cells import Cell
-from cnnviz.receipts.numbers import short
+from cnnviz.receipts.numbers import one_line, short
 from cnnviz.receipts.receipt import Receipt, explain_cell
 
 
@@ -32,7 +32,10 @@ class Trace:
     @property
     def path(self) -> tuple[Trace, ...]:
         """From here along the factor that adds most, down to a leaf."""
-        return (self, *(self.children[0].path if self.children else ()))
+        nodes = [self]
+        while nodes[-1].children:
+            nodes.append(nodes[-1].children[0])
+        return tuple(nodes)
 
     def walk(self) -> Iterator[Trace]:
         """Every node once, each before those it leads to."""
@@ -63,25 +66,35 @@ class Trace:
         return f"<Trace of {self.receipt.title}: {len(self)} receipts, {len(self.pixels)} pixels>"
 
     def __str__(self) -> str:
-        """One line a receipt; several children are indented, a single one stands below its parent."""
-        lines: list[tuple[str, str]] = []
-        self._write(lines, "", set())
-        width = max(len(left) for left, _ in lines)
-        return "\n".join(f"{left:<{width}}  {right}".rstrip() for left, right in lines)
+        return self.to_text()
 
-    def _write(self, lines: list[tuple[str, str]], indent: str, seen: set[Cell]) -> None:
-        again = self.cell in seen and bool(self.children)
-        lines.append(
-            (f"{indent}{self.receipt.title}", short(self.receipt.value) + (" (above)" if again else ""))
-        )
-        if again:
-            return
+    def to_text(self, lines: int = 100) -> str:
+        """One line a receipt, at most so many; several children are indented, one stands below its parent."""
+        if lines < 1:
+            raise ValueError(f"lines must be at least 1, got {lines}")
+        rows: list[tuple[str, str]] = []
+        seen: set[Cell] = set()
+        self._write(rows, "", seen, lines)
+        left = len(self) - len(seen)
+        width = max(len(words) for words, _ in rows)
+        shown = [f"{words:<{width}}  {value}".rstrip() for words, value in rows]
+        return "\n".join(shown + ([f"and {left} receipts more"] if left else []))
+
+    def _write(self, rows: list[tuple[str, str]], indent: str, seen: set[Cell], most: int) -> None:
         seen.add(self.cell)
+        rows.append((indent + one_line(self.receipt.title), short(self.receipt.value)))
         deeper = indent + "  " if len(self.children) + bool(self.left_out) > 1 else indent
+        repeated = 0
         for child in self.children:
-            child._write(lines, deeper, seen)
-        if self.left_out:
-            lines.append((f"{deeper}and {self.left_out} more", ""))
+            if child.cell in seen:
+                repeated += 1
+            elif len(rows) < most:
+                child._write(rows, deeper, seen, most)
+        notes = [f"{repeated} that are above"] * (repeated > 0) + [f"{self.left_out} more"] * (
+            self.left_out > 0
+        )
+        if notes and len(rows) < most:
+            rows.append((f"{deeper}and {', '.join(notes)}", ""))
 
 
 def trace_receipt(receipt: Receipt, depth: int | None, follow: int | None, limit: int) -> Trace:
