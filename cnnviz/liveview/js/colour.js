@@ -41,18 +41,22 @@ export class Colours {
     return `rgb(${packed & 255},${(packed >> 8) & 255},${(packed >> 16) & 255})`;
   }
 
-  /** Black or white, whichever reads better on a value's colour. */
+  /** Black or white, whichever reads better on a value's colour: at least 4.5 to 1 (WCAG 2.2, 1.4.3). */
   inkOn(value, scale) {
     const packed = this.packed(value, scale);
-    const linear = (v) => ((v & 255) / 255) ** 2.2;
-    const light = 0.2126 * linear(packed) + 0.7152 * linear(packed >> 8) + 0.0722 * linear(packed >> 16);
-    return light > 0.18 ? "#14161a" : "#ffffff";
+    const [r, g, b] = [0, 8, 16].map((shift) => linear(((packed >> shift) & 255) / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   }
 
   gradient(scale) {
     const stops = this.header.palettes[this.theme][scale.kind];
     return `linear-gradient(to right, ${stops.filter((_, i) => i % 4 === 0).join(", ")})`;
   }
+}
+
+/** sRGB decoded (IEC 61966-2-1). */
+function linear(v) {
+  return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 }
 
 function channels(hex) {

@@ -16,7 +16,16 @@ export class ReceiptPanel {
     this.listen();
   }
 
+  /** Write the receipt anew; the focus stays in it if it was. */
   show() {
+    const focused = this.element.contains(this.element.getRootNode().activeElement);
+    this.lit = null;
+    this.write();
+    const next = this.element.querySelector("button[data-term], [data-back], .cv-start");
+    if (focused && this.element.getRootNode().activeElement === null) next?.focus({ preventScroll: true });
+  }
+
+  write() {
     const { view } = this;
     if (!view.pinned) {
       this.steps = [];
@@ -53,10 +62,7 @@ export class ReceiptPanel {
     this.element.innerHTML = `<p class="cv-invite">Point at any cell to see what it sees and what it feeds.
       Click it for its receipt, then follow any factor one layer down, until the pixels.
       <button type="button" class="cv-button cv-start">Start at the prediction: ${escapeHtml(name)}</button></p>`;
-    this.element.querySelector(".cv-start").onclick = () => {
-      this.view.pin(cell);
-      this.element.querySelector("[data-term]")?.focus({ preventScroll: true });
-    };
+    this.element.querySelector(".cv-start").onclick = () => this.view.pin(cell);
   }
 
   /** The receipts from the last sum or choice to the cell: what only finishes it is told in one go. */
@@ -243,6 +249,8 @@ export class ReceiptPanel {
 
   /** Light up a term everywhere it stands: input, kernel, product, sum. */
   light(key, words = true) {
+    const readout = this.element.querySelector(".cv-readout");
+    if (readout && words) readout.innerHTML = key ? this.describe(key) : this.hint();
     if (key === this.lit) return;
     this.lit = key;
     this.element.querySelectorAll(".cv-hot").forEach((element) => element.classList.remove("cv-hot"));
@@ -251,8 +259,6 @@ export class ReceiptPanel {
       const sum = key.split(".").slice(0, 2).join(".");
       this.element.querySelector(`[data-sum="${sum}"]`)?.classList.add("cv-hot");
     }
-    const readout = this.element.querySelector(".cv-readout");
-    if (readout && words) readout.innerHTML = key ? this.describe(key) : this.hint();
   }
 
   describe(key) {
@@ -270,17 +276,14 @@ export class ReceiptPanel {
       if (event.pointerType === "touch") return;
       const at = termAt(event);
       if (!at) return;
-      this.touched = true;
       const { term } = this.termOf(at.dataset.term);
       view.look(term.from, event.timeStamp, true);
       this.light(at.dataset.term);
-      this.lit = at.dataset.term;
     });
     element.addEventListener("pointerout", (event) => {
       if (!termAt(event) || event.relatedTarget?.closest?.("[data-term]")) return;
       view.look(null);
       this.light(null);
-      this.element.querySelector(".cv-readout").innerHTML = this.hint();
     });
     element.addEventListener("click", (event) => {
       const crumb = event.target.closest("[data-crumb]");
@@ -291,7 +294,7 @@ export class ReceiptPanel {
         this.show();
       }
       const at = termAt(event);
-      if (at) this.clicked(at, event);
+      if (at) this.clicked(at);
     });
     element.addEventListener("keydown", (event) => this.pressed(event));
     element.addEventListener("focusin", (event) => {
@@ -300,18 +303,14 @@ export class ReceiptPanel {
       const { term } = this.termOf(at.dataset.term);
       view.look(term.from);
       this.light(at.dataset.term);
-      this.element.querySelector(".cv-readout").innerHTML = this.describe(at.dataset.term);
     });
     element.addEventListener("focusout", () => view.look(null));
   }
 
-  clicked(at, event) {
+  clicked(at) {
     const { term } = this.termOf(at.dataset.term);
     if (at.dataset.role === "w" && this.editWeight?.(term.weight, at)) return;
-    if (!term.from) return;
-    const keys = event.detail === 0;
-    this.view.follow(term.from);
-    if (keys) this.element.querySelector("button[data-term], [data-back]")?.focus();
+    if (term.from) this.view.follow(term.from);
   }
 
   /** Arrow keys walk the inputs of a receipt, in reading order or by the shape of their grid. */

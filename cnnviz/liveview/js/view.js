@@ -46,6 +46,8 @@ function halo(around, share) {
   return around.background + alpha;
 }
 
+let lastUsed = null;
+
 export class View {
   /** Show a scene in an element; `host` says where this runs and what else it can do. */
   constructor(root, bytes, host = {}) {
@@ -358,6 +360,14 @@ export class View {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
+    // Escape is heard wherever the focus is, by the view that was used last.
+    root.addEventListener("pointerdown", () => (lastUsed = this));
+    root.addEventListener("focusin", () => (lastUsed = this));
+    this.escaped = (event) => {
+      const nowhere = document.activeElement === document.body || document.activeElement === null;
+      if (event.key === "Escape" && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+    };
+    document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
       // Empty space: nothing that answers by itself is under the pointer.
       if (event.target.closest("button, select, input, label, a, canvas, summary, [data-term], .cv-pad")) return;
@@ -431,6 +441,7 @@ export class View {
   }
 
   destroy() {
+    document.removeEventListener("keydown", this.escaped);
     this.resizing.disconnect();
     this.themes.disconnect();
     this.stopTheme();
