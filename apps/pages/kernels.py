@@ -45,7 +45,6 @@ chrome.show(
     kernels=[entry.kernel for entry in gallery],
     labels=[entry.name for entry in gallery],
     shared=False,
-    columns=8 if chrome.surroundings()["width"] >= 640 else 3,
 )
 layers = [
     layer.name
@@ -70,7 +69,6 @@ chrome.show(
         f"{'minus ' if match.inverted else ''}{match.name}\n{match.similarity:.2f}" if match else ""
         for match in cached.nearest_named(here.model, layer, channel)
     ],
-    columns=8 if chrome.surroundings()["width"] >= 640 else 3,
 )
 chrome.code(
     f"""

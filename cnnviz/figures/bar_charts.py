@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import Canvas, Picture
+from cnnviz.figures.canvas import Canvas, Picture, text_width
 from cnnviz.figures.style import SMALL, Theme, number
 
 
@@ -68,8 +68,8 @@ def bars(
     if not (values >= 0).all():
         raise ValueError(f"values must not be negative or NaN, got {values.min():g}")
     whole = limit or float(values.max()) or 1.0
-    left = 12 + 6.6 * max(map(len, names))
-    right = 12 + 6.6 * max(map(len, written))
+    left = 12 + max(text_width(name, weight="bold") for name in names)
+    right = 12 + max(text_width(words, weight="bold") for words in written)
     canvas = Canvas(width, row * len(values) + 2, ax, theme)
     unit = (width - left - right) / whole
     drawn, parts = [], []
@@ -200,20 +200,20 @@ def magnitudes(
     high = math.ceil(math.log10(positive.max())) if positive.size else 0
     high = max(high, low + 1)
     wide = width >= 600
-    left = 12 + 6.6 * max(len(name) for name, _ in rows)
-    right = 76.0 if wide else 8.0
-    row, top = 24.0, 62.0
+    left = 12 + max(text_width(name) for name, _ in rows)
+    right = 84.0 if wide else 24.0
+    legend = [text_width(name, SMALL) + 36 for name in series]
+    stacked = sum(legend) > width
+    row, top = 24.0, 62.0 + (20.0 * (len(series) - 1) if stacked else 0.0)
     canvas = Canvas(width, top + row * len(rows) + 28, ax, theme)
     unit = (width - left - right) / (high - low)
     colours = ("positive", "negative", "accent")
     shapes = ("circle", "bar", "ring")
-    x = left
-    for name, colour, shape in zip(series, colours, shapes, strict=False):
-        _mark(canvas, x + 5, 12, colour, shape)
-        canvas.text(x + 16, 16.5, name, size=SMALL)
-        x += 40 + 6 * len(name)
-        if x > width - 100:
-            x = left
+    x, y = 0.0 if stacked or not wide else left, 12.0
+    for name, colour, shape, room in zip(series, colours, shapes, legend, strict=False):
+        _mark(canvas, x + 5, y, colour, shape)
+        canvas.text(x + 16, y + 4.5, name, size=SMALL)
+        x, y = (x, y + 20) if stacked else (x + room, y)
     for power in range(low, high + 1):
         at = left + (power - low) * unit
         canvas.line([(at, top - 8), (at, top + row * len(rows))], "line", 0.8, zorder=1)

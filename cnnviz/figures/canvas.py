@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import RLock
 from typing import Any, cast
 
@@ -18,16 +19,21 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch, PathPatch, Rectangle
 from matplotlib.path import Path
+from matplotlib.textpath import text_to_path
 
 from cnnviz.figures import style
 from cnnviz.figures.style import LABEL, SMALL, Scale, Theme
 
 WIDE, NARROW = 960.0, 328.0
 """Widths in pixels that the explorer draws at: a page's column, and a telephone's."""
+
+SMALLEST = 7.5
+"""The smallest type, for numbers in the cells of a narrow picture."""
 
 _RENDERING = RLock()
 """matplotlib's settings are global, so one picture is rendered at a time."""
@@ -104,6 +110,17 @@ def _for_a_page(svg: str, alt: str, text: bool) -> str:
     label = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     attributes = f'role="img" aria-label="{label}" stroke-linejoin="round"'
     return svg.replace("<svg ", f"<svg {attributes} ", 1)
+
+
+@lru_cache(maxsize=4096)
+def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float:
+    """How wide some words are in matplotlib's own letters, which are wider than most.
+
+    >>> text_width("", 10.0)
+    0.0
+    """
+    font = FontProperties(size=size, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
 
 
 class Canvas:
@@ -293,25 +310,28 @@ class Canvas:
         y: float,
         cell: float | tuple[float, float],
         scale: Scale,
-        *,
-        size: float = SMALL,
     ) -> list[Any]:
-        """Write each cell's number into it, in dark or light ink as its colour asks for.
+        """Write each cell's number into it, in black or white as its colour asks for.
 
-        `cell` is the cells' size, or (width, height).
+        `cell` is the cells' size, or (width, height). Where the numbers would be too small to read
+        nothing is written.
         """
         wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
         digits = 2 if wide < 44 else 3
+        written = {index: style.cell_number(value, scale, digits) for index, value in np.ndenumerate(array)}
+        size = min(SMALL, 0.97 * SMALL * wide / max(text_width(words, SMALL) for words in written.values()))
+        if size < SMALLEST:
+            return []
         return [
             self.text(
                 x + (col + 0.5) * wide,
                 y + (row + 0.5) * tall + 0.36 * size,
-                style.cell_number(value, scale, digits),
+                words,
                 size=size,
-                colour=self.ink_on(float(value), scale),
+                colour=self.ink_on(float(array[row, col]), scale),
                 ha="center",
             )
-            for (row, col), value in np.ndenumerate(np.asarray(array))
+            for (row, col), words in written.items()
         ]
 
     def columns(
@@ -328,7 +348,7 @@ class Canvas:
     ) -> list[Rectangle]:
         """A row of bars from a common zero line, each with its label under it and its number beyond it.
 
-        Takes up 16 pixels above and 20 below the box.
+        Takes up 16 pixels above and 32 below the box.
         """
         step = width / len(values)
         zero = y + height / 2 if scale.signed else y + height
@@ -352,7 +372,7 @@ class Canvas:
             chosen = k == selected
             self.text(
                 centre,
-                y + height + 18,
+                y + height + (30 if scale.signed else 18),
                 name,
                 size=SMALL,
                 colour="accent" if chosen else "muted",

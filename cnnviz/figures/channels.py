@@ -54,7 +54,7 @@ def pixel_mixing(
         raise ValueError(f"values must be (C_in,), got shape {values.shape}")
     channels_in, channels_out = matrix.shape
     wide = width >= 600
-    names, column = (74.0, 66.0) if wide else (20.0, 40.0)
+    names, column = (74.0, 66.0) if wide else (24.0, 40.0)
     gap = 40.0 if wide else 14.0
     tall = 24.0
     cell = min((width - names - column - gap - 1) / channels_out, 80.0)
@@ -63,7 +63,6 @@ def pixel_mixing(
     below = top + channels_in * tall + 14
     rows = 2 if bias is not None else 1
     canvas = Canvas(width, below + rows * (tall + 8) + 66, ax, theme)
-    size = SMALL if wide else SMALL - 2
     data = Scale.of(values)
     weights = Scale.of(matrix, signed=True)
     results = Scale.of(outputs, *([] if bias is None else [bias]), signed=True)
@@ -73,8 +72,8 @@ def pixel_mixing(
         "values": canvas.image(values[:, np.newaxis], names, top, column, channels_in * tall, scale=data),
         "matrix": canvas.image(matrix, left, top, channels_out * cell, channels_in * tall, scale=weights),
     }
-    canvas.values(values[:, np.newaxis], names, top, (column, tall), data, size=size)
-    canvas.values(matrix, left, top, (cell, tall), weights, size=size)
+    canvas.values(values[:, np.newaxis], names, top, (column, tall), data)
+    canvas.values(matrix, left, top, (cell, tall), weights)
     canvas.text(left - gap / 2, top + channels_in * tall / 2 + 6, "×", size=18, ha="center")
     for c in range(channels_in):
         canvas.text(names - 8, top + (c + 0.5) * tall + 4, str(c), size=SMALL, colour="muted", ha="right")
@@ -96,7 +95,7 @@ def pixel_mixing(
         y = below + k * (tall + 8)
         canvas.text(left - 10, y + tall / 2 + 4, words, weight="bold", ha="right")
         images[name] = canvas.image(line[np.newaxis], left, y, channels_out * cell, tall, scale=results)
-        canvas.values(line[np.newaxis], left, y, (cell, tall), results, size=size)
+        canvas.values(line[np.newaxis], left, y, (cell, tall), results)
     if selected is not None:
         canvas.box(left + selected * cell, top, cell, channels_in * tall, "accent", 2, halo=True, zorder=5)
         canvas.box(

@@ -99,8 +99,9 @@ def convolution_step(
     layout = _wide_layout(width) if wide else _narrow_layout(width)
     per_line = x.shape[2] if wide or x.shape[2] <= 8 else 8
     lines = -(-x.shape[2] // per_line) if several else 0
-    bottom = layout["end"][1] + (8 if wide else 30)
-    canvas = Canvas(width, bottom + (lines * 116 + 36 if several else 0), ax, theme)
+    one_line = width >= 800
+    bottom = layout["end"][1] + (8 if one_line else 30)
+    canvas = Canvas(width, bottom + (lines * 128 + 36 if several else 0), ax, theme)
     data = INK if pixels else Scale.of(x)
     parts = {
         "input": (f"Input, channel {shown}" if several else "Input", x[:, :, shown], data),
@@ -118,7 +119,7 @@ def convolution_step(
             unit = min(unit, 60.0)
             offset = (side - unit * array.shape[1]) / 2
             images[name] = canvas.image(array, left + offset, top, unit * array.shape[1], scale=scale)
-            canvas.values(array, left + offset, top, unit, scale, size=SMALL if unit > 34 else SMALL - 1.5)
+            canvas.values(array, left + offset, top, unit, scale)
             canvas.legend(scale, left, top + side + 14, min(side, 110.0))
         else:
             images[name] = canvas.image(array, left, top, side, scale=scale)
@@ -132,7 +133,7 @@ def convolution_step(
     for name, sign in (("kernel", "×"), ("products", "=")):
         left, top, side = layout[name]
         canvas.text(left - layout["gap"][0] / 2, top + side / 2 + 6, sign, size=18, ha="center")
-    _write_sum(canvas, layout["end"], partial, shown, float(bias), float(total), wide)
+    _write_sum(canvas, layout["end"], partial, shown, float(bias), float(total), one_line)
     if several:
         scale = Scale.of(partial, signed=True)
         y = bottom + 42
@@ -143,7 +144,7 @@ def convolution_step(
             inside = shown - part.start if part.start <= shown < part.stop else None
             names = [str(c) for c in range(len(partial))][part]
             canvas.columns(
-                partial[part], 0, y + 22 + line * 116, width * share, 60, scale, names, selected=inside
+                partial[part], 0, y + 22 + line * 128, width * share, 60, scale, names, selected=inside
             )
     alt = (
         f"At row {row}, column {col} the patch of channel {shown} is {_rows(patch[:, :, shown])}, the kernel "
@@ -199,17 +200,17 @@ def _write_sum(
     shown: int,
     bias: float,
     total: float,
-    wide: bool,
+    one_line: bool,
 ) -> None:
     """The arithmetic in words, the result marked."""
     x, y = place
     words = f"Sum of products {signed_number(partial.sum())}"
     if len(partial) > 1:
         words = f"Sum over all {len(partial)} channels {signed_number(partial.sum())}"
-        if wide:
+        if one_line:
             words = f"This channel {signed_number(partial[shown])}.  {words}"
     canvas.text(x, y, f"{words},  bias {signed_number(bias)}")
-    at, ha = ((canvas.width - 0.5, y), "right") if wide else ((x, y + 22), "left")
+    at, ha = ((canvas.width - 0.5, y), "right") if one_line else ((x, y + 22), "left")
     canvas.text(*at, f"= {signed_number(total)}", size=TITLE, weight="bold", colour="accent", ha=ha)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture
+from cnnviz.figures.canvas import WIDE, Canvas, Picture, text_width
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, cell_number, number
 
 
@@ -49,7 +49,7 @@ def kernel_tiles(
     selected
         A kernel to outline.
     columns
-        Tiles in a row; None is 8, or 4 on a narrow canvas.
+        Tiles in a row; None is as many as their words leave room for, 8 at most.
     title
         Of the legend.
     width, ax, theme
@@ -73,8 +73,10 @@ def kernel_tiles(
         raise ValueError(f"labels and notes must have one entry for each of {len(tiles)} kernels")
     common = scale or (Scale.of(*tiles, signed=True) if shared else None)
     scales = [common or Scale.of(tile, signed=True) for tile in tiles]
-    columns = columns or min(len(tiles), 8 if width >= 600 else 4)
     gap = 14.0 if width >= 600 else 10.0
+    widest = max(text_width(line, SMALL) for words in (*names, *under) for line in words.split("\n"))
+    fitting = int((width + gap - 4) // (max(widest, 70.0) + gap))
+    columns = columns or max(1, min(len(tiles), fitting, 8))
     side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
     lines = -(-len(tiles) // columns)
@@ -93,8 +95,8 @@ def kernel_tiles(
         )
         unit = side / max(tile.shape)
         images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
-        if values and unit >= 22:
-            canvas.values(tile, x, y, unit, own, size=SMALL if unit > 34 else SMALL - 2)
+        if values:
+            canvas.values(tile, x, y, unit, own)
         if marked:
             canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
         for n, line in enumerate(under[k].split("\n")):
@@ -166,8 +168,8 @@ def kernel_response(
             cell = side / max(kernel.shape)
         canvas.text(x, 15, title, weight="bold")
         images.append(canvas.image(array, x, 24, cell * array.shape[1], scale=scale))
-        if title == "Kernel" and cell >= 24:
-            canvas.values(array, x, 24, cell, scale, size=SMALL if cell > 34 else SMALL - 2)
+        if title == "Kernel":
+            canvas.values(array, x, 24, cell, scale)
         bottom = 24 + unit * max(image.shape[0], response.shape[0]) + 14
         canvas.legend(scale, x, bottom, min(side, 200.0))
         if k:

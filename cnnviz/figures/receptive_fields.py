@@ -160,7 +160,7 @@ def receptive_path(
         canvas.text(x, y - 21, layer.name, weight="bold", size=SMALL + 1)
         size = f"{last - first + 1} × {end - start + 1}"
         words = f"{size} of {rows} × {cols}"
-        if not layer.pixels and maps.shape[2] > 1 and wide:
+        if maps.shape[2] > 1 and text_width(f"{words}, channel {channel}", SMALL) <= side:
             words += f", channel {channel}"
         canvas.text(x, y - 6, words, size=SMALL, colour="muted")
         images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))

@@ -1,0 +1,134 @@
+"""Every figure with plausible arguments, drawn at any width and theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnviz import channels, figures, kernels, ops
+
+RNG = np.random.default_rng(7)
+IMAGE = np.clip(RNG.normal(0.3, 0.4, (28, 28)), 0, 1).astype(np.float32)
+SIGNED = RNG.standard_normal((12, 12, 16)).astype(np.float32)
+POSITIVE = np.maximum(SIGNED, 0)
+KERNEL = RNG.standard_normal((3, 3, 16)).astype(np.float32)
+MATRIX = RNG.standard_normal((16, 10)).astype(np.float32)
+BIAS = RNG.standard_normal(10).astype(np.float32)
+SOBEL = kernels.sobel("x")
+READS = [[u, u + 1, u + 2] for u in range(26)]
+
+
+def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
+    """By name, each taking width= and theme= (and whatever else the figure takes)."""
+
+    def call(function: Callable[..., figures.Picture], *given: Any, **fixed: Any) -> Callable[..., Any]:
+        return lambda **more: function(*given, **{**fixed, **more})
+
+    layers = [
+        figures.LayerMaps("input", IMAGE[:, :, None], "28 × 28 × 1", pixels=True),
+        figures.LayerMaps("batch_normalization_6", SIGNED, "12 × 12 × 16, sees 22 × 22"),
+        figures.LayerMaps("conv2d_1", np.concatenate([POSITIVE] * 2, axis=2), "12 × 12 × 32"),
+        figures.LayerMaps("softmax", np.full(10, 0.1), "10"),
+    ]
+    seen = [
+        figures.Seen("input", IMAGE, ((3, 8), (20, 29)), pixels=True),
+        *(figures.Seen(f"conv2d_{k}", SIGNED, ((k, k + 3), (0, 2))) for k in range(7)),
+    ]
+    rungs = [
+        figures.Rung("input", range(28), [4, 5, 6]),
+        figures.Rung("max_pooling2d_1", range(1, 27), [4], READS),
+    ]
+    moved = np.stack([KERNEL, KERNEL * 2, KERNEL * 3])
+    return {
+        "activation_curve": call(figures.activation_curve, ops.relu, SIGNED, name="relu"),
+        "activation_curve alone": call(
+            figures.activation_curve, ops.tanh, name="tanh", others={"relu": ops.relu}
+        ),
+        "bars": call(figures.bars, [1.0, 2.0], ["one", "two"], inner=[0.5, 1.0], highlight=1),
+        "before_and_after": call(figures.before_and_after, SIGNED, POSITIVE, dropped=[3]),
+        "convolution_step": call(
+            figures.convolution_step, SIGNED, KERNEL, 0.5, row=3, col=4, output=SIGNED[:10, :10, 0]
+        ),
+        "convolution_step of pixels": call(
+            figures.convolution_step,
+            IMAGE,
+            KERNEL[:, :, :1],
+            row=25,
+            col=0,
+            output=np.ones((26, 26)),
+            pixels=True,
+        ),
+        "convolution_step of one cell": call(
+            figures.convolution_step, SIGNED, KERNEL[:1, :1], row=0, col=0, output=SIGNED[:, :, 0]
+        ),
+        "effective_field": call(figures.effective_field, IMAGE, ((4, 20), (-2, 12))),
+        "error_curve": call(figures.error_curve, channels.reduction_errors(SIGNED, MATRIX, BIAS), 4),
+        "feature_maps": call(figures.feature_maps, POSITIVE, selected=3, cell=(2, 5), title="conv2d"),
+        "feature_maps, signed": call(figures.feature_maps, SIGNED),
+        "image_of": call(figures.image_of, IMAGE, box=((1, 4), (2, 8))),
+        "kernel_response": call(
+            figures.kernel_response, IMAGE, SOBEL, ops.conv2d(IMAGE, SOBEL[:, :, None, None])
+        ),
+        "kernel_tiles": call(figures.kernel_tiles, KERNEL, selected=2, notes=["sobel x\n0.98"] * 16),
+        "kernel_tiles, each its own": call(
+            figures.kernel_tiles,
+            [k.kernel for k in kernels.gallery(3)],
+            labels=[k.name for k in kernels.gallery(3)],
+            shared=False,
+        ),
+        "kernels_over_epochs": call(figures.kernels_over_epochs, moved, [0, 1, 20], highlight=1),
+        "magnitudes": call(
+            figures.magnitudes,
+            [("conv2d", (1e-7, 3e-8, 2e-7)), ("batch_normalization_6", (0.0, 5e-6, 4e-5))],
+            ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
+        ),
+        "network_maps": call(figures.network_maps, layers),
+        "network_maps, one scale": call(figures.network_maps, layers, shared=True),
+        "padding_modes": call(figures.padding_modes, IMAGE, SOBEL),
+        "pixel_mixing": call(figures.pixel_mixing, SIGNED[2, 3], MATRIX, BIAS, selected=4),
+        "probabilities": call(figures.probabilities, np.full(10, 0.1), label=3),
+        "receptive_growth": call(
+            figures.receptive_growth, ["conv2d", "max_pooling2d_1"], [3, 40], effective=[2, 11.5], image=28
+        ),
+        "receptive_ladder": call(figures.receptive_ladder, rungs),
+        "receptive_path": call(figures.receptive_path, seen),
+        "single_map": call(figures.single_map, SIGNED[:, :, 0], cell=(0, 3)),
+        "single_map with numbers": call(figures.single_map, SIGNED[:4, :4, 0]),
+        "training_curves": call(
+            figures.training_curves,
+            {"training": [0.9, 0.97, 0.98], "validation": [0.95, 0.96, 0.97]},
+            epoch=2,
+            title="accuracy",
+            percent=True,
+        ),
+    }
+
+
+CALLS = figure_calls()
+
+
+@pytest.fixture(params=CALLS, ids=str)
+def name(request: pytest.FixtureRequest) -> str:
+    """One figure after the other."""
+    return request.param
+
+
+@pytest.fixture
+def draw(name: str) -> Callable[..., figures.Picture]:
+    """What draws it."""
+    return CALLS[name]
+
+
+@cache
+def _drawn(name: str) -> figures.Picture:
+    return CALLS[name]()
+
+
+@pytest.fixture
+def picture(name: str) -> figures.Picture:
+    """It, drawn as it is by default, once for all tests."""
+    return _drawn(name)
