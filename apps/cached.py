@@ -18,7 +18,8 @@ import cnnviz
 from cnnviz import figures, kernels
 from cnnviz.liveview import Scene, build_scene
 from cnnviz.mistakes import next_mistake
-from cnnviz.receptive_fields import ReceptiveFields
+from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
+from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
 from cnnviz.training_history import TrainingHistory, read_history
 from cnnviz.verification import Verification, read_record
@@ -87,6 +88,22 @@ def path_to(model: str, digit: int, layer: str, row: int, col: int) -> list[figu
 @st.cache_resource(show_spinner=False, max_entries=64)
 def rungs_to(model: str, layer: str, unit: int) -> list[figures.Rung]:
     return figures.rungs_to(network(model), layer, unit)
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def effective(
+    model: str, layer: str, digits: tuple[int, ...], row: int, col: int, epoch: int | None = None
+) -> EffectiveReceptiveField:
+    """How much each pixel of some test digits counts for a unit, with the weights after an epoch."""
+    net = network(model) if epoch is None else network_at(model, epoch)
+    images = test_digits()[0][list(digits)]
+    return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def stack(text: str, size: int) -> ReceptiveFields:
+    """The receptive fields of a stack in words on an input of that size; ValueError if it does not fit."""
+    return cnnviz.receptive_field(stack_specs(text), size)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -118,6 +118,11 @@ def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
     return _remember(name, value, default, lambda v: str(int(v)))
 
 
+def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
+    """Words that only code and the URL choose; there is no widget."""
+    return _remember(name, _current(name, default, str, fits), default, str)
+
+
 def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable[[Any], bool]) -> Any:
     """The value to show: what the URL newly asks for, what the widget was set to, or what was chosen."""
     session = st.session_state

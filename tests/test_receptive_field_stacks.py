@@ -21,7 +21,7 @@ from cnnviz.receptive_fields import (
     receptive_field,
 )
 from cnnviz.receptive_fields.architectures import ARCHITECTURES, dilated_stack, resnet50, vgg16
-from cnnviz.receptive_fields.notation import StackLayer, parse_stack, write_stack
+from cnnviz.receptive_fields.notation import StackLayer, parse_stack, stack_specs, write_stack
 from cnnviz.receptive_fields.recurrence import recurrence
 
 # Architectures: google-research/receptive_field's table for VGG-16 and ResNet v1 50 (its size and stride;
@@ -78,6 +78,11 @@ def test_words_say_all_there_is_to_say(stack: list[StackLayer]) -> None:
     text = ".".join(map(str, stack))
     assert parse_stack(text) == stack
     assert write_stack(stack) == write_stack([layer.spec() for layer in stack]) == text
+
+
+def test_architectures_keep_their_names() -> None:
+    assert stack_specs(write_stack(vgg16()))[-1].name == "pool5"
+    assert [spec.name for spec in stack_specs("conv3.bottleneck3s2")] == ["conv 1", "bottleneck 2"]
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

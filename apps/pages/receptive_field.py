@@ -1,73 +1,220 @@
 """Receptive field: what one unit sees, on the digit and on every map between, and how it grows."""
 
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import cached
 import chrome
+import stack_builder
 import state
 import streamlit as st
+
+from cnnviz.figures import Scale
+from cnnviz.figures.style import number
+from cnnviz.receptive_fields import EffectiveReceptiveField
+from cnnviz.receptive_fields.effective import SHARES
+from cnnviz.receptive_fields.field import pair_text
+from cnnviz.receptive_fields.recurrence import recurrence
+
+DIGITS = tuple(range(20))
+"""The test digits that effective fields are averaged over, where more than one is."""
+
+
+def what_is_cut_off(name: str, row: int, col: int) -> str:
+    """Whether the border cuts the unit's field, and which pixels no unit of its layer sees."""
+    field = fields[name]
+    whole, kept = field.box(row, col, clip=False), field.box(row, col)
+    if whole == kept:
+        said = "The border cuts nothing off: the whole field lies on the image."
+    else:
+        (top, bottom), (left, right) = whole
+        said = (
+            f"Its full field, rows {top} to {bottom} and columns {left} to {right}, reaches into padding: "
+            "the dashed part is cut off."
+        )
+    lost = [
+        f"the last {side - 1 - last} {axis}"
+        for (_, last), side, axis in zip(
+            field.box(), here.network.input_shape, ("rows", "columns"), strict=False
+        )
+        if last < side - 1
+    ]
+    return said + (f" No unit of {name} sees {' and '.join(lost)} of the image." if lost else "")
+
+
+def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
+    """Sigma and shares of effective fields, one row each."""
+
+    def percent(value: float) -> str:
+        return "–" if math.isnan(value) else f"{value:.0%}"
+
+    def pixels(value: float) -> str:
+        return "–" if math.isnan(value) else number(value)
+
+    chrome.table(
+        ["", "σ, rows", "σ, columns", *(f"{fraction:.0%} of it in" for fraction in SHARES)],
+        [(words, *map(pixels, field.sigma), *map(percent, field.shares.values())) for words, field in found],
+        caption="σ is the spread of the map in pixels, the root of its second moment. A share is the fewest "
+        f"pixels that hold so much of the map, of the {found[0][1].box_area:,} pixels in the outline.",
+    )
+
+
+def one_unit(name: str, row: int, col: int) -> None:
+    """The box on every map on the way, and what really counts inside it."""
+    (top, bottom), (left, right) = fields[name].box(row, col)
+    chrome.show(
+        "receptive_path",
+        f"Row {row}, column {col} of {name} sees rows {top} to {bottom} and columns {left} to {right} of "
+        f"the image. {what_is_cut_off(name, row, col)} Of every layer the channel is shown that is "
+        "strongest there.",
+        layers=cached.path_to(here.model, here.digit, name, row, col),
+    )
+    chrome.section(
+        "What counts inside the box",
+        "All pixels in the box can change the unit, but not all change it equally: many paths lead from the "
+        "middle to the unit, few from the edge. The effective receptive field is the magnitude of the unit's "
+        "gradient, pixel by pixel.",
+    )
+    found = [
+        (f"digit {here.digit}", cached.effective(here.model, name, (here.digit,), row, col)),
+        (f"mean of {len(DIGITS)} digits", cached.effective(here.model, name, DIGITS, row, col)),
+    ]
+    for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):
+        with place:
+            dark = "" if field.map.any() else " No pixel counts here: all its channels are off."
+            chrome.show(
+                "effective_field",
+                f"{words[:1].upper()}{words[1:]}: all channels of the unit together.{dark}",
+                share=0.5,
+                limit=400,
+                field=field.map,
+                box=field.box,
+            )
+    measures(found)
+
+
+def training(name: str, row: int, col: int) -> None:
+    """The same unit with the weights that training began with."""
+    history = cached.training(here.model)
+    if history is None or history.weights is None:
+        return
+    chrome.section(
+        "What training does to it",
+        "The box is the architecture's and stays; what counts in it is the weights'. With random weights the "
+        "gradient gathers in the middle. As a rule training spreads it: the network learns to use more of "
+        "what it can see.",
+    )
+    found = [
+        ("before training", cached.effective(here.model, name, DIGITS, row, col, 0)),
+        (f"after {history.epochs} epochs", cached.effective(here.model, name, DIGITS, row, col)),
+    ]
+    scale = Scale.of(*(field.density for _, field in found), signed=False)
+    for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):
+        with place:
+            chrome.show(
+                "effective_field",
+                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one scale.",
+                share=0.5,
+                limit=400,
+                field=field.density,
+                box=field.box,
+                scale=scale,
+                title="share of the whole gradient",
+            )
+    measures(found)
+
+
+def growth(names: Sequence[str], name: str) -> None:
+    """The recurrence with this network's numbers, and the chart."""
+    chrome.section(
+        "How it grows",
+        "Going up one layer, the field grows by the kernel's size less one, times the step that its cells "
+        "are apart. Then the step itself is multiplied by the layer's stride.",
+    )
+    with st.container(key="formulas", horizontal=True, gap="large"):
+        st.latex(r"r_\ell = r_{\ell-1} + (k_\ell - 1)\, j_{\ell-1}", width="content")
+        st.latex(r"j_\ell = s_\ell\, j_{\ell-1}", width="content")
+    steps = [step for step in recurrence(fields) if step.layer in names]
+    rows: list[tuple[Any, ...]] = []
+    for step in steps:
+        k, s = pair_text(step.local.size), pair_text(step.local.stride)
+        r, j = pair_text(step.before.size), pair_text(step.before.stride)
+        size, stride, offset = map(pair_text, (step.after.size, step.after.stride, step.after.padding))
+        rows.append((step.layer, k, s, j, f"{r} + ({k} − 1) · {j} = {size}", f"{s} · {j} = {stride}", offset))
+    chrome.table(
+        ["layer", "kernel k", "stride s", "step before", "field r", "step j", "offset"],
+        rows,
+        caption="In pixels of the image. The offset is how far the first unit's field begins before the "
+        "first pixel: 0 as long as no layer pads.",
+        mark=names.index(name),
+    )
+    bands = []
+    for other in names:
+        height, width, _ = here.network[other].output_shape
+        (left, right) = cached.effective(here.model, other, DIGITS, height // 2, width // 2).span(0.9)[1]
+        bands.append(right - left + 1)
+    chrome.show(
+        "receptive_growth",
+        "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
+        f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
+        limit=800,
+        names=names,
+        sizes=[fields[other].size[1] or 0 for other in names],
+        effective=bands,
+        image=here.network.input_shape[1],
+        highlight=names.index(name),
+    )
+
 
 here = chrome.current()
 fields = cached.receptive_fields(here.model)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
-sees = {layer.name: fields[layer.name].size for layer in layers}
-steps = [layer for layer in layers if "kernel" in layer.weights or layer.kind.endswith("Pooling2D")]
-shown = [layer.name for layer in steps]
-sizes = ", ".join(str(sees[name][0]) for name in shown)
+shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.kind.endswith("Pooling2D")]
 chrome.title(
     "Receptive field",
     "The receptive field of a unit is the part of the input image that can change it. It is counted in "
     "input pixels and grows with every layer whose cells look at more than one cell, and faster behind a "
     "stride or a pooling layer.",
     heard="The receptive field is the size of the kernel.",
-    instead=f"That holds for the first layer only. From convolution to convolution, {here.model}'s is "
-    f"{sizes} pixels wide.",
+    instead=f"That holds for the first layer only. From layer to layer, {here.model}'s is "
+    f"{', '.join(fields[name].label for name in shown)} pixels wide.",
 )
 chrome.section("One unit, down to the pixels", "The outlined cells are all that the unit depends on.")
 with chrome.controls("unit"):
-    name = state.option("layer", shown, shown[len(shown) // 2], st.selectbox, "Layer")
-    rows, cols, _ = here.network[name].output_shape
-    row = state.integer("row", 0, rows - 1, rows // 2, "Row")
-    col = state.integer("column", 0, cols - 1, cols // 2, "Column")
-(top, bottom), (left, right) = fields[name].box(row, col)
-chrome.show(
-    "receptive_path",
-    f"Row {row}, column {col} of {name} sees rows {top} to {bottom} and columns {left} to {right} of the "
-    "image. Of every layer the channel is shown that is strongest there.",
-    layers=cached.path_to(here.model, here.digit, name, row, col),
-)
+    chosen = state.option("layer", shown, shown[len(shown) // 2], st.selectbox, "Layer")
+    height, width, _ = here.network[chosen].output_shape
+    unit_row = state.integer("row", 0, height - 1, height // 2, "Row")
+    unit_col = state.integer("column", 0, width - 1, width // 2, "Column")
+one_unit(chosen, unit_row, unit_col)
+training(chosen, unit_row, unit_col)
 chrome.section(
     "The ladder",
     "One row of cells of every layer, the image at the bottom: the lines are the connections. Neighbours "
     "share most of what they see.",
 )
-chrome.show("receptive_ladder", rungs=cached.rungs_to(here.model, name, col))
-chrome.section("How it grows")
-grown, words = chrome.columns(3, 2)
-with grown:
-    chrome.show(
-        "receptive_growth",
-        "Width of the receptive field, in input pixels.",
-        share=0.6,
-        names=shown,
-        sizes=[sees[other][0] for other in shown],
-        image=here.network.input_shape[0],
-        highlight=shown.index(name) if name in shown else None,
-    )
-with words:
-    st.markdown(
-        "Going up one layer, the field grows by the kernel's size less one, times the stride that all "
-        "layers before it have together:"
-    )
-    st.latex(r"r_\ell = r_{\ell-1} + (k_\ell - 1)\, j_{\ell-1}")
-    st.latex(r"j_\ell = s_\ell\, j_{\ell-1}")
-    st.markdown(
-        "Here *k* is the kernel size, *s* the stride, *j* the step between neighbouring cells in pixels."
-    )
+chrome.show("receptive_ladder", rungs=cached.rungs_to(here.model, chosen, unit_col))
+growth(shown, chosen)
+stack_builder.show()
 chrome.code(
     f"""
     import cnnviz
+    from cnnviz.receptive_fields import Conv, Pool
 
-    fields = cnnviz.receptive_field(cnnviz.load_model("{here.model}"))
+    net = cnnviz.load_model("{here.model}")
+    fields = cnnviz.receptive_field(net)
     print(fields)
-    print(fields["{name}"].box({row}, {col}))
+    print(fields["{chosen}"].box({unit_row}, {unit_col}))
+
+    _, (images, labels) = cnnviz.load_mnist()
+    effective = cnnviz.effective_receptive_field(
+        net, "{chosen}", images[:{len(DIGITS)}], row={unit_row}, col={unit_col}
+    )
+    print(effective.sigma, effective.shares)
+
+    stack = [Conv(3, padding="same"), Pool(2), Conv(3, padding="same", dilation_rate=2)]
+    print(cnnviz.receptive_field(stack, (224, 224)))
     """
 )

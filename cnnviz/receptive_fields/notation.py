@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import ClassVar
 
-from cnnviz.receptive_fields.architectures import bottleneck
+from cnnviz.receptive_fields.architectures import ARCHITECTURES, bottleneck
 from cnnviz.receptive_fields.specs import Branches, Spec
 from cnnviz.receptive_fields.window_specs import Conv, Pool, TransposedConv
 
@@ -137,6 +137,18 @@ def parse_stack(text: str) -> list[StackLayer]:
             f"got {len(layers)} and {larger}"
         )
     return layers
+
+
+def stack_specs(text: str) -> list[Spec]:
+    """The specs of a stack in words, with an architecture's names if it is one, else numbered.
+
+    >>> [spec.name for spec in stack_specs("conv3.pool2")]
+    ['conv 1', 'pool 2']
+    """
+    for make in ARCHITECTURES.values():
+        if write_stack(make()) == text:
+            return make()
+    return [layer.spec(f"{layer.kind} {k}") for k, layer in enumerate(parse_stack(text), 1)]
 
 
 def write_stack(layers: Sequence[StackLayer | Spec]) -> str:

@@ -1,0 +1,98 @@
+"""The receptive field page: what it says is the library's, and the builder's stack is in the address."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import cnnviz
+from apps.conftest import htmls, pictures
+from cnnviz.receptive_fields.architectures import vgg16
+from cnnviz.receptive_fields.notation import write_stack
+
+
+def captions(at) -> str:
+    return " ".join(picture["caption"] for picture in pictures(at))
+
+
+def cells(at) -> str:
+    """The text of all tables, cells parted by bars."""
+    return "|".join(re.findall(r"<t[dh][^>]*>([^<]*)<", htmls(at)))
+
+
+def test_the_effective_field_is_the_librarys(visit):
+    at = visit("receptive_field", layer="conv2d_5", row=2, column=3)
+    images = cnnviz.load_mnist()[1][0][:20]
+    found = cnnviz.effective_receptive_field(cnnviz.load_model("mnist_14k"), "conv2d_5", images, row=2, col=3)
+    shares = [f"{share:.0%}" for share in found.shares.values()]
+    assert f"mean of 20 digits|{found.sigma[0]:.2f}|{found.sigma[1]:.2f}|{'|'.join(shares)}" in cells(at)
+    assert "before training" in cells(at)
+
+
+def test_the_recurrence_has_the_networks_own_numbers(visit):
+    text = cells(visit("receptive_field"))
+    assert "conv2d_3|3|1|2|6 + (3 − 1) · 2 = 10|1 · 2 = 2|0" in text
+    assert "conv2d_7|4|1|2|22 + (4 − 1) · 2 = 28|1 · 2 = 2|0" in text
+
+
+def test_what_borders_cut_off_is_said(visit):
+    assert "The border cuts nothing off" in captions(visit("receptive_field"))
+    at = visit("receptive_field", model="mnist_maxpool", layer="max_pooling2d_1")
+    assert "No unit of max_pooling2d_1 sees the last 2 rows and the last 2 columns" in captions(at)
+
+
+def stack(at) -> str:
+    """The address's stack, which AppTest hands out as a list or as it is."""
+    found = at.query_params["stack"]
+    return found if isinstance(found, str) else found[0]
+
+
+@pytest.mark.parametrize(("size", "offset"), [(224, "90"), (321, "90")])
+def test_a_preset_is_in_the_address(visit, size, offset):
+    at = visit("receptive_field", stack=write_stack(vgg16()), input=size)
+    assert not at.warning
+    assert f"pool5|2|2|1|valid|{size // 32}|212|32|{offset}" in cells(at)
+
+
+def test_offsets_under_same_depend_on_the_inputs_size(visit):
+    words = "conv7s2same.pool3s2same"
+    even, odd = (cells(visit("receptive_field", stack=words, input=size)) for size in (224, 321))
+    assert "pool 2|3|2|1|same|56|11|4|2" in even
+    assert "pool 2|3|2|1|same|81|11|4|5" in odd
+
+
+def test_layers_are_changed_added_and_removed(visit):
+    at = visit("receptive_field", stack="conv3.pool2")
+    at.number_input(key="builder.kernel").set_value(3).run()
+    assert stack(at) == "conv3.pool3s2"
+    at.button(key="builder.add").click().run()
+    assert stack(at) == "conv3.pool3s2.conv3same"
+    at.selectbox(key="builder.kind").set_value("transposed").run()
+    assert stack(at) == "conv3.pool3s2.transposed2s2"
+    at.number_input(key="choice.at").set_value(1).run()
+    at.number_input(key="builder.dilation").set_value(2).run()
+    assert stack(at) == "conv3d2.pool3s2.transposed2s2"
+    at.button(key="builder.remove").click().run()
+    assert stack(at) == "pool3s2.transposed2s2"
+    assert not at.warning
+    assert not at.exception
+
+
+def test_a_preset_replaces_the_stack(visit):
+    at = visit("receptive_field")
+    at.button(key="builder.preset.ResNet-50").click().run()
+    assert "conv5_block3|3|1|1|same|7|483|32|241" in cells(at)
+    at.button(key="builder.preset.five layers").click().run()
+    assert "stack" not in at.query_params
+
+
+def test_impossible_layers_are_refused_and_explained(visit):
+    at = visit("receptive_field", stack="pool2", input=28)
+    at.selectbox(key="builder.padding").set_value("3").run()
+    assert "smaller than its window of 2, got 3" in at.warning[0].value
+    assert stack(at) == "pool2"
+    at = visit("receptive_field", stack="conv30", input=28)
+    assert "does not fit an input of 28 pixels" in at.warning[0].value
+    at = visit("receptive_field", stack="dense3")
+    assert "The address asks for stack “dense3”" in at.warning[0].value
