@@ -5,6 +5,7 @@ The logarithm of a softmax is taken without forming the softmax, so no probabili
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") 
     labels
         (...) integers from 0, the right classes; or (..., classes), a probability for each.
     reduction
-        "none": a loss for each image; "mean": their mean.
+        "none": a loss for each image; "mean": their mean, NaN if there are no images.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") 
     # 0 * -inf counts as 0: a class that is not wanted may be impossible.
     terms = np.where(weights == 0, 0, weights * log_softmax(logits))
     losses = -terms.sum(axis=-1)
-    return np.asarray(losses if reduction == "none" else losses.mean())
+    return np.asarray(losses if reduction == "none" else losses.sum() / losses.size)
 
 
 @quiet
@@ -79,15 +80,13 @@ def softmax_cross_entropy_grad(
     >>> softmax_cross_entropy_grad([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])
     """
-    if grad is None:
-        logits, weights = _arguments(logits, labels, reduction)
-        grad = np.ones(logits.shape[:-1] if reduction == "none" else (), logits.dtype)
-    else:
-        logits, weights = _arguments(logits, labels, reduction)
-        logits, weights, grad = floats(logits, weights, grad, names=("logits", "labels", "grad"))
-        check_grad(grad, logits.shape[:-1] if reduction == "none" else ())
+    logits, weights = _arguments(logits, labels, reduction)
+    shape = logits.shape[:-1] if reduction == "none" else ()
+    grad = np.ones(shape, logits.dtype) if grad is None else grad
+    logits, weights, grad = floats(logits, weights, grad, names=("logits", "labels", "grad"))
+    check_grad(grad, shape)
     if reduction == "mean":
-        grad = grad / np.prod(logits.shape[:-1], dtype=np.intp)
+        grad = grad / math.prod(logits.shape[:-1])
     total = weights.sum(axis=-1, keepdims=True)
     return (softmax(logits) * total - weights) * grad[..., np.newaxis]
 

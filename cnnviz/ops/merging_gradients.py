@@ -104,7 +104,7 @@ def multiply_grad(xs: Any, grad: Any) -> Grads:
     grads = []
     for k in range(len(arrays) - 1, 0, -1):
         grads.append(sum_to(grad * before[k - 1], arrays[k].shape))
-        grad = grad * arrays[k]
+        grad = sum_to(grad * arrays[k], before[k - 1].shape)
     return sum_to(grad, arrays[0].shape), *reversed(grads)
 
 
@@ -158,7 +158,7 @@ def _extreme(
     for k in range(len(arrays) - 1, 0, -1):
         earlier = wins(before[k - 1], arrays[k])
         grads.append(sum_to(np.where(earlier, 0, grad), arrays[k].shape))
-        grad = np.where(earlier, grad, 0)
+        grad = sum_to(np.where(earlier, grad, 0), before[k - 1].shape)
     return sum_to(grad, arrays[0].shape), *reversed(grads)
 
 

@@ -145,8 +145,14 @@ def batch_norm_training(x: Any, gamma: Any, beta: Any, *, epsilon: float) -> Any
 
 
 def activation(name: str) -> Callable[..., Any]:
-    """keras.activations' function of this name."""
-    return getattr(keras.activations, name)
+    """keras.activations' function of this name; gelu written out, whose constants go through float32."""
+    return _gelu if name == "gelu" else getattr(keras.activations, name)
+
+
+def _gelu(x: Any, *, approximate: bool = False) -> Any:
+    if approximate:
+        return 0.5 * x * (1 + tf.math.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * tf.math.erfc(x * -np.sqrt(0.5))
 
 
 def prelu(x: Any, alpha: Any) -> Any:
@@ -168,6 +174,8 @@ def normalize(x: Any, mean: Any, variance: Any) -> Any:
 def _dilated(kernel: Any, rate: Pair) -> Any:
     """The kernel with zeros between its taps."""
     for axis, step in enumerate(rate):
+        if step == 1:
+            continue
         size = kernel.shape[axis]
         spread = np.zeros(((size - 1) * step + 1, size))
         spread[::step] = np.eye(size)
