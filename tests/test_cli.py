@@ -181,7 +181,7 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
         (["explore", "--port", "70000"], "a port is a number from 1 to 65535, got '70000'"),
         (["explore", "--address", "no.such.host.invalid"], "--address must be this machine's name"),
         (["train", "lenet"], "train takes one of mnist_14k, mnist_maxpool, got 'lenet'"),
-        (["train", "mnist_14k", "--recipe", "worst"], "recipes of mnist_14k are notes, "),
+        (["train", "mnist_14k", "--recipe", "worst"], "recipes of mnist_14k are best, notes"),
         (["train", "mnist_14k", "--data", "no.npz"], "cannot read no.npz: No such file or directory"),
         (["train", "mnist_14k", "--data", __file__], "is not an npz file with x_train and y_train"),
         (["train", "mnist_14k", "--seed", "-1"], "--seed must be 0 or more, got -1"),
