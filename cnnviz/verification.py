@@ -285,6 +285,7 @@ class _KerasFile:
             reason = str(error).strip().split("\n")[0]
             raise ValueError(f"Keras cannot load {path}: {reason}") from error
         self.graph = _KerasGraph(model, "")
+        self.layers = {layer.name: layer for layer in model.layers}
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         return dict(self.graph([x]))

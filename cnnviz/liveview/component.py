@@ -16,10 +16,11 @@ import numpy as np
 
 from cnnviz.images import ImageError
 from cnnviz.liveview.assets import script, style
+from cnnviz.liveview.comparison import COMPARISONS
 from cnnviz.liveview.intervention import InterventionError, intervene
 from cnnviz.liveview.scene import Scene, build_scene
 from cnnviz.mnist import prepare_digit
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 
 LARGEST_PAD = 400
 
@@ -109,9 +110,9 @@ def answer(
         As for `live_view`.
     asked
         `drawing`: {"of": item, "side", "pixels" (base64, a byte each, 0 is paper), "version"} in
-        place of the image; `edits`: {"of": model and item, "edits": list}, for `intervene`. What was
-        asked of another item is over; what does not fit is answered in the scene's header, under
-        "host", with an error in words.
+        place of the image; `edits`: {"of": model and item, "edits": list}, for `intervene`;
+        `compare`: {"of": item}, for TensorFlow's numbers. What was asked of another item is over;
+        what does not fit is answered in the scene's header, under "host", in words.
 
     Returns
     -------
@@ -133,15 +134,29 @@ def answer(
     if edits:
         try:
             run, layers = intervene(net, image, edits)
-            scene = build_scene(run, 0, edited=layers, **base)
             host["edits"] = len(edits)
+            scene = build_scene(run, 0, edited=layers, **base)
         except InterventionError as error:
             host["error"] = f"That change cannot be made: {error}."
-            scene = build_scene(net.run(image), 0, **base)
+            run = net.run(image)
+            scene = build_scene(run, 0, **base)
     else:
-        scene = build_scene(net.run(image), 0, **base)
+        run = net.run(image)
+        scene = build_scene(run, 0, **base)
+    if not edits and _get(asked.get("compare"), "of") == item:
+        _add_comparison(scene, host, run)
     scene.header["host"] = host
     return scene
+
+
+def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
+    """TensorFlow's numbers behind all others, or why there are none."""
+    found = COMPARISONS.ask(run)
+    host["from"] = len(bytes(scene.blob))
+    if isinstance(found, str):
+        host["tensorflow"] = found
+    else:
+        host["tensorflow"] = {name: scene.blob.add(array[0]) for name, array in found.items()}
 
 
 def _get(value: Any, name: str) -> Any:

@@ -1,5 +1,6 @@
 // The live view as a Streamlit component: scenes come from Python, changes and drawings go back.
 
+import { comparing } from "./comparing.js";
 import { copying } from "./copying.js";
 import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
@@ -29,7 +30,7 @@ export function showInExplorer({ data, parentElement, setStateValue }) {
       address.searchParams.set("view", new URLSearchParams(state).toString());
       return address.href;
     },
-    extensions: [playing, drawing, intervening, copying],
+    extensions: [playing, drawing, intervening, comparing, copying],
   };
   // Python hands on what the address asked for, since it may rewrite the address before this runs.
   host.stateOf = (header) => Object.fromEntries(new URLSearchParams(header.host?.link ?? ""));

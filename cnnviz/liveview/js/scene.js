@@ -28,6 +28,24 @@ export class Scene {
       for (const source of new Set(stage.reads)) this.readers[source].push(stage.index);
     }
     this.values = new Map();
+    this.body = aligned.subarray(16 + length);
+    /** The scene that came last with these numbers: it may say more of them. */
+    this.latest = this;
+  }
+
+  /** Whether another scene differs in nothing but what the host says, and in arrays of its own. */
+  sameNumbers(other) {
+    const text = ({ header }) => JSON.stringify({ ...header, host: null });
+    return (
+      other.body.length >= this.own &&
+      text(this) === text(other) &&
+      this.body.subarray(0, this.own).every((byte, n) => byte === other.body[n])
+    );
+  }
+
+  /** The length of what does not belong to the host. */
+  get own() {
+    return this.header.host?.from ?? this.body.length;
   }
 
   read([offset, count, type]) {

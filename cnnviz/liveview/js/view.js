@@ -26,9 +26,9 @@ const TEMPLATE = `
     <span class="cv-tools"></span>
   </div>
 </div>
+<div class="cv-panel"></div>
 <div class="cv-stagearea"></div>
 <div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
-<div class="cv-panel"></div>
 <div class="cv-receipt"></div>
 <div class="cv-tip" hidden></div>
 <div class="cv-live" aria-live="polite" role="status"></div>`;
@@ -123,7 +123,14 @@ export class View {
   update(bytes, state) {
     const began = performance.now();
     const stages = JSON.stringify(this.scene.header.stages);
-    this.scene = new Scene(bytes);
+    const next = new Scene(bytes);
+    if (this.scene.sameNumbers(next)) {
+      this.scene.header.host = next.header.host;
+      this.scene.latest = next;
+      for (const extension of this.extensions) extension.answered?.();
+      return;
+    }
+    this.scene = next;
     this.item = 0;
     this.shown = null;
     this.colours.header = this.scene.header;

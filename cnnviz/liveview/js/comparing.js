@@ -1,0 +1,72 @@
+// TensorFlow's number for the very cell: asked for when a receipt is opened, by a process of its own.
+
+import { escapeHtml, exact, number } from "./format.js";
+import { cellIndex } from "./scene.js";
+
+const WAIT = 1200;
+
+export function comparing(view) {
+  return view.host.ask ? new Comparing(view) : null;
+}
+
+class Comparing {
+  constructor(view) {
+    this.view = view;
+    this.count = 0;
+    view.authority = (stage, cell, value) => this.words(stage, cell, value);
+    if (view.pinned) this.walked();
+  }
+
+  get answer() {
+    return this.view.scene.header.host?.tensorflow;
+  }
+
+  walked() {
+    if (this.view.pinned && this.answer === undefined && !this.waiting && this.view.editedNote && !this.view.before) {
+      this.ask();
+    }
+  }
+
+  ask() {
+    this.count += 1;
+    const of = this.view.scene.items[0].key;
+    this.waiting = true;
+    this.view.host.ask("compare", { of, count: this.count });
+  }
+
+  /** Only what the host says is new; the numbers are those on the screen. */
+  answered() {
+    this.waiting = false;
+    const line = this.view.part("authority");
+    const last = this.view.receipt.steps?.at(-1);
+    if (line && last) line.innerHTML = this.view.receipt.authority(last);
+    clearTimeout(this.timer);
+    if (this.answer === "running") this.timer = setTimeout(() => this.ask(), WAIT);
+  }
+
+  /** Other numbers came: what was asked is of no use to them. */
+  updated() {
+    this.waiting = false;
+    this.walked();
+    if (this.answer !== undefined) this.answered();
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+  }
+
+  /** Beside the receipt; "" where only the record is left to say. */
+  words(stage, cell, value) {
+    if (this.view.before) return "TensorFlow knows only the network as it was";
+    if (this.view.shown) return "TensorFlow is asked when the pen is lifted";
+    const { answer } = this;
+    if (this.waiting || answer === "running") return "TensorFlow is being asked, in a process of its own …";
+    if (!answer || typeof answer === "string") return "";
+    const name = stage.part === "before" ? `${stage.layer} before` : stage.layer;
+    const place = answer[name];
+    if (!place || stage.part === "depthwise") return "";
+    const other = this.view.scene.latest.read(place)[cellIndex(stage, cell)];
+    const difference = Math.abs(value - other);
+    return `TensorFlow <b>${escapeHtml(exact(other))}</b> difference <b>${difference === 0 ? "0" : number(difference, 2)}</b>`;
+  }
+}
