@@ -147,9 +147,10 @@ def _growth(
         box = seen[place].box(0, 0, clip=False)
         (top, bottom), _ = seen[place].box(0, 0)
         cut = -box[0][0]
+        first = f"−{cut}" if cut > 0 else box[0][0]
         chrome.show(
             "receptive_path",
-            f"The first unit of {names[place]}: its field is rows {box[0][0]} to {box[0][1]}. "
+            f"The first unit of {names[place]}: its field is rows {first} to {box[0][1]}. "
             + (
                 f"The border cuts {cut} of them off, dashed; rows {top} to {bottom} are left."
                 if cut > 0
@@ -157,6 +158,7 @@ def _growth(
             ),
             share=0.4,
             limit=260,
+            legends=False,
             layers=[Seen("input", np.zeros((size, size, 1)), box, pixels=True)],
         )
 

@@ -103,6 +103,7 @@ def _on_the_way(fields: ReceptiveFields, net: Network, layer: str) -> list[str]:
 def receptive_path(
     layers: Sequence[Seen],
     *,
+    legends: bool = True,
     width: float = WIDE,
     ax: Axes | None = None,
     theme: str | Theme = "light",
@@ -116,6 +117,8 @@ def receptive_path(
     layers
         From the image to the unit's own layer, whose box is the unit itself. Of each the channel
         with the largest magnitude inside the box is shown.
+    legends
+        Whether each map has its scale under it.
     width, ax, theme
         In pixels; where to draw; "light" or "dark".
 
@@ -138,7 +141,7 @@ def receptive_path(
     across = -(-len(layers) // lines) if wide else min(len(layers), 3)
     gap = 22.0 if wide else 14.0
     side = min((width - 1 - (across - 1) * gap) / across, 224.0)
-    step = side + 100.0
+    step = side + (100.0 if legends else 46.0)
     canvas = Canvas(width, lines * step + 4, ax, theme)
     images, boxes, cut, channels, sizes = [], [], [], [], []
     for k, layer in enumerate(layers):
@@ -164,7 +167,8 @@ def receptive_path(
             words += f", channel {channel}"
         canvas.text(x, y - 6, words, size=SMALL, colour="muted")
         images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))
-        canvas.legend(scale, x, y + side + 14, min(side, 110.0))
+        if legends:
+            canvas.legend(scale, x, y + side + 14, min(side, 110.0))
         whole = top, left, bottom - top + 1, right - left + 1
         cut.append(
             canvas.cell(x0, y0, unit, *whole, colour="muted", thickness=1.2, dashes=(0, (3, 2)))
