@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cnnviz import channels, ops
+from cnnviz import channels, load_model, ops
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +121,17 @@ def test_three_3x3_layers_against_one_7x7():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_sharing_saves_is_counted_on_the_layer_itself():
+    layer = load_model("mnist_14k")["conv2d_1"]
+    found = channels.shared_weights(layer)
+    assert found.other == channels.Cost(3 * 3 * 16 * 16 + 16, 24 * 24 * 3 * 3 * 16 * 16)
+    assert found.direct == channels.Cost(
+        26 * 26 * 16 * 24 * 24 * 16 + 24 * 24 * 16, 26 * 26 * 16 * 24 * 24 * 16
+    )
+
+
+def test_only_a_convolution_shares_weights():
+    with pytest.raises(ValueError, match="layer must be a convolution, got <Layer max_pooling2d"):
+        channels.shared_weights(load_model("mnist_14k")["max_pooling2d"])

@@ -1,0 +1,274 @@
+"""The numbers in a picture are the numbers that were given, in place, on the scale they share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from cnnviz import channels, figures, kernels, load_mnist, load_model, ops
+
+RNG = np.random.default_rng(11)
+MAPS = RNG.standard_normal((5, 6, 4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return load_model("mnist_14k").run(load_mnist()[1][0][3])
+
+
+def arrays(images):
+    return [np.asarray(image.get_array()) for image in images]
+
+
+def limits(image):
+    return image.norm.vmin, image.norm.vmax
+
+
+def test_feature_maps_draws_every_channel_as_it_is_on_one_scale():
+    picture = figures.feature_maps(MAPS)
+    for channel, drawn in enumerate(arrays(picture["maps"])):
+        assert_array_equal(drawn, MAPS[:, :, channel])
+        assert drawn.dtype == np.float32
+    largest = float(np.abs(MAPS).max())
+    assert {limits(image) for image in [*picture["maps"], picture["legend"]]} == {(-largest, largest)}
+
+
+def test_feature_maps_takes_the_scale_of_what_it_is_compared_with():
+    picture = figures.feature_maps(MAPS[:, :, :1], scale=figures.Scale.of(MAPS * 3))
+    assert limits(picture["maps"][0]) == limits(picture["legend"])
+    assert picture["legend"].norm.vmax == pytest.approx(3 * np.abs(MAPS).max())
+
+
+def test_network_maps_holds_every_channel_of_every_layer(run):
+    layers = figures.layers_of(run)
+    picture = figures.network_maps(layers)
+    images = iter(picture["maps"])
+    for layer, scale in zip(layers, picture["scales"], strict=True):
+        values = layer.values.reshape(1, 1, -1) if layer.values.ndim == 1 else layer.values
+        rows, cols, count = values.shape
+        repeat = -(-24 // cols) if cols < 24 else 1
+        image = next(images)
+        cells = np.ma.filled(np.ma.masked_invalid(image.get_array()), np.nan)
+        gap = (cells.shape[1] - count * cols * repeat) // max(count - 1, 1)
+        for channel in range(count):
+            start = channel * (cols * repeat + gap)
+            tile = cells[::repeat, start : start + cols * repeat : repeat]
+            assert tile.shape == (rows, cols)
+            assert_array_equal(tile, values[:, :, channel])
+        assert limits(image) == (scale.low, scale.limit)
+        if not layer.pixels:
+            assert scale.limit == np.abs(values).max()
+
+
+def test_network_maps_can_share_one_scale(run):
+    layers = figures.layers_of(run)
+    picture = figures.network_maps(layers, shared=True)
+    largest = max(float(np.abs(layer.values).max()) for layer in layers if not layer.pixels)
+    assert {limits(image) for image in picture["maps"][1:]} == {(-largest, largest)}
+
+
+def test_layers_of_leaves_out_what_changes_nothing(run):
+    names = [layer.name for layer in figures.layers_of(run)]
+    kinds = {run.network[name].kind for name in names}
+    assert "Dropout" not in kinds
+    assert "Flatten" not in kinds
+    assert {"InputLayer", "Conv2D", "BatchNormalization", "MaxPooling2D"} <= kinds
+    notes = {layer.name: layer.note for layer in figures.layers_of(run)}
+    assert notes["conv2d_1"] == "24 × 24 × 16, sees 5 × 5"
+
+
+@pytest.mark.parametrize(("layer", "row", "col", "channel"), [("conv2d", 0, 25, 3), ("conv2d_1", 7, 9, 0)])
+def test_convolution_step_adds_up_to_the_networks_number(run, layer, row, col, channel):
+    weights = run.network[layer].weights
+    output = run.pre_activation(layer)[0, :, :, channel]
+    picture = figures.convolution_step(
+        run.inputs(layer)[0],
+        weights["kernel"][:, :, :, channel],
+        weights["bias"][channel],
+        row=row,
+        col=col,
+        output=output,
+    )
+    assert picture["total"].dtype == np.float32
+    x, k = run.inputs(layer)[0][0], weights["kernel"][:, :, :, channel]
+    terms = x[row : row + 3, col : col + 3].astype(float) * k
+    # Any order of summing n terms is within n units of roundoff of their magnitudes.
+    bound = (terms.size + 1) * 2**-24 * (np.abs(terms).sum() + abs(float(weights["bias"][channel])))
+    assert abs(float(picture["total"]) - (terms.sum() + float(weights["bias"][channel]))) <= bound
+    assert abs(float(picture["total"]) - float(output[row, col])) <= 2 * bound
+    shown = int(np.abs(picture["partial_sums"]).argmax())
+    assert_array_equal(picture["patch"].get_array(), x[row : row + 3, col : col + 3, shown])
+    assert_array_equal(picture["kernel"].get_array(), k[:, :, shown])
+    assert_array_equal(
+        picture["products"].get_array(), picture["patch"].get_array() * picture["kernel"].get_array()
+    )
+    assert_array_equal(picture["output"].get_array(), output)
+    assert limits(picture["patch"]) == limits(picture["input"])
+
+
+@pytest.mark.parametrize(
+    "options", [{"padding": "same"}, {"strides": 2}, {"dilation_rate": 2, "padding": "same"}]
+)
+def test_convolution_step_reads_where_the_engine_reads(options):
+    x, kernel = MAPS, RNG.standard_normal((3, 2, 4, 1))
+    output = ops.conv2d(x.astype(float), kernel, **options)[:, :, 0]
+    for row, col in np.ndindex(output.shape):
+        picture = figures.convolution_step(x, kernel[:, :, :, 0], row=row, col=col, output=output, **options)
+        assert float(picture["total"]) == pytest.approx(output[row, col])
+
+
+def test_padding_modes_draws_the_engines_outputs_at_one_size():
+    image, kernel = RNG.random((9, 8)), kernels.sobel("y")
+    picture = figures.padding_modes(image, kernel)
+    for mode, drawn in zip(("valid", "same"), picture["outputs"], strict=True):
+        assert_array_equal(drawn.get_array(), ops.conv2d(image, kernel[:, :, None, None], padding=mode))
+    cells = [
+        (e[1] - e[0]) / image.get_array().shape[1]
+        for image in picture["outputs"]
+        for e in [image.get_extent()]
+    ]
+    assert cells[0] == pytest.approx(cells[1])
+    assert limits(picture["outputs"][0]) == limits(picture["outputs"][1]) == limits(picture["legend"])
+
+
+def test_kernel_tiles_share_a_scale_unless_told_and_then_say_so():
+    weights = RNG.standard_normal((3, 3, 5)) * [1, 2, 3, 4, 5]
+    together, apart = figures.kernel_tiles(weights), figures.kernel_tiles(weights, shared=False)
+    for k in range(5):
+        assert_array_equal(together["kernels"][k].get_array(), weights[:, :, k])
+        assert limits(together["kernels"][k]) == limits(together["legend"])
+        assert limits(apart["kernels"][k])[1] == np.abs(weights[:, :, k]).max()
+
+
+def test_kernel_response_is_drawn_beside_its_own_kernel():
+    image, kernel = RNG.random((7, 7)), kernels.laplacian()
+    response = ops.conv2d(image, kernel[:, :, None, None])
+    picture = figures.kernel_response(image, kernel, response)
+    assert_array_equal(picture["image"].get_array(), image)
+    assert_array_equal(picture["kernel"].get_array(), kernel)
+    assert_array_equal(picture["response"].get_array(), response)
+
+
+def test_pixel_mixing_gives_what_the_layer_gives(run):
+    layer = run.network["conv2d_2"]
+    matrix = channels.mixing_matrix(layer.weights["kernel"])
+    picture = figures.pixel_mixing(run.inputs("conv2d_2")[0][0, 5, 6], matrix, layer.weights["bias"])
+    assert_array_equal(picture["matrix"].get_array(), matrix)
+    assert_array_equal(picture["result"].get_array()[0], picture["outputs"])
+    # Sums of 16 float32 products, in whatever order.
+    expected = run.pre_activation("conv2d_2")[0, 5, 6]
+    bound = 34 * 2**-24 * (np.abs(run.inputs("conv2d_2")[0][0, 5, 6]) @ np.abs(matrix) + 1)
+    assert (np.abs(picture["outputs"] - expected) <= bound).all()
+
+
+def test_before_and_after_are_drawn_on_one_scale():
+    picture = figures.before_and_after(MAPS, np.maximum(MAPS, 0))
+    for channel in range(4):
+        assert_array_equal(picture["before"][channel].get_array(), MAPS[:, :, channel])
+        assert_array_equal(picture["after"][channel].get_array(), np.maximum(MAPS, 0)[:, :, channel])
+        assert limits(picture["before"][channel]) == limits(picture["after"][channel])
+
+
+def test_bars_are_as_long_as_their_values():
+    values = np.array([0.0, 0.25, 1.0])
+    for picture in (
+        figures.bars(values, ["a", "b", "c"], inner=values / 2),
+        figures.probabilities(values / 1.25),
+    ):
+        lengths = np.array([bar.get_width() for bar in picture["bars"]])
+        assert_allclose(lengths / lengths[2], values)
+    inner = figures.bars(values, ["a", "b", "c"], inner=values / 2)
+    assert inner["inner"][2].get_width() == pytest.approx(inner["bars"][2].get_width() / 2)
+
+
+def test_probabilities_say_what_was_right():
+    assert figures.probabilities([0.2, 0.8], label=0).alt.startswith("Predicted 1; the true label is 0.")
+    assert "true label" in [t.get_text() for t in figures.probabilities([0.2, 0.8], label=0).ax.texts][1]
+
+
+def test_magnitudes_lie_on_a_logarithmic_scale():
+    picture = figures.magnitudes([("a", (1e-6,)), ("b", (1e-5,)), ("c", (1e-4,)), ("d", (0.0,))], ["x"])
+    x = [mark.center[0] for mark in picture["marks"][0]]
+    assert x[1] - x[0] == pytest.approx(x[2] - x[1])
+    assert x[3] == x[0], "zero lies at the left end"
+
+
+def test_the_activations_curve_is_the_function_and_the_histogram_counts():
+    values = RNG.standard_normal(500)
+    picture = figures.activation_curve(ops.relu, values, name="relu")
+    z, y = picture["curve"].get_data()
+    assert_array_equal(y, np.maximum(z, 0))
+    assert picture["counts"].sum() == 500
+    assert 0.0 in picture["edges"].round(12), "no bar holds both signs"
+    positive = picture["counts"][picture["edges"][:-1] >= -1e-12].sum()
+    assert positive == (values >= 0).sum()
+
+
+def test_the_error_curve_and_the_training_curves_are_their_series():
+    picture = figures.error_curve([1.0, 0.4, 0.0], 1)
+    assert_array_equal(picture["curve"].get_ydata(), [1.0, 0.4, 0.0])
+    assert picture["point"].get_xydata().tolist() == [[1.0, 0.4]]
+    picture = figures.training_curves({"training": [0.5, 0.6], "validation": [0.4, 0.7]}, epoch=2)
+    assert_array_equal(picture["lines"]["validation"].get_xydata(), [[1, 0.4], [2, 0.7]])
+    assert picture["cursor"].get_xdata()[0] == 2
+
+
+def test_kernels_over_epochs_share_one_scale():
+    weights = RNG.standard_normal((3, 3, 3, 4))
+    picture = figures.kernels_over_epochs(weights, [0, 1, 5])
+    for epoch, row in enumerate(picture["kernels"]):
+        for k, image in enumerate(row):
+            assert_array_equal(image.get_array(), weights[epoch, :, :, k])
+            assert limits(image) == limits(picture["legend"])
+
+
+def test_an_image_of_bytes_ends_at_255():
+    pixels = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    assert limits(figures.image_of(pixels)["image"]) == (0, 255)
+    assert limits(figures.image_of(pixels / 255)["image"]) == (0, 1)
+
+
+def test_the_strongest_cell_and_channel():
+    maps = np.zeros((3, 4, 2))
+    maps[2, 1, 1] = 5
+    assert figures.strongest(maps[:, :, 1]) == (2, 1)
+    assert figures.strongest_channel(maps) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.feature_maps(np.zeros((2, 3, 4, 5))), r"maps must be .* got shape \(2, 3, 4, 5\)"),
+        (
+            lambda: figures.feature_maps(np.zeros((3, 4, 5)), labels=["a"]),
+            "labels must have one entry for each of 5",
+        ),
+        (lambda: figures.single_map([1.0]), r"values must be \(H, W\) and not empty, got shape \(1,\)"),
+        (lambda: figures.network_maps([]), "layers must not be empty"),
+        (lambda: figures.bars([-1.0], ["a"]), "values must not be negative or NaN, got -1"),
+        (lambda: figures.magnitudes([("a", (1.0, 2.0))], ["x"]), "one value for each of 1 to 3 series"),
+        (lambda: figures.error_curve([1.0], 1), "hold k=1"),
+        (lambda: figures.training_curves({}), "series must be 1 to 3 of one length"),
+        (
+            lambda: figures.kernels_over_epochs(np.zeros((2, 3, 3, 1)), [0]),
+            r"kernels must be \(1, kh, kw, N\)",
+        ),
+        (lambda: figures.pixel_mixing(np.ones((2, 2)), np.ones((2, 3))), r"values must be \(C_in,\)"),
+        (
+            lambda: figures.before_and_after(np.ones((2, 2, 1)), np.ones((2, 2, 2))),
+            "before and after must have one shape",
+        ),
+        (
+            lambda: figures.convolution_step(MAPS, np.ones((3, 3, 2)), row=0, col=0, output=np.ones((3, 4))),
+            r"kernel must be \(kh, kw, 4\)",
+        ),
+        (
+            lambda: figures.convolution_step(MAPS, np.ones((3, 3, 4)), row=3, col=0, output=np.ones((3, 4))),
+            r"output must be \(3, 4\) and hold \(3, 0\)",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
