@@ -1,37 +1,100 @@
 """Pictures of what happens in a convolutional network: one function a figure, in matplotlib.
 
 Each takes arrays, draws on `ax` (or a figure of its own), shows nothing, and returns a `Picture`
-with what it drew and a text alternative. pyplot is left alone.
+with what it drew and a text alternative. pyplot is left alone, and matplotlib is loaded with the first figure.
 """
 
-from cnnviz.figures.activations import activation_curve
-from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
-from cnnviz.figures.canvas import NARROW, WIDE, Picture
-from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
-from cnnviz.figures.convolution import convolution_step, padding_modes
-from cnnviz.figures.epochs import kernels_over_epochs, training_curves
-from cnnviz.figures.kernels import kernel_response, kernel_tiles
-from cnnviz.figures.maps import (
-    LayerMaps,
-    feature_maps,
-    image_of,
-    layers_of,
-    network_maps,
-    single_map,
-    strongest,
-    strongest_channel,
-)
-from cnnviz.figures.receptive_fields import (
-    Rung,
-    Seen,
-    effective_field,
-    path_to,
-    receptive_growth,
-    receptive_ladder,
-    receptive_path,
-    rungs_to,
-)
-from cnnviz.figures.style import THEMES, Scale, palette
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnviz.figures.activations import activation_curve
+    from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
+    from cnnviz.figures.canvas import NARROW, WIDE, Picture
+    from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
+    from cnnviz.figures.convolution import convolution_step, padding_modes
+    from cnnviz.figures.epochs import kernels_over_epochs, training_curves
+    from cnnviz.figures.kernels import kernel_response, kernel_tiles
+    from cnnviz.figures.maps import (
+        LayerMaps,
+        feature_maps,
+        image_of,
+        layers_of,
+        network_maps,
+        single_map,
+        strongest,
+        strongest_channel,
+    )
+    from cnnviz.figures.receptive_fields import (
+        Rung,
+        Seen,
+        effective_field,
+        path_to,
+        receptive_growth,
+        receptive_ladder,
+        receptive_path,
+        rungs_to,
+    )
+    from cnnviz.figures.style import THEMES, Scale, palette
+
+_NAMES_OF = {
+    "activations": ("activation_curve",),
+    "bar_charts": (
+        "bars",
+        "magnitudes",
+        "probabilities",
+    ),
+    "canvas": (
+        "NARROW",
+        "WIDE",
+        "Picture",
+    ),
+    "channels": (
+        "before_and_after",
+        "error_curve",
+        "pixel_mixing",
+    ),
+    "convolution": (
+        "convolution_step",
+        "padding_modes",
+    ),
+    "epochs": (
+        "kernels_over_epochs",
+        "training_curves",
+    ),
+    "kernels": (
+        "kernel_response",
+        "kernel_tiles",
+    ),
+    "maps": (
+        "LayerMaps",
+        "feature_maps",
+        "image_of",
+        "layers_of",
+        "network_maps",
+        "single_map",
+        "strongest",
+        "strongest_channel",
+    ),
+    "receptive_fields": (
+        "Rung",
+        "Seen",
+        "effective_field",
+        "path_to",
+        "receptive_growth",
+        "receptive_ladder",
+        "receptive_path",
+        "rungs_to",
+    ),
+    "style": (
+        "THEMES",
+        "Scale",
+        "palette",
+    ),
+}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 __all__ = [
     "NARROW",
@@ -70,3 +133,15 @@ __all__ = [
     "strongest_channel",
     "training_curves",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'cnnviz.figures' has no attribute {name!r}")
+    value = getattr(import_module(f"cnnviz.figures.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

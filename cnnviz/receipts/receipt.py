@@ -320,6 +320,6 @@ class Receipt:
             Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
             that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
         """
-        from cnnviz.receipts.plot import draw
+        from cnnviz.figures.receipts import draw
 
         return draw(self, ax, width, theme)
