@@ -1,7 +1,7 @@
 """Pictures of what happens in a convolutional network: one function a figure, in matplotlib.
 
 Each takes arrays, draws on `ax` (or a figure of its own), shows nothing, and returns a `Picture`
-with what it drew and a text alternative. pyplot is left alone, and matplotlib is loaded with the first figure.
+with what it drew and a text alternative. pyplot is left alone; the first figure loads matplotlib.
 """
 
 from __future__ import annotations
