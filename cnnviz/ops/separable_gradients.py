@@ -74,7 +74,8 @@ def separable_conv2d_input_grad(
     check_rank(point, 4, "pointwise_kernel", POINTWISE)
     given, full = parse_image_shape(input_shape)
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    steps = _steps(full, "input_shape", deep.shape, point.shape, **options)
+    names = "input_shape", "depthwise_kernel.shape", "pointwise_kernel.shape"
+    steps = _steps(names, full, deep.shape, point.shape, **options)
     middle = conv2d_input_grad(image_grad(grad, len(given), steps.result), point, steps.middle)
     return depthwise_conv2d_input_grad(middle, deep, full, **options).reshape(given)
 
@@ -126,7 +127,8 @@ def separable_conv2d_depthwise_kernel_grad(
     shape = parse_kernel_shape(depthwise_kernel_shape, "depthwise_kernel_shape", DEPTHWISE)
     check_rank(point, 4, "pointwise_kernel", POINTWISE)
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    steps = _steps(x.shape, "x.shape", shape, point.shape, **options)
+    names = "x.shape", "depthwise_kernel_shape", "pointwise_kernel.shape"
+    steps = _steps(names, x.shape, shape, point.shape, **options)
     middle = conv2d_input_grad(image_grad(grad, rank, steps.result), point, steps.middle)
     return depthwise_conv2d_kernel_grad(x, middle, shape, **options)
 
@@ -178,7 +180,8 @@ def separable_conv2d_pointwise_kernel_grad(
     check_rank(deep, 4, "depthwise_kernel", DEPTHWISE)
     shape = parse_kernel_shape(pointwise_kernel_shape, "pointwise_kernel_shape", POINTWISE)
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    steps = _steps(x.shape, "x.shape", deep.shape, shape, **options)
+    names = "x.shape", "depthwise_kernel.shape", "pointwise_kernel_shape"
+    steps = _steps(names, x.shape, deep.shape, shape, **options)
     grad = image_grad(grad, rank, steps.result)
     return conv2d_kernel_grad(depthwise_conv2d(x, deep, **options), grad, shape)
 
@@ -190,12 +193,12 @@ class _Steps(NamedTuple):
     result: Shape
 
 
-def _steps(x_shape: Shape, name: str, deep: Shape, point: Shape, **options: Any) -> _Steps:
-    check_channels(x_shape, name, deep, "the depthwise kernel's shape", deep[2])
+def _steps(names: tuple[str, str, str], x: Shape, deep: Shape, point: Shape, **options: Any) -> _Steps:
+    check_channels(x, names[0], deep, names[1], deep[2])
     if point[:3] != (1, 1, deep[2] * deep[3]):
         raise ValueError(
-            f"the pointwise kernel must be (1, 1, {deep[2] * deep[3]}, filters) to follow a depthwise kernel "
-            f"of shape {deep}, got shape {point}"
+            f"{names[2]} must be (1, 1, {deep[2] * deep[3]}, filters) to follow {names[1]}={deep}, "
+            f"got {point}"
         )
-    place = x_shape[0], *sliding_window(x_shape, deep, **options).out
+    place = x[0], *sliding_window(x, deep, **options).out
     return _Steps((*place, point[2]), (*place, point[3]))

@@ -22,7 +22,8 @@ from harness.cases import (
     small_blocks,
     sprinkled,
 )
-from harness.gradient_cases import GRADIENTS, compare_case
+from harness.gradient_cases import compare_case
+from harness.gradient_ops import GRADIENTS
 
 # Literals ---------------------------------------------------------------------------------------
 

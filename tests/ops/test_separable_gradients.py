@@ -44,13 +44,13 @@ GRAD = np.zeros((1, 10, 10, 4))
     [
         (
             lambda: ops.separable_conv2d_input_grad(GRAD, DEEP, POINT, (1, 12, 12, 9)),
-            "the depthwise kernel's shape=(3, 3, 10, 2) expects 10 input channels, "
+            "depthwise_kernel.shape=(3, 3, 10, 2) expects 10 input channels, "
             "input_shape=(1, 12, 12, 9) has 9",
         ),
         (
             lambda: ops.separable_conv2d_input_grad(GRAD, DEEP, POINT[:, :, :10], X.shape),
-            "the pointwise kernel must be (1, 1, 20, filters) to follow a depthwise kernel of shape "
-            "(3, 3, 10, 2), got shape (1, 1, 10, 4)",
+            "pointwise_kernel.shape must be (1, 1, 20, filters) to follow "
+            "depthwise_kernel.shape=(3, 3, 10, 2), got (1, 1, 10, 4)",
         ),
         (
             lambda: ops.separable_conv2d_depthwise_kernel_grad(X, GRAD, (3, 3, 10), POINT),
