@@ -18,6 +18,8 @@ _WIDGETS = "widgets"
 """What each widget showed in the last run, by name."""
 _URL, _OUTSIDE = "url", "outside"
 """The query that the state belongs to; whether this run took the state from it."""
+_ENDED = "ended"
+"""Whether the last run came to its end."""
 _ASKED, _NOTICES = "asked", "notices"
 """Parameters of a new URL that are not read yet; what had to be replaced in it."""
 _SHOWN, _BEFORE = "shown", "shown before"
@@ -38,7 +40,10 @@ def begin() -> None:
         _key(name) in session and session[_key(name)] != value for name, value in session[_WIDGETS].items()
     )
     # A click can come with the URL of the run before, which is no reason to go back to it.
-    session[_OUTSIDE] = url != session.get(_URL) and not touched
+    # A run that did not come to its end may not have read all that the URL asks for.
+    again = session.get(_OUTSIDE, False) and not session.get(_ENDED, True)
+    session[_OUTSIDE] = (url != session.get(_URL) or again) and not touched
+    session[_ENDED] = False
     session[_ASKED] = dict(url) if session[_OUTSIDE] else {}
     if session[_OUTSIDE]:
         session[_EXPLICIT], session[_WIDGETS] = {}, {}
@@ -56,6 +61,7 @@ def finish() -> None:
     session[_BEFORE] = shown
     session[_WIDGETS] = session["drawn"]
     session[_SETTLED] = set(session["drawn"])
+    session[_ENDED] = True
 
 
 def notices() -> list[str]:

@@ -62,6 +62,10 @@ def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
     )
 
 
+def if_dark(field: EffectiveReceptiveField) -> str:
+    return "" if field.map.any() else " No pixel counts: no channel of the unit lets anything through."
+
+
 def one_unit(name: str, row: int, col: int) -> None:
     """The box on every map on the way, and what really counts inside it."""
     (top, bottom), (left, right) = fields[name].box(row, col)
@@ -84,10 +88,9 @@ def one_unit(name: str, row: int, col: int) -> None:
     ]
     for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):
         with place:
-            dark = "" if field.map.any() else " No pixel counts here: all its channels are off."
             chrome.show(
                 "effective_field",
-                f"{words[:1].upper()}{words[1:]}: all channels of the unit together.{dark}",
+                f"{words[:1].upper()}{words[1:]}: all channels of the unit together.{if_dark(field)}",
                 share=0.5,
                 limit=340,
                 field=field.map,
@@ -104,8 +107,8 @@ def training(name: str, row: int, col: int) -> None:
         return
     chrome.section(
         "What training does to it",
-        "The box is the architecture's and stays; what counts in it is the weights'. With random weights the "
-        "gradient gathers in the middle; training moves it to where the digits tell something.",
+        "The box is the architecture's and stays. What counts inside it is up to the weights, which are "
+        "random before training.",
     )
     found = [
         ("before training", cached.effective(here.model, name, DIGITS, row, col, 0)),
@@ -116,7 +119,8 @@ def training(name: str, row: int, col: int) -> None:
         with place:
             chrome.show(
                 "effective_field",
-                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one scale.",
+                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one scale."
+                f"{if_dark(field)}",
                 share=0.5,
                 limit=340,
                 field=field.density,

@@ -141,3 +141,10 @@ def test_they_render_at_every_width_and_theme(run: cnnviz.Run, theme: str, width
 def test_nonsense_is_refused(call, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_the_legends_can_be_left_out() -> None:
+    layers = [Seen("input", np.zeros((8, 8, 1)), ((-2, 2), (0, 4)), pixels=True)]
+    with_legend, without = (figures.receptive_path(layers, legends=legends) for legends in (True, False))
+    assert len(with_legend.ax.images) == len(without.ax.images) + 1
+    assert without.figure.get_figheight() < with_legend.figure.get_figheight()
