@@ -55,7 +55,7 @@ def test_it_says_what_it_shows(live, run):
     assert page.locator(".cv-head").count() == 9
     assert page.locator(".cv-col").count() == 25
     heads = page.locator(".cv-head").first.inner_text().split("\n")
-    assert heads[:3] == ["conv2d", "26×26×16 · RF 3", "160 + 64 parameters"]
+    assert heads[:3] == ["conv2d", "26×26×16 · RF 3", "160 + 64 params"]
     shares = page.locator(".cv-share").all_inner_texts()
     assert len(shares) == 10
     assert shares[7].endswith("%")

@@ -4,7 +4,7 @@ import { isVector } from "./scene.js";
 
 const GAP = { map: 3, column: 9, group: 20 };
 const HEAD = 70;
-const TALL = 470;
+const TALL = 510;
 const NARROWEST = 104;
 
 /**
@@ -61,7 +61,7 @@ function columnOf(stage, target) {
   const vector = isVector(stage);
   const longest = Math.max(rows, cols);
   // Whole pixels for a cell, so that no cell is drawn wider than its neighbour.
-  const cell = vector ? Math.min(22, target) : longest > target ? target / longest : Math.round(target / longest);
+  const cell = vector ? Math.min(22, target) : cellSize(longest, target);
   const [width, height] = [cols * cell, rows * cell];
   const fit = Math.max(1, Math.floor((TALL + GAP.map) / (height + GAP.map)));
   const across = Math.ceil(channels / fit);
@@ -74,4 +74,10 @@ function columnOf(stage, target) {
     rects.push({ channel: k, ...place, width, height, rows, cols });
   }
   return { rects, width: across * (width + GAP.map) - GAP.map, height: down * (height + GAP.map) - GAP.map };
+}
+
+function cellSize(longest, target) {
+  if (longest > target) return target / longest;
+  const nearest = Math.round(target / longest);
+  return nearest * longest > 1.1 * target ? nearest - 1 : nearest;
 }

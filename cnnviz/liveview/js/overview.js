@@ -20,7 +20,7 @@ export class Overview {
     this.scroll = this.area.querySelector(".cv-scroll");
     this.maps = new Surface(this.strip);
     for (const surface of [this.input, this.maps]) this.answer(surface);
-    this.scroll.addEventListener("scroll", () => this.view.tooltip.hide(), { passive: true });
+    this.scroll.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.area.addEventListener("focusin", (event) => this.focused(event));
     this.area.addEventListener("focusout", () => this.unfocused());
     this.bars = this.area.querySelector(".cv-bars");
@@ -36,11 +36,23 @@ export class Overview {
   }
 
   resized() {
+    this.showMore();
     const side = this.sideSize();
     if (side !== this.side) {
       this.rebuild();
       this.view.show();
     }
+  }
+
+  scrolled() {
+    this.view.tooltip.hide();
+    this.showMore();
+  }
+
+  /** Maps fade out at the edge where there are more of them. */
+  showMore() {
+    const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
+    this.scroll.dataset.more = scrollLeft + clientWidth < scrollWidth - 4 ? "yes" : "";
   }
 
   sideSize() {
@@ -68,6 +80,7 @@ export class Overview {
     this.writeHeads(layout);
     this.writeBars();
     this.painted = false;
+    this.showMore();
   }
 
   placeInput(stage) {
@@ -93,7 +106,7 @@ export class Overview {
     const [first] = stages;
     const params = stages.filter((stage) => stage.params).map((stage) => stage.params.toLocaleString("en-GB"));
     const facts = `${shapeText(first)} · RF ${first.rf}`;
-    const count = params.length ? `${params.join(" + ")} parameters` : "no parameters";
+    const count = params.length ? `${params.join(" + ")} params` : "no params";
     const far = first.reads.length > 1 || (first.reads.length === 1 && first.reads[0] !== first.index - 1);
     const from = far ? `reads ${first.reads.map((s) => stageName(scene.stages[s])).join(", ")}` : "";
     const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
@@ -123,7 +136,7 @@ export class Overview {
         `<div class="cv-head" style="left:${x}px;width:${width}px">${this.headOf(stages)}</div>`,
     );
     for (const { stage, x, y, width, height, room } of columns) {
-      const wide = room ?? width;
+      const wide = room ?? width + 7;
       parts.push(
         this.button(scene.stages[stage]).replace("<button", `<button style="left:${x}px;width:${wide}px"`),
         `<span class="cv-limit" data-limit="${stage}" style="left:${x}px;top:${y + height + 3}px"></span>`,
@@ -275,7 +288,7 @@ export class Overview {
   }
 
   /** Scroll a cell's column into sight, sideways only. */
-  reveal(cell) {
+  reveal(cell, atOnce = false) {
     const rect = this.maps.byStage.get(cell.stage)?.[cell.channel];
     if (!rect) return;
     const margin = 140;
@@ -283,7 +296,7 @@ export class Overview {
     let left = scrollLeft;
     if (rect.x - margin < scrollLeft) left = rect.x - margin;
     else if (rect.x + rect.width + margin > scrollLeft + clientWidth) left = rect.x + rect.width + margin - clientWidth;
-    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const still = atOnce || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (left !== scrollLeft) this.scroll.scrollTo({ left, behavior: still ? "auto" : "smooth" });
   }
 }

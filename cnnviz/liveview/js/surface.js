@@ -143,9 +143,10 @@ export class Pictures {
       const sheet = this.sheets[s];
       const limits = stage.shape[2] > 1 || range !== "map" ? scales.of(s, 0, range) : scales.of(s, 0, "map");
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
-      if (sheet.values === values[s] && sheet.key === key) return;
-      this.fill(stage, values[s], sheet, (channel) => scales.of(s, channel, range));
+      const known = sheet.key === key && equalNumbers(sheet.values, values[s]);
       sheet.values = values[s];
+      if (known) return;
+      this.fill(stage, values[s], sheet, (channel) => scales.of(s, channel, range));
       sheet.key = key;
       painted.add(s);
     });
@@ -184,4 +185,11 @@ export class Pictures {
     const [height, width] = this.scene.stages[s].shape;
     return { image: sheet, x: (channel % across) * width, y: Math.floor(channel / across) * height };
   }
+}
+
+function equalNumbers(a, b) {
+  if (a === b) return true;
+  if (!a || a.length !== b.length) return false;
+  for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
+  return true;
 }

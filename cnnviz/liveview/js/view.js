@@ -76,7 +76,10 @@ export class View {
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
-    if (this.pinned) this.receipt.show();
+    if (this.pinned) {
+      this.receipt.show();
+      this.overview.reveal(this.pinned, true);
+    }
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
 

@@ -1,0 +1,164 @@
+"""How fast the live view answers in Chromium: hover, first drawing, another digit, an intervention.
+
+`python tests/benchmarks/live_view.py` starts the explorer, moves a real pointer, and prints what the page
+reports through performance.measure. Nothing is asserted: machines differ.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+
+from cnnviz.liveview.export import export
+from cnnviz.resources import app
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+MEASURED = "name => performance.getEntriesByName(`cnnviz:${name}`).map((entry) => entry.duration)"
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        with tempfile.TemporaryDirectory() as folder:
+            file = export(Path(folder) / "digits.html", digits=range(10))
+            hovering(browser, file.as_uri())
+            first_drawing(browser, file.as_uri())
+            digits_in_a_file(browser, file.as_uri())
+        with Serving() as url:
+            digits_and_changes(browser, url)
+        browser.close()
+
+
+def report(what: str, times: list[float], target: str) -> None:
+    middle, high = np.percentile(times, [50, 95])
+    print(
+        f"{what:<44} median {middle:6.1f} ms   95th percentile {high:6.1f} ms   n={len(times):<4} ({target})"
+    )
+
+
+def hovering(browser, url: str) -> None:
+    """The pointer over every part of the picture, one move a frame, as a hand moves it."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    page.wait_for_selector(".cv-barrow")
+    box = page.locator(".cv-strip .cv-over").bounding_box()
+    shown = page.locator(".cv-scroll").bounding_box()
+    for scrolled in range(0, int(box["width"] - shown["width"]), 700):
+        page.locator(".cv-scroll").evaluate("(e, left) => (e.scrollLeft = left)", scrolled)
+        page.wait_for_timeout(100)
+        for i in range(120):
+            x = shown["x"] + (i * 37) % (shown["width"] - 10) + 5
+            page.mouse.move(x, box["y"] + 75 + (i * 53) % 380)
+    report("hover to drawn", page.evaluate(MEASURED, "hover"), "target: 95th percentile under 16 ms")
+    page.close()
+
+
+def first_drawing(browser, url: str) -> None:
+    times = []
+    for _ in range(12):
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(url)
+        page.wait_for_function("performance.getEntriesByName('cnnviz:first-draw').length")
+        times += page.evaluate(MEASURED, "first-draw")
+        page.close()
+    report("first drawing after the data arrived", times, "target: under 200 ms")
+
+
+def digits_in_a_file(browser, url: str) -> None:
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    page.wait_for_selector(".cv-barrow")
+    for i in (*range(1, 10), *range(10)):
+        page.locator(".cv-items select").select_option(str(i))
+        page.wait_for_timeout(60)
+    report("another digit in a file, to repainted", page.evaluate(MEASURED, "pick-digit"), "no target")
+    page.close()
+
+
+def digits_and_changes(browser, url: str) -> None:
+    """From the click to the view's new title, which is written in the frame that repaints."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{url}/?digit=0")
+    page.wait_for_selector(".cv-barrow", timeout=60_000)
+    page.wait_for_timeout(3000)
+    page.evaluate(WATCH)
+    step = page.get_by_test_id("stNumberInputStepUp").first
+    for i in range(1, 16):
+        step.click()
+        page.locator(".cv-what", has_text=f"Test digit {i}").wait_for()
+        page.wait_for_timeout(250)
+    report(
+        "another digit in the explorer, click to pixels",
+        page.evaluate("clicks"),
+        "target: median under 200 ms",
+    )
+    page.locator(".cv-start").click()
+    page.locator(".cv-own button").click()
+    for i in range(12):
+        page.locator('[data-term="0.3.5"][data-role="w"]').click()
+        page.locator(".cv-form input").fill(str(i / 10))
+        page.keyboard.press("Enter")
+        page.locator(".cv-edits:not([data-busy])").wait_for()
+        page.wait_for_timeout(150)
+    report("a changed weight in the explorer", page.evaluate(MEASURED, "intervene"), "target: under 150 ms")
+    page.close()
+
+
+WATCH = """() => {
+  window.clicks = [];
+  let clicked = 0;
+  addEventListener("pointerdown", (event) => { clicked = event.timeStamp; }, true);
+  const find = (root) => root.querySelector(".cv-what") ??
+    [...root.querySelectorAll("*")].map((e) => e.shadowRoot && find(e.shadowRoot)).find(Boolean);
+  new MutationObserver(() => requestAnimationFrame(() => {
+    if (!clicked) return;
+    window.clicks.push(performance.now() - clicked);
+    clicked = 0;
+  })).observe(find(document), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+class Serving:
+    """The explorer on a free port."""
+
+    def __enter__(self) -> str:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "streamlit", "run", str(app()), "--server.port", str(port)]
+        self.server = subprocess.Popen(
+            [*command, "--server.headless", "true", "--browser.gatherUsageStats", "false"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(app().parent.parent)},
+        )
+        url = f"http://127.0.0.1:{port}"
+        for _ in range(200):
+            try:
+                urlopen(f"{url}/_stcore/health", timeout=1).close()
+                return url
+            except OSError:
+                time.sleep(0.2)
+        raise SystemExit("the explorer did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self.server.terminate()
+        self.server.wait(10)
+
+
+if __name__ == "__main__":
+    main()
