@@ -55,7 +55,7 @@ def hovering(browser, url: str) -> None:
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(url)
     page.wait_for_selector(".cv-barrow")
-    box = page.locator(".cv-strip .cv-over").bounding_box()
+    box = page.locator(".cv-strip .cv-base").bounding_box()
     shown = page.locator(".cv-scroll").bounding_box()
     for scrolled in range(0, int(box["width"] - shown["width"]), 700):
         page.locator(".cv-scroll").evaluate("(e, left) => (e.scrollLeft = left)", scrolled)

@@ -52,6 +52,8 @@ export class Overview {
   /** Maps fade out at the edge where there are more of them. */
   showMore() {
     const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
+    this.maps.expose(scrollLeft, clientWidth);
+    this.view.refreshSoon();
     this.scroll.dataset.more = scrollLeft + clientWidth < scrollWidth - 4 ? "yes" : "";
   }
 

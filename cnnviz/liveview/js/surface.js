@@ -24,13 +24,25 @@ export class Surface {
     this.width = Math.ceil(width);
     this.height = Math.ceil(height);
     this.ratio = window.devicePixelRatio || 1;
-    for (const canvas of [this.base, this.over]) {
-      canvas.width = Math.round(this.width * this.ratio);
-      canvas.height = Math.round(this.height * this.ratio);
-      canvas.style.width = `${this.width}px`;
-      canvas.style.height = `${this.height}px`;
-    }
+    this.resize(this.base, this.width);
+    this.expose(0, this.width);
+  }
+
+  /** Which part can be seen: outlines are drawn there only, on a canvas of that width. */
+  expose(left, width) {
+    this.left = left;
+    const shown = Math.min(Math.ceil(width), this.width);
+    if (this.shown === shown && this.over.height === this.base.height) return;
+    this.shown = shown;
+    this.resize(this.over, shown);
     this.marked = false;
+  }
+
+  resize(canvas, width) {
+    canvas.width = Math.round(width * this.ratio);
+    canvas.height = Math.round(this.height * this.ratio);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${this.height}px`;
   }
 
   /** Draw the maps of some stages, or of all; `pictures(stage, channel)` gives {image, x, y}, `frame` is a colour. */
@@ -84,7 +96,7 @@ export class Surface {
    */
   mark(marks, styles) {
     const context = this.over.getContext("2d");
-    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.setTransform(this.ratio, 0, 0, this.ratio, -this.left * this.ratio, 0);
     for (const [name, style] of Object.entries(styles)) {
       const path = new Path2D();
       let any = false;
@@ -94,6 +106,7 @@ export class Surface {
         if (!rects) continue;
         rects.forEach((rect, channel) => {
           if (!rect || (mark.channels && !mark.channels[channel])) return;
+          if (rect.x > this.left + this.shown || rect.x + rect.width < this.left) return;
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;
           path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
@@ -141,7 +154,7 @@ export class Pictures {
     const painted = new Set();
     this.scene.stages.forEach((stage, s) => {
       const sheet = this.sheets[s];
-      const limits = stage.shape[2] > 1 || range !== "map" ? scales.of(s, 0, range) : scales.of(s, 0, "map");
+      const limits = scales.of(s, 0, range);
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
       const known = sheet.key === key && equalNumbers(sheet.values, values[s]);
       sheet.values = values[s];

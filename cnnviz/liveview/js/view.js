@@ -161,6 +161,14 @@ export class View {
     this.writeKey(cell);
   }
 
+  /** The same, once before the next frame. */
+  refreshSoon() {
+    this.refreshing ??= requestAnimationFrame(() => {
+      this.refreshing = null;
+      if (this.scales) this.refresh();
+    });
+  }
+
   /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
   marksOf(cell) {
     const marks = [...(this.extraMarks ?? [])];
