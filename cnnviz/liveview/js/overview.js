@@ -99,10 +99,10 @@ export class Overview {
       cols,
     }));
     this.input.place(rects, cols * cell + 4, channels * (rows * cell + 4));
-    this.area.querySelector(".cv-in .cv-sidehead").innerHTML = this.headOf([stage.index], "input");
+    this.area.querySelector(".cv-in .cv-sidehead").innerHTML = this.headOf([stage.index]) + this.button(stage);
   }
 
-  headOf(group, fallback) {
+  headOf(group) {
     const { scene } = this.view;
     const stages = group.map((s) => scene.stages[s]);
     const [first] = stages;
@@ -113,15 +113,10 @@ export class Overview {
     const from = far ? `reads ${first.reads.map((s) => stageName(scene.stages[s])).join(", ")}` : "";
     const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
     const notes = [from, first.shared ? `shares the weights of ${first.shared}` : ""].filter(Boolean).join("; ");
-    const title = [first.layer ?? fallback, facts, count, notes, hidden].filter(Boolean).join("\n");
+    const title = [first.layer, facts, count, notes, hidden].filter(Boolean).join("\n");
     return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b><span>${facts}</span><span>${
       notes ? escapeHtml(notes) : count
-    }</span>${this.buttons(stages)}`;
-  }
-
-  buttons(stages) {
-    if (stages[0].op.type !== "input") return "";
-    return this.button(stages[0]);
+    }</span>`;
   }
 
   button(stage) {

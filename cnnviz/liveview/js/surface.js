@@ -120,10 +120,6 @@ export class Surface {
         context.lineWidth = style.width + 2;
         context.stroke(path);
       }
-      if (style.fill) {
-        context.fillStyle = style.fill;
-        context.fill(path);
-      }
       context.strokeStyle = style.stroke;
       context.lineWidth = style.width;
       context.setLineDash(style.dash ?? []);

@@ -31,7 +31,9 @@ const TEMPLATE = `
 <div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
 <div class="cv-receipt"></div>
 <div class="cv-tip" hidden></div>
-<div class="cv-live" aria-live="polite" role="status"></div>`;
+<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, Enter opens
+the receipt, Escape steps back.</p>
+<div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
 
 const STYLES = (around) => ({
   seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
