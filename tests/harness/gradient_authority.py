@@ -107,9 +107,16 @@ def max_pool2d(x: Any, pool_size: Pair, *, strides: Pair | None = None, padding:
 
 
 def avg_pool2d(x: Any, pool_size: Pair, *, strides: Pair | None = None, padding: Any = "valid") -> Any:
-    """tf.nn.avg_pool2d; explicit padding as zeros, not counted, around x."""
-    if isinstance(padding, str):
-        return tf.nn.avg_pool2d(x, pool_size, strides or pool_size, _padding(padding))
+    """tf.nn.avg_pool2d; padding as zeros, not counted, around x.
+
+    'same' is written out: TensorFlow 2.21's float64 gradient is wrong for a window wider than x.
+    """
+    if padding == "valid":
+        return tf.nn.avg_pool2d(x, pool_size, strides or pool_size, "VALID")
+    if padding == "same":
+        sizes = zip(x.shape[1:3], pool_size, strides or pool_size, strict=True)
+        missing = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in sizes]
+        padding = [(m // 2, m - m // 2) for m in missing]
     around = ((0, 0), *padding, (0, 0))
     total = avg_pool2d(tf.pad(x, around), pool_size, strides=strides)
     return total / avg_pool2d(tf.pad(tf.ones_like(x), around), pool_size, strides=strides)
