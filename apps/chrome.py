@@ -238,7 +238,7 @@ def table(
         scope = ' scope="row"' if tag == "th" and k == 0 else ' scope="col"' if tag == "th" else ""
         return f"<{tag}{scope}>{html.escape(text)}</{tag}>"
 
-    head = "".join(cell("th", name, k + 1) for k, name in enumerate(heads))
+    head = "".join(cell("th" if name else "td", name, k + 1) for k, name in enumerate(heads))
     body = "".join(
         f"<tr{' class=marked' if r == mark else ''}>"
         + "".join(cell("th" if k == 0 else "td", value, k) for k, value in enumerate(row))

@@ -24,17 +24,23 @@ _ASKED, _NOTICES = "asked", "notices"
 """Parameters of a new URL that are not read yet; what had to be replaced in it."""
 _SHOWN, _BEFORE = "shown", "shown before"
 """This page's parameters, as this run and the last one make them."""
-_SETTLED = "settled"
-"""Widgets that a run has brought to the browser and come to its end."""
+_DRAWN = "drawn"
+"""What each widget shows in this run, by name."""
+_MADE = "made"
+"""How many widgets a name has had, and what the last one offers."""
 _PUT = "put"
 """Whether code has chosen something since the last run."""
+
+
+_START = {"selectbox": "index", "radio": "index", "segmented_control": "default", "pills": "default"}
+"""The argument by which widgets of a kind take the value they start at; others call it value."""
 
 
 def begin() -> None:
     """Take up what the URL says; to be called first in every run."""
     session = st.session_state
-    for name, empty in ((_EXPLICIT, {}), (_WIDGETS, {}), (_SETTLED, set()), (_BEFORE, {})):
-        session.setdefault(name, empty)
+    for name in (_EXPLICIT, _WIDGETS, _MADE, _BEFORE):
+        session.setdefault(name, {})
     url = st.query_params.to_dict()
     touched = session.pop(_PUT, False) or any(
         _key(name) in session and session[_key(name)] != value for name, value in session[_WIDGETS].items()
@@ -47,8 +53,7 @@ def begin() -> None:
     session[_ASKED] = dict(url) if session[_OUTSIDE] else {}
     if session[_OUTSIDE]:
         session[_EXPLICIT], session[_WIDGETS] = {}, {}
-    session[_URL], session[_NOTICES], session[_SHOWN] = url, [], {}
-    session["drawn"] = {}
+    session[_URL], session[_NOTICES], session[_SHOWN], session[_DRAWN] = url, [], {}, {}
 
 
 def finish() -> None:
@@ -59,8 +64,7 @@ def finish() -> None:
         st.query_params.from_dict(shown)
         session[_URL] = shown
     session[_BEFORE] = shown
-    session[_WIDGETS] = session["drawn"]
-    session[_SETTLED] = set(session["drawn"])
+    session[_WIDGETS] = session[_DRAWN]
     session[_ENDED] = True
 
 
@@ -96,7 +100,10 @@ def option(
     texts = {str(value): value for value in options}
     value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
     if len(options) > 1:
-        value = _show(name, value, lambda key: widget(label, options, key=key, **arguments))
+        start = _START.get(widget.__name__, "value")
+        first = list(texts).index(str(value)) if start == "index" else texts[str(value)]
+        arguments = {**arguments, start: first}
+        value = _show(name, value, tuple(texts), lambda key: widget(label, options, key=key, **arguments))
     return _remember(name, value, default, str)
 
 
@@ -113,14 +120,17 @@ def integer(
     make = widget or st.number_input
     value = _current(name, default, int, lambda v: isinstance(v, int) and low <= v <= high)
     if low < high:
-        value = int(_show(name, value, lambda key: make(label, low, high, key=key, **arguments)))
+        arguments = {**arguments, "value": value}
+        picked = _show(name, value, (low, high), lambda key: make(label, low, high, key=key, **arguments))
+        value = int(picked)
     return _remember(name, value, default, str)
 
 
 def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
     """On or off: 1 or 0 in the URL."""
     value = _current(name, default, {"1": True, "0": False}.__getitem__, lambda v: isinstance(v, bool))
-    value = _show(name, value, lambda key: st.toggle(label, key=key, **arguments))
+    shown = value
+    value = _show(name, value, (), lambda key: st.toggle(label, value=shown, key=key, **arguments))
     return _remember(name, value, default, lambda v: str(int(v)))
 
 
@@ -157,14 +167,19 @@ def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable
     return chosen if fits(chosen) else default
 
 
-def _show(name: str, value: Any, make: Callable[[str], Any]) -> Any:
-    session, key = st.session_state, _key(name)
-    # A run that is interrupted may have set a widget that the browser never saw; so until a run has
-    # come to its end with the widget in it, the browser is told its value again.
-    if session.get(key) != value or name not in session[_SETTLED]:
-        session[key] = value
-    session["drawn"][name] = make(key)
-    return session["drawn"][name]
+def _show(name: str, value: Any, offers: tuple[Any, ...], make: Callable[[str], Any]) -> Any:
+    """Draw a widget that starts at a value; where that is not what it holds, it is a new one.
+
+    Setting a widget's value from here would not do: it is sent once, and a run that follows at once
+    takes back what the browser has not fetched yet.
+    """
+    session = st.session_state
+    number, offered = session[_MADE].get(name, (0, offers))
+    if offers != offered or session.get(_key(name), value) != value:
+        number += 1
+    session[_MADE][name] = number, offers
+    session[_DRAWN][name] = make(_key(name))
+    return session[_DRAWN][name]
 
 
 def _remember(name: str, value: Any, default: Any, write: Callable[[Any], str]) -> Any:
@@ -178,4 +193,5 @@ def _remember(name: str, value: Any, default: Any, write: Callable[[Any], str]) 
 
 
 def _key(name: str) -> str:
-    return f"choice.{name}"
+    number, _ = st.session_state[_MADE].get(name, (0, ()))
+    return f"choice.{name}.{number}" if number else f"choice.{name}"

@@ -41,9 +41,10 @@ chrome.section("The gallery", "All named kernels of size 3.")
 gallery = kernels.gallery(3)
 chrome.show(
     "kernel_tiles",
-    "The numbers are the weights. Kernels of such different kinds do not share a scale here.",
+    "The numbers are the weights. Kernels of such different kinds do not share a scale here. LoG is the "
+    "Laplacian of Gaussian.",
     kernels=[entry.kernel for entry in gallery],
-    labels=[entry.name for entry in gallery],
+    labels=[entry.name.replace("laplacian of gaussian", "LoG") for entry in gallery],
     shared=False,
 )
 layers = [

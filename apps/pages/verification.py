@@ -21,7 +21,7 @@ if record is None:
         f"verify {here.model}` makes it anew."
     )
 else:
-    layers = [layer for layer in record.layers if layer.numpy_error or layer.difference]
+    layers = [layer for layer in record.layers if layer.alone or layer.share]
     chrome.facts(
         ("same prediction", f"{record.identical:,} of {record.images:,} images"),
         ("largest difference of an output", f"{record.predict_difference:.1e}"),
@@ -51,8 +51,7 @@ else:
         ["layer", "output", "largest difference", "share of the bound"],
         [
             (layer.name, " × ".join(map(str, layer.shape)), f"{layer.alone:.1e}", f"{layer.share:.0%}")
-            for layer in record.layers
-            if layer.alone or layer.share
+            for layer in layers
         ],
         caption=", ".join(f"{name} {version}" for name, version in record.versions.items()),
     )

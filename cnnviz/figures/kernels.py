@@ -75,9 +75,11 @@ def kernel_tiles(
     scales = [common or Scale.of(tile, signed=True) for tile in tiles]
     gap = 14.0 if width >= 600 else 10.0
     widest = max(text_width(line, SMALL) for words in (*names, *under) for line in words.split("\n"))
-    fitting = int((width + gap - 4) // (max(widest, 70.0) + gap))
+    # Words may shrink by a fifth to make room for one more column.
+    fitting = int((width + gap - 1) // (max(0.8 * widest, 70.0) + gap))
     columns = columns or max(1, min(len(tiles), fitting, 8))
     side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    size = SMALL * min(1.0, side / widest)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
     lines = -(-len(tiles) // columns)
     canvas = Canvas(width, lines * step + 46, ax, theme)
@@ -89,7 +91,7 @@ def kernel_tiles(
             x,
             y - 6,
             names[k],
-            size=SMALL,
+            size=size,
             colour="accent" if marked else "ink",
             weight="bold" if marked else "normal",
         )
@@ -100,7 +102,7 @@ def kernel_tiles(
         if marked:
             canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
         for n, line in enumerate(under[k].split("\n")):
-            canvas.text(x, y + side + 15 + 14 * n, line, size=SMALL, colour="muted")
+            canvas.text(x, y + side + 15 + 14 * n, line, size=size, colour="muted")
     if common:
         legend = canvas.legend(common, 0.5, lines * step + 18, min(220.0, width - 1), title)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,11 @@ def pictures(at: AppTest) -> list[dict[str, Any]]:
     """What the page gave its picture components: svg, alt, caption."""
     components = [element.proto for element in at.get("bidi_component")]
     return [json.loads(c.json) for c in components if c.component_name == "cnnviz.picture"]
+
+
+def widget(kind: Any, name: str) -> Any:
+    """The widget of a choice, of one of AppTest's lists; it is made anew when code sets it."""
+    return next(found for found in kind if re.fullmatch(rf"choice\.{name}(\.\d+)?", found.key))
 
 
 def htmls(at: AppTest) -> str:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import cnnviz
-from apps.conftest import htmls, pictures
+from apps.conftest import htmls, pictures, widget
 from cnnviz.receptive_fields.architectures import vgg16
 from cnnviz.receptive_fields.notation import write_stack
 
@@ -70,7 +70,7 @@ def test_layers_are_changed_added_and_removed(visit):
     assert stack(at) == "conv3.pool3s2.conv3same"
     at.selectbox(key="builder.kind").set_value("transposed").run()
     assert stack(at) == "conv3.pool3s2.transposed2s2"
-    at.number_input(key="choice.at").set_value(1).run()
+    widget(at.number_input, "at").set_value(1).run()
     at.number_input(key="builder.dilation").set_value(2).run()
     assert stack(at) == "conv3d2.pool3s2.transposed2s2"
     at.button(key="builder.remove").click().run()

@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import cnnviz
-from apps.conftest import htmls, pictures
+from apps.conftest import htmls, pictures, widget
 
 
 def test_a_plain_address_stays_plain(visit):
     at = visit("feature_maps")
     assert dict(at.query_params) == {}
-    assert at.number_input(key="choice.digit").value == 0
+    assert widget(at.number_input, "digit").value == 0
 
 
 def test_a_link_reopens_what_it_says(visit):
     at = visit("feature_maps", digit=11, model="mnist_maxpool", layer="max_pooling2d", channel=5)
-    assert at.number_input(key="choice.digit").value == 11
-    assert at.selectbox(key="choice.layer").value == "max_pooling2d"
-    assert at.number_input(key="choice.channel").value == 5
+    assert widget(at.number_input, "digit").value == 11
+    assert widget(at.selectbox, "layer").value == "max_pooling2d"
+    assert widget(at.number_input, "channel").value == 5
     assert "channel 5" in pictures(at)[0]["caption"]
     assert "mnist_maxpool says" in htmls(at)
 
 
 def test_a_widget_writes_its_own_parameter_and_leaves_the_others(visit):
     at = visit("feature_maps", digit=11)
-    at.number_input(key="choice.channel").set_value(4).run()
+    widget(at.number_input, "channel").set_value(4).run()
     assert {name: at.query_params[name] for name in at.query_params} == {"digit": "11", "channel": "4"}
-    at.number_input(key="choice.digit").set_value(0).run()
+    widget(at.number_input, "digit").set_value(0).run()
     assert list(at.query_params) == ["channel"]
 
 
 def test_back_to_an_earlier_address_brings_its_state_back(visit):
     at = visit("feature_maps", digit=11)
-    at.number_input(key="choice.channel").set_value(4).run()
+    widget(at.number_input, "channel").set_value(4).run()
     del at.query_params["channel"]
     at.run()
     assert "channel 4" not in pictures(at)[0]["caption"]
-    assert at.number_input(key="choice.digit").value == 11
+    assert widget(at.number_input, "digit").value == 11
 
 
 def test_a_click_that_comes_with_the_address_of_the_run_before_is_not_lost(visit):
     at = visit("feature_maps", digit=11)
-    at.number_input(key="choice.digit").set_value(12).run()
+    widget(at.number_input, "digit").set_value(12).run()
     at.query_params["digit"] = "11"
-    at.number_input(key="choice.digit").set_value(13).run()
+    widget(at.number_input, "digit").set_value(13).run()
     assert at.query_params["digit"] == "13"
 
 
@@ -52,34 +52,42 @@ def test_links_to_other_pages_carry_the_digit_and_the_network_only(visit):
     assert queries == {"digit=11&model=mnist_maxpool"}
 
 
+def test_a_widget_that_code_sets_is_a_new_one_that_starts_at_its_value(visit):
+    at = visit("feature_maps", digit=11)
+    at.button[1].click().run()
+    digit = widget(at.number_input, "digit")
+    # The browser may never have fetched what a run before this one said.
+    assert digit.proto.default == digit.value == int(at.query_params["digit"])
+    assert not digit.proto.set_value
+
+
 def test_a_default_follows_the_digit_until_it_is_chosen(visit):
     at = visit("feature_maps", digit=0)
-    first = at.number_input(key="choice.channel").value
+    first = widget(at.number_input, "channel").value
     run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][0])
     assert first == run["conv2d"][0].max(axis=(0, 1)).argmax()
-    at.number_input(key="choice.digit").set_value(14).run()
+    widget(at.number_input, "digit").set_value(14).run()
     run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][14])
-    assert at.number_input(key="choice.channel").value == run["conv2d"][0].max(axis=(0, 1)).argmax()
+    assert widget(at.number_input, "channel").value == run["conv2d"][0].max(axis=(0, 1)).argmax()
 
 
 def test_random_and_next_mistake(visit):
     at = visit("verification", digit=3)
-    random, mistake = at.button[0], at.button[1]
-    mistake.click().run()
+    at.button[1].click().run()
     found = int(at.query_params["digit"])
     _, (images, labels) = cnnviz.load_mnist()
     predicted = cnnviz.load_model("mnist_14k").predict(images[: found + 1]).argmax(axis=1)
     wrong = [k for k in range(4, found + 1) if predicted[k] != labels[k]]
     assert wrong == [found]
     assert 'aria-label="wrong"' in htmls(at)
-    random.click().run()
+    at.button[0].click().run()
     assert not at.exception
 
 
 def test_switching_the_network_keeps_what_still_makes_sense(visit):
     at = visit("convolution", digit=2, layer="conv2d_6", row=3)
-    at.button_group(key="choice.model").set_value("mnist_maxpool").run()
+    widget(at.button_group, "model").set_value("mnist_maxpool").run()
     assert not at.exception
     assert not at.warning, "nobody asked for that in the address"
-    assert at.selectbox(key="choice.layer").value == "conv2d"
-    assert at.number_input(key="choice.row").value == 3
+    assert widget(at.selectbox, "layer").value == "conv2d"
+    assert widget(at.number_input, "row").value == 3
