@@ -15,7 +15,7 @@ const NARROWEST = 104;
  */
 export function layOut(scene, shown, zoom) {
   const largest = Math.max(...shown.map((s) => Math.max(...scene.stages[s].shape.slice(0, 2))));
-  const target = Math.min(120, Math.max(24, Math.min(26, largest) * zoom));
+  const target = Math.min(120, Math.min(40, Math.max(26, largest)) * zoom);
   const groups = [];
   for (const s of shown) {
     const last = groups[groups.length - 1];

@@ -114,9 +114,9 @@ export class Overview {
     const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
     const notes = [from, first.shared ? `shares the weights of ${first.shared}` : ""].filter(Boolean).join("; ");
     const title = [first.layer, facts, count, notes, hidden].filter(Boolean).join("\n");
-    return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b><span>${facts}</span><span>${
-      notes ? escapeHtml(notes) : count
-    }</span>`;
+    const below = notes ? `${count}; ${notes}` : count;
+    return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b><span>${facts}</span>
+      <span title="${escapeHtml(title)}">${escapeHtml(below)}</span>`;
   }
 
   button(stage) {
