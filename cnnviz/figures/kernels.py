@@ -79,7 +79,8 @@ def kernel_tiles(
     fitting = int((width + gap - 1) // (max(0.8 * widest, 70.0) + gap))
     columns = columns or max(1, min(len(tiles), fitting, 8))
     side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
-    size = SMALL * min(1.0, side / widest)
+    # Hinted letters can be a little wider than measured.
+    size = SMALL * min(1.0, 0.97 * side / widest)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
     lines = -(-len(tiles) // columns)
     canvas = Canvas(width, lines * step + 46, ax, theme)
