@@ -1,7 +1,7 @@
 """The gradient of a convolution with respect to its kernel: the transposed windows times the gradient.
 
-Windows are laid out block by block, as in `im2col`. Each image gives a product of its own and these
-are added up: BLAS is at its best with products of that size, and rounding errors stay smaller.
+Windows are laid out block by block, as in `im2col`. A small kernel gets a product from each image, and
+these are added up: BLAS is at its best with matrices of that size. A large one gets fewer, longer ones.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from numpy.lib.stride_tricks import as_strided
 from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.im2col import FEW_FILTERS, LONG_RUN, SMALL_GEMM
+
+LARGE_KERNEL = BLOCK_BYTES // 8
+"""Bytes of a kernel above which adding it up costs, as against the products."""
+
+MANY_CELLS = 512
+"""With so many cells in a product the addition of its result no longer matters."""
 
 
 def kernel_gradient(
@@ -34,20 +40,27 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
     """Only the width is unrolled; the kernel's rows read the same buffer, each from another row on.
 
     With a stride s, kernel rows `period` apart read rows whose numbers are the same modulo s; those are
-    put one below the other.
+    put one below the other. Images that share a product lie side by side, row by row.
     """
     kh, kw, depth, filters = kernel_shape
     rows, cols = geometry
     length, period = kw * depth, rows.stride // math.gcd(rows.stride, rows.dilation)
+    large = kh * length * filters * x.itemsize > LARGE_KERNEL
     total = np.zeros((kh, length, filters), x.dtype)
     buffers: dict[tuple[int, ...], np.ndarray] = {}
-    for block in blocks(len(x), *geometry.out, _cells(length, filters, geometry, x.itemsize)):
+    for block in blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize)):
         count, height, width = block.shape
+        products, together = (1, count) if large else (count, 1)
         part = block_input(x, geometry, block)
         n, h, w, c = part.strides
-        shape = *part.shape[:2], width, kw, depth
-        runs = as_strided(part, shape, (n, h, w * cols.stride, w * cols.dilation, c), writeable=False)
-        gradient = grad[block].reshape(count, 1, -1, filters)
+        runs = as_strided(
+            part,
+            (products, part.shape[1], together, width, kw, depth),
+            (n * together, h, n, w * cols.stride, w * cols.dilation, c),
+            writeable=False,
+        )
+        gradient = grad[block].reshape(products, together, height, width, filters)
+        gradient = gradient.swapaxes(1, 2).reshape(products, 1, -1, filters)
         for u in range(min(kh, period)):
             down, remainder = divmod(u * rows.dilation, rows.stride)
             read = runs[:, remainder :: rows.stride]
@@ -55,11 +68,11 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
                 buffers[read.shape] = np.empty(read.shape, x.dtype)
             buffer = buffers[read.shape]
             np.copyto(buffer, read)
-            n, h, w, _, c = buffer.strides
+            each, h, _, w, _, c = buffer.strides
             columns = as_strided(
                 buffer[:, down:],
-                (count, len(range(u, kh, period)), length, height * width),
-                (n, h * (period * rows.dilation // rows.stride), c, w),
+                (products, len(range(u, kh, period)), length, gradient.shape[2]),
+                (each, h * (period * rows.dilation // rows.stride), c, w),
                 writeable=False,
             )
             total[u::period] += (columns @ gradient).sum(axis=0)
@@ -72,8 +85,9 @@ def _by_windows(
     """Each window is a row of kh*kw*C/groups numbers; or, where its runs are short, a column."""
     kh, kw, depth, filters = kernel_shape
     length, share = kh * kw * depth, filters // groups
+    large = length * filters * x.itemsize > LARGE_KERNEL
     total = np.zeros((groups, length, share), x.dtype)
-    for block in blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, x.itemsize)):
+    for block in blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, large, x.itemsize)):
         taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
         taps = taps.reshape(*taps.shape[:5], groups, depth)
         gradient = grad[block].reshape(-1, groups, share).swapaxes(0, 1)
@@ -85,7 +99,9 @@ def _by_windows(
     return total.swapaxes(0, 1).reshape(kernel_shape)
 
 
-def _cells(length: int, filters: int, geometry: Window, itemsize: int) -> int:
+def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:
     """Output cells in a block: within BLOCK_BYTES; of one image, where filters are few, in SMALL_GEMM."""
     cells, small = BLOCK_BYTES // (length * itemsize), SMALL_GEMM // (length * filters)
+    if large:
+        return max(cells, MANY_CELLS)
     return min(cells, small) if filters <= FEW_FILTERS and small < math.prod(geometry.out) else cells

@@ -14,8 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, accumulate, blocks, run
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.im2col import FEW_FILTERS, SMALL_GEMM
+
+LONG_ROW = 16
+"""Shorter rows are worth copying, to be multiplied all at once and not one by one."""
 
 VERY_FEW_FILTERS = 12
 """With fewer, a product that adds to its result is slower than an addition after it."""
@@ -32,10 +35,9 @@ def scatter(
     rows, cols = geometry
     filters, depth = kernel.shape[2], kernel.shape[3] // groups
     y = np.empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
-    fill = _stamp
-    if rows.stride == cols.stride == 1 and VERY_FEW_FILTERS <= filters <= FEW_FILTERS:
-        # A zero that keeps rows apart would turn an infinite weight into NaN.
-        fill = _fill_apart if np.isfinite(kernel).all() else _stamp
+    # A zero that keeps rows apart would turn an infinite weight into NaN.
+    apart = _worth_apart(geometry, depth, filters, x.itemsize) and np.isfinite(kernel).all()
+    fill = _fill_apart if apart else _stamp
     if y.size:
         for group in range(groups):
             channels = slice(group * depth, (group + 1) * depth)
@@ -47,21 +49,39 @@ def scatter(
 
 
 def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
-    """The definition: y += the stamps of x with kernel (kh, kw, C, F), tap by tap."""
+    """The definition: y = the stamps of x with kernel (kh, kw, C, F), tap by tap."""
+    y.fill(0)
     rows, cols = geometry
     taps = [
         (rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v]))
         for u in range(rows.kernel)
         for v in range(cols.kernel)
     ]
-    y.fill(0)
-    filters = kernel.shape[3]
-    step = max(1, BLOCK_BYTES // (rows.out * cols.out * filters * x.itemsize))
-    for first in range(0, len(x), step):
-        part, target = x[first : first + step], y[first : first + step]
-        for (out_rows, in_rows), (out_cols, in_cols), matrix in taps:
-            stamp = part[:, in_rows, in_cols] @ matrix
-            target[:, out_rows, out_cols] += stamp
+    for block in blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
+        part, target = x[block.images], y[block.images]
+        for down, across, matrix in taps:
+            (out_rows, in_rows), (out_cols, in_cols) = _within(down, block.rows), _within(across, block.cols)
+            cells = part[:, in_rows, in_cols]
+            if cells.shape[2] < LONG_ROW:
+                stamps = cells.reshape(-1, len(matrix)) @ matrix
+                stamps = stamps.reshape(*cells.shape[:3], kernel.shape[3])
+            else:
+                stamps = cells @ matrix
+            target[:, out_rows, out_cols] += stamps
+
+
+def _within(tap: tuple[slice, slice], block: slice) -> tuple[slice, slice]:
+    """A tap's cells of the output, and the part of the block that falls on them.
+
+    >>> _within((slice(1, 8, 2), slice(0, 4)), slice(2, 9))
+    (slice(5, 8, 2), slice(2, 4, None))
+    """
+    outputs, inputs = tap
+    start = max(inputs.start, block.start)
+    stop = max(start, min(inputs.stop, block.stop))
+    first = outputs.start + (start - inputs.start) * outputs.step
+    last = first + (stop - start - 1) * outputs.step + 1 if stop > start else first
+    return slice(first, last, outputs.step), slice(start, stop)
 
 
 def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
@@ -73,11 +93,9 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
     """
     rows, cols = geometry
     depth, filters = kernel.shape[2:]
-    down, along = (range(axis.before, axis.before - axis.extent, -axis.dilation) for axis in geometry)
+    down, along = map(_offsets, geometry)
     weights = [np.ascontiguousarray(tap) for row in kernel for tap in row]
-    most = min(SMALL_GEMM // (depth * filters), BLOCK_BYTES // ((depth + filters) * x.itemsize))
-    width = _pitch(cols.out, along, cols.size)
-    most = most * rows.size * cols.size // (_pitch(rows.out, down, rows.size) * width)
+    width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
     ready: dict[tuple[int, ...], _Apart] = {}
     for images, band, _ in blocks(len(x), rows.size, cols.size, max(most, cols.size)):
         start = min(max(0, band.start + down[-1]), rows.out)
@@ -89,6 +107,26 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
             offsets = [(i + shift) * width + j for i in down for j in along]
             ready[key] = _Apart.made((len(part), height, width, depth), offsets, filters, x.dtype)
         ready[key].fill(part, weights, target)
+
+
+def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:
+    """Whether `_fill_apart` can do it, with bands of rows that are tall as against what they overlap."""
+    rows, cols = geometry
+    if not (rows.stride == cols.stride == 1 and VERY_FEW_FILTERS <= filters <= FEW_FILTERS):
+        return False
+    return _cells_apart(geometry, depth, filters, itemsize) >= min(rows.size, 4 * rows.extent) * cols.size
+
+
+def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
+    """Output cells in a block, its products within SMALL_GEMM and its buffers within BLOCK_BYTES."""
+    most = min(SMALL_GEMM // (depth * filters), BLOCK_BYTES // ((depth + filters) * itemsize))
+    height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
+    return most * geometry.rows.size * geometry.cols.size // (height * width)
+
+
+def _offsets(axis: Axis) -> range:
+    """For each tap how far before or behind an output cell it reads, at stride 1."""
+    return range(axis.before, axis.before - axis.extent, -axis.dilation)
 
 
 def _pitch(size: int, offsets: Sequence[int], count: int) -> int:

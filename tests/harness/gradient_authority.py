@@ -87,8 +87,17 @@ def conv2d_transpose(
     output_padding: Pair | None = None,
     dilation_rate: Pair = (1, 1),
 ) -> Any:
-    """keras.ops.conv_transpose; explicit padding as a crop of what comes out without."""
+    """keras.ops.conv_transpose; explicit padding as a crop of what comes out without.
+
+    Its gradient is a convolution, which leaves rows unset where `authority.conv2d` says; a second filter
+    of zeros avoids it.
+    """
     kernel = _dilated(kernel, dilation_rate)
+    if x.dtype == tf.float32 and kernel.shape[2] == 1 and strides[1] > strides[0] == 1:
+        wider = tf.concat([kernel, tf.zeros_like(kernel)], 2)
+        options = {"strides": strides, "padding": padding, "output_padding": output_padding}
+        y = conv2d_transpose(x, wider, **options)[..., :1]
+        return y if bias is None else tf.nn.bias_add(y, bias)
     extra = output_padding or (0, 0)
     if isinstance(padding, str):
         y = keras.ops.conv_transpose(

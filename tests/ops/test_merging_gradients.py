@@ -106,7 +106,7 @@ def test_nan_inf_and_ties_are_tensorflows(name: str, data: st.DataObject, seed: 
     theirs = gradient_authority.gradients(gradient_authority.merge(name), xs, grad)
     for ours, expected in zip(call(name, xs, grad), theirs, strict=True):
         assert_same_specials(ours, expected)
-        np.testing.assert_allclose(ours, expected, rtol=1e-12)
+        np.testing.assert_allclose(ours, expected, rtol=1e-12, atol=1e-12)
 
 
 # Arguments --------------------------------------------------------------------------------------
