@@ -9,6 +9,7 @@ import base64
 import html
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -38,14 +39,12 @@ _PICTURE = _component("picture", with_html=True)
 _SURROUNDINGS = _component("surroundings", with_html=False)
 
 
+@dataclass(frozen=True)
 class Current:
     """The model and the digit that the header shows, and the run that a page draws."""
 
     model: str
     digit: int
-
-    def __init__(self, model: str, digit: int) -> None:
-        self.model, self.digit = model, digit
 
     @property
     def network(self) -> Any:

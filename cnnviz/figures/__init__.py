@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cnnviz.figures.activations import activation_curve
     from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
-    from cnnviz.figures.canvas import NARROW, WIDE, Picture
+    from cnnviz.figures.canvas import NARROW, WIDE
     from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
     from cnnviz.figures.convolution import convolution_step, padding_modes
     from cnnviz.figures.epochs import kernels_over_epochs, training_curves
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         strongest,
         strongest_channel,
     )
+    from cnnviz.figures.picture import Picture
     from cnnviz.figures.receptive_fields import (
         Rung,
         Seen,

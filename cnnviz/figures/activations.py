@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz.figures.canvas import Picture, chart, label, new_figure
+from cnnviz.figures.canvas import chart, label, new_figure
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Theme, number
 from cnnviz.figures.style import theme as theme_named
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.channels import mix
-from cnnviz.figures.canvas import WIDE, Canvas, Picture, chart, label, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, signed_number
 
 

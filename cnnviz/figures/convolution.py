@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, maps_of
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, TITLE, Scale, Theme, number, signed_number
 from cnnviz.ops.convolution import conv2d
 from cnnviz.ops.geometry import Axis, pair, parse_padding, window

@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture, chart, label
+from cnnviz.figures.canvas import WIDE, Canvas, chart, label
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, Theme, cell_number, number, signed_number
 from cnnviz.receipts.numbers import one_line
 from cnnviz.receipts.steps import Shares

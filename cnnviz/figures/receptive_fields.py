@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, Picture, maps_of, text_width
+from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
+from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
 from cnnviz.network import Network, Run
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field

@@ -25,7 +25,7 @@ from cnnviz.rounding import allowance
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cnnviz.figures.canvas import Picture
+    from cnnviz.figures.picture import Picture
     from cnnviz.figures.style import Theme
     from cnnviz.receipts.tracing import Trace
 
