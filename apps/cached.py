@@ -9,7 +9,7 @@ import hashlib
 import pickle
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -23,6 +23,9 @@ from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
 from cnnviz.training_history import TrainingHistory, read_history
 from cnnviz.verification import Verification, read_record
+
+if TYPE_CHECKING:
+    from digits import Digit
 
 MODELS = ("mnist_14k", "mnist_maxpool")
 
@@ -45,14 +48,14 @@ def test_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def run(model: str, digit: int, epoch: int | None = None) -> cnnviz.Run:
-    """Every activation of a model on a test digit, with the weights it had after an epoch."""
+def run(model: str, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
+    """Every activation of a model on a digit, with the weights it had after an epoch."""
     net = network(model) if epoch is None else network_at(model, epoch)
-    return net.run(test_digits()[0][digit])
+    return net.run(digit.image)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def layers(model: str, digit: int) -> list[figures.LayerMaps]:
+def layers(model: str, digit: Digit) -> list[figures.LayerMaps]:
     """Every layer's maps of a digit, as the overview draws them."""
     return figures.layers_of(run(model, digit))
 
@@ -77,11 +80,11 @@ def receptive_fields(model: str) -> ReceptiveFields:
 @st.cache_resource(show_spinner=False)
 def scene(model: str) -> Scene:
     """A scene of a model, for others to take its receptive fields from."""
-    return build_scene(run(model, 0))
+    return build_scene(network(model).run(test_digits()[0][0]))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def path_to(model: str, digit: int, layer: str, row: int, col: int) -> list[figures.Seen]:
+def path_to(model: str, digit: Digit, layer: str, row: int, col: int) -> list[figures.Seen]:
     return figures.path_to(run(model, digit), layer, row, col)
 
 
@@ -92,11 +95,11 @@ def rungs_to(model: str, layer: str, unit: int) -> list[figures.Rung]:
 
 @st.cache_resource(show_spinner=False, max_entries=256)
 def effective(
-    model: str, layer: str, digits: tuple[int, ...], row: int, col: int, epoch: int | None = None
+    model: str, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
-    """How much each pixel of some test digits counts for a unit, with the weights after an epoch."""
+    """How much each pixel of some digits counts for a unit, with the weights after an epoch."""
     net = network(model) if epoch is None else network_at(model, epoch)
-    images = test_digits()[0][list(digits)]
+    images = np.stack([digit.image for digit in digits])
     return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
 
 

@@ -6,9 +6,12 @@ Pages say what; how it looks is here, in style.css and in components/.
 from __future__ import annotations
 
 import base64
+import csv
+import hashlib
 import html
+import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -18,8 +21,10 @@ import cached
 import navigation
 import state
 import streamlit as st
+from digits import Digit, choose_own, is_own
 
 from cnnviz.figures.bar_charts import percent
+from cnnviz.questions import Choice, Question
 
 _HERE = Path(__file__).parent
 WIDTHS = (328, 460, 640, 800, 960)
@@ -36,6 +41,8 @@ def _component(name: str, with_html: bool) -> Any:
 
 
 _PICTURE = _component("picture", with_html=True)
+_TABLE = _component("table", with_html=True)
+_COPY_LINK = _component("copy_link", with_html=True)
 _SURROUNDINGS = _component("surroundings", with_html=False)
 
 
@@ -44,7 +51,7 @@ class Current:
     """The model and the digit that the header shows, and the run that a page draws."""
 
     model: str
-    digit: int
+    digit: Digit
 
     @property
     def network(self) -> Any:
@@ -55,8 +62,14 @@ class Current:
         return cached.run(self.model, self.digit)
 
     @property
-    def label(self) -> int:
-        return int(cached.test_digits()[1][self.digit])
+    def label(self) -> int | None:
+        """What the digit is, if that is known."""
+        return self.digit.label
+
+    @property
+    def predicted(self) -> int:
+        """What the network takes it for."""
+        return int(self.run.output[0].argmax())
 
 
 def current() -> Current:
@@ -81,24 +94,21 @@ def header() -> None:
         with st.container(
             key="picker", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
         ):
-            digit = state.integer("digit", 0, count - 1, 0, "Test digit")
-            st.button(
-                "Random",
-                on_click=lambda: state.put("digit", random.randrange(count)),
-                help="Any of the 10,000 test digits",
-            )
+            index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
+            st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
             mistake = st.empty()
         models = cached.available_models()
         model = state.option(
             "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
         )
+        _COPY_LINK(key="copy_link", data={})
     mistake.button(
         "Next mistake",
         on_click=_go_to_mistake,
-        args=(model, digit),
+        args=(model, index),
         help="The next test digit that this network gets wrong",
     )
-    here = Current(model, digit)
+    here = Current(model, Digit(index, state.text("own", "", is_own)))
     st.session_state["current"] = here
     card.html(_card(here))
 
@@ -110,28 +120,38 @@ def notices(place: Any) -> None:
             st.warning(sentence)
 
 
-def _go_to_mistake(model: str, digit: int) -> None:
-    found = cached.mistake_after(model, digit)
+def _go_to(count: int) -> None:
+    choose_own("")
+    state.put("digit", random.randrange(count))
+
+
+def _go_to_mistake(model: str, index: int) -> None:
+    found = cached.mistake_after(model, index)
     if found is not None:
+        choose_own("")
         state.put("digit", found)
 
 
 def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
-    pixels = cached.test_digits()[0][here.digit]
-    drawing, _ = cached.picture("image_of", pixels=pixels, width=64.0, theme=surroundings()["theme"])
-    probabilities = here.run.output[0]
-    predicted = int(probabilities.argmax())
-    right = predicted == here.label
-    verdict = "right" if right else "wrong"
-    mark = "✓" if right else "✗"
+    drawing, _ = cached.picture(
+        "image_of", pixels=here.digit.image, width=64.0, theme=surroundings()["theme"]
+    )
+    probability = html.escape(percent(float(here.run.output[0][here.predicted])))
+    says = f"{here.model} says<br><b>{here.predicted}</b> with {probability}"
+    if here.label is None:
+        words, alt = f"<p>This is<br><b>{here.digit.name}</b></p><p>{says}</p>", here.digit.name.capitalize()
+    else:
+        right = here.predicted == here.label
+        verdict, mark = ("right", "✓") if right else ("wrong", "✗")
+        alt = f"{here.digit.name.capitalize()}, a {here.label}"
+        words = f"""<p>The label says<br><b>{here.label}</b></p>
+      <p class="{verdict}">{says}
+        <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
     return f"""
     <div class="card">
-      <img src="{_data_uri(drawing)}" width="64" height="64" alt="Test digit {here.digit}, a {here.label}">
-      <p>The label says<br><b>{here.label}</b></p>
-      <p class="{verdict}">{here.model} says<br>
-        <b>{predicted}</b> with {html.escape(percent(float(probabilities[predicted])))}
-        <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>
+      <img src="{_data_uri(drawing)}" width="64" height="64" alt="{alt}">
+      {words}
     </div>"""
 
 
@@ -145,7 +165,7 @@ def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
         for part, pages in parts.items():
             st.caption(part)
             for page in pages:
-                st.page_link(page, query_params=state.kept("digit", "model"))
+                st.page_link(page, query_params=state.kept("digit", "own", "model"))
 
 
 # Pages ------------------------------------------------------------------------------------------
@@ -209,9 +229,8 @@ def show(
         width = width * share - (16 if share < 1 else 0)
     width = min(width, limit or width)
     svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
-    st.session_state["pictures"] = place = st.session_state["pictures"] + 1
     _PICTURE(
-        key=f"picture.{place}",
+        key=f"picture.{_next_place()}",
         data={
             "key": f"{hash((svg, caption))}",
             "svg": svg,
@@ -222,31 +241,52 @@ def show(
     )
 
 
+def _next_place() -> int:
+    """A number that no picture or table of this run has yet."""
+    st.session_state["pictures"] += 1
+    return st.session_state["pictures"]
+
+
 def columns(*shares: float) -> list[Any]:
     """Columns of a page that stack on a narrow screen."""
     return st.columns(shares, gap="medium")
 
 
 def table(
-    heads: Sequence[str], rows: Sequence[Sequence[Any]], *, caption: str = "", mark: int | None = None
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    caption: str = "",
+    mark: int | None = None,
+    name: str = "table",
 ) -> None:
-    """A small table: the first column names its row, the others are numbers or words."""
+    """A small table, to be saved as CSV: the first column names its row, the others are numbers or words."""
 
     def cell(tag: str, value: Any, k: int) -> str:
         text = f"{value:,}" if isinstance(value, int) else str(value)
         scope = ' scope="row"' if tag == "th" and k == 0 else ' scope="col"' if tag == "th" else ""
         return f"<{tag}{scope}>{html.escape(text)}</{tag}>"
 
-    head = "".join(cell("th" if name else "td", name, k + 1) for k, name in enumerate(heads))
+    head = "".join(cell("th" if head else "td", head, k + 1) for k, head in enumerate(heads))
     body = "".join(
         f"<tr{' class=marked' if r == mark else ''}>"
         + "".join(cell("th" if k == 0 else "td", value, k) for k, value in enumerate(row))
         + "</tr>"
         for r, row in enumerate(rows)
     )
-    below = f'<p class="caption">{html.escape(caption)}</p>' if caption else ""
-    inside = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    st.html(f'<div class="table"><table>{inside}</table></div>{below}')
+    sheet = io.StringIO()
+    csv.writer(sheet).writerows([heads, *rows])
+    content = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    _TABLE(
+        key=f"table.{_next_place()}",
+        data={
+            "key": f"{hash((content, caption))}",
+            "table": content,
+            "csv": sheet.getvalue(),
+            "caption": caption,
+            "name": f"cnnviz-{name}",
+        },
+    )
 
 
 def facts(*pairs: tuple[str, str]) -> None:
@@ -261,3 +301,47 @@ def code(lines: str) -> None:
     """The lines that do the same, folded away."""
     with st.expander("Show the code"):
         st.code(dedent(lines).strip(), language="python")
+
+
+def gif(name: str, make: Callable[[], bytes]) -> None:
+    """A button that saves an animation; it is made when somebody asks for it."""
+    st.download_button(
+        "Save as GIF", data=make, file_name=f"cnnviz-{name}.gif", mime="image/gif", on_click="ignore"
+    )
+
+
+# Questions --------------------------------------------------------------------------------------
+
+
+def ask(*questions: Question) -> None:
+    """Questions about what the page shows; an answer is judged at once, without the page anew."""
+    st.header("Before you go on" if len(questions) > 1 else "A question", anchor=False)
+    for question in questions:
+        _ask(question)
+
+
+@st.fragment
+def _ask(question: Question) -> None:
+    with st.container(key=f"question.{_digest(question)}"):
+        texts = [choice.text for choice in question.choices]
+        picked = st.radio(
+            question.prompt,
+            range(len(texts)),
+            index=None,
+            format_func=texts.__getitem__,
+            key=f"answer.{_digest(question)}",
+        )
+        if picked is not None:
+            st.html(_verdict(question.choices[picked]))
+
+
+def _verdict(choice: Choice) -> str:
+    kind, mark = ("right", "✓ Right.") if choice.right else ("wrong", "✗ Not so.")
+    why = html.escape(choice.why)
+    if choice.misconception:
+        why += f" <em>The mistake: {html.escape(choice.misconception)}.</em>"
+    return f'<div class="verdict {kind}" role="status"><p><b>{mark}</b> {why}</p></div>'
+
+
+def _digest(question: Question) -> str:
+    return hashlib.blake2b(repr(question).encode(), digest_size=8).hexdigest()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cnnviz import ops
+    from cnnviz.digit_text import digit_from_text
     from cnnviz.keras_file import ModelFileError, load_model
     from cnnviz.liveview import view
     from cnnviz.mnist import load_mnist
@@ -25,6 +26,7 @@ _MODULE_OF = {
     "Network": "network",
     "Receipt": "receipts",
     "Run": "network",
+    "digit_from_text": "digit_text",
     "effective_receptive_field": "receptive_fields",
     "explain": "receipts",
     "load_mnist": "mnist",
@@ -42,6 +44,7 @@ __all__ = [
     "Receipt",
     "Run",
     "channels",
+    "digit_from_text",
     "effective_receptive_field",
     "explain",
     "figures",

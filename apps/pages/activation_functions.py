@@ -88,8 +88,8 @@ chrome.code(
     import cnnviz
     from cnnviz import ops
 
-    _, (images, labels) = cnnviz.load_mnist()
-    run = cnnviz.load_model("{here.model}").run(images[{here.digit}])
+    image = {here.digit.code}
+    run = cnnviz.load_model("{here.model}").run(image)
     before = run.pre_activation("{name}")
     after = ops.{function}(before)
     print((before < 0).mean(), (after == 0).mean())

@@ -82,9 +82,9 @@ chrome.code(
     import cnnviz
     from cnnviz import ops
 
-    _, (images, labels) = cnnviz.load_mnist()
+    image = {here.digit.code}
     net = cnnviz.load_model("{here.model}")
-    run = net.run(images[{here.digit}])
+    run = net.run(image)
     layer = net["{name}"]
     y = ops.conv2d(
         run.inputs("{name}")[0], layer.weights["kernel"], layer.weights.get("bias"),

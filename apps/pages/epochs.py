@@ -95,10 +95,10 @@ else:
         import cnnviz
         from cnnviz.training_history import read_history
 
-        _, (images, labels) = cnnviz.load_mnist()
+        image = {here.digit.code}
         history = read_history("{here.model}")
         print(history.images, history.batch_size, history.steps_per_epoch, history.steps)
         net = cnnviz.load_model("{here.model}").with_weights(history.weights_after({epoch}))
-        print(net.predict(images[{here.digit}]))
+        print(net.predict(image))
         """
     )

@@ -59,8 +59,8 @@ chrome.code(
     import cnnviz
     from cnnviz import figures
 
-    _, (images, labels) = cnnviz.load_mnist()
-    run = cnnviz.load_model("{here.model}").run(images[{here.digit}])
+    image = {here.digit.code}
+    run = cnnviz.load_model("{here.model}").run(image)
     maps = run["{name}"][0]
     figures.feature_maps(maps, selected={channel}).save("maps.png")
     print(figures.strongest(maps[:, :, {channel}]))

@@ -76,9 +76,9 @@ chrome.code(
     import cnnviz
     from cnnviz import kernels, ops
 
-    _, (images, labels) = cnnviz.load_mnist()
+    image = {here.digit.code}
     sobel = kernels.named({name!r}, {size}).kernel
-    response = ops.conv2d(images[{here.digit}] / 255, sobel[:, :, None, None])
+    response = ops.conv2d(image / 255, sobel[:, :, None, None])
     trained = cnnviz.load_model("{here.model}")["{layer}"].weights["kernel"]
     for k in range(trained.shape[3]):
         print(k, kernels.nearest_named(trained[:, :, {channel}, k]))

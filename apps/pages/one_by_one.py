@@ -125,9 +125,9 @@ chrome.code(
     import numpy as np
     from cnnviz import channels, ops
 
-    _, (images, labels) = cnnviz.load_mnist()
+    image = {here.digit.code}
     net = cnnviz.load_model("mnist_14k")
-    run = net.run(images[{here.digit}])
+    run = net.run(image)
     layer = next(layer for layer in net.layers if layer.config.get("kernel_size") == (1, 1))
     x = run.inputs(layer.name)[0]
     matrix = channels.mixing_matrix(layer.weights["kernel"])

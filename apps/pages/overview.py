@@ -5,7 +5,6 @@ import chrome
 import state
 
 from cnnviz.liveview.component import live_view
-from cnnviz.liveview.export import digit_code
 
 here = chrome.current()
 chrome.title(
@@ -17,11 +16,11 @@ chrome.title(
 )
 live_view(
     here.network,
-    cached.test_digits()[0][here.digit],
-    title=f"Test digit {here.digit:,}",
+    here.digit.image,
+    title=here.digit.name.capitalize(),
     label=here.label,
-    item=str(here.digit),
-    code=digit_code(here.digit),
+    item=here.digit.own or str(here.digit.index),
+    code=here.digit.code,
     like=cached.scene(here.model),
 )
 chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")
@@ -39,11 +38,11 @@ chrome.code(
     f"""
     import cnnviz
 
-    _, (images, labels) = cnnviz.load_mnist()
+    image = {here.digit.code}
     net = cnnviz.load_model("{here.model}")
-    run = net.run(images[{here.digit}])
+    run = net.run(image)
     for name, values in run.items():
         print(name, values.shape, values.min(), values.max())
-    print(run.output.argmax(), labels[{here.digit}])
+    print(run.output.argmax())
     """
 )

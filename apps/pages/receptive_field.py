@@ -11,6 +11,7 @@ import chrome
 import stack_builder
 import state
 import streamlit as st
+from digits import Digit
 
 from cnnviz.figures import Scale
 from cnnviz.figures.style import number
@@ -20,7 +21,7 @@ from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
 
 # The test digits that effective fields are averaged over. (A string here would be put on the page.)
-DIGITS = tuple(range(20))
+DIGITS = tuple(Digit(index) for index in range(20))
 
 
 def what_is_cut_off(name: str, row: int, col: int) -> str:
@@ -83,7 +84,7 @@ def one_unit(name: str, row: int, col: int) -> None:
         "gradient, pixel by pixel.",
     )
     found = [
-        (f"digit {here.digit}", cached.effective(here.model, name, (here.digit,), row, col)),
+        (here.digit.name, cached.effective(here.model, name, (here.digit,), row, col)),
         (f"mean of {len(DIGITS)} digits", cached.effective(here.model, name, DIGITS, row, col)),
     ]
     for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):

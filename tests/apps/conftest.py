@@ -19,8 +19,22 @@ MODELS = ("mnist_14k", "mnist_maxpool")
 
 def pictures(at: AppTest) -> list[dict[str, Any]]:
     """What the page gave its picture components: svg, alt, caption."""
+    return _given(at, "cnnviz.picture")
+
+
+def tables(at: AppTest) -> list[dict[str, Any]]:
+    """What the page gave its table components: table (HTML), csv, caption."""
+    return _given(at, "cnnviz.table")
+
+
+def cells(at: AppTest) -> str:
+    """The text of all tables, cells parted by bars."""
+    return "|".join(re.findall(r"<t[dh][^>]*>([^<]*)<", "".join(table["table"] for table in tables(at))))
+
+
+def _given(at: AppTest, name: str) -> list[dict[str, Any]]:
     components = [element.proto for element in at.get("bidi_component")]
-    return [json.loads(c.json) for c in components if c.component_name == "cnnviz.picture"]
+    return [json.loads(c.json) for c in components if c.component_name == name]
 
 
 def widget(kind: Any, name: str) -> Any:

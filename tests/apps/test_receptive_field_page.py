@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 import cnnviz
-from apps.conftest import htmls, pictures, widget
+from apps.conftest import cells, pictures, widget
 from cnnviz.receptive_fields.architectures import vgg16
 from cnnviz.receptive_fields.notation import write_stack
 
 
 def captions(at) -> str:
     return " ".join(picture["caption"] for picture in pictures(at))
-
-
-def cells(at) -> str:
-    """The text of all tables, cells parted by bars."""
-    return "|".join(re.findall(r"<t[dh][^>]*>([^<]*)<", htmls(at)))
 
 
 def test_the_effective_field_is_the_librarys(visit):

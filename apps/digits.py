@@ -1,0 +1,53 @@
+"""The digit that all pages are about: one of the test set, or the learner's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cached
+import numpy as np
+import state
+
+from cnnviz.digit_text import digit_from_text
+from cnnviz.liveview.export import digit_code
+
+
+@dataclass(frozen=True)
+class Digit:
+    """A test digit by its index, or, where `own` is not empty, one's own by its text (`digit_to_text`)."""
+
+    index: int
+    own: str = ""
+
+    @property
+    def image(self) -> np.ndarray:
+        """The pixels (28, 28), uint8, 255 is ink."""
+        return digit_from_text(self.own) if self.own else cached.test_digits()[0][self.index]
+
+    @property
+    def label(self) -> int | None:
+        """What it is, if that is known."""
+        return None if self.own else int(cached.test_digits()[1][self.index])
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence: "test digit 7", "your digit"."""
+        return "your digit" if self.own else f"test digit {self.index:,}"
+
+    @property
+    def code(self) -> str:
+        """A Python expression that gives the pixels, where cnnviz is imported."""
+        return f'cnnviz.digit_from_text("{self.own}")' if self.own else digit_code(self.index)
+
+
+def is_own(text: str) -> bool:
+    """Whether a text is a digit of one's own, or none."""
+    try:
+        return not text or digit_from_text(text) is not None
+    except ValueError:
+        return False
+
+
+def choose_own(text: str) -> None:
+    """Make one's own digit the one that all pages are about; "" goes back to the test digit."""
+    state.put("own", text)

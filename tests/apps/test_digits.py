@@ -1,0 +1,52 @@
+"""One's own digit: it stands in the address, is on every page, and gives way to a test digit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnnviz
+from apps.conftest import PAGES, htmls, widget
+from cnnviz.digit_text import digit_from_text, digit_to_text
+
+
+@pytest.fixture
+def own() -> str:
+    return digit_to_text(np.flipud(cnnviz.load_mnist()[1][0][3]).copy())
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_it_without_a_label(visit, page, own):
+    at = visit(page, own=own)
+    assert not at.exception
+    assert not at.warning
+    card = htmls(at)
+    assert "your digit" in card
+    assert "The label says" not in card
+    predicted = cnnviz.load_model("mnist_14k").predict(digit_from_text(own)[None])[0].argmax()
+    assert f"<b>{predicted}</b> with" in card
+    assert f"own={own}" in at.sidebar.get("page_link")[1].proto.query_string
+
+
+def test_a_test_digit_takes_its_place(visit, own):
+    at = visit("feature_maps", own=own)
+    widget(at.number_input, "digit").set_value(4).run()
+    assert not at.exception
+    assert "The label says<br><b>4</b>" in htmls(at)
+    assert "own" not in at.query_params
+    assert at.query_params["digit"] == "4"
+
+
+def test_random_takes_its_place(visit, own):
+    at = visit("feature_maps", own=own)
+    next(button for button in at.button if button.label == "Random").click().run()
+    assert "The label says" in htmls(at)
+    assert "own" not in at.query_params
+
+
+@pytest.mark.parametrize("text", ["nonsense", "eNpjYBgFo2AUwA", "<script>alert(1)</script>"])
+def test_what_is_no_digit_is_noticed(visit, text):
+    at = visit("feature_maps", own=text)
+    assert not at.exception
+    assert "The address asks for own" in at.warning[0].value
+    assert "The label says<br><b>7</b>" in htmls(at)
