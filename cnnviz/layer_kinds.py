@@ -281,6 +281,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             {
                 "axis": (read.axis, -1),
                 "epsilon": (read.number, 1e-3),
+                "momentum": (read.number, 0.99),
                 "center": (read.flag, True),
                 "scale": (read.flag, True),
                 "renorm": (read.only(False, "batch renormalisation keeps other statistics"), False),
@@ -363,12 +364,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         **dict.fromkeys(
             (
-                *("Identity", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout"),
-                *("GaussianDropout", "GaussianNoise", "ActivityRegularization"),
+                *("Identity", "GaussianNoise", "ActivityRegularization"),
                 *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
                 *("RandomContrast", "RandomBrightness"),
             ),
             _IDENTITY,
+        ),
+        **dict.fromkeys(
+            ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout"),
+            Kind(_itself, {"rate": (read.optional(read.share), None)}, moves_values_only=True),
         ),
     }
 )

@@ -97,6 +97,17 @@ def number(value: Any, name: str) -> float:
     return float(value)
 
 
+def share(value: Any, name: str) -> float:
+    """A number from 0 to 1.
+
+    >>> share(0.5, "rate")
+    0.5
+    """
+    if not 0 <= number(value, name) <= 1:
+        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
+    return float(value)
+
+
 def numbers(value: Any, name: str) -> float | np.ndarray:
     """A finite number as a float, or an array of numbers as a float64 array that stays as it is."""
     if not isinstance(value, list | tuple | np.ndarray):
