@@ -8,7 +8,7 @@ import cached
 import numpy as np
 import state
 
-from cnnviz.digit_text import digit_from_text
+from cnnviz.digit_text import digit_from_text, digit_to_text
 from cnnviz.liveview.export import digit_code
 
 
@@ -51,3 +51,8 @@ def is_own(text: str) -> bool:
 def choose_own(text: str) -> None:
     """Make one's own digit the one that all pages are about; "" goes back to the test digit."""
     state.put("own", text)
+
+
+def choose_image(image: np.ndarray) -> None:
+    """The same for a prepared image (28, 28)."""
+    choose_own(digit_to_text(image))

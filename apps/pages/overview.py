@@ -3,6 +3,7 @@
 import cached
 import chrome
 import state
+from digits import choose_image
 
 from cnnviz.liveview.component import live_view
 
@@ -22,6 +23,7 @@ live_view(
     item=here.digit.own or str(here.digit.index),
     code=here.digit.code,
     like=cached.scene(here.model),
+    choose=choose_image,
 )
 chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")
 shared = state.toggle("shared", False, "One colour scale for the whole network")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -46,6 +47,7 @@ def live_view(
     item: str = "",
     code: str = "",
     like: Scene | None = None,
+    choose: Callable[[np.ndarray], None] | None = None,
 ) -> None:
     """Show the live view of an image on a Streamlit page; reruns for what it asks stay within it.
 
@@ -65,23 +67,38 @@ def live_view(
         A Python expression that gives the image, for code to be copied.
     like
         A scene of the same network, whose receptive fields are used again.
+    choose
+        Called with a drawing, prepared (28, 28), when it is to become the page's own digit; the page
+        is then run again. None: the pad does not offer it.
     """
     import streamlit as st
 
+    def use() -> None:
+        asked = st.session_state.get(key) or {}
+        drawing = asked.get("drawing")
+        if choose is None or not drawing or _get(asked.get("use"), "version") != _get(drawing, "version"):
+            return
+        with suppress(ImageError, ValueError):
+            choose(prepare_digit(_raster(drawing)))
+            st.session_state[f"{key}.used"] = True
+
     @st.fragment
     def show() -> None:
+        if st.session_state.pop(f"{key}.used", False):
+            st.rerun()
         link = st.session_state.setdefault(f"{key}.link", "")
         if "view" in st.query_params:
             link = st.session_state[f"{key}.link"] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, title=title, label=label, item=item, code=code, like=like)
-        scene.header["host"]["link"] = link
+        scene.header["host"] |= {"link": link, "choose": choose is not None}
         component()(
             key=key,
             data=bytes(scene),
             on_edits_change=_nothing,
             on_drawing_change=_nothing,
             on_compare_change=_nothing,
+            on_use_change=use,
         )
 
     show()

@@ -1,0 +1,258 @@
+// A pad to draw one digit on, by mouse, finger, pen or keys; what is drawn is prepared as MNIST was.
+
+import { prepareDigit } from "./prepare.js";
+
+const SIZE = 168;
+const STEP = 4; // What an arrow key moves the brush by, in the pad's pixels.
+const STRIDE = 20; // The same with Shift.
+
+const PANEL = `
+<div class="cv-padbox">
+  <canvas class="cv-pad" width="${SIZE}" height="${SIZE}" tabindex="0" role="application" aria-roledescription="drawing pad"
+    aria-label="Drawing pad: draw one digit with the mouse, a finger or a pen, or with keys: the arrow keys move the brush,
+ with Shift by more; Space sets it down and lifts it; Backspace undoes."></canvas>
+  <div class="cv-brushat" hidden></div>
+</div>
+<div class="cv-prepared"><canvas width="28" height="28" role="img" aria-label="The drawing as the network gets it"></canvas>
+  <p>28×28, as the network gets it: fitted into 20×20, centred by its centre of mass</p></div>
+<div class="cv-pens">
+  <label class="cv-field"><span>Brush</span><input type="range" min="6" max="30" value="14" class="cv-brush"></label>
+  <button type="button" class="cv-button" data-do="erase" aria-pressed="false">Erase</button>
+  <button type="button" class="cv-button" data-do="undo">Undo</button>
+  <button type="button" class="cv-button" data-do="clear">Clear</button>
+  <p class="cv-small cv-padkeys">Keys: arrows move the brush, Space sets it down and lifts it, Backspace undoes.</p>
+</div>
+<p class="cv-unseen" role="status"></p>`;
+
+/**
+ * The pad, in an element.
+ *
+ * `host` has `table()`, the ink palette as packed colours; `changed(digit)`, called once a frame with 28x28
+ * bytes, or null where there is too little ink; `lifted()`, called when a stroke, an undo or a clear is done;
+ * and `verdict()`, what the network says of the drawing, in words.
+ */
+export class Pad {
+  constructor(element, host) {
+    this.host = host;
+    this.strokes = [];
+    this.past = [];
+    this.stroke = null;
+    this.at = [SIZE / 2, SIZE / 4];
+    element.innerHTML = PANEL;
+    this.canvas = element.querySelector(".cv-pad");
+    this.brush = element.querySelector(".cv-brushat");
+    this.preview = element.querySelector(".cv-prepared canvas");
+    this.width = element.querySelector(".cv-brush");
+    this.spoken = element.querySelector("[role=status]");
+    this.ink = document.createElement("canvas");
+    this.ink.width = this.ink.height = SIZE;
+    this.listen(element);
+    this.redraw();
+  }
+
+  get blank() {
+    return !this.strokes.length;
+  }
+
+  /** What is on the pad, for Python: a byte a pixel, 0 is paper. */
+  pixels() {
+    let text = "";
+    for (const value of this.raster) text += String.fromCharCode(value);
+    return { side: SIZE, pixels: btoa(text) };
+  }
+
+  listen(element) {
+    const { canvas } = this;
+    canvas.addEventListener("pointerdown", (event) => this.pressed(event));
+    canvas.addEventListener("pointermove", (event) => this.moved(event));
+    for (const name of ["pointerup", "pointercancel"]) {
+      canvas.addEventListener(name, (event) => event.pointerId === this.pointer && this.lift());
+    }
+    canvas.addEventListener("pointerleave", () => this.stroke || this.hideBrush());
+    canvas.addEventListener("keydown", (event) => this.keyed(event));
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && this.showBrush());
+    canvas.addEventListener("blur", () => {
+      this.lift();
+      this.hideBrush();
+    });
+    this.width.addEventListener("input", () => this.brush.hidden || this.showBrush());
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("[data-do]");
+      if (button?.dataset.do === "erase") {
+        this.erasing = !this.erasing;
+        button.setAttribute("aria-pressed", String(this.erasing));
+      } else if (button?.dataset.do === "undo") {
+        this.undo();
+      } else if (button?.dataset.do === "clear" && this.strokes.length) {
+        this.replace([]);
+      }
+    });
+  }
+
+  // The pointer -----------------------------------------------------------------------------------
+
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
+  }
+
+  pressed(event) {
+    if (event.button !== 0 || this.stroke) return;
+    event.preventDefault();
+    this.canvas.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    this.pointer = event.pointerId;
+    this.at = this.place(event);
+    this.set();
+  }
+
+  moved(event) {
+    if (this.stroke && event.pointerId !== this.pointer) return;
+    if (this.stroke) {
+      for (const each of event.getCoalescedEvents?.() ?? []) this.stroke.points.push(this.place(each));
+      this.stroke.points.push(this.place(event));
+      this.soon();
+    }
+    this.at = this.place(event);
+    if (event.pointerType === "mouse") this.showBrush();
+  }
+
+  /** Put the brush down where it is. */
+  set() {
+    this.stroke = { points: [this.at], width: Number(this.width.value), erase: this.erasing };
+    this.past.push(this.strokes);
+    this.strokes = [...this.strokes, this.stroke];
+    this.soon();
+  }
+
+  /** Take it up; false if it was not down. */
+  lift() {
+    if (!this.stroke) return false;
+    this.stroke = this.pointer = null;
+    this.redraw();
+    this.done();
+    return true;
+  }
+
+  // The keys --------------------------------------------------------------------------------------
+
+  keyed(event) {
+    const { key } = event;
+    const arrow = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[key];
+    const undo = key === "Backspace" || (key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey));
+    if (!undo && (event.ctrlKey || event.metaKey || event.altKey)) return;
+    if (arrow) this.walk(arrow, event.shiftKey ? STRIDE : STEP);
+    else if (undo) this.undo();
+    else if (key === " " && !event.repeat) this.stroke ? this.lift() : this.set();
+    else if (key === "Escape" && this.stroke) this.lift();
+    else if (key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.showBrush();
+    if (arrow) this.say(`${this.where()}, brush ${this.stroke ? "down" : "up"}.`);
+    else if (this.stroke) this.say("Brush down.");
+  }
+
+  walk([across, down], by) {
+    const within = (value) => Math.min(Math.max(value, 0), SIZE);
+    this.at = [within(this.at[0] + across * by), within(this.at[1] + down * by)];
+    if (!this.stroke) return;
+    this.stroke.points.push(this.at);
+    this.soon();
+  }
+
+  where() {
+    const [across, down] = this.at.map((value) => Math.round((100 * value) / SIZE));
+    return `${across} % across, ${down} % down`;
+  }
+
+  // The brush -------------------------------------------------------------------------------------
+
+  /** A ring as wide as the brush, where it is. */
+  showBrush() {
+    const unit = this.canvas.clientWidth / SIZE;
+    const size = Math.max(Number(this.width.value) * unit, 6);
+    this.brush.hidden = false;
+    this.brush.dataset.down = this.stroke ? "yes" : "no";
+    this.brush.style.width = this.brush.style.height = `${size}px`;
+    const [left, top] = this.at.map((value) => value * unit - size / 2);
+    this.brush.style.transform = `translate(${left}px, ${top}px)`;
+  }
+
+  hideBrush() {
+    if (!this.canvas.matches(":focus-visible")) this.brush.hidden = true;
+  }
+
+  // Strokes ---------------------------------------------------------------------------------------
+
+  undo() {
+    if (this.stroke || !this.past.length) return;
+    this.strokes = this.past.pop();
+    this.redraw();
+    this.done();
+  }
+
+  replace(strokes) {
+    this.past.push(this.strokes);
+    this.strokes = strokes;
+    this.redraw();
+    this.done();
+  }
+
+  done() {
+    this.say(this.digit ? `Brush up. ${this.host.verdict()}` : this.strokes.length ? "Too little ink." : "The pad is empty.");
+    this.host.lifted();
+  }
+
+  say(words) {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => (this.spoken.textContent = words), 300);
+  }
+
+  /** Once a frame, however many points came. */
+  soon() {
+    this.pending ??= requestAnimationFrame(() => {
+      this.pending = null;
+      this.redraw();
+    });
+  }
+
+  redraw() {
+    const context = this.ink.getContext("2d", { willReadFrequently: true });
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, SIZE, SIZE);
+    context.lineCap = context.lineJoin = "round";
+    for (const { points, width, erase } of this.strokes) {
+      context.strokeStyle = erase ? "#000" : "#fff";
+      context.lineWidth = width;
+      context.beginPath();
+      context.moveTo(...points[0]);
+      for (const point of points.length > 1 ? points.slice(1) : points) context.lineTo(...point);
+      context.stroke();
+    }
+    const { data } = context.getImageData(0, 0, SIZE, SIZE);
+    this.raster = Uint8Array.from({ length: SIZE * SIZE }, (_, n) => data[4 * n]);
+    this.digit = prepareDigit({ rows: SIZE, cols: SIZE, data: Float64Array.from(this.raster, (v) => v / 255) });
+    this.repaint();
+    this.host.changed(this.digit);
+  }
+
+  /** The pad and what it is made into, in the colours of the theme. */
+  repaint() {
+    this.paint(this.canvas, this.raster);
+    this.showPrepared(this.digit ?? new Uint8Array(28 * 28));
+  }
+
+  showPrepared(bytes) {
+    this.paint(this.preview, bytes);
+  }
+
+  paint(canvas, bytes) {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(canvas.width, canvas.height);
+    const table = this.host.table();
+    const pixels = new Uint32Array(image.data.buffer);
+    bytes.forEach((value, n) => (pixels[n] = table[Math.round((value / 255) * (table.length - 1))]));
+    context.putImageData(image, 0, 0);
+  }
+}
