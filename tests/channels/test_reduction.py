@@ -1,4 +1,4 @@
-"""1x1 convolutions: equality with the engine, reduction errors and costs by direct computation."""
+"""Reduced 1x1 convolutions: errors and costs by direct computation."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cnnviz import channels, load_model, ops
+from cnnviz import channels
 
 
 @pytest.fixture(scope="module")
@@ -15,15 +15,6 @@ def layer():
     rng = np.random.default_rng(3)
     x = np.maximum(rng.standard_normal((6, 5, 7, 4)) @ rng.standard_normal((4, 8)), 0)
     return x, rng.standard_normal((8, 5)), rng.standard_normal(5)
-
-
-def test_mixing_is_the_1x1_convolution_and_a_dense_layer_at_every_pixel(layer):
-    x, matrix, bias = layer
-    kernel = matrix[None, None]
-    mixed = channels.mix(x, channels.mixing_matrix(kernel), bias)
-    assert_allclose(mixed, ops.conv2d(x, kernel, bias), rtol=1e-12, atol=1e-12)
-    assert_array_equal(mixed[2, 1, 3], ops.dense(x, matrix, bias)[2, 1, 3])
-    assert_array_equal(ops.dense(x[2, 1, 3][None], matrix, bias).shape, (1, 5))
 
 
 def test_keeping_outputs_zeroes_those_with_least_energy(layer):
@@ -76,62 +67,56 @@ def test_silence_has_no_error():
     assert channels.reduce_mixing(zero, np.ones((3, 2)), k=1).error == 0
 
 
-def test_conv_cost_counts_what_the_engine_does():
-    x, kernel = np.ones((1, 10, 9, 6)), np.ones((3, 2, 3, 4))
-    y = ops.conv2d(x, kernel, np.zeros(4), groups=2)
-    # With ones everywhere each output is the number of products in its sum.
-    cost = channels.conv_cost(6, 4, (3, 2), y.shape[1:3], groups=2)
-    assert cost == channels.Cost(kernel.size + 4, int(y.sum()))
+@pytest.mark.parametrize("by", ["outputs", "singular"])
+def test_moments_stand_for_the_activations_they_were_summed_from(layer, by):
+    x, matrix, bias = layer
+    known = channels.moments(x)
+    assert known.positions == 6 * 5 * 7
+    assert_allclose(known.energy(matrix, bias), np.square(x @ matrix + bias).sum(axis=(0, 1, 2)), rtol=1e-12)
+    for k in range(6):
+        one = channels.reduce_mixing(x, matrix, bias, k=k, by=by)
+        other = channels.reduce_mixing(known, matrix, bias, k=k, by=by)
+        assert one.kept == other.kept
+        assert one.error == other.error
 
 
-def test_dense_cost_counts_what_the_engine_does():
-    y = ops.dense(np.ones((1, 20)), np.ones((20, 7)), np.zeros(7))
-    assert channels.dense_cost(20, 7) == channels.Cost(147, int(y.sum()))
+def test_moments_are_summed_block_by_block_in_float64(monkeypatch):
+    x = np.random.default_rng(0).standard_normal((1000, 3)).astype("float32")
+    monkeypatch.setattr("cnnviz.channels.reduction._ROWS", 64)
+    wide = np.column_stack([x.astype(float), np.ones(1000)])
+    assert_allclose(channels.moments(x.reshape(10, 100, 3)).sums, wide.T @ wide, rtol=1e-12)
 
 
-def test_the_bottleneck_of_resnet():
-    found = channels.bottleneck(256, 64, 14, bias=False)
-    assert found.direct.parameters == 9 * 256 * 256
-    assert [step.parameters for step in found.steps] == [256 * 64, 9 * 64 * 64, 64 * 256]
-    assert found.other.multiply_adds == 14 * 14 * 69632
-    assert found.saving == pytest.approx((589824 / 69632,) * 2)
+def test_the_error_of_a_reduction_on_other_activations(layer):
+    x, matrix, bias = layer
+    found = channels.reduce_mixing(x, matrix, bias, k=2)
+    other = x[:1]
+    y, z = other @ matrix + bias, other @ found.matrix + found.bias
+    error = channels.mixing_error(other, matrix, bias, found.matrix, found.bias)
+    assert error == pytest.approx(np.linalg.norm(y - z) / np.linalg.norm(y), rel=1e-12)
 
 
-def test_three_3x3_layers_against_one_7x7():
-    # VGG paper, section 2.3: 3(3^2 C^2) = 27 C^2 against 7^2 C^2 = 49 C^2, 81 % more.
-    found = channels.stack_of_3x3(3, 64, bias=False)
-    assert found.other.parameters == 27 * 64**2
-    assert found.direct.parameters == 49 * 64**2
-    assert found.saving[0] - 1 == pytest.approx(0.81, abs=0.005)
+def test_noise_where_silence_is_right_is_an_infinite_error():
+    assert channels.mixing_error(np.eye(2), np.zeros((2, 1)), None, np.ones((2, 1))) == np.inf
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: channels.mixing_matrix(np.ones((3, 3, 2, 2))), r"kernel must be \(1, 1, .*\(3, 3, 2, 2\)"),
         (lambda: channels.reduce_mixing(np.ones(3), np.ones((3, 2)), k=3), "k must be from 0 to 2 .* got 3"),
         (
             lambda: channels.reduce_mixing(np.ones(3), np.ones((3, 2)), k=1, by="rank"),
             "by must be 'outputs' or 'singular', got 'rank'",
         ),
-        (lambda: channels.conv_cost(6, 4, groups=4), "groups must divide the channels 6 and 4, got groups=4"),
-        (lambda: channels.stack_of_3x3(0, 4), "depth must be at least 1, got 0"),
+        (lambda: channels.reduce_mixing(np.ones(4), np.ones((3, 2)), k=1), r"matrix must be \(4, C_out\)"),
+        (lambda: channels.reduce_mixing(np.ones(3), np.ones(3), k=1), r"matrix must be \(C_in, C_out\), got"),
+        (
+            lambda: channels.mixing_error(np.ones(3), np.ones((3, 2)), None, np.ones((3, 1))),
+            r"other must have the matrix's shape \(3, 2\), got \(3, 1\)",
+        ),
+        (lambda: channels.moments(1.0), r"x must be \(..., C_in\), got shape \(\)"),
     ],
 )
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-def test_what_sharing_saves_is_counted_on_the_layer_itself():
-    layer = load_model("mnist_14k")["conv2d_1"]
-    found = channels.shared_weights(layer)
-    assert found.other == channels.Cost(3 * 3 * 16 * 16 + 16, 24 * 24 * 3 * 3 * 16 * 16)
-    assert found.direct == channels.Cost(
-        26 * 26 * 16 * 24 * 24 * 16 + 24 * 24 * 16, 26 * 26 * 16 * 24 * 24 * 16
-    )
-
-
-def test_only_a_convolution_shares_weights():
-    with pytest.raises(ValueError, match="layer must be a convolution, got <Layer max_pooling2d"):
-        channels.shared_weights(load_model("mnist_14k")["max_pooling2d"])

@@ -1,0 +1,47 @@
+"""1x1 convolutions: what they mix, how many of their outputs a network can do without, what they cost.
+
+A 1x1 convolution is a dense layer applied at every position by itself. Reductions are measured on the
+activations given, without retraining; costs count weights and the products that are summed.
+"""
+
+from cnnviz.channels.cost import (
+    Comparison,
+    Cost,
+    bottleneck,
+    conv_cost,
+    dense_cost,
+    shared_weights,
+    stack_of_3x3,
+)
+from cnnviz.channels.mixing import DenseCheck, compare_with_dense, mix, mixing_layers, mixing_matrix
+from cnnviz.channels.reduction import (
+    Moments,
+    Reduction,
+    mixing_error,
+    moments,
+    reduce_mixing,
+    reduction_errors,
+)
+from cnnviz.channels.trial import ReductionTrial
+
+__all__ = [
+    "Comparison",
+    "Cost",
+    "DenseCheck",
+    "Moments",
+    "Reduction",
+    "ReductionTrial",
+    "bottleneck",
+    "compare_with_dense",
+    "conv_cost",
+    "dense_cost",
+    "mix",
+    "mixing_error",
+    "mixing_layers",
+    "mixing_matrix",
+    "moments",
+    "reduce_mixing",
+    "reduction_errors",
+    "shared_weights",
+    "stack_of_3x3",
+]

@@ -1,0 +1,70 @@
+"""What a network is worth with another matrix in a 1x1 convolution, on images prepared once.
+
+The way up to the layer does not depend on its matrix, so it is computed a single time; a trial runs
+only the layer and what is behind it. Nothing is trained again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz.channels.mixing import mixing_layers, mixing_matrix
+from cnnviz.channels.reduction import Moments, Reduction, moments, reduce_mixing
+from cnnviz.evaluation import Evaluation, evaluate
+from cnnviz.network import Network
+from cnnviz.splitting import split
+
+
+class ReductionTrial:
+    """A network whose 1x1 convolution is reduced, and evaluated on the same images every time.
+
+    Parameters
+    ----------
+    net
+        A classifier.
+    layer
+        Its 1x1 convolution, one of `mixing_layers`.
+    images, labels
+        As for `evaluate`: what accuracies are measured on, and what outputs are ranked on.
+
+    Raises
+    ------
+    ValueError
+        for another layer; for a network whose way from image to output passes the layer by.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> x, y = load_mnist()[1]
+    >>> trial = ReductionTrial(load_model("mnist_14k"), "conv2d_2", x[:50], y[:50])
+    >>> trial.evaluate(trial.reduce(k=10)).accuracy, trial.evaluate(trial.reduce(k=0)).accuracy < 0.5
+    (1.0, True)
+    """
+
+    def __init__(self, net: Network, layer: str, images: Any, labels: Any) -> None:
+        found = net[layer]
+        if found.name not in mixing_layers(net):
+            raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {found}")
+        before, self._tail = split(net, found.inputs[0])
+        self.layer = found.name
+        self.labels = np.asarray(labels)
+        self.inputs: np.ndarray = before.predict(images)
+        self.moments: Moments = moments(self.inputs)
+        self.matrix = mixing_matrix(found.weights["kernel"])
+        self.bias: np.ndarray | None = found.weights.get("bias")
+
+    def reduce(self, *, k: int, by: str = "outputs") -> Reduction:
+        """`reduce_mixing` of the layer, ranked and measured on these images."""
+        return reduce_mixing(self.moments, self.matrix, self.bias, k=k, by=by)
+
+    def evaluate(self, reduction: Reduction) -> Evaluation:
+        """How well the network does with a reduced layer: only the layer and what follows are run."""
+        changed = self._tail.with_weights(self.weights(reduction))
+        return evaluate(changed, self.inputs, self.labels)
+
+    def weights(self, reduction: Reduction) -> dict[str, np.ndarray]:
+        """What to exchange in the network, for `Network.with_weights`."""
+        weights = {f"{self.layer}/kernel": reduction.matrix[np.newaxis, np.newaxis]}
+        return weights if self.bias is None else {**weights, f"{self.layer}/bias": reduction.bias}
