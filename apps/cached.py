@@ -16,8 +16,9 @@ import streamlit as st
 
 import cnnviz
 from cnnviz import figures, kernels
+from cnnviz.epoch_predictions import read_predictions
 from cnnviz.liveview import Scene, build_scene
-from cnnviz.mistakes import next_mistake
+from cnnviz.mistakes import Mistake, mistakes
 from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
@@ -67,9 +68,12 @@ def network_at(model: str, epoch: int) -> cnnviz.Network:
     return network(model).with_weights(history.weights_after(epoch) if history else {})
 
 
-@st.cache_data(show_spinner="Looking for the next mistake")
-def mistake_after(model: str, digit: int) -> int | None:
-    return next_mistake(network(model), *test_digits(), after=digit)
+@st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")
+def hard_cases(model: str) -> list[Mistake]:
+    """The test digits that a model gets wrong, from its recorded predictions if there are any."""
+    known = read_predictions(model)
+    predicted = None if known is None else known.predictions[-1]
+    return mistakes(network(model), *test_digits(), predicted=predicted)
 
 
 @st.cache_resource(show_spinner=False)

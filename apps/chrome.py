@@ -24,6 +24,7 @@ import streamlit as st
 from digits import Digit, choose_own, is_own
 
 from cnnviz.figures.bar_charts import percent
+from cnnviz.mistakes import next_mistake
 from cnnviz.questions import Choice, Question
 
 _HERE = Path(__file__).parent
@@ -126,7 +127,7 @@ def _go_to(count: int) -> None:
 
 
 def _go_to_mistake(model: str, index: int) -> None:
-    found = cached.mistake_after(model, index)
+    found = next_mistake(cached.hard_cases(model), index)
     if found is not None:
         choose_own("")
         state.put("digit", found)

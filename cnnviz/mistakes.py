@@ -1,58 +1,130 @@
-"""Finding the images that a network gets wrong, without predicting them all."""
+"""The images that a network gets wrong, and how sure it was of what it said."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cnnviz.evaluation import probabilities
 from cnnviz.network import Network
 
+SURE = 0.9
+"""A network counts as sure if its best probability is at least this."""
 
-def next_mistake(net: Network, images: Any, labels: Any, after: int, *, batch_size: int = 256) -> int | None:
-    """The next image that a network gets wrong, going on at the start when the end is reached.
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that a network gets wrong: its index, what it is, and the likeliest classes.
+
+    `ranked` are (class, probability), the likeliest first.
+    """
+
+    index: int
+    label: int
+    ranked: tuple[tuple[int, float], ...]
+
+    @property
+    def predicted(self) -> int:
+        return self.ranked[0][0]
+
+    @property
+    def sure(self) -> bool:
+        return self.ranked[0][1] >= SURE
+
+
+def mistakes(
+    net: Network,
+    images: Any,
+    labels: Any,
+    *,
+    predicted: Any = None,
+    top: int = 2,
+    batch_size: int = 500,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Mistake]:
+    """The images that a network gets wrong, each with its likeliest classes.
 
     Parameters
     ----------
     net
-        A classifier: its output is one number a class.
+        A classifier: its output is probabilities, (N, classes).
     images
         (N, H, W) or (N, H, W, C), as `net.predict` takes them.
     labels
-        (N,): the true classes.
-    after
-        The index behind which the search starts; it is looked at last.
+        (N,): the true classes, integers.
+    predicted
+        (N,): what the network was found to say, if that is known; then only images that it says to be
+        wrong are predicted again, and those that are right after all are left out.
+    top
+        How many of the likeliest classes to give.
     batch_size
-        Images predicted at a time; the search stops at the first batch with a mistake.
+        Images between two reports of progress.
+    progress
+        Called as progress(images done, images).
 
     Returns
     -------
-    int or None
-        Its index; None if every image is classified rightly.
+    list of Mistake
+        By index.
 
     Raises
     ------
     ValueError
-        if there is not one label for each image, or `after` is not an index of one.
+        if there is not one label (and one known prediction) for each image, or the output is not
+        probabilities.
 
     Examples
     --------
     >>> from cnnviz import load_mnist, load_model
     >>> _, (images, labels) = load_mnist()
-    >>> found = next_mistake(load_model("mnist_14k"), images[:2000], labels[:2000], after=0)
-    >>> found is not None and found > 0
+    >>> found = mistakes(load_model("mnist_14k"), images[:1000], labels[:1000])
+    >>> all(mistake.predicted != mistake.label for mistake in found)
     True
     """
     images, labels = np.asarray(images), np.asarray(labels)
-    count = len(images)
-    if labels.shape != (count,):
-        raise ValueError(f"labels must be ({count},), one for each image, got shape {labels.shape}")
-    if not 0 <= after < count:
-        raise ValueError(f"after must be an index from 0 to {count - 1}, got {after!r}")
-    order = np.roll(np.arange(count), -(after + 1))
-    for start in range(0, count, batch_size):
-        chosen = order[start : start + batch_size]
-        wrong = np.asarray(net.predict(images[chosen])).argmax(axis=-1) != labels[chosen]
-        if wrong.any():
-            return int(chosen[wrong.argmax()])
-    return None
+    for name, given in (("labels", labels), ("predicted", predicted)):
+        if given is not None and np.shape(given) != (len(images),):
+            raise ValueError(
+                f"{name} must be ({len(images)},), one for each image, got shape {np.shape(given)}"
+            )
+    suspects = np.arange(len(images)) if predicted is None else np.flatnonzero(predicted != labels)
+    found = []
+    for start in range(0, len(suspects), batch_size):
+        chosen = suspects[start : start + batch_size]
+        shares = probabilities(net, images[chosen])
+        found += [
+            Mistake(int(index), int(labels[index]), likeliest(row, top))
+            for index, row in zip(chosen, shares, strict=True)
+            if row.argmax() != labels[index]
+        ]
+        if progress is not None:
+            progress(start + len(chosen), len(suspects))
+    return found
+
+
+def likeliest(shares: Any, top: int = 2) -> tuple[tuple[int, float], ...]:
+    """The classes with the largest probabilities, the largest first, as (class, probability).
+
+    >>> likeliest([0.25, 0.5, 0.125, 0.125])
+    ((1, 0.5), (0, 0.25))
+    """
+    shares = np.asarray(shares).ravel()
+    return tuple((int(k), float(shares[k])) for k in np.argsort(-shares, kind="stable")[:top])
+
+
+def next_mistake(found: Sequence[Mistake], after: int) -> int | None:
+    """The index of the first mistake behind an index, going on at the start when the end is reached.
+
+    None if there is no mistake at all.
+
+    >>> one, two = (Mistake(index, 3, ((5, 0.9),)) for index in (8, 18))
+    >>> next_mistake([one, two], 8), next_mistake([one, two], 18)
+    (18, 8)
+    """
+    if not found:
+        return None
+    return found[bisect_right([mistake.index for mistake in found], after) % len(found)].index
