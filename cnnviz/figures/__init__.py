@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from cnnviz.figures.canvas import NARROW, WIDE
     from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
     from cnnviz.figures.convolution import convolution_step, padding_modes
-    from cnnviz.figures.epochs import kernels_over_epochs, training_curves
-    from cnnviz.figures.kernels import kernel_response, kernel_tiles
+    from cnnviz.figures.dropout import dropout_steps
+    from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
+    from cnnviz.figures.frequency import frequency_map
+    from cnnviz.figures.kernels import kernel_gallery, kernel_response, kernel_tiles
     from cnnviz.figures.maps import (
         LayerMaps,
         feature_maps,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         strongest,
         strongest_channel,
     )
+    from cnnviz.figures.normalization import channel_spreads, distance_by_batch
     from cnnviz.figures.picture import Picture
     from cnnviz.figures.receptive_fields import (
         Rung,
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
         receptive_path,
         rungs_to,
     )
+    from cnnviz.figures.scores import class_columns, cross_entropy_curve, pixel_gradient
+    from cnnviz.figures.separable import outer_product
     from cnnviz.figures.style import THEMES, Scale, palette
 
 _NAMES_OF = {
@@ -61,11 +66,16 @@ _NAMES_OF = {
         "convolution_step",
         "padding_modes",
     ),
+    "dropout": ("dropout_steps",),
     "epochs": (
+        "epoch_batches",
+        "flipped_digits",
         "kernels_over_epochs",
         "training_curves",
     ),
+    "frequency": ("frequency_map",),
     "kernels": (
+        "kernel_gallery",
         "kernel_response",
         "kernel_tiles",
     ),
@@ -79,6 +89,10 @@ _NAMES_OF = {
         "strongest",
         "strongest_channel",
     ),
+    "normalization": (
+        "channel_spreads",
+        "distance_by_batch",
+    ),
     "receptive_fields": (
         "Rung",
         "Seen",
@@ -89,6 +103,12 @@ _NAMES_OF = {
         "receptive_path",
         "rungs_to",
     ),
+    "scores": (
+        "class_columns",
+        "cross_entropy_curve",
+        "pixel_gradient",
+    ),
+    "separable": ("outer_product",),
     "style": (
         "THEMES",
         "Scale",
@@ -109,20 +129,31 @@ __all__ = [
     "activation_curve",
     "bars",
     "before_and_after",
+    "channel_spreads",
+    "class_columns",
     "convolution_step",
+    "cross_entropy_curve",
+    "distance_by_batch",
+    "dropout_steps",
     "effective_field",
+    "epoch_batches",
     "error_curve",
     "feature_maps",
+    "flipped_digits",
+    "frequency_map",
     "image_of",
+    "kernel_gallery",
     "kernel_response",
     "kernel_tiles",
     "kernels_over_epochs",
     "layers_of",
     "magnitudes",
     "network_maps",
+    "outer_product",
     "padding_modes",
     "palette",
     "path_to",
+    "pixel_gradient",
     "pixel_mixing",
     "probabilities",
     "receptive_growth",

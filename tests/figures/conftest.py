@@ -19,6 +19,9 @@ KERNEL = RNG.standard_normal((3, 3, 16)).astype(np.float32)
 MATRIX = RNG.standard_normal((16, 10)).astype(np.float32)
 BIAS = RNG.standard_normal(10).astype(np.float32)
 SOBEL = kernels.sobel("x")
+KEPT = np.random.default_rng(3).random((4, 12, 12)) >= 0.25
+KEPT_90 = np.random.default_rng(4).random((2, 90)) >= 0.5
+SIGNED_IMAGE = (IMAGE - 0.5) * 1e-5
 READS = [[u, u + 1, u + 2] for u in range(26)]
 
 
@@ -50,6 +53,16 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "bars": call(figures.bars, [1.0, 2.0], ["one", "two"], inner=[0.5, 1.0], highlight=1),
         "before_and_after": call(figures.before_and_after, SIGNED, POSITIVE, dropped=[3]),
+        "channel_spreads": call(
+            figures.channel_spreads,
+            (SIGNED.mean(axis=(0, 1)), SIGNED.std(axis=(0, 1))),
+            (SIGNED.mean(axis=(0, 1)) / 2, SIGNED.std(axis=(0, 1))),
+            moving=(SIGNED.mean(axis=(0, 1)) + 0.1, np.full(16, 1.1)),
+            wanted=(SIGNED.mean(axis=(0, 1)) / 2, np.linspace(-1, 1, 16)),
+            selected=3,
+        ),
+        "class_columns": call(figures.class_columns, 10 * BIAS, selected=4, title="logit"),
+        "class_columns, tiny": call(figures.class_columns, 1e-7 * BIAS, title="gradient"),
         "convolution_step": call(
             figures.convolution_step, SIGNED, KERNEL, 0.5, row=3, col=4, output=SIGNED[:10, :10, 0]
         ),
@@ -65,11 +78,30 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "convolution_step of one cell": call(
             figures.convolution_step, SIGNED, KERNEL[:1, :1], row=0, col=0, output=SIGNED[:, :, 0]
         ),
+        "cross_entropy_curve": call(figures.cross_entropy_curve, 0.93),
+        "cross_entropy_curve, beyond": call(figures.cross_entropy_curve, 1e-9),
+        "distance_by_batch": call(
+            figures.distance_by_batch, [1, 2, 4, 8, 16, 32, 64, 128, 256], np.linspace(0.6, 0.05, 9), 16
+        ),
+        "dropout_steps": call(
+            figures.dropout_steps, SIGNED[:, :, 0], KEPT, SIGNED[:, :, 0] * KEPT / 0.75, SIGNED[:, :, 0]
+        ),
+        "dropout_steps of a vector": call(
+            figures.dropout_steps, np.ones(90), KEPT_90, 2.0 * KEPT_90, np.full(90, 1.1)
+        ),
         "effective_field": call(figures.effective_field, IMAGE, ((4, 20), (-2, 12))),
         "error_curve": call(figures.error_curve, channels.reduction_errors(SIGNED, MATRIX, BIAS), 4),
         "feature_maps": call(figures.feature_maps, POSITIVE, selected=3, cell=(2, 5), title="conv2d"),
         "feature_maps, signed": call(figures.feature_maps, SIGNED),
+        "frequency_map": call(figures.frequency_map, SOBEL),
         "image_of": call(figures.image_of, IMAGE, box=((1, 4), (2, 8))),
+        "kernel_gallery": call(
+            figures.kernel_gallery,
+            [k.kernel for k in kernels.gallery(5)],
+            [ops.conv2d(IMAGE, k.kernel[:, :, None, None]) for k in kernels.gallery(5)],
+            [k.name for k in kernels.gallery(5)],
+            selected=2,
+        ),
         "kernel_response": call(
             figures.kernel_response, IMAGE, SOBEL, ops.conv2d(IMAGE, SOBEL[:, :, None, None])
         ),
@@ -80,6 +112,16 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             labels=[k.name for k in kernels.gallery(3)],
             shared=False,
         ),
+        "epoch_batches": call(figures.epoch_batches, 60_000, 128),
+        "epoch_batches of single images": call(figures.epoch_batches, 3000, 1),
+        "flipped_digits": call(
+            figures.flipped_digits,
+            np.arange(8 * 28 * 28, dtype=np.uint8).reshape(8, 28, 28),
+            [9] * 8,
+            [4] * 8,
+            [4, 9] * 4,
+            [f"digit {9990 + k:,}" for k in range(8)],
+        ),
         "kernels_over_epochs": call(figures.kernels_over_epochs, moved, [0, 1, 20], highlight=1),
         "magnitudes": call(
             figures.magnitudes,
@@ -88,7 +130,11 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "network_maps": call(figures.network_maps, layers),
         "network_maps, one scale": call(figures.network_maps, layers, shared=True),
+        "outer_product": call(figures.outer_product, kernels.gaussian(5)),
+        "outer_product, nearest": call(figures.outer_product, kernels.laplacian_of_gaussian(7)),
         "padding_modes": call(figures.padding_modes, IMAGE, SOBEL),
+        "pixel_gradient": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE, after=IMAGE),
+        "pixel_gradient alone": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE),
         "pixel_mixing": call(figures.pixel_mixing, SIGNED[2, 3], MATRIX, BIAS, selected=4),
         "probabilities": call(figures.probabilities, np.full(10, 0.1), label=3),
         "receptive_growth": call(
@@ -100,11 +146,16 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "single_map with numbers": call(figures.single_map, SIGNED[:4, :4, 0]),
         "training_curves": call(
             figures.training_curves,
-            {"training": [0.9, 0.97, 0.98], "validation": [0.95, 0.96, 0.97]},
+            {
+                "accuracy": {"training": [0.9, 0.97, 0.98], "validation": [0.95, 0.96, 1.0]},
+                "loss": {"training": [0.5, 0.02, 0.011]},
+                "learning rate": {"learning rate": [0.004, 0.003, 0.001]},
+                "digits that flip": {"become right": [8541, 12, 0], "become wrong": [12, 13, 1]},
+            },
             epoch=2,
-            title="accuracy",
-            percent=True,
+            scales={"accuracy": "accuracy", "loss": "log", "digits that flip": "count"},
         ),
+        "training_curves without a cursor": call(figures.training_curves, {"loss": {"loss": [1.0, 1.0]}}),
     }
 
 

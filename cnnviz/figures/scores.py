@@ -1,0 +1,200 @@
+"""From scores to the loss and back: signed columns by class, the curve of the cross-entropy, pixels.
+
+Signs are written with the numbers. The gradient's picture has a scale of its own, centred on zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas, chart, label
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, signed_number
+
+
+def class_columns(
+    values: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    selected: int | None = None,
+    title: str = "",
+    signed: bool = True,
+    width: float = 460.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One number a class as a column up or down from zero, its value written at its end.
+
+    Parameters
+    ----------
+    values
+        (classes,): logits, or a gradient with respect to them.
+    classes
+        Their names; None is 0, 1, 2, ...
+    selected
+        A class to mark.
+    title
+        What the numbers are.
+    signed
+        Whether there is room below zero, though nothing be negative.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "columns".
+
+    Examples
+    --------
+    >>> class_columns([1.0, -2.0], title="logit").alt
+    'logit by class: 0: +1.00, 1: −2.00.'
+    """
+    numbers = np.asarray(values, float)
+    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+        raise ValueError(f"values must be (classes,) and finite, got shape {numbers.shape}")
+    names = [str(k) for k in range(len(numbers))] if classes is None else list(classes)
+    scale = Scale.of(numbers, signed=signed or None)
+    # Small numbers are written in units of a power of ten, which the title names.
+    unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0
+    canvas = Canvas(width, 224, ax, theme)
+    words = title if unit == 1 else f"{title}, in units of {unit:.0e}".replace("-", "−")
+    if words:
+        canvas.text(0, 14, words, size=SMALL + 1, colour="muted")
+    scale = Scale(scale.kind, scale.limit / unit)
+    columns = canvas.columns([float(v) for v in numbers], 0, 46, width, 130, scale, names, selected=selected)
+    listed = ", ".join(f"{name}: {signed_number(v)}" for name, v in zip(names, numbers, strict=True))
+    return canvas.picture(f"{title or 'Values'} by class: {listed}.", columns=columns)
+
+
+def cross_entropy_curve(
+    probability: float,
+    *,
+    width: float = 460.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The loss -log p by the target's probability p, with one image's place on it.
+
+    Parameters
+    ----------
+    probability
+        Of the target, from 0 to 1.
+    width, ax, theme
+        As in `class_columns`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "curve" and "point"; a loss beyond the picture is marked at its upper edge.
+
+    Examples
+    --------
+    >>> cross_entropy_curve(0.5).alt
+    'The loss −log p falls from 6.91 at p = 0.1 % to 0 at p = 100 %; at p = 50.00 % it is 0.693.'
+    """
+    from cnnviz.figures.bar_charts import percent
+
+    if not 0 <= probability <= 1:
+        raise ValueError(f"probability must be from 0 to 1, got {probability!r}")
+    figure, ax, chosen = chart(width, 240, ax, theme)
+    p = np.linspace(0.001, 1, 400)
+    (curve,) = ax.plot(p, -np.log(p), color=chosen.positive, linewidth=2)
+    loss = float(-np.log(probability)) + 0.0 if probability > 0 else np.inf
+    top = float(-np.log(p[0]))
+    (point,) = ax.plot(
+        [probability],
+        [min(loss, top)],
+        "o" if loss <= top else "^",
+        color=chosen.accent,
+        markersize=8,
+        clip_on=False,
+        zorder=4,
+    )
+    right = probability > 0.6
+    ax.annotate(
+        number(loss),
+        (probability, min(loss, top)),
+        (-8 if right else 12, 10 if loss < 0.8 * top else -14),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        color=chosen.accent,
+        fontweight="bold",
+        fontsize=SMALL + 2,
+    )
+    ax.set(xlim=(0, 1.04), ylim=(0, top))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    label(ax, chosen, x="probability of the target", y="loss in nats")
+    alt = (
+        f"The loss −log p falls from {number(top)} at p = 0.1 % to 0 at p = 100 %; at p = "
+        f"{percent(probability)} it is {number(loss)}."
+    )
+    return Picture(figure, ax, {"curve": curve, "point": point}, alt)
+
+
+def pixel_gradient(
+    image: Any,
+    gradient: Any,
+    *,
+    after: Any = None,
+    titles: Sequence[str] = ("the pixels", "gradient", "after the step"),
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """An image, the gradient of its loss by pixel, and the image after a step, side by side.
+
+    Parameters
+    ----------
+    image
+        (H, W), 0 to 1.
+    gradient
+        (H, W), of either sign, or a change of the pixels: drawn on a scale centred on zero.
+    after
+        (H, W), 0 to 1, or None.
+    titles
+        Of the three.
+    width, ax, theme
+        As in `class_columns`.
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "image", "gradient" and "after", and "legend".
+
+    Examples
+    --------
+    >>> picture = pixel_gradient(np.eye(3), np.eye(3) - 0.5)
+    >>> picture["gradient"].norm.vmin == -picture["gradient"].norm.vmax
+    True
+    """
+    image, gradient = np.asarray(image), np.asarray(gradient)
+    shown = [image, gradient] if after is None else [image, gradient, np.asarray(after)]
+    if image.ndim != 2 or 0 in image.shape or len({array.shape for array in shown}) != 1:
+        raise ValueError(f"image and gradient must be (H, W) both, got {[array.shape for array in shown]}")
+    gap, across = (20.0, len(shown)) if width >= 600 else (10.0, 2)
+    tile = min((width - 1 - gap * (across - 1)) / across, 300.0)
+    tall = tile * image.shape[0] / image.shape[1]
+    lines = -(-len(shown) // across)
+    canvas = Canvas(width, lines * (tall + 34) + 46, ax, theme)
+    scale = Scale.of(gradient, signed=True)
+    images = []
+    for k, (array, title) in enumerate(zip(shown, titles, strict=False)):
+        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * (tall + 34) + 22
+        canvas.text(x, y - 8, title, size=SMALL + 1, weight="bold")
+        images.append(canvas.image(array, x, y, tile, tall, scale=scale if k == 1 else INK))
+    legend = canvas.legend(scale, 0.5, lines * (tall + 34) + 20, min(220.0, width - 1), titles[1])
+    low, high = (np.unravel_index(at, gradient.shape) for at in (gradient.argmin(), gradient.argmax()))
+    alt = (
+        f"{titles[0]}, and {titles[1]} from {signed_number(gradient[low])} at row {low[0]}, column {low[1]} "
+        f"to {signed_number(gradient[high])} at row {high[0]}, column {high[1]}"
+    )
+    if after is not None:
+        alt += f"; {titles[2]}, with {number(float(np.sum(after)))} of ink instead of {number(image.sum())}"
+    artists = dict(zip(("image", "gradient", "after"), images, strict=False))
+    return canvas.picture(alt[0].upper() + alt[1:] + ".", **artists, legend=legend)
