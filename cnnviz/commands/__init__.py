@@ -4,8 +4,8 @@ What a command needs is imported when it runs, so that --help is instant. Bad in
 OSError; `cnnviz.cli` turns it into one line. A new command is a module here and its place in COMMANDS.
 """
 
-from cnnviz.commands import bench, evaluate, explore, export, info, predict, train, verify
+from cnnviz.commands import bench, evaluate, exciting, explore, export, info, predict, train, verify
 
 COMMANDS = tuple(
-    module.COMMAND for module in (explore, predict, export, evaluate, verify, train, info, bench)
+    module.COMMAND for module in (explore, predict, export, evaluate, verify, exciting, train, info, bench)
 )

@@ -1,0 +1,108 @@
+"""cnnviz exciting: the test digits that excite a channel most."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from cnnviz.commands.shared import (
+    MODELS,
+    Command,
+    ProgressBar,
+    add_json,
+    mnist_test_set,
+    print_json,
+    require_digits,
+    table,
+)
+
+if TYPE_CHECKING:
+    from cnnviz.exciting import Exciting
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("layer", nargs="?", metavar="LAYER", help="a layer with maps, such as conv2d_3")
+    parser.add_argument("channel", nargs="?", type=int, metavar="CHANNEL", help="one of its channels, from 0")
+    parser.add_argument(
+        "--model", default=MODELS[0], metavar="MODEL", help=f"the model (default: {MODELS[0]})"
+    )
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="keep those of all channels of the bundled models, for the explorer",
+    )
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.record != (args.layer is None) or (args.layer is None) != (args.channel is None):
+        raise ValueError("give a LAYER and a CHANNEL, or --record and neither")
+    if args.record:
+        return _record()
+    found = _search(args.model)
+    if args.layer not in found.values:
+        raise ValueError(f"LAYER must be one of {', '.join(found.values)}, got {args.layer!r}")
+    count = len(found.values[args.layer])
+    if not 0 <= args.channel < count:
+        raise ValueError(f"CHANNEL must be from 0 to {count - 1}, got {args.channel}")
+    labels = mnist_test_set(None)[1]
+    rows: list[dict[str, Any]] = [
+        {
+            "digit": one.image,
+            "label": int(labels[one.image]),
+            "row": one.row,
+            "col": one.col,
+            "value": one.value,
+        }
+        for one in found.of(args.layer, args.channel)
+    ]
+    if args.json:
+        print_json({"model": args.model, "layer": args.layer, "channel": args.channel, "digits": rows})
+        return 0
+    heads = ["test digit", "label", "row", "column", "value"]
+    lines = [
+        [str(row["digit"]), str(row["label"]), str(row["row"]), str(row["col"]), f"{row['value']:.4f}"]
+        for row in rows
+    ]
+    print(*table([heads, *lines], frozenset(range(5))), sep="\n")
+    return 0
+
+
+def _search(model: str) -> Exciting:
+    """What was kept of a model, or what is found anew."""
+    from cnnviz.exciting import most_exciting, read_exciting
+    from cnnviz.keras_file import load_model
+
+    net = require_digits(load_model(model))
+    kept = read_exciting(model, net.source) if model in MODELS else None
+    if kept is not None:
+        return kept
+    with ProgressBar(f"looking with {model}") as progress:
+        return most_exciting(net, mnist_test_set(None)[0], progress=progress)
+
+
+def _record() -> int:
+    from cnnviz.exciting import most_exciting, write_exciting
+    from cnnviz.keras_file import load_model
+
+    images = mnist_test_set(None)[0]
+    for model in MODELS:
+        net = load_model(model)
+        assert net.source is not None
+        with ProgressBar(f"looking with {model}") as progress:
+            path = write_exciting(most_exciting(net, images, progress=progress), net.source)
+        print(f"{path.name}: {path.stat().st_size:,} bytes")
+    return 0
+
+
+COMMAND = Command(
+    "exciting",
+    "the test digits that excite a channel most, and where",
+    arguments,
+    run,
+    (
+        "cnnviz exciting conv2d_3 7",
+        "cnnviz exciting conv2d_1 0 --model mnist_maxpool --json",
+        "cnnviz exciting --record",
+    ),
+)

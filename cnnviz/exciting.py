@@ -1,0 +1,226 @@
+"""The images of a set that excite each channel of a network most, and where in them.
+
+A channel's excitement by an image is its largest value anywhere in its map. Values and places are
+those of `Network.run`; kept are only the first few images of every channel, tied by checksum to the
+model's file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from cnnviz.network import Network, Run
+from cnnviz.resources import asset, write_atomically
+
+TOP = 12
+"""Images kept for each channel, unless asked otherwise."""
+
+
+@dataclass(frozen=True)
+class Excited:
+    """One image that excites a channel: its index, the cell of the map, and the value there."""
+
+    image: int
+    row: int
+    col: int
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Exciting:
+    """For every layer with maps, the images that excite each of its channels most.
+
+    Parameters
+    ----------
+    model
+        The network's name.
+    images
+        How many images were looked at.
+    values
+        {layer: (C, top) float32}, largest first.
+    places
+        {layer: (C, top, 3) uint16}: image, row and column.
+    """
+
+    model: str
+    images: int
+    values: Mapping[str, np.ndarray]
+    places: Mapping[str, np.ndarray]
+
+    def of(self, layer: str, channel: int) -> list[Excited]:
+        """The images that excite a channel, the most exciting first; KeyError, IndexError if there is none.
+
+        >>> read_exciting("mnist_14k").of("conv2d", 0)[0].image < 10_000
+        True
+        """
+        return [
+            Excited(int(image), int(row), int(col), float(value))
+            for (image, row, col), value in zip(
+                self.places[layer][channel], self.values[layer][channel], strict=True
+            )
+        ]
+
+
+def most_exciting(
+    net: Network,
+    images: Any,
+    *,
+    top: int = TOP,
+    batch_size: int = 250,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exciting:
+    """Look through images for those that excite each channel most; each image counts once a channel.
+
+    Parameters
+    ----------
+    net
+        A network with one input.
+    images
+        (N, H, W) or (N, H, W, C), as `Network.run` takes them; at most 65,536.
+    top
+        How many to keep; fewer where there are fewer images. Of equals the first is kept.
+    batch_size
+        Images at a time, all of whose activations are in memory.
+    progress
+        Called as progress(images done, images).
+
+    Returns
+    -------
+    Exciting
+        Of all layers whose output is (H, W, C), the input left out.
+
+    Raises
+    ------
+    ValueError
+        if there are no images, or too many.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> found = most_exciting(load_model("mnist_maxpool"), load_mnist()[1][0][:5], top=2)
+    >>> len(found.of("conv2d", 3))
+    2
+
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, figure 2,
+    which shows the strongest activations of a feature map with the image patches that caused them.
+    """
+    count = len(images)
+    if not 1 <= count <= 2**16:
+        raise ValueError(f"images must be 1 to {2**16:,}, got {count:,}")
+    if top < 1 or batch_size < 1:
+        raise ValueError(f"top and batch_size must be positive, got {top!r} and {batch_size!r}")
+    names = [layer.name for layer in net if layer.inputs and len(layer.output_shape) == 3]
+    values: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
+    for first in range(0, count, batch_size):
+        run = net.run(images[first : first + batch_size])
+        for name in names:
+            found, where = _strongest(run, name, first)
+            if name in values:
+                found = np.concatenate([values[name], found], axis=1)
+                where = np.concatenate([places[name], where], axis=1)
+            order = np.argsort(-found, axis=1, kind="stable")[:, :top]
+            values[name] = np.take_along_axis(found, order, axis=1)
+            places[name] = np.take_along_axis(where, order[..., np.newaxis], axis=1)
+        if progress is not None:
+            progress(min(first + batch_size, count), count)
+    return Exciting(net.name, count, values, places)
+
+
+def _strongest(run: Run, layer: str, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each image's largest value in each channel (C, N), and image, row and column (C, N, 3)."""
+    maps = run[layer]
+    count, rows, cols, channels = maps.shape
+    cells = maps.reshape(count, rows * cols, channels)
+    at = cells.argmax(axis=1)
+    values = np.take_along_axis(cells, at[:, np.newaxis], axis=1)[:, 0].T
+    images = np.broadcast_to(np.arange(first, first + count), (channels, count))
+    places = np.stack([images, *np.divmod(at.T, cols)], axis=2)
+    return values.astype(np.float32), places.astype(np.uint16)
+
+
+# The record of the bundled models ------------------------------------------------------------------
+
+
+def write_exciting(
+    found: Exciting, source: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+) -> Path:
+    """Keep what was found, in one step.
+
+    Parameters
+    ----------
+    found
+        Of `most_exciting`.
+    source
+        The model's file, whose checksum is kept with it.
+    path
+        Where to; None is `<model>.exciting.npz` among the bundled files.
+
+    Returns
+    -------
+    pathlib.Path
+    """
+    target = _place(found.model) if path is None else Path(path)
+    arrays = {
+        "sha256": np.array(_digest(Path(source))),
+        "images": np.array(found.images),
+        **{f"{name}/values": values for name, values in found.values.items()},
+        **{f"{name}/places": places for name, places in found.places.items()},
+    }
+    write_atomically(target, lambda temporary: np.savez_compressed(temporary, **cast(Any, arrays)))
+    return target
+
+
+def read_exciting(
+    model: str, source: str | os.PathLike[str] | None = None, path: str | os.PathLike[str] | None = None
+) -> Exciting | None:
+    """What was kept of a model; None if nothing was, or if it is of another file than `source`.
+
+    Parameters
+    ----------
+    model
+        The model's name.
+    source
+        Its file; None is the bundled one of that name.
+    path
+        Where to read; None is `<model>.exciting.npz` among the bundled files.
+
+    Raises
+    ------
+    ValueError
+        if the file is not what `write_exciting` writes.
+
+    Examples
+    --------
+    >>> read_exciting("mnist_maxpool").values["conv2d_1"].shape
+    (32, 12)
+    """
+    kept = _place(model) if path is None else Path(path)
+    file = asset(f"{model}.keras") if source is None else Path(source)
+    if not kept.is_file() or not file.is_file():
+        return None
+    try:
+        with np.load(kept, allow_pickle=False) as archive:
+            if str(archive["sha256"]) != _digest(file):
+                return None
+            names = [key.removesuffix("/values") for key in archive.files if key.endswith("/values")]
+            values = {name: archive[f"{name}/values"] for name in names}
+            places = {name: archive[f"{name}/places"] for name in names}
+            return Exciting(model, int(archive["images"]), values, places)
+    except (KeyError, ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{kept.name} is not a record of exciting images: {error}") from error
+
+
+def _place(model: str) -> Path:
+    return asset(f"{model}.exciting.npz")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
