@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnnviz.figures.canvas import NARROW, WIDE
     from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
     from cnnviz.figures.convolution import convolution_step, padding_modes
+    from cnnviz.figures.digits import case_in_words, hard_cases, preparation_steps
     from cnnviz.figures.dropout import dropout_steps
     from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
     from cnnviz.figures.frequency import frequency_map
@@ -65,6 +66,11 @@ _NAMES_OF = {
     "convolution": (
         "convolution_step",
         "padding_modes",
+    ),
+    "digits": (
+        "case_in_words",
+        "hard_cases",
+        "preparation_steps",
     ),
     "dropout": ("dropout_steps",),
     "epochs": (
@@ -129,6 +135,7 @@ __all__ = [
     "activation_curve",
     "bars",
     "before_and_after",
+    "case_in_words",
     "channel_spreads",
     "class_columns",
     "convolution_step",
@@ -141,6 +148,7 @@ __all__ = [
     "feature_maps",
     "flipped_digits",
     "frequency_map",
+    "hard_cases",
     "image_of",
     "kernel_gallery",
     "kernel_response",
@@ -155,6 +163,7 @@ __all__ = [
     "path_to",
     "pixel_gradient",
     "pixel_mixing",
+    "preparation_steps",
     "probabilities",
     "receptive_growth",
     "receptive_ladder",

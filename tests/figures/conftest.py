@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from cnnviz import channels, figures, kernels, ops
+from cnnviz.mistakes import Mistake
+from cnnviz.preparation import prepare_in_steps
 
+DRAWING = np.zeros((60, 90), np.uint8)
+DRAWING[10:50, 30:36] = 255
 RNG = np.random.default_rng(7)
 IMAGE = np.clip(RNG.normal(0.3, 0.4, (28, 28)), 0, 1).astype(np.float32)
 SIGNED = RNG.standard_normal((12, 12, 16)).astype(np.float32)
@@ -94,6 +98,11 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "feature_maps": call(figures.feature_maps, POSITIVE, selected=3, cell=(2, 5), title="conv2d"),
         "feature_maps, signed": call(figures.feature_maps, SIGNED),
         "frequency_map": call(figures.frequency_map, SOBEL),
+        "hard_cases": call(
+            figures.hard_cases,
+            [Mistake(k, k % 10, ((3, 0.999), (k % 3, 1e-3))) for k in range(23)],
+            (255 * np.stack([IMAGE] * 23)).astype(np.uint8),
+        ),
         "image_of": call(figures.image_of, IMAGE, box=((1, 4), (2, 8))),
         "kernel_gallery": call(
             figures.kernel_gallery,
@@ -137,6 +146,11 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "pixel_gradient alone": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE),
         "pixel_mixing": call(figures.pixel_mixing, SIGNED[2, 3], MATRIX, BIAS, selected=4),
         "probabilities": call(figures.probabilities, np.full(10, 0.1), label=3),
+        "preparation_steps": call(figures.preparation_steps, prepare_in_steps(DRAWING)),
+        "preparation_steps of a photograph": call(
+            figures.preparation_steps,
+            prepare_in_steps(np.dstack([1 - DRAWING / 255, np.full((60, 90, 2), 0.9)])),
+        ),
         "receptive_growth": call(
             figures.receptive_growth, ["conv2d", "max_pooling2d_1"], [3, 40], effective=[2, 11.5], image=28
         ),

@@ -122,7 +122,15 @@ def test_a_theme_changes_colours_only(draw, picture):
 
 def test_every_public_figure_is_among_these():
     functions = {name for name in figures.__all__ if callable(getattr(figures, name)) and name.islower()}
-    helpers = {"layers_of", "palette", "path_to", "rungs_to", "strongest", "strongest_channel"}
+    helpers = {
+        "case_in_words",
+        "layers_of",
+        "palette",
+        "path_to",
+        "rungs_to",
+        "strongest",
+        "strongest_channel",
+    }
     assert functions - helpers == {name.split(",")[0].split(" ")[0] for name in CALLS}
 
 

@@ -1,0 +1,204 @@
+"""Digits as such: how a picture is prepared to be one, and those that a network gets wrong.
+
+What is drawn is computed elsewhere (`cnnviz.preparation`, `cnnviz.mistakes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.mistakes import Mistake
+from cnnviz.preparation import BOX, SIDE, Preparation
+
+_LARGEST = 200
+"""Pixels a side of the given image that are kept for drawing it."""
+
+
+def preparation_steps(
+    steps: Preparation,
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """How a picture became a digit: as given, its ink, the ink in 20x20, and that in 28x28.
+
+    Parameters
+    ----------
+    steps
+        From `cnnviz.preparation.prepare_in_steps`.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "images", four of them, and "box", the outline of the ink.
+
+    Examples
+    --------
+    >>> from cnnviz.preparation import prepare_in_steps
+    >>> paper = np.zeros((60, 40)); paper[10:50, 18:24] = 1
+    >>> len(preparation_steps(prepare_in_steps(paper))["images"])
+    4
+    """
+    across = 4 if width >= 560 else 2
+    gap = 24.0 if across == 4 else 20.0
+    tile = min((width - 1 - (across - 1) * gap) / across, 190.0)
+    step = tile + 74
+    canvas = Canvas(width, step * (4 // across), ax, theme)
+    fitted = np.zeros((BOX, BOX))
+    rows, cols = steps.scaled.shape
+    down, aside = (BOX - rows) // 2, (BOX - cols) // 2
+    fitted[down : down + rows, aside : aside + cols] = steps.scaled
+    given = steps.given if steps.given.ndim == 3 else np.repeat(steps.given[:, :, None], 3, axis=2)
+    (top, bottom), (left, right) = steps.box
+    centre = "row {:.1f}, column {:.1f}".format(*steps.centre)
+    before, after = (f"{stroke:.1f}" for stroke in steps.stroke)
+    height, wide = steps.given.shape[:2]
+    words = [
+        ("1  As given", f"{height} × {wide} pixels", ""),
+        (
+            "2  Its ink",
+            "darker than its paper" if steps.inverted else "lighter than its paper",
+            f"outlined: {bottom - top + 1} × {right - left + 1}",
+        ),
+        (
+            "3  In 20 × 20",
+            f"{rows} × {cols} pixels",
+            f"strokes {after} wide" if before == after else f"strokes {before}, now {after} wide",
+        ),
+        ("4  In 28 × 28", "centre of mass:", centre),
+    ]
+    images, places = [], []
+    for k, (array, lines) in enumerate(
+        zip((_smaller(given), _smaller(steps.ink), fitted, steps.digit / 255), words, strict=True)
+    ):
+        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * step + 20
+        canvas.text(x, y - 7, lines[0], weight="bold")
+        unit = tile / max(array.shape[:2])
+        tall, broad = (side * unit for side in array.shape[:2])
+        at = x + (tile - broad) / 2, y + (tile - tall) / 2
+        images.append(canvas.image(array, *at, broad, tall, scale=INK))
+        places.append((*at, broad))
+        for line, text in enumerate(lines[1:]):
+            canvas.text(x, y + tile + 18 + 16 * line, text, size=SMALL, colour="muted")
+    x, y, broad = places[1]
+    unit = broad / steps.ink.shape[1]
+    box = canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1)
+    x, y, broad = places[3]
+    unit = broad / SIDE
+    canvas.cell(x, y, unit, *steps.corner, rows, cols, colour="muted", thickness=1.0, dashes=(0, (3, 3)))
+    row, col = (place + 0.5 for place in steps.centre)
+    for radius, colour in ((6.5, "background"), (5.0, "accent")):
+        canvas.dot(x + col * unit, y + row * unit, radius, colour, filled=False)
+    alt = (
+        f"Four steps. The picture as given, {height} by {wide} pixels. Its ink, "
+        f"{'darker' if steps.inverted else 'lighter'} than its background, in rows {top} to {bottom} and "
+        f"columns {left} to {right}. The ink fitted into 20 by 20 pixels, {rows} by {cols}, its strokes "
+        f"{number(steps.stroke[1], 2)} pixels wide. It in 28 by 28 pixels, its centre of mass at "
+        f"{centre}."
+    )
+    if steps.as_it_was:
+        alt += " It was an MNIST digit already and was not scaled."
+    return canvas.picture(alt, images=images, box=box)
+
+
+def hard_cases(
+    found: Sequence[Mistake],
+    images: Any,
+    *,
+    columns: int | None = None,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The images that a network gets wrong, each with its label and the two likeliest classes.
+
+    Parameters
+    ----------
+    found
+        From `cnnviz.mistakes.mistakes`.
+    images
+        (N, H, W): all that were looked at; `found` says which of them.
+    columns
+        Tiles in a row; None is as many as are about 60 pixels wide.
+    width, ax, theme
+        As in `preparation_steps`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "images" and "tiles", where each tile with its words is: (x, y, width, height)
+        as shares of the picture's width and height.
+
+    Raises
+    ------
+    ValueError
+        if there is no mistake to draw.
+
+    Examples
+    --------
+    >>> from cnnviz.mistakes import Mistake
+    >>> found = [Mistake(2, 4, ((9, 0.75), (4, 0.25)))]
+    >>> hard_cases(found, np.zeros((3, 28, 28), "uint8")).alt
+    'One image that the network gets wrong. Image 2 is a 4: 9 with 75 %, 4 with 25 %.'
+    """
+    if not found:
+        raise ValueError("found must hold at least one mistake")
+    images = np.asarray(images)
+    gap = 12.0 if width >= 600 else 10.0
+    columns = columns or max(1, int((width + gap) // (60 + gap)))
+    tile = min((width - 1 - (columns - 1) * gap) / columns, 84.0)
+    step = tile + 62
+    canvas = Canvas(width, -(-len(found) // columns) * step, ax, theme)
+    scale = Scale("ink", 255.0) if images.dtype.kind in "iu" else INK
+    drawn, tiles = [], []
+    for k, mistake in enumerate(found):
+        x, y = 0.5 + (k % columns) * (tile + gap), (k // columns) * step + 1
+        image = images[mistake.index]
+        drawn.append(canvas.image(image, x, y, tile, tile, scale=scale))
+        canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
+        for line, (name, share) in enumerate(mistake.ranked[:2]):
+            says = f"{name}  {_whole_percent(share)}"
+            weight = "bold" if line == 0 else "normal"
+            canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
+        tiles.append((x / canvas.width, y / canvas.height, tile / canvas.width, (tile + 50) / canvas.height))
+    count = "One image" if len(found) == 1 else f"{len(found)} images"
+    alt = f"{count} that the network gets wrong. " + " ".join(case_in_words(mistake) for mistake in found)
+    return canvas.picture(alt, images=drawn, tiles=tiles)
+
+
+def case_in_words(mistake: Mistake) -> str:
+    """A mistake as a sentence.
+
+    >>> case_in_words(Mistake(8, 5, ((6, 0.999), (5, 0.001))))
+    'Image 8 is a 5: 6 with > 99 %, 5 with < 1 %.'
+    """
+    says = ", ".join(f"{name} with {_whole_percent(share)}" for name, share in mistake.ranked)
+    return f"Image {mistake.index} is a {mistake.label}: {says}."
+
+
+def _whole_percent(share: float) -> str:
+    """A share in whole percents that never rounds to certainty."""
+    if 0 < share < 0.005:
+        return "< 1 %"
+    if 0.995 <= share < 1:
+        return "> 99 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def _smaller(image: np.ndarray) -> np.ndarray:
+    """An image of at most `_LARGEST` pixels a side, by the means of blocks."""
+    step = -(-max(image.shape[:2]) // _LARGEST)
+    down, across = (min(step, side) for side in image.shape[:2])
+    rows, cols = image.shape[0] // down, image.shape[1] // across
+    blocks = image[: rows * down, : cols * across].reshape(rows, down, cols, across, *image.shape[2:])
+    return blocks.mean(axis=(1, 3))
