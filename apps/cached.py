@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,17 @@ import streamlit as st
 
 import cnnviz
 from cnnviz import figures, kernels
+from cnnviz.activation_exchange import exchange, hidden_activations
+from cnnviz.affine_collapse import AffineMap, collapse
+from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
 from cnnviz.epoch_predictions import read_predictions
+from cnnviz.evaluation import Evaluation, evaluate
 from cnnviz.liveview import Scene, build_scene
 from cnnviz.mistakes import Mistake, mistakes
 from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
+from cnnviz.sparsity import Sparsity, sparsity_over
 from cnnviz.training_history import TrainingHistory, read_history
 from cnnviz.verification import Verification, read_record
 
@@ -139,6 +145,85 @@ def verification(model: str) -> Verification | None:
     if record is None or source is None:
         return None
     return record if record.sha256 == hashlib.sha256(source.read_bytes()).hexdigest() else None
+
+
+@st.cache_resource(show_spinner=False)
+def _long_answers() -> dict[Any, Any]:
+    return {}
+
+
+def with_progress(key: tuple, words: str, compute: Callable[[Callable[[int, int], None]], Any]) -> Any:
+    """What compute(progress) returns, worked out once for a key; what takes long shows how far it is.
+
+    `compute` calls progress(done, of all); the key holds all that the answer depends on.
+    """
+    answers = _long_answers()
+    if key not in answers:
+        place, began = st.empty(), time.monotonic()
+
+        def progress(done: int, of_all: int) -> None:
+            if time.monotonic() - began > 0.3:
+                place.progress(min(done / of_all, 1.0), words)
+
+        answers[key] = compute(progress)
+        place.empty()
+    return answers[key]
+
+
+def first_digits(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first test images and their labels: what is measured without a button."""
+    images, labels = test_digits()
+    return images[:count], labels[:count]
+
+
+def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int) -> Evaluation:
+    """A model's accuracy on the first test digits with a function in place of some layers' own."""
+    net = exchange(network(model), function, layers)
+    return with_progress(
+        ("accuracy", model, function, layers, count),
+        f"Classifying {count:,} digits with {function}",
+        lambda progress: evaluate(net, *first_digits(count), progress=progress, batch_size=250),
+    )
+
+
+def sparsity(model: str, count: int) -> dict[str, Sparsity]:
+    """Zeros and silent channels of a model's activations over the first test digits."""
+    net = network(model)
+    return with_progress(
+        ("sparsity", model, count),
+        f"Counting zeros over {count:,} digits",
+        lambda progress: sparsity_over(
+            net, first_digits(count)[0], hidden_activations(net), progress=progress
+        ),
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def affine(model: str, count: int) -> tuple[AffineMap, float, float]:
+    """A model as one affine map; its difference from the layers on the first test digits; its accuracy."""
+    found = collapse(network(model))
+    return found, found.largest_difference(first_digits(count)[0]), found.accuracy(*test_digits())
+
+
+def normalization(model: str, layer: str, count: int) -> Normalization:
+    """A batch normalisation's statistics over the first test digits."""
+    return with_progress(
+        ("normalization", model, layer, count),
+        f"Measuring {layer} over {count:,} digits",
+        lambda progress: normalization_over(network(model), layer, first_digits(count)[0], progress=progress),
+    )
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def batch_with(digit: Digit, count: int) -> np.ndarray:
+    """A batch of test digits, a chosen one in front."""
+    return np.concatenate([digit.image[np.newaxis], test_digits()[0][: count - 1]])
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def forms(model: str, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
+    """A digit under both forms of a batch normalisation, in batches of several sizes."""
+    return compare_forms(network(model), layer, batch_with(digit, max(sizes)), sizes)
 
 
 def picture(figure: str, **arguments: Any) -> tuple[str, str]:
