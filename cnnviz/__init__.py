@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnviz import ops
+    from cnnviz import animate, ops
     from cnnviz.digit_text import digit_from_text
     from cnnviz.keras_file import ModelFileError, load_model
     from cnnviz.liveview import view
@@ -35,7 +35,7 @@ _MODULE_OF = {
     "verify": "verification",
     "view": "liveview",
 }
-_MODULES = ("channels", "figures", "kernels", "ops")
+_MODULES = ("animate", "channels", "figures", "kernels", "ops")
 
 __all__ = [
     "Layer",
@@ -43,6 +43,7 @@ __all__ = [
     "Network",
     "Receipt",
     "Run",
+    "animate",
     "channels",
     "digit_from_text",
     "effective_receptive_field",

@@ -1,0 +1,368 @@
+"""The frames of an animation, drawn with Pillow: grids, the window on them, the arithmetic below.
+
+What does not move is drawn once; each frame is a copy of it with the window on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from cnnviz.animate.panels import Cell, Panel, Panels
+from cnnviz.animate.walk import Step
+from cnnviz.animate.words import arithmetic, heading
+from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, number
+
+WIDTH, HEIGHT = 760.0, 660.0
+"""The most pixels that the grids take up."""
+LARGEST, LINED, SMALLEST = 44, 14, 6
+"""Sizes of cells, in pixels: the largest, those with lines between them, the smallest."""
+SMALLEST_TYPE = 8.0
+MARGIN, GAP, HEAD = 24.0, 46.0, 26.0
+LINE = 22.0
+MOST_LINES = 5
+
+
+@lru_cache(maxsize=64)
+def _font(size: int, bold: bool = False) -> Any:
+    """matplotlib's own letters, which are always there."""
+    import matplotlib as mpl
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(Path(mpl.get_data_path()) / "fonts" / "ttf" / name), size)
+
+
+@lru_cache(maxsize=8192)
+def _width(words: str, size: int, bold: bool = False) -> float:
+    return float(_font(size, bold).getlength(words))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a panel's padded grid begins, and how large its cells are, in pixels."""
+
+    x: float
+    y: float
+    cell: float
+
+
+class Painter:
+    """Draws the frames of an animation at `scale` dots a pixel.
+
+    Raises
+    ------
+    ValueError
+        If cells would be too small to be seen, or names too small to be read.
+    """
+
+    def __init__(self, panels: Panels, scale: float) -> None:
+        self.panels, self.walk, self.theme, self.dots = panels, panels.walk, panels.theme, scale
+        self._arrange()
+        self.lines = max(len(self._wrap(step)) for step in self.walk.steps)
+        self.size = (round(self.width * scale), round((self.below + LINE * self.lines + 30) * scale))
+        texts = [cell.text for step in self.walk.steps for _, _, cell in panels.written(step)]
+        self.output_type = self._type(texts, self.outputs[0].cell)
+        inside = [cell.text for panel in panels.inputs for row in panel.cells for cell in row]
+        self.input_type = self._type(inside, self.inputs[0].cell)
+        weights = [c.text for each in panels.kernels for panel in each for row in panel.cells for c in row]
+        self.kernel_type = self._type(weights, self.kernel_cell) if weights else 0.0
+        if self.walk.symbolic and not (self.input_type and self.output_type):
+            raise ValueError(f"cells of x={self.walk.x.shape} are too small for names; take a smaller x")
+
+    # Where things are --------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        """Sizes and places of all panels."""
+        panels = self.panels
+        (in_rows, in_cols), (out_rows, out_cols) = panels.inputs[0].padded, panels.outputs[0].padded
+        kh, kw = panels.kernels[0][0].shape if panels.kernels else (0, 0)
+        kernel_cell = min(36.0, 200 / kw, 400 / len(panels.inputs) / kh) if kw else 0.0
+        gaps = GAP * (2 if kw else 1)
+        wide = (WIDTH - gaps - kw * kernel_cell) / (in_cols + out_cols)
+        tall = min(
+            (HEIGHT / len(stack) - HEAD - 24) / rows
+            for stack, rows in ((panels.inputs, in_rows), (panels.outputs, out_rows))
+        )
+        cell = float(int(min(LARGEST, wide, tall)))
+        if cell < SMALLEST:
+            raise ValueError(
+                f"the cells would be smaller than {SMALLEST} pixels: x={self.walk.x.shape} gives "
+                f"{self.walk.output.shape}, with {len(panels.inputs)} channels of {in_rows} × {in_cols} "
+                "cells, padding included; take a smaller x or fewer channels"
+            )
+        self.kernel_cell = max(cell, float(int(kernel_cell))) if kw else 0.0
+        in_height = max(in_rows * cell, kh * self.kernel_cell) + HEAD + 24
+        out_height = out_rows * cell + HEAD + 24
+        whole = max(len(panels.inputs) * in_height, len(panels.outputs) * out_height)
+        top = 76.0
+        x = MARGIN
+
+        def stack(count: int, height: float, rows: int, size: float) -> list[Place]:
+            start = top + (whole - count * height) / 2
+            middle = (height - HEAD - 24 - rows * size) / 2
+            return [Place(x, start + k * height + HEAD + middle, size) for k in range(count)]
+
+        self.inputs = stack(len(panels.inputs), in_height, in_rows, cell)
+        self.signs = []
+        x += in_cols * cell
+        self.kernels: list[Place] = []
+        middle = top + whole / 2
+        if kw:
+            self.signs.append((x + GAP / 2, middle, "×" if self.walk.backwards else "∗"))
+            x += GAP
+            self.kernels = stack(len(panels.inputs), in_height, kh, self.kernel_cell)
+            x += kw * self.kernel_cell
+        self.signs.append((x + GAP / 2, middle, "→"))
+        x += GAP
+        self.outputs = stack(len(panels.outputs), out_height, out_rows, cell)
+        x += out_cols * cell
+        self.width = max(x + MARGIN, 480.0)
+        self.below = top + whole + 18
+
+    def _wrap(self, step: Step) -> list[tuple[str, bool]]:
+        """A step's arithmetic in lines, each with whether the result is at its end."""
+        parts, result = arithmetic(self.walk, step)
+        limit = (self.width - 2 * MARGIN) * 0.99
+        lines, line = [], ""
+        for part in parts:
+            longer = f"{line} {part}".strip()
+            if line and _width(longer, 14) > limit:
+                lines.append(line)
+                line = part
+            else:
+                line = longer
+        if _width(f"{line} {result}", 14, True) > limit:
+            lines.append(line)
+            line = ""
+        lines.append(line)
+        if len(lines) > MOST_LINES:
+            lines = [*lines[: MOST_LINES - 2], "…", lines[-1]]
+        return [(words, place == len(lines) - 1) for place, words in enumerate(lines)]
+
+    def _type(self, texts: Sequence[str], cell: float) -> float:
+        """The size of the numbers in cells; 0 where they could not be read."""
+        longest = max((_width(text, 13) for text in set(texts)), default=0.0) or 1.0
+        size = min(13.0, cell * 0.55, 13 * (cell - 4) / longest)
+        return size if size >= SMALLEST_TYPE else 0.0
+
+    # Painting ----------------------------------------------------------------------------------
+
+    def frames(self) -> Iterator[Image.Image]:
+        """All frames, in order."""
+        base = self._base()
+        target = -1
+        for place, step in enumerate(self.walk.steps):
+            if step.target != target or self.walk.backwards:
+                self._kernels(base, step)
+                target = step.target
+            for row, col, cell in self.panels.written(step):
+                self._cell(
+                    ImageDraw.Draw(base),
+                    self.outputs[step.target],
+                    self._out(row, col),
+                    cell,
+                    self.output_type,
+                )
+            yield self._frame(base.copy(), step, place)
+
+    def samples(self) -> list[Image.Image]:
+        """Frames that have all colours among them."""
+        base = self._base()
+        self._kernels(base, self.walk.steps[0])
+        pen = ImageDraw.Draw(base)
+        for step in self.walk.steps:
+            for row, col, cell in self.panels.written(step):
+                self._cell(pen, self.outputs[step.target], self._out(row, col), cell, self.output_type)
+        last = self._frame(base.copy(), self.walk.steps[-1], len(self.walk.steps) - 1)
+        return [last, self._frame(self._base(), self.walk.steps[0], 0)]
+
+    def _base(self) -> Image.Image:
+        """Heading, inputs, and outputs that are still blank."""
+        image = Image.new("RGB", self.size, self.theme.background)
+        pen = ImageDraw.Draw(image)
+        self._text(pen, MARGIN, 32, self.walk.operation, TITLE + 2, self.theme.ink, bold=True)
+        self._text(pen, MARGIN, 54, heading(self.walk), LABEL, self.theme.muted)
+        for x, y, sign in self.signs:
+            self._text(pen, x, y + 8, sign, 22, self.theme.muted, anchor="ms")
+        for panel, place in zip(self.panels.inputs, self.inputs, strict=True):
+            self._panel(pen, panel, place, self.input_type, self.panels.input_scale)
+        for panel, place in zip(self.panels.outputs, self.outputs, strict=True):
+            self._panel(pen, panel, place, self.output_type, self.panels.output_scale)
+        return image
+
+    def _kernels(self, image: Image.Image, step: Step) -> None:
+        """The kernel's slices beside the channels that this step reads, and nothing beside the others."""
+        if not self.kernels:
+            return
+        pen = ImageDraw.Draw(image)
+        kh, kw = self.panels.kernels[0][0].shape
+        for channel, place in enumerate(self.kernels):
+            wide, tall = kw * place.cell, kh * place.cell
+            self._box(pen, (place.x - 8, place.y - 20, wide + 16, tall + 44), fill=self.theme.background)
+            if channel in step.sources:
+                source = channel if self.walk.backwards else step.sources.index(channel)
+                panel = self.panels.kernels[step.target][source]
+                self._panel(pen, panel, place, self.kernel_type, self.panels.kernel_scale)
+
+    def _panel(self, pen: Any, panel: Panel, place: Place, size: float, scale: Scale) -> None:
+        rows, cols = panel.padded
+        self._text(pen, place.x, place.y - 8, panel.title, SMALL + 1, self.theme.ink)
+        if panel.padded != panel.shape:
+            self._box(
+                pen,
+                (place.x, place.y, cols * place.cell, rows * place.cell),
+                fill=self.theme.panel,
+                dashed=True,
+            )
+        inside = {
+            (row + panel.before[0], col + panel.before[1]): cell
+            for row, line in enumerate(panel.cells)
+            for col, cell in enumerate(line)
+        }
+        for row in range(rows):
+            for col in range(cols):
+                if (row, col) in inside:
+                    self._cell(pen, place, (row, col), inside[row, col], size)
+                elif panel.around and place.cell >= 18:
+                    self._cell_text(
+                        pen, place, (row, col), panel.around, min(11, place.cell * 0.5), self.theme.muted
+                    )
+        (top, left), (height, width) = panel.before, panel.shape
+        corner = place.x + left * place.cell, place.y + top * place.cell
+        self._box(pen, (*corner, width * place.cell, height * place.cell), line=self.theme.line)
+        if not size and not self.walk.symbolic:
+            self._legend(pen, scale, place.x, place.y + rows * place.cell + 5, min(cols * place.cell, 110))
+
+    def _legend(self, pen: Any, scale: Scale, x: float, y: float, width: float) -> None:
+        colours = scale.colormap(self.theme.name)
+        steps = 24
+        for k in range(steps):
+            red, green, blue, _ = colours(k / (steps - 1), bytes=True)
+            fill = f"#{red:02x}{green:02x}{blue:02x}"
+            self._box(pen, (x + k * width / steps, y, width / steps + 0.5, 5), fill=fill)
+        self._text(pen, x, y + 16, number(scale.low), 9, self.theme.muted)
+        self._text(pen, x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")
+
+    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: Cell, size: float) -> None:
+        x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
+        line = self.theme.line if place.cell >= LINED else None
+        self._box(pen, (x, y, place.cell, place.cell), fill=cell.fill or self.theme.background, line=line)
+        if size and cell.text:
+            self._cell_text(pen, place, at, cell.text, size, cell.ink)
+
+    def _cell_text(
+        self, pen: Any, place: Place, at: tuple[int, int], words: str, size: float, ink: str
+    ) -> None:
+        x, y = place.x + (at[1] + 0.5) * place.cell, place.y + (at[0] + 0.5) * place.cell
+        self._text(pen, x, y + 0.36 * size, words, size, ink, anchor="ms")
+
+    def _frame(self, image: Image.Image, step: Step, count: int) -> Image.Image:
+        """The window, the cell on the other side, the arithmetic."""
+        pen = ImageDraw.Draw(image)
+        backwards = self.walk.backwards
+        large = [self.outputs[step.target]] if backwards else [self.inputs[c] for c in step.sources]
+        small = self.inputs[step.sources[0]] if backwards else self.outputs[step.target]
+        rows, cols = self.walk.geometry
+        for place in large:
+            cells = [(r + rows.before, c + cols.before) for r, c in step.cells]
+            self._window(pen, place, cells, max(rows.dilation, cols.dilation) > 1)
+            if step.winner is not None:
+                self._winner(pen, place, (step.winner[0] + rows.before, step.winner[1] + cols.before))
+        self._outline(pen, small, (step.row, step.col, 1, 1), 3)
+        y = self.below + 14
+        for words, last in self._wrap(step):
+            self._text(pen, MARGIN, y, words, 14, self.theme.ink)
+            if last:
+                end = MARGIN + (_width(words + " ", 14) if words else 0)
+                _, result = arithmetic(self.walk, step)
+                self._text(pen, end, y, result, 14, self.theme.accent, bold=True)
+            y += LINE
+        said = f"step {count + 1} of {len(self.walk.steps)}"
+        self._text(pen, self.width - MARGIN, 32, said, LABEL, self.theme.muted, anchor="rs")
+        return image
+
+    def _window(self, pen: Any, place: Place, cells: Sequence[tuple[int, int]], spread: bool) -> None:
+        (top, left), (bottom, right) = cells[0], cells[-1]
+        if spread:
+            self._outline(pen, place, (top, left, bottom - top + 1, right - left + 1), 1)
+            for row, col in cells:
+                self._outline(pen, place, (row, col, 1, 1), 2)
+        else:
+            self._outline(pen, place, (top, left, bottom - top + 1, right - left + 1), 3)
+
+    def _outline(self, pen: Any, place: Place, box: tuple[int, int, int, int], thickness: float) -> None:
+        """Outline cells, between two hairs of the paper's colour that part it from any data."""
+        row, col, rows, cols = box
+        x, y = place.x + col * place.cell, place.y + row * place.cell
+        wide, tall = cols * place.cell, rows * place.cell
+        half = thickness / 2
+        if thickness > 1:
+            grown = (x - half - 1, y - half - 1, wide + thickness + 2, tall + thickness + 2)
+            self._box(pen, grown, line=self.theme.background, thickness=thickness + 2)
+        self._box(
+            pen,
+            (x - half, y - half, wide + thickness, tall + thickness),
+            line=self.theme.accent,
+            thickness=thickness,
+        )
+
+    def _winner(self, pen: Any, place: Place, at: tuple[int, int]) -> None:
+        """A corner turned down, and an outline."""
+        x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
+        side = max(place.cell * 0.34, 4)
+        points = [(x, y), (x + side, y), (x, y + side)]
+        pen.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=self.theme.accent)
+        self._outline(pen, place, (*at, 1, 1), 2)
+
+    def _out(self, row: int, col: int) -> tuple[int, int]:
+        """An output's cell in its padded panel."""
+        before = self.panels.outputs[0].before
+        return row + before[0], col + before[1]
+
+    def _box(
+        self,
+        pen: Any,
+        box: tuple[float, float, float, float],
+        *,
+        fill: str | None = None,
+        line: str | None = None,
+        thickness: float = 1.0,
+        dashed: bool = False,
+    ) -> None:
+        x, y, wide, tall = (value * self.dots for value in box)
+        corners = (round(x), round(y), round(x + wide), round(y + tall))
+        pen.rectangle(
+            corners, fill=fill, outline=line, width=max(1, round(thickness * self.dots * 0.75)) if line else 1
+        )
+        if dashed:
+            self._dashes(pen, corners)
+
+    def _dashes(self, pen: Any, corners: tuple[int, int, int, int]) -> None:
+        left, top, right, bottom = corners
+        dash = round(4 * self.dots)
+        for start in range(left, right, 2 * dash):
+            for y in (top, bottom):
+                pen.line((start, y, min(start + dash, right), y), fill=self.theme.muted)
+        for start in range(top, bottom, 2 * dash):
+            for x in (left, right):
+                pen.line((x, start, x, min(start + dash, bottom)), fill=self.theme.muted)
+
+    def _text(
+        self,
+        pen: Any,
+        x: float,
+        y: float,
+        words: str,
+        size: float,
+        ink: str,
+        *,
+        bold: bool = False,
+        anchor: str = "ls",
+    ) -> None:
+        font = _font(round(size * self.dots), bold)
+        pen.text((x * self.dots, y * self.dots), words, fill=ink, font=font, anchor=anchor)

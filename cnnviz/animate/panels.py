@@ -1,0 +1,167 @@
+"""The grids of an animation: what each cell says, and its colours.
+
+One scale for all input maps, one for all kernels, one for all outputs; pooling, which only moves or
+averages its inputs, has one for both sides. Where the grids stand is up to who draws them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cnnviz.animate.walk import Step, Walk
+from cnnviz.animate.words import input_text, output_text, weight_text
+from cnnviz.figures.style import INK, Scale, Theme
+from cnnviz.ops.geometry import Pair
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell's text, its colour, and the text's colour; "" leaves it blank."""
+
+    text: str = ""
+    fill: str = ""
+    ink: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A grid of cells with a title; `before` and `after` are rows and columns of padding around it."""
+
+    title: str
+    cells: tuple[tuple[Cell, ...], ...]
+    before: Pair = (0, 0)
+    after: Pair = (0, 0)
+    around: str = ""
+
+    @property
+    def shape(self) -> Pair:
+        return len(self.cells), len(self.cells[0])
+
+    @property
+    def padded(self) -> Pair:
+        """Rows and columns with what is around them."""
+        rows, cols = self.shape
+        return self.before[0] + rows + self.after[0], self.before[1] + cols + self.after[1]
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The grids of a walk in a theme."""
+
+    walk: Walk
+    theme: Theme
+    pixels: bool = False
+
+    @cached_property
+    def input_scale(self) -> Scale:
+        return (
+            INK if self.pixels and 0 <= self.walk.x.min() <= self.walk.x.max() <= 1 else Scale.of(self.walk.x)
+        )
+
+    @cached_property
+    def kernel_scale(self) -> Scale:
+        return Scale.of(*self.walk.weights, signed=True)
+
+    @cached_property
+    def output_scale(self) -> Scale:
+        if self.walk.pooling:
+            return self.input_scale
+        written = [value for step in self.walk.steps for _, _, value in step.written]
+        return Scale.of(self.walk.output, written, signed=True)
+
+    @cached_property
+    def inputs(self) -> tuple[Panel, ...]:
+        """One for each input channel."""
+        walk = self.walk
+        height, width, channels = walk.x.shape
+        before, after, around = ((0, 0), (0, 0), "") if walk.backwards else self._around()
+        size = f"{height} × {width}"
+        panels = []
+        for channel in range(channels):
+            cells = tuple(
+                tuple(
+                    self._cell(
+                        input_text(walk, (row, col), channel, 2),
+                        float(walk.x[row, col, channel]),
+                        self.input_scale,
+                    )
+                    for col in range(width)
+                )
+                for row in range(height)
+            )
+            title = f"Input {size}" if channels == 1 else f"Input, channel {channel}"
+            panels.append(Panel(title, cells, before, after, around))
+        return tuple(panels)
+
+    @cached_property
+    def kernels(self) -> tuple[tuple[Panel, ...], ...]:
+        """For each output channel, one for each of the input channels that it reads."""
+        found = []
+        for target, weights in enumerate(self.walk.weights):
+            kh, kw, depth = weights.shape
+            panels = []
+            for source in range(depth):
+                cells = tuple(
+                    tuple(
+                        self._cell(
+                            weight_text(self.walk, target, (u, v), source, 2),
+                            float(weights[u, v, source]),
+                            self.kernel_scale,
+                        )
+                        for v in range(kw)
+                    )
+                    for u in range(kh)
+                )
+                panels.append(Panel(f"Kernel {kh} × {kw}", cells))
+            found.append(tuple(panels))
+        return tuple(found)
+
+    @cached_property
+    def outputs(self) -> tuple[Panel, ...]:
+        """One for each output channel, still blank."""
+        height, width, channels = self.walk.output.shape
+        before, after, around = self._around() if self.walk.backwards else ((0, 0), (0, 0), "")
+        size = f"{height} × {width}"
+        blank = tuple(tuple(Cell() for _ in range(width)) for _ in range(height))
+        return tuple(
+            Panel(
+                f"Output {size}" if channels == 1 else f"Output, channel {channel}",
+                blank,
+                before,
+                after,
+                around,
+            )
+            for channel in range(channels)
+        )
+
+    def written(self, step: Step) -> list[tuple[int, int, Cell]]:
+        """The cells of the output's panel `step.target` that a step fills, as they are after it."""
+        return [
+            (row, col, self._cell(output_text(self.walk, row, col, value, 2), value, self.output_scale))
+            for row, col, value in step.written
+        ]
+
+    def _around(self) -> tuple[Pair, Pair, str]:
+        """The rows and columns around the large side, and what stands in them."""
+        rows, cols = self.walk.geometry
+        around = {"max_pool2d": "−∞", "avg_pool2d": "", "conv2d_transpose": ""}.get(self.walk.operation, "0")
+        # Of what is padded, windows may leave the last cells unread, and of what is cut there may be more.
+        return (rows.before, cols.before), (rows.after, cols.after), around
+
+    def _cell(self, text: str, value: float, scale: Scale) -> Cell:
+        if self.walk.symbolic:
+            return Cell(text, self.theme.panel, self.theme.ink)
+        fill, ink = self._colours(value, scale)
+        return Cell(text, fill, ink)
+
+    def _colours(self, value: float, scale: Scale) -> tuple[str, str]:
+        share = (value - scale.low) / (scale.limit - scale.low)
+        red, green, blue, _ = scale.colormap(self.theme.name)(float(np.clip(share, 0, 1)), bytes=True)
+        fill = f"#{red:02x}{green:02x}{blue:02x}"
+        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
+        lightness = self.theme.low + min(abs(value) / scale.limit, 1.0) * (end - self.theme.low)
+        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
+        return fill, "#000000" if lightness > 49.4 else "#ffffff"
