@@ -9,6 +9,7 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +17,21 @@ import numpy as np
 import streamlit as st
 
 import cnnviz
-from cnnviz import figures, kernels
+from cnnviz import figures, kernels, ops
 from cnnviz.activation_exchange import exchange, hidden_activations
 from cnnviz.affine_collapse import AffineMap, collapse
 from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
-from cnnviz.epoch_predictions import read_predictions
+from cnnviz.epoch_predictions import EpochPredictions, read_predictions
 from cnnviz.evaluation import Evaluation, evaluate
+from cnnviz.images import read_image
 from cnnviz.liveview import Scene, build_scene
-from cnnviz.mistakes import Mistake, mistakes
+from cnnviz.mistakes import SURE, Mistake, mistakes
+from cnnviz.preparation import Preparation, prepare_in_steps
 from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
 from cnnviz.sparsity import Sparsity, sparsity_over
-from cnnviz.training_history import TrainingHistory, read_history
+from cnnviz.training_history import TrainingHistory, read_history, read_selection
 from cnnviz.verification import Verification, read_record
 
 if TYPE_CHECKING:
@@ -93,6 +96,19 @@ def scene(model: str) -> Scene:
     return build_scene(network(model).run(test_digits()[0][0]))
 
 
+@st.cache_resource(show_spinner=False)
+def pad(model: str) -> bytes:
+    """The same for the pad, which runs the network in the browser."""
+    known = scene(model)
+    return bytes(replace(known, header={**known.header, "host": {"sure": SURE}}))
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def preparation(digit: Digit) -> Preparation:
+    """The steps of preparing a digit that is one already."""
+    return prepare_in_steps(digit.image)
+
+
 @st.cache_resource(show_spinner=False, max_entries=64)
 def path_to(model: str, digit: Digit, layer: str, row: int, col: int) -> list[figures.Seen]:
     return figures.path_to(run(model, digit), layer, row, col)
@@ -119,19 +135,33 @@ def stack(text: str, size: int) -> ReceptiveFields:
     return cnnviz.receptive_field(stack_specs(text), size)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def nearest_named(model: str, layer: str, channel: int) -> list[kernels.Match | None]:
-    """For each of a layer's kernels the named one that its slice of one input channel is nearest to."""
-    weights = network(model)[layer].weights["kernel"][:, :, channel]
-    return [
-        kernels.nearest_named(weights[:, :, k]) if weights[:, :, k].any() else None
-        for k in range(weights.shape[2])
-    ]
+@st.cache_data(show_spinner=False, max_entries=16)
+def grey_picture(content: bytes) -> np.ndarray:
+    """An uploaded picture's brightness, small enough to be drawn; ImageError if it cannot be read."""
+    return kernels.grey(read_image(content))
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def gallery_responses(image: np.ndarray, size: int) -> list[np.ndarray]:
+    """What every named kernel of a size makes of an image."""
+    return [ops.conv2d(image, entry.kernel[:, :, None, None]) for entry in kernels.gallery(size)]
 
 
 @st.cache_resource(show_spinner=False)
 def training(model: str) -> TrainingHistory | None:
     return read_history(model)
+
+
+@st.cache_resource(show_spinner=False)
+def selection(model: str) -> TrainingHistory | None:
+    """The run that chose a model's recipe, with images held out."""
+    return read_selection(model)
+
+
+@st.cache_resource(show_spinner=False)
+def epoch_predictions(model: str) -> EpochPredictions | None:
+    """What a model says of the test digits after every epoch; None if that was not kept."""
+    return read_predictions(model)
 
 
 @st.cache_resource(show_spinner=False)
@@ -176,9 +206,17 @@ def first_digits(count: int) -> tuple[np.ndarray, np.ndarray]:
     return images[:count], labels[:count]
 
 
+@st.cache_resource(show_spinner=False, max_entries=32)
+def exchanged(model: str, function: str, layers: tuple[str, ...]) -> cnnviz.Network:
+    """A model with a function in place of some layers' own; their own if it is named."""
+    bends = hidden_activations(network(model))
+    other = tuple(name for name in layers if str(bends[name]) != function)
+    return exchange(network(model), function, other) if other else network(model)
+
+
 def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int) -> Evaluation:
     """A model's accuracy on the first test digits with a function in place of some layers' own."""
-    net = exchange(network(model), function, layers)
+    net = exchanged(model, function, layers)
     return with_progress(
         ("accuracy", model, function, layers, count),
         f"Classifying {count:,} digits with {function}",
@@ -228,11 +266,18 @@ def forms(model: str, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[
 
 def picture(figure: str, **arguments: Any) -> tuple[str, str]:
     """A figure of `cnnviz.figures` as inline SVG, and its text alternative."""
+    return picture_in_tiles(figure, **arguments)[:2]
+
+
+def picture_in_tiles(figure: str, **arguments: Any) -> tuple[str, str, list[tuple[float, ...]]]:
+    """The same, and where its tiles are: (x, y, width, height) as shares of its width and height."""
     content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
 
 
 @st.cache_data(show_spinner=False, max_entries=512)
-def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> tuple[str, str]:
+def _picture(
+    key: str, _figure: str, _arguments: Mapping[str, Any]
+) -> tuple[str, str, list[tuple[float, ...]]]:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
-    return drawn.svg(text=True), drawn.alt
+    return drawn.svg(text=True), drawn.alt, drawn.artists.get("tiles", [])

@@ -1,59 +1,240 @@
 """Epochs: batch, step and epoch in this run's own numbers, and the network as it was after each."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import cached
 import chrome
 import numpy as np
 import state
 import streamlit as st
+from digits import choose_own
 
+from cnnviz.epoch_predictions import EpochPredictions, Flip
+from cnnviz.figures.style import number
+from cnnviz.questions import Question
+from cnnviz.questions import epochs as questions
 from cnnviz.training_history import TrainingHistory
 
+# How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
+DRAWN, LISTED = 10, 100
 
-def curves(history: TrainingHistory, epoch: int) -> None:
-    """What was measured in every epoch, with a cursor on one."""
-    keys = {"training": "{}", "validation": "val_{}"}
-    measures = {
-        name: {
-            who: history.series(key.format(name))
-            for who, key in keys.items()
-            if history.series(key.format(name))
-        }
-        for name in ("accuracy", "loss")
-    }
-    measures["learning rate"] = {"learning rate": history.series("learning_rate")}
-    for place, (title, series) in zip(chrome.columns(1, 1, 1), measures.items(), strict=True):
-        with place:
-            percent = title == "accuracy"
-            chrome.show(
-                "training_curves", share=1 / 3, series=series, epoch=epoch, title=title, percent=percent
-            )
-    st.caption(
-        "Training figures are taken during the epoch, on distorted images and with dropout at work; that "
-        "is why they can be worse than those on images left as they are."
+SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
+
+
+def batches(history: TrainingHistory) -> None:
+    """The arithmetic of an epoch, for this run's batch size or another."""
+    chrome.section(
+        "Batch, step, epoch",
+        f"{history.model} was trained with {history.batch_size} images a batch. Each batch is one step, also "
+        "called an iteration: the gradient of its mean loss changes all weights once. Take another size, and "
+        "see how many steps make an epoch.",
+    )
+    with chrome.controls("batch"):
+        size = state.integer("batch", 1, history.images, history.batch_size, "Images a batch")
+    chosen = history.with_batch_size(size)
+    with st.container(key="formulas", horizontal=True, gap="large"):
+        st.latex(
+            rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
+            rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)} \text{{ steps an epoch}}",
+            width="content",
+        )
+        st.latex(
+            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)} "
+            r"\text{ steps in all}",
+            width="content",
+        )
+    chrome.show(
+        "epoch_batches",
+        f"One epoch: every cell is a batch, the outlined last one has {chosen.last_batch:,} images. Each of "
+        f"the {chosen.images:,} images is in one of them; the order is drawn anew for every epoch.",
+        limit=640,
+        images=chosen.images,
+        batch_size=size,
     )
 
 
-def as_it_was(here: chrome.Current, history: TrainingHistory, epoch: int) -> None:
+def latex(value: int) -> str:
+    return f"{value:,}".replace(",", "{,}")
+
+
+def scrubber(history: TrainingHistory) -> int:
+    """The epoch that all below is about; it stays in sight."""
+    with st.container(key="scrubber", horizontal=True, vertical_alignment="bottom", gap="small"):
+        epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
+        for name, target in (("Earlier", max(epoch - 1, 0)), ("Later", min(epoch + 1, history.epochs))):
+            st.button(name, on_click=state.put, args=("epoch", target), disabled=target == epoch)
+    return epoch
+
+
+def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int) -> None:
+    """What was measured in every epoch, with a cursor on one."""
+    panels: dict[str, Any] = {
+        "accuracy": {"training, distorted": history.series("accuracy")},
+        "loss": {"training, distorted": history.series("loss")},
+        "learning rate": {"learning rate": history.series("learning_rate")},
+    }
+    numbers = [("steps so far", f"{history.steps_after(epoch):,}")]
+    if epoch:
+        numbers.append(("learning rate of the epoch", number(history.series("learning_rate")[epoch - 1])))
+    if found:
+        for name, measures in (("accuracy", found.accuracies), ("loss", found.losses)):
+            panels[name] |= {"training, as it is": measures["training"][1:], "test": measures["test"][1:]}
+        gained, lost = found.turns().T
+        panels["test digits that change sides"] = {"become right": gained, "become wrong": lost}
+        numbers += [
+            ("accuracy on training images", f"{found.accuracies['training'][epoch]:.2%}"),
+            ("accuracy on test images", f"{found.accuracies['test'][epoch]:.2%}"),
+            ("gap between the two", signed_percent(found.gap(epoch))),
+        ]
+    chrome.facts(*numbers)
+    said = (
+        f" “As it is” and “test” were evaluated afterwards, on {found.training_images:,} training images and "
+        f"{len(found.labels):,} test images without distortion and dropout; no choice was made by them."
+        if found
+        else ""
+    )
+    chrome.show(
+        "training_curves",
+        "“Distorted” was taken during the epoch, on images turned, zoomed and shifted at random, and with "
+        f"dropout.{said} Levels are spaced so that halving the mistakes, or the loss, is always one length.",
+        panels=panels,
+        epoch=epoch,
+        scales=SCALES,
+    )
+
+
+def signed_percent(value: float) -> str:
+    return f"{value:+.2%}".replace("-", "−")
+
+
+def as_it_was(history: TrainingHistory, epoch: int) -> None:
     """The digit and the kernels with the weights of that epoch."""
     when = f"after epoch {epoch}" if epoch else "before training"
-    layer = next(layer.name for layer in here.network.layers if layer.kind == "Conv2D")
-    run = cached.run(here.model, here.digit, epoch)
     chrome.section(
-        f"The digit, {when}",
+        f"The network, {when}",
         "Training sets out from random weights. Even they give maps that look like the digit; what they "
         "lack is any agreement about what it means.",
     )
+    layers = [layer.name for layer in here.network.layers if layer.kind == "Conv2D"]
+    with chrome.controls("layer"):
+        layer = state.option("layer", layers, layers[0], st.selectbox, "Layer")
+        inputs = here.network[layer].weights["kernel"].shape[2]
+        channel = state.integer("input", 0, inputs - 1, 0, "Kernels for input channel")
+    run = cached.run(here.model, here.digit, epoch)
     chrome.show("probabilities", f"The prediction {when}.", values=run.output, label=here.label, limit=640)
-    chrome.show("feature_maps", f"{layer} {when}, all channels on one scale.", maps=run[layer])
-    chrome.section(f"The kernels of {layer}")
-    shown = sorted({0, 1, 2, 5, 10, epoch, history.epochs} & set(range(history.epochs + 1)))
+    chrome.show(
+        "feature_maps", f"{layer} on {here.digit.name} {when}, all channels on one scale.", maps=run[layer]
+    )
+    shown = history.around(epoch)
     chrome.show(
         "kernels_over_epochs",
-        "One row an epoch, all on one scale.",
-        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, 0] for e in shown]),
+        f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
+        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
         epochs=shown,
         highlight=epoch,
     )
+
+
+def flips(found: EpochPredictions, epoch: int) -> None:
+    """The test digits that changed sides in the epoch."""
+    chrome.section(
+        "Which test digits flip",
+        "From one epoch to the next some digits become right and others become wrong. The accuracy shows "
+        "the difference only.",
+    )
+    if not epoch:
+        st.info("Nothing came before the initial weights. Choose an epoch from 1 on.")
+        return
+    turned = found.flips(epoch)
+    if not turned:
+        st.info(f"In epoch {epoch} no test digit changed sides.")
+        return
+    gained, lost = [f for f in turned if f.gained], [f for f in turned if not f.gained]
+    chosen = [*gained[:DRAWN], *lost[:DRAWN]]
+    chrome.facts(("became right", f"{len(gained):,}"), ("became wrong", f"{len(lost):,}"))
+    images, _ = cached.test_digits()
+    chrome.show(
+        "flipped_digits",
+        f"{first(gained, 'that became right')}, then {first(lost, 'that became wrong')}: the "
+        f"prediction after epoch {epoch - 1} → after epoch {epoch}.",
+        images=images[[f.index for f in chosen]],
+        labels=[f.label for f in chosen],
+        before=[f.before for f in chosen],
+        after=[f.after for f in chosen],
+        names=[f"digit {f.index:,}" for f in chosen],
+    )
+    st.pills(
+        "Take one of them as the digit of all pages",
+        [f.index for f in chosen],
+        key="flips.chosen",
+        format_func=lambda index: f"{index:,}",
+        on_change=take,
+    )
+    with st.expander(
+        f"All {len(turned):,} in a table" if len(turned) <= LISTED else f"The first {LISTED} in a table"
+    ):
+        chrome.table(
+            ["test digit", "label", f"after epoch {epoch - 1}", f"after epoch {epoch}", "became"],
+            [
+                (f"{f.index}", f.label, f.before, f.after, "right" if f.gained else "wrong")
+                for f in turned[:LISTED]
+            ],
+            name=f"flips-epoch-{epoch}",
+        )
+
+
+def first(found: list[Flip], words: str) -> str:
+    if len(found) > DRAWN:
+        return f"the first {DRAWN} of {len(found):,} {words}"
+    return f"{'the ' if found else ''}{len(found) or 'none'} {words}"
+
+
+def take() -> None:
+    chosen = st.session_state["flips.chosen"]
+    if chosen is not None:
+        st.session_state["flips.chosen"] = None
+        choose_own("")
+        state.put("digit", chosen)
+
+
+def validation(selection: TrainingHistory, epoch: int) -> None:
+    """The run that chose the recipe, and its gap."""
+    chrome.section(
+        "Training against validation",
+        f"The recipe was chosen by a run of its own: {selection.images:,} images to train on, and "
+        f"{selection.validation_images:,} validation images that never change a weight. The network that you "
+        "see was then trained by the same recipe on all of them, so it has no validation images any more.",
+    )
+    if epoch:
+        row = selection.rows[epoch - 1]
+        chrome.facts(
+            (f"training accuracy, epoch {epoch}", f"{row['accuracy']:.2%}"),
+            (f"validation accuracy, epoch {epoch}", f"{row['val_accuracy']:.2%}"),
+            ("training less validation", signed_percent(selection.gap(epoch))),
+        )
+    chrome.show(
+        "training_curves",
+        "The selection run. Training figures are those of distorted images with dropout.",
+        panels={
+            name: {"training": selection.series(name), "validation": selection.series(f"val_{name}")}
+            for name in ("accuracy", "loss")
+        },
+        epoch=epoch,
+        scales=SCALES,
+    )
+
+
+def asked(history: TrainingHistory, epoch: int) -> list[Question]:
+    """The page's questions, about the epoch that is shown."""
+    selection, found = cached.selection(here.model), cached.epoch_predictions(here.model)
+    made = []
+    if selection:
+        made.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
+    if found:
+        made.append(questions.forgotten(found, min(epoch, found.epochs - 1)))
+    return made
 
 
 here = chrome.current()
@@ -77,22 +258,27 @@ chrome.title(
 if history is None:
     st.info(f"The history of {here.model}'s training is not here.")
 else:
-    chrome.facts(
-        ("training images", f"{history.images:,}"),
-        ("images a batch", f"{history.batch_size}"),
-        ("steps an epoch", f"{history.steps_per_epoch:,}"),
-        ("epochs", f"{history.epochs}"),
-        ("steps in all", f"{history.steps:,}"),
-    )
-    epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
-    curves(history, epoch)
+    batches(history)
+    chrome.section("Through the run", "Move through the epochs; everything below follows.")
+    epoch = scrubber(history)
+    found = cached.epoch_predictions(here.model)
+    curves(history, found, epoch)
     if history.weights is None:
         st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
     else:
-        as_it_was(here, history, epoch)
+        as_it_was(history, epoch)
+    if found:
+        flips(found, epoch)
+    selection = cached.selection(here.model)
+    if selection:
+        validation(selection, epoch)
+    to_ask = asked(history, epoch)
+    if to_ask:
+        chrome.ask(*to_ask)
     chrome.code(
         f"""
         import cnnviz
+        from cnnviz.epoch_predictions import read_predictions
         from cnnviz.training_history import read_history
 
         image = {here.digit.code}
@@ -100,5 +286,9 @@ else:
         print(history.images, history.batch_size, history.steps_per_epoch, history.steps)
         net = cnnviz.load_model("{here.model}").with_weights(history.weights_after({epoch}))
         print(net.predict(image))
+        found = read_predictions("{here.model}")
+        print(found.accuracies["test"][{epoch}], found.gap({epoch}))
+        for flip in found.flips({max(epoch, 1)})[:10]:
+            print(flip)
         """
     )

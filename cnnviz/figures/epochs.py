@@ -1,87 +1,279 @@
-"""Training, epoch by epoch: the curves with a cursor, and kernels as they formed.
+"""Training, epoch by epoch: its batches, its curves with a cursor, kernels as they formed, digits that flip.
 
 What was measured is drawn as it was recorded; nothing is smoothed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label
+from cnnviz.figures.canvas import WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 
+_HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
+"""Of a panel: room for its legend and its height; then room under all, left and right of them."""
+
+_TONES = ("positive", "negative", "muted")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))
+
 
 def training_curves(
-    series: Mapping[str, Sequence[float]],
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
     epoch: int | None = None,
-    title: str = "",
-    percent: bool = False,
-    width: float = 460.0,
+    scales: Mapping[str, str] | None = None,
+    width: float = 640.0,
     ax: Axes | None = None,
     theme: str | Theme = "light",
 ) -> Picture:
-    """One measure over the epochs, one line a series, with a cursor on one epoch.
+    """Measures over the epochs, one panel each, under one another, with one cursor through them all.
 
     Parameters
     ----------
-    series
-        Values by name, one an epoch from 1; at most three, of one length.
+    panels
+        By title, series by name: values, one an epoch from 1; at most three a panel, all of one length.
     epoch
-        The cursor's epoch, from 0 (before training, where nothing is measured).
-    title
-        What is measured.
-    percent
-        Whether the values are shares to be written as percentages.
+        The cursor's epoch, from 0 (before training); its values are written beside the names.
+    scales
+        By title: "linear" (the default), "log", "accuracy" (shares, spaced by the logarithm of what is
+        missing to 1; 1 itself at 0.9999) or "count" (whole numbers from 0, spaced by the logarithm of one more).
     width, ax, theme
         In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
     Picture
-        Its artists are "lines" by name, and "cursor".
+        Its artists are "lines" by title and name, and "cursor".
 
     Examples
     --------
-    >>> training_curves({"training": [0.9, 0.95]}, epoch=2)["lines"]["training"].get_ydata()
-    array([0.9 , 0.95])
+    >>> picture = training_curves({"accuracy": {"training": [0.9, 0.95], "test": [0.8, 0.9]}}, epoch=2)
+    >>> list(picture["lines"]["accuracy"])
+    ['training', 'test']
     """
-    lengths = {len(values) for values in series.values()}
-    if not series or len(series) > 3 or len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"series must be 1 to 3 of one length, got lengths {sorted(lengths)}")
+    lengths = {len(values) for series in panels.values() for values in series.values()}
+    if len(lengths) != 1 or 0 in lengths or any(not 1 <= len(series) <= 3 for series in panels.values()):
+        raise ValueError(f"panels must hold 1 to 3 series of one length each, got lengths {sorted(lengths)}")
     (count,) = lengths
-    figure, ax, chosen = chart(width, 240, ax, theme)
-    epochs = np.arange(1, count + 1)
-    write = (lambda v: f"{100 * v:.2f} %") if percent else number
-    tones = (chosen.positive, chosen.negative, chosen.muted)
-    lines, words = {}, []
-    for (name, values), tone, dash in zip(series.items(), tones, ("-", (0, (5, 2)), ":"), strict=False):
-        numbers = np.asarray(values, float)
-        (lines[name],) = ax.plot(epochs, numbers, color=tone, linewidth=2, linestyle=dash, label=name)
-        words.append(f"{name} from {write(numbers[0])} to {write(numbers[-1])}")
-        if epoch and 1 <= epoch <= count:
-            ax.plot([epoch], [numbers[epoch - 1]], "o", color=tone, markersize=6, clip_on=False)
-    cursor = None
+    if epoch is not None and not 0 <= epoch <= count:
+        raise ValueError(f"epoch must be from 0 to {count}, got {epoch!r}")
+    kinds = {title: (scales or {}).get(title, "linear") for title in panels}
+    if unknown := set(kinds.values()) - set(_SCALES):
+        raise ValueError(f"scales must be of {', '.join(_SCALES)}, got {sorted(unknown)[0]!r}")
+    legends = {title: _legend(title, series, epoch, kinds[title], width) for title, series in panels.items()}
+    heights = [_HEAD + 16 * (len(rows) - 1) + _PLOT for rows in legends.values()]
+    canvas = Canvas(width, sum(heights) + _FOOT, ax, theme)
+    step = (width - _LEFT - _RIGHT) / count
+    cursor_x = _LEFT + (epoch or 0) * step
+    lines: dict[str, dict[str, Line2D]] = {}
+    through: list[tuple[float, float]] = []
+    top, words = 0.0, []
+    for (title, series), height in zip(panels.items(), heights, strict=True):
+        bottom = top + height - 10
+        place = _axis(canvas, series, kinds[title], bottom - _PLOT + 18, bottom, width)
+        through += [(math.nan, math.nan), (cursor_x, bottom - _PLOT + 12), (cursor_x, bottom + 4)]
+        _write(canvas, legends[title], top + 14)
+        lines[title] = {}
+        for (name, values), tone, dash in zip(series.items(), _TONES, _DASHES, strict=False):
+            points = [(_LEFT + (e + 1) * step, place(float(v))) for e, v in enumerate(values)]
+            lines[title][name] = canvas.line(points, tone, 1.8, dash, zorder=4)
+            if epoch:
+                canvas.dot(*points[epoch - 1], 4.0, tone)
+        words.append(f"{title} {_in_words(series, epoch, kinds[title])}")
+        top += height
+    _epochs_axis(canvas, count, step, top, epoch)
+    cursor = None if epoch is None else canvas.line(through, "accent", 1.4, zorder=3)
+    at = "" if epoch is None else f", cursor at epoch {epoch}"
+    return canvas.picture(f"Over {count} epochs{at}: {'; '.join(words)}.", lines=lines, cursor=cursor)
+
+
+_Scale = tuple[Callable[[float], float], Callable[[float], str], Callable[[float, float], Sequence[float]]]
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _linear_ticks(low: float, high: float) -> Sequence[float]:
+    return MaxNLocator(3).tick_values(low, high)
+
+
+def _log_ticks(low: float, high: float) -> Sequence[float]:
+    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+    return [digit * 10.0**power for digit in (1, 2, 5) for power in powers]
+
+
+def _accuracy_ticks(low: float, high: float) -> Sequence[float]:
+    return [1 - missing for missing in _log_ticks(max(1 - high, 1e-4), max(1 - low, 1e-4))]
+
+
+def _count_ticks(low: float, high: float) -> Sequence[float]:
+    return [0, *(10.0**power for power in range(math.ceil(math.log10(high + 1)) + 1))]
+
+
+_SCALES: dict[str, _Scale] = {
+    "linear": (float, number, _linear_ticks),
+    "log": (lambda v: math.log10(max(v, 1e-12)), number, _log_ticks),
+    "accuracy": (lambda v: -math.log10(max(1 - v, 1e-4)), _share, _accuracy_ticks),
+    "count": (lambda v: math.log10(v + 1), lambda v: f"{v:,.0f}", _count_ticks),
+}
+"""How each kind of scale places a number, writes it, and where it may have a line."""
+
+
+def _axis(
+    canvas: Canvas, series: Mapping[str, Sequence[float]], kind: str, top: float, bottom: float, width: float
+) -> Callable[[float], float]:
+    """Draw a panel's level lines with their numbers; the result gives a value's height."""
+    stretch, write, ticks = _SCALES[kind]
+    numbers = [float(v) for values in series.values() for v in values]
+    low, high = min(numbers), max(numbers)
+    low = 0.0 if kind == "count" or (kind == "linear" and 0 <= low < high / 2) else low
+    start, end = stretch(low), stretch(high)
+    span = (end - start) or 1.0
+
+    def place(value: float) -> float:
+        return bottom - (stretch(value) - start) / span * (bottom - top)
+
+    last = math.inf
+    for value in sorted(ticks(low, high)):
+        y = place(value)
+        if not top - 1 <= y <= bottom + 1 or last - y < 16:
+            continue
+        last = y
+        text = (
+            f"{100 * value:.5g} %"
+            if kind == "accuracy"
+            else write(value)
+            if kind == "count"
+            else f"{value:.3g}"
+        )
+        canvas.line([(_LEFT, y), (width - _RIGHT, y)], "line", 0.8, zorder=1)
+        canvas.text(_LEFT - 8, y + 4, text, size=SMALL, colour="muted", ha="right")
+    return place
+
+
+_Entry = tuple[float, str, int | None]
+"""Where something in a legend begins, its words, and which series it is about."""
+
+
+def _legend(
+    title: str, series: Mapping[str, Sequence[float]], epoch: int | None, kind: str, width: float
+) -> list[list[_Entry]]:
+    """The rows of a panel's legend: its title, then each series with its value at the cursor."""
+    write = _SCALES[kind][1]
+    x, rows = text_width(title, SMALL, "bold") + 18, [[(0.0, title, None)]]
+    for k, (name, values) in enumerate(series.items()):
+        words = "" if name == title else name
+        if epoch:
+            words = f"{words} {write(float(values[epoch - 1]))}".strip()
+        elif name == title:
+            continue
+        room = text_width(words, SMALL) + 44
+        if x + room - 14 > width:
+            rows.append([])
+            x = 0.0
+        rows[-1].append((x, words, k))
+        x += room
+    return rows
+
+
+def _write(canvas: Canvas, rows: list[list[_Entry]], y: float) -> None:
+    for row in rows:
+        for x, words, k in row:
+            if k is None:
+                canvas.text(x, y, words, size=SMALL, weight="bold")
+            else:
+                canvas.line([(x, y - 4), (x + 22, y - 4)], _TONES[k], 1.8, _DASHES[k])
+                canvas.text(x + 28, y, words, size=SMALL)
+        y += 16
+
+
+def _epochs_axis(canvas: Canvas, count: int, step: float, y: float, epoch: int | None) -> None:
+    last = -math.inf
+    for tick in MaxNLocator(8 if canvas.width >= 600 else 4, integer=True).tick_values(0, count):
+        x = _LEFT + tick * step
+        if 0 <= tick <= count and x - last > 24 and (epoch is None or abs(x - _LEFT - epoch * step) > 24):
+            canvas.text(x, y + 12, f"{tick:.0f}", size=SMALL, colour="muted", ha="center")
+            last = x
     if epoch is not None:
-        cursor = ax.axvline(epoch, color=chosen.accent, linewidth=1.4)
-    ax.set_xlim(0, count)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if percent:
-        ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
-    if len(series) > 1:
-        ax.legend(frameon=False, fontsize=SMALL + 1, labelcolor=chosen.ink, handlelength=2.2, loc="best")
-    label(ax, chosen, x="epoch", y=title)
-    alt = f"{title or 'A measure'} over {count} epochs: {'; '.join(words)}."
-    if epoch and 1 <= epoch <= count:
-        now = ", ".join(f"{name} {write(float(values[epoch - 1]))}" for name, values in series.items())
-        alt += f" At epoch {epoch}: {now}."
-    return Picture(figure, ax, {"lines": lines, "cursor": cursor}, alt)
+        canvas.text(
+            _LEFT + epoch * step, y + 12, str(epoch), size=SMALL, colour="accent", weight="bold", ha="center"
+        )
+    canvas.text(canvas.width - _RIGHT, y + 30, "epoch", size=SMALL, colour="muted", ha="right")
+
+
+def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: str) -> str:
+    write = _SCALES[kind][1]
+    said = []
+    for name, values in series.items():
+        now = f", {write(float(values[epoch - 1]))} at the cursor" if epoch else ""
+        said.append(f"{name} from {write(float(values[0]))} to {write(float(values[-1]))}{now}")
+    return ", ".join(said)
+
+
+def epoch_batches(
+    images: int,
+    batch_size: int,
+    *,
+    width: float = 640.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One epoch as its steps, in order: a cell a batch, the last one paler if it is smaller.
+
+    Parameters
+    ----------
+    images, batch_size
+        Images in the training set, and in a batch.
+    width, ax, theme
+        As in `training_curves`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "batches", an image whose cells hold the number of images in each batch, and
+        "legend".
+
+    Examples
+    --------
+    >>> batches = epoch_batches(1000, 128)["batches"].get_array()
+    >>> int((batches > 0).sum()), float(batches.min())
+    (8, 104.0)
+    """
+    if images < 1 or batch_size < 1:
+        raise ValueError(f"images and batch_size must be at least 1, got {images} and {batch_size}")
+    steps = -(-images // batch_size)
+    size = min(batch_size, images)
+    across = max(min(steps, math.ceil(math.sqrt(5 * steps))), min(steps, 12))
+    rows = -(-steps // across)
+    counts = np.full(rows * across, np.nan)
+    counts[:steps] = size
+    counts[steps - 1] = images - (steps - 1) * batch_size
+    grid = counts.reshape(rows, across)
+    cell = min((width - 2) / across, 48.0)
+    canvas = Canvas(width, rows * cell + 64, ax, theme)
+    scale = Scale("positive", float(size))
+    drawn = canvas.image(grid, 1, 1, across * cell, scale=scale, frame=None)
+    boxes = [(1 + (k % across) * cell, 1 + (k // across) * cell, cell, cell) for k in range(steps)]
+    if cell >= 5:
+        canvas.boxes(boxes, "background")
+    canvas.box(*boxes[-1], "accent", 1.6, halo=cell >= 8, zorder=5)
+    legend = canvas.legend(scale, 1, rows * cell + 32, min(240.0, width - 2), "images in the batch")
+    last = int(counts[steps - 1])
+    alt = f"{steps:,} steps make one epoch of {images:,} images: "
+    if last == size:
+        alt += f"{steps:,} batches of {size:,}."
+    else:
+        alt += f"{steps - 1:,} batches of {size:,} and a last one of {last:,}."
+    return canvas.picture(alt, batches=drawn, legend=legend)
 
 
 def kernels_over_epochs(
@@ -109,50 +301,59 @@ def kernels_over_epochs(
     Returns
     -------
     Picture
-        Its artists are "kernels", images by epoch and kernel, and "legend".
+        Its artists are "rows", by epoch a list of images, each of several kernels with a column of NaN
+        between them, and "legend".
 
     Examples
     --------
     >>> picture = kernels_over_epochs(np.ones((2, 3, 3, 4)), [0, 20])
-    >>> len(picture["kernels"]), len(picture["kernels"][0])
-    (2, 4)
+    >>> len(picture["rows"]), picture["rows"][0][0].get_array().shape
+    (2, (3, 15))
     """
     kernels = np.asarray(kernels)
     if kernels.ndim != 4 or len(kernels) != len(epochs) or 0 in kernels.shape:
         raise ValueError(
             f"kernels must be ({len(epochs)}, kh, kw, N) and not empty, got shape {kernels.shape}"
         )
-    wide = width >= 600
-    count, across = kernels.shape[3], min(kernels.shape[3], 16 if wide else 8)
-    left, gap = (72.0 if wide else 0.0), (10.0 if wide else 6.0)
-    side = min((width - left - 1 - (across - 1) * gap) / across, 64.0)
-    tall = side * kernels.shape[1] / kernels.shape[2]
+    _, tall, wide, count = kernels.shape
+    beside = width >= 600
+    across = min(count, 16 if beside else 8)
+    left = 72.0 if beside else 0.0
+    cell = min((width - left - 1) / (across * (wide + 1) - 1), 64.0 / wide)
     lines = -(-count // across)
-    head = 0 if wide else 20
-    block = head + lines * (tall + gap) + 6
+    head, gap = (0.0 if beside else 20.0), 10.0
+    block = head + lines * (tall * cell + gap) + 4
     canvas = Canvas(width, len(epochs) * block + 50, ax, theme)
     scale = Scale.of(kernels, signed=True)
-    images: list[list[Any]] = []
+    rows: list[list[Any]] = []
+    frames = []
     for e, epoch in enumerate(epochs):
         y = e * block + head + 1
-        name = f"epoch {epoch}" if epoch else "initial"
         chosen = epoch == highlight
-        colour = "accent" if chosen else "ink"
         canvas.text(
-            0, y + tall / 2 + 4 if wide else y - 6, name, colour=colour, weight="bold" if chosen else "normal"
+            0,
+            y + tall * cell / 2 + 4 if beside else y - 6,
+            f"epoch {epoch}" if epoch else "initial",
+            colour="accent" if chosen else "ink",
+            weight="bold" if chosen else "normal",
         )
-        images.append(
-            [
+        rows.append([])
+        for first in range(0, count, across):
+            part = kernels[e, :, :, first : first + across]
+            x = left + 0.5
+            rows[-1].append(
                 canvas.image(
-                    kernels[e, :, :, n],
-                    left + 0.5 + (n % across) * (side + gap),
-                    y + (n // across) * (tall + gap),
-                    side,
+                    _side_by_side(part),
+                    x,
+                    y,
+                    (part.shape[2] * (wide + 1) - 1) * cell,
                     scale=scale,
+                    frame=None,
                 )
-                for n in range(count)
-            ]
-        )
+            )
+            frames += [(x + k * (wide + 1) * cell, y, wide * cell, tall * cell) for k in range(part.shape[2])]
+            y += tall * cell + gap
+    canvas.boxes(frames)
     legend = canvas.legend(scale, left + 0.5, len(epochs) * block + 18, 220.0)
     moved = [
         float(np.sqrt(np.square(kernels[e] - kernels[0], dtype=float).mean())) for e in range(len(epochs))
@@ -164,4 +365,68 @@ def kernels_over_epochs(
             for epoch, m in zip(epochs, moved, strict=True)
         )
     )
-    return canvas.picture(alt + ".", kernels=images, legend=legend)
+    return canvas.picture(alt + ".", rows=rows, legend=legend)
+
+
+def _side_by_side(kernels: np.ndarray) -> np.ndarray:
+    """Kernels (kh, kw, N) as one array (kh, N*(kw + 1) - 1) with NaN between them."""
+    tall, wide, count = kernels.shape
+    padded = np.full((tall, count, wide + 1), np.nan)
+    padded[:, :, :wide] = kernels.transpose(0, 2, 1)
+    return padded.reshape(tall, -1)[:, :-1]
+
+
+def flipped_digits(
+    images: Any,
+    labels: Sequence[int],
+    before: Sequence[int],
+    after: Sequence[int],
+    names: Sequence[str],
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Digits whose prediction changed: each with its label, what was said before and what is said now.
+
+    Parameters
+    ----------
+    images
+        (N, H, W), pixels 0 to 255.
+    labels, before, after
+        N classes each.
+    names
+        What each is called.
+    width, ax, theme
+        As in `training_curves`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "digits".
+
+    Examples
+    --------
+    >>> flipped_digits(np.zeros((1, 28, 28), np.uint8), [4], [9], [4], ["12"]).alt
+    '12, a 4: first 9, then 4, which is right.'
+    """
+    images = np.asarray(images)
+    given = list(zip(labels, before, after, names, strict=True))
+    if images.ndim != 3 or len(images) != len(given) or not given:
+        raise ValueError(f"images must be ({len(given)}, H, W) and not empty, got shape {images.shape}")
+    across = max(1, int(width // 96))
+    step = width / across
+    size, tall = 58.0, 118.0
+    canvas = Canvas(width, -(-len(given) // across) * tall, ax, theme)
+    scale = Scale("ink", 255.0)
+    digits, words = [], []
+    for k, (label, first, then, name) in enumerate(given):
+        x, y = (k % across) * step, (k // across) * tall
+        right = then == label
+        digits.append(canvas.image(images[k], x + 0.5, y + 0.5, size, scale=scale))
+        canvas.text(x, y + size + 17, f"{first} → {then} {'✓' if right else '✗'}", weight="bold")
+        canvas.text(x, y + size + 34, f"is a {label}", size=SMALL)
+        canvas.text(x, y + size + 49, name, size=SMALL, colour="muted")
+        verdict = "which is right" if right else "which is wrong"
+        words.append(f"{name}, a {label}: first {first}, then {then}, {verdict}")
+    return canvas.picture("; ".join(words) + ".", digits=digits)

@@ -205,22 +205,10 @@ def test_the_activations_curve_is_the_function_and_the_histogram_counts():
     assert positive == (values >= 0).sum()
 
 
-def test_the_error_curve_and_the_training_curves_are_their_series():
+def test_the_error_curve_is_its_series():
     picture = figures.error_curve([1.0, 0.4, 0.0], 1)
     assert_array_equal(picture["curve"].get_ydata(), [1.0, 0.4, 0.0])
     assert picture["point"].get_xydata().tolist() == [[1.0, 0.4]]
-    picture = figures.training_curves({"training": [0.5, 0.6], "validation": [0.4, 0.7]}, epoch=2)
-    assert_array_equal(picture["lines"]["validation"].get_xydata(), [[1, 0.4], [2, 0.7]])
-    assert picture["cursor"].get_xdata()[0] == 2
-
-
-def test_kernels_over_epochs_share_one_scale():
-    weights = RNG.standard_normal((3, 3, 3, 4))
-    picture = figures.kernels_over_epochs(weights, [0, 1, 5])
-    for epoch, row in enumerate(picture["kernels"]):
-        for k, image in enumerate(row):
-            assert_array_equal(image.get_array(), weights[epoch, :, :, k])
-            assert limits(image) == limits(picture["legend"])
 
 
 def test_an_image_of_bytes_ends_at_255():
@@ -249,11 +237,6 @@ def test_the_strongest_cell_and_channel():
         (lambda: figures.bars([-1.0], ["a"]), "values must not be negative or NaN, got -1"),
         (lambda: figures.magnitudes([("a", (1.0, 2.0))], ["x"]), "one value for each of 1 to 3 series"),
         (lambda: figures.error_curve([1.0], 1), "hold k=1"),
-        (lambda: figures.training_curves({}), "series must be 1 to 3 of one length"),
-        (
-            lambda: figures.kernels_over_epochs(np.zeros((2, 3, 3, 1)), [0]),
-            r"kernels must be \(1, kh, kw, N\)",
-        ),
         (lambda: figures.pixel_mixing(np.ones((2, 2)), np.ones((2, 3))), r"values must be \(C_in,\)"),
         (
             lambda: figures.before_and_after(np.ones((2, 2, 1)), np.ones((2, 2, 2))),
