@@ -1,11 +1,16 @@
-"""Kernels: named ones on the digit, and the trained ones with the name each is nearest to."""
+"""Kernels: named and edited ones on a picture, what they cost and do to waves, and the trained ones."""
+
+from typing import Any
 
 import cached
+import cells_editor
 import chrome
 import state
 import streamlit as st
 
 from cnnviz import kernels, ops
+from cnnviz.images import ImageError
+from cnnviz.questions import kernels as questions
 
 here = chrome.current()
 chrome.title(
@@ -18,69 +23,160 @@ chrome.title(
     instead="Only their number and their size are chosen. Their weights are learned. Some end near a "
     "named kernel; most are nobody's filter.",
 )
-chrome.section("A named kernel on the digit", "Negative responses are as telling as positive ones.")
+
+
+def forget_cells() -> None:
+    cells_editor.reset("cells")
+
+
+def uploaded() -> Any:
+    """A picture of one's own; until there is one that can be read, the photograph."""
+    file = st.file_uploader("A picture: PNG, JPEG, WebP or GIF, up to 10 MB", key="kernels.file")
+    if file is None:
+        st.caption("Until you choose one, the photograph stands in.")
+        return kernels.photograph()
+    try:
+        found = cached.grey_picture(file.getvalue())
+        if min(found.shape) >= kernels.SIZES[-1]:
+            return found
+        reason = f"it has only {found.shape[1]} × {found.shape[0]} pixels"
+    except ImageError as error:
+        reason = str(error)
+    st.warning(f"{file.name} is not shown: {reason}. The photograph stands in.")
+    return kernels.photograph()
+
+
+chrome.section("Try a kernel", "Choose one, then change any of its cells.")
 with chrome.controls("named"):
-    name = state.option("kernel", kernels.NAMES, "sobel x", st.selectbox, "Kernel")
+    name = state.option("kernel", kernels.NAMES, "sobel x", st.selectbox, "Kernel", on_change=forget_cells)
     sizes = kernels.sizes(name)
     middle = 3 if 3 in sizes else sizes[0]
-    size = state.option("size", sizes, middle, st.select_slider, "Size") if len(sizes) > 1 else sizes[0]
+    size = state.option("size", sizes, middle, st.select_slider, "Size", on_change=forget_cells)
+    pictures = {"digit": "the digit", "photo": "a photograph", "own": "your picture"}
+    picture = state.option(
+        "on", list(pictures), "digit", st.segmented_control, "On", required=True, format_func=pictures.get
+    )
+image = here.run.input[0, :, :, 0] if picture == "digit" else kernels.photograph()
+if picture == "own":
+    image = uploaded()
 named = kernels.named(name, size)
-separable = named.factors is not None and size > 1
+kernel = cells_editor.edit("cells", named.kernel, "Weights", step=0.5)
+edited = (kernel != named.kernel).any()
 words = f"{name}: {named.does}. Definition: {named.source}."
-if separable:
-    words += f" It is a column times a row, so {2 * size} multiplications a pixel do for {size * size}."
-pixels = here.run.input[0, :, :, 0]
+if edited:
+    nearest = kernels.nearest_named(kernel) if kernel.any() else "none"
+    words = f"Your kernel, made from {name}; the nearest named one, and how near: {nearest}."
 chrome.show(
     "kernel_response",
     words,
-    image=pixels,
-    kernel=named.kernel,
-    response=ops.conv2d(pixels, named.kernel[:, :, None, None]),
+    image=image,
+    kernel=kernel,
+    response=ops.conv2d(image, kernel[:, :, None, None]),
+    photograph=picture != "digit",
 )
-chrome.section("The gallery", "All named kernels of size 3.")
-gallery = kernels.gallery(3)
+
+parts = kernels.separation(kernel)
+left, right = chrome.columns(1, 1)
+with left:
+    st.subheader("As a column times a row", anchor=False)
+    if parts.rank == 1:
+        st.markdown(
+            f"It is separable: every weight is its column's number times its row's. A column after a row "
+            f"takes {parts.cost} multiplications a pixel, the whole kernel {parts.whole_cost}"
+            f"{'.' if parts.saves else ', so nothing is saved.'}"
+        )
+    elif parts.rank:
+        st.markdown(
+            f"Not separable: the nearest product leaves out {parts.error:.0%} of it (root mean square); "
+            f"all of it takes {parts.rank} such products, which is {parts.cost} multiplications a pixel, "
+            f"{'fewer than' if parts.saves else 'no fewer than'} the whole kernel's {parts.whole_cost}."
+        )
+    else:
+        st.markdown("All weights are 0, and so is every answer.")
+    chrome.show("outer_product", share=0.5, kernel=kernel)
+with right:
+    st.subheader("What it does to waves", anchor=False)
+    st.markdown(
+        "The middle is an image of one brightness, the rim is light and dark by turns. The stronger the "
+        "colour, the more of that wave is let through; rings mark what comes out largest."
+    )
+    chrome.show("frequency_map", share=0.5, limit=360, kernel=kernel)
+chrome.section("The gallery", "All named kernels of one size, and what each makes of the same picture.")
+with chrome.controls("gallery"):
+    every = state.integer("all", kernels.SIZES[0], kernels.SIZES[-1], 3, "Size of all", st.slider)
+gallery = kernels.gallery(every)
+names = [entry.name for entry in gallery]
 chrome.show(
-    "kernel_tiles",
-    "The numbers are the weights. Kernels of such different kinds do not share a scale here. LoG is the "
-    "Laplacian of Gaussian.",
+    "kernel_gallery",
+    "LoG is the Laplacian of Gaussian. A Gabor kernel's angle is the one its waves run in, and a blur's the "
+    "one it smears along: 0° to the right, 90° down.",
     kernels=[entry.kernel for entry in gallery],
-    labels=[entry.name.replace("laplacian of gaussian", "LoG") for entry in gallery],
-    shared=False,
+    responses=cached.gallery_responses(image, every),
+    labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
+    selected=names.index(name) if name in names else None,
 )
-layers = [
-    layer.name
-    for layer in here.network.layers
-    if layer.kind == "Conv2D" and layer.weights["kernel"].shape[0] == layer.weights["kernel"].shape[1] > 1
-]
+chrome.table(
+    ["kernel", "what it does", "definition"],
+    [(entry.name, entry.does, entry.source) for entry in gallery],
+    name="kernels",
+)
+layers = kernels.layers_with_kernels(here.network)
 chrome.section(
     "The trained kernels",
     "Under each kernel stands the named one it is nearest to, and how near: the cosine between the two, "
-    "where 1.00 is the same shape and 0 nothing in common. A minus means its negative.",
+    "where 1.00 is the same shape and 0 nothing in common. A minus means its negative. The last number is "
+    "the root of its summed squares: a small one hardly matters.",
 )
 with chrome.controls("trained"):
-    layer = state.option("layer", layers, layers[0], st.selectbox, "Layer")
-    weights = here.network[layer].weights["kernel"]
-    channel = state.integer("input", 0, weights.shape[2] - 1, 0, "Input channel")
-trained = weights[:, :, channel]
+    layer = state.option(
+        "layer",
+        ["first", *layers],
+        "first",
+        st.selectbox,
+        "Layer",
+        format_func=lambda chosen: "the first of both networks" if chosen == "first" else chosen,
+    )
+    channels = 1 if layer == "first" else here.network[layer].input_shape[2]
+    channel = state.integer("input", 0, channels - 1, 0, "Input channel")
+    order = state.option(
+        "sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by", required=True
+    )
+if layer == "first":
+    networks = [cached.network(model) for model in cached.available_models()]
+    found = [kernel for network in networks for kernel in kernels.trained_kernels(network)]
+else:
+    found = kernels.trained_kernels(here.network, layer, channel)
+found = kernels.sort_trained(found, order)
+side = found[0].kernel.shape[0]
 chrome.show(
     "kernel_tiles",
-    f"{layer}, the weights for input channel {channel}, all on one scale.",
-    kernels=trained,
+    f"All on one scale. Kernels of {side} × {side} random numbers come as near as "
+    f"{kernels.chance_similarity(side):.2f} half the time, and 1 in 20 as near as "
+    f"{kernels.chance_similarity(side, 0.95):.2f}: only what is nearer says anything.",
+    kernels=[one.kernel for one in found],
+    labels=[f"{one.network} {one.number}" if layer == "first" else str(one.number) for one in found],
     notes=[
-        f"{'minus ' if match.inverted else ''}{match.name}\n{match.similarity:.2f}" if match else ""
-        for match in cached.nearest_named(here.model, layer, channel)
+        f"{'minus ' if one.match.inverted else ''}{one.match.name}\n{one.similarity:.2f}, {one.norm:.2f}"
+        if one.match
+        else f"none\n{one.norm:.2f}"
+        for one in found
     ],
 )
+chrome.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz import kernels, ops
+    import numpy as np
+    from cnnviz import figures, kernels, ops
 
-    image = {here.digit.code}
-    sobel = kernels.named({name!r}, {size}).kernel
-    response = ops.conv2d(image / 255, sobel[:, :, None, None])
-    trained = cnnviz.load_model("{here.model}")["{layer}"].weights["kernel"]
-    for k in range(trained.shape[3]):
-        print(k, kernels.nearest_named(trained[:, :, {channel}, k]))
+    image = {here.digit.code if picture == "digit" else "kernels.photograph()"}
+    kernel = {f"np.array({kernel.tolist()})" if edited else f"kernels.named({name!r}, {size}).kernel"}
+    response = ops.conv2d(image, kernel[:, :, None, None])
+    print(np.abs(response).max(), kernels.separation(kernel).rank)
+    print(kernels.frequency_response(kernel).peak)
+    figures.frequency_map(kernel)
+    net = cnnviz.load_model("{here.model}")
+    for trained in kernels.sort_trained(kernels.trained_kernels(net), {order!r}):
+        print(trained)
     """
 )

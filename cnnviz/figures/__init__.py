@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cnnviz.figures.ablation import channels_off
     from cnnviz.figures.activations import activation_curve
     from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
     from cnnviz.figures.canvas import NARROW, WIDE
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cnnviz.figures.digits import case_in_words, hard_cases, preparation_steps
     from cnnviz.figures.dropout import dropout_steps
     from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
+    from cnnviz.figures.exciting import exciting_digits
     from cnnviz.figures.frequency import frequency_map
     from cnnviz.figures.kernels import kernel_gallery, kernel_response, kernel_tiles
     from cnnviz.figures.maps import (
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
         strongest_channel,
     )
     from cnnviz.figures.normalization import channel_spreads, distance_by_batch
+    from cnnviz.figures.partial_sums import sum_of_parts
     from cnnviz.figures.picture import Picture
     from cnnviz.figures.receptive_fields import (
         Rung,
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
     from cnnviz.figures.style import THEMES, Scale, palette
 
 _NAMES_OF = {
+    "ablation": ("channels_off",),
     "activations": ("activation_curve",),
     "bar_charts": (
         "bars",
@@ -79,6 +83,7 @@ _NAMES_OF = {
         "kernels_over_epochs",
         "training_curves",
     ),
+    "exciting": ("exciting_digits",),
     "frequency": ("frequency_map",),
     "kernels": (
         "kernel_gallery",
@@ -99,6 +104,7 @@ _NAMES_OF = {
         "channel_spreads",
         "distance_by_batch",
     ),
+    "partial_sums": ("sum_of_parts",),
     "receptive_fields": (
         "Rung",
         "Seen",
@@ -137,6 +143,7 @@ __all__ = [
     "before_and_after",
     "case_in_words",
     "channel_spreads",
+    "channels_off",
     "class_columns",
     "convolution_step",
     "cross_entropy_curve",
@@ -145,6 +152,7 @@ __all__ = [
     "effective_field",
     "epoch_batches",
     "error_curve",
+    "exciting_digits",
     "feature_maps",
     "flipped_digits",
     "frequency_map",
@@ -172,6 +180,7 @@ __all__ = [
     "single_map",
     "strongest",
     "strongest_channel",
+    "sum_of_parts",
     "training_curves",
 ]
 

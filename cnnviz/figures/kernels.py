@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from cnnviz.figures.canvas import WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, cell_number, number
+from cnnviz.figures.style import BRIGHTNESS, INK, SMALL, Scale, Theme, cell_number, number
 
 
 def kernel_tiles(
@@ -121,7 +121,7 @@ def kernel_response(
     kernel: Any,
     response: Any,
     *,
-    pixels: bool = True,
+    photograph: bool = False,
     width: float = WIDE,
     ax: Axes | None = None,
     theme: str | Theme = "light",
@@ -136,8 +136,8 @@ def kernel_response(
         (kh, kw).
     response
         (H_out, W_out): the convolution of the two, drawn on a scale centred on zero.
-    pixels
-        Draw the image as ink on paper.
+    photograph
+        Draw the image from black to white, not as ink on paper.
     width, ax, theme
         As in `kernel_tiles`.
 
@@ -161,7 +161,7 @@ def kernel_response(
     unit = side / max(image.shape[1], response.shape[1])
     canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, ax, theme)
     parts = [
-        ("Image", image, INK if pixels else Scale.of(image)),
+        ("Image", image, BRIGHTNESS if photograph else INK),
         ("Kernel", kernel, Scale.of(kernel, signed=True)),
         ("Response", response, Scale.of(response, signed=True)),
     ]
@@ -185,6 +185,90 @@ def kernel_response(
         f"pixels. Its strongest response is {number(response[peak])}, at row {peak[0]}, column {peak[1]}."
     )
     return canvas.picture(alt, image=images[0], kernel=images[1], response=images[2])
+
+
+def kernel_gallery(
+    kernels: Any,
+    responses: Sequence[Any],
+    labels: Sequence[str],
+    *,
+    selected: int | None = None,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Many kernels, each over what it makes of one image; kinds so different share no scale.
+
+    Parameters
+    ----------
+    kernels
+        (kh, kw, N), or a sequence of (kh, kw) arrays, whose sizes may differ.
+    responses
+        As many (H, W), the convolutions of one image with them; their sizes may differ.
+    labels
+        As many names.
+    selected
+        A kernel whose name is to stand out.
+    width, ax, theme
+        As in `kernel_tiles`.
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "kernels" and "responses", and "legend".
+
+    Examples
+    --------
+    >>> picture = kernel_gallery([np.eye(3), np.ones((3, 3))], [np.eye(5)] * 2, ["diagonal", "box"])
+    >>> len(picture["kernels"]), len(picture["responses"])
+    (2, 2)
+    """
+    tiles, answers = _as_list(kernels), [np.asarray(response) for response in responses]
+    if not len(tiles) == len(answers) == len(labels):
+        raise ValueError(
+            f"kernels, responses and labels must be as many, got {len(tiles)}, {len(answers)}, {len(labels)}"
+        )
+    if any(answer.ndim != 2 or not answer.size for answer in answers):
+        raise ValueError("responses must be (H, W) and not empty")
+    gap = 16.0 if width >= 600 else 10.0
+    columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
+    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    unit = side / max(answer.shape[1] for answer in answers)
+    tall = unit * max(answer.shape[0] for answer in answers)
+    size = SMALL * min(1.0, 0.97 * side / max(text_width(label, SMALL) for label in labels))
+    step = 18 + side + 6 + tall + 18
+    lines = -(-len(tiles) // columns)
+    canvas = Canvas(width, lines * step + 40, ax, theme)
+    drawn: dict[str, list[Any]] = {"kernels": [], "responses": []}
+    words = []
+    for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
+        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
+        marked = k == selected
+        canvas.text(
+            x,
+            y - 6,
+            label,
+            size=size,
+            colour="accent" if marked else "ink",
+            weight="bold" if marked else "normal",
+        )
+        own, scale = Scale.of(tile, signed=True), Scale.of(answer, signed=True)
+        cell = side / max(tile.shape)
+        drawn["kernels"].append(canvas.image(tile, x, y, cell * tile.shape[1], scale=own))
+        canvas.values(tile, x, y, cell, own)
+        drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
+        words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
+    legend = canvas.legend(
+        Scale("signed", 1.0),
+        0.5,
+        lines * step + 12,
+        min(220.0, width - 1),
+        "each from minus to plus its own largest weight or response"
+        if width >= 460
+        else "each to its own largest weight or response",
+    )
+    alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
+    return canvas.picture(alt, legend=legend, **drawn)
 
 
 def _as_list(kernels: Any) -> list[np.ndarray]:

@@ -91,10 +91,11 @@ def palette(name: str, theme_name: str = "light") -> tuple[str, ...]:
     Parameters
     ----------
     name
-        "ink" or "positive" (zero to largest), or "signed" (most negative to most positive, with
-        zero in the middle).
+        "ink" or "positive" (zero to largest), "signed" (most negative to most positive, with zero in
+        the middle), or "brightness" (black to white, for photographs).
     theme_name
-        "light" or "dark": zero is the colour of the paper, larger magnitudes stand out from it.
+        "light" or "dark": zero is the colour of the paper, larger magnitudes stand out from it; but
+        for brightness, which is the same in both.
 
     Raises
     ------
@@ -114,7 +115,9 @@ def palette(name: str, theme_name: str = "light") -> tuple[str, ...]:
         return _arm(chosen, *_BLUE)
     if name == "ink":
         return _arm(chosen, *_GREY)
-    raise ValueError(f"palette must be one of {', '.join(PALETTES)}, got {name!r}")
+    if name == "brightness":
+        return tuple(reversed(_arm(THEMES["light"], *_GREY)))
+    raise ValueError(f"palette must be one of {', '.join(PALETTES)} or brightness, got {name!r}")
 
 
 @lru_cache
@@ -178,7 +181,10 @@ class Scale:
 
 
 INK = Scale("ink", 1.0)
-"""The scale of an image's pixels, 0 to 1."""
+"""The scale of a digit's pixels, 0 to 1."""
+
+BRIGHTNESS = Scale("brightness", 1.0)
+"""The scale of a photograph's pixels, 0 to 1."""
 
 
 def number(value: float, digits: int = 3) -> str:

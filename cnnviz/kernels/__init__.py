@@ -1,4 +1,4 @@
-"""A gallery of named convolution kernels, and which of them a trained kernel is nearest to."""
+"""A gallery of named convolution kernels: what they do to waves, what they cost, who resembles them."""
 
 from cnnviz.kernels.collection import NAMES, NamedKernel, gallery, named, sizes
 from cnnviz.kernels.definitions import (
@@ -23,34 +23,51 @@ from cnnviz.kernels.definitions import (
     sobel,
     unsharp,
 )
-from cnnviz.kernels.matching import Match, nearest_named
+from cnnviz.kernels.frequency import FrequencyResponse, Peak, frequency_response
+from cnnviz.kernels.matching import Match, chance_similarity, nearest_named
+from cnnviz.kernels.photographs import grey, photograph
+from cnnviz.kernels.separable import Separation, separation
+from cnnviz.kernels.trained import ORDERS, TrainedKernel, layers_with_kernels, sort_trained, trained_kernels
 
 __all__ = [
     "NAMES",
+    "ORDERS",
     "SIZES",
+    "FrequencyResponse",
     "Match",
     "NamedKernel",
+    "Peak",
+    "Separation",
+    "TrainedKernel",
     "binomial",
     "box",
+    "chance_similarity",
     "emboss",
+    "frequency_response",
     "gabor",
     "gallery",
     "gaussian",
     "gaussian_weights",
+    "grey",
     "identity",
     "laplacian",
     "laplacian_of_gaussian",
+    "layers_with_kernels",
     "motion_blur",
     "named",
     "nearest_named",
     "outline",
+    "photograph",
     "prewitt",
     "roberts",
     "rotate",
     "scharr",
     "separate",
+    "separation",
     "sharpen",
     "sizes",
     "sobel",
+    "sort_trained",
+    "trained_kernels",
     "unsharp",
 ]

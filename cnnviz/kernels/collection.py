@@ -76,9 +76,9 @@ _GALLERY: dict[str, _Entry] = {
     ),
     "sharpen": _Entry(sharpen, "strengthens what differs from its neighbours", "identity minus Laplacian"),
     "unsharp": _Entry(unsharp, "adds back what a blur takes away", "photographic unsharp masking", _ODD[1:]),
-    "emboss": _Entry(emboss, "lights the image from the top left", "diagonal slope plus identity"),
+    "emboss": _Entry(emboss, "lights the image from the top left", "diagonal slope plus identity", _ODD[1:]),
     "outline": _Entry(
-        outline, "compares a pixel with its eight neighbours", "minus the 8-neighbour Laplacian"
+        outline, "compares a pixel with all around it", "minus the 8-neighbour Laplacian", _ODD[1:]
     ),
     "laplacian": _Entry(
         laplacian, "second derivative in both directions", "second differences, 4 neighbours"
@@ -94,8 +94,12 @@ _GALLERY: dict[str, _Entry] = {
     ),
     "scharr x": _Entry(lambda: scharr("x"), "rising to the right, truer to rotation", "Scharr 2000"),
     "scharr y": _Entry(lambda: scharr("y"), "rising downwards, truer to rotation", "Scharr 2000"),
-    "prewitt x": _Entry(lambda: prewitt("x"), "rising to the right, plain average", "Prewitt 1970"),
-    "prewitt y": _Entry(lambda: prewitt("y"), "rising downwards, plain average", "Prewitt 1970"),
+    "prewitt x": _Entry(
+        lambda size: prewitt("x", size), "rising to the right, plain average", "Prewitt 1970", _ALL[1:]
+    ),
+    "prewitt y": _Entry(
+        lambda size: prewitt("y", size), "rising downwards, plain average", "Prewitt 1970", _ALL[1:]
+    ),
     "roberts x": _Entry(lambda: roberts("x"), "difference along one diagonal", "Roberts 1963", (2,)),
     "roberts y": _Entry(lambda: roberts("y"), "difference along the other diagonal", "Roberts 1963", (2,)),
     **{
@@ -165,7 +169,7 @@ def gallery(size: int = 3) -> list[NamedKernel]:
     """Every named kernel that comes in this size.
 
     >>> [k.name for k in gallery(2)][:3]
-    ['box', 'gaussian', 'roberts x']
+    ['box', 'gaussian', 'prewitt x']
     """
     return [named(name, size) for name, entry in _GALLERY.items() if size in entry.sizes]
 

@@ -125,24 +125,28 @@ def unsharp(size: int = 5, sigma: float | None = None, amount: float = 1.0) -> n
     return (1 + amount) * identity(size) - amount * gaussian(size, sigma)
 
 
-def emboss() -> np.ndarray:
-    """Lights the image from the top left: a diagonal derivative added to the image.
+def emboss(size: int = 3) -> np.ndarray:
+    """Lights the image from the top left: a diagonal derivative added to the image. Odd sizes from 3.
 
     >>> emboss().tolist()
     [[-2.0, -1.0, 0.0], [-1.0, 1.0, 1.0], [0.0, 1.0, 2.0]]
     """
-    steps = _steps(3)
+    _odd(size, "emboss", 3)
+    steps = _steps(size)
     slope = steps[:, np.newaxis] + steps
-    return slope + identity(3)
+    return slope + identity(size)
 
 
-def outline() -> np.ndarray:
-    """A pixel against its eight neighbours: minus the 8-neighbour Laplacian.
+def outline(size: int = 3) -> np.ndarray:
+    """A pixel against all the others of its square; of size 3, minus the 8-neighbour Laplacian.
 
-    >>> int(outline()[1, 1]), int(outline().sum())
-    (8, 0)
+    Odd sizes from 3.
+
+    >>> int(outline()[1, 1]), int(outline().sum()), int(outline(5)[2, 2])
+    (8, 0, 24)
     """
-    return -laplacian(8)
+    _odd(size, "outline", 3)
+    return size**2 * identity(size) - 1
 
 
 def laplacian(neighbours: int = 4) -> np.ndarray:
@@ -156,7 +160,7 @@ def laplacian(neighbours: int = 4) -> np.ndarray:
     if neighbours == 4:
         return np.outer(here, second) + np.outer(second, here)
     if neighbours == 8:
-        return np.ones((3, 3)) - 9 * identity(3)
+        return -outline(3)
     raise ValueError(f"neighbours must be 4 or 8, got {neighbours!r}")
 
 
@@ -199,13 +203,17 @@ def scharr(axis: str = "x") -> np.ndarray:
     return _along(axis, _DIFFERENCE, np.array([3.0, 10.0, 3.0]))
 
 
-def prewitt(axis: str = "x") -> np.ndarray:
-    """As Sobel, with plain averaging.
+def prewitt(axis: str = "x", size: int = 3) -> np.ndarray:
+    """The slope of the plane that fits the square best, in whole numbers: as Sobel, with plain averaging.
 
-    >>> prewitt("x")[0].tolist()
-    [-1.0, 0.0, 1.0]
+    Sizes from 2.
+
+    >>> prewitt("x")[0].tolist(), prewitt("x", 4)[0].tolist()
+    ([-1.0, 0.0, 1.0], [-3.0, -1.0, 1.0, 3.0])
     """
-    return _along(axis, _DIFFERENCE, np.ones(3))
+    if size < 2:
+        raise ValueError(f"size must be at least 2 for prewitt, got {size}")
+    return _along(axis, _steps(size) * (1 if size % 2 else 2), np.ones(size))
 
 
 def roberts(axis: str = "x") -> np.ndarray:
@@ -277,7 +285,8 @@ def motion_blur(size: int = 5, angle: float = 0.0) -> np.ndarray:
     # Steps along the longer axis are whole cells, as in drawing an anti-aliased line.
     reach = max(abs(cos), abs(sin))
     across = np.abs(-x * sin + x[:, np.newaxis] * cos) / reach
-    kernel = np.clip(1 - across, 0, 1)
+    # A cosine of 90 degrees is 0 but for rounding.
+    kernel = np.clip(1 - across.round(12), 0, 1)
     return kernel / kernel.sum()
 
 

@@ -1,4 +1,4 @@
-"""Which named kernel a trained one is nearest to.
+"""Which named kernel a trained one is nearest to, and how much nearer than chance that is.
 
 Only the kernel's shape counts, not its size or sign; kernels that are named for one direction are
 tried in all their directions.
@@ -6,7 +6,6 @@ tried in all their directions.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +13,9 @@ import numpy as np
 
 from cnnviz.kernels.collection import gallery
 from cnnviz.kernels.definitions import SIZES, emboss, gabor, matrix, prewitt, rotate, scharr, sobel
+
+_TIED = 1e-9
+"""Cosines that differ by less are the same but for rounding; the earlier name is taken."""
 
 
 class Match(NamedTuple):
@@ -52,25 +54,64 @@ def nearest_named(kernel: Any) -> Match:
     'minus sobel x (1.00)'
     """
     kernel = matrix(kernel)
-    length = float(np.linalg.norm(kernel))
-    if not math.isfinite(length) or length == 0:
+    # Scaled first, so that the squares of very large or small weights stay numbers.
+    largest = float(np.abs(kernel).max())
+    if not np.isfinite(largest) or largest == 0:
         raise ValueError("kernel must be finite and not all zero")
     candidates = _candidates(kernel.shape)
-    if not candidates:
+    if not candidates.names:
         raise ValueError(f"no kernel is named in the size {kernel.shape}")
-    best = Match("", -1.0, False, kernel)
-    for name, other in candidates:
-        cosine = float((kernel * other).sum()) / (length * float(np.linalg.norm(other)))
-        if abs(cosine) > best.similarity + 1e-9:
-            best = Match(name, min(abs(cosine), 1.0), cosine < 0, other)
-    return best
+    direction = kernel.ravel() / largest
+    cosines = candidates.directions @ (direction / np.linalg.norm(direction))
+    sizes = np.abs(cosines)
+    best = int(np.argmax(sizes >= sizes.max() - _TIED))
+    similarity = min(float(sizes[best]), 1.0)
+    return Match(candidates.names[best], similarity, bool(cosines[best] < 0), candidates.kernels[best])
 
 
 @lru_cache
-def _candidates(shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
+def chance_similarity(size: int = 3, quantile: float = 0.5, samples: int = 1000) -> float:
+    """How near a kernel of random numbers comes to some named one: what a match has to be held against.
+
+    Parameters
+    ----------
+    size
+        Of the kernels, (size, size).
+    quantile
+        0.5 is the median over the samples.
+    samples
+        Kernels of independent normal numbers, the same ones every time.
+
+    Raises
+    ------
+    ValueError
+        for a size in which no kernel is named.
+
+    Examples
+    --------
+    >>> 0.6 < chance_similarity(3) < 0.8
+    True
+    """
+    candidates = _candidates((size, size))
+    if not candidates.names:
+        raise ValueError(f"no kernel is named in the size {(size, size)}")
+    random = np.random.default_rng(0).standard_normal((samples, size * size))
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    return float(np.quantile(np.abs(random @ candidates.directions.T).max(axis=1), quantile))
+
+
+class _Candidates(NamedTuple):
+    names: list[str]
+    kernels: list[np.ndarray]
+    directions: np.ndarray
+    """The kernels as rows of length 1."""
+
+
+@lru_cache
+def _candidates(shape: tuple[int, int]) -> _Candidates:
     """Every named kernel of a size, in every direction it can be turned to (clockwise, in degrees)."""
     if shape[0] != shape[1] or shape[0] not in SIZES:
-        return []
+        return _Candidates([], [], np.empty((0, 0)))
     found = [(k.name, k.kernel) for k in gallery(shape[0])]
     if shape[0] == 3:
         turned = [("emboss", emboss()), ("sobel", sobel()), ("prewitt", prewitt()), ("scharr", scharr())]
@@ -83,4 +124,6 @@ def _candidates(shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
             found.append((f"gabor {angle:g}°", gabor(shape[0], angle)))
     if shape[0] > 2:
         found += [(f"odd gabor {angle}°", gabor(shape[0], angle, phase=90)) for angle in (0, 45, 90, 135)]
-    return found
+    names, kernels = zip(*found, strict=True)
+    directions = np.stack([kernel.ravel() / np.linalg.norm(kernel) for kernel in kernels])
+    return _Candidates(list(names), list(kernels), directions)

@@ -22,6 +22,7 @@ POSITIVE = np.maximum(SIGNED, 0)
 KERNEL = RNG.standard_normal((3, 3, 16)).astype(np.float32)
 MATRIX = RNG.standard_normal((16, 10)).astype(np.float32)
 BIAS = RNG.standard_normal(10).astype(np.float32)
+CHANCES = RNG.dirichlet(np.full(10, 0.2), 17)
 SOBEL = kernels.sobel("x")
 KEPT = np.random.default_rng(3).random((4, 12, 12)) >= 0.25
 KEPT_90 = np.random.default_rng(4).random((2, 90)) >= 0.5
@@ -56,6 +57,14 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             figures.activation_curve, ops.tanh, name="tanh", others={"relu": ops.relu}
         ),
         "bars": call(figures.bars, [1.0, 2.0], ["one", "two"], inner=[0.5, 1.0], highlight=1),
+        "before_and_after of two digits": call(
+            figures.before_and_after,
+            SIGNED,
+            POSITIVE,
+            titles=("test digit 9,999\na 7", "test digit 1,234\na 1"),
+            selected=5,
+            columns=8,
+        ),
         "before_and_after": call(figures.before_and_after, SIGNED, POSITIVE, dropped=[3]),
         "channel_spreads": call(
             figures.channel_spreads,
@@ -65,6 +74,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             wanted=(SIGNED.mean(axis=(0, 1)) / 2, np.linspace(-1, 1, 16)),
             selected=3,
         ),
+        "channels_off": call(figures.channels_off, CHANCES[0], CHANCES[1:], selected=2, silent=[5]),
         "class_columns": call(figures.class_columns, 10 * BIAS, selected=4, title="logit"),
         "class_columns, tiny": call(figures.class_columns, 1e-7 * BIAS, title="gradient"),
         "convolution_step": call(
@@ -94,7 +104,18 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             figures.dropout_steps, np.ones(90), KEPT_90, 2.0 * KEPT_90, np.full(90, 1.1)
         ),
         "effective_field": call(figures.effective_field, IMAGE, ((4, 20), (-2, 12))),
+        "error_curve with accuracies": call(
+            figures.error_curve, [1.0, 0.8, 0.3, 0.0], 1, accuracies=[0.1, 0.7, 0.9, 0.99]
+        ),
         "error_curve": call(figures.error_curve, channels.reduction_errors(SIGNED, MATRIX, BIAS), 4),
+        "exciting_digits": call(
+            figures.exciting_digits,
+            np.stack([IMAGE] * 7),
+            [((2, 4), (0, 2)), ((20, 27), (20, 27)), *[((0, 27), (0, 27))] * 5],
+            [28.7893, 3.2, 1e-4, 0.0, -1.5, 1234.5, 7.0],
+            titles=[f"digit {k:,}" for k in (0, 1234, 9999, 5, 6, 7, 8)],
+            labels=list("7210414"),
+        ),
         "feature_maps": call(figures.feature_maps, POSITIVE, selected=3, cell=(2, 5), title="conv2d"),
         "feature_maps, signed": call(figures.feature_maps, SIGNED),
         "frequency_map": call(figures.frequency_map, SOBEL),
@@ -158,6 +179,8 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "receptive_path": call(figures.receptive_path, seen),
         "single_map": call(figures.single_map, SIGNED[:, :, 0], cell=(0, 3)),
         "single_map with numbers": call(figures.single_map, SIGNED[:4, :4, 0]),
+        "sum_of_parts": call(figures.sum_of_parts, SIGNED, -0.25, SIGNED.sum(axis=2) - 0.25, cell=(3, 11)),
+        "sum_of_parts of one channel": call(figures.sum_of_parts, SIGNED[..., :1], 0.5, SIGNED[..., 0] + 0.5),
         "training_curves": call(
             figures.training_curves,
             {

@@ -162,5 +162,5 @@ def test_signs_are_written():
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="theme must be one of light, dark, got 'blue'"):
         style.theme("blue")
-    with pytest.raises(ValueError, match="palette must be one of ink, positive, signed, got 'jet'"):
+    with pytest.raises(ValueError, match="palette must be one of ink, positive, signed or brightness, got 'jet'"):
         palette("jet")

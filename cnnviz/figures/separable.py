@@ -1,0 +1,94 @@
+"""A kernel as a column times a row, cell by cell, and what such a product leaves out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import Scale, Theme, cell_number, number
+from cnnviz.kernels import Separation, separation
+
+GAP = 14.0
+
+
+def outer_product(
+    kernel: Any,
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """A column on the left, a row above, and in every cell their product: the kernel, if it is separable.
+
+    Otherwise the product is the one nearest to the kernel, and what it leaves out stands beside it.
+
+    Parameters
+    ----------
+    kernel
+        (height, width), or its `kernels.Separation`.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "column", "row" and "product", and "rest" (None if separable).
+
+    Examples
+    --------
+    >>> picture = outer_product([[1.0, 2.0], [2.0, 4.0]])
+    >>> picture["product"].get_array().tolist(), picture["rest"]
+    ([[1.0, 2.0], [2.0, 4.0]], None)
+    """
+    found = kernel if isinstance(kernel, Separation) else separation(kernel)
+    rows, cols = found.kernel.shape
+    exact = found.rank <= 1
+    beside = not exact and width >= 600
+    # Beside a whole product stands a part of the same height.
+    across = (2 * cols + 1 if beside else cols + 1, GAP * (3 if beside else 1))
+    unit = min((width - 1 - across[1]) / across[0], 56.0)
+    wide, tall = unit * cols, unit * rows
+    top = 24 + unit + GAP
+    height = top + tall + (0 if exact or beside else 38 + tall)
+    canvas = Canvas(width, height + 62, ax, theme)
+    left_out = found.kernel - found.product
+    shared = Scale.of(found.kernel, found.product, left_out, signed=True)
+    x = 0.5 + unit + GAP
+    parts = {}
+    for name, array, over, down in (
+        ("column", found.column[:, None], 0.5, top),
+        ("row", found.row[None], x, 24.0),
+        ("product", found.product, x, top),
+    ):
+        scale = shared if name == "product" else Scale.of(array, signed=True)
+        parts[name] = canvas.image(array, over, down, unit * array.shape[1], scale=scale)
+        canvas.values(array, over, down, unit, scale)
+    canvas.text(x, 15, "Row", weight="bold")
+    canvas.text(0.5, 15, "Column" if unit >= 40 else "", weight="bold")
+    canvas.text(0.5 + unit / 2, 24 + unit / 2 + 6, "×", size=16, ha="center", colour="muted")
+    rest = None
+    if not exact:
+        over, down = (x + wide + 2 * GAP, top) if beside else (x, top + tall + 38)
+        canvas.text(over, down - 9, "Left out", weight="bold")
+        rest = canvas.image(left_out, over, down, wide, scale=shared)
+        canvas.values(left_out, over, down, unit, shared)
+    canvas.legend(
+        shared,
+        0.5,
+        height + 30,
+        min(220.0, width - 1),
+        "weights; column and row each to its own largest weight"
+        if width >= 460
+        else "column, row: each to its own largest weight",
+    )
+    column, row = (
+        " ".join(cell_number(v, Scale.of(part, signed=True)) for v in part)
+        for part in (found.column, found.row)
+    )
+    alt = f"The column {column} times the row {row} "
+    alt += f"{'is' if exact else 'is nearest to'} the kernel of {rows} by {cols}"
+    alt += "." if exact else f"; it leaves out {number(100 * found.error)} % of it."
+    return canvas.picture(alt, rest=rest, **parts)

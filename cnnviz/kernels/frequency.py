@@ -1,0 +1,128 @@
+"""What a kernel does to waves: its gain for every frequency and direction, and the one it prefers.
+
+The response is the kernel's Fourier transform, evaluated exactly at the frequencies asked for; no
+window, no padding of the image. Definition after Gonzalez and Woods, "Digital Image Processing",
+4th ed., section 4.7.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnviz.kernels.definitions import matrix
+from cnnviz.ops.geometry import integer
+
+_TIED = 1e-9
+"""Gains that differ by less, relatively, are the same but for rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyResponse:
+    """The gain of a kernel for plane waves.
+
+    Parameters
+    ----------
+    frequencies
+        float64 (n,), from -0.5 to 0.5 cycles per pixel: from minus to plus the highest frequency
+        that pixels can show, light and dark by turns.
+    values
+        complex128 (n, n): by vertical frequency (positive downwards), then by horizontal. What the
+        cross-correlation with the kernel, taken around its middle, multiplies a wave with; its angle
+        is by how much the wave is shifted.
+    """
+
+    frequencies: np.ndarray
+    values: np.ndarray
+
+    @cached_property
+    def magnitude(self) -> np.ndarray:
+        """The gain, float64 (n, n): how many times larger a wave comes out than it went in."""
+        return np.abs(self.values)
+
+    @property
+    def uniform(self) -> float:
+        """The factor for an image of one brightness, frequency 0: the sum of the weights."""
+        middle = len(self.frequencies) // 2
+        return float(self.values[middle, middle].real)
+
+    @cached_property
+    def peak(self) -> Peak:
+        """The wave that comes out largest; the lowest frequency if there are several."""
+        gain = self.magnitude
+        rows, cols = np.nonzero(gain >= gain.max() * (1 - _TIED))
+        vertical, horizontal = self.frequencies[rows], self.frequencies[cols]
+        # The response to a wave is that to the same wave run backwards: one half-plane is all.
+        forward = (horizontal > 0) | ((horizontal == 0) & (vertical >= 0))
+        first = np.lexsort((vertical, np.hypot(vertical, horizontal), ~forward))[0]
+        down, right = float(vertical[first]), float(horizontal[first])
+        angle = None if down == right == 0 else math.degrees(math.atan2(down, right)) % 180
+        return Peak(float(gain.max()), math.hypot(down, right), angle)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The wave to which a kernel answers most.
+
+    Parameters
+    ----------
+    gain
+        How many times larger it comes out.
+    frequency
+        In cycles per pixel, along the direction in which it runs: 0 to 0.71.
+    angle
+        That direction in degrees, as `gabor` takes it: 0 to the right (upright stripes), 90 down;
+        None at frequency 0, which has no direction.
+    """
+
+    gain: float
+    frequency: float
+    angle: float | None
+
+
+def frequency_response(kernel: Any, points: int = 65) -> FrequencyResponse:
+    """A kernel's gain for plane waves of all frequencies and directions.
+
+    Parameters
+    ----------
+    kernel
+        (height, width).
+    points
+        Frequencies along each axis, an odd number so that 0 is one of them; at least 3.
+
+    Returns
+    -------
+    FrequencyResponse
+
+    Raises
+    ------
+    ValueError
+        for another rank, or another number of points.
+
+    Examples
+    --------
+    >>> from cnnviz.kernels import box, sobel
+    >>> round(frequency_response(box(3)).uniform, 6), frequency_response(box(3)).peak.angle
+    (1.0, None)
+    >>> frequency_response(sobel("x")).peak
+    Peak(gain=8.0, frequency=0.25, angle=0.0)
+
+    Source: Gonzalez and Woods, "Digital Image Processing", 4th ed., equations 4-67 and 4-94.
+    """
+    kernel = matrix(kernel)
+    if integer(points, "points") < 3 or points % 2 == 0:
+        raise ValueError(f"points must be odd and at least 3, got {points!r}")
+    # By whole steps, so that the two halves are each other's mirror image to the last bit.
+    frequencies = np.arange(-(points // 2), points // 2 + 1) / (points - 1)
+    down, right = (_waves(frequencies, size) for size in kernel.shape)
+    return FrequencyResponse(frequencies, down @ kernel @ right.T)
+
+
+def _waves(frequencies: np.ndarray, size: int) -> np.ndarray:
+    """A wave of each frequency at the cells of one axis, around its middle: complex (n, size)."""
+    steps = np.arange(size) - (size - 1) / 2
+    return np.exp(2j * np.pi * np.multiply.outer(frequencies, steps))

@@ -1,0 +1,82 @@
+"""A photograph to try kernels on, and any image made grey and small enough to be drawn.
+
+The photograph comes with matplotlib and is read from its files, without a network. Reading what a
+user hands in is `images`' part; colour is left out.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images import read_image
+
+SIDE = 192
+"""The longer side of what kernels are tried on, in pixels."""
+
+_LUMA = np.array([0.299, 0.587, 0.114])
+"""Source: ITU-R BT.601, section 2.5.1."""
+
+
+def grey(image: Any, side: int = SIDE) -> np.ndarray:
+    """An image as brightness, no larger than `side`; pixels are averaged where it is made smaller.
+
+    Parameters
+    ----------
+    image
+        As `images.read_image` returns it: (H, W), (H, W, 3) or (H, W, 4), uint8 or uint16. What is
+        transparent is laid on white.
+    side
+        The most pixels on the longer side; smaller images stay as they are.
+
+    Returns
+    -------
+    np.ndarray
+        float32 (h, w), 0 (black) to 1 (white).
+
+    Raises
+    ------
+    ValueError
+        for another shape or dtype.
+
+    Examples
+    --------
+    >>> grey(np.full((400, 200), 255, np.uint8)).shape
+    (192, 96)
+    """
+    from PIL import Image
+
+    image = np.asarray(image)
+    if image.dtype not in (np.uint8, np.uint16) or not image.size:
+        raise ValueError(f"image must be uint8 or uint16 and not empty, got {image.dtype} {image.shape}")
+    if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in (3, 4)):
+        raise ValueError(f"image must be (H, W), (H, W, 3) or (H, W, 4), got shape {image.shape}")
+    # Shrink each channel by itself first: what follows is then done on few pixels.
+    channels = image[:, :, np.newaxis] if image.ndim == 2 else image
+    scale = min(1.0, side / max(image.shape[:2]))
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    planes = [Image.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(channels, 2, 0)]
+    resized = [np.asarray(plane.resize(size, Image.Resampling.BOX), np.float64) for plane in planes]
+    small = np.stack(resized, axis=2) / np.iinfo(image.dtype).max
+    bright = small[:, :, 0] if small.shape[2] == 1 else small[:, :, :3] @ _LUMA
+    if small.shape[2] == 4:
+        bright = bright * small[:, :, 3] + 1 - small[:, :, 3]
+    return np.clip(bright, 0, 1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def photograph() -> np.ndarray:
+    """A portrait of Grace Hopper, grey, from matplotlib's sample data: float32 (192, 164), read-only.
+
+    >>> photograph().shape
+    (192, 164)
+
+    Source: James S. Davis, United States Navy; in the public domain.
+    """
+    from matplotlib import get_data_path
+
+    bright = grey(read_image(f"{get_data_path()}/sample_data/grace_hopper.jpg"))
+    bright.flags.writeable = False
+    return bright
