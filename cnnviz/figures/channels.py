@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.channels import mix
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of, text_width
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, signed_number
 
@@ -128,20 +128,26 @@ def before_and_after(
     *,
     titles: tuple[str, str] = ("whole", "reduced"),
     dropped: Any = (),
+    selected: int | None = None,
+    columns: int | None = None,
     width: float = WIDE,
     ax: Axes | None = None,
     theme: str | Theme = "light",
 ) -> Picture:
-    """Two versions of the same maps, one above the other, on one scale.
+    """Two versions of the same maps, or two images' maps, one above the other, on one scale.
 
     Parameters
     ----------
     before, after
         (H, W, C), of one shape.
     titles
-        Of the two rows.
+        Of the two rows; a line break is one.
     dropped
         Channels whose number is put in brackets.
+    selected
+        A channel to outline.
+    columns
+        Channels in a row, for larger tiles; None is 16. A narrow page has 4 or 5.
     width, ax, theme
         As in `pixel_mixing`.
 
@@ -161,34 +167,41 @@ def before_and_after(
     rows, cols, channels = before.shape
     scale = Scale.of(before, after)
     wide = width >= 600
-    left, gap = (84.0 if wide else 0.0), (8.0 if wide else 6.0)
-    across = min(channels, 16 if wide else 5)
-    tile = min((width - left - 1 - (across - 1) * gap) / across, 84.0)
+    names = [title.split("\n") for title in titles]
+    widest = max(text_width(words, weight="bold") for lines in names for words in lines)
+    left, gap = (max(84.0, widest + 16) if wide else 0.0), (8.0 if wide else 6.0)
+    across = min(channels, (columns or 16) if wide else (4 if columns else 5))
+    tile = min((width - left - 1 - (across - 1) * gap) / across, 110.0 if columns else 84.0)
     tall = tile * rows / cols
     lines = -(-channels // across)
-    head = 20 if wide else 44
-    block = head + 2 * (tall + gap) + (0 if wide else 16)
+    between = 0 if wide else 20
+    head = 22 if wide else 40
+    block = head + 2 * (tall + gap) + between
     canvas = Canvas(width, lines * block + 44, ax, theme)
     images: list[list[Any]] = [[], []]
     for line in range(lines):
-        y = line * block
+        tops = [line * block + head + k * (tall + gap + between) for k in (0, 1)]
         for c in range(line * across, min(channels, (line + 1) * across)):
             x = left + 0.5 + (c - line * across) * (tile + gap)
-            name = f"({c})" if c in dropped else str(c)
-            canvas.text(x, y + head - 6, name, size=SMALL, colour="muted")
+            name, chosen = f"({c})" if c in dropped else str(c), c == selected
+            colour, weight = ("accent", "bold") if chosen else ("muted", "normal")
+            canvas.text(x, tops[0] - 6, name, size=SMALL, colour=colour, weight=weight)
             for k, maps in enumerate((before, after)):
-                at = y + head + k * (tall + gap + (0 if wide else 16))
-                images[k].append(canvas.image(maps[:, :, c], x, at, tile, scale=scale))
-        for k, title in enumerate(titles):
-            at = y + head + k * (tall + gap + (0 if wide else 16))
+                images[k].append(canvas.image(maps[:, :, c], x, tops[k], tile, scale=scale))
+                if chosen:
+                    canvas.box(x, tops[k], tile, tall, "accent", 2, zorder=4)
+        for top, words, lift in zip(tops, names, (24, 8), strict=True):
             if wide:
-                canvas.text(0, at + tall / 2 + 4, title, weight="bold")
+                middle = top + tall / 2 + 4 - 8 * (len(words) - 1)
+                for n, part in enumerate(words):
+                    canvas.text(0, middle + 16 * n, part, weight="bold" if n == 0 else "normal")
             else:
-                canvas.text(0, at - (20 if k == 0 else 6), title, weight="bold")
+                canvas.text(0, top - lift, ", ".join(words), weight="bold", size=SMALL + 1)
     legend = canvas.legend(scale, left + 0.5, lines * block + 12, 220.0)
     error = float(np.sqrt(np.square(np.subtract(before, after, dtype=float)).mean()))
+    first, second = (", ".join(words) for words in names)
     alt = (
-        f"{channels} maps, {titles[0]} above {titles[1]}, on one scale, {scale}; their root mean squared "
+        f"{channels} maps, {first} above {second}, on one scale, {scale}; their root mean squared "
         f"difference is {signed_number(error).lstrip('+')}."
     )
     return canvas.picture(alt, before=images[0], after=images[1], legend=legend)
@@ -198,6 +211,7 @@ def error_curve(
     errors: Any,
     k: int,
     *,
+    accuracies: Any = None,
     xlabel: str = "kept",
     width: float = 460.0,
     ax: Axes | None = None,
@@ -211,6 +225,8 @@ def error_curve(
         One for each number kept, from 0: relative errors, as `channels.reduction_errors` gives them.
     k
         The number kept.
+    accuracies
+        As many accuracies, from 0 to 1, drawn as a second curve; NaN where not known.
     xlabel
         What is counted.
     width, ax, theme
@@ -219,7 +235,7 @@ def error_curve(
     Returns
     -------
     Picture
-        Its artists are "curve" and "point".
+        Its artists are "curve" and "point", and "accuracies" (None without).
 
     Examples
     --------
@@ -229,23 +245,41 @@ def error_curve(
     errors = np.asarray(errors, float)
     if errors.ndim != 1 or not 0 <= k < len(errors):
         raise ValueError(f"errors must be 1-D and hold k={k}, got shape {errors.shape}")
-    figure, ax, chosen = chart(width, 230, ax, theme)
-    (curve,) = ax.plot(np.arange(len(errors)), errors, color=chosen.positive, linewidth=2)
-    (point,) = ax.plot([k], [errors[k]], "o", color=chosen.accent, markersize=7, clip_on=False)
-    ax.set(xlim=(0, len(errors) - 1), ylim=(0, max(1.0, float(errors.max())) * 1.05))
+    shares = None if accuracies is None else np.asarray(accuracies, float)
+    if shares is not None and shares.shape != errors.shape:
+        raise ValueError(f"accuracies must be one for each of {len(errors)} errors, got shape {shares.shape}")
+    figure, ax, chosen = chart(width, 250, ax, theme)
+    counts = np.arange(len(errors))
+    top = max(1.0, float(errors.max())) * 1.08
+    ax.set(xlim=(0, len(errors) - 1), ylim=(0, top))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    right = k > 0.6 * (len(errors) - 1)
-    ax.annotate(
-        f"{errors[k]:.1%}",
-        (k, errors[k]),
-        (-10 if right else 10, 8),
-        textcoords="offset points",
-        ha="right" if right else "left",
-        color=chosen.accent,
-        fontweight="bold",
-        fontsize=SMALL + 2,
-    )
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    label(ax, chosen, x=xlabel, y="relative error of the outputs")
+    right = k > 0.6 * (len(errors) - 1)
+
+    def mark(values: np.ndarray, colour: str, dashes: Any, above: bool) -> tuple[Any, Any]:
+        (line,) = ax.plot(counts, values, color=colour, linewidth=2, linestyle=dashes)
+        (point,) = ax.plot([k], [values[k]], "o", color=colour, markersize=7, clip_on=False)
+        ax.annotate(
+            f"{values[k]:.1%}",
+            (k, values[k]),
+            (-10 if right else 10, 8 if above else -16),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            color=colour,
+            fontweight="bold",
+            fontsize=SMALL + 2,
+        )
+        return line, point
+
+    known = shares is not None and bool(np.isfinite(shares[k]))
+    higher = not known or errors[k] >= cast(np.ndarray, shares)[k]
+    curve, point = mark(errors, chosen.accent, "solid", higher)
+    second = None
+    words = "relative error of the outputs" if shares is None else "relative error (solid), accuracy (dashed)"
+    if shares is not None:
+        second, _ = mark(shares, chosen.positive, (0, (4, 2)), not higher) if known else (None, None)
+    label(ax, chosen, x=xlabel, y=words)
     alt = f"Relative error by number kept, from 0: {', '.join(f'{e:.1%}' for e in errors)}; {k} are kept."
-    return Picture(figure, ax, {"curve": curve, "point": point}, alt)
+    if shares is not None:
+        alt += f" Accuracy: {', '.join(f'{share:.1%}' for share in shares)}."
+    return Picture(figure, ax, {"curve": curve, "point": point, "accuracies": second}, alt)

@@ -1,0 +1,113 @@
+"""What each channel is worth to a prediction: what is left of it with that channel switched off.
+
+The numbers are made by `cnnviz.ablation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import SMALL, Theme
+
+ROW = 22.0
+
+
+def channels_off(
+    whole: Any,
+    without: Any,
+    *,
+    selected: int | None = None,
+    silent: Sequence[int] = (),
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The predicted class's probability without each channel, as bars, beside what it is with all of them.
+
+    Parameters
+    ----------
+    whole
+        (classes,): probabilities with all channels on.
+    without
+        (C, classes): probabilities without each channel.
+    selected
+        A channel to mark.
+    silent
+        Channels that were zero before, and are said to be.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "bars", by channel, and "lines", at the probability with all channels.
+
+    Raises
+    ------
+    ValueError
+        for shapes that do not fit, or what is no probability.
+
+    Examples
+    --------
+    >>> picture = channels_off([0.25, 0.75], [[0.25, 0.75], [0.9, 0.1]])
+    >>> picture.alt
+    '1 with 75.00 %. Without channel 0: 75.00 %; without channel 1: 10.00 %, so 0 is predicted.'
+    """
+    whole, without = np.asarray(whole, float), np.asarray(without, float)
+    if whole.ndim != 1 or without.ndim != 2 or without.shape[1:] != whole.shape or not without.size:
+        raise ValueError(f"without must be (C, {whole.size}), one row a channel, got shape {without.shape}")
+    if not (min(whole.min(), without.min()) >= 0 and max(whole.max(), without.max()) <= 1 + 1e-6):
+        raise ValueError("whole and without must be probabilities, from 0 to 1")
+    best, count = int(whole.argmax()), len(without)
+    columns = 2 if width >= 600 and count > 8 else 1
+    lines = -(-count // columns)
+    texts = [_words(row, best, c in silent) for c, row in enumerate(without)]
+    left = 14 + max(text_width(str(c), weight="bold") for c in range(count))
+    right = 14 + max(text_width(words, weight="bold") for words in texts)
+    across = (width - (columns - 1) * 40) / columns
+    unit = across - left - right
+    canvas = Canvas(width, 26 + ROW * lines + 2, ax, theme)
+    bars, marks = [], []
+    for column in range(columns):
+        x = column * (across + 40)
+        chosen = range(column * lines, min((column + 1) * lines, count))
+        end = x + left + unit * whole[best]
+        canvas.text(end, 12, f"all on {percent(whole[best])}", size=SMALL, colour="muted", ha="right")
+        for c in chosen:
+            y = 26 + ROW * (c - chosen.start)
+            flips = int(without[c].argmax()) != best
+            tone = "accent" if flips else "positive"
+            mark = c == selected
+            canvas.box(x + left, y + 4, unit, 13, "panel", 0, fill="panel", zorder=1)
+            bars.append(
+                canvas.box(x + left, y + 4, without[c, best] * unit, 13, tone, 0, fill=tone, zorder=2)
+            )
+            base, weight = y + 15, "bold" if mark or flips else "normal"
+            colour = "accent" if mark else "ink"
+            canvas.text(
+                x + left - 8, base, str(c), ha="right", weight="bold" if mark else "normal", colour=colour
+            )
+            canvas.text(x + across - right + 8, base, texts[c], weight=weight)
+            if mark:
+                canvas.box(x + left - 1, y + 3, unit + 2, 15, "ink", 1.4, zorder=5)
+        marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
+    told = "; ".join(
+        f"without channel {c}: {percent(row[best])}"
+        + (f", so {row.argmax()} is predicted" if row.argmax() != best else "")
+        for c, row in enumerate(without)
+    )
+    return canvas.picture(f"{best} with {percent(whole[best])}. W{told[1:]}.", bars=bars, lines=marks)
+
+
+def _words(row: np.ndarray, best: int, silent: bool) -> str:
+    if silent:
+        return f"{percent(row[best])}, was silent"
+    now = int(row.argmax())
+    return percent(row[best]) + (f", says {now}" if now != best else "")

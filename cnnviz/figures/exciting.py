@@ -1,0 +1,115 @@
+"""The images that excite a channel most: each whole, with what the cell sees outlined, and that part large.
+
+Which images these are is found by `cnnviz.exciting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+
+Box = tuple[tuple[int, int], tuple[int, int]]
+
+
+def exciting_digits(
+    images: Any,
+    boxes: Sequence[Box],
+    values: Sequence[float],
+    *,
+    titles: Sequence[str],
+    labels: Sequence[str] | None = None,
+    columns: int | None = None,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Images in the order of how much they excite a channel; under each what the exciting cell sees.
+
+    Parameters
+    ----------
+    images
+        (n, H, W): pixels 0 to 1, or 0 to 255 as integers.
+    boxes
+        ((top, bottom), (left, right)), inclusive, for each image: the pixels that the cell depends on.
+    values
+        The channel's value there.
+    titles
+        What each image is called: its number in the set.
+    labels
+        The class of each; None is not known.
+    columns
+        Images in a row; None is as many as fit.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are "images" and "patches".
+
+    Raises
+    ------
+    ValueError
+        if there is not one box, value and title for each image, or a box lies outside.
+
+    Examples
+    --------
+    >>> picture = exciting_digits(np.eye(4)[None], [((0, 1), (0, 2))], [3.5], titles=["17"], labels=["8"])
+    >>> picture["patches"][0].get_array().shape
+    (2, 3)
+    """
+    images = np.asarray(images)
+    count = len(images)
+    marks = [""] * count if labels is None else list(labels)
+    if images.ndim != 3 or not count == len(boxes) == len(values) == len(titles) == len(marks) or not count:
+        raise ValueError(
+            f"images must be (n, H, W) with a box, value, title and label for each, got shape {images.shape}"
+        )
+    rows, cols = images.shape[1:]
+    for (top, bottom), (left, right) in boxes:
+        if not (0 <= top <= bottom < rows and 0 <= left <= right < cols):
+            raise ValueError(
+                f"boxes must lie on {rows} by {cols} pixels, got {((top, bottom), (left, right))}"
+            )
+    scale = Scale("ink", 255.0) if images.dtype.kind in "iu" else INK
+    wide = width >= 600
+    across = min(columns or (6 if wide else 3), count)
+    gap = 20.0 if wide else 12.0
+    step = min((width - 1 - (across - 1) * gap) / across, 170.0)
+    # The whole image and its part stand side by side if there is room for both.
+    beside = step >= 110
+    whole = (step - 8) / 2 if beside else step
+    tall = whole * rows / cols
+    block = 22 + tall + (0 if beside else 6 + tall) + 22
+    canvas = Canvas(width, -(-count // across) * block, ax, theme)
+    drawn, patches = [], []
+    for k, (image, box, value) in enumerate(zip(images, boxes, values, strict=True)):
+        (top, bottom), (left, right) = box
+        x, y = 0.5 + (k % across) * (step + gap), (k // across) * block + 20
+        canvas.text(x, y - 6, marks[k], weight="bold")
+        canvas.text(x + step - 1, y - 6, titles[k], size=SMALL, colour="muted", ha="right")
+        drawn.append(canvas.image(image, x, y, whole, scale=scale))
+        unit = whole / cols
+        canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1, thickness=1.6)
+        part = image[top : bottom + 1, left : right + 1]
+        size = min(whole / part.shape[1], tall / part.shape[0])
+        at = (x + whole + 8, y) if beside else (x, y + tall + 6)
+        patches.append(
+            canvas.image(part, *at, size * part.shape[1], size * part.shape[0], scale=scale, frame="accent")
+        )
+        canvas.text(x, y + tall + (0 if beside else 6 + tall) + 14, number(value), size=SMALL)
+    told = "; ".join(
+        f"{title}{f', a {mark}' if mark else ''}: {number(value)}, seen are rows {top} to {bottom} and "
+        f"columns {left} to {right}"
+        for title, mark, value, ((top, bottom), (left, right)) in zip(
+            titles, marks, values, boxes, strict=True
+        )
+    )
+    return canvas.picture(f"{count} images, the most exciting first. {told}.", images=drawn, patches=patches)
