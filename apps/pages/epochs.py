@@ -12,6 +12,7 @@ import streamlit as st
 from digits import choose_own
 
 from cnnviz.epoch_predictions import EpochPredictions, Flip
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.questions import Question
 from cnnviz.questions import epochs as questions
@@ -37,14 +38,18 @@ def batches(history: TrainingHistory) -> None:
     with st.container(key="formulas", horizontal=True, gap="large"):
         st.latex(
             rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
-            rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)} \text{{ steps an epoch}}",
+            rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
             width="content",
         )
         st.latex(
-            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)} "
-            r"\text{ steps in all}",
+            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}",
             width="content",
         )
+    chrome.facts(
+        ("steps an epoch", f"{chosen.steps_per_epoch:,}"),
+        ("images in the last batch", f"{chosen.last_batch:,}"),
+        (f"steps in {chosen.epochs} epochs", f"{chosen.steps:,}"),
+    )
     chrome.show(
         "epoch_batches",
         f"One epoch: every cell is a batch, the outlined last one has {chosen.last_batch:,} images. Each of "
@@ -84,8 +89,8 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
         gained, lost = found.turns().T
         panels["test digits that change sides"] = {"become right": gained, "become wrong": lost}
         numbers += [
-            ("accuracy on training images", f"{found.accuracies['training'][epoch]:.2%}"),
-            ("accuracy on test images", f"{found.accuracies['test'][epoch]:.2%}"),
+            ("accuracy on training images", percent(found.accuracies["training"][epoch])),
+            ("accuracy on test images", percent(found.accuracies["test"][epoch])),
             ("gap between the two", signed_percent(found.gap(epoch))),
         ]
     chrome.facts(*numbers)
@@ -106,7 +111,7 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
 
 
 def signed_percent(value: float) -> str:
-    return f"{value:+.2%}".replace("-", "−")
+    return f"{value:+.2%}".replace("-", "−").replace("%", " %")
 
 
 def as_it_was(history: TrainingHistory, epoch: int) -> None:
@@ -157,8 +162,8 @@ def flips(found: EpochPredictions, epoch: int) -> None:
     images, _ = cached.test_digits()
     chrome.show(
         "flipped_digits",
-        f"{first(gained, 'that became right')}, then {first(lost, 'that became wrong')}: the "
-        f"prediction after epoch {epoch - 1} → after epoch {epoch}.",
+        f"The prediction after epoch {epoch - 1} → after epoch {epoch}: "
+        f"{first(gained, 'that became right')}, then {first(lost, 'that became wrong')}.",
         images=images[[f.index for f in chosen]],
         labels=[f.label for f in chosen],
         before=[f.before for f in chosen],
@@ -210,8 +215,8 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     if epoch:
         row = selection.rows[epoch - 1]
         chrome.facts(
-            (f"training accuracy, epoch {epoch}", f"{row['accuracy']:.2%}"),
-            (f"validation accuracy, epoch {epoch}", f"{row['val_accuracy']:.2%}"),
+            (f"training accuracy, epoch {epoch}", percent(row["accuracy"])),
+            (f"validation accuracy, epoch {epoch}", percent(row["val_accuracy"])),
             ("training less validation", signed_percent(selection.gap(epoch))),
         )
     chrome.show(

@@ -25,10 +25,13 @@ def test_the_config_has_the_colours_of_the_figures(name):
     assert written["borderColor"] == theme.line
 
 
+KEYS = ("ink", "muted", "line", "panel", "accent", "background")
+
+
 def test_the_style_sheet_has_the_colours_of_the_figures():
     pairs = set(re.findall(r"light-dark\((#\w{6}), (#\w{6})\)", CSS))
     light, dark = THEMES["light"], THEMES["dark"]
-    known = {(getattr(light, key), getattr(dark, key)) for key in ("ink", "muted", "line", "panel", "accent")}
+    known = {(getattr(light, key), getattr(dark, key)) for key in KEYS}
     assert pairs == known
     assert not set(re.findall(r"#[0-9a-f]{6}", CSS)) - {colour for pair in known for colour in pair}
 
