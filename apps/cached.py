@@ -21,6 +21,7 @@ from cnnviz import figures, kernels, ops
 from cnnviz.activation_exchange import exchange, hidden_activations
 from cnnviz.affine_collapse import AffineMap, collapse
 from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
+from cnnviz.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.epoch_predictions import EpochPredictions, read_predictions
 from cnnviz.evaluation import Evaluation, evaluate
 from cnnviz.images import read_image
@@ -30,6 +31,7 @@ from cnnviz.preparation import Preparation, prepare_in_steps
 from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
+from cnnviz.scores_to_loss import Loss, Step, loss_of, step_against
 from cnnviz.sparsity import Sparsity, sparsity_over
 from cnnviz.training_history import TrainingHistory, read_history, read_selection
 from cnnviz.verification import Verification, read_record
@@ -262,6 +264,37 @@ def batch_with(digit: Digit, count: int) -> np.ndarray:
 def forms(model: str, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
     """A digit under both forms of a batch normalisation, in batches of several sizes."""
     return compare_forms(network(model), layer, batch_with(digit, max(sizes)), sizes)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def batch_inputs(model: str, layer: str, digit: Digit, count: int) -> np.ndarray:
+    """What a layer reads of a digit and the first test digits."""
+    return network(model).run(batch_with(digit, count)).inputs(layer)[0]
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def dropped(model: str, digit: Digit, layer: str, rate: float, seed: int, steps: int) -> Dropped:
+    """What dropout makes of what a layer reads, in some steps."""
+    values = run(model, digit).inputs(layer)[0][0]
+    return drop_in_steps(values, rate, steps, seed=seed, layer=layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def runs_with_dropout(model: str, digit: Digit, seed: int) -> list[cnnviz.Run]:
+    """A few forward passes with dropout at work."""
+    return [run_with_dropout(network(model), digit.image, seed=seed, step=step) for step in range(4)]
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def loss(model: str, digit: Digit, target: int) -> Loss:
+    """The loss of a digit for a target, with its gradients."""
+    return loss_of(run(model, digit), target)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> Step:
+    """A digit changed against the gradient of its loss."""
+    return step_against(loss(model, digit, target), size)
 
 
 def picture(figure: str, **arguments: Any) -> tuple[str, str]:

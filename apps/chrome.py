@@ -21,7 +21,7 @@ import cached
 import navigation
 import state
 import streamlit as st
-from digits import Digit, choose_own, is_own
+from digits import Digit, choose_own, choose_test_digit, is_own
 
 from cnnviz.figures.bar_charts import percent
 from cnnviz.mistakes import next_mistake
@@ -122,15 +122,13 @@ def notices(place: Any) -> None:
 
 
 def _go_to(count: int) -> None:
-    choose_own("")
-    state.put("digit", random.randrange(count))
+    choose_test_digit(random.randrange(count))
 
 
 def _go_to_mistake(model: str, index: int) -> None:
     found = next_mistake(cached.hard_cases(model), index)
     if found is not None:
-        choose_own("")
-        state.put("digit", found)
+        choose_test_digit(found)
 
 
 def _card(here: Current) -> str:
@@ -239,6 +237,44 @@ def show(
             "caption": caption,
             "name": f"cnnviz-{figure.replace('_', '-')}",
         },
+    )
+
+
+def pick(
+    figure: str,
+    caption: str,
+    names: Sequence[str],
+    chosen: int | None,
+    on_pick: Callable[[int], None],
+    **arguments: Any,
+) -> None:
+    """A figure whose tiles are buttons: `names` says them in words, `on_pick` gets the number of one.
+
+    `chosen` is the tile that is outlined.
+    """
+    around = surroundings()
+    svg, alt, tiles = cached.picture_in_tiles(
+        figure, width=float(around["width"]), theme=around["theme"], **arguments
+    )
+    key = f"picture.{_next_place()}"
+
+    def picked() -> None:
+        number = st.session_state[key].picked
+        if isinstance(number, int) and 0 <= number < len(names):
+            on_pick(number)
+
+    _PICTURE(
+        key=key,
+        data={
+            "key": f"{hash((svg, caption))}",
+            "svg": svg,
+            "alt": alt,
+            "caption": caption,
+            "name": f"cnnviz-{figure.replace('_', '-')}",
+            "tiles": [{"box": box, "name": name} for box, name in zip(tiles, names, strict=True)],
+            "chosen": chosen,
+        },
+        on_picked_change=picked,
     )
 
 

@@ -56,3 +56,9 @@ def choose_own(text: str) -> None:
 def choose_image(image: np.ndarray) -> None:
     """The same for a prepared image (28, 28)."""
     choose_own(digit_to_text(image))
+
+
+def choose_test_digit(index: int) -> None:
+    """Make a digit of the test set the one that all pages are about."""
+    choose_own("")
+    state.put("digit", index)

@@ -10,6 +10,7 @@ import streamlit as st
 PAGES = {
     "The network": {
         "overview": "Overview",
+        "try_it": "Try it",
         "feature_maps": "Feature maps",
         "receptive_field": "Receptive field",
     },
@@ -19,8 +20,13 @@ PAGES = {
         "three_by_three": "3×3",
         "one_by_one": "1×1",
         "activation_functions": "Activation functions",
+        "batch_norm_and_dropout": "Batch norm and dropout",
     },
-    "How it came about": {"epochs": "Epochs", "verification": "Verification"},
+    "How it came about": {
+        "scores_to_loss": "From scores to loss",
+        "epochs": "Epochs",
+        "verification": "Verification",
+    },
 }
 """Titles by file, under the parts' headings; the first is the one that opens."""
 

@@ -116,6 +116,15 @@ def likeliest(shares: Any, top: int = 2) -> tuple[tuple[int, float], ...]:
     return tuple((int(k), float(shares[k])) for k in np.argsort(-shares, kind="stable")[:top])
 
 
+def surest(found: Sequence[Mistake]) -> float:
+    """The largest probability that was given to a wrong class; 0 if there is no mistake.
+
+    >>> surest([Mistake(8, 3, ((5, 0.5),)), Mistake(18, 3, ((5, 0.75),))])
+    0.75
+    """
+    return max((mistake.ranked[0][1] for mistake in found), default=0.0)
+
+
 def next_mistake(found: Sequence[Mistake], after: int) -> int | None:
     """The index of the first mistake behind an index, going on at the start when the end is reached.
 

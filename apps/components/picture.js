@@ -1,11 +1,15 @@
-// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG.
+// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons.
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
 export default function (component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector(".root");
-  if (root.dataset.key === data.key) return;
+  root.tell = component.setTriggerValue;
+  if (root.dataset.key === data.key) {
+    mark(root, data.chosen);
+    return;
+  }
   root.dataset.key = data.key;
   root.querySelector(".drawing").innerHTML = data.svg;
   root.querySelector(".caption").textContent = data.caption;
@@ -15,8 +19,52 @@ export default function (component) {
   const [, , width] = svg.getAttribute("viewBox").split(" ").map(Number);
   svg.style.maxWidth = `${width / 16}rem`;
 
+  if (data.tiles) lay(root, data, svg.style.maxWidth);
+
   root.querySelector(".svg").onclick = () => save(standalone(svg, root), `${data.name}.svg`);
   root.querySelector(".png").onclick = async () => save(await raster(svg, root), `${data.name}.png`);
+}
+
+// A button over every tile. Tab comes to one of them; arrow keys go on to the others.
+function lay(root, { tiles, chosen }, maxWidth) {
+  const place = root.querySelector(".drawing");
+  place.style.maxWidth = maxWidth;
+  place.setAttribute("role", "group");
+  place.setAttribute("aria-label", "Pick one: arrow keys go from one to the next, Enter picks");
+  tiles.forEach(({ box, name }, n) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "tile";
+    button.setAttribute("aria-label", name);
+    const [left, top, width, height] = box.map((share) => `${100 * share}%`);
+    Object.assign(button.style, { left, top, width, height });
+    button.onclick = () => root.tell("picked", n);
+    place.append(button);
+  });
+  const buttons = [...place.querySelectorAll(".tile")];
+  const across = tiles.filter(({ box }) => box[1] === tiles[0].box[1]).length;
+  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across, Home: -Infinity, End: Infinity };
+  place.onkeydown = (event) => {
+    const now = buttons.indexOf(event.target);
+    if (now < 0 || !(event.key in steps)) return;
+    event.preventDefault();
+    const next = now + steps[event.key];
+    const to = Math.abs(steps[event.key]) === across && !(next in buttons) ? now : Math.min(Math.max(next, 0), buttons.length - 1);
+    reach(buttons, to);
+    buttons[to].focus();
+  };
+  mark(root, chosen);
+}
+
+function mark(root, chosen) {
+  const buttons = [...root.querySelectorAll(".tile")];
+  if (!buttons.length) return;
+  buttons.forEach((button, n) => button.setAttribute("aria-pressed", String(n === chosen)));
+  if (!buttons.includes(root.getRootNode().activeElement)) reach(buttons, chosen ?? 0);
+}
+
+function reach(buttons, to) {
+  buttons.forEach((button, n) => (button.tabIndex = n === to ? 0 : -1));
 }
 
 // The drawing as a document of its own: fonts and background are the page's no longer.

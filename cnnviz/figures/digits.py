@@ -167,7 +167,7 @@ def hard_cases(
         drawn.append(canvas.image(image, x, y, tile, tile, scale=scale))
         canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
-            says = f"{name}  {_whole_percent(share)}"
+            says = f"{name}: {_whole_percent(share)}"
             weight = "bold" if line == 0 else "normal"
             canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
         tiles.append((x / canvas.width, y / canvas.height, tile / canvas.width, (tile + 50) / canvas.height))

@@ -79,7 +79,7 @@ def live_view(
         if choose is None or not drawing or _get(asked.get("use"), "version") != _get(drawing, "version"):
             return
         with suppress(ImageError, ValueError):
-            choose(prepare_digit(_raster(drawing)))
+            choose(prepare_digit(raster_of(drawing)))
             st.session_state[f"{key}.used"] = True
 
     @st.fragment
@@ -140,7 +140,7 @@ def answer(
     if drawing and _get(drawing, "of") == item:
         host["drawing"] = {"version": _get(drawing, "version")}
         try:
-            image = prepare_digit(_raster(drawing))
+            image = prepare_digit(raster_of(drawing))
             title, label, item, code = "your drawing", None, "drawing", ""
         except (ImageError, ValueError) as error:
             host["drawing"]["error"] = str(error)
@@ -180,8 +180,8 @@ def _get(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else None
 
 
-def _raster(drawing: Mapping[str, Any]) -> np.ndarray:
-    """The pad as an image (side, side), uint8, 255 where there is ink."""
+def raster_of(drawing: Any) -> np.ndarray:
+    """What a browser's pad sent, (side, side) uint8, 255 where there is ink; ValueError if it is no pad."""
     side, pixels = _get(drawing, "side"), _get(drawing, "pixels")
     if isinstance(side, bool) or not isinstance(side, int) or not 28 <= side <= LARGEST_PAD:
         raise ValueError(f"the pad's side must be 28 to {LARGEST_PAD} pixels, got {side!r}")

@@ -1,0 +1,81 @@
+"""Try it: a digit of one's own, drawn, uploaded or photographed, and those that the network gets wrong."""
+
+import cached
+import chrome
+import state
+import streamlit as st
+import trying
+from digits import choose_test_digit
+
+from cnnviz import figures
+from cnnviz.figures.bar_charts import percent
+from cnnviz.mistakes import SURE, likeliest, surest
+from cnnviz.questions import digits as questions
+
+here = chrome.current()
+found = cached.hard_cases(here.model)
+chrome.title(
+    "Try it",
+    "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
+    "centred in 28 × 28. Yours is prepared in the same way, and is then the digit of all pages. What it "
+    "says of your hand is a harder test than the one it has passed.",
+    heard="A probability of 99 % means that the answer is right.",
+    instead="It is the largest of ten numbers that softmax makes sum to 1. The network gives such numbers "
+    f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(found))}.",
+)
+ways = {"Draw": lambda: trying.pad(here.model), "Upload": trying.upload, "Photograph": trying.camera}
+chrome.section("A digit of your own")
+way = state.option(
+    "by", list(ways), "Draw", st.segmented_control, "How", required=True, label_visibility="collapsed"
+)
+ways[way]()
+chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
+steps = trying.steps_of(here.digit)
+known = (
+    "The address keeps the 28 × 28 pixels only; what they were made from is gone." if here.digit.own else ""
+)
+chrome.show(
+    "preparation_steps",
+    f"{here.digit.name.capitalize()} was prepared already, and is taken as it is. {known}"
+    if steps.as_it_was
+    else "Ink is told from paper whatever their brightness. The dashed box is the ink's, the ring its centre "
+    "of mass, which all MNIST digits have in the middle.",
+    steps=steps,
+)
+chrome.section("What the network says of it")
+(best, most), (second, next_to) = likeliest(here.run.output)
+sure = (
+    f"That is below {percent(SURE)}: count it as **unsure**. {second} is next, with {percent(next_to)}."
+    if most < SURE
+    else "It is sure of it, which is not the same as being right."
+)
+st.markdown(f"{here.model} says **{best}** with {percent(most)}. {sure}")
+chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
+chrome.section("Hard cases")
+images, _ = cached.test_digits()
+st.markdown(
+    f"All {len(found)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to see on "
+    "every page what happened to it."
+)
+indices = [mistake.index for mistake in found]
+chrome.pick(
+    "hard_cases",
+    "Under each digit: what its label says, and the two classes with the largest probabilities.",
+    [figures.case_in_words(mistake) for mistake in found],
+    indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
+    lambda number: choose_test_digit(indices[number]),
+    found=found,
+    images=images,
+)
+chrome.ask(questions.where_it_is_drawn(here.digit.image), questions.how_sure_it_was(found, len(images)))
+chrome.code(
+    f"""
+    import cnnviz
+    from cnnviz.mistakes import likeliest
+
+    # An image file instead: cnnviz.mnist.prepare_digit(cnnviz.mnist.read_image("seven.jpg"))
+    image = {here.digit.code}
+    run = cnnviz.load_model("{here.model}").run(image)
+    print(likeliest(run.output, top=3))
+    """
+)

@@ -1,0 +1,98 @@
+"""Digits that the learner brings: drawn on a pad, in a file, photographed.
+
+Each is prepared as MNIST was and becomes the digit of all pages. What it was made from stays in the
+session; the address carries the 28 x 28 pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cached
+import numpy as np
+import streamlit as st
+from digits import Digit, choose_image
+
+from cnnviz.digit_text import digit_to_text
+from cnnviz.images import FORMATS, read_image
+from cnnviz.liveview.assets import script, style
+from cnnviz.liveview.component import raster_of
+from cnnviz.preparation import Preparation, prepare_in_steps
+
+_HTML, _CSS = (
+    (Path(__file__).parent / "components" / f"pad.{ending}").read_text(encoding="utf-8")
+    for ending in ("html", "css")
+)
+_PAD = st.components.v2.component(
+    "cnnviz.pad",
+    html=_HTML,
+    css=f"{style()}\n{_CSS}",
+    js=f"{script('trying')}\nexport default trying_module.showPad;\n",
+)
+_BROUGHT, _REFUSED = "brought", "refused"
+"""The last digit that was brought, with its steps; why one was not taken, one sentence."""
+
+
+def pad(model: str) -> None:
+    """A pad; what is drawn is taken as soon as the pen rests."""
+
+    def drawn() -> None:
+        drawing = st.session_state["pad"].drawing
+        if drawing:
+            _take(lambda: raster_of(drawing), "The drawing")
+
+    _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
+
+
+def upload() -> None:
+    """A file."""
+    st.file_uploader(
+        "A picture of one digit: PNG, JPEG, WebP or GIF (its first frame), up to 10 MB and 25 megapixels",
+        type=[*(name.lower() for name in FORMATS), "jpg"],
+        key="upload",
+        on_change=lambda: _take_file("upload", "The file"),
+    )
+    _say_why_not()
+
+
+def camera() -> None:
+    """A photograph; the camera is asked for when somebody wants it, never by a link."""
+    if st.toggle("Use the camera", key="camera wanted"):
+        st.camera_input(
+            "Hold one digit, written large, into the picture",
+            key="camera",
+            on_change=lambda: _take_file("camera", "The photograph"),
+        )
+    else:
+        st.markdown("The picture is taken by your browser and read here, and is not kept.")
+    _say_why_not()
+
+
+def steps_of(digit: Digit) -> Preparation:
+    """How a digit was prepared, from what it was made of if that is still known."""
+    text, steps = st.session_state.get(_BROUGHT, ("", None))
+    return steps if steps is not None and text == digit.own else cached.preparation(digit)
+
+
+def _take_file(key: str, what: str) -> None:
+    file = st.session_state[key]
+    if file is not None:
+        _take(lambda: read_image(file), what)
+
+
+def _take(read: Callable[[], np.ndarray], what: str) -> None:
+    """Make what was brought the digit of all pages, or remember why it cannot be."""
+    try:
+        steps = prepare_in_steps(read())
+    except ValueError as error:
+        st.session_state[_REFUSED] = f"{what} was not taken: {error}."
+        return
+    st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps
+    choose_image(steps.digit)
+
+
+def _say_why_not() -> None:
+    refused = st.session_state.pop(_REFUSED, "")
+    if refused:
+        st.error(refused.replace("`", ""))

@@ -1,0 +1,139 @@
+// The pad on a page of its own: the prediction and one layer's maps follow the pen; Python gets what is drawn.
+
+import { Colours } from "./colour.js";
+import { number, percent, stageName } from "./format.js";
+import { Pad } from "./pad.js";
+import { Scene } from "./scene.js";
+
+const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
+const GAP = 3;
+
+const pages = new WeakMap();
+
+export function showPad({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".trying");
+  if (!pages.has(root)) pages.set(root, new Page(root));
+  const page = pages.get(root);
+  page.tell = (drawing) => setTriggerValue("drawing", drawing);
+  page.take(data);
+  return () => page.stop();
+}
+
+class Page {
+  constructor(root) {
+    this.root = root;
+    this.part = (name) => root.querySelector(`.trying-${name}`);
+    this.themes = new MutationObserver(() => this.followTheme());
+    this.sizes = new ResizeObserver(() => this.paintMaps());
+  }
+
+  /** A network, as a scene. */
+  take(data) {
+    const app = document.querySelector(".stApp");
+    if (app) this.themes.observe(app, { attributes: true });
+    this.sizes.observe(this.part("maps"));
+    if (this.data && equal(this.data, data)) return;
+    this.data = data;
+    this.scene = new Scene(data);
+    this.colours = new Colours(this.scene.header);
+    this.stage = this.scene.stages.find(({ op, shape }) => op.type === "activation" && shape[2] > 1);
+    this.theme = null;
+    this.followTheme();
+    if (this.pad) {
+      this.follow(this.pad.digit);
+      return;
+    }
+    this.pad = new Pad(this.part("pad"), {
+      table: () => this.colours.table("ink"),
+      changed: (digit) => this.follow(digit),
+      lifted: () => this.sendSoon(),
+      verdict: () => this.part("verdict").textContent,
+    });
+    // Whoever goes on to something else has done drawing.
+    this.pad.canvas.addEventListener("blur", () => this.sending && this.send());
+    this.follow(this.pad.digit);
+  }
+
+  stop() {
+    this.themes.disconnect();
+    this.sizes.disconnect();
+  }
+
+  followTheme() {
+    const app = document.querySelector(".stApp");
+    const theme = app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light";
+    if (theme === this.theme) return;
+    this.theme = this.colours.theme = theme;
+    for (const [name, colour] of Object.entries(this.colours.around)) this.root.style.setProperty(`--${name}`, colour);
+    this.pad?.repaint();
+    this.paintMaps();
+  }
+
+  follow(digit) {
+    if (!this.pad) return;
+    if (this.pad.stroke) this.wait();
+    const values = digit && this.scene.forward(Float32Array.from(digit, (value) => value / 255));
+    this.values = values?.[this.stage.index];
+    this.part("verdict").innerHTML = values
+      ? this.verdict(values[this.scene.output.index])
+      : this.pad.blank
+        ? "Draw a digit from 0 to 9. The prediction and the maps follow the pen."
+        : "There is too little ink for a digit.";
+    this.paintMaps();
+  }
+
+  verdict(probabilities) {
+    const { classes, header } = this.scene;
+    const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+    const [first, second] = order.map((k) => `<b>${classes[k]}</b> with ${percent(probabilities[k])}`);
+    const unsure = probabilities[order[0]] < header.host.sure ? " It is unsure." : "";
+    return `The network says ${first}, then ${second}.${unsure}`;
+  }
+
+  /** The maps of one layer side by side, on one scale from zero. */
+  paintMaps() {
+    const box = this.part("maps");
+    box.hidden = !this.values;
+    if (!this.values) return;
+    const [rows, cols, channels] = this.stage.shape;
+    const across = box.clientWidth > 560 ? 16 : 8;
+    const down = Math.ceil(channels / across);
+    const canvas = box.querySelector("canvas");
+    canvas.width = across * (cols + GAP) - GAP;
+    canvas.height = down * (rows + GAP) - GAP;
+    const most = this.values.reduce((a, b) => Math.max(a, b), 0);
+    const scale = { kind: "positive", limit: most || 1 };
+    const context = canvas.getContext("2d");
+    for (let k = 0; k < channels; k++) {
+      const image = context.createImageData(cols, rows);
+      const pixels = new Uint32Array(image.data.buffer);
+      for (let n = 0; n < pixels.length; n++) pixels[n] = this.colours.packed(this.values[n * channels + k], scale);
+      context.putImageData(image, (k % across) * (cols + GAP), Math.floor(k / across) * (rows + GAP));
+    }
+    canvas.setAttribute("aria-label", `${channels} maps of ${stageName(this.stage)}; the largest value is ${number(most, 3)}`);
+    this.part("legend").innerHTML =
+      `<span>The maps of ${stageName(this.stage)}, on one scale</span><span>0</span>` +
+      `<i style="background:${this.colours.gradient(scale)}"></i><span>${number(most, 3)}</span>`;
+  }
+
+  /** When the pen has rested for a moment, what is drawn becomes the digit of all pages. */
+  sendSoon() {
+    this.wait();
+    if (this.pad.digit) this.sending = setTimeout(() => this.send(), PAUSE);
+  }
+
+  send() {
+    this.wait();
+    this.tell(this.pad.pixels());
+  }
+
+  wait() {
+    clearTimeout(this.sending);
+    this.sending = null;
+  }
+}
+
+/** A rerun of the page brings the same bytes again. */
+function equal(a, b) {
+  return a === b || (a.length === b.length && a.every((byte, n) => byte === b[n]));
+}
