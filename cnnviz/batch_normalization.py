@@ -15,7 +15,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.inference import Convolution
 from cnnviz.layer import Layer
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 
 
 def normalizations(net: Network) -> list[str]:
@@ -192,6 +192,10 @@ class Forms:
         """training - inference."""
         return self.training - self.inference
 
+    def side_by_side(self, channel: int) -> np.ndarray:
+        """One channel in training form, in inference form, and their difference: (..., 3)."""
+        return np.stack([a[..., channel] for a in (self.training, self.inference, self.difference)], axis=-1)
+
     @property
     def distance(self) -> float:
         """The root of the mean squared difference."""
@@ -266,6 +270,12 @@ class Folding:
     into: str
     scale: np.ndarray
     shift: np.ndarray
+
+    def largest_difference(self, run: Run) -> float:
+        """How far the convolution's values are from those of a run of the whole network, at most."""
+        x = run[run.network.inputs[0]]
+        found = self.network.run(x).pre_activation(self.into)
+        return float(np.abs(found - run.pre_activation(self.into)).max())
 
 
 def fold(net: Network, name: str) -> Folding:

@@ -6,7 +6,9 @@ At inference dropout passes its input on; so do `Network.predict` and `run`. Sou
 
 from __future__ import annotations
 
+import math
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -80,21 +82,95 @@ def drop(x: Any, kept: Any, rate: float) -> np.ndarray:
     return np.where(kept, x / x.dtype.type(1 - rate), x.dtype.type(0))
 
 
-def mean_over_steps(x: Any, rate: float, steps: int, *, seed: int = 0, layer: str = "") -> np.ndarray:
-    """The mean of what dropout makes of x in steps 0 to steps - 1; it tends to x.
+@dataclass(frozen=True, eq=False)
+class Dropped:
+    """What dropout makes of some values, step by step and on average.
 
-    Each number's standard deviation is |x| * sqrt(rate / (1 - rate) / steps).
+    Parameters
+    ----------
+    values
+        What goes in, of any shape.
+    rate, steps
+        Of the dropout; over how many steps the mean is.
+    kept, dropped
+        (shown, ...): the masks of the first steps, and what comes out in these.
+    mean
+        Of the values' shape: what comes out on average over all steps.
+    """
 
-    >>> mean_over_steps(np.ones(2), 0.5, 4000).round(1)
+    values: np.ndarray
+    rate: float
+    steps: int
+    kept: np.ndarray
+    dropped: np.ndarray
+    mean: np.ndarray
+
+    @property
+    def scale(self) -> float:
+        """What a kept number is multiplied with."""
+        return 1 / (1 - self.rate)
+
+    @property
+    def distance(self) -> float:
+        """The root mean square of mean - values."""
+        return _root_mean_square(self.mean - self.values.astype(np.float64))
+
+    @property
+    def expected(self) -> float:
+        """What `distance` is to be expected to be.
+
+        Each number's mean over n steps has the deviation |x| * sqrt(rate / (1 - rate) / n).
+        """
+        spread = math.sqrt(self.rate / (1 - self.rate) / self.steps)
+        return spread * _root_mean_square(self.values.astype(np.float64))
+
+    def channel(self, channel: int) -> Dropped:
+        """The same of one channel, an index of the last axis."""
+        arrays = (a[..., channel] for a in (self.kept, self.dropped, self.mean))
+        return Dropped(self.values[..., channel], self.rate, self.steps, *arrays)
+
+
+def drop_in_steps(
+    x: Any, rate: float, steps: int, *, shown: int = 4, seed: int = 0, layer: str = ""
+) -> Dropped:
+    """What dropout makes of x in steps 0 to steps - 1.
+
+    Parameters
+    ----------
+    x
+        What goes in.
+    rate, seed, layer
+        As for `keep_mask`.
+    steps
+        How many; at least 1.
+    shown
+        How many of the first steps to keep.
+
+    Returns
+    -------
+    Dropped
+
+    Examples
+    --------
+    >>> drop_in_steps(np.ones(2), 0.5, 4000).mean.round(1)
     array([1., 1.])
     """
     x = np.asarray(x)
     if integer(steps, "steps") < 1:
         raise ValueError(f"steps must be positive, got {steps!r}")
-    count = np.zeros(x.shape, np.int64)
+    count, first = np.zeros(x.shape, np.int64), []
     for step in range(steps):
-        count += keep_mask(x.shape, rate, seed=seed, step=step, layer=layer)
-    return (x * (count / (steps * (1 - rate)))).astype(x.dtype)
+        mask = keep_mask(x.shape, rate, seed=seed, step=step, layer=layer)
+        count += mask
+        if step < shown:
+            first.append(mask)
+    kept = np.stack(first) if first else np.zeros((0, *x.shape), bool)
+    mean = (x * (count / (steps * (1 - rate)))).astype(x.dtype)
+    return Dropped(x, rate, steps, kept, drop(np.broadcast_to(x, kept.shape), kept, rate), mean)
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))
 
 
 def run_with_dropout(net: Network, x: Any, *, seed: int = 0, step: int = 0) -> Run:
@@ -128,3 +204,17 @@ def run_with_dropout(net: Network, x: Any, *, seed: int = 0, step: int = 0) -> R
         return lambda a: drop(a, keep_mask(a.shape, rate, seed=seed, step=step, layer=layer.name), rate)
 
     return net.run(x, {name: edit(net[name]) for name in dropout_layers(net)})
+
+
+def count_dropped(net: Network, *, seed: int = 0, step: int = 0) -> int:
+    """How many numbers `run_with_dropout` drops of one image in all layers together.
+
+    >>> from cnnviz import load_model
+    >>> net = load_model("mnist_maxpool")
+    >>> 0 < count_dropped(net) < net["dropout"].output_shape[0]
+    True
+    """
+    return sum(
+        int((~keep_mask((1, *net[name].output_shape), rate, seed=seed, step=step, layer=name)).sum())
+        for name, rate in dropout_layers(net).items()
+    )

@@ -6,6 +6,7 @@ float64 from the logits on. What training does with the gradient, the weights, i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,6 +135,11 @@ class Loss:
         return int(self.logits.argmax())
 
     @property
+    def of_guessing(self) -> float:
+        """What the loss would be if all classes were given the same probability."""
+        return math.log(len(self.logits))
+
+    @property
     def image(self) -> np.ndarray:
         """The image as the network read it, (H, W, C)."""
         return self.run.input[0]
@@ -195,6 +201,11 @@ class Step:
     change: np.ndarray
     cut: int
     expected: float
+
+    @property
+    def straight(self) -> float:
+        """What the loss would be after the step if it were a straight line; it may be below 0."""
+        return self.before.value + self.expected
 
 
 def step_against(loss: Loss, size: float) -> Step:

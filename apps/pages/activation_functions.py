@@ -1,13 +1,23 @@
-"""Activation functions: the curve over a layer's real pre-activations, and the maps before and after."""
+"""Activation functions: the curve on real numbers, exchanged and left out; zeros; the collapse to A x + b."""
 
+import cached
 import chrome
 import state
 import streamlit as st
 
-from cnnviz import ops
+from cnnviz.activation import Activation
+from cnnviz.activation_exchange import FUNCTIONS, function_named, hidden_activations
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number
+from cnnviz.questions.activation_functions import applied_twice, one_convolution
 from cnnviz.sparsity import zeros_in
 
+# Test digits that are measured at once; all of them are behind a button.
+COUNT = 1000
+
 here = chrome.current()
+every = len(cached.test_digits()[0])
+bends = hidden_activations(here.network)
 chrome.title(
     "Activation functions",
     "An activation function is one fixed curve, applied to every number of a layer by itself. ReLU, for "
@@ -17,81 +27,206 @@ chrome.title(
     instead="It chooses nothing. It bends: every number goes through the same curve. Without a bend, "
     "convolutions and dense layers, however many, would together be a single affine map.",
 )
-FUNCTIONS = {
-    name: getattr(ops, name)
-    for name in (
-        "relu",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "gelu",
-        "silu",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "hard_sigmoid",
+
+
+def named(function: str) -> Activation:
+    """A layer's own function, or another one by its name."""
+    return next((own for own in bends.values() if str(own) == function), None) or function_named(function)
+
+
+def curve(name: str, function: str, layers: tuple[str, ...]) -> None:
+    """The function over the layer's numbers, and what it comes to."""
+    own, before = str(bends[name]), here.run.pre_activation(name)
+    trained = f"{name} was trained with {own}" + ("." if function == own else ", the dashed line.")
+    left, right = chrome.columns(3, 2)
+    with left:
+        chrome.show(
+            "activation_curve",
+            f"Above, {function}; below, the numbers that {name} puts into its activation for this digit. "
+            f"{trained}",
+            share=0.6,
+            function=named(function),
+            values=before,
+            name=function,
+            others={own: bends[name]} if own != function else None,
+        )
+    with right:
+        found = zeros_in(named(function)(before))
+        as_trained = cached.accuracy_with(here.model, own, (name,), COUNT)
+        now = cached.accuracy_with(here.model, function, layers, COUNT)
+        chrome.facts(
+            (f"of {name}'s outputs are exactly 0 on this digit", percent(found.share)),
+            ("channels are 0 everywhere on this digit", f"{len(found.silent)} of {found.channels}"),
+            (f"of the first {COUNT:,} test digits right, as trained", percent(as_trained.accuracy)),
+            (f"right with {function} in {places(layers)}", percent(now.accuracy)),
+        )
+
+
+def places(layers: tuple[str, ...]) -> str:
+    return layers[0] if len(layers) == 1 else f"all {len(layers)} layers"
+
+
+def exchanged(function: str, layers: tuple[str, ...]) -> None:
+    """What the network with the function makes of this digit, and of all test digits if asked."""
+    chrome.section(
+        "Exchanged, not trained again",
+        "The weights were learned for one curve. With another one each layer gets numbers that it was not "
+        "made for: small changes of the curve can do great harm, the more so the more layers there are. "
+        "A network *trained* with another function can be as good as this one.",
     )
-}
-layers = [
-    layer.name
-    for layer in here.network.layers
-    if len(layer.output_shape) == 3 and layer.activation is not None and str(layer.activation) != "linear"
-]
+    net = cached.exchanged(here.model, function, layers)
+    left, right = chrome.columns(3, 2)
+    with left:
+        chrome.show(
+            "probabilities",
+            f"{here.digit.name.capitalize()} with {function} in {places(layers)}.",
+            share=0.6,
+            values=net.predict(here.digit.image),
+            label=here.label,
+        )
+    with right:
+        asked = f"{function} in {places(layers)}"
+        if state.text("over", "", lambda text: isinstance(text, str)) == asked:
+            found = cached.accuracy_with(here.model, function, layers, every)
+            chrome.facts((f"of all {every:,} test digits right with {asked}", percent(found.accuracy)))
+        else:
+            st.button(f"Over all {every:,} test digits", on_click=state.put, args=("over", asked))
+        compared = state.text("compare", "", ("", "1").__contains__)
+        if not compared:
+            st.button("Try every function", on_click=state.put, args=("compare", "1"))
+    if compared:
+        tried = {name: cached.accuracy_with(here.model, name, layers, COUNT).accuracy for name in FUNCTIONS}
+        chrome.show(
+            "bars",
+            f"Share of the first {COUNT:,} test digits classified rightly with each function in "
+            f"{places(layers)}. Guessing gets about 10 %.",
+            values=list(tried.values()),
+            labels=list(tried),
+            texts=[percent(share) for share in tried.values()],
+            highlight=list(tried).index(function) if function in tried else None,
+            limit=640,
+        )
+
+
+def zeros() -> None:
+    """Zeros and dead channels, layer by layer, on this digit and over test digits."""
+    chrome.section(
+        "Zeros, and dead channels",
+        "ReLU makes zeros, and they are no loss: what is not there is information too. A channel that is "
+        "zero everywhere on one digit may speak on another. One that is zero for all of them is dead: it "
+        "costs its multiplications and says nothing.",
+    )
+    whole = state.text("zeros", "", ("", "all").__contains__)
+    count = every if whole else COUNT
+    over = cached.sparsity(here.model, count)
+    dead = {name: ", ".join(map(str, found.silent)) or "none" for name, found in over.items()}
+    chrome.table(
+        ["layer", "outputs", "zeros, this digit", f"zeros, {count:,} digits", "silent now", "dead channels"],
+        [
+            (
+                name,
+                zeros_in(here.run[name]).values,
+                percent(zeros_in(here.run[name]).share),
+                percent(found.share),
+                f"{len(zeros_in(here.run[name]).silent)} of {found.channels}",
+                dead[name],
+            )
+            for name, found in over.items()
+        ],
+        caption=f"As trained. Silent now: channels that are 0 everywhere on this digit. Dead channels: those "
+        f"that are 0 everywhere on each of the first {count:,} test digits, by number.",
+        name="zeros",
+    )
+    if not whole:
+        st.button(f"Count over all {every:,}", on_click=state.put, args=("zeros", "all"))
+
+
+def collapse() -> None:
+    """The network without bends, which is one matrix."""
+    affine, difference, accuracy = cached.affine(here.model, COUNT)
+    outputs, inputs = affine.matrix.shape
+    layers, parameters = len(affine.network.layers), here.network.count_params()[0]
+    chrome.section(
+        "Why there must be one at all",
+        f"Leave out every activation and let the pooling average instead of choosing the largest. All that "
+        f"is left are weighted sums, and weighted sums of weighted sums are weighted sums. The {layers} "
+        f"layers of {here.model} become one affine map from {inputs} pixels to {outputs} logits, "
+        f"**logits = A x + b**, whatever its depth. (The softmax after it does not count: it leaves the "
+        "order as it is.)",
+    )
+    logits = affine(here.digit.image)[0]
+    chrome.facts(
+        (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
+        ("parameters in the layers", f"{parameters:,}"),
+        (
+            f"largest difference of A x + b from the layers, {COUNT:,} digits, float64",
+            number(difference),
+        ),
+        ("largest logit of this digit, for comparison", number(logits.max())),
+        (f"of {every:,} test digits right", percent(accuracy)),
+    )
+    chrome.show(
+        "feature_maps",
+        "A, one picture for each digit's row, all on one scale. Where a picture is blue, ink speaks for that "
+        "digit, and where it is orange against it: no stroke can mean something else because of another.",
+        maps=affine.pictures,
+        columns=5,
+        title="weight of each pixel in A",
+    )
+    chrome.show(
+        "class_columns",
+        f"A x + b for this digit: the largest would be the answer. With these weights, learned with "
+        f"{' and '.join(sorted({str(own) for own in bends.values()}))}, it is of little worth. A linear map "
+        "that is trained as one gets about 88 % of the test digits right (LeCun et al., “Gradient-based "
+        "learning applied to document recognition”, 1998), and depth adds nothing to it.",
+        values=logits,
+        selected=int(logits.argmax()),
+        title="logits of the collapsed network",
+    )
+
+
 chrome.section("The curve, and what goes through it")
 with chrome.controls("function"):
-    name = state.option("layer", layers, layers[0], st.selectbox, "Layer")
-    own = str(here.network[name].activation)
-    function = state.option(
-        "function", list(FUNCTIONS), own if own in FUNCTIONS else "relu", st.selectbox, "Function"
+    name = state.option("layer", list(bends), next(iter(bends)), st.selectbox, "Layer")
+    own = str(bends[name])
+    functions = list(dict.fromkeys([own, *FUNCTIONS]))
+    function = state.option("function", functions, own, st.selectbox, "Function")
+    kinds = {"all": "in all layers", "one": "only here"}
+    where = state.option(
+        "where", list(kinds), "all", st.segmented_control, "Exchange", required=True, format_func=kinds.get
     )
+layers = tuple(bends) if where == "all" else (name,)
+curve(name, function, layers)
 before = here.run.pre_activation(name)
-trained = (
-    f"{name} was trained with {own}."
-    if function == own
-    else f"{name} was trained with {own}, the dashed line."
-)
-left, right = chrome.columns(3, 2)
-with left:
-    chrome.show(
-        "activation_curve",
-        f"Above, {function}; below, the numbers that {name} puts into its activation for this digit. "
-        f"{trained}",
-        share=0.6,
-        function=FUNCTIONS[function],
-        values=before,
-        name=function,
-        others={own: FUNCTIONS[own]} if own in FUNCTIONS and own != function else None,
-    )
-with right:
-    found = zeros_in(FUNCTIONS[function](before))
-    chrome.facts(
-        ("of the outputs are exactly 0", f"{found.share:.0%}"),
-        ("channels are 0 everywhere on this digit", f"{len(found.silent)} of {found.channels}"),
-    )
-    st.markdown(
-        "A channel that is zero everywhere on one digit may well speak on another. Only one that is zero "
-        "for all of them is dead."
-    )
-chrome.section(
-    "The maps before and after",
-    "What was negative is bent away; what was positive stays, for ReLU, as it is.",
-)
 chrome.show(
     "before_and_after",
-    f"All channels of {name}, on one scale.",
+    f"All channels of {name} before and after {function}, on one scale.",
     before=before,
-    after=FUNCTIONS[function](before),
+    after=named(function)(before),
     titles=("before", "after"),
 )
+exchanged(function, layers)
+zeros()
+collapse()
+chrome.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz import ops
+    from cnnviz.activation_exchange import exchange, function_named
+    from cnnviz.affine_collapse import collapse
+    from cnnviz.evaluation import evaluate
 
     image = {here.digit.code}
-    run = cnnviz.load_model("{here.model}").run(image)
-    before = run.pre_activation("{name}")
-    after = ops.{function}(before)
+    net = cnnviz.load_model("{here.model}")
+    before = net.run(image).pre_activation("{name}")
+    after = function_named("{function}")(before)
     print((before < 0).mean(), (after == 0).mean())
+
+    images, labels = cnnviz.load_mnist()[1]
+    other = exchange(net, "{function}", {list(layers)})
+    print(evaluate(other, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+
+    affine = collapse(net)
+    print(affine.matrix.shape, affine.largest_difference(images[:100]))
     """
 )

@@ -1,0 +1,283 @@
+"""Batch norm and dropout: statistics, training against inference, folding; masks, and why none now."""
+
+import cached
+import chrome
+import numpy as np
+import state
+import streamlit as st
+
+from cnnviz import dropout, figures
+from cnnviz.batch_normalization import fold, normalizations
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number, signed_number
+from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
+
+# Test digits over which statistics are measured.
+COUNT = 1000
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+
+here = chrome.current()
+norms = normalizations(here.network)
+drops = dropout.dropout_layers(here.network)
+chrome.title(
+    "Batch norm and dropout",
+    "Batch normalisation brings each channel to mean 0 and deviation 1, then gives it a deviation gamma and "
+    "a mean beta, which are learned. Dropout sets random numbers to zero in each step of training. Both "
+    "behave differently in training and afterwards: afterwards one is a fixed scale and shift, the other "
+    "does nothing.",
+    heard="Dropout removes neurons from the network, and batch norm keeps all numbers between 0 and 1.",
+    instead="Dropout removes nothing for good: every step draws anew, and the finished network uses all of "
+    "it. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
+    "anywhere.",
+)
+
+
+def statistics(name: str, channel: int) -> None:
+    """Means and deviations of all channels before and after, and one channel's numbers."""
+    measured = cached.normalization(here.model, name, COUNT)
+    layer, moving = measured.layer, measured.moving
+    gamma, beta = layer.weights["gamma"], layer.weights["beta"]
+    chrome.show(
+        "channel_spreads",
+        f"Each channel of {name} over the first {COUNT:,} test digits, "
+        f"{measured.before.count:,} numbers a channel. A bar is the mean plus and minus the standard "
+        "deviation, a ring what the layer itself holds: above its moving averages, below beta and gamma.",
+        before=(measured.before.mean, measured.before.deviation),
+        after=(measured.after.mean, measured.after.deviation),
+        moving=(moving.mean, moving.deviation),
+        wanted=(beta, gamma),
+        selected=channel,
+    )
+    chrome.table(
+        [
+            "channel",
+            "mean",
+            "variance",
+            "moving mean",
+            "moving var.",
+            "gamma",
+            "beta",
+            "mean after",
+            "var. after",
+        ],
+        [
+            (
+                str(c),
+                *(
+                    number(float(values[c]))
+                    for values in (
+                        measured.before.mean,
+                        measured.before.variance,
+                        moving.mean,
+                        moving.variance,
+                        gamma,
+                        beta,
+                        measured.after.mean,
+                        measured.after.variance,
+                    )
+                ),
+            )
+            for c in range(len(gamma))
+        ],
+        mark=channel,
+        caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. The "
+        "moving averages are of training images, which were distorted at random; test digits differ a "
+        "little from them.",
+        name=name,
+    )
+
+
+def forms(name: str, channel: int) -> None:
+    """The digit in training form and in inference form, by the size of the batch."""
+    epsilon, momentum = (here.network[name].config[key] for key in ("epsilon", "momentum"))
+    chrome.section(
+        "In training, and now",
+        "In training the mean and the variance are those of the batch at hand, so what becomes of an image "
+        "depends on its company. Now they are the moving averages, and every image is on its own. Both "
+        f"compute gamma · (x − mean) / √(variance + {epsilon:g}) + beta. After each training step the moving "
+        f"averages keep {momentum:g} of what they were and take the rest from the batch.",
+    )
+    size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
+    found = dict(zip(SIZES, cached.forms(here.model, name, here.digit, SIZES), strict=True))
+    chosen = found[size]
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "distance_by_batch",
+            "Root mean square difference of the two forms over all channels, for this digit. It does not go "
+            "to zero: test digits are not the training images that the moving averages are of.",
+            share=0.5,
+            sizes=SIZES,
+            distances=[each.distance for each in found.values()],
+            chosen_size=size,
+        )
+    with right:
+        moving = here.network[name].weights
+        chrome.table(
+            [f"channel {channel}", "mean", "variance"],
+            [
+                (
+                    "training: the batch's",
+                    signed_number(chosen.mean[channel]),
+                    number(chosen.variance[channel]),
+                ),
+                (
+                    "now: moving averages",
+                    signed_number(moving["moving_mean"][channel]),
+                    number(moving["moving_variance"][channel]),
+                ),
+            ],
+            caption=f"The batch is {here.digit.name} and the first test digits, {size} in all.",
+            name="forms",
+        )
+    chrome.show(
+        "feature_maps",
+        f"Channel {channel} of {name} for this digit, in a batch of {size}, on one scale.",
+        maps=chosen.side_by_side(channel),
+        labels=["training form", "inference form", "difference"],
+        columns=3,
+        limit=640,
+    )
+
+
+def folding(name: str) -> None:
+    """The layer folded into the next convolution."""
+    found = fold(here.network, name)
+    weights = here.network[found.into].weights["kernel"], found.network[found.into].weights["kernel"]
+    chrome.section(
+        "Folded away",
+        f"Now that its statistics are fixed, {name} is y = scale · x + shift, so {found.into} can do its "
+        f"work: its first weight, {signed_number(weights[0][0, 0, 0, 0])}, is multiplied with channel 0's "
+        f"scale, {number(found.scale[0])}, and becomes {signed_number(weights[1][0, 0, 0, 0])}; the shifts "
+        f"go into its biases, and {here.network[name].params} numbers of {name} are not needed any more. On "
+        f"this digit {found.into} then differs by {number(found.largest_difference(here.run))} at most, "
+        "which is rounding. `Network.predict` works so.",
+    )
+
+
+def masks() -> None:
+    """Dropout at work in several steps, and their mean."""
+    chrome.section(
+        "Dropout at work",
+        "Each number is dropped with the same probability, the rate, by itself and anew in each step. What "
+        "is kept is divided by 1 − rate, so that the mean over many steps stays what it was.",
+    )
+    with chrome.controls("dropout"):
+        name = state.option("dropout", list(drops), next(iter(drops)), st.selectbox, "Dropout layer")
+        rates = sorted({drops[name], 0.1, 0.25, 0.5, 0.8})
+        rate = state.option("rate", rates, drops[name], st.select_slider, "Rate")
+        seed = state.integer("seed", 0, 9999, 0, "Seed")
+        steps = state.option("steps", (4, 10, 100, 1000), 100, st.select_slider, "Steps in the mean")
+        values = here.run.inputs(name)[0][0]
+        of, shown = name, cached.dropped(here.model, here.digit, name, rate, seed, steps)
+        if values.ndim == 3:
+            best = figures.strongest_channel(values)
+            channel = state.integer("map", 0, values.shape[2] - 1, best, "Map")
+            of, shown = f"channel {channel} of {name}", shown.channel(channel)
+    chrome.show(
+        "dropout_steps",
+        f"What enters {of}, what the first {len(shown.kept)} steps with seed {seed} make of it, and the mean "
+        f"over {steps:,}. Crossed: dropped. The rest is {number(shown.scale)} times as large as without "
+        "dropout.",
+        values=shown.values,
+        kept=shown.kept,
+        dropped=shown.dropped,
+        mean=shown.mean,
+        mean_label=f"mean of {steps:,} steps",
+    )
+    chrome.facts(
+        (f"rate of {name} in training", percent(drops[name])),
+        ("kept numbers are multiplied by 1 / (1 − rate)", number(shown.scale)),
+        (f"root mean square distance of the mean over {steps:,} steps", number(shown.distance)),
+        ("to be expected", number(shown.expected)),
+    )
+    now(seed)
+
+
+def now(seed: int) -> None:
+    """The network with dropout at work and without."""
+    chrome.section(
+        "Why nothing is dropped now",
+        "In training the noise keeps the network from relying on any single number. Now it would only make "
+        "the answer depend on chance: each row below is another answer to the same digit. Without it the "
+        "layer is the identity, and the network gives what it gave on average, nearly, and always the same.",
+    )
+    runs = cached.runs_with_dropout(here.model, here.digit, seed)
+    best = here.predicted
+    chrome.table(
+        ["", "dropped", f"probability of {best}", "predicted"],
+        [
+            *(
+                (
+                    f"step {step}, dropout at work",
+                    dropout.count_dropped(here.run.network, seed=seed, step=step),
+                    percent(float(run.output[0, best])),
+                    str(int(run.output[0].argmax())),
+                )
+                for step, run in enumerate(runs)
+            ),
+            ("now", 0, percent(float(here.run.output[0, best])), str(best)),
+        ],
+        mark=len(runs),
+        caption=f"All of {here.model}'s dropout layers at work with their own rates, seed {seed}; batch norm "
+        "as it is now.",
+        name="dropout",
+    )
+    name = next(iter(drops))
+    before, after = here.run.inputs(name)[0], here.run[name]
+    same = "equals" if np.array_equal(before, after) else "differs from"
+    st.markdown(f"What comes out of {name} now {same} what goes in, in each of its {after.size:,} numbers.")
+
+
+if norms:
+    chrome.section(
+        "Before and after",
+        "The convolution's numbers come in with any mean and spread. Out of the layer they come with a mean "
+        "near beta and a deviation near gamma, channel by channel.",
+    )
+    with chrome.controls("norm"):
+        norm = state.option("layer", norms, norms[0], st.selectbox, "Layer")
+        channels = here.network[norm].output_shape[-1]
+        best = figures.strongest_channel(here.run[norm])
+        channel = state.integer("channel", 0, channels - 1, best, "Channel")
+    statistics(norm, channel)
+    forms(norm, channel)
+    folding(norm)
+else:
+    st.info(f"{here.model} has no batch normalisation.")
+    st.button(
+        "Show those in mnist_14k",
+        on_click=lambda: state.put("model", "mnist_14k"),
+        disabled="mnist_14k" not in cached.available_models(),
+    )
+masks()
+questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
+if norms:
+    row, col = figures.strongest(here.run[norm][0, :, :, channel])
+    batch = cached.batch_inputs(here.model, norm, here.digit, 8)
+    questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
+chrome.ask(*questions)
+lines = f"""
+import cnnviz
+from cnnviz.dropout import dropout_layers, drop_in_steps, run_with_dropout
+
+images, labels = cnnviz.load_mnist()[1]
+image = {here.digit.code}
+net = cnnviz.load_model("{here.model}")
+for name, rate in dropout_layers(net).items():
+    found = drop_in_steps(net.run(image).inputs(name)[0], rate, steps=100, layer=name)
+    print(name, rate, found.scale, found.distance, found.expected)
+for step in range(4):
+    print(run_with_dropout(net, image, seed=0, step=step).output)
+"""
+if norms:
+    lines += f"""
+from cnnviz.batch_normalization import compare_forms, fold, normalization_over
+
+measured = normalization_over(net, "{norm}", images[:{COUNT}])
+print(measured.before.mean, measured.moving.mean)
+for forms in compare_forms(net, "{norm}", images[:64], [1, 8, 64]):
+    print(forms.images, forms.distance)
+print(fold(net, "{norm}").largest_difference(net.run(image)))
+"""
+chrome.code(lines)
