@@ -79,7 +79,8 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
     with left:
         chrome.show(
             "probabilities",
-            f"{here.digit.name.capitalize()} with {function} in {places(layers)}.",
+            f"{here.digit.name.capitalize()} with {function} in {places(layers)}"
+            + (", as trained; choose another function above." if function == own else "."),
             share=0.6,
             values=net.predict(here.digit.image),
             label=here.label,

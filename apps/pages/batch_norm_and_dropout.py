@@ -48,43 +48,44 @@ def statistics(name: str, channel: int) -> None:
         wanted=(beta, gamma),
         selected=channel,
     )
-    chrome.table(
-        [
-            "channel",
-            "mean",
-            "variance",
-            "moving mean",
-            "moving var.",
-            "gamma",
-            "beta",
-            "mean after",
-            "var. after",
-        ],
-        [
-            (
-                str(c),
-                *(
-                    number(float(values[c]))
-                    for values in (
-                        measured.before.mean,
-                        measured.before.variance,
-                        moving.mean,
-                        moving.variance,
-                        gamma,
-                        beta,
-                        measured.after.mean,
-                        measured.after.variance,
-                    )
-                ),
-            )
-            for c in range(len(gamma))
-        ],
-        mark=channel,
-        caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. The "
-        "moving averages are of training images, which were distorted at random; test digits differ a "
-        "little from them.",
-        name=name,
-    )
+    with st.expander("All its numbers"):
+        chrome.table(
+            [
+                "channel",
+                "mean",
+                "variance",
+                "moving mean",
+                "moving var.",
+                "gamma",
+                "beta",
+                "mean after",
+                "var. after",
+            ],
+            [
+                (
+                    str(c),
+                    *(
+                        number(float(values[c]))
+                        for values in (
+                            measured.before.mean,
+                            measured.before.variance,
+                            moving.mean,
+                            moving.variance,
+                            gamma,
+                            beta,
+                            measured.after.mean,
+                            measured.after.variance,
+                        )
+                    ),
+                )
+                for c in range(len(gamma))
+            ],
+            mark=channel,
+            caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. The "
+            "moving averages are of training images, which were distorted at random; test digits differ a "
+            "little from them.",
+            name=name,
+        )
 
 
 def forms(name: str, channel: int) -> None:
@@ -97,7 +98,8 @@ def forms(name: str, channel: int) -> None:
         f"compute gamma · (x − mean) / √(variance + {epsilon:g}) + beta. After each training step the moving "
         f"averages keep {momentum:g} of what they were and take the rest from the batch.",
     )
-    size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
+    with chrome.controls("batch"):
+        size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
     found = dict(zip(SIZES, cached.forms(here.model, name, here.digit, SIZES), strict=True))
     chosen = found[size]
     left, right = chrome.columns(1, 1)

@@ -32,9 +32,10 @@ def probabilities(loss: Loss) -> None:
         "trained at temperature 1.",
     )
     degrees = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
-    temperature = state.option(
-        "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=number
-    )
+    with chrome.controls("temperature"):
+        temperature = state.option(
+            "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=number
+        )
     steps = softmax_steps(loss.logits, temperature)
     left, right = chrome.columns(1, 1)
     with left:
@@ -156,7 +157,8 @@ chrome.section(
     "same: the network does not see as we do.",
 )
 sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-size = state.option("step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel")
+with chrome.controls("step"):
+    size = state.option("step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel")
 pixels(cached.step_against_gradient(here.model, here.digit, target, size), size)
 chrome.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
 chrome.code(
