@@ -23,6 +23,7 @@ PAGES = {
         "batch_norm_and_dropout": "Batch norm and dropout",
     },
     "How it came about": {
+        "why_convolution": "Why convolution",
         "scores_to_loss": "From scores to loss",
         "epochs": "Epochs",
         "verification": "Verification",

@@ -243,6 +243,38 @@ def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Transla
     return Translation(before, after, rows, cols, layers)
 
 
+def predictions_over_shifts(network: Network, image: Any, reach: int = 8) -> np.ndarray:
+    """What a network makes of an image at every place that whole-pixel moves up to `reach` lead to.
+
+    Parameters
+    ----------
+    network
+        With one input, an image, and one output.
+    image
+        One image, as `Network.predict` takes it, without a batch axis.
+    reach
+        The farthest move in each direction, in pixels.
+
+    Returns
+    -------
+    array (2*reach + 1, 2*reach + 1, ...)
+        The network's outputs by rows moved, then by columns; the middle is the image where it was.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> found = predictions_over_shifts(load_model("mnist_14k"), load_mnist()[1][0][0], 2)
+    >>> found.shape, int(found[2, 2].argmax())
+    ((5, 5, 10), 7)
+    """
+    if integer(reach, "reach") < 0:
+        raise ValueError(f"reach must not be negative, got {reach!r}")
+    moves = range(-reach, reach + 1)
+    moved = np.stack([shift(image, rows, cols) for rows in moves for cols in moves])
+    outputs = network.predict(moved)
+    return outputs.reshape(len(moves), len(moves), *outputs.shape[1:])
+
+
 def _inside(field: ReceptiveField, moved: Any, size: Pair) -> np.ndarray:
     """The cells whose own field and whose source's field do not reach over the image's border."""
     inner = []

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
     from cnnviz.figures.canvas import NARROW, WIDE
     from cnnviz.figures.channels import before_and_after, error_curve, pixel_mixing
-    from cnnviz.figures.convolution import convolution_step, padding_modes
+    from cnnviz.figures.convolution import (
+        convolution_step,
+        correlation_and_convolution,
+        padding_modes,
+    )
     from cnnviz.figures.digits import case_in_words, hard_cases, preparation_steps
     from cnnviz.figures.dropout import dropout_steps
     from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
     from cnnviz.figures.scores import class_columns, cross_entropy_curve, pixel_gradient
     from cnnviz.figures.separable import outer_product
     from cnnviz.figures.style import THEMES, Scale, palette
+    from cnnviz.figures.translation import moved_maps, shift_map
+    from cnnviz.figures.weight_sharing import weight_matrix
 
 _NAMES_OF = {
     "ablation": ("channels_off",),
@@ -69,6 +75,7 @@ _NAMES_OF = {
     ),
     "convolution": (
         "convolution_step",
+        "correlation_and_convolution",
         "padding_modes",
     ),
     "digits": (
@@ -126,6 +133,11 @@ _NAMES_OF = {
         "Scale",
         "palette",
     ),
+    "translation": (
+        "moved_maps",
+        "shift_map",
+    ),
+    "weight_sharing": ("weight_matrix",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
@@ -146,6 +158,7 @@ __all__ = [
     "channels_off",
     "class_columns",
     "convolution_step",
+    "correlation_and_convolution",
     "cross_entropy_curve",
     "distance_by_batch",
     "dropout_steps",
@@ -164,6 +177,7 @@ __all__ = [
     "kernels_over_epochs",
     "layers_of",
     "magnitudes",
+    "moved_maps",
     "network_maps",
     "outer_product",
     "padding_modes",
@@ -177,11 +191,13 @@ __all__ = [
     "receptive_ladder",
     "receptive_path",
     "rungs_to",
+    "shift_map",
     "single_map",
     "strongest",
     "strongest_channel",
     "sum_of_parts",
     "training_curves",
+    "weight_matrix",
 ]
 
 

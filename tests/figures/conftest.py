@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnviz import channels, figures, kernels, ops
+import cnnviz
+from cnnviz import channels, figures, kernels, ops, translation
 from cnnviz.mistakes import Mistake
 from cnnviz.preparation import prepare_in_steps
 
@@ -27,6 +28,7 @@ SOBEL = kernels.sobel("x")
 KEPT = np.random.default_rng(3).random((4, 12, 12)) >= 0.25
 KEPT_90 = np.random.default_rng(4).random((2, 90)) >= 0.5
 SIGNED_IMAGE = (IMAGE - 0.5) * 1e-5
+MOVED = translation.compare_shift(cnnviz.load_model("mnist_14k"), IMAGE, 1, -3)
 READS = [[u, u + 1, u + 2] for u in range(26)]
 
 
@@ -103,6 +105,9 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "dropout_steps of a vector": call(
             figures.dropout_steps, np.ones(90), KEPT_90, 2.0 * KEPT_90, np.full(90, 1.1)
         ),
+        "correlation_and_convolution": call(
+            figures.correlation_and_convolution, IMAGE[:7, :9], KERNEL[:, :, 0], strides=2, padding="same"
+        ),
         "effective_field": call(figures.effective_field, IMAGE, ((4, 20), (-2, 12))),
         "error_curve with accuracies": call(
             figures.error_curve, [1.0, 0.8, 0.3, 0.0], 1, accuracies=[0.1, 0.7, 0.9, 0.99]
@@ -158,6 +163,9 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             [("conv2d", (1e-7, 3e-8, 2e-7)), ("batch_normalization_6", (0.0, 5e-6, 4e-5))],
             ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
         ),
+        "moved_maps": call(figures.moved_maps, MOVED["conv2d_2"], 3),
+        "moved_maps behind a stride": call(figures.moved_maps, MOVED["conv2d_3"], 3),
+        "moved_maps of pixels": call(figures.moved_maps, MOVED["input"], pixels=True),
         "network_maps": call(figures.network_maps, layers),
         "network_maps, one scale": call(figures.network_maps, layers, shared=True),
         "outer_product": call(figures.outer_product, kernels.gaussian(5)),
@@ -177,10 +185,14 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "receptive_ladder": call(figures.receptive_ladder, rungs),
         "receptive_path": call(figures.receptive_path, seen),
+        "shift_map": call(
+            figures.shift_map, np.abs(SIGNED[:11, :11, 0]) / 5, 2, -1, title="probability of 7"
+        ),
         "single_map": call(figures.single_map, SIGNED[:, :, 0], cell=(0, 3)),
         "single_map with numbers": call(figures.single_map, SIGNED[:4, :4, 0]),
         "sum_of_parts": call(figures.sum_of_parts, SIGNED, -0.25, SIGNED.sum(axis=2) - 0.25, cell=(3, 11)),
         "sum_of_parts of one channel": call(figures.sum_of_parts, SIGNED[..., :1], 0.5, SIGNED[..., 0] + 0.5),
+        "weight_matrix": call(figures.weight_matrix, IMAGE[:6, :6], SOBEL, output=6),
         "training_curves": call(
             figures.training_curves,
             {

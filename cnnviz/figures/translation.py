@@ -1,0 +1,166 @@
+"""What moving an image does to a map and to the prediction.
+
+The arithmetic is `translation`'s; several channels at once are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.translation import MovedMaps
+
+TITLES = ("Before", "Before, moved", "After", "After − moved")
+
+
+def moved_maps(
+    maps: MovedMaps,
+    channel: int = 0,
+    *,
+    pixels: bool = False,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """One channel of a layer: of the image, the same moved, of the moved image, and the difference.
+
+    Cells to which nothing has moved cannot be compared; they stay grey.
+
+    Parameters
+    ----------
+    maps
+        Of one layer, from `translation.compare_shift`.
+    channel
+        Which.
+    pixels
+        Draw the maps as ink on paper: for the image itself.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "before", "moved", "after" and "difference".
+
+    Raises
+    ------
+    ValueError
+        for a channel that the layer has not.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> from cnnviz.translation import compare_shift
+    >>> found = compare_shift(load_model("mnist_14k"), load_mnist()[1][0][0], 0, 3)
+    >>> moved_maps(found["conv2d"]).alt[-24:]
+    'largest difference is 0.'
+    """
+    rows, cols, channels = maps.before.shape
+    if not 0 <= channel < channels:
+        raise ValueError(f"channel must be from 0 to {channels - 1} for {maps.name}, got {channel!r}")
+    lost = ~maps.kept
+    before, after = maps.before[:, :, channel], maps.after[:, :, channel]
+    moved = np.where(lost, np.nan, maps.expected[:, :, channel])
+    difference = np.where(lost, np.nan, maps.difference[:, :, channel])
+    # What is compared has one scale; a difference may be larger than either.
+    shared = INK if pixels else Scale.of(before, after)
+    signed = Scale.of(shared.limit, difference, signed=True) if pixels or not shared.signed else shared
+    if shared.signed:
+        shared = signed = Scale.of(before, after, difference, signed=True)
+    across = 4 if width >= 600 else 2
+    gap = 18.0 if width >= 600 else 12.0
+    side = (width - 1 - (across - 1) * gap) / across
+    tall = side * rows / cols
+    step = 22 + tall + 14
+    canvas = Canvas(width, step * (4 // across) + 40, ax, theme)
+    images = {}
+    for k, (name, array) in enumerate(
+        (("before", before), ("moved", moved), ("after", after), ("difference", difference))
+    ):
+        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 22
+        canvas.text(x, y - 8, TITLES[k], weight="bold")
+        canvas.box(x, y, side, tall, "line", 0, fill="panel", zorder=0)
+        images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
+    y = step * (4 // across) + 14
+    canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")
+    if shared != signed:
+        canvas.legend(signed, width - 1 - min(200.0, side), y, min(200.0, side), "the difference")
+    largest = float(np.nanmax(np.abs(difference))) if maps.kept.any() else None
+    down, right = maps.cells
+    alt = (
+        f"Channel {channel} of {maps.name}, {rows} by {cols} cells, moved {down} rows down, {right} right; "
+        f"{int(maps.kept.sum())} cells can be compared"
+    )
+    alt += "." if largest is None else f", and their largest difference is {number(largest)}."
+    return canvas.picture(alt, **images)
+
+
+def shift_map(
+    values: Any,
+    rows: int = 0,
+    cols: int = 0,
+    *,
+    title: str = "probability",
+    width: float = 420.0,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """A probability for every move of an image, from up and left to down and right, one move outlined.
+
+    Parameters
+    ----------
+    values
+        (2*reach + 1, 2*reach + 1), 0 to 1: one class of `translation.predictions_over_shifts`.
+    rows, cols
+        The move to outline: down and to the right.
+    title
+        Of the legend.
+    width, ax, theme
+        As in `moved_maps`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "values", the image, and "cell", the outline.
+
+    Raises
+    ------
+    ValueError
+        for values of another shape, or a move beyond them.
+
+    Examples
+    --------
+    >>> shift_map(np.eye(5), 1, 1).alt[-30:]
+    '1 down and 1 right it is 1.00.'
+    """
+    values = np.asarray(values)
+    if values.ndim != 2 or values.shape[0] != values.shape[1] or values.shape[0] % 2 == 0:
+        raise ValueError(f"values must be square with a middle, got shape {values.shape}")
+    reach = values.shape[0] // 2
+    if max(abs(rows), abs(cols)) > reach:
+        raise ValueError(f"rows and cols must be from {-reach} to {reach}, got {rows}, {cols}")
+    left, top = 30.0, 22.0
+    side = width - left - 1
+    unit = side / len(values)
+    canvas = Canvas(width, top + side + 36 + 62, ax, theme)
+    scale = Scale("positive", 1.0)
+    image = canvas.image(values, left, top, side, scale=scale)
+    for move in (-reach, 0, reach):
+        words, place = f"{move}".replace("-", "−"), (move + reach + 0.5) * unit
+        canvas.text(left + place, top + side + 16, words, size=SMALL, colour="muted", ha="center")
+        canvas.text(left - 6, top + place + 4, words, size=SMALL, colour="muted", ha="right")
+    canvas.text(left, top - 8, "pixels down", size=SMALL, colour="muted")
+    canvas.text(left + side, top + side + 32, "pixels to the right", size=SMALL, colour="muted", ha="right")
+    cell = canvas.cell(left, top, unit, rows + reach, cols + reach)
+    canvas.legend(scale, left, top + side + 36 + 28, min(200.0, side), title)
+    alt = (
+        f"{title[:1].upper()}{title[1:]} for moves of up to {reach} pixels: from {number(values.min())} to "
+        f"{number(values.max())}; unmoved it is {number(values[reach, reach])}, {rows} down and {cols} right "
+        f"it is {number(values[rows + reach, cols + reach])}."
+    )
+    return canvas.picture(alt.replace("-", "−"), values=image, cell=cell)
