@@ -9,7 +9,6 @@ import hashlib
 import pickle
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +16,24 @@ import numpy as np
 import streamlit as st
 
 import cnnviz
-from cnnviz import figures, kernels, ops
+from cnnviz import figures, kernels, ops, playground
+from cnnviz.ablation import Ablation, ablate
 from cnnviz.activation_exchange import exchange, hidden_activations
 from cnnviz.affine_collapse import AffineMap, collapse
+from cnnviz.animate import Animation
 from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
+from cnnviz.channels import DenseCheck, Reduction, ReductionTrial, compare_with_dense
 from cnnviz.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.epoch_predictions import EpochPredictions, read_predictions
 from cnnviz.evaluation import Evaluation, evaluate
+from cnnviz.exciting import Exciting, read_exciting
 from cnnviz.images import read_image
-from cnnviz.liveview import Scene, build_scene
+from cnnviz.liveview import build_scene
 from cnnviz.mistakes import SURE, Mistake, mistakes
+from cnnviz.playground import ChannelExample
 from cnnviz.preparation import Preparation, prepare_in_steps
+from cnnviz.questions import Question
+from cnnviz.questions.verification import rounded_weights
 from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
@@ -93,16 +99,11 @@ def receptive_fields(model: str) -> ReceptiveFields:
 
 
 @st.cache_resource(show_spinner=False)
-def scene(model: str) -> Scene:
-    """A scene of a model, for others to take its receptive fields from."""
-    return build_scene(network(model).run(test_digits()[0][0]))
-
-
-@st.cache_resource(show_spinner=False)
 def pad(model: str) -> bytes:
-    """The same for the pad, which runs the network in the browser."""
-    known = scene(model)
-    return bytes(replace(known, header={**known.header, "host": {"sure": SURE}}))
+    """A scene of a model for the pad, which runs the network in the browser."""
+    scene = build_scene(network(model).run(test_digits()[0][0]))
+    scene.host["sure"] = SURE
+    return bytes(scene)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -295,6 +296,79 @@ def loss(model: str, digit: Digit, target: int) -> Loss:
 def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> Step:
     """A digit changed against the gradient of its loss."""
     return step_against(loss(model, digit, target), size)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def channel_example(model: str, digit: Digit, layer: str, kind: str) -> ChannelExample:
+    """A few channels of what a trained layer reads, and of its weights."""
+    return playground.channel_example(run(model, digit), network(model)[layer], kind)
+
+
+def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, Any]]:
+    """An animation of `cnnviz.animate`, and what a browser needs of it; ValueError as the operation's."""
+    content = pickle.dumps((operation, sorted(arguments.items())), protocol=5)
+    return _animation(hashlib.blake2b(content, digest_size=16).hexdigest(), operation, arguments)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tuple[Animation, dict[str, Any]]:
+    made = getattr(cnnviz.animate, _operation)(**_arguments)
+    return made, {**made.scene(), "key": key}
+
+
+@st.cache_resource(show_spinner=False)
+def exciting(model: str) -> Exciting | None:
+    """The test digits that excite each channel most; None if there is no record of this very model."""
+    return read_exciting(model)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def ablation(model: str, digit: Digit, layer: str) -> Ablation:
+    """What a model says of a digit with each channel of a layer switched off."""
+    return ablate(run(model, digit), layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def dense_check(model: str, digit: Digit, layer: str) -> DenseCheck:
+    """A 1x1 convolution beside a dense layer, on a digit."""
+    return compare_with_dense(run(model, digit), layer)
+
+
+@st.cache_resource(show_spinner="Running the test digits up to the 1×1 layer", max_entries=2)
+def reduction_trial(model: str, layer: str, count: int) -> ReductionTrial:
+    """A 1x1 convolution to be reduced, with what it reads of the first test digits."""
+    return ReductionTrial(network(model), layer, *first_digits(count))
+
+
+def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:
+    """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits."""
+    trial = reduction_trial(model, layer, count)
+    return with_progress(
+        ("reductions", model, layer, by, count),
+        f"Classifying {count:,} digits with less and less of {layer}",
+        lambda progress: trial.sweep(by, progress),
+    )
+
+
+def reduced_accuracy(
+    model: str, trial: ReductionTrial, reduction: Reduction, asked: bool
+) -> Evaluation | None:
+    """A model's accuracy on all test digits with a reduced 1x1 convolution; None if nobody asked yet."""
+    key = ("reduced", model, trial.layer, reduction.by, reduction.k)
+    if not asked and key not in _long_answers():
+        return None
+    net = network(model).with_weights(trial.weights(reduction))
+    return with_progress(
+        key,
+        "Classifying all 10,000 test digits",
+        lambda progress: evaluate(net, *test_digits(), progress=progress),
+    )
+
+
+@st.cache_data(show_spinner=False)
+def rounded_weights_question(model: str, images: int) -> Question:
+    """What becomes of so many test digits' predictions when kernels are rounded."""
+    return rounded_weights(network(model), test_digits()[0][:images])
 
 
 def picture(figure: str, **arguments: Any) -> tuple[str, str]:

@@ -1,8 +1,164 @@
-"""Verification: what the engine was compared with, layer by layer, as recorded."""
+"""Verification: what was compared with TensorFlow and how, layer by layer, as recorded or run again here."""
+
+from __future__ import annotations
 
 import cached
 import chrome
+import numpy as np
+import state
 import streamlit as st
+
+from cnnviz.figures.style import number
+from cnnviz.live_verification import VERIFICATIONS, VerificationJob
+from cnnviz.liveview.comparison import available
+from cnnviz.questions.verification import who_is_right
+from cnnviz.verification import LayerCheck, Verification
+
+COUNTS = (1, 10, 100, 1_000, 10_000)
+ASKED_OF = 1_000
+
+
+def images_of(count: int) -> np.ndarray:
+    """The digits to compare: this one, or so many of the test set."""
+    return here.digit.image[np.newaxis] if count == 1 else cached.test_digits()[0][:count]
+
+
+def in_words(count: int) -> str:
+    return (
+        f"this one ({here.digit.name})" if count == 1 else f"the first {count:,}" if count < 10_000 else "all"
+    )
+
+
+def run_again() -> VerificationJob | None:
+    """The comparison made here and now; the job, if one was asked for."""
+    chrome.section(
+        "Run it now",
+        "A process of its own lets TensorFlow read the same file and computes everything three times: with "
+        "TensorFlow, with NumPy, and with NumPy in double precision.",
+    )
+    if not available():
+        st.markdown(
+            "TensorFlow is not installed here, so the recorded result is shown: `pip install "
+            '"cnnviz[tensorflow]"` makes it possible.'
+        )
+        return None
+    with chrome.controls("again"):
+        count = state.option(
+            "images", COUNTS, 100, st.select_slider, "Test digits to compare", format_func=in_words
+        )
+        images = images_of(count)
+        job = VERIFICATIONS.find(here.network, images)
+        busy = job is not None and not job.over
+        if st.button("Compare now", disabled=busy, type="primary"):
+            job = VERIFICATIONS.start(here.network, images)
+            busy = not job.over
+    if job is not None:
+        st.fragment(follow, run_every=0.5 if busy else None)(job)
+    return job
+
+
+def follow(job: VerificationJob) -> None:
+    """How far a job is; when it is over, the whole page is drawn with what it found."""
+    key = "verification.followed"
+    if not job.over:
+        st.session_state[key] = True
+        with st.container(key="following", horizontal=True, vertical_alignment="center", gap="medium"):
+            st.progress(job.share, text=job.words)
+            st.button("Stop", on_click=job.stop)
+        return
+    if st.session_state.pop(key, False):
+        st.rerun()
+    if job.state == "failed":
+        st.warning(f"TensorFlow could not be asked: {job.error}.")
+    elif job.state == "stopped":
+        st.info("Stopped.")
+
+
+def summary(found: Verification, when: str) -> None:
+    chrome.facts(
+        ("same prediction", f"{found.identical:,} of {found.images:,} images"),
+        ("largest difference of an output", number(found.predict_difference)),
+        ("every layer within its bound", "yes" if found.passed else "no"),
+        ("computed", when),
+    )
+    st.caption(", ".join(f"{name} {version}" for name, version in found.versions.items()))
+
+
+def what_was_compared() -> None:
+    chrome.section("What is compared, and how")
+    chrome.table(
+        ["comparison", "what goes in", "what it shows"],
+        [
+            (
+                "NumPy − TensorFlow",
+                "both start from the pixels",
+                "how far the two are apart after all layers before; rounding is passed on",
+            ),
+            (
+                "each − float64",
+                "the same, and a NumPy evaluation in double precision",
+                "which of the two is off, and by how much",
+            ),
+            (
+                "each layer alone",
+                "our layer gets exactly what TensorFlow's layer got",
+                "rounding of this one layer, held against a bound derived from the length of its sums",
+            ),
+        ],
+        name="comparisons",
+    )
+
+
+def every_layer(layers: list[LayerCheck], images: int) -> None:
+    chrome.section(
+        "Every layer",
+        f"Each mark is the largest number over all units of a layer, on {images:,} "
+        f"image{'s' if images > 1 else ''}; note the logarithmic scale. Differences grow with depth, since rounding is passed on; the error of "
+        "both engines grows alike.",
+    )
+    chrome.show(
+        "magnitudes",
+        "The number on the right is the largest |NumPy − TensorFlow|.",
+        rows=[
+            (layer.name, (layer.difference, layer.numpy_error, layer.tensorflow_error)) for layer in layers
+        ],
+        series=["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
+    )
+    with st.expander("All numbers in a table"):
+        chrome.table(
+            ["layer", "kind", "output", "NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
+            [
+                (
+                    layer.name,
+                    layer.kind,
+                    shape(layer),
+                    number(layer.difference),
+                    number(layer.numpy_error),
+                    number(layer.tensorflow_error),
+                )
+                for layer in layers
+            ],
+            name="every-layer",
+        )
+
+
+def alone(layers: list[LayerCheck]) -> None:
+    chrome.section(
+        "Each layer alone",
+        "Given exactly the same input, a layer's two results may differ by rounding only. The bound "
+        "follows from the length of its sums; the share is how much of it was used.",
+    )
+    chrome.table(
+        ["layer", "output", "largest difference", "share of the bound"],
+        [(layer.name, shape(layer), number(layer.alone), f"{layer.share:.0%}") for layer in layers],
+        caption="A layer that only reorders, picks or passes on numbers differs by 0.",
+        name="alone",
+    )
+
+
+def shape(layer: LayerCheck) -> str:
+    return " × ".join(map(str, layer.shape))
+
 
 here = chrome.current()
 chrome.title(
@@ -15,50 +171,29 @@ chrome.title(
     "not the last one alone, and each against a bound that was derived, not guessed.",
 )
 record = cached.verification(here.model)
-if record is None:
+job = run_again()
+live = job.result if job is not None else None
+shown = live or record
+if shown is None:
     st.info(
         f"The recorded verification of {here.model} is not here. Where TensorFlow is installed, `cnnviz "
         f"verify {here.model}` makes it anew."
     )
 else:
-    layers = [layer for layer in record.layers if layer.alone or layer.share]
-    chrome.facts(
-        ("same prediction", f"{record.identical:,} of {record.images:,} images"),
-        ("largest difference of an output", f"{record.predict_difference:.1e}"),
-        ("every layer within its bound", "yes" if record.passed else "no"),
-        ("recorded on", record.date),
-    )
-    chrome.section(
-        "Every layer",
-        "Each mark is the largest number over all images and all units of a layer; note the logarithmic "
-        "scale. Differences grow with depth, since rounding is passed on; the error of both engines grows "
-        "alike.",
-    )
-    chrome.show(
-        "magnitudes",
-        "The number on the right is the largest |NumPy − TensorFlow|.",
-        rows=[
-            (layer.name, (layer.difference, layer.numpy_error, layer.tensorflow_error)) for layer in layers
-        ],
-        series=["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
-    )
-    chrome.section(
-        "Each layer alone",
-        "Given exactly the same input, a layer's two results may differ by rounding only. The bound "
-        "follows from the length of its sums; the share is how much of it was used.",
-    )
-    chrome.table(
-        ["layer", "output", "largest difference", "share of the bound"],
-        [
-            (layer.name, " × ".join(map(str, layer.shape)), f"{layer.alone:.1e}", f"{layer.share:.0%}")
-            for layer in layers
-        ],
-        caption=", ".join(f"{name} {version}" for name, version in record.versions.items()),
-    )
+    chrome.section("The result", "What this very server found." if live else "As it was recorded.")
+    summary(shown, "just now" if live else f"on {shown.date}")
+    what_was_compared()
+    compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
+    every_layer(compared, shown.images)
+    alone([layer for layer in shown.layers if layer.kind != "InputLayer"])
+    deepest = max(compared, key=lambda layer: layer.difference)
+    chrome.ask(cached.rounded_weights_question(here.model, ASKED_OF), who_is_right(deepest))
 chrome.code(
     f"""
     import cnnviz
 
-    print(cnnviz.verify("{here.model}"))  # needs TensorFlow: pip install "cnnviz[tensorflow]"
+    _, (images, labels) = cnnviz.load_mnist()
+    # Needs TensorFlow: pip install "cnnviz[tensorflow]"
+    print(cnnviz.verify("{here.model}", images[:{job.images if job else COUNTS[1]}]))
     """
 )

@@ -101,7 +101,7 @@ def test_the_code_that_is_shown_runs_as_written(visit, page, capsys, tmp_path, m
 
 
 def test_the_code_for_verification_compiles(visit):
-    # It compares 10,000 images with TensorFlow, which takes minutes; test_verification runs it on few.
+    # It starts TensorFlow, which takes seconds; test_verification runs the same call.
     compile(visit("verification").code[-1].value, "verification", "exec")
 
 

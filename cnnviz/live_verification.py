@@ -1,0 +1,197 @@
+"""Verification while somebody waits: `verify` in a short-lived process, with progress, one at a time.
+
+The process is `verification_process`; here are the jobs that a server's sessions share. What was found
+is kept in memory only, unlike the record that `cnnviz verify --record` makes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock, Timer
+
+import numpy as np
+
+from cnnviz.network import Network
+from cnnviz.verification import Verification
+
+TIMEOUT = 900
+"""Seconds that a process may take."""
+KEPT = 16
+"""Jobs that are remembered."""
+
+
+class VerificationJob:
+    """One comparison: waiting, running, done, failed or stopped.
+
+    `done` of `images` are compared; `result` is there when the state is "done", and `error` says in words
+    why it is "failed".
+    """
+
+    def __init__(self, command: Sequence[str], images: np.ndarray) -> None:
+        self.images = len(images)
+        self.done = 0
+        self.state = "waiting"
+        self.result: Verification | None = None
+        self.error = ""
+        self._command = list(command)
+        self._sent = _saved(images)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = Lock()
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("done", "failed", "stopped")
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        return min(self.done / self.images, 1.0) if self.images else 1.0
+
+    @property
+    def words(self) -> str:
+        """Where it is, in words."""
+        if self.state == "waiting":
+            return "Waiting for another comparison to end"
+        if self.state == "running" and not self.done:
+            return "Starting TensorFlow"
+        return f"{self.done:,} of {self.images:,} digits compared"
+
+    def stop(self) -> None:
+        """End it, whether it runs or waits."""
+        with self._lock:
+            if not self.over:
+                self.state = "stopped"
+            if self._process is not None:
+                self._process.kill()
+
+    def run(self) -> None:
+        """Start the process and follow it to its end."""
+        with self._lock:
+            if self.over:
+                return
+            self.state = "running"
+            try:
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env=_surroundings(),
+                )
+            except OSError as error:
+                self.state, self.error = "failed", str(error)
+                return
+        self._follow(self._process)
+        self._sent = b""
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        clock = Timer(TIMEOUT, process.kill)
+        clock.daemon = True
+        clock.start()
+        # Whatever it says on stderr is read at the same time, or it would wait for us.
+        with ThreadPoolExecutor(max_workers=1) as reader, process:
+            said = reader.submit(process.stderr.read)
+            try:
+                process.stdin.write(self._sent)
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # It ended early; its exit code says why.
+            for line in process.stdout:
+                self._take(line)
+            words = said.result().decode(errors="replace").strip().splitlines()
+            code = process.wait()
+        clock.cancel()
+        with self._lock:
+            if self.state == "running":
+                self.state = "failed" if self.result is None else "done"
+                self.error = "" if self.result else words[-1] if words else f"exit code {code}"
+
+    def _take(self, line: bytes) -> None:
+        found = json.loads(line)
+        if "result" in found:
+            self.result = Verification.from_dict(found["result"])
+        else:
+            self.done = int(found["done"])
+
+
+class Verifications:
+    """The jobs of a server, shared by its sessions; one process runs at a time."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verification")
+        self._jobs: OrderedDict[str, VerificationJob] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, net: Network, images: np.ndarray) -> VerificationJob | None:
+        """The job that compares a network on these images, if it was started."""
+        return self._jobs.get(_key(net, images))
+
+    def start(self, net: Network, images: np.ndarray) -> VerificationJob:
+        """Begin a comparison, or join the one that runs or is done; a failed one begins anew.
+
+        Parameters
+        ----------
+        net
+            A network that was read from a file.
+        images
+            (N, H, W) or (N, H, W, C), as `Network.predict` takes them.
+
+        Raises
+        ------
+        ValueError
+            for a network without a file.
+        """
+        if net.source is None:
+            raise ValueError(f"{net.name} was not read from a file, so there is nothing to compare it with")
+        key = _key(net, images)
+        with self._lock:
+            known = self._jobs.get(key)
+            if known is not None and known.state not in ("failed", "stopped"):
+                return known
+            command = [sys.executable, "-m", "cnnviz.verification_process", str(net.source)]
+            job = self._jobs[key] = VerificationJob(command, np.asarray(images))
+            self._jobs.move_to_end(key)
+            while len(self._jobs) > KEPT:
+                self._jobs.popitem(last=False)[1].stop()
+            self._pool.submit(job.run)
+        return job
+
+
+def _key(net: Network, images: np.ndarray) -> str:
+    digest = hashlib.blake2b(np.ascontiguousarray(images).tobytes(), digest_size=16)
+    changed = net.source.stat().st_mtime_ns if net.source else 0
+    digest.update(f"{net.source} {changed} {images.shape}".encode())
+    return digest.hexdigest()
+
+
+def _saved(images: np.ndarray) -> bytes:
+    sent = io.BytesIO()
+    np.save(sent, images, allow_pickle=False)
+    return sent.getvalue()
+
+
+def _surroundings() -> dict[str, str]:
+    """The process finds this very package, and leaves any GPU alone."""
+    package = str(Path(__file__).resolve().parents[1])
+    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([package, *known]),
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
+VERIFICATIONS = Verifications()
