@@ -22,7 +22,6 @@ live_view(
     label=here.label,
     item=here.digit.own or str(here.digit.index),
     code=here.digit.code,
-    like=cached.scene(here.model),
     choose=choose_image,
 )
 chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")

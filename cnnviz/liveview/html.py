@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnviz.figures.style import THEMES
 from cnnviz.liveview.assets import script, style
+from cnnviz.liveview.plan import layers_until
 from cnnviz.liveview.scene import Scene, build_scene
 from cnnviz.network import Network
 from cnnviz.resources import write_atomically
@@ -30,8 +31,8 @@ class LiveView:
         self.scene = scene
 
     def __repr__(self) -> str:
-        count = len(self.scene.header["items"])
-        return f"<LiveView of {self.scene.network.name}: {count} image{'s' * (count != 1)}>"
+        count = len(self.scene.items)
+        return f"<LiveView of {self.scene.plan.network.name}: {count} image{'s' * (count != 1)}>"
 
     def _repr_html_(self) -> str:
         return fragment(bytes(self.scene), linked=False)
@@ -59,14 +60,22 @@ class LiveView:
         return target
 
     def _title(self) -> str:
-        items = self.scene.header["items"]
-        return f"{self.scene.header['model']['name']}: {items[0]['title']}" + (
+        items = self.scene.items
+        return f"{self.scene.plan.part.header['model']['name']}: {items[0]['title']}" + (
             f" and {len(items) - 1} more" if len(items) > 1 else ""
         )
 
 
 def view(
-    net: Network, image: Any, *, titles: Sequence[str] | None = None, labels: Sequence[int] | None = None
+    net: Network,
+    image: Any,
+    *,
+    titles: Sequence[str] | None = None,
+    labels: Sequence[int] | None = None,
+    layers: Sequence[str] | None = None,
+    last: str | None = None,
+    pinned: Sequence[Any] | None = None,
+    play: bool = False,
 ) -> LiveView:
     """The live view of a network on an image: every number in it answers the pointer.
 
@@ -80,6 +89,15 @@ def view(
         What the images are called, one each.
     labels
         The classes that they really are, one each.
+    layers
+        Names of the layers to be shown; None is all of them. Others on the way to them have no column,
+        but receipts still lead through them; the prediction is shown if its layer is among them.
+    last
+        In place of `layers`: all of them up to this one.
+    pinned
+        The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
+    play
+        Start with the window sliding over the pinned cell's layer, else over the first that has a window.
 
     Returns
     -------
@@ -89,7 +107,8 @@ def view(
     Raises
     ------
     ValueError
-        for images that do not fit the network; if there are not as many titles or labels as images.
+        for images that do not fit the network; if there are not as many titles or labels as images; if
+        there is no such layer or cell.
 
     Examples
     --------
@@ -105,8 +124,9 @@ def view(
     for name, given in (("titles", titles), ("labels", labels)):
         if given is not None and len(given) != count:
             raise ValueError(f"{name} must have one entry for each of the {count} images, got {len(given)}")
-    scene = build_scene(run)
-    for i, item in enumerate(scene.header["items"]):
+    shown = layers if last is None else layers_until(net, last)
+    scene = build_scene(run, layers=shown, pinned=pinned, play=play)
+    for i, item in enumerate(scene.items):
         if titles is not None:
             item["title"] = titles[i]
         if labels is not None:

@@ -8,7 +8,7 @@ plain operations, so that the browser knows no layer classes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,7 @@ def drawn_shape(shape: Shape) -> Shape:
     return (math.prod(shape[:-2]), *shape[-2:])
 
 
-def take_apart(net: Network, shapes: dict[str, Shape]) -> Taken:
+def take_apart(net: Network, shapes: Mapping[str, Shape]) -> Taken:
     """The stages of a network whose layers have these output shapes, each after those that it reads."""
     taken = Taken()
     last: dict[str, int] = {}
@@ -114,7 +114,7 @@ def values_of(stage: Stage, run: Run, index: int) -> np.ndarray:
 
 
 def _stages_of(
-    layer: Layer, reads: tuple[int, ...], shapes: dict[str, Shape], taken: Taken, hidden: tuple[str, ...]
+    layer: Layer, reads: tuple[int, ...], shapes: Mapping[str, Shape], taken: Taken, hidden: tuple[str, ...]
 ) -> Iterator[Stage]:
     shape = drawn_shape(shapes[layer.name])
     first = len(taken.stages)
@@ -144,7 +144,9 @@ def _stages_of(
         yield Stage(f"{layer.name} {activation.name}", layer, "output", shape, (first,), op, exact)
 
 
-def _operation(layer: Layer, sources: list[Stage], shapes: dict[str, Shape], taken: Taken) -> dict[str, Any]:
+def _operation(
+    layer: Layer, sources: list[Stage], shapes: Mapping[str, Shape], taken: Taken
+) -> dict[str, Any]:
     source = sources[0].shape
     config = layer.config
     if layer.kind == "Conv2D":
@@ -298,7 +300,7 @@ def _numbered(shapes: list[Shape]) -> list[np.ndarray]:
     return numbered
 
 
-def _move(layer: Layer, sources: list[Stage], shapes: dict[str, Shape], taken: Taken) -> dict[str, Any]:
+def _move(layer: Layer, sources: list[Stage], shapes: Mapping[str, Shape], taken: Taken) -> dict[str, Any]:
     """Where each number comes from, told by sending numbered cells through the layer; 0 is padding."""
     numbered = _numbered([shapes[name] for name in layer.inputs])
     came_from = layer.before_activation(*numbered).astype(np.int32)
@@ -318,7 +320,7 @@ _MOVES = {
 }
 
 
-def _merge(layer: Layer, shapes: dict[str, Shape], taken: Taken) -> dict[str, Any]:
+def _merge(layer: Layer, shapes: Mapping[str, Shape], taken: Taken) -> dict[str, Any]:
     """Several inputs cell by cell; an input that is broadcast says which of its cells goes where."""
     out = shapes[layer.name]
     maps: list[str | None] = []

@@ -204,6 +204,21 @@ class ReceptiveField:
         """
         return self._known.intervals(axis, clip)
 
+    def ends(self, clip: bool = True) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The first and the last cell that every unit sees, along each axis of the origin.
+
+        Each an int array of the layer's shape without the batch, in which axes along which nothing
+        changes have length 1; a unit that sees nothing has a last cell before its first. Errors as for
+        `intervals`.
+
+        >>> from cnnviz.receptive_fields import Pool, receptive_field
+        >>> (first, last), _ = receptive_field([Pool(2)], (4, 6))["pool"].ends()
+        >>> first.ravel().tolist(), last.ravel().tolist()
+        ([0, 2], [1, 3])
+        """
+        bounds = self._known.bounds(clip)
+        return list(zip(bounds.first, bounds.last, strict=True))
+
     def cells(self, axis: int, u: int) -> tuple[int, ...]:
         """Exactly the rows or columns that reach row `u` (axis 0) or column `u` (axis 1) of the layer.
 

@@ -334,7 +334,7 @@ def test_a_graph_of_every_merge_is_shown(open_page, tmp_path):
     view = cnnviz.view(net, normal(*net.input_shape).astype(np.float32))
     page = open_page(view.save(tmp_path / "merges.html").as_uri(), offline=True)
     page.wait_for_selector(".cv-col")
-    stages = view.scene.header["stages"]
+    stages = view.scene.plan.part.header["stages"]
     assert page.locator(".cv-col").count() == len(stages)
     for number, stage in enumerate(stages):
         height, width, channels = stage["shape"]

@@ -19,7 +19,7 @@ from harness.networks import merges, normal, run_of
 
 SETUP = """(text) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  window.scene = new window.modules.scene.Scene(bytes);
+  window.scene = window.modules.scene.sceneOf(bytes);
 }"""
 ENCODED = """(values) => {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -56,8 +56,8 @@ def test_what_is_left_out_is_derived_to_the_last_bit(modules, name):
     run = network_run(name)
     scene = build_scene(run, 0)
     load(modules, scene)
-    sent = scene.header["items"][0]["tensors"]
-    for number, stage in enumerate(scene.taken.stages):
+    sent = scene.items[0]["tensors"]
+    for number, stage in enumerate(scene.plan.taken.stages):
         if str(number) in sent:
             continue
         found = decoded(modules.evaluate(f"encoded(scene.valuesOf(0)[{number}])"))
@@ -72,7 +72,7 @@ def test_each_stage_computes_what_the_engine_does(modules, name):
     load(modules, scene)
     code = assets.script("forward")
     modules.evaluate(f"() => {{ {code}; window.modules.forward = forward_module; }}")
-    for number, stage in enumerate(scene.taken.stages):
+    for number, stage in enumerate(scene.plan.taken.stages):
         if not stage.reads:
             continue
         found = decoded(

@@ -24,7 +24,6 @@ def digit():
 
 def pad(image: np.ndarray, version: int = 1) -> dict[str, object]:
     return {
-        "of": "0",
         "side": len(image),
         "pixels": base64.b64encode(image.tobytes()).decode(),
         "version": version,
@@ -38,20 +37,30 @@ def seven() -> np.ndarray:
     return image
 
 
+@pytest.fixture
+def visit(net, digit):
+    """What is kept of a view that shows the digit, and by which name it is asked about it."""
+    kept: dict[str, object] = {}
+    answer(net, digit, {}, item="0", visit=kept)
+    return kept
+
+
 def test_without_state_it_is_the_image(net, digit):
-    scene = answer(net, digit, {}, title="test digit 0", label=7, item="0")
-    (item,) = scene.header["items"]
+    visit: dict[str, object] = {}
+    scene = answer(net, digit, {}, title="test digit 0", label=7, item="0", visit=visit)
+    (item,) = scene.items
     assert (item["title"], item["label"], item["key"]) == ("test digit 0", 7, "0")
-    assert scene.header["host"] == {"edits": 0, "item": "0"}
+    assert scene.host == {"edits": 0, "item": visit["of"]}
 
 
-def test_a_drawing_takes_the_image_s_place(net, digit):
-    scene = answer(net, digit, {"drawing": pad(seven(), 3)}, item="0")
-    (item,) = scene.header["items"]
+def test_a_drawing_takes_the_image_s_place(net, digit, visit):
+    drawing = {"of": visit["of"], **pad(seven(), 3)}
+    scene = answer(net, digit, {"drawing": drawing}, item="0", visit=visit)
+    (item,) = scene.items
     assert item["key"] == "drawing"
-    assert scene.header["host"]["drawing"] == {"version": 3}
+    assert scene.host["drawing"] == {"version": 3}
     prepared = cnnviz.mnist.prepare_digit(seven())
-    sent = scene.blob.__bytes__()[item["tensors"]["0"][0] :][: 4 * 784]
+    sent = scene.numbers.body[item["tensors"]["0"][0] :][: 4 * 784]
     np.testing.assert_array_equal(np.frombuffer(sent, "<f4").reshape(28, 28), np.float32(prepared / 255))
 
 
@@ -59,36 +68,75 @@ def test_a_drawing_takes_the_image_s_place(net, digit):
     "drawing",
     [
         pad(np.zeros((168, 168), np.uint8)),
-        {"of": "0", "side": 168, "pixels": "AAAA", "version": 1},
-        {"of": "0", "side": 168, "pixels": "?", "version": 1},
-        {"of": "0", "side": 10**9, "pixels": "", "version": 1},
-        {"of": "0", "side": 168, "pixels": None},
-        {"of": "0", "side": "168"},
+        {"side": 168, "pixels": "AAAA", "version": 1},
+        {"side": 168, "pixels": "?", "version": 1},
+        {"side": 10**9, "pixels": "", "version": 1},
+        {"side": 168, "pixels": None},
+        {"side": "168"},
     ],
 )
-def test_a_bad_drawing_is_said_and_the_image_stays(net, digit, drawing):
-    scene = answer(net, digit, {"drawing": drawing}, item="0")
-    assert scene.header["items"][0]["key"] == "0"
-    assert scene.header["host"]["drawing"]["error"]
+def test_a_bad_drawing_is_said_and_the_image_stays(net, digit, visit, drawing):
+    scene = answer(net, digit, {"drawing": {"of": visit["of"], **drawing}}, item="0", visit=visit)
+    assert scene.items[0]["key"] == "0"
+    assert scene.host["drawing"]["error"]
 
 
-def test_edits_are_applied_to_what_they_were_made_on(net, digit):
-    edits = [{"kind": "channel", "layer": "batch_normalization_6", "channel": 1}]
-    state = {"edits": {"of": "mnist_14k/0", "edits": edits}}
-    scene = answer(net, digit, state, item="0")
-    assert scene.header["host"]["edits"] == 1
-    assert answer(net, digit, state, item="1").header["host"]["edits"] == 0
+SILENT = [{"kind": "channel", "layer": "batch_normalization_6", "channel": 1}]
+
+
+def test_edits_are_applied_to_what_they_were_made_on(net, digit, visit):
+    state = {"edits": {"of": visit["of"], "edits": SILENT}}
+    assert answer(net, digit, state, item="0", visit=visit).host["edits"] == 1
+    other = cnnviz.load_mnist()[1][0][1]
+    assert answer(net, other, state, item="1", visit=visit).host["edits"] == 0
+    # Coming back is another visit.
+    assert answer(net, digit, state, item="0", visit=visit).host["edits"] == 0
+
+
+def test_only_what_an_edit_changed_is_sent_to_who_has_the_rest(net, digit, visit):
+    plain = answer(net, digit, {}, item="0", visit=visit)
+    state = {"edits": {"of": visit["of"], "edits": SILENT}}
+    whole = answer(net, digit, state, item="0", visit=visit)
+    part = answer(net, digit, state | {"have": plain.key}, item="0", visit=visit)
+    assert part.numbers.header["base"] == plain.key
+    edited = next(i for i, s in enumerate(plain.plan.taken.stages) if s.name == "batch_normalization_6")
+    # The stages from there on, but those that the browser derives.
+    sent = [number for number, stage in enumerate(plain.plan.taken.stages) if not stage.exact]
+    assert sorted(map(int, part.items[0]["tensors"])) == sorted({edited, *(n for n in sent if n > edited)})
+    for number, place in part.items[0]["tensors"].items():
+        assert at(part, place) == at(whole, whole.items[0]["tensors"][number])
+
+
+def test_who_has_the_numbers_gets_none(net, digit, visit):
+    plain = answer(net, digit, {}, item="0", visit=visit)
+    again = answer(net, digit, {"have": plain.key}, item="0", visit=visit)
+    assert (again.key, again.numbers.header["base"], again.items[0]["tensors"]) == (plain.key, plain.key, {})
+    assert answer(net, digit, {"have": "other"}, item="0", visit=visit).items[0]["tensors"]
+
+
+def test_a_changed_weight_goes_down_with_what_follows_from_it(net, digit, visit):
+    plain = answer(net, digit, {}, item="0", visit=visit)
+    edits = [{"kind": "weight", "name": "batch_normalization_6/gamma", "index": 2, "value": 0.5}]
+    state = {"edits": {"of": visit["of"], "edits": edits}, "have": plain.key}
+    part = answer(net, digit, state, item="0", visit=visit)
+    assert set(part.numbers.header["arrays"]) == {
+        *("batch_normalization_6/a", "batch_normalization_6/b", "batch_normalization_6/gamma")
+    }
+
+
+def at(scene, place) -> bytes:
+    offset, count, _ = place
+    return scene.numbers.body[offset : offset + 4 * count]
 
 
 @pytest.mark.parametrize("edits", [[{"kind": "?"}], "abc", [1]])
-def test_a_bad_edit_is_said_and_nothing_is_changed(net, digit, edits):
-    scene = answer(net, digit, {"edits": {"of": "mnist_14k/0", "edits": edits}}, item="0")
-    assert "cannot be made" in scene.header["host"]["error"]
-    plain = net.run(digit)
-    stage = scene.taken.stages[-1]
-    place = scene.header["items"][0]["tensors"][str(len(scene.taken.stages) - 1)]
-    sent = np.frombuffer(bytes(scene.blob)[place[0] :][:40], "<f4")
-    np.testing.assert_array_equal(sent, values_of(stage, plain, 0).ravel())
+def test_a_bad_edit_is_said_and_nothing_is_changed(net, digit, visit, edits):
+    state = {"edits": {"of": visit["of"], "edits": edits}}
+    scene = answer(net, digit, state, item="0", visit=visit)
+    assert "cannot be made" in scene.host["error"]
+    stages = scene.plan.taken.stages
+    sent = np.frombuffer(at(scene, scene.items[0]["tensors"][str(len(stages) - 1)]), "<f4")
+    np.testing.assert_array_equal(sent, values_of(stages[-1], net.run(digit), 0).ravel())
 
 
 @pytest.mark.parametrize(
@@ -101,5 +149,5 @@ def test_a_bad_edit_is_said_and_nothing_is_changed(net, digit, edits):
         {"drawing": {"of": "1"}},
     ],
 )
-def test_state_of_another_shape_is_no_state(net, digit, state):
-    assert answer(net, digit, state, item="0").header["host"] == {"edits": 0, "item": "0"}
+def test_state_of_another_shape_is_no_state(net, digit, visit, state):
+    assert answer(net, digit, state, item="0", visit=visit).host == {"edits": 0, "item": visit["of"]}

@@ -77,7 +77,7 @@ def test_titles_and_labels_must_fit(net):
 
 def test_a_float64_network_is_shown_in_float32(net):
     view = cnnviz.view(net.astype(np.float64), np.zeros((28, 28)))
-    assert view.scene.network.dtype == np.float32
+    assert view.scene.plan.network.dtype == np.float32
 
 
 def test_markup_in_a_title_stays_text(net, tmp_path):

@@ -10,7 +10,8 @@ import pytest
 
 import cnnviz
 from cnnviz import Network
-from cnnviz.liveview.scene import MAGIC, Scene, build_scene
+from cnnviz.liveview.parts import MAGIC
+from cnnviz.liveview.scene import Scene, build_scene
 from cnnviz.liveview.stages import take_apart, values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
@@ -19,18 +20,23 @@ TYPES = {"f4": "<f4", "i4": "<i4", "i2": "<i2"}
 
 
 def unpacked(scene: Scene):
-    """The header, and a function that reads an array by its place."""
+    """The headers of both parts in one, and for each part a function that reads an array by its place."""
     content = bytes(scene)
-    assert content[:8] == MAGIC
-    length, _ = struct.unpack("<II", content[8:16])
-    body = content[16 + length :]
+    header: dict = {}
+    readers = []
+    while content:
+        assert content[:8] == MAGIC
+        text, length = struct.unpack("<II", content[8:16])
+        header = {**json.loads(content[16 : 16 + text]), **header}
+        body, content = content[16 + text :][:length], content[16 + text + length :]
 
-    def read(place):
-        offset, count, dtype = place[:3]
-        assert offset % 8 == 0
-        return np.frombuffer(body, TYPES[dtype], count, offset)
+        def read(place, body=body):
+            offset, count, dtype = place[:3]
+            assert offset % 8 == 0
+            return np.frombuffer(body, TYPES[dtype], count, offset)
 
-    return json.loads(content[16 : 16 + length]), read
+        readers.append(read)
+    return header, *readers
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def branching() -> Network:
 
 
 def test_a_network_is_taken_apart_into_its_single_steps(digit_run):
-    header, _ = unpacked(build_scene(digit_run, 0))
+    header, *_ = unpacked(build_scene(digit_run, 0))
     stages = header["stages"]
     assert len(stages) == 25
     assert [stage["label"] for stage in stages[:5]] == ["input", "conv", "ReLU", "norm", "conv"]
@@ -69,19 +75,19 @@ def test_a_network_is_taken_apart_into_its_single_steps(digit_run):
 
 def test_every_number_that_is_sent_is_the_run_s(digit_run):
     scene = build_scene(digit_run)
-    header, read = unpacked(scene)
+    header, plan, numbers = unpacked(scene)
     assert len(header["items"]) == 2
     for index, item in enumerate(header["items"]):
         for number, place in item["tensors"].items():
-            stage = scene.taken.stages[int(number)]
-            np.testing.assert_array_equal(read(place), values_of(stage, digit_run, index).ravel())
+            stage = scene.plan.taken.stages[int(number)]
+            np.testing.assert_array_equal(numbers(place), values_of(stage, digit_run, index).ravel())
     for name, place in header["arrays"].items():
-        np.testing.assert_array_equal(read(place), np.ravel(scene.taken.arrays[name]))
+        np.testing.assert_array_equal(plan(place), np.ravel(scene.plan.taken.arrays[name]))
 
 
 def test_receptive_fields_are_cnnviz_s_own(digit_run):
     net = digit_run.network
-    header, read = unpacked(build_scene(digit_run, 0))
+    header, read, _ = unpacked(build_scene(digit_run, 0))
     table = cnnviz.receptive_field(net)
     rng = np.random.default_rng(0)
     pairs = list(header["fields"].items())
@@ -105,8 +111,8 @@ def test_receptive_fields_are_cnnviz_s_own(digit_run):
 def test_every_layer_class_has_a_scene(name):
     run = run_of(name)
     scene = build_scene(run, 1)
-    header, _ = unpacked(scene)
-    for number, stage in enumerate(scene.taken.stages):
+    header, *_ = unpacked(scene)
+    for number, stage in enumerate(scene.plan.taken.stages):
         assert values_of(stage, run, 1).shape == stage.shape
         assert all(source < number for source in stage.reads)
         assert header["stages"][number]["op"]["type"] in (
@@ -117,7 +123,7 @@ def test_every_layer_class_has_a_scene(name):
 @pytest.mark.parametrize("net", [merges(), branching()], ids=["merges", "branching"])
 def test_a_graph_becomes_columns_in_its_order(net):
     run = net.run(normal(*net.input_shape).astype(np.float32))
-    header, _ = unpacked(build_scene(run, 0))
+    header, *_ = unpacked(build_scene(run, 0))
     names = [stage["layer"] for stage in header["stages"]]
     shown = [layer.name for layer in net if layer.name in names]
     assert list(dict.fromkeys(names)) == shown
@@ -141,16 +147,61 @@ def test_an_edited_layer_is_sent_and_not_derived(digit_run):
     net = digit_run.network
     run = net.run(cnnviz.load_mnist()[1][0][0], edits={"batch_normalization": silence})
     scene = build_scene(run, 0, edited=["batch_normalization"])
-    header, read = unpacked(scene)
+    header, _, read = unpacked(scene)
     number = next(i for i, s in enumerate(header["stages"]) if s["name"] == "batch_normalization")
     assert read(header["items"][0]["tensors"][str(number)]).reshape(26, 26, 16)[..., 3].max() == 0
 
 
-def test_a_scene_lends_its_receptive_fields(digit_run):
-    first = build_scene(digit_run, 0)
-    again = build_scene(digit_run, 1, like=first)
-    assert again.fields is first.fields
-    assert unpacked(again)[0]["fields"].keys() == unpacked(first)[0]["fields"].keys()
+def test_a_network_s_plan_is_made_once(digit_run):
+    first, again = build_scene(digit_run, 0), build_scene(digit_run, 1)
+    assert again.plan is first.plan
+    assert first.key != again.key
+    assert build_scene(digit_run, 0).key == first.key
+
+
+def test_a_part_of_a_network_is_what_it_needs(digit_run):
+    scene = build_scene(digit_run, 0, layers=["conv2d_1", "input"])
+    header, *_ = unpacked(scene)
+    assert header["shown"] == ["conv2d_1", "input"]
+    assert [stage["layer"] for stage in header["stages"]] == [
+        *("input", "conv2d", "conv2d", "batch_normalization", "conv2d_1", "conv2d_1"),
+    ]
+    assert {name.split("/")[0] for name in header["arrays"]} == {
+        *("conv2d", "batch_normalization", "conv2d_1"),
+    }
+    assert header["cut"]
+    assert not unpacked(build_scene(digit_run, 0))[0]["cut"]
+
+
+def test_a_part_of_a_graph_leaves_out_the_other_branch():
+    net = branching()
+    run = net.run(normal(*net.input_shape).astype(np.float32))
+    header, *_ = unpacked(build_scene(run, 0, layers=["c"]))
+    assert [stage["layer"] for stage in header["stages"]] == ["image", "b", "c"]
+    assert [stage["reads"] for stage in header["stages"]] == [[], [0], [1]]
+
+
+def test_a_pinned_cell_is_named_as_links_name_it(digit_run):
+    start = build_scene(digit_run, 0, pinned=("conv2d_3", 4, 5, 7), play=True).numbers.header["start"]
+    assert start["trail"].rpartition("~7")[0].endswith("~4~5")
+    assert start["play"]
+    start = build_scene(digit_run, 0, pinned=("softmax", 7)).numbers.header["start"]
+    assert start["trail"] == "softmax~0~0~7"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": ["nothing"]}, "names of the network's layers, got 'nothing'"),
+        ({"layers": ["dropout"]}, "at least one that is computed, got dropout"),
+        ({"pinned": ("conv2d", 26, 0, 0)}, r"a cell of 'conv2d' \(26, 26, 16\), got \(26, 0, 0\)"),
+        ({"pinned": ("conv2d", 1)}, "a cell of 'conv2d'"),
+        ({"layers": ["conv2d"], "pinned": ("softmax", 1)}, "a layer that is shown, got 'softmax'"),
+    ],
+)
+def test_a_part_that_is_not_there_is_named(digit_run, options, message):
+    with pytest.raises(ValueError, match=message):
+        build_scene(digit_run, 0, **options)
 
 
 def test_bad_index_is_named(digit_run):

@@ -97,7 +97,14 @@ function largest(extents) {
   return Math.max(0, ...extents.map((extent) => extent.size));
 }
 
+const known = new WeakMap();
+
 function extentsOf(stage, values) {
+  if (!known.has(values)) known.set(values, measured(stage, values));
+  return known.get(values);
+}
+
+function measured(stage, values) {
   const channels = stage.shape[2];
   const low = new Float64Array(channels);
   const size = new Float64Array(channels);

@@ -29,7 +29,7 @@ class Comparing {
 
   ask() {
     this.count += 1;
-    const of = this.view.scene.items[0].key;
+    const of = this.view.scene.key;
     this.waiting = true;
     this.view.host.ask("compare", { of, count: this.count });
   }

@@ -1,43 +1,78 @@
-// The live view as a Streamlit component: scenes come from Python, changes and drawings go back.
+// The live view as a Streamlit component: numbers come from Python, changes and drawings go back.
 
 import { comparing } from "./comparing.js";
 import { copying } from "./copying.js";
 import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
+import { Part, Scene } from "./scene.js";
 import { View } from "./view.js";
 
 const views = new WeakMap();
+const plans = new Map();
 
-export function showInExplorer({ data, parentElement, setStateValue }) {
+/** Keep a network's plan; its numbers may be here already, waiting for it. */
+export function takePlan(data) {
+  const part = new Part(data);
+  const known = planOf(part.header.key);
+  known.found(part);
+}
+
+function planOf(key) {
+  if (!plans.has(key)) {
+    const known = {};
+    known.part = new Promise((found) => (known.found = found));
+    plans.set(key, known);
+  }
+  return plans.get(key);
+}
+
+export async function showInExplorer({ data, parentElement, setStateValue }, style) {
   const root = parentElement.querySelector(".live-view");
+  if (!views.has(root)) views.set(root, { view: null, base: null });
   const known = views.get(root);
-  if (known) {
-    known.view.host.ask = setStateValue;
-    if (!equal(known.data, data)) {
-      known.data = data;
-      known.view.update(data);
-    }
+  known.ask = setStateValue;
+  known.data = data;
+  const numbers = new Part(data);
+  const plan = await planOf(numbers.header.plan).part;
+  // Others came while the plan was on its way.
+  if (known.data !== data || known.shown === data) return;
+  known.shown = data;
+  const { base } = numbers.header;
+  if (base && known.base?.key !== base) {
+    // These are differences from numbers that were never here: ask for all of them.
+    setStateValue("have", "");
     return;
   }
+  const scene = new Scene(plan, numbers, base ? known.base : null);
+  if (!scene.header.host.edits && !base) known.base = scene;
+  if (known.view) known.view.update(scene);
+  else known.view = begin(root, scene, known, style);
+}
+
+function begin(root, scene, known, style) {
+  const sheet = document.createElement("style");
+  sheet.textContent = style;
+  root.before(sheet);
   const app = document.querySelector(".stApp");
   const host = {
     kind: "explorer",
-    ask: setStateValue,
+    ask: (name, value) => {
+      // What is here need not come again.
+      known.ask("have", known.base?.key ?? "");
+      known.ask(name, value);
+    },
     theme: () => (app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light"),
-    link: (state) => {
+    extensions: [playing, drawing, intervening, comparing, copying],
+    // Python hands on what the address asked for, since it may rewrite the address before this runs.
+    stateOf: ({ host }) => (host.link ? Object.fromEntries(new URLSearchParams(host.link)) : null),
+  };
+  if (scene.header.host.linked) {
+    host.link = (state) => {
       const address = new URL(location.href);
       address.searchParams.set("view", new URLSearchParams(state).toString());
       return address.href;
-    },
-    extensions: [playing, drawing, intervening, comparing, copying],
-  };
-  // Python hands on what the address asked for, since it may rewrite the address before this runs.
-  host.stateOf = (header) => Object.fromEntries(new URLSearchParams(header.host?.link ?? ""));
-  views.set(root, { view: new View(root, data, host), data });
-}
-
-/** A rerun of the page brings the same bytes again. */
-function equal(a, b) {
-  return a === b || (a.length === b.length && a.every((byte, n) => byte === b[n]));
+    };
+  }
+  return new View(root, scene, host);
 }

@@ -12,7 +12,7 @@ class Intervening {
     this.view = view;
     this.edits = [];
     this.baseline = view.values;
-    this.of = this.keyOf();
+    this.of = this.about;
     this.bar = document.createElement("div");
     this.bar.className = "cv-edits";
     view.part("key").after(this.bar);
@@ -20,12 +20,14 @@ class Intervening {
       this.edits.some((edit) => edit.kind === "channel" && edit.layer === stage.layer && stage.part === "output")
         ? "a channel of this layer is set to 0 by hand"
         : "";
+    // A view that starts anew knows nothing of changes that Python still makes.
+    if (view.scene.header.host.edits) view.host.ask("edits", null);
     view.receipt.editWeight = (weight, at) => this.open(weightEdit(weight), at);
   }
 
-  keyOf() {
-    const { header } = this.view.scene;
-    return `${header.model.name}/${header.items[0].key}`;
+  /** Which network and image the host says that this is about: what is asked names them. */
+  get about() {
+    return this.view.scene.header.host.item;
   }
 
   // Asking ------------------------------------------------------------------------------------------
@@ -52,8 +54,8 @@ class Intervening {
     const { view } = this;
     const answer = view.scene.header.host ?? {};
     delete this.bar.dataset.busy;
-    if (this.keyOf() !== this.of) {
-      this.of = this.keyOf();
+    if (this.about !== this.of) {
+      this.of = this.about;
       this.edits = [];
     }
     const applied = answer.edits ?? 0;
@@ -162,8 +164,8 @@ class Intervening {
     form.onsubmit = (event) => {
       event.preventDefault();
       const value = form.querySelector("input").valueAsNumber;
-      this.shut();
       if (Number.isFinite(value)) this.apply({ ...edit.edit, value, words: `${edit.label} = ${number(value)}` });
+      this.shut();
     };
     form.querySelector("[data-shut]").onclick = () => this.shut();
     this.form = form;

@@ -64,15 +64,16 @@ export class Overview {
 
   layOut() {
     const { scene, zoom } = this.view;
-    if (this.laidOut === scene.header.model.name + zoom) return;
-    this.laidOut = scene.header.model.name + zoom;
+    if (this.laidOut === scene.header.key + zoom) return;
+    this.laidOut = scene.header.key + zoom;
     this.side = this.sideSize();
     const { stages } = scene;
     const { output } = scene;
-    this.hasBars = isVector(output) && output.shape[2] <= MOST_BARS;
+    this.hasBars = isVector(output) && output.shape[2] <= MOST_BARS && !scene.header.cut && scene.shows(output);
     this.shown = stages
-      .map((stage) => stage.index)
-      .filter((s) => s !== 0 && !(this.hasBars && s === output.index));
+      .filter((stage) => scene.shows(stage) && stage.index !== 0 && !(this.hasBars && stage === output))
+      .map((stage) => stage.index);
+    this.area.querySelector(".cv-in").hidden = !scene.shows(stages[0]);
     this.placeInput(stages[0]);
     const layout = layOut(scene, this.shown, zoom);
     this.strip.querySelectorAll(".cv-head, .cv-col, .cv-limit").forEach((element) => element.remove());

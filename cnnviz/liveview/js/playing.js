@@ -28,7 +28,7 @@ const PANEL = `
 </div>`;
 
 export function playing(view) {
-  if (!view.scene.stages.some((stage) => WINDOWED.includes(stage.op.type))) return null;
+  if (!windowed(view.scene).length) return null;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "cv-button cv-openplay";
@@ -38,6 +38,11 @@ export function playing(view) {
   const player = new Player(view, button);
   button.onclick = () => (player.open ? player.close() : player.show());
   return player;
+}
+
+/** The stages that have a window to slide: those that are shown. */
+function windowed(scene) {
+  return scene.stages.filter((stage) => WINDOWED.includes(stage.op.type) && scene.shows(stage));
 }
 
 class Player {
@@ -56,8 +61,7 @@ class Player {
     this.panel = view.part("panel");
     this.panel.innerHTML = PANEL;
     this.find = (selector) => this.panel.querySelector(selector);
-    const stages = view.scene.stages.filter((stage) => WINDOWED.includes(stage.op.type));
-    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), stage.index)));
+    const stages = this.offer();
     const pinned = view.pinned && this.windowBehind(view.pinned);
     this.choose(pinned?.stage ?? stages[0].index, pinned?.channel ?? 0, pinned ? pinned.row * this.width(pinned) + pinned.col : 0);
     this.listen();
@@ -67,6 +71,17 @@ class Player {
     this.last = performance.now();
     this.tick = this.tick.bind(this);
     this.frame = requestAnimationFrame(this.tick);
+  }
+
+  /** Open without having been asked by a click. */
+  play() {
+    this.show();
+  }
+
+  offer() {
+    const stages = windowed(this.view.scene);
+    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), stage.index)));
+    return stages;
   }
 
   width({ stage }) {
@@ -80,7 +95,7 @@ class Player {
     while (["activation", "affine"].includes(scene.stages[at.stage].op.type)) {
       at = { ...at, stage: scene.stages[at.stage].reads[0] };
     }
-    return WINDOWED.includes(scene.stages[at.stage].op.type) ? at : null;
+    return windowed(scene).includes(scene.stages[at.stage]) ? at : null;
   }
 
   close() {
@@ -103,7 +118,18 @@ class Player {
   }
 
   updated() {
-    if (this.open) this.drawAll();
+    if (!this.open) return;
+    const { scene } = this.view;
+    if (scene.plan === this.scene.plan) {
+      this.drawAll();
+      return;
+    }
+    // Another network: the same place in it, if there is one.
+    const stages = this.offer();
+    const same = stages.find(({ name, shape }) => name === this.stage.name && shape.join() === this.stage.shape.join());
+    if (same) this.choose(same.index, this.channel, this.step);
+    else if (stages.length) this.choose(stages[0].index);
+    else this.close();
   }
 
   // What is played ----------------------------------------------------------------------------------

@@ -1,26 +1,54 @@
-// Reads the bytes that scene.py packs, and works out what they leave out.
+// Reads the parts that Python packs, a network's plan and the numbers of images, and works out what they
+// leave out.
 
 import { computeStage } from "./forward.js";
 
 const TYPES = { f4: Float32Array, i4: Int32Array, i2: Int16Array };
 
-export class Scene {
-  constructor(bytes) {
+/** A header and the arrays that it names, as parts.py packs them; `end` is where the next part starts. */
+export class Part {
+  constructor(bytes, start = 0) {
     // Typed arrays must start at a multiple of their size, which the host's buffer need not.
     const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-    const view = new DataView(aligned.buffer, aligned.byteOffset, aligned.byteLength);
-    const magic = String.fromCharCode(...aligned.subarray(0, 8));
-    if (magic !== "cnnviz01") throw new Error(`not a cnnviz scene: it starts with ${magic}`);
-    const length = view.getUint32(8, true);
-    this.header = JSON.parse(new TextDecoder().decode(aligned.subarray(16, 16 + length)));
+    const view = new DataView(aligned.buffer, aligned.byteOffset + start);
+    const magic = String.fromCharCode(...aligned.subarray(start, start + 8));
+    if (magic !== "cnnviz02") throw new Error(`not a part of a cnnviz scene: it starts with ${magic}`);
+    const [text, body] = [view.getUint32(8, true), view.getUint32(12, true)];
+    this.header = JSON.parse(new TextDecoder().decode(aligned.subarray(start + 16, start + 16 + text)));
     this.buffer = aligned.buffer;
-    this.start = aligned.byteOffset + 16 + length;
+    this.place = aligned.byteOffset + start + 16 + text;
+    this.end = start + 16 + text + body;
+    this.bytes = aligned;
+  }
+
+  read([offset, count, type]) {
+    return new TYPES[type](this.buffer, this.place + offset, count);
+  }
+}
+
+/** The scene that both parts, one behind the other, make. */
+export function sceneOf(bytes) {
+  const plan = new Part(bytes);
+  return new Scene(plan, new Part(plan.bytes, plan.end));
+}
+
+export class Scene {
+  /** Numbers that were sent as differences need `base`, the scene from which they differ. */
+  constructor(plan, numbers, base = null) {
+    this.plan = plan;
+    this.numbers = numbers;
+    this.base = base;
+    const { host, start, items, classes, key } = numbers.header;
+    this.header = { ...plan.header, host, start };
+    this.key = key;
     this.stages = this.header.stages.map((stage, index) => ({ ...stage, index }));
-    this.items = this.header.items;
-    this.classes = this.header.classes;
+    this.items = items;
+    this.classes = classes;
     this.arrays = new Map();
-    for (const [name, [offset, count, type, shape]] of Object.entries(this.header.arrays)) {
-      this.arrays.set(name, { name, shape, data: this.read([offset, count, type]) });
+    for (const part of [plan, numbers]) {
+      for (const [name, [offset, count, type, shape]] of Object.entries(part.header.arrays)) {
+        this.arrays.set(name, { name, shape, data: part.read([offset, count, type]) });
+      }
     }
     this.layerNumber = new Map(this.header.layers.map((name, i) => [name, i]));
     this.readers = this.stages.map(() => []);
@@ -28,28 +56,13 @@ export class Scene {
       for (const source of new Set(stage.reads)) this.readers[source].push(stage.index);
     }
     this.values = new Map();
-    this.body = aligned.subarray(16 + length);
-    /** The scene that came last with these numbers: it may say more of them. */
-    this.latest = this;
+    /** The numbers that came last with this content: their host may say more. */
+    this.latest = numbers;
   }
 
-  /** Whether another scene differs in nothing but what the host says, and in arrays of its own. */
-  sameNumbers(other) {
-    const text = ({ header }) => JSON.stringify({ ...header, host: null });
-    return (
-      other.body.length >= this.own &&
-      text(this) === text(other) &&
-      this.body.subarray(0, this.own).every((byte, n) => byte === other.body[n])
-    );
-  }
-
-  /** The length of what does not belong to the host. */
-  get own() {
-    return this.header.host?.from ?? this.body.length;
-  }
-
-  read([offset, count, type]) {
-    return new TYPES[type](this.buffer, this.start + offset, count);
+  /** An array of the plan. */
+  read(place) {
+    return this.plan.read(place);
   }
 
   data(name) {
@@ -59,14 +72,24 @@ export class Scene {
   /** Every stage's numbers for one image: what was sent, and the rest derived in float32. */
   valuesOf(item) {
     if (this.values.has(item)) return this.values.get(item);
-    const tensors = this.items[item].tensors;
+    const { tensors } = this.items[item];
+    const before = this.base?.valuesOf(0);
+    const changed = new Set(Object.keys(this.numbers.header.arrays));
     const values = [];
     for (const stage of this.stages) {
-      const sent = tensors[stage.index];
-      values.push(sent ? this.read(sent) : computeStage(this, stage, values));
+      const s = stage.index;
+      if (tensors[s]) values.push(this.numbers.read(tensors[s]));
+      else if (before && this.asBefore(stage, before, values, changed)) values.push(before[s]);
+      else values.push(computeStage(this, stage, values));
     }
     this.values.set(item, values);
     return values;
+  }
+
+  /** Whether a stage that was not sent is the base's: it was sent there, or is derived from the same. */
+  asBefore({ index, reads, op }, before, values, changed) {
+    if (this.base.items[0].tensors[index]) return true;
+    return reads.every((s) => values[s] === before[s]) && !Object.values(op).some((name) => changed.has(name));
   }
 
   /** The whole network from an image, computed here. */
@@ -80,6 +103,12 @@ export class Scene {
 
   get output() {
     return this.stages[this.stages.length - 1];
+  }
+
+  /** Whether a stage has a column, a row of bars or, as an input, a place at the side. */
+  shows(stage) {
+    const { shown } = this.header;
+    return !shown || shown.includes(stage.layer);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { copying } from "./copying.js";
 import { playing } from "./playing.js";
+import { sceneOf } from "./scene.js";
 import { View } from "./view.js";
 
 /** Decode base64 without a request: a page on disk may fetch nothing. */
@@ -22,8 +23,8 @@ export function showStandalone(holder, { linked }) {
   const bytes = decode(holder.querySelector("script[data-part=scene]").textContent.trim());
   const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
   if (linked) {
-    host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+    if (location.hash) host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
     host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;
   }
-  holder.view = new View(root, bytes, host);
+  holder.view = new View(root, sceneOf(bytes), host);
 }

@@ -3,10 +3,10 @@
 import { Colours } from "./colour.js";
 import { number, percent, stageName } from "./format.js";
 import { Pad } from "./pad.js";
-import { Scene } from "./scene.js";
+import { sceneOf } from "./scene.js";
 
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
-const GAP = 3;
+const GAP = 6;
 
 const pages = new WeakMap();
 
@@ -34,7 +34,7 @@ class Page {
     this.sizes.observe(this.part("maps"));
     if (this.data && equal(this.data, data)) return;
     this.data = data;
-    this.scene = new Scene(data);
+    this.scene = sceneOf(data);
     this.colours = new Colours(this.scene.header);
     this.stage = this.scene.stages.find(({ op, shape }) => op.type === "activation" && shape[2] > 1);
     this.theme = null;
@@ -99,16 +99,19 @@ class Page {
     const across = box.clientWidth > 560 ? 16 : 8;
     const down = Math.ceil(channels / across);
     const canvas = box.querySelector("canvas");
-    canvas.width = across * (cols + GAP) - GAP;
-    canvas.height = down * (rows + GAP) - GAP;
+    canvas.width = across * (cols + GAP) - GAP + 2;
+    canvas.height = down * (rows + GAP) - GAP + 2;
     const most = this.values.reduce((a, b) => Math.max(a, b), 0);
     const scale = { kind: "positive", limit: most || 1 };
     const context = canvas.getContext("2d");
+    context.strokeStyle = this.colours.around.line;
     for (let k = 0; k < channels; k++) {
+      const [x, y] = [1 + (k % across) * (cols + GAP), 1 + Math.floor(k / across) * (rows + GAP)];
       const image = context.createImageData(cols, rows);
       const pixels = new Uint32Array(image.data.buffer);
       for (let n = 0; n < pixels.length; n++) pixels[n] = this.colours.packed(this.values[n * channels + k], scale);
-      context.putImageData(image, (k % across) * (cols + GAP), Math.floor(k / across) * (rows + GAP));
+      context.putImageData(image, x, y);
+      context.strokeRect(x - 0.5, y - 0.5, cols + 1, rows + 1);
     }
     canvas.setAttribute("aria-label", `${channels} maps of ${stageName(this.stage)}; the largest value is ${number(most, 3)}`);
     this.part("legend").innerHTML =

@@ -5,7 +5,7 @@ import { Colours, Scales } from "./colour.js";
 import { cellName, number, percent, stageName } from "./format.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
-import { cellIndex, isVector, sameCell, Scene } from "./scene.js";
+import { cellIndex, isVector, sameCell } from "./scene.js";
 import { Pictures } from "./surface.js";
 import { Tooltip } from "./tooltip.js";
 
@@ -52,11 +52,11 @@ let lastUsed = null;
 
 export class View {
   /** Show a scene in an element; `host` says where this runs and what else it can do. */
-  constructor(root, bytes, host = {}) {
+  constructor(root, scene, host = {}) {
     const began = performance.now();
     this.root = root;
     this.host = host;
-    this.scene = new Scene(bytes);
+    this.scene = scene;
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
@@ -74,7 +74,7 @@ export class View {
     this.tooltip = new Tooltip(this);
     this.receipt = new ReceiptPanel(this);
     this.listen();
-    this.restore(host.state ?? host.stateOf?.(this.scene.header));
+    this.restore(host.state ?? host.stateOf?.(scene.header) ?? scene.header.start);
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
@@ -82,6 +82,7 @@ export class View {
       this.receipt.show();
       this.overview.reveal(this.pinned, true);
     }
+    if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
 
@@ -125,31 +126,33 @@ export class View {
   }
 
   /** Take another scene of the same or another network, keeping what is looked at where it can be. */
-  update(bytes, state) {
+  update(next) {
     const began = performance.now();
-    const stages = JSON.stringify(this.scene.header.stages);
-    const next = new Scene(bytes);
-    if (this.scene.sameNumbers(next)) {
-      this.scene.header.host = next.header.host;
-      this.scene.latest = next;
+    const { scene } = this;
+    const start = JSON.stringify(next.header.start) === JSON.stringify(scene.header.start) ? null : next.header.start;
+    if (next.plan === scene.plan && next.key === scene.key && !start) {
+      scene.header.host = next.header.host;
+      scene.latest = next.numbers;
       for (const extension of this.extensions) extension.answered?.();
       return;
     }
     this.scene = next;
     this.item = 0;
     this.shown = null;
-    this.colours.header = this.scene.header;
-    if (JSON.stringify(this.scene.header.stages) !== stages) {
-      this.trail = [];
-      this.hover = null;
-      this.cursors.clear();
-      this.pictures = new Pictures(this.scene, this.colours);
-      this.overview.rebuild();
-      this.restore(state);
-      this.show();
-    } else {
-      this.pictures.scene = this.scene;
+    this.colours.header = next.header;
+    if (next.plan === scene.plan || next.plan.header.key === scene.plan.header.key) {
+      this.pictures.scene = next;
+      if (start) this.restore(start);
       this.repaint();
+    } else {
+      const alike = JSON.stringify(next.header.stages) === JSON.stringify(scene.header.stages);
+      if (!alike || start) this.trail = [];
+      this.hover = null;
+      if (!alike) this.cursors.clear();
+      this.pictures = new Pictures(next, this.colours);
+      this.overview.rebuild();
+      if (start) this.restore(start);
+      this.show();
     }
     for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
