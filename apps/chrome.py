@@ -90,26 +90,34 @@ def header() -> None:
     """The digit, how to pick another, what the network makes of it, and which network."""
     st.session_state["pictures"] = 0
     count = len(cached.test_digits()[0])
+    own = state.text("own", "", is_own)
     with st.container(key="header", horizontal=True, vertical_alignment="bottom", gap="medium"):
         card = st.empty()
         with st.container(
             key="picker", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
         ):
             index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
-            st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
-            mistake = st.empty()
+            if own:
+                st.button("Back to the test digit", on_click=choose_own, args=("",))
+            else:
+                st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
+                mistake = st.empty()
         models = cached.available_models()
-        model = state.option(
-            "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
+        with st.container(
+            key="network", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
+        ):
+            model = state.option(
+                "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
+            )
+            _COPY_LINK(key="copy_link", data={}, width="content")
+    if not own:
+        mistake.button(
+            "Next mistake",
+            on_click=_go_to_mistake,
+            args=(model, index),
+            help="The next test digit that this network gets wrong",
         )
-        _COPY_LINK(key="copy_link", data={})
-    mistake.button(
-        "Next mistake",
-        on_click=_go_to_mistake,
-        args=(model, index),
-        help="The next test digit that this network gets wrong",
-    )
-    here = Current(model, Digit(index, state.text("own", "", is_own)))
+    here = Current(model, Digit(index, own))
     st.session_state["current"] = here
     card.html(_card(here))
 
@@ -343,7 +351,12 @@ def code(lines: str) -> None:
 def gif(name: str, make: Callable[[], bytes]) -> None:
     """A button that saves an animation; it is made when somebody asks for it."""
     st.download_button(
-        "Save as GIF", data=make, file_name=f"cnnviz-{name}.gif", mime="image/gif", on_click="ignore"
+        "Save as GIF",
+        data=make,
+        file_name=f"cnnviz-{name}.gif",
+        mime="image/gif",
+        on_click="ignore",
+        key=f"gif.{_next_place()}",
     )
 
 

@@ -63,6 +63,7 @@ def camera() -> None:
             "Hold one digit, written large, into the picture",
             key="camera",
             on_change=lambda: _take_file("camera", "The photograph"),
+            width=480,
         )
     else:
         st.markdown("The picture is taken by your browser and read here, and is not kept.")

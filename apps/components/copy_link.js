@@ -5,10 +5,10 @@ export default function (component) {
   const said = component.parentElement.querySelector("span");
   button.onclick = async () => {
     const done = await copy(window.location.href);
-    button.textContent = done ? "Copied" : "Not copied";
+    button.dataset.state = done ? "done" : "failed";
     said.textContent = done ? "The link is copied." : "The browser did not let the link be copied.";
     setTimeout(() => {
-      button.textContent = "Copy link";
+      delete button.dataset.state;
       said.textContent = "";
     }, 1500);
   };

@@ -37,11 +37,16 @@ def test_a_test_digit_takes_its_place(visit, own):
     assert at.query_params["digit"] == "4"
 
 
-def test_random_takes_its_place(visit, own):
-    at = visit("feature_maps", own=own)
-    next(button for button in at.button if button.label == "Random").click().run()
-    assert "The label says" in htmls(at)
+def test_there_is_a_way_back_to_the_test_digit(visit, own):
+    at = visit("feature_maps", own=own, digit=3)
+    labels = [button.label for button in at.button]
+    assert "Random" not in labels
+    at.button[labels.index("Back to the test digit")].click().run()
+    assert not at.exception
+    assert "The label says<br><b>0</b>" in htmls(at)
+    assert at.query_params["digit"] == "3"
     assert "own" not in at.query_params
+    assert "Random" in [button.label for button in at.button]
 
 
 @pytest.mark.parametrize("text", ["nonsense", "eNpjYBgFo2AUwA", "<script>alert(1)</script>"])

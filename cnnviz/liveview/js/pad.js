@@ -98,8 +98,6 @@ export class Pad {
 
   pressed(event) {
     if (event.button !== 0 || this.stroke) return;
-    event.preventDefault();
-    this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;
     this.at = this.place(event);
