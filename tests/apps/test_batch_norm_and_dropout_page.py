@@ -1,0 +1,72 @@
+"""The page on batch norm and dropout: statistics, folding and masks are the library's."""
+
+from __future__ import annotations
+
+from html import unescape
+
+import numpy as np
+
+import cnnviz
+from apps.conftest import cells, htmls, pictures, widget
+from cnnviz import dropout
+from cnnviz.batch_normalization import fold, normalization_over
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number
+
+IMAGES = cnnviz.load_mnist()[1][0]
+
+
+def test_statistics_are_measured_over_what_is_said(visit):
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", channel=4)
+    net = cnnviz.load_model("mnist_14k")
+    found = normalization_over(net, "batch_normalization_6", IMAGES[:1000])
+    row = (found.before.mean, found.before.variance, found.moving.mean, found.moving.variance)
+    assert "|".join(["4", *(number(float(values[4])) for values in row)]) in cells(at)
+    assert "first 1,000 test digits, 16,000 numbers a channel" in pictures(at)[0]["caption"]
+
+
+def test_the_batch_is_chosen_and_kept_in_the_address(visit):
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", batch=1)
+    assert "Marked is 1." in pictures(at)[1]["alt"]
+    widget(at.select_slider, "batch").set_value(64).run()
+    assert at.query_params["batch"] in ("64", ["64"])
+    assert "Marked is 64." in pictures(at)[1]["alt"]
+
+
+def test_folding_is_told_with_its_numbers(visit):
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_2", digit=3)
+    net = cnnviz.load_model("mnist_14k")
+    folding = fold(net, "batch_normalization_2")
+    words = " ".join(element.value for element in at.markdown)
+    assert f"differs by {number(folding.largest_difference(net.run(IMAGES[3])))} at most" in words
+    assert "conv2d_3 can do its work" in words
+    assert "40 numbers of batch_normalization_2" in words
+
+
+def test_masks_are_those_of_the_seed(visit):
+    at = visit("batch_norm_and_dropout", model="mnist_maxpool", seed=7, rate=0.25, steps=10, digit=3)
+    values = cnnviz.load_model("mnist_maxpool").run(IMAGES[3])["flatten"][0]
+    found = dropout.drop_in_steps(values, 0.25, 10, seed=7, layer="dropout")
+    counts = ", ".join(str(np.count_nonzero(~kept)) for kept in found.kept)
+    assert f"4 steps drop {counts} of them" in pictures(at)[0]["alt"]
+    assert f"<dd>{number(found.distance)}</dd>" in htmls(at)
+    assert "What comes out of dropout now equals what goes in, in each of its 800 numbers." in " ".join(
+        element.value for element in at.markdown
+    )
+
+
+def test_answers_under_dropout_are_those_of_the_seed(visit):
+    at = visit("batch_norm_and_dropout", seed=7, digit=3)
+    net = cnnviz.load_model("mnist_14k")
+    best = int(net.predict(IMAGES[3]).argmax())
+    for step in range(4):
+        run = dropout.run_with_dropout(net, IMAGES[3], seed=7, step=step)
+        shown = f"{dropout.count_dropped(net, seed=7, step=step):,}|{percent(float(run.output[0, best]))}"
+        assert f"step {step}, dropout at work|{shown}" in unescape(cells(at))
+
+
+def test_a_network_without_batch_norm_says_so_and_shows_dropout(visit):
+    at = visit("batch_norm_and_dropout", model="mnist_maxpool")
+    assert at.info[0].value == "mnist_maxpool has no batch normalisation."
+    next(button for button in at.button if button.label == "Show those in mnist_14k").click().run()
+    assert len(pictures(at)) == 4
