@@ -1,10 +1,16 @@
-"""Convolution: one output number as patch times kernel; shared weights; padding and size."""
+"""Convolution: a kernel to slide by hand, its sizes, both directions, several channels, a trained layer."""
 
+import cached
+import cells_editor
 import chrome
+import numpy as np
+import player
 import state
 import streamlit as st
 
-from cnnviz import channels, figures
+from cnnviz import figures, ops, playground
+from cnnviz.ops.geometry import Window, window
+from cnnviz.questions import convolution as questions
 
 here = chrome.current()
 chrome.title(
@@ -17,9 +23,195 @@ chrome.title(
     instead="It needs few parameters because all positions share the same weights. Whether the output is "
     "smaller depends on padding and stride alone, and it need not be.",
 )
+
+# The playground -----------------------------------------------------------------------------------
+
+chrome.section(
+    "Slide a kernel",
+    "Change a weight, the stride, the padding: the output follows. Point at a cell of the output to see "
+    "what it is made of.",
+)
+image = here.digit.image
+with chrome.controls("input"):
+    names = {"patch": f"A patch of {here.digit.name}", "cells": "Cells typed in"}
+    source = state.option("source", list(names), "patch", st.selectbox, "Input", format_func=names.get)
+    size = state.integer("cells_a_side", 3, 14 if source == "patch" else 11, 8, "Cells a side")
+    if source == "patch":
+        corner = playground.liveliest(image, size)
+        top = state.integer("top", 0, len(image) - size, corner[0], "First row")
+        left = state.integer("left", 0, len(image) - size, corner[1], "First column")
+        x = playground.patch(image, top, left, size)
+        source_code = f"playground.patch(image, {top}, {left}, {size})"
+if source == "cells":
+    with st.expander("The input's cells", expanded=True):
+        x = cells_editor.edit("typed", playground.example_cells(size), "Input", low=-999, high=999)
+        source_code = f"np.array({x.tolist()}, np.float32)"
+grid, choices = chrome.columns(2, 3)
+with choices:
+    with chrome.controls("kernel"):
+        kernel_rows = state.integer("kernel_rows", 1, 5, 3, "Kernel rows")
+        kernel_cols = state.integer("kernel_columns", 1, 5, 3, "Kernel columns")
+        started = playground.starters(kernel_rows, kernel_cols)
+        start = state.option(
+            "start",
+            list(started),
+            "sobel x" if "sobel x" in started else "slope",
+            st.selectbox,
+            "Start from",
+            on_change=cells_editor.reset,
+            args=("kernel",),
+        )
+    with chrome.controls("steps"):
+        stride = state.integer("stride", 1, 5, 1, "Stride")
+        dilation = state.integer("dilation", 1, 4, 1, "Dilation")
+        modes = {"valid": "valid: none", "same": "same", "explicit": "explicit: each side"}
+        mode = state.option("padding", list(modes), "same", st.selectbox, "Padding", format_func=modes.get)
+    padding: str | tuple = mode
+    if mode == "explicit":
+        with chrome.controls("sides"):
+            ends = ("top", "bottom", "left", "right")
+            sides = [state.integer(f"pad_{end}", 0, 5, 1, end.capitalize()) for end in ends]
+        padding = (tuple(sides[:2]), tuple(sides[2:]))
+    with chrome.controls("direction"):
+        turned = state.toggle("flip", False, "Flip the kernel: true convolution")
+        back = state.toggle("transposed", False, "Run it backwards: transposed")
+with grid:
+    kernel = cells_editor.edit(
+        "kernel", started[start], "Kernel: type new weights", low=-99, high=99, step=0.1
+    )
+used = playground.flipped(kernel) if turned else kernel
+setting = {"strides": stride, "padding": padding, "dilation_rate": dilation}
+geometry: Window | None = None
+try:
+    geometry = window(x.shape, used.shape, (stride, stride), padding, (dilation, dilation))
+except ValueError as error:
+    st.warning(f"This does not fit: {error}.")
+if geometry is not None:
+    pixels = source == "patch"
+    if back:
+        y = ops.conv2d(x, used[:, :, None, None], **setting)
+        undone = playground.backwards(geometry)
+        player.show(
+            "step",
+            "conv2d_transpose",
+            "The transposed convolution, step by step",
+            "Each cell of the small map, times the kernel, is added where the window lay that it came from. "
+            "The size comes back; the values do not.",
+            x=y,
+            kernel=used,
+            strides=stride,
+            dilation_rate=dilation,
+            **undone,
+        )
+        chrome.table(
+            ["", "(outputs − 1) · stride + reach − cut off + added"],
+            [
+                (name, playground.transposed_formula(axis, extra))
+                for name, axis, extra in zip(
+                    ("rows", "columns"), geometry, undone["output_padding"], strict=True
+                )
+            ],
+            name="transposed-size",
+        )
+    else:
+        player.show(
+            "step",
+            "conv2d",
+            "The convolution, step by step",
+            "Dashed: padding, where zeros are read. "
+            + ("The kernel is flipped, as mathematics has it. " if turned else "")
+            + "Pause under the pointer; a click on an output keeps its window.",
+            x=x,
+            kernel=used,
+            pixels=pixels,
+            **setting,
+        )
+        chrome.table(
+            ["", "⌊(input + before + after − reach) / stride⌋ + 1", "not read"],
+            [
+                (name, playground.size_formula(axis), playground.unread(axis))
+                for name, axis in (("rows", geometry.rows), ("columns", geometry.cols))
+            ],
+            caption="The reach is (kernel − 1) · dilation + 1. What the floor leaves over at the end, no "
+            "window reads.",
+            name="output-size",
+        )
+
+chrome.section(
+    "Where ‘same’ puts its zeros",
+    "With ‘same’, the output has as many cells as strides fit into the input, rounded up. What the windows "
+    "then lack is added; an odd cell goes, in TensorFlow, to the bottom and the right.",
+)
+lengths = range(max(size - 2, 1), size + 4)
+chrome.table(
+    ["input", "output", "zeros before", "zeros after", ""],
+    [
+        (f"{same.size} cells", same.out, same.before, same.after, "uneven" if same.uneven else "")
+        for same in playground.same_padding(lengths, kernel_rows, stride, dilation)
+    ],
+    caption=f"Along rows: kernel {kernel_rows}, stride {stride}, dilation {dilation}.",
+    mark=list(lengths).index(size),
+    name="same-padding",
+)
+if geometry is not None:
+    chrome.section(
+        "Correlation and convolution",
+        "The same kernel as networks slide it, and turned by half a circle, as the convolution of "
+        "mathematics has it. A network that learns its kernels can do with either.",
+    )
+    chrome.show("correlation_and_convolution", "One scale for both outputs.", x=x, kernel=kernel, **setting)
+
+# Several channels ---------------------------------------------------------------------------------
+
+deep = {
+    layer.name: layer
+    for layer in here.network.layers
+    if layer.kind == "Conv2D" and np.shape(layer.weights["kernel"])[2] >= 4
+}
+chrome.section(
+    "Several channels",
+    "A plain convolution reads all channels for each output; in groups, an output reads its group’s only; "
+    "a depthwise one reads a single channel. Four channels of a trained layer’s input, cut out, with its "
+    "own weights.",
+)
+with chrome.controls("channels"):
+    deep_name = state.option(
+        "deep_layer", list(deep), next(iter(deep)), st.selectbox, "Layer that reads them"
+    )
+    kinds = {"plain": "Plain", "grouped": "Two groups", "depthwise": "Depthwise"}
+    kind = state.option(
+        "kind",
+        list(kinds),
+        "plain",
+        st.segmented_control,
+        "Convolution",
+        required=True,
+        format_func=kinds.get,
+    )
+example = cached.channel_example(here.model, here.digit, deep_name, kind)
+grouped = {"groups": example.groups} if kind != "depthwise" else {}
+player.show(
+    "channel_step",
+    "depthwise_conv2d" if kind == "depthwise" else "conv2d",
+    "The convolution of several channels, step by step",
+    f"Input channels {', '.join(map(str, example.channels))} of {deep_name}, renumbered from 0; its "
+    f"{'kernels' if kind == 'depthwise' else 'filters'}' other weights and its bias are left out.",
+    x=example.x,
+    kernel=example.kernel,
+    **grouped,
+)
+chrome.table(
+    [deep_name, "weights", "multiply-adds"],
+    [(name, cost.parameters, cost.multiply_adds) for name, cost in playground.cost_by_kind(deep[deep_name])],
+    caption="Had the whole layer been built that way, without biases.",
+    name="groups",
+)
+
+# The trained network ------------------------------------------------------------------------------
+
 convolutions = {layer.name: layer for layer in here.network.layers if layer.kind == "Conv2D"}
 chrome.section(
-    "One number of the output",
+    "One number of a trained layer",
     "Pick a layer, one of its kernels and a place. What the kernel reads there, times its weights, gives "
     "the number in the outlined cell.",
 )
@@ -53,36 +245,33 @@ chrome.show(
     dilation_rate=layer.config["dilation_rate"],
     pixels=layer.inputs[0] in here.network.inputs,
 )
-chrome.section(
-    "What sharing saves",
-    f"{name} takes {' × '.join(map(str, layer.input_shape))} numbers to "
-    f"{' × '.join(map(str, layer.output_shape))}. A dense layer could do the same, with a weight of its "
-    "own for every pair of numbers.",
-)
-compared = channels.shared_weights(layer)
-chrome.table(
-    ["", "parameters", "multiply-adds"],
-    [
-        ("dense layer", compared.direct.parameters, compared.direct.multiply_adds),
-        (f"convolution, {name}", compared.other.parameters, compared.other.multiply_adds),
-        ("times fewer", *(f"{saving:,.0f}" for saving in compared.saving)),
-    ],
-    mark=1,
-)
-first = next(iter(convolutions.values()))
-kernel = first.weights["kernel"][:, :, 0, channel % first.weights["kernel"].shape[3]]
-chrome.section(
-    "Padding decides the size",
-    f"The same kernel of {first.name} on the digit, once as it is and once with a border of zeros around "
-    "it. With 'same' padding and stride 1 the output is as large as the input.",
-)
-chrome.show("padding_modes", x=here.run.input[0, :, :, 0], kernel=kernel)
+along = padding if isinstance(padding, str) else padding[0]
+asked = [questions.output_size(len(image), kernel_rows, stride=stride, padding=along, dilation=dilation)]
+if geometry is not None and back:
+    asked.append(questions.transposed_size(geometry))
+elif mode == "same":
+    asked.append(questions.same_sides(len(image), kernel_rows, stride, dilation))
+else:
+    asked.append(questions.parameters(layer))
+chrome.ask(*asked)
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz import ops
+    import numpy as np
+    from cnnviz import animate, ops, playground
 
     image = {here.digit.code}
+    x = {source_code}
+    kernel = np.array({used.tolist()}, np.float32)
+    setting = {setting if geometry else dict(setting, padding="same")}
+    y = ops.conv2d(x, kernel[:, :, None, None], **setting)
+    print(y.shape)
+    print(y.round(2))
+    animation = animate.conv2d(x, kernel, **setting)
+    print(animation.words(0))  # animation.save("convolution.gif") writes it
+    back = ops.conv2d_transpose(y, kernel[:, :, None, None], strides={stride}, dilation_rate={dilation})
+    print(back.shape)  # without crop; playground.backwards has what brings x's size back
+
     net = cnnviz.load_model("{here.model}")
     run = net.run(image)
     layer = net["{name}"]

@@ -233,8 +233,8 @@ class Painter:
                         pen, place, (row, col), panel.around, min(11, place.cell * 0.5), self.theme.muted
                     )
         (top, left), (height, width) = panel.before, panel.shape
-        corner = place.x + left * place.cell, place.y + top * place.cell
-        self._box(pen, (*corner, width * place.cell, height * place.cell), line=self.theme.line)
+        corner = place.x + left * place.cell - 1, place.y + top * place.cell - 1
+        self._box(pen, (*corner, width * place.cell + 2, height * place.cell + 2), line=self.theme.line)
         if not size and not self.walk.symbolic:
             self._legend(pen, scale, place.x, place.y + rows * place.cell + 5, min(cols * place.cell, 110))
 

@@ -18,13 +18,13 @@ MOST_TERMS = 27
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A number in so many digits, without zeros that say nothing.
+    """A number in so many digits, without zeros that say nothing; those of a rounded one say something.
 
-    >>> short(2.0), short(-0.5), short(1 / 3), short(1 / 3, 2), short(12345.6)
-    ('2', '−0.5', '0.333', '0.33', '12,346')
+    >>> short(2.0), short(-0.5), short(1 / 3), short(1 / 3, 2), short(0.999, 2), short(27.5, 2)
+    ('2', '−0.5', '0.333', '0.33', '1.00', '27.5')
     """
-    text = number(value, digits)
-    if "e" not in text and "." in text:
+    text = number(value, max(digits, 3) if abs(value) >= 10 else digits)
+    if "e" not in text and "." in text and float(text.replace("−", "-").replace(",", "")) == value:
         text = text.rstrip("0").rstrip(".")
     return text
 

@@ -310,3 +310,85 @@ def padding_modes(
         f"{' and '.join(shapes)}. Responses from {number(scale.low)} to {number(scale.limit)}."
     )
     return canvas.picture(alt, inputs=inputs, outputs=results, legend=legend)
+
+
+def correlation_and_convolution(
+    x: Any,
+    kernel: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """What a kernel makes of a map as networks use it, and turned by half a circle as mathematics does.
+
+    Parameters
+    ----------
+    x
+        (H, W): one channel.
+    kernel
+        (kh, kw).
+    strides, padding, dilation_rate
+        As in `ops.conv2d`.
+    width, ax, theme
+        As in `convolution_step`.
+
+    Returns
+    -------
+    Picture
+        Its artists are "kernels" and "outputs", two images each, the correlation's first, and
+        "difference", the largest between the outputs.
+
+    Raises
+    ------
+    ValueError
+        As `ops.conv2d`.
+
+    Examples
+    --------
+    >>> picture = correlation_and_convolution(np.arange(16).reshape(4, 4), [[1, 0], [0, -1]])
+    >>> picture["difference"]
+    10.0
+    """
+    x, kernel = np.asarray(x), np.asarray(kernel)
+    if x.ndim != 2 or kernel.ndim != 2:
+        raise ValueError(f"x and kernel must be (H, W), got shapes {x.shape} and {kernel.shape}")
+    both = [kernel, kernel[::-1, ::-1]]
+    options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    outputs = [conv2d(x, each[:, :, np.newaxis, np.newaxis], **options) for each in both]
+    weights, scale = Scale.of(kernel, signed=True), Scale.of(*outputs, signed=True)
+    names = ("Correlation: the kernel as it is", "Convolution: the kernel turned by 180°")
+    wide = width >= 600
+    block = (width - 48) / 2 if wide else width - 1
+    (rows, cols), (kh, kw), gap = outputs[0].shape, kernel.shape, 38.0
+    small = min(36.0, 0.32 * block / kw)
+    unit = min(36.0, (block - gap - kw * small) / cols, 330 / rows)
+    tall = max(rows * unit, kh * small)
+    canvas = Canvas(width, (tall + 46) * (1 if wide else 2) + 44, ax, theme)
+    kernel_images, output_images = [], []
+    for place, (name, each, output) in enumerate(zip(names, both, outputs, strict=True)):
+        left = 0.5 + (place * (block + 48) if wide else 0)
+        top = 26 + (0 if wide else place * (tall + 46))
+        canvas.text(left, top - 10, name, weight="bold")
+        middle = top + (tall - kh * small) / 2
+        kernel_images.append(canvas.image(each, left, middle, kw * small, scale=weights))
+        canvas.values(each, left, middle, small, weights)
+        end = left + kw * small
+        canvas.arrow((end + 9, top + tall / 2), (end + gap - 9, top + tall / 2))
+        at = top + (tall - rows * unit) / 2
+        output_images.append(canvas.image(output, end + gap, at, cols * unit, scale=scale))
+        canvas.values(output, end + gap, at, unit, scale)
+    bottom = (tall + 46) * (1 if wide else 2) + 12
+    for left, each, words in ((0.5, weights, "weights"), (min(190.0, width / 2), scale, "outputs")):
+        canvas.legend(each, left, bottom, min(150.0, width / 2 - 20), words)
+    difference = float(np.abs(outputs[0] - outputs[1]).max())
+    alt = (
+        f"The kernel {_rows(kernel)} gives outputs from {number(outputs[0].min())} to "
+        f"{number(outputs[0].max())}; turned by 180 degrees, {_rows(both[1])}, it gives "
+        f"{number(outputs[1].min())} to {number(outputs[1].max())}. The largest difference is "
+        f"{number(difference)}."
+    )
+    return canvas.picture(alt, kernels=kernel_images, outputs=output_images, difference=difference)

@@ -1,0 +1,48 @@
+"""An animation on a page: played, stepped through and pointed at in the browser, saved as a GIF.
+
+The step that was chosen last is in the URL.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cached
+import chrome
+import state
+import streamlit as st
+
+_HTML, _CSS, _JS = (
+    (Path(__file__).parent / "components" / f"walk.{ending}").read_text(encoding="utf-8")
+    for ending in ("html", "css", "js")
+)
+_WALK = st.components.v2.component("cnnviz.walk", html=_HTML, css=_CSS, js=_JS)
+
+
+def show(name: str, operation: str, label: str, caption: str = "", **arguments: Any) -> None:
+    """An animation of `cnnviz.animate`, by its function and arguments, with a button for its GIF.
+
+    `name` is the URL's parameter for the step. ValueError as the operation's.
+    """
+    animation, scene = cached.animation(operation, theme=chrome.surroundings()["theme"], **arguments)
+    last = len(animation) - 1
+    step = int(state.text(name, str(last), lambda text: text.isdecimal() and int(text) <= last))
+    key = f"walk.{name}"
+
+    def take() -> None:
+        chosen = st.session_state[key].step
+        if isinstance(chosen, int) and 0 <= chosen <= last:
+            state.put(name, str(chosen))
+
+    _WALK(
+        key=key,
+        data={
+            "scene": scene,
+            "step": step if step < last else None,
+            "label": label,
+            "caption": caption,
+        },
+        on_step_change=take,
+    )
+    chrome.gif(operation.replace("_", "-"), animation.gif)
