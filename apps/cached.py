@@ -17,7 +17,7 @@ import streamlit as st
 
 import cnnviz
 from cnnviz import figures, kernels, ops, playground
-from cnnviz.ablation import Ablation, ablate
+from cnnviz.ablation import Ablation, ablate, without_channel
 from cnnviz.activation_exchange import exchange, hidden_activations
 from cnnviz.affine_collapse import AffineMap, collapse
 from cnnviz.animate import Animation
@@ -148,6 +148,17 @@ def grey_picture(content: bytes) -> np.ndarray:
 def gallery_responses(image: np.ndarray, size: int) -> list[np.ndarray]:
     """What every named kernel of a size makes of an image."""
     return [ops.conv2d(image, entry.kernel[:, :, None, None]) for entry in kernels.gallery(size)]
+
+
+def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
+    """What excites each kernel of a model's first layer most, over all test digits."""
+    return with_progress(
+        ("exciting patches", model, layer),
+        "Looking through the test digits for what excites each kernel most",
+        lambda progress: kernels.exciting_patches(
+            network(model)[layer].weights["kernel"], test_digits()[0], progress
+        ),
+    )
 
 
 @st.cache_resource(show_spinner=False)
@@ -326,6 +337,12 @@ def exciting(model: str) -> Exciting | None:
 def ablation(model: str, digit: Digit, layer: str) -> Ablation:
     """What a model says of a digit with each channel of a layer switched off."""
     return ablate(run(model, digit), layer)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def run_without(model: str, digit: Digit, layer: str, channel: int) -> cnnviz.Run:
+    """A run with one channel of a layer switched off."""
+    return without_channel(run(model, digit), layer, channel)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

@@ -5,7 +5,8 @@ import chrome
 import state
 import streamlit as st
 
-from cnnviz import channels
+from cnnviz import channels, kernels
+from cnnviz.questions import three_by_three as questions
 
 here = chrome.current()
 fields = cached.receptive_fields(here.model)
@@ -24,14 +25,19 @@ chrome.title(
 widths = sorted({layer.output_shape[2] for layer in small})
 chrome.section(
     "A stack against one large kernel",
-    "Both see equally far; the stack has fewer weights as soon as there are two layers, and bends between "
-    "them.",
+    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top: the numbers "
+    "in the cells. The stack looks at the middle many times over, the one kernel at every cell once.",
 )
 with chrome.controls("stack"):
-    width = state.option("width", widths, widths[0], st.segmented_control, "Channels", required=True)
     depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)
+    width = state.option("width", widths, widths[0], st.segmented_control, "Channels", required=True)
+chrome.show(
+    "stacked_fields",
+    "Each layer reads 3×3 cells of the one to its left; between two of them stands an activation.",
+    depth=depth,
+)
 side = small[0].output_shape[0]
-comparisons = [channels.stack_of_3x3(k, width, side) for k in range(1, 7)]
+comparisons = {k: channels.stack_of_3x3(k, width, side) for k in range(1, 7)}
 chrome.table(
     [
         "stack",
@@ -45,41 +51,76 @@ chrome.table(
     [
         (
             f"{k} × 3×3",
-            f"{2 * k + 1}×{2 * k + 1}",
+            "×".join(map(str, kernels.stack_paths(k).shape)),
             found.other.parameters,
             found.direct.parameters,
             f"{found.saving[0]:.2f}",
             found.other.multiply_adds,
             found.direct.multiply_adds,
         )
-        for k, found in enumerate(comparisons, 1)
+        for k, found in comparisons.items()
     ],
-    caption=f"Layers of {width} channels on maps of {side} × {side} cells, with biases and 'same' padding. "
-    "The one kernel is as large as what the stack sees.",
+    caption=f"Layers of {width} channels, as {here.model} has them, on maps of {side} × {side} cells, with "
+    "biases and 'same' padding. The one kernel is as large as what the stack sees.",
     mark=depth - 1,
+    name="stacks",
 )
+first = small[0]
 chrome.section(
-    f"What the kernels of {small[0].name} respond to",
-    "The first layer reads pixels, so its kernels can be understood by looking. Each kernel stands with "
-    "the digit as it answers: blue where the image is like the kernel, orange where it is like its "
-    "negative.",
+    f"What the kernels of {first.name} respond to",
+    "The first layer reads pixels, so its kernels can be understood by looking. Beside each stands the part "
+    "of all 10,000 test digits that it answers to most, and its gain for waves: uniform grey in the middle, "
+    "the finest stripes at the rim.",
 )
-kernels = small[0].weights["kernel"][:, :, 0]
-channel = state.integer("channel", 0, kernels.shape[2] - 1, 0, "Kernel")
-chrome.show("kernel_tiles", "The weights, on one scale.", kernels=kernels, selected=channel)
+weights = first.weights["kernel"][:, :, 0]
+patches = cached.exciting_patches(here.model, first.name)
+channel = state.integer("channel", 0, weights.shape[2] - 1, 0, "Kernel")
 chrome.show(
-    "feature_maps",
-    "The responses before the activation, on one scale.",
-    maps=here.run.pre_activation(small[0].name),
+    "kernel_portraits",
+    "Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
+    "its periods go into a pixel; then its largest answer, of the largest that pixels from 0 to 1 allow.",
+    kernels=weights,
+    patches=patches,
     selected=channel,
 )
+best = patches[channel]
+left, right = chrome.columns(1, 1)
+with left:
+    st.subheader("Where it was found", anchor=False)
+    chrome.show(
+        "image_of",
+        f"Test digit {best.image:,}, rows {best.row} to {best.bottom}, columns {best.col} to {best.right}.",
+        share=0.5,
+        limit=280,
+        pixels=cached.test_digits()[0][best.image],
+        box=((best.row, best.bottom), (best.col, best.right)),
+    )
+with right:
+    st.subheader(f"Its answer to {here.digit.name}", anchor=False)
+    chrome.show(
+        "single_map",
+        "Before the activation: blue where the image is like the kernel, orange where like its negative.",
+        share=0.5,
+        limit=280,
+        values=here.run.pre_activation(first.name)[0, :, :, channel],
+    )
+chrome.section("All answers to this digit", "Before the activation, on one scale.")
+chrome.show("feature_maps", maps=here.run.pre_activation(first.name), selected=channel)
+chrome.ask(questions.how_far_a_stack_sees(depth, 5), questions.saving_with_more_channels(depth, width))
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz import channels
+    from cnnviz import channels, figures, kernels
 
     found = channels.stack_of_3x3({depth}, {width}, {side})
     print(found.other, found.direct, found.saving)
-    print(cnnviz.receptive_field(cnnviz.load_model("{here.model}")))
+    print(kernels.stack_paths({depth}))
+    net = cnnviz.load_model("{here.model}")
+    print(cnnviz.receptive_field(net))
+    weights = net["{first.name}"].weights["kernel"]
+    patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
+    for patch in patches:
+        print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)
+    figures.kernel_portraits(weights[:, :, 0], patches)
     """
 )

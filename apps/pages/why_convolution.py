@@ -36,7 +36,7 @@ with chrome.controls("move"):
     rows = state.integer("rows", -REACH, REACH, 0, "Rows down", st.slider)
     cols = state.integer("columns", -REACH, REACH, 3, "Columns right", st.slider)
 found = compare_shift(net, here.digit.image, rows, cols)
-names = [name for name in found if not net[name].passes_on]
+names = [name for name in found if name in net.inputs or not net[name].passes_on]
 with chrome.controls("map"):
     name = state.option("layer", names, names[1], st.selectbox, "Layer")
     maps = found[name]
@@ -72,7 +72,6 @@ with left:
         values=[error or 0.0 for error in errors],
         labels=names,
         texts=["no cell left" if error is None else f"{error:.1%}" for error in errors],
-        limit=1.0,
         highlight=names.index(name),
     )
 with right:
@@ -116,7 +115,7 @@ chrome.show(
     "weight_matrix",
     f"A part of the digit, 6 × 6 pixels. Of {matrix.matrix.size} weights {matrix.connected} need not be 0, "
     f"and they have {kernel.size} values. Dense layer and convolution differ by at most "
-    f"{difference_from_dense(patch, kernel):.1e}.",
+    f"{difference_from_dense(patch, kernel):.1g}.",
     x=patch,
     kernel=kernel,
     output=line,

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from cnnviz.figures.scores import class_columns, cross_entropy_curve, pixel_gradient
     from cnnviz.figures.separable import outer_product
+    from cnnviz.figures.small_kernels import kernel_portraits, stacked_fields
     from cnnviz.figures.style import THEMES, Scale, palette
     from cnnviz.figures.translation import moved_maps, shift_map
     from cnnviz.figures.weight_sharing import weight_matrix
@@ -128,6 +129,10 @@ _NAMES_OF = {
         "pixel_gradient",
     ),
     "separable": ("outer_product",),
+    "small_kernels": (
+        "kernel_portraits",
+        "stacked_fields",
+    ),
     "style": (
         "THEMES",
         "Scale",
@@ -172,6 +177,7 @@ __all__ = [
     "hard_cases",
     "image_of",
     "kernel_gallery",
+    "kernel_portraits",
     "kernel_response",
     "kernel_tiles",
     "kernels_over_epochs",
@@ -193,6 +199,7 @@ __all__ = [
     "rungs_to",
     "shift_map",
     "single_map",
+    "stacked_fields",
     "strongest",
     "strongest_channel",
     "sum_of_parts",

@@ -26,13 +26,16 @@ from cnnviz.kernels.definitions import (
 from cnnviz.kernels.frequency import FrequencyResponse, Peak, frequency_response
 from cnnviz.kernels.matching import Match, chance_similarity, nearest_named
 from cnnviz.kernels.photographs import grey, photograph
+from cnnviz.kernels.responses import ExcitingPatch, exciting_patches
 from cnnviz.kernels.separable import Separation, separation
+from cnnviz.kernels.stacks import stack_paths
 from cnnviz.kernels.trained import ORDERS, TrainedKernel, layers_with_kernels, sort_trained, trained_kernels
 
 __all__ = [
     "NAMES",
     "ORDERS",
     "SIZES",
+    "ExcitingPatch",
     "FrequencyResponse",
     "Match",
     "NamedKernel",
@@ -43,6 +46,7 @@ __all__ = [
     "box",
     "chance_similarity",
     "emboss",
+    "exciting_patches",
     "frequency_response",
     "gabor",
     "gallery",
@@ -68,6 +72,7 @@ __all__ = [
     "sizes",
     "sobel",
     "sort_trained",
+    "stack_paths",
     "trained_kernels",
     "unsharp",
 ]

@@ -137,6 +137,12 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             [k.name for k in kernels.gallery(5)],
             selected=2,
         ),
+        "kernel_portraits": call(
+            figures.kernel_portraits,
+            KERNEL,
+            kernels.exciting_patches(KERNEL[:, :, None], np.uint8(255 * IMAGE)[None]),
+            selected=5,
+        ),
         "kernel_response": call(
             figures.kernel_response, IMAGE, SOBEL, ops.conv2d(IMAGE, SOBEL[:, :, None, None])
         ),
@@ -192,6 +198,9 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "single_map with numbers": call(figures.single_map, SIGNED[:4, :4, 0]),
         "sum_of_parts": call(figures.sum_of_parts, SIGNED, -0.25, SIGNED.sum(axis=2) - 0.25, cell=(3, 11)),
         "sum_of_parts of one channel": call(figures.sum_of_parts, SIGNED[..., :1], 0.5, SIGNED[..., 0] + 0.5),
+        "stacked_fields": call(figures.stacked_fields, 3),
+        "stacked_fields of six": call(figures.stacked_fields, 6),
+        "stacked_fields of one": call(figures.stacked_fields, 1, 5),
         "weight_matrix": call(figures.weight_matrix, IMAGE[:6, :6], SOBEL, output=6),
         "training_curves": call(
             figures.training_curves,

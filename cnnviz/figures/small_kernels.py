@@ -1,0 +1,220 @@
+"""Small kernels: what a stack of them sees, layer by layer, and what each of a first layer's answers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.picture import Picture
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.kernels import ExcitingPatch, frequency_response, stack_paths
+
+
+def stacked_fields(
+    depth: int = 3,
+    size: int = 3,
+    *,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """The cells that a stack of small kernels reads in each layer, against one kernel that sees as far.
+
+    Each cell of the image says what share of all paths to the unit begin there: from the middle there
+    are many through a stack, from a corner a single one; through one kernel all have one.
+
+    Parameters
+    ----------
+    depth, size
+        Layers in the stack, at least 1, and their kernels' size, at least 2.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "stack" and "single", shares from 0 to 1 of the paths, and "cells",
+        the outlines of the layers between, from the image up.
+
+    Raises
+    ------
+    ValueError
+        as `kernels.stack_paths`; for a stack of none.
+
+    Examples
+    --------
+    >>> picture = stacked_fields(3)
+    >>> picture["stack"].get_array().shape, len(picture["cells"])
+    ((7, 7), 3)
+    """
+    if depth < 1 or size < 2:
+        raise ValueError(f"depth must be at least 1 and size at least 2, got {depth!r}, {size!r}")
+    paths = stack_paths(depth, size)
+    side = len(paths)
+    shares = paths / paths.sum()
+    even = np.full(paths.shape, 1 / paths.size)
+    scale = Scale.of(shares, even, signed=False)
+    wide = width >= 600
+    gap = 26.0 if wide else 12.0
+    uppers = [side - (size - 1) * k for k in range(1, depth + 1)]
+    # Wide: one line of image, layers and unit, then the single kernel. Narrow: the layers go below.
+    if wide:
+        unit = (width - 1 - (depth + 2) * gap) / (2 * side + sum(uppers))
+    else:
+        # The last word is wider than the unit that it stands over.
+        unit = min((width - 1 - 2 * gap) / (2 * side), (width - 21 - (depth - 1) * gap) / sum(uppers))
+    unit = min(unit, 34.0)
+    tall = unit * side
+    below = 0.0 if wide else unit * uppers[0] + 40
+    canvas = Canvas(width, 40 + tall + below + 62, ax, theme)
+    outlines: list[Any] = []
+    x, y = 0.5, 40.0
+    names = [f"{depth} × {size}×{size}", f"one {side}×{side}"]
+
+    def image(values: np.ndarray, counts: np.ndarray, left: float, name: str) -> Any:
+        canvas.text(left, 14, name, weight="bold")
+        canvas.text(left, 31, f"sees {side}×{side}", size=SMALL, colour="muted")
+        drawn = canvas.image(values, left, y, tall, scale=scale)
+        if unit >= 20:
+            most = int(counts.max())
+            letters = SMALL if len(str(most)) * 7 < unit else max(7.5, unit / len(str(most)) * 1.5)
+            for (r, c), count in np.ndenumerate(counts):
+                canvas.text(
+                    left + (c + 0.5) * unit,
+                    y + (r + 0.5) * unit + 4,
+                    str(count),
+                    size=letters,
+                    colour=canvas.ink_on(float(values[r, c]), scale),
+                    ha="center",
+                )
+        return drawn
+
+    stack = image(shares, paths, x, names[0])
+    at, top, before = x, y, side
+    for k, cells in enumerate(uppers):
+        if wide or k:
+            left = at + unit * before + gap
+            middle = top if not wide and k else y + (tall - unit * cells) / 2
+            middle = middle if wide else 40 + tall + 30 + (unit * uppers[0] - unit * cells) / 2
+        else:
+            left, middle = 0.5, 40 + tall + 30
+        outlines.append(_grid(canvas, left, middle, unit, cells))
+        words = f"{cells}×{cells}" if cells > 1 else "unit"
+        canvas.text(left, middle - 6, words, size=SMALL, colour="muted")
+        at, top, before = left, middle, cells
+    left = at + unit * before + 2 * gap if wide else 0.5 + tall + 2 * gap
+    single = image(even, np.ones_like(paths), left, names[1])
+    legend_y = 40 + tall + below + 28
+    canvas.legend(scale, 0.5, legend_y, min(220.0, width - 1), "share of the paths to the unit")
+    alt = (
+        f"{depth} stacked {size} by {size} kernels see {side} by {side} cells, as one kernel of that size "
+        f"does. Of {int(paths.sum()):,} paths through the stack {int(paths.max()):,} begin at the middle "
+        f"cell and 1 at each corner. The layers between are {', '.join(f'{n} by {n}' for n in uppers)} cells."
+    )
+    return canvas.picture(alt, stack=stack, single=single, cells=outlines)
+
+
+def _grid(canvas: Canvas, x: float, y: float, unit: float, cells: int) -> Any:
+    """Empty cells of a layer between."""
+    canvas.box(x, y, unit * cells, unit * cells, "accent" if cells == 1 else "muted", 1.2, fill="panel")
+    boxes = [(x + c * unit, y + r * unit, unit, unit) for r in range(cells) for c in range(cells)]
+    return canvas.boxes(boxes, "muted")
+
+
+def kernel_portraits(
+    kernels: Any,
+    patches: Sequence[ExcitingPatch],
+    *,
+    selected: int | None = None,
+    width: float = WIDE,
+    ax: Axes | None = None,
+    theme: str | Theme = "light",
+) -> Picture:
+    """Each kernel of a first layer, the part of an image that excites it most, and its gain for waves.
+
+    Parameters
+    ----------
+    kernels
+        (kh, kw, N).
+    patches
+        As many, from `kernels.exciting_patches`.
+    selected
+        A kernel to mark.
+    width, ax, theme
+        In pixels; where to draw; "light" or "dark".
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "kernels", "patches" and "gains", and their "legends".
+
+    Raises
+    ------
+    ValueError
+        if there are not as many patches as kernels.
+
+    Examples
+    --------
+    >>> from cnnviz.kernels import exciting_patches
+    >>> kernels = np.ones((3, 3, 1))
+    >>> found = exciting_patches(kernels[:, :, None], np.ones((1, 5, 5), np.uint8))
+    >>> len(kernel_portraits(kernels, found)["patches"])
+    1
+    """
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 3 or kernels.shape[2] != len(patches):
+        raise ValueError(f"kernels must be (kh, kw, {len(patches)}), got shape {kernels.shape}")
+    waves = [frequency_response(kernels[:, :, k], 33) for k in range(kernels.shape[2])]
+    weights = Scale.of(kernels, signed=True)
+    gains = Scale.of(*(found.magnitude for found in waves), signed=False)
+    columns = 4 if width >= 780 else 3 if width >= 560 else 2
+    gap, inner = (28.0, 6.0) if width >= 560 else (14.0, 4.0)
+    entry = (width - 1 - (columns - 1) * gap) / columns
+    side = (entry - 2 * inner) / 3
+    step = 18 + side + 34 + 14
+    lines = -(-len(waves) // columns)
+    canvas = Canvas(width, lines * step + 44, ax, theme)
+    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": []}
+    words = []
+    for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
+        x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
+        marked = k == selected
+        canvas.text(
+            x,
+            y - 6,
+            str(k),
+            size=SMALL,
+            colour="accent" if marked else "ink",
+            weight="bold" if marked else "normal",
+        )
+        for n, (name, array, scale) in enumerate(
+            (
+                ("kernels", kernels[:, :, k], weights),
+                ("patches", patch.patch[:, :, 0], INK),
+                ("gains", found.magnitude, gains),
+            )
+        ):
+            drawn[name].append(canvas.image(array, x + n * (side + inner), y, side, scale=scale))
+        if marked:
+            canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
+        peak = found.peak
+        wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
+        answer = f"{number(patch.response, 2)} of {number(patch.possible, 2)}"
+        canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
+        canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
+        words.append(f"{k}: {wave}, {answer}")
+    y = lines * step + 16
+    length = min(150.0, (width - 40) / 2)
+    legends = [
+        canvas.legend(weights, 0.5, y, length, "weights"),
+        canvas.legend(gains, 0.5 + length + 40, y, length, "gain"),
+    ]
+    alt = (
+        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
+        "largest answer in these images of the largest possible. " + "; ".join(words) + "."
+    )
+    return canvas.picture(alt, legends=legends, **drawn)
