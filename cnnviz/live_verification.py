@@ -115,13 +115,15 @@ class VerificationJob:
         clock.cancel()
         with self._lock:
             if self.state == "running":
-                self.state = "failed" if self.result is None else "done"
-                self.error = "" if self.result else words[-1] if words else f"exit code {code}"
+                self.state, self.error = "failed", words[-1] if words else f"exit code {code}"
 
     def _take(self, line: bytes) -> None:
         found = json.loads(line)
         if "result" in found:
+            # TensorFlow takes seconds to leave; nobody needs to wait for that.
             self.result = Verification.from_dict(found["result"])
+            with self._lock:
+                self.state = "done" if self.state == "running" else self.state
         else:
             self.done = int(found["done"])
 

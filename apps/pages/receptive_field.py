@@ -13,8 +13,10 @@ import state
 import streamlit as st
 from digits import Digit
 
-from cnnviz.figures import Scale
+from cnnviz.figures import Scale, strongest_channel
 from cnnviz.figures.style import number
+from cnnviz.liveview.component import live_view
+from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
 from cnnviz.receptive_fields import EffectiveReceptiveField
 from cnnviz.receptive_fields.effective import SHARES
 from cnnviz.receptive_fields.field import pair_text
@@ -46,6 +48,35 @@ def what_is_cut_off(name: str, row: int, col: int) -> str:
     return said + (f" No unit of {name} sees {' and '.join(lost)} of the image." if lost else "")
 
 
+def in_the_live_view(name: str, row: int, col: int) -> None:
+    """The cone of the unit, to be pointed at, and the way to the whole network with this unit open."""
+    channel = strongest_channel(here.run[name][:, row : row + 1, col : col + 1])
+    chrome.section(
+        "The same unit, number by number",
+        f"Its cone through the live view, from the image to {name}. Point at any other number to see what it "
+        "sees; click it for its receipt.",
+    )
+    live_view(
+        here.network,
+        here.digit.image,
+        title=here.digit.name.capitalize(),
+        label=here.label,
+        key="cone",
+        item=here.digit.own or str(here.digit.index),
+        code=here.digit.code,
+        last=name,
+        pinned=(name, row, col, channel),
+    )
+    st.page_link(
+        "pages/overview.py",
+        label=f"Open {name} row {row}, column {col}, channel {channel} in the whole network",
+        query_params={
+            **state.kept("digit", "own", "model"),
+            "view": f"trail={name}~{row}~{col}~{channel}",
+        },
+    )
+
+
 def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
     """Sigma and shares of effective fields, one row each."""
 
@@ -68,7 +99,7 @@ def if_dark(field: EffectiveReceptiveField) -> str:
 
 
 def one_unit(name: str, row: int, col: int) -> None:
-    """The box on every map on the way, and what really counts inside it."""
+    """The box on every map on the way."""
     (top, bottom), (left, right) = fields[name].box(row, col)
     chrome.show(
         "receptive_path",
@@ -77,6 +108,10 @@ def one_unit(name: str, row: int, col: int) -> None:
         "strongest there.",
         layers=cached.path_to(here.model, here.digit, name, row, col),
     )
+
+
+def what_counts(name: str, row: int, col: int) -> None:
+    """The effective field inside the box."""
     chrome.section(
         "What counts inside the box",
         "All pixels in the box can change the unit, but not all change it equally: many paths lead from the "
@@ -211,6 +246,8 @@ with chrome.controls("unit"):
     unit_row = state.integer("row", 0, height - 1, height // 2, "Row")
     unit_col = state.integer("column", 0, width - 1, width // 2, "Column")
 one_unit(chosen, unit_row, unit_col)
+in_the_live_view(chosen, unit_row, unit_col)
+what_counts(chosen, unit_row, unit_col)
 training(chosen, unit_row, unit_col)
 chrome.section(
     "The ladder",
@@ -220,6 +257,8 @@ chrome.section(
 chrome.show("receptive_ladder", rungs=cached.rungs_to(here.model, chosen, unit_col))
 growth(shown, chosen)
 stack_builder.show()
+neighbours = [name for name in shown[: shown.index(chosen) + 1] if (fields[name].shape[1] or 0) > 1]
+chrome.ask(one_more_layer(fields[chosen]), shared_pixels(fields[neighbours[-1]]))
 chrome.code(
     f"""
     import cnnviz

@@ -86,26 +86,15 @@ def summary(found: Verification, when: str) -> None:
 
 def what_was_compared() -> None:
     chrome.section("What is compared, and how")
-    chrome.table(
-        ["comparison", "what goes in", "what it shows"],
-        [
-            (
-                "NumPy − TensorFlow",
-                "both start from the pixels",
-                "how far the two are apart after all layers before; rounding is passed on",
-            ),
-            (
-                "each − float64",
-                "the same, and a NumPy evaluation in double precision",
-                "which of the two is off, and by how much",
-            ),
-            (
-                "each layer alone",
-                "our layer gets exactly what TensorFlow's layer got",
-                "rounding of this one layer, held against a bound derived from the length of its sums",
-            ),
-        ],
-        name="comparisons",
+    st.markdown(
+        """
+- **NumPy − TensorFlow.** Both start from the pixels. The difference at a layer is that of all layers up to
+  it: what one rounds, the next passes on.
+- **Each − float64.** A third evaluation, by NumPy in double precision, is exact for this purpose. It says
+  which of the two is off, and by how much.
+- **Each layer alone.** Our layer gets exactly what TensorFlow's layer got. Now only this layer rounds, and
+  the difference is held against a bound that is derived from the length of its sums.
+"""
     )
 
 
@@ -174,6 +163,7 @@ record = cached.verification(here.model)
 job = run_again()
 live = job.result if job is not None else None
 shown = live or record
+what_was_compared()
 if shown is None:
     st.info(
         f"The recorded verification of {here.model} is not here. Where TensorFlow is installed, `cnnviz "
@@ -182,7 +172,6 @@ if shown is None:
 else:
     chrome.section("The result", "What this very server found." if live else "As it was recorded.")
     summary(shown, "just now" if live else f"on {shown.date}")
-    what_was_compared()
     compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
     every_layer(compared, shown.images)
     alone([layer for layer in shown.layers if layer.kind != "InputLayer"])

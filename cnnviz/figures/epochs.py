@@ -44,7 +44,8 @@ def training_curves(
         The cursor's epoch, from 0 (before training); its values are written beside the names.
     scales
         By title: "linear" (the default), "log", "accuracy" (shares, spaced by the logarithm of what is
-        missing to 1; 1 itself at 0.9999) or "count" (whole numbers from 0, spaced by the logarithm of one more).
+        missing to 1, which itself stands at 0.9999) or "count" (whole numbers from 0, by the logarithm of
+        one more).
     width, ax, theme
         In pixels; where to draw; "light" or "dark".
 
@@ -169,7 +170,8 @@ def _legend(
 ) -> list[list[_Entry]]:
     """The rows of a panel's legend: its title, then each series with its value at the cursor."""
     write = _SCALES[kind][1]
-    x, rows = text_width(title, SMALL, "bold") + 18, [[(0.0, title, None)]]
+    x = text_width(title, SMALL, "bold") + 18
+    rows: list[list[_Entry]] = [[(0.0, title, None)]]
     for k, (name, values) in enumerate(series.items()):
         words = "" if name == title else name
         if epoch:
