@@ -1,10 +1,206 @@
-"""Feature maps: all channels of one layer, and one of them from close by."""
+"""Feature maps: all channels of one layer, and one of them looked at in several ways."""
 
+import cached
 import chrome
 import state
 import streamlit as st
+from digits import Digit, choose_test_digit
 
 from cnnviz import figures
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number
+from cnnviz.partial_sums import has_partial_sums, partial_sums
+from cnnviz.questions import feature_maps as questions
+
+VIEWS = {
+    "channel": "One channel",
+    "sums": "Partial sums",
+    "two": "Two digits",
+    "off": "Switched off",
+    "network": "Every layer",
+}
+
+
+def show_channel() -> None:
+    """One map from close by, what its strongest cell sees, and the test digits that excite it most."""
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.section(f"Channel {channel}")
+        chrome.show(
+            "single_map",
+            f"The strongest cell is at row {peak[0]}, column {peak[1]}.",
+            share=0.5,
+            limit=420,
+            values=values[:, :, channel],
+            scale=scale,
+            cell=peak,
+        )
+    with right:
+        chrome.section("What its strongest cell sees")
+        chrome.show(
+            "image_of",
+            "The pixels inside the outline are all that this cell depends on.",
+            share=0.5,
+            limit=420,
+            pixels=here.run.input[0, :, :, 0],
+            box=fields[name].box(*peak),
+        )
+    chrome.section(
+        "What excites it most",
+        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values: the digit, "
+        "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
+        "of "
+        "all pages.",
+    )
+    found = cached.exciting(here.model)
+    if found is None:
+        st.info(f"There is no record of this file of {here.model}: `cnnviz exciting --record` makes it.")
+        return
+    top = found.of(name, channel)
+    images, labels = cached.test_digits()
+    if not top[0].value:
+        st.info(f"Channel {channel} of {name} is zero for every one of the {found.images:,} test digits.")
+        return
+    chosen = [one.image for one in top]
+    chrome.pick(
+        "exciting_digits",
+        "The label in bold, the test digit's number, and the channel's largest value in it. On this digit "
+        "it "
+        f"is {number(values[(*peak, channel)])}.",
+        [f"Show test digit {k}, a {labels[k]}" for k in chosen],
+        chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,
+        lambda k: choose_test_digit(chosen[k]),
+        images=images[chosen],
+        boxes=[fields[name].box(one.row, one.col) for one in top],
+        values=[one.value for one in top],
+        titles=[f"{k:,}" for k in chosen],
+        labels=[str(label) for label in labels[chosen]],
+    )
+
+
+def show_sums() -> None:
+    """The sums by input channel of which a convolution's output is made."""
+    chrome.section("Where its numbers come from")
+    if not has_partial_sums(here.network[name]):
+        st.info(f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do.")
+        summing = [layer for layer in maps if has_partial_sums(here.network[layer])]
+        before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
+        nearest = (before or summing)[-1]
+        st.button(f"Show {nearest}", on_click=lambda: state.put("layer", nearest))
+        return
+    rows, cols = values.shape[:2]
+    with chrome.controls("cell"):
+        row = state.integer("row", 0, rows - 1, peak[0], "Row")
+        col = state.integer("column", 0, cols - 1, peak[1], "Column")
+    found = partial_sums(here.run, name, channel)
+    st.markdown(
+        f"Each of the {len(found.inputs)} channels that {name} reads is convolved with its own slice of "
+        "kernel "
+        f"{channel}. The {len(found.inputs)} maps and the bias are added up; what comes out is the "
+        "pre-activation."
+    )
+    chrome.show(
+        "sum_of_parts",
+        f"Maps by input channel, on one scale with their sum. Added up in float64 here, the sum and what the "
+        f"network computed in float32 differ by {number(found.residual, 2)} at most.",
+        parts=found.parts,
+        bias=found.bias,
+        value=found.value,
+        labels=[str(k) for k in found.inputs],
+        cell=(row, col),
+    )
+    chrome.facts(
+        (f"sum at row {row}, column {col}", number(found.total[row, col], 6)),
+        ("the network’s pre-activation", number(found.value[row, col], 6)),
+        ("the feature map", number(values[row, col, channel], 6)),
+    )
+
+
+def show_two() -> None:
+    """The same layer for two digits, on one scale."""
+    chrome.section(
+        "Two digits",
+        "The same kernels, another digit. Both are drawn on one scale, so that colours compare.",
+    )
+    with chrome.controls("other"):
+        other = Digit(state.integer("other", 0, len(cached.test_digits()[0]) - 1, 1, "Second test digit"))
+    run = cached.run(here.model, other)
+    titles = [
+        digit.name + ("" if digit.label is None else f"\na {digit.label}") for digit in (here.digit, other)
+    ]
+    left, right = chrome.columns(1, 1)
+    for column, digit, title in zip((left, right), (here.digit, other), titles, strict=True):
+        with column:
+            chrome.show(
+                "image_of",
+                title.replace("\n", ", "),
+                share=0.5,
+                limit=140,
+                pixels=digit.image,
+            )
+    chrome.show(
+        "before_and_after",
+        f"All channels of {name} for both digits.",
+        before=values,
+        after=run[name][0],
+        titles=tuple(titles),
+        selected=channel,
+        columns=8,
+    )
+
+
+def show_off() -> None:
+    """What the prediction becomes without each channel, and without one of them in detail."""
+    found = cached.ablation(here.model, here.digit, name)
+    chrome.section(
+        "Switched off, one at a time",
+        f"Each bar is the probability of {found.predicted} with one channel of {name} set to zero and "
+        f"everything else as it is. {_flips(found.flipped)}",
+    )
+    with chrome.controls("off"):
+        off = state.integer("off", 0, last, found.ranking[0], "Switch off channel")
+    chrome.pick(
+        "channels_off",
+        f"All channels on: {percent(found.whole[found.predicted])}. The lines are where bars end if nothing "
+        "changes. A click chooses a channel."
+        + (f" Zero is not silence here: {name} has negative values too." if scale.signed else ""),
+        [f"Switch off channel {k}" for k in range(last + 1)],
+        off,
+        lambda k: state.put("off", k),
+        whole=found.whole,
+        without=found.without,
+        silent=found.silent,
+        selected=off,
+    )
+    chrome.section(f"Without channel {off}")
+    left, right = chrome.columns(1, 1)
+    for column, words, chances in (
+        (left, "All channels on", found.whole),
+        (right, f"Channel {off} switched off", found.without[off]),
+    ):
+        with column:
+            chrome.show("probabilities", words, share=0.5, values=chances, label=here.label)
+    reader = questions.next_reader(here.network, name)
+    if reader is not None and len(reader.output_shape) == 3:
+        chrome.show(
+            "before_and_after",
+            f"What {reader.name}, the next layer with weights, makes of it.",
+            before=here.run[reader.name],
+            after=cached.run_without(here.model, here.digit, name, off)[reader.name],
+            titles=("all on", f"{off} off"),
+        )
+
+
+def _flips(flipped: tuple[int, ...]) -> str:
+    if not flipped:
+        return "None of them alone changes what is predicted."
+    which = ", ".join(map(str, flipped))
+    return (
+        f"Without channel {which} another digit is predicted."
+        if len(flipped) == 1
+        else (f"Without any one of channels {which} another digit is predicted.")
+    )
+
 
 here = chrome.current()
 chrome.title(
@@ -17,52 +213,64 @@ chrome.title(
     "image depending on the layer's depth. What a map responds to was learned; it need not have a name.",
 )
 maps = [layer.name for layer in here.network.layers if len(layer.output_shape) == 3 and layer.inputs]
+fields = cached.receptive_fields(here.model)
 with chrome.controls("layer"):
     name = state.option("layer", maps, maps[0], st.selectbox, "Layer")
     values = here.run[name][0]
+    scale = figures.Scale.of(values)
     last, first = values.shape[2] - 1, figures.strongest_channel(values)
     channel = state.integer("channel", 0, last, first, "Channel")
 peak = figures.strongest(values[:, :, channel])
-chrome.show(
+chrome.pick(
     "feature_maps",
     f"All channels of {name} on one scale, so that they compare. The cell outlined is the strongest of "
-    f"channel {channel}.",
+    f"channel {channel}. A click chooses a channel.",
+    [f"Channel {k}" for k in range(last + 1)],
+    channel,
+    lambda k: state.put("channel", k),
     maps=values,
+    scale=scale,
     selected=channel,
     cell=peak,
 )
-left, right = chrome.columns(1, 1)
-with left:
-    chrome.section(f"Channel {channel}")
+view = state.option(
+    "view", list(VIEWS), "channel", st.segmented_control, "Look at", required=True, format_func=VIEWS.get
+)
+if view == "channel":
+    show_channel()
+elif view == "sums":
+    show_sums()
+elif view == "two":
+    show_two()
+elif view == "off":
+    show_off()
+else:
+    chrome.section("Every map of every layer")
+    shared = state.toggle("shared", False, "One scale for the whole network")
     chrome.show(
-        "single_map",
-        f"The strongest cell is at row {peak[0]}, column {peak[1]}.",
-        share=0.5,
-        limit=420,
-        values=values[:, :, channel],
-        scale=figures.Scale.of(values),
-        cell=peak,
+        "network_maps",
+        "One row a layer, from the digit to the probabilities; what each cell sees grows on the way down. "
+        + ("All layers share one scale." if shared else "Each layer has a scale of its own."),
+        layers=cached.layers(here.model, here.digit),
+        shared=shared,
     )
-with right:
-    chrome.section("What its strongest cell sees")
-    box = figures.path_to(here.run, name, *peak)[0].box
-    chrome.show(
-        "image_of",
-        "The pixels inside the outline are all that this cell depends on.",
-        share=0.5,
-        limit=420,
-        pixels=here.run.input[0, :, :, 0],
-        box=box,
-    )
+asked = []
+if has_partial_sums(here.network[name]):
+    asked.append(questions.value_from_partial_sums(here.run, name, channel, *peak))
+if questions.next_reader(here.network, name) is not None:
+    asked.append(questions.maps_that_change(here.network, name, channel))
+chrome.ask(*asked)
 chrome.code(
     f"""
     import cnnviz
     from cnnviz import figures
+    from cnnviz.ablation import ablate
 
     image = {here.digit.code}
     run = cnnviz.load_model("{here.model}").run(image)
     maps = run["{name}"][0]
     figures.feature_maps(maps, selected={channel}).save("maps.png")
     print(figures.strongest(maps[:, :, {channel}]))
+    print(ablate(run, "{name}").remaining)
     """
 )

@@ -1,18 +1,162 @@
-"""1x1: the mixing matrix at one pixel, what reducing it costs, and the bottleneck."""
+"""1x1: one pixel through the mixing matrix, a dense layer at every pixel, what reducing it costs."""
 
 import cached
 import chrome
+import mixing_view
 import state
 import streamlit as st
 
-from cnnviz import channels, figures
+from cnnviz import channels
+from cnnviz.figures.style import number, signed_number
+from cnnviz.questions import one_by_one as questions
+
+COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
+
+
+def show_pixel(name: str) -> tuple[int, int, int]:
+    """The component; which row, column and output are kept."""
+    layer = here.network[name]
+    channels_in, channels_out = layer.input_shape[-1], layer.output_shape[-1]
+    chrome.section(
+        f"One pixel through {name}",
+        f"Point at a pixel. The {channels_in} maps that come in have one number each at that pixel: the "
+        "column "
+        f"beside the matrix. Each column of the matrix turns these {channels_in} numbers into one: "
+        "multiply, add "
+        f"up, add the bias. The {channels_out} sums are the pixel in the {channels_out} maps that go out. No "
+        "other pixel has a say.",
+    )
+    return mixing_view.show(here.run, name, f"{here.model} {here.digit}")
+
+
+def show_dense(name: str, row: int, col: int) -> None:
+    """The same numbers by `ops.dense`, and with the pixels shuffled."""
+    found = cached.dense_check(here.model, here.digit, name)
+    rows, cols, outputs = found.convolution.shape
+    chrome.section(
+        "It is a dense layer, at every pixel",
+        f"Take the {rows * cols} pixels apart, one row of {here.network[name].input_shape[-1]} numbers "
+        "each, and "
+        "give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
+        "convolution, and put them back. All three give the same maps: the layer cannot know where a pixel "
+        "was.",
+    )
+    chrome.facts(
+        ("largest difference to ops.dense", number(found.difference, 2)),
+        ("largest difference after shuffling", number(found.shuffled_difference, 2)),
+        ("numbers compared", f"{found.convolution.size:,}"),
+    )
+    chrome.table(
+        ["output", *map(str, range(outputs))],
+        [
+            ("1×1 convolution", *(signed_number(value, 5) for value in found.convolution[row, col])),
+            ("ops.dense", *(signed_number(value, 5) for value in found.dense[row, col])),
+        ],
+        caption=f"The pixel at row {row}, column {col}, before the activation.",
+        name="dense",
+    )
+
+
+def show_reduction(name: str) -> None:
+    """A slider for how much of the layer is kept, and what that does to the network."""
+    layer = here.network[name]
+    chrome.section(
+        "How much of it is needed",
+        "Keep only the strongest outputs, or only the largest singular directions of the matrix, which mix "
+        "all "
+        "outputs. Nothing is trained again.",
+    )
+    with chrome.controls("reduce"):
+        kinds = {"outputs": "outputs", "singular": "singular directions"}
+        by = state.option(
+            "by", list(kinds), "outputs", st.segmented_control, "Keep", required=True, format_func=kinds.get
+        )
+        tried = cached.reductions(here.model, name, by, COUNT)
+        k = state.integer("kept", 0, len(tried) - 1, 5, "How many", st.slider)
+    trial = cached.reduction_trial(here.model, name, COUNT)
+    reduction, evaluation = tried[k]
+    x, whole = here.run.inputs(name)[0][0], channels.Cost(layer.params, layer.multiply_adds)
+    error = channels.mixing_error(x, trial.matrix, trial.bias, reduction.matrix, reduction.bias)
+    cost = reduction.cost.everywhere(layer.output_shape[:2])
+    chrome.facts(
+        (f"accuracy on {evaluation.images:,} test digits", f"{evaluation.accuracy:.1%}"),
+        (f"relative error on {here.digit.name}", f"{error:.1%}"),
+        (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
+        (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
+    )
+    chrome.show(
+        "error_curve",
+        "Relative error: the root mean square of what is lost over that of the outputs, before the "
+        "activation, "
+        f"over {COUNT:,} test digits. Accuracy: with the layer replaced, over the same digits.",
+        limit=640,
+        errors=[one.error for one, _ in tried],
+        accuracies=[one.accuracy for _, one in tried],
+        k=k,
+        xlabel=f"{kinds[by]} kept",
+    )
+    show_all_digits(trial, reduction)
+    if by == "singular":
+        st.markdown(
+            "Through singular directions the layer becomes two, into the few directions and out of them, so "
+            "it "
+            "pays only if few are kept."
+        )
+    chrome.show(
+        "before_and_after",
+        f"Outputs for {here.digit.name}, before the activation; those dropped are in brackets."
+        if by == "outputs"
+        else f"Outputs for {here.digit.name}, before the activation.",
+        before=channels.mix(x, trial.matrix, trial.bias),
+        after=channels.mix(x, reduction.matrix, reduction.bias),
+        dropped=[c for c in range(layer.output_shape[-1]) if c not in reduction.kept]
+        if by == "outputs"
+        else (),
+    )
+
+
+def show_all_digits(trial: channels.ReductionTrial, reduction: channels.Reduction) -> None:
+    """The accuracy on all test digits, when somebody asks."""
+    place = st.empty()
+    asked = place.button("Try all 10,000 test digits", key=f"all.{reduction.by}.{reduction.k}")
+    evaluation = cached.reduced_accuracy(here.model, trial, reduction, asked)
+    if evaluation is not None:
+        place.markdown(
+            f"On all {evaluation.images:,} test digits: **{evaluation.accuracy:.2%}**, that is "
+            f"{evaluation.correct:,} right."
+        )
+
+
+def show_bottleneck() -> None:
+    """The calculator."""
+    chrome.section(
+        "The bottleneck",
+        "A 3×3 convolution on many channels is dear. Two 1×1 convolutions around one on few channels do for "
+        "it: down, across, up.",
+    )
+    with chrome.controls("bottleneck"):
+        wide = state.integer("wide", 1, 4096, 256, "Channels")
+        narrow = state.integer("narrow", 1, 4096, 64, "In between")
+        side = state.integer("side", 1, 512, 14, "Map size")
+    found = channels.bottleneck(wide, narrow, side)
+    steps = (f"1×1, {wide} to {narrow}", f"3×3, {narrow} to {narrow}", f"1×1, {narrow} to {wide}")
+    chrome.table(
+        ["", "parameters", "multiply-adds"],
+        [
+            (f"direct 3×3, {wide} to {wide}", found.direct.parameters, found.direct.multiply_adds),
+            *(
+                (words, step.parameters, step.multiply_adds)
+                for words, step in zip(steps, found.steps, strict=True)
+            ),
+            ("bottleneck, all three", found.other.parameters, found.other.multiply_adds),
+            ("times fewer", *(f"{saving:.2f}" for saving in found.saving)),
+        ],
+        mark=4,
+        name="bottleneck",
+    )
+
 
 here = chrome.current()
-layers = [
-    layer.name
-    for layer in here.network.layers
-    if layer.kind == "Conv2D" and layer.config["kernel_size"] == (1, 1) and layer.config["groups"] == 1
-]
 chrome.title(
     "1×1",
     "A 1×1 convolution mixes channels: at every position by itself, the channels that come in are "
@@ -22,72 +166,11 @@ chrome.title(
     instead="It leaves height and width alone and mixes depth. Each output is a weighted sum of all input "
     "channels at that pixel, followed by an activation.",
 )
-if layers:
-    name = layers[0]
-    layer = here.network[name]
-    x = here.run.inputs(name)[0][0]
-    matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
-    channels_in, channels_out = matrix.shape
-    chrome.section(
-        f"One pixel through {name}",
-        f"{channels_in} numbers come in, {channels_out} go out: each column of the matrix is one output.",
-    )
-    with chrome.controls("pixel"):
-        peak = figures.strongest(here.run[name][0].max(axis=2))
-        row = state.integer("row", 0, x.shape[0] - 1, peak[0], "Row")
-        col = state.integer("column", 0, x.shape[1] - 1, peak[1], "Column")
-        out = state.integer("channel", 0, channels_out - 1, 0, "Output")
-    chrome.show(
-        "pixel_mixing",
-        f"Row {row}, column {col}, before the activation. The sign is written with every number.",
-        values=x[row, col],
-        matrix=matrix,
-        bias=bias,
-        selected=out,
-    )
-    chrome.section(
-        "How many of its outputs are needed",
-        "Keep only the strongest outputs, or only the largest singular directions of the matrix, which "
-        "mix all outputs. The error is measured on this digit, without training again.",
-    )
-    with chrome.controls("reduce"):
-        kinds = {"outputs": "outputs", "singular": "singular directions"}
-        by = state.option(
-            "by", list(kinds), "outputs", st.segmented_control, "Keep", required=True, format_func=kinds.get
-        )
-        k = state.integer("kept", 0, min(channels_out, channels_in), 5, "How many", st.slider)
-    reduced = channels.reduce_mixing(x, matrix, bias, k=k, by=by)
-    whole = channels.conv_cost(channels_in, channels_out, 1, x.shape[:2], bias=bias is not None)
-    left, right = chrome.columns(1, 1)
-    with left:
-        chrome.show(
-            "error_curve",
-            "Relative error: the root mean square of what is lost over that of the outputs.",
-            share=0.5,
-            errors=channels.reduction_errors(x, matrix, bias, by=by),
-            k=k,
-            xlabel=f"{kinds[by]} kept",
-        )
-    with right:
-        chrome.facts(
-            ("relative error", f"{reduced.error:.1%}"),
-            ("parameters", f"{reduced.cost.parameters:,} of {whole.parameters:,}"),
-            ("multiply-adds a pixel", f"{reduced.cost.multiply_adds:,} of {channels_in * channels_out:,}"),
-        )
-        if by == "singular":
-            st.markdown(
-                "Through singular directions the layer becomes two, into the few directions and out of "
-                "them, so it pays only if few are kept."
-            )
-    chrome.show(
-        "before_and_after",
-        "Outputs before the activation; those dropped are in brackets."
-        if by == "outputs"
-        else "Outputs before the activation.",
-        before=channels.mix(x, matrix, bias),
-        after=channels.mix(x, reduced.matrix, reduced.bias),
-        dropped=[c for c in range(channels_out) if c not in reduced.kept] if by == "outputs" else (),
-    )
+mixing = channels.mixing_layers(here.network)
+if mixing:
+    row, col, out = show_pixel(mixing[0])
+    show_dense(mixing[0], row, col)
+    show_reduction(mixing[0])
 else:
     st.info(f"{here.model} has no 1×1 convolution.")
     st.button(
@@ -95,30 +178,15 @@ else:
         on_click=lambda: state.put("model", "mnist_14k"),
         disabled="mnist_14k" not in cached.available_models(),
     )
-chrome.section(
-    "The bottleneck",
-    "A 3×3 convolution on many channels is dear. Two 1×1 convolutions around one on few channels do for "
-    "it: down, across, up.",
-)
-with chrome.controls("bottleneck"):
-    wide = state.integer("wide", 1, 4096, 256, "Channels")
-    narrow = state.integer("narrow", 1, 4096, 64, "In between")
-    side = state.integer("side", 1, 512, 14, "Map size")
-found = channels.bottleneck(wide, narrow, side)
-steps = (f"1×1, {wide} to {narrow}", f"3×3, {narrow} to {narrow}", f"1×1, {narrow} to {wide}")
-chrome.table(
-    ["", "parameters", "multiply-adds"],
-    [
-        (f"direct 3×3, {wide} to {wide}", found.direct.parameters, found.direct.multiply_adds),
-        *(
-            (words, step.parameters, step.multiply_adds)
-            for words, step in zip(steps, found.steps, strict=True)
-        ),
-        ("bottleneck, all three", found.other.parameters, found.other.multiply_adds),
-        ("times fewer", *(f"{saving:.2f}" for saving in found.saving)),
-    ],
-    mark=4,
-)
+show_bottleneck()
+if mixing:
+    layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
+    chrome.ask(
+        questions.numbers_that_change(layer, x, row, col),
+        questions.weights_on_larger_maps(layer),
+    )
+else:
+    chrome.ask(questions.shape_that_comes_out(14, 256, 64))
 chrome.code(
     f"""
     import cnnviz
@@ -128,11 +196,16 @@ chrome.code(
     image = {here.digit.code}
     net = cnnviz.load_model("mnist_14k")
     run = net.run(image)
-    layer = next(layer for layer in net.layers if layer.config.get("kernel_size") == (1, 1))
-    x = run.inputs(layer.name)[0]
+    name = channels.mixing_layers(net)[0]
+    layer = net[name]
+    x = run.inputs(name)[0]
     matrix = channels.mixing_matrix(layer.weights["kernel"])
     dense = ops.dense(x, matrix, layer.weights["bias"])
-    print(np.abs(dense - run.pre_activation(layer.name)).max())
-    print(channels.reduce_mixing(x, matrix, layer.weights["bias"], k=5).error)
+    print(np.abs(dense - run.pre_activation(name)).max())
+
+    images, labels = cnnviz.load_mnist()[1]
+    trial = channels.ReductionTrial(net, name, images[:{COUNT}], labels[:{COUNT}])
+    reduction = trial.reduce(k=5)
+    print(reduction.error, trial.evaluate(reduction).accuracy)
     """
 )

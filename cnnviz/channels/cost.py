@@ -28,6 +28,14 @@ class Cost:
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
 
+    def everywhere(self, size: Any) -> Cost:
+        """What costs so much at one position, on maps of a size (an int or height and width).
+
+        >>> Cost(170, 160).everywhere(24)
+        Cost(parameters=170, multiply_adds=92160)
+        """
+        return Cost(self.parameters, self.multiply_adds * math.prod(pair(size, "size")))
+
     def saving(self, other: Cost) -> tuple[float, float]:
         """How many times fewer parameters and multiply-adds this is than the other.
 

@@ -6,6 +6,7 @@ only the layer and what is behind it. Nothing is trained again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,19 @@ class ReductionTrial:
         """How well the network does with a reduced layer: only the layer and what follows are run."""
         changed = self._tail.with_weights(self.weights(reduction))
         return evaluate(changed, self.inputs, self.labels)
+
+    def sweep(
+        self, by: str = "outputs", progress: Callable[[int, int], None] | None = None
+    ) -> list[tuple[Reduction, Evaluation]]:
+        """Every reduction from k = 0 up, and how well the network does with it; progress(done, of all)."""
+        count = (self.matrix.shape[1] if by == "outputs" else min(self.matrix.shape)) + 1
+        found = []
+        for k in range(count):
+            reduction = self.reduce(k=k, by=by)
+            found.append((reduction, self.evaluate(reduction)))
+            if progress is not None:
+                progress(k + 1, count)
+        return found
 
     def weights(self, reduction: Reduction) -> dict[str, np.ndarray]:
         """What to exchange in the network, for `Network.with_weights`."""

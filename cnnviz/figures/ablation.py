@@ -47,7 +47,8 @@ def channels_off(
     Returns
     -------
     Picture
-        Its artists are "bars", by channel, and "lines", at the probability with all channels.
+        Its artists are "bars", by channel, "lines", at the probability with all channels, and "tiles",
+        where each channel's row is: (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def channels_off(
     across = (width - (columns - 1) * 40) / columns
     unit = across - left - right
     canvas = Canvas(width, 26 + ROW * lines + 2, ax, theme)
-    bars, marks = [], []
+    bars, marks, tiles = [], [], []
     for column in range(columns):
         x = column * (across + 40)
         chosen = range(column * lines, min((column + 1) * lines, count))
@@ -89,21 +90,22 @@ def channels_off(
             bars.append(
                 canvas.box(x + left, y + 4, without[c, best] * unit, 13, tone, 0, fill=tone, zorder=2)
             )
+            tiles.append(canvas.share(x, y, across, ROW))
             base, weight = y + 15, "bold" if mark or flips else "normal"
             colour = "accent" if mark else "ink"
             canvas.text(
                 x + left - 8, base, str(c), ha="right", weight="bold" if mark else "normal", colour=colour
             )
             canvas.text(x + across - right + 8, base, texts[c], weight=weight)
-            if mark:
-                canvas.box(x + left - 1, y + 3, unit + 2, 15, "ink", 1.4, zorder=5)
         marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
     told = "; ".join(
         f"without channel {c}: {percent(row[best])}"
         + (f", so {row.argmax()} is predicted" if row.argmax() != best else "")
         for c, row in enumerate(without)
     )
-    return canvas.picture(f"{best} with {percent(whole[best])}. W{told[1:]}.", bars=bars, lines=marks)
+    return canvas.picture(
+        f"{best} with {percent(whole[best])}. W{told[1:]}.", bars=bars, lines=marks, tiles=tiles
+    )
 
 
 def _words(row: np.ndarray, best: int, silent: bool) -> str:

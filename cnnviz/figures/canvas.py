@@ -72,6 +72,10 @@ class Canvas:
     def picture(self, alt: str, **artists: Any) -> Picture:
         return Picture(self.figure, self.ax, artists, alt)
 
+    def share(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
+        """A box as shares of the canvas's width and height, for what lies over the picture on a page."""
+        return x / self.width, y / self.height, width / self.width, height / self.height
+
     def image(
         self,
         array: np.ndarray,

@@ -52,7 +52,8 @@ def exciting_digits(
     Returns
     -------
     Picture
-        Its artists are "images" and "patches".
+        Its artists are "images", "patches", and "tiles", where each image with its words is:
+        (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -89,13 +90,14 @@ def exciting_digits(
     tall = whole * rows / cols
     block = 22 + tall + (0 if beside else 6 + tall) + 22
     canvas = Canvas(width, -(-count // across) * block, ax, theme)
-    drawn, patches = [], []
+    drawn, patches, tiles = [], [], []
     for k, (image, box, value) in enumerate(zip(images, boxes, values, strict=True)):
         (top, bottom), (left, right) = box
         x, y = 0.5 + (k % across) * (step + gap), (k // across) * block + 20
         canvas.text(x, y - 6, marks[k], weight="bold")
         canvas.text(x + step - 1, y - 6, titles[k], size=SMALL, colour="muted", ha="right")
         drawn.append(canvas.image(image, x, y, whole, scale=scale))
+        tiles.append(canvas.share(x, y - 20, step, block))
         unit = whole / cols
         canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1, thickness=1.6)
         part = image[top : bottom + 1, left : right + 1]
@@ -112,4 +114,5 @@ def exciting_digits(
             titles, marks, values, boxes, strict=True
         )
     )
-    return canvas.picture(f"{count} images, the most exciting first. {told}.", images=drawn, patches=patches)
+    alt = f"{count} images, the most exciting first. {told}."
+    return canvas.picture(alt, images=drawn, patches=patches, tiles=tiles)

@@ -61,7 +61,8 @@ def feature_maps(
     Returns
     -------
     Picture
-        Its artists are "maps", the images by channel, and "legend".
+        Its artists are "maps", the images by channel, "legend", and "tiles", where each map is:
+        (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -87,7 +88,7 @@ def feature_maps(
     step = tile * rows / cols + 24
     lines = -(-channels // columns)
     canvas = Canvas(width, lines * step + 44, ax, theme)
-    images = []
+    images, tiles = [], []
     for channel in range(channels):
         x, y = 0.5 + (channel % columns) * (tile + gap), (channel // columns) * step + 16
         marked = channel == selected
@@ -100,6 +101,7 @@ def feature_maps(
             weight="bold" if marked else "normal",
         )
         images.append(canvas.image(maps[:, :, channel], x, y, tile, scale=scale))
+        tiles.append(canvas.share(x, y, tile, tile * rows / cols))
         if marked:
             canvas.box(x, y, tile, tile * rows / cols, "accent", 2, zorder=4)
             if cell:
@@ -112,7 +114,7 @@ def feature_maps(
         f"{number(maps[peak])}, in channel {peak[2]} at row {peak[0]}, column {peak[1]}. "
         f"Means by channel: {', '.join(number(m, 2) for m in maps.mean(axis=(0, 1)))}."
     )
-    return canvas.picture(alt, maps=images, legend=legend)
+    return canvas.picture(alt, maps=images, legend=legend, tiles=tiles)
 
 
 def single_map(

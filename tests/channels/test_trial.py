@@ -38,9 +38,13 @@ def test_with_everything_kept_it_is_the_network_itself(net, digits, trial):
     assert trial.evaluate(trial.reduce(k=10)).correct == evaluate(net, *digits).correct
 
 
-def test_less_is_worse(trial):
-    right = [trial.evaluate(trial.reduce(k=k)).correct for k in (0, 3, 10)]
-    assert right[0] < right[1] < right[2]
+def test_a_sweep_tries_every_number_and_less_is_worse(trial):
+    calls = []
+    found = trial.sweep("outputs", progress=lambda *done: calls.append(done))
+    assert [reduction.k for reduction, _ in found] == list(range(11))
+    assert calls == [(k + 1, 11) for k in range(11)]
+    assert found[3][1].correct == trial.evaluate(trial.reduce(k=3)).correct
+    assert found[0][1].correct < found[3][1].correct < found[10][1].correct
 
 
 def test_it_ranks_and_measures_on_its_images(net, digits, trial):

@@ -1,0 +1,93 @@
+"""One pixel through a 1x1 convolution, answered in the browser: the pointer never asks Python.
+
+Activations and weights go down once, as the float32 bytes that the engine computed with; which pixel
+and output are kept is in the URL.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import chrome
+import numpy as np
+import state
+import streamlit as st
+
+from cnnviz import Run, channels, figures
+from cnnviz.figures.style import PALETTES, palette
+
+_HTML, _CSS, _JS = (
+    (Path(__file__).parent / "components" / f"mixing.{ending}").read_text(encoding="utf-8")
+    for ending in ("html", "css", "js")
+)
+_MIXING = st.components.v2.component("cnnviz.mixing", html=_HTML, css=_CSS, js=_JS)
+_PARAMETERS = {"row": "row", "column": "col", "channel": "out"}
+"""The URL's names, and the component's."""
+
+
+def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
+    """The layer's maps, matrix and arithmetic; which row, column and output the learner keeps.
+
+    `key` says whose run it is.
+    """
+    layer = run.network[name]
+    x, before, after = run.inputs(name)[0][0], run.pre_activation(name)[0], run[name][0]
+    matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
+    bias = np.zeros(matrix.shape[1], matrix.dtype) if bias is None else bias
+    rows, cols, outputs = before.shape
+    peak = figures.strongest(after.max(axis=2))
+    kept = _kept((rows, cols, outputs), (*peak, figures.strongest_channel(after)))
+
+    def keep() -> None:
+        told = st.session_state["mixing"].kept
+        for (parameter, short), limit in zip(_PARAMETERS.items(), (rows, cols, outputs), strict=True):
+            value = told.get(short) if isinstance(told, dict) else None
+            if isinstance(value, int) and 0 <= value < limit:
+                state.put(parameter, str(value))
+
+    theme = chrome.surroundings()["theme"]
+    scales = {
+        "in": figures.Scale.of(x),
+        "weights": figures.Scale.of(matrix, signed=True),
+        "out": figures.Scale.of(before, bias, signed=True),
+    }
+    _MIXING(
+        key="mixing",
+        data={
+            "key": f"{key} {name} {theme}",
+            **dict(zip(_PARAMETERS, kept, strict=True)),
+            "rows": rows,
+            "cols": cols,
+            "inputs": len(matrix),
+            "outputs": outputs,
+            "then": "" if layer.activation is None else layer.activation.name,
+            "x": _text(x),
+            "matrix": _text(matrix),
+            "bias": _text(bias),
+            "before": _text(before),
+            "after": _text(after),
+            "scales": {which: {"kind": scale.kind, "limit": scale.limit} for which, scale in scales.items()},
+            "palettes": {which: palette(which, theme) for which in PALETTES},
+        },
+        on_kept_change=keep,
+    )
+    return kept
+
+
+def _kept(limits: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, int, int]:
+    """What the URL says is kept; `first` where it says nothing."""
+
+    def chosen(name: str, limit: int, start: int) -> int:
+        return int(state.text(name, str(start), {str(n) for n in range(limit)}.__contains__))
+
+    row, column, channel = (
+        chosen(name, limit, start) for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
+    )
+    return row, column, channel
+
+
+def _text(array: Any) -> str:
+    """An array's float32 bytes as text."""
+    return base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode()
