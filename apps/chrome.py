@@ -307,15 +307,18 @@ def table(
 ) -> None:
     """A small table, to be saved as CSV: the first column names its row, the others are numbers or words."""
 
-    def cell(tag: str, value: Any, k: int) -> str:
-        text = f"{value:,}" if isinstance(value, int) else str(value)
-        scope = ' scope="row"' if tag == "th" and k == 0 else ' scope="col"' if tag == "th" else ""
-        return f"<{tag}{scope}>{html.escape(text)}</{tag}>"
+    # Columns of words stand left, of numbers right.
+    words = [all(str(row[k])[:1].isalpha() for row in rows) for k in range(len(heads))]
 
-    head = "".join(cell("th" if head else "td", head, k + 1) for k, head in enumerate(heads))
+    def cell(tag: str, value: Any, k: int, scope: str) -> str:
+        text = f"{value:,}" if isinstance(value, int) else str(value)
+        scope = f' scope="{scope}"' if tag == "th" else ""
+        return f"<{tag}{scope}{' class=words' if words[k] else ''}>{html.escape(text)}</{tag}>"
+
+    head = "".join(cell("th" if head else "td", head, k, "col") for k, head in enumerate(heads))
     body = "".join(
         f"<tr{' class=marked' if r == mark else ''}>"
-        + "".join(cell("th" if k == 0 else "td", value, k) for k, value in enumerate(row))
+        + "".join(cell("th" if k == 0 else "td", value, k, "row") for k, value in enumerate(row))
         + "</tr>"
         for r, row in enumerate(rows)
     )

@@ -73,7 +73,7 @@ def stacked_fields(
     canvas = Canvas(width, 40 + tall + below + 62, ax, theme)
     outlines: list[Any] = []
     x, y = 0.5, 40.0
-    names = [f"{depth} × {size}×{size}", f"one {side}×{side}"]
+    names = [f"{depth} of {size}×{size}", f"one of {side}×{side}"]
 
     def image(values: np.ndarray, counts: np.ndarray, left: float, name: str) -> Any:
         canvas.text(left, 14, name, weight="bold")
@@ -103,6 +103,10 @@ def stacked_fields(
         else:
             left, middle = 0.5, 40 + tall + 30
         outlines.append(_grid(canvas, left, middle, unit, cells))
+        if wide or k:
+            # All of the layer below feeds it, from corner to corner.
+            for low, high in ((top, middle), (top + unit * before, middle + unit * cells)):
+                canvas.line([(at + unit * before, low), (left, high)], "muted", 0.8, (0, (3, 2)))
         words = f"{cells}×{cells}" if cells > 1 else "unit"
         canvas.text(left, middle - 6, words, size=SMALL, colour="muted")
         at, top, before = left, middle, cells

@@ -101,10 +101,10 @@ def saving_with_more_channels(depth: int, channels: int, times: int = 2) -> Ques
     def words(value: float) -> str:
         return f"{value:.2f} times"
 
+    stack = f"{depth} stacked 3 × 3 layers" if depth > 1 else "one 3 × 3 layer"
     return question(
         f"With {channels} channels everywhere, and biases aside, one {side} × {side} layer has {words(now)} "
-        f"the weights of {depth} stacked 3 × 3 {'layer' if depth == 1 else 'layers'}. With {times * channels} "
-        "channels everywhere, how many times as many?",
+        f"the weights of {stack}. With {times * channels} channels everywhere, how many times as many?",
         Choice(
             words(then),
             f"Both grow with the square of the channels, by {times * times}, so their ratio stays: "
