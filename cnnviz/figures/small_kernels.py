@@ -58,13 +58,13 @@ def stacked_fields(
     shares = paths / paths.sum()
     even = np.full(paths.shape, 1 / paths.size)
     scale = Scale.of(shares, even, signed=False)
-    wide = width >= 600
-    gap = 26.0 if wide else 12.0
     uppers = [side - (size - 1) * k for k in range(1, depth + 1)]
     # Wide: one line of image, layers and unit, then the single kernel. Narrow: the layers go below.
-    if wide:
-        unit = (width - 1 - (depth + 2) * gap) / (2 * side + sum(uppers))
-    else:
+    gap = 26.0
+    unit = (width - 1 - (depth + 2) * gap) / (2 * side + sum(uppers))
+    wide = unit >= 10
+    if not wide:
+        gap = 12.0
         # The last word is wider than the unit that it stands over.
         unit = min((width - 1 - 2 * gap) / (2 * side), (width - 21 - (depth - 1) * gap) / sum(uppers))
     unit = min(unit, 34.0)
