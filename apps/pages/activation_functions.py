@@ -71,8 +71,8 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
     chrome.section(
         "Exchanged, not trained again",
         "The weights were learned for one curve. With another one each layer gets numbers that it was not "
-        "made for: small changes of the curve can do great harm, the more so the more layers there are. "
-        "A network *trained* with another function can be as good as this one.",
+        "made for, and even a small change of the curve can do great harm. How much differs from network to "
+        "network: try both. A network *trained* with another function can be as good as this one.",
     )
     net = cached.exchanged(here.model, function, layers)
     left, right = chrome.columns(3, 2)

@@ -81,8 +81,8 @@ def statistics(name: str, channel: int) -> None:
                 for c in range(len(gamma))
             ],
             mark=channel,
-            caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. The "
-            "moving averages are of training images, which were distorted at random; test digits differ a "
+            caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. "
+            "The moving averages are of training images, distorted at random; test digits differ a "
             "little from them.",
             name=name,
         )

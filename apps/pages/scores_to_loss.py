@@ -56,7 +56,7 @@ def probabilities(loss: Loss) -> None:
             label=here.label,
         )
     chrome.table(
-        ["digit", "logit", "over temperature, less the largest", "exponential", "over the sum"],
+        ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
         [
             (
                 str(k),
@@ -104,7 +104,7 @@ def cross_entropy(loss: Loss) -> None:
     chrome.section(
         "What training would send back",
         "The gradient at the logits is the probabilities less 1 at the target: p − y. A step against it "
-        "raises the target's score and lowers the others, each by how much probability it took. It adds up "
+        "raises the target's score and lowers the others, each in proportion to its probability. It adds up "
         "to 0, and where the network is certain and right there is next to nothing left to learn.",
     )
     chrome.show(

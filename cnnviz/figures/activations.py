@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.canvas import chart, label, new_figure
 from cnnviz.figures.picture import Picture
@@ -46,7 +47,8 @@ def activation_curve(
     Returns
     -------
     Picture
-        Its artists are "curve", "others", "histogram", the counts "counts" and the bin "edges".
+        Its artists are "curve", "others", "histogram" (below zero, above it), the counts "counts" and
+        the bin "edges".
 
     Examples
     --------
@@ -81,8 +83,16 @@ def activation_curve(
     if bottom is not None:
         # Zero is a bin edge, so that no bar holds both signs.
         counts, edges = np.histogram(data, bins=np.linspace(-reach, reach, bins // 2 * 2 + 1))
-        colours = np.where(edges[:-1] >= -1e-12, chosen.positive, chosen.negative)
-        bars = bottom.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours)
+        middle = len(counts) // 2
+        bars = [
+            bottom.stairs(counts[part], edges[ends], fill=True, color=colour)
+            for part, ends, colour in (
+                (slice(middle), slice(middle + 1), chosen.negative),
+                (slice(middle, None), slice(middle, None), chosen.positive),
+            )
+        ]
+        bottom.set_ylim(0, 1.05 * counts.max())
+        bottom.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         below = float((data < 0).mean())
         words = f"{below:.0%} of {data.size:,} values below 0"
         label(bottom, chosen, x="pre-activation z", y=f"how many z: {words}")

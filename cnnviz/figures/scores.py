@@ -67,7 +67,9 @@ def class_columns(
     if words:
         canvas.text(0, 14, words, size=SMALL + 1, colour="muted")
     scale = Scale(scale.kind, scale.limit / unit)
-    columns = canvas.columns([float(v) for v in numbers], 0, 46, width, 130, scale, names, selected=selected)
+    columns = canvas.columns(
+        [float(v) / unit for v in numbers], 0, 46, width, 130, scale, names, selected=selected
+    )
     listed = ", ".join(f"{name}: {signed_number(v)}" for name, v in zip(names, numbers, strict=True))
     return canvas.picture(f"{title or 'Values'} by class: {listed}.", columns=columns)
 
