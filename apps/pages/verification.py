@@ -102,8 +102,9 @@ def every_layer(layers: list[LayerCheck], images: int) -> None:
     chrome.section(
         "Every layer",
         f"Each mark is the largest number over all units of a layer, on {images:,} "
-        f"image{'s' if images > 1 else ''}; note the logarithmic scale. Differences grow with depth, since rounding is passed on; the error of "
-        "both engines grows alike.",
+        f"image{'s' if images > 1 else ''}; note the logarithmic scale. Rounding is passed on, and is as "
+        "large as the numbers it is in: where batch norm makes them smaller, it makes the differences smaller "
+        "too. The errors of both engines go together.",
     )
     chrome.show(
         "magnitudes",
