@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cnnviz.figures.normalization import channel_spreads, distance_by_batch
     from cnnviz.figures.partial_sums import sum_of_parts
     from cnnviz.figures.picture import Picture
+    from cnnviz.figures.pooling import max_and_average, moved_and_pooled
     from cnnviz.figures.receptive_fields import (
         Rung,
         Seen,
@@ -113,6 +114,10 @@ _NAMES_OF = {
         "distance_by_batch",
     ),
     "partial_sums": ("sum_of_parts",),
+    "pooling": (
+        "max_and_average",
+        "moved_and_pooled",
+    ),
     "receptive_fields": (
         "Rung",
         "Seen",
@@ -183,6 +188,8 @@ __all__ = [
     "kernels_over_epochs",
     "layers_of",
     "magnitudes",
+    "max_and_average",
+    "moved_and_pooled",
     "moved_maps",
     "network_maps",
     "outer_product",

@@ -172,6 +172,12 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "moved_maps": call(figures.moved_maps, MOVED["conv2d_2"], 3),
         "moved_maps behind a stride": call(figures.moved_maps, MOVED["conv2d_3"], 3),
         "moved_maps of pixels": call(figures.moved_maps, MOVED["input"], pixels=True),
+        "max_and_average": call(figures.max_and_average, POSITIVE[:, :, 0], 3, strides=2, padding="same"),
+        "max_and_average with numbers": call(figures.max_and_average, SIGNED[:4, :5, 0]),
+        "moved_and_pooled": call(
+            figures.moved_and_pooled,
+            [("map", SIGNED[:, :, 0], SIGNED[:, :, 1]), ("max", POSITIVE[:6, :6, 0], POSITIVE[:6, :6, 1])],
+        ),
         "network_maps": call(figures.network_maps, layers),
         "network_maps, one scale": call(figures.network_maps, layers, shared=True),
         "outer_product": call(figures.outer_product, kernels.gaussian(5)),
