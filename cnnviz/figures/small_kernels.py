@@ -172,7 +172,7 @@ def kernel_portraits(
     kernels = np.asarray(kernels)
     if kernels.ndim != 3 or kernels.shape[2] != len(patches):
         raise ValueError(f"kernels must be (kh, kw, {len(patches)}), got shape {kernels.shape}")
-    waves = [frequency_response(kernels[:, :, k], 33) for k in range(kernels.shape[2])]
+    waves = [frequency_response(kernels[:, :, k]) for k in range(kernels.shape[2])]
     weights = Scale.of(kernels, signed=True)
     gains = Scale.of(*(found.magnitude for found in waves), signed=False)
     columns = 4 if width >= 780 else 3 if width >= 560 else 2

@@ -7,7 +7,6 @@ window, no padding of the image. Definition after Gonzalez and Woods, "Digital I
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,16 +51,20 @@ class FrequencyResponse:
 
     @cached_property
     def peak(self) -> Peak:
-        """The wave that comes out largest; the lowest frequency if there are several."""
+        """The wave that comes out largest; of several the slowest, then that of the smallest angle.
+
+        The finest waves can be read in two ways: light and dark fields in turn run at 45 and at 135
+        degrees.
+        """
         gain = self.magnitude
         rows, cols = np.nonzero(gain >= gain.max() * (1 - _TIED))
-        vertical, horizontal = self.frequencies[rows], self.frequencies[cols]
-        # The response to a wave is that to the same wave run backwards: one half-plane is all.
-        forward = (horizontal > 0) | ((horizontal == 0) & (vertical >= 0))
-        first = np.lexsort((vertical, np.hypot(vertical, horizontal), ~forward))[0]
-        down, right = float(vertical[first]), float(horizontal[first])
-        angle = None if down == right == 0 else math.degrees(math.atan2(down, right)) % 180
-        return Peak(float(gain.max()), math.hypot(down, right), angle)
+        down, right = self.frequencies[rows], self.frequencies[cols]
+        # The response to a wave is that to the same wave run backwards: half a turn is all.
+        angles = np.degrees(np.arctan2(down, right)) % 180
+        frequencies = np.hypot(down, right)
+        first = np.lexsort((angles, frequencies))[0]
+        angle = None if frequencies[first] == 0 else float(angles[first])
+        return Peak(float(gain.max()), float(frequencies[first]), angle)
 
 
 @dataclass(frozen=True)
