@@ -55,6 +55,11 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
                 "an activation function changes whatever passes it",
             ),
             Choice(
+                of(0),
+                f"For ReLU that would be so. But {function} of {function} is another curve.",
+                "every activation function is done after the first time",
+            ),
+            Choice(
                 of(zeros),
                 "These are 0 already; whether they change depends on f(0), not on their being 0.",
                 "an activation function works on zeros",
@@ -63,11 +68,6 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
                 of(values.size),
                 f"Every number goes through the curve; {values.size - changed:,} come out as they went in.",
                 "every function changes every number",
-            ),
-            Choice(
-                of(0),
-                f"For ReLU that would be so. But {function} of {function} is another curve.",
-                "every activation function is done after the first time",
             ),
         ],
     )
