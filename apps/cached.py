@@ -27,10 +27,12 @@ from cnnviz.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.epoch_predictions import EpochPredictions, read_predictions
 from cnnviz.evaluation import Evaluation, evaluate
 from cnnviz.exciting import Exciting, read_exciting
-from cnnviz.images import read_image
+from cnnviz.images import ImageError, read_image
 from cnnviz.liveview import build_scene
 from cnnviz.mistakes import SURE, Mistake, mistakes
 from cnnviz.playground import ChannelExample
+from cnnviz.pooling import PooledMove
+from cnnviz.pooling import pooled_move as compare_pooled
 from cnnviz.preparation import Preparation, prepare_in_steps
 from cnnviz.questions import Question
 from cnnviz.questions.verification import rounded_weights
@@ -107,9 +109,12 @@ def pad(model: str) -> bytes:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def preparation(digit: Digit) -> Preparation:
-    """The steps of preparing a digit that is one already."""
-    return prepare_in_steps(digit.image)
+def preparation(digit: Digit) -> Preparation | None:
+    """The steps of preparing a digit that is one already; None if it holds no ink."""
+    try:
+        return prepare_in_steps(digit.image)
+    except ImageError:
+        return None
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -313,6 +318,16 @@ def step_against_gradient(model: str, digit: Digit, target: int, size: float) ->
 def channel_example(model: str, digit: Digit, layer: str, kind: str) -> ChannelExample:
     """A few channels of what a trained layer reads, and of its weights."""
     return playground.channel_example(run(model, digit), network(model)[layer], kind)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def pooled_move(
+    model: str, digit: Digit, layer: str, rows: int, cols: int, window: int, stride: int, padding: Any
+) -> PooledMove:
+    """A layer's maps of a digit and of the moved digit, as they are and pooled."""
+    return compare_pooled(
+        network(model), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
+    )
 
 
 def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, Any]]:

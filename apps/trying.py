@@ -15,10 +15,12 @@ import streamlit as st
 from digits import Digit, choose_image
 
 from cnnviz.digit_text import digit_to_text
-from cnnviz.images import FORMATS, read_image
+from cnnviz.images import FORMATS, ImageError, read_image
 from cnnviz.liveview.assets import script, style
 from cnnviz.liveview.component import raster_of
 from cnnviz.preparation import Preparation, prepare_in_steps
+from cnnviz.questions import Question
+from cnnviz.questions.try_it import where_it_is_drawn
 
 _HTML, _CSS = (
     (Path(__file__).parent / "components" / f"pad.{ending}").read_text(encoding="utf-8")
@@ -70,10 +72,18 @@ def camera() -> None:
     _say_why_not()
 
 
-def steps_of(digit: Digit) -> Preparation:
-    """How a digit was prepared, from what it was made of if that is still known."""
+def steps_of(digit: Digit) -> Preparation | None:
+    """How a digit was prepared, from what it was made of if that is still known; None if it holds no ink."""
     text, steps = st.session_state.get(_BROUGHT, ("", None))
     return steps if steps is not None and text == digit.own else cached.preparation(digit)
+
+
+def questions_about(digit: Digit) -> list[Question]:
+    """What can be asked of its preparation: nothing, if it holds no ink."""
+    try:
+        return [where_it_is_drawn(digit.image)]
+    except ImageError:
+        return []
 
 
 def _take_file(key: str, what: str) -> None:

@@ -3,17 +3,31 @@
 import cached
 import chrome
 import state
+import streamlit as st
 from digits import choose_image
 
 from cnnviz.liveview.component import live_view
+from cnnviz.questions import overview as questions
 
 here = chrome.current()
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is here to "
     "see: a column for each step, a tile for each of its channels, and ten probabilities at the end. "
-    "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights. "
-    "**Point at any of them, and click it for its receipt.**",
+    "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights.",
+    heard="A neural network is a black box.",
+    instead="Nothing in it is hidden: every number was computed from others, and you can follow it down to "
+    f"the pixels. What is hard is to say in words what {here.network.count_params()[0]:,} parameters do "
+    "together.",
+)
+st.markdown(
+    f"1. **Start at the prediction**: click the longest bar, the {here.predicted}. Its receipt opens below "
+    "the picture: the numbers it was made of, and how.\n"
+    "2. **Walk down**: click one of these numbers to see what that one was made of, one layer earlier, until "
+    "you stand on the pixels. <kbd>Esc</kbd> goes one step back.\n"
+    "3. **Look around**: point at any cell to see which part of the image it depends on. *Play* slides the "
+    "window, *Draw* puts a digit of your own in.",
+    unsafe_allow_html=True,
 )
 live_view(
     here.network,
@@ -33,8 +47,10 @@ chrome.show(
     layers=cached.layers(here.model, here.digit),
     shared=shared,
 )
-chrome.section("The prediction")
-chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
+chrome.ask(
+    questions.products_of_the_score(here.run),
+    questions.numbers_for_one_digit(here.network, cached.layers(here.model, here.digit)),
+)
 chrome.code(
     f"""
     import cnnviz

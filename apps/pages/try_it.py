@@ -10,7 +10,7 @@ from digits import choose_test_digit
 from cnnviz import figures
 from cnnviz.figures.bar_charts import percent
 from cnnviz.mistakes import SURE, likeliest, surest
-from cnnviz.questions import digits as questions
+from cnnviz.questions.try_it import how_sure_it_was
 
 here = chrome.current()
 found = cached.hard_cases(here.model)
@@ -29,19 +29,22 @@ way = state.option(
     "by", list(ways), "Draw", st.segmented_control, "How", required=True, label_visibility="collapsed"
 )
 ways[way]()
-chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
 steps = trying.steps_of(here.digit)
-known = (
-    "The address keeps the 28 × 28 pixels only; what they were made from is gone." if here.digit.own else ""
-)
-chrome.show(
-    "preparation_steps",
-    f"{here.digit.name.capitalize()} was prepared already, and is taken as it is. {known}"
-    if steps.as_it_was
-    else "Ink is told from paper whatever their brightness. The dashed box is the ink's, the ring its centre "
-    "of mass, which all MNIST digits have in the middle.",
-    steps=steps,
-)
+if steps is not None:
+    chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
+    known = (
+        "The address keeps the 28 × 28 pixels only; what they were made from is gone."
+        if here.digit.own
+        else ""
+    )
+    chrome.show(
+        "preparation_steps",
+        f"{here.digit.name.capitalize()} was prepared already, and is taken as it is. {known}"
+        if steps.as_it_was
+        else "Ink is told from paper whatever their brightness. The dashed box is the ink's, the ring its "
+        "centre of mass, which all MNIST digits have in the middle.",
+        steps=steps,
+    )
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)
 sure = (
@@ -67,7 +70,7 @@ chrome.pick(
     found=found,
     images=images,
 )
-chrome.ask(questions.where_it_is_drawn(here.digit.image), questions.how_sure_it_was(found, len(images)))
+chrome.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(images)))
 chrome.code(
     f"""
     import cnnviz

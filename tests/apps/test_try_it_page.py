@@ -1,0 +1,175 @@
+"""Try it: what is brought is prepared and taken, or refused in one sentence; mistakes can be picked."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from apps.conftest import htmls, pictures
+from cnnviz.digit_text import digit_from_text, digit_to_text
+from cnnviz.preparation import prepare_digit
+
+SEVEN = np.zeros((200, 200), np.uint8)
+SEVEN[40:56, 40:150] = SEVEN[40:160, 134:150] = 255
+
+
+def written(array: np.ndarray, ending: str, **options) -> bytes:
+    file = io.BytesIO()
+    image = Image.fromarray(array)
+    mode = options.pop("mode", None)
+    (image.convert(mode) if mode else image).save(file, ending, **options)
+    return file.getvalue()
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+
+
+def huge() -> bytes:
+    """40,000 x 40,000 pixels in some hundred bytes."""
+    size = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 0, 0, 0, 0)
+    data = chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+PNG = written(SEVEN, "PNG")
+BAD = {
+    "zero bytes": (b"", "the image file is empty (0 bytes)"),
+    "truncated": (PNG[: len(PNG) // 2], "the image is damaged"),
+    "a text file": (b"hello, I am text\n" * 20, "the file is not a PNG, JPEG, WebP or GIF image"),
+    "40,000 x 40,000": (huge(), "the image is too large; at most 25 megapixels are read"),
+    "over 10 MB": (PNG + bytes(11 * 2**20), "the image file is larger than 10 MB"),
+    "blank": (written(np.full((90, 90), 200, np.uint8), "PNG"), "no digit was found"),
+}
+UPRIGHT, TURNED = 255 - SEVEN, 255 - SEVEN.T.copy()
+FRAMES = {"save_all": True, "append_images": [Image.fromarray(TURNED)], "duration": 50}
+GOOD = {
+    "plain": PNG,
+    "dark on light": written(UPRIGHT, "PNG"),
+    "CMYK": written(np.dstack([UPRIGHT] * 3), "JPEG", mode="CMYK", quality=95),
+    "16-bit": written(SEVEN.astype(np.uint16) * 257, "PNG"),
+    "transparent": written(np.dstack([np.zeros((200, 200, 3), np.uint8), SEVEN]), "PNG"),
+    "animated GIF": written(UPRIGHT, "GIF", **FRAMES),
+    "animated WebP": written(UPRIGHT, "WEBP", **FRAMES, lossless=True),
+}
+
+
+@pytest.fixture
+def upload(visit):
+    """upload(content): the page after a file was handed in."""
+
+    def hand_in(content: bytes):
+        at = visit("try_it", by="Upload", digit=3)
+        at.file_uploader(key="upload").upload("digit.png", content, "image/png").run()
+        return at
+
+    return hand_in
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_gets_one_sentence_and_the_page_goes_on(upload, kind):
+    content, sentence = BAD[kind]
+    at = upload(content)
+    assert not at.exception
+    (said,) = at.error
+    assert said.value.startswith(f"The file was not taken: {sentence}")
+    assert said.value.count(". ") == 0
+    assert "own" not in at.query_params
+    assert "The label says<br><b>0</b>" in htmls(at)
+    assert len(pictures(at)) >= 3
+    at.run()
+    assert not at.error, "it is said once"
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_good_file_becomes_the_digit_of_all_pages(upload, kind):
+    at = upload(GOOD[kind])
+    assert not at.exception
+    assert not at.error
+    text = at.query_params["own"]
+    found = digit_from_text(text[0] if isinstance(text, list) else text).astype(int)
+    assert np.abs(found - prepare_digit(SEVEN)).max() <= (40 if kind == "CMYK" else 1)
+    assert "your digit" in htmls(at)
+    assert "<b>7</b> with" in htmls(at)
+    assert any("200 by 200 pixels" in picture["alt"] for picture in pictures(at))
+
+
+def test_its_history_is_shown_as_long_as_it_is_known(upload, visit):
+    text = digit_to_text(prepare_digit(SEVEN))
+    at = upload(PNG)
+    assert "strokes" in pictures(at)[0]["alt"]
+    assert "was prepared already" not in pictures(at)[0]["caption"]
+    at = visit("try_it", own=digit_to_text(prepare_digit(SEVEN.T)))
+    assert "what they were made from is gone" in pictures(at)[0]["caption"]
+    at = visit("try_it", own=text)
+    assert "was prepared already" not in pictures(at)[0]["caption"]
+
+
+def test_an_address_may_hold_a_digit_without_ink(visit):
+    blank = digit_to_text(np.zeros((28, 28), np.uint8))
+    at = visit("try_it", own=blank)
+    assert not at.exception
+    assert "What was done to it" not in [header.value for header in at.header]
+    assert not visit("overview", own=blank).exception
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_all_mistakes_are_there_with_their_two_likeliest_classes(visit, model):
+    at = visit("try_it", model=model)
+    (gallery,) = [picture for picture in pictures(at) if picture.get("tiles")]
+    _, (images, labels) = cnnviz.load_mnist()
+    record = cnnviz.load_model(model)
+    names = [tile["name"] for tile in gallery["tiles"]]
+    assert len(names) > 20
+    for name in names[::7]:
+        index = int(name.split()[1])
+        first, second = np.argsort(-record.predict(images[index : index + 1])[0])[:2]
+        assert f"Image {index} is a {labels[index]}: {first} with" in name
+        assert f", {second} with" in name
+        assert first != labels[index]
+    assert f"All {len(names)} of the 10,000" in " ".join(part.value for part in at.markdown)
+
+
+def test_it_says_when_the_network_is_unsure(visit):
+    _, (images, _) = cnnviz.load_mnist()
+    shares = cnnviz.load_model("mnist_14k").predict(images[:1000]).max(axis=1)
+    words = " ".join(part.value for part in visit("try_it", digit=int(shares.argmin())).markdown)
+    assert "**unsure**" in words
+    words = " ".join(part.value for part in visit("try_it", digit=int(shares.argmax())).markdown)
+    assert "**unsure**" not in words
+    assert "not the same as being right" in words
+
+
+def test_the_camera_is_asked_for_only_when_it_is_wanted(visit):
+    at = visit("try_it", by="Photograph")
+    assert not at.exception
+    assert not at.get("camera_input")
+    at.toggle(key="camera wanted").set_value(True).run()
+    assert not at.exception
+    assert at.get("camera_input")
+
+
+def test_the_uploader_takes_no_more_than_the_reader():
+    import tomllib
+
+    from cnnviz.images import MAX_BYTES
+    from cnnviz.resources import app
+
+    config = tomllib.loads((app().parent / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["maxUploadSize"] * 2**20 == MAX_BYTES
+
+
+def test_the_pad_s_raster_is_read_as_it_was_sent():
+    from cnnviz.liveview.component import raster_of
+
+    sent = {"side": 200, "pixels": base64.b64encode(SEVEN.tobytes()).decode()}
+    np.testing.assert_array_equal(raster_of(json.loads(json.dumps(sent))), SEVEN)
