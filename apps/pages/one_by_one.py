@@ -117,11 +117,13 @@ def show_reduction(name: str) -> None:
 
 def show_all_digits(trial: channels.ReductionTrial, reduction: channels.Reduction) -> None:
     """The accuracy on all test digits, when somebody asks."""
-    place = st.empty()
-    asked = place.button("Try all 10,000 test digits", key=f"all.{reduction.by}.{reduction.k}")
-    evaluation = cached.reduced_accuracy(here.model, trial, reduction, asked)
-    if evaluation is not None:
-        place.markdown(
+    asked = st.session_state.setdefault("reductions asked for", set())
+    mine = (here.model, reduction.by, reduction.k)
+    evaluation = cached.reduced_accuracy(here.model, trial, reduction, mine in asked)
+    if evaluation is None:
+        st.button("Try all 10,000 test digits", on_click=asked.add, args=(mine,))
+    else:
+        st.markdown(
             f"On all {evaluation.images:,} test digits: **{evaluation.accuracy:.2%}**, that is "
             f"{evaluation.correct:,} right."
         )

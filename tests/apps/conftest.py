@@ -19,12 +19,12 @@ MODELS = ("mnist_14k", "mnist_maxpool")
 
 def pictures(at: AppTest) -> list[dict[str, Any]]:
     """What the page gave its picture components: svg, alt, caption."""
-    return _given(at, "cnnviz.picture")
+    return given(at, "cnnviz.picture")
 
 
 def tables(at: AppTest) -> list[dict[str, Any]]:
     """What the page gave its table components: table (HTML), csv, caption."""
-    return _given(at, "cnnviz.table")
+    return given(at, "cnnviz.table")
 
 
 def cells(at: AppTest) -> str:
@@ -32,7 +32,8 @@ def cells(at: AppTest) -> str:
     return "|".join(re.findall(r"<t[dh][^>]*>([^<]*)<", "".join(table["table"] for table in tables(at))))
 
 
-def _given(at: AppTest, name: str) -> list[dict[str, Any]]:
+def given(at: AppTest, name: str) -> list[dict[str, Any]]:
+    """What the page gave its components of a name."""
     components = [element.proto for element in at.get("bidi_component")]
     return [json.loads(c.json) for c in components if c.component_name == name]
 

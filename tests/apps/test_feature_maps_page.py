@@ -1,0 +1,97 @@
+"""The feature maps page: what each of its views says is the library's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnnviz
+from apps.conftest import htmls, pictures, widget
+from cnnviz.ablation import ablate
+from cnnviz.exciting import read_exciting
+from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number
+
+VIEWS = ("channel", "sums", "two", "off", "network")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return cnnviz.load_mnist()[1]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("layer", ["conv2d", "batch_normalization_1", "max_pooling2d", "conv2d_7"])
+def test_every_view_of_every_kind_of_layer(visit, view, layer):
+    at = visit("feature_maps", view=view, layer=layer, digit=3)
+    assert not at.exception
+    assert not at.warning
+    assert pictures(at)
+
+
+def test_the_digits_that_excite_are_the_recorded_ones_and_can_be_chosen(visit, digits):
+    at = visit("feature_maps", layer="conv2d_3", channel=7)
+    found = read_exciting("mnist_14k").of("conv2d_3", 7)
+    shown = next(one for one in pictures(at) if "the most exciting first" in one["alt"])
+    names = [tile["name"] for tile in shown["tiles"]]
+    assert names == [f"Show test digit {one.image}, a {digits[1][one.image]}" for one in found]
+    box = cnnviz.receptive_field(cnnviz.load_model("mnist_14k"))["conv2d_3"].box(found[0].row, found[0].col)
+    (top, bottom), (left, right) = box
+    assert (
+        f"{number(found[0].value)}, seen are rows {top} to {bottom} and columns {left} to {right}"
+        in shown["alt"]
+    )
+
+
+def test_a_channel_that_is_always_silent_is_said_to_be(visit):
+    found = read_exciting("mnist_maxpool")
+    silent = [
+        (name, int(c)) for name in found.values for c in np.flatnonzero(~found.values[name].any(axis=1))
+    ]
+    for name, channel in silent[:1]:
+        at = visit("feature_maps", model="mnist_maxpool", layer=name, channel=channel)
+        assert "is zero for every one of the 10,000" in at.info[0].value
+
+
+def test_partial_sums_add_up_to_what_the_network_computed(visit, digits):
+    at = visit("feature_maps", view="sums", layer="conv2d_3", channel=7, row=4, column=5, digit=8)
+    run = cnnviz.load_model("mnist_14k").run(digits[0][8])
+    value = float(run.pre_activation("conv2d_3")[0, 4, 5, 7])
+    page = htmls(at)
+    assert f"<dd>{number(value, 6)}</dd><dt>the network’s pre-activation" in page
+    alt = next(one["alt"] for one in pictures(at) if "partial sums" in one["alt"])
+    parts = alt.split("they are ")[1].split(", with the bias")[0].split(", ")
+    total = sum(float(part.split(": ")[1].replace("−", "-")) for part in parts)
+    bias = float(run.network["conv2d_3"].weights["bias"][7])
+    # Each of the ten parts is written with three digits.
+    assert total + bias == pytest.approx(value, abs=10 * 0.005 * 10)
+
+
+def test_a_layer_without_sums_leads_to_one_that_has_them(visit):
+    at = visit("feature_maps", view="sums", layer="max_pooling2d")
+    assert "max_pooling2d is a MaxPooling2D" in at.info[0].value
+    next(button for button in at.button if button.label == "Show conv2d_2").click().run()
+    assert widget(at.selectbox, "layer").value == "conv2d_2"
+    assert any("partial sums" in one["alt"] for one in pictures(at))
+
+
+def test_two_digits_are_drawn_on_one_scale(visit, digits):
+    at = visit("feature_maps", view="two", layer="conv2d_1", digit=18, other=7)
+    net = cnnviz.load_model("mnist_14k")
+    one, two = (net.run(digits[0][k])["conv2d_1"] for k in (18, 7))
+    alt = next(one["alt"] for one in pictures(at) if "above" in one["alt"])
+    assert "test digit 18, a 3 above test digit 7, a 9" in alt
+    assert f"0 to {number(max(one.max(), two.max()))}" in alt
+
+
+def test_switching_off_says_what_is_left(visit, digits):
+    at = visit("feature_maps", view="off", layer="conv2d_3", digit=18)
+    found = ablate(cnnviz.load_model("mnist_14k").run(digits[0][18]), "conv2d_3")
+    alt = next(one["alt"] for one in pictures(at) if "ithout channel 0" in one["alt"])
+    for channel, share in enumerate(found.remaining):
+        assert f"ithout channel {channel}: {percent(float(share))}" in alt
+    assert widget(at.number_input, "off").value == found.remaining.argmin()
+    widget(at.number_input, "off").set_value(2).run()
+    after = pictures(at)[-2]["alt"]
+    assert after.startswith(f"Predicted {found.predictions[2]}")
+    assert percent(float(found.without[2, 3])) in after

@@ -1,0 +1,86 @@
+"""The 1x1 page: what it sends to the browser is the engine's, and accuracies are the network's."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import numpy as np
+import pytest
+
+import cnnviz
+from apps.conftest import cells, given, htmls, pictures, widget
+from cnnviz.evaluation import evaluate
+
+LAYER = "conv2d_2"
+
+
+@pytest.fixture(scope="module")
+def net():
+    return cnnviz.load_model("mnist_14k")
+
+
+def sent(at) -> dict:
+    (data,) = given(at, "cnnviz.mixing")
+    return data
+
+
+def array(text: str, *shape: int) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4").reshape(shape)
+
+
+def test_the_browser_gets_the_engines_numbers(visit, net):
+    data = sent(visit("one_by_one", digit=18))
+    run = net.run(cnnviz.load_mnist()[1][0][18])
+    layer = net[LAYER]
+    np.testing.assert_array_equal(array(data["x"], 24, 24, 16), run.inputs(LAYER)[0][0])
+    np.testing.assert_array_equal(array(data["matrix"], 16, 10), layer.weights["kernel"][0, 0])
+    np.testing.assert_array_equal(array(data["bias"], 10), layer.weights["bias"])
+    np.testing.assert_array_equal(array(data["before"], 24, 24, 10), run.pre_activation(LAYER)[0])
+    np.testing.assert_array_equal(array(data["after"], 24, 24, 10), run[LAYER][0])
+
+
+def test_a_link_keeps_the_pixel_and_the_output(visit, net):
+    at = visit("one_by_one", digit=18, row=3, column=20, channel=7)
+    assert not at.warning
+    data = sent(at)
+    assert (data["row"], data["column"], data["channel"]) == (3, 20, 7)
+    values = net.run(cnnviz.load_mnist()[1][0][18]).pre_activation(LAYER)[0, 3, 20]
+    line = cells(at).split("1×1 convolution|")[1].split("|")[:10]
+    assert [float(cell.replace("−", "-")) for cell in line] == pytest.approx(values.tolist(), rel=1e-4)
+    at = visit("one_by_one", row=24, column="x", channel=-1)
+    assert len(at.warning) == 3
+
+
+def test_accuracy_is_that_of_the_changed_network_on_as_many_digits_as_it_says(visit, net):
+    at = visit("one_by_one", kept=7)
+    images, labels = cnnviz.load_mnist()[1]
+    x = net.run(images[:1000]).inputs(LAYER)[0]
+    matrix, bias = net[LAYER].weights["kernel"][0, 0], net[LAYER].weights["bias"]
+    dropped = np.argsort(np.square(x @ matrix + bias).sum(axis=(0, 1, 2)))[:3]
+    matrix, bias = matrix.copy(), bias.copy()
+    matrix[:, dropped], bias[dropped] = 0, 0
+    changed = net.with_weights({f"{LAYER}/kernel": matrix[None, None], f"{LAYER}/bias": bias})
+    expected = evaluate(changed, images[:1000], labels[:1000])
+    assert f"<dd>{expected.accuracy:.1%}</dd><dt>accuracy on 1,000 test digits" in htmls(at)
+    next(button for button in at.button if "10,000" in button.label).click().run()
+    whole = evaluate(changed, images, labels)
+    assert f"On all 10,000 test digits: **{whole.accuracy:.2%}**" in "".join(m.value for m in at.markdown)
+    widget(at.slider, "kept").set_value(6).run()
+    assert "On all 10,000" not in "".join(m.value for m in at.markdown)
+
+
+def test_costs_are_of_the_layer_on_its_maps(visit):
+    page = htmls(visit("one_by_one", kept=4, by="singular"))
+    parameters, products = 16 * 4 + 4 * 10 + 10, (16 * 4 + 4 * 10) * 24 * 24
+    assert f"<dd>{parameters:,}</dd><dt>parameters of 170" in page
+    assert f"<dd>{products:,}</dd><dt>multiply-adds of 92,160" in page
+
+
+def test_a_network_without_one_says_so_and_still_calculates(visit):
+    at = visit("one_by_one", model="mnist_maxpool")
+    assert "has no 1×1 convolution" in at.info[0].value
+    assert "times fewer|8.43|8.47" in cells(at)
+    assert not pictures(at)
+    next(button for button in at.button if "mnist_14k" in button.label).click().run()
+    assert re.search(r"largest difference to ops\.dense", htmls(at))
