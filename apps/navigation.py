@@ -19,6 +19,7 @@ PAGES = {
         "kernels": "Kernels",
         "three_by_three": "3×3",
         "one_by_one": "1×1",
+        "pooling": "Pooling",
         "activation_functions": "Activation functions",
         "batch_norm_and_dropout": "Batch norm and dropout",
     },

@@ -105,6 +105,37 @@ def pooling_layers(network: Network) -> list[Layer]:
     return [layer for layer in network.layers if layer.kind in KINDS]
 
 
+def map_layers(network: Network, smallest: int = 4) -> list[str]:
+    """The layers that give maps of at least so many rows and columns, dropout aside, which changes none.
+
+    >>> import cnnviz
+    >>> map_layers(cnnviz.load_model("mnist_14k"))[:2]
+    ['input', 'conv2d']
+    """
+    return [
+        layer.name
+        for layer in network.layers
+        if layer.kind != "Dropout"
+        and len(layer.output_shape) == 3
+        and min(n or 0 for n in layer.output_shape[:2]) >= smallest
+    ]
+
+
+def pooled_layer(network: Network) -> str:
+    """The layer whose maps a network pools first, dropout aside; its first with maps if it pools none.
+
+    >>> import cnnviz
+    >>> pooled_layer(cnnviz.load_model("mnist_14k"))
+    'batch_normalization_2'
+    """
+    names, found = map_layers(network), ""
+    for layer in network.layers:
+        if layer.kind in KINDS and found:
+            return found
+        found = layer.name if layer.name in names else found
+    return names[0]
+
+
 @dataclass(frozen=True, eq=False)
 class PooledMove:
     """A layer's maps of an image and of the moved image, as they are and pooled: see `pooled_move`.
