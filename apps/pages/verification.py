@@ -49,9 +49,13 @@ def run_again() -> VerificationJob | None:
         images = images_of(count)
         job = VERIFICATIONS.find(here.network, images)
         busy = job is not None and not job.over
-        if st.button("Compare now", disabled=busy, type="primary"):
-            job = VERIFICATIONS.start(here.network, images)
-            busy = not job.over
+        st.button(
+            "Compare now",
+            disabled=busy,
+            type="primary",
+            on_click=VERIFICATIONS.start,
+            args=(here.network, images),
+        )
     if job is not None:
         st.fragment(follow, run_every=0.5 if busy else None)(job)
     return job
@@ -103,8 +107,8 @@ def every_layer(layers: list[LayerCheck], images: int) -> None:
         "Every layer",
         f"Each mark is the largest number over all units of a layer, on {images:,} "
         f"image{'s' if images > 1 else ''}; note the logarithmic scale. Rounding is passed on, and is as "
-        "large as the numbers it is in: where batch norm makes them smaller, it makes the differences smaller "
-        "too. The errors of both engines go together.",
+        "large as the numbers it is in: where batch norm makes them smaller, the differences shrink with "
+        "them. The errors of both engines go together.",
     )
     chrome.show(
         "magnitudes",

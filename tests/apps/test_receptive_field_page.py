@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs
+
 import pytest
 
 import cnnviz
@@ -89,3 +91,19 @@ def test_impossible_layers_are_refused_and_explained(visit):
     assert "does not fit an input of 28 pixels" in at.warning[0].value
     at = visit("receptive_field", stack="dense3")
     assert "The address asks for stack “dense3”" in at.warning[0].value
+
+
+def test_the_unit_is_open_in_the_live_view_behind_a_link(visit):
+    at = visit("receptive_field", layer="conv2d_4", row=1, column=6, digit=3)
+    run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][3])
+    channel = int(run["conv2d_4"][0, 1, 6].argmax())
+    links = [link.proto for link in at.main.get("page_link")]
+    assert [(link.page, parse_qs(link.query_string)) for link in links] == [
+        ("", {"digit": ["3"], "view": [f"trail=conv2d_4~1~6~{channel}"]})
+    ]
+
+
+def test_its_questions_are_about_the_chosen_layer(visit):
+    prompts = [radio.label for radio in visit("receptive_field", layer="conv2d_7").radio]
+    assert "A unit of conv2d_7 sees 28 pixels across" in prompts[0]
+    assert "Two units of conv2d_6 are neighbours" in prompts[1]

@@ -1,0 +1,100 @@
+"""The epochs page: its arithmetic, its cursor and its flips are the library's; scrubbing is in the address."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import cnnviz
+from apps.conftest import cells, htmls, pictures, widget
+from cnnviz.epoch_predictions import read_predictions
+from cnnviz.training_history import read_history, read_selection
+
+
+def picture(at, figure: str):
+    return [p for p in pictures(at) if p["name"] == f"cnnviz-{figure.replace('_', '-')}"]
+
+
+def fact(at, name: str) -> str:
+    found = re.search(rf"<dd>([^<]*)</dd><dt>{re.escape(name)}</dt>", htmls(at))
+    assert found, name
+    return found[1]
+
+
+def test_another_batch_size_is_worked_out(visit):
+    at = visit("epochs", batch=1000)
+    latex = " ".join(element.value for element in at.latex)
+    assert r"\lceil 60.00 \rceil = 60" in latex
+    assert r"40 \cdot 60 = 2{,}400" in latex
+    assert fact(at, "steps an epoch") == "60"
+    assert fact(at, "images in the last batch") == "1,000"
+    assert "60 batches of 1,000." in picture(at, "epoch_batches")[0]["alt"]
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_numbers_at_the_cursor_are_the_runs(visit, model):
+    at = visit("epochs", model=model, epoch=7)
+    history, found, selection = read_history(model), read_predictions(model), read_selection(model)
+    assert fact(at, "steps so far") == "3,283"
+    assert fact(at, "accuracy on test images") == f"{100 * found.accuracies['test'][7]:.2f} %"
+    assert fact(at, "gap between the two") == f"{100 * found.gap(7):+.2f} %".replace("-", "−")
+    assert fact(at, "training less validation") == f"{100 * selection.gap(7):+.2f} %".replace("-", "−")
+    curves, chosen = picture(at, "training_curves")
+    assert "cursor at epoch 7" in curves["alt"]
+    assert f"{100 * history.rows[6]['accuracy']:.2f} % at the cursor" in curves["alt"]
+    assert f"{100 * selection.rows[6]['val_accuracy']:.2f} % at the cursor" in chosen["alt"]
+
+
+def test_flips_are_listed_with_label_before_and_after(visit):
+    at = visit("epochs", epoch=37)
+    flips = read_predictions("mnist_14k").flips(37)
+    assert fact(at, "became right") == str(sum(flip.gained for flip in flips))
+    for flip in flips:
+        became = "right" if flip.gained else "wrong"
+        assert f"{flip.index}|{flip.label}|{flip.before}|{flip.after}|{became}" in cells(at)
+        assert (
+            f"digit {flip.index:,}, a {flip.label}: first {flip.before}, then {flip.after}"
+            in (picture(at, "flipped_digits")[0]["alt"])
+        )
+
+
+def test_a_flipped_digit_becomes_the_one_of_all_pages(visit):
+    at = visit("epochs", epoch=37)
+    chosen = read_predictions("mnist_14k").flips(37)[-1].index
+    at.button_group(key="flips.chosen").set_value(chosen).run()
+    assert not at.exception
+    assert at.query_params["digit"] == str(chosen)
+    assert widget(at.number_input, "digit").value == chosen
+    assert at.query_params["epoch"] == "37"
+
+
+def test_steps_through_the_epochs_are_in_the_address(visit):
+    at = visit("epochs", epoch=1)
+    next(button for button in at.button if button.label == "Later").click().run()
+    assert at.query_params["epoch"] == "2"
+    assert widget(at.slider, "epoch").value == 2
+    widget(at.slider, "epoch").set_value(39).run()
+    assert at.query_params["epoch"] == "39"
+    next(button for button in at.button if button.label == "Later").click().run()
+    assert "epoch" not in at.query_params
+    assert next(button for button in at.button if button.label == "Later").disabled
+
+
+def test_before_training_nothing_has_flipped(visit):
+    at = visit("epochs", epoch=0)
+    assert fact(at, "steps so far") == "0"
+    assert "Nothing came before the initial weights" in at.info[0].value
+    assert not picture(at, "flipped_digits")
+
+
+def test_the_network_is_shown_as_it_was(visit):
+    at = visit("epochs", epoch=1, digit=18, layer="conv2d_1", input=3)
+    history = read_history("mnist_14k")
+    net = cnnviz.load_model("mnist_14k").with_weights(history.weights_after(1))
+    probabilities = net.predict(cnnviz.load_mnist()[1][0][18:19])[0]
+    alt = picture(at, "probabilities")[0]["alt"]
+    assert alt.startswith(f"Predicted {probabilities.argmax()}")
+    assert f"8: {100 * probabilities[8]:.2f} %" in alt
+    assert "conv2d_1 on test digit 18 after epoch 1" in picture(at, "feature_maps")[0]["caption"]
+    assert "input channel 3" in picture(at, "kernels_over_epochs")[0]["caption"]
