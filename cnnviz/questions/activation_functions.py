@@ -44,31 +44,37 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     def of(count: int) -> str:
         return f"{count:,} of {values.size:,}"
 
+    mistakes = [
+        (
+            passed,
+            "These were above 0 before the first one. To pass a curve is not yet to be changed by it.",
+            "an activation function changes whatever passes it",
+        ),
+        (
+            0,
+            f"For ReLU that would be so. But {function} of {function} is another curve.",
+            "every activation function is done after the first time",
+        ),
+        (
+            zeros,
+            "These are 0 already; whether they change depends on f(0), not on their being 0.",
+            "an activation function works on zeros",
+        ),
+        (
+            values.size,
+            f"Every number goes through the curve; {values.size - changed:,} come out as they went in.",
+            "every function changes every number",
+        ),
+    ]
     return question(
         f"Behind the {function} of {name} stands another {function}, with no layer between. How many of "
         "the outputs does the second one change, on this digit?",
         Choice(of(changed), why),
+        # What is nearly right, since a few numbers are too small to change, is not asked for.
         [
-            Choice(
-                of(passed),
-                "These were above 0 before the first one. To pass a curve is not yet to be changed by it.",
-                "an activation function changes whatever passes it",
-            ),
-            Choice(
-                of(0),
-                f"For ReLU that would be so. But {function} of {function} is another curve.",
-                "every activation function is done after the first time",
-            ),
-            Choice(
-                of(zeros),
-                "These are 0 already; whether they change depends on f(0), not on their being 0.",
-                "an activation function works on zeros",
-            ),
-            Choice(
-                of(values.size),
-                f"Every number goes through the curve; {values.size - changed:,} come out as they went in.",
-                "every function changes every number",
-            ),
+            Choice(of(count), reason, misconception)
+            for count, reason, misconception in mistakes
+            if abs(count - changed) > values.size // 20
         ],
     )
 

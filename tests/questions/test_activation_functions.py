@@ -27,6 +27,9 @@ def test_a_second_function_changes_what_it_changes(function, digit):
         same = sum(a == b for a, b in zip(once.ravel().tolist(), op(once).ravel().tolist(), strict=True))
         assert asked.answer.text == f"{values.size - same:,} of {values.size:,}"
         assert sum(choice.right for choice in asked.choices) == 1
+        counts = [int(choice.text.split()[0].replace(",", "")) for choice in asked.choices]
+        wrong = [n for n, choice in zip(counts, asked.choices, strict=True) if not choice.right]
+        assert all(abs(n - (values.size - same)) > values.size / 21 for n in wrong)
         assert all(choice.why and choice.misconception for choice in asked.choices if not choice.right)
 
 
