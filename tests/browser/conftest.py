@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 
 from cnnviz.liveview.export import export
+from cnnviz.resources import app
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -59,6 +67,34 @@ def open_page(chromium) -> Iterator[Callable]:
     for context in contexts:
         context.close()
     assert not troubles
+
+
+@pytest.fixture(scope="session")
+def explorer(tmp_path_factory) -> Iterator[str]:
+    """The explorer on a server of its own: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = (tmp_path_factory.mktemp("explorer") / "log.txt").open("w")
+    source = str(app().parent.parent)
+    command = [sys.executable, "-m", "streamlit", "run", str(app()), "--server.port", str(port)]
+    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
+    server = subprocess.Popen(
+        [*command, *options], stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": source}
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urlopen(f"{url}/_stcore/health", timeout=1).close()
+                break
+            except (URLError, OSError):
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(10)
+        log.close()
 
 
 @pytest.fixture

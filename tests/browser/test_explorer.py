@@ -2,49 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.resources import app
-
-
-@pytest.fixture(scope="module")
-def explorer(tmp_path_factory) -> Iterator[str]:
-    """A server of its own for these tests."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("explorer") / "log.txt").open("w")
-    source = str(app().parent.parent)
-    command = [sys.executable, "-m", "streamlit", "run", str(app()), "--server.port", str(port)]
-    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    server = subprocess.Popen(
-        [*command, *options], stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": source}
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except (URLError, OSError):
-                time.sleep(0.2)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
-        log.close()
 
 
 @pytest.fixture
