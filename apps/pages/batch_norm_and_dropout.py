@@ -202,7 +202,8 @@ def now(seed: int) -> None:
         "Why nothing is dropped now",
         "In training the noise keeps the network from relying on any single number. Now it would only make "
         "the answer depend on chance: each row below is another answer to the same digit. Without it the "
-        "layer is the identity, and the network gives what it gave on average, nearly, and always the same.",
+        "layer is the identity: each of its numbers is what it was on average, and the answer is always "
+        "the same.",
     )
     runs = cached.runs_with_dropout(here.model, here.digit, seed)
     best = here.predicted
@@ -235,7 +236,8 @@ if norms:
     chrome.section(
         "Before and after",
         "The convolution's numbers come in with any mean and spread. Out of the layer they come with a mean "
-        "near beta and a deviation near gamma, channel by channel.",
+        "near beta and a deviation near gamma, channel by channel. Only a channel that hardly varies stays "
+        "flat: epsilon, which is added to the variance, is then the larger part of it.",
     )
     with chrome.controls("norm"):
         norm = state.option("layer", norms, norms[0], st.selectbox, "Layer")
