@@ -53,12 +53,16 @@ def run_again() -> VerificationJob | None:
             "Compare now",
             disabled=busy,
             type="primary",
-            on_click=VERIFICATIONS.start,
-            args=(here.network, images),
+            on_click=start,
+            args=(count,),
         )
     if job is not None:
         st.fragment(follow, run_every=0.5 if busy else None)(job)
     return job
+
+
+def start(count: int) -> None:
+    VERIFICATIONS.start(here.network, images_of(count))
 
 
 def follow(job: VerificationJob) -> None:

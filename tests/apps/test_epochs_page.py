@@ -1,4 +1,4 @@
-"""The epochs page: its arithmetic, its cursor and its flips are the library's; scrubbing is in the address."""
+"""The epochs page: its arithmetic, cursor and flips are the library's; scrubbing is in the address."""
 
 from __future__ import annotations
 
