@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import cnnviz
 from harness.networks import merges, normal
@@ -296,6 +297,38 @@ def test_playing_fills_the_map_and_waits_under_the_pointer(live):
     assert "the largest of 4 cells" in page.locator(".cv-sliding").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator(".cv-play").count()
+
+
+def test_what_is_played_is_saved_as_a_gif(live, run, tmp_path):
+    page = live()
+    page.locator(".cv-openplay").click()
+    page.locator("[data-pick=stage]").select_option(label="conv2d_6")
+    page.locator("[data-pick=speed]").select_option("16")
+    with page.expect_download() as download:
+        page.locator("[data-do=gif]").click()
+    assert download.value.suggested_filename == "cnnviz-conv2d_6-channel-0.gif"
+    download.value.save_as(tmp_path / "played.gif")
+    with Image.open(tmp_path / "played.gif") as gif:
+        rows, cols, _ = run.network["conv2d_6"].output_shape
+        assert gif.n_frames == rows * cols
+        pictures = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(gif)]
+        assert gif.info["duration"] == 2000
+        gif.seek(3)
+        assert gif.info["duration"] == 60
+    # The last step's picture is that on the page, within the five bits of a colour.
+    box = page.evaluate("""() => {
+      const player = document.querySelector("[id^=cnnviz-]").view.extensions[0];
+      player.go(player.steps - 1);
+      const canvas = player.find(".cv-slide-out");
+      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+      return [canvas.width, canvas.height, [...pixels]];
+    }""")
+    width, height, pixels = box
+    shown = np.reshape(pixels, (height, width, 4))[..., :3]
+    windows = np.lib.stride_tricks.sliding_window_view(pictures[-1][16 : 16 + height], width, axis=1)
+    assert min(np.abs(windows[:, x].transpose(0, 2, 1) - shown).max() for x in range(windows.shape[1])) <= 8
+    assert not np.array_equal(pictures[0], pictures[-1])
+    assert page.locator("[data-do=gif]").inner_text() == "Save as GIF"
 
 
 def test_reduced_motion_stands_still(live):

@@ -22,7 +22,7 @@ class Intervening {
         : "";
     // A view that starts anew knows nothing of changes that Python still makes.
     if (view.scene.header.host.edits) view.host.ask("edits", null);
-    view.receipt.editWeight = (weight, at) => this.open(weightEdit(weight), at);
+    view.receipt.editWeight = (weight, at) => this.open(weightEdit(view.scene, weight), at);
   }
 
   /** Which network and image the host says that this is about: what is asked names them. */
@@ -147,7 +147,7 @@ class Intervening {
     );
     const weighted = panel.steps[0];
     if (weighted.type !== "weighted") return;
-    if (weighted.bias) add("Change the bias", (at) => this.open(weightEdit(weighted.bias), at));
+    if (weighted.bias) add("Change the bias", (at) => this.open(weightEdit(view.scene, weighted.bias), at));
     const hint = panel.element.querySelector(".cv-readout");
     hint.textContent += " Click a kernel cell to change it.";
     panel.element.querySelectorAll('[data-role="w"]').forEach((element) => element.classList.add("cv-editable"));
@@ -192,8 +192,13 @@ class Intervening {
   }
 }
 
-function weightEdit({ name, index, value }) {
-  return { label: `${name} [${index}]`, value, edit: { kind: "weight", name, index } };
+function weightEdit(scene, { name, index, value }) {
+  const { shape } = scene.arrays.get(name);
+  const place = shape.map((size, axis) => {
+    const step = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    return Math.floor(index / step) % size;
+  });
+  return { label: `${name} [${place.join(", ")}]`, value, edit: { kind: "weight", name, index } };
 }
 
 function pixelEdit(view, cell) {

@@ -3,6 +3,7 @@
 import { axisOf, readShape } from "./forward.js";
 import { beside, escapeHtml, number, signed, stageName } from "./format.js";
 import { receiptOf, tapsOf } from "./receipt.js";
+import { record } from "./recording.js";
 
 const WINDOWED = ["conv", "transposed", "pool"];
 const SIDE = 250;
@@ -16,6 +17,7 @@ const PANEL = `
     <button type="button" class="cv-button" data-do="run"></button>
     <label class="cv-field"><span>Speed</span><select data-pick="speed"><option value="4">4 a second</option>
       <option value="16">16 a second</option><option value="60">60 a second</option></select></label>
+    <button type="button" class="cv-button" data-do="gif">Save as GIF</button>
     <button type="button" class="cv-button" data-do="close">Close</button>
   </div>
   <label class="cv-scrub"><span class="cv-stepname"></span><input type="range" min="0" value="0" aria-label="Step"></label>
@@ -101,6 +103,7 @@ class Player {
   close() {
     if (!this.open) return;
     this.open = false;
+    this.recording = false;
     cancelAnimationFrame(this.frame);
     this.button.setAttribute("aria-pressed", "false");
     this.panel.replaceChildren();
@@ -144,7 +147,8 @@ class Player {
     this.steps = rows * cols;
     const options = (count) => Array.from({ length: count }, (_, i) => new Option(i, i));
     const per = this.stage.op.groups ? channels / this.stage.op.groups : channels;
-    this.from = this.stage.op.type === "pool" ? channel : Math.floor(channel / (filters / (channels / per))) * per;
+    const first = this.stage.op.type === "pool" ? channel : Math.floor(channel / (filters / (channels / per))) * per;
+    this.from = this.stage.op.type === "pool" ? channel : this.telling(first, per, channels);
     this.find("[data-pick=stage]").value = s;
     this.find("[data-pick=from]").replaceChildren(...options(channels));
     this.find("[data-pick=from]").disabled = this.stage.op.type === "pool" || per === 1;
@@ -154,6 +158,20 @@ class Player {
     const scrub = this.find(".cv-scrub input");
     scrub.max = this.steps - 1;
     this.drawAll();
+  }
+
+  /** The input channel to begin with: that whose numbers and weights are largest, since many are blank. */
+  telling(first, per, channels) {
+    const { view, stage } = this;
+    const x = view.values[stage.reads[0]];
+    const sums = new Float64Array(per);
+    for (let n = first; n < x.length; n += channels) {
+      for (let k = 0; k < per; k++) sums[k] += Math.abs(x[n + k]);
+    }
+    const middle = { stage: stage.index, row: stage.shape[0] >> 1, col: stage.shape[1] >> 1, channel: this.channel };
+    const { groups } = receiptOf(view.scene, view.values, middle);
+    const sizes = groups.map(({ terms }, k) => sums[k] * terms.reduce((sum, { weight }) => sum + Math.abs(weight.value), 0));
+    return first + sizes.indexOf(Math.max(...sizes));
   }
 
   listen() {
@@ -172,6 +190,7 @@ class Player {
     panel.onclick = (event) => {
       const action = event.target.closest("[data-do]")?.dataset.do;
       if (action === "close") this.close();
+      if (action === "gif") this.save(event.target);
       if (action === "run") {
         this.running = !this.running;
         if (this.running && this.step === this.steps - 1) this.go(0);
@@ -193,6 +212,38 @@ class Player {
     };
   }
 
+  get speed() {
+    return Number(this.find("[data-pick=speed]").value);
+  }
+
+  /** Every step into a GIF, which the browser keeps; another click while it is made calls it off. */
+  async save(button) {
+    if (this.recording) {
+      this.recording = false;
+      return;
+    }
+    const { step, running, stage, channel } = this;
+    const name = button.textContent;
+    this.running = false;
+    this.recording = true;
+    const content = await record(this, (share) => {
+      button.textContent = `${Math.round(100 * share)} %, stop`;
+      return this.recording && this.stage === stage && this.channel === channel;
+    });
+    this.recording = false;
+    if (!this.open) return;
+    button.textContent = name;
+    this.running = running;
+    this.go(step);
+    if (!content) return;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([content], { type: "image/gif" }));
+    link.download = `cnnviz-${stage.name.replace(/[^\w-]+/g, "-")}-channel-${channel}.gif`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    this.view.say("GIF saved.");
+  }
+
   writeButton() {
     this.find("[data-do=run]").textContent = this.running ? "Pause" : "Run";
   }
@@ -200,8 +251,8 @@ class Player {
   tick(now) {
     if (!this.open || !this.panel.isConnected) return;
     this.frame = requestAnimationFrame(this.tick);
-    const wait = 1000 / Number(this.find("[data-pick=speed]").value);
-    if (!this.running || this.hovering) {
+    const wait = 1000 / this.speed;
+    if (!this.running || this.hovering || this.recording) {
       this.last = now;
       return;
     }
@@ -293,7 +344,7 @@ class Player {
     const size = Math.min(38, Math.floor(150 / group.cols));
     sized(canvas, group.cols * size, group.rows * size);
     const context = canvas.getContext("2d");
-    context.font = `10px ${getComputedStyle(this.view.root).fontFamily}`;
+    context.font = `9.5px ${getComputedStyle(this.view.root).fontFamily}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
     group.terms.forEach((term, t) => {

@@ -37,13 +37,13 @@ export class ReceiptPanel {
     const last = this.steps[this.steps.length - 1];
     this.element.innerHTML = `
       ${this.crumbs()}
-      <div class="cv-rhead"><h3></h3><span class="cv-rvalue">${number(last.value)}</span>
+      <div class="cv-rhead"><h2></h2><span class="cv-rvalue">${number(last.value)}</span>
         <span class="cv-ractions"></span></div>
       <div class="cv-rbody"><div class="cv-local"></div>
         <div class="cv-steps"><p class="cv-readout">${this.hint()}</p>
         ${this.steps.map((step, i) => this.step(step, i)).join("")}
         <div class="cv-proof">${this.proof(last)}</div></div></div>`;
-    this.element.querySelector("h3").textContent = this.heading(view.pinned);
+    this.element.querySelector("h2").textContent = this.heading(view.pinned);
     this.enlarge();
     this.listTerms();
     for (const extension of view.extensions) extension.receiptShown?.(this);
@@ -362,7 +362,7 @@ const STEPS = {
       ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracket(step.bias.value)}</b> <i>=</i> <b>${number(step.total)}</b>`
       : "";
     const sums = count > 1 ? `the ${count} sums together` : "sum";
-    return `<h4>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h4>
+    return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
       ${this.cards(step, i)}
       <p class="cv-line">${sums} <b>${signed(step.sum)}</b>${bias}</p>`;
   },
@@ -381,7 +381,7 @@ const STEPS = {
       words = `<p class="cv-small">scale = γ / √(variance + ε) = ${number(gamma)} / √(${number(variance)} + ${number(epsilon, 1)})
         = ${number(step.a)}; shift = β − mean × scale = ${number(beta)} − ${bracket(mean)} × ${bracket(step.a)} = ${number(step.b)}</p>`;
     }
-    return `<h4>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h4>
+    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h3>
       <p class="cv-line">${sum} <i>=</i> <b>${number(step.value)}</b></p>${words}`;
   },
 
@@ -397,14 +397,14 @@ const STEPS = {
   max(step, i) {
     const winner = step.groups[0].terms[step.winner];
     const where = winner?.from ? ` at row ${winner.from.row}, column ${winner.from.col}` : "";
-    return `<h4>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h4>
+    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${this.grid(step, i, step.groups[0], 0, "x")}
       <i>→</i><b class="cv-sum">${number(step.value)}</b></div></div>
       <p class="cv-line">the largest is <b>${number(step.value)}</b>${where}</p>`;
   },
 
   mean(step, i) {
-    return `<h4>${escapeHtml(stageName(step.stage))}: the mean of ${plural(step.count, "cell")}, in one channel</h4>
+    return `<h3>${escapeHtml(stageName(step.stage))}: the mean of ${plural(step.count, "cell")}, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${this.grid(step, i, step.groups[0], 0, "x")}</div></div>
       <p class="cv-line">sum <b>${number(step.groups[0].sum)}</b> <i>/</i> <b>${step.count}</b> <i>=</i>
       <b>${number(step.value)}</b></p>`;
@@ -428,7 +428,7 @@ const STEPS = {
     const line = step.log
       ? `${number(own.x)} <i>−</i> ${bracket(step.most)} <i>−</i> log <b>${number(step.sum)}</b>`
       : `<b>${number(own.power)}</b> <i>/</i> <b>${number(step.sum)}</b>`;
-    return `<h4>Softmax: each exponential over the sum of them all</h4>
+    return `<h3>Softmax: each exponential over the sum of them all</h3>
       <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x</th>
       <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
       <tfoot><tr><th scope="row">sum</th><td></td><td>${number(step.sum)}</td><td></td><td></td></tr></tfoot></table>
@@ -449,7 +449,7 @@ const STEPS = {
       maximum: `the largest of ${joined}`,
       minimum: `the smallest of ${joined}`,
     }[step.mode] ?? joined;
-    return `<h4>${escapeHtml(stageName(step.stage))}: cell by cell</h4>
+    return `<h3>${escapeHtml(stageName(step.stage))}: cell by cell</h3>
       <p class="cv-line">${whole} <i>=</i> <b>${number(step.value)}</b></p>`;
   },
 
@@ -458,7 +458,7 @@ const STEPS = {
     const line = term.from
       ? `copied from ${escapeHtml(this.heading(term.from))}: ${link(this, i, number(term.x))}`
       : "padding: <b>0</b>, read from nowhere";
-    return `<h4>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h4><p class="cv-line">${line}</p>`;
+    return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
   },
 };
 

@@ -392,8 +392,9 @@ export class View {
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
-      // Empty space: nothing that answers by itself is under the pointer.
-      if (event.target.closest("button, select, input, label, a, canvas, summary, [data-term], .cv-pad")) return;
+      // Empty space: nothing that answers by itself or is read is under the pointer.
+      const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-step, .cv-form, .cv-readout";
+      if (event.target.closest(taken)) return;
       if (!String(window.getSelection?.() ?? "")) this.back();
     });
     this.resizing = new ResizeObserver(() => this.overview.resized());

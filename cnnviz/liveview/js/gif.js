@@ -1,0 +1,162 @@
+// A GIF from pictures of one size: at most 255 colours, and of each picture only what changed.
+// Source: GIF89a specification (CompuServe, 1990), with the looping extension that all viewers know.
+
+const CLEAR = 256;
+const END = 257;
+const LARGEST = 4096;
+const HASH = 16384;
+
+/** Colours for some pictures (ImageData): the most frequent, by five bits a channel, each bin's mean. */
+export function paletteOf(images) {
+  const sums = new Map();
+  for (const { data } of images) {
+    for (let n = 0; n < data.length; n += 4) {
+      const key = keyOf(data[n], data[n + 1], data[n + 2]);
+      const sum = sums.get(key) ?? sums.set(key, [0, 0, 0, 0]).get(key);
+      sum[0] += 1;
+      for (let k = 0; k < 3; k++) sum[k + 1] += data[n + k];
+    }
+  }
+  const frequent = [...sums.values()].sort((a, b) => b[0] - a[0]).slice(0, 255);
+  return frequent.map(([count, ...rgb]) => rgb.map((sum) => Math.round(sum / count)));
+}
+
+function keyOf(r, g, b) {
+  return ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
+}
+
+export class Gif {
+  constructor(width, height, palette) {
+    this.width = width;
+    this.height = height;
+    this.palette = palette;
+    this.clear = palette.length;
+    this.nearest = new Int16Array(1 << 15).fill(-1);
+    this.parts = [this.start()];
+    this.before = null;
+  }
+
+  /** Add a picture that stands for so many hundredths of a second. */
+  add({ data }, hundredths) {
+    const now = this.indices(data);
+    const box = this.changed(now);
+    const pixels = new Uint8Array(box.width * box.height);
+    for (let y = 0, n = 0; y < box.height; y++) {
+      let source = (box.top + y) * this.width + box.left;
+      for (let x = 0; x < box.width; x++, n++, source++) {
+        pixels[n] = this.before && this.before[source] === now[source] ? this.clear : now[source];
+      }
+    }
+    this.before = now;
+    this.parts.push(frameHead(box, hundredths, this.clear), compressed(pixels));
+  }
+
+  /** The file. */
+  bytes() {
+    const parts = [...this.parts, Uint8Array.of(0x3b)];
+    const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let place = 0;
+    for (const part of parts) {
+      whole.set(part, place);
+      place += part.length;
+    }
+    return whole;
+  }
+
+  start() {
+    const head = [...text("GIF89a"), ...word(this.width), ...word(this.height), 0xf7, 0, 0];
+    for (let n = 0; n < 256; n++) head.push(...(this.palette[n] ?? [0, 0, 0]));
+    return Uint8Array.from([...head, 0x21, 0xff, 11, ...text("NETSCAPE2.0"), 3, 1, 0, 0, 0]);
+  }
+
+  indices(data) {
+    const found = new Uint8Array(data.length / 4);
+    for (let n = 0, at = 0; n < found.length; n++, at += 4) {
+      const key = keyOf(data[at], data[at + 1], data[at + 2]);
+      if (this.nearest[key] < 0) this.nearest[key] = this.closest(data[at], data[at + 1], data[at + 2]);
+      found[n] = this.nearest[key];
+    }
+    return found;
+  }
+
+  closest(r, g, b) {
+    const distances = this.palette.map(([x, y, z]) => (x - r) ** 2 + (y - g) ** 2 + (z - b) ** 2);
+    return distances.indexOf(Math.min(...distances));
+  }
+
+  /** The box of what is not as before: one pixel if nothing is. */
+  changed(now) {
+    const { width, height, before } = this;
+    if (!before) return { left: 0, top: 0, width, height };
+    let [left, right, top, bottom] = [width, -1, height, -1];
+    for (let y = 0, n = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, n++) {
+        if (now[n] === before[n]) continue;
+        if (x < left) left = x;
+        if (x > right) right = x;
+        if (y < top) top = y;
+        bottom = y;
+      }
+    }
+    if (right < 0) return { left: 0, top: 0, width: 1, height: 1 };
+    return { left, top, width: right - left + 1, height: bottom - top + 1 };
+  }
+}
+
+function text(words) {
+  return [...words].map((c) => c.charCodeAt(0));
+}
+
+function word(value) {
+  return [value & 255, value >> 8];
+}
+
+function frameHead({ left, top, width, height }, hundredths, clear) {
+  const control = [0x21, 0xf9, 4, 0x05, ...word(hundredths), clear, 0];
+  return Uint8Array.from([...control, 0x2c, ...word(left), ...word(top), ...word(width), ...word(height), 0, 8]);
+}
+
+/** LZW with eight-bit pixels, in blocks of at most 255 bytes. */
+function compressed(pixels) {
+  const out = [];
+  const keys = new Int32Array(HASH);
+  const codes = new Uint16Array(HASH);
+  let [held, bits, size, next] = [0, 0, 9, END + 1];
+  const write = (code) => {
+    held |= code << bits;
+    for (bits += size; bits >= 8; bits -= 8, held >>>= 8) out.push(held & 255);
+  };
+  write(CLEAR);
+  let prefix = pixels[0];
+  for (let n = 1; n < pixels.length; n++) {
+    const key = (prefix << 8) + pixels[n] + 1;
+    let place = (key * 40503) & (HASH - 1);
+    while (keys[place] && keys[place] !== key) place = (place + 1) & (HASH - 1);
+    if (keys[place]) {
+      prefix = codes[place];
+      continue;
+    }
+    write(prefix);
+    prefix = pixels[n];
+    if (next === LARGEST) {
+      write(CLEAR);
+      keys.fill(0);
+      [size, next] = [9, END + 1];
+      continue;
+    }
+    if (next === 1 << size) size += 1;
+    keys[place] = key;
+    codes[place] = next++;
+  }
+  write(prefix);
+  write(END);
+  if (bits) out.push(held & 255);
+  const blocks = new Uint8Array(out.length + Math.ceil(out.length / 255) + 1);
+  for (let from = 0, to = 0; from < out.length; from += 255) {
+    const part = out.slice(from, from + 255);
+    blocks[to] = part.length;
+    blocks.set(part, to + 1);
+    to += part.length + 1;
+  }
+  return blocks;
+}
