@@ -1,7 +1,8 @@
 """Dropout as it works in training: random masks, and the scaling that keeps the mean where it was.
 
-At inference dropout passes its input on; so do `Network.predict` and `run`. Source: Srivastava et al.,
-"Dropout", JMLR 15, 2014; the scaling in training, not afterwards, is Keras's ("inverted dropout").
+At inference dropout passes its input on; so do `Network.predict` and `run`. Noise shapes and spatial
+dropout are left out. Source: Srivastava et al., "Dropout", JMLR 15, 2014; to scale in training, not
+afterwards, is Keras's way ("inverted dropout").
 """
 
 from __future__ import annotations

@@ -61,6 +61,7 @@ def test_the_training_form_is_keras(net, size):
     read = net.run(IMAGES[:size]).inputs(name)[0]
     # Differences from a mean, over a deviation near 3: some units of roundoff of the largest number.
     tolerance = 64 * 2.0**-24 * np.abs(read).max()
+    assert net[name].config["momentum"] == theirs.momentum
     expected = np.asarray(theirs(read, training=True))[0]
     np.testing.assert_allclose(found.training, expected, rtol=0, atol=tolerance)
     np.testing.assert_allclose(found.inference, net.run(IMAGES[0])[name][0], rtol=0, atol=tolerance)

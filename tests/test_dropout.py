@@ -7,6 +7,7 @@ import pytest
 
 import cnnviz
 from cnnviz import dropout
+from cnnviz.resources import asset
 from harness.authority import keras
 
 MODELS = ("mnist_14k", "mnist_maxpool")
@@ -75,6 +76,13 @@ def test_a_run_drops_in_every_dropout_layer_and_nowhere_now(model):
         assert (run[name] == run.inputs(name)[0]).all()
         dropped += int((~mask).sum())
     assert dropout.count_dropped(net, seed=5, step=2) == dropped > 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_rates_are_those_in_the_file(model):
+    theirs = keras.models.load_model(asset(f"{model}.keras"), compile=False)
+    rates = {layer.name: layer.rate for layer in theirs.layers if isinstance(layer, keras.layers.Dropout)}
+    assert dropout.dropout_layers(cnnviz.load_model(model)) == rates
 
 
 def test_what_makes_no_sense_is_refused():
