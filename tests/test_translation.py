@@ -9,7 +9,7 @@ import pytest
 
 import cnnviz
 from cnnviz import Network
-from cnnviz.translation import compare_shift, shift
+from cnnviz.translation import compare_shift, predictions_over_shifts, shift
 from harness.networks import conv, image, layer
 
 DIGIT = cnnviz.load_mnist()[1][0][0]
@@ -201,3 +201,23 @@ def test_what_has_no_image_is_refused():
     vector = Network([image(5), layer("act", "Activation", "image", activation="relu")])
     with pytest.raises(ValueError, match=r"one image \(H, W, C\)"):
         compare_shift(vector, np.zeros(5), 1, 1)
+
+
+# Predictions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_predictions_over_shifts_are_those_of_the_moved_digits(model):
+    net = cnnviz.load_model(model)
+    found = predictions_over_shifts(net, DIGIT, 3)
+    assert found.shape == (7, 7, 10)
+    for rows, cols in [(-3, -3), (0, 0), (2, -1), (3, 3)]:
+        moved = compare_shift(net, DIGIT, rows, cols).after.output[0]
+        assert np.allclose(found[rows + 3, cols + 3], moved, atol=1e-5)
+
+
+def test_no_reach_is_the_digit_alone():
+    net = cnnviz.load_model("mnist_maxpool")
+    assert np.array_equal(predictions_over_shifts(net, DIGIT, 0)[0, 0], net.predict(DIGIT)[0])
+    with pytest.raises(ValueError, match="reach must not be negative, got -1"):
+        predictions_over_shifts(net, DIGIT, -1)

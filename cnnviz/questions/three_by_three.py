@@ -30,14 +30,13 @@ def how_far_a_stack_sees(depth: int, size: int = 5) -> Question:
         raise ValueError(f"depth must be at least 1 and size at least 2, got {depth!r}, {size!r}")
     field = receptive_field([Conv(size) for _ in range(depth)])
     seen = list(field.values())[-1].size[0]
-    layers = "layer" if depth == 1 else "layers"
 
     def words(cells: int) -> str:
         return f"{cells} × {cells}"
 
+    stack = "A convolution has" if depth == 1 else f"{depth} convolutions, one on the other, have"
     return question(
-        f"Take {depth} convolution {layers} with {words(size)} kernels and stride 1 instead, one on the "
-        "other. How many cells of the image does a unit on top see?",
+        f"{stack} {words(size)} kernels and stride 1. How many cells of the image does a unit on top see?",
         Choice(
             words(seen or 0),
             f"The first layer sees {size}, each further one adds {size} − 1 = {size - 1} along each axis.",
@@ -62,6 +61,11 @@ def how_far_a_stack_sees(depth: int, size: int = 5) -> Question:
                 words(size**depth),
                 "Windows would have to lie side by side for that; with stride 1 they overlap.",
                 "sizes of kernels multiply",
+            ),
+            Choice(
+                words(1),
+                "It reads a window of the layer below, not the one cell at its own place.",
+                "a unit sees the pixel at its place",
             ),
         ],
     )
