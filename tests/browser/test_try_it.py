@@ -1,0 +1,142 @@
+"""A digit of one's own in a real browser: drawn by mouse, keys and touch, on every page, and back again."""
+
+from __future__ import annotations
+
+import pytest
+
+axe_runner = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+SEVEN = [(0.3, 0.25), (0.5, 0.25), (0.7, 0.25), (0.6, 0.5), (0.45, 0.8)]
+
+
+@pytest.fixture
+def try_it(open_page, explorer):
+    def visit(query: str = "", **options):
+        page = open_page(f"{explorer}/try_it{query}", **options)
+        page.locator(".cv-pad").wait_for(timeout=60_000)
+        page.get_by_text("Show the code").wait_for(timeout=60_000)
+        return page
+
+    return visit
+
+
+def spots(page) -> list[tuple[float, float]]:
+    """The corners of a seven on the pad, in the window."""
+    page.locator(".cv-pad").scroll_into_view_if_needed()
+    box = page.locator(".cv-pad").bounding_box()
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
+
+
+def draw_by_mouse(page) -> None:
+    (first, *others) = spots(page)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for spot in others:
+        page.mouse.move(*spot, steps=4)
+    page.mouse.up()
+
+
+def draw_by_keys(page) -> None:
+    page.locator(".cv-pad").focus()
+    for key in ["ArrowLeft"] * 7 + ["Space"] + ["ArrowRight"] * 14 + ["Shift+ArrowDown"] * 5 + ["Space"]:
+        page.keyboard.press(key)
+
+
+def draw_by_touch(page) -> None:
+    hand = page.context.new_cdp_session(page)
+    for kind, points in [
+        *(("touchMove" if n else "touchStart", [{"x": x, "y": y}]) for n, (x, y) in enumerate(spots(page))),
+        ("touchEnd", []),
+    ]:
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+
+def card(page, words: str) -> None:
+    """Wait until the header says so."""
+    page.locator(".card", has_text=words).wait_for()
+
+
+def own(page) -> str:
+    return page.evaluate("new URL(location.href).searchParams.get('own') ?? ''")
+
+
+def go_to(page, name: str) -> None:
+    page.locator(".stSidebar").get_by_role("link", name=name, exact=True).click()
+    page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
+
+
+def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_forward(try_it):
+    page = try_it("?digit=3")
+    draw_by_mouse(page)
+    assert page.locator(".trying-verdict").inner_text().startswith("The network says 7 with")
+    card(page, "your digit")
+    page.get_by_text("168 × 168 pixels").wait_for()
+    drawn = own(page)
+    assert len(drawn) > 100
+    go_to(page, "Feature maps")
+    assert own(page) == drawn
+    go_to(page, "Verification")
+    card(page, "your digit")
+    page.reload()
+    card(page, "your digit")
+    assert own(page) == drawn
+    page.get_by_role("button", name="Back to the test digit").click()
+    card(page, "The label says")
+    assert own(page) == ""
+    page.go_back()
+    card(page, "your digit")
+    assert own(page) == drawn
+    page.go_forward()
+    card(page, "The label says")
+    assert page.evaluate("new URL(location.href).searchParams.get('digit')") == "3"
+
+
+def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
+    page = try_it()
+    draw_by_keys(page)
+    page.locator(".trying [role=status]", has_text="Brush up. The network says 7").wait_for()
+    card(page, "your digit")
+    page.keyboard.press("Control+z")
+    page.locator(".trying [role=status]", has_text="The pad is empty").wait_for()
+    tiles = page.locator(".tile")
+    tiles.first.wait_for()
+    assert page.locator('.tile[tabindex="0"]').count() == 1, "Tab comes to one of them"
+    tiles.first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    name = page.evaluate(
+        """() => {
+          let at = document.activeElement;
+          while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+          return at.getAttribute("aria-label");
+        }"""
+    )
+    page.keyboard.press("Enter")
+    card(page, "The label says")
+    index = name.split()[1]
+    page.wait_for_url(f"**digit={index}*")
+    page.locator(f'.tile[aria-pressed="true"][aria-label^="Image {index} "]').wait_for()
+
+
+def test_touch_draws_in_the_live_view_and_every_page_can_use_it(open_page, explorer):
+    page = open_page(explorer, width=400, height=900, has_touch=True)
+    page.locator(".cv-opendraw").tap(timeout=60_000)
+    draw_by_touch(page)
+    page.locator(".cv-what", has_text="your drawing").wait_for()
+    page.locator(".cv-engine", has_text="Computed by NumPy").wait_for()
+    page.get_by_role("button", name="Use on every page").tap()
+    card(page, "your digit")
+    card(page, "7 with")
+    page.locator(".cv-draw").wait_for(state="detached")
+    page.wait_for_url("**own=*")
+
+
+def test_no_serious_violation_and_nothing_too_wide(try_it):
+    page = try_it(width=360, dark=True)
+    draw_by_mouse(page)
+    card(page, "your digit")
+    found = axe_runner.Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in serious] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
