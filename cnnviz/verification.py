@@ -190,7 +190,7 @@ def verify(
     x = batched(x, net[net.inputs[0]])
     if len(x) == 0:
         raise ValueError("x holds no images")
-    file = _KerasFile(net.source)
+    file = KerasFile(net.source)
     precise = net.astype(np.float64)
     size = batch_size or _batch(net)
     tallies = {layer.name: _Tally() for layer in net}
@@ -274,7 +274,7 @@ def _share(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> float:
 # Keras's side -----------------------------------------------------------------------------------
 
 
-class _KerasFile:
+class KerasFile:
     """A .keras file as Keras loads it; called on a batch, it gives every layer's output by our names."""
 
     def __init__(self, path: Path) -> None:

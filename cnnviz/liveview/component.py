@@ -208,8 +208,10 @@ def answer(
         except (ImageError, ValueError) as error:
             host["drawing"]["error"] = str(error)
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
+    # Of every answer, or the browser takes it for a wish to open nothing.
+    about |= {"pinned": pinned, "play": play}
     run = net.run(image)
-    scene = plain = build_scene(run, 0, layers=layers, pinned=pinned, play=play, **about)
+    scene = plain = build_scene(run, 0, layers=layers, **about)
     base = plain if asked.get("have") == plain.key else None
     wanted = asked.get("edits")
     edits = _get(wanted, "edits") if _get(wanted, "of") == of else None

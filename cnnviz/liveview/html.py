@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.figures.style import THEMES
+from cnnviz.colours import THEMES
 from cnnviz.liveview.assets import script, style
 from cnnviz.liveview.plan import layers_until
 from cnnviz.liveview.scene import Scene, build_scene

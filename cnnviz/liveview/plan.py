@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnnviz.figures.style import PALETTES, THEMES, palette
+from cnnviz.colours import PALETTES, THEMES, palette
 from cnnviz.layer import Layer
 from cnnviz.liveview.parts import Part
 from cnnviz.liveview.stages import Stage, Taken, take_apart

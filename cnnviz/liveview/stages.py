@@ -20,6 +20,7 @@ from cnnviz.layer_kinds import KINDS, normalization_statistics
 from cnnviz.network import Network, Run
 from cnnviz.ops import geometry
 from cnnviz.ops.affine import batch_norm_affine
+from cnnviz.receipts.arithmetic import origins
 
 Shape = tuple[int, ...]
 
@@ -162,7 +163,7 @@ def _operation(
     if layer.kind in ("BatchNormalization", "Normalization", "Rescaling"):
         return _affine(layer, source, shapes[layer.name], taken)
     if KINDS[layer.kind].moves_values_only:
-        return _move(layer, sources, shapes, taken)
+        return _move(layer, shapes, taken)
     return _merge(layer, shapes, taken)
 
 
@@ -290,20 +291,9 @@ def _activation(layer: Layer, shape: Shape, real: Shape, taken: Taken) -> tuple[
 _SPELLED = {"relu": "ReLU", "relu6": "ReLU6", "leaky_relu": "leaky ReLU", "prelu": "PReLU", "elu": "ELU"}
 
 
-def _numbered(shapes: list[Shape]) -> list[np.ndarray]:
-    """Arrays (1, ...) that hold 1, 2, 3, ..., each going on where the one before ended."""
-    numbered, start = [], 1
-    for shape in shapes:
-        size = math.prod(shape)
-        numbered.append(np.arange(start, start + size, dtype=np.float64).reshape(1, *shape))
-        start += size
-    return numbered
-
-
-def _move(layer: Layer, sources: list[Stage], shapes: Mapping[str, Shape], taken: Taken) -> dict[str, Any]:
-    """Where each number comes from, told by sending numbered cells through the layer; 0 is padding."""
-    numbered = _numbered([shapes[name] for name in layer.inputs])
-    came_from = layer.before_activation(*numbered).astype(np.int32)
+def _move(layer: Layer, shapes: Mapping[str, Shape], taken: Taken) -> dict[str, Any]:
+    """Where each number comes from, as receipts have it, counted from 1; 0 is padding."""
+    came_from = origins(layer, tuple(tuple(shapes[name]) for name in layer.inputs)).astype(np.int32) + 1
     return {
         "type": "move",
         "from": _keep(taken, f"{layer.name}/from", came_from.ravel()),

@@ -18,9 +18,9 @@ import numpy as np
 def outputs_of(path: str, images: np.ndarray) -> dict[str, np.ndarray]:
     """Every layer's output, and its pre-activation where an activation is fused into it."""
     from cnnviz.keras_file import load_model
-    from cnnviz.verification import _KerasFile
+    from cnnviz.verification import KerasFile
 
-    file = _KerasFile(Path(path))
+    file = KerasFile(Path(path))
     outputs = file(images)
     for layer in load_model(path):
         found = file.layers.get(layer.name)

@@ -1,6 +1,6 @@
 """A receipt as HTML for notebooks: one table, self-contained, in light and dark.
 
-Cells are tinted by `figures.style`'s palettes, one scale for what was read and one for the weights;
+Cells are tinted by `colours`' palettes, one scale for what was read and one for the weights;
 every number is written, with its sign, so that colour is never the only cue.
 """
 
@@ -19,7 +19,7 @@ from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import closing, count_words, is_copied, reads, sum_format
 
 if TYPE_CHECKING:
-    from cnnviz.figures.style import Scale
+    from cnnviz.colours import Scale
     from cnnviz.receipts.receipt import Receipt
 
 GROUPS = 64
@@ -66,7 +66,7 @@ def _head(words: str, scope: str, **attributes: str) -> str:
 
 
 def _table(receipt: Receipt) -> str:
-    from cnnviz.figures.style import Scale
+    from cnnviz.colours import Scale
 
     terms = receipt.terms
     chosen, rest = terms.shown(GROUPS)
@@ -182,7 +182,7 @@ def _shares(shares: Shares) -> str:
 @lru_cache
 def _style() -> str:
     """The rules, with the palettes of both themes; the host's theme decides, else the reader's."""
-    from cnnviz.figures.style import THEMES, palette
+    from cnnviz.colours import THEMES, palette
 
     light, dark = THEMES["light"], THEMES["dark"]
     both: Callable[[str], str] = lambda name: f"light-dark({getattr(light, name)},{getattr(dark, name)})"  # noqa: E731

@@ -25,8 +25,8 @@ from cnnviz.rounding import allowance
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cnnviz.colours import Theme
     from cnnviz.figures.picture import Picture
-    from cnnviz.figures.style import Theme
     from cnnviz.receipts.tracing import Trace
 
 

@@ -1,4 +1,4 @@
-// Colours of numbers: the stops that cnnviz.figures.style decides, as look-up tables.
+// Colours of numbers: the stops that cnnviz.colours decides, as look-up tables.
 
 const STEPS = 1024;
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.figures import style
 from cnnviz.figures.canvas import Canvas
-from cnnviz.figures.style import INK, PALETTES, STOPS, THEMES, Scale, palette
+from cnnviz.colours import (
+    INK,
+    PALETTES,
+    STOPS,
+    THEMES,
+    Scale,
+    cell_number,
+    colormap,
+    number,
+    palette,
+    signed_number,
+)
+from cnnviz.colours import theme as theme_named
 
 # Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision
 # deficiency", 2009: severity 1.0, for linear RGB.
@@ -116,7 +127,7 @@ def test_a_colour_map_passes_through_its_palettes_colours(theme):
     from matplotlib.colors import to_hex
 
     for name in PALETTES:
-        colours, stops = style.colormap(name, theme), palette(name, theme)
+        colours, stops = colormap(name, theme), palette(name, theme)
         shares = np.linspace(0, 1, len(stops))
         assert [to_hex(colours(share)) for share in shares] == list(stops)
         assert colours(np.ma.masked)[3] == 0, "what is no number is clear"
@@ -150,17 +161,19 @@ def test_an_unsigned_scale_refuses_negative_data():
     ],
 )
 def test_numbers_have_their_digits(value, text):
-    assert style.number(value) == text
+    assert number(value) == text
 
 
 def test_signs_are_written():
-    assert [style.signed_number(v) for v in (1, -1, 0)] == ["+1.00", "−1.00", "0"]
-    assert style.cell_number(-0.0, Scale("signed", 1.0)) == "0.00"
-    assert style.cell_number(-2.5, Scale("signed", 30.0)) == "−2.5"
+    assert [signed_number(v) for v in (1, -1, 0)] == ["+1.00", "−1.00", "0"]
+    assert cell_number(-0.0, Scale("signed", 1.0)) == "0.00"
+    assert cell_number(-2.5, Scale("signed", 30.0)) == "−2.5"
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="theme must be one of light, dark, got 'blue'"):
-        style.theme("blue")
-    with pytest.raises(ValueError, match="palette must be one of ink, positive, signed or brightness, got 'jet'"):
+        theme_named("blue")
+    with pytest.raises(
+        ValueError, match="palette must be one of ink, positive, signed or brightness, got 'jet'"
+    ):
         palette("jet")
