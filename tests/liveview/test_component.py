@@ -114,6 +114,17 @@ def test_who_has_the_numbers_gets_none(net, digit, visit):
     assert answer(net, digit, {"have": "other"}, item="0", visit=visit).items[0]["tensors"]
 
 
+def test_every_answer_names_the_cell_that_is_pinned(net, digit, visit):
+    pinned = {"item": "0", "visit": visit, "pinned": ("conv2d_3", 4, 5, 7)}
+    first = answer(net, digit, {}, **pinned)
+    start = first.numbers.header["start"]
+    assert start["trail"] == "conv2d_3 relu~4~5~7"
+    again = answer(net, digit, {"have": first.key}, **pinned)
+    edit = {"of": visit["of"], "edits": [{"kind": "pixel", "row": 3, "col": 4, "value": 1.0}]}
+    edited = answer(net, digit, {"have": first.key, "edits": edit}, **pinned)
+    assert again.numbers.header["start"] == edited.numbers.header["start"] == start
+
+
 def test_a_changed_weight_goes_down_with_what_follows_from_it(net, digit, visit):
     plain = answer(net, digit, {}, item="0", visit=visit)
     edits = [{"kind": "weight", "name": "batch_normalization_6/gamma", "index": 2, "value": 0.5}]
