@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.network import Run
+from cnnviz.layer import Layer
+from cnnviz.network import Network, Run
 
 _COPIES = 32
 """Channels that are switched off in one forward pass."""
@@ -157,3 +158,32 @@ def without_channel(run: Run, layer: str, channel: int) -> Run:
         return output
 
     return run.network.run({name: run[name] for name in run.network.inputs}, edits={layer: edit})
+
+
+def next_reader(net: Network, layer: str) -> Layer | None:
+    """The next layer with a kernel that reads a layer's channels, through layers that keep them apart.
+
+    Parameters
+    ----------
+    net, layer
+        The network, and the layer whose output is read.
+
+    Returns
+    -------
+    Layer or None
+        None if there is none behind it.
+
+    Examples
+    --------
+    >>> from cnnviz import load_model
+    >>> net = load_model("mnist_maxpool")
+    >>> next_reader(net, "conv2d").name, next_reader(net, "max_pooling2d_1").name, next_reader(net, "dense")
+    ('conv2d_1', 'dense', None)
+    """
+    reached = {net[layer].name}
+    for found in net:
+        if not reached.isdisjoint(found.inputs):
+            if "kernel" in found.weights:
+                return found
+            reached.add(found.name)
+    return None

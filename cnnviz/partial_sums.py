@@ -57,6 +57,16 @@ class PartialSums:
         return float(np.abs(self.total - self.value).max(initial=0.0))
 
     @property
+    def contested(self) -> tuple[int, int]:
+        """The row and column where parts of both signs cancel most; where there are none, the largest sum."""
+        sums = self.parts.sum(axis=2, dtype=np.float64)
+        lost = np.abs(self.parts).sum(axis=2, dtype=np.float64) - np.abs(sums)
+        # What remains of a sum of one sign is rounding.
+        chosen = lost if lost.max() > 1e-6 * np.abs(sums).max() else np.abs(sums)
+        row, col = np.unravel_index(int(chosen.argmax()), chosen.shape)
+        return int(row), int(col)
+
+    @property
     def shares(self) -> np.ndarray:
         """(len(inputs),) float64: each part's share of all magnitudes, from 0 to 1.
 

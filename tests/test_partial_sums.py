@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -48,6 +50,15 @@ def test_shares_are_of_the_magnitudes():
     assert found.shares.sum() == pytest.approx(1)
     sizes = np.abs(found.parts.astype(float)).sum(axis=(0, 1))
     assert_allclose(found.shares, sizes / sizes.sum())
+
+
+def test_the_contested_cell_is_where_parts_cancel():
+    found = partial_sums(load_model("mnist_14k").run(load_mnist()[1][0][:1]), "conv2d_3", 0)
+    row, col = found.contested
+    positive, negative = (np.maximum(sign * found.parts.astype(float), 0).sum(axis=2) for sign in (1, -1))
+    assert np.minimum(positive, negative)[row, col] == pytest.approx(np.minimum(positive, negative).max())
+    alone = replace(found, parts=found.parts[..., :1])
+    assert alone.contested == np.unravel_index(np.abs(alone.parts[..., 0]).argmax(), (10, 10))
 
 
 OPTIONS = [

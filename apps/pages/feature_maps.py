@@ -7,6 +7,7 @@ import streamlit as st
 from digits import Digit, choose_test_digit
 
 from cnnviz import figures
+from cnnviz.ablation import next_reader
 from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.partial_sums import has_partial_sums, partial_sums
@@ -180,7 +181,7 @@ def show_off() -> None:
     ):
         with column:
             chrome.show("probabilities", words, share=0.5, values=chances, label=here.label)
-    reader = questions.next_reader(here.network, name)
+    reader = next_reader(here.network, name)
     if reader is not None and len(reader.output_shape) == 3:
         chrome.show(
             "before_and_after",
@@ -256,8 +257,9 @@ else:
     )
 asked = []
 if has_partial_sums(here.network[name]):
-    asked.append(questions.value_from_partial_sums(here.run, name, channel, *peak))
-if questions.next_reader(here.network, name) is not None:
+    contested = partial_sums(here.run, name, channel).contested
+    asked.append(questions.value_from_partial_sums(here.run, name, channel, *contested))
+if next_reader(here.network, name) is not None:
     asked.append(questions.maps_that_change(here.network, name, channel))
 chrome.ask(*asked)
 chrome.code(

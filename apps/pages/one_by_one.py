@@ -7,6 +7,7 @@ import state
 import streamlit as st
 
 from cnnviz import channels
+from cnnviz.ablation import next_reader
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions import one_by_one as questions
 
@@ -129,6 +130,38 @@ def show_all_digits(trial: channels.ReductionTrial, reduction: channels.Reductio
         )
 
 
+def show_saving(name: str) -> None:
+    """What the layer is good for in this network."""
+    found, reader = channels.compare_without_mixing(here.network, name), next_reader(here.network, name)
+    few, many = here.network[name].output_shape[-1], here.network[name].input_shape[-1]
+    size = "×".join(map(str, reader.config["kernel_size"]))
+    chrome.section(
+        "What it is good for here",
+        f"{reader.name} behind it reads {few} channels and not {many}, so its kernels are less deep. The 1×1 "
+        "convolution must cost less than it saves.",
+    )
+    mixer, behind = found.steps
+    chrome.table(
+        ["", "parameters", "multiply-adds"],
+        [
+            (f"{reader.name}, {size}, reading {many}", found.direct.parameters, found.direct.multiply_adds),
+            (f"{name}, 1×1, {many} to {few}", mixer.parameters, mixer.multiply_adds),
+            (f"{reader.name}, {size}, reading {few}", behind.parameters, behind.multiply_adds),
+            ("both, as they are", found.other.parameters, found.other.multiply_adds),
+            ("times fewer", *(f"{saving:.2f}" for saving in found.saving)),
+        ],
+        mark=3,
+        caption=f"Below 1 is more. {name} is applied at {_positions(name)} positions, {reader.name} at "
+        f"{_positions(reader.name)}.",
+        name="mixing",
+    )
+
+
+def _positions(name: str) -> str:
+    rows, cols = here.network[name].output_shape[:2]
+    return f"{rows} × {cols}"
+
+
 def show_bottleneck() -> None:
     """The calculator."""
     chrome.section(
@@ -173,6 +206,7 @@ if mixing:
     row, col, out = show_pixel(mixing[0])
     show_dense(mixing[0], row, col)
     show_reduction(mixing[0])
+    show_saving(mixing[0])
 else:
     st.info(f"{here.model} has no 1×1 convolution.")
     st.button(

@@ -13,7 +13,14 @@ from cnnviz.channels.cost import (
     shared_weights,
     stack_of_3x3,
 )
-from cnnviz.channels.mixing import DenseCheck, compare_with_dense, mix, mixing_layers, mixing_matrix
+from cnnviz.channels.mixing import (
+    DenseCheck,
+    compare_with_dense,
+    compare_without_mixing,
+    mix,
+    mixing_layers,
+    mixing_matrix,
+)
 from cnnviz.channels.reduction import (
     Moments,
     Reduction,
@@ -33,6 +40,7 @@ __all__ = [
     "ReductionTrial",
     "bottleneck",
     "compare_with_dense",
+    "compare_without_mixing",
     "conv_cost",
     "dense_cost",
     "mix",

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
+from cnnviz.ablation import next_reader
+from cnnviz.channels.cost import Comparison, Cost, conv_cost
 from cnnviz.layer import Layer
 from cnnviz.network import Network, Run
 
@@ -100,6 +102,52 @@ def mix(x: Any, matrix: Any, bias: Any = None) -> np.ndarray:
     array([7., 2.])
     """
     return ops.dense(x, matrix, bias)
+
+
+def compare_without_mixing(net: Network, layer: str) -> Comparison:
+    """What a network would cost if the layer behind a 1x1 convolution read what that reads.
+
+    Parameters
+    ----------
+    net
+        The network.
+    layer
+        A 1x1 convolution, with a Conv2D of one group behind it; between them only layers that keep
+        channels apart.
+
+    Returns
+    -------
+    Comparison
+        `direct` is the layer behind, reading all channels; the steps are the 1x1 convolution and the
+        layer behind as they are.
+
+    Raises
+    ------
+    ValueError
+        for another layer, or if no such convolution follows.
+
+    Examples
+    --------
+    >>> from cnnviz import load_model
+    >>> found = compare_without_mixing(load_model("mnist_14k"), "conv2d_2")
+    >>> found.direct, found.other
+    (Cost(parameters=2320, multiply_adds=230400), Cost(parameters=1626, multiply_adds=236160))
+    """
+    mixing, reader = net[layer], next_reader(net, layer)
+    if not _mixes(mixing):
+        raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {mixing}")
+    if reader is None or reader.kind != "Conv2D" or reader.config["groups"] != 1:
+        raise ValueError(f"layer must have a Conv2D of one group behind it, got {mixing} and {reader}")
+    size, outputs = reader.output_shape[:2], reader.config["filters"]
+    direct = conv_cost(
+        mixing.input_shape[-1] or 1,
+        outputs,
+        reader.config["kernel_size"],
+        size,
+        bias="bias" in reader.weights,
+    )
+    steps = (Cost(one.params, one.multiply_adds or 0) for one in (mixing, reader))
+    return Comparison(direct, tuple(steps))
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnviz.ablation import next_reader
 from cnnviz.figures.style import signed_number
 from cnnviz.layer import Layer
 from cnnviz.network import Network, Run
-from cnnviz.partial_sums import has_partial_sums, partial_sums
+from cnnviz.partial_sums import partial_sums
 from cnnviz.questions.question import Choice, Question, question
 
 
@@ -102,23 +103,6 @@ def value_from_partial_sums(
     )
 
 
-def next_reader(net: Network, layer: str) -> Layer | None:
-    """The next layer with a kernel that reads a layer's channels, through layers that keep them apart.
-
-    >>> from cnnviz import load_model
-    >>> net = load_model("mnist_maxpool")
-    >>> next_reader(net, "conv2d").name, next_reader(net, "max_pooling2d_1").name, next_reader(net, "dense")
-    ('conv2d_1', 'dense', None)
-    """
-    reached = {net[layer].name}
-    for found in net:
-        if not reached.isdisjoint(found.inputs):
-            if "kernel" in found.weights:
-                return found
-            reached.add(found.name)
-    return None
-
-
 def maps_that_change(net: Network, layer: str, channel: int) -> Question:
     """How many of the next layer's outputs can change when a channel is switched off.
 
@@ -127,7 +111,7 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
     net
         The network.
     layer, channel
-        What is switched off; a Conv2D or Dense must follow, see `next_reader`.
+        What is switched off; a Conv2D or Dense must follow, see `ablation.next_reader`.
 
     Returns
     -------
@@ -206,6 +190,3 @@ def _on_channel(reader: Layer, channels: int, channel: int) -> np.ndarray:
     group, place = divmod(channel, kernel.shape[2])
     mine = np.arange(filters) // (filters // groups) == group
     return np.where(mine, kernel[:, :, place], 0).reshape(-1, filters)
-
-
-__all__ = ["has_partial_sums", "maps_that_change", "next_reader", "value_from_partial_sums"]

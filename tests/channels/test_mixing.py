@@ -79,6 +79,21 @@ def test_only_plain_1x1_convolutions_mix():
         channels.compare_with_dense(run, "strided")
 
 
+def test_what_it_saves_the_layer_behind_is_counted_on_both_networks():
+    net = load_model("mnist_14k")
+    found = channels.compare_without_mixing(net, "conv2d_2")
+    behind = net["conv2d_3"]
+    deeper = np.zeros((3, 3, 16, 16), np.float32)
+    image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 12, 12, 16)})
+    weights = {"kernel": deeper, "bias": behind.weights["bias"]}
+    other = Network([image, Layer("conv", "Conv2D", behind.config, weights, inputs=("image",))])["conv"]
+    assert found.direct == channels.Cost(other.params, other.multiply_adds)
+    assert found.other.parameters == net["conv2d_2"].params + behind.params
+    assert found.saving[0] > 1 > found.saving[1]
+    with pytest.raises(ValueError, match="layer must be a 1x1"):
+        channels.compare_without_mixing(net, "conv2d")
+
+
 def test_a_kernel_that_is_not_1x1_is_refused():
     with pytest.raises(ValueError, match=r"kernel must be \(1, 1, .*\(3, 3, 2, 2\)"):
         channels.mixing_matrix(np.ones((3, 3, 2, 2)))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz import Layer, Network, load_mnist, load_model
+from cnnviz.ablation import next_reader
 from cnnviz.figures.style import signed_number
 from cnnviz.partial_sums import has_partial_sums, partial_sums
 from cnnviz.questions import feature_maps as questions
@@ -59,7 +60,7 @@ def test_the_maps_that_can_change_do_change_on_some_input(run):
     net = run.network
     rng = np.random.default_rng(4)
     for layer in net.layers:
-        reader = questions.next_reader(net, layer.name)
+        reader = next_reader(net, layer.name)
         if reader is None or not layer.inputs or len(layer.output_shape) != 3:
             continue
         channel = layer.output_shape[-1] - 1
