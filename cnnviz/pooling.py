@@ -95,8 +95,7 @@ def size_chain(network: Network) -> list[Shrinking]:
             continue
         size = (shape[0], shape[1])
         if size != chain[-1].size or layer.kind in KINDS:
-            parameters = sum(int(np.size(array)) for array in layer.weights.values())
-            chain.append(Shrinking(layer.name, layer.kind, size, shape[2], parameters))  # type: ignore[arg-type]
+            chain.append(Shrinking(layer.name, layer.kind, size, shape[2], layer.params))  # type: ignore[arg-type]
     return chain
 
 

@@ -380,7 +380,8 @@ def correlation_and_convolution(
         canvas.arrow((end + 9, top + tall / 2), (end + gap - 9, top + tall / 2))
         at = top + (tall - rows * unit) / 2
         output_images.append(canvas.image(output, end + gap, at, cols * unit, scale=scale))
-        canvas.values(output, end + gap, at, unit, scale)
+        if unit >= 26:
+            canvas.values(output, end + gap, at, unit, scale)
     bottom = (tall + 46) * (1 if wide else 2) + 12
     for left, each, words in ((0.5, weights, "weights"), (min(190.0, width / 2), scale, "outputs")):
         canvas.legend(each, left, bottom, min(150.0, width / 2 - 20), words)

@@ -17,6 +17,9 @@ from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 from cnnviz.pooling import relative_change, winners
 
+LEGIBLE = 26.0
+"""Cells of fewer pixels get no numbers, which would be many and tiny."""
+
 
 def max_and_average(
     x: Any,
@@ -79,17 +82,18 @@ def max_and_average(
         "input": canvas.image(x, 0.5, top, unit * x.shape[1], scale=scale),
         "winners": won,
     }
-    if not canvas.values(x, 0.5, top, unit, scale):
-        _dots(canvas, won, 0.5, top, unit)
-    else:
+    if unit >= LEGIBLE and canvas.values(x, 0.5, top, unit, scale):
         _corners(canvas, won, 0.5, top, unit)
+    else:
+        _dots(canvas, won, 0.5, top, unit)
     out = f"{pooled[0].shape[0]} × {pooled[0].shape[1]}"
     for place, (name, array) in enumerate(zip(("max", "average"), pooled, strict=True)):
         left = 0.5 + (side + gap) * (place + 1) if wide else 0.5 + place * (small + 16)
         start = top + (max(tall, low) - low) / 2 if wide else top + tall + 44
         canvas.text(left, start - 9, f"{name.capitalize()}, {out}", weight="bold")
         artists[name] = canvas.image(array, left, start, cell * array.shape[1], scale=scale)
-        canvas.values(array, left, start, cell, scale)
+        if cell >= LEGIBLE:
+            canvas.values(array, left, start, cell, scale)
         if wide and place == 0:
             middle = top + max(tall, low) / 2
             canvas.arrow((unit * x.shape[1] + 9, middle), (left - 9, middle))

@@ -177,7 +177,6 @@ def parameters(layer: Layer) -> Question:
     """
     kh, kw, depth, filters = (int(n) for n in np.shape(layer.weights["kernel"]))
     biases = filters if "bias" in layer.weights else 0
-    count = sum(int(np.size(array)) for array in layer.weights.values())
     out_shape = [n or 1 for n in layer.output_shape]
     positions = math.prod(out_shape[:2])
     written = f"{kh} · {kw} · {depth} · {filters}"
@@ -212,7 +211,7 @@ def parameters(layer: Layer) -> Question:
         f"{layer.name} has {filters} filters of {kh} × {kw} on {depth} input "
         f"channel{'s' if depth > 1 else ''}, {'each with a bias' if biases else 'without biases'}. "
         "How many parameters is that?",
-        Choice(f"{count:,}", f"{written}{f' + {biases}' if biases else ''} = {count:,}."),
+        Choice(f"{layer.params:,}", f"{written}{f' + {biases}' if biases else ''} = {layer.params:,}."),
         wrong,
     )
 

@@ -117,11 +117,10 @@ def learned(layer: Layer) -> Question:
     """
     kh, kw = layer.config["pool_size"]
     channels = int(layer.input_shape[-1] or 1)
-    count = sum(int(np.size(array)) for array in layer.weights.values())
     return question(
         f"{layer.name} has a window of {kh} × {kw} and {channels} channels. How many parameters "
         "does it learn?",
-        Choice(f"{count:,}", "Taking the largest or the mean needs no weights; nothing is learned."),
+        Choice(f"{layer.params:,}", "Taking the largest or the mean needs no weights; nothing is learned."),
         [
             Choice(
                 f"{kh * kw:,}",

@@ -92,7 +92,7 @@ def how_sure_it_was(found: Sequence[Mistake], images: int) -> Question:
     count, sure = len(found), sum(mistake.sure for mistake in found)
     return question(
         f"This network gets {count:,} of {images:,} test digits wrong. For how many of those {count:,} did "
-        f"it give its wrong answer a probability of {100 * SURE:.0f} % or more?",
+        f"it give its wrong answer a probability of {100 * SURE:.0f}\u00a0% or more?",
         Choice(
             f"{sure:,}",
             f"The other {count - sure:,} were below. Softmax makes positive numbers that sum to 1; nothing "
@@ -113,7 +113,7 @@ def how_sure_it_was(found: Sequence[Mistake], images: int) -> Question:
             ),
             Choice(
                 f"{count - sure:,}",
-                f"These are the ones that were below {100 * SURE:.0f} %.",
+                f"These are the ones that were below {100 * SURE:.0f}\u00a0%.",
                 "counting the unsure ones",
             ),
         ],
