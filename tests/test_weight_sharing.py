@@ -79,10 +79,11 @@ def test_counts_of_the_networks_layers(model):
         assert counts.by_locality * counts.by_sharing == pytest.approx(counts.dense / counts.shared)
 
 
-@pytest.mark.parametrize(("kernel_size", "size", "options"), CASES)
+@pytest.mark.parametrize(
+    ("kernel_size", "size", "options"),
+    [case for case in CASES if not isinstance(case[2].get("padding"), tuple)],  # Keras has names only.
+)
 def test_counts_are_those_of_the_matrix(kernel_size, size, options):
-    if isinstance(options.get("padding"), tuple):
-        pytest.skip("Keras has no explicit padding")
     one = layer(
         "one",
         "Conv2D",

@@ -1,0 +1,140 @@
+"""The kernels page: edited kernels, costs, gains, pictures handed in, and the trained ones in order."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from apps.conftest import cells, htmls, pictures, widget
+from cnnviz import kernels, ops
+from cnnviz.figures.style import number
+
+
+def words(at) -> str:
+    return " ".join(markdown.value for markdown in at.markdown)
+
+
+def drawn(at, name: str) -> dict:
+    return next(picture for picture in pictures(at) if picture["name"] == f"cnnviz-{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "says"),
+    [
+        ("gaussian", 5, "takes 10 multiplications a pixel, the whole kernel 25."),
+        ("box", 2, "takes 4 multiplications a pixel, the whole kernel 4, so nothing is saved."),
+        ("laplacian", 3, "2 such products, which is 12 multiplications a pixel, no fewer than the whole"),
+        ("laplacian of gaussian", 9, "3 such products, which is 54 multiplications a pixel, fewer than the"),
+    ],
+)
+def test_what_a_kernel_costs_in_two_steps(visit, name, size, says):
+    assert says in words(visit("kernels", kernel=name, size=size))
+
+
+def test_an_edited_kernel_comes_from_the_address(visit):
+    kernel = np.array([[0, 1, 0.5], [0, -2, 0], [3, 0, 0]])
+    at = visit("kernels", digit=4, cells="0,1,0.5;0,-2,0;3,0,0")
+    assert not at.warning
+    picture = drawn(at, "kernel-response")
+    assert (
+        f"made from sobel x; the nearest named one, and how near: {kernels.nearest_named(kernel)}."
+        in (picture["caption"])
+    )
+    image = cnnviz.load_mnist()[1][0][4] / np.float32(255)
+    answer = ops.conv2d(image, kernel[:, :, None, None])
+    strongest = answer.flat[np.abs(answer).argmax()]
+    assert f"strongest response is {number(strongest)}," in picture["alt"]
+    assert f"multiplied by {number(kernel.sum())}." in drawn(at, "frequency-map")["alt"]
+    assert "np.array([[0.0, 1.0, 0.5]" in at.code[-1].value
+
+
+def test_a_kernel_of_zeros_is_one_too(visit):
+    at = visit("kernels", cells="0,0,0;0,0,0;0,0,0")
+    assert not at.exception
+    assert "All weights are 0" in words(at)
+
+
+def test_another_kernel_forgets_what_was_edited(visit):
+    at = visit("kernels", cells="0,1,0;0,-2,0;3,0,0")
+    widget(at.selectbox, "kernel").select("outline").run()
+    assert "cells" not in at.query_params
+    assert "outline: " in drawn(at, "kernel-response")["caption"]
+
+
+@pytest.mark.parametrize("text", ["1,2;3,4", "1,2,3;4,nan,6;7,8,9", "__import__('os')"])
+def test_cells_that_do_not_fit_are_noticed(visit, text):
+    at = visit("kernels", cells=text)
+    assert "The address asks for cells" in at.warning[0].value
+    assert "sobel x: " in drawn(at, "kernel-response")["caption"]
+
+
+def test_the_photograph(visit):
+    at = visit("kernels", on="photo", kernel="box", size=3)
+    assert "on an image of 192 by 164 pixels" in drawn(at, "kernel-response")["alt"]
+    assert "kernels.photograph()" in at.code[-1].value
+
+
+def png(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_picture_of_ones_own(visit):
+    at = visit("kernels", on="own")
+    assert "192 by 164" in drawn(at, "kernel-response")["alt"], "the photograph stands in"
+    picture = png(np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8))
+    at.file_uploader(key="kernels.file").upload("mine.png", picture, "image/png").run()
+    assert not at.warning
+    assert "on an image of 40 by 90 pixels" in drawn(at, "kernel-response")["alt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "the image file is empty (0 bytes)"),
+        (b"a text", "the file is not a PNG, JPEG, WebP or GIF image"),
+        (png(np.zeros((90, 90), np.uint8))[:60], "the image is damaged"),
+        (png(np.zeros((4, 90), np.uint8)), "it has only 90 × 4 pixels"),
+    ],
+)
+def test_a_bad_upload_gets_one_sentence_and_the_page_goes_on(visit, content, reason):
+    at = visit("kernels", on="own")
+    at.file_uploader(key="kernels.file").upload("mine.png", content, "image/png").run()
+    assert not at.exception
+    assert len(at.warning) == 1
+    assert at.warning[0].value.startswith(f"mine.png is not shown: {reason}")
+    assert "on an image of 192 by 164 pixels" in drawn(at, "kernel-response")["alt"]
+
+
+def test_the_gallery_is_all_of_one_size(visit):
+    at = visit("kernels", all=11)
+    names = [entry.name for entry in kernels.gallery(11)]
+    assert drawn(at, "kernel-gallery")["alt"].startswith(f"{len(names)} kernels")
+    for name in names:
+        assert f"|{name}|" in f"|{cells(at)}|"
+
+
+@pytest.mark.parametrize("order", kernels.ORDERS)
+def test_trained_kernels_of_both_networks_stand_in_order(visit, order):
+    at = visit("kernels", sort=order)
+    nets = [cnnviz.load_model(name) for name in ("mnist_14k", "mnist_maxpool")]
+    found = [one for net in nets for one in kernels.trained_kernels(net)]
+    expected = [f"{one.network} {one.number}" for one in kernels.sort_trained(found, order)]
+    alt = drawn(at, "kernel-tiles")["alt"]
+    assert re.findall(r"(mnist_\w+ \d+):", alt) == expected
+    assert f"{kernels.chance_similarity(3):.2f} half the time" in drawn(at, "kernel-tiles")["caption"]
+
+
+def test_the_questions_are_about_this_kernel(visit):
+    at = visit("kernels", kernel="sharpen")
+    prompts = [radio.label for radio in at.radio]
+    assert any("plain area" in prompt for prompt in prompts)
+    radio = next(radio for radio in at.radio if "plain area" in radio.label)
+    radio.set_value(radio.options.index("0.6")).run()
+    assert "✓ Right." in htmls(at)
