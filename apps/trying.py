@@ -33,7 +33,7 @@ _PAD = st.components.v2.component(
     js=f"{script('trying')}\nexport default trying_module.showPad;\n",
 )
 _BROUGHT, _REFUSED = "brought", "refused"
-"""The last digit that was brought, with its steps; why one was not taken, one sentence."""
+"""The last digit that was brought: its text, its steps, whether it was drawn; why one was not taken."""
 
 
 def pad(model: str) -> None:
@@ -42,7 +42,7 @@ def pad(model: str) -> None:
     def drawn() -> None:
         drawing = st.session_state["pad"].drawing
         if drawing:
-            _take(lambda: raster_of(drawing), "The drawing")
+            _take(lambda: raster_of(drawing), "The drawing", drawn=True)
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
 
@@ -72,10 +72,14 @@ def camera() -> None:
     _say_why_not()
 
 
-def steps_of(digit: Digit) -> Preparation | None:
-    """How a digit was prepared, from what it was made of if that is still known; None if it holds no ink."""
-    text, steps = st.session_state.get(_BROUGHT, ("", None))
-    return steps if steps is not None and text == digit.own else cached.preparation(digit)
+def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
+    """How a digit was prepared, from what it was made of if that is still known; None if it holds no ink.
+
+    And whether what it was made of is ink already, drawn on a pad or prepared.
+    """
+    text, *known = st.session_state.get(_BROUGHT, ("", None, False))
+    steps, drawn = known if text and text == digit.own else (cached.preparation(digit), True)
+    return steps, drawn
 
 
 def questions_about(digit: Digit) -> list[Question]:
@@ -92,14 +96,14 @@ def _take_file(key: str, what: str) -> None:
         _take(lambda: read_image(file), what)
 
 
-def _take(read: Callable[[], np.ndarray], what: str) -> None:
+def _take(read: Callable[[], np.ndarray], what: str, *, drawn: bool = False) -> None:
     """Make what was brought the digit of all pages, or remember why it cannot be."""
     try:
         steps = prepare_in_steps(read())
     except ValueError as error:
         st.session_state[_REFUSED] = f"{what} was not taken: {error}."
         return
-    st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps
+    st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, drawn
     choose_image(steps.digit)
 
 

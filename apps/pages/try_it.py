@@ -29,7 +29,7 @@ way = state.option(
     "by", list(ways), "Draw", st.segmented_control, "How", required=True, label_visibility="collapsed"
 )
 ways[way]()
-steps = trying.steps_of(here.digit)
+steps, drawn = trying.steps_of(here.digit)
 if steps is not None:
     chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
     known = (
@@ -44,6 +44,7 @@ if steps is not None:
         else "Ink is told from paper whatever their brightness. The dashed box is the ink's, the ring its "
         "centre of mass, which all MNIST digits have in the middle.",
         steps=steps,
+        drawn=drawn,
     )
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)
@@ -57,8 +58,8 @@ chrome.show("probabilities", values=here.run.output, label=here.label, limit=640
 chrome.section("Hard cases")
 images, _ = cached.test_digits()
 st.markdown(
-    f"All {len(found)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to see on "
-    "every page what happened to it."
+    f"All {len(found)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to "
+    "follow it through every page."
 )
 indices = [mistake.index for mistake in found]
 chrome.pick(

@@ -24,6 +24,7 @@ _LARGEST = 200
 def preparation_steps(
     steps: Preparation,
     *,
+    drawn: bool = False,
     width: float = WIDE,
     ax: Axes | None = None,
     theme: str | Theme = "light",
@@ -34,6 +35,9 @@ def preparation_steps(
     ----------
     steps
         From `cnnviz.preparation.prepare_in_steps`.
+    drawn
+        Whether the picture is ink already, as a pad or MNIST gives it: it is drawn as such, and not as
+        something light or dark.
     width, ax, theme
         In pixels; where to draw; "light" or "dark".
 
@@ -54,33 +58,9 @@ def preparation_steps(
     tile = min((width - 1 - (across - 1) * gap) / across, 190.0)
     step = tile + 74
     canvas = Canvas(width, step * (4 // across), ax, theme)
-    fitted = np.zeros((BOX, BOX))
-    rows, cols = steps.scaled.shape
-    down, aside = (BOX - rows) // 2, (BOX - cols) // 2
-    fitted[down : down + rows, aside : aside + cols] = steps.scaled
-    given = steps.given if steps.given.ndim == 3 else np.repeat(steps.given[:, :, None], 3, axis=2)
-    (top, bottom), (left, right) = steps.box
-    centre = "row {:.1f}, column {:.1f}".format(*steps.centre)
-    before, after = (f"{stroke:.1f}" for stroke in steps.stroke)
-    height, wide = steps.given.shape[:2]
-    words = [
-        ("1  As given", f"{height} × {wide} pixels", ""),
-        (
-            "2  Its ink",
-            "darker than its paper" if steps.inverted else "lighter than its paper",
-            f"outlined: {bottom - top + 1} × {right - left + 1}",
-        ),
-        (
-            "3  In 20 × 20",
-            f"{rows} × {cols} pixels",
-            f"strokes {after} wide" if before == after else f"strokes {before}, now {after} wide",
-        ),
-        ("4  In 28 × 28", "centre of mass:", centre),
-    ]
+    arrays = (_given(steps, drawn), _smaller(steps.ink), _fitted(steps.scaled), steps.digit / 255)
     images, places = [], []
-    for k, (array, lines) in enumerate(
-        zip((_smaller(given), _smaller(steps.ink), fitted, steps.digit / 255), words, strict=True)
-    ):
+    for k, (array, lines) in enumerate(zip(arrays, _step_words(steps, drawn), strict=True)):
         x, y = 0.5 + (k % across) * (tile + gap), (k // across) * step + 20
         canvas.text(x, y - 7, lines[0], weight="bold")
         unit = tile / max(array.shape[:2])
@@ -91,24 +71,64 @@ def preparation_steps(
         for line, text in enumerate(lines[1:]):
             canvas.text(x, y + tile + 18 + 16 * line, text, size=SMALL, colour="muted")
     x, y, broad = places[1]
-    unit = broad / steps.ink.shape[1]
-    box = canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1)
+    (top, bottom), (left, right) = steps.box
+    box = canvas.cell(x, y, broad / steps.ink.shape[1], top, left, bottom - top + 1, right - left + 1)
     x, y, broad = places[3]
     unit = broad / SIDE
-    canvas.cell(x, y, unit, *steps.corner, rows, cols, colour="muted", thickness=1.0, dashes=(0, (3, 3)))
+    canvas.cell(
+        x, y, unit, *steps.corner, *steps.scaled.shape, colour="muted", thickness=1.0, dashes=(0, (3, 3))
+    )
     row, col = (place + 0.5 for place in steps.centre)
     for radius, colour in ((6.5, "background"), (5.0, "accent")):
         canvas.dot(x + col * unit, y + row * unit, radius, colour, filled=False)
-    alt = (
-        f"Four steps. The picture as given, {height} by {wide} pixels. Its ink, "
+    return canvas.picture(_steps_in_words(steps), images=images, box=box)
+
+
+def _given(steps: Preparation, drawn: bool) -> np.ndarray:
+    """The picture as given: ink (H, W), or its colours (H, W, 3)."""
+    grey = steps.given.ndim == 2
+    colours = np.repeat(steps.given[:, :, None], 3, axis=2) if grey and not drawn else steps.given
+    return _smaller(colours)
+
+
+def _fitted(scaled: np.ndarray) -> np.ndarray:
+    """Scaled ink in the middle of its 20x20 box."""
+    fitted = np.zeros((BOX, BOX))
+    rows, cols = scaled.shape
+    down, aside = (BOX - rows) // 2, (BOX - cols) // 2
+    fitted[down : down + rows, aside : aside + cols] = scaled
+    return fitted
+
+
+def _step_words(steps: Preparation, drawn: bool) -> list[tuple[str, str, str]]:
+    """For each step its name, and two lines about it."""
+    (top, bottom), (left, right) = steps.box
+    rows, cols = steps.scaled.shape
+    height, width = steps.given.shape[:2]
+    before, after = (f"{stroke:.1f}" for stroke in steps.stroke)
+    paper = "darker than its paper" if steps.inverted else "lighter than its paper"
+    outlined = f"outlined: {bottom - top + 1} × {right - left + 1}"
+    strokes = f"strokes {after} wide" if before == after else f"strokes {before}, now {after} wide"
+    return [
+        ("1  As given", f"{height} × {width} pixels", ""),
+        ("2  Its ink", *((outlined, "") if drawn else (paper, outlined))),
+        ("3  In 20 × 20", f"{rows} × {cols} pixels", strokes),
+        ("4  In 28 × 28", "centre of mass:", "row {:.1f}, column {:.1f}".format(*steps.centre)),
+    ]
+
+
+def _steps_in_words(steps: Preparation) -> str:
+    (top, bottom), (left, right) = steps.box
+    rows, cols = steps.scaled.shape
+    height, width = steps.given.shape[:2]
+    words = (
+        f"Four steps. The picture as given, {height} by {width} pixels. Its ink, "
         f"{'darker' if steps.inverted else 'lighter'} than its background, in rows {top} to {bottom} and "
         f"columns {left} to {right}. The ink fitted into 20 by 20 pixels, {rows} by {cols}, its strokes "
         f"{number(steps.stroke[1], 2)} pixels wide. It in 28 by 28 pixels, its centre of mass at "
-        f"{centre}."
+        "row {:.1f}, column {:.1f}.".format(*steps.centre)
     )
-    if steps.as_it_was:
-        alt += " It was an MNIST digit already and was not scaled."
-    return canvas.picture(alt, images=images, box=box)
+    return words + (" It was an MNIST digit already and was not scaled." if steps.as_it_was else "")
 
 
 def hard_cases(

@@ -187,7 +187,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "pixel_gradient alone": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE),
         "pixel_mixing": call(figures.pixel_mixing, SIGNED[2, 3], MATRIX, BIAS, selected=4),
         "probabilities": call(figures.probabilities, np.full(10, 0.1), label=3),
-        "preparation_steps": call(figures.preparation_steps, prepare_in_steps(DRAWING)),
+        "preparation_steps": call(figures.preparation_steps, prepare_in_steps(DRAWING), drawn=True),
         "preparation_steps of a photograph": call(
             figures.preparation_steps,
             prepare_in_steps(np.dstack([1 - DRAWING / 255, np.full((60, 90, 2), 0.9)])),
