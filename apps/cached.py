@@ -143,13 +143,13 @@ def stack(text: str, size: int) -> ReceptiveFields:
     return cnnviz.receptive_field(stack_specs(text), size)
 
 
-@st.cache_data(show_spinner=False, max_entries=16)
+@st.cache_resource(show_spinner=False, max_entries=16)
 def grey_picture(content: bytes) -> np.ndarray:
     """An uploaded picture's brightness, small enough to be drawn; ImageError if it cannot be read."""
     return kernels.grey(read_image(content))
 
 
-@st.cache_data(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def gallery_responses(image: np.ndarray, size: int) -> list[np.ndarray]:
     """What every named kernel of a size makes of an image."""
     return [ops.conv2d(image, entry.kernel[:, :, None, None]) for entry in kernels.gallery(size)]
