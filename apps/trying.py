@@ -45,6 +45,7 @@ def pad(model: str) -> None:
             _take(lambda: raster_of(drawing), "The drawing", drawn=True)
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
+    _say_why_not()
 
 
 def upload() -> None:

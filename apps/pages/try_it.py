@@ -69,7 +69,7 @@ chrome.pick(
     indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
     lambda number: choose_test_digit(indices[number]),
     found=found,
-    images=images,
+    images={index: images[index] for index in indices},
 )
 chrome.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(images)))
 chrome.code(

@@ -5,8 +5,7 @@ What is drawn is computed elsewhere (`cnnviz.preparation`, `cnnviz.mistakes`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -133,7 +132,7 @@ def _steps_in_words(steps: Preparation) -> str:
 
 def hard_cases(
     found: Sequence[Mistake],
-    images: Any,
+    images: np.ndarray | Mapping[int, np.ndarray],
     *,
     columns: int | None = None,
     width: float = WIDE,
@@ -147,7 +146,7 @@ def hard_cases(
     found
         From `cnnviz.mistakes.mistakes`.
     images
-        (N, H, W): all that were looked at; `found` says which of them.
+        (N, H, W), all that were looked at, or those of `found` by their index.
     columns
         Tiles in a row; None is as many as are about 60 pixels wide.
     width, ax, theme
@@ -173,18 +172,17 @@ def hard_cases(
     """
     if not found:
         raise ValueError("found must hold at least one mistake")
-    images = np.asarray(images)
     gap = 12.0 if width >= 600 else 10.0
     columns = columns or max(1, int((width + gap) // (60 + gap)))
     tile = min((width - 1 - (columns - 1) * gap) / columns, 84.0)
     step = tile + 62
     canvas = Canvas(width, -(-len(found) // columns) * step, ax, theme)
-    scale = Scale("ink", 255.0) if images.dtype.kind in "iu" else INK
+    whole = np.asarray(images[found[0].index]).dtype.kind in "iu"
+    scale = Scale("ink", 255.0) if whole else INK
     drawn, tiles = [], []
     for k, mistake in enumerate(found):
         x, y = 0.5 + (k % columns) * (tile + gap), (k // columns) * step + 1
-        image = images[mistake.index]
-        drawn.append(canvas.image(image, x, y, tile, tile, scale=scale))
+        drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
         canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
             says = f"{name}: {_whole_percent(share)}"
