@@ -22,7 +22,7 @@ from cnnviz.activation_exchange import exchange, hidden_activations
 from cnnviz.affine_collapse import AffineMap, collapse
 from cnnviz.animate import Animation
 from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
-from cnnviz.channels import DenseCheck, Reduction, ReductionTrial, compare_with_dense
+from cnnviz.channels import DenseCheck, Reduction, ReductionTrial, compare_with_dense, with_reduction
 from cnnviz.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.epoch_predictions import EpochPredictions, read_predictions
 from cnnviz.evaluation import Evaluation, evaluate
@@ -366,34 +366,27 @@ def dense_check(model: str, digit: Digit, layer: str) -> DenseCheck:
     return compare_with_dense(run(model, digit), layer)
 
 
-@st.cache_resource(show_spinner="Running the test digits up to the 1×1 layer", max_entries=2)
-def reduction_trial(model: str, layer: str, count: int) -> ReductionTrial:
-    """A 1x1 convolution to be reduced, with what it reads of the first test digits."""
-    return ReductionTrial(network(model), layer, *first_digits(count))
-
-
 def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:
     """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits."""
-    trial = reduction_trial(model, layer, count)
+    # What the layer reads of the digits is large, and not kept: all that is asked of it is here.
     return with_progress(
         ("reductions", model, layer, by, count),
         f"Classifying {count:,} digits with less and less of {layer}",
-        lambda progress: trial.sweep(by, progress),
+        lambda progress: ReductionTrial(network(model), layer, *first_digits(count)).sweep(by, progress),
     )
 
 
-def reduced_accuracy(
-    model: str, trial: ReductionTrial, reduction: Reduction, asked: bool
-) -> Evaluation | None:
+def reduced_accuracy(model: str, layer: str, reduction: Reduction, asked: bool) -> Evaluation | None:
     """A model's accuracy on all test digits with a reduced 1x1 convolution; None if nobody asked yet."""
-    key = ("reduced", model, trial.layer, reduction.by, reduction.k)
+    key = ("reduced", model, layer, reduction.by, reduction.k)
     if not asked and key not in _long_answers():
         return None
-    net = network(model).with_weights(trial.weights(reduction))
     return with_progress(
         key,
         "Classifying all 10,000 test digits",
-        lambda progress: evaluate(net, *test_digits(), progress=progress),
+        lambda progress: evaluate(
+            with_reduction(network(model), layer, reduction), *test_digits(), progress=progress
+        ),
     )
 
 

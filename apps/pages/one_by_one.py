@@ -53,7 +53,8 @@ def show_dense(name: str, row: int, col: int) -> None:
             ("1×1 convolution", *(signed_number(value, 5) for value in found.convolution[row, col])),
             ("ops.dense", *(signed_number(value, 5) for value in found.dense[row, col])),
         ],
-        caption=f"The pixel at row {row}, column {col}, before the activation.",
+        caption=f"The pixel at row {row}, column {col}, before the activation. A difference of 0 is equality "
+        "to the last bit.",
         name="dense",
     )
 
@@ -74,10 +75,10 @@ def show_reduction(name: str) -> None:
         )
         tried = cached.reductions(here.model, name, by, COUNT)
         k = state.integer("kept", 0, len(tried) - 1, 5, "How many", st.slider)
-    trial = cached.reduction_trial(here.model, name, COUNT)
+    matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
     reduction, evaluation = tried[k]
     x, whole = here.run.inputs(name)[0][0], channels.Cost(layer.params, layer.multiply_adds)
-    error = channels.mixing_error(x, trial.matrix, trial.bias, reduction.matrix, reduction.bias)
+    error = channels.mixing_error(x, matrix, bias, reduction.matrix, reduction.bias)
     cost = reduction.cost.everywhere(layer.output_shape[:2])
     chrome.facts(
         (f"accuracy on {evaluation.images:,} test digits", f"{evaluation.accuracy:.1%}"),
@@ -96,7 +97,7 @@ def show_reduction(name: str) -> None:
         k=k,
         xlabel=f"{kinds[by]} kept",
     )
-    show_all_digits(trial, reduction)
+    show_all_digits(name, reduction)
     if by == "singular":
         st.markdown(
             "Through singular directions the layer becomes two, into the few directions and out of them, so "
@@ -108,7 +109,7 @@ def show_reduction(name: str) -> None:
         f"Outputs for {here.digit.name}, before the activation; those dropped are in brackets."
         if by == "outputs"
         else f"Outputs for {here.digit.name}, before the activation.",
-        before=channels.mix(x, trial.matrix, trial.bias),
+        before=channels.mix(x, matrix, bias),
         after=channels.mix(x, reduction.matrix, reduction.bias),
         dropped=[c for c in range(layer.output_shape[-1]) if c not in reduction.kept]
         if by == "outputs"
@@ -116,11 +117,11 @@ def show_reduction(name: str) -> None:
     )
 
 
-def show_all_digits(trial: channels.ReductionTrial, reduction: channels.Reduction) -> None:
+def show_all_digits(name: str, reduction: channels.Reduction) -> None:
     """The accuracy on all test digits, when somebody asks."""
     asked = st.session_state.setdefault("reductions asked for", set())
     mine = (here.model, reduction.by, reduction.k)
-    evaluation = cached.reduced_accuracy(here.model, trial, reduction, mine in asked)
+    evaluation = cached.reduced_accuracy(here.model, name, reduction, mine in asked)
     if evaluation is None:
         st.button("Try all 10,000 test digits", on_click=asked.add, args=(mine,))
     else:
@@ -132,7 +133,10 @@ def show_all_digits(trial: channels.ReductionTrial, reduction: channels.Reductio
 
 def show_saving(name: str) -> None:
     """What the layer is good for in this network."""
-    found, reader = channels.compare_without_mixing(here.network, name), next_reader(here.network, name)
+    reader = next_reader(here.network, name)
+    if reader is None:
+        return
+    found = channels.compare_without_mixing(here.network, name)
     few, many = here.network[name].output_shape[-1], here.network[name].input_shape[-1]
     size = "×".join(map(str, reader.config["kernel_size"]))
     chrome.section(

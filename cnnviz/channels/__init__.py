@@ -29,7 +29,7 @@ from cnnviz.channels.reduction import (
     reduce_mixing,
     reduction_errors,
 )
-from cnnviz.channels.trial import ReductionTrial
+from cnnviz.channels.trial import ReductionTrial, with_reduction
 
 __all__ = [
     "Comparison",
@@ -52,4 +52,5 @@ __all__ = [
     "reduction_errors",
     "shared_weights",
     "stack_of_3x3",
+    "with_reduction",
 ]

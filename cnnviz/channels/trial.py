@@ -18,6 +18,36 @@ from cnnviz.network import Network
 from cnnviz.splitting import split
 
 
+def with_reduction(net: Network, layer: str, reduction: Reduction) -> Network:
+    """The network with a reduced matrix in place of a 1x1 convolution's own, and everything else shared.
+
+    Parameters
+    ----------
+    net, layer
+        The network, and its 1x1 convolution.
+    reduction
+        Of that layer's matrix, by `reduce_mixing`.
+
+    Returns
+    -------
+    Network
+
+    Examples
+    --------
+    >>> from cnnviz import load_model
+    >>> net = load_model("mnist_14k")
+    >>> whole = net["conv2d_2"].weights
+    >>> reduction = reduce_mixing(np.eye(16), whole["kernel"][0, 0], whole["bias"], k=3)
+    >>> with_reduction(net, "conv2d_2", reduction)["conv2d_2"].weights["bias"].nonzero()[0].size
+    3
+    """
+    name = net[layer].name
+    weights = {f"{name}/kernel": reduction.matrix[np.newaxis, np.newaxis]}
+    if "bias" in net[layer].weights:
+        weights[f"{name}/bias"] = reduction.bias
+    return net.with_weights(weights)
+
+
 class ReductionTrial:
     """A network whose 1x1 convolution is reduced, and evaluated on the same images every time.
 
@@ -62,8 +92,7 @@ class ReductionTrial:
 
     def evaluate(self, reduction: Reduction) -> Evaluation:
         """How well the network does with a reduced layer: only the layer and what follows are run."""
-        changed = self._tail.with_weights(self.weights(reduction))
-        return evaluate(changed, self.inputs, self.labels)
+        return evaluate(with_reduction(self._tail, self.layer, reduction), self.inputs, self.labels)
 
     def sweep(
         self, by: str = "outputs", progress: Callable[[int, int], None] | None = None
@@ -77,8 +106,3 @@ class ReductionTrial:
             if progress is not None:
                 progress(k + 1, count)
         return found
-
-    def weights(self, reduction: Reduction) -> dict[str, np.ndarray]:
-        """What to exchange in the network, for `Network.with_weights`."""
-        weights = {f"{self.layer}/kernel": reduction.matrix[np.newaxis, np.newaxis]}
-        return weights if self.bias is None else {**weights, f"{self.layer}/bias": reduction.bias}

@@ -61,8 +61,8 @@ def feature_maps(
     Returns
     -------
     Picture
-        Its artists are "maps", the images by channel, "legend", and "tiles", where each map is:
-        (x, y, width, height) as shares of the figure's width and height.
+        Its artists are "maps", the images by channel, "legend", and "tiles", where each map with its
+        label is: (x, y, width, height) as shares of the figure's width and height.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def feature_maps(
             weight="bold" if marked else "normal",
         )
         images.append(canvas.image(maps[:, :, channel], x, y, tile, scale=scale))
-        tiles.append(canvas.share(x, y, tile, tile * rows / cols))
+        tiles.append(canvas.share(x, y - 16, tile, tile * rows / cols + 16))
         if marked:
             canvas.box(x, y, tile, tile * rows / cols, "accent", 2, zorder=4)
             if cell:
