@@ -74,6 +74,10 @@ def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_for
     page.get_by_text("168 × 168 pixels").wait_for()
     drawn = own(page)
     assert len(drawn) > 100
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    page.get_by_text("The link is copied.").wait_for(state="attached")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
     go_to(page, "Feature maps")
     assert own(page) == drawn
     go_to(page, "Verification")
@@ -122,6 +126,10 @@ def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
 def test_touch_draws_in_the_live_view_and_every_page_can_use_it(open_page, explorer):
     page = open_page(explorer, width=400, height=900, has_touch=True)
     page.locator(".cv-opendraw").tap(timeout=60_000)
+    page.locator(".cv-pad").focus()
+    for key in ("Space", "Escape", "Backspace"):
+        page.keyboard.press(key)
+    assert page.locator(".cv-draw").is_visible(), "Escape lifts the brush; the next one would close the pad"
     draw_by_touch(page)
     page.locator(".cv-what", has_text="your drawing").wait_for()
     page.locator(".cv-engine", has_text="Computed by NumPy").wait_for()
