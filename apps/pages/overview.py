@@ -24,10 +24,9 @@ st.markdown(
     f"1. **Start at the prediction**: click the longest bar, the {here.predicted}. Its receipt opens below "
     "the picture: the numbers it was made of, and how.\n"
     "2. **Walk down**: click one of these numbers to see what that one was made of, one layer earlier, until "
-    "you stand on the pixels. <kbd>Esc</kbd> goes one step back.\n"
+    "you stand on the pixels. Escape goes one step back.\n"
     "3. **Look around**: point at any cell to see which part of the image it depends on. *Play* slides the "
-    "window, *Draw* puts a digit of your own in.",
-    unsafe_allow_html=True,
+    "window, *Draw* puts a digit of your own in."
 )
 live_view(
     here.network,
