@@ -6,17 +6,20 @@ is kept in memory only, unlike the record that `cnnviz verify --record` makes.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
-import io
 import json
 import os
 import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Timer
+from queue import SimpleQueue
+from tempfile import TemporaryFile
+from threading import Lock, Thread, Timer
+from typing import IO
 
 import numpy as np
 
@@ -43,7 +46,7 @@ class VerificationJob:
         self.result: Verification | None = None
         self.error = ""
         self._command = list(command)
-        self._sent = _saved(images)
+        self._pixels = np.asarray(images)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
 
@@ -72,50 +75,44 @@ class VerificationJob:
                 self.state = "stopped"
             if self._process is not None:
                 self._process.kill()
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(5)
 
     def run(self) -> None:
         """Start the process and follow it to its end."""
+        with TemporaryFile() as given, TemporaryFile() as errors:
+            np.save(given, self._pixels, allow_pickle=False)
+            given.seek(0)
+            if not self._begin(given, errors):
+                return
+            process = self._process
+            assert process is not None
+            assert process.stdout is not None
+            clock = Timer(TIMEOUT, process.kill)
+            clock.daemon = True
+            clock.start()
+            with process:
+                for line in process.stdout:
+                    self._take(line)
+            clock.cancel()
+            errors.seek(0)
+            words = errors.read().decode(errors="replace").strip().splitlines()
+        with self._lock:
+            if self.state == "running":
+                self.state, self.error = "failed", words[-1] if words else f"exit code {process.returncode}"
+
+    def _begin(self, given: IO[bytes], errors: IO[bytes]) -> bool:
         with self._lock:
             if self.over:
-                return
+                return False
             self.state = "running"
             try:
                 self._process = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    env=_surroundings(),
+                    self._command, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=_surroundings()
                 )
             except OSError as error:
                 self.state, self.error = "failed", str(error)
-                return
-        self._follow(self._process)
-        self._sent = b""
-
-    def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        clock = Timer(TIMEOUT, process.kill)
-        clock.daemon = True
-        clock.start()
-        # Whatever it says on stderr is read at the same time, or it would wait for us.
-        with ThreadPoolExecutor(max_workers=1) as reader, process:
-            said = reader.submit(process.stderr.read)
-            try:
-                process.stdin.write(self._sent)
-                process.stdin.close()
-            except BrokenPipeError:
-                pass  # It ended early; its exit code says why.
-            for line in process.stdout:
-                self._take(line)
-            words = said.result().decode(errors="replace").strip().splitlines()
-            code = process.wait()
-        clock.cancel()
-        with self._lock:
-            if self.state == "running":
-                self.state, self.error = "failed", words[-1] if words else f"exit code {code}"
+        return self._process is not None
 
     def _take(self, line: bytes) -> None:
         found = json.loads(line)
@@ -132,9 +129,10 @@ class Verifications:
     """The jobs of a server, shared by its sessions; one process runs at a time."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="verification")
         self._jobs: OrderedDict[str, VerificationJob] = OrderedDict()
+        self._waiting: SimpleQueue[VerificationJob] = SimpleQueue()
         self._lock = Lock()
+        self._worker: Thread | None = None
 
     def find(self, net: Network, images: np.ndarray) -> VerificationJob | None:
         """The job that compares a network on these images, if it was started."""
@@ -163,12 +161,26 @@ class Verifications:
             if known is not None and known.state not in ("failed", "stopped"):
                 return known
             command = [sys.executable, "-m", "cnnviz.verification_process", str(net.source)]
-            job = self._jobs[key] = VerificationJob(command, np.asarray(images))
+            job = self._jobs[key] = VerificationJob(command, images)
             self._jobs.move_to_end(key)
             while len(self._jobs) > KEPT:
                 self._jobs.popitem(last=False)[1].stop()
-            self._pool.submit(job.run)
+            self._waiting.put(job)
+            if self._worker is None:
+                # A server that is to end does not wait for a daemon.
+                self._worker = Thread(target=self._work, name="verification", daemon=True)
+                self._worker.start()
+                atexit.register(self.stop)
         return job
+
+    def stop(self) -> None:
+        """End all that runs or waits."""
+        for job in list(self._jobs.values()):
+            job.stop()
+
+    def _work(self) -> None:
+        while True:
+            self._waiting.get().run()
 
 
 def _key(net: Network, images: np.ndarray) -> str:
@@ -176,12 +188,6 @@ def _key(net: Network, images: np.ndarray) -> str:
     changed = net.source.stat().st_mtime_ns if net.source else 0
     digest.update(f"{net.source} {changed} {images.shape}".encode())
     return digest.hexdigest()
-
-
-def _saved(images: np.ndarray) -> bytes:
-    sent = io.BytesIO()
-    np.save(sent, images, allow_pickle=False)
-    return sent.getvalue()
 
 
 def _surroundings() -> dict[str, str]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -77,14 +80,32 @@ def test_a_job_is_stopped_before_or_while_it_runs():
     waiting.stop()
     waiting.run()
     assert waiting.state == "stopped"
-    jobs = Verifications()
     running = job("import time; time.sleep(60)")
-    jobs._pool.submit(running.run)
+    thread = Thread(target=running.run)
+    thread.start()
     wait(running, "running")
     running.stop()
-    wait(running, "stopped")
-    jobs._pool.shutdown(wait=True)
-    assert running.error == ""
+    thread.join(10)
+    assert not thread.is_alive()
+    assert (running.state, running.error) == ("stopped", "")
+
+
+def test_a_server_that_ends_leaves_no_process_behind():
+    program = """
+import numpy as np
+import cnnviz
+from cnnviz.live_verification import VERIFICATIONS
+net, images = cnnviz.load_model("mnist_maxpool"), np.zeros((1, 28, 28), np.uint8)
+job = VERIFICATIONS.start(net, images)
+while job._process is None:
+    pass
+print(job._process.pid)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
 
 
 def test_only_a_network_of_a_file_can_be_compared():
