@@ -40,7 +40,7 @@ class Drawing {
     this.view.part("panel").replaceChildren(panel);
     this.pad = new Pad(panel, {
       table: () => this.view.colours.table("ink"),
-      changed: (digit) => this.follow(digit, panel),
+      changed: (digit, began) => this.follow(digit, began, panel),
       lifted: () => this.send(),
       verdict: () => this.verdict(),
     });
@@ -80,8 +80,7 @@ class Drawing {
   }
 
   /** The browser's own numbers, until NumPy's are there. */
-  follow(digit, panel) {
-    const began = performance.now();
+  follow(digit, began, panel) {
     this.complete(panel);
     this.use.disabled = !digit;
     this.forget();

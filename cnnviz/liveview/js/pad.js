@@ -27,8 +27,8 @@ const PANEL = `
 /**
  * The pad, in an element.
  *
- * `host` has `table()`, the ink palette as packed colours; `changed(digit)`, called once a frame with 28x28
- * bytes, or null where there is too little ink; `lifted()`, called when a stroke, an undo or a clear is done;
+ * `host` has `table()`, the ink palette as packed colours; `changed(digit, began)`, called once a frame with
+ * 28x28 bytes, or null where there is too little ink, and when the frame's work began; `lifted()`, called when a stroke, an undo or a clear is done;
  * and `verdict()`, what the network says of the drawing, in words.
  */
 export class Pad {
@@ -216,6 +216,7 @@ export class Pad {
   }
 
   redraw() {
+    const began = performance.now();
     const context = this.ink.getContext("2d", { willReadFrequently: true });
     context.fillStyle = "#000";
     context.fillRect(0, 0, SIZE, SIZE);
@@ -232,7 +233,7 @@ export class Pad {
     this.raster = Uint8Array.from({ length: SIZE * SIZE }, (_, n) => data[4 * n]);
     this.digit = prepareDigit({ rows: SIZE, cols: SIZE, data: Float64Array.from(this.raster, (v) => v / 255) });
     this.repaint();
-    this.host.changed(this.digit);
+    this.host.changed(this.digit, began);
   }
 
   /** The pad and what it is made into, in the colours of the theme. */
