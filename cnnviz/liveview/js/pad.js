@@ -28,8 +28,8 @@ const PANEL = `
  * The pad, in an element.
  *
  * `host` has `table()`, the ink palette as packed colours; `changed(digit, began)`, called once a frame with
- * 28x28 bytes, or null where there is too little ink, and when the frame's work began; `lifted()`, called when a stroke, an undo or a clear is done;
- * and `verdict()`, what the network says of the drawing, in words.
+ * 28x28 bytes, or null where there is too little ink, and when the frame's work began; `lifted()`, called when
+ * a stroke, an undo or a clear is done; and `verdict()`, what the network says of the drawing, in words.
  */
 export class Pad {
   constructor(element, host) {
