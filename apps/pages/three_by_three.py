@@ -25,8 +25,8 @@ chrome.title(
 widths = sorted({layer.output_shape[2] for layer in small})
 chrome.section(
     "A stack against one large kernel",
-    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top: the numbers "
-    "in the cells. The stack looks at the middle many times over, the one kernel at every cell once.",
+    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top: through the "
+    "stack on many from the middle and few from the rim, through the one kernel on one from everywhere.",
 )
 with chrome.controls("stack"):
     depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)

@@ -56,7 +56,7 @@ else:
     )
 chrome.show(
     "moved_maps",
-    f"{name}, channel {channel}. {verdict} Grey cells have nothing to be compared with.",
+    f"{name}, channel {channel}. {verdict} Grey cells came in over the border.",
     maps=maps,
     channel=channel,
     pixels=name in net.inputs,
