@@ -1,0 +1,125 @@
+"""The convolution page: the playground's numbers are the library's, and its choices are in the address."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import cnnviz
+from apps.conftest import cells, given, widget
+from cnnviz import animate, kernels, ops, playground
+from cnnviz.ops.geometry import window
+
+DIGIT = cnnviz.load_mnist()[1][0][4]
+SOBEL = kernels.named("sobel x").kernel.astype(np.float32)
+
+
+def walks(at) -> list[dict]:
+    """The scenes that the page gave its players."""
+    return [data["scene"] for data in given(at, "cnnviz.walk")]
+
+
+def result(scene: dict) -> list[str]:
+    return [step["result"] for step in scene["steps"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "options"),
+    [
+        ({}, {"padding": "same"}),
+        ({"stride": 2, "dilation": 2}, {"strides": 2, "dilation_rate": 2, "padding": "same"}),
+        ({"padding": "valid"}, {}),
+        ({"padding": "explicit", "pad_top": 3, "pad_right": 0}, {"padding": ((3, 1), (1, 0))}),
+    ],
+)
+def test_the_playground_slides_as_the_engine_does(visit, query, options):
+    at = visit("convolution", digit=4, top=6, left=5, **query)
+    assert not at.warning
+    x = playground.patch(DIGIT, 6, 5, 8)
+    expected = animate.conv2d(x, SOBEL, pixels=True, **options)
+    assert walks(at)[0]["steps"] == expected.scene()["steps"]
+    rows, cols = ops.conv2d(x, SOBEL[:, :, None, None], **options).shape
+    assert f"⌋ + 1 = {rows}|" in cells(at)
+    assert f"⌋ + 1 = {cols}|" in cells(at)
+
+
+def test_an_edited_kernel_slides_and_turns(visit):
+    text = "0,1,0.5;0,0,0;-2,0,0"
+    x = playground.patch(DIGIT, *playground.liveliest(DIGIT, 8), 8)
+    kernel = np.array([[0, 1, 0.5], [0, 0, 0], [-2, 0, 0]], np.float32)
+    at = visit("convolution", digit=4, kernel=text)
+    assert result(walks(at)[0]) == result(animate.conv2d(x, kernel, padding="same").scene())
+    widget(at.toggle, "flip").set_value(True).run()
+    turned = animate.conv2d(x, kernel[::-1, ::-1], padding="same").scene()
+    assert result(walks(at)[0]) == result(turned)
+    assert given(at, "cnnviz.cells")[0]["text"] == text
+    # Another kernel to start from forgets what was typed.
+    widget(at.selectbox, "start").set_value("box").run()
+    assert given(at, "cnnviz.cells")[0]["text"].startswith("0.1111111")
+    assert not at.exception
+
+
+def test_backwards_it_is_the_transposed_convolution(visit):
+    at = visit("convolution", digit=4, transposed=1, stride=2, top=0, left=0)
+    scene = walks(at)[0]
+    assert scene["backwards"]
+    x = playground.patch(DIGIT, 0, 0, 8)
+    y = ops.conv2d(x, SOBEL[:, :, None, None], strides=2, padding="same")
+    grad = ops.conv2d_input_grad(
+        y[None, ..., None], SOBEL[:, :, None, None], (1, 8, 8, 1), strides=2, padding="same"
+    )
+    assert (scene["outputs"][0]["rows"], scene["outputs"][0]["cols"]) == grad.shape[1:3]
+    last = {(row, col): text for step in scene["steps"] for row, col, text, *_ in step["written"]}
+    for (row, col), text in last.items():
+        shown = float(text.replace("−", "-"))
+        # Cells are written in two digits.
+        assert shown == pytest.approx(grad[0, row, col, 0], rel=0.051, abs=1e-6)
+    assert "(4 − 1) · 2 + 3 − 0 − 1 + 0 = 8" in cells(at)
+
+
+def test_typed_cells_are_the_input(visit):
+    at = visit("convolution", source="cells", cells_a_side=3, typed="1,2,3;4,5,6;7,8,9", padding="valid")
+    assert walks(at)[0]["steps"][0]["words"].startswith("(−1)·1 + 0·2 + 1·3 + (−2)·4")
+    assert result(walks(at)[0]) == ["= 8"]
+
+
+def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
+    at = visit("convolution", kernel_rows=5, dilation=4, cells_a_side=3, padding="valid")
+    assert "This does not fit: kernel of height 5 dilated by 4 covers 17 cells" in at.warning[0].value
+    assert len(walks(at)) == 1
+    assert "One number of a trained layer" in [header.value for header in at.header]
+
+
+def test_uneven_same_padding_is_marked(visit):
+    at = visit("convolution", stride=2)
+    for same in playground.same_padding(range(6, 12), 3, 2):
+        words = "uneven" if same.uneven else ""
+        assert f"{same.size} cells|{same.out}|{same.before}|{same.after}|{words}" in cells(at)
+    scene = walks(at)[0]["inputs"][0]
+    padding = window((8, 8), (3, 3), (2, 2), "same").padding
+    assert [list(side) for side in zip(scene["before"], scene["after"], strict=True)] == [
+        list(side) for side in padding
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "outputs"), [("plain", 4, 2), ("grouped", 2, 2), ("depthwise", 1, 4)]
+)
+def test_kinds_read_their_own_channels(visit, kind, channels, outputs):
+    scene = walks(visit("convolution", kind=kind))[-1]
+    assert len(scene["inputs"]) == 4
+    assert len(scene["outputs"]) == outputs
+    assert {len(step["sources"]) for step in scene["steps"]} == {channels}
+
+
+def test_the_chosen_step_is_in_the_address(visit):
+    at = visit("convolution", step=5)
+    assert given(at, "cnnviz.walk")[0]["step"] == 5
+    assert not at.warning
+    at = visit("convolution", step=999)
+    assert given(at, "cnnviz.walk")[0]["step"] is None
+    assert re.search("step “999”", at.warning[0].value)
+    json.dumps(given(at, "cnnviz.walk"))

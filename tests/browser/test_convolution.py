@@ -1,0 +1,110 @@
+"""The playground in a browser: cells typed, refused and pasted; the walk played, paused and pointed at."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def playground(open_page, explorer):
+    def visit(query: str = "", **options):
+        page = open_page(f"{explorer}/convolution?digit=0&top=0&left=0&{query}", **options)
+        page.wait_for_selector(".count", timeout=60_000)
+        page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState !== 'running'")
+        return page
+
+    return visit
+
+
+def serious(page) -> list[str]:
+    """What axe-core finds, if it is there."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in grave]
+
+
+def until_address(page, name: str, value: str | None) -> None:
+    page.wait_for_function(
+        "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
+    )
+
+
+def test_weights_are_typed_refused_pasted_and_reset(playground):
+    page = playground("source=cells&cells_a_side=3&padding=valid&typed=1,2,3;4,5,6;7,8,9")
+    kernel = page.get_by_role("group", name="Kernel: type new weights")
+    weight = kernel.locator("input")
+    weight.nth(0).click()
+    page.keyboard.type("5")
+    page.keyboard.press("ArrowDown")
+    until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
+    assert weight.nth(3).evaluate("cell => cell === cell.getRootNode().activeElement")
+    # 8, and 6 times the 1 above the first weight.
+    page.locator(".result", has_text="= 14").first.wait_for()
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    page.get_by_text("“two” is not a number. The cell keeps −2.").wait_for()
+    page.keyboard.press("Escape")
+    assert weight.nth(3).input_value() == "−2"
+    page.keyboard.type("1e9")
+    page.keyboard.press("Enter")
+    page.get_by_text("1e9 is above 99, the largest allowed.").wait_for()
+    page.keyboard.press("Escape")
+    weight.nth(3).evaluate(
+        """cell => {
+          const board = new DataTransfer();
+          board.setData("text", "1\\t2\\n3\\t4");
+          cell.dispatchEvent(new ClipboardEvent("paste", { clipboardData: board, bubbles: true }));
+        }"""
+    )
+    until_address(page, "kernel", "5,0,1;1,2,2;3,4,1")
+    page.go_back()
+    until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
+    page.locator("button", has_text="Reset").last.click()
+    until_address(page, "kernel", None)
+    page.locator(".result", has_text="= 8").first.wait_for()
+
+
+def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
+    page = playground("cells_a_side=4")
+    player = page.get_by_role("group", name="The convolution, step by step")
+    count, play = player.locator(".count"), player.locator(".play")
+    assert count.inner_text() == "step 16 of 16"
+    player.locator(".speed").click()
+    play.click()
+    player.locator(".count", has_text="step 3 of 16").wait_for()
+    player.locator("canvas").hover(position={"x": 5, "y": 60})
+    held = count.inner_text()
+    page.wait_for_timeout(600)
+    assert count.inner_text() == held
+    page.mouse.move(2, 2)
+    player.locator(".count", has_text="step 16 of 16").wait_for()
+    assert play.inner_text() == "Play"
+    play.focus()
+    page.keyboard.press("ArrowUp")
+    until_address(page, "step", "11")
+    page.keyboard.press("ArrowLeft")
+    until_address(page, "step", "10")
+    assert "Step 11 of 16. Output row 2, column 2" in player.locator("canvas").get_attribute("aria-label")
+    page.reload()
+    player.locator(".count", has_text="step 11 of 16").wait_for(timeout=60_000)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as GIF").first.click()
+    assert saved.value.suggested_filename == "cnnviz-conv2d.gif"
+
+
+def test_nothing_moves_where_motion_is_not_wanted(playground):
+    page = playground("cells_a_side=3", reduced_motion="reduce", width=360)
+    player = page.get_by_role("group", name="The convolution, step by step")
+    assert player.locator(".play").is_disabled()
+    player.locator(".back").click()
+    until_address(page, "step", "7")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.get_by_text("Show the code").wait_for(timeout=60_000)
+    assert serious(page) == []
+
+
+def test_no_serious_violation_while_pooling(open_page, explorer):
+    page = open_page(f"{explorer}/pooling", dark=True)
+    page.get_by_text("Show the code").wait_for(timeout=60_000)
+    assert serious(page) == []
