@@ -8,7 +8,7 @@ to `Network`. Folding rounds differently; nothing here is used where activations
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -21,13 +21,13 @@ from cnnviz.activation import Activation
 from cnnviz.layer import Layer
 from cnnviz.ops.blocks import Step, run
 from cnnviz.ops.geometry import Axis, Window, window
-from cnnviz.ops.im2col import im2col_steps
+from cnnviz.ops.im2col import im2col_blocks, im2col_steps
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.pooling import window_steps
+from cnnviz.ops.pooling import images_at_once, window_steps
 
-IMAGES = 8
-ACTIVATION_BYTES = 1 << 19
-"""A block is as many images, up to IMAGES, as keep the largest activation near half a megabyte."""
+IMAGES = 16
+ACTIVATION_BYTES = 1 << 20
+"""A block is as many images, up to IMAGES, as keep the largest activation below a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,8 @@ class Program:
             case MaxPool(config):
                 geometry = window(x.shape[1:3], config["pool_size"], config["strides"], config["padding"])
                 y = self._empty(*geometry.out, x.shape[3])
-                self._steps += window_steps(x, geometry, np.maximum, -np.inf, y)
+                firsts = range(0, self.count, images_at_once(x))
+                self._steps += window_steps(x, geometry, np.maximum, -np.inf, y, firsts)
                 return y
             case Flatten():
                 return x.reshape(self.count, -1)
@@ -229,7 +230,8 @@ class Program:
         if geometry.padded:
             x, geometry = self._padded(x, geometry)
         y = self._empty(*geometry.out, kernel.shape[3])
-        self._steps += im2col_steps(x, kernel, bias, geometry, config["groups"], y)
+        parts = im2col_blocks(self.count, kernel.shape, geometry, config["groups"], x.itemsize)
+        self._steps += im2col_steps(x, kernel, bias, geometry, config["groups"], y, parts[0], parts)
         return y.reshape(self.count, -1) if len(shape) == 2 else y
 
     def _padded(self, x: np.ndarray, geometry: Window) -> tuple[np.ndarray, Window]:
@@ -273,7 +275,7 @@ class Inference:
         """The network's output for prepared images (N, ...)."""
         y = np.empty((len(x), *_known(self._layers[-1])), self._dtype)
 
-        def work(firsts: Sequence[int]) -> None:
+        def work(firsts: Iterable[int]) -> None:
             for first in firsts:
                 part = x[first : first + self.images]
                 idle = self._idle.setdefault(len(part), [])

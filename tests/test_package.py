@@ -86,4 +86,4 @@ def test_the_wheel_needs_no_tensorflow(wheel):
     metadata = next(name for name in wheel.namelist() if name.endswith("METADATA"))
     needs = [line for line in wheel.read(metadata).decode().splitlines() if line.startswith("Requires-Dist")]
     base = {line.split()[1].split(">")[0] for line in needs if "extra ==" not in line}
-    assert base == {"numpy", "scipy", "matplotlib", "streamlit", "h5py", "pillow"}
+    assert base == {"numpy", "scipy", "matplotlib", "streamlit", "h5py", "pillow", "threadpoolctl"}

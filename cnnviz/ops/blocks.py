@@ -6,13 +6,12 @@ is a view where no padding is read and a small zero-bordered copy where some is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from scipy.linalg import blas
 
 from cnnviz.ops.geometry import Axis, Window
 
@@ -21,6 +20,9 @@ BLOCK_BYTES = 1 << 20
 
 Step = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
+
+
+View = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 
 class Block(NamedTuple):
@@ -42,7 +44,7 @@ def run(steps: Iterable[Step]) -> None:
 
 
 def blocks(count: int, rows: int, cols: int, cells: int) -> Iterator[Block]:
-    """Blocks of at most `cells` cells (at least one) that cover count x rows x cols.
+    """Blocks of at most `cells` cells (at least one) that cover count x rows x cols, the largest first.
 
     >>> [block.shape for block in blocks(3, 4, 5, cells=40)]
     [(2, 4, 5), (1, 4, 5)]
@@ -54,13 +56,13 @@ def blocks(count: int, rows: int, cols: int, cells: int) -> Iterator[Block]:
     images_at_once = max(1, cells // (rows * cols))
     rows_at_once = rows if images_at_once > 1 else min(rows, max(1, cells // cols))
     cols_at_once = cols if rows_at_once > 1 else min(cols, max(1, cells))
-    for images in _evenly(count, images_at_once):
-        for band in _evenly(rows, rows_at_once):
-            for part in _evenly(cols, cols_at_once):
+    for images in evenly(count, images_at_once):
+        for band in evenly(rows, rows_at_once):
+            for part in evenly(cols, cols_at_once):
                 yield Block(images, band, part)
 
 
-def _evenly(total: int, most: int) -> Iterator[slice]:
+def evenly(total: int, most: int) -> Iterator[slice]:
     """Slices of nearly equal length, none above `most`."""
     step = -(-total // -(-total // most))
     for first in range(0, total, step):
@@ -73,24 +75,56 @@ def reads(axis: Axis, out: slice) -> tuple[int, int]:
     return first, (out.stop - 1) * axis.stride - axis.before + axis.extent
 
 
-def block_input(x: np.ndarray, geometry: Window, block: Block) -> np.ndarray:
-    """The padded input cells that a block's outputs read: a view if nothing is padding."""
-    spans = [reads(axis, out) for axis, out in zip(geometry, block[1:], strict=True)]
-    inside = [
-        slice(min(max(first, 0), axis.size), max(min(last, axis.size), 0))
-        for axis, (first, last) in zip(geometry, spans, strict=True)
-    ]
-    part = x[block.images, inside[0], inside[1]]
-    (top, bottom), (left, right) = spans
-    if top >= 0 and left >= 0 and bottom <= geometry.rows.size and right <= geometry.cols.size:
-        return part
-    padded = np.zeros((part.shape[0], bottom - top, right - left, x.shape[3]), x.dtype)
-    down, along = max(-top, 0), max(-left, 0)
-    padded[:, down : down + part.shape[1], along : along + part.shape[2]] = part
-    return padded
+class BlockInput:
+    """The padded input cells that each block's outputs read: a view of x where nothing is padding.
+
+    Else they are copied to one buffer for all blocks, as large as the largest needs: what a call returns
+    holds until the next. `view` is what to make of the cells (N, rows, cols, C) for so many outputs.
+    """
+
+    def __init__(
+        self, x: np.ndarray, geometry: Window, largest: Block, view: View = lambda cells, out: cells
+    ) -> None:
+        self._x, self._geometry, self._view = x, geometry, view
+        size = math.prod(self._size(largest)) if geometry.padded else 0
+        self._memory = np.zeros(size * largest.shape[0] * x.shape[3], x.dtype)
+        self._buffers: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._filled: Any = None
+
+    def __call__(self, block: Block) -> np.ndarray:
+        shape = block.shape
+        spans = [reads(axis, out) for axis, out in zip(self._geometry, block[1:], strict=True)]
+        inside, place = zip(*map(_within, self._geometry, spans), strict=True)
+        part = self._x[(block.images, *inside)]
+        if part.shape[1:3] == self._size(block):
+            return self._view(part, shape[1:])
+        if shape not in self._buffers:
+            size = shape[0], *self._size(block), part.shape[3]
+            cells = self._memory[: math.prod(size)].reshape(size)
+            self._buffers[shape] = cells, self._view(cells, shape[1:])
+        cells, view = self._buffers[shape]
+        if self._filled != (shape, place):  # else what lies around the input is zero still
+            cells.fill(0)
+            self._filled = shape, place
+        cells[(slice(None), *place)] = part
+        return view
+
+    def _size(self, block: Block) -> tuple[int, ...]:
+        """Rows and columns that a block reads."""
+        return tuple(
+            (cells - 1) * axis.stride + axis.extent
+            for axis, cells in zip(self._geometry, block.shape[1:], strict=True)
+        )
 
 
-def windows(x: np.ndarray, geometry: Window, out: tuple[int, int]) -> np.ndarray:
+def _within(axis: Axis, span: tuple[int, int]) -> tuple[slice, slice]:
+    """The cells of a span that are not padding, counted in the input and in the span."""
+    start, stop = min(max(span[0], 0), axis.size), max(min(span[1], axis.size), 0)
+    stop = max(start, stop)
+    return slice(start, stop), slice(start - span[0], stop - span[0])
+
+
+def windows(x: np.ndarray, out: tuple[int, int], geometry: Window) -> np.ndarray:
     """All windows of a padded input, as a view (N, H_out, W_out, kh, kw, C)."""
     rows, cols = geometry
     n, h, w, c = x.strides
@@ -100,9 +134,3 @@ def windows(x: np.ndarray, geometry: Window, out: tuple[int, int]) -> np.ndarray
         (n, h * rows.stride, w * cols.stride, h * rows.dilation, w * cols.dilation, c),
         writeable=False,
     )
-
-
-def accumulate(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Step:
-    """out += a @ b in one pass, for contiguous matrices: BLAS with beta = 1, which NumPy lacks."""
-    gemm = blas.dgemm if out.dtype == np.float64 else blas.sgemm
-    return partial(gemm, 1.0, b.T, a.T, beta=1.0, c=out.T, overwrite_c=1)

@@ -5,10 +5,13 @@ No channels are mixed, so there is no matrix product to be had.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES
 from cnnviz.ops.geometry import Window
+from cnnviz.ops.parallel import in_parallel, summed
 
 
 def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Window) -> np.ndarray:
@@ -21,16 +24,20 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
     rows, cols = geometry
     x_grad = np.zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
     weights = np.tile(kernel.reshape(kh, kw, 1, -1), (1, 1, cols.out, 1)).reshape(kh, kw, -1)
-    for images in _batches(grad):
-        part, target = grad[images], x_grad[images]
-        for u in range(kh):
-            for v in range(kw):
-                (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
-                tap = part[:, out_rows, out_cols]
-                run = tap.shape[2] * tap.shape[3]
-                product = tap.reshape(*tap.shape[:2], run) * weights[u, v, :run]
-                product = product.reshape(*tap.shape[:3], channels, multiplier)
-                target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
+
+    def work(batches: Iterable[slice]) -> None:
+        for images in batches:
+            part, target = grad[images], x_grad[images]
+            for u in range(kh):
+                for v in range(kw):
+                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                    tap = part[:, out_rows, out_cols]
+                    run = tap.shape[2] * tap.shape[3]
+                    product = tap.reshape(*tap.shape[:2], run) * weights[u, v, :run]
+                    product = product.reshape(*tap.shape[:3], channels, multiplier)
+                    target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
+
+    in_parallel(work, _batches(grad))
     return x_grad
 
 
@@ -43,20 +50,22 @@ def depthwise_kernel_gradient(
     """
     kh, kw, channels, multiplier = kernel_shape
     rows, cols = geometry
-    total = np.zeros((kh, kw, channels * multiplier), x.dtype)
-    for images in _batches(grad):
-        part, gradient = x[images], grad[images]
-        if multiplier > 1:
-            part = np.repeat(part, multiplier, axis=3)
-        for u in range(kh):
-            for v in range(kw):
-                (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
-                product = part[:, in_rows, in_cols] * gradient[:, out_rows, out_cols]
-                count, height, width, filters = product.shape
-                # Whole rows first: sums over long runs are the fast ones.
-                by_column = product.reshape(count * height, width * filters).sum(axis=0)
-                total[u, v] += by_column.reshape(width, filters).sum(axis=0)
-    return total.reshape(kernel_shape)
+
+    def work(batches: Iterable[slice], total: np.ndarray) -> None:
+        for images in batches:
+            part, gradient = x[images], grad[images]
+            if multiplier > 1:
+                part = np.repeat(part, multiplier, axis=3)
+            for u in range(kh):
+                for v in range(kw):
+                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                    product = part[:, in_rows, in_cols] * gradient[:, out_rows, out_cols]
+                    count, height, width, filters = product.shape
+                    # Whole rows first: sums over long runs are the fast ones.
+                    by_column = product.reshape(count * height, width * filters).sum(axis=0)
+                    total[u, v] += by_column.reshape(width, filters).sum(axis=0)
+
+    return summed(work, _batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)
 
 
 def _batches(grad: np.ndarray) -> list[slice]:

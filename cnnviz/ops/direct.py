@@ -5,9 +5,11 @@ The slowest and the most readable of the methods: windows are views, and nothing
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, BlockInput, blocks, windows
 from cnnviz.ops.geometry import Window
 
 
@@ -27,14 +29,15 @@ def direct(
     depth, filters = kernel.shape[2:]
     share = filters // groups
     y = np.empty((len(x), *geometry.out, filters), x.dtype)
+    read = None
     for block in blocks(len(x), *geometry.out, cells_at_once(x.shape[3], geometry, x.itemsize)):
-        taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
+        read = read or BlockInput(x, geometry, block, partial(windows, geometry=geometry))
+        taps = read(block)
         for group in range(groups):
             channels, mine = _share(group, depth), _share(group, share)
             np.einsum("nijuvc,uvcf->nijf", taps[..., channels], kernel[..., mine], out=y[block][..., mine])
         if bias is not None:
             y[block] += bias
-        del taps  # before the next block's padded copy is made
     return y
 
 

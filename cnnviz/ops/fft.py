@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft as transform
 
-from cnnviz.ops.blocks import Block, block_input
+from cnnviz.ops.blocks import Block, BlockInput
 from cnnviz.ops.geometry import Window
+from cnnviz.ops.parallel import threads
 
 SPECTRA_BYTES = 4 << 20
 """What the spectra of one round of filters may take."""
@@ -67,14 +68,20 @@ def _group(
     rows, cols = geometry
     channels = slice(group * depth, (group + 1) * depth)
     step = filters_at_once(size, depth, x.itemsize)
+    whole = [slice(0, axis.out) for axis in geometry]
+    read = BlockInput(x, geometry, Block(slice(0, 1), *whole))
     for first in range(group * share, (group + 1) * share, step):
         mine = slice(first, min(first + step, (group + 1) * share))
-        weights = transform.rfft2(kernel[..., mine], size, axes=(0, 1)).conj()
+        weights = transform.rfft2(kernel[..., mine], size, axes=(0, 1), workers=threads()).conj()
         for image in range(len(x)):
-            block = Block(slice(image, image + 1), slice(0, rows.out), slice(0, cols.out))
-            spectra = transform.rfft2(block_input(x, geometry, block)[0, ..., channels], size, axes=(0, 1))
-            products = np.matmul(spectra[:, :, np.newaxis], weights)[:, :, 0]
-            sums = transform.irfft2(products, size, axes=(0, 1))
+            sums = _correlate(read(Block(slice(image, image + 1), *whole))[0, ..., channels], weights, size)
             y[image, ..., mine] = sums[
                 : rows.out * rows.stride : rows.stride, : cols.out * cols.stride : cols.stride
             ][: rows.out, : cols.out]
+
+
+def _correlate(image: np.ndarray, weights: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image (H, W, C) with spectra of kernels (rows, columns, C, F), in a circle of that size."""
+    spectra = transform.rfft2(image, size, axes=(0, 1), workers=threads())
+    products = np.matmul(spectra[:, :, np.newaxis], weights)[:, :, 0]
+    return transform.irfft2(products, size, axes=(0, 1), workers=threads())

@@ -8,15 +8,16 @@ width is unrolled: the kernel's rows then read the same buffer, one image row fu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, Step, accumulate, block_input, blocks, run, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Step, blocks, evenly, run, windows
+from cnnviz.ops.gemm import product
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.parallel import in_parallel
 
@@ -29,6 +30,9 @@ kernels); with few columns that is nearly twice as fast."""
 
 FEW_FILTERS = 32
 
+Tiled = Callable[[int], np.ndarray | None]
+"""The bias repeated for so many cells, if there is one."""
+
 
 def im2col(
     x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window, groups: int = 1
@@ -39,11 +43,16 @@ def im2col(
     any term, so its error is below (K + 1)*u*(sum|x||w| + |bias|) in any order of summation.
     """
     y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
-    parts = list(
-        blocks(len(x), *geometry.out, choose_layout(kernel.shape, geometry, groups).cells(x.itemsize))
-    )
-    in_parallel(lambda share: run(im2col_steps(x, kernel, bias, geometry, groups, y, share)), parts)
+    parts = im2col_blocks(len(x), kernel.shape, geometry, groups, x.itemsize)
+    in_parallel(lambda share: run(im2col_steps(x, kernel, bias, geometry, groups, y, parts[0], share)), parts)
     return y
+
+
+def im2col_blocks(
+    count: int, kernel_shape: tuple[int, ...], geometry: Window, groups: int, itemsize: int
+) -> list[Block]:
+    """The blocks that the output for `count` images is cut into."""
+    return list(blocks(count, *geometry.out, choose_layout(kernel_shape, geometry, groups).cells(itemsize)))
 
 
 def im2col_steps(
@@ -53,39 +62,41 @@ def im2col_steps(
     geometry: Window,
     groups: int,
     y: np.ndarray,
-    parts: Sequence[Block] | None = None,
+    largest: Block,
+    parts: Iterable[Block],
 ) -> Iterator[Step]:
-    """The calls that compute y (N, H_out, W_out, F), or parts of it, from x, to be made as they come.
+    """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made as they come.
 
     Where x is not padded they can also be kept, and made again whenever x has changed.
     """
     layout = choose_layout(kernel.shape, geometry, groups)
-    if parts is None:
-        parts = list(blocks(len(x), *geometry.out, layout.cells(x.itemsize)))
-    if not parts:
-        return
-    # One long run adds four times as fast as many short ones.
-    tile = None if bias is None else np.tile(bias, math.prod(parts[0].shape[1:]))
-    everything = None if geometry.padded else layout.view(x, geometry.out)
-    matrix = None
-    if everything is not None and groups == 1 and isinstance(layout, Columns):
-        matrix = as_matrix(everything, layout.length)
-    if matrix is not None:
-        yield from product_steps(matrix, kernel.reshape(layout.length, -1), tile, y, parts)
-        return
+
+    @cache
+    def tiled(cells: int) -> np.ndarray | None:
+        # One long run adds four times as fast as many short ones.
+        return None if bias is None else np.tile(bias, cells)
+
+    if not geometry.padded and groups == 1 and isinstance(layout, Columns):
+        matrix = as_matrix(layout.view(x, geometry.out), layout.length)
+        if matrix is not None:
+            yield from product_steps(matrix, kernel.reshape(layout.length, -1), tiled, y, parts)
+            return
+    padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
+    everything = layout.view(x, geometry.out)
+    memory = [np.empty(count, x.dtype) for count in layout.numbers(largest.shape)]
     ready: dict[tuple[int, int, int], Buffers] = {}
     for block in parts:
-        if block.shape not in ready:
-            ready[block.shape] = layout.buffers(block.shape, kernel)
-        buffers = ready[block.shape]
-        if everything is None:
-            part = layout.view(block_input(x, geometry, block), block.shape[1:])
+        shape = block.shape
+        if shape not in ready:
+            ready[shape] = layout.buffers(shape, kernel, *memory)
+        buffers = ready[shape]
+        if padded is None:
+            read = everything[block.images, layout.rows_read(block.rows), block.cols]
         else:
-            part = everything[block.images, layout.rows_read(block.rows), block.cols]
-        yield partial(np.copyto, buffers.columns, part)
-        del part  # before the next block's padded copy is made
+            read = padded(block)
+        yield partial(np.copyto, buffers.columns, read)
         yield from buffers.steps
-        yield finish(buffers.sums, tile, y[block])
+        yield finish(buffers.sums, tiled, y[block])
 
 
 @dataclass(frozen=True)
@@ -116,17 +127,19 @@ class Layout(Protocol):
     def rows_read(self, out_rows: slice) -> slice:
         """The view's rows that these output rows need."""
 
-    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
-        """Buffers and steps for a block of this shape."""
+    def buffers(
+        self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
+    ) -> Buffers:
+        """Buffers and steps for a block of this shape, in memory for `numbers` of it or more."""
 
     def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
         """How many numbers the columns and the sums of such a block hold."""
 
 
-def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int) -> int:
-    """Output cells in a block: within BLOCK_BYTES, and within SMALL_GEMM where filters are few."""
+def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1) -> int:
+    """Output cells in a block: within BLOCK_BYTES, and so many SMALL_GEMMs where filters are few."""
     cells = BLOCK_BYTES // (numbers_per_cell * itemsize)
-    return min(cells, SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
+    return min(cells, products * SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
 
 
 def choose_layout(kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1) -> Layout:
@@ -164,24 +177,24 @@ class Columns:
         return cells_in_block(held, self.length, filters // self.groups, itemsize)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
-        taps = windows(block, self.geometry, out)
+        taps = windows(block, out, self.geometry)
         return taps.reshape(*taps.shape[:5], self.groups, self.kernel_shape[2])
 
     def rows_read(self, out_rows: slice) -> slice:
         return out_rows
 
-    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
+    def buffers(
+        self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
+    ) -> Buffers:
         kh, kw, depth, filters = self.kernel_shape
         place, taps, cells = shape, (kh, kw, depth), math.prod(shape)
+        columns, sums = _cut(columns, cells * self.groups, self.length), _cut(sums, cells, filters)
         if kw * depth < LONG_RUN:
-            buffer = np.empty((self.groups, *taps, *place), kernel.dtype)
-            columns = buffer.transpose(4, 5, 6, 1, 2, 0, 3)
-            matrices = buffer.reshape(self.groups, self.length, cells).transpose(0, 2, 1)
+            matrices = columns.reshape(self.groups, self.length, cells).transpose(0, 2, 1)
+            columns = columns.reshape(self.groups, *taps, *place).transpose(4, 5, 6, 1, 2, 0, 3)
         else:
-            buffer = np.empty((self.groups, *place, *taps), kernel.dtype)
-            columns = buffer.transpose(1, 2, 3, 4, 5, 0, 6)
-            matrices = buffer.reshape(self.groups, cells, self.length)
-        sums = np.empty((cells, filters), kernel.dtype)
+            matrices = columns.reshape(self.groups, cells, self.length)
+            columns = columns.reshape(self.groups, *place, *taps).transpose(1, 2, 3, 4, 5, 0, 6)
         weights, share = kernel.reshape(self.length, filters), filters // self.groups
         steps: list[Step] = []
         for group, matrix in enumerate(matrices):
@@ -215,7 +228,7 @@ class Runs:
         rows, cols = self.geometry
         filters, more = self.kernel_shape[3], rows.extent - 1
         held = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
-        fit = cells_in_block(held, self.length, filters, itemsize)
+        fit = cells_in_block(held, self.length, filters, itemsize, products=2)
         whole = (rows.out + more) * cols.out
         if fit >= whole:
             return fit // whole * rows.out * cols.out
@@ -236,36 +249,41 @@ class Runs:
     def rows_read(self, out_rows: slice) -> slice:
         return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
 
-    def buffers(self, shape: tuple[int, int, int], kernel: np.ndarray) -> Buffers:
+    def buffers(
+        self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
+    ) -> Buffers:
         kh, kw, depth, filters = self.kernel_shape
         count, out_rows, out_cols = shape
         rows = self.geometry.rows
-        columns = np.empty((count, out_rows + rows.extent - 1, out_cols, kw, depth), kernel.dtype)
-        flat = columns.reshape(-1, self.length)
+        read_rows = out_rows + rows.extent - 1
+        flat = _cut(columns, count * read_rows * out_cols, self.length)
         down = rows.dilation * out_cols
         used = len(flat) - (kh - 1) * down
-        everywhere = np.empty((len(flat), filters), kernel.dtype)
-        sums = everywhere[:used]
-        weights = kernel.reshape(kh, self.length, filters)
-        steps: list[Step] = [partial(np.matmul, flat[:used], weights[0], out=sums)]
-        for u in range(1, kh):
-            steps.append(accumulate(flat[u * down : u * down + used], weights[u], sums))
+        everywhere = _cut(sums, len(flat), filters)
+        weights = np.require(kernel, requirements=("C", "A")).reshape(kh, self.length, filters)
+        most = max(1, SMALL_GEMM // (self.length * filters)) if filters <= FEW_FILTERS else used
+        steps = [
+            product(flat[down * u : down * u + used][part], weights[u], everywhere[part], add=u > 0)
+            for part in evenly(used, most)
+            for u in range(kh)
+        ]
         wanted = everywhere.reshape(count, -1)[:, : out_rows * out_cols * filters]
-        return Buffers(columns, steps, wanted)
+        return Buffers(flat.reshape(count, read_rows, out_cols, kw, depth), steps, wanted)
 
     def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
         cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * shape[2]
         return cells * self.length, cells * self.kernel_shape[3]
 
 
-def finish(sums: np.ndarray, tile: np.ndarray | None, y: np.ndarray) -> Step:
-    """Sums (N, cells * F) plus the tiled bias into a block of the result (N, rows, cols, F)."""
-    bias = None if tile is None else tile[: sums.shape[1]]
-    if y.flags.c_contiguous:
-        target = y.reshape(sums.shape)
-    else:  # part of a row: as wide as the bias is long
-        target, sums = y, sums.reshape(y.shape)
-        bias = None if bias is None else bias.reshape(y.shape[1:])
+def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """A matrix in the first part of flat memory."""
+    return memory[: rows * cols].reshape(rows, cols)
+
+
+def finish(sums: np.ndarray, tiled: Tiled, y: np.ndarray) -> Step:
+    """Sums (N, cells * F) plus the bias into a block of the result (N, rows, cols, F)."""
+    bias = tiled(sums.shape[1] // y.shape[3])
+    target = y.reshape(sums.shape)
     return partial(np.copyto, target, sums) if bias is None else partial(np.add, sums, bias, out=target)
 
 
@@ -278,7 +296,7 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def product_steps(
-    matrix: np.ndarray, weights: np.ndarray, tile: np.ndarray | None, y: np.ndarray, parts: Sequence[Block]
+    matrix: np.ndarray, weights: np.ndarray, tiled: Tiled, y: np.ndarray, parts: Iterable[Block]
 ) -> Iterator[Step]:
     """y = matrix @ weights + bias, block by block, where no window needs a copy."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
@@ -286,6 +304,7 @@ def product_steps(
         first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
         cells = slice(first, first + math.prod(block.shape))
         yield partial(np.matmul, matrix[cells], weights, out=flat[cells])
-        if tile is not None:
+        bias = tiled(block.shape[1] * block.shape[2])
+        if bias is not None:
             target = flat[cells].reshape(block.shape[0], -1)
-            yield partial(np.add, target, tile[: target.shape[1]], out=target)
+            yield partial(np.add, target, bias, out=target)

@@ -7,13 +7,16 @@ these are added up: BLAS is at its best with matrices of that size. A large one 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import BLOCK_BYTES, block_input, blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, blocks, windows
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.im2col import FEW_FILTERS, LONG_RUN, SMALL_GEMM
+from cnnviz.ops.parallel import summed
 
 LARGE_KERNEL = BLOCK_BYTES // 8
 """Bytes of a kernel above which adding it up costs, as against the products."""
@@ -27,7 +30,8 @@ def kernel_gradient(
 ) -> np.ndarray:
     """x (N, H, W, C) and grad (N, H_out, W_out, F), checked; kernel_shape is (kh, kw, C // groups, F).
 
-    Every number is a sum of K = N*H_out*W_out products: an error below K*u*sum|x||grad|.
+    Every number is a sum of K = N*H_out*W_out products: an error below K*u*sum|x||grad|, in any order.
+    The order does not depend on the number of threads.
     """
     kh, kw, depth, _ = kernel_shape
     several = kh > 1 and geometry.out != (1, 1)
@@ -46,37 +50,41 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
     rows, cols = geometry
     length, period = kw * depth, rows.stride // math.gcd(rows.stride, rows.dilation)
     large = kh * length * filters * x.itemsize > LARGE_KERNEL
-    total = np.zeros((kh, length, filters), x.dtype)
-    buffers: dict[tuple[int, ...], np.ndarray] = {}
-    for block in blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize)):
-        count, height, width = block.shape
-        products, together = (1, count) if large else (count, 1)
-        part = block_input(x, geometry, block)
-        n, h, w, c = part.strides
-        runs = as_strided(
-            part,
-            (products, part.shape[1], together, width, kw, depth),
-            (n * together, h, n, w * cols.stride, w * cols.dilation, c),
-            writeable=False,
-        )
-        gradient = grad[block].reshape(products, together, height, width, filters)
-        gradient = gradient.swapaxes(1, 2).reshape(products, 1, -1, filters)
-        for u in range(min(kh, period)):
-            down, remainder = divmod(u * rows.dilation, rows.stride)
-            read = runs[:, remainder :: rows.stride]
-            if read.shape not in buffers:
-                buffers[read.shape] = np.empty(read.shape, x.dtype)
-            buffer = buffers[read.shape]
-            np.copyto(buffer, read)
-            each, h, _, w, _, c = buffer.strides
-            columns = as_strided(
-                buffer[:, down:],
-                (products, len(range(u, kh, period)), length, gradient.shape[2]),
-                (each, h * (period * rows.dilation // rows.stride), c, w),
+
+    def work(parts: Sequence[Block], total: np.ndarray) -> None:
+        read = BlockInput(x, geometry, parts[0])
+        buffers: dict[tuple[int, ...], np.ndarray] = {}
+        for block in parts:
+            count, height, width = block.shape
+            products, together = (1, count) if large else (count, 1)
+            part = read(block)
+            n, h, w, c = part.strides
+            runs = as_strided(
+                part,
+                (products, part.shape[1], together, width, kw, depth),
+                (n * together, h, n, w * cols.stride, w * cols.dilation, c),
                 writeable=False,
             )
-            total[u::period] += (columns @ gradient).sum(axis=0)
-    return total.reshape(kernel_shape)
+            gradient = grad[block].reshape(products, together, height, width, filters)
+            gradient = gradient.swapaxes(1, 2).reshape(products, 1, -1, filters)
+            for u in range(min(kh, period)):
+                down, remainder = divmod(u * rows.dilation, rows.stride)
+                rows_read = runs[:, remainder :: rows.stride]
+                if rows_read.shape not in buffers:
+                    buffers[rows_read.shape] = np.empty(rows_read.shape, x.dtype)
+                buffer = buffers[rows_read.shape]
+                np.copyto(buffer, rows_read)
+                each, h, _, w, _, c = buffer.strides
+                columns = as_strided(
+                    buffer[:, down:],
+                    (products, len(range(u, kh, period)), length, gradient.shape[2]),
+                    (each, h * (period * rows.dilation // rows.stride), c, w),
+                    writeable=False,
+                )
+                total[u::period] += (columns @ gradient).sum(axis=0)
+
+    parts = list(blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize)))
+    return summed(work, parts, (kh, length, filters), x.dtype).reshape(kernel_shape)
 
 
 def _by_windows(
@@ -86,17 +94,21 @@ def _by_windows(
     kh, kw, depth, filters = kernel_shape
     length, share = kh * kw * depth, filters // groups
     large = length * filters * x.itemsize > LARGE_KERNEL
-    total = np.zeros((groups, length, share), x.dtype)
-    for block in blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, large, x.itemsize)):
-        taps = windows(block_input(x, geometry, block), geometry, block.shape[1:])
-        taps = taps.reshape(*taps.shape[:5], groups, depth)
-        gradient = grad[block].reshape(-1, groups, share).swapaxes(0, 1)
-        if kw * depth < LONG_RUN:
-            columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
-        else:
-            columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
-        total += columns @ gradient
-    return total.swapaxes(0, 1).reshape(kernel_shape)
+
+    def work(parts: Sequence[Block], total: np.ndarray) -> None:
+        read = BlockInput(x, geometry, parts[0], partial(windows, geometry=geometry))
+        for block in parts:
+            taps = read(block)
+            taps = taps.reshape(*taps.shape[:5], groups, depth)
+            gradient = grad[block].reshape(-1, groups, share).swapaxes(0, 1)
+            if kw * depth < LONG_RUN:
+                columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
+            else:
+                columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
+            total += columns @ gradient
+
+    parts = list(blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, large, x.itemsize)))
+    return summed(work, parts, (groups, length, share), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
 
 
 def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from cnnviz.ops.arrays import check_groups
 from cnnviz.ops.blocks import Block, blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.geometry import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
-from cnnviz.ops.im2col import choose_layout
+from cnnviz.ops.im2col import choose_layout, im2col_blocks
 from cnnviz.ops.parallel import threads
 
 METHODS = ("direct", "im2col", "fft", "winograd")
@@ -198,14 +199,14 @@ def _im2col(
     outputs, taps = _sizes(count, kernel, geometry)
     channels = kernel[2] * groups
     layout = choose_layout(kernel, geometry, groups)
-    parts = list(blocks(count, *geometry.out, layout.cells(itemsize)))
-    block = _first(parts)
+    parts = im2col_blocks(count, kernel, geometry, groups, itemsize)
     moved = count * geometry.rows.size * geometry.cols.size * channels + math.prod(kernel) + 2 * outputs
-    held = _padded(block, geometry, channels) + block.shape[1] * block.shape[2] * kernel[3]
     for shape, times in Counter(part.shape for part in parts).items():
         columns, sums = layout.numbers(shape)
         moved += times * (2 * columns + sums)
-        held += columns + sums
+    largest = _first(parts)
+    held = sum(layout.numbers(largest.shape)) + _padded(largest, geometry, channels)
+    held += largest.shape[1] * largest.shape[2] * kernel[3]
     held *= min(threads(), max(len(parts), 1))
     return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
 
@@ -226,8 +227,8 @@ def _fft(
     multiply_adds = transforms * products + 2 * spectrum * count * depth * filters
     moved = transforms * 4 * cells + 2 * spectrum * count * (rounds * depth + filters) + 2 * outputs
     spread = geometry.rows.extent * geometry.cols.extent * depth * filters
-    block = Block(slice(0, 1), slice(0, geometry.rows.out), slice(0, geometry.cols.out))
-    inputs = _padded(block, geometry, depth * groups)
+    image = Block(slice(0, 1), slice(0, geometry.rows.out), slice(0, geometry.cols.out))
+    inputs = _padded(image, geometry, depth * groups)
     held = spread + inputs + 2 * spectrum * (depth * at_once + depth + at_once) + cells * at_once
     return _plan("fft", None, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
 
@@ -242,12 +243,13 @@ def _winograd(
     down, along = (-(-axis.out // tile) for axis in geometry)
     tiles = count * down * along
     multiply_adds = tiles * (side * side * channels + side * depth * filters + tile**2 * side * filters)
-    block = _first(blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize)))
+    parts = list(blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize)))
+    block = _first(parts)
     cells, rows, cols = math.prod(block.shape), block.shape[1], block.shape[2]
     padded = block.shape[0] * (rows * tile + 2) * (cols * tile + 2) * channels
     moved = tiles * (4 * side * channels + 3 * side * filters + 3 * tile**2 * filters) + outputs
     held = padded + cells * side * channels + cells * (side * (depth + share) + 2 * tile**2 * share)
-    held += side * depth * filters
+    held = held * min(threads(), len(parts)) + side * depth * filters
     return _plan("winograd", tile, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
 
 
@@ -259,7 +261,8 @@ def _sizes(count: int, kernel: tuple[int, ...], geometry: Window) -> tuple[int, 
     return count * math.prod(geometry.out) * kernel[3], math.prod(kernel[:3])
 
 
-def _first(parts: Any) -> Block:
+def _first(parts: Iterable[Block]) -> Block:
+    """The first and largest of these blocks, an empty one if there is none."""
     return next(iter(parts), Block(slice(0, 0), slice(0, 0), slice(0, 0)))
 
 

@@ -7,7 +7,7 @@ to every window that holds it (TensorFlow's CPU max pool skips NaN, and says -3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
 from cnnviz.ops.geometry import Axis, Window, pair, parse_padding, window
+from cnnviz.ops.parallel import in_parallel
 
 
 def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, padding: Any) -> Window:
@@ -120,17 +121,33 @@ def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
     y = np.empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
-    run(window_steps(x, geometry, combine, identity, y))
+    in_parallel(
+        lambda firsts: run(window_steps(x, geometry, combine, identity, y, firsts)),
+        range(0, len(x), images_at_once(x)),
+    )
     return y
 
 
+def images_at_once(x: np.ndarray) -> int:
+    """As many images as stay in the cache."""
+    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+
+
 def window_steps(
-    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray
+    x: np.ndarray,
+    geometry: Window,
+    combine: np.ufunc,
+    identity: float,
+    y: np.ndarray,
+    firsts: Iterable[int],
 ) -> Iterator[Step]:
-    """Calls that put combine over each window into y: along the rows first, whose runs are long."""
-    step = max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+    """Calls that put combine over each window into y, for `images_at_once(x)` images from each of `firsts`.
+
+    Along the rows first, whose runs are long.
+    """
+    step = images_at_once(x)
     rows = np.empty((min(step, len(x)), geometry.rows.out, *x.shape[2:]), x.dtype)
-    for first in range(0, len(x), step):
+    for first in firsts:
         part = x[first : first + step]
         down = rows[: len(part)]
         yield from _axis_steps(part, geometry.rows, 1, combine, identity, down)

@@ -8,17 +8,22 @@ are kept apart by zeros, the product itself adds them up.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, accumulate, blocks, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, Step, blocks, run
+from cnnviz.ops.gemm import product
 from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.im2col import FEW_FILTERS, SMALL_GEMM
+from cnnviz.ops.parallel import in_parallel
 
 LONG_ROW = 16
 """Shorter rows are worth copying, to be multiplied all at once and not one by one."""
+
+Tap = tuple[tuple[slice, slice], tuple[slice, slice], np.ndarray]
+"""Which cells a tap stamps and where from, along rows and columns, and its matrix (C, F)."""
 
 VERY_FEW_FILTERS = 12
 """With fewer, a product that adds to its result is slower than an addition after it."""
@@ -50,24 +55,37 @@ def scatter(
 
 def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
     """The definition: y = the stamps of x with kernel (kh, kw, C, F), tap by tap."""
-    y.fill(0)
     rows, cols = geometry
     taps = [
         (rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v]))
         for u in range(rows.kernel)
         for v in range(cols.kernel)
     ]
+    bands: dict[int, list[Block]] = {}
     for block in blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
-        part, target = x[block.images], y[block.images]
-        for down, across, matrix in taps:
-            (out_rows, in_rows), (out_cols, in_cols) = _within(down, block.rows), _within(across, block.cols)
-            cells = part[:, in_rows, in_cols]
-            if cells.shape[2] < LONG_ROW:
-                stamps = cells.reshape(-1, len(matrix)) @ matrix
-                stamps = stamps.reshape(*cells.shape[:3], kernel.shape[3])
-            else:
-                stamps = cells @ matrix
-            target[:, out_rows, out_cols] += stamps
+        bands.setdefault(block.images.start, []).append(block)
+
+    def work(stacks: Iterable[list[Block]]) -> None:
+        # The stamps of an image's bands overlap: they are one thread's.
+        for stack in stacks:
+            y[stack[0].images] = 0
+            for block in stack:
+                _stamp_block(x[block.images], taps, block, y[block.images])
+
+    in_parallel(work, list(bands.values()))
+
+
+def _stamp_block(x: np.ndarray, taps: list[Tap], block: Block, y: np.ndarray) -> None:
+    """Add the stamps of a block's rows and columns of x to y."""
+    for down, across, matrix in taps:
+        (out_rows, in_rows), (out_cols, in_cols) = _within(down, block.rows), _within(across, block.cols)
+        cells = x[:, in_rows, in_cols]
+        if cells.shape[2] < LONG_ROW:
+            stamps = cells.reshape(-1, len(matrix)) @ matrix
+            stamps = stamps.reshape(*cells.shape[:3], y.shape[3])
+        else:
+            stamps = cells @ matrix
+        y[:, out_rows, out_cols] += stamps
 
 
 def _within(tap: tuple[slice, slice], block: slice) -> tuple[slice, slice]:
@@ -96,17 +114,21 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
     down, along = map(_offsets, geometry)
     weights = [np.ascontiguousarray(tap) for row in kernel for tap in row]
     width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
-    ready: dict[tuple[int, ...], _Apart] = {}
-    for images, band, _ in blocks(len(x), rows.size, cols.size, max(most, cols.size)):
-        start = min(max(0, band.start + down[-1]), rows.out)
-        part = x[images, start : max(start, min(rows.out, band.stop + down[0]))]
-        shift, target = band.start - start, y[images, band]
-        key = (*part.shape[:2], shift, target.shape[1])
-        if key not in ready:
-            height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
-            offsets = [(i + shift) * width + j for i in down for j in along]
-            ready[key] = _Apart.made((len(part), height, width, depth), offsets, filters, x.dtype)
-        ready[key].fill(part, weights, target)
+
+    def work(parts: Iterable[Block]) -> None:
+        ready: dict[tuple[int, ...], _Apart] = {}
+        for images, band, _ in parts:
+            start = min(max(0, band.start + down[-1]), rows.out)
+            part = x[images, start : max(start, min(rows.out, band.stop + down[0]))]
+            shift, target = band.start - start, y[images, band]
+            key = (*part.shape[:2], shift, target.shape[1])
+            if key not in ready:
+                height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
+                offsets = [(i + shift) * width + j for i in down for j in along]
+                ready[key] = _Apart.made((len(part), height, width), offsets, weights)
+            ready[key].fill(part, target)
+
+    in_parallel(work, list(blocks(len(x), rows.size, cols.size, max(most, cols.size))))
 
 
 def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:
@@ -138,25 +160,24 @@ def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
 
 
 class _Apart(NamedTuple):
-    """The buffers of one block of `_fill_apart`."""
+    """The buffers of one block of `_fill_apart`, and the products that turn `grid` into `sums`."""
 
     grid: np.ndarray
-    reads: list[np.ndarray]
+    steps: list[Step]
     sums: np.ndarray
 
     @classmethod
-    def made(cls, shape: tuple[int, ...], offsets: list[int], filters: int, dtype: np.dtype) -> _Apart:
-        cells = math.prod(shape[:3])
+    def made(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
+        cells, (depth, filters) = math.prod(shape), weights[0].shape
         lead, trail = max(0, -min(offsets)), max(0, max(offsets))
-        buffer = np.zeros((lead + cells + trail, shape[3]), dtype)
+        buffer = np.zeros((lead + cells + trail, depth), weights[0].dtype)
         reads = [buffer[lead + offset : lead + offset + cells] for offset in offsets]
-        return cls(buffer[lead : lead + cells].reshape(shape), reads, np.empty((cells, filters), dtype))
+        sums = np.empty((cells, filters), buffer.dtype)
+        pairs = enumerate(zip(reads, weights, strict=True))
+        steps = [product(read, weight, sums, add=place > 0) for place, (read, weight) in pairs]
+        return cls(buffer[lead : lead + cells].reshape(*shape, depth), steps, sums.reshape(*shape, filters))
 
-    def fill(self, x: np.ndarray, weights: list[np.ndarray], y: np.ndarray) -> None:
+    def fill(self, x: np.ndarray, y: np.ndarray) -> None:
         self.grid[:, : x.shape[1], : x.shape[2]] = x
-        direct = y.flags.c_contiguous and y.shape[:3] == self.grid.shape[:3]
-        sums = y.reshape(self.sums.shape) if direct else self.sums
-        np.matmul(self.reads[0], weights[0], out=sums)
-        run(accumulate(*pair, sums) for pair in zip(self.reads[1:], weights[1:], strict=True))
-        if not direct:
-            y[...] = sums.reshape(*self.grid.shape[:3], -1)[:, : y.shape[1], : y.shape[2]]
+        run(self.steps)
+        y[...] = self.sums[:, : y.shape[1], : y.shape[2]]

@@ -7,6 +7,7 @@ with 36 instead of 144. The transforms follow from the interpolation points, as 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import NamedTuple
@@ -14,13 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, blocks
+from cnnviz.ops.blocks import Block, blocks
 from cnnviz.ops.geometry import Window
+from cnnviz.ops.parallel import in_parallel
 
 TAPS = 3
 TILES = (2, 4)
 POINTS = (0, 1, -1, 2, -2)
 """Interpolation points, besides infinity; a tile of m outputs takes the first m + 1."""
+
+SPECTRA_BYTES = 2 << 20
+"""What the transformed inputs and outputs of a block may take: the more tiles, the longer the products."""
 
 
 class Transforms(NamedTuple):
@@ -79,21 +84,25 @@ def winograd(
     back = np.kron(matrices.output, matrices.output).astype(x.dtype)
     cells = cells_at_once(tile, x.shape[3], share, x.itemsize)
     down, along = (-(-axis.out // tile) for axis in geometry)
-    for block in blocks(len(x), down, along, cells):
-        data = _tiles(x, geometry, block, tile)
-        for group in range(groups):
-            channels = slice(group * depth, (group + 1) * depth)
-            mine = slice(group * share, (group + 1) * share)
-            outputs = _multiply(data[..., channels], weights[..., mine], into, back)
-            _place(y, outputs, block, tile, mine)
-    if bias is not None:
-        y += bias
+
+    def work(parts: Iterable[Block]) -> None:
+        for block in parts:
+            data = _tiles(x, geometry, block, tile)
+            for group in range(groups):
+                channels = slice(group * depth, (group + 1) * depth)
+                mine = slice(group * share, (group + 1) * share)
+                outputs = _multiply(data[..., channels], weights[..., mine], into, back)
+                if bias is not None:
+                    outputs += bias[mine]
+                _place(y, outputs, block, tile, mine)
+
+    in_parallel(work, list(blocks(len(x), down, along, cells)))
     return y
 
 
 def cells_at_once(tile: int, channels: int, filters: int, itemsize: int) -> int:
-    """Tiles in a block: their spectra stay within BLOCK_BYTES."""
-    return max(1, BLOCK_BYTES // ((tile + TAPS - 1) ** 2 * (channels + filters) * itemsize))
+    """Tiles in a block: their spectra stay within SPECTRA_BYTES."""
+    return max(1, SPECTRA_BYTES // ((tile + TAPS - 1) ** 2 * (channels + filters) * itemsize))
 
 
 def transformed_kernel(kernel: np.ndarray, g: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz import ops
+from cnnviz.ops.parallel import threads
 from cnnviz.ops.planning import ELEMENTWISE, METHODS
 from cnnviz.ops.winograd import transforms
 from harness.accuracy import Accuracy
@@ -172,9 +173,10 @@ def test_working_memory_is_what_is_held(x: Any, kernel: Any, options: Any, metho
     result = ops.conv2d(*arrays, **options, method=method)
     held = tracemalloc.get_traced_memory()[1] - result.nbytes
     tracemalloc.stop()
-    # Small Python objects come on top; buffers that follow one another need not all be held at once.
+    # Small Python objects come on top; buffers that follow one another need not all be held at once, and
+    # a thread that starts late may find nothing left to do.
     assert held < 1.25 * plan.working_memory + 100_000
-    assert held > 0.6 * plan.working_memory - 100_000
+    assert held > 0.6 * plan.working_memory / threads() - 100_000
 
 
 @given(case=convolutions())

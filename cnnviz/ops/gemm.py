@@ -1,0 +1,72 @@
+"""Matrix products that add to their result, and that let other threads run meanwhile.
+
+NumPy has no product with beta = 1. SciPy's Python wrapper of BLAS has, but holds the interpreter's lock, so
+that blocks shared among threads would wait for each other; the same routine called through ctypes does not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from scipy.linalg import blas, cython_blas
+
+from cnnviz.ops.blocks import Step
+
+SIGNATURE = re.compile(
+    r"void \(char \*, char \*, int \*, int \*, int \*, (\w+) \*, \1 \*, int \*, "
+    r"\1 \*, int \*, \1 \*, \1 \*, int \*\)"
+)
+"""(transa, transb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc), as in BLAS, with 32-bit sizes."""
+
+PLAIN = ctypes.byref(ctypes.c_char(b"N"))
+"""Neither matrix is to be transposed."""
+
+
+def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False) -> Step:
+    """The call that does out = a @ b, or out += a @ b in one pass, for C-contiguous matrices of one dtype."""
+    if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
+        raise ValueError("BLAS is called on C-contiguous matrices only")
+    double = out.dtype == np.float64
+    gemm = foreign_gemm("dgemm" if double else "sgemm")
+    if gemm is None and not add:
+        return partial(np.matmul, a, b, out=out)
+    # BLAS counts along columns: to it these are the transposes, and out.T (+)= b.T @ a.T.
+    if gemm is None:
+        wrapped = blas.dgemm if double else blas.sgemm
+        return partial(wrapped, 1.0, b.T, a.T, beta=1.0, c=out.T, overwrite_c=1)
+    real = ctypes.c_double if double else ctypes.c_float
+    alpha, beta = ctypes.byref(real(1.0)), ctypes.byref(real(float(add)))
+    m, n, k = (ctypes.byref(ctypes.c_int(size)) for size in (b.shape[1], *a.shape))
+    return partial(gemm, PLAIN, PLAIN, m, n, k, alpha, _data(b), m, _data(a), k, beta, _data(out), m)
+
+
+def _data(array: np.ndarray) -> Any:
+    """A pointer to an array's numbers that keeps the array alive."""
+    if array.flags.writeable:  # ten times as fast
+        return ctypes.byref(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    return array.ctypes.data_as(ctypes.c_void_p)
+
+
+@lru_cache
+def foreign_gemm(name: str) -> Callable[..., None] | None:
+    """SciPy's sgemm or dgemm as a C function; None where it is not declared as expected.
+
+    Source: scipy.linalg.cython_blas, which exports the pointers, each named after its C declaration.
+    """
+    capsule = getattr(cython_blas, "__pyx_capi__", {}).get(name)
+    if capsule is None:
+        return None
+    api = ctypes.pythonapi
+    get_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
+    get_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", api)
+    )
+    declared = get_name(capsule)
+    if not SIGNATURE.fullmatch(declared.decode()):
+        return None
+    return ctypes.CFUNCTYPE(None)(get_pointer(capsule, declared))
