@@ -19,7 +19,7 @@ from cnnviz.questions import epochs as questions
 from cnnviz.training_history import TrainingHistory
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
-DRAWN, LISTED = 10, 100
+DRAWN, LISTED = 8, 100
 
 SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
 
@@ -162,13 +162,13 @@ def flips(found: EpochPredictions, epoch: int) -> None:
     images, _ = cached.test_digits()
     chrome.show(
         "flipped_digits",
-        f"The prediction after epoch {epoch - 1} → after epoch {epoch}: "
+        f"Test digits by their numbers; the prediction after epoch {epoch - 1} → after epoch {epoch}: "
         f"{first(gained, 'that became right')}, then {first(lost, 'that became wrong')}.",
         images=images[[f.index for f in chosen]],
         labels=[f.label for f in chosen],
         before=[f.before for f in chosen],
         after=[f.after for f in chosen],
-        names=[f"digit {f.index:,}" for f in chosen],
+        names=[f"{f.index:,}" for f in chosen],
     )
     st.pills(
         "Take one of them as the digit of all pages",

@@ -144,6 +144,7 @@ def _axis(
         return bottom - (stretch(value) - start) / span * (bottom - top)
 
     last = math.inf
+    levels: list[tuple[float, float]] = []
     for value in sorted(ticks(low, high)):
         y = place(value)
         if not top - 1 <= y <= bottom + 1 or last - y < 16:
@@ -156,8 +157,10 @@ def _axis(
             if kind == "count"
             else f"{value:.3g}"
         )
-        canvas.line([(_LEFT, y), (width - _RIGHT, y)], "line", 0.8, zorder=1)
+        levels += [(_LEFT, y), (width - _RIGHT, y), (math.nan, math.nan)]
         canvas.text(_LEFT - 8, y + 4, text, size=SMALL, colour="muted", ha="right")
+    if levels:
+        canvas.line(levels, "line", 0.8, zorder=1)
     return place
 
 
@@ -418,7 +421,7 @@ def flipped_digits(
         raise ValueError(f"images must be ({len(given)}, H, W) and not empty, got shape {images.shape}")
     across = max(1, int(width // 96))
     step = width / across
-    size, tall = 58.0, 118.0
+    size, tall = 58.0, 104.0
     canvas = Canvas(width, -(-len(given) // across) * tall, ax, theme)
     scale = Scale("ink", 255.0)
     digits, words = [], []
@@ -427,8 +430,7 @@ def flipped_digits(
         right = then == label
         digits.append(canvas.image(images[k], x + 0.5, y + 0.5, size, scale=scale))
         canvas.text(x, y + size + 17, f"{first} → {then} {'✓' if right else '✗'}", weight="bold")
-        canvas.text(x, y + size + 34, f"is a {label}", size=SMALL)
-        canvas.text(x, y + size + 49, name, size=SMALL, colour="muted")
+        canvas.text(x, y + size + 34, f"{name} is a {label}", size=SMALL)
         verdict = "which is right" if right else "which is wrong"
         words.append(f"{name}, a {label}: first {first}, then {then}, {verdict}")
     return canvas.picture("; ".join(words) + ".", digits=digits)

@@ -161,7 +161,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             [9] * 8,
             [4] * 8,
             [4, 9] * 4,
-            [f"digit {9990 + k:,}" for k in range(8)],
+            [f"{9990 + k:,}" for k in range(8)],
         ),
         "kernels_over_epochs": call(figures.kernels_over_epochs, moved, [0, 1, 20], highlight=1),
         "magnitudes": call(
