@@ -24,6 +24,7 @@ class Mixing {
     this.sent = old ? this.sent.slice(place + 1) : [];
     if (data.key !== this.key) {
       this.key = data.key;
+      this.over = null;
       this.take(data);
       this.kept = kept;
       this.build();
@@ -31,11 +32,11 @@ class Mixing {
       this.kept = kept;
     }
     if (!old) this.map = this.map?.kind === "in" && this.map.k < this.inputs ? this.map : { kind: "out", k: this.kept.out };
-    this.over = null;
     this.paint();
   }
 
   take(data) {
+    this.stops = {};
     Object.assign(this, { rows: data.rows, cols: data.cols, scales: data.scales, palettes: data.palettes, then: data.then });
     for (const name of ["x", "matrix", "bias", "before", "after"]) this[name] = floats(data[name]);
     this.inputs = data.inputs;
@@ -75,7 +76,6 @@ class Mixing {
       <tbody>${ins.map((i) => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
       <tfoot>${this.lines.map((name) => `<tr><th scope="row" colspan="2">${name}</th>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="w"></td><td class="product"></td></tr>`).join("")}</tfoot>`;
     this.find(".table").replaceChildren(table);
-    this.layOut();
     const button = (kind, k) => {
       const made = document.createElement("button");
       made.type = "button";
@@ -94,15 +94,6 @@ class Mixing {
     this.weights();
     this.legends();
     this.pad.setAttribute("aria-label", `A map of ${this.rows} by ${this.cols} pixels. Arrow keys move the pixel, Home and End go to the ends of its row.`);
-  }
-
-  // Container queries need the pieces in one grid.
-  layOut() {
-    if (this.find(".layout")) return;
-    const layout = document.createElement("div");
-    layout.className = "layout";
-    this.root.prepend(layout);
-    layout.append(this.find(".side"), this.find(".table"));
   }
 
   weights() {
@@ -234,7 +225,7 @@ class Mixing {
   }
 
   colour(value, { kind, limit }) {
-    const stops = (this.stops ??= {})[`${this.key} ${kind}`] ??= this.palettes[kind].map((hex) => [1, 3, 5].map((n) => parseInt(hex.slice(n, n + 2), 16)));
+    const stops = (this.stops[kind] ??= this.palettes[kind].map((hex) => [1, 3, 5].map((n) => parseInt(hex.slice(n, n + 2), 16))));
     const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
     const place = Math.min(Math.max(share || 0, 0), 1) * (stops.length - 1);
     const low = Math.min(Math.floor(place), stops.length - 2);

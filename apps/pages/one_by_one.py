@@ -14,8 +14,8 @@ from cnnviz.questions import one_by_one as questions
 COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
 
 
-def show_pixel(name: str) -> tuple[int, int, int]:
-    """The component; which row, column and output are kept."""
+def show_pixel(name: str) -> tuple[int, int]:
+    """The component; which row and column are kept."""
     layer = here.network[name]
     channels_in, channels_out = layer.input_shape[-1], layer.output_shape[-1]
     chrome.section(
@@ -27,7 +27,17 @@ def show_pixel(name: str) -> tuple[int, int, int]:
         f"up, add the bias. The {channels_out} sums are the pixel in the {channels_out} maps that go out. No "
         "other pixel has a say.",
     )
-    return mixing_view.show(here.run, name, f"{here.model} {here.digit}")
+    row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
+    with st.expander("This pixel as a picture, to be saved"):
+        chrome.show(
+            "pixel_mixing",
+            f"Row {row}, column {col}, before the activation. The sign is written with every number.",
+            values=here.run.inputs(name)[0][0, row, col],
+            matrix=channels.mixing_matrix(layer.weights["kernel"]),
+            bias=layer.weights.get("bias"),
+            selected=out,
+        )
+    return row, col
 
 
 def show_dense(name: str, row: int, col: int) -> None:
@@ -207,7 +217,7 @@ chrome.title(
 )
 mixing = channels.mixing_layers(here.network)
 if mixing:
-    row, col, out = show_pixel(mixing[0])
+    row, col = show_pixel(mixing[0])
     show_dense(mixing[0], row, col)
     show_reduction(mixing[0])
     show_saving(mixing[0])
