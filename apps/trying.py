@@ -69,7 +69,7 @@ def camera() -> None:
             width=480,
         )
     else:
-        st.markdown("The picture is taken by your browser and read here, and is not kept.")
+        st.markdown("The picture is read here and forgotten when you leave.")
     _say_why_not()
 
 

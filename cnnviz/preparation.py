@@ -33,10 +33,10 @@ class Preparation:
     Parameters
     ----------
     given
-        (H, W) or (H, W, 3): the image as floats 0..1, at most 400 pixels a side, what was transparent
+        (H, W) or (H, W, 3): the image as float32 0..1, at most 400 pixels a side, what was transparent
         laid on a background.
     ink
-        (H, W): how much ink each of its pixels holds, 0..1, whatever was light and whatever dark.
+        (H, W) float32: how much ink each of its pixels holds, 0..1, whatever was light and whatever dark.
     box
         ((top, bottom), (left, right)): the ink's rows and columns, inclusive.
     scaled
@@ -146,8 +146,8 @@ def prepare_in_steps(image: np.ndarray) -> Preparation:
     digit = np.zeros((SIDE, SIDE))
     digit[corner[0] : corner[0] + scaled.shape[0], corner[1] : corner[1] + scaled.shape[1]] = scaled
     return Preparation(
-        given=given[..., 0] if given.shape[2] == 1 else given,
-        ink=ink,
+        given=(given[..., 0] if given.shape[2] == 1 else given).astype(np.float32),
+        ink=ink.astype(np.float32),
         box=((box[0].start, box[0].stop - 1), (box[1].start, box[1].stop - 1)),
         scaled=scaled,
         corner=corner,

@@ -73,6 +73,6 @@ def test_colours_are_kept_to_be_shown_and_transparency_is_laid_on_paper():
     cut_out = np.dstack([np.zeros((168, 168, 3), np.uint8), pad()])
     steps = prepare_in_steps(cut_out)
     assert steps.given.shape == (168, 168, 3)
-    np.testing.assert_allclose(steps.given[..., 0], 1 - pad() / 255, atol=1e-12)
+    np.testing.assert_allclose(steps.given[..., 0], 1 - pad() / 255, atol=1e-6)
     assert steps.inverted
     np.testing.assert_array_equal(steps.digit, prepare_digit(pad()))
