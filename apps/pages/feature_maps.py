@@ -86,7 +86,7 @@ def show_sums() -> None:
         st.info(f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do.")
         summing = [layer for layer in maps if has_partial_sums(here.network[layer])]
         before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
-        nearest = (before or summing)[-1]
+        nearest = before[-1] if before else summing[0]
         st.button(f"Show {nearest}", on_click=lambda: state.put("layer", nearest))
         return
     rows, cols = values.shape[:2]
@@ -124,7 +124,9 @@ def show_two() -> None:
         "The same kernels, another digit. Both are drawn on one scale, so that colours compare.",
     )
     with chrome.controls("other"):
-        other = Digit(state.integer("other", 0, len(cached.test_digits()[0]) - 1, 1, "Second test digit"))
+        start = 0 if here.digit.index == 1 else 1
+        count = len(cached.test_digits()[0])
+        other = Digit(state.integer("other", 0, count - 1, start, "Second test digit"))
     run = cached.run(here.model, other)
     titles = [
         digit.name + ("" if digit.label is None else f"\na {digit.label}") for digit in (here.digit, other)
