@@ -17,6 +17,7 @@ class Player {
     this.canvas = root.querySelector("canvas");
     this.speed = 0;
     this.step = 0;
+    this.filling = false; // Whether the output is drawn as far as the steps have come, and not whole.
     this.told = null; // The step that Python was told of and has not answered yet.
     const find = (name) => root.querySelector(`.${name}`);
     this.parts = Object.fromEntries(
@@ -34,6 +35,7 @@ class Player {
     this.parts.png.onclick = () => this.save();
     this.range.oninput = () => {
       this.pause();
+      this.filling = true;
       this.go(Number(this.range.value));
     };
     this.range.onchange = () => this.tell();
@@ -46,8 +48,10 @@ class Player {
     };
     this.canvas.onclick = (event) => {
       const found = this.at(event);
-      if (found !== null) this.choose(found);
-      else if (this.timer) this.pause();
+      if (found !== null) {
+        this.filling = false;
+        this.choose(found);
+      } else if (this.timer) this.pause();
     };
     root.onkeydown = (event) => this.key(event);
     this.sizes = new ResizeObserver(() => this.paint());
@@ -94,7 +98,9 @@ class Player {
 
   play() {
     if (STILL.matches) return;
+    this.filling = true;
     if (this.step >= this.scene.steps.length - 1) this.go(0);
+    else this.paint();
     this.run();
     this.label();
   }
@@ -115,7 +121,9 @@ class Player {
   }
 
   go(step) {
-    this.step = Math.max(0, Math.min(step, this.scene.steps.length - 1));
+    const last = this.scene.steps.length - 1;
+    this.step = Math.max(0, Math.min(step, last));
+    if (this.step === last) this.filling = false;
     this.paint();
   }
 
@@ -195,12 +203,17 @@ class Player {
     this.canvas.style.height = `${height}px`;
     const pen = this.canvas.getContext("2d");
     pen.setTransform(dots, 0, 0, dots, 0, 0);
-    draw(pen, this.scene, this.layout, step, this.step, getComputedStyle(this.root).fontFamily);
+    draw(pen, this.scene, this.layout, step, this.filled(), getComputedStyle(this.root).fontFamily);
     this.parts.words.textContent = step.words;
     this.parts.result.textContent = step.result;
     const place = this.scene.backwards ? "Input" : "Output";
     const words = `Step ${shown + 1} of ${this.scene.steps.length}. ${place} row ${step.row}, column ${step.col}: ${step.words} ${step.result}`;
     this.canvas.setAttribute("aria-label", words);
+  }
+
+  // The last step whose outputs are shown.
+  filled() {
+    return this.filling ? this.step : this.scene.steps.length - 1;
   }
 
   rem() {
@@ -216,7 +229,7 @@ class Player {
     pen.fillStyle = this.scene.colours.background;
     pen.fillRect(0, 0, copy.width, copy.height);
     pen.setTransform(dots, 0, 0, dots, 24 * dots, 24 * dots);
-    draw(pen, this.scene, this.layout, this.scene.steps[this.step], this.step, getComputedStyle(this.root).fontFamily);
+    draw(pen, this.scene, this.layout, this.scene.steps[this.step], this.filled(), getComputedStyle(this.root).fontFamily);
     copy.toBlob((blob) => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
@@ -244,18 +257,23 @@ function arrange(scene, available, rem) {
   const largest = 42 * rem;
   const tallest = (620 * rem) / Math.max(scene.inputs.length, scene.outputs.length);
   let small = kw ? Math.min(34 * rem, ((narrow ? 100 : 190) * rem) / kw) : 0;
-  const gaps = gap * (kw ? 2 : 1);
   // Several channels keep their kernels beside them, with the outputs below.
   const beside = narrow && kw && scene.inputs.length > 1;
+  const both = (available - gap * (kw ? 2 : 1) - kw * small - 2) / (inCols + outCols);
   const cell = Math.floor(
-    beside
-      ? Math.min(largest, (available - 2 - gap - kw * small) / inCols, (available - 2) / outCols)
-      : narrow
-      ? Math.min(largest, (available - 2) / inCols, (available - 2 - (kw ? gap + kw * small : 0)) / outCols)
-      : Math.min(largest, (available - gaps - kw * small - 2) / (inCols + outCols), tallest / Math.max(inRows, outRows)),
+    Math.min(
+      largest,
+      beside
+        ? (available - 2 - gap - kw * small) / inCols
+        : narrow
+          ? (available - 2) / inCols
+          : Math.min(both, tallest / Math.max(inRows, outRows)),
+    ),
   );
+  // Under one another, the two sides need not have cells of one size.
+  const room = beside || !kw ? available - 2 : available - 2 - gap - kw * small;
+  const outCell = narrow ? Math.floor(Math.min(largest, room / outCols)) : cell;
   small = Math.floor(small);
-  if (narrow && kw && !beside) small = Math.min(small, Math.floor((available - 2 - gap - outCols * cell) / kw));
   const place = (grid, x, y, size) => ({ grid, x, y, cell: size });
   const layout = { signs: [], rem };
   const between = scene.backwards ? "×" : "∗";
@@ -267,8 +285,8 @@ function arrange(scene, available, rem) {
     layout.inputs = stack(scene.inputs, 1, 0, inEach, inRows, cell);
     layout.kernels = stack(slices, inCols * cell + gap, 0, inEach, kh, small);
     const top = inEach * scene.inputs.length + 24 * rem;
-    const outEach = outRows * cell + head + foot;
-    layout.outputs = stack(scene.outputs, 1, top, outEach, outRows, cell);
+    const outEach = outRows * outCell + head + foot;
+    layout.outputs = stack(scene.outputs, 1, top, outEach, outRows, outCell);
     layout.signs.push([available / 2, top - 8 * rem, "↓"]);
     layout.width = available;
     layout.height = top + outEach * scene.outputs.length + 4;
@@ -279,11 +297,11 @@ function arrange(scene, available, rem) {
     layout.inputs = stack(scene.inputs, 1, 0, inEach, inRows, cell);
     const top = inEach * scene.inputs.length + 8;
     const kernelEach = kh * small + head + foot;
-    const outEach = outRows * cell + head + foot;
+    const outEach = outRows * outCell + head + foot;
     const tall = Math.max(kw ? kernelEach * slices.length : 0, outEach * scene.outputs.length);
     const x = kw ? kw * small + gap : 1;
     layout.kernels = kw ? stack(slices, 1, top, kernelEach, kh, small) : [];
-    layout.outputs = stack(scene.outputs, x, top, outEach, outRows, cell);
+    layout.outputs = stack(scene.outputs, x, top, outEach, outRows, outCell);
     layout.signs.push([kw ? kw * small + gap / 2 : available / 2, top + (kw ? tall / 2 : 2), kw ? "→" : ""]);
     layout.width = available;
     layout.height = top + tall + 4;
@@ -444,5 +462,5 @@ function fit({ pen, font, rem }, texts, cell) {
   const longest = texts.reduce((a, b) => (b.length > a.length ? b : a), "");
   pen.font = `13px ${font}`;
   const size = Math.min(13 * rem, cell * 0.5, (13 * (cell - 4)) / (pen.measureText(longest).width || 1));
-  return size >= 8 ? size : 0;
+  return size >= 7.5 ? size : 0;
 }
