@@ -63,6 +63,8 @@ named = kernels.named(name, size)
 kernel = cells_editor.edit("cells", named.kernel, "Weights", step=0.5)
 edited = (kernel != named.kernel).any()
 words = f"{name}: {named.does}. Definition: {named.source}."
+if len(sizes) == 1:
+    words += f" It comes in this size only, {size} × {size}."
 if edited:
     nearest = kernels.nearest_named(kernel) if kernel.any() else "none"
     words = f"Your kernel, made from {name}; the nearest named one, and how near: {nearest}."
@@ -100,20 +102,40 @@ with right:
         "The middle is an image of one brightness, the rim is light and dark by turns. The stronger the "
         "colour, the more of that wave is let through; rings mark what comes out largest."
     )
-    chrome.show("frequency_map", share=0.5, limit=360, kernel=kernel)
-chrome.section("The gallery", "All named kernels of one size, and what each makes of the same picture.")
+    chrome.show(
+        "frequency_map",
+        "The magnitude of its Fourier transform (Gonzalez and Woods, Digital Image Processing, chapter 4).",
+        share=0.5,
+        limit=360,
+        kernel=kernel,
+    )
+chrome.section(
+    "The gallery",
+    "All named kernels of one size, and what each makes of the same picture. Pick one to try it above.",
+)
 with chrome.controls("gallery"):
     every = state.integer("all", kernels.SIZES[0], kernels.SIZES[-1], 3, "Size of all", st.slider)
 gallery = kernels.gallery(every)
 names = [entry.name for entry in gallery]
-chrome.show(
+
+
+def choose(number: int) -> None:
+    """Take a kernel of the gallery, as it is there."""
+    state.put("kernel", names[number])
+    state.put("size", every)
+    forget_cells()
+
+
+chrome.pick(
     "kernel_gallery",
     "LoG is the Laplacian of Gaussian. A Gabor kernel's angle is the one its waves run in, and a blur's the "
     "one it smears along: 0° to the right, 90° down.",
+    names,
+    names.index(name) if name in names and size == every else None,
+    choose,
     kernels=[entry.kernel for entry in gallery],
     responses=cached.gallery_responses(image, every),
     labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
-    selected=names.index(name) if name in names else None,
 )
 chrome.table(
     ["kernel", "what it does", "definition"],

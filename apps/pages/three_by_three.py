@@ -70,18 +70,20 @@ chrome.section(
     f"What the kernels of {first.name} respond to",
     "The first layer reads pixels, so its kernels can be understood by looking. Beside each stands the part "
     "of all 10,000 test digits that it answers to most, and its gain for waves: uniform grey in the middle, "
-    "the finest stripes at the rim.",
+    "the finest stripes at the rim. Pick one to look closer.",
 )
 weights = first.weights["kernel"][:, :, 0]
 patches = cached.exciting_patches(here.model, first.name)
 channel = state.integer("channel", 0, weights.shape[2] - 1, 0, "Kernel")
-chrome.show(
+chrome.pick(
     "kernel_portraits",
     "Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
     "its periods go into a pixel; then its largest answer, of the largest that pixels from 0 to 1 allow.",
+    [f"kernel {patch.kernel}" for patch in patches],
+    channel,
+    lambda number: state.put("channel", number),
     kernels=weights,
     patches=patches,
-    selected=channel,
 )
 best = patches[channel]
 left, right = chrome.columns(1, 1)

@@ -215,7 +215,8 @@ def kernel_gallery(
     Returns
     -------
     Picture
-        Its artists are the images "kernels" and "responses", and "legend".
+        Its artists are the images "kernels" and "responses", "legend", and "tiles", where each pair with
+        its name is: (x, y, width, height) as shares of the picture's width and height.
 
     Examples
     --------
@@ -239,7 +240,7 @@ def kernel_gallery(
     step = 18 + side + 6 + tall + 18
     lines = -(-len(tiles) // columns)
     canvas = Canvas(width, lines * step + 40, ax, theme)
-    drawn: dict[str, list[Any]] = {"kernels": [], "responses": []}
+    drawn: dict[str, list[Any]] = {"kernels": [], "responses": [], "tiles": []}
     words = []
     for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
         x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
@@ -257,6 +258,7 @@ def kernel_gallery(
         drawn["kernels"].append(canvas.image(tile, x, y, cell * tile.shape[1], scale=own))
         canvas.values(tile, x, y, cell, own)
         drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
+        drawn["tiles"].append(canvas.share(x, y - 18, side, 24 + side + tall))
         words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
     legend = canvas.legend(
         Scale("signed", 1.0),

@@ -154,7 +154,8 @@ def kernel_portraits(
     Returns
     -------
     Picture
-        Its artists are the images "kernels", "patches" and "gains", and their "legends".
+        Its artists are the images "kernels", "patches" and "gains", their "legends", and "tiles", where
+        each three with their words are: (x, y, width, height) as shares of the picture's width and height.
 
     Raises
     ------
@@ -182,7 +183,7 @@ def kernel_portraits(
     step = 18 + side + 34 + 14
     lines = -(-len(waves) // columns)
     canvas = Canvas(width, lines * step + 44, ax, theme)
-    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": []}
+    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": [], "tiles": []}
     words = []
     for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
         x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
@@ -210,6 +211,7 @@ def kernel_portraits(
         answer = f"{number(patch.response, 2)} of {number(patch.possible, 2)}"
         canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
         canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
+        drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
         words.append(f"{k}: {wave}, {answer}")
     y = lines * step + 16
     length = min(150.0, (width - 40) / 2)

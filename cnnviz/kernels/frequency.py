@@ -2,7 +2,7 @@
 
 The response is the kernel's Fourier transform, evaluated exactly at the frequencies asked for; no
 window, no padding of the image. Definition after Gonzalez and Woods, "Digital Image Processing",
-4th ed., section 4.7.
+4th ed., chapter 4.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def frequency_response(kernel: Any, points: int = 65) -> FrequencyResponse:
     >>> frequency_response(sobel("x")).peak
     Peak(gain=8.0, frequency=0.25, angle=0.0)
 
-    Source: Gonzalez and Woods, "Digital Image Processing", 4th ed., equations 4-67 and 4-94.
+    Source: Gonzalez and Woods, "Digital Image Processing", 4th ed., chapter 4.
     """
     kernel = matrix(kernel)
     if integer(points, "points") < 3 or points % 2 == 0:
