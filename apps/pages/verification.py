@@ -52,7 +52,6 @@ def run_again() -> VerificationJob | None:
         st.button(
             "Compare now",
             disabled=busy,
-            type="primary",
             on_click=start,
             args=(count,),
         )
