@@ -85,6 +85,8 @@ def summed(
     There are as many totals, and they are added in the same order, whatever the number of threads: so
     the result does not depend on it.
     """
+    if not items:
+        return np.zeros(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     parts = shares(items, max(1, min(MOST_THREADS, TOTALS_BYTES // max(size, 1))))
     totals = np.zeros((len(parts), *shape), dtype)
