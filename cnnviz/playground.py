@@ -258,6 +258,14 @@ def channel_example(run: Run, layer: Layer, kind: str, *, size: int = 6, index: 
     ------
     ValueError
         For another kind, or fewer channels or filters.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> net = cnnviz.load_model("mnist_14k")
+    >>> found = channel_example(net.run(cnnviz.load_mnist()[1][0][0]), net["conv2d_1"], "grouped")
+    >>> found.x.shape, found.kernel.shape, found.groups
+    ((6, 6, 4), (3, 3, 2, 2), 2)
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")

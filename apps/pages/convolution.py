@@ -1,5 +1,7 @@
 """Convolution: a kernel to slide by hand, its sizes, both directions, several channels, a trained layer."""
 
+from typing import Any
+
 import cached
 import cells_editor
 import chrome
@@ -75,12 +77,13 @@ with choices:
     with chrome.controls("direction"):
         turned = state.toggle("flip", False, "Flip the kernel: true convolution")
         back = state.toggle("transposed", False, "Run it backwards: transposed")
+        letters = state.toggle("letters", False, "Letters for numbers")
 with grid:
     kernel = cells_editor.edit(
         "kernel", started[start], "Kernel: type new weights", low=-99, high=99, step=0.1
     )
 used = playground.flipped(kernel) if turned else kernel
-setting = {"strides": stride, "padding": padding, "dilation_rate": dilation}
+setting: dict[str, Any] = {"strides": stride, "padding": padding, "dilation_rate": dilation}
 geometry: Window | None = None
 try:
     geometry = window(x.shape, used.shape, (stride, stride), padding, (dilation, dilation))
@@ -101,6 +104,7 @@ if geometry is not None:
             kernel=used,
             strides=stride,
             dilation_rate=dilation,
+            symbolic=letters,
             **undone,
         )
         chrome.table(
@@ -124,6 +128,7 @@ if geometry is not None:
             x=x,
             kernel=used,
             pixels=pixels,
+            symbolic=letters,
             **setting,
         )
         chrome.table(

@@ -43,6 +43,13 @@ class Animation:
     ------
     ValueError
         For an unknown theme, a speed or scale out of range, or cells too small to be seen.
+
+    Examples
+    --------
+    >>> from cnnviz import animate
+    >>> animation = animate.avg_pool2d([[1, 2, 5, 6], [3, 4, 7, 8]], theme="dark")
+    >>> len(animation), animation.words(1), animation.gif()[:6]
+    (2, '(5 + 6 + 7 + 8) / 4 = 6.5', b'GIF89a')
     """
 
     def __init__(

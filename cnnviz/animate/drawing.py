@@ -71,7 +71,7 @@ class Painter:
         self.input_type = self._type(inside, self.inputs[0].cell)
         weights = [c.text for each in panels.kernels for panel in each for row in panel.cells for c in row]
         self.kernel_type = self._type(weights, self.kernel_cell) if weights else 0.0
-        if self.walk.symbolic and not (self.input_type and self.output_type):
+        if self.walk.symbolic and not self.input_type:
             raise ValueError(f"cells of x={self.walk.x.shape} are too small for names; take a smaller x")
 
     # Where things are --------------------------------------------------------------------------

@@ -86,6 +86,13 @@ def test_typed_cells_are_the_input(visit):
     assert result(walks(at)[0]) == ["= 8"]
 
 
+def test_letters_stand_in_for_numbers(visit):
+    at = visit("convolution", letters=1, padding="valid")
+    first = walks(at)[0]["steps"][0]
+    assert first["words"].startswith("w11·a + w12·b + w13·c + w21·i")
+    assert first["result"] == "= y11"
+
+
 def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
     at = visit("convolution", kernel_rows=5, dilation=4, cells_a_side=3, padding="valid")
     assert "This does not fit: kernel of height 5 dilated by 4 covers 17 cells" in at.warning[0].value
