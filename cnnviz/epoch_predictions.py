@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -251,7 +253,7 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
     if not path.is_file() or not weights.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if str(archive["sha256"]) != _digest(weights):
                 return None
             labels, predictions = archive["labels"], archive["predictions"]
@@ -265,7 +267,7 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
                 accuracies={name: archive[f"{name} accuracy"] for name in ("test", "training")},
                 training_images=int(archive["training_images"]),
             )
-    except (KeyError, OSError, ValueError, EOFError) as error:
+    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} holds no predictions: {error}") from error
 
 

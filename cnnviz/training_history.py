@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -170,7 +172,7 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
             int(data.get("validation_images", 0)),
             data["recipe"],
         )
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{described} is no training history: {error}") from error
 
 
@@ -208,7 +210,7 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
 def _weights(path: Path, epochs: int) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         weights = {name: archive[name] for name in archive.files}
     if any(len(array) != epochs + 1 for array in weights.values()):
         raise ValueError(f"{path} must hold {epochs + 1} versions of every weight")

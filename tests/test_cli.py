@@ -142,6 +142,16 @@ def test_verify_passes_and_fails_with_its_exit_code(capsys, monkeypatch, tmp_pat
     assert "FAILED" in capsys.readouterr().out
 
 
+def test_evaluate_goes_through_the_epochs(capsys):
+    said = run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100").splitlines()
+    assert re.split(r" {2,}", said[0])[1:3] == ["test accuracy", "test loss"]
+    assert [line.split()[0] for line in said[1:]] == [str(epoch) for epoch in range(21)]
+    data = json.loads(run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100", "--json"))
+    assert data["images"] == 100
+    assert said[-1].split()[1] == f"{data['test_accuracy'][20]:.2%}" == "100.00%"
+    assert data["test_loss"][0] > 2
+
+
 def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
     data = tmp_path / "few.npz"
     np.savez(data, x_train=X[:300], y_train=Y[:300])
@@ -173,6 +183,9 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
         (["predict", "nothing.png"], "nothing.png: cannot read the image: No such file or directory"),
         (["predict", "x.png", "--model", "no.keras"], "there is no file 'no.keras'"),
         (["evaluate", "no.keras"], "there is no file 'no.keras'; bundled models are mnist_14k"),
+        (["evaluate", "--record"], "--record keeps what --epochs finds: give both"),
+        (["evaluate", "--epochs", "--record", "--images", "9"], "--record takes all test images"),
+        (["evaluate", "no.keras", "--epochs"], "--epochs takes mnist_14k or mnist_maxpool, got 'no.keras'"),
         (["evaluate", "--images", "0"], "must be a positive whole number, got '0'"),
         (["info", __file__], "test_cli.py"),
         (["verify", "no.keras"], "there is no file 'no.keras'"),

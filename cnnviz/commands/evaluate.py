@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from cnnviz.commands.shared import (
+    MODELS,
     Command,
     ProgressBar,
     add_images,
@@ -14,16 +15,27 @@ from cnnviz.commands.shared import (
     mnist_test_set,
     print_json,
     require_digits,
+    table,
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     add_images(parser)
+    parser.add_argument(
+        "--epochs", action="store_true", help="after every epoch of a bundled model's training, not the last"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="with --epochs: keep all predictions, for the explorer"
+    )
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.epochs:
+        return _run_epochs(args)
+    if args.record:
+        raise ValueError("--record keeps what --epochs finds: give both")
     from cnnviz.evaluation import evaluate
     from cnnviz.keras_file import load_model
 
@@ -41,10 +53,60 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _run_epochs(args: argparse.Namespace) -> int:
+    from cnnviz.epoch_predictions import predict_epochs, write_predictions
+    from cnnviz.keras_file import load_model
+    from cnnviz.mnist import load_mnist
+    from cnnviz.training_history import read_history
+
+    if args.model not in MODELS:
+        raise ValueError(f"--epochs takes {' or '.join(MODELS)}, got {args.model!r}")
+    if args.record and args.images:
+        raise ValueError("--record takes all test images: leave out --images")
+    history = read_history(args.model)
+    if history is None or history.weights is None:
+        raise FileNotFoundError(
+            f"the weights of {args.model} after every epoch are missing; reinstall cnnviz"
+        )
+    with ProgressBar(f"evaluating every epoch of {args.model}") as progress:
+        (x, y), (images, labels) = load_mnist()
+        few = slice(args.images)
+        found = predict_epochs(
+            load_model(args.model),
+            history,
+            (images[few], labels[few]),
+            (x[few], y[few]) if args.images else None,
+            progress=progress,
+        )
+    if args.record:
+        write_predictions(found)
+    measures = {
+        f"{images}_{name}": values[images].tolist()
+        for name, values in (("accuracy", found.accuracies), ("loss", found.losses))
+        for images in ("test", "training")
+    }
+    if args.json:
+        print_json({"model": args.model, "images": len(found.labels), **measures})
+    else:
+        rows = [["epoch", "test accuracy", "test loss", "training accuracy", "training loss"]]
+        for epoch in range(found.epochs + 1):
+            test, training = (
+                [f"{found.accuracies[images][epoch]:.2%}", f"{found.losses[images][epoch]:.4f}"]
+                for images in ("test", "training")
+            )
+            rows.append([str(epoch), *test, *training])
+        print("\n".join(table(rows, frozenset(range(5)))))
+    return 0
+
+
 COMMAND = Command(
     "evaluate",
     "accuracy and loss on the 10,000 test images, by the NumPy engine",
     arguments,
     run,
-    ("cnnviz evaluate", "cnnviz evaluate runs/mnist_14k.keras --json"),
+    (
+        "cnnviz evaluate",
+        "cnnviz evaluate runs/mnist_14k.keras --json",
+        "cnnviz evaluate mnist_maxpool --epochs --images 500",
+    ),
 )
