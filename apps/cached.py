@@ -42,6 +42,7 @@ from cnnviz.resources import asset
 from cnnviz.scores_to_loss import Loss, Step, loss_of, step_against
 from cnnviz.sparsity import Sparsity, sparsity_over
 from cnnviz.training_history import TrainingHistory, read_history, read_selection
+from cnnviz.translation import padded_with_zeros
 from cnnviz.verification import Verification, read_record
 
 if TYPE_CHECKING:
@@ -164,6 +165,12 @@ def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
             network(model)[layer].weights["kernel"], test_digits()[0], progress
         ),
     )
+
+
+@st.cache_resource(show_spinner=False)
+def padded(model: str) -> cnnviz.Network:
+    """A model's layers with maps, padded with zeros."""
+    return padded_with_zeros(network(model))
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
+from cnnviz.inference import is_chain
 from cnnviz.network import Network, Run
 from cnnviz.ops.geometry import Pair, integer
 from cnnviz.receptive_fields import ReceptiveField, receptive_field
@@ -131,13 +133,6 @@ class MovedMaps:
         """The same over the cells that see no border, where only a stride can make a difference."""
         return self._error(self.kept & self.inside)
 
-    @property
-    def error_by_channel(self) -> np.ndarray:
-        """`error` of each channel by itself, (C,); nan where there are no cells, or nothing in them."""
-        whole = np.square(self.expected[self.kept], dtype=float).sum(axis=0)
-        rest = np.square(self.difference[self.kept], dtype=float).sum(axis=0)
-        return np.sqrt(np.divide(rest, whole, out=np.full(whole.shape, np.nan), where=whole > 0))
-
     def _error(self, cells: np.ndarray) -> float | None:
         if not cells.any():
             return None
@@ -241,6 +236,49 @@ def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Transla
         inside = _inside(field, (down, across), before.input.shape[1:3])
         layers[name] = MovedMaps(name, before[name][0], after[name][0], (down, across), inside)
     return Translation(before, after, rows, cols, layers)
+
+
+def padded_with_zeros(network: Network) -> Network:
+    """A network's layers with maps, with the same weights, but with 'same' padding in its convolutions.
+
+    At its border, maps then hold zeros that the layer before never gave: something to recognise the
+    border by.
+
+    Parameters
+    ----------
+    network
+        A chain of layers, which is cut off where its maps end.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        if it is no chain of layers on an image.
+
+    Examples
+    --------
+    >>> from cnnviz import load_model
+    >>> padded_with_zeros(load_model("mnist_14k"))["conv2d_1"].output_shape
+    (28, 28, 16)
+
+    Source: Islam, Jia and Bruce, "How much position information do convolutional neural networks
+    encode?", ICLR 2020.
+    """
+    if not is_chain(network.layers):
+        raise ValueError(f"network must be one chain of layers, got {network!r}")
+    kept = list(takewhile(lambda layer: len(layer.output_shape) == 3, network.layers))
+    if not kept:
+        raise ValueError(f"network must have an image (H, W, C) as its input, got {network!r}")
+    return Network(
+        [
+            replace(layer, config={**layer.config, "padding": "same"}) if layer.kind == "Conv2D" else layer
+            for layer in kept
+        ],
+        name=network.name,
+    )
 
 
 def predictions_over_shifts(network: Network, image: Any, reach: int = 8) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Why convolution: maps that move with the digit, and the weights that locality and sharing save."""
 
+import cached
 import chrome
 import state
 import streamlit as st
@@ -35,7 +36,14 @@ chrome.section(
 with chrome.controls("move"):
     rows = state.integer("rows", -REACH, REACH, 0, "Rows down", st.slider)
     cols = state.integer("columns", -REACH, REACH, 3, "Columns right", st.slider)
-found = compare_shift(net, here.digit.image, rows, cols)
+    padded = state.toggle(
+        "padded",
+        False,
+        "Pad with zeros",
+        help="The same weights, with 'same' padding in every convolution, as far as there are maps",
+    )
+moved = compare_shift(net, here.digit.image, rows, cols)
+found = compare_shift(cached.padded(here.model), here.digit.image, rows, cols) if padded else moved
 names = [name for name in found if name in net.inputs or not net[name].passes_on]
 with chrome.controls("map"):
     name = state.option("layer", names, names[1], st.selectbox, "Layer")
@@ -49,6 +57,8 @@ if not maps.kept.any():
     verdict = "Nothing of the map is left to compare."
 elif maps.whole:
     verdict = f"The move is {move} in cells of this layer. Error over the cells that stay: {maps.error:.1%}."
+    if maps.error_inside is not None and padded:
+        verdict += f" Where no border is seen, before or after: {maps.error_inside:.1%}."
 else:
     verdict = (
         f"The move is {move} in cells of this layer, which is no whole number: between two cells there is "
@@ -64,7 +74,10 @@ chrome.show(
 left, right = chrome.columns(1, 1)
 with left:
     st.subheader("Layer by layer", anchor=False)
-    st.markdown("The error: the root mean square of the difference over that of the maps.")
+    st.markdown(
+        "The error: the root mean square of the difference over that of the maps."
+        + (" Padded with zeros, maps also hold a border that does not move along." if padded else "")
+    )
     errors = [found[layer].error for layer in names]
     chrome.show(
         "bars",
@@ -76,12 +89,12 @@ with left:
     )
 with right:
     st.subheader("And the prediction", anchor=False)
-    after = found.after.output[0]
+    after = moved.after.output[0]
     says = "still" if after.argmax() == here.predicted else "now"
     st.markdown(
         f"Where it was, {here.model} took it for {here.predicted} with "
         f"{percent(here.run.output[0][here.predicted])}; moved, it {says} says {after.argmax()}."
-        + (f" {found.lost:.0%} of the ink went over the border." if found.lost > 0.001 else "")
+        + (f" {moved.lost:.0%} of the ink went over the border." if moved.lost > 0.001 else "")
     )
     chrome.show("probabilities", share=0.5, values=after, label=here.label)
 chrome.section(
@@ -149,7 +162,7 @@ chrome.code(
     f"""
     import cnnviz
     from cnnviz import figures, ops
-    from cnnviz.translation import compare_shift, shift
+    from cnnviz.translation import compare_shift, padded_with_zeros, shift
     from cnnviz.weight_sharing import busiest_patch, connections, convolution_matrix
 
     image = {here.digit.code}
@@ -157,8 +170,11 @@ chrome.code(
     found = compare_shift(net, image, {rows}, {cols})
     for name, maps in found.items():
         print(name, maps.cells, maps.error)
+    at_the_border = compare_shift(padded_with_zeros(net), image, {rows}, {cols})
+    for name, maps in at_the_border.items():
+        print(name, maps.error, maps.error_inside)
     print(net.predict(shift(image, {rows}, {cols})).argmax())
-    figures.moved_maps(found["{name}"], {channel})
+    figures.moved_maps({"at_the_border" if padded else "found"}["{name}"], {channel})
 
     patch = busiest_patch(image / 255)
     kernel = net["{convolutions[0]}"].weights["kernel"][:, :, 0, {number}]

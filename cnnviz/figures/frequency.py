@@ -52,7 +52,7 @@ def frequency_map(
     found = kernel if isinstance(kernel, FrequencyResponse) else frequency_response(kernel)
     gain = found.magnitude
     scale = scale or Scale.of(gain, signed=False)
-    left, top = 34.0, 22.0
+    left, top = 40.0, 22.0
     side = width - left - 12
     canvas = Canvas(width, top + side + 36 + 62, ax, theme)
     image = canvas.image(gain, left, top, side, scale=scale)
@@ -64,7 +64,7 @@ def frequency_map(
             canvas.line([(left, y), (left + side, y)], "line", 0.8)
         ha = ("left", "center", "right")[int(2 * share)]
         canvas.text(x, top + side + 16, words, size=SMALL, colour="muted", ha=ha)
-        canvas.text(left - 6, y + (10, 4, 0)[int(2 * share)], words, size=SMALL, colour="muted", ha="right")
+        canvas.text(left - 11, y + (10, 4, 0)[int(2 * share)], words, size=SMALL, colour="muted", ha="right")
     canvas.text(left, top - 8, "down, in cycles per pixel", size=SMALL, colour="muted")
     canvas.text(
         left + side, top + side + 32, "across, in cycles per pixel", size=SMALL, colour="muted", ha="right"

@@ -8,7 +8,7 @@ import pytest
 import cnnviz
 from apps.conftest import cells, pictures
 from cnnviz.digit_text import digit_to_text
-from cnnviz.translation import compare_shift
+from cnnviz.translation import compare_shift, padded_with_zeros
 from cnnviz.weight_sharing import connections
 
 
@@ -46,6 +46,17 @@ def test_nothing_left_to_compare(visit):
     at = visit("why_convolution", layer="conv2d_7", rows=8)
     assert not at.exception
     assert "Nothing of the map is left to compare." in drawn(at, "moved-maps")["caption"]
+
+
+@pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
+def test_padded_with_zeros_the_border_shows(visit, model):
+    at = visit("why_convolution", model=model, digit=2, padded=1, layer="conv2d_1", rows=4, columns=0)
+    padded = padded_with_zeros(cnnviz.load_model(model))
+    maps = compare_shift(padded, cnnviz.load_mnist()[1][0][2], 4, 0)["conv2d_1"]
+    caption = drawn(at, "moved-maps")["caption"]
+    assert f"Error over the cells that stay: {maps.error:.1%}." in caption
+    assert "Where no border is seen, before or after: 0.0%." in caption
+    assert maps.error > 0.005
 
 
 def test_ink_that_is_lost_is_counted(visit):
