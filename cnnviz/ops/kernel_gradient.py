@@ -51,10 +51,10 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
     length, period = kw * depth, rows.stride // math.gcd(rows.stride, rows.dilation)
     large = kh * length * filters * x.itemsize > LARGE_KERNEL
 
-    def work(parts: Sequence[Block], total: np.ndarray) -> None:
+    def work(share: Sequence[Block], total: np.ndarray) -> None:
         read = BlockInput(x, geometry, parts[0])
         buffers: dict[tuple[int, ...], np.ndarray] = {}
-        for block in parts:
+        for block in share:
             count, height, width = block.shape
             products, together = (1, count) if large else (count, 1)
             part = read(block)
@@ -92,23 +92,23 @@ def _by_windows(
 ) -> np.ndarray:
     """Each window is a row of kh*kw*C/groups numbers; or, where its runs are short, a column."""
     kh, kw, depth, filters = kernel_shape
-    length, share = kh * kw * depth, filters // groups
+    length, each = kh * kw * depth, filters // groups
     large = length * filters * x.itemsize > LARGE_KERNEL
 
-    def work(parts: Sequence[Block], total: np.ndarray) -> None:
+    def work(share: Sequence[Block], total: np.ndarray) -> None:
         read = BlockInput(x, geometry, parts[0], partial(windows, geometry=geometry))
-        for block in parts:
+        for block in share:
             taps = read(block)
             taps = taps.reshape(*taps.shape[:5], groups, depth)
-            gradient = grad[block].reshape(-1, groups, share).swapaxes(0, 1)
+            gradient = grad[block].reshape(-1, groups, each).swapaxes(0, 1)
             if kw * depth < LONG_RUN:
                 columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
             else:
                 columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
             total += columns @ gradient
 
-    parts = list(blocks(len(x), *geometry.out, _cells(length * groups, share, geometry, large, x.itemsize)))
-    return summed(work, parts, (groups, length, share), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
+    parts = list(blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize)))
+    return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
 
 
 def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:
