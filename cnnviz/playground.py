@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz import kernels
 from cnnviz.channels import Cost, conv_cost
 from cnnviz.network import Layer, Run
-from cnnviz.ops.geometry import Axis, Padding, Pair, Sides, Window, integer, window
+from cnnviz.ops.geometry import Axis, Pair, Window, integer, window
 
 
 def patch(image: Any, row: int, col: int, size: int) -> np.ndarray:
@@ -205,15 +205,6 @@ def same_padding(sizes: Any, kernel: int, stride: int = 1, dilation: int = 1) ->
         axis = window((size, size), (kernel, kernel), (stride, stride), "same", (dilation, dilation)).rows
         found.append(SamePadding(size, axis.out, axis.before, axis.after))
     return found
-
-
-def explicit(padding: Padding, geometry: Window) -> Sides:
-    """Any padding as ((top, bottom), (left, right)).
-
-    >>> explicit("same", window((8, 8), (3, 3), (2, 2), "same"))
-    ((0, 1), (0, 1))
-    """
-    return geometry.padding if isinstance(padding, str) else padding
 
 
 # Several channels -------------------------------------------------------------------------------

@@ -124,6 +124,7 @@ if geometry is not None:
             "The convolution, step by step",
             "Dashed: padding, where zeros are read. "
             + ("The kernel is flipped, as mathematics has it. " if turned else "")
+            + ("w11 is the first weight of the flipped kernel. " if turned and letters else "")
             + "Pause under the pointer; a click on an output keeps its window.",
             x=x,
             kernel=used,

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from cnnviz.animate.walk import Step, Walk
-from cnnviz.animate.words import input_text, output_text, weight_text
+from cnnviz.animate.words import cell_text, input_text, output_text, weight_text
 from cnnviz.figures.style import INK, Scale, Theme
 from cnnviz.ops.geometry import Pair
 
@@ -84,7 +84,7 @@ class Panels:
             cells = tuple(
                 tuple(
                     self._cell(
-                        input_text(walk, (row, col), channel, 2),
+                        input_text(walk, (row, col), channel),
                         float(walk.x[row, col, channel]),
                         self.input_scale,
                     )
@@ -107,7 +107,7 @@ class Panels:
                 cells = tuple(
                     tuple(
                         self._cell(
-                            weight_text(self.walk, target, (u, v), source, 2),
+                            weight_text(self.walk, target, (u, v), source),
                             float(weights[u, v, source]),
                             self.kernel_scale,
                         )
@@ -140,7 +140,7 @@ class Panels:
     def written(self, step: Step) -> list[tuple[int, int, Cell]]:
         """The cells of the output's panel `step.target` that a step fills, as they are after it."""
         return [
-            (row, col, self._cell(output_text(self.walk, row, col, value, 2), value, self.output_scale))
+            (row, col, self._cell(output_text(self.walk, row, col, value), value, self.output_scale))
             for row, col, value in step.written
         ]
 
@@ -151,11 +151,11 @@ class Panels:
         # Of what is padded, windows may leave the last cells unread, and of what is cut there may be more.
         return (rows.before, cols.before), (rows.after, cols.after), around
 
-    def _cell(self, text: str, value: float, scale: Scale) -> Cell:
+    def _cell(self, name: str, value: float, scale: Scale) -> Cell:
+        """A cell with its name, if cells have names, or with its number."""
         if self.walk.symbolic:
-            return Cell(text, self.theme.panel, self.theme.ink)
-        fill, ink = self._colours(value, scale)
-        return Cell(text, fill, ink)
+            return Cell(name, self.theme.panel, self.theme.ink)
+        return Cell(cell_text(value, scale.limit), *self._colours(value, scale))
 
     def _colours(self, value: float, scale: Scale) -> tuple[str, str]:
         share = (value - scale.low) / (scale.limit - scale.low)

@@ -1,10 +1,11 @@
 """What is written into an animation: names of cells, short numbers, each step's arithmetic.
 
-Numbers are rounded for the eye only, to two digits in cells and to three below; the walk has them in full.
+Numbers are rounded for the eye only; the walk has them in full.
 """
 
 from __future__ import annotations
 
+import math
 from string import ascii_lowercase
 
 import numpy as np
@@ -17,13 +18,28 @@ MOST_TERMS = 27
 """Terms that are written out: a 3x3 kernel on three channels."""
 
 
-def short(value: float, digits: int = 3) -> str:
-    """A number in so many digits, without zeros that say nothing; those of a rounded one say something.
+def short(value: float) -> str:
+    """A number in three digits, without zeros that say nothing; those of a rounded one say something.
 
-    >>> short(2.0), short(-0.5), short(1 / 3), short(1 / 3, 2), short(0.999, 2), short(27.5, 2)
-    ('2', '−0.5', '0.333', '0.33', '1.00', '27.5')
+    >>> short(2.0), short(-0.5), short(1 / 3), short(0.9999), short(12345.6)
+    ('2', '−0.5', '0.333', '1.000', '12,346')
     """
-    text = number(value, max(digits, 3) if abs(value) >= 10 else digits)
+    return _bare(number(value), value)
+
+
+def cell_text(value: float, limit: float) -> str:
+    """A number beside others of which the largest is `limit`: all in the same decimals, at most.
+
+    >>> cell_text(0.0041, 1.2), cell_text(-2.0, 7.1), cell_text(10.53, 52.0), cell_text(0.0041, 0.03)
+    ('0.00', '−2', '10.5', '0.004')
+    """
+    power = math.floor(math.log10(limit))
+    decimals = max(0, 2 - power) if power >= 0 else min(1 - power, 6)
+    return _bare(f"{value + 0.0:.{decimals}f}".replace("-", "−"), value)
+
+
+def _bare(text: str, value: float) -> str:
+    """A number's text without its last zeros, if it is exact."""
     if "e" not in text and "." in text and float(text.replace("−", "-").replace(",", "")) == value:
         text = text.rstrip("0").rstrip(".")
     return text
@@ -43,27 +59,27 @@ def cell_name(place: int) -> str:
     return name
 
 
-def input_text(walk: Walk, cell: Pair, channel: int, digits: int = 3) -> str:
+def input_text(walk: Walk, cell: Pair, channel: int) -> str:
     """What an input's cell is called, or its number."""
     if not walk.symbolic:
-        return short(float(walk.x[(*cell, channel)]), digits)
+        return short(float(walk.x[(*cell, channel)]))
     height, width = walk.x.shape[:2]
     return cell_name(channel * height * width + cell[0] * width + cell[1])
 
 
-def weight_text(walk: Walk, target: int, tap: Pair, source: int, digits: int = 3) -> str:
+def weight_text(walk: Walk, target: int, tap: Pair, source: int) -> str:
     """What a weight is called, or its number; `source` counts the channels that the target reads."""
     if not walk.symbolic:
-        return short(float(walk.weights[target][(*tap, source)]), digits)
+        return short(float(walk.weights[target][(*tap, source)]))
     wide = max(walk.weights[0].shape[:2]) > 9
     name = f"w{tap[0] + 1},{tap[1] + 1}" if wide else f"w{tap[0] + 1}{tap[1] + 1}"
     return name + "′" * (target * walk.weights[0].shape[2] + source)
 
 
-def output_text(walk: Walk, row: int, col: int, value: float, digits: int = 3) -> str:
+def output_text(walk: Walk, row: int, col: int, value: float) -> str:
     """What an output's cell holds: its number, or a name."""
     if not walk.symbolic:
-        return short(value, digits)
+        return short(value)
     wide = max(walk.output.shape[:2]) > 9
     return f"y{row + 1},{col + 1}" if wide else f"y{row + 1}{col + 1}"
 
