@@ -144,16 +144,20 @@ def stack(text: str, size: int) -> ReceptiveFields:
     return cnnviz.receptive_field(stack_specs(text), size)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
-def grey_picture(content: bytes) -> np.ndarray:
-    """An uploaded picture's brightness, small enough to be drawn; ImageError if it cannot be read."""
-    return kernels.grey(read_image(content))
+@st.cache_resource(show_spinner="Reading the picture", max_entries=16)
+def grey_picture(content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """A picture's brightness, for one kernel and smaller for many; ImageError if it cannot be read."""
+    image = read_image(content)
+    return kernels.grey(image), kernels.grey(image, kernels.SMALL_SIDE)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def gallery_responses(image: np.ndarray, size: int) -> list[np.ndarray]:
     """What every named kernel of a size makes of an image."""
-    return [ops.conv2d(image, entry.kernel[:, :, None, None]) for entry in kernels.gallery(size)]
+    return [
+        ops.conv2d(image, entry.kernel[:, :, None, None].astype(image.dtype))
+        for entry in kernels.gallery(size)
+    ]
 
 
 def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:

@@ -29,21 +29,21 @@ def forget_cells() -> None:
     cells_editor.reset("cells")
 
 
-def uploaded() -> Any:
-    """A picture of one's own; until there is one that can be read, the photograph."""
+def uploaded(stand_in: Any) -> Any:
+    """A picture of one's own, large and small; until there is one that can be read, what stands in."""
     file = st.file_uploader("A picture: PNG, JPEG, WebP or GIF, up to 10 MB", key="kernels.file")
     if file is None:
         st.caption("Until you choose one, the photograph stands in.")
-        return kernels.photograph()
+        return stand_in
     try:
         found = cached.grey_picture(file.getvalue())
-        if min(found.shape) >= kernels.SIZES[-1]:
+        if min(found[1].shape) >= kernels.SIZES[-1]:
             return found
-        reason = f"it has only {found.shape[1]} × {found.shape[0]} pixels"
+        reason = f"what is drawn of it has only {found[1].shape[1]} × {found[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
     st.warning(f"{file.name} is not shown: {reason}. The photograph stands in.")
-    return kernels.photograph()
+    return stand_in
 
 
 chrome.section("Try a kernel", "Choose one, then change any of its cells.")
@@ -56,9 +56,12 @@ with chrome.controls("named"):
     picture = state.option(
         "on", list(pictures), "digit", st.segmented_control, "On", required=True, format_func=pictures.get
     )
-image = here.run.input[0, :, :, 0] if picture == "digit" else kernels.photograph()
+if picture == "digit":
+    image = small = here.run.input[0, :, :, 0]
+else:
+    image, small = kernels.photograph(), kernels.photograph(kernels.SMALL_SIDE)
 if picture == "own":
-    image = uploaded()
+    image, small = uploaded((image, small))
 named = kernels.named(name, size)
 kernel = cells_editor.edit("cells", named.kernel, "Weights", step=0.5)
 edited = (kernel != named.kernel).any()
@@ -111,7 +114,8 @@ with right:
     )
 chrome.section(
     "The gallery",
-    "All named kernels of one size, and what each makes of the same picture. Pick one to try it above.",
+    "All named kernels of one size, and what each makes of the same picture"
+    f"{', made smaller' if picture != 'digit' else ''}. Pick one to try it above.",
 )
 with chrome.controls("gallery"):
     every = state.integer("all", kernels.SIZES[0], kernels.SIZES[-1], 3, "Size of all", st.slider)
@@ -134,7 +138,7 @@ chrome.pick(
     names.index(name) if name in names and size == every else None,
     choose,
     kernels=[entry.kernel for entry in gallery],
-    responses=cached.gallery_responses(image, every),
+    responses=cached.gallery_responses(small, every),
     labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
 )
 chrome.table(

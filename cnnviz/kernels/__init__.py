@@ -25,7 +25,7 @@ from cnnviz.kernels.definitions import (
 )
 from cnnviz.kernels.frequency import FrequencyResponse, Peak, frequency_response
 from cnnviz.kernels.matching import Match, chance_similarity, nearest_named
-from cnnviz.kernels.photographs import grey, photograph
+from cnnviz.kernels.photographs import SMALL_SIDE, grey, photograph
 from cnnviz.kernels.responses import ExcitingPatch, exciting_patches
 from cnnviz.kernels.separable import Separation, separation
 from cnnviz.kernels.stacks import stack_paths
@@ -35,6 +35,7 @@ __all__ = [
     "NAMES",
     "ORDERS",
     "SIZES",
+    "SMALL_SIDE",
     "ExcitingPatch",
     "FrequencyResponse",
     "Match",

@@ -13,8 +13,8 @@ import numpy as np
 
 from cnnviz.images import read_image
 
-SIDE = 192
-"""The longer side of what kernels are tried on, in pixels."""
+SIDE, SMALL_SIDE = 192, 96
+"""The longer side of what a kernel is tried on, and many at a time, in pixels."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601, section 2.5.1."""
@@ -53,12 +53,16 @@ def grey(image: Any, side: int = SIDE) -> np.ndarray:
         raise ValueError(f"image must be uint8 or uint16 and not empty, got {image.dtype} {image.shape}")
     if image.ndim != 2 and (image.ndim != 3 or image.shape[2] not in (3, 4)):
         raise ValueError(f"image must be (H, W), (H, W, 3) or (H, W, 4), got shape {image.shape}")
-    # Shrink each channel by itself first: what follows is then done on few pixels.
     channels = image[:, :, np.newaxis] if image.ndim == 2 else image
     scale = min(1.0, side / max(image.shape[:2]))
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    planes = [Image.fromarray(plane.astype(np.float32)) for plane in np.moveaxis(channels, 2, 0)]
-    resized = [np.asarray(plane.resize(size, Image.Resampling.BOX), np.float64) for plane in planes]
+
+    def shrunk(plane: np.ndarray) -> np.ndarray:
+        picture = Image.fromarray(plane.astype(np.float32))
+        return np.asarray(picture.resize(size, Image.Resampling.BOX), np.float64)
+
+    # One channel after the other, since those of a large image take much room as floats.
+    resized = [shrunk(plane) for plane in np.moveaxis(channels, 2, 0)]
     small = np.stack(resized, axis=2) / np.iinfo(image.dtype).max
     bright = small[:, :, 0] if small.shape[2] == 1 else small[:, :, :3] @ _LUMA
     if small.shape[2] == 4:
@@ -66,17 +70,17 @@ def grey(image: Any, side: int = SIDE) -> np.ndarray:
     return np.clip(bright, 0, 1).astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def photograph() -> np.ndarray:
-    """A portrait of Grace Hopper, grey, from matplotlib's sample data: float32 (192, 164), read-only.
+@lru_cache(maxsize=4)
+def photograph(side: int = SIDE) -> np.ndarray:
+    """A portrait of Grace Hopper, grey, from matplotlib's sample data: float32, read-only.
 
-    >>> photograph().shape
-    (192, 164)
+    >>> photograph().shape, photograph(96).shape
+    ((192, 164), (96, 82))
 
     Source: James S. Davis, United States Navy; in the public domain.
     """
     from matplotlib import get_data_path
 
-    bright = grey(read_image(f"{get_data_path()}/sample_data/grace_hopper.jpg"))
+    bright = grey(read_image(f"{get_data_path()}/sample_data/grace_hopper.jpg"), side)
     bright.flags.writeable = False
     return bright

@@ -100,7 +100,7 @@ def test_a_picture_of_ones_own(visit):
         (b"", "the image file is empty (0 bytes)"),
         (b"a text", "the file is not a PNG, JPEG, WebP or GIF image"),
         (png(np.zeros((90, 90), np.uint8))[:60], "the image is damaged"),
-        (png(np.zeros((4, 90), np.uint8)), "it has only 90 × 4 pixels"),
+        (png(np.zeros((4, 90), np.uint8)), "what is drawn of it has only 90 × 4 pixels"),
     ],
 )
 def test_a_bad_upload_gets_one_sentence_and_the_page_goes_on(visit, content, reason):
