@@ -17,8 +17,8 @@ from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 from cnnviz.pooling import relative_change, winners
 
-LEGIBLE = 26.0
-"""Cells of fewer pixels get no numbers, which would be many and tiny."""
+LEGIBLE, FEW = 26.0, 64
+"""Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""
 
 
 def max_and_average(
@@ -82,7 +82,7 @@ def max_and_average(
         "input": canvas.image(x, 0.5, top, unit * x.shape[1], scale=scale),
         "winners": won,
     }
-    if unit >= LEGIBLE and canvas.values(x, 0.5, top, unit, scale):
+    if x.size <= FEW and canvas.values(x, 0.5, top, unit, scale):
         _corners(canvas, won, 0.5, top, unit)
     else:
         _dots(canvas, won, 0.5, top, unit)
