@@ -21,7 +21,7 @@ from cnnviz.activation import Activation
 from cnnviz.layer import Layer
 from cnnviz.ops.blocks import Step, run
 from cnnviz.ops.geometry import Axis, Window, window
-from cnnviz.ops.im2col import im2col_blocks, im2col_steps
+from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.pooling import images_at_once, window_steps
 
@@ -231,7 +231,7 @@ class Program:
             x, geometry = self._padded(x, geometry)
         y = self._empty(*geometry.out, kernel.shape[3])
         parts = im2col_blocks(self.count, kernel.shape, geometry, config["groups"], x.itemsize)
-        self._steps += im2col_steps(x, kernel, bias, geometry, config["groups"], y, parts[0], parts)
+        self._steps += im2col_steps(x, kernel, repeated(bias), geometry, config["groups"], y, parts[0], parts)
         return y.reshape(self.count, -1) if len(shape) == 2 else y
 
     def _padded(self, x: np.ndarray, geometry: Window) -> tuple[np.ndarray, Window]:

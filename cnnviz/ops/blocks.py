@@ -34,8 +34,8 @@ class Block(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        images, rows, cols = (part.stop - part.start for part in self)
-        return images, rows, cols
+        images, rows, cols = self
+        return images.stop - images.start, rows.stop - rows.start, cols.stop - cols.start
 
 
 def run(steps: Iterable[Step]) -> None:
@@ -88,26 +88,34 @@ class BlockInput:
         self._x, self._geometry, self._view = x, geometry, view
         size = math.prod(self._size(largest)) if geometry.padded else 0
         self._memory = np.zeros(size * largest.shape[0] * x.shape[3], x.dtype)
-        self._buffers: dict[tuple[int, int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._filled: Any = None
+        self._places: dict[tuple[int, ...], _Place] = {}
+        self._border: Any = None
 
     def __call__(self, block: Block) -> np.ndarray:
-        shape = block.shape
+        images, rows, cols = block
+        key = images.stop - images.start, rows.start, rows.stop, cols.start, cols.stop
+        if key not in self._places:  # bands are the same in every image
+            self._places[key] = self._place(block)
+        place = self._places[key]
+        part = self._x[images, *place.inside]
+        if place.cells is None:
+            return self._view(part, block.shape[1:])
+        if place.border != self._border:  # else what lies around the input is zero still
+            place.cells.fill(0)
+            self._border = place.border
+        np.copyto(place.target, part)
+        return place.view
+
+    def _place(self, block: Block) -> _Place:
         spans = [reads(axis, out) for axis, out in zip(self._geometry, block[1:], strict=True)]
-        inside, place = zip(*map(_within, self._geometry, spans), strict=True)
-        part = self._x[(block.images, *inside)]
-        if part.shape[1:3] == self._size(block):
-            return self._view(part, shape[1:])
-        if shape not in self._buffers:
-            size = shape[0], *self._size(block), part.shape[3]
-            cells = self._memory[: math.prod(size)].reshape(size)
-            self._buffers[shape] = cells, self._view(cells, shape[1:])
-        cells, view = self._buffers[shape]
-        if self._filled != (shape, place):  # else what lies around the input is zero still
-            cells.fill(0)
-            self._filled = shape, place
-        cells[(slice(None), *place)] = part
-        return view
+        inside, target = zip(*map(_within, self._geometry, spans), strict=True)
+        size = self._size(block)
+        if all(part.stop - part.start == length for part, length in zip(inside, size, strict=True)):
+            return _Place(inside, None)
+        shape = block.shape[0], *size, self._x.shape[3]
+        cells = self._memory[: math.prod(shape)].reshape(shape)
+        view = self._view(cells, block.shape[1:])
+        return _Place(inside, cells, (shape, target), cells[:, *target], view)
 
     def _size(self, block: Block) -> tuple[int, ...]:
         """Rows and columns that a block reads."""
@@ -115,6 +123,16 @@ class BlockInput:
             (cells - 1) * axis.stride + axis.extent
             for axis, cells in zip(self._geometry, block.shape[1:], strict=True)
         )
+
+
+class _Place(NamedTuple):
+    """Which cells of the input a block reads; if some are padding, the buffer and where they go in it."""
+
+    inside: tuple[slice, ...]
+    cells: np.ndarray | None
+    border: Any = None
+    target: Any = None
+    view: Any = None
 
 
 def _within(axis: Axis, span: tuple[int, int]) -> tuple[slice, slice]:

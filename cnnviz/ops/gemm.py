@@ -26,12 +26,17 @@ SIGNATURE = re.compile(
 PLAIN = ctypes.byref(ctypes.c_char(b"N"))
 """Neither matrix is to be transposed."""
 
+ZEROS, ONES = (
+    [ctypes.byref(real(value)) for real in (ctypes.c_float, ctypes.c_double)] for value in (0.0, 1.0)
+)
+"""In single and in double precision."""
+
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False) -> Step:
     """The call that does out = a @ b, or out += a @ b in one pass, for C-contiguous matrices of one dtype."""
     if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         raise ValueError("BLAS is called on C-contiguous matrices only")
-    double = out.dtype == np.float64
+    double = out.itemsize == 8
     gemm = foreign_gemm("dgemm" if double else "sgemm")
     if gemm is None and not add:
         return partial(np.matmul, a, b, out=out)
@@ -39,10 +44,15 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False)
     if gemm is None:
         wrapped = blas.dgemm if double else blas.sgemm
         return partial(wrapped, 1.0, b.T, a.T, beta=1.0, c=out.T, overwrite_c=1)
-    real = ctypes.c_double if double else ctypes.c_float
-    alpha, beta = ctypes.byref(real(1.0)), ctypes.byref(real(float(add)))
-    m, n, k = (ctypes.byref(ctypes.c_int(size)) for size in (b.shape[1], *a.shape))
-    return partial(gemm, PLAIN, PLAIN, m, n, k, alpha, _data(b), m, _data(a), k, beta, _data(out), m)
+    one, beta = ONES[double], ONES[double] if add else ZEROS[double]
+    (n, k), m = a.shape, b.shape[1]
+    n, k, m = _integer(n), _integer(k), _integer(m)
+    return partial(gemm, PLAIN, PLAIN, m, n, k, one, _data(b), m, _data(a), k, beta, _data(out), m)
+
+
+@lru_cache
+def _integer(value: int) -> Any:
+    return ctypes.byref(ctypes.c_int(value))
 
 
 def _data(array: np.ndarray) -> Any:

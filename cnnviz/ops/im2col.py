@@ -44,8 +44,21 @@ def im2col(
     """
     y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
     parts = im2col_blocks(len(x), kernel.shape, geometry, groups, x.itemsize)
-    in_parallel(lambda share: run(im2col_steps(x, kernel, bias, geometry, groups, y, parts[0], share)), parts)
+    tiled = repeated(bias)
+    in_parallel(
+        lambda share: run(im2col_steps(x, kernel, tiled, geometry, groups, y, parts[0], share)), parts
+    )
     return y
+
+
+def repeated(bias: np.ndarray | None) -> Tiled:
+    """One long run of numbers is added four times as fast as many short ones."""
+
+    @cache
+    def tiled(cells: int) -> np.ndarray | None:
+        return None if bias is None else np.tile(bias, cells)
+
+    return tiled
 
 
 def im2col_blocks(
@@ -58,7 +71,7 @@ def im2col_blocks(
 def im2col_steps(
     x: np.ndarray,
     kernel: np.ndarray,
-    bias: np.ndarray | None,
+    tiled: Tiled,
     geometry: Window,
     groups: int,
     y: np.ndarray,
@@ -70,12 +83,6 @@ def im2col_steps(
     Where x is not padded they can also be kept, and made again whenever x has changed.
     """
     layout = choose_layout(kernel.shape, geometry, groups)
-
-    @cache
-    def tiled(cells: int) -> np.ndarray | None:
-        # One long run adds four times as fast as many short ones.
-        return None if bias is None else np.tile(bias, cells)
-
     if not geometry.padded and groups == 1 and isinstance(layout, Columns):
         matrix = as_matrix(layout.view(x, geometry.out), layout.length)
         if matrix is not None:
