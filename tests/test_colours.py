@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.figures.canvas import Canvas
 from cnnviz.colours import (
     INK,
     PALETTES,
@@ -19,6 +18,7 @@ from cnnviz.colours import (
     signed_number,
 )
 from cnnviz.colours import theme as theme_named
+from cnnviz.figures.canvas import Canvas
 
 # Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision
 # deficiency", 2009: severity 1.0, for linear RGB.

@@ -12,11 +12,11 @@ import subprocess
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 import numpy as np
 
@@ -86,7 +86,7 @@ class Comparisons:
     """The questions that were asked and their answers, shared by all sessions of a server."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tensorflow")
+        self._one_at_a_time = Lock()
         self._asked: OrderedDict[tuple[str, bytes], Future[Outputs]] = OrderedDict()
         self._lock = Lock()
 
@@ -101,7 +101,7 @@ class Comparisons:
         key = (f"{net.source}:{net.source.stat().st_mtime_ns}", image.tobytes())
         with self._lock:
             if key not in self._asked:
-                self._asked[key] = self._pool.submit(ask_tensorflow, net.source, np.array(image))
+                self._asked[key] = self._started(net.source, np.array(image))
                 while len(self._asked) > KEPT:
                     self._asked.popitem(last=False)[1].cancel()
             self._asked.move_to_end(key)
@@ -110,6 +110,22 @@ class Comparisons:
             return "running"
         error = future.exception()
         return future.result() if error is None else f"TensorFlow could not answer: {error}"
+
+    def _started(self, path: Path, image: np.ndarray) -> Future[Outputs]:
+        """A question that is being answered, by a thread that a server that ends does not wait for."""
+        future: Future[Outputs] = Future()
+
+        def answer() -> None:
+            with self._one_at_a_time:
+                if not future.set_running_or_notify_cancel():
+                    return
+                try:
+                    future.set_result(ask_tensorflow(path, image))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        Thread(target=answer, name="tensorflow", daemon=True).start()
+        return future
 
     def _why_not(self, net: Network) -> str:
         if not available():

@@ -162,12 +162,15 @@ def page(scene: bytes, title: str) -> str:
 html {{ background: {light.background}; }}
 body {{ margin: 0; }}
 main {{ padding: 20px 24px; }}
+h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }}
 @media (max-width: 560px) {{ main {{ padding: 14px 12px; }} }}
 @media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}
 </style>
 </head>
 <body>
-<main>{fragment(scene, linked=True)}</main>
+<main>
+<h1>{html.escape(title)}</h1>
+{fragment(scene, linked=True)}</main>
 </body>
 </html>
 """

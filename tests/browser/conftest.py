@@ -41,34 +41,38 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("live") / "digits.html", digits=[0, 7, 42])
 
 
-@pytest.fixture
-def open_page(chromium) -> Iterator[Callable]:
-    """open_page(url, width=..., dark=...): a page whose errors fail the test at its end."""
-    contexts, troubles = [], []
+def new_page(chromium, troubles: list[str], *, width=1280, height=900, dark=False, **options):
+    """A page of its own; its errors and failed requests are added to `troubles`."""
+    context = chromium.new_context(
+        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
+    )
 
     def bad(said) -> bool:
         # Opened at one of its pages, Streamlit looks for its server below that page first.
         elsewhere = "/_stcore/" in said.location.get("url", "") and "404" in said.text
         return said.type == "error" and not elsewhere
 
-    def visit(url: str, *, width: int = 1280, height: int = 900, dark: bool = False, **options):
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            **options,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
-        page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
-        page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
-        page.goto(url)
-        return page
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
+    page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
+    page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
+    return page
+
+
+@pytest.fixture
+def open_page(chromium) -> Iterator[Callable]:
+    """open_page(url, width=..., dark=...): a page whose errors fail the test at its end."""
+    pages, troubles = [], []
+
+    def visit(url: str, **options):
+        pages.append(new_page(chromium, troubles, **options))
+        pages[-1].goto(url)
+        return pages[-1]
 
     yield visit
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.context.close()
     assert not troubles
 
 
@@ -100,13 +104,30 @@ def explorer(tmp_path_factory) -> Iterator[str]:
         log.close()
 
 
+@pytest.fixture(scope="session")
+def kept_pages(chromium) -> Iterator[dict]:
+    """Pages that tests use one after the other, by their options, each with its errors."""
+    kept: dict = {}
+    yield kept
+    for page, _ in kept.values():
+        page.context.close()
+
+
 @pytest.fixture
-def live(open_page, digits_file) -> Callable:
-    """live(width=..., dark=...): the file of digits, opened from disk with the network off."""
+def live(chromium, kept_pages, digits_file) -> Iterator[Callable]:
+    """live(width=..., dark=...): the file of digits, opened anew from disk with the network off."""
 
     def visit(address: str = "", **options):
-        page = open_page(digits_file.as_uri() + address, offline=True, **options)
+        key = tuple(sorted(options.items()))
+        if key not in kept_pages:
+            troubles: list[str] = []
+            kept_pages[key] = new_page(chromium, troubles, offline=True, **options), troubles
+        page, _ = kept_pages[key]
+        page.mouse.move(0, 0)
+        page.goto("about:blank")
+        page.goto(digits_file.as_uri() + address)
         page.wait_for_selector(".cv-barrow")
         return page
 
-    return visit
+    yield visit
+    assert not [trouble for _, troubles in kept_pages.values() for trouble in troubles]

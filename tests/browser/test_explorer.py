@@ -99,6 +99,8 @@ def test_another_digit_is_repainted(overview):
 
 def test_tensorflow_s_number_stands_beside_the_receipt(overview):
     page = overview("?digit=0&view=trail%3Dconv2d_3~4~5~7")
+    # Nobody is asked about a receipt that nobody looks at.
+    page.locator(".cv-rhead").scroll_into_view_if_needed()
     line = page.locator(".cv-authority", has_text=re.compile("TensorFlow .* difference"))
     line.wait_for(timeout=120_000)
     theirs = float(re.search(r"TensorFlow ([−\d.e]+)", line.inner_text())[1].replace("−", "-"))

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz import Network
 from cnnviz.liveview import assets
 from cnnviz.liveview.scene import build_scene
 from cnnviz.liveview.stages import values_of
 from cnnviz.mnist import prepare_digit
 from cnnviz.rounding import allowance
 from harness.keras_models import ONLY_FLOAT32, STACKS
-from harness.networks import merges, normal, run_of
+from harness.networks import conv, image, layer, merges, normal, run_of
 
 SETUP = """(text) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -36,7 +37,7 @@ def modules(chromium):
     page.set_content("<!doctype html><title>modules</title>")
     code = "\n".join(
         f"window.modules.{name} = (() => {{ {assets.script(name)}; return {name}_module; }})();"
-        for name in ("scene", "receipt", "prepare")
+        for name in ("scene", "receipt", "prepare", "holes")
     )
     page.add_script_tag(content=f"window.modules = {{}}; window.encoded = {ENCODED}; {code}")
     yield page
@@ -98,16 +99,90 @@ def network_run(name: str):
     return run_of(name)
 
 
+SEEN = """(cells) => cells.map((cell) => {
+  const seen = window.modules.holes.cellsSeen(window.scene, cell);
+  return Object.fromEntries([...seen].map(([stage, marks]) => [stage, [...marks]]));
+})"""
+
+
+def with_holes() -> Network:
+    """Steps that leave holes, one after the other, beside each other, and run backwards."""
+    return Network(
+        [
+            image(19, 17, 1),
+            conv("dilated", "image", 1, 2, dilation_rate=(3, 2), padding="same"),
+            conv("sparse", "dilated", 2, 2, size=2, strides=3),
+            conv("side", "dilated", 2, 2, size=1, strides=3),
+            layer("cut", "Cropping2D", "side", cropping=((0, 1), (0, 0))),
+            layer("joined", "Add", "sparse", "cut"),
+            layer(
+                "spread",
+                "Conv2DTranspose",
+                "joined",
+                weights={"kernel": normal(2, 2, 2, 2), "bias": normal(2)},
+                filters=2,
+                kernel_size=2,
+                strides=3,
+                dilation_rate=2,
+            ),
+            layer("larger", "UpSampling2D", "joined", size=2),
+            layer("turned", "Permute", "larger", dims=(2, 1, 3)),
+            layer("pooled", "AveragePooling2D", "turned", pool_size=2, strides=3),
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["mnist", "merges", "holes"])
+def test_cells_that_are_seen_are_those_of_the_receptive_field(modules, name):
+    net = with_holes() if name == "holes" else None
+    run = net.run(normal(*net.input_shape).astype(np.float32)) if net else network_run(name)
+    scene = build_scene(run, 0)
+    load(modules, scene)
+    table = cnnviz.receptive_field(run.network)
+    stages = scene.plan.taken.stages
+    maps = [i for i, stage in enumerate(stages) if len(stage.layer.output_shape) == 3]
+    rng = np.random.default_rng(3)
+    cells = []
+    for _ in range(25):
+        stage = int(rng.choice(maps))
+        row, col, channel = (int(rng.integers(n)) for n in stages[stage].shape)
+        cells.append({"stage": stage, "row": row, "col": col, "channel": channel})
+    holes = 0
+    for cell, seen in zip(cells, modules.evaluate(SEEN, cells), strict=True):
+        unit = stages[cell["stage"]].layer.name
+        place = {"row": cell["row"], "col": cell["col"]}
+        for earlier in maps[: maps.index(cell["stage"])]:
+            layer_name = stages[earlier].layer.name
+            if (
+                layer_name == unit
+                or layer_name not in table.wrt(layer_name)
+                or unit not in table.wrt(layer_name)
+            ):
+                continue
+            field = table.between(unit, layer_name)
+            expected = field.mask(**place)
+            if not seen:
+                (top, bottom), (left, right) = field.box(**place)
+                assert expected.sum() == max(0, bottom - top + 1) * max(0, right - left + 1)
+            elif str(earlier) in seen:
+                found = np.reshape(seen[str(earlier)], expected.shape)
+                np.testing.assert_array_equal(found, expected, err_msg=f"{unit} {place} on {layer_name}")
+                holes += expected.any() and not expected[np.ix_(expected.any(1), expected.any(0))].all()
+                holes += expected.any(1).sum() > 1 and np.diff(np.flatnonzero(expected.any(1))).max() > 1
+    assert (holes > 0) == (name == "holes")
+
+
 RECEIPTS = """(cells) => {
   const view = document.querySelector("[id^=cnnviz-]").view;
-  return cells.map(([layer, row, col, channel]) => {
+  return cells.map(([layer, row, col, channel], n) => {
     const stages = view.scene.stages.filter((stage) => stage.layer === layer);
-    const stage = stages[stages.length - 1];
-    view.pin({ stage: stage.index, row, col, channel });
-    const steps = view.receipt.steps.filter((step) => step.stage.layer === layer);
+    const cell = { stage: stages[stages.length - 1].index, row, col, channel };
+    // Some are opened and read off the page; all come from what a receipt is written from.
+    if (n % 10 === 0) view.pin(cell);
+    const steps = view.receipt.chain(cell).filter((step) => step.stage.layer === layer);
     const [first] = steps;
     return {
-      shown: view.receipt.element.querySelector(".cv-rvalue").textContent,
+      shown: n % 10 === 0 ? view.receipt.element.querySelector(".cv-rvalue").textContent : null,
       sums: first.groups.map((group) => group.sum ?? null),
       terms: first.groups.flatMap((group) => group.terms.map((term) => [term.x, term.weight?.value ?? null])),
       total: first.total ?? null,
@@ -138,6 +213,9 @@ def test_receipts_on_the_page_are_python_s(live):
         )
         receipt = cnnviz.explain(run, name, **place)
         assert np.float32(found["value"]) == receipt.value, cell
+        if found["shown"]:
+            read = float(found["shown"].replace("−", "-").replace(",", ""))
+            assert read == pytest.approx(float(receipt.value), rel=6e-3), cell
         if net[name].kind == "Conv2D":
             terms = receipt.terms
             np.testing.assert_array_equal(

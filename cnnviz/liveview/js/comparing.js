@@ -1,9 +1,10 @@
-// TensorFlow's number for the very cell: asked for when a receipt is opened, by a process of its own.
+// TensorFlow's number for the very cell: asked for when a receipt is looked at, by a process of its own.
 
 import { escapeHtml, exact, number } from "./format.js";
 import { cellIndex } from "./scene.js";
 
 const WAIT = 1200;
+const REST = 500; // Milliseconds that a receipt is on the screen before it is worth a process.
 
 export function comparing(view) {
   return view.host.ask ? new Comparing(view) : null;
@@ -14,17 +15,24 @@ class Comparing {
     this.view = view;
     this.count = 0;
     view.authority = (stage, cell, value) => this.words(stage, cell, value);
-    if (view.pinned) this.walked();
+    this.seen = new IntersectionObserver((entries) => {
+      this.visible = entries[entries.length - 1].isIntersecting;
+      this.walked();
+    });
+    this.seen.observe(view.part("receipt"));
   }
 
   get answer() {
     return this.view.scene.header.host?.tensorflow;
   }
 
+  get wanted() {
+    return this.visible && this.view.pinned && this.answer === undefined && !this.waiting && !this.view.before;
+  }
+
   walked() {
-    if (this.view.pinned && this.answer === undefined && !this.waiting && this.view.editedNote && !this.view.before) {
-      this.ask();
-    }
+    clearTimeout(this.resting);
+    if (this.wanted) this.resting = setTimeout(() => this.wanted && this.ask(), REST);
   }
 
   ask() {
@@ -52,6 +60,8 @@ class Comparing {
   }
 
   destroy() {
+    this.seen.disconnect();
+    clearTimeout(this.resting);
     clearTimeout(this.timer);
   }
 

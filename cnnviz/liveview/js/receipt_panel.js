@@ -56,12 +56,13 @@ export class ReceiptPanel {
     const scores = values[output.index];
     const channel = isVector(output) ? scores.indexOf(Math.max(...scores)) : 0;
     const cell = { stage: output.index, row: output.shape[0] >> 1, col: output.shape[1] >> 1, channel };
-    const name = isVector(output) && output.op.type === "softmax"
+    const predicts = isVector(output) && output.op.type === "softmax";
+    const name = predicts
       ? `${scene.classes[channel]}, ${percent(scores[channel])}`
       : cellName(scene, cell);
     this.element.innerHTML = `<p class="cv-invite">Point at any cell to see what it sees and what it feeds.
       Click it for its receipt, then follow any factor one layer down, until the pixels.
-      <button type="button" class="cv-button cv-start">Start at the prediction: ${escapeHtml(name)}</button></p>`;
+      <button type="button" class="cv-button cv-start">Start at ${predicts ? "the prediction: " : ""}${escapeHtml(name)}</button></p>`;
     this.element.querySelector(".cv-start").onclick = () => this.view.pin(cell);
   }
 

@@ -1,5 +1,7 @@
 // A canvas with maps on it, and one over it for outlines: moving the pointer redraws only the latter.
 
+import { borders } from "./holes.js";
+
 export class Surface {
   constructor(host) {
     this.base = document.createElement("canvas");
@@ -91,8 +93,9 @@ export class Surface {
   }
 
   /**
-   * Outline boxes. A mark is {stage, channels (null is all, else a mask), box, style}; styles are drawn
-   * in their order, each as one path over a halo that keeps it visible on any colour.
+   * Outline boxes. A mark is {stage, channels (null is all, else a mask), box, cells (those of the box that
+   * are meant; null is all), style}; styles are drawn in their order, each as one path over a halo that
+   * keeps it visible on any colour.
    */
   mark(marks, styles) {
     const context = this.over.getContext("2d");
@@ -107,10 +110,14 @@ export class Surface {
         rects.forEach((rect, channel) => {
           if (!rect || (mark.channels && !mark.channels[channel])) return;
           if (rect.x > this.left + this.shown || rect.x + rect.width < this.left) return;
+          any = true;
+          if (mark.cells) {
+            this.outline(path, rect, mark);
+            return;
+          }
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;
           path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
-          any = true;
         });
       }
       if (!any) continue;
@@ -125,6 +132,16 @@ export class Surface {
       context.setLineDash(style.dash ?? []);
       context.stroke(path);
       context.setLineDash([]);
+    }
+  }
+
+  /** The borders of a mark's cells on one map. */
+  outline(path, rect, mark) {
+    mark.borders ??= borders(mark.cells, rect.rows, rect.cols);
+    const [w, h] = [rect.width / rect.cols, rect.height / rect.rows];
+    for (const [x1, y1, x2, y2] of mark.borders) {
+      path.moveTo(rect.x + x1 * w, rect.y + y1 * h);
+      path.lineTo(rect.x + x2 * w, rect.y + y2 * h);
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { feedingChannels, fedUnits, seenBox } from "./cone.js";
 import { Colours, Scales } from "./colour.js";
+import { cellsSeen, hasHoles } from "./holes.js";
 import { cellName, number, percent, stageName } from "./format.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
@@ -181,10 +182,15 @@ export class View {
     const { stages } = this.scene;
     const one = { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col };
     const reads = stages[cell.stage].reads;
+    const exactly = cellsSeen(this.scene, cell);
     for (const [s, channels] of feedingChannels(this.scene, cell)) {
       if (s === cell.stage) continue;
       const box = seenBox(this.scene, cell, stages[s]);
-      if (box) marks.push({ stage: s, channels, box, style: reads.includes(s) ? "read" : "seen" });
+      if (!box) continue;
+      const style = reads.includes(s) ? "read" : "seen";
+      const cells = exactly.get(s);
+      const holes = cells && hasHoles(cells, box, stages[s].shape[1]);
+      marks.push({ stage: s, channels, box, style, cells: holes ? cells : null });
     }
     for (const s of this.scene.readers[cell.stage]) {
       const units = fedUnits(this.scene, cell, stages[s]);
@@ -210,8 +216,13 @@ export class View {
     if (!box || isVector(input)) return "";
     const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
     const all = height === input.shape[0] && width === input.shape[1];
+    const cells = cellsSeen(this.scene, cell).get(input.index);
+    const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
+    if (cells && hasHoles(cells, box, input.shape[1])) {
+      return `sees ${cells.reduce((a, b) => a + b)} pixels with holes between, ${ends}`;
+    }
     if (all) return `sees the whole image, ${height}×${width}`;
-    return `sees ${height}×${width} pixels, rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
+    return `sees ${height}×${width} pixels, ${ends}`;
   }
 
   // Choosing --------------------------------------------------------------------------------------
