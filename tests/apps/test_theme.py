@@ -17,7 +17,6 @@ CSS = (app().parent / "style.css").read_text()
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_the_config_has_the_colours_of_the_figures(name):
     theme, written = THEMES[name], CONFIG["theme"][name]
-    assert written["base"] == name
     assert written["backgroundColor"] == theme.background
     assert written["secondaryBackgroundColor"] == theme.panel
     assert written["textColor"] == theme.ink
