@@ -135,6 +135,19 @@ def test_a_changed_weight_goes_down_with_what_follows_from_it(net, digit, visit)
     }
 
 
+def test_no_answer_about_tensorflow_is_the_one_before_it(net, digit, visit, monkeypatch):
+    """Streamlit keeps from the browser what is the same as before, and the view would wait for ever."""
+    monkeypatch.setattr("cnnviz.liveview.component.COMPARISONS.ask", lambda run: "running")
+    plain = answer(net, digit, {}, item="0", visit=visit)
+    sent = set()
+    for count in (1, 2):
+        state = {"compare": {"of": plain.key, "count": count}, "have": plain.key}
+        scene = answer(net, digit, state, item="0", visit=visit)
+        assert scene.host["tensorflow"] == "running"
+        sent.add(bytes(scene.numbers))
+    assert len(sent) == 2
+
+
 def at(scene, place) -> bytes:
     offset, count, _ = place
     return scene.numbers.body[offset : offset + 4 * count]
