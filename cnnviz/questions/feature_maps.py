@@ -92,11 +92,14 @@ def value_from_partial_sums(
         wrong = [said, silent, *wrong]
     text = f"{signed_number(before)}, the sum of all with the bias"
     why = f"That is {text}." if activation is None else f"{activation} of {text}."
+    sums = f"one partial sum, {signed_number(total)}"
+    if len(parts) > 1:
+        sums = (
+            f"{len(parts)} partial sums. Together they are {signed_number(total)}, the one of the largest "
+            f"magnitude is {signed_number(largest)}"
+        )
     return question(
-        f"At row {row}, column {col} of channel {channel}, {layer} has {len(parts)} partial sums. Together "
-        "they are "
-        f"{signed_number(total)}, the one of the largest magnitude is {signed_number(largest)}, and the "
-        "bias is "
+        f"At row {row}, column {col} of channel {channel}, {layer} has {sums}, and the bias is "
         f"{signed_number(bias)}.{after} What does the feature map hold there?",
         number(value, why),
         wrong,
