@@ -31,8 +31,12 @@ WATCH = """() => {
     if (!running) requestAnimationFrame(() => setTimeout(() => { ended = performance.now(); }));
   };
   new MutationObserver(look).observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
-  window.measured = () =>
-    !running && ended > clicked && performance.now() - ended > 250 ? ended - clicked : null;
+  window.measured = () => {
+    const now = performance.now();
+    if (running) return null;
+    if (ended > clicked) return now - ended > 250 ? ended - clicked : null;
+    return now - clicked > 3000 ? -1 : null; // Nothing came of it.
+  };
 }"""
 
 
@@ -79,30 +83,25 @@ def visit(page, links, place: int, clicks: int) -> dict[str, list[float]]:
     digit = page.locator(".st-key-header").get_by_test_id("stNumberInputStepUp")
     found = {
         "another digit": [measure(page, digit.click) for _ in range(clicks)],
-        "its widget": [ms for k in range(clicks) if (ms := widget(page, k)) is not None],
+        "its widget": [widget(page, turn) for turn in range(clicks)],
         "page opened": [],
     }
     for _ in range(max(2, clicks // 2)):
         measure(page, other.click)
         found["page opened"].append(measure(page, links.nth(place).click))
-    return found
+    return {kind: [ms for ms in times if ms is not None] for kind, times in found.items()}
 
 
 def widget(page, turn: int) -> float | None:
     """Move the first widget below the header, forth and then on; None where there is none."""
     main = page.locator(".stMain .stElementContainer:not(.st-key-header *)")
-    slider = main.locator("[role=slider]").first
+    slider = main.get_by_role("slider").first
     number = main.get_by_test_id("stNumberInputStepUp").first
     less = main.get_by_test_id("stNumberInputStepDown").first
     choice = main.locator(".stSelectbox input").first
     if slider.count():
-        back = int(slider.get_attribute("aria-valuenow") or 0) >= int(
-            slider.get_attribute("aria-valuemax") or 0
-        )
         slider.focus()
-        return measure(
-            page, lambda: page.keyboard.press("ArrowLeft" if back or turn % 8 < 4 else "ArrowRight")
-        )
+        return measure(page, lambda: page.keyboard.press("ArrowLeft" if turn % 8 < 4 else "ArrowRight"))
     if choice.count():
         choice.click()
         page.keyboard.press("ArrowDown" if turn % 2 == 0 else "ArrowUp")
@@ -112,10 +111,11 @@ def widget(page, turn: int) -> float | None:
     return None
 
 
-def measure(page, act) -> float:
-    """Milliseconds from an input to the finished page."""
+def measure(page, act) -> float | None:
+    """Milliseconds from an input to the finished page; None if it changed nothing."""
     act()
-    return page.wait_for_function("measured()").json_value()
+    found = page.wait_for_function("measured()").json_value()
+    return found if found > 0 else None
 
 
 if __name__ == "__main__":
