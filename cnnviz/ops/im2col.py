@@ -26,7 +26,10 @@ LONG_RUN = 8
 
 SMALL_GEMM = 1_000_000
 """OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
-kernels); with few columns that is nearly twice as fast."""
+kernels), which is faster; with few columns nearly twice."""
+
+FEW_ROWS = 16
+"""With fewer rows in a product that no longer holds."""
 
 FEW_FILTERS = 32
 
@@ -206,7 +209,7 @@ class Columns:
         steps: list[Step] = []
         for group, matrix in enumerate(matrices):
             mine = slice(group * share, (group + 1) * share)
-            steps.append(partial(np.matmul, matrix, weights[:, mine], out=sums[:, mine]))
+            steps += stacked(matrix, weights[:, mine], sums[:, mine])
         return Buffers(columns, steps, sums.reshape(shape[0], -1))
 
     def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
@@ -268,7 +271,7 @@ class Runs:
         used = len(flat) - (kh - 1) * down
         everywhere = _cut(sums, len(flat), filters)
         weights = np.require(kernel, requirements=("C", "A")).reshape(kh, self.length, filters)
-        most = max(1, SMALL_GEMM // (self.length * filters)) if filters <= FEW_FILTERS else used
+        most = rows_at_once(self.length, filters) or used
         steps = [
             product(flat[down * u : down * u + used][part], weights[u], everywhere[part], add=u > 0)
             for part in evenly(used, most)
@@ -280,6 +283,23 @@ class Runs:
     def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
         cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * shape[2]
         return cells * self.length, cells * self.kernel_shape[3]
+
+
+def rows_at_once(length: int, filters: int) -> int:
+    """Rows of a matrix whose product with length x filters weights is within SMALL_GEMM, 0 if too few."""
+    rows = SMALL_GEMM // (length * filters)
+    return rows if rows >= FEW_ROWS else 0
+
+
+def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Step]:
+    """out = a @ b, as a stack of products within SMALL_GEMM in one call, and one of what is left."""
+    rows = rows_at_once(*b.shape) or len(a)
+    whole = len(a) // rows * rows
+    stack, sums = (matrix[:whole].reshape(-1, rows, matrix.shape[1]) for matrix in (a, out))
+    steps: list[Step] = [partial(np.matmul, stack, b, out=sums)]
+    if whole < len(a):
+        steps.append(partial(np.matmul, a[whole:], b, out=out[whole:]))
+    return steps
 
 
 def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
@@ -310,7 +330,7 @@ def product_steps(
     for block in parts:
         first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
         cells = slice(first, first + math.prod(block.shape))
-        yield partial(np.matmul, matrix[cells], weights, out=flat[cells])
+        yield from stacked(matrix[cells], weights, flat[cells])
         bias = tiled(block.shape[1] * block.shape[2])
         if bias is not None:
             target = flat[cells].reshape(block.shape[0], -1)
