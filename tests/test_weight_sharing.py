@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -69,11 +71,9 @@ def test_counts_of_the_networks_layers(model):
         if one.kind != "Conv2D":
             continue
         counts = connections(one)
-        compared = channels.shared_weights(one)
-        # A bias for each output of the dense layer, and for each filter of the convolution.
-        biased = "bias" in one.weights
-        assert counts.dense == compared.direct.parameters - biased * np.prod(one.output_shape)
-        assert counts.shared == compared.other.parameters - biased * one.output_shape[2]
+        dense = channels.dense_cost(math.prod(one.input_shape), math.prod(one.output_shape), bias=False)
+        assert counts.dense == dense.parameters
+        assert counts.shared == one.weights["kernel"].size
         # Without padding each of the products that the layer sums is a connection.
         assert counts.local == one.multiply_adds
         assert counts.by_locality * counts.by_sharing == pytest.approx(counts.dense / counts.shared)

@@ -10,7 +10,6 @@ from cnnviz.channels.cost import (
     bottleneck,
     conv_cost,
     dense_cost,
-    shared_weights,
     stack_of_3x3,
 )
 from cnnviz.channels.mixing import (
@@ -50,7 +49,6 @@ __all__ = [
     "moments",
     "reduce_mixing",
     "reduction_errors",
-    "shared_weights",
     "stack_of_3x3",
     "with_reduction",
 ]

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz.layer import Layer
 from cnnviz.ops.geometry import pair
 
 
@@ -86,40 +85,6 @@ def dense_cost(inputs: int, outputs: int, *, bias: bool = True) -> Cost:
     Cost(parameters=7850, multiply_adds=7840)
     """
     return Cost(inputs * outputs + outputs * bias, inputs * outputs)
-
-
-def shared_weights(layer: Layer) -> Comparison:
-    """A convolution against a dense layer between the same numbers, which shares no weights.
-
-    Parameters
-    ----------
-    layer
-        A convolution of known sizes, with or without groups.
-
-    Returns
-    -------
-    Comparison
-        `direct` is the dense layer; the only step is the convolution.
-
-    Raises
-    ------
-    ValueError
-        for another kind of layer, or one of unknown size.
-
-    Examples
-    --------
-    >>> from cnnviz import load_model
-    >>> found = shared_weights(load_model("mnist_14k")["conv2d"])
-    >>> found.direct.parameters, found.other.parameters
-    (8490560, 160)
-    """
-    if "kernel" not in layer.weights or layer.weights["kernel"].ndim != 4:
-        raise ValueError(f"layer must be a convolution, got {layer!r}")
-    if None in (*layer.input_shape, *layer.output_shape) or layer.multiply_adds is None:
-        raise ValueError(f"layer must have known sizes, got {layer!r}")
-    inputs, outputs = (math.prod(n or 0 for n in shape) for shape in (layer.input_shape, layer.output_shape))
-    dense = dense_cost(inputs, outputs, bias="bias" in layer.weights)
-    return Comparison(dense, (Cost(layer.params, layer.multiply_adds),))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz import channels, load_model, ops
+from cnnviz import channels, ops
 
 
 def test_conv_cost_counts_what_the_engine_does():
@@ -35,20 +35,6 @@ def test_three_3x3_layers_against_one_7x7():
     assert found.other.parameters == 27 * 64**2
     assert found.direct.parameters == 49 * 64**2
     assert found.saving[0] - 1 == pytest.approx(0.81, abs=0.005)
-
-
-def test_what_sharing_saves_is_counted_on_the_layer_itself():
-    layer = load_model("mnist_14k")["conv2d_1"]
-    found = channels.shared_weights(layer)
-    assert found.other == channels.Cost(3 * 3 * 16 * 16 + 16, 24 * 24 * 3 * 3 * 16 * 16)
-    assert found.direct == channels.Cost(
-        26 * 26 * 16 * 24 * 24 * 16 + 24 * 24 * 16, 26 * 26 * 16 * 24 * 24 * 16
-    )
-
-
-def test_only_a_convolution_shares_weights():
-    with pytest.raises(ValueError, match="layer must be a convolution, got <Layer max_pooling2d"):
-        channels.shared_weights(load_model("mnist_14k")["max_pooling2d"])
 
 
 @pytest.mark.parametrize(
