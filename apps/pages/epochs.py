@@ -19,7 +19,7 @@ from cnnviz.questions import epochs as questions
 from cnnviz.training_history import TrainingHistory
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
-DRAWN, LISTED = 8, 100
+DRAWN, LISTED = 6, 100
 
 SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
 
@@ -219,6 +219,7 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
             (f"validation accuracy, epoch {epoch}", percent(row["val_accuracy"])),
             ("training less validation", signed_percent(selection.gap(epoch))),
         )
+    # Without a cursor it is the same picture at every epoch, and drawn once; the numbers stand above it.
     chrome.show(
         "training_curves",
         "The selection run. Training figures are those of distorted images with dropout.",
@@ -226,7 +227,6 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
             name: {"training": selection.series(name), "validation": selection.series(f"val_{name}")}
             for name in ("accuracy", "loss")
         },
-        epoch=epoch,
         scales=SCALES,
     )
 

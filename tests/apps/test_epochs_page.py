@@ -43,7 +43,9 @@ def test_numbers_at_the_cursor_are_the_runs(visit, model):
     curves, chosen = picture(at, "training_curves")
     assert "cursor at epoch 7" in curves["alt"]
     assert f"{100 * history.rows[6]['accuracy']:.2f} % at the cursor" in curves["alt"]
-    assert f"{100 * selection.rows[6]['val_accuracy']:.2f} % at the cursor" in chosen["alt"]
+    validation = selection.rows[6]["val_accuracy"]
+    assert fact(at, "validation accuracy, epoch 7") == f"{100 * validation:.2f} %"
+    assert f"to {100 * selection.rows[-1]['val_accuracy']:.2f} %" in chosen["alt"]
 
 
 def test_flips_are_listed_with_label_before_and_after(visit):
