@@ -185,10 +185,10 @@ def answer(
         As for `live_view`.
     asked
         `drawing`: {"of": visit, "side", "pixels" (base64, a byte each, 0 is paper), "version"} in place
-        of the image; `edits`: {"of": visit, "edits": list}, for `intervene`; `compare`: {"of": key of
-        numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the browser has, of which
-        only what differs is sent. What was asked of another image is over; what does not fit is answered
-        in the scene's `host`, in words.
+        of the image; `edits`: {"of": visit, "edits": list, "count"}, for `intervene`; `compare`: {"of":
+        key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the browser has, of
+        which only what differs is sent. What was asked of another image is over; what does not fit is
+        answered in the scene's `host`, in words.
     visit
         What is kept between the answers of one view. The scene's host says, as `item`, by which name
         questions about this network and this image are asked, until there is another one.
@@ -226,8 +226,8 @@ def answer(
         scene = build_scene(run, 0, plan=plain.plan, base=base, **about)
     if not host["edits"] and _get(asked.get("compare"), "of") == plain.key:
         _add_comparison(scene, host, run)
-        # An answer that is the last one over again would not reach the view.
-        host["asked"] = str(_get(asked["compare"], "count"))
+    # An answer that is the last one over again would not reach the view.
+    host["asked"] = [str(_get(asked.get(name), "count")) for name in ("edits", "compare")]
     scene.host.update(host)
     return scene
 

@@ -11,6 +11,7 @@ class Intervening {
   constructor(view) {
     this.view = view;
     this.edits = [];
+    this.count = 0;
     this.baseline = view.values;
     this.of = this.about;
     this.bar = document.createElement("div");
@@ -45,8 +46,14 @@ class Intervening {
 
   send() {
     this.asked = performance.now();
+    this.count += 1;
     this.bar.dataset.busy = "1";
-    this.view.host.ask("edits", { of: this.of, edits: this.edits });
+    this.view.host.ask("edits", { of: this.of, edits: this.edits, count: this.count });
+  }
+
+  /** Python has nothing new to say: the same change once more. */
+  answered() {
+    delete this.bar.dataset.busy;
   }
 
   /** Python answered, or another digit came. */
