@@ -376,6 +376,22 @@ def test_a_graph_of_every_merge_is_shown(open_page, tmp_path):
         assert page.locator(".cv-rvalue").inner_text()
 
 
+def test_a_part_of_a_network_opens_at_a_cell_and_plays(open_page, run, tmp_path):
+    options = {"last": "conv2d_1", "pinned": ("conv2d_1", 6, 9, 3), "play": True}
+    view = cnnviz.view(run.network, cnnviz.load_mnist()[1][0][0], **options)
+    page = open_page(view.save(tmp_path / "part.html").as_uri(), offline=True)
+    page.wait_for_selector(".cv-crumbs")
+    assert page.locator(".cv-head b").all_inner_texts() == ["conv2d", "conv2d_1"]
+    assert page.locator(".cv-outs").is_hidden()
+    assert crumbs(page) == ["conv2d_1 ReLU (6, 9) channel 3"]
+    assert page.locator(".cv-stepname").inner_text().endswith("of 576")
+    assert page.locator("[data-pick=to]").input_value() == "3"
+    shown = float(page.locator(".cv-rvalue").inner_text().replace("−", "-"))
+    assert shown == pytest.approx(float(run["conv2d_1"][0, 6, 9, 3]), rel=1e-3)
+    page.locator('button[data-role="x"]').first.click()
+    assert crumbs(page)[-1].startswith("batch_normalization (")
+
+
 def test_two_views_live_beside_each_other_in_a_notebook(open_page, tmp_path):
     net = cnnviz.load_model("mnist_14k")
     digits = cnnviz.load_mnist()[1][0]
