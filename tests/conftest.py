@@ -16,6 +16,9 @@ from hypothesis import HealthCheck, settings
 
 from harness.accuracy import Accuracy
 
+collect_ignore = ["benchmarks"]
+"""Programs, which import one another as such."""
+
 CI = bool(os.environ.get("CI"))
 for profile, examples in (("default", 200), ("thorough", 2000)):
     settings.register_profile(

@@ -2,7 +2,7 @@
 
 The rows are written block by block into a buffer that stays in the cache, so the nine-fold copy
 of the input that a 3x3 kernel asks for never reaches the main memory. Where it can, only the
-width is unrolled: the kernel's rows then read the same buffer, one image row further down.
+width is unrolled, or nothing: the kernel's rows then read the same buffer, one image row further down.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
 """Copying windows costs by the run, not by the byte, below about this many numbers in a row."""
+
+SHORT_RUN = 48
+"""Up to about this many numbers in a run, reading the input in phases beats copying its runs."""
 
 SMALL_GEMM = 1_000_000
 """OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
@@ -101,7 +104,7 @@ def im2col_steps(
             ready[shape] = layout.buffers(shape, kernel, *memory)
         buffers = ready[shape]
         if padded is None:
-            read = everything[block.images, layout.rows_read(block.rows), block.cols]
+            read = everything[block.images, layout.rows_read(block.rows), layout.cols_read(block.cols)]
         else:
             read = padded(block)
         yield partial(np.copyto, buffers.columns, read)
@@ -113,7 +116,8 @@ def im2col_steps(
 class Buffers:
     """Arrays for one block, and the matrix products that turn `columns` into `sums`.
 
-    `columns` has the shape of the layout's view of the input, `sums` is (images, cells * filters).
+    `columns` has the shape of the layout's view of the input, `sums` is (images, cells * filters) or
+    (images, rows, columns * filters).
     """
 
     columns: np.ndarray
@@ -132,10 +136,13 @@ class Layout(Protocol):
         """Output cells in a block."""
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
-        """What is copied to the buffer, as a view of the padded input (N, rows to read, W_out, ...)."""
+        """What is copied to the buffer, as a view of the padded input (N, rows, columns, ...)."""
 
     def rows_read(self, out_rows: slice) -> slice:
         """The view's rows that these output rows need."""
+
+    def cols_read(self, out_cols: slice) -> slice:
+        """The view's columns that these output columns need."""
 
     def buffers(
         self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
@@ -153,10 +160,12 @@ def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: i
 
 
 def choose_layout(kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1) -> Layout:
-    """`Runs` for several kernel rows of some length one below the other, else `Columns`."""
+    """`Phases` or `Runs` for several kernel rows of some length one below the other, else `Columns`."""
     kh, kw, depth, _ = kernel_shape
     several = kh > 1 and geometry.out != (1, 1)
     if several and groups == 1 and geometry.rows.stride == 1 and kw * depth > LONG_RUN:
+        if kw > 1 and geometry.cols.stride == geometry.cols.dilation == 1 and kw * depth <= SHORT_RUN:
+            return Phases(kernel_shape, geometry)
         return Runs(kernel_shape, geometry)
     return Columns(kernel_shape, geometry, groups)
 
@@ -192,6 +201,9 @@ class Columns:
 
     def rows_read(self, out_rows: slice) -> slice:
         return out_rows
+
+    def cols_read(self, out_cols: slice) -> slice:
+        return out_cols
 
     def buffers(
         self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
@@ -259,6 +271,9 @@ class Runs:
     def rows_read(self, out_rows: slice) -> slice:
         return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
 
+    def cols_read(self, out_cols: slice) -> slice:
+        return out_cols
+
     def buffers(
         self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
     ) -> Buffers:
@@ -285,6 +300,70 @@ class Runs:
         return cells * self.length, cells * self.kernel_shape[3]
 
 
+@dataclass(frozen=True)
+class Phases:
+    """The input's cells as they are: of the runs of kw cells, every kw-th begins where another ends.
+
+    So from each of kw phases on, the input is a matrix whose rows are kw*C numbers long, and its product
+    with a kernel row belongs in every kw-th row of the sums. Runs across the end of an image row are
+    summed too; those few sums are left behind.
+    """
+
+    kernel_shape: tuple[int, ...]
+    geometry: Window
+
+    @property
+    def length(self) -> int:
+        return math.prod(self.kernel_shape[1:3])
+
+    def cells(self, itemsize: int) -> int:
+        rows, cols = self.geometry
+        _, kw, depth, filters = self.kernel_shape
+        more, wide = rows.extent - 1, cols.out + kw - 1
+        fit = cells_in_block(2 * depth + filters, self.length, filters, itemsize, products=kw)
+        whole = (rows.out + more) * wide
+        if fit >= whole:
+            return fit // whole * rows.out * cols.out
+        return max(1, fit // wide - more) * cols.out
+
+    def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
+        return block[:, :, : out[1] + self.kernel_shape[1] - 1]
+
+    def rows_read(self, out_rows: slice) -> slice:
+        return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
+
+    def cols_read(self, out_cols: slice) -> slice:
+        return slice(out_cols.start, out_cols.stop + self.geometry.cols.extent - 1)
+
+    def buffers(
+        self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
+    ) -> Buffers:
+        kh, kw, depth, filters = self.kernel_shape
+        count, out_rows, out_cols = shape
+        read_rows, wide = out_rows + self.geometry.rows.extent - 1, out_cols + kw - 1
+        cells = count * read_rows * wide
+        read = columns[: cells * depth]
+        down = self.geometry.rows.dilation * wide
+        used = cells - (kh - 1) * down - (kw - 1)  # the last window of all ends with the last cell
+        everywhere = _cut(sums, cells, filters)
+        weights = np.require(kernel, requirements=("C", "A")).reshape(kh, self.length, filters)
+        steps = []
+        for phase in range(min(kw, used)):
+            windows_here = -(-(used - phase) // kw)
+            for u in range(kh):
+                first = (phase + u * down) * depth
+                matrix = read[first : first + windows_here * self.length].reshape(-1, self.length)
+                steps.append(product(matrix, weights[u], everywhere[phase:used:kw], add=u > 0))
+        rows = everywhere.reshape(count, read_rows, wide * filters)
+        wanted = rows[:, :out_rows, : out_cols * filters]
+        return Buffers(read.reshape(count, read_rows, wide, depth), steps, wanted)
+
+    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
+        _, kw, depth, filters = self.kernel_shape
+        cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * (shape[2] + kw - 1)
+        return cells * depth, cells * filters
+
+
 def rows_at_once(length: int, filters: int) -> int:
     """Rows of a matrix whose product with length x filters weights is within SMALL_GEMM, 0 if too few."""
     rows = SMALL_GEMM // (length * filters)
@@ -308,8 +387,8 @@ def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
 
 
 def finish(sums: np.ndarray, tiled: Tiled, y: np.ndarray) -> Step:
-    """Sums (N, cells * F) plus the bias into a block of the result (N, rows, cols, F)."""
-    bias = tiled(sums.shape[1] // y.shape[3])
+    """Sums (N, cells * F) or (N, rows, cols * F) plus the bias into a block of the result."""
+    bias = tiled(sums.shape[-1] // y.shape[3])
     target = y.reshape(sums.shape)
     return partial(np.copyto, target, sums) if bias is None else partial(np.add, sums, bias, out=target)
 

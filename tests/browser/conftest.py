@@ -56,8 +56,15 @@ def new_page(chromium, troubles: list[str], *, width=1280, height=900, dark=Fals
     page.set_default_timeout(20_000)
     page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
     page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
-    page.on("requestfailed", lambda request: troubles.append(f"request: {request.url}"))
+    page.on(
+        "requestfailed", lambda request: troubles.append(f"request: {request.url}") if lost(request) else None
+    )
     return page
+
+
+def lost(request) -> bool:
+    """Whether a request has failed; one that the browser gave up to go to another page has not."""
+    return request.failure != "net::ERR_ABORTED"
 
 
 @pytest.fixture
