@@ -23,6 +23,7 @@ import state
 import streamlit as st
 from digits import Digit, choose_own, choose_test_digit, is_own
 
+from cnnviz.colours import ink_png
 from cnnviz.figures.bar_charts import percent
 from cnnviz.mistakes import next_mistake
 from cnnviz.questions import Choice, Question
@@ -141,9 +142,7 @@ def _go_to_mistake(model: str, index: int) -> None:
 
 def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
-    drawing, _ = cached.picture(
-        "image_of", pixels=here.digit.image, width=64.0, theme=surroundings()["theme"]
-    )
+    drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
     probability = html.escape(percent(float(here.run.output[0][here.predicted])))
     says = f"{here.model} says<br><b>{here.predicted}</b> with {probability}"
     if here.label is None:
@@ -157,13 +156,9 @@ def _card(here: Current) -> str:
         <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
     return f"""
     <div class="card">
-      <img src="{_data_uri(drawing)}" width="64" height="64" alt="{alt}">
+      <img src="data:image/png;base64,{drawing}" width="64" height="64" alt="{alt}">
       {words}
     </div>"""
-
-
-def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:

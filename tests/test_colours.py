@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnviz.colours import (
     INK,
@@ -13,6 +16,7 @@ from cnnviz.colours import (
     Scale,
     cell_number,
     colormap,
+    ink_png,
     number,
     palette,
     signed_number,
@@ -177,3 +181,21 @@ def test_unknown_names_are_refused():
         ValueError, match="palette must be one of ink, positive, signed or brightness, got 'jet'"
     ):
         palette("jet")
+
+
+@pytest.mark.parametrize("name", THEMES)
+def test_a_png_in_ink_has_the_palettes_ends(name):
+    pixels = np.zeros((3, 5), np.uint8)
+    pixels[1, 2] = 255
+    with Image.open(io.BytesIO(ink_png(pixels, name))) as image:
+        drawn = np.asarray(image)
+    paper, ink = (tuple(bytes.fromhex(palette("ink", name)[end][1:])) for end in (0, -1))
+    assert drawn.shape == (3, 5, 3)
+    assert tuple(drawn[1, 2]) == ink
+    assert tuple(drawn[0, 0]) == paper
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((3, 5)), np.zeros((3, 5, 3), np.uint8)])
+def test_other_pixels_are_refused(pixels):
+    with pytest.raises(ValueError, match=r"pixels must be uint8 \(H, W\), got "):
+        ink_png(pixels)
