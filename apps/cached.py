@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
+import turns
 
 import cnnviz
 from cnnviz import figures, kernels, ops, playground
@@ -68,14 +69,14 @@ def test_digits() -> tuple[np.ndarray, np.ndarray]:
     return cnnviz.load_mnist()[1]
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def run(model: str, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     """Every activation of a model on a digit, with the weights it had after an epoch."""
     net = network(model) if epoch is None else network_at(model, epoch)
     return net.run(digit.image)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def layers(model: str, digit: Digit) -> list[figures.LayerMaps]:
     """Every layer's maps of a digit, as the overview draws them."""
     return figures.layers_of(run(model, digit))
@@ -118,17 +119,17 @@ def preparation(digit: Digit) -> Preparation | None:
         return None
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def path_to(model: str, digit: Digit, layer: str, row: int, col: int) -> list[figures.Seen]:
     return figures.path_to(run(model, digit), layer, row, col)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def rungs_to(model: str, layer: str, unit: int) -> list[figures.Rung]:
     return figures.rungs_to(network(model), layer, unit)
 
 
-@st.cache_resource(show_spinner=False, max_entries=256)
+@st.cache_resource(show_spinner=False, max_entries=64)
 def effective(
     model: str, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
@@ -138,7 +139,7 @@ def effective(
     return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def stack(text: str, size: int) -> ReceptiveFields:
     """The receptive fields of a stack in words on an input of that size; ValueError if it does not fit."""
     return cnnviz.receptive_field(stack_specs(text), size)
@@ -225,7 +226,8 @@ def with_progress(key: tuple, words: str, compute: Callable[[Callable[[int, int]
             if time.monotonic() - began > 0.3:
                 place.progress(min(done / of_all, 1.0), words)
 
-        answers[key] = compute(progress)
+        with turns.aside():
+            answers[key] = compute(progress)
         place.empty()
     return answers[key]
 
@@ -313,25 +315,25 @@ def runs_with_dropout(model: str, digit: Digit, seed: int) -> list[cnnviz.Run]:
     return [run_with_dropout(network(model), digit.image, seed=seed, step=step) for step in range(4)]
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def loss(model: str, digit: Digit, target: int) -> Loss:
     """The loss of a digit for a target, with its gradients."""
     return loss_of(run(model, digit), target)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> Step:
     """A digit changed against the gradient of its loss."""
     return step_against(loss(model, digit, target), size)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def channel_example(model: str, digit: Digit, layer: str, kind: str) -> ChannelExample:
     """A few channels of what a trained layer reads, and of its weights."""
     return playground.channel_example(run(model, digit), network(model)[layer], kind)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def pooled_move(
     model: str, digit: Digit, layer: str, rows: int, cols: int, window: int, stride: int, padding: Any
 ) -> PooledMove:
@@ -347,7 +349,7 @@ def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, An
     return _animation(hashlib.blake2b(content, digest_size=16).hexdigest(), operation, arguments)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tuple[Animation, dict[str, Any]]:
     made = getattr(cnnviz.animate, _operation)(**_arguments)
     return made, {**made.scene(), "key": key}
@@ -359,7 +361,7 @@ def exciting(model: str) -> Exciting | None:
     return read_exciting(model)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def ablation(model: str, digit: Digit, layer: str) -> Ablation:
     """What a model says of a digit with each channel of a layer switched off."""
     return ablate(run(model, digit), layer)
@@ -371,7 +373,7 @@ def run_without(model: str, digit: Digit, layer: str, channel: int) -> cnnviz.Ru
     return without_channel(run(model, digit), layer, channel)
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+@st.cache_resource(show_spinner=False, max_entries=24)
 def dense_check(model: str, digit: Digit, layer: str) -> DenseCheck:
     """A 1x1 convolution beside a dense layer, on a digit."""
     return compare_with_dense(run(model, digit), layer)
@@ -418,7 +420,7 @@ def picture_in_tiles(figure: str, **arguments: Any) -> tuple[str, str, list[tupl
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
 
 
-@st.cache_data(show_spinner=False, max_entries=512)
+@st.cache_data(show_spinner=False, max_entries=256)
 def _picture(
     key: str, _figure: str, _arguments: Mapping[str, Any]
 ) -> tuple[str, str, list[tuple[float, ...]]]:

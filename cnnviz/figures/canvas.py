@@ -135,7 +135,7 @@ class Canvas:
             clip_on=False,
             zorder=zorder,
         )
-        self.ax.add_patch(patch)
+        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
         return patch
 
     def boxes(self, boxes: Sequence[tuple[float, float, float, float]], colour: str = "line") -> PathPatch:
@@ -154,7 +154,7 @@ class Canvas:
             clip_on=False,
             zorder=3,
         )
-        self.ax.add_patch(patch)
+        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
         return patch
 
     def cell(
@@ -198,7 +198,7 @@ class Canvas:
             clip_on=False,
             zorder=4 if filled else 5,
         )
-        self.ax.add_patch(patch)
+        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
         return patch
 
     def text(
