@@ -49,11 +49,6 @@ class Trace:
                 waiting.extend(reversed(node.children))
 
     @property
-    def leaves(self) -> tuple[Trace, ...]:
-        """The nodes that lead no further."""
-        return tuple(node for node in self.walk() if not node.children)
-
-    @property
     def pixels(self) -> tuple[Receipt, ...]:
         """The receipts of the cells of the network's inputs that were reached."""
         return tuple(node.receipt for node in self.walk() if not node.receipt.layer.inputs)
