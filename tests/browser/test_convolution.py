@@ -11,6 +11,7 @@ def playground(open_page, explorer):
         page = open_page(f"{explorer}/convolution?digit=0&top=0&left=0&{query}", **options)
         page.wait_for_selector(".count", timeout=60_000)
         page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState !== 'running'")
+        drawn(page)
         return page
 
     return visit
@@ -22,6 +23,18 @@ def serious(page) -> list[str]:
     found = axe.Axe().run(page).response["violations"]
     grave = [one for one in found if one["impact"] in ("serious", "critical")]
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in grave]
+
+
+def drawn(page) -> None:
+    """Wait for the players: a component's script comes after what the page says below it."""
+    page.wait_for_function(
+        """() => {
+          const found = (root) => [...root.querySelectorAll("*")].flatMap((e) =>
+            [...(e.matches(".count") ? [e] : []), ...(e.shadowRoot ? found(e.shadowRoot) : [])]);
+          const counts = found(document);
+          return counts.length > 0 && counts.every((count) => count.textContent.startsWith("step"));
+        }"""
+    )
 
 
 def until_address(page, name: str, value: str | None) -> None:
@@ -60,6 +73,7 @@ def test_weights_are_typed_refused_pasted_and_reset(playground):
     until_address(page, "kernel", "5,0,1;1,2,2;3,4,1")
     page.go_back()
     until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
+    page.locator(".result", has_text="= 14").first.wait_for()
     page.locator("button", has_text="Reset").last.click()
     until_address(page, "kernel", None)
     page.locator(".result", has_text="= 8").first.wait_for()
@@ -79,7 +93,7 @@ def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
     assert count.inner_text() == held
     page.mouse.move(2, 2)
     player.locator(".count", has_text="step 16 of 16").wait_for()
-    assert play.inner_text() == "Play"
+    player.locator(".play", has_text="Play").wait_for()
     play.focus()
     page.keyboard.press("ArrowUp")
     until_address(page, "step", "11")
@@ -101,10 +115,12 @@ def test_nothing_moves_where_motion_is_not_wanted(playground):
     until_address(page, "step", "7")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_text("Show the code").wait_for(timeout=60_000)
+    drawn(page)
     assert serious(page) == []
 
 
 def test_no_serious_violation_while_pooling(open_page, explorer):
     page = open_page(f"{explorer}/pooling", dark=True)
     page.get_by_text("Show the code").wait_for(timeout=60_000)
+    drawn(page)
     assert serious(page) == []

@@ -61,6 +61,13 @@ def own(page) -> str:
     return page.evaluate("new URL(location.href).searchParams.get('own') ?? ''")
 
 
+def until_own(page, text: str) -> None:
+    """Wait for the address, which is written when the page is finished."""
+    page.wait_for_function(
+        "(text) => (new URL(location.href).searchParams.get('own') ?? '') === text", arg=text
+    )
+
+
 def go_to(page, name: str) -> None:
     page.locator(".stSidebar").get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
@@ -87,10 +94,10 @@ def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_for
     assert own(page) == drawn
     page.get_by_role("button", name="Back to the test digit").click()
     card(page, "The label says")
-    assert own(page) == ""
+    until_own(page, "")
     page.go_back()
     card(page, "your digit")
-    assert own(page) == drawn
+    until_own(page, drawn)
     page.go_forward()
     card(page, "The label says")
     assert page.evaluate("new URL(location.href).searchParams.get('digit')") == "3"
