@@ -53,7 +53,7 @@ def new_page(chromium, troubles: list[str], *, width=1280, height=900, dark=Fals
         return said.type == "error" and not elsewhere
 
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
     page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
     page.on(

@@ -57,8 +57,10 @@ def card(page, words: str) -> None:
     page.locator(".card", has_text=words).wait_for()
 
 
-def own(page) -> str:
-    return page.evaluate("new URL(location.href).searchParams.get('own') ?? ''")
+def own_drawing(page) -> str:
+    """The drawing in the address, once it is there."""
+    page.wait_for_function("new URL(location.href).searchParams.get('own')?.length > 100")
+    return page.evaluate("new URL(location.href).searchParams.get('own')")
 
 
 def until_own(page, text: str) -> None:
@@ -79,19 +81,18 @@ def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_for
     assert page.locator(".trying-verdict").inner_text().startswith("The network says 7 with")
     card(page, "your digit")
     page.get_by_text("168 × 168 pixels").wait_for()
-    drawn = own(page)
-    assert len(drawn) > 100
+    drawn = own_drawing(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy link").click()
     page.get_by_text("The link is copied.").wait_for(state="attached")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     go_to(page, "Feature maps")
-    assert own(page) == drawn
+    until_own(page, drawn)
     go_to(page, "Verification")
     card(page, "your digit")
     page.reload()
     card(page, "your digit")
-    assert own(page) == drawn
+    until_own(page, drawn)
     page.get_by_role("button", name="Back to the test digit").click()
     card(page, "The label says")
     until_own(page, "")
@@ -100,7 +101,7 @@ def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_for
     until_own(page, drawn)
     page.go_forward()
     card(page, "The label says")
-    assert page.evaluate("new URL(location.href).searchParams.get('digit')") == "3"
+    page.wait_for_function("new URL(location.href).searchParams.get('digit') === '3'")
 
 
 def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
