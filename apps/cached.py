@@ -249,8 +249,9 @@ def exchanged(model: str, function: str, layers: tuple[str, ...]) -> cnnviz.Netw
 def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int) -> Evaluation:
     """A model's accuracy on the first test digits with a function in place of some layers' own."""
     net = exchanged(model, function, layers)
+    change = (function, layers) if net is not network(model) else ()
     return with_progress(
-        ("accuracy", model, function, layers, count),
+        ("accuracy", model, *change, count),
         f"Classifying {count:,} digits with {function}",
         lambda progress: evaluate(net, *first_digits(count), progress=progress, batch_size=250),
     )

@@ -23,8 +23,8 @@ AVERAGES = {
 }
 """Layers that choose, each with the one that averages in its place; their options are the same."""
 
-BATCH = 1000
-"""Images at a time, so that many are never floats all at once."""
+BATCH = 50
+"""Images at a time: every activation of so many is in memory at once."""
 
 
 def without_bends(net: Network) -> Network:
@@ -112,7 +112,8 @@ class AffineMap:
 
     def largest_difference(self, x: Any) -> float:
         """The largest difference from what the layered network computes of the same images."""
-        return float(np.abs(self(x) - self.network.run(x).output).max())
+        parts = (x[k : k + BATCH] for k in range(0, len(x), BATCH))
+        return max(float(np.abs(self(part) - self.network.run(part).output).max()) for part in parts)
 
     def _flat(self, x: Any) -> np.ndarray:
         net, name = self.network, self.network.inputs[0]

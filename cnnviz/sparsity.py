@@ -68,7 +68,7 @@ def sparsity_over(
     x: Any,
     layers: Iterable[str],
     *,
-    batch_size: int = 250,
+    batch_size: int = 50,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Sparsity]:
     """Zeros and silent channels of some layers over many images.
@@ -80,7 +80,7 @@ def sparsity_over(
     layers
         Names of the layers whose outputs are counted.
     batch_size
-        Images at a time, and between two reports of progress.
+        Images at a time, all of whose activations are in memory, and between two reports of progress.
     progress
         Called as progress(images done, images).
 
