@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.layer import Layer
 from cnnviz.network import Network
 from cnnviz.ops.geometry import Pair
 from cnnviz.ops.pooling import pooling_window
@@ -97,11 +96,6 @@ def size_chain(network: Network) -> list[Shrinking]:
         if size != chain[-1].size or layer.kind in KINDS:
             chain.append(Shrinking(layer.name, layer.kind, size, shape[2], layer.params))  # type: ignore[arg-type]
     return chain
-
-
-def pooling_layers(network: Network) -> list[Layer]:
-    """A network's layers that pool."""
-    return [layer for layer in network.layers if layer.kind in KINDS]
 
 
 def map_layers(network: Network, smallest: int = 4) -> list[str]:

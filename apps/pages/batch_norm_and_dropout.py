@@ -22,9 +22,9 @@ drops = dropout.dropout_layers(here.network)
 chrome.title(
     "Batch norm and dropout",
     "Batch normalisation brings each channel to mean 0 and deviation 1, then gives it a deviation gamma and "
-    "a mean beta, which are learned. Dropout sets random numbers to zero in each step of training. Both "
-    "behave differently in training and afterwards: afterwards one is a fixed scale and shift, the other "
-    "does nothing.",
+    "a mean beta, which are learned. Dropout sets numbers to zero, chosen at random in each step of "
+    "training. Both behave differently in training and afterwards: afterwards one is a fixed scale and "
+    "shift, the other does nothing.",
     heard="Dropout removes neurons from the network, and batch norm keeps all numbers between 0 and 1.",
     instead="Dropout removes nothing for good: every step draws anew, and the finished network uses all of "
     "it. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
@@ -142,18 +142,25 @@ def forms(name: str, channel: int) -> None:
     )
 
 
-def folding(name: str) -> None:
+def folding(name: str, channel: int) -> None:
     """The layer folded into the next convolution."""
     found = fold(here.network, name)
-    weights = here.network[found.into].weights["kernel"], found.network[found.into].weights["kernel"]
+    before, after = (
+        signed_number(network[found.into].weights["kernel"][0, 0, channel, 0])
+        for network in (here.network, found.network)
+    )
     chrome.section(
         "Folded away",
-        f"Now that its statistics are fixed, {name} is y = scale · x + shift, so {found.into} can do its "
-        f"work: its first weight, {signed_number(weights[0][0, 0, 0, 0])}, is multiplied with channel 0's "
-        f"scale, {number(found.scale[0])}, and becomes {signed_number(weights[1][0, 0, 0, 0])}; the shifts "
-        f"go into its biases, and {here.network[name].params} numbers of {name} are not needed any more. On "
-        f"this digit {found.into} then differs by {number(found.largest_difference(here.run))} at most, "
-        "which is rounding. `Network.predict` works so.",
+        f"Now that its statistics are fixed, {name} is y = scale · x + shift for each channel, and "
+        f"{found.into} can do its work: its weights for a channel are multiplied with the scale, and what "
+        "the shifts come to is added to its biases. What is left differs by rounding. `Network.predict` "
+        "works so.",
+    )
+    chrome.facts(
+        (f"scale of channel {channel}", signed_number(found.scale[channel])),
+        (f"{found.into}'s first weight for it", f"{before} → {after}"),
+        (f"numbers of {name} no longer needed", f"{here.network[name].params}"),
+        (f"largest difference of {found.into} on this digit", number(found.largest_difference(here.run))),
     )
 
 
@@ -191,7 +198,7 @@ def masks() -> None:
         (f"rate of {name} in training", percent(drops[name])),
         ("kept numbers are multiplied by 1 / (1 − rate)", number(shown.scale)),
         (f"root mean square distance of the mean over {steps:,} steps", number(shown.distance)),
-        ("to be expected", number(shown.expected)),
+        ("distance to be expected", number(shown.expected)),
     )
     now(seed)
 
@@ -222,8 +229,8 @@ def now(seed: int) -> None:
             ("now", 0, percent(float(here.run.output[0, best])), str(best)),
         ],
         mark=len(runs),
-        caption=f"All of {here.model}'s dropout layers at work with their own rates, seed {seed}; batch norm "
-        "as it is now.",
+        caption=f"All of {here.model}'s dropout layers at work with their own rates, seed {seed}"
+        + ("; batch norm as it is now." if norms else "."),
         name="dropout",
     )
     name = next(iter(drops))
@@ -246,7 +253,7 @@ if norms:
         channel = state.integer("channel", 0, channels - 1, best, "Channel")
     statistics(norm, channel)
     forms(norm, channel)
-    folding(norm)
+    folding(norm, channel)
 else:
     st.info(f"{here.model} has no batch normalisation.")
     st.button(

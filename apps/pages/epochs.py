@@ -35,7 +35,7 @@ def batches(history: TrainingHistory) -> None:
     with chrome.controls("batch"):
         size = state.integer("batch", 1, history.images, history.batch_size, "Images a batch")
     chosen = history.with_batch_size(size)
-    with st.container(key="formulas", horizontal=True, gap="large"):
+    with st.container(key="formulas", horizontal=True, vertical_alignment="center", gap="large"):
         st.latex(
             rf"\left\lceil \frac{{{latex(chosen.images)}}}{{{latex(size)}}} \right\rceil = "
             rf"\lceil {chosen.batches:.2f} \rceil = {latex(chosen.steps_per_epoch)}",
@@ -91,12 +91,12 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
         numbers += [
             ("accuracy on training images", percent(found.accuracies["training"][epoch])),
             ("accuracy on test images", percent(found.accuracies["test"][epoch])),
-            ("gap between the two", signed_percent(found.gap(epoch))),
+            ("gap between the two, in percentage points", points(found.gap(epoch))),
         ]
     chrome.facts(*numbers)
     said = (
         f" “As it is” and “test” were evaluated afterwards, on {found.training_images:,} training images and "
-        f"{len(found.labels):,} test images without distortion and dropout; no choice was made by them."
+        f"{len(found.labels):,} test images without distortion and dropout; no choice was based on them."
         if found
         else ""
     )
@@ -110,8 +110,9 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
     )
 
 
-def signed_percent(value: float) -> str:
-    return f"{value:+.2%}".replace("-", "−").replace("%", " %")
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points."""
+    return f"{difference:+.2%}".removesuffix("%").replace("-", "−")
 
 
 def as_it_was(history: TrainingHistory, epoch: int) -> None:
@@ -217,7 +218,7 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
         chrome.facts(
             (f"training accuracy, epoch {epoch}", percent(row["accuracy"])),
             (f"validation accuracy, epoch {epoch}", percent(row["val_accuracy"])),
-            ("training less validation", signed_percent(selection.gap(epoch))),
+            ("training less validation, in percentage points", points(selection.gap(epoch))),
         )
     # Without a cursor it is the same picture at every epoch, and drawn once; the numbers stand above it.
     chrome.show(
@@ -238,7 +239,8 @@ def asked(history: TrainingHistory, epoch: int) -> list[Question]:
     if selection:
         made.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
     if found:
-        made.append(questions.forgotten(found, min(epoch, found.epochs - 1)))
+        # What turned in the last epoch stands above; what adds up over several does not.
+        made.append(questions.forgotten(found, epoch if epoch < found.epochs - 1 else found.epochs // 2))
     return made
 
 

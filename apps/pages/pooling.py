@@ -14,18 +14,17 @@ from cnnviz.questions import pooling as questions
 here = chrome.current()
 chrome.title(
     "Pooling",
-    "Pooling cuts each map into windows and keeps one number of each: the largest, or the mean. It works on "
-    "every channel by itself and learns nothing. Later layers then have fewer cells to look at, and each "
-    "of their cells sees more of the image.",
+    "Pooling goes over each map window by window and keeps one number of each: the largest, or the mean. It "
+    "works on every channel by itself and learns nothing. Later layers then have fewer cells to look at, "
+    "and each of their cells sees more of the image.",
     heard="Pooling makes a network blind to where something is.",
-    instead="It forgives moves within a window, and only some of them: a value that crosses a window’s edge "
-    "turns up in the next one. After a pooling by 2, a move by two pixels is a move by one cell.",
+    instead="It forgives moves within a window, and only some of them: a value that crosses a window's edge "
+    "turns up in the next one. After a pooling by 2, a move by two cells is a move by one.",
 )
 
 # Side by side -------------------------------------------------------------------------------------
 
 maps = pooling.map_layers(here.network)
-pools = pooling.pooling_layers(here.network)
 chrome.section(
     "The largest and the mean",
     "A map of the network, and what both kinds make of it, on one scale. The marked cells win their window.",
@@ -96,26 +95,27 @@ if fits:
 # The network's own --------------------------------------------------------------------------------
 
 chain = pooling.size_chain(here.network)
+pooled = [k for k, part in enumerate(chain) if part.pools]
 chrome.section(
     f"In {here.model}",
     "Convolutions without padding take a few cells off the border; a pooling divides. Sizes and parameters "
-    "are the model’s.",
+    "are the model's.",
 )
 chrome.facts(("rows of the maps, layer by layer", " → ".join(str(part.size[0]) for part in chain)))
 chrome.table(
-    ["layer", "size", "channels", "parameters", ""],
+    ["layer", "size", "channels", "parameters", "kind"],
     [
         (
             part.name,
             f"{part.size[0]} × {part.size[1]}",
             part.channels,
             part.parameters,
-            "pools" if part.pools else "",
+            part.kind,
         )
         for part in chain
     ],
     caption="Layers that change the size of the maps.",
-    mark=next((k for k, part in enumerate(chain) if part.pools), None),
+    mark=pooled[0] if len(pooled) == 1 else None,
     name="sizes",
 )
 
@@ -134,8 +134,8 @@ if fits:
     pairs = zip(("The map", "Max", "Average"), (move.maps, move.largest, move.mean), strict=True)
     chrome.show(
         "moved_and_pooled",
-        f"{name}, channel {channel}. A value that stays in its window changes nothing in the max; one that "
-        "crosses the window’s edge turns up in the next cell.",
+        f"{name}, channel {channel}. As long as a window's largest value stays in it, and no larger one "
+        "comes in, its maximum is what it was; a value that crosses the window's edge turns up in the next.",
         share=1.0,
         limit=720,
         pairs=[(words, before[:, :, channel], after[:, :, channel]) for words, (before, after) in pairs],
@@ -155,9 +155,11 @@ if fits:
     if telling is not None:
         ask = questions.average if kind == "max_pool2d" else questions.winner
         asked.append(ask(x, *telling, window, **setting))
-asked.append(questions.learned(pools[0]) if pools else questions.output_size((27, 27), 2))
-chrome.ask(*asked)
 pool_size, shown = (window, padding) if fits else (2, "valid")
+# One cell more than the map that is shown, whose result stands above.
+larger = x.shape[0] + 1, x.shape[1] + 1
+asked.append(questions.output_size(larger, pool_size, strides=stride, padding=shown))
+chrome.ask(*asked)
 chrome.code(
     f"""
     import cnnviz

@@ -18,9 +18,14 @@ chrome.title(
     "gradient says, for every number in the network and every pixel, which way the loss would fall.",
     heard="The network outputs how sure it is, and the loss is how many digits it gets wrong.",
     instead="It outputs scores; softmax makes them add up to 1, which is not yet being right that often. "
-    "The loss is a smooth number that falls even while the answer stays the same: that is why it has a "
-    "gradient, and counting mistakes has none.",
+    "The loss is a smooth number that can fall while the answer stays the same, so its gradient leads "
+    "somewhere. A count of mistakes is flat, and then jumps.",
 )
+
+
+def plain(value: float) -> str:
+    """A number that was chosen, as it was written."""
+    return f"{value:g}"
 
 
 def probabilities(loss: Loss) -> None:
@@ -34,7 +39,7 @@ def probabilities(loss: Loss) -> None:
     degrees = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
     with chrome.controls("temperature"):
         temperature = state.option(
-            "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=number
+            "temperature", degrees, 1.0, st.select_slider, "Temperature", format_func=plain
         )
     steps = softmax_steps(loss.logits, temperature)
     left, right = chrome.columns(1, 1)
@@ -50,7 +55,7 @@ def probabilities(loss: Loss) -> None:
     with right:
         chrome.show(
             "probabilities",
-            f"The same after softmax at temperature {number(temperature)}: they add up to 1.",
+            f"The same after softmax at temperature {plain(temperature)}: they add up to 1.",
             share=0.5,
             values=steps.probabilities,
             label=here.label,
@@ -122,7 +127,7 @@ def pixels(step: Step, size: float) -> None:
     chrome.show(
         "pixel_gradient",
         "The gradient of the loss by pixel: in blue, more ink would raise the loss; in orange, more ink "
-        f"would lower it. Then the digit after the step; no pixel changes by more than {number(size)}.",
+        f"would lower it. Then the digit after the step; no pixel changes by more than {plain(size)}.",
         image=loss.image[:, :, 0],
         gradient=loss.wrt_pixels[:, :, 0],
         after=after.image[:, :, 0],
@@ -158,7 +163,9 @@ chrome.section(
 )
 sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 with chrome.controls("step"):
-    size = state.option("step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel")
+    size = state.option(
+        "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
+    )
 pixels(cached.step_against_gradient(here.model, here.digit, target, size), size)
 chrome.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
 chrome.code(

@@ -115,7 +115,7 @@ def every_layer(layers: list[LayerCheck], images: int) -> None:
     )
     chrome.show(
         "magnitudes",
-        "The number on the right is the largest |NumPy − TensorFlow|.",
+        "A number at the right, where there is room, is the largest |NumPy − TensorFlow|; the table has all.",
         rows=[
             (layer.name, (layer.difference, layer.numpy_error, layer.tensorflow_error)) for layer in layers
         ],
@@ -148,7 +148,8 @@ def alone(layers: list[LayerCheck]) -> None:
     chrome.table(
         ["layer", "output", "largest difference", "share of the bound"],
         [(layer.name, shape(layer), number(layer.alone), f"{layer.share:.0%}") for layer in layers],
-        caption="A layer that only reorders, picks or passes on numbers differs by 0.",
+        caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one whose "
+        "sums both engines add up in the same order.",
         name="alone",
     )
 

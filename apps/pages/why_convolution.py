@@ -7,6 +7,7 @@ import streamlit as st
 
 from cnnviz import figures
 from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.style import number
 from cnnviz.questions import why_convolution as questions
 from cnnviz.translation import compare_shift, predictions_over_shifts
 from cnnviz.weight_sharing import (
@@ -23,7 +24,7 @@ chrome.title(
     "Why convolution",
     "A dense layer has a weight for every pair of pixel and output. A convolution is a dense layer with two "
     "promises: each output looks at its neighbourhood only, and all positions use the same weights. So it "
-    "needs few weights, and what it finds in one place it finds in every other.",
+    "needs few weights, and what it can find in one place it can find in every other.",
     heard="A convolutional network does not care where in the image something is.",
     instead="Its convolutions move their answer along with the thing (they are equivariant). Strides and "
     "borders break that, and what comes last, the scores, may change when the digit moves.",
@@ -104,7 +105,7 @@ chrome.section(
 )
 chrome.show(
     "shift_map",
-    "It was trained on digits in the middle, and knows little of others.",
+    "It was trained on digits near the middle, and knows little of others.",
     limit=420,
     values=predictions_over_shifts(net, here.digit.image, REACH)[:, :, here.predicted],
     rows=rows,
@@ -120,15 +121,16 @@ convolutions = [layer.name for layer in net.layers if layer.kind == "Conv2D"]
 kernels = net[convolutions[0]].weights["kernel"][:, :, 0]
 patch = busiest_patch(here.run.input[0, :, :, 0])
 with chrome.controls("dense"):
-    number = state.integer("kernel", 0, kernels.shape[2] - 1, 0, f"Kernel of {convolutions[0]}")
-    kernel = kernels[:, :, number]
+    best = figures.strongest_channel(here.run[convolutions[0]][0])
+    chosen = state.integer("kernel", 0, kernels.shape[2] - 1, best, f"Kernel of {convolutions[0]}")
+    kernel = kernels[:, :, chosen]
     matrix = convolution_matrix(kernel, patch.shape)
     line = state.integer("output", 0, matrix.matrix.shape[1] - 1, 0, "Output", st.slider)
 chrome.show(
     "weight_matrix",
     f"A part of the digit, 6 × 6 pixels. Of {matrix.matrix.size} weights {matrix.connected} need not be 0, "
-    f"and they have {kernel.size} values. Dense layer and convolution differ by at most "
-    f"{difference_from_dense(patch, kernel):.1g}.",
+    f"and they have {kernel.size} values. What the dense layer and the convolution give differs by "
+    f"{number(difference_from_dense(patch, kernel))} at most.",
     x=patch,
     kernel=kernel,
     output=line,
@@ -140,19 +142,20 @@ chrome.section(
 )
 counts = {layer: connections(net[layer]) for layer in convolutions}
 chrome.table(
-    ["layer", "dense", "local", "convolution", "saved by locality", "saved by sharing"],
+    ["layer", "dense", "local", "convolution", "dense / local", "local / convolution"],
     [
         (
             layer,
             count.dense,
             count.local,
             count.shared,
-            f"{count.by_locality:,.0f} times",
-            f"{count.by_sharing:,.0f} times",
+            f"{count.by_locality:,.0f}",
+            f"{count.by_sharing:,.0f}",
         )
         for layer, count in counts.items()
     ],
-    caption="A layer whose output is a single cell sees everything at once: nothing is left to share.",
+    caption="The last two columns say how many times fewer weights locality and sharing leave. A layer whose "
+    "output is a single cell sees everything at once: nothing is left to share.",
     name="weights",
 )
 chrome.ask(
@@ -177,7 +180,7 @@ chrome.code(
     figures.moved_maps({"at_the_border" if padded else "found"}["{name}"], {channel})
 
     patch = busiest_patch(image / 255)
-    kernel = net["{convolutions[0]}"].weights["kernel"][:, :, 0, {number}]
+    kernel = net["{convolutions[0]}"].weights["kernel"][:, :, 0, {chosen}]
     matrix = convolution_matrix(kernel, patch.shape).matrix
     print(ops.dense(patch.reshape(1, -1), matrix).reshape(4, 4))
     print(ops.conv2d(patch, kernel[:, :, None, None]))

@@ -103,36 +103,33 @@ def without_scaling(name: str, rate: float) -> Question:
     Examples
     --------
     >>> without_scaling("dropout", 0.25).answer.text
-    '0.75 times'
+    '0.75'
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must be above 0 and below 1, got {rate!r}")
 
-    def times(factor: float) -> str:
-        return f"{_text(factor)} times"
-
     return question(
         f"Suppose training had only set numbers to 0 in {name}, each with probability {_text(rate)}, and not "
-        "divided the others by anything. How many times its output would the layer have to give now, so "
-        "that the next layer sees on average what it saw in training?",
+        "divided the others by anything. By what would its output have to be multiplied now, so that the "
+        "next layer sees on average what it saw in training?",
         Choice(
-            times(1 - rate),
+            _text(1 - rate),
             "On average that share of each number came through. The first paper on dropout did it so; to "
             "divide in training instead leaves nothing to do now.",
         ),
         [
             Choice(
-                times(1),
+                _text(1),
                 "The next layer would see more than it ever saw on average: in training a part was missing.",
                 "dropout has no effect on sizes",
             ),
             Choice(
-                times(1 / (1 - rate)),
+                _text(1 / (1 - rate)),
                 "That makes up for missing numbers while they are missing, in training. Now none is.",
                 "the scaling the wrong way round",
             ),
             Choice(
-                times(rate),
+                _text(rate),
                 "That is the share that was dropped, not the one that came through.",
                 "dropped and kept confused",
             ),

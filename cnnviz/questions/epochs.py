@@ -43,7 +43,7 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
     last = f", the last of them with {rest:,} images" if rest else ""
 
     def times(count: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{count:,} times", why, misconception)
+        return Choice(f"{count:,} time{'' if count == 1 else 's'}", why, misconception)
 
     return question(
         f"A network is trained on {images:,} images in batches of {batch_size:,}. How often have its weights "

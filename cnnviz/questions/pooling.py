@@ -13,7 +13,7 @@ from cnnviz import ops
 from cnnviz.animate.walk import window_cells
 from cnnviz.figures.style import number
 from cnnviz.layer import Layer
-from cnnviz.ops.geometry import Pair
+from cnnviz.ops.geometry import Axis, Pair
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.questions.question import Choice, Question, question
 
@@ -187,7 +187,7 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
         ),
         Choice(text(1, 1), "That would be global pooling.", "one window over the whole map"),
     ]
-    around = f"padding '{padding}'" if isinstance(padding, str) else f"padding {padding}"
+    around = f"padding '{padding}'" if isinstance(padding, str) else _around(rows, cols)
     return question(
         f"A map of {size[0]} × {size[1]}, pooled with windows of {rows.kernel} × {cols.kernel}, stride "
         f"{rows.stride}, {around}: how large is the result?",
@@ -197,6 +197,14 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
         ),
         wrong,
     )
+
+
+def _around(rows: Axis, cols: Axis) -> str:
+    """Explicit padding in words."""
+    above, below, left, right = sides = rows.before, rows.after, cols.before, cols.after
+    if len(set(sides)) == 1:
+        return f"{above} cell{'' if above == 1 else 's'} of padding on each side"
+    return f"padding of {above} above, {below} below, {left} left and {right} right"
 
 
 def _window(

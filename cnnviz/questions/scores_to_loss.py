@@ -128,4 +128,5 @@ def _loss(probability: float) -> float:
 
 
 def _text(value: float) -> str:
-    return f"{value + 0.0:.3g}".replace("-", "−")
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.3g}"
+    return text.replace("-", "−")

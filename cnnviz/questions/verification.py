@@ -114,7 +114,7 @@ def who_is_right(layer: LayerCheck) -> Question:
     'whatever is widely used is exact'
     """
     ours, theirs = layer.numpy_error, layer.tensorflow_error
-    nearer = f"{'NumPy' if ours < theirs else 'TensorFlow'} is a little nearer to the exact value"
+    nearer = f"{'NumPy' if ours < theirs else 'TensorFlow'} is nearer to the exact value"
     if ours == theirs:
         nearer = "both are equally far from the exact value"
     return question(

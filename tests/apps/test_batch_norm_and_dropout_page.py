@@ -11,7 +11,7 @@ from apps.conftest import cells, htmls, pictures, widget
 from cnnviz import dropout
 from cnnviz.batch_normalization import fold, normalization_over
 from cnnviz.figures.bar_charts import percent
-from cnnviz.figures.style import number
+from cnnviz.figures.style import number, signed_number
 
 IMAGES = cnnviz.load_mnist()[1][0]
 
@@ -34,13 +34,20 @@ def test_the_batch_is_chosen_and_kept_in_the_address(visit):
 
 
 def test_folding_is_told_with_its_numbers(visit):
-    at = visit("batch_norm_and_dropout", layer="batch_normalization_2", digit=3)
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_2", digit=3, channel=7)
     net = cnnviz.load_model("mnist_14k")
     folding = fold(net, "batch_normalization_2")
-    words = " ".join(element.value for element in at.markdown)
-    assert f"differs by {number(folding.largest_difference(net.run(IMAGES[3])))} at most" in words
-    assert "conv2d_3 can do its work" in words
-    assert "40 numbers of batch_normalization_2" in words
+    assert "conv2d_3 can do its work" in " ".join(element.value for element in at.markdown)
+    facts = htmls(at)
+    weight = float(net["conv2d_3"].weights["kernel"][0, 0, 7, 0])
+    scale = float(folding.scale[7])
+    for value, name in (
+        (number(folding.largest_difference(net.run(IMAGES[3]))), "largest difference of conv2d_3"),
+        (signed_number(scale), "scale of channel 7"),
+        (f"{signed_number(weight)} → {signed_number(scale * weight)}", "conv2d_3&#x27;s first weight for it"),
+        ("40", "numbers of batch_normalization_2 no longer needed"),
+    ):
+        assert f"<dd>{value}</dd><dt>{name}" in facts
 
 
 def test_masks_are_those_of_the_seed(visit):

@@ -38,14 +38,21 @@ def test_numbers_at_the_cursor_are_the_runs(visit, model):
     history, found, selection = read_history(model), read_predictions(model), read_selection(model)
     assert fact(at, "steps so far") == "3,283"
     assert fact(at, "accuracy on test images") == f"{100 * found.accuracies['test'][7]:.2f} %"
-    assert fact(at, "gap between the two") == f"{100 * found.gap(7):+.2f} %".replace("-", "−")
-    assert fact(at, "training less validation") == f"{100 * selection.gap(7):+.2f} %".replace("-", "−")
+    gaps = "gap between the two", "training less validation"
+    for name, gap in zip(gaps, (found.gap(7), selection.gap(7)), strict=True):
+        assert fact(at, f"{name}, in percentage points") == f"{100 * gap:+.2f}".replace("-", "−")
     curves, chosen = picture(at, "training_curves")
     assert "cursor at epoch 7" in curves["alt"]
     assert f"{100 * history.rows[6]['accuracy']:.2f} % at the cursor" in curves["alt"]
     validation = selection.rows[6]["val_accuracy"]
     assert fact(at, "validation accuracy, epoch 7") == f"{100 * validation:.2f} %"
     assert f"to {100 * selection.rows[-1]['val_accuracy']:.2f} %" in chosen["alt"]
+
+
+@pytest.mark.parametrize(("epoch", "since"), [(12, 12), (39, 20), (40, 20)])
+def test_what_is_asked_does_not_stand_above(visit, epoch, since):
+    at = visit("epochs", epoch=epoch)
+    assert any(f"After epoch {since} the network gets" in radio.label for radio in at.radio)
 
 
 def test_flips_are_listed_with_label_before_and_after(visit):

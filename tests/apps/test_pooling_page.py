@@ -57,3 +57,11 @@ def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
     assert "padding must be smaller than the window" in at.warning[0].value
     assert "In mnist_14k" in [header.value for header in at.header]
     assert at.radio
+
+
+def test_the_size_that_is_asked_for_is_not_the_one_above(visit):
+    at = visit("pooling", window=3, stride=2, padding=1)
+    asked = next(radio for radio in at.radio if "how large is the result" in radio.label)
+    assert "A map of 25 × 25, pooled with windows of 3 × 3, stride 2, 1 cell of padding" in asked.label
+    side = ops.max_pool2d(np.zeros((25, 25)), 3, strides=2, padding=((1, 1), (1, 1))).shape[0]
+    assert f"{side} × {side}" in asked.options

@@ -69,10 +69,10 @@ def test_ink_that_is_lost_is_counted(visit):
 def test_what_is_saved_is_counted(visit):
     text = cells(visit("why_convolution"))
     counts = connections(cnnviz.load_model("mnist_14k")["conv2d"])
-    assert f"conv2d|{counts.dense:,}|{counts.local:,}|{counts.shared:,}|87 times|676 times" in text
+    assert f"conv2d|{counts.dense:,}|{counts.local:,}|{counts.shared:,}|87|676" in text
 
 
 def test_an_output_is_picked_in_the_address(visit):
     at = visit("why_convolution", output=15, kernel=4)
     assert "Output 3, 3 is" in drawn(at, "weight-matrix")["alt"]
-    assert "differ by at most" in drawn(at, "weight-matrix")["caption"]
+    assert "differs by" in drawn(at, "weight-matrix")["caption"]

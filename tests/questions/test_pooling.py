@@ -74,3 +74,17 @@ def test_the_pooled_size_is_that_of_an_output(size, window, stride, padding):
     one_is_right(asked)
     out = ops.max_pool2d(np.zeros(size), window, strides=stride, padding=padding).shape
     assert asked.answer.text == f"{out[0]} × {out[1]}"
+
+
+@pytest.mark.parametrize(
+    ("padding", "words", "size"),
+    [
+        (((1, 1), (1, 1)), "1 cell of padding on each side", "6 × 6"),
+        (((2, 0), (0, 1)), "padding of 2 above, 0 below, 0 left and 1 right", "6 × 5"),
+    ],
+)
+def test_explicit_padding_is_said_in_words(padding, words, size):
+    asked = output_size((11, 11), 3, strides=2, padding=padding)
+    one_is_right(asked)
+    assert words in asked.prompt
+    assert asked.answer.text == size

@@ -47,9 +47,9 @@ def test_the_third_evaluation_says_who_is_nearer(model):
         said = asked.answer.text
         assert len(asked.choices) == 4
         if layer.numpy_error < layer.tensorflow_error:
-            assert "NumPy is a little nearer" in said
+            assert "NumPy is nearer" in said
         elif layer.numpy_error > layer.tensorflow_error:
-            assert "TensorFlow is a little nearer" in said
+            assert "TensorFlow is nearer" in said
         else:
             assert "equally far from" in said
 
