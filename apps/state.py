@@ -15,7 +15,7 @@ import streamlit as st
 _EXPLICIT = "explicit"
 """Choices by name that are not the default."""
 _WIDGETS = "widgets"
-"""What each widget showed in the last run, by name."""
+"""What each widget showed in the last run, or started at since, by name."""
 _URL, _OUTSIDE = "url", "outside"
 """The query that the state belongs to; whether this run took the state from it."""
 _ENDED = "ended"
@@ -23,13 +23,13 @@ _ENDED = "ended"
 _ASKED, _NOTICES = "asked", "notices"
 """Parameters of a new URL that are not read yet; what had to be replaced in it."""
 _SHOWN, _BEFORE = "shown", "shown before"
-"""This page's parameters, as this run and the last one make them."""
+"""This page's parameters, as this run and the last one make them; None before if the URL says others."""
 _DRAWN = "drawn"
 """What each widget shows in this run, by name."""
 _MADE = "made"
 """How many widgets a name has had, and what the last one offers."""
 _PUT = "put"
-"""Whether code has chosen something since the last run."""
+"""The names of what code has chosen since the last run."""
 
 
 _START = {"selectbox": "index", "radio": "index", "segmented_control": "default", "pills": "default"}
@@ -39,20 +39,25 @@ _START = {"selectbox": "index", "radio": "index", "segmented_control": "default"
 def begin() -> None:
     """Take up what the URL says; to be called first in every run."""
     session = st.session_state
-    for name in (_EXPLICIT, _WIDGETS, _MADE, _BEFORE):
+    for name in (_EXPLICIT, _WIDGETS, _MADE, _BEFORE, _ASKED):
         session.setdefault(name, {})
     url = st.query_params.to_dict()
-    touched = session.pop(_PUT, False) or any(
-        _key(name) in session and session[_key(name)] != value for name, value in session[_WIDGETS].items()
-    )
-    # A click can come with the URL of the run before, which is no reason to go back to it.
+    touched = session.pop(_PUT, set()) | {
+        name for name, value in session[_WIDGETS].items() if session.get(_key(name), value) != value
+    }
     # A run that did not come to its end may not have read all that the URL asks for.
-    again = session.get(_OUTSIDE, False) and not session.get(_ENDED, True)
-    session[_OUTSIDE] = (url != session.get(_URL) or again) and not touched
+    ended = session.get(_ENDED, True)
+    unread = {} if ended else session[_ASKED]
+    other = url != session.get(_URL) or (session.get(_OUTSIDE, False) and not ended)
+    # A click can come with the URL of the run before, which is no reason to go back to it.
+    session[_OUTSIDE] = other and not touched
     session[_ENDED] = False
-    session[_ASKED] = dict(url) if session[_OUTSIDE] else {}
     if session[_OUTSIDE]:
-        session[_EXPLICIT], session[_WIDGETS] = {}, {}
+        session[_ASKED], session[_EXPLICIT] = dict(url), {}
+    else:
+        session[_ASKED] = {name: value for name, value in unread.items() if name not in touched}
+        if other:
+            session[_BEFORE] = None
     session[_URL], session[_NOTICES], session[_SHOWN], session[_DRAWN] = url, [], {}, {}
 
 
@@ -82,7 +87,7 @@ def put(name: str, value: Any) -> None:
     """Choose a value from code: a button's callback."""
     st.session_state[_EXPLICIT][name] = value
     st.session_state[_WIDGETS].pop(name, None)
-    st.session_state[_PUT] = True
+    st.session_state.setdefault(_PUT, set()).add(name)
 
 
 def option(
@@ -142,7 +147,7 @@ def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
 def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable[[Any], bool]) -> Any:
     """The value to show: what the URL newly asks for, what the widget was set to, or what was chosen."""
     session = st.session_state
-    asked = session[_ASKED].pop(name, None)
+    asked = session[_ASKED].get(name)
     if asked is not None:
         try:
             value = read(asked)
@@ -175,10 +180,11 @@ def _show(name: str, value: Any, offers: tuple[Any, ...], make: Callable[[str], 
     """
     session = st.session_state
     number, offered = session[_MADE].get(name, (0, offers))
-    if offers != offered or session.get(_key(name), value) != value:
-        number += 1
-    session[_MADE][name] = number, offers
+    anew = offers != offered or session.get(_key(name), value) != value
+    session[_MADE][name] = number + anew, offers
     session[_DRAWN][name] = make(_key(name))
+    if anew:
+        session[_WIDGETS][name] = session[_DRAWN][name]
     return session[_DRAWN][name]
 
 
@@ -189,6 +195,7 @@ def _remember(name: str, value: Any, default: Any, write: Callable[[Any], str]) 
     else:
         session[_EXPLICIT][name] = value
         session[_SHOWN][name] = write(value)
+    session[_ASKED].pop(name, None)
     return value
 
 

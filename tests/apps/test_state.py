@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
 import cnnviz
 from apps.conftest import htmls, pictures, widget
+from cnnviz.resources import app
 
 
 def test_a_plain_address_stays_plain(visit):
@@ -91,3 +97,89 @@ def test_switching_the_network_keeps_what_still_makes_sense(visit):
     assert not at.warning, "nobody asked for that in the address"
     assert widget(at.selectbox, "layer").value == "conv2d"
     assert widget(at.number_input, "row").value == 3
+
+
+SCRIPT = f"""
+import sys
+
+sys.path.insert(0, {str(app().parent)!r})
+
+import state
+import streamlit as st
+
+state.begin()
+digit = state.integer("digit", 0, 99, 0, "Digit")
+if meanwhile := st.session_state.pop("meanwhile", None):
+    meanwhile(st, state)
+    st.rerun()
+kernel = state.text("kernel", "", lambda text: True)
+padding = state.option("padding", ["same", "valid"], "same", st.selectbox, "Padding")
+st.button("Reset", on_click=state.put, args=("kernel", ""))
+st.text(f"{{digit}} {{kernel}} {{padding}}")
+state.finish()
+"""
+
+
+@pytest.fixture
+def page() -> AppTest:
+    """A page of three choices and a button that resets one of them; opened, changed once by a widget."""
+    at = AppTest.from_string(SCRIPT, default_timeout=60)
+    at.query_params.update(digit="3", kernel="1,2", padding="valid")
+    at.run()
+    widget(at.number_input, "digit").set_value(4).run()
+    assert address(at) == {"digit": "4", "kernel": "1,2", "padding": "valid"}
+    return at
+
+
+def address(at: AppTest) -> dict[str, str]:
+    return {name: at.query_params[name] for name in at.query_params}
+
+
+def go_to(at: AppTest, meanwhile: Callable, **query: str) -> None:
+    """Another address, by Back or Forward; what is done before its run is at its end cuts that off."""
+    at.query_params.clear()
+    at.query_params.update(query)
+    at.session_state["meanwhile"] = meanwhile
+    at.run()
+
+
+def reset(st, state) -> None:
+    state.put("kernel", "")
+
+
+def pick(st, state) -> None:
+    st.session_state["choice.padding"] = "same"
+
+
+def nothing(st, state) -> None:
+    pass
+
+
+def test_a_button_that_interrupts_the_way_back_loses_nothing_of_the_address(page):
+    go_to(page, reset, digit="3", kernel="5,6", padding="valid")
+    assert page.text[0].value == "3  valid"
+    assert address(page) == {"digit": "3", "padding": "valid"}
+
+
+def test_a_widget_that_interrupts_the_way_back_loses_nothing_of_the_address(page):
+    go_to(page, pick, digit="3", kernel="5,6", padding="valid")
+    assert page.text[0].value == "3 5,6 same"
+    assert address(page) == {"digit": "3", "kernel": "5,6"}
+
+
+def test_the_way_back_is_taken_up_again_where_nothing_was_touched(page):
+    go_to(page, nothing, digit="3", padding="wrong")
+    assert page.text[0].value == "3  same"
+    assert address(page) == {"digit": "3", "padding": "wrong"}, "nobody touched it"
+
+
+def test_a_reset_back_and_again_the_reset(page):
+    """The address goes on too, though the page is what it was."""
+    page.button[0].click().run()
+    go_to(page, reset, digit="4", kernel="1,2", padding="valid")
+    assert page.text[0].value == "4  valid"
+    assert address(page) == {"digit": "4", "padding": "valid"}
+    page.query_params["kernel"] = "1,2"
+    page.button[0].click().run()
+    assert page.text[0].value == "4  valid"
+    assert address(page) == {"digit": "4", "padding": "valid"}, "back and the click in one"
