@@ -170,6 +170,7 @@ def flips(found: EpochPredictions, epoch: int) -> None:
         before=[f.before for f in chosen],
         after=[f.after for f in chosen],
         names=[f"{f.index:,}" for f in chosen],
+        limit=640,
     )
     st.pills(
         "Take one of them as the digit of all pages",
@@ -184,7 +185,7 @@ def flips(found: EpochPredictions, epoch: int) -> None:
         chrome.table(
             ["test digit", "label", f"after epoch {epoch - 1}", f"after epoch {epoch}", "became"],
             [
-                (f"{f.index}", f.label, f.before, f.after, "right" if f.gained else "wrong")
+                (f.index, f.label, f.before, f.after, "right" if f.gained else "wrong")
                 for f in turned[:LISTED]
             ],
             name=f"flips-epoch-{epoch}",

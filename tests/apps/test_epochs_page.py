@@ -61,7 +61,7 @@ def test_flips_are_listed_with_label_before_and_after(visit):
     assert fact(at, "became right") == str(sum(flip.gained for flip in flips))
     for flip in flips:
         became = "right" if flip.gained else "wrong"
-        assert f"{flip.index}|{flip.label}|{flip.before}|{flip.after}|{became}" in cells(at)
+        assert f"{flip.index:,}|{flip.label}|{flip.before}|{flip.after}|{became}" in cells(at)
         assert (
             f"{flip.index:,}, a {flip.label}: first {flip.before}, then {flip.after}"
             in (picture(at, "flipped_digits")[0]["alt"])
