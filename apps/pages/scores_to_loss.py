@@ -28,8 +28,8 @@ def plain(value: float) -> str:
     return f"{value:g}"
 
 
-def probabilities(loss: Loss) -> None:
-    """Softmax step by step, at a temperature."""
+def probabilities(loss: Loss) -> float:
+    """Softmax step by step, at a temperature, which is returned."""
     chrome.section(
         "Scores become probabilities",
         "Divide by the temperature, take the exponential, divide by the sum of all exponentials. A low "
@@ -77,6 +77,7 @@ def probabilities(loss: Loss) -> None:
         "them changes no share and keeps the exponentials small.",
         name="softmax",
     )
+    return temperature
 
 
 def cross_entropy(loss: Loss) -> None:
@@ -152,7 +153,7 @@ with chrome.controls("target"):
     default = here.predicted if here.label is None else here.label
     target = state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
 loss = cached.loss(here.model, here.digit, target)
-probabilities(loss)
+temperature = probabilities(loss)
 cross_entropy(loss)
 chrome.section(
     "Which pixels it points at",
@@ -175,7 +176,7 @@ chrome.code(
 
     image = {here.digit.code}
     loss = loss_of(cnnviz.load_model("{here.model}").run(image), target={target})
-    print(softmax_steps(loss.logits, temperature=2.0).probabilities)
+    print(softmax_steps(loss.logits, temperature={temperature}).probabilities)
     print(loss.value, loss.wrt_logits)
 
     step = step_against(loss, {size})
