@@ -245,7 +245,8 @@ const padded = (grid) => [
   grid.before[1] + grid.cols + grid.after[1],
 ];
 
-// Where every grid stands: side by side, or the input above the rest where it is narrow.
+// Where every grid stands: side by side, or the input above the rest where it is narrow; the output last
+// where it is too large to stand beside the kernel.
 function arrange(scene, available, rem) {
   const head = 22 * rem;
   const gap = 40 * rem;
@@ -271,7 +272,9 @@ function arrange(scene, available, rem) {
     ),
   );
   // Under one another, the two sides need not have cells of one size.
-  const room = beside || !kw ? available - 2 : available - 2 - gap - kw * small;
+  const left = available - 2 - gap - kw * small;
+  const below = narrow && kw && !beside && left / outCols < 24 * rem;
+  const room = beside || below || !kw ? available - 2 : left;
   const outCell = narrow ? Math.floor(Math.min(largest, room / outCols)) : cell;
   small = Math.floor(small);
   const place = (grid, x, y, size) => ({ grid, x, y, cell: size });
@@ -298,12 +301,19 @@ function arrange(scene, available, rem) {
     const top = inEach * scene.inputs.length + 8;
     const kernelEach = kh * small + head + foot;
     const outEach = outRows * outCell + head + foot;
-    const tall = Math.max(kw ? kernelEach * slices.length : 0, outEach * scene.outputs.length);
-    const x = kw ? kw * small + gap : 1;
+    const [kernelsTall, outputsTall] = [kw ? kernelEach * slices.length : 0, outEach * scene.outputs.length];
     layout.kernels = kw ? stack(slices, 1, top, kernelEach, kh, small) : [];
-    layout.outputs = stack(scene.outputs, x, top, outEach, outRows, outCell);
-    layout.signs.push([kw ? kw * small + gap / 2 : available / 2, top + (kw ? tall / 2 : 2), kw ? "→" : ""]);
     layout.width = available;
+    if (below) {
+      const start = top + kernelsTall + 20 * rem;
+      layout.outputs = stack(scene.outputs, 1, start, outEach, outRows, outCell);
+      layout.signs.push([1 + (kw * small) / 2, start - 6 * rem, "↓"]);
+      layout.height = start + outputsTall + 4;
+      return layout;
+    }
+    const tall = Math.max(kernelsTall, outputsTall);
+    layout.outputs = stack(scene.outputs, kw ? kw * small + gap : 1, top, outEach, outRows, outCell);
+    if (kw) layout.signs.push([kw * small + gap / 2, top + tall / 2, "→"]);
     layout.height = top + tall + 4;
     return layout;
   }

@@ -149,13 +149,20 @@ chrome.section(
     "then lack is added; an odd cell goes, in TensorFlow, to the bottom and the right.",
 )
 lengths = range(max(size - 2, 1), size + 4)
+same = playground.same_padding(lengths, kernel_rows, stride, dilation)
+strided = playground.same_padding(lengths, kernel_rows, 2, dilation)
+hint = (
+    ""
+    if any(one.uneven for one in same) or not any(one.uneven for one in strided)
+    else (" Both ends get the same here; with stride 2 they do not.")
+)
 chrome.table(
-    ["input", "output", "zeros before", "zeros after", ""],
+    ["input", "output", "zeros before", "zeros after", "the two ends"],
     [
-        (f"{same.size} cells", same.out, same.before, same.after, "uneven" if same.uneven else "")
-        for same in playground.same_padding(lengths, kernel_rows, stride, dilation)
+        (f"{one.size} cells", one.out, one.before, one.after, "uneven" if one.uneven else "even")
+        for one in same
     ],
-    caption=f"Along rows: kernel {kernel_rows}, stride {stride}, dilation {dilation}.",
+    caption=f"Along rows: kernel {kernel_rows}, stride {stride}, dilation {dilation}.{hint}",
     mark=list(lengths).index(size),
     name="same-padding",
 )

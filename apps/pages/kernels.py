@@ -9,6 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz import kernels, ops
+from cnnviz.figures.bar_charts import percent
 from cnnviz.images import ImageError
 from cnnviz.questions import kernels as questions
 
@@ -92,9 +93,9 @@ with left:
         )
     elif parts.rank:
         st.markdown(
-            f"Not separable: the nearest product leaves out {parts.error:.0%} of it (root mean square); "
-            f"all of it takes {parts.rank} such products, which is {parts.cost} multiplications a pixel, "
-            f"{'fewer than' if parts.saves else 'no fewer than'} the whole kernel's {parts.whole_cost}."
+            f"Not separable: the nearest product leaves out {percent(parts.error, 0)} of it (root mean "
+            f"square); all of it takes {parts.rank} such products, which is {parts.cost} multiplications a "
+            f"pixel, {'fewer' if parts.saves else 'no fewer'} than the whole kernel's {parts.whole_cost}."
         )
     else:
         st.markdown("All weights are 0, and so is every answer.")
@@ -150,8 +151,9 @@ layers = kernels.layers_with_kernels(here.network)
 chrome.section(
     "The trained kernels",
     "Under each kernel stands the named one it is nearest to, and how near: the cosine between the two, "
-    "where 1.00 is the same shape and 0 nothing in common. A minus means its negative. The last number is "
-    "the root of its summed squares: a small one hardly matters.",
+    "where 1.00 is the same shape and 0 nothing in common. Turned copies count too, as “prewitt 135°”; a "
+    "minus means the negative. The last number is the root of its summed squares: a small one hardly "
+    "matters.",
 )
 with chrome.controls("trained"):
     layer = state.option(

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cnnviz import channels
 from cnnviz.ablation import next_reader
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions import one_by_one as questions
 
@@ -91,8 +92,8 @@ def show_reduction(name: str) -> None:
     error = channels.mixing_error(x, matrix, bias, reduction.matrix, reduction.bias)
     cost = reduction.cost.everywhere(layer.output_shape[:2])
     chrome.facts(
-        (f"accuracy on {evaluation.images:,} test digits", f"{evaluation.accuracy:.1%}"),
-        (f"relative error on {here.digit.name}", f"{error:.1%}"),
+        (f"accuracy on {evaluation.images:,} test digits", percent(evaluation.accuracy, 1)),
+        (f"relative error on {here.digit.name}", percent(error, 1)),
         (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
         (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
     )
@@ -136,7 +137,7 @@ def show_all_digits(name: str, reduction: channels.Reduction) -> None:
         st.button("Try all 10,000 test digits", on_click=asked.add, args=(mine,))
     else:
         st.markdown(
-            f"On all {evaluation.images:,} test digits: **{evaluation.accuracy:.2%}**, that is "
+            f"On all {evaluation.images:,} test digits: **{percent(evaluation.accuracy)}**, that is "
             f"{evaluation.correct:,} right."
         )
 

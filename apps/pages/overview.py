@@ -41,7 +41,7 @@ chrome.section("All layers in one picture", "The same maps as a figure, to be sa
 shared = state.toggle("shared", False, "One colour scale for the whole network")
 chrome.show(
     "network_maps",
-    "Blue is positive and orange negative, paler is nearer to zero; each row's scale is at its end. "
+    "Blue is positive and orange negative, the fainter the nearer to zero; each row's scale is at its end. "
     "“Sees” is the receptive field: how many pixels of the image one cell depends on.",
     layers=cached.layers(here.model, here.digit),
     shared=shared,

@@ -14,6 +14,7 @@ import streamlit as st
 from digits import Digit
 
 from cnnviz.figures import Scale, strongest_channel
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.liveview.component import live_view
 from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
@@ -80,15 +81,15 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
 def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
     """Sigma and shares of effective fields, one row each."""
 
-    def percent(value: float) -> str:
-        return "–" if math.isnan(value) else f"{value:.0%}"
+    def share(value: float) -> str:
+        return "–" if math.isnan(value) else percent(value, 0)
 
     def pixels(value: float) -> str:
         return "–" if math.isnan(value) else number(value)
 
     chrome.table(
-        ["", "σ, rows", "σ, columns", *(f"{fraction:.0%} of it in" for fraction in SHARES)],
-        [(words, *map(pixels, field.sigma), *map(percent, field.shares.values())) for words, field in found],
+        ["", "σ, rows", "σ, columns", *(f"{percent(fraction, 0)} of it in" for fraction in SHARES)],
+        [(words, *map(pixels, field.sigma), *map(share, field.shares.values())) for words, field in found],
         caption="σ is the spread of the map in pixels, the root of its second moment. A share is the fewest "
         f"pixels that hold so much of the map, of the {found[0][1].box_area:,} pixels in the outline.",
     )
@@ -165,11 +166,12 @@ def training(name: str, row: int, col: int) -> None:
                 title="share of the whole gradient",
             )
     measures(found)
-    rows = []
+    rows, widened = [], 0
     for other in shown:
         before, after = (middle(other, epoch).sigma for epoch in (0, None))
         ratio = math.prod(after) / math.prod(before)
-        change = "–" if math.isnan(ratio) else f"{math.sqrt(ratio) - 1:+.0%}".replace("-", "−")
+        widened += ratio > 1
+        change = "–" if math.isnan(ratio) else f"{100 * (math.sqrt(ratio) - 1):+.0f} %".replace("-", "−")
         spread = (" × ".join(map(number, sigma)) for sigma in (before, after))
         rows.append((other, fields[other].label, *spread, change))
     chrome.table(
@@ -177,7 +179,7 @@ def training(name: str, row: int, col: int) -> None:
         rows,
         caption=f"The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
         f"{len(DIGITS)} digits. Luo and others, who introduced the effective receptive field in 2016, found "
-        "that training widens it.",
+        f"that training widens it. Here it does so for {widened} of {len(rows)} layers.",
         mark=shown.index(name),
     )
 
@@ -257,8 +259,10 @@ chrome.section(
 chrome.show("receptive_ladder", rungs=cached.rungs_to(here.model, chosen, unit_col))
 growth(shown, chosen)
 stack_builder.show()
-neighbours = [name for name in shown[: shown.index(chosen) + 1] if (fields[name].shape[1] or 0) > 1]
-chrome.ask(one_more_layer(fields[chosen]), shared_pixels(fields[neighbours[-1]]))
+# The layer that was chosen, or the nearest before it that has room for what is asked.
+upto = shown[: shown.index(chosen) + 1]
+roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
+chrome.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
 chrome.code(
     f"""
     import cnnviz

@@ -78,7 +78,8 @@ channel = state.integer("channel", 0, weights.shape[2] - 1, 0, "Kernel")
 chrome.pick(
     "kernel_portraits",
     "Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
-    "its periods go into a pixel; then its largest answer, of the largest that pixels from 0 to 1 allow.",
+    "its periods go into a pixel, or “one brightness” if plain grey comes through most; then its largest "
+    "answer, of the largest that pixels from 0 to 1 allow.",
     [f"kernel {patch.kernel}" for patch in patches],
     channel,
     lambda number: state.put("channel", number),
@@ -108,7 +109,8 @@ with right:
     )
 chrome.section("All answers to this digit", "Before the activation, on one scale.")
 chrome.show("feature_maps", maps=here.run.pre_activation(first.name), selected=channel)
-chrome.ask(questions.how_far_a_stack_sees(depth, 5), questions.saving_with_more_channels(depth, width))
+asked = max(depth, 2)  # Of a single layer there is nothing to be asked.
+chrome.ask(questions.how_far_a_stack_sees(asked, 5), questions.saving_with_more_channels(asked, width))
 chrome.code(
     f"""
     import cnnviz

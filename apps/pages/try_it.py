@@ -33,16 +33,19 @@ steps, drawn = trying.steps_of(here.digit)
 if steps is not None:
     chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
     known = (
-        "The address keeps the 28 × 28 pixels only; what they were made from is gone."
+        " The address keeps the 28 × 28 pixels only; what they were made from is gone."
         if here.digit.own
         else ""
     )
+    told = (
+        f"{here.digit.name.capitalize()} was prepared already, and is taken as it is.{known}"
+        if steps.as_it_was
+        else "Ink is told from paper whatever their brightness."
+    )
     chrome.show(
         "preparation_steps",
-        f"{here.digit.name.capitalize()} was prepared already, and is taken as it is. {known}"
-        if steps.as_it_was
-        else "Ink is told from paper whatever their brightness. The dashed box is the ink's, the ring its "
-        "centre of mass, which all MNIST digits have in the middle.",
+        f"{told} The dashed box is the ink's, the ring its centre of mass, which all MNIST digits have in "
+        "the middle.",
         steps=steps,
         drawn=drawn,
     )

@@ -90,7 +90,7 @@ def channels_off(
             bars.append(
                 canvas.box(x + left, y + 4, without[c, best] * unit, 13, tone, 0, fill=tone, zorder=2)
             )
-            tiles.append(canvas.share(x, y, across, ROW))
+            tiles.append(canvas.share(x, y + 4, across, ROW - 8))
             base, weight = y + 15, "bold" if mark or flips else "normal"
             colour = "accent" if mark else "ink"
             canvas.text(

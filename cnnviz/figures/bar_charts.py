@@ -149,17 +149,20 @@ def probabilities(
     )
 
 
-def percent(share: float) -> str:
-    """A share as a percentage that never rounds to certainty.
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage, with so many decimals, that never rounds to nothing or to certainty.
 
     >>> percent(0.5), percent(0.9999999), percent(1e-7)
     ('50.00 %', '> 99.99 %', '< 0.01 %')
+    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0)
+    ('59.3 %', '< 1 %', '−2 %')
     """
-    if 0 < share < 5e-5:
-        return "< 0.01 %"
-    if 1 - 5e-5 < share < 1:
-        return "> 99.99 %"
-    return f"{100 * float(share):.2f} %"
+    step = 10.0**-digits
+    if 0 < share <= step / 200:
+        return f"< {step:.{digits}f} %"
+    if 1 - step / 200 <= share < 1:
+        return f"> {100 - step:.{digits}f} %"
+    return f"{100 * float(share):.{digits}f} %".replace("-", "−")
 
 
 def magnitudes(

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.channels import mix
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of, text_width
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, signed_number
@@ -250,21 +251,22 @@ def error_curve(
         raise ValueError(f"accuracies must be one for each of {len(errors)} errors, got shape {shares.shape}")
     figure, ax, chosen = chart(width, 250, ax, theme)
     counts = np.arange(len(errors))
-    top = max(1.0, float(errors.max())) * 1.08
+    top = max(1.0, float(errors.max())) * 1.16
     ax.set(xlim=(0, len(errors) - 1), ylim=(0, top))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    right = k > 0.6 * (len(errors) - 1)
+    ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    # Where the curves cross, there is room right above and below.
+    ha = "left" if k == 0 else "right" if k == len(errors) - 1 else "center"
 
     def mark(values: np.ndarray, colour: str, dashes: Any, above: bool) -> tuple[Any, Any]:
         (line,) = ax.plot(counts, values, color=colour, linewidth=2, linestyle=dashes)
         (point,) = ax.plot([k], [values[k]], "o", color=colour, markersize=7, clip_on=False)
         ax.annotate(
-            f"{values[k]:.1%}",
+            percent(values[k], 1),
             (k, values[k]),
-            (-10 if right else 10, 8 if above else -16),
+            (0, 9 if above else -20),
             textcoords="offset points",
-            ha="right" if right else "left",
+            ha=ha,
             color=colour,
             fontweight="bold",
             fontsize=SMALL + 2,
@@ -279,7 +281,7 @@ def error_curve(
     if shares is not None:
         second, _ = mark(shares, chosen.positive, (0, (4, 2)), not higher) if known else (None, None)
     label(ax, chosen, x=xlabel, y=words)
-    alt = f"Relative error by number kept, from 0: {', '.join(f'{e:.1%}' for e in errors)}; {k} are kept."
+    alt = f"Relative error by number kept, from 0: {', '.join(percent(e, 1) for e in errors)}; {k} are kept."
     if shares is not None:
-        alt += f" Accuracy: {', '.join(f'{share:.1%}' for share in shares)}."
+        alt += f" Accuracy: {', '.join(percent(share, 1) for share in shares)}."
     return Picture(figure, ax, {"curve": curve, "point": point, "accuracies": second}, alt)

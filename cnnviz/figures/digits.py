@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
@@ -185,7 +186,7 @@ def hard_cases(
         drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
         canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
-            says = f"{name}: {_whole_percent(share)}"
+            says = f"{name}: {percent(share, 0)}"
             weight = "bold" if line == 0 else "normal"
             canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
         tiles.append((x / canvas.width, y / canvas.height, tile / canvas.width, (tile + 50) / canvas.height))
@@ -200,17 +201,8 @@ def case_in_words(mistake: Mistake) -> str:
     >>> case_in_words(Mistake(8, 5, ((6, 0.999), (5, 0.001))))
     'Image 8 is a 5: 6 with > 99 %, 5 with < 1 %.'
     """
-    says = ", ".join(f"{name} with {_whole_percent(share)}" for name, share in mistake.ranked)
+    says = ", ".join(f"{name} with {percent(share, 0)}" for name, share in mistake.ranked)
     return f"Image {mistake.index} is a {mistake.label}: {says}."
-
-
-def _whole_percent(share: float) -> str:
-    """A share in whole percents that never rounds to certainty."""
-    if 0 < share < 0.005:
-        return "< 1 %"
-    if 0.995 <= share < 1:
-        return "> 99 %"
-    return f"{share:.0%}".replace("%", " %")
 
 
 def _smaller(image: np.ndarray) -> np.ndarray:

@@ -76,6 +76,7 @@ def frequency_map(
         away = peak.frequency * np.cos(angle), peak.frequency * np.sin(angle)
         for sign in (1, -1) if peak.frequency else (1,):
             x, y = (left + side * (0.5 + sign * part / (2 * limit)) for part in away)
+            canvas.dot(x, y - left + top, 7.6, "background", filled=False)
             rings.append(canvas.dot(x, y - left + top, 6, filled=False))
     legend = canvas.legend(
         scale, left, top + side + 36 + 28, min(200.0, side), "gain: times as large as it went in"

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
@@ -200,7 +201,7 @@ def image_of(
         (top, bottom), (left, right) = box
         canvas.cell(0, 0, size, top, left, bottom - top + 1, right - left + 1)
     share = float((pixels > 0).mean())
-    alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {share:.0%} of them inked"
+    alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {percent(share, 0)} of them inked"
     alt += f"; outlined are rows {top} to {bottom} and columns {left} to {right}." if box else "."
     return canvas.picture(alt, image=image)
 

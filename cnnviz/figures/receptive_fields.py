@@ -337,6 +337,10 @@ def receptive_ladder(
     links = []
     for k, rung in enumerate(rungs):
         y = row * (len(rungs) - 1 - k) + row - 20
+        if not wide:  # The fan may run under the name.
+            canvas.box(
+                0, y - 19, text_width(rung.name, SMALL) + 3, 15, thickness=0, fill="background", zorder=5
+            )
         canvas.text(0, y + 12 if wide else y - 8, rung.name, size=SMALL + (1 if wide else 0), colour="muted")
         mine: list[Any] = []
         feeding = set(rung.seen)
@@ -419,6 +423,6 @@ def effective_field(
     alt = (
         f"{title[:1].upper()}{title[1:]} over {field.shape[0]} by {field.shape[1]} pixels, largest "
         f"{number(field.max())} at row {peak[0]}, column {peak[1]}; the theoretical field, rows {top} to "
-        f"{bottom} and columns {left} to {right}, holds {share:.0%} of them."
+        f"{bottom} and columns {left} to {right}, holds {100 * share:.0f} % of them."
     )
     return canvas.picture(alt, field=image, box=outline, legend=legend)

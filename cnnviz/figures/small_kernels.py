@@ -208,7 +208,7 @@ def kernel_portraits(
             canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
         peak = found.peak
         wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
-        answer = f"{number(patch.response, 2)} of {number(patch.possible, 2)}"
+        answer = f"{number(patch.response)} of {number(patch.possible)}"
         canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
         canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
         drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))

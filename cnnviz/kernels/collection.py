@@ -105,11 +105,16 @@ _GALLERY: dict[str, _Entry] = {
     **{
         f"gabor {angle}°": _Entry(
             lambda size, angle=angle: gabor(size, angle),
-            f"stripes across {angle}°",
+            f"{stripes} of one width",
             "Daugman 1985",
             _ALL[2:],
         )
-        for angle in (0, 45, 90, 135)
+        for angle, stripes in (
+            (0, "upright stripes"),
+            (45, "stripes rising to the right"),
+            (90, "level stripes"),
+            (135, "stripes falling to the right"),
+        )
     },
     **{
         f"motion blur {angle}°": _Entry(

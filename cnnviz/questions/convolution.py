@@ -225,8 +225,8 @@ def transposed_size(geometry: Window) -> Question:
     (rows, cols), (out_rows, out_cols) = (geometry.rows.size, geometry.cols.size), geometry.out
     scale = [max(axis.stride, 2) for axis in geometry]
     return question(
-        f"The output is {out_rows} × {out_cols}. What does the transposed convolution, with the same kernel, "
-        "stride and padding, bring back?",
+        f"This convolution's output is {out_rows} × {out_cols}. What does its transpose, which runs it "
+        "backwards, make of that?",
         Choice(
             f"The size {rows} × {cols}, with other values",
             "Each cell stamps the kernel where a window read it. The sums of stamps are not what was read.",

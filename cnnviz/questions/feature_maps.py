@@ -89,7 +89,13 @@ def value_from_partial_sums(
             f"{signed_number(before)}.",
             "the activation is applied to each partial sum",
         )
-        wrong = [said, silent, *wrong]
+        turned = number(
+            abs(before),
+            f"{activation} does not turn a sign round: it makes {signed_number(value)} of "
+            f"{signed_number(before)}.",
+            "the activation takes the magnitude",
+        )
+        wrong = [said, silent, *wrong, turned]
     text = f"{signed_number(before)}, the sum of all with the bias"
     why = f"That is {text}." if activation is None else f"{activation} of {text}."
     sums = f"one partial sum, {signed_number(total)}"

@@ -41,7 +41,7 @@ def where_it_is_drawn(digit: np.ndarray) -> Question:
     moved[:-4, :-4] = digit[4:, 4:]
     return question(
         "Suppose this digit had been drawn in the upper left corner of a larger pad instead of its middle. "
-        f"How many of the {SIDE * SIDE} numbers that the network gets would be others?",
+        f"How many of the {SIDE * SIDE} numbers that the network gets would be different?",
         Choice(
             f"{changed:,}",
             "The preparation finds the ink, scales its box to 20 pixels and puts its centre of mass in the "

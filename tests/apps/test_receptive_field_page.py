@@ -20,7 +20,7 @@ def test_the_effective_field_is_the_librarys(visit):
     at = visit("receptive_field", layer="conv2d_5", row=2, column=3)
     images = cnnviz.load_mnist()[1][0][:20]
     found = cnnviz.effective_receptive_field(cnnviz.load_model("mnist_14k"), "conv2d_5", images, row=2, col=3)
-    shares = [f"{share:.0%}" for share in found.shares.values()]
+    shares = [f"{100 * share:.0f} %" for share in found.shares.values()]
     assert f"mean of 20 digits|{found.sigma[0]:.2f}|{found.sigma[1]:.2f}|{'|'.join(shares)}" in cells(at)
     assert "before training" in cells(at)
 
@@ -103,7 +103,10 @@ def test_the_unit_is_open_in_the_live_view_behind_a_link(visit):
     ]
 
 
-def test_its_questions_are_about_the_chosen_layer(visit):
+def test_its_questions_are_about_the_chosen_layer_or_the_nearest_with_room_for_them(visit):
+    prompts = [radio.label for radio in visit("receptive_field", layer="conv2d_4").radio]
+    assert "A unit of conv2d_4 sees 14 pixels across" in prompts[0]
+    assert "Two units of conv2d_4 are neighbours" in prompts[1]
     prompts = [radio.label for radio in visit("receptive_field", layer="conv2d_7").radio]
-    assert "A unit of conv2d_7 sees 28 pixels across" in prompts[0]
+    assert "A unit of conv2d_5 sees 18 pixels across" in prompts[0], "the last on which a 5 × 5 kernel fits"
     assert "Two units of conv2d_6 are neighbours" in prompts[1]

@@ -110,7 +110,7 @@ def test_effective_fields_share_a_scale_if_asked() -> None:
     assert alone["field"].norm.vmax == 2
     assert shared["field"].norm.vmax == 8
     assert "largest 2.00 at row 0, column 1" in shared.alt
-    assert "holds 67% of them" in shared.alt
+    assert "holds 67 % of them" in shared.alt
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -52,8 +52,18 @@ def test_a_wrong_choice_is_the_number_that_its_mistake_gives(run):
                 "the strongest input channel decides": parts[np.abs(parts).argmax()] + taken.bias,
                 "a convolution averages its input channels": parts.mean() + taken.bias,
                 "leaving out the activation": taken.value[row, col],
+                "the activation takes the magnitude": abs(taken.value[row, col]),
             }.get(choice.misconception)
             assert expected is None or choice.text == signed_number(float(expected))
+
+
+def test_of_a_single_partial_sum_and_a_small_bias_there_are_choices_enough():
+    run = load_model("mnist_maxpool").run(load_mnist()[1][0][:1])
+    found = partial_sums(run, "conv2d", 13)
+    row, col = map(int, np.unravel_index(found.value.argmin(), found.value.shape))
+    choices = questions.value_from_partial_sums(run, "conv2d", 13, row, col).choices
+    assert "the activation takes the magnitude" in [choice.misconception for choice in choices]
+    assert len(choices) >= 3
 
 
 def test_the_maps_that_can_change_do_change_on_some_input(run):

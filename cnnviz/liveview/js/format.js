@@ -34,12 +34,11 @@ export function exact(value) {
   return String(Number(value.toPrecision(9))).replace("-", "−");
 }
 
+/** As `cnnviz.figures.bar_charts.percent`: the page around says the same numbers. */
 export function percent(share) {
-  const value = 100 * share;
-  if (value === 0) return "0 %";
-  if (value < 0.01) return "< 0.01 %";
-  if (value > 99.99 && value < 100) return "> 99.99 %";
-  return `${value.toFixed(value >= 99.5 || value < 1 ? 2 : 1)} %`;
+  if (share > 0 && share <= 5e-5) return "< 0.01 %";
+  if (share >= 1 - 5e-5 && share < 1) return "> 99.99 %";
+  return `${(100 * share).toFixed(2)} %`;
 }
 
 export function plural(count, word) {
