@@ -426,4 +426,4 @@ def _picture(
     key: str, _figure: str, _arguments: Mapping[str, Any]
 ) -> tuple[str, str, list[tuple[float, ...]]]:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
-    return drawn.svg(text=True), drawn.alt, drawn.artists.get("tiles", [])
+    return drawn.svg(text=True), drawn.alt, drawn.get("tiles", [])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import chart, label, new_figure
+from cnnviz.figures.canvas import chart, label
+from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Theme, number
 from cnnviz.figures.style import theme as theme_named
@@ -106,7 +106,7 @@ def activation_curve(
         f"it is {', '.join(number(v) for v in samples)}.{share}"
     )
     artists = {"curve": curve, "others": curves, "histogram": bars, "counts": counts, "edges": edges}
-    return Picture(cast(Figure, top.get_figure(root=True)), top, artists, alt)
+    return Picture(top, artists, alt)
 
 
 def _two_panels(width: float, ax: Axes | None, chosen: Theme, both: bool) -> tuple[Axes, Axes | None]:

@@ -144,9 +144,7 @@ def probabilities(
         if label == best
         else f"; the true label is {names[label]}"
     )
-    return Picture(
-        picture.figure, picture.ax, picture.artists, f"Predicted {names[best]}{truth}. {picture.alt}"
-    )
+    return picture.described(f"Predicted {names[best]}{truth}. {picture.alt}")
 
 
 def percent(share: float, digits: int = 2) -> str:

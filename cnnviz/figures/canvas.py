@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, FancyArrowPatch, PathPatch, Rectangle
-from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 
 from cnnviz.figures import style
+from cnnviz.figures.drawing import Drawing, new_figure
+from cnnviz.figures.marks import Arrow, Box, Cells, Dashes, Dot, Line, Mark, Point, Strokes, Words
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import LABEL, SMALL, Scale, Theme
 
@@ -46,6 +42,9 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
 class Canvas:
     """One axes in pixels to draw on.
 
+    What is drawn is kept as marks; matplotlib draws them at once on axes that are given, and else only
+    when somebody asks for a figure, an artist or a file.
+
     Parameters
     ----------
     width, height
@@ -61,16 +60,12 @@ class Canvas:
     ) -> None:
         self.theme = style.theme(theme)
         self.width, self.height = width, height
-        if ax is None:
-            figure = new_figure(width, height, self.theme)
-            ax = figure.add_axes((0, 0, 1, 1))
-        self.ax = ax
-        self.figure = cast(Figure, ax.get_figure(root=True))
-        ax.set_axis_off()
-        ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
+        self._given = ax
+        self._marks: list[Mark] = []
 
     def picture(self, alt: str, **artists: Any) -> Picture:
-        return Picture(self.figure, self.ax, artists, alt)
+        """What was drawn. `artists` may hold marks, in lists and mappings too; they are read as artists."""
+        return Picture(Drawing(self._marks, self.width, self.height, self.theme, self._given), artists, alt)
 
     def share(self, x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
         """A box as shares of the canvas's width and height, for what lies over the picture on a page."""
@@ -86,22 +81,23 @@ class Canvas:
         *,
         scale: Scale,
         frame: str | None = "line",
-    ) -> AxesImage:
+    ) -> Mark:
         """Draw an array (H, W) cell by cell into a box; its height follows its shape if not given."""
-        array = np.asarray(array)
+        array = np.asanyarray(array)
         if height is None:
             height = width * array.shape[0] / array.shape[1]
-        image = AxesImage(
-            self.ax,
-            cmap=scale.colormap(self.theme.name),
-            norm=mpl.colors.Normalize(scale.low, scale.limit),
-            interpolation="none",
-            origin="upper",
-            extent=(x, x + width, y + height, y),
+        image = self._put(
+            Cells(
+                array=array,
+                x=x,
+                y=y,
+                width=width,
+                height=height,
+                scale=scale,
+                theme=self.theme.name,
+                zorder=0,
+            )
         )
-        image.set_data(array)
-        image.set_clip_on(False)
-        self.ax.add_image(image)
         if frame:
             self.box(x, y, width, height, frame)
         return image
@@ -117,45 +113,45 @@ class Canvas:
         *,
         fill: str = "none",
         halo: bool = False,
-        dashes: Any = "solid",
+        dashes: Dashes = "-",
         zorder: float = 3,
-    ) -> Rectangle:
+    ) -> Mark:
         """Outline a box; a halo of the paper's colour keeps it visible on any data."""
         if halo:
             self.box(x, y, width, height, "background", thickness + 2, zorder=zorder)
-        patch = Rectangle(
-            (x, y),
-            width,
-            height,
-            facecolor=self.colour(fill),
-            edgecolor=self.colour(colour),
-            linewidth=thickness,
-            linestyle=dashes,
-            joinstyle="miter",
-            clip_on=False,
-            zorder=zorder,
+        return self._put(
+            Box(
+                x=x,
+                y=y,
+                width=width,
+                height=height,
+                fill=self.colour(fill),
+                colour=self.colour(colour),
+                thickness=thickness,
+                dashes=dashes,
+                zorder=zorder,
+            )
         )
-        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
-        return patch
 
-    def boxes(self, boxes: Sequence[tuple[float, float, float, float]], colour: str = "line") -> PathPatch:
+    def boxes(self, boxes: Sequence[tuple[float, float, float, float]], colour: str = "line") -> Mark:
         """Outline many boxes (x, y, width, height) as one artist."""
-        vertices = [
-            corner
-            for x, y, w, h in boxes
-            for corner in ((x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y))
-        ]
-        codes = [Path.MOVETO, *[Path.LINETO] * 3, Path.CLOSEPOLY] * len(boxes)
-        patch = PathPatch(
-            Path(np.reshape(vertices, (-1, 2)), codes),
-            facecolor="none",
-            edgecolor=self.colour(colour),
-            linewidth=0.8,
-            clip_on=False,
-            zorder=3,
+        corners = [[(x, y), (x + w, y), (x + w, y + h), (x, y + h)] for x, y, w, h in boxes]
+        return self.strokes(corners, colour, 0.8, closed=True)
+
+    def strokes(
+        self,
+        polylines: Sequence[Sequence[Point]],
+        colour: str = "accent",
+        thickness: float = 1.0,
+        *,
+        closed: bool = False,
+        zorder: float = 3,
+    ) -> Mark:
+        """Draw many polylines as one artist."""
+        tone = self.colour(colour)
+        return self._put(
+            Strokes(polylines=polylines, closed=closed, colour=tone, thickness=thickness, zorder=zorder)
         )
-        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
-        return patch
 
     def cell(
         self,
@@ -169,8 +165,8 @@ class Canvas:
         *,
         colour: str = "accent",
         thickness: float = 2.0,
-        dashes: Any = "solid",
-    ) -> Rectangle:
+        dashes: Dashes = "-",
+    ) -> Mark:
         """Outline cells of an image at (x, y) whose cells are `size` pixels, with a halo."""
         return self.box(
             x + col * size - 1,
@@ -184,22 +180,20 @@ class Canvas:
             zorder=5,
         )
 
-    def dot(
-        self, x: float, y: float, radius: float, colour: str = "accent", *, filled: bool = True
-    ) -> Circle:
+    def dot(self, x: float, y: float, radius: float, colour: str = "accent", *, filled: bool = True) -> Mark:
         """A disc, or a ring that shows what is under it."""
         tone = self.colour(colour)
-        patch = Circle(
-            (x, y),
-            radius,
-            facecolor=tone if filled else "none",
-            edgecolor=self.theme.background if filled else tone,
-            linewidth=1.0 if filled else 1.8,
-            clip_on=False,
-            zorder=4 if filled else 5,
+        return self._put(
+            Dot(
+                x=x,
+                y=y,
+                radius=radius,
+                fill=tone if filled else "none",
+                colour=self.theme.background if filled else tone,
+                thickness=1.0 if filled else 1.8,
+                zorder=4 if filled else 5,
+            )
         )
-        self.ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
-        return patch
 
     def text(
         self,
@@ -210,21 +204,21 @@ class Canvas:
         size: float = LABEL,
         colour: str = "ink",
         ha: str = "left",
-        va: str = "baseline",
         weight: str | int = "normal",
         zorder: float = 6,
-    ) -> Any:
-        return self.ax.text(
-            x,
-            y,
-            words,
-            fontsize=size,
-            color=self.colour(colour),
-            ha=ha,
-            va=va,
-            fontweight=weight,
-            zorder=zorder,
-            parse_math=False,
+    ) -> Mark:
+        """Write a line of words; y is its baseline, `ha` says which part of it stands at x."""
+        return self._put(
+            Words(
+                x=x,
+                y=y,
+                words=words,
+                size=size,
+                colour=self.colour(colour),
+                anchor=ha,
+                weight=weight,
+                zorder=zorder,
+            )
         )
 
     def values(
@@ -234,7 +228,7 @@ class Canvas:
         y: float,
         cell: float | tuple[float, float],
         scale: Scale,
-    ) -> list[Any]:
+    ) -> list[Mark]:
         """Write each cell's number into it, in black or white as its colour asks for.
 
         `cell` is the cells' size, or (width, height). Where the numbers would be too small to read
@@ -269,7 +263,7 @@ class Canvas:
         labels: Sequence[str],
         *,
         selected: int | None = None,
-    ) -> list[Rectangle]:
+    ) -> list[Mark]:
         """A row of bars from a common zero line, each with its label under it and its number beyond it.
 
         Takes up 16 pixels above and 32 below the box.
@@ -315,41 +309,20 @@ class Canvas:
 
     def line(
         self,
-        points: Sequence[tuple[float, float]],
+        points: Sequence[Point],
         colour: str = "muted",
         thickness: float = 1.0,
-        dashes: Any = "solid",
+        dashes: Dashes = "-",
         zorder: float = 2,
-    ) -> Line2D:
-        xs, ys = zip(*points, strict=True)
-        line = Line2D(
-            xs,
-            ys,
-            color=self.colour(colour),
-            linewidth=thickness,
-            linestyle=dashes,
-            clip_on=False,
-            zorder=zorder,
-        )
-        self.ax.add_line(line)
-        return line
+    ) -> Mark:
+        """A polyline; points that are not numbers leave gaps."""
+        tone = self.colour(colour)
+        return self._put(Line(points=points, colour=tone, thickness=thickness, dashes=dashes, zorder=zorder))
 
-    def arrow(self, start: tuple[float, float], end: tuple[float, float], colour: str = "muted") -> Any:
-        arrow = FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=9,
-            linewidth=1.2,
-            color=self.colour(colour),
-            shrinkA=0,
-            shrinkB=0,
-            clip_on=False,
-        )
-        self.ax.add_patch(arrow)
-        return arrow
+    def arrow(self, start: Point, end: Point, colour: str = "muted") -> Mark:
+        return self._put(Arrow(start=start, end=end, colour=self.colour(colour), zorder=1))
 
-    def legend(self, scale: Scale, x: float, y: float, width: float, words: str = "") -> AxesImage:
+    def legend(self, scale: Scale, x: float, y: float, width: float, words: str = "") -> Mark:
         """The scale as a bar 8 pixels high at (x, y), its numbers under it and a title over it.
 
         It takes up the 16 pixels above y (if it has a title) and 24 below.
@@ -370,15 +343,14 @@ class Canvas:
         """A colour of the theme by its name; anything else is a colour already."""
         return getattr(self.theme, name, name)
 
-
-def new_figure(width: float, height: float, theme: Theme) -> Figure:
-    """A figure of so many pixels on the theme's background, without pyplot."""
-    return Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=theme.background)
+    def _put(self, mark: Mark) -> Mark:
+        self._marks.append(mark)
+        return mark
 
 
 def chart(
     width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
-) -> tuple[Figure, Axes, Theme]:
+) -> tuple[Axes, Theme]:
     """Axes for curves and bars in the house's style: hairlines, no box, no tick marks."""
     chosen = style.theme(theme)
     if ax is None:
@@ -394,7 +366,7 @@ def chart(
     ax.tick_params(length=0, labelsize=SMALL, labelcolor=chosen.muted, pad=6)
     ax.grid(axis="y", color=chosen.line, linewidth=0.8)
     ax.set_axisbelow(True)
-    return cast(Figure, ax.get_figure(root=True)), ax, chosen
+    return ax, chosen
 
 
 def label(ax: Axes, theme: Theme, *, x: str = "", y: str = "") -> None:

@@ -249,7 +249,7 @@ def error_curve(
     shares = None if accuracies is None else np.asarray(accuracies, float)
     if shares is not None and shares.shape != errors.shape:
         raise ValueError(f"accuracies must be one for each of {len(errors)} errors, got shape {shares.shape}")
-    figure, ax, chosen = chart(width, 250, ax, theme)
+    ax, chosen = chart(width, 250, ax, theme)
     counts = np.arange(len(errors))
     top = max(1.0, float(errors.max())) * 1.16
     ax.set(xlim=(0, len(errors) - 1), ylim=(0, top))
@@ -284,4 +284,4 @@ def error_curve(
     alt = f"Relative error by number kept, from 0: {', '.join(percent(e, 1) for e in errors)}; {k} are kept."
     if shares is not None:
         alt += f" Accuracy: {', '.join(percent(share, 1) for share in shares)}."
-    return Picture(figure, ax, {"curve": curve, "point": point, "accuracies": second}, alt)
+    return Picture(ax, {"curve": curve, "point": point, "accuracies": second}, alt)

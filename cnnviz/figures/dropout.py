@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 
 from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.marks import Mark
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 
@@ -104,21 +103,11 @@ def _grid(array: np.ndarray, fill: Any = np.nan) -> np.ndarray:
     return whole.reshape(-1, columns)
 
 
-def _crosses(canvas: Canvas, where: np.ndarray, x: float, y: float, size: float) -> PathPatch:
+def _crosses(canvas: Canvas, where: np.ndarray, x: float, y: float, size: float) -> Mark:
     """A small cross in each cell, all as one artist."""
-    vertices: list[tuple[float, float]] = []
+    strokes = []
     for row, col in np.argwhere(where):
         left, top = x + (col + 0.15) * size, y + (row + 0.15) * size
         right, low = left + 0.7 * size, top + 0.7 * size
-        vertices += [(left, top), (right, low), (left, low), (right, top)]
-    codes = [Path.MOVETO, Path.LINETO] * (len(vertices) // 2)
-    patch = PathPatch(
-        Path(np.reshape(vertices, (-1, 2)), codes),
-        facecolor="none",
-        edgecolor=canvas.colour("accent"),
-        linewidth=1.2 if size > 6 else 0.9,
-        clip_on=False,
-        zorder=4,
-    )
-    canvas.ax.add_patch(patch)
-    return patch
+        strokes += [[(left, top), (right, low)], [(left, low), (right, top)]]
+    return canvas.strokes(strokes, thickness=1.2 if size > 6 else 0.9, zorder=4)

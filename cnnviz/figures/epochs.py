@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
 
@@ -22,7 +22,7 @@ _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
 """Of a panel: room for its legend and its height; then room under all, left and right of them."""
 
 _TONES = ("positive", "negative", "muted")
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))
+_DASHES: tuple[Dashes, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))
 
 
 def training_curves(
@@ -74,7 +74,7 @@ def training_curves(
     canvas = Canvas(width, sum(heights) + _FOOT, ax, theme)
     step = (width - _LEFT - _RIGHT) / count
     cursor_x = _LEFT + (epoch or 0) * step
-    lines: dict[str, dict[str, Line2D]] = {}
+    lines: dict[str, dict[str, Mark]] = {}
     through: list[tuple[float, float]] = []
     top, words = 0.0, []
     for (title, series), height in zip(panels.items(), heights, strict=True):

@@ -6,13 +6,13 @@ Means are points and standard deviations bars, channel by channel; histograms ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from cnnviz.figures.canvas import WIDE, chart, label, new_figure
+from cnnviz.figures.canvas import WIDE, chart, label
+from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Theme, number
 from cnnviz.figures.style import theme as theme_named
@@ -99,7 +99,7 @@ def channel_spreads(
     label(panels[0], chosen, y="before: mean ± deviation" + rings[0] * (moving is not None))
     label(panels[1], chosen, x="channel", y="after: mean ± deviation" + rings[1] * (wanted is not None))
     alt = f"{len(places)} channels. {'; '.join(words).capitalize()}."
-    return Picture(cast(Figure, ax.get_figure(root=True)), ax, artists, alt)
+    return Picture(ax, artists, alt)
 
 
 def _listed(values: np.ndarray) -> str:
@@ -139,7 +139,7 @@ def distance_by_batch(
     across, values = np.asarray(sizes), np.asarray(distances, float)
     if across.ndim != 1 or across.shape != values.shape or chosen_size not in across:
         raise ValueError(f"sizes and distances must be 1-D and hold {chosen_size}, got {list(sizes)}")
-    figure, ax, chosen = chart(width, 230, ax, theme)
+    ax, chosen = chart(width, 230, ax, theme)
     ax.set_xscale("log", base=2)
     (curve,) = ax.plot(across, values, "o-", color=chosen.positive, linewidth=2, markersize=4)
     place = int(np.flatnonzero(across == chosen_size)[0])
@@ -164,4 +164,4 @@ def distance_by_batch(
     alt = "Distance by batch size: " + "; ".join(
         f"{size}: {number(value)}" for size, value in zip(across, values, strict=True)
     )
-    return Picture(figure, ax, {"curve": curve, "point": point}, f"{alt}. Marked is {chosen_size}.")
+    return Picture(ax, {"curve": curve, "point": point}, f"{alt}. Marked is {chosen_size}.")

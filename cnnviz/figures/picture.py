@@ -9,7 +9,8 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
 from threading import RLock
 from typing import Any, cast
 
@@ -17,34 +18,68 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.figures.drawing import Drawing
+from cnnviz.figures.marks import Mark
+
 _RENDERING = RLock()
 """matplotlib's settings are global, so one picture is rendered at a time."""
 
 
-@dataclass(frozen=True)
 class Picture:
     """A drawn figure: shows itself in a notebook, saves itself, and says in words what it shows.
 
     Parameters
     ----------
-    figure, ax
-        The matplotlib figure and the axes that was drawn on.
+    drawn
+        The axes that was drawn on, or a drawing that will be drawn by matplotlib if that is needed.
     artists
-        What was drawn, by name: `picture["maps"]` is the list of images of the maps.
+        What was drawn, by name: `picture["maps"]` is the list of images of the maps. A drawing's marks
+        may stand for their artists.
     alt
         A text alternative, with the picture's numbers.
     """
 
-    figure: Figure
-    ax: Axes
-    artists: Mapping[str, Any] = field(default_factory=dict)
-    alt: str = ""
+    def __init__(self, drawn: Axes | Drawing, artists: Mapping[str, Any], alt: str) -> None:
+        self._drawn, self._artists, self.alt = drawn, artists, alt
+
+    @cached_property
+    def ax(self) -> Axes:
+        """The matplotlib axes."""
+        return self._drawn.ax if isinstance(self._drawn, Drawing) else self._drawn
+
+    @property
+    def figure(self) -> Figure:
+        """The matplotlib figure."""
+        return cast(Figure, self.ax.get_figure(root=True))
+
+    @property
+    def artists(self) -> dict[str, Any]:
+        """Everything that was drawn, by name."""
+        return {name: self[name] for name in self._artists}
 
     def __getitem__(self, name: str) -> Any:
-        return self.artists[name]
+        return self._as_artists(self._artists[name])
+
+    def get(self, name: str, otherwise: Any = None) -> Any:
+        return self[name] if name in self._artists else otherwise
 
     def __repr__(self) -> str:
         return f"<Picture: {self.alt}>"
+
+    def described(self, alt: str) -> Picture:
+        """The same picture with another text alternative."""
+        return Picture(self._drawn, self._artists, alt)
+
+    def _as_artists(self, found: Any) -> Any:
+        if isinstance(found, Mark):
+            return cast(Drawing, self._drawn).artist(found)
+        if isinstance(found, list):
+            return [self._as_artists(one) for one in found]
+        if isinstance(found, tuple):
+            return tuple(self._as_artists(one) for one in found)
+        if isinstance(found, dict):
+            return {name: self._as_artists(one) for name, one in found.items()}
+        return found
 
     def svg(self, *, text: bool = False) -> str:
         """The picture as an SVG document on a clear background.
@@ -52,6 +87,8 @@ class Picture:
         With `text` the letters stay text, in the fonts of the page that shows it; otherwise they are
         outlines that look the same everywhere.
         """
+        if text and isinstance(self._drawn, Drawing) and self._drawn.alone:
+            return self._drawn.svg(self.alt)
         content = io.BytesIO()
         settings: Any = {
             "svg.fonttype": "none" if text else "path",
@@ -89,6 +126,5 @@ def _for_a_page(svg: str, alt: str, text: bool) -> str:
     if text:
         svg = re.sub(r"font-family: [^;\"]*", "font-family: inherit", svg)
         svg = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font: \1px inherit", svg)
-    label = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    attributes = f'role="img" aria-label="{label}" stroke-linejoin="round"'
+    attributes = f'role="img" aria-label="{escape(alt)}" stroke-linejoin="round"'
     return svg.replace("<svg ", f"<svg {attributes} ", 1)

@@ -112,20 +112,10 @@ def max_and_average(
 
 
 def _dots(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:
-    """A mark in the middle of each cell that wins, all as one artist."""
-    cells = np.unique(won.reshape(-1, 2), axis=0)
-    canvas.ax.plot(
-        x + (cells[:, 1] + 0.5) * unit,
-        y + (cells[:, 0] + 0.5) * unit,
-        linestyle="none",
-        marker="o",
-        markersize=max(2.5, min(unit * 0.36, 7.0)),
-        markerfacecolor=canvas.theme.accent,
-        markeredgecolor=canvas.theme.background,
-        markeredgewidth=0.7,
-        clip_on=False,
-        zorder=5,
-    )
+    """A mark in the middle of each cell that wins."""
+    radius = max(2.5, min(unit * 0.36, 7.0)) / 2
+    for row, col in np.unique(won.reshape(-1, 2), axis=0):
+        canvas.dot(x + (col + 0.5) * unit, y + (row + 0.5) * unit, radius)
 
 
 def _corners(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:

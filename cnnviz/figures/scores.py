@@ -104,7 +104,7 @@ def cross_entropy_curve(
 
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, got {probability!r}")
-    figure, ax, chosen = chart(width, 240, ax, theme)
+    ax, chosen = chart(width, 240, ax, theme)
     p = np.linspace(0.001, 1, 400)
     (curve,) = ax.plot(p, -np.log(p), color=chosen.positive, linewidth=2)
     loss = float(-np.log(probability)) + 0.0 if probability > 0 else np.inf
@@ -136,7 +136,7 @@ def cross_entropy_curve(
         f"The loss −log p falls from {number(top)} at p = 0.1 % to 0 at p = 100 %; at p = "
         f"{percent(probability)} it is {number(loss)}."
     )
-    return Picture(figure, ax, {"curve": curve, "point": point}, alt)
+    return Picture(ax, {"curve": curve, "point": point}, alt)
 
 
 def pixel_gradient(

@@ -1,0 +1,356 @@
+"""Marks: what a Canvas draws, each as an SVG element for a page and as a matplotlib artist for all else.
+
+A page draws dozens of pictures, and matplotlib takes a hundred times as long as the words here. Both
+forms of a mark stand side by side and are tested to look the same. Coordinates are the canvas's:
+CSS pixels, y downwards.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from itertools import groupby
+from typing import Any, Literal
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyArrowPatch, PathPatch, Rectangle
+from matplotlib.path import Path
+from PIL import Image
+
+from cnnviz.figures.style import Scale, colormap
+
+Point = tuple[float, float]
+Dashes = Literal["-"] | tuple[float, Sequence[float]]
+"""As matplotlib's linestyle: unbroken, or where the pattern starts and its lengths in line widths."""
+
+_ANCHORS = {"left": "start", "center": "middle", "right": "end"}
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Mark:
+    """Something drawn; of two marks the one with the larger zorder lies above, of equals the later."""
+
+    zorder: float
+
+    def svg(self) -> str:
+        """An SVG element."""
+        raise NotImplementedError
+
+    def on(self, ax: Axes) -> Artist:
+        """Draw it on axes, whose data coordinates are the canvas's."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Cells(Mark):
+    """An array (H, W), a cell a number, in a box; cells that are no number stay clear.
+
+    An array (H, W, 3), from 0 to 1, is a photograph, drawn in its own colours.
+    """
+
+    array: np.ndarray
+    x: float
+    y: float
+    width: float
+    height: float
+    scale: Scale
+    theme: str
+
+    def svg(self) -> str:
+        content = io.BytesIO()
+        Image.fromarray(self.colours()).save(content, "PNG")
+        return _element(
+            "image",
+            'preserveAspectRatio="none" style="image-rendering: pixelated" '
+            f'xlink:href="data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"',
+            x=self.x,
+            y=self.y,
+            width=self.width,
+            height=self.height,
+        )
+
+    def colours(self) -> np.ndarray:
+        """Each cell's colour, (H, W, 3) uint8; (H, W, 4) if some are clear."""
+        if self.array.ndim == 3:
+            return (255 * np.clip(self.array, 0, 1)).round().astype(np.uint8)
+        values: np.ndarray = np.ma.filled(np.ma.asarray(self.array, float), np.nan)
+        table = _table(self.scale.kind, self.theme)
+        last = len(table) - 1
+        shares = (values - self.scale.low) * ((last + 1) / (self.scale.limit - self.scale.low))
+        clear = np.isnan(shares)
+        colours = table[np.clip(np.where(clear, 0, shares), 0, last).astype(np.intp)]
+        if not clear.any():
+            return np.ascontiguousarray(colours[:, :, :3])
+        colours[clear] = 0
+        return colours
+
+    def on(self, ax: Axes) -> AxesImage:
+        image = AxesImage(
+            ax,
+            cmap=self.scale.colormap(self.theme),
+            norm=mpl.colors.Normalize(self.scale.low, self.scale.limit),
+            interpolation="none",
+            origin="upper",
+            extent=(self.x, self.x + self.width, self.y + self.height, self.y),
+        )
+        image.set_data(self.array)
+        image.set(clip_on=False, zorder=self.zorder)
+        ax.add_image(image)
+        return image
+
+
+@lru_cache
+def _table(kind: str, theme: str) -> np.ndarray:
+    """A palette's colour map as a table of RGBA, uint8."""
+    colours = colormap(kind, theme)
+    return colours(np.arange(colours.N), bytes=True)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Box(Mark):
+    """A rectangle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    fill: str
+    colour: str
+    thickness: float
+    dashes: Dashes = "-"
+
+    def svg(self) -> str:
+        # A rect may not have a negative width; matplotlib draws such a one to the other side.
+        return _element(
+            "rect",
+            f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}',
+            x=min(self.x, self.x + self.width),
+            y=min(self.y, self.y + self.height),
+            width=abs(self.width),
+            height=abs(self.height),
+        )
+
+    def on(self, ax: Axes) -> Rectangle:
+        patch = Rectangle(
+            (self.x, self.y),
+            self.width,
+            self.height,
+            facecolor=self.fill,
+            edgecolor=self.colour,
+            linewidth=self.thickness,
+            linestyle=self.dashes,
+            joinstyle="miter",
+            clip_on=False,
+            zorder=self.zorder,
+        )
+        ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
+        return patch
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Strokes(Mark):
+    """Many polylines of one colour, open or closed, as one."""
+
+    polylines: Sequence[Sequence[Point]]
+    closed: bool
+    colour: str
+    thickness: float
+
+    def svg(self) -> str:
+        end = "Z" if self.closed else ""
+        path = "".join(_path(polyline) + end for polyline in self.polylines)
+        stroke = _stroke(self.colour, self.thickness)
+        return f'<path d="{path}" fill="none" stroke-linejoin="miter"{stroke}/>'
+
+    def on(self, ax: Axes) -> PathPatch:
+        vertices: list[Point] = []
+        codes: list[Any] = []
+        for polyline in self.polylines:
+            vertices += [*polyline, polyline[0]] if self.closed else polyline
+            codes += [Path.MOVETO, *[Path.LINETO] * (len(polyline) - 1)]
+            codes += [Path.CLOSEPOLY] if self.closed else []
+        patch = PathPatch(
+            Path(np.reshape(vertices, (-1, 2)), codes),
+            facecolor="none",
+            edgecolor=self.colour,
+            linewidth=self.thickness,
+            clip_on=False,
+            zorder=self.zorder,
+        )
+        ax.add_artist(patch)
+        return patch
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Dot(Mark):
+    """A disc or a ring."""
+
+    x: float
+    y: float
+    radius: float
+    fill: str
+    colour: str
+    thickness: float
+
+    def svg(self) -> str:
+        paint = f'fill="{self.fill}"{_stroke(self.colour, self.thickness)}'
+        return _element("circle", paint, cx=self.x, cy=self.y, r=self.radius)
+
+    def on(self, ax: Axes) -> Circle:
+        patch = Circle(
+            (self.x, self.y),
+            self.radius,
+            facecolor=self.fill,
+            edgecolor=self.colour,
+            linewidth=self.thickness,
+            clip_on=False,
+            zorder=self.zorder,
+        )
+        ax.add_artist(patch)
+        return patch
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Words(Mark):
+    """One line of text from, to or around a point of its baseline."""
+
+    x: float
+    y: float
+    words: str
+    size: float
+    colour: str
+    anchor: str
+    weight: str | int
+
+    def svg(self) -> str:
+        weight = "" if self.weight == "normal" else f' font-weight="{self.weight}"'
+        style = f'font-size="{coordinate(self.size)}px" text-anchor="{_ANCHORS[self.anchor]}"{weight}'
+        start = _element("text", f'{style} fill="{self.colour}"', x=self.x, y=self.y)
+        return f"{start[:-2]}>{escape(self.words)}</text>"
+
+    def on(self, ax: Axes) -> Any:
+        return ax.text(
+            self.x,
+            self.y,
+            self.words,
+            fontsize=self.size,
+            color=self.colour,
+            ha=self.anchor,
+            va="baseline",
+            fontweight=self.weight,
+            zorder=self.zorder,
+            parse_math=False,
+        )
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Line(Mark):
+    """A polyline; points that are not numbers leave gaps."""
+
+    points: Sequence[Point]
+    colour: str
+    thickness: float
+    dashes: Dashes
+
+    def svg(self) -> str:
+        finite = [all(map(math.isfinite, point)) for point in self.points]
+        parts = groupby(zip(finite, self.points, strict=True), key=lambda pair: pair[0])
+        path = "".join(_path([point for _, point in part]) for there, part in parts if there)
+        cap = ' stroke-linecap="square"' if self.dashes == "-" else ""
+        return f'<path d="{path}" fill="none"{cap}{_stroke(self.colour, self.thickness, self.dashes)}/>'
+
+    def on(self, ax: Axes) -> Line2D:
+        xs, ys = zip(*self.points, strict=True)
+        line = Line2D(
+            xs,
+            ys,
+            color=self.colour,
+            linewidth=self.thickness,
+            linestyle=self.dashes,
+            clip_on=False,
+            zorder=self.zorder,
+        )
+        ax.add_line(line)
+        return line
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Arrow(Mark):
+    """A straight arrow with a filled head."""
+
+    start: Point
+    end: Point
+    colour: str
+
+    THICKNESS = 1.2
+    LENGTH, HALF = 3.6, 1.8
+    """The head, as matplotlib's "-|>" at a scale of 9."""
+
+    def svg(self) -> str:
+        (x0, y0), (x1, y1) = self.start, self.end
+        far = math.hypot(x1 - x0, y1 - y0) or 1.0
+        dx, dy = (x1 - x0) / far, (y1 - y0) / far
+        # The head's point is mitred: it is set back so that it ends where the arrow does.
+        back = self.THICKNESS / 2 * math.hypot(self.LENGTH, self.HALF) / self.HALF
+        tip = x1 - back * dx, y1 - back * dy
+        foot = tip[0] - self.LENGTH * dx, tip[1] - self.LENGTH * dy
+        wings = [(foot[0] - side * dy, foot[1] + side * dx) for side in (self.HALF, -self.HALF)]
+        path = f"{_path([self.start, tip])}{_path([wings[0], tip, wings[1]])}Z"
+        stroke = _stroke(self.colour, self.THICKNESS)
+        return f'<path d="{path}" fill="{self.colour}" stroke-linejoin="miter"{stroke}/>'
+
+    def on(self, ax: Axes) -> FancyArrowPatch:
+        arrow = FancyArrowPatch(
+            self.start,
+            self.end,
+            arrowstyle="-|>",
+            mutation_scale=9,
+            linewidth=self.THICKNESS,
+            color=self.colour,
+            shrinkA=0,
+            shrinkB=0,
+            clip_on=False,
+            zorder=self.zorder,
+        )
+        ax.add_patch(arrow)
+        return arrow
+
+
+def _element(name: str, rest: str, **numbers: float) -> str:
+    places = " ".join(f'{key}="{coordinate(value)}"' for key, value in numbers.items())
+    return f"<{name} {places} {rest}/>"
+
+
+def _path(points: Sequence[Point]) -> str:
+    return "M" + "L".join(f"{coordinate(x)} {coordinate(y)}" for x, y in points)
+
+
+def _stroke(colour: str, thickness: float, dashes: Dashes = "-") -> str:
+    if not thickness or colour == "none":
+        return ""
+    pattern = ""
+    if dashes != "-":
+        offset, lengths = dashes
+        pattern = f' stroke-dasharray="{" ".join(coordinate(length * thickness) for length in lengths)}"'
+        pattern += f' stroke-dashoffset="{coordinate(offset * thickness)}"' if offset else ""
+    return f' stroke="{colour}" stroke-width="{coordinate(thickness)}"{pattern}'
+
+
+def coordinate(value: float) -> str:
+    """A number as an SVG has it, to a hundredth of a pixel.
+
+    >>> coordinate(3.0), coordinate(2.4567), coordinate(-1e-9)
+    ('3', '2.46', '0')
+    """
+    value = round(float(value), 2) + 0.0
+    return str(int(value)) if value.is_integer() else str(value)
