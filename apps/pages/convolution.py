@@ -154,12 +154,12 @@ strided = playground.same_padding(lengths, kernel_rows, 2, dilation)
 hint = (
     ""
     if any(one.uneven for one in same) or not any(one.uneven for one in strided)
-    else (" Both ends get the same here; with stride 2 they do not.")
+    else (" Both ends get the same here; with stride 2, not always.")
 )
 chrome.table(
-    ["input", "output", "zeros before", "zeros after", "the two ends"],
+    ["input", "output", "zeros before", "zeros after", "the ends get"],
     [
-        (f"{one.size} cells", one.out, one.before, one.after, "uneven" if one.uneven else "even")
+        (f"{one.size} cells", one.out, one.before, one.after, "one more after" if one.uneven else "the same")
         for one in same
     ],
     caption=f"Along rows: kernel {kernel_rows}, stride {stride}, dilation {dilation}.{hint}",

@@ -52,7 +52,7 @@ if steps is not None:
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)
 sure = (
-    f"That is below {percent(SURE)}: count it as **unsure**. {second} is next, with {percent(next_to)}."
+    f"That is below {percent(SURE, 0)}: count it as **unsure**. {second} is next, with {percent(next_to)}."
     if most < SURE
     else "It is sure of it, which is not the same as being right."
 )
