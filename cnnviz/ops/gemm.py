@@ -1,8 +1,8 @@
 """Matrix products that add to their result, and that let other threads run meanwhile.
 
 NumPy has no product with beta = 1. SciPy's Python wrapper of BLAS has, but holds the interpreter's lock, so
-that blocks shared among threads would wait for each other; the same routine called through ctypes does not,
-and takes results whose rows lie apart. Where it is not declared as expected, NumPy does it in two steps.
+that blocks shared among threads would wait for each other; the same routine called through ctypes does not.
+Where it is not declared as expected, NumPy does it in two steps.
 """
 
 from __future__ import annotations
@@ -34,11 +34,8 @@ ZEROS, ONES = (
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False) -> Step:
-    """The call that does out = a @ b, or out += a @ b in one pass, for C-contiguous matrices of one dtype.
-
-    The rows of out may lie further apart than they are long.
-    """
-    if not (a.flags.c_contiguous and b.flags.c_contiguous and out[:1].flags.c_contiguous):
+    """The call that does out = a @ b, or out += a @ b in one pass, for C-contiguous matrices of one dtype."""
+    if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         raise ValueError("BLAS is called on C-contiguous matrices only")
     double = out.itemsize == 8
     gemm = foreign_gemm("dgemm" if double else "sgemm")
@@ -47,8 +44,8 @@ def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False)
     # BLAS counts along columns: to it these are the transposes, and out.T (+)= b.T @ a.T.
     one, beta = ONES[double], ONES[double] if add else ZEROS[double]
     (n, k), m = a.shape, b.shape[1]
-    n, k, m, apart = map(_integer, (n, k, m, out.strides[0] // out.itemsize))
-    return partial(gemm, PLAIN, PLAIN, m, n, k, one, _data(b), m, _data(a), k, beta, _data(out[:1]), apart)
+    n, k, m = map(_integer, (n, k, m))
+    return partial(gemm, PLAIN, PLAIN, m, n, k, one, _data(b), m, _data(a), k, beta, _data(out), m)
 
 
 def _add_product(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 The rows are written block by block into a buffer that stays in the cache, so the nine-fold copy
 of the input that a 3x3 kernel asks for never reaches the main memory. Where it can, only the
-width is unrolled, or nothing: the kernel's rows then read the same buffer, one image row further down.
+width is unrolled: the kernel's rows then read the same buffer, one image row further down.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Step, blocks, evenly, run, windows
 from cnnviz.ops.gemm import product
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
 """Copying windows costs by the run, not by the byte, below about this many numbers in a row."""
 
-SHORT_RUN = 48
-"""Up to about this many numbers in a run, reading the input in phases beats copying its runs."""
+STRIP = 2
+"""Runs of up to this many times an output row's length are better copied tap by tap along the whole row."""
 
 SMALL_GEMM = 1_000_000
 """OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
@@ -37,7 +37,7 @@ FEW_ROWS = 16
 FEW_FILTERS = 32
 
 Tiled = Callable[[int], np.ndarray | None]
-"""The bias repeated for so many cells, if there is one."""
+"""The bias repeated for so many numbers, if there is one."""
 
 
 def im2col(
@@ -61,8 +61,8 @@ def repeated(bias: np.ndarray | None) -> Tiled:
     """One long run of numbers is added four times as fast as many short ones."""
 
     @cache
-    def tiled(cells: int) -> np.ndarray | None:
-        return None if bias is None else np.tile(bias, cells)
+    def tiled(numbers: int) -> np.ndarray | None:
+        return None if bias is None else np.tile(bias, numbers // len(bias))
 
     return tiled
 
@@ -96,7 +96,7 @@ def im2col_steps(
             return
     padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
     everything = layout.view(x, geometry.out)
-    memory = [np.empty(count, x.dtype) for count in layout.numbers(largest.shape)]
+    memory = [np.empty(count, x.dtype) for count in layout.numbers(largest.shape)[:2]]
     ready: dict[tuple[int, int, int], Buffers] = {}
     for block in parts:
         shape = block.shape
@@ -108,21 +108,56 @@ def im2col_steps(
         else:
             read = padded(block)
         yield partial(np.copyto, buffers.columns, read)
-        yield from buffers.steps
-        yield finish(buffers.sums, tiled, y[block])
+        yield from buffers.steps(tiled, y[block])
+
+
+class Buffers(Protocol):
+    """Arrays for one block, and what makes its sums of them."""
+
+    @property
+    def columns(self) -> np.ndarray:
+        """In the shape of the layout's view of the input, which is copied here."""
+
+    def steps(self, tiled: Tiled, y: np.ndarray) -> Iterator[Step]:
+        """The calls that put the sums and the bias in this block of the result."""
 
 
 @dataclass(frozen=True)
-class Buffers:
-    """Arrays for one block, and the matrix products that turn `columns` into `sums`.
-
-    `columns` has the shape of the layout's view of the input, `sums` is (images, cells * filters) or
-    (images, rows, columns * filters).
-    """
+class Buffered:
+    """Products that make `sums` of `columns`: (N, cells * F)."""
 
     columns: np.ndarray
-    steps: list[Step]
+    products: list[Step]
     sums: np.ndarray
+
+    def steps(self, tiled: Tiled, y: np.ndarray) -> Iterator[Step]:
+        yield from self.products
+        yield finish(self.sums, tiled, y)
+
+
+@dataclass(frozen=True)
+class InPlace:
+    """Matrices (images, rows, columns, K) whose products with `weights` are the sums just as y holds them."""
+
+    columns: np.ndarray
+    matrices: np.ndarray
+    weights: np.ndarray
+
+    def steps(self, tiled: Tiled, y: np.ndarray) -> Iterator[Step]:
+        most = rows_at_once(*self.weights.shape) or y.shape[2]
+        for cols in evenly(y.shape[2], most):
+            yield partial(np.matmul, self.matrices[:, :, cols], self.weights, out=y[:, :, cols])
+        by_row = y.reshape(*y.shape[:2], -1)
+        if tiled(by_row.shape[2]) is not None:
+            yield finish(by_row, tiled, by_row)
+
+
+class Held(NamedTuple):
+    """Numbers in a block's columns, in its sums beside the result, and in the repeated bias of all blocks."""
+
+    columns: int
+    sums: int
+    biases: int
 
 
 class Layout(Protocol):
@@ -147,10 +182,10 @@ class Layout(Protocol):
     def buffers(
         self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
     ) -> Buffers:
-        """Buffers and steps for a block of this shape, in memory for `numbers` of it or more."""
+        """Buffers and steps for a block of this shape, in flat arrays for `numbers` of it or more."""
 
-    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
-        """How many numbers the columns and the sums of such a block hold."""
+    def numbers(self, shape: tuple[int, int, int]) -> Held:
+        """How many numbers the arrays for a block of this shape hold."""
 
 
 def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1) -> int:
@@ -160,13 +195,15 @@ def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: i
 
 
 def choose_layout(kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1) -> Layout:
-    """`Phases` or `Runs` for several kernel rows of some length one below the other, else `Columns`."""
+    """`Strips` or, for longer runs, `Runs` where kernel rows read one below the other; else `Columns`."""
     kh, kw, depth, _ = kernel_shape
-    several = kh > 1 and geometry.out != (1, 1)
-    if several and groups == 1 and geometry.rows.stride == 1 and kw * depth > LONG_RUN:
-        if kw > 1 and geometry.cols.stride == geometry.cols.dilation == 1 and kw * depth <= SHORT_RUN:
-            return Phases(kernel_shape, geometry)
-        return Runs(kernel_shape, geometry)
+    (rows, cols), run_length = geometry, kw * depth
+    if kh > 1 and groups == 1 and geometry.out != (1, 1):
+        adjacent = rows.dilation == 1 and rows.stride <= kh
+        if adjacent and cols.out > LONG_RUN and run_length <= STRIP * cols.out:
+            return Strips(kernel_shape, geometry)
+        if rows.stride == 1 and run_length > LONG_RUN:
+            return Runs(kernel_shape, geometry)
     return Columns(kernel_shape, geometry, groups)
 
 
@@ -222,11 +259,11 @@ class Columns:
         for group, matrix in enumerate(matrices):
             mine = slice(group * share, (group + 1) * share)
             steps += stacked(matrix, weights[:, mine], sums[:, mine])
-        return Buffers(columns, steps, sums.reshape(shape[0], -1))
+        return Buffered(columns, steps, sums.reshape(shape[0], -1))
 
-    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
-        cells = math.prod(shape)
-        return cells * self.length * self.groups, cells * self.kernel_shape[3]
+    def numbers(self, shape: tuple[int, int, int]) -> Held:
+        cells, filters = math.prod(shape), self.kernel_shape[3]
+        return Held(cells * self.length * self.groups, cells * filters, shape[1] * shape[2] * filters)
 
 
 @dataclass(frozen=True)
@@ -251,22 +288,10 @@ class Runs:
         filters, more = self.kernel_shape[3], rows.extent - 1
         held = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
         fit = cells_in_block(held, self.length, filters, itemsize, products=2)
-        whole = (rows.out + more) * cols.out
-        if fit >= whole:
-            return fit // whole * rows.out * cols.out
-        return (
-            max(1, fit // cols.out - more) * cols.out if fit > more * cols.out else max(1, fit // (more + 1))
-        )
+        return whole_rows(fit, rows.out, cols.out, more)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
-        cols = self.geometry.cols
-        n, h, w, c = block.strides
-        return as_strided(
-            block,
-            (*block.shape[:2], out[1], cols.kernel, block.shape[3]),
-            (n, h, w * cols.stride, w * cols.dilation, c),
-            writeable=False,
-        )
+        return runs_along(block, out[1], self.geometry.cols)
 
     def rows_read(self, out_rows: slice) -> slice:
         return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
@@ -293,20 +318,20 @@ class Runs:
             for u in range(kh)
         ]
         wanted = everywhere.reshape(count, -1)[:, : out_rows * out_cols * filters]
-        return Buffers(flat.reshape(count, read_rows, out_cols, kw, depth), steps, wanted)
+        return Buffered(flat.reshape(count, read_rows, out_cols, kw, depth), steps, wanted)
 
-    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
-        cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * shape[2]
-        return cells * self.length, cells * self.kernel_shape[3]
+    def numbers(self, shape: tuple[int, int, int]) -> Held:
+        count, rows, cols = shape
+        cells, filters = count * (rows + self.geometry.rows.extent - 1) * cols, self.kernel_shape[3]
+        return Held(cells * self.length, cells * filters, rows * cols * filters)
 
 
 @dataclass(frozen=True)
-class Phases:
-    """The input's cells as they are: of the runs of kw cells, every kw-th begins where another ends.
+class Strips:
+    """Each image row as kw*C rows of numbers: what one tap reads of one channel, for all outputs in a row.
 
-    So from each of kw phases on, the input is a matrix whose rows are kw*C numbers long, and its product
-    with a kernel row belongs in every kw-th row of the sums. Runs across the end of an image row are
-    summed too; those few sums are left behind.
+    The windows of an output row are then kh image rows of the buffer, one below the other: a matrix as it
+    stands, transposed, which BLAS takes as it is. One product for each output row, all in one call.
     """
 
     kernel_shape: tuple[int, ...]
@@ -314,54 +339,59 @@ class Phases:
 
     @property
     def length(self) -> int:
-        return math.prod(self.kernel_shape[1:3])
+        return math.prod(self.kernel_shape[:3])
 
     def cells(self, itemsize: int) -> int:
         rows, cols = self.geometry
-        _, kw, depth, filters = self.kernel_shape
-        more, wide = rows.extent - 1, cols.out + kw - 1
-        fit = cells_in_block(2 * depth + filters, self.length, filters, itemsize, products=kw)
-        whole = (rows.out + more) * wide
-        if fit >= whole:
-            return fit // whole * rows.out * cols.out
-        return max(1, fit // wide - more) * cols.out
+        kh, kw, depth, filters = self.kernel_shape
+        held = rows.stride * kw * depth + self.geometry.read_by_cell * depth
+        fit, more = 2 * BLOCK_BYTES // ((held + max(held, filters)) * itemsize), -(-kh // rows.stride) - 1
+        return whole_rows(fit, rows.out, cols.out, more)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
-        return block[:, :, : out[1] + self.kernel_shape[1] - 1]
+        return runs_along(block, out[1], self.geometry.cols)
 
     def rows_read(self, out_rows: slice) -> slice:
-        return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
+        rows = self.geometry.rows
+        return slice(out_rows.start * rows.stride, (out_rows.stop - 1) * rows.stride + rows.extent)
 
     def cols_read(self, out_cols: slice) -> slice:
-        return slice(out_cols.start, out_cols.stop + self.geometry.cols.extent - 1)
+        return out_cols
 
     def buffers(
         self, shape: tuple[int, int, int], kernel: np.ndarray, columns: np.ndarray, sums: np.ndarray
     ) -> Buffers:
-        kh, kw, depth, filters = self.kernel_shape
-        count, out_rows, out_cols = shape
-        read_rows, wide = out_rows + self.geometry.rows.extent - 1, out_cols + kw - 1
-        cells = count * read_rows * wide
-        read = columns[: cells * depth]
-        down = self.geometry.rows.dilation * wide
-        used = cells - (kh - 1) * down - (kw - 1)  # the last window of all ends with the last cell
-        everywhere = _cut(sums, cells, filters)
-        weights = np.require(kernel, requirements=("C", "A")).reshape(kh, self.length, filters)
-        steps = []
-        for phase in range(min(kw, used)):
-            windows_here = -(-(used - phase) // kw)
-            for u in range(kh):
-                first = (phase + u * down) * depth
-                matrix = read[first : first + windows_here * self.length].reshape(-1, self.length)
-                steps.append(product(matrix, weights[u], everywhere[phase:used:kw], add=u > 0))
-        rows = everywhere.reshape(count, read_rows, wide * filters)
-        wanted = rows[:, :out_rows, : out_cols * filters]
-        return Buffers(read.reshape(count, read_rows, wide, depth), steps, wanted)
-
-    def numbers(self, shape: tuple[int, int, int]) -> tuple[int, int]:
         _, kw, depth, filters = self.kernel_shape
-        cells = shape[0] * (shape[1] + self.geometry.rows.extent - 1) * (shape[2] + kw - 1)
-        return cells * depth, cells * filters
+        count, out_rows, out_cols = shape
+        read_rows = self._read_rows(out_rows)
+        read = columns[: count * read_rows * kw * depth * out_cols].reshape(count, read_rows, -1, out_cols)
+        n, h, tap, col = read.strides
+        strips = as_strided(read, (*shape, self.length), (n, self.geometry.rows.stride * h, col, tap))
+        by_cell = read.reshape(count, read_rows, kw, depth, out_cols).transpose(0, 1, 4, 2, 3)
+        return InPlace(by_cell, strips, kernel.reshape(self.length, filters))
+
+    def numbers(self, shape: tuple[int, int, int]) -> Held:
+        _, kw, depth, filters = self.kernel_shape
+        return Held(shape[0] * self._read_rows(shape[1]) * kw * depth * shape[2], 0, shape[2] * filters)
+
+    def _read_rows(self, out_rows: int) -> int:
+        rows = self.geometry.rows
+        return (out_rows - 1) * rows.stride + rows.extent
+
+
+def runs_along(block: np.ndarray, out: int, cols: Axis) -> np.ndarray:
+    """What each of so many outputs in a row reads of each image row: a view (N, H, out, kw, C)."""
+    n, h, w, c = block.strides
+    shape = (*block.shape[:2], out, cols.kernel, block.shape[3])
+    return as_strided(block, shape, (n, h, w * cols.stride, w * cols.dilation, c), writeable=False)
+
+
+def whole_rows(fit: int, rows: int, cols: int, more: int) -> int:
+    """Cells in a block where so many fit, and a band needs the buffer of `more` rows beyond its own."""
+    whole = (rows + more) * cols
+    if fit >= whole:
+        return fit // whole * rows * cols
+    return max(1, fit // cols - more) * cols if fit > more * cols else max(1, fit // (more + 1))
 
 
 def rows_at_once(length: int, filters: int) -> int:
@@ -388,7 +418,7 @@ def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
 
 def finish(sums: np.ndarray, tiled: Tiled, y: np.ndarray) -> Step:
     """Sums (N, cells * F) or (N, rows, cols * F) plus the bias into a block of the result."""
-    bias = tiled(sums.shape[-1] // y.shape[3])
+    bias = tiled(sums.shape[-1])
     target = y.reshape(sums.shape)
     return partial(np.copyto, target, sums) if bias is None else partial(np.add, sums, bias, out=target)
 
@@ -410,7 +440,7 @@ def product_steps(
         first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
         cells = slice(first, first + math.prod(block.shape))
         yield from stacked(matrix[cells], weights, flat[cells])
-        bias = tiled(block.shape[1] * block.shape[2])
+        bias = tiled(block.shape[1] * block.shape[2] * y.shape[3])
         if bias is not None:
             target = flat[cells].reshape(block.shape[0], -1)
             yield partial(np.add, target, bias, out=target)

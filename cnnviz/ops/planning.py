@@ -202,12 +202,13 @@ def _im2col(
     parts = im2col_blocks(count, kernel, geometry, groups, itemsize)
     moved = count * geometry.rows.size * geometry.cols.size * channels + math.prod(kernel) + 2 * outputs
     for shape, times in Counter(part.shape for part in parts).items():
-        columns, sums = layout.numbers(shape)
+        columns, sums, _ = layout.numbers(shape)
         moved += times * (2 * columns + sums)
-    largest = _first(parts)
-    held = sum(layout.numbers(largest.shape)) + _padded(largest, geometry, channels)
-    held += largest.shape[1] * largest.shape[2] * kernel[3]
-    held *= min(threads(), max(len(parts), 1))
+    held = 0
+    if parts:
+        columns, sums, biases = layout.numbers(parts[0].shape)
+        each = columns + sums + _padded(parts[0], geometry, channels)
+        held = each * min(threads(), len(parts)) + biases
     return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
 
 

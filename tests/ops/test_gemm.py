@@ -39,16 +39,6 @@ def test_products_are_numpys(way: str, dtype: Any, shape: tuple[int, int, int]) 
     assert np.all(np.abs(out - (1 + 2 * (a @ b))) <= 4 * bound)
 
 
-def test_rows_of_the_result_may_lie_apart(way: str) -> None:
-    a, b = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3))
-    memory = np.zeros((15, 3))
-    for _ in range(2):
-        product(a, b, memory[1:14:3], add=True)()
-    assert np.allclose(memory[1::3], 2 * (a @ b), rtol=1e-14, atol=1e-14)
-    assert not memory[0::3].any()
-    assert not memory[2::3].any()
-
-
 def test_a_step_keeps_its_arrays_and_takes_read_only_ones(way: str) -> None:
     out = np.zeros((4, 2), np.float32)
     weights = np.ones((3, 2), np.float32)
