@@ -285,32 +285,32 @@ def normalization(model: str, layer: str, count: int) -> Normalization:
     )
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def batch_with(digit: Digit, count: int) -> np.ndarray:
     """A batch of test digits, a chosen one in front."""
     return np.concatenate([digit.image[np.newaxis], test_digits()[0][: count - 1]])
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=16)
 def forms(model: str, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
     """A digit under both forms of a batch normalisation, in batches of several sizes."""
     return compare_forms(network(model), layer, batch_with(digit, max(sizes)), sizes)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def batch_inputs(model: str, layer: str, digit: Digit, count: int) -> np.ndarray:
     """What a layer reads of a digit and the first test digits."""
     return network(model).run(batch_with(digit, count)).inputs(layer)[0]
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def dropped(model: str, digit: Digit, layer: str, rate: float, seed: int, steps: int) -> Dropped:
     """What dropout makes of what a layer reads, in some steps."""
     values = run(model, digit).inputs(layer)[0][0]
     return drop_in_steps(values, rate, steps, seed=seed, layer=layer)
 
 
-@st.cache_resource(show_spinner=False, max_entries=32)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def runs_with_dropout(model: str, digit: Digit, seed: int) -> list[cnnviz.Run]:
     """A few forward passes with dropout at work."""
     return [run_with_dropout(network(model), digit.image, seed=seed, step=step) for step in range(4)]
@@ -368,7 +368,7 @@ def ablation(model: str, digit: Digit, layer: str) -> Ablation:
     return ablate(run(model, digit), layer)
 
 
-@st.cache_resource(show_spinner=False, max_entries=16)
+@st.cache_resource(show_spinner=False, max_entries=8)
 def run_without(model: str, digit: Digit, layer: str, channel: int) -> cnnviz.Run:
     """A run with one channel of a layer switched off."""
     return without_channel(run(model, digit), layer, channel)

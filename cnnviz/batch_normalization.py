@@ -239,12 +239,13 @@ def compare_forms(net: Network, name: str, x: Any, sizes: Sequence[int]) -> list
     if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(x):
         raise ValueError(f"sizes must be from 1 to the {len(x)} images, got {list(sizes)}")
     run = _up_to(net, layer).run(x[: max(sizes)])
-    read, inference = run.inputs(layer.name)[0], run[layer.name][0]
+    # Copies: what is kept of the first image must not keep the batch.
+    read, inference = run.inputs(layer.name)[0], run[layer.name][0].copy()
     gamma, beta = layer.weights.get("gamma"), layer.weights.get("beta")
     found = []
     for size in sizes:
         made = ops.batch_norm_training(read[:size], gamma, beta, epsilon=layer.config["epsilon"])
-        found.append(Forms(size, made[1], made[2], made[0][0], inference))
+        found.append(Forms(size, made[1], made[2], made[0][0].copy(), inference))
     return found
 
 

@@ -20,7 +20,7 @@ from PIL import Image
 import cnnviz
 from cnnviz import cli
 from cnnviz.cli import main
-from cnnviz.commands import COMMANDS
+from cnnviz.commands import COMMANDS, explore
 from cnnviz.mnist import load_mnist
 from cnnviz.resources import asset
 
@@ -242,6 +242,20 @@ def test_the_progress_bar_is_for_terminals_only(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     assert main(["evaluate", "--images", "20"]) == 0
     assert "evaluating mnist_14k [##############################] 20/20" in capsys.readouterr().err
+
+
+def test_explore_shares_heaps_where_the_c_library_can(monkeypatch):
+    asked = []
+
+    class Library:
+        def mallopt(self, option: int, value: int) -> None:
+            asked.append((option, value))
+
+    monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: Library())
+    explore._share_heaps()
+    assert asked == [(-8, 2)], "M_ARENA_MAX of glibc's malloc.h"
+    monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: object())
+    explore._share_heaps()
 
 
 def test_explore_serves_the_app_from_any_directory(tmp_path):
