@@ -243,14 +243,17 @@ def cell_number(value: float, scale: Scale, digits: int = 3) -> str:
 
     >>> cell_number(0.0058, Scale("signed", 0.4)), cell_number(4.249, Scale("positive", 7.0), 2)
     ('+0.006', '4.2')
+    >>> cell_number(0.0001, Scale("signed", 0.4)), cell_number(-3927.4, Scale("signed", 4000.0))
+    ('0.000', '−3,927')
     """
     power = math.floor(math.log10(scale.limit))
     decimals = max(0, digits - 1 - power)
     if decimals < 2 and scale.limit < 2.5 * 10**power:
         decimals += 1
-    value = float(value) + 0.0  # Which makes a zero of minus zero.
-    text = f"{value:{'+' if scale.signed and value else ''}.{min(decimals, 6)}f}"
-    return text.replace("-", "−")
+    text = f"{abs(float(value)):,.{min(decimals, 6)}f}"
+    # What is written as zero has no sign.
+    sign = "" if not text.strip("0.") else "−" if value < 0 else "+" if scale.signed else ""
+    return sign + text
 
 
 # Building the palettes --------------------------------------------------------------------------

@@ -199,3 +199,9 @@ def test_a_png_in_ink_has_the_palettes_ends(name):
 def test_other_pixels_are_refused(pixels):
     with pytest.raises(ValueError, match=r"pixels must be uint8 \(H, W\), got "):
         ink_png(pixels)
+
+
+def test_what_is_written_as_zero_has_no_sign():
+    assert cell_number(-0.004, Scale("signed", 1.0)) == cell_number(0.004, Scale("signed", 1.0)) == "0.00"
+    assert cell_number(-0.006, Scale("signed", 1.0)) == "−0.01"
+    assert cell_number(1234.4, Scale("signed", 5000.0)) == "+1,234"

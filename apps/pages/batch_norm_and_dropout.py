@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnviz import dropout, figures
 from cnnviz.batch_normalization import fold, normalizations
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import percent, probability
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
 
@@ -221,12 +221,12 @@ def now(seed: int) -> None:
                 (
                     f"step {step}, dropout at work",
                     dropout.count_dropped(here.run.network, seed=seed, step=step),
-                    percent(float(run.output[0, best])),
+                    probability(run.output[0, best]),
                     str(int(run.output[0].argmax())),
                 )
                 for step, run in enumerate(runs)
             ),
-            ("now", 0, percent(float(here.run.output[0, best])), str(best)),
+            ("now", 0, probability(here.run.output[0, best]), str(best)),
         ],
         mark=len(runs),
         caption=f"All of {here.model}'s dropout layers at work with their own rates, seed {seed}"

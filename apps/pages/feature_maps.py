@@ -8,7 +8,7 @@ from digits import Digit, choose_test_digit
 
 from cnnviz import figures
 from cnnviz.ablation import next_reader
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import probability
 from cnnviz.figures.style import number
 from cnnviz.partial_sums import has_partial_sums, partial_sums
 from cnnviz.questions import feature_maps as questions
@@ -164,8 +164,8 @@ def show_off() -> None:
         off = state.integer("off", 0, last, found.ranking[0], "Switch off channel")
     chrome.pick(
         "channels_off",
-        f"All channels on: {percent(found.whole[found.predicted])}. The lines are where bars end if nothing "
-        "changes. A click chooses a channel."
+        f"All channels on: {probability(found.whole[found.predicted])}. The lines are where bars end if "
+        "nothing changes. A click chooses a channel."
         + (f" Zero is not silence here: {name} has negative values too." if scale.signed else ""),
         [f"Switch off channel {k}" for k in range(last + 1)],
         off,

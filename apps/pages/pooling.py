@@ -9,6 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz import figures, playground, pooling
+from cnnviz.figures.bar_charts import percent
 from cnnviz.questions import pooling as questions
 
 here = chrome.current()
@@ -142,7 +143,7 @@ if fits:
     )
     chrome.facts(
         *(
-            (f"{words}, all {values.shape[2]} channels, changed by", f"{change:.0%}")
+            (f"{words}, all {values.shape[2]} channels, changed by", percent(change, 0))
             for words, change in zip(("the maps", "max-pooled", "average-pooled"), move.changes, strict=True)
         )
     )

@@ -5,7 +5,7 @@ import chrome
 import state
 import streamlit as st
 
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import probability
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions.scores_to_loss import halved_probability, shifted_logits
 from cnnviz.scores_to_loss import Loss, Step, softmax_steps
@@ -68,7 +68,7 @@ def probabilities(loss: Loss) -> float:
                 signed_number(steps.logits[k], 4),
                 signed_number(steps.scaled[k], 4),
                 number(steps.exponentials[k]),
-                percent(steps.probabilities[k]),
+                probability(steps.probabilities[k]),
             )
             for k in range(len(steps.logits))
         ],
@@ -100,7 +100,7 @@ def cross_entropy(loss: Loss) -> None:
         )
     with right:
         chrome.facts(
-            (f"probability of {loss.target}", percent(loss.probability)),
+            (f"probability of {loss.target}", probability(loss.probability)),
             ("loss in nats", number(loss.value)),
         )
         st.markdown(
@@ -137,9 +137,9 @@ def pixels(step: Step, size: float) -> None:
     chrome.table(
         ["", "loss", f"probability of {loss.target}", "predicted"],
         [
-            ("before", number(loss.value), percent(loss.probability), str(loss.predicted)),
+            ("before", number(loss.value), probability(loss.probability), str(loss.predicted)),
             ("expected from the gradient", number(step.straight), "", ""),
-            ("after the step", number(after.value), percent(after.probability), str(after.predicted)),
+            ("after the step", number(after.value), probability(after.probability), str(after.predicted)),
         ],
         mark=2,
         caption=f"{step.cut} of {step.change.size} pixels would have left the range from paper to ink and "

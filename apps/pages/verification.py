@@ -8,6 +8,7 @@ import numpy as np
 import state
 import streamlit as st
 
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.live_verification import VERIFICATIONS, VerificationJob
 from cnnviz.liveview.comparison import available
@@ -147,7 +148,7 @@ def alone(layers: list[LayerCheck]) -> None:
     )
     chrome.table(
         ["layer", "output", "largest difference", "share of the bound"],
-        [(layer.name, shape(layer), number(layer.alone), f"{layer.share:.0%}") for layer in layers],
+        [(layer.name, shape(layer), number(layer.alone), percent(layer.share, 0)) for layer in layers],
         caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one whose "
         "sums both engines add up in the same order.",
         name="alone",

@@ -6,7 +6,7 @@ import state
 import streamlit as st
 
 from cnnviz import figures
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import percent, probability
 from cnnviz.figures.style import number
 from cnnviz.questions import why_convolution as questions
 from cnnviz.translation import compare_shift, predictions_over_shifts
@@ -57,13 +57,14 @@ move = f"{down} down and {right} right"
 if not maps.kept.any():
     verdict = "Nothing of the map is left to compare."
 elif maps.whole:
-    verdict = f"The move is {move} in cells of this layer. Error over the cells that stay: {maps.error:.1%}."
+    verdict = f"The move is {move} in cells of this layer. Error over the cells that stay: "
+    verdict += f"{percent(maps.error, 1)}."
     if maps.error_inside is not None and padded:
-        verdict += f" Where no border is seen, before or after: {maps.error_inside:.1%}."
+        verdict += f" Where no border is seen, before or after: {percent(maps.error_inside, 1)}."
 else:
     verdict = (
         f"The move is {move} in cells of this layer, which is no whole number: between two cells there is "
-        f"nothing. Against the nearest whole move the error is {maps.error:.1%}."
+        f"nothing. Against the nearest whole move the error is {percent(maps.error, 1)}."
     )
 chrome.show(
     "moved_maps",
@@ -85,7 +86,7 @@ with left:
         share=0.5,
         values=[error or 0.0 for error in errors],
         labels=names,
-        texts=["no cell left" if error is None else f"{error:.1%}" for error in errors],
+        texts=["no cell left" if error is None else percent(error, 1) for error in errors],
         highlight=names.index(name),
     )
 with right:
@@ -94,8 +95,8 @@ with right:
     says = "still" if after.argmax() == here.predicted else "now"
     st.markdown(
         f"Where it was, {here.model} took it for {here.predicted} with "
-        f"{percent(here.run.output[0][here.predicted])}; moved, it {says} says {after.argmax()}."
-        + (f" {moved.lost:.0%} of the ink went over the border." if moved.lost > 0.001 else "")
+        f"{probability(here.run.output[0][here.predicted])}; moved, it {says} says {after.argmax()}."
+        + (f" {percent(moved.lost, 0)} of the ink went over the border." if moved.lost > 0.001 else "")
     )
     chrome.show("probabilities", share=0.5, values=after, label=here.label)
 chrome.section(
@@ -126,11 +127,12 @@ with chrome.controls("dense"):
     kernel = kernels[:, :, chosen]
     matrix = convolution_matrix(kernel, patch.shape)
     line = state.integer("output", 0, matrix.matrix.shape[1] - 1, 0, "Output", st.slider)
+difference = difference_from_dense(patch, kernel)
+equal = f"numbers that differ by {number(difference)} at most" if difference else "the same numbers"
 chrome.show(
     "weight_matrix",
     f"A part of the digit, 6 × 6 pixels. Of {matrix.matrix.size} weights {matrix.connected} need not be 0, "
-    f"and they have {kernel.size} values. What the dense layer and the convolution give differs by "
-    f"{number(difference_from_dense(patch, kernel))} at most.",
+    f"and they have {kernel.size} values. Dense layer and convolution give {equal}.",
     x=patch,
     kernel=kernel,
     output=line,

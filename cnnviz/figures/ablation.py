@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import probability
 from cnnviz.figures.canvas import WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Theme
@@ -80,7 +80,7 @@ def channels_off(
         x = column * (across + 40)
         chosen = range(column * lines, min((column + 1) * lines, count))
         end = x + left + unit * whole[best]
-        canvas.text(end, 12, f"all on {percent(whole[best])}", size=SMALL, colour="muted", ha="right")
+        canvas.text(end, 12, f"all on {probability(whole[best])}", size=SMALL, colour="muted", ha="right")
         for c in chosen:
             y = 26 + ROW * (c - chosen.start)
             flips = int(without[c].argmax()) != best
@@ -99,17 +99,17 @@ def channels_off(
             canvas.text(x + across - right + 8, base, texts[c], weight=weight)
         marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
     told = "; ".join(
-        f"without channel {c}: {percent(row[best])}"
+        f"without channel {c}: {probability(row[best])}"
         + (f", so {row.argmax()} is predicted" if row.argmax() != best else "")
         for c, row in enumerate(without)
     )
     return canvas.picture(
-        f"{best} with {percent(whole[best])}. W{told[1:]}.", bars=bars, lines=marks, tiles=tiles
+        f"{best} with {probability(whole[best])}. W{told[1:]}.", bars=bars, lines=marks, tiles=tiles
     )
 
 
 def _words(row: np.ndarray, best: int, silent: bool) -> str:
     if silent:
-        return f"{percent(row[best])}, was silent"
+        return f"{probability(row[best])}, was silent"
     now = int(row.argmax())
-    return percent(row[best]) + (f", says {now}" if now != best else "")
+    return probability(row[best]) + (f", says {now}" if now != best else "")

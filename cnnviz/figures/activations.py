@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import chart, label
 from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
@@ -93,12 +94,13 @@ def activation_curve(
         ]
         bottom.set_ylim(0, 1.05 * counts.max())
         bottom.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        bottom.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
         below = float((data < 0).mean())
-        words = f"{below:.0%} of {data.size:,} values below 0"
+        words = f"{percent(below, 0)} of {data.size:,} values below 0"
         label(bottom, chosen, x="pre-activation z", y=f"how many z: {words}")
         share = (
             f" The {data.size:,} pre-activations go from {number(data.min())} to {number(data.max())}; "
-            f"{below:.1%} are below 0."
+            f"{percent(below, 1)} are below 0."
         )
     samples = np.asarray(function(np.array([-2.0, -1.0, 0.0, 1.0, 2.0])), float)
     alt = (

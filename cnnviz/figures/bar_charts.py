@@ -133,7 +133,7 @@ def probabilities(
         raise ValueError(f"values must be (classes,), got shape {values.shape}")
     names = [str(k) for k in range(len(values))] if classes is None else list(classes)
     best = int(values.argmax())
-    texts = [percent(value) for value in values]
+    texts = [probability(value) for value in values]
     if label is not None and label != best:
         texts[label] += "  true label"
     picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, ax=ax, theme=theme)
@@ -161,6 +161,15 @@ def percent(share: float, digits: int = 2) -> str:
     if 1 - step / 200 <= share < 1:
         return f"> {100 - step:.{digits}f} %"
     return f"{100 * float(share):.{digits}f} %".replace("-", "−")
+
+
+def probability(share: float) -> str:
+    """A softmax's output as a percentage: one that float32 has rounded to 0 or 1 is not certain either.
+
+    >>> probability(1.0), probability(0.25)
+    ('> 99.99 %', '25.00 %')
+    """
+    return percent(min(max(float(share), 1e-300), 1 - 1e-9))
 
 
 def magnitudes(

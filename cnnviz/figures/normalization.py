@@ -17,8 +17,6 @@ from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Theme, number
 from cnnviz.figures.style import theme as theme_named
 
-RINGS = ("the layer's moving averages", "the layer's beta ± gamma")
-
 
 def channel_spreads(
     before: tuple[Any, Any],
@@ -95,9 +93,10 @@ def channel_spreads(
         panel.set_xlim(-0.6, len(places) - 0.4)
         panel.set_xticks(places[:: 1 if width >= 600 or len(places) <= 10 else 3])
         words.append(f"{name}, means {_listed(mean)}, deviations {_listed(deviation)}")
-    rings = [f"; rings: {words}" if width >= 600 else "; rings: the layer's" for words in RINGS]
-    label(panels[0], chosen, y="before: mean ± deviation" + rings[0] * (moving is not None))
-    label(panels[1], chosen, x="channel", y="after: mean ± deviation" + rings[1] * (wanted is not None))
+    bars = ": mean ± deviation" if width >= 600 else ""
+    rings = "; rings: moving averages" * (moving is not None), "; rings: beta ± gamma" * (wanted is not None)
+    label(panels[0], chosen, y=f"before{bars}{rings[0]}")
+    label(panels[1], chosen, x="channel", y=f"after{bars}{rings[1]}")
     alt = f"{len(places)} channels. {'; '.join(words).capitalize()}."
     return Picture(ax, artists, alt)
 
@@ -150,10 +149,13 @@ def distance_by_batch(
     ax.minorticks_off()
     ax.set_ylim(0, max(float(values.max()) * 1.15, 1e-12))
     right = place > 0.6 * (len(across) - 1)
+    # The number stands where the curve does not go: below it where it rises, unless that is the axis.
+    beside = values[max(place - 1, 0) if right else min(place + 1, len(values) - 1)]
+    below = values[place] < beside and values[place] > 0.2 * values.max()
     ax.annotate(
         number(values[place]),
         (chosen_size, values[place]),
-        (-8 if right else 8, 8),
+        (-8 if right else 8, -18 if below else 8),
         textcoords="offset points",
         ha="right" if right else "left",
         color=chosen.accent,

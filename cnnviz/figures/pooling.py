@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cnnviz import ops
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import SMALL, Scale, Theme, number
@@ -174,7 +175,7 @@ def moved_and_pooled(
         change = relative_change(one, other)
         artists["changes"].append(change)
         size = f"{one.shape[0]} × {one.shape[1]}"
-        canvas.text(0.5, top - 22, f"{name}, {size}: changed by {change:.0%}", weight="bold")
+        canvas.text(0.5, top - 22, f"{name}, {size}: changed by {percent(change, 0)}", weight="bold")
         tall = side * one.shape[0] / one.shape[1]
         for k, (column, array, each, words) in enumerate(
             (
@@ -190,6 +191,8 @@ def moved_and_pooled(
     bottom = step * len(given) + 14
     canvas.legend(scale, 0.5, bottom, min(side, 140.0))
     canvas.legend(signed, 0.5 + 2 * (side + gap), bottom, min(side, 140.0))
-    said = [f"{name} {change:.0%}" for (name, _, _), change in zip(given, artists["changes"], strict=True)]
+    said = [
+        f"{name} {percent(change, 0)}" for (name, _, _), change in zip(given, artists["changes"], strict=True)
+    ]
     alt = f"How much each changed when the image moved: {', '.join(said)}."
     return canvas.picture(alt, **artists)

@@ -109,9 +109,10 @@ def cross_entropy_curve(
     (curve,) = ax.plot(p, -np.log(p), color=chosen.positive, linewidth=2)
     loss = float(-np.log(probability)) + 0.0 if probability > 0 else np.inf
     top = float(-np.log(p[0]))
+    height = loss if loss <= top else 0.96 * top
     (point,) = ax.plot(
         [probability],
-        [min(loss, top)],
+        [height],
         "o" if loss <= top else "^",
         color=chosen.accent,
         markersize=8,
@@ -121,7 +122,7 @@ def cross_entropy_curve(
     right = probability > 0.6
     ax.annotate(
         number(loss),
-        (probability, min(loss, top)),
+        (probability, height),
         (-8 if right else 12, 10 if loss < 0.8 * top else -14),
         textcoords="offset points",
         ha="right" if right else "left",

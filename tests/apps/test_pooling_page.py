@@ -10,6 +10,7 @@ import pytest
 import cnnviz
 from apps.conftest import MODELS, cells, given, htmls, pictures
 from cnnviz import ops, pooling
+from cnnviz.figures.bar_charts import percent
 
 DIGIT = cnnviz.load_mnist()[1][0][4]
 
@@ -47,9 +48,9 @@ def test_a_move_changes_what_the_library_says(visit):
     net = cnnviz.load_model("mnist_14k")
     move = pooling.pooled_move(net, DIGIT, pooling.pooled_layer(net), 1, -1)
     for change in move.changes:
-        assert f"<dd>{change:.0%}</dd>" in htmls(at)
+        assert f"<dd>{percent(change, 0)}</dd>" in htmls(at)
     still = visit("pooling", digit=4, down=0, right=0)
-    assert "The map 0%, Max 0%, Average 0%" in " ".join(picture["alt"] for picture in pictures(still))
+    assert "The map 0 %, Max 0 %, Average 0 %" in " ".join(picture["alt"] for picture in pictures(still))
 
 
 def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):

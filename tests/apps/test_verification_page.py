@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import pytest
 
 from apps.conftest import cells, htmls, pictures
 from cnnviz import live_verification
+from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.live_verification import VerificationJob
 from cnnviz.liveview import comparison
@@ -41,7 +43,7 @@ def test_every_layers_recorded_numbers_are_there(visit, model):
     record, text = read_record()[model], cells(at)
     for layer in record.layers[1:]:
         shape = " × ".join(map(str, layer.shape))
-        assert f"{layer.name}|{shape}|{number(layer.alone)}|{layer.share:.0%}" in text
+        assert f"{layer.name}|{shape}|{number(layer.alone)}|{escape(percent(layer.share, 0))}" in text
         errors = [number(value) for value in (layer.difference, layer.numpy_error, layer.tensorflow_error)]
         assert f"{layer.name}|{layer.kind}|{shape}|{'|'.join(errors)}" in text
     assert f"{record.identical:,} of {record.images:,} images" in htmls(at)

@@ -183,6 +183,7 @@ def test_bars_are_as_long_as_their_values():
 
 
 def test_probabilities_say_what_was_right():
+    assert figures.probabilities(np.float32([0.0, 1.0])).alt == "Predicted 1. 0: < 0.01 %; 1: > 99.99 %."
     assert figures.probabilities([0.2, 0.8], label=0).alt.startswith("Predicted 1; the true label is 0.")
     assert "true label" in [t.get_text() for t in figures.probabilities([0.2, 0.8], label=0).ax.texts][1]
 

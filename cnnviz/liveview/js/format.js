@@ -34,10 +34,10 @@ export function exact(value) {
   return String(Number(value.toPrecision(9))).replace("-", "−");
 }
 
-/** As `cnnviz.figures.bar_charts.percent`: the page around says the same numbers. */
+/** As `cnnviz.figures.bar_charts.probability`: the page around says the same numbers, and none is certain. */
 export function percent(share) {
-  if (share > 0 && share <= 5e-5) return "< 0.01 %";
-  if (share >= 1 - 5e-5 && share < 1) return "> 99.99 %";
+  if (share <= 5e-5) return "< 0.01 %";
+  if (share >= 1 - 5e-5) return "> 99.99 %";
   return `${(100 * share).toFixed(2)} %`;
 }
 
