@@ -41,7 +41,7 @@ def test_what_does_not_fit_is_refused():
         figures.distance_by_batch([1, 2], [0.0, 0.0], 3)
 
 
-@pytest.mark.parametrize(("chosen", "above"), [(1, True), (4, False), (16, False), (64, True)])
+@pytest.mark.parametrize(("chosen", "above"), [(1, True), (4, False), (16, True), (64, True)])
 def test_the_number_stands_beside_the_curve_and_not_on_it(chosen, above):
     picture = figures.distance_by_batch([1, 4, 16, 64], [0.5, 0.2, 0.3, 0.4], chosen)
     (written,) = [text for text in picture.ax.texts if text.get_fontweight() == "bold"]
