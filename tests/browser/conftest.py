@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from browser.waiting import PATIENCE
 from cnnviz.liveview.export import export
 from cnnviz.resources import app
 
@@ -27,6 +28,7 @@ FLAGS = [
 @pytest.fixture(scope="session")
 def chromium() -> Iterator:
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright for Python is not installed")
+    playwright.expect.set_options(timeout=PATIENCE)
     if not CHROMIUM.exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}: apt-get install chromium")
     with playwright.sync_playwright() as running:
@@ -53,7 +55,7 @@ def new_page(chromium, troubles: list[str], *, width=1280, height=900, dark=Fals
         return said.type == "error" and not elsewhere
 
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
     page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
     page.on(
@@ -107,7 +109,7 @@ def explorer(tmp_path_factory) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         log.close()
 
 

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+
+from browser.axe import violations
+from browser.waiting import expect, until_address, until_fits, until_settled
 
 
 @pytest.fixture
 def playground(open_page, explorer):
     def visit(query: str = "", **options):
         page = open_page(f"{explorer}/convolution?digit=0&top=0&left=0&{query}", **options)
-        page.wait_for_selector(".count", timeout=60_000)
-        page.wait_for_function("document.querySelector('.stApp')?.dataset.testScriptState !== 'running'")
-        drawn(page)
+        until_drawn(page)
         return page
 
     return visit
 
 
-def serious(page) -> list[str]:
-    """What axe-core finds, if it is there."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
-    grave = [one for one in found if one["impact"] in ("serious", "critical")]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in grave]
-
-
-def drawn(page) -> None:
-    """Wait for the players: a component's script comes after what the page says below it."""
+def until_drawn(page) -> None:
+    """The whole page is there, and its players too: a component's script comes after the words below it."""
+    page.get_by_text("Show the code").wait_for()
+    until_settled(page)
     page.wait_for_function(
         """() => {
           const found = (root) => [...root.querySelectorAll("*")].flatMap((e) =>
@@ -34,12 +31,6 @@ def drawn(page) -> None:
           const counts = found(document);
           return counts.length > 0 && counts.every((count) => count.textContent.startsWith("step"));
         }"""
-    )
-
-
-def until_address(page, name: str, value: str | None) -> None:
-    page.wait_for_function(
-        "([name, value]) => new URLSearchParams(location.search).get(name) === value", arg=[name, value]
     )
 
 
@@ -51,14 +42,14 @@ def test_weights_are_typed_refused_pasted_and_reset(playground):
     page.keyboard.type("5")
     page.keyboard.press("ArrowDown")
     until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
-    assert weight.nth(3).evaluate("cell => cell === cell.getRootNode().activeElement")
+    expect(weight.nth(3)).to_be_focused()
     # 8, and 6 times the 1 above the first weight.
     page.locator(".result", has_text="= 14").first.wait_for()
     page.keyboard.type("two")
     page.keyboard.press("Enter")
     page.get_by_text("“two” is not a number. The cell keeps −2.").wait_for()
     page.keyboard.press("Escape")
-    assert weight.nth(3).input_value() == "−2"
+    expect(weight.nth(3)).to_have_value("−2")
     page.keyboard.type("1e9")
     page.keyboard.press("Enter")
     page.get_by_text("1e9 is above 99, the largest allowed.").wait_for()
@@ -73,7 +64,7 @@ def test_weights_are_typed_refused_pasted_and_reset(playground):
     until_address(page, "kernel", "5,0,1;1,2,2;3,4,1")
     page.go_back()
     until_address(page, "kernel", "5,0,1;-2,0,2;-1,0,1")
-    page.locator(".result", has_text="= 14").first.wait_for()
+    # At once: nobody waits for the answer to Back.
     page.locator("button", has_text="Reset").last.click()
     until_address(page, "kernel", None)
     page.locator(".result", has_text="= 8").first.wait_for()
@@ -83,25 +74,33 @@ def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
     page = playground("cells_a_side=4")
     player = page.get_by_role("group", name="The convolution, step by step")
     count, play = player.locator(".count"), player.locator(".play")
-    assert count.inner_text() == "step 16 of 16"
+    expect(count).to_have_text("step 16 of 16")
     player.locator(".speed").click()
-    play.click()
-    player.locator(".count", has_text="step 3 of 16").wait_for()
+    expect(player.locator(".speed")).to_have_text("8 a second")
+    player.locator("canvas").hover(position={"x": 5, "y": 60})
+    play.press("Enter")
+    expect(play).to_have_text("Pause")
+    page.wait_for_timeout(600)
+    expect(count).to_have_text("step 1 of 16")
+    page.mouse.move(2, 2)
+    expect(count).not_to_have_text("step 1 of 16")
     player.locator("canvas").hover(position={"x": 5, "y": 60})
     held = count.inner_text()
     page.wait_for_timeout(600)
     assert count.inner_text() == held
     page.mouse.move(2, 2)
-    player.locator(".count", has_text="step 16 of 16").wait_for()
-    player.locator(".play", has_text="Play").wait_for()
+    expect(count).to_have_text("step 16 of 16")
+    expect(play).to_have_text("Play")
     play.focus()
     page.keyboard.press("ArrowUp")
     until_address(page, "step", "11")
     page.keyboard.press("ArrowLeft")
     until_address(page, "step", "10")
-    assert "Step 11 of 16. Output row 2, column 2" in player.locator("canvas").get_attribute("aria-label")
+    words = re.compile("Step 11 of 16. Output row 2, column 2")
+    expect(player.locator("canvas")).to_have_attribute("aria-label", words)
     page.reload()
-    player.locator(".count", has_text="step 11 of 16").wait_for(timeout=60_000)
+    expect(count).to_have_text("step 11 of 16")
+    until_settled(page)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as GIF").first.click()
     assert saved.value.suggested_filename == "cnnviz-conv2d.gif"
@@ -110,17 +109,15 @@ def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
 def test_nothing_moves_where_motion_is_not_wanted(playground):
     page = playground("cells_a_side=3", reduced_motion="reduce", width=360)
     player = page.get_by_role("group", name="The convolution, step by step")
-    assert player.locator(".play").is_disabled()
+    expect(player.locator(".play")).to_be_disabled()
     player.locator(".back").click()
     until_address(page, "step", "7")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.get_by_text("Show the code").wait_for(timeout=60_000)
-    drawn(page)
-    assert serious(page) == []
+    until_fits(page)
+    until_drawn(page)
+    assert violations(page) == []
 
 
 def test_no_serious_violation_while_pooling(open_page, explorer):
     page = open_page(f"{explorer}/pooling", dark=True)
-    page.get_by_text("Show the code").wait_for(timeout=60_000)
-    drawn(page)
-    assert serious(page) == []
+    until_drawn(page)
+    assert violations(page) == []

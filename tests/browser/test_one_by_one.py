@@ -8,36 +8,26 @@ import numpy as np
 import pytest
 
 import cnnviz
-
-axe_runner = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-)
+from browser.axe import violations
+from browser.waiting import expect, until_address, until_fits, until_settled
 
 LAYER = "conv2d_2"
 
 
 @pytest.fixture
-def mixing(chromium, explorer):
+def mixing(open_page, explorer):
     """mixing(query, width=..., dark=...): the page with its component, and all that it sends to Python."""
-    contexts = []
 
-    def visit(query: str, *, width: int = 1280, dark: bool = False, **options):
-        scheme = "dark" if dark else "light"
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, **options
-        )
-        contexts.append(context)
-        page, sent = context.new_page(), []
-        page.set_default_timeout(30_000)
+    def visit(query: str, **options):
+        page, sent = open_page("about:blank", **options), []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
         page.goto(f"{explorer}/one_by_one{query}")
-        page.locator(".pad").wait_for(timeout=60_000)
-        page.get_by_text("Show the code").wait_for(timeout=60_000)
+        page.locator(".pad").wait_for()
+        page.get_by_text("Show the code").wait_for()
+        until_settled(page)
         return page, sent
 
-    yield visit
-    for context in contexts:
-        context.close()
+    return visit
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +44,8 @@ def expect_pixel(page, run, row: int, col: int, out: int) -> None:
     """The table shows what the engine computed at that pixel, for that output."""
     x, layer = run.inputs(LAYER)[0][0, row, col], run.network[LAYER]
     products = x * layer.weights["kernel"][0, 0, :, out]
-    assert f"row {row}, column {col}" in page.locator(".shown").inner_text()
+    expect(page.locator(".shown")).to_have_text(re.compile(f"row {row}, column {col}$"))
+    expect(page.locator(".times")).to_have_text(f"× column {out}")
     np.testing.assert_allclose(numbers(page, "tbody td.x"), x, atol=0.0051)
     np.testing.assert_allclose(numbers(page, "tbody td.product"), products, atol=0.00051)
     bias, total, network, difference, after = numbers(page, "tfoot td.product")
@@ -78,8 +69,6 @@ def over(page, row: int, col: int) -> dict:
 def test_mouse_and_keyboard(mixing, run):
     page, sent = mixing("?digit=18&row=3&column=4&channel=2")
     expect_pixel(page, run, 3, 4, 2)
-    page.locator(".pad").scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
     before = len(sent)
     page.locator(".pad").hover(position=over(page, 12, 9))
     expect_pixel(page, run, 12, 9, 2)
@@ -89,33 +78,34 @@ def test_mouse_and_keyboard(mixing, run):
     assert len(sent) == before, "pointing asks Python nothing"
     page.locator(".pad").click(position=over(page, 15, 10))
     expect_pixel(page, run, 15, 10, 2)
-    page.wait_for_url(re.compile("column=10.*row=15|row=15.*column=10"))
+    until_address(page, "row", "15")
+    until_address(page, "column", "10")
     assert len(sent) > before
     page.mouse.move(0, 0)
     expect_pixel(page, run, 15, 10, 2)
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
     expect_pixel(page, run, 17, 9, 2)
-    assert "Row 17, column 9: output 2 is" in page.locator(".said").inner_text()
+    expect(page.locator(".said")).to_contain_text("Row 17, column 9: output 2 is")
+    until_address(page, "row", "17")
+    until_address(page, "column", "9")
     page.get_by_role("button", name="output 7").focus()
     page.keyboard.press("Enter")
     expect_pixel(page, run, 17, 9, 7)
-    page.wait_for_url(re.compile("channel=7"))
-    assert "row=17" in page.url
+    until_address(page, "channel", "7")
+    until_address(page, "row", "17")
     page.go_back()
-    page.wait_for_url(re.compile("row=15"))
-    page.locator(".shown", has_text="row 15, column 10").wait_for()
-    expect_pixel(page, run, 15, 10, 2)
+    until_address(page, "channel", "2")
+    expect_pixel(page, run, 17, 9, 2)
 
 
 def test_touch_on_a_narrow_page(mixing, run):
     page, _ = mixing("?digit=18&row=3&column=4&channel=2", width=360, dark=True, has_touch=True)
-    page.locator(".pad").scroll_into_view_if_needed()
     page.locator(".pad").tap(position=over(page, 10, 11))
     expect_pixel(page, run, 10, 11, 2)
     weights = run.network[LAYER].weights["kernel"][0, 0, :, 2]
     np.testing.assert_allclose(numbers(page, "tbody td.chosen-weight"), weights, atol=0.0051)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    violations = axe_runner.Axe().run(page).response["violations"]
-    serious = [v for v in violations if v["impact"] in ("serious", "critical")]
-    assert not [f"{v['id']}: {n['html'][:160]}" for v in serious for n in v["nodes"][:3]]
+    until_address(page, "row", "10")
+    until_settled(page)
+    until_fits(page)
+    assert violations(page) == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-axe_runner = pytest.importorskip(
-    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
-)
+from browser.axe import violations
+from browser.waiting import copied, expect, standing, until_address, until_fits, until_settled
+
 SEVEN = [(0.3, 0.25), (0.5, 0.25), (0.7, 0.25), (0.6, 0.5), (0.45, 0.8)]
 
 
@@ -14,8 +16,9 @@ SEVEN = [(0.3, 0.25), (0.5, 0.25), (0.7, 0.25), (0.6, 0.5), (0.45, 0.8)]
 def try_it(open_page, explorer):
     def visit(query: str = "", **options):
         page = open_page(f"{explorer}/try_it{query}", **options)
-        page.locator(".cv-pad").wait_for(timeout=60_000)
-        page.get_by_text("Show the code").wait_for(timeout=60_000)
+        page.locator(".cv-pad").wait_for()
+        page.get_by_text("Show the code").wait_for()
+        until_settled(page)
         return page
 
     return visit
@@ -23,8 +26,7 @@ def try_it(open_page, explorer):
 
 def spots(page) -> list[tuple[float, float]]:
     """The corners of a seven on the pad, in the window."""
-    page.locator(".cv-pad").scroll_into_view_if_needed()
-    box = page.locator(".cv-pad").bounding_box()
+    box = standing(page.locator(".cv-pad"))
     return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
 
 
@@ -63,13 +65,6 @@ def own_drawing(page) -> str:
     return page.evaluate("new URL(location.href).searchParams.get('own')")
 
 
-def until_own(page, text: str) -> None:
-    """Wait for the address, which is written when the page is finished."""
-    page.wait_for_function(
-        "(text) => (new URL(location.href).searchParams.get('own') ?? '') === text", arg=text
-    )
-
-
 def go_to(page, name: str) -> None:
     page.locator(".stSidebar").get_by_role("link", name=name, exact=True).click()
     page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
@@ -78,30 +73,27 @@ def go_to(page, name: str) -> None:
 def test_a_drawing_goes_to_every_page_stays_after_a_reload_and_goes_back_and_forward(try_it):
     page = try_it("?digit=3")
     draw_by_mouse(page)
-    assert page.locator(".trying-verdict").inner_text().startswith("The network says 7 with")
+    expect(page.locator(".trying-verdict")).to_have_text(re.compile("^The network says 7 with"))
     card(page, "your digit")
     page.get_by_text("168 × 168 pixels").wait_for()
     drawn = own_drawing(page)
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy link").click()
-    page.get_by_text("The link is copied.").wait_for(state="attached")
-    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    assert copied(page, page.get_by_role("button", name="Copy link")) == page.url
     go_to(page, "Feature maps")
-    until_own(page, drawn)
+    until_address(page, "own", drawn)
     go_to(page, "Verification")
     card(page, "your digit")
     page.reload()
     card(page, "your digit")
-    until_own(page, drawn)
+    until_address(page, "own", drawn)
     page.get_by_role("button", name="Back to the test digit").click()
     card(page, "The label says")
-    until_own(page, "")
+    until_address(page, "own", None)
     page.go_back()
     card(page, "your digit")
-    until_own(page, drawn)
+    until_address(page, "own", drawn)
     page.go_forward()
     card(page, "The label says")
-    page.wait_for_function("new URL(location.href).searchParams.get('digit') === '3'")
+    until_address(page, "digit", "3")
 
 
 def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
@@ -111,9 +103,9 @@ def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
     card(page, "your digit")
     page.keyboard.press("Control+z")
     page.locator(".trying [role=status]", has_text="The pad is empty").wait_for()
+    until_settled(page)
     tiles = page.locator(".tile")
-    tiles.first.wait_for()
-    assert page.locator('.tile[tabindex="0"]').count() == 1, "Tab comes to one of them"
+    expect(page.locator('.tile[tabindex="0"]'), "Tab comes to one of them").to_have_count(1)
     tiles.first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
@@ -127,17 +119,21 @@ def test_keys_alone_draw_undo_and_pick_a_mistake(try_it):
     page.keyboard.press("Enter")
     card(page, "The label says")
     index = name.split()[1]
-    page.wait_for_url(f"**digit={index}*")
+    until_address(page, "digit", index)
     page.locator(f'.tile[aria-pressed="true"][aria-label^="Image {index} "]').wait_for()
 
 
 def test_touch_draws_in_the_live_view_and_every_page_can_use_it(open_page, explorer):
     page = open_page(explorer, width=400, height=900, has_touch=True)
-    page.locator(".cv-opendraw").tap(timeout=60_000)
+    page.get_by_text("Show the code").wait_for()
+    until_settled(page)
+    page.locator(".cv-opendraw").tap()
     page.locator(".cv-pad").focus()
     for key in ("Space", "Escape", "Backspace"):
         page.keyboard.press(key)
-    assert page.locator(".cv-draw").is_visible(), "Escape lifts the brush; the next one would close the pad"
+    # Escape lifts the brush; the next one would close the pad.
+    page.locator(".cv-draw [role=status]", has_text="The pad is empty").wait_for(state="attached")
+    expect(page.locator(".cv-draw")).to_be_visible()
     draw_by_touch(page)
     page.locator(".cv-what", has_text="your drawing").wait_for()
     page.locator(".cv-engine", has_text="Computed by NumPy").wait_for()
@@ -152,7 +148,7 @@ def test_no_serious_violation_and_nothing_too_wide(try_it):
     page = try_it(width=360, dark=True)
     draw_by_mouse(page)
     card(page, "your digit")
-    found = axe_runner.Axe().run(page).response["violations"]
-    serious = [one for one in found if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], one["nodes"][0]["html"][:150]) for one in serious] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_text("168 × 168 pixels").wait_for()
+    until_settled(page)
+    assert violations(page) == []
+    until_fits(page)
