@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import matplotlib as mpl
 import numpy as np
@@ -23,13 +23,14 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, FancyArrowPatch, PathPatch, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, Patch, PathPatch, Rectangle
 from matplotlib.path import Path
 from PIL import Image
 
 from cnnviz.figures.style import Scale, colormap
 
 Point = tuple[float, float]
+AnyPatch = TypeVar("AnyPatch", bound=Patch)
 Dashes = Literal["-"] | tuple[float, Sequence[float]]
 """As matplotlib's linestyle: unbroken, or where the pattern starts and its lengths in line widths."""
 
@@ -117,23 +118,42 @@ def _table(kind: str, theme: str) -> np.ndarray:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Box(Mark):
+class Shape(Mark):
+    """Something with an inside and an outline."""
+
+    colour: str
+    thickness: float
+    fill: str = "none"
+    dashes: Dashes = "-"
+
+    def paint(self) -> str:
+        """What an SVG element says of it."""
+        return (
+            f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}'
+        )
+
+    def lay(self, patch: AnyPatch, ax: Axes) -> AnyPatch:
+        """Put it on axes as a matplotlib patch."""
+        patch.set(facecolor=self.fill, edgecolor=self.colour, linewidth=self.thickness)
+        patch.set(linestyle=self.dashes, joinstyle="miter", clip_on=False, zorder=self.zorder)
+        ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
+        return patch
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Box(Shape):
     """A rectangle."""
 
     x: float
     y: float
     width: float
     height: float
-    fill: str
-    colour: str
-    thickness: float
-    dashes: Dashes = "-"
 
     def svg(self) -> str:
         # A rect may not have a negative width; matplotlib draws such a one to the other side.
         return _element(
             "rect",
-            f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}',
+            self.paint(),
             x=min(self.x, self.x + self.width),
             y=min(self.y, self.y + self.height),
             width=abs(self.width),
@@ -141,36 +161,20 @@ class Box(Mark):
         )
 
     def on(self, ax: Axes) -> Rectangle:
-        patch = Rectangle(
-            (self.x, self.y),
-            self.width,
-            self.height,
-            facecolor=self.fill,
-            edgecolor=self.colour,
-            linewidth=self.thickness,
-            linestyle=self.dashes,
-            joinstyle="miter",
-            clip_on=False,
-            zorder=self.zorder,
-        )
-        ax.add_artist(patch)  # add_patch would look where it lies, to fit the axes to it
-        return patch
+        return self.lay(Rectangle((self.x, self.y), self.width, self.height), ax)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Strokes(Mark):
+class Strokes(Shape):
     """Many polylines of one colour, open or closed, as one."""
 
     polylines: Sequence[Sequence[Point]]
     closed: bool
-    colour: str
-    thickness: float
 
     def svg(self) -> str:
         end = "Z" if self.closed else ""
         path = "".join(_path(polyline) + end for polyline in self.polylines)
-        stroke = _stroke(self.colour, self.thickness)
-        return f'<path d="{path}" fill="none" stroke-linejoin="miter"{stroke}/>'
+        return f'<path d="{path}" {self.paint()}/>'
 
     def on(self, ax: Axes) -> PathPatch:
         vertices: list[Point] = []
@@ -179,45 +183,22 @@ class Strokes(Mark):
             vertices += [*polyline, polyline[0]] if self.closed else polyline
             codes += [Path.MOVETO, *[Path.LINETO] * (len(polyline) - 1)]
             codes += [Path.CLOSEPOLY] if self.closed else []
-        patch = PathPatch(
-            Path(np.reshape(vertices, (-1, 2)), codes),
-            facecolor="none",
-            edgecolor=self.colour,
-            linewidth=self.thickness,
-            clip_on=False,
-            zorder=self.zorder,
-        )
-        ax.add_artist(patch)
-        return patch
+        return self.lay(PathPatch(Path(np.reshape(vertices, (-1, 2)), codes)), ax)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Dot(Mark):
+class Dot(Shape):
     """A disc or a ring."""
 
     x: float
     y: float
     radius: float
-    fill: str
-    colour: str
-    thickness: float
 
     def svg(self) -> str:
-        paint = f'fill="{self.fill}"{_stroke(self.colour, self.thickness)}'
-        return _element("circle", paint, cx=self.x, cy=self.y, r=self.radius)
+        return _element("circle", self.paint(), cx=self.x, cy=self.y, r=self.radius)
 
     def on(self, ax: Axes) -> Circle:
-        patch = Circle(
-            (self.x, self.y),
-            self.radius,
-            facecolor=self.fill,
-            edgecolor=self.colour,
-            linewidth=self.thickness,
-            clip_on=False,
-            zorder=self.zorder,
-        )
-        ax.add_artist(patch)
-        return patch
+        return self.lay(Circle((self.x, self.y), self.radius), ax)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
