@@ -313,9 +313,11 @@ function floats(text) {
   return new Float32Array(bytes.buffer);
 }
 
-// So many decimals, a proper minus, and the sign always written where there may be either.
+// So many decimals, a proper minus, and the sign always written where there may be either; what is written
+// as zero has none.
 function fixed(value, decimals, signs) {
   if (value === 0) return "0";
-  const text = value.toFixed(decimals).replace("-", "−");
-  return value > 0 && signs ? `+${text}` : text;
+  const text = Math.abs(value).toFixed(decimals);
+  if (Number(text) === 0) return text;
+  return value < 0 ? `−${text}` : signs ? `+${text}` : text;
 }

@@ -30,12 +30,13 @@ def short(value: float) -> str:
 def cell_text(value: float, limit: float) -> str:
     """A number beside others of which the largest is `limit`: all in the same decimals, at most.
 
-    >>> cell_text(0.0041, 1.2), cell_text(-2.0, 7.1), cell_text(10.53, 52.0), cell_text(0.0041, 0.03)
+    >>> cell_text(-0.0041, 1.2), cell_text(-2.0, 7.1), cell_text(10.53, 52.0), cell_text(0.0041, 0.03)
     ('0.00', '−2', '10.5', '0.004')
     """
     power = math.floor(math.log10(limit))
     decimals = max(0, 2 - power) if power >= 0 else min(1 - power, 6)
-    return _bare(f"{value + 0.0:.{decimals}f}".replace("-", "−"), value)
+    # "z": what is written as zero has no sign.
+    return _bare(f"{value:z.{decimals}f}".replace("-", "−"), value)
 
 
 def _bare(text: str, value: float) -> str:
