@@ -213,13 +213,13 @@ ${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, ce
 
 export function kerasCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
-  const { path } = view.scene.header.model;
+  const { path, name } = view.scene.header.model;
   const before = stage.part === "output" ? "" : `
 layer = model.get_layer(${quoted(stage.layer)})
 layer.activation = keras.activations.linear  # to see the number before the activation`;
-  const file = path ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : `"model.keras"`;
+  const file = path ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : quoted(`${name}.keras`);
   return `${imageCode(view, "keras")}
-model = keras.models.load_model(${file})${before}
+model = keras.models.load_model(${file})${path ? "" : UNKNOWN}${before}
 part = keras.Model(model.inputs, model.get_layer(${quoted(stage.layer)}).output)
 print(part.predict(image[None])${indexCode(stage, cell)})
 `;
@@ -233,6 +233,8 @@ function quoted(text) {
   return JSON.stringify(text);
 }
 
+const UNKNOWN = "  # Put your network's file here: the view was not told where it is.";
+
 /** Lines that load the network and the image: by name where it has one, else by its numbers. */
 function imageCode(view, library) {
   const { scene } = view;
@@ -243,7 +245,9 @@ function imageCode(view, library) {
     : ["import numpy as np", "", "import cnnviz"];
   if (view.before) lines.push("", "# The numbers on the page were changed by hand; this is the network as it came.");
   lines.push("");
-  if (library !== "keras") lines.push(`net = cnnviz.load_model(${quoted(path ?? `${name}.keras`)})`);
+  if (library !== "keras") {
+    lines.push(`net = cnnviz.load_model(${quoted(path ?? `${name}.keras`)})${path ? "" : UNKNOWN}`);
+  }
   if (item.code && !view.shown) {
     lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${item.title}`);
   } else {
