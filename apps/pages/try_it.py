@@ -8,7 +8,7 @@ import trying
 from digits import choose_test_digit
 
 from cnnviz import figures
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import percent, probability
 from cnnviz.mistakes import SURE, likeliest, surest
 from cnnviz.questions.try_it import how_sure_it_was
 
@@ -52,11 +52,12 @@ if steps is not None:
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)
 sure = (
-    f"That is below {percent(SURE, 0)}: count it as **unsure**. {second} is next, with {percent(next_to)}."
+    f"That is below {percent(SURE, 0)}: count it as **unsure**. {second} is next, with "
+    f"{probability(next_to)}."
     if most < SURE
     else "It is sure of it, which is not the same as being right."
 )
-st.markdown(f"{here.model} says **{best}** with {percent(most)}. {sure}")
+st.markdown(f"{here.model} says **{best}** with {probability(most)}. {sure}")
 chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
 chrome.section("Hard cases")
 images, _ = cached.test_digits()
