@@ -54,7 +54,7 @@ with chrome.controls("map"):
     )
 down, right = (f"{float(moved):g}".replace("-", "−") for moved in maps.moved)
 move = f"{down} down and {right} right"
-if not maps.kept.any():
+if maps.error is None:
     verdict = "Nothing of the map is left to compare."
 elif maps.whole:
     verdict = f"The move is {move} in cells of this layer. Error over the cells that stay: "
