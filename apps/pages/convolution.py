@@ -157,9 +157,9 @@ hint = (
     else (" Both ends get the same here; with stride 2, not always.")
 )
 chrome.table(
-    ["input", "output", "zeros before", "zeros after", "the ends get"],
+    ["input", "output", "zeros before", "zeros after", "both ends"],
     [
-        (f"{one.size} cells", one.out, one.before, one.after, "one more after" if one.uneven else "the same")
+        (f"{one.size} cells", one.out, one.before, one.after, "uneven" if one.uneven else "equal")
         for one in same
     ],
     caption=f"Along rows: kernel {kernel_rows}, stride {stride}, dilation {dilation}.{hint}",

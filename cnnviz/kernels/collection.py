@@ -69,8 +69,8 @@ class _Entry(NamedTuple):
 _ALL = tuple(SIZES)
 _ODD = tuple(size for size in SIZES if size % 2)
 _GALLERY: dict[str, _Entry] = {
-    "identity": _Entry(identity, "leaves the image as it is", "by definition", _ODD),
-    "box": _Entry(box, "averages a square", "by definition", _ALL),
+    "identity": _Entry(identity, "leaves the image as it is", "a 1 in the middle", _ODD),
+    "box": _Entry(box, "averages a square", "equal weights that sum to 1", _ALL),
     "gaussian": _Entry(
         gaussian, "blurs alike in all directions", "binomial weights, Burt and Adelson 1983", _ALL
     ),

@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_said_and_the_page_goes_on(visit):
 def test_uneven_same_padding_is_marked(visit):
     at = visit("convolution", stride=2)
     for same in playground.same_padding(range(6, 12), 3, 2):
-        words = "one more after" if same.uneven else "the same"
+        words = "uneven" if same.uneven else "equal"
         assert f"{same.size} cells|{same.out}|{same.before}|{same.after}|{words}" in cells(at)
     scene = walks(at)[0]["inputs"][0]
     padding = window((8, 8), (3, 3), (2, 2), "same").padding

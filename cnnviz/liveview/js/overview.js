@@ -109,7 +109,10 @@ export class Overview {
     const [first] = stages;
     const params = stages.filter((stage) => stage.params).map((stage) => stage.params.toLocaleString("en-GB"));
     const facts = `${shapeText(first)} · RF ${first.rf}`;
-    const count = params.length ? `${params.join(" + ")} params` : "no params";
+    // An activation that stands apart, as the bars do, is not the whole of its layer.
+    const apart = scene.stages.some((stage) => stage.layer === first.layer && stage.params);
+    const none = apart ? `the layer's ${first.label}` : "no params";
+    const count = params.length ? `${params.join(" + ")} params` : none;
     const far = first.reads.length > 1 || (first.reads.length === 1 && first.reads[0] !== first.index - 1);
     const from = far ? `reads ${first.reads.map((s) => stageName(scene.stages[s])).join(", ")}` : "";
     const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
