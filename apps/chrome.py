@@ -24,7 +24,7 @@ import streamlit as st
 from digits import Digit, choose_own, choose_test_digit, is_own
 
 from cnnviz.colours import ink_png
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import probability
 from cnnviz.mistakes import next_mistake
 from cnnviz.questions import Choice, Question
 
@@ -143,8 +143,8 @@ def _go_to_mistake(model: str, index: int) -> None:
 def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
     drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
-    probability = html.escape(percent(float(here.run.output[0][here.predicted])))
-    says = f"{here.model} says<br><b>{here.predicted}</b> with {probability}"
+    chance = html.escape(probability(here.run.output[0][here.predicted]))
+    says = f"{here.model} says<br><b>{here.predicted}</b> with {chance}"
     if here.label is None:
         words, alt = f"<p>This is<br><b>{here.digit.name}</b></p><p>{says}</p>", here.digit.name.capitalize()
     else:
@@ -303,7 +303,7 @@ def table(
     """A small table, to be saved as CSV: the first column names its row, the others are numbers or words."""
 
     # Columns of words stand left, of numbers right.
-    words = [all(str(row[k])[:1].isalpha() for row in rows) for k in range(len(heads))]
+    words = [all(str(row[k])[:1].isalpha() for row in rows if row[k] != "") for k in range(len(heads))]
 
     def cell(tag: str, value: Any, k: int, scope: str) -> str:
         text = f"{value:,}" if isinstance(value, int) else str(value)

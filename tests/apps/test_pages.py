@@ -9,7 +9,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import MODELS, PAGES, htmls, pictures
-from cnnviz.figures.bar_charts import percent
+from cnnviz.figures.bar_charts import probability
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
 """Pages that have nothing of that network to draw, and say so."""
@@ -39,7 +39,7 @@ def test_a_page_shows_the_chosen_digit(visit, page, model):
     assert f"<b>{labels[8]}</b>" in card
     assert f"<b>{probabilities.argmax()}</b> with" in card
     shown = re.search(r"</b> with ([^\n]*)", card).group(1)
-    assert shown.strip() == percent(float(probabilities.max())).replace("<", "&lt;").replace(">", "&gt;")
+    assert shown.strip() == probability(probabilities.max()).replace("<", "&lt;").replace(">", "&gt;")
 
 
 @pytest.mark.parametrize("page", PAGES)
