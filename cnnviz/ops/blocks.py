@@ -7,8 +7,9 @@ is a view where no padding is read and a small zero-bordered copy where some is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -17,6 +18,9 @@ from cnnviz.ops.geometry import Axis, Window
 
 BLOCK_BYTES = 1 << 20
 """What a block's buffer may take: about a megabyte stays in the second-level cache."""
+
+MOST_PLACES = 128
+"""How many places of blocks are kept: about a kilobyte each."""
 
 Step = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
@@ -43,30 +47,58 @@ def run(steps: Iterable[Step]) -> None:
         step()
 
 
-def blocks(count: int, rows: int, cols: int, cells: int) -> Iterator[Block]:
+class Blocks(Sequence[Block]):
     """Blocks of at most `cells` cells (at least one) that cover count x rows x cols, the largest first.
 
-    >>> [block.shape for block in blocks(3, 4, 5, cells=40)]
+    Each is made when it is asked for: all blocks of a large image would take more memory than their buffers.
+
+    >>> [block.shape for block in Blocks(3, 4, 5, cells=40)]
     [(2, 4, 5), (1, 4, 5)]
-    >>> [block.shape for block in blocks(1, 4, 5, cells=11)]
+    >>> [block.shape for block in Blocks(1, 4, 5, cells=11)]
     [(1, 2, 5), (1, 2, 5)]
     """
-    if not count * rows * cols:
-        return
-    images_at_once = max(1, cells // (rows * cols))
-    rows_at_once = rows if images_at_once > 1 else min(rows, max(1, cells // cols))
-    cols_at_once = cols if rows_at_once > 1 else min(cols, max(1, cells))
-    for images in evenly(count, images_at_once):
-        for band in evenly(rows, rows_at_once):
-            for part in evenly(cols, cols_at_once):
-                yield Block(images, band, part)
+
+    def __init__(self, count: int, rows: int, cols: int, cells: int) -> None:
+        images_at_once = max(1, cells // max(rows * cols, 1))
+        rows_at_once = rows if images_at_once > 1 else min(rows, max(1, cells // max(cols, 1)))
+        cols_at_once = cols if rows_at_once > 1 else min(cols, max(1, cells))
+        self._stops = count, rows, cols
+        self._starts = starts(count, images_at_once), starts(rows, rows_at_once), starts(cols, cols_at_once)
+        self._places = range(math.prod(map(len, self._starts)))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Block: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Block]: ...
+    def __getitem__(self, place: int | slice) -> Block | Sequence[Block]:
+        if isinstance(place, slice):
+            some = copy(self)
+            some._places = self._places[place]
+            return some
+        images, rows, cols = self._starts
+        rest, part = divmod(self._places[place], len(cols))
+        image, band = divmod(rest, len(rows))
+        firsts = zip((images[image], rows[band], cols[part]), self._starts, self._stops, strict=True)
+        return Block(*(slice(first, min(first + each.step, stop)) for first, each, stop in firsts))
+
+    def __iter__(self) -> Iterator[Block]:
+        """An iterator that several threads may share, as they may not share a generator."""
+        return map(self.__getitem__, range(len(self)))
+
+
+def starts(total: int, most: int) -> range:
+    """Where pieces of nearly equal length begin, none above `most`."""
+    pieces = max(1, -(-total // max(most, 1)))
+    return range(0, total, max(1, -(-total // pieces)))
 
 
 def evenly(total: int, most: int) -> Iterator[slice]:
     """Slices of nearly equal length, none above `most`."""
-    step = -(-total // -(-total // most))
-    for first in range(0, total, step):
-        yield slice(first, min(first + step, total))
+    pieces = starts(total, most)
+    return (slice(first, min(first + pieces.step, total)) for first in pieces)
 
 
 def reads(axis: Axis, out: slice) -> tuple[int, int]:
@@ -95,6 +127,8 @@ class BlockInput:
         images, rows, cols = block
         key = images.stop - images.start, rows.start, rows.stop, cols.start, cols.stop
         if key not in self._places:  # bands are the same in every image
+            if len(self._places) == MOST_PLACES:
+                self._places.clear()
             self._places[key] = self._place(block)
         place = self._places[key]
         part = self._x[images, *place.inside]

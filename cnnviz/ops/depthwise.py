@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.parallel import in_parallel
 
@@ -23,7 +23,7 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geomet
     """
     kh, kw, channels, multiplier = kernel.shape
     y = np.empty((len(x), *geometry.out, channels * multiplier), x.dtype)
-    parts = list(blocks(len(x), *geometry.out, _cells(kernel.shape, geometry, x.itemsize)))
+    parts = Blocks(len(x), *geometry.out, _cells(kernel.shape, geometry, x.itemsize))
     width = max((part.shape[2] for part in parts), default=0)
     weights = np.tile(kernel.reshape(kh, kw, -1), (1, 1, width))
 

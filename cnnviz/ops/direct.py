@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, BlockInput, blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, BlockInput, Blocks, windows
 from cnnviz.ops.geometry import Window
 
 
@@ -30,7 +30,7 @@ def direct(
     share = filters // groups
     y = np.empty((len(x), *geometry.out, filters), x.dtype)
     read = None
-    for block in blocks(len(x), *geometry.out, cells_at_once(x.shape[3], geometry, x.itemsize)):
+    for block in Blocks(len(x), *geometry.out, cells_at_once(x.shape[3], geometry, x.itemsize)):
         read = read or BlockInput(x, geometry, block, partial(windows, geometry=geometry))
         taps = read(block)
         for group in range(groups):

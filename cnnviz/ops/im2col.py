@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Step, blocks, evenly, run, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Step, evenly, run, windows
 from cnnviz.ops.gemm import product
 from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.parallel import in_parallel
@@ -69,9 +69,9 @@ def repeated(bias: np.ndarray | None) -> Tiled:
 
 def im2col_blocks(
     count: int, kernel_shape: tuple[int, ...], geometry: Window, groups: int, itemsize: int
-) -> list[Block]:
+) -> Blocks:
     """The blocks that the output for `count` images is cut into."""
-    return list(blocks(count, *geometry.out, choose_layout(kernel_shape, geometry, groups).cells(itemsize)))
+    return Blocks(count, *geometry.out, choose_layout(kernel_shape, geometry, groups).cells(itemsize))
 
 
 def im2col_steps(

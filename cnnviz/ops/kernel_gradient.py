@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.im2col import FEW_FILTERS, LONG_RUN, SMALL_GEMM
 from cnnviz.ops.parallel import summed
@@ -83,7 +83,7 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
                 )
                 total[u::period] += (columns @ gradient).sum(axis=0)
 
-    parts = list(blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize)))
+    parts = Blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize))
     return summed(work, parts, (kh, length, filters), x.dtype).reshape(kernel_shape)
 
 
@@ -107,7 +107,7 @@ def _by_windows(
                 columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
             total += columns @ gradient
 
-    parts = list(blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize)))
+    parts = Blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize))
     return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
 
 

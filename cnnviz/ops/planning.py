@@ -17,7 +17,7 @@ import numpy as np
 
 from cnnviz.ops import fft, winograd
 from cnnviz.ops.arrays import check_groups
-from cnnviz.ops.blocks import Block, blocks, reads
+from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.geometry import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
 from cnnviz.ops.im2col import choose_layout, im2col_blocks
@@ -186,7 +186,7 @@ def _direct(
 ) -> Plan:
     outputs, taps = _sizes(count, kernel, geometry)
     channels = kernel[2] * groups
-    block = _first(blocks(count, *geometry.out, cells_at_once(channels, geometry, itemsize)))
+    block = _first(Blocks(count, *geometry.out, cells_at_once(channels, geometry, itemsize)))
     held = _padded(block, geometry, channels)
     # Every product reads a number and a weight; each output is written once.
     work = _Work(outputs * taps, 2 * outputs * taps + outputs, held)
@@ -244,7 +244,7 @@ def _winograd(
     down, along = (-(-axis.out // tile) for axis in geometry)
     tiles = count * down * along
     multiply_adds = tiles * (side * side * channels + side * depth * filters + tile**2 * side * filters)
-    parts = list(blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize)))
+    parts = Blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize))
     block = _first(parts)
     cells, rows, cols = math.prod(block.shape), block.shape[1], block.shape[2]
     padded = block.shape[0] * (rows * tile + 2) * (cols * tile + 2) * channels

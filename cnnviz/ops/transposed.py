@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, Step, blocks, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Step, run
 from cnnviz.ops.gemm import product
 from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.im2col import FEW_FILTERS, SMALL_GEMM
@@ -62,7 +62,7 @@ def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -
         for v in range(cols.kernel)
     ]
     bands: dict[int, list[Block]] = {}
-    for block in blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
+    for block in Blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
         bands.setdefault(block.images.start, []).append(block)
 
     def work(stacks: Iterable[list[Block]]) -> None:
@@ -128,7 +128,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
                 ready[key] = _Apart.made((len(part), height, width), offsets, weights)
             ready[key].fill(part, target)
 
-    in_parallel(work, list(blocks(len(x), rows.size, cols.size, max(most, cols.size))))
+    in_parallel(work, Blocks(len(x), rows.size, cols.size, max(most, cols.size)))
 
 
 def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:

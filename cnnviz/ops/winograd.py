@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import Block, blocks
+from cnnviz.ops.blocks import Block, Blocks
 from cnnviz.ops.geometry import Window
 from cnnviz.ops.parallel import in_parallel
 
@@ -96,7 +96,7 @@ def winograd(
                     outputs += bias[mine]
                 _place(y, outputs, block, tile, mine)
 
-    in_parallel(work, list(blocks(len(x), down, along, cells)))
+    in_parallel(work, Blocks(len(x), down, along, cells))
     return y
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnviz.ops.blocks import BlockInput, blocks, evenly, reads
+from cnnviz.ops.blocks import BlockInput, Blocks, evenly, reads
 from cnnviz.ops.geometry import window
 from harness.cases import Case, convolutions
 
@@ -14,11 +15,25 @@ from harness.cases import Case, convolutions
 @given(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9), st.integers(1, 100))
 def test_blocks_cover_every_cell_once(count: int, rows: int, cols: int, most: int) -> None:
     covered = np.zeros((count, rows, cols), int)
-    for block in blocks(count, rows, cols, most):
+    for block in Blocks(count, rows, cols, most):
         covered[block] += 1
         assert covered[block].shape == block.shape
         assert np.prod(block.shape) <= most
     assert np.all(covered == 1)
+
+
+@given(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9), st.integers(1, 100), st.slices(30))
+def test_blocks_are_a_sequence(count: int, rows: int, cols: int, most: int, some: slice) -> None:
+    blocks = Blocks(count, rows, cols, most)
+    listed = list(blocks)
+    assert len(blocks) == len(listed)
+    assert [blocks[place] for place in range(len(blocks))] == listed
+    assert list(blocks[some]) == listed[some]
+    for place in (len(listed), -len(listed) - 1):
+        with pytest.raises(IndexError):
+            blocks[place]
+    sizes = [np.prod(block.shape) for block in listed]
+    assert not sizes or sizes[0] == max(sizes)
 
 
 @given(st.integers(1, 100), st.integers(1, 100))
@@ -41,7 +56,7 @@ def test_a_blocks_input_is_cut_from_the_padded_input(case: Case, most: int) -> N
         case.options["dilation_rate"],
     )
     padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
-    parts = list(blocks(len(x), *geometry.out, most))
+    parts = Blocks(len(x), *geometry.out, most)
     read = BlockInput(x, geometry, parts[0]) if parts else None
     for block in parts:
         assert read is not None

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz import ops
+from cnnviz.ops.im2col import im2col_blocks
 from cnnviz.ops.parallel import threads
 from cnnviz.ops.planning import ELEMENTWISE, METHODS
 from cnnviz.ops.winograd import transforms
@@ -177,6 +178,17 @@ def test_working_memory_is_what_is_held(x: Any, kernel: Any, options: Any, metho
     # a thread that starts late may find nothing left to do.
     assert held < 1.25 * plan.working_memory + 100_000
     assert held > 0.6 * plan.working_memory / threads() - 100_000
+
+
+def test_thousands_of_blocks_hold_no_more_than_a_few() -> None:
+    x, kernel = np.zeros((1, 300, 300, 32), np.float32), np.zeros((9, 9, 32, 1), np.float32)
+    plan = ops.plan(x, kernel, padding="same")
+    assert len(im2col_blocks(1, kernel.shape, plan.window, 1, 4)) > 1000
+    tracemalloc.start()
+    result = ops.conv2d(x, kernel, padding="same")
+    held = tracemalloc.get_traced_memory()[1] - result.nbytes
+    tracemalloc.stop()
+    assert held < 1.25 * plan.working_memory + 500_000
 
 
 @given(case=convolutions())
