@@ -75,9 +75,9 @@ def show_reduction(name: str) -> None:
     layer = here.network[name]
     chrome.section(
         "How much of it is needed",
-        "Keep only the strongest outputs, or only the largest singular directions of the matrix, which mix "
-        "all "
-        "outputs. Nothing is trained again.",
+        "Keep only the strongest outputs, those with the largest mean square over the test digits below, or "
+        "only the largest singular directions of the matrix, which mix all outputs. Nothing is trained "
+        "again.",
     )
     with chrome.controls("reduce"):
         kinds = {"outputs": "outputs", "singular": "singular directions"}

@@ -163,6 +163,10 @@ def test_receipts_of_every_kind_read_right(live, run):
     page.reload()
     expect(page.locator(".cv-steps")).to_contain_text("the largest of 4 cells")
     expect(page.locator(".cv-won")).to_have_count(1)
+    expect(page.locator('.cv-won[tabindex="0"]'), "the keyboard comes to the winner first").to_have_count(1)
+    page.evaluate("location.hash = '#trail=softmax~0~0~7'")
+    page.reload()
+    expect(page.locator('button[data-term][tabindex="0"]')).to_have_accessible_name(re.compile("^logit 7: "))
 
 
 def test_keys_alone(live, run):

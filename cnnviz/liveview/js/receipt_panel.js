@@ -237,7 +237,9 @@ export class ReceiptPanel {
         }),
       ),
     );
-    const first = this.element.querySelector("button[data-term]");
+    // The one that decides, if one does: the class's own logit, the cell that won.
+    const deciding = this.element.querySelector(".cv-own button[data-term], .cv-won[data-term]");
+    const first = deciding ?? this.element.querySelector("button[data-term]");
     if (first) first.tabIndex = 0;
   }
 
