@@ -14,6 +14,8 @@ from cnnviz.sparsity import zeros_in
 
 # Test digits that are measured at once; all of them are behind a button.
 COUNT = 1000
+# And on which the collapsed network is checked, in float64.
+CHECKED = 250
 
 here = chrome.current()
 every = len(cached.test_digits()[0])
@@ -144,7 +146,7 @@ def zeros() -> None:
 
 def collapse() -> None:
     """The network without bends, which is one matrix."""
-    affine, difference, accuracy = cached.affine(here.model, COUNT)
+    affine, difference, accuracy = cached.affine(here.model, CHECKED)
     outputs, inputs = affine.matrix.shape
     layers, parameters = len(affine.network.layers), here.network.count_params()[0]
     chrome.section(
@@ -160,7 +162,7 @@ def collapse() -> None:
         (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
         ("parameters in the layers", f"{parameters:,}"),
         (
-            f"largest difference of A x + b from the layers, {COUNT:,} digits, float64",
+            f"largest difference of A x + b from the layers, {CHECKED} digits, float64",
             number(difference),
         ),
         ("largest logit of this digit, for comparison", number(logits.max())),
