@@ -23,8 +23,7 @@ import state
 import streamlit as st
 from digits import Digit, choose_own, choose_test_digit, is_own
 
-from cnnviz.colours import ink_png
-from cnnviz.figures.bar_charts import probability
+from cnnviz.colours import ink_png, probability
 from cnnviz.mistakes import next_mistake
 from cnnviz.questions import Choice, Question
 

@@ -37,9 +37,17 @@ def app() -> Path:
 def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
     """Call write(temporary path) beside `path`, then put the file in its place in one step.
 
-    If anything fails, what was at `path` before is untouched and nothing is left beside it.
+    If anything fails, what was at `path` before is untouched and nothing is left beside it. An OSError
+    names the path or its folder as given, never the temporary file.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a file to write")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in") from None
+    except OSError as error:
+        raise type(error)(f"cannot write {path.name} in {path.parent}: {error.strerror}") from None
     os.close(handle)
     try:
         write(temporary)

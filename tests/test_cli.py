@@ -102,13 +102,24 @@ def test_info_prints_the_counts(capsys):
 
 
 def test_predict_prints_the_three_likeliest(capsys, seven):
-    one = r"\d \d+\.\d\d%"
-    assert re.fullmatch(rf".*seven\.png: {one}, {one}, {one}\n", run(capsys, "predict", seven))
+    one = r"\d \([<>]? ?\d+\.\d\d %\)"
+    out = run(capsys, "predict", seven)
+    assert re.fullmatch(rf".*seven\.png: {one}, {one}, {one}\n", out)
+    assert ": 7 (> 99.99 %), " in out, "no softmax is certain"
     data = json.loads(run(capsys, "predict", seven, seven, "--json"))
     assert [image["prediction"] for image in data["images"]] == [7, 7]
     chances = [one["probability"] for one in data["images"][0]["top"]]
     assert chances == sorted(chances, reverse=True)
     assert len(chances) == 3
+
+
+def test_predict_draws_nothing(seven):
+    program = (
+        f"import sys; from cnnviz.cli import main; main(['predict', {seven!r}]);"
+        "print('matplotlib' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr.strip() == "False"
 
 
 def test_predict_goes_on_after_a_bad_picture(capsys, seven, tmp_path):
@@ -193,6 +204,10 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
         (["explore", "--port", "http"], "a port is a number from 1 to 65535, got 'http'"),
         (["explore", "--port", "70000"], "a port is a number from 1 to 65535, got '70000'"),
         (["explore", "--address", "no.such.host.invalid"], "--address must be this machine's name"),
+        (
+            ["export", "--digits", "0", "-o", "no/x.html"],
+            "cnnviz: there is no folder no to write x.html in\n",
+        ),
         (["train", "lenet"], "train takes one of mnist_14k, mnist_maxpool, got 'lenet'"),
         (["train", "mnist_14k", "--recipe", "worst"], "recipes of mnist_14k are best, notes"),
         (["train", "mnist_14k", "--data", "no.npz"], "cannot read no.npz: No such file or directory"),

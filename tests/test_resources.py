@@ -46,3 +46,23 @@ def test_a_write_that_fails_changes_nothing(tmp_path):
         write_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
+    def never(temporary):
+        raise AssertionError
+
+    (tmp_path / "file").touch()
+    for path, kind, message in (
+        (
+            tmp_path / "no" / "a.html",
+            FileNotFoundError,
+            f"there is no folder {tmp_path}/no to write a.html in",
+        ),
+        (tmp_path / "file" / "a.html", OSError, f"cannot write a.html in {tmp_path}/file: Not a directory"),
+        (tmp_path, IsADirectoryError, f"{tmp_path} is a folder, not a file to write"),
+    ):
+        with pytest.raises(kind) as refused:
+            write_atomically(path, never)
+        assert str(refused.value) == message
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -7,7 +7,7 @@ import streamlit as st
 
 from cnnviz.activation import Activation
 from cnnviz.activation_exchange import FUNCTIONS, function_named, hidden_activations
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.figures.style import number
 from cnnviz.questions.activation_functions import applied_twice, one_convolution
 from cnnviz.sparsity import zeros_in

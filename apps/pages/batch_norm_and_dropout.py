@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnviz import dropout, figures
 from cnnviz.batch_normalization import fold, normalizations
-from cnnviz.figures.bar_charts import percent, probability
+from cnnviz.colours import percent, probability
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
 

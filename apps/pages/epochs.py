@@ -11,8 +11,8 @@ import state
 import streamlit as st
 from digits import choose_own
 
+from cnnviz.colours import percent
 from cnnviz.epoch_predictions import EpochPredictions, Flip
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.questions import Question
 from cnnviz.questions import epochs as questions

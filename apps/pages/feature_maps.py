@@ -8,7 +8,7 @@ from digits import Digit, choose_test_digit
 
 from cnnviz import figures
 from cnnviz.ablation import next_reader
-from cnnviz.figures.bar_charts import probability
+from cnnviz.colours import probability
 from cnnviz.figures.style import number
 from cnnviz.partial_sums import has_partial_sums, partial_sums
 from cnnviz.questions import feature_maps as questions

@@ -9,7 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz import kernels, ops
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.images import ImageError
 from cnnviz.questions import kernels as questions
 

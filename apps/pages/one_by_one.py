@@ -8,7 +8,7 @@ import streamlit as st
 
 from cnnviz import channels
 from cnnviz.ablation import next_reader
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions import one_by_one as questions
 

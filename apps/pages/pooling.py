@@ -9,7 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz import figures, playground, pooling
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.questions import pooling as questions
 
 here = chrome.current()

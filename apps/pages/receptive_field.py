@@ -13,8 +13,8 @@ import state
 import streamlit as st
 from digits import Digit
 
+from cnnviz.colours import percent
 from cnnviz.figures import Scale, strongest_channel
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.style import number
 from cnnviz.liveview.component import live_view
 from cnnviz.questions.receptive_field import one_more_layer, shared_pixels

@@ -5,7 +5,7 @@ import chrome
 import state
 import streamlit as st
 
-from cnnviz.figures.bar_charts import probability
+from cnnviz.colours import probability
 from cnnviz.figures.style import number, signed_number
 from cnnviz.questions.scores_to_loss import halved_probability, shifted_logits
 from cnnviz.scores_to_loss import Loss, Step, softmax_steps

@@ -8,7 +8,7 @@ import trying
 from digits import choose_test_digit
 
 from cnnviz import figures
-from cnnviz.figures.bar_charts import percent, probability
+from cnnviz.colours import percent, probability
 from cnnviz.mistakes import SURE, likeliest, surest
 from cnnviz.questions.try_it import how_sure_it_was
 

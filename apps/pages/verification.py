@@ -8,7 +8,7 @@ import numpy as np
 import state
 import streamlit as st
 
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.figures.style import number
 from cnnviz.live_verification import VERIFICATIONS, VerificationJob
 from cnnviz.liveview.comparison import available

@@ -6,7 +6,7 @@ import state
 import streamlit as st
 
 from cnnviz import figures
-from cnnviz.figures.bar_charts import percent, probability
+from cnnviz.colours import percent, probability
 from cnnviz.figures.style import number
 from cnnviz.questions import why_convolution as questions
 from cnnviz.translation import compare_shift, predictions_over_shifts

@@ -14,6 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from cnnviz.colours import probability
     from cnnviz.evaluation import probabilities
     from cnnviz.keras_file import load_model
     from cnnviz.mnist import ImageError, prepare_digit, read_image
@@ -29,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
         top = [{"digit": int(i), "probability": float(chances[i])} for i in chances.argsort()[::-1][:3]]
         found.append({"image": path, "prediction": top[0]["digit"], "top": top})
         if not args.json:
-            print(f"{path}: " + ", ".join(f"{one['digit']} {one['probability']:.2%}" for one in top))
+            print(
+                f"{path}: " + ", ".join(f"{one['digit']} ({probability(one['probability'])})" for one in top)
+            )
     if args.json:
         print_json({"model": args.model, "images": found})
     return code

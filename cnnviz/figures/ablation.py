@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.bar_charts import probability
 from cnnviz.figures.canvas import WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme
+from cnnviz.figures.style import SMALL, Theme, probability
 
 ROW = 22.0
 

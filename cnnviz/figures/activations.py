@@ -9,11 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import chart, label
 from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number
+from cnnviz.figures.style import SMALL, Theme, number, percent
 from cnnviz.figures.style import theme as theme_named
 
 

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from cnnviz.figures.canvas import Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number
+from cnnviz.figures.style import SMALL, Theme, number, probability
 
 
 def bars(
@@ -145,31 +145,6 @@ def probabilities(
         else f"; the true label is {names[label]}"
     )
     return picture.described(f"Predicted {names[best]}{truth}. {picture.alt}")
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """A share as a percentage, with so many decimals, that never rounds to nothing or to certainty.
-
-    >>> percent(0.5), percent(0.9999999), percent(1e-7)
-    ('50.00 %', '> 99.99 %', '< 0.01 %')
-    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0)
-    ('59.3 %', '< 1 %', '−2 %')
-    """
-    step = 10.0**-digits
-    if 0 < share <= step / 200:
-        return f"< {step:.{digits}f} %"
-    if 1 - step / 200 <= share < 1:
-        return f"> {100 - step:.{digits}f} %"
-    return f"{100 * float(share):.{digits}f} %".replace("-", "−")
-
-
-def probability(share: float) -> str:
-    """A softmax's output as a percentage: one that float32 has rounded to 0 or 1 is not certain either.
-
-    >>> probability(1.0), probability(0.25)
-    ('> 99.99 %', '25.00 %')
-    """
-    return percent(min(max(float(share), 1e-300), 1 - 1e-9))
 
 
 def magnitudes(

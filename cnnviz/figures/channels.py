@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.channels import mix
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, signed_number
+from cnnviz.figures.style import SMALL, Scale, Theme, percent, signed_number
 
 
 def pixel_mixing(

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
 from cnnviz.mistakes import Mistake
 from cnnviz.preparation import BOX, SIDE, Preparation
 

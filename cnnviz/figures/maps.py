@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
 from cnnviz.network import Run
 from cnnviz.receptive_fields import receptive_field
 

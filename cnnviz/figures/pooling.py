@@ -12,10 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cnnviz import ops
-from cnnviz.figures.bar_charts import percent
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
+from cnnviz.figures.style import SMALL, Scale, Theme, number, percent
 from cnnviz.pooling import relative_change, winners
 
 LEGIBLE, FEW = 26.0, 64

@@ -100,7 +100,7 @@ def cross_entropy_curve(
     >>> cross_entropy_curve(0.5).alt
     'The loss −log p falls from 6.91 at p = 0.1 % to 0 at p = 100 %; at p = 50.00 % it is 0.693.'
     """
-    from cnnviz.figures.bar_charts import percent
+    from cnnviz.figures.style import percent
 
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, got {probability!r}")

@@ -12,6 +12,8 @@ from cnnviz.colours import (
     colormap,
     number,
     palette,
+    percent,
+    probability,
     signed_number,
     theme,
 )
@@ -31,6 +33,8 @@ __all__ = [
     "colormap",
     "number",
     "palette",
+    "percent",
+    "probability",
     "signed_number",
     "theme",
 ]

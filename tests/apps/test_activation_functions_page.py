@@ -7,8 +7,8 @@ import pytest
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
 from cnnviz.activation_exchange import exchange, hidden_activations
+from cnnviz.colours import percent
 from cnnviz.evaluation import evaluate
-from cnnviz.figures.bar_charts import percent
 from cnnviz.sparsity import sparsity_over, zeros_in
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]

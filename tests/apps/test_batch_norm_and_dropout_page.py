@@ -10,7 +10,7 @@ import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
 from cnnviz import dropout
 from cnnviz.batch_normalization import fold, normalization_over
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.figures.style import number, signed_number
 
 IMAGES = cnnviz.load_mnist()[1][0]

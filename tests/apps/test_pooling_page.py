@@ -10,7 +10,7 @@ import pytest
 import cnnviz
 from apps.conftest import MODELS, cells, given, htmls, pictures
 from cnnviz import ops, pooling
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 
 DIGIT = cnnviz.load_mnist()[1][0][4]
 

@@ -9,7 +9,7 @@ import pytest
 
 from apps.conftest import cells, htmls, pictures
 from cnnviz import live_verification
-from cnnviz.figures.bar_charts import percent
+from cnnviz.colours import percent
 from cnnviz.figures.style import number
 from cnnviz.live_verification import VerificationJob
 from cnnviz.liveview import comparison

@@ -7,8 +7,8 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, pictures
+from cnnviz.colours import percent
 from cnnviz.digit_text import digit_to_text
-from cnnviz.figures.bar_charts import percent
 from cnnviz.translation import compare_shift, padded_with_zeros
 from cnnviz.weight_sharing import connections
 
