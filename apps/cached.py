@@ -37,7 +37,7 @@ from cnnviz.pooling import pooled_move as compare_pooled
 from cnnviz.preparation import Preparation, prepare_in_steps
 from cnnviz.questions import Question
 from cnnviz.questions.verification import rounded_weights
-from cnnviz.receptive_fields import EffectiveReceptiveField, ReceptiveFields
+from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
 from cnnviz.scores_to_loss import Loss, Step, loss_of, step_against
@@ -137,6 +137,12 @@ def effective(
     net = network(model) if epoch is None else network_at(model, epoch)
     images = np.stack([digit.image for digit in digits])
     return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def field_check(model: str, digit: Digit, layer: str, row: int, col: int) -> FieldCheck:
+    """A unit's receptive field put to the test on a digit."""
+    return check_field(network(model), digit.image, layer, row, col)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
@@ -287,8 +293,9 @@ def normalization(model: str, layer: str, count: int) -> Normalization:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def batch_with(digit: Digit, count: int) -> np.ndarray:
-    """A batch of test digits, a chosen one in front."""
-    return np.concatenate([digit.image[np.newaxis], test_digits()[0][: count - 1]])
+    """A batch of the first test digits, a chosen one in front and not a second time behind it."""
+    others = [k for k in range(count) if digit.own or k != digit.index][: count - 1]
+    return np.concatenate([digit.image[np.newaxis], test_digits()[0][others]])
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

@@ -125,6 +125,15 @@ def surest(found: Sequence[Mistake]) -> float:
     return max((mistake.ranked[0][1] for mistake in found), default=0.0)
 
 
+def least_sure(found: Sequence[Mistake]) -> Mistake | None:
+    """The mistake whose likeliest class had the smallest probability; None if there is no mistake.
+
+    >>> least_sure([Mistake(8, 3, ((5, 0.5),)), Mistake(18, 3, ((5, 0.75),))]).index
+    8
+    """
+    return min(found, key=lambda mistake: mistake.ranked[0][1], default=None)
+
+
 def next_mistake(found: Sequence[Mistake], after: int) -> int | None:
     """The index of the first mistake behind an index, going on at the start when the end is reached.
 

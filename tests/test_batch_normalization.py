@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 import cnnviz
 from cnnviz.batch_normalization import (
@@ -15,6 +16,7 @@ from cnnviz.batch_normalization import (
 )
 from cnnviz.network import Layer, Network
 from cnnviz.resources import asset
+from cnnviz.training import RECIPES, affine_matrices
 from harness.authority import keras
 from harness.networks import conv, image, layer, normal
 
@@ -34,6 +36,35 @@ def test_statistics_add_up_to_those_of_all():
     np.testing.assert_allclose(parts.mean, x.mean(axis=(0, 1)), rtol=1e-14)
     np.testing.assert_allclose(parts.variance, x.var(axis=(0, 1)), rtol=1e-6)
     np.testing.assert_allclose(whole.deviation, x.std(axis=(0, 1)), rtol=1e-6)
+
+
+def distorted(images, seed: int = 0) -> np.ndarray:
+    """Images distorted as in the training of mnist_14k, by SciPy in place of TensorFlow."""
+    limits = RECIPES["mnist_14k"]["best"].augmentation
+    numbers = np.random.default_rng(seed).uniform(-1, 1, (len(images), 6))
+    row, col = np.mgrid[:28, :28]
+    return np.stack(
+        [
+            map_coordinates(
+                image.astype(np.float32) / 255,
+                [a[3] * col + a[4] * row + a[5], a[0] * col + a[1] * row + a[2]],
+                order=1,
+            )
+            for image, a in zip(images, affine_matrices(numbers, limits), strict=True)
+        ]
+    )
+
+
+def test_the_moving_averages_are_of_distorted_images_and_not_of_plain_ones(net):
+    train = cnnviz.load_mnist()[0][0][:600]
+
+    def off(images) -> float:
+        found = normalization_over(net, "batch_normalization", images)
+        alive = found.moving.variance > 1e-6
+        return float(np.median(np.abs(found.before.variance / found.moving.variance - 1)[alive]))
+
+    # The variance of 600 digits is off by a few per cent of itself, whichever they are.
+    assert off(distorted(train)) < 0.06 < 0.15 < min(off(train), off(cnnviz.load_mnist()[1][0][:600]))
 
 
 def test_a_layer_is_measured_batch_by_batch(net):

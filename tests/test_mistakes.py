@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz
 from cnnviz.layer import Layer
-from cnnviz.mistakes import likeliest, mistakes, next_mistake
+from cnnviz.mistakes import Mistake, least_sure, likeliest, mistakes, next_mistake
 from cnnviz.network import Network
 
 
@@ -59,6 +59,12 @@ def test_on_the_real_network():
         row = np.sort(shares[mistake.index])[::-1]
         assert [share for _, share in mistake.ranked] == pytest.approx(row[:3].tolist(), rel=1e-5)
         assert mistake.sure == (row[0] >= 0.9)
+
+
+def test_the_least_sure_one():
+    found = [Mistake(k, 0, ((1, share),)) for k, share in ((3, 0.9), (4, 0.4), (9, 0.6))]
+    assert least_sure(found) is found[1]
+    assert least_sure([]) is None
 
 
 def test_the_next_one_and_then_the_first_again(mirror):

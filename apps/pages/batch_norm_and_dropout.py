@@ -5,11 +5,13 @@ import chrome
 import numpy as np
 import state
 import streamlit as st
+from digits import choose_test_digit
 
 from cnnviz import dropout, figures
 from cnnviz.batch_normalization import fold, normalizations
 from cnnviz.colours import percent, probability
 from cnnviz.figures.style import number, signed_number
+from cnnviz.mistakes import least_sure
 from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
 
 # Test digits over which statistics are measured.
@@ -82,8 +84,8 @@ def statistics(name: str, channel: int) -> None:
             ],
             mark=channel,
             caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. "
-            "The moving averages are of training images, distorted at random; test digits differ a "
-            "little from them.",
+            "The moving averages are of training images distorted at random, with dropout at work; digits "
+            "as they are, test or training, have other statistics.",
             name=name,
         )
 
@@ -106,8 +108,11 @@ def forms(name: str, channel: int) -> None:
     with left:
         chrome.show(
             "distance_by_batch",
-            "Root mean square difference of the two forms over all channels, for this digit. It does not go "
-            "to zero: test digits are not the training images that the moving averages are of.",
+            "Root mean square difference of the two forms over all channels, for this digit. The statistics "
+            "of a small batch depend on which images are in it: one more image can bring them nearer to the "
+            "moving averages or take them farther away. Those of a large batch settle, but not on the moving "
+            "averages: these are of training images distorted at random, with dropout at work. Digits as "
+            "they are, test or training, have other means and variances.",
             share=0.5,
             sizes=SIZES,
             distances=[each.distance for each in found.values()],
@@ -129,7 +134,7 @@ def forms(name: str, channel: int) -> None:
                     number(moving["moving_variance"][channel]),
                 ),
             ],
-            caption=f"The batch is {here.digit.name} and the first test digits, {size} in all.",
+            caption=f"The batch is {here.digit.name} and the first other test digits, {size} in all.",
             name="forms",
         )
     chrome.show(
@@ -208,10 +213,18 @@ def now(seed: int) -> None:
     chrome.section(
         "Why nothing is dropped now",
         "In training the noise keeps the network from relying on any single number. Now it would only make "
-        "the answer depend on chance: each row below is another answer to the same digit. Without it the "
-        "layer is the identity: each of its numbers is what it was on average, and the answer is always "
-        "the same.",
+        "the answer depend on chance: each step below computes the same digit with other numbers dropped. A "
+        "digit of which the network is sure keeps its answer all the same; for one of which it is not, the "
+        "probability goes up and down, and may tip over. Without dropout the layer is the identity: each of "
+        "its numbers is what it was on average, and the answer is always the same.",
     )
+    unsure = least_sure(cached.hard_cases(here.model))
+    if unsure is not None and (here.digit.own or here.digit.index != unsure.index):
+        st.button(
+            f"Try test digit {unsure.index:,}, of which it is not sure",
+            on_click=choose_test_digit,
+            args=(unsure.index,),
+        )
     runs = cached.runs_with_dropout(here.model, here.digit, seed)
     best = here.predicted
     chrome.table(

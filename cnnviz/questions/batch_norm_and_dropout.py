@@ -55,14 +55,18 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
     moving = layer.weights["moving_mean"], layer.weights["moving_variance"]
     fixed = float(ops.batch_norm(louder, *moving, gamma, beta, epsilon=epsilon)[cell])
     offset = 0.0 if beta is None else float(beta[channel])
+    variance = float(batch[..., channel].var(dtype=np.float64))
     return question(
         f"In training, {layer.name} makes {_text(now)} of the number at row {row}, column {col} of channel "
         f"{channel}. Now the layer before it gives {factor} times as much in this channel, in every image "
-        "of the batch. What does it make of the number then?",
+        "of the batch. What does it make of the number then? Before dividing, the layer adds epsilon, "
+        f"{epsilon:g}, to the variance, which was {_text(variance)}.",
         Choice(
             _text(then),
-            f"Mean and deviation become {factor} times as large too, and are divided out (but for epsilon). "
-            "That is why the size of the weights before a batch norm hardly matters in training.",
+            f"Mean and deviation become {factor} times as large too, and are divided out. Epsilon does not "
+            "grow with them: beside the larger variance it counts for less, so that the number lies a "
+            "little farther from beta than it did. That is why the size of the weights before a batch norm "
+            "hardly matters in training.",
         ),
         [
             Choice(
