@@ -80,11 +80,11 @@ class Shrinking:
 
 
 def size_chain(network: Network) -> list[Shrinking]:
-    """The input's and every layer's map size, where it changes or a layer pools.
+    """The input's and every layer's map size and channels, where one of them changes or a layer pools.
 
     >>> import cnnviz
     >>> [s.size[0] for s in size_chain(cnnviz.load_model("mnist_14k"))]
-    [28, 26, 24, 12, 10, 8, 6, 4, 1]
+    [28, 26, 24, 24, 12, 10, 8, 6, 4, 1]
     """
     height, width, channels = network.input_shape
     chain = [Shrinking("input", "Input", (height, width), channels, 0)]  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def size_chain(network: Network) -> list[Shrinking]:
         if len(shape) != 3 or None in shape:
             continue
         size = (shape[0], shape[1])
-        if size != chain[-1].size or layer.kind in KINDS:
+        if (*size, shape[2]) != (*chain[-1].size, chain[-1].channels) or layer.kind in KINDS:
             chain.append(Shrinking(layer.name, layer.kind, size, shape[2], layer.params))  # type: ignore[arg-type]
     return chain
 

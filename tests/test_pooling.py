@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,12 +58,18 @@ def test_the_chain_of_sizes_is_the_runs(model):
         assert part.parameters == sum(array.size for array in net[part.name].weights.values())
         assert part.pools == (part.name.startswith("max_pooling"))
     assert all(part.parameters == 0 for part in chain if part.pools)
-    sizes = [
-        array.shape[1:3]
+    shapes = [
+        array.shape[1:]
         for array in map(run.__getitem__, (layer.name for layer in net.layers))
         if array.ndim == 4
     ]
-    assert list(dict.fromkeys(sizes)) == [part.size for part in chain]
+    assert list(dict.fromkeys(shapes)) == [(*part.size, part.channels) for part in chain]
+
+
+def test_a_pooling_in_the_chain_leaves_the_channels_of_the_layer_before_it():
+    chain = pooling.size_chain(cnnviz.load_model("mnist_14k"))
+    before, pool = next(pair for pair in pairwise(chain) if pair[1].pools)
+    assert (before.name, before.channels) == ("conv2d_2", pool.channels)
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,9 @@ chain = pooling.size_chain(here.network)
 pooled = [k for k, part in enumerate(chain) if part.pools]
 chrome.section(
     f"In {here.model}",
-    "Convolutions without padding take a few cells off the border; a pooling divides. Sizes and parameters "
-    "are the model's.",
+    "Convolutions without padding take a few cells off the border; a 1×1 convolution has no border to "
+    "take off. A pooling divides rows and columns and leaves the channels as many as they were. Sizes and "
+    "parameters are the model's.",
 )
 chrome.facts(("rows of the maps, layer by layer", " → ".join(str(part.size[0]) for part in chain)))
 chrome.table(
@@ -115,7 +116,7 @@ chrome.table(
         )
         for part in chain
     ],
-    caption="Layers that change the size of the maps.",
+    caption="Layers that change the size of the maps or their number.",
     mark=pooled[0] if len(pooled) == 1 else None,
     name="sizes",
 )
