@@ -87,18 +87,18 @@ _GALLERY: dict[str, _Entry] = {
         laplacian_of_gaussian, "finds blobs and soft edges", "Marr and Hildreth 1980", _ALL[2:]
     ),
     "sobel x": _Entry(
-        lambda size: sobel("x", size), "brightness rising to the right", "Sobel and Feldman 1968", _ODD[1:]
+        lambda size: sobel("x", size), "values rising to the right", "Sobel and Feldman 1968", _ODD[1:]
     ),
     "sobel y": _Entry(
-        lambda size: sobel("y", size), "brightness rising downwards", "Sobel and Feldman 1968", _ODD[1:]
+        lambda size: sobel("y", size), "values rising downwards", "Sobel and Feldman 1968", _ODD[1:]
     ),
-    "scharr x": _Entry(lambda: scharr("x"), "rising to the right, truer to rotation", "Scharr 2000"),
-    "scharr y": _Entry(lambda: scharr("y"), "rising downwards, truer to rotation", "Scharr 2000"),
+    "scharr x": _Entry(lambda: scharr("x"), "values rising to the right, truer to rotation", "Scharr 2000"),
+    "scharr y": _Entry(lambda: scharr("y"), "values rising downwards, truer to rotation", "Scharr 2000"),
     "prewitt x": _Entry(
-        lambda size: prewitt("x", size), "rising to the right, plain average", "Prewitt 1970", _ALL[1:]
+        lambda size: prewitt("x", size), "values rising to the right, plain average", "Prewitt 1970", _ALL[1:]
     ),
     "prewitt y": _Entry(
-        lambda size: prewitt("y", size), "rising downwards, plain average", "Prewitt 1970", _ALL[1:]
+        lambda size: prewitt("y", size), "values rising downwards, plain average", "Prewitt 1970", _ALL[1:]
     ),
     "roberts x": _Entry(lambda: roberts("x"), "difference along one diagonal", "Roberts 1963", (2,)),
     "roberts y": _Entry(lambda: roberts("y"), "difference along the other diagonal", "Roberts 1963", (2,)),
