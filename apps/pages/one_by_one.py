@@ -21,12 +21,12 @@ def show_pixel(name: str) -> tuple[int, int]:
     channels_in, channels_out = layer.input_shape[-1], layer.output_shape[-1]
     chrome.section(
         f"One pixel through {name}",
-        f"Point at a pixel. The {channels_in} maps that come in have one number each at that pixel: the "
-        "column "
-        f"beside the matrix. Each column of the matrix turns these {channels_in} numbers into one: "
-        "multiply, add "
-        f"up, add the bias. The {channels_out} sums are the pixel in the {channels_out} maps that go out. No "
-        "other pixel has a say.",
+        f"A pixel here is a cell of {name}'s maps. It has seen {' × '.join(map(str, fields[name].size))} "
+        "pixels of the image, all through the layers before: the 1×1 adds none. Point at one. The "
+        f"{channels_in} maps that come in have one number each there: the column beside the matrix. Each "
+        f"column of the matrix turns these {channels_in} numbers into one: "
+        f"multiply, add up, add the bias. The {channels_out} sums are the pixel in the {channels_out} maps "
+        "that go out. No other pixel has a say.",
     )
     row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
     with st.expander("This pixel as a picture, to be saved"):
@@ -93,7 +93,8 @@ def show_reduction(name: str) -> None:
     cost = reduction.cost.everywhere(layer.output_shape[:2])
     chrome.facts(
         (f"accuracy on {evaluation.images:,} test digits", percent(evaluation.accuracy, 1)),
-        (f"relative error on {here.digit.name}", percent(error, 1)),
+        (f"relative error on {evaluation.images:,} test digits", percent(reduction.error, 1)),
+        (f"relative error on {here.digit.name} alone", percent(error, 1)),
         (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
         (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
     )
@@ -152,10 +153,17 @@ def show_saving(name: str) -> None:
     size = "×".join(map(str, reader.config["kernel_size"]))
     chrome.section(
         "What it is good for here",
-        f"{reader.name} behind it reads {few} channels and not {many}, so its kernels are less deep. The 1×1 "
-        "convolution must cost less than it saves.",
+        f"{reader.name} behind it reads {few} channels and not {many}, so its kernels are less deep. That is "
+        "a gain if the 1×1 convolution costs less than it saves there.",
     )
     mixer, behind = found.steps
+    saved, more = found.direct - behind, found.other - found.direct
+    st.markdown(
+        f"Here, in {here.model}, {name} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
+        f"**{saved.multiply_adds:,}** in {reader.name}: {_in_all(more.multiply_adds)}. It has "
+        f"{mixer.parameters:,} parameters of its own and saves {saved.parameters:,} in {reader.name}: "
+        f"{_in_all(more.parameters)}."
+    )
     chrome.table(
         ["", "parameters", "multiply-adds"],
         [
@@ -163,13 +171,22 @@ def show_saving(name: str) -> None:
             (f"{name}, 1×1, {many} to {few}", mixer.parameters, mixer.multiply_adds),
             (f"{reader.name}, {size}, reading {few}", behind.parameters, behind.multiply_adds),
             ("both, as they are", found.other.parameters, found.other.multiply_adds),
-            ("times fewer", *(f"{saving:.2f}" for saving in found.saving)),
+            ("more (+) or fewer (−) for it", *map(_signed, (more.parameters, more.multiply_adds))),
         ],
         mark=3,
-        caption=f"Below 1 is more. {name} is applied at {_positions(name)} positions, {reader.name} at "
-        f"{_positions(reader.name)}.",
+        caption=f"The first row is what it would be without {name}, which is applied at "
+        f"{_positions(name)} positions; {reader.name} is at {_positions(reader.name)}.",
         name="mixing",
     )
+
+
+def _in_all(more: int) -> str:
+    """What a layer costs beyond what it saves."""
+    return f"{abs(more):,} {'more' if more > 0 else 'fewer'} in all" if more else "as many in all"
+
+
+def _signed(count: int) -> str:
+    return f"{count:+,}".replace("-", "−")
 
 
 def _positions(name: str) -> str:
@@ -207,6 +224,7 @@ def show_bottleneck() -> None:
 
 
 here = chrome.current()
+fields = cached.receptive_fields(here.model)
 chrome.title(
     "1×1",
     "A 1×1 convolution mixes channels: at every position by itself, the channels that come in are "

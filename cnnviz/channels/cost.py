@@ -15,10 +15,10 @@ from cnnviz.ops.geometry import pair
 
 @dataclass(frozen=True)
 class Cost:
-    """Weights to store and products to sum; costs add up.
+    """Weights to store and products to sum; costs add up, and what is saved is a difference of two.
 
-    >>> Cost(10, 100) + Cost(1, 1)
-    Cost(parameters=11, multiply_adds=101)
+    >>> Cost(10, 100) + Cost(1, 1), Cost(10, 100) - Cost(1, 1)
+    (Cost(parameters=11, multiply_adds=101), Cost(parameters=9, multiply_adds=99))
     """
 
     parameters: int
@@ -26,6 +26,9 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.parameters + other.parameters, self.multiply_adds + other.multiply_adds)
+
+    def __sub__(self, other: Cost) -> Cost:
+        return Cost(self.parameters - other.parameters, self.multiply_adds - other.multiply_adds)
 
     def everywhere(self, size: Any) -> Cost:
         """What costs so much at one position, on maps of a size (an int or height and width).
