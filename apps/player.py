@@ -1,6 +1,6 @@
 """An animation on a page: played, stepped through and pointed at in the browser, saved as a GIF.
 
-The step that was chosen last is in the URL.
+It opens at a telling step; the step that was chosen last is in the URL.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
     `name` is the URL's parameter for the step. ValueError as the operation's.
     """
     animation, scene = cached.animation(operation, theme=chrome.surroundings()["theme"], **arguments)
-    last = len(animation) - 1
-    step = int(state.text(name, str(last), lambda text: text.isdecimal() and int(text) <= last))
+    last, start = len(animation) - 1, animation.walk.telling
+    step = int(state.text(name, str(start), lambda text: text.isdecimal() and int(text) <= last))
     key = f"walk.{name}"
 
     def take() -> None:
@@ -39,7 +39,8 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
         key=key,
         data={
             "scene": scene,
-            "step": step if step < last else None,
+            "start": start,
+            "step": step if step != start else None,
             "label": label,
             "caption": caption,
         },

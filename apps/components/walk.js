@@ -66,20 +66,21 @@ class Player {
     this.deliver = deliver;
     this.root.setAttribute("aria-label", data.label);
     this.parts.caption.textContent = data.caption;
-    const { scene, step } = data; // No step is the last one.
+    const { scene, step, start } = data; // No step is the one it opens at.
     const last = scene.steps.length - 1;
     if (this.scene?.key === scene.key) {
       // The address may come to another step; the answer to a step that was chosen here is no news.
-      if (this.given !== step && this.told === null) this.go(step ?? last);
-      if ((step ?? last) === this.told) this.told = null;
+      if (this.given !== step && this.told === null) this.go(step ?? start);
+      if ((step ?? start) === this.told) this.told = null;
       this.given = step;
       return;
     }
-    const stays = this.scene?.operation === scene.operation && this.step < this.scene.steps.length - 1;
+    const stays = this.scene?.operation === scene.operation && this.step !== this.start;
     this.scene = scene;
+    this.start = start;
     this.given = step;
     this.told = null;
-    this.step = Math.min(step ?? (stays ? this.step : last), last);
+    this.step = Math.min(step ?? (stays ? this.step : start), last);
     this.preview = null;
     this.range.max = last;
     this.byPlace = new Map();
@@ -98,8 +99,10 @@ class Player {
 
   play() {
     if (STILL.matches) return;
+    // Where nobody has gone anywhere yet, it plays from the beginning.
+    const fresh = !this.filling && this.step === this.start;
     this.filling = true;
-    if (this.step >= this.scene.steps.length - 1) this.go(0);
+    if (fresh || this.step >= this.scene.steps.length - 1) this.go(0);
     else this.paint();
     this.run();
     this.label();

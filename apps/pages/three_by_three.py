@@ -6,6 +6,7 @@ import state
 import streamlit as st
 
 from cnnviz import channels, kernels
+from cnnviz.figures import strongest_channel
 from cnnviz.questions import three_by_three as questions
 
 here = chrome.current()
@@ -25,8 +26,9 @@ chrome.title(
 widths = sorted({layer.output_shape[2] for layer in small})
 chrome.section(
     "A stack against one large kernel",
-    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top: through the "
-    "stack on many from the middle and few from the rim, through the one kernel on one from everywhere.",
+    "Both see equally far. What differs is on how many paths a pixel reaches the unit on top. Through the "
+    "stack there are many from the middle and few from the rim; through the one large kernel every pixel "
+    "has exactly one path.",
 )
 with chrome.controls("stack"):
     depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)
@@ -74,7 +76,8 @@ chrome.section(
 )
 weights = first.weights["kernel"][:, :, 0]
 patches = cached.exciting_patches(here.model, first.name)
-channel = state.integer("channel", 0, weights.shape[2] - 1, 0, "Kernel")
+answers = here.run.pre_activation(first.name)[0]
+channel = state.integer("channel", 0, weights.shape[2] - 1, strongest_channel(answers), "Kernel")
 chrome.pick(
     "kernel_portraits",
     "Under each: the direction in which its strongest wave runs (0° to the right, 90° down) and how many of "
@@ -105,10 +108,10 @@ with right:
         "Before the activation: blue where the image is like the kernel, orange where like its negative.",
         share=0.5,
         limit=280,
-        values=here.run.pre_activation(first.name)[0, :, :, channel],
+        values=answers[:, :, channel],
     )
 chrome.section("All answers to this digit", "Before the activation, on one scale.")
-chrome.show("feature_maps", maps=here.run.pre_activation(first.name), selected=channel)
+chrome.show("feature_maps", maps=answers, selected=channel)
 asked = max(depth, 2)  # Of a single layer there is nothing to be asked.
 chrome.ask(questions.how_far_a_stack_sees(asked, 5), questions.saving_with_more_channels(asked, width))
 chrome.code(

@@ -89,6 +89,15 @@ class Walk:
     def pooling(self) -> bool:
         return not self.weights
 
+    @property
+    def telling(self) -> int:
+        """The step to look at first: of the largest result, or the largest cell read if run backwards."""
+        if self.backwards:
+            sizes = [abs(self.x[step.row, step.col, step.sources[0]]) for step in self.steps]
+        else:
+            sizes = [abs(value) for step in self.steps for _, _, value in step.written]
+        return int(np.argmax(sizes))
+
     def inside(self, cell: Pair) -> bool:
         """Whether a cell of the large side is there, and not padding or cut off."""
         rows, cols = self.geometry
