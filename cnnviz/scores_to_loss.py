@@ -203,6 +203,11 @@ class Step:
     expected: float
 
     @property
+    def actual(self) -> float:
+        """By how much the loss did change."""
+        return self.after.value - self.before.value
+
+    @property
     def straight(self) -> float:
         """What the loss would be after the step if it were a straight line; it may be below 0."""
         return self.before.value + self.expected

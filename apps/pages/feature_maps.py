@@ -94,11 +94,13 @@ def show_sums() -> None:
         row = state.integer("row", 0, rows - 1, peak[0], "Row")
         col = state.integer("column", 0, cols - 1, peak[1], "Column")
     found = partial_sums(here.run, name, channel)
+    count = len(found.inputs)
     st.markdown(
-        f"Each of the {len(found.inputs)} channels that {name} reads is convolved with its own slice of "
-        "kernel "
-        f"{channel}. The {len(found.inputs)} maps and the bias are added up; what comes out is the "
-        "pre-activation."
+        f"{name} reads one channel, which is convolved with kernel {channel}. The map and the bias are added "
+        "up; what comes out is the pre-activation."
+        if count == 1
+        else f"Each of the {count} channels that {name} reads is convolved with its own slice of kernel "
+        f"{channel}. The {count} maps and the bias are added up; what comes out is the pre-activation."
     )
     chrome.show(
         "sum_of_parts",

@@ -135,16 +135,22 @@ def pixels(step: Step, size: float) -> None:
         titles=(here.digit.name, f"loss for {loss.target}, by pixel", "after one step"),
     )
     chrome.table(
-        ["", "loss", f"probability of {loss.target}", "predicted"],
+        ["", "loss", "its change", f"probability of {loss.target}", "predicted"],
         [
-            ("before", number(loss.value), probability(loss.probability), str(loss.predicted)),
-            ("expected from the gradient", number(step.straight), "", ""),
-            ("after the step", number(after.value), probability(after.probability), str(after.predicted)),
+            ("before", number(loss.value), "", probability(loss.probability), str(loss.predicted)),
+            ("expected from the gradient", "", signed_number(step.expected), "", ""),
+            (
+                "after the step",
+                number(after.value),
+                signed_number(step.actual),
+                probability(after.probability),
+                str(after.predicted),
+            ),
         ],
         mark=2,
         caption=f"{step.cut} of {step.change.size} pixels would have left the range from paper to ink and "
-        "were kept in it. A gradient is a straight line put to a curve: it holds for small steps, and "
-        "large ones can miss what it promises.",
+        "were kept in it. A gradient is a straight line put to a curve: it holds for small steps. For large "
+        "ones it may promise too little, or more than there is: the loss itself never goes below 0.",
         name="step",
     )
 

@@ -18,7 +18,7 @@ chrome.title(
     "Try it",
     "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
     "centred in 28 × 28. Yours is prepared in the same way, and is then the digit of all pages. What it "
-    "says of your hand is a harder test than the one it has passed.",
+    "says of your handwriting is a harder test than the one it has passed.",
     heard="A probability of 99 % means that the answer is right.",
     instead="It is the largest of ten numbers that softmax makes sum to 1. The network gives such numbers "
     f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(found))}.",

@@ -104,7 +104,7 @@ def sum_of_parts(
     canvas.text((big + second) / 2, y + big * rows / cols / 2 + 6, "=", size=18, ha="center")
     legend = canvas.legend(scale, 0.5, canvas.height - 34, min(220.0, width))
     residual = float(np.abs(total - value).max())
-    alt = f"{count} partial sums of {rows} by {cols} cells on one scale, {scale}"
+    alt = f"{count} partial sum{'s' if count > 1 else ''} of {rows} by {cols} cells on one scale, {scale}"
     if cell:
         alt += f"; at row {cell[0]}, column {cell[1]} they are "
         alt += ", ".join(f"{name}: {signed_number(parts[(*cell, k)])}" for k, name in enumerate(names))

@@ -40,9 +40,10 @@ def test_the_target_is_the_label_until_another_is_chosen(visit):
 def test_a_step_against_the_gradient_is_taken_and_told(visit):
     at = visit("scores_to_loss", digit=18, target=5, step=0.2)
     found = step_against(loss("mnist_14k", 18, 5), 0.2)
-    after = f"{number(found.after.value)}|{percent(found.after.probability)}|{found.after.predicted}"
+    change = signed_number(found.after.value - found.before.value)
+    after = f"{number(found.after.value)}|{change}|{percent(found.after.probability)}|{found.after.predicted}"
     assert f"after the step|{after}" in cells(at)
-    assert f"expected from the gradient|{number(found.straight)}" in cells(at)
+    assert f"expected from the gradient||{signed_number(found.expected)}" in cells(at)
     assert "loss for 5, by pixel from" in pictures(at)[-1]["alt"]
 
 
