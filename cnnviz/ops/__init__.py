@@ -72,6 +72,7 @@ from cnnviz.ops.cross_entropy import (
     softmax_cross_entropy,
     softmax_cross_entropy_grad,
 )
+from cnnviz.ops.im2col import im2col_matrix
 from cnnviz.ops.merging import add, average, concatenate, maximum, minimum, multiply, subtract
 from cnnviz.ops.merging_gradients import (
     add_grad,
@@ -181,6 +182,7 @@ __all__ = [
     "hard_sigmoid_grad",
     "hard_silu",
     "hard_silu_grad",
+    "im2col_matrix",
     "leaky_relu",
     "leaky_relu_grad",
     "linear",

@@ -40,8 +40,10 @@ def conv2d(
     """Slide each kernel over x and sum the products, over its window and all channels of its group.
 
     y[n, i, j, f] = bias[f] + sum over (u, v, c) of
-    x[n, i*sh + u*dh - top, j*sw + v*dw - left, c] * kernel[u, v, c, f], with zeros outside x.
-    An infinite weight over such a zero is NaN, as in TensorFlow without oneDNN, which skips padding.
+    x[n, i*sh + u*dh - top, j*sw + v*dw - left, g*D + c] * kernel[u, v, c, f], with zeros outside x.
+    c counts the kernel's D = C // groups channels, and g = f // (F // groups) is the group of filter f;
+    without groups g is 0, and c is x's channel too. An infinite weight over such a zero is NaN, as in
+    TensorFlow without oneDNN, which skips padding.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Matrix products that add to their result, and that let other threads run meanwhile.
+"""Matrix products: of a size that BLAS is quick at, adding to their result, letting other threads run.
 
 NumPy has no product with beta = 1. SciPy's Python wrapper of BLAS has, but holds the interpreter's lock, so
 that blocks shared among threads would wait for each other; the same routine called through ctypes does not.
@@ -18,6 +18,16 @@ from scipy.linalg import cython_blas
 
 from cnnviz.ops.blocks import Step
 
+SMALL_GEMM = 1_000_000
+"""OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
+kernels), which is faster; with few columns nearly twice."""
+
+FEW_ROWS = 16
+"""A product of fewer rows gains nothing by being small: none is cut into such pieces."""
+
+FEW_FILTERS = 32
+"""Up to so many columns of a product count as few: its blocks are made no larger than SMALL_GEMM allows."""
+
 SIGNATURE = re.compile(
     r"void \(char \*, char \*, int \*, int \*, int \*, (\w+) \*, \1 \*, int \*, "
     r"\1 \*, int \*, \1 \*, \1 \*, int \*\)"
@@ -31,6 +41,27 @@ ZEROS, ONES = (
     [ctypes.byref(real(value)) for real in (ctypes.c_float, ctypes.c_double)] for value in (0.0, 1.0)
 )
 """In single and in double precision."""
+
+
+def rows_at_once(length: int, filters: int) -> int:
+    """Rows of a matrix whose product with length x filters weights is within SMALL_GEMM, 0 if too few.
+
+    >>> rows_at_once(144, 16), rows_at_once(576, 128)
+    (434, 0)
+    """
+    rows = SMALL_GEMM // (length * filters)
+    return rows if rows >= FEW_ROWS else 0
+
+
+def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Step]:
+    """out = a @ b, as a stack of products within SMALL_GEMM in one call, and one of what is left."""
+    rows = rows_at_once(*b.shape) or len(a)
+    whole = len(a) // rows * rows
+    stack, sums = (matrix[:whole].reshape(-1, rows, matrix.shape[1]) for matrix in (a, out))
+    steps: list[Step] = [partial(np.matmul, stack, b, out=sums)]
+    if whole < len(a):
+        steps.append(partial(np.matmul, a[whole:], b, out=out[whole:]))
+    return steps
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False) -> Step:

@@ -20,7 +20,8 @@ from cnnviz.ops.arrays import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.geometry import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
-from cnnviz.ops.im2col import choose_layout, im2col_blocks
+from cnnviz.ops.im2col import im2col_blocks
+from cnnviz.ops.layouts import choose_layout
 from cnnviz.ops.parallel import threads
 
 METHODS = ("direct", "im2col", "fft", "winograd")
@@ -202,13 +203,13 @@ def _im2col(
     parts = im2col_blocks(count, kernel, geometry, groups, itemsize)
     moved = count * geometry.rows.size * geometry.cols.size * channels + math.prod(kernel) + 2 * outputs
     for shape, times in Counter(part.shape for part in parts).items():
-        columns, sums, _ = layout.numbers(shape)
-        moved += times * (2 * columns + sums)
+        copied, sums, _ = layout.held(shape)
+        moved += times * (2 * copied + sums)
     held = 0
     if parts:
-        columns, sums, biases = layout.numbers(parts[0].shape)
-        each = columns + sums + _padded(parts[0], geometry, channels)
-        held = each * min(threads(), len(parts)) + biases
+        copied, sums, bias = layout.held(parts[0].shape)
+        each = copied + sums + _padded(parts[0], geometry, channels)
+        held = each * min(threads(), len(parts)) + bias
     return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
 
 

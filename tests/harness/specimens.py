@@ -106,6 +106,7 @@ SPECIMENS = [
         {**SLIDING, "output_padding": (None, "pair from 0 or none")},
         spatial=True,
     ),
+    Specimen("im2col_matrix", _maps, {"kernel_size": ((3, 2), "pair"), **SLIDING}),
     Specimen("max_pool2d", _maps, POOLING, spatial=True),
     Specimen("avg_pool2d", _maps, POOLING, spatial=True),
     Specimen("global_max_pool2d", _maps, spatial=True),
