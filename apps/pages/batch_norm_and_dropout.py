@@ -214,9 +214,9 @@ def now(seed: int) -> None:
         "Why nothing is dropped now",
         "In training the noise keeps the network from relying on any single number. Now it would only make "
         "the answer depend on chance: each step below computes the same digit with other numbers dropped. A "
-        "digit of which the network is sure keeps its answer all the same; for one of which it is not, the "
-        "probability goes up and down, and may tip over. Without dropout the layer is the identity: each of "
-        "its numbers is what it was on average, and the answer is always the same.",
+        "digit of which the network is sure mostly keeps its answer all the same; for one of which it is "
+        "not, probabilities go up and down, and the answer may change. Without dropout the layer is the "
+        "identity: each of its numbers is what it was on average, and the answer is always the same.",
     )
     unsure = least_sure(cached.hard_cases(here.model))
     if unsure is not None and (here.digit.own or here.digit.index != unsure.index):

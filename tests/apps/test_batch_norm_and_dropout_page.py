@@ -72,6 +72,20 @@ def test_answers_under_dropout_are_those_of_the_seed(visit):
         assert f"step {step}, dropout at work|{shown}" in unescape(cells(at))
 
 
+def test_a_digit_of_which_it_is_not_sure_is_a_click_away(visit):
+    at = visit("batch_norm_and_dropout", digit=0)
+    next(button for button in at.button if "not sure" in button.label).click().run()
+    found = [cells(at).split(f"step {k}, dropout at work|")[1].split("|")[2] for k in range(4)]
+    assert len(set(found)) > 1
+    assert not any("not sure" in button.label for button in at.button)
+
+
+def test_the_batch_holds_no_digit_twice(visit):
+    at = visit("batch_norm_and_dropout", layer="batch_normalization_6", channel=3, digit=1, batch=2)
+    read = cnnviz.load_model("mnist_14k").run(IMAGES[[1, 0]]).inputs("batch_normalization_6")[0]
+    assert f"training: the batch's|{signed_number(read[..., 3].mean())}" in unescape(cells(at))
+
+
 def test_a_network_without_batch_norm_says_so_and_shows_dropout(visit):
     at = visit("batch_norm_and_dropout", model="mnist_maxpool")
     assert at.info[0].value == "mnist_maxpool has no batch normalisation."

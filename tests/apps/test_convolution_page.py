@@ -122,6 +122,14 @@ def test_kinds_read_their_own_channels(visit, kind, channels, outputs):
     assert {len(step["sources"]) for step in scene["steps"]} == {channels}
 
 
+@pytest.mark.parametrize("query", [{}, {"padding": "valid", "stride": 2}])
+def test_a_walk_opens_at_its_largest_result(visit, query):
+    for data in given(visit("convolution", digit=4, **query), "cnnviz.walk"):
+        sizes = [abs(float(text.lstrip("= ").replace("−", "-"))) for text in result(data["scene"])]
+        assert data["step"] is None
+        assert sizes[data["start"]] == max(sizes) > 0
+
+
 def test_the_chosen_step_is_in_the_address(visit):
     at = visit("convolution", step=5)
     assert given(at, "cnnviz.walk")[0]["step"] == 5

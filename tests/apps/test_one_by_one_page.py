@@ -79,6 +79,16 @@ def test_costs_are_of_the_layer_on_its_maps(visit):
     assert f"<dd>{products:,}</dd><dt>multiply-adds of 92,160" in page
 
 
+def test_what_it_costs_here_is_set_against_what_it_saves(visit):
+    text = " ".join(element.value for element in visit("one_by_one").markdown)
+    own, saved = 24 * 24 * 16 * 10, 10 * 10 * 9 * (16 - 10) * 16
+    assert f"costs **{own:,}** multiply-adds and saves **{saved:,}** in conv2d_3" in text
+    assert f": {own - saved:,} more in all." in text
+    assert (
+        f"170 parameters of its own and saves {9 * 6 * 16:,} in conv2d_3: {9 * 6 * 16 - 170:,} fewer" in text
+    )
+
+
 def test_a_network_without_one_says_so_and_still_calculates(visit):
     at = visit("one_by_one", model="mnist_maxpool")
     assert "has no 1×1 convolution" in at.info[0].value

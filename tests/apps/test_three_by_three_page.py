@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import cnnviz
-from apps.conftest import cells, pictures
+from apps.conftest import cells, pictures, widget
 from cnnviz import kernels
 from cnnviz.ops import conv2d
 from cnnviz.receptive_fields import Conv, receptive_field
@@ -34,6 +34,13 @@ def test_what_a_stack_sees_is_drawn(visit, depth):
     alt = drawn(at, "stacked-fields")["alt"]
     assert f"see {side} by {side} cells" in alt
     assert f"{kernels.stack_paths(depth).max():,} begin at the middle" in alt
+
+
+def test_the_kernel_that_answers_most_is_looked_at_first(visit):
+    at = visit("three_by_three", digit=4)
+    images = cnnviz.load_mnist()[1][0]
+    answers = cnnviz.load_model("mnist_14k").run(images[4]).pre_activation("conv2d")[0]
+    assert widget(at.number_input, "channel").value == answers.max(axis=(0, 1)).argmax()
 
 
 def test_the_part_that_excites_a_kernel_is_outlined_where_it_is(visit):
