@@ -88,6 +88,10 @@ def test_a_silenced_channel_and_a_changed_pixel(overview):
     page.locator(".cv-edits:not([data-busy])").wait_for()
     page.locator(".cv-proof", has_text="set to 0 by hand").wait_for()
     expect(page.locator(".cv-rvalue")).to_have_text("0")
+    expect(page.locator(".cv-line")).to_contain_text("set to 0 by hand")
+    page.locator(".cv-rhead .cv-undo").click()
+    expect(page.locator(".cv-rvalue")).not_to_have_text("0")
+    expect(page.locator(".cv-undo")).to_have_count(0)
 
 
 def test_another_digit_is_repainted(overview):

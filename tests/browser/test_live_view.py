@@ -134,6 +134,62 @@ def _empty(page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
+def test_the_last_lines_are_true_as_they_are_written(live):
+    page = live()
+    page.locator(".cv-start").click()
+    line = page.locator(".cv-line")
+    above, below, result = numbers_of(line.inner_text())
+    assert above / below == pytest.approx(result, abs=0.5e-6)
+    assert result == 0.999987
+    page.locator(".cv-own button").click()
+    *_, together, bias, result = numbers_of(line.inner_text())
+    assert together + bias == pytest.approx(result, abs=0.5e-2)
+    page = live("#trail=conv2d_2~11~12~4")
+    for card in page.locator(".cv-card").all_inner_texts():
+        _, factor, weight, product = numbers_of(card)
+        decimals = len(f"{product:.9g}".partition(".")[2])
+        assert factor * weight == pytest.approx(product, abs=10.0**-decimals)
+
+
+def numbers_of(text: str) -> list[float]:
+    plain = text.replace("\N{MINUS SIGN}", "-").replace(",", "")
+    return [float(word) for word in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e-?\d+)?", plain)]
+
+
+def test_the_next_receipt_begins_at_its_head_which_has_the_focus(live):
+    page = live("#trail=conv2d_6~1~1~3", height=600)
+    cards = page.locator(".cv-card")
+    first, second = cards.first.bounding_box(), cards.nth(1).bounding_box()
+    assert second["y"] == first["y"]
+    assert second["x"] > first["x"] + first["width"]
+    page.locator('button[data-term="0.15.8"]').click()
+    expect_crumbs(page, re.compile("^conv2d_6"), re.compile("^batch_normalization_5"))
+    expect(page.locator("h2")).to_be_focused()
+    page.wait_for_function("""() => {
+      const head = document.querySelector("[id^=cnnviz-]").shadowRoot.querySelector(".cv-rhead");
+      const box = head.getBoundingClientRect();
+      return box.top >= 0 && box.bottom <= innerHeight;
+    }""")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("button[data-term]").first).to_be_focused()
+
+
+def test_a_button_says_how_many_layers_are_to_the_right_until_the_end(live):
+    page = live(reduced_motion="reduce")
+    more = page.locator(".cv-more")
+    expect(more).to_have_text(re.compile(r"^\d more layers? →$"))
+    counts = []
+    while more.is_visible():
+        counts.append(int(more.inner_text().split()[0]))
+        more.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(50)
+    assert counts == sorted(counts, reverse=True)
+    assert 2 <= len(counts) <= 5
+    expect(page.locator(".cv-col").nth(-2)).to_be_focused()
+    expect(page.locator(".cv-head abbr").first).to_have_attribute("title", re.compile("^Receptive field 3:"))
+
+
 def test_a_crumb_goes_back_to_itself(live):
     page = live()
     page.locator(".cv-start").click()
@@ -313,6 +369,11 @@ def test_what_is_played_is_saved_as_a_gif(live, run, tmp_path):
     page = live()
     page.locator(".cv-openplay").click()
     page.locator("[data-pick=stage]").select_option(label="conv2d_6")
+    liveliest = run.pre_activation("conv2d_6")[0].max(axis=(0, 1)).argmax()
+    expect(page.locator("[data-pick=to]"), "it begins with the liveliest channel").to_have_value(
+        str(liveliest)
+    )
+    page.locator("[data-pick=to]").select_option("0")
     page.locator("[data-pick=speed]").select_option("16")
     with page.expect_download() as download:
         page.locator("[data-do=gif]").click()

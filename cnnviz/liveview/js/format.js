@@ -1,5 +1,8 @@
 // Numbers and names as text, the same everywhere.
 
+/** So many tell a float32 from its neighbours. */
+const MOST_DIGITS = 9;
+
 /** A number with so many significant digits, grouped, with a proper minus sign. */
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
@@ -18,6 +21,35 @@ export function number(value, digits = 4) {
 /** The same with its sign always written. */
 export function signed(value, digits = 4) {
   return value > 0 ? `+${number(value, digits)}` : number(value, digits);
+}
+
+/**
+ * Numbers of one equation as text, with so many digits that whoever works it out from what is written gets
+ * the result that is written: `compute` is the equation. The result keeps its `digits`.
+ */
+export function agreeing(values, result, compute, digits = 4) {
+  const enough = digitsFor(values, result, compute, digits);
+  return values.map((value) => number(value, enough));
+}
+
+/** How many digits that takes. */
+export function digitsFor(values, result, compute, digits = 4) {
+  const wanted = number(result, digits);
+  for (let more = digits; more < MOST_DIGITS; more++) {
+    const shown = values.map((value) => written(number(value, more)));
+    if (number(compute(shown), digits) === wanted) return more;
+  }
+  return MOST_DIGITS;
+}
+
+/** The number that a text of `number` says. */
+function written(text) {
+  return Number(text.replace(/,/g, "").replace(/−/g, "-"));
+}
+
+/** A text of a number in brackets if it is negative, as behind a sign. */
+export function bracketed(text) {
+  return text.startsWith("−") ? `(${text})` : text;
 }
 
 /** Beside others on one scale: as many decimals as the scale's end asks for. */

@@ -17,10 +17,7 @@ class Intervening {
     this.bar = document.createElement("div");
     this.bar.className = "cv-edits";
     view.part("key").after(this.bar);
-    view.editedNote = (stage) =>
-      this.edits.some((edit) => edit.kind === "channel" && edit.layer === stage.layer && stage.part === "output")
-        ? "a channel of this layer is set to 0 by hand"
-        : "";
+    view.undoOf = (step) => this.undoOf(step);
     // A view that starts anew knows nothing of changes that Python still makes.
     if (view.scene.header.host.edits) view.host.ask("edits", null);
     view.receipt.editWeight = (weight, at) => this.open(weightEdit(view.scene, weight), at);
@@ -39,6 +36,20 @@ class Intervening {
     this.send();
   }
 
+  /** What takes back that a receipt's number was set to 0; null if it was not. */
+  undoOf({ stage, cell, value }) {
+    if (stage.part !== "output" || value !== 0 || this.about !== this.of || !this.view.scene.header.host.edits) return null;
+    const found = this.edits.find(
+      ({ kind, layer, channel }) => kind === "channel" && layer === stage.layer && channel === cell.channel,
+    );
+    return found ? () => this.undo(found) : null;
+  }
+
+  undo(edit) {
+    this.edits = this.edits.filter((other) => other !== edit);
+    this.send();
+  }
+
   reset() {
     this.edits = [];
     this.send();
@@ -54,6 +65,7 @@ class Intervening {
   /** Python has nothing new to say: the same change once more. */
   answered() {
     delete this.bar.dataset.busy;
+    if (this.edits.length) this.view.receipt.show();
   }
 
   /** Python answered, or another digit came. */

@@ -1,6 +1,6 @@
 // The picture of the network: the image at the left, a column of maps for each stage, the prediction.
 
-import { escapeHtml, number, percent, shapeText, stageName } from "./format.js";
+import { escapeHtml, number, percent, plural, shapeText, stageName } from "./format.js";
 import { layOut } from "./layout.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -13,11 +13,14 @@ export class Overview {
     this.area = view.part("stagearea");
     this.area.innerHTML = `
       <div class="cv-side cv-in"><div class="cv-sidehead"></div><div class="cv-map"></div></div>
-      <div class="cv-scroll"><div class="cv-strip"></div></div>
+      <div class="cv-window"><button type="button" class="cv-button cv-more" hidden></button>
+        <div class="cv-scroll"><div class="cv-strip"></div></div></div>
       <div class="cv-side cv-outs"><div class="cv-sidehead"></div><div class="cv-bars"></div></div>`;
     this.input = new Surface(this.area.querySelector(".cv-in .cv-map"));
     this.strip = this.area.querySelector(".cv-strip");
     this.scroll = this.area.querySelector(".cv-scroll");
+    this.more = this.area.querySelector(".cv-more");
+    this.more.onclick = () => this.scrollOn();
     this.maps = new Surface(this.strip);
     for (const surface of [this.input, this.maps]) this.answer(surface);
     this.scroll.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -49,12 +52,32 @@ export class Overview {
     this.showMore();
   }
 
-  /** Maps fade out at the edge where there are more of them. */
+  /** Maps fade out at the edge where there are more of them, and a button there says how many layers. */
   showMore() {
     const { scrollLeft, clientWidth, scrollWidth } = this.scroll;
     this.maps.expose(scrollLeft, clientWidth);
     this.view.refreshSoon();
-    this.scroll.dataset.more = scrollLeft + clientWidth < scrollWidth - 4 ? "yes" : "";
+    const right = scrollLeft + clientWidth;
+    const more = right < scrollWidth - 4;
+    this.scroll.dataset.more = more ? "yes" : "";
+    const left = (this.heads ?? []).filter(({ x, width }) => x + width / 2 > right).length;
+    const focused = this.area.getRootNode().activeElement === this.more;
+    this.more.hidden = !more;
+    if (more) this.more.innerHTML = `${plural(Math.max(1, left), "more layer")} <span aria-hidden="true">→</span>`;
+    else if (focused) [...this.strip.querySelectorAll(".cv-col")].pop()?.focus({ preventScroll: true });
+  }
+
+  /** To the first layer that is not all in sight, or as far as there is anything. */
+  scrollOn() {
+    const { scrollLeft, clientWidth } = this.scroll;
+    const next = this.heads.find(({ x, width }) => x + width > scrollLeft + clientWidth + 4);
+    const left = next && next.x > scrollLeft + 4 ? next.x : scrollLeft + 0.8 * clientWidth;
+    this.slideTo(left);
+  }
+
+  slideTo(left, atOnce = false) {
+    const still = atOnce || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.scroll.scrollTo({ left, behavior: still ? "auto" : "smooth" });
   }
 
   sideSize() {
@@ -79,6 +102,7 @@ export class Overview {
     this.strip.querySelectorAll(".cv-head, .cv-col, .cv-limit").forEach((element) => element.remove());
     this.strip.style.width = `${layout.width}px`;
     this.strip.style.height = `${layout.height}px`;
+    this.heads = layout.heads;
     this.maps.place(layout.rects, layout.width, layout.height);
     this.writeHeads(layout);
     this.writeBars();
@@ -109,6 +133,8 @@ export class Overview {
     const [first] = stages;
     const params = stages.filter((stage) => stage.params).map((stage) => stage.params.toLocaleString("en-GB"));
     const facts = `${shapeText(first)} · RF ${first.rf}`;
+    const field = `Receptive field ${first.rf}: the side, in pixels, of the part of the input that one cell can see`;
+    const owned = stages.filter((stage) => stage.params).map(({ name, params }) => `${plural(params, "parameter")} in ${name}`);
     // An activation that stands apart, as the bars do, is not the whole of its layer.
     const apart = scene.stages.some((stage) => stage.layer === first.layer && stage.params);
     const none = apart ? `the layer's ${first.label}` : "no params";
@@ -118,9 +144,12 @@ export class Overview {
     const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
     const notes = [from, first.shared ? `shares the weights of ${first.shared}` : ""].filter(Boolean).join("; ");
     const title = [first.layer, facts, count, notes, hidden].filter(Boolean).join("\n");
-    const below = notes ? `${count}; ${notes}` : count;
-    return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b><span>${facts}</span>
-      <span title="${escapeHtml(title)}">${escapeHtml(below)}</span>`;
+    const what = escapeHtml(owned.join(", "));
+    const words = owned.length ? escapeHtml(count).replace("params", `<abbr title="${what}">params</abbr>`) : escapeHtml(count);
+    const below = notes ? `; ${escapeHtml(notes)}` : "";
+    return `<b title="${escapeHtml(title)}">${escapeHtml(first.layer)}</b>
+      <span>${shapeText(first)} · <abbr title="${escapeHtml(field)}">RF ${first.rf}</abbr></span>
+      <span title="${escapeHtml(title)}">${words}${below}</span>`;
   }
 
   button(stage) {
@@ -297,8 +326,7 @@ export class Overview {
     let left = scrollLeft;
     if (rect.x - margin < scrollLeft) left = rect.x - margin;
     else if (rect.x + rect.width + margin > scrollLeft + clientWidth) left = rect.x + rect.width + margin - clientWidth;
-    const still = atOnce || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (left !== scrollLeft) this.scroll.scrollTo({ left, behavior: still ? "auto" : "smooth" });
+    if (left !== scrollLeft) this.slideTo(left, atOnce);
   }
 }
 

@@ -65,7 +65,8 @@ class Player {
     this.find = (selector) => this.panel.querySelector(selector);
     const stages = this.offer();
     const pinned = view.pinned && this.windowBehind(view.pinned);
-    this.choose(pinned?.stage ?? stages[0].index, pinned?.channel ?? 0, pinned ? pinned.row * this.width(pinned) + pinned.col : 0);
+    if (pinned) this.choose(pinned.stage, pinned.channel, pinned.row * this.width(pinned) + pinned.col);
+    else this.choose(stages[0].index);
     this.listen();
     this.running = !this.still.matches;
     this.hovering = false;
@@ -137,7 +138,7 @@ class Player {
 
   // What is played ----------------------------------------------------------------------------------
 
-  choose(s, channel = 0, step = 0) {
+  choose(s, channel = this.liveliest(s), step = 0) {
     const { scene } = this.view;
     this.stage = scene.stages[s];
     this.channel = channel;
@@ -158,6 +159,14 @@ class Player {
     const scrub = this.find(".cv-scrub input");
     scrub.max = this.steps - 1;
     this.drawAll();
+  }
+
+  /** The output channel to begin with: that with the largest value, since many are blank after ReLU. */
+  liveliest(s) {
+    const values = this.view.values[s];
+    let most = 0;
+    for (let n = 1; n < values.length; n++) if (values[n] > values[most]) most = n;
+    return most % this.view.scene.stages[s].shape[2];
   }
 
   /** The input channel to begin with: that whose numbers and weights are largest, since many are blank. */

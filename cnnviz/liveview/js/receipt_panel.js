@@ -1,11 +1,15 @@
 // The receipt of the pinned cell as it is read: every factor, every partial sum, and what follows.
 
+import { activationOf, mergeOf } from "./forward.js";
 import { receiptOf } from "./receipt.js";
-import { beside, cellName, escapeHtml, exact, number, percent, plural, signed, stageName } from "./format.js";
+import { agreeing, beside, bracketed, cellName, digitsFor, escapeHtml, exact, number } from "./format.js";
+import { percent, plural, signed, stageName } from "./format.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 
 const CARDS = 32;
+/** So many pixels at the top of a page may lie under a header that stays. */
+const COVERED = 64;
 const FINISHING = ["affine", "activation"];
 
 export class ReceiptPanel {
@@ -21,8 +25,21 @@ export class ReceiptPanel {
     const focused = this.element.contains(this.element.getRootNode().activeElement);
     this.lit = null;
     this.write();
-    const next = this.element.querySelector("button[data-term], [data-back], .cv-start");
-    if (focused && this.element.getRootNode().activeElement === null) next?.focus({ preventScroll: true });
+    if (focused && this.element.getRootNode().activeElement === null) this.focusHead();
+  }
+
+  focusHead() {
+    this.element.querySelector("h2, .cv-start").focus({ preventScroll: true });
+  }
+
+  /** To where another receipt begins: its name and its value in sight, and the focus there. */
+  toHead() {
+    this.focusHead();
+    const head = this.element.querySelector(".cv-rhead") ?? this.element;
+    const top = this.element.getBoundingClientRect().top;
+    if (top >= COVERED && head.getBoundingClientRect().bottom <= window.innerHeight) return;
+    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.element.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
   }
 
   write() {
@@ -37,7 +54,7 @@ export class ReceiptPanel {
     const last = this.steps[this.steps.length - 1];
     this.element.innerHTML = `
       ${this.crumbs()}
-      <div class="cv-rhead"><h2></h2><span class="cv-rvalue">${number(last.value)}</span>
+      <div class="cv-rhead"><h2 tabindex="-1"></h2><span class="cv-rvalue">${number(last.value)}</span>${this.instead(last)}
         <span class="cv-ractions"></span></div>
       <div class="cv-rbody"><div class="cv-local"></div>
         <div class="cv-steps"><p class="cv-readout">${this.hint()}</p>
@@ -47,6 +64,12 @@ export class ReceiptPanel {
     this.enlarge();
     this.listTerms();
     for (const extension of view.extensions) extension.receiptShown?.(this);
+  }
+
+  /** Beside the value: what it would be, had it not been set by hand. */
+  instead(last) {
+    if (!this.undoOf(last)) return "";
+    return `<span class="cv-instead">computed <b>${number(last.total)}</b>${this.setByHand(last, this.steps.length - 1)}</span>`;
   }
 
   /** What to do first, where nothing is pinned. */
@@ -63,7 +86,10 @@ export class ReceiptPanel {
     this.element.innerHTML = `<p class="cv-invite">Point at any cell to see what it sees and what it feeds.
       Click it for its receipt, then follow any factor one layer down, until the pixels.
       <button type="button" class="cv-button cv-start">Start at ${predicts ? "the prediction: " : ""}${escapeHtml(name)}</button></p>`;
-    this.element.querySelector(".cv-start").onclick = () => this.view.pin(cell);
+    this.element.querySelector(".cv-start").onclick = () => {
+      this.view.pin(cell);
+      this.toHead();
+    };
   }
 
   /** The receipts from the last sum or choice to the cell: what only finishes it is told in one go. */
@@ -109,8 +135,23 @@ export class ReceiptPanel {
     return `<section class="cv-step" data-step="${i}">${body}</section>`;
   }
 
+  /** What a step comes to; a channel that is set to 0 by hand says so, and offers the way back. */
+  outcome(step, i, result = this.undoOf(step) ? step.total : step.value) {
+    return `<b>${number(result)}</b>${this.setByHand(step, i)}`;
+  }
+
+  setByHand(step, i) {
+    if (!this.undoOf(step)) return "";
+    return `, <b class="cv-byhand">set to ${number(step.value)} by hand</b>
+      <button type="button" class="cv-button cv-undo" data-undo="${i}">Undo</button>`;
+  }
+
+  undoOf(step) {
+    return this.view.undoOf?.(step) ?? null;
+  }
+
   /** A grid of cells with their colours; `role` says which part of a term they show. */
-  grid(step, i, group, g, role) {
+  grid(step, i, group, g, role, words = null) {
     const { colours } = this.view;
     const tiny = group.cols > 6;
     const scale = this.scaleOf(step, role);
@@ -118,7 +159,7 @@ export class ReceiptPanel {
       const value = { x: term.x, w: term.weight?.value, p: term.product }[role];
       const key = `${i}.${g}.${t}`;
       if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : "pad"}</span>`;
-      const text = tiny ? "" : beside(value, scale.limit, scale.kind === "signed");
+      const text = words ?? (tiny ? "" : beside(value, scale.limit, scale.kind === "signed"));
       const style = `background:${colours.css(value, scale)};color:${colours.inkOn(value, scale)}`;
       const won = step.winner === t ? " cv-won" : "";
       if (role !== "x") return `<span class="cv-cell" data-term="${key}" data-role="${role}" style="${style}">${text}</span>`;
@@ -147,26 +188,32 @@ export class ReceiptPanel {
 
   cards(step, i) {
     const shown = this.all ? step.groups : step.groups.slice(0, CARDS);
+    const together = (all) => all.reduce((a, b) => a + b);
+    const digits = digitsFor(step.groups.map(({ sum }) => sum), step.sum, together);
+    const single = step.groups[0].terms.length === 1;
     const cards = shown.map((group, g) => {
       const name = step.groups.length > 1 || group.channel ? `channel ${group.channel}` : "";
+      const texts = single ? factors(group.terms[0], digits) : {};
+      const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${signed(group.sum, digits)}</b>`;
       return `<div class="cv-card"><span class="cv-ch">${name}</span>
-        ${this.grid(step, i, group, g, "x")}<i>×</i>${this.grid(step, i, group, g, "w")}<i>=</i>
-        ${this.grid(step, i, group, g, "p")}<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${signed(group.sum)}</b></div>`;
+        ${this.grid(step, i, group, g, "x", texts.x)}<i>×</i>${this.grid(step, i, group, g, "w", texts.w)}<i>=</i>
+        ${this.grid(step, i, group, g, "p", texts.p)}${sum}</div>`;
     });
     const more = step.groups.length - shown.length;
     const button = more > 0
       ? `<button type="button" class="cv-button" data-all>Show the other ${plural(more, "channel")}</button>`
       : "";
-    const pixels = step.groups[0].cols;
-    const one = step.groups[0].terms.length === 1 ? " cv-single" : pixels > 3 ? " cv-wide" : "";
-    return `<div class="cv-cards${one}">${cards.join("")}</div>${button}`;
+    const { cols } = step.groups[0];
+    const one = single ? " cv-single" : "";
+    // Three grids of cells and the signs between them: as many cards beside each other as there is room for.
+    const width = 3 * cols * (cols > 6 ? 9 : 34) + 48;
+    return `<div class="cv-cards${one}" style="--card:${width}px">${cards.join("")}</div>${button}`;
   }
 
   proof(last) {
     const { view } = this;
     const value = exact(last.value);
-    const edited = view.editedNote?.(last.stage);
-    if (edited) return `<span>${escapeHtml(edited)}</span>`;
+    if (this.undoOf(last)) return `<span>computed <b>${exact(last.total)}</b>, set to <b>${value}</b> by hand</span>`;
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
     const engine = view.engine ?? "NumPy";
@@ -269,7 +316,8 @@ export class ReceiptPanel {
     if (!term.from) return "padding: not part of the input";
     const where = escapeHtml(this.heading(term.from));
     if (!term.weight) return `${where}: <b>${number(term.x, 5)}</b>`;
-    return `${where}: <b>${number(term.x, 5)}</b> × <b>${number(term.weight.value, 5)}</b> = <b>${signed(term.product, 5)}</b>`;
+    const [x, weight] = agreeing([term.x, term.weight.value], term.product, ([x, w]) => x * w, 5);
+    return `${where}: <b>${x}</b> × <b>${weight}</b> = <b>${signed(term.product, 5)}</b>`;
   }
 
   listen() {
@@ -292,6 +340,9 @@ export class ReceiptPanel {
       const crumb = event.target.closest("[data-crumb]");
       if (crumb) view.walk(view.trail.slice(0, Number(crumb.dataset.crumb) + 1));
       if (event.target.closest("[data-back]")) view.back();
+      if (event.target.closest("[data-crumb], [data-back]")) this.toHead();
+      const undo = event.target.closest("[data-undo]");
+      if (undo) this.undoOf(this.steps[Number(undo.dataset.undo)])();
       if (event.target.closest("[data-all]")) {
         this.all = true;
         this.show();
@@ -313,15 +364,22 @@ export class ReceiptPanel {
   clicked(at) {
     const { term } = this.termOf(at.dataset.term);
     if (at.dataset.role === "w" && this.editWeight?.(term.weight, at)) return;
-    if (term.from) this.view.follow(term.from);
+    if (!term.from) return;
+    this.view.follow(term.from);
+    this.toHead();
   }
 
-  /** Arrow keys walk the inputs of a receipt, in reading order or by the shape of their grid. */
+  /** Arrow keys walk the inputs of a receipt, in reading order or by the shape of their grid; from its head to the first. */
   pressed(event) {
-    const at = event.target.closest?.("button[data-term]");
-    if (!at) return;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step) return;
+    const first = step > 0 && event.target.matches?.("h2") && this.element.querySelector('[data-term][tabindex="0"]');
+    if (first) {
+      event.preventDefault();
+      first.focus();
+      return;
+    }
+    const at = event.target.closest?.("button[data-term]");
+    if (!at || !step) return;
     event.preventDefault();
     const all = [...this.element.querySelectorAll("button[data-term]")];
     const { group } = this.termOf(at.dataset.term);
@@ -343,9 +401,10 @@ function link(panel, i, text) {
     aria-label="${escapeHtml(label)}">${text}</button>`;
 }
 
-/** A number in brackets if it is negative, as behind a sign. */
-function bracket(value, digits = 4) {
-  return value < 0 ? `(${number(value, digits)})` : number(value, digits);
+/** The one product of a channel: what is written multiplies to what is written. */
+function factors({ x, weight, product }, digits) {
+  const [a, b] = agreeing([x, weight.value], product, ([a, b]) => a * b, digits);
+  return { x: a, w: weight.value > 0 ? `+${b}` : b, p: signed(product, digits) };
 }
 
 const STEPS = {
@@ -361,31 +420,39 @@ const STEPS = {
     const count = step.groups.length;
     const patch = group.terms.length === 1 ? "one cell" : `a patch of ${group.rows}×${group.cols}`;
     const channels = count > 1 ? ` in each of ${count} channels` : "";
+    const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
+    const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
     const bias = step.bias
-      ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracket(step.bias.value)}</b> <i>=</i> <b>${number(step.total)}</b>`
-      : "";
+      ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracketed(added)}</b> <i>=</i> ${this.outcome(step, i, step.total)}`
+      : this.setByHand(step, i);
     const sums = count > 1 ? `the ${count} sums together` : "sum";
+    const sign = step.sum > 0 ? "+" : "";
     return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
       ${this.cards(step, i)}
-      <p class="cv-line">${sums} <b>${signed(step.sum)}</b>${bias}</p>`;
+      <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
   },
 
   affine(step, i) {
     const { scene } = this.view;
-    const x = link(this, i, bracket(step.groups[0].terms[0].x));
     const { parts, epsilon } = step.stage.op;
+    const given = [step.groups[0].terms[0].x, step.a, step.b];
+    const texts = agreeing(given, step.total, ([x, a, b]) => (step.form === "x*a+b" ? x * a + b : (x - a) / b));
+    const x = link(this, i, bracketed(texts[0]));
+    const [a, b] = texts.slice(1).map(bracketed);
     const sum = step.form === "x*a+b"
-      ? `${x} <i>×</i> scale <b>${bracket(step.a)}</b> <i>+</i> shift <b>${bracket(step.b)}</b>`
-      : `(${x} <i>−</i> mean <b>${bracket(step.a)}</b>) <i>/</i> deviation <b>${number(step.b)}</b>`;
+      ? `${x} <i>×</i> scale <b>${a}</b> <i>+</i> shift <b>${b}</b>`
+      : `(${x} <i>−</i> mean <b>${a}</b>) <i>/</i> deviation <b>${b}</b>`;
     let words = "";
     if (parts) {
       const at = (name) => (parts[name] ? scene.data(parts[name])[step.cell.channel] : { gamma: 1, beta: 0 }[name]);
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map(at);
-      words = `<p class="cv-small">scale = γ / √(variance + ε) = ${number(gamma)} / √(${number(variance)} + ${number(epsilon, 1)})
-        = ${number(step.a)}; shift = β − mean × scale = ${number(beta)} − ${bracket(mean)} × ${bracket(step.a)} = ${number(step.b)}</p>`;
+      const scale = agreeing([gamma, variance], step.a, ([g, v]) => g / Math.sqrt(v + epsilon));
+      const shift = agreeing([beta, mean, step.a], step.b, ([b, m, s]) => b - m * s);
+      words = `<p class="cv-small">scale = γ / √(variance + ε) = ${scale[0]} / √(${scale[1]} + ${number(epsilon, 1)})
+        = ${number(step.a)}; shift = β − mean × scale = ${shift[0]} − ${bracketed(shift[1])} × ${bracketed(shift[2])} = ${number(step.b)}</p>`;
     }
     return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h3>
-      <p class="cv-line">${sum} <i>=</i> <b>${number(step.value)}</b></p>${words}`;
+      <p class="cv-line">${sum} <i>=</i> ${this.outcome(step, i)}</p>${words}`;
   },
 
   activation(step, i) {
@@ -394,7 +461,9 @@ const STEPS = {
     const label = escapeHtml(step.stage.label);
     const formula = plainRelu ? `${label}: the larger of 0 and` : `${label} of`;
     const note = plainRelu && x < 0 ? " <span>negative, so nothing passes</span>" : "";
-    return `<p class="cv-line">${formula} ${link(this, i, number(x))} <i>=</i> <b>${number(step.value)}</b>${note}</p>`;
+    const { name, arguments: given } = step.stage.op;
+    const [text] = agreeing([x], step.total, ([z]) => activationOf(name, given, z, step.slope));
+    return `<p class="cv-line">${formula} ${link(this, i, text)} <i>=</i> ${this.outcome(step, i)}${note}</p>`;
   },
 
   max(step, i) {
@@ -402,49 +471,54 @@ const STEPS = {
     const where = winner?.from ? ` at row ${winner.from.row}, column ${winner.from.col}` : "";
     return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${this.grid(step, i, step.groups[0], 0, "x")}
-      <i>→</i><b class="cv-sum">${number(step.value)}</b></div></div>
-      <p class="cv-line">the largest is <b>${number(step.value)}</b>${where}</p>`;
+      <i>→</i><b class="cv-sum">${number(step.total)}</b></div></div>
+      <p class="cv-line">the largest${where} is ${this.outcome(step, i)}</p>`;
   },
 
   mean(step, i) {
     return `<h3>${escapeHtml(stageName(step.stage))}: the mean of ${plural(step.count, "cell")}, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${this.grid(step, i, step.groups[0], 0, "x")}</div></div>
-      <p class="cv-line">sum <b>${number(step.groups[0].sum)}</b> <i>/</i> <b>${step.count}</b> <i>=</i>
-      <b>${number(step.value)}</b></p>`;
+      <p class="cv-line">sum <b>${agreeing([step.groups[0].sum], step.total, ([sum]) => sum / step.count)[0]}</b>
+      <i>/</i> <b>${step.count}</b> <i>=</i> ${this.outcome(step, i)}</p>`;
   },
 
   softmax(step, i) {
     const { scene, colours } = this.view;
     const names = step.stage === scene.output ? scene.classes : null;
+    const own = step.groups[0].terms[step.self];
+    const [x, most, power, sum] = step.log
+      ? agreeing([own.x, step.most, own.power, step.sum], step.total, ([x, most, , sum]) => x - most - Math.log(sum))
+      : agreeing([own.x, step.most, own.power, step.sum], step.total, ([, , power, sum]) => power / sum);
     const rows = step.groups[0].terms.map((term, t) => {
       const share = term.power / step.sum;
-      const own = t === step.self ? " cv-own" : "";
+      const itself = t === step.self;
       const name = escapeHtml(names?.[t] ?? t);
-      return `<tr class="${own}"><th scope="row">${name}</th>
+      return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${name}</th>
         <td><button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
           aria-label="logit ${name}: ${number(term.x)}">${number(term.x)}</button></td>
-        <td>${number(term.power)}</td><td>${step.log ? "" : percent(share)}</td>
+        <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : percent(share)}</td>
         <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
     });
-    const own = step.groups[0].terms[step.self];
     const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;
     const line = step.log
-      ? `${number(own.x)} <i>−</i> ${bracket(step.most)} <i>−</i> log <b>${number(step.sum)}</b>`
-      : `<b>${number(own.power)}</b> <i>/</i> <b>${number(step.sum)}</b>`;
+      ? `${x} <i>−</i> ${bracketed(most)} <i>−</i> log <b>${sum}</b>`
+      : `<b>${power}</b> <i>/</i> <b>${sum}</b>`;
     return `<h3>Softmax: each exponential over the sum of them all</h3>
       <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x</th>
       <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
-      <tfoot><tr><th scope="row">sum</th><td></td><td>${number(step.sum)}</td><td></td><td></td></tr></tfoot></table>
-      <p class="cv-line">${line} <i>=</i> <b>${number(step.value)}</b></p>
+      <tfoot><tr><th scope="row">sum</th><td></td><td>${sum}</td><td></td><td></td></tr></tfoot></table>
+      <p class="cv-line">${line} <i>=</i> ${this.outcome(step, i)}</p>
       <p class="cv-small">The largest logit is taken off first, which changes no share and keeps e to the x small.</p>`;
   },
 
   merge(step, i) {
     const sign = { add: "+", subtract: "−", multiply: "×", average: "+", maximum: ",", minimum: "," }[step.mode];
-    const numbers = step.groups[0].terms.map(
+    const { terms } = step.groups[0];
+    const texts = agreeing(terms.map(({ x }) => x), step.total, (all) => mergeOf(step.mode, all));
+    const numbers = terms.map(
       (term, t) =>
         `<button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
-          aria-label="${escapeHtml(this.heading(term.from))}">${bracket(term.x)}</button>`,
+          aria-label="${escapeHtml(this.heading(term.from))}">${bracketed(texts[t])}</button>`,
     );
     const joined = numbers.join(` <i>${sign}</i> `);
     const whole = {
@@ -453,13 +527,13 @@ const STEPS = {
       minimum: `the smallest of ${joined}`,
     }[step.mode] ?? joined;
     return `<h3>${escapeHtml(stageName(step.stage))}: cell by cell</h3>
-      <p class="cv-line">${whole} <i>=</i> <b>${number(step.value)}</b></p>`;
+      <p class="cv-line">${whole} <i>=</i> ${this.outcome(step, i)}</p>`;
   },
 
   move(step, i) {
     const [term] = step.groups[0].terms;
     const line = term.from
-      ? `copied from ${escapeHtml(this.heading(term.from))}: ${link(this, i, number(term.x))}`
+      ? `copied from ${escapeHtml(this.heading(term.from))}: ${link(this, i, number(term.x))}${this.setByHand(step, i)}`
       : "padding: <b>0</b>, read from nowhere";
     return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
   },

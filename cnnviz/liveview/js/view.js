@@ -75,13 +75,15 @@ export class View {
     this.tooltip = new Tooltip(this);
     this.receipt = new ReceiptPanel(this);
     this.listen();
-    this.restore(host.state ?? host.stateOf?.(scene.header) ?? scene.header.start);
+    const left = host.state ?? host.stateOf?.(scene.header);
+    this.restore(left ?? scene.header.start);
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
     if (this.pinned) {
       this.receipt.show();
-      this.overview.reveal(this.pinned, true);
+      // What a link left open is brought into sight; a page that pins a cell begins with the first layer.
+      if (left) this.overview.reveal(this.pinned, true);
     }
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
