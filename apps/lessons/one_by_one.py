@@ -59,7 +59,8 @@ for by in ("outputs", "singular"):
 
 # %%
 found = channels.compare_without_mixing(net, name)
-print("here, times fewer parameters and multiply-adds:", [f"{saving:.2f}" for saving in found.saving])
+print("the 1×1 itself:", found.steps[0])
+print("saved in the layer behind:", found.direct - found.steps[1])
 print(
     "a bottleneck of 256, 64, 256:", [f"{saving:.2f}" for saving in channels.bottleneck(256, 64, 14).saving]
 )
