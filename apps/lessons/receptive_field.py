@@ -7,7 +7,7 @@
 import cnnviz
 from cnnviz import figures
 from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
-from cnnviz.receptive_fields import Conv, Pool
+from cnnviz.receptive_fields import Conv, Pool, check_field
 from cnnviz.receptive_fields.recurrence import recurrence
 
 net = cnnviz.load_model("mnist_14k")
@@ -16,17 +16,31 @@ fields = cnnviz.receptive_field(net)
 
 # %% [markdown]
 # ## One unit, down to the pixels
-# Row 5, column 5 of `conv2d_3`: which pixels, and that no other pixel changes it.
+# Row 5, column 5 of `conv2d_3`: which pixels, that no other pixel changes it, and that these do.
 
 # %%
 (top, bottom), (left, right) = fields["conv2d_3"].box(5, 5)
 print(f"rows {top} to {bottom}, columns {left} to {right}: {fields['conv2d_3'].label} pixels across")
 run = net.run(images[18])
+path = figures.path_to(run, "conv2d_3", 5, 5)
+print(figures.left_out(path))
+figures.receptive_path(path)
+
+# %%
 changed = images[18].copy()
 changed[:top], changed[bottom + 1 :], changed[:, :left], changed[:, right + 1 :] = 255, 255, 255, 255
 same = net.run(changed)["conv2d_3"][0, 5, 5] == run["conv2d_3"][0, 5, 5]
 print(f"all other pixels made ink: {same.sum()} of {same.size} channels keep their number")
-figures.receptive_path(figures.path_to(run, "conv2d_3", 5, 5))
+check = check_field(net, images[18], "conv2d_3", 5, 5)
+print(f"the same inverted and with noise: {check.unchanged} of {len(check.values)}, before the ReLU too")
+print(f"one pixel inside at a time: {check.matters.sum()} of {check.inside} change it")
+smaller = fields["conv2d_3"].mask(5, 5)
+smaller[bottom] = False
+refuted = check_field(net, images[18], "conv2d_3", 5, 5, mask=smaller)
+print(
+    f"a field without its last row is refuted: {refuted.unchanged} of {len(refuted.values)} keep their number"
+)
+figures.field_trials(check)
 
 # %% [markdown]
 # ## What counts inside the box

@@ -14,17 +14,19 @@ import streamlit as st
 from digits import Digit
 
 from cnnviz.colours import percent
-from cnnviz.figures import Scale, strongest_channel
+from cnnviz.figures import Scale, left_out, strongest_channel
 from cnnviz.figures.style import number
 from cnnviz.liveview.component import live_view
 from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
-from cnnviz.receptive_fields import EffectiveReceptiveField
+from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
 
 # The test digits that effective fields are averaged over. (A string here would be put on the page.)
 DIGITS = tuple(Digit(index) for index in range(20))
+# Fields of up to so many pixels are put to the test without being asked, which takes a tenth of a second.
+AT_ONCE = 100
 
 
 def what_is_cut_off(name: str, row: int, col: int) -> str:
@@ -102,13 +104,59 @@ def if_dark(field: EffectiveReceptiveField) -> str:
 def one_unit(name: str, row: int, col: int) -> None:
     """The box on every map on the way."""
     (top, bottom), (left, right) = fields[name].box(row, col)
+    path = cached.path_to(here.model, here.digit, name, row, col)
     chrome.show(
         "receptive_path",
         f"Row {row}, column {col} of {name} sees rows {top} to {bottom} and columns {left} to {right} of "
         f"the image. {what_is_cut_off(name, row, col)} Of every layer the channel is shown that is "
-        "strongest there.",
-        layers=cached.path_to(here.model, here.digit, name, row, col),
+        f"strongest there. {left_out(path)}",
+        layers=path,
     )
+
+
+def put_to_the_test(name: str, row: int, col: int) -> None:
+    """Everything outside the field changed, and every pixel inside."""
+    chrome.section(
+        "Is that right? Try to refute it",
+        "If the box were too small, a change outside would change the unit. If it were too large, no change "
+        "in some row or column at its edge would.",
+    )
+    at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
+    if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
+        return
+    check = cached.field_check(here.model, here.digit, name, row, col)
+    changing = int(check.matters.sum())
+    if check.trials:
+        what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
+        unchanged = (what, f"{check.unchanged} of {len(check.values)}")
+    else:
+        unchanged = ("pixels lie outside: the field is the whole image", "0")
+    chrome.facts(unchanged, ("pixels inside change it, each one alone", f"{changing} of {check.inside}"))
+    if check.trials:
+        chrome.show(
+            "field_trials",
+            "The unit's numbers in all channels, before any activation of its layer, which could hide a "
+            f"change. {what_inside_shows(check)}",
+            check=check,
+        )
+    else:
+        st.caption(what_inside_shows(check))
+
+
+def what_inside_shows(check: FieldCheck) -> str:
+    """What follows from the pixels inside that were changed one at a time."""
+    rows, cols = check.idle
+    if rows or cols:
+        return (
+            f"In {len(rows)} rows and {len(cols)} columns of the field no pixel was found that changes the "
+            "unit: zero weights, a ReLU or a maximum may hide them, or the box is too large."
+        )
+    said = "Inside, every row and column has pixels that change it: the box could not be smaller."
+    if not check.matters.all(where=check.mask):
+        said += " At the others a ReLU or a maximum may have hidden the change."
+    if (check.matters != check.matters_on_image).any():
+        said += f" Some change it not on {here.digit.name} itself, but on an image of noise."
+    return said
 
 
 def what_counts(name: str, row: int, col: int) -> None:
@@ -241,13 +289,17 @@ chrome.title(
     instead=f"That holds for the first layer only. From layer to layer, {here.model}'s is "
     f"{', '.join(fields[name].label for name in shown)} pixels wide.",
 )
-chrome.section("One unit, down to the pixels", "The outlined cells are all that the unit depends on.")
+chrome.section(
+    "One unit, down to the pixels",
+    "The outlined cells are all that the unit depends on: see the test below it.",
+)
 with chrome.controls("unit"):
     chosen = state.option("layer", shown, shown[len(shown) // 2], st.selectbox, "Layer")
     height, width, _ = here.network[chosen].output_shape
     unit_row = state.integer("row", 0, height - 1, height // 2, "Row")
     unit_col = state.integer("column", 0, width - 1, width // 2, "Column")
 one_unit(chosen, unit_row, unit_col)
+put_to_the_test(chosen, unit_row, unit_col)
 in_the_live_view(chosen, unit_row, unit_col)
 what_counts(chosen, unit_row, unit_col)
 training(chosen, unit_row, unit_col)
@@ -266,12 +318,17 @@ chrome.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz.receptive_fields import Conv, Pool
+    from cnnviz.receptive_fields import Conv, Pool, check_field
 
     net = cnnviz.load_model("{here.model}")
     fields = cnnviz.receptive_field(net)
     print(fields)
     print(fields["{chosen}"].box({unit_row}, {unit_col}))
+
+    image = {here.digit.code}
+    check = check_field(net, image, "{chosen}", {unit_row}, {unit_col})
+    print(check)
+    print(check.sufficient, check.idle)
 
     _, (images, labels) = cnnviz.load_mnist()
     effective = cnnviz.effective_receptive_field(

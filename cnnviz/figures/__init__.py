@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cnnviz.figures.dropout import dropout_steps
     from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
     from cnnviz.figures.exciting import exciting_digits
+    from cnnviz.figures.field_check import field_trials
     from cnnviz.figures.frequency import frequency_map
     from cnnviz.figures.kernels import kernel_gallery, kernel_response, kernel_tiles
     from cnnviz.figures.maps import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Rung,
         Seen,
         effective_field,
+        left_out,
         path_to,
         receptive_growth,
         receptive_ladder,
@@ -93,6 +95,7 @@ _NAMES_OF = {
         "training_curves",
     ),
     "exciting": ("exciting_digits",),
+    "field_check": ("field_trials",),
     "frequency": ("frequency_map",),
     "kernels": (
         "kernel_gallery",
@@ -122,6 +125,7 @@ _NAMES_OF = {
         "Rung",
         "Seen",
         "effective_field",
+        "left_out",
         "path_to",
         "receptive_growth",
         "receptive_ladder",
@@ -177,6 +181,7 @@ __all__ = [
     "error_curve",
     "exciting_digits",
     "feature_maps",
+    "field_trials",
     "flipped_digits",
     "frequency_map",
     "hard_cases",
@@ -187,6 +192,7 @@ __all__ = [
     "kernel_tiles",
     "kernels_over_epochs",
     "layers_of",
+    "left_out",
     "magnitudes",
     "max_and_average",
     "moved_and_pooled",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,19 +27,23 @@ class Seen:
     """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it.
 
     The box is ((top, bottom), (left, right)), ends included; it may reach beyond the maps, into padding.
+    `kind` is the layer's class; `behind` are those of the layers, not shown, that change the numbers
+    between the last map shown and this one.
     """
 
     name: str
     maps: np.ndarray
     box: Box
     pixels: bool = False
+    kind: str = ""
+    behind: tuple[str, ...] = ()
 
 
 def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Seen]:
     """What `receptive_path` draws: every map between the image and a unit, and its part that feeds it.
 
     Layers whose units see just what those before them do (activations, normalisation, dropout) are
-    left out, but for the unit's own layer.
+    left out, but for the unit's own layer; `left_out` says what they do to the numbers.
 
     Parameters
     ----------
@@ -55,15 +60,57 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
         From the image up. Boxes may reach beyond the maps, into padding.
     """
     fields = receptive_field(run.network)
+    names = _on_the_way(fields, run.network, layer)
     return [
         Seen(
             name,
             run[name][image],
             fields.between(layer, name).box(row, col, clip=False),
             pixels=name in run.network.inputs,
+            kind=run.network[name].kind,
+            behind=_not_shown(run.network, name, names),
         )
-        for name in _on_the_way(fields, run.network, layer)
+        for name in names
     ]
+
+
+def _not_shown(net: Network, name: str, shown: Sequence[str]) -> tuple[str, ...]:
+    """The kinds of layers between a layer and those shown that feed it; dropout and its kin pass on."""
+    kinds, waiting = [], list(net[name].inputs)
+    while waiting:
+        layer = net[waiting.pop()]
+        if layer.name not in shown:
+            waiting += layer.inputs
+            if not layer.passes_on:
+                kinds.append(layer.kind)
+    return tuple(dict.fromkeys(kinds))
+
+
+def left_out(layers: Sequence[Seen]) -> str:
+    """What a path leaves out though it changes numbers, in a sentence or two; "" if there is nothing.
+
+    >>> from cnnviz import load_mnist, load_model
+    >>> run = load_model("mnist_14k").run(load_mnist()[1][0][0])
+    >>> left_out(path_to(run, "conv2d_1", 5, 5))
+    'Not shown, as it widens no field: BatchNormalization, in front of conv2d_1.'
+    """
+    fronts: dict[str, list[str]] = {}
+    for layer in layers:
+        for kind in layer.behind:
+            fronts.setdefault(kind, []).append(layer.name)
+    if not fronts:
+        return ""
+    parts = [f"{kind}, in front of {_listed(names)}" for kind, names in fronts.items()]
+    said = f"Not shown, as it widens no field: {'; '.join(parts)}."
+    for before, layer in pairwise(layers):
+        # A pool of numbers that are not negative is none that is.
+        if layer.behind and "Pooling" in layer.kind and before.maps.min() >= 0 > layer.maps.min():
+            said += f" Hence {layer.name} has numbers below zero and {before.name} none."
+    return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
@@ -182,7 +229,7 @@ def receptive_path(
         sizes.append(f"{layer.name}: {size} cells, rows {first} to {last}, columns {start} to {end}")
         if beyond:
             sizes[-1] += f", cut off from rows {top} to {bottom}, columns {left} to {right}"
-    alt = "What the unit sees, from the image up. " + "; ".join(sizes) + "."
+    alt = f"What the unit sees, from the image up. {'; '.join(sizes)}. {left_out(layers)}".rstrip()
     return canvas.picture(alt, maps=images, boxes=boxes, cut=cut, channels=channels)
 
 

@@ -3,11 +3,12 @@
 Size, stride and offset of every layer, boxes and exact cells of every unit, for a `Network` or for a
 list of layer specs without weights. Definition, sign and recurrences follow Araujo, Norris and Sim,
 "Computing Receptive Fields of Convolutional Neural Networks", Distill, 2019. Effective
-fields, which do ask the weights, follow Luo et al., NeurIPS 2016.
+fields, which do ask the weights, follow Luo et al., NeurIPS 2016. `check_field` puts a field to the test.
 """
 
 from cnnviz.receptive_fields.effective import EffectiveReceptiveField, effective_receptive_field
 from cnnviz.receptive_fields.field import MisalignedError, ReceptiveField
+from cnnviz.receptive_fields.field_check import FieldCheck, check_field
 from cnnviz.receptive_fields.specs import Branches, Dense, Flatten, GlobalPool, Identity, Permute, Reshape
 from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.window_specs import (
@@ -28,6 +29,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv",
     "EffectiveReceptiveField",
+    "FieldCheck",
     "Flatten",
     "GlobalPool",
     "Identity",
@@ -41,6 +43,7 @@ __all__ = [
     "TransposedConv",
     "Upsample",
     "ZeroPad",
+    "check_field",
     "effective_receptive_field",
     "receptive_field",
 ]

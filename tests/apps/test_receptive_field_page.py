@@ -8,6 +8,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, pictures, widget
+from cnnviz.receptive_fields import check_field
 from cnnviz.receptive_fields.architectures import vgg16
 from cnnviz.receptive_fields.notation import write_stack
 
@@ -110,3 +111,38 @@ def test_its_questions_are_about_the_chosen_layer_or_the_nearest_with_room_for_t
     prompts = [radio.label for radio in visit("receptive_field", layer="conv2d_7").radio]
     assert "A unit of conv2d_5 sees 18 pixels across" in prompts[0], "the last on which a 5 × 5 kernel fits"
     assert "Two units of conv2d_6 are neighbours" in prompts[1]
+
+
+def facts(at) -> str:
+    return " ".join(html.proto.body for html in at.get("html") if 'class="facts"' in html.proto.body)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "channels", "inside"),
+    [("mnist_14k", "conv2d_1", 16, 25), ("mnist_maxpool", "max_pooling2d_1", 32, 100)],
+)
+def test_the_field_is_put_to_the_test(visit, model, layer, channels, inside):
+    at = visit("receptive_field", model=model, layer=layer, digit=18)
+    image = cnnviz.load_mnist()[1][0][18]
+    rows, cols, _ = cnnviz.load_model(model)[layer].output_shape
+    check = check_field(cnnviz.load_model(model), image, layer, rows // 2, cols // 2)
+    assert f"{channels} of {channels}" in facts(at)
+    assert f"all {784 - inside} pixels outside are changed" in facts(at)
+    assert f"{check.matters.sum()} of {inside}" in facts(at)
+    assert any("noise outside" in picture["alt"] for picture in pictures(at))
+    assert "the box could not be smaller" in captions(at)
+
+
+def test_a_large_field_is_put_to_the_test_when_asked(visit):
+    at = visit("receptive_field", layer="conv2d_7")
+    assert not facts(at)
+    at = visit("receptive_field", layer="conv2d_7", check=1)
+    assert "the field is the whole image" in facts(at)
+    assert "of 784" in facts(at)
+
+
+def test_what_the_path_leaves_out_is_said(visit):
+    said = captions(visit("receptive_field", layer="conv2d_3", digit=18))
+    assert "BatchNormalization, in front of conv2d_1, conv2d_2 and max_pooling2d." in said
+    assert "Hence max_pooling2d has numbers below zero and conv2d_2 none." in said
+    assert "Not shown" not in captions(visit("receptive_field", model="mnist_maxpool"))

@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz import channels, figures, kernels, ops, translation
 from cnnviz.mistakes import Mistake
 from cnnviz.preparation import prepare_in_steps
+from cnnviz.receptive_fields import check_field
 
 DRAWING = np.zeros((60, 90), np.uint8)
 DRAWING[10:50, 30:36] = 255
@@ -53,6 +54,9 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         figures.Rung("max_pooling2d_1", range(1, 27), [4], READS),
     ]
     moved = np.stack([KERNEL, KERNEL * 2, KERNEL * 3])
+    small = np.zeros((28, 28), bool)
+    small[5:9, 6:10] = True
+    refuted = check_field(cnnviz.load_model("mnist_maxpool"), IMAGE, "conv2d_1", 2, 2, mask=small)
     return {
         "activation_curve": call(figures.activation_curve, ops.relu, SIGNED, name="relu"),
         "activation_curve alone": call(
@@ -113,6 +117,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             figures.error_curve, [1.0, 0.8, 0.3, 0.0], 1, accuracies=[0.1, 0.7, 0.9, 0.99]
         ),
         "error_curve": call(figures.error_curve, channels.reduction_errors(SIGNED, MATRIX, BIAS), 4),
+        "field_trials": call(figures.field_trials, refuted),
         "exciting_digits": call(
             figures.exciting_digits,
             np.stack([IMAGE] * 7),

@@ -125,6 +125,7 @@ def test_every_public_figure_is_among_these():
     helpers = {
         "case_in_words",
         "layers_of",
+        "left_out",
         "palette",
         "path_to",
         "rungs_to",

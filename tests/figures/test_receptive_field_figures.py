@@ -8,6 +8,7 @@ import pytest
 import cnnviz
 from cnnviz import Layer, Network, figures
 from cnnviz.figures.receptive_fields import Seen
+from cnnviz.receptive_fields import check_field
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +149,27 @@ def test_the_legends_can_be_left_out() -> None:
     with_legend, without = (figures.receptive_path(layers, legends=legends) for legends in (True, False))
     assert len(with_legend.ax.images) == len(without.ax.images) + 1
     assert without.figure.get_figheight() < with_legend.figure.get_figheight()
+
+
+def test_what_a_path_leaves_out_is_named_and_only_if_it_changes_numbers(run: cnnviz.Run) -> None:
+    path = figures.path_to(run, "conv2d_3", 5, 5)
+    assert [seen.behind for seen in path] == [(), (), *[("BatchNormalization",)] * 3, ()]
+    said = figures.left_out(path)
+    assert "BatchNormalization, in front of conv2d_1, conv2d_2 and max_pooling2d." in said
+    assert said in figures.receptive_path(path).alt
+    maxpool = cnnviz.load_model("mnist_maxpool").run(cnnviz.load_mnist()[1][0][:1])
+    assert figures.left_out(figures.path_to(maxpool, "conv2d_1", 5, 5)) == ""
+
+
+def test_numbers_that_changed_are_outlined(run: cnnviz.Run) -> None:
+    image = cnnviz.load_mnist()[1][0][0]
+    right = check_field(run.network, image, "conv2d_1", 9, 9)
+    picture = figures.field_trials(right)
+    assert picture["changed"] == []
+    np.testing.assert_array_equal(picture["images"][1].get_array(), right.trials[0].image[:, :, 0])
+    assert all((strip.get_array()[0] == right.values).all() for strip in picture["values"])
+    mask = right.mask.copy()
+    mask[9] = False
+    wrong = check_field(run.network, image, "conv2d_1", 9, 9, mask=mask)
+    changed = sum(int((~trial.unchanged).sum()) for trial in wrong.trials)
+    assert len(figures.field_trials(wrong)["changed"]) == changed > 0
