@@ -73,7 +73,7 @@ if edited:
     nearest = kernels.nearest_named(kernel) if kernel.any() else "none"
     words = f"Your kernel, made from {name}; the nearest named one, and how near: {nearest}."
 words += (
-    " The digit's values are ink, from 0, paper, to 1, black: where they rise, it gets darker."
+    " The digit's values are ink, from 0, bare paper, to 1, full ink: they rise where ink begins."
     if picture == "digit"
     else " The picture's values are brightness, from 0, black, to 1, white: where they rise, it gets lighter."
 )

@@ -158,7 +158,7 @@ def named(name: str, size: int | None = None) -> NamedKernel:
     Examples
     --------
     >>> named("sobel x")
-    <NamedKernel sobel x 3x3: brightness rising to the right>
+    <NamedKernel sobel x 3x3: values rising to the right>
     """
     entry = _entry(name)
     if size is None:
