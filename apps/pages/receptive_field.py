@@ -118,8 +118,9 @@ def put_to_the_test(name: str, row: int, col: int) -> None:
     """Everything outside the field changed, and every pixel inside."""
     chrome.section(
         "Is that right? Try to refute it",
-        "If the box were too small, a change outside would change the unit. If it were too large, no change "
-        "in some row or column at its edge would.",
+        "A box that is too small shows itself when a change outside changes the unit; one that is too large, "
+        "when no change in some row or column at its edge does. Trials can only refute: that the box holds "
+        "for every image follows from the layers, whatever their weights.",
     )
     at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
     if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
