@@ -16,10 +16,13 @@ import pytest
 
 import cnnviz
 from cnnviz import Network, Receipt, Run, explain
+from cnnviz.activation import Activation
 from cnnviz.figures.style import THEMES
 from cnnviz.layer_kinds import KINDS
 from cnnviz.receipts import formulas, html
 from cnnviz.receipts.numbers import column, short
+from cnnviz.receipts.steps import activation_step
+from cnnviz.receipts.text import sum_format
 from harness.authority import keras
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
@@ -267,6 +270,21 @@ def test_latex_is_balanced():
         assert "nan" not in source
 
 
+def test_what_is_written_adds_up_to_the_total():
+    run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][0])
+    for channel in range(10):
+        terms = explain(run, "conv2d_7", row=0, col=0, channel=channel).terms
+        write = sum_format(terms)
+        assert write(float(write(terms.sum)) + float(write(terms.bias))) == write(terms.total)
+
+
+def test_a_softmax_close_to_1_is_written_as_it_is():
+    step = activation_step(Activation("softmax"), np.float32([14.358, 1.658, 2.438]))
+    _, numbers = step.written()
+    assert str(step).endswith("= 0.99999")
+    assert numbers.endswith(" / 1.00001")
+
+
 def test_latex_by_hand():
     run = edge(np.arange(9) - 4, -2.25, activation="relu")
     assert explain(run, "edge", row=0, col=0).to_latex().splitlines()[1:] == [
@@ -274,7 +292,7 @@ def test_latex_by_hand():
         r"s &= \sum \begin{bmatrix} 1 & 2 & 3 \\ 0 & 0 & 1 \\ 0 & 0 & 0 \end{bmatrix} \odot "
         r"\begin{bmatrix} -4 & -3 & -2 \\ -1 & 0 & 1 \\ 2 & 3 & 4 \end{bmatrix} = -15.000"
         r" && \text{channel 0} \\",
-        r"z &= -15.000 + (-2.250) = -17.25 && \text{bias} \\",
+        r"z &= -15.000 + (-2.250) = -17.250 && \text{bias} \\",
         r"\text{relu} &= \max\left(z, 0\right) = \max\left(-17.25, 0\right) = 0",
         r"\end{aligned}",
     ]

@@ -43,7 +43,7 @@ def as_html(receipt: Receipt) -> str:
         parts += [_step(step) for step in terms.preparation]
         parts.append("" if is_copied(terms) else _table(receipt))
         parts += [_step(step) for step in receipt.steps]
-        parts += [_shares(step.shares) for step in receipt.steps if step.shares is not None]
+        parts += [_shares(step.shares, step.digits) for step in receipt.steps if step.shares is not None]
     parts.append(_tag("p", escape(closing(receipt)), "note"))
     return f'<div class="cnnviz-receipt">{"".join(parts)}</div>'
 
@@ -155,7 +155,7 @@ def _step(step: Step) -> str:
     return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(words)}</code>")
 
 
-def _shares(shares: Shares) -> str:
+def _shares(shares: Shares, digits: int) -> str:
     heads = _row(*(_head(name, "col") for name in ("", "z", "exp(z - largest)", "result")))
     order = np.argsort(-shares.powers, kind="stable")[:GROUPS].tolist()
     z = column(shares.z)
@@ -169,7 +169,9 @@ def _shares(shares: Shares) -> str:
         )
         for i in sorted({*order, shares.own})
     ]
-    total = _row(_head("sum of all", "row"), "<td></td>", _tag("td", short(shares.powers.sum())), "<td></td>")
+    total = _row(
+        _head("sum of all", "row"), "<td></td>", _tag("td", short(shares.powers.sum(), digits)), "<td></td>"
+    )
     caption = _tag("caption", "Each exponential over the sum of all", "hidden")
     return (
         f"<table>{caption}<thead>{heads}</thead><tbody>{''.join(rows)}</tbody><tfoot>{total}</tfoot></table>"

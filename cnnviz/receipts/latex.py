@@ -98,7 +98,7 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
         lines.append((r"\textstyle\sum s", tex_number(total(terms.sum)), words(count_words(terms))))
     if terms.bias_name:
         bias = _bracket(total(terms.bias))
-        result = rf"{tex_number(total(terms.sum))} + {bias} = {_number(terms.total)}"
+        result = rf"{tex_number(total(terms.sum))} + {bias} = {tex_number(total(terms.total))}"
         lines.append(("z", result, words(terms.bias_name)))
     else:
         lines.append(("z", _number(terms.total), ""))
@@ -106,7 +106,10 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
 
 
 def _step(step: Step) -> list[Line]:
-    with_names, with_numbers = formulas.latex(step.formula), formulas.latex(step.formula, step.values)
+    with_names, with_numbers = (
+        formulas.latex(step.formula),
+        formulas.latex(step.formula, step.values, step.digits),
+    )
     parts = [with_names, with_numbers, _number(step.result)]
     kept = [part for place, part in enumerate(parts) if part not in parts[:place]]
     condition = step.condition.replace("<=", r"\le")

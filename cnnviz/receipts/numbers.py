@@ -13,12 +13,15 @@ import numpy as np
 
 Format = Callable[[Any], str]
 
+MOST_DIGITS = 9
+"""So many tell a float32 from its neighbours."""
+
 
 def short(value: Any, digits: int = 4) -> str:
-    """One number with a few significant digits, without trailing zeros.
+    """One number with a few significant digits, without trailing zeros; only 1 itself prints as 1.
 
-    >>> short(0.83120298), short(-2.0), short(6e-8), short(123456.0)
-    ('0.8312', '-2', '6e-08', '123456')
+    >>> short(0.83120298), short(-2.0), short(6e-8), short(123456.0), short(0.99998736)
+    ('0.8312', '-2', '6e-08', '123456', '0.99999')
     """
     number = float(value)
     if not math.isfinite(number):
@@ -26,6 +29,9 @@ def short(value: Any, digits: int = 4) -> str:
     if number == int(number) and abs(number) < 1e7:
         return str(int(number))
     words = f"{number:.{digits}g}"
+    while words.lstrip("-") == "1" and digits < MOST_DIGITS:
+        digits += 1
+        words = f"{number:.{digits}g}"
     return words if "e" in words or "." in words or abs(number) < 1 else f"{number:.0f}"
 
 

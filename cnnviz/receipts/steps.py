@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,9 +69,15 @@ class Step:
         """
         return " = ".join((self.name, *self.written(), short(self.result)))
 
+    @cached_property
+    def digits(self) -> int:
+        """How many digits its numbers are written with: those that give the result as written."""
+        return formulas.digits_for(self.formula, self.values, self.result)
+
     def written(self) -> list[str]:
         """The formula with names and with numbers; once only where that is the same as the result."""
-        with_names, with_numbers = formulas.text(self.formula), formulas.text(self.formula, self.values)
+        with_names = formulas.text(self.formula)
+        with_numbers = formulas.text(self.formula, self.values, self.digits)
         condition = f" (as {self.condition})" if self.condition else ""
         same = with_numbers in (with_names, short(self.result))
         return [with_names + condition] if same else [with_names + condition, with_numbers]

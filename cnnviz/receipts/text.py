@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnviz.receipts.numbers import Format, column, exact, one_line, short
+from cnnviz.receipts.numbers import MOST_DIGITS, Format, column, exact, one_line, short
 from cnnviz.receipts.terms import Terms
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def as_text(receipt: Receipt, width: int, groups: int) -> str:
     for step in receipt.steps:
         lines += _wrapped(f"{step}", width)
         if step.shares is not None:
-            lines += [f"  {line}" for line in _shares(step.shares)]
+            lines += [f"  {line}" for line in _shares(step.shares, step.digits)]
     lines += ["", *_wrapped(closing(receipt), width)]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -127,8 +127,15 @@ def count_words(terms: Terms) -> str:
 
 
 def sum_format(terms: Terms, *, signed: bool = True) -> Format:
-    """One format for partial sums, bias and total, so that they line up."""
+    """One format for partial sums, bias and total: aligned, and true as written.
+
+    What is written of the sum and the bias adds up to what is written of the total.
+    """
     numbers = [*terms.partial, *terms.contribution, terms.sum, terms.bias, terms.total]
+    for digits in range(5, MOST_DIGITS + 1):
+        write = column(numbers, signed=signed, digits=digits)
+        if write(float(write(terms.sum)) + float(write(terms.bias))) == write(terms.total):
+            return write
     return column(numbers, signed=signed)
 
 
@@ -240,7 +247,7 @@ def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
 # Softmax ----------------------------------------------------------------------------------------
 
 
-def _shares(shares: Shares) -> list[str]:
+def _shares(shares: Shares, digits: int) -> list[str]:
     """Each exponential over the sum; the largest if there are many, and the cell's own."""
     order = np.argsort(-shares.powers, kind="stable")[:LARGEST_TERMS].tolist()
     chosen = sorted({*order, shares.own})
@@ -252,7 +259,7 @@ def _shares(shares: Shares) -> list[str]:
     if len(chosen) < len(shares.z):
         rest = np.delete(shares.powers, chosen).sum()
         rows.append([f"{len(shares.z) - len(chosen)} others", "", short(rest), "", ""])
-    rows.append(["sum", "", short(shares.powers.sum()), "", ""])
+    rows.append(["sum", "", short(shares.powers.sum(), digits), "", ""])
     return _aligned(rows, left=1)
 
 
