@@ -5,8 +5,8 @@ lie side by side in the image unless the kernel is dilated. Windows overlap, and
 
 - `WholeWindows`: every window. One matrix product.
 - `Runs`: every run once, though kh windows share it. kh products, one for each kernel row, added up.
-- `Strips`: the runs of an image row turned by 90 degrees: one number of each, side by side for all outputs
-  in the row. One product for each output row, over whole windows, straight into the result.
+- `Strips`: every run once too, but transposed. A strip is one number of each run of an image row, side by
+  side. One product for each output row, over whole windows, straight into the result.
 
 A worked example: 3x3 kernels from 16 channels to 16 filters over an image of 26x26x16 (10,816 numbers) give
 24x24 = 576 outputs of 16; a window is 3*3*16 = 144 numbers, a run 3*16 = 48. Each layout fills a buffer:
