@@ -132,31 +132,6 @@ def colormap(name: str, theme_name: str = "light") -> Colormap:
     return colours.with_extremes(bad=(0, 0, 0, 0))
 
 
-def ink_png(pixels: np.ndarray, theme_name: str = "light") -> bytes:
-    """An image as a PNG of its own size, from paper to ink: a thumbnail, where a figure would be too slow.
-
-    Parameters
-    ----------
-    pixels
-        (H, W), uint8, 255 is ink.
-    theme_name
-        "light" or "dark".
-
-    Examples
-    --------
-    >>> ink_png(np.eye(28, dtype=np.uint8) * 255)[1:4]
-    b'PNG'
-    """
-    from PIL import Image
-
-    if pixels.ndim != 2 or pixels.dtype != np.uint8:
-        raise ValueError(f"pixels must be uint8 (H, W), got {pixels.dtype} {pixels.shape}")
-    colours = colormap("ink", theme_name)(pixels / 255, bytes=True)
-    content = io.BytesIO()
-    Image.fromarray(colours[:, :, :3].copy()).save(content, "PNG")
-    return content.getvalue()
-
-
 @dataclass(frozen=True)
 class Scale:
     """How numbers become colours: a palette, and the magnitude at which it ends.
@@ -208,6 +183,78 @@ INK = Scale("ink", 1.0)
 
 BRIGHTNESS = Scale("brightness", 1.0)
 """The scale of a photograph's pixels, 0 to 1."""
+
+
+def cell_colours(array: Any, scale: Scale, theme_name: str = "light") -> np.ndarray:
+    """Each cell's colour, as the scale's colour map gives it, many times faster for small arrays.
+
+    Parameters
+    ----------
+    array
+        (H, W); what lies beyond the scale gets the colour of its end.
+    scale, theme_name
+        The palette and its ends; "light" or "dark".
+
+    Returns
+    -------
+    uint8 array (H, W, 3)
+        (H, W, 4), with an alpha channel, if some cells are no number or masked: they are clear.
+
+    Examples
+    --------
+    >>> cell_colours([[0.0, 1.0]], INK).tolist()
+    [[[251, 250, 248], [31, 31, 30]]]
+    """
+    values: np.ndarray = np.ma.filled(np.ma.asarray(array, float), np.nan)
+    table = _table(scale.kind, theme_name)
+    last = len(table) - 1
+    shares = (values - scale.low) / (scale.limit - scale.low) * (last + 1)
+    clear = np.isnan(shares)
+    colours = table[np.clip(np.where(clear, 0, shares), 0, last).astype(np.intp)]
+    if not clear.any():
+        return np.ascontiguousarray(colours[:, :, :3])
+    colours[clear] = 0
+    return colours
+
+
+@lru_cache
+def _table(kind: str, theme_name: str) -> np.ndarray:
+    """A palette's colour map as a table of RGBA, uint8."""
+    colours = colormap(kind, theme_name)
+    return colours(np.arange(colours.N), bytes=True)
+
+
+def png(colours: np.ndarray) -> bytes:
+    """A PNG file of colours (H, W, 3) or (H, W, 4), uint8, of its own size.
+
+    >>> png(cell_colours(np.eye(28), INK))[1:4]
+    b'PNG'
+    """
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(colours).save(content, "PNG")
+    return content.getvalue()
+
+
+def ink_png(pixels: np.ndarray, theme_name: str = "light") -> bytes:
+    """An image as a PNG of its own size, from paper to ink: a thumbnail, where a figure would be too slow.
+
+    Parameters
+    ----------
+    pixels
+        (H, W), uint8, 255 is ink.
+    theme_name
+        "light" or "dark".
+
+    Examples
+    --------
+    >>> ink_png(np.eye(28, dtype=np.uint8) * 255)[1:4]
+    b'PNG'
+    """
+    if pixels.ndim != 2 or pixels.dtype != np.uint8:
+        raise ValueError(f"pixels must be uint8 (H, W), got {pixels.dtype} {pixels.shape}")
+    return png(cell_colours(pixels, Scale("ink", 255.0), theme_name))
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -36,22 +36,18 @@ class Drawing:
         self.marks, self.width, self.height, self.theme = marks, width, height, theme
         self.alone = ax is None
         """Whether its figure holds nothing else."""
-        self._artists: dict[int, Artist] = {}
+        self._given = ax
         if ax is not None:
-            self._draw(ax)
-            self.ax = ax
+            self._drawn  # noqa: B018 (at once)
 
-    @cached_property
+    @property
     def ax(self) -> Axes:
         """The axes it is drawn on."""
-        ax = new_figure(self.width, self.height, self.theme).add_axes((0, 0, 1, 1))
-        self._draw(ax)
-        return ax
+        return self._drawn[0]
 
     def artist(self, mark: Mark) -> Artist:
         """A mark as it was drawn on the axes."""
-        assert self.ax is not None
-        return self._artists[id(mark)]
+        return self._drawn[1][id(mark)]
 
     def svg(self, alt: str) -> str:
         """An SVG document on a clear background, in the font of the page around it."""
@@ -64,11 +60,14 @@ class Drawing:
             f"{content}\n</svg>"
         )
 
-    def _draw(self, ax: Axes) -> None:
+    @cached_property
+    def _drawn(self) -> tuple[Axes, dict[int, Artist]]:
+        ax = self._given
+        if ax is None:
+            ax = new_figure(self.width, self.height, self.theme).add_axes((0, 0, 1, 1))
         ax.set_axis_off()
         ax.set(xlim=(0, self.width), ylim=(self.height, 0), aspect="equal")
-        for mark in self.marks:
-            self._artists[id(mark)] = mark.on(ax)
+        return ax, {id(mark): mark.on(ax) for mark in self.marks}
 
 
 def new_figure(width: float, height: float, theme: Theme) -> Figure:

@@ -8,11 +8,9 @@ CSS pixels, y downwards.
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 from itertools import groupby
 from typing import Any, Literal, TypeVar
@@ -25,9 +23,8 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch, Patch, PathPatch, Rectangle
 from matplotlib.path import Path
-from PIL import Image
 
-from cnnviz.figures.style import Scale, colormap
+from cnnviz.colours import Scale, cell_colours, png
 
 Point = tuple[float, float]
 AnyPatch = TypeVar("AnyPatch", bound=Patch)
@@ -68,12 +65,11 @@ class Cells(Mark):
     theme: str
 
     def svg(self) -> str:
-        content = io.BytesIO()
-        Image.fromarray(self.colours()).save(content, "PNG")
+        data = base64.b64encode(png(self.colours())).decode()
         return _element(
             "image",
             'preserveAspectRatio="none" style="image-rendering: pixelated" '
-            f'xlink:href="data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"',
+            f'xlink:href="data:image/png;base64,{data}"',
             x=self.x,
             y=self.y,
             width=self.width,
@@ -84,16 +80,7 @@ class Cells(Mark):
         """Each cell's colour, (H, W, 3) uint8; (H, W, 4) if some are clear."""
         if self.array.ndim == 3:
             return (255 * np.clip(self.array, 0, 1)).round().astype(np.uint8)
-        values: np.ndarray = np.ma.filled(np.ma.asarray(self.array, float), np.nan)
-        table = _table(self.scale.kind, self.theme)
-        last = len(table) - 1
-        shares = (values - self.scale.low) * ((last + 1) / (self.scale.limit - self.scale.low))
-        clear = np.isnan(shares)
-        colours = table[np.clip(np.where(clear, 0, shares), 0, last).astype(np.intp)]
-        if not clear.any():
-            return np.ascontiguousarray(colours[:, :, :3])
-        colours[clear] = 0
-        return colours
+        return cell_colours(self.array, self.scale, self.theme)
 
     def on(self, ax: Axes) -> AxesImage:
         image = AxesImage(
@@ -108,13 +95,6 @@ class Cells(Mark):
         image.set(clip_on=False, zorder=self.zorder)
         ax.add_image(image)
         return image
-
-
-@lru_cache
-def _table(kind: str, theme: str) -> np.ndarray:
-    """A palette's colour map as a table of RGBA, uint8."""
-    colours = colormap(kind, theme)
-    return colours(np.arange(colours.N), bytes=True)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

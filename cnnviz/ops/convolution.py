@@ -15,7 +15,7 @@ from cnnviz.ops.arrays import check_bias, check_groups, check_rank, floats, imag
 from cnnviz.ops.depthwise import depthwise
 from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
-from cnnviz.ops.geometry import Window, pair, parse_padding, transposed_window, window
+from cnnviz.ops.geometry import Window, pair, parse_padding, sliding_window, transposed_window, window
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.transposed import scatter
@@ -142,13 +142,7 @@ def depthwise_conv2d(
     x, restore = images(x)
     check_depthwise(x, kernel, "kernel")
     check_bias(bias, kernel.shape[2] * kernel.shape[3])
-    geometry = window(
-        x.shape[1:3],
-        kernel.shape[:2],
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
+    geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
     return restore(depthwise(x, kernel, bias, geometry))
 
 

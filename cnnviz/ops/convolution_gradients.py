@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.ops.arrays import check_rank, floats, images, quiet
 from cnnviz.ops.depthwise_gradient import depthwise_input_gradient, depthwise_kernel_gradient
-from cnnviz.ops.geometry import Window, integer, pair, parse_padding, window
+from cnnviz.ops.geometry import integer, sliding_window
 from cnnviz.ops.gradient_arguments import (
     image_grad,
     parse_image_shape,
@@ -242,19 +242,6 @@ def depthwise_conv2d_kernel_grad(
     geometry = sliding_window(x.shape, shape, strides, padding, dilation_rate)
     grad = image_grad(grad, rank, (len(x), *geometry.out, shape[2] * shape[3]))
     return depthwise_kernel_gradient(x, grad, shape, geometry)
-
-
-def sliding_window(
-    x_shape: Shape, kernel_shape: Shape, strides: Any, padding: Any, dilation_rate: Any
-) -> Window:
-    """The geometry of a convolution, its arguments parsed."""
-    return window(
-        x_shape[1:3],  # type: ignore[arg-type]
-        kernel_shape[:2],  # type: ignore[arg-type]
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
 
 
 def check_channels(shape: Shape, name: str, kernel_shape: Shape, kernel_name: str, expected: int) -> None:

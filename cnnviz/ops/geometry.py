@@ -7,6 +7,7 @@ and puts the odd padding cell at the bottom and right.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import index
@@ -182,6 +183,23 @@ def window(size: Pair, kernel: Pair, strides: Pair, padding: Padding, dilation: 
             )
         axes.append(Axis(length, k, s, d, before, after))
     return Window(*axes)
+
+
+def sliding_window(
+    x_shape: Sequence[int], kernel_shape: Sequence[int], strides: Any, padding: Any, dilation_rate: Any
+) -> Window:
+    """The geometry of a convolution of x (N, H, W, C) with a kernel (kh, kw, ...), its arguments parsed.
+
+    >>> sliding_window((1, 5, 5, 3), (3, 3), 2, "same", 1).out
+    (3, 3)
+    """
+    return window(
+        x_shape[1:3],  # type: ignore[arg-type]
+        kernel_shape[:2],  # type: ignore[arg-type]
+        pair(strides, "strides"),
+        parse_padding(padding),
+        pair(dilation_rate, "dilation_rate"),
+    )
 
 
 @lru_cache(maxsize=4096)

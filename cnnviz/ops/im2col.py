@@ -18,7 +18,7 @@ import numpy as np
 from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import Block, BlockInput, Blocks, Step, run, windows
 from cnnviz.ops.gemm import stacked
-from cnnviz.ops.geometry import Window, pair, parse_padding, window
+from cnnviz.ops.geometry import Window, pair, sliding_window
 from cnnviz.ops.layouts import BlockWork, RepeatedBias, WholeWindows, choose_layout, with_bias
 from cnnviz.ops.parallel import in_parallel
 
@@ -60,8 +60,7 @@ def im2col_matrix(
     (x,) = floats(x, names=("x",))
     x, _ = images(x)
     kh, kw = size = pair(kernel_size, "kernel_size")
-    steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
-    geometry = window(x.shape[1:3], size, steps, parse_padding(padding), dilation)
+    geometry = sliding_window(x.shape, size, strides, padding, dilation_rate)
     padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
     shape = len(x) * math.prod(geometry.out), kh * kw * x.shape[3]
     return windows(padded, geometry.out, geometry).reshape(shape, copy=True)

@@ -19,8 +19,8 @@ from cnnviz.ops.convolution_gradients import (
     conv2d_kernel_grad,
     depthwise_conv2d_input_grad,
     depthwise_conv2d_kernel_grad,
-    sliding_window,
 )
+from cnnviz.ops.geometry import sliding_window
 from cnnviz.ops.gradient_arguments import image_grad, parse_image_shape, parse_kernel_shape
 
 POINTWISE = "(1, 1, channels * multiplier, filters)"

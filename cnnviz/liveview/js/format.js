@@ -66,7 +66,7 @@ export function exact(value) {
   return String(Number(value.toPrecision(9))).replace("-", "−");
 }
 
-/** As `cnnviz.figures.bar_charts.probability`: the page around says the same numbers, and none is certain. */
+/** As `cnnviz.colours.probability`: the page around says the same numbers, and none is certain. */
 export function percent(share) {
   if (share <= 5e-5) return "< 0.01 %";
   if (share >= 1 - 5e-5) return "> 99.99 %";
