@@ -203,7 +203,7 @@ def cell_colours(array: Any, scale: Scale, theme_name: str = "light") -> np.ndar
     Examples
     --------
     >>> cell_colours([[0.0, 1.0]], INK).tolist()
-    [[[251, 250, 248], [31, 31, 30]]]
+    [[[251, 251, 251], [33, 31, 28]]]
     """
     values: np.ndarray = np.ma.filled(np.ma.asarray(array, float), np.nan)
     table = _table(scale.kind, theme_name)
