@@ -10,44 +10,43 @@ import pickle
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import streamlit as st
 import turns
+from digits import Digit, test_digits
 
 import cnnviz
-from cnnviz import figures, kernels, ops, playground
-from cnnviz.ablation import Ablation, ablate, without_channel
-from cnnviz.activation_exchange import exchange, hidden_activations
-from cnnviz.affine_collapse import AffineMap, collapse
+from cnnviz import figures, kernels, ops
 from cnnviz.animate import Animation
-from cnnviz.batch_normalization import Forms, Normalization, compare_forms, normalization_over
 from cnnviz.channels import DenseCheck, Reduction, ReductionTrial, compare_with_dense, with_reduction
-from cnnviz.dropout import Dropped, drop_in_steps, run_with_dropout
-from cnnviz.epoch_predictions import EpochPredictions, read_predictions
-from cnnviz.evaluation import Evaluation, evaluate
-from cnnviz.exciting import Exciting, read_exciting
-from cnnviz.images import ImageError, read_image
-from cnnviz.liveview import build_scene
-from cnnviz.mistakes import SURE, Mistake, mistakes
-from cnnviz.playground import ChannelExample
-from cnnviz.pooling import PooledMove
-from cnnviz.pooling import pooled_move as compare_pooled
-from cnnviz.preparation import Preparation, prepare_in_steps
-from cnnviz.questions import Question
-from cnnviz.questions.verification import rounded_weights
+from cnnviz.channels.ablation import Ablation, ablate, without_channel
+from cnnviz.concepts import playground
+from cnnviz.concepts.activation_exchange import exchange, hidden_activations
+from cnnviz.concepts.affine_collapse import AffineMap, collapse
+from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
+from cnnviz.concepts.dead_channels import Sparsity, sparsity_over
+from cnnviz.concepts.downsampling import PooledMove
+from cnnviz.concepts.downsampling import pooled_move as compare_pooled
+from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
+from cnnviz.concepts.exciting import Exciting, read_exciting
+from cnnviz.concepts.playground import ChannelExample
+from cnnviz.concepts.scores_to_loss import Loss, Step, loss_of, step_against
+from cnnviz.concepts.translation import padded_with_zeros
+from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
+from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.network.evaluation import Evaluation, evaluate
+from cnnviz.network.mistakes import SURE, Mistake, mistakes
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import asset
-from cnnviz.scores_to_loss import Loss, Step, loss_of, step_against
-from cnnviz.sparsity import Sparsity, sparsity_over
-from cnnviz.training_history import TrainingHistory, read_history, read_selection
-from cnnviz.translation import padded_with_zeros
-from cnnviz.verification import Verification, read_record
-
-if TYPE_CHECKING:
-    from digits import Digit
+from cnnviz.stage import build_scene
+from cnnviz.teaching.questions import Question
+from cnnviz.teaching.questions.verification import rounded_weights
+from cnnviz.training.epoch_predictions import EpochPredictions, read_predictions
+from cnnviz.training.history import TrainingHistory, read_history, read_selection
+from cnnviz.verification.comparison import Verification, read_record
 
 MODELS = ("mnist_14k", "mnist_maxpool")
 
@@ -61,12 +60,6 @@ def available_models() -> list[str]:
 @st.cache_resource(show_spinner=False)
 def network(model: str) -> cnnviz.Network:
     return cnnviz.load_model(model)
-
-
-@st.cache_resource(show_spinner=False)
-def test_digits() -> tuple[np.ndarray, np.ndarray]:
-    """The 10,000 test images and their labels."""
-    return cnnviz.load_mnist()[1]
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)

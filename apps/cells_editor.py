@@ -12,7 +12,7 @@ import numpy as np
 import state
 import streamlit as st
 
-from cnnviz.array_text import array_from_text, array_to_text
+from cnnviz.images.array_text import array_from_text, array_to_text
 
 LARGEST = 11
 _HTML, _CSS, _JS = (

@@ -21,11 +21,11 @@ import cached
 import navigation
 import state
 import streamlit as st
-from digits import Digit, choose_own, choose_test_digit, is_own
+from digits import Digit, choose_own, choose_test_digit, is_own, test_digits
 
 from cnnviz.colours import ink_png, probability
-from cnnviz.mistakes import next_mistake
-from cnnviz.questions import Choice, Question
+from cnnviz.network.mistakes import next_mistake
+from cnnviz.teaching.questions import Choice, Question
 
 _HERE = Path(__file__).parent
 WIDTHS = (328, 460, 640, 800, 960)
@@ -89,7 +89,7 @@ def current() -> Current:
 def header() -> None:
     """The digit, how to pick another, what the network makes of it, and which network."""
     st.session_state["pictures"] = 0
-    count = len(cached.test_digits()[0])
+    count = len(test_digits()[0])
     own = state.text("own", "", is_own)
     with st.container(key="header", horizontal=True, vertical_alignment="bottom", gap="medium"):
         card = st.empty()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cached
 import numpy as np
 import state
 
-from cnnviz.digit_text import digit_from_text, digit_to_text
-from cnnviz.liveview.export import digit_code
+from cnnviz import load_mnist
+from cnnviz.images.digit_text import digit_from_text, digit_to_text
+from cnnviz.stage.export import digit_code
+
+
+def test_digits() -> tuple[np.ndarray, np.ndarray]:
+    """The 10,000 test images and their labels; loaded once, and shared."""
+    return load_mnist()[1]
 
 
 @dataclass(frozen=True)
@@ -22,12 +27,12 @@ class Digit:
     @property
     def image(self) -> np.ndarray:
         """The pixels (28, 28), uint8, 255 is ink."""
-        return digit_from_text(self.own) if self.own else cached.test_digits()[0][self.index]
+        return digit_from_text(self.own) if self.own else test_digits()[0][self.index]
 
     @property
     def label(self) -> int | None:
         """What it is, if that is known."""
-        return None if self.own else int(cached.test_digits()[1][self.index])
+        return None if self.own else int(test_digits()[1][self.index])
 
     @property
     def name(self) -> str:

@@ -14,13 +14,13 @@ import numpy as np
 import streamlit as st
 from digits import Digit, choose_image
 
-from cnnviz.digit_text import digit_to_text
-from cnnviz.images import FORMATS, ImageError, read_image
-from cnnviz.liveview.assets import script, style
-from cnnviz.liveview.component import raster_of
-from cnnviz.preparation import Preparation, prepare_in_steps
-from cnnviz.questions import Question
-from cnnviz.questions.try_it import where_it_is_drawn
+from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
+from cnnviz.images.digit_text import digit_to_text
+from cnnviz.images.image_files import FORMATS, ImageError, read_image
+from cnnviz.stage.assets import script, style
+from cnnviz.stage.component import raster_of
+from cnnviz.teaching.questions import Question
+from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
 _HTML, _CSS = (
     (Path(__file__).parent / "components" / f"pad.{ending}").read_text(encoding="utf-8")

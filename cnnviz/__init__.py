@@ -10,60 +10,44 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnviz import animate, ops
-    from cnnviz.digit_text import digit_from_text
-    from cnnviz.keras_file import ModelFileError, load_model
-    from cnnviz.liveview import view
-    from cnnviz.mnist import load_mnist
-    from cnnviz.network import Layer, Network, Run
+    from cnnviz import animate, channels, figures, kernels, ops
+    from cnnviz.images.digit_text import digit_from_text
+    from cnnviz.images.mnist import load_mnist
+    from cnnviz.layers.layer import Layer
+    from cnnviz.network import Network, Run
+    from cnnviz.network.keras_file import ModelFileError, load_model
     from cnnviz.receipts import Receipt, explain
     from cnnviz.receptive_fields import effective_receptive_field, receptive_field
-    from cnnviz.verification import verify
+    from cnnviz.stage import view
+    from cnnviz.verification.comparison import verify
 
 _MODULE_OF = {
-    "Layer": "network",
-    "ModelFileError": "keras_file",
+    "Layer": "layers.layer",
+    "ModelFileError": "network.keras_file",
     "Network": "network",
     "Receipt": "receipts",
     "Run": "network",
-    "digit_from_text": "digit_text",
+    "digit_from_text": "images.digit_text",
     "effective_receptive_field": "receptive_fields",
     "explain": "receipts",
-    "load_mnist": "mnist",
-    "load_model": "keras_file",
+    "load_mnist": "images.mnist",
+    "load_model": "network.keras_file",
     "receptive_field": "receptive_fields",
-    "verify": "verification",
-    "view": "liveview",
+    "verify": "verification.comparison",
+    "view": "stage",
 }
-_MODULES = ("animate", "channels", "figures", "kernels", "ops")
+_ROOMS = ("animate", "channels", "figures", "kernels", "ops")
 
-__all__ = [
-    "Layer",
-    "ModelFileError",
-    "Network",
-    "Receipt",
-    "Run",
-    "animate",
-    "channels",
-    "digit_from_text",
-    "effective_receptive_field",
-    "explain",
-    "figures",
-    "kernels",
-    "load_mnist",
-    "load_model",
-    "ops",
-    "receptive_field",
-    "verify",
-    "view",
-]
+__all__ = sorted([*_MODULE_OF, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _ROOMS:
         return import_module(f"cnnviz.{name}")
     if name in _MODULE_OF:
         value = getattr(import_module(f"cnnviz.{_MODULE_OF[name]}"), name)
+        if _MODULE_OF[name] == "receipts":
+            import_module("cnnviz.figures")  # It gives receipts their plot.
         globals()[name] = value
         return value
     if name == "__version__":

@@ -1,4 +1,8 @@
-"""Where the files that come with cnnviz are: beside the package in a clone, inside it in a wheel."""
+"""What cnnviz needs from outside itself: the files that come with it, and TensorFlow.
+
+Files are beside the package in a clone and inside it in a wheel. TensorFlow and Keras are imported here
+and nowhere else, when a function first needs them.
+"""
 
 from __future__ import annotations
 
@@ -55,3 +59,27 @@ def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
         os.replace(temporary, path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def tensorflow() -> Any:
+    """The tensorflow module; ModuleNotFoundError with the line to type where it is not installed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        import tensorflow
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        raise ModuleNotFoundError(
+            "TensorFlow is not installed; training and live verification need it: "
+            "pip install 'cnnviz[tensorflow]'",
+            name="tensorflow",
+        ) from None
+    return tensorflow
+
+
+def keras() -> Any:
+    """The keras module, on TensorFlow."""
+    tensorflow()
+    import keras
+
+    return keras

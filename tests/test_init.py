@@ -28,7 +28,7 @@ def test_importing_cnnviz_imports_nothing_heavy(module, clean):
 def test_public_names_are_found_on_first_use():
     assert set(cnnviz.__all__) <= set(dir(cnnviz))
     assert cnnviz.load_model is cnnviz.load_model
-    assert cnnviz.load_model.__module__ == "cnnviz.keras_file"
+    assert cnnviz.load_model.__module__ == "cnnviz.network.keras_file"
     assert cnnviz.ops.__name__ == "cnnviz.ops"
 
 

@@ -73,7 +73,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_carries_the_package_the_app_and_the_assets(wheel):
     names = set(wheel.namelist())
-    needed = {"cnnviz/cli.py", "cnnviz/apps/explorer.py", "cnnviz/assets/mnist.npz"}
+    needed = {"cnnviz/commands/cli.py", "cnnviz/apps/explorer.py", "cnnviz/assets/mnist.npz"}
     needed |= {f"cnnviz/assets/{name}.keras" for name in ("mnist_14k", "mnist_maxpool")}
     tracked = (path.relative_to(ROOT) for path in (ROOT / "apps").rglob("*") if path.is_file())
     needed |= {f"cnnviz/{path.as_posix()}" for path in tracked if "__pycache__" not in path.parts}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnviz.commands import COMMANDS
+from cnnviz.commands.cli import COMMANDS
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")

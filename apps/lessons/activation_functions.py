@@ -6,11 +6,11 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.activation_exchange import exchange, function_named, hidden_activations
-from cnnviz.affine_collapse import collapse
-from cnnviz.evaluation import evaluate
-from cnnviz.questions.activation_functions import applied_twice, one_convolution
-from cnnviz.sparsity import sparsity_over
+from cnnviz.concepts.activation_exchange import exchange, function_named, hidden_activations
+from cnnviz.concepts.affine_collapse import collapse
+from cnnviz.concepts.dead_channels import sparsity_over
+from cnnviz.network.evaluation import evaluate
+from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
 images, labels = cnnviz.load_mnist()[1]
 net = cnnviz.load_model("mnist_14k")

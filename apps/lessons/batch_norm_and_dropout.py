@@ -8,9 +8,9 @@ import numpy as np
 
 import cnnviz
 from cnnviz import figures
-from cnnviz.batch_normalization import compare_forms, fold, normalization_over
-from cnnviz.dropout import drop_in_steps, dropout_layers, run_with_dropout
-from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
+from cnnviz.concepts.batch_normalization import compare_forms, fold, normalization_over
+from cnnviz.concepts.dropout import drop_in_steps, dropout_layers, run_with_dropout
+from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
 
 images = cnnviz.load_mnist()[1][0]
 net = cnnviz.load_model("mnist_14k")

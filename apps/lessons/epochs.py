@@ -8,9 +8,9 @@ import numpy as np
 
 import cnnviz
 from cnnviz import figures
-from cnnviz.epoch_predictions import read_predictions
-from cnnviz.questions.epochs import forgotten, weight_changes
-from cnnviz.training_history import read_history, read_selection
+from cnnviz.teaching.questions.epochs import forgotten, weight_changes
+from cnnviz.training.epoch_predictions import read_predictions
+from cnnviz.training.history import read_history, read_selection
 
 history = read_history("mnist_14k")
 images, labels = cnnviz.load_mnist()[1]

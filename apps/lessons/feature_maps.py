@@ -6,10 +6,10 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.ablation import ablate
-from cnnviz.exciting import read_exciting
-from cnnviz.partial_sums import partial_sums
-from cnnviz.questions.feature_maps import maps_that_change, value_from_partial_sums
+from cnnviz.channels.ablation import ablate
+from cnnviz.concepts.exciting import read_exciting
+from cnnviz.concepts.partial_sums import partial_sums
+from cnnviz.teaching.questions.feature_maps import maps_that_change, value_from_partial_sums
 
 images, labels = cnnviz.load_mnist()[1]
 net = cnnviz.load_model("mnist_14k")

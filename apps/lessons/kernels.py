@@ -8,7 +8,7 @@ import numpy as np
 
 import cnnviz
 from cnnviz import figures, kernels, ops
-from cnnviz.questions.kernels import on_a_plain_area, twice_in_a_row
+from cnnviz.teaching.questions.kernels import on_a_plain_area, twice_in_a_row
 
 digit = cnnviz.load_mnist()[1][0][0] / 255
 photo = kernels.photograph()

@@ -8,7 +8,7 @@ import numpy as np
 
 import cnnviz
 from cnnviz import channels, figures, ops
-from cnnviz.questions.one_by_one import numbers_that_change, weights_on_larger_maps
+from cnnviz.teaching.questions.one_by_one import numbers_that_change, weights_on_larger_maps
 
 images, labels = cnnviz.load_mnist()[1]
 net = cnnviz.load_model("mnist_14k")

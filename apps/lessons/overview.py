@@ -6,7 +6,7 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.questions.overview import numbers_for_one_digit, products_of_the_score
+from cnnviz.teaching.questions.overview import numbers_for_one_digit, products_of_the_score
 
 net = cnnviz.load_model("mnist_14k")
 _, (images, labels) = cnnviz.load_mnist()

@@ -4,8 +4,10 @@
 
 # %%
 import cnnviz
-from cnnviz import animate, figures, ops, playground, pooling
-from cnnviz.questions.pooling import average, learned, output_size, telling_window, winner
+from cnnviz import animate, figures, ops
+from cnnviz.concepts import downsampling as pooling
+from cnnviz.concepts import playground
+from cnnviz.teaching.questions.pooling import average, learned, output_size, telling_window, winner
 
 digit = cnnviz.load_mnist()[1][0][0]
 net = cnnviz.load_model("mnist_14k")

@@ -6,9 +6,9 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
 from cnnviz.receptive_fields import Conv, Pool, check_field
 from cnnviz.receptive_fields.recurrence import recurrence
+from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
 
 net = cnnviz.load_model("mnist_14k")
 images = cnnviz.load_mnist()[1][0]

@@ -6,8 +6,8 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.questions.scores_to_loss import halved_probability, shifted_logits
-from cnnviz.scores_to_loss import loss_of, softmax_steps, step_against
+from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
+from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
 images, labels = cnnviz.load_mnist()[1]
 net = cnnviz.load_model("mnist_14k")

@@ -6,8 +6,8 @@
 # %%
 import cnnviz
 from cnnviz import channels, figures, kernels
-from cnnviz.questions.three_by_three import how_far_a_stack_sees, saving_with_more_channels
 from cnnviz.receptive_fields import Conv, receptive_field
+from cnnviz.teaching.questions.three_by_three import how_far_a_stack_sees, saving_with_more_channels
 
 net = cnnviz.load_model("mnist_14k")
 

@@ -9,16 +9,16 @@ import numpy as np
 
 import cnnviz
 from cnnviz import figures
-from cnnviz.mistakes import SURE, likeliest, mistakes
-from cnnviz.preparation import prepare_in_steps
-from cnnviz.questions.try_it import how_sure_it_was, where_it_is_drawn
+from cnnviz.images.digit_preparation import prepare_in_steps
+from cnnviz.network.mistakes import SURE, likeliest, mistakes
+from cnnviz.teaching.questions.try_it import how_sure_it_was, where_it_is_drawn
 
 net = cnnviz.load_model("mnist_14k")
 
 # %% [markdown]
 # ## A picture
 # A dark seven on light paper, far from its middle. A file is read by
-# `cnnviz.mnist.read_image("seven.jpg")`.
+# `cnnviz.images.mnist.read_image("seven.jpg")`.
 
 # %%
 paper = np.full((240, 320), 230, np.uint8)

@@ -6,8 +6,8 @@
 # %%
 import cnnviz
 from cnnviz import figures
-from cnnviz.questions.verification import rounded_weights, who_is_right
-from cnnviz.verification import read_record
+from cnnviz.teaching.questions.verification import rounded_weights, who_is_right
+from cnnviz.verification.comparison import read_record
 
 images = cnnviz.load_mnist()[1][0]
 record = read_record()["mnist_14k"]

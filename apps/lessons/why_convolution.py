@@ -6,9 +6,9 @@
 # %%
 import cnnviz
 from cnnviz import figures, ops
-from cnnviz.questions.why_convolution import how_far_a_map_moves, weights_for_larger_images
-from cnnviz.translation import compare_shift, predictions_over_shifts
-from cnnviz.weight_sharing import busiest_patch, connections, convolution_matrix
+from cnnviz.concepts.translation import compare_shift, predictions_over_shifts
+from cnnviz.concepts.weight_sharing import busiest_patch, connections, convolution_matrix
+from cnnviz.teaching.questions.why_convolution import how_far_a_map_moves, weights_for_larger_images
 
 net = cnnviz.load_model("mnist_14k")
 digit = cnnviz.load_mnist()[1][0][3]

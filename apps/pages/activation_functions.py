@@ -4,13 +4,14 @@ import cached
 import chrome
 import state
 import streamlit as st
+from digits import test_digits
 
-from cnnviz.activation import Activation
-from cnnviz.activation_exchange import FUNCTIONS, function_named, hidden_activations
 from cnnviz.colours import percent
+from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations
+from cnnviz.concepts.dead_channels import zeros_in
 from cnnviz.figures.style import number
-from cnnviz.questions.activation_functions import applied_twice, one_convolution
-from cnnviz.sparsity import zeros_in
+from cnnviz.layers.activations import Activation
+from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
 # Test digits that are measured at once; all of them are behind a button.
 COUNT = 1000
@@ -18,7 +19,7 @@ COUNT = 1000
 CHECKED = 250
 
 here = chrome.current()
-every = len(cached.test_digits()[0])
+every = len(test_digits()[0])
 bends = hidden_activations(here.network)
 chrome.title(
     "Activation functions",
@@ -216,9 +217,9 @@ chrome.ask(applied_twice(name, named(function), before), one_convolution(here.ne
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz.activation_exchange import exchange, function_named
-    from cnnviz.affine_collapse import collapse
-    from cnnviz.evaluation import evaluate
+    from cnnviz.concepts.activation_exchange import exchange, function_named
+    from cnnviz.concepts.affine_collapse import collapse
+    from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
     net = cnnviz.load_model("{here.model}")

@@ -7,12 +7,13 @@ import state
 import streamlit as st
 from digits import choose_test_digit
 
-from cnnviz import dropout, figures
-from cnnviz.batch_normalization import fold, normalizations
+from cnnviz import figures
 from cnnviz.colours import percent, probability
+from cnnviz.concepts import dropout
+from cnnviz.concepts.batch_normalization import fold, normalizations
 from cnnviz.figures.style import number, signed_number
-from cnnviz.mistakes import least_sure
-from cnnviz.questions.batch_norm_and_dropout import louder_input, without_scaling
+from cnnviz.network.mistakes import least_sure
+from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
 
 # Test digits over which statistics are measured.
 COUNT = 1000
@@ -283,7 +284,7 @@ if norms:
 chrome.ask(*questions)
 lines = f"""
 import cnnviz
-from cnnviz.dropout import dropout_layers, drop_in_steps, run_with_dropout
+from cnnviz.concepts.dropout import dropout_layers, drop_in_steps, run_with_dropout
 
 images, labels = cnnviz.load_mnist()[1]
 image = {here.digit.code}
@@ -296,7 +297,7 @@ for step in range(4):
 """
 if norms:
     lines += f"""
-from cnnviz.batch_normalization import compare_forms, fold, normalization_over
+from cnnviz.concepts.batch_normalization import compare_forms, fold, normalization_over
 
 measured = normalization_over(net, "{norm}", images[:{COUNT}])
 print(measured.before.mean, measured.moving.mean)

@@ -10,9 +10,10 @@ import player
 import state
 import streamlit as st
 
-from cnnviz import figures, ops, playground
+from cnnviz import figures, ops
+from cnnviz.concepts import playground
 from cnnviz.ops.geometry import Window, window
-from cnnviz.questions import convolution as questions
+from cnnviz.teaching.questions import convolution as questions
 
 here = chrome.current()
 chrome.title(
@@ -271,7 +272,8 @@ chrome.code(
     f"""
     import cnnviz
     import numpy as np
-    from cnnviz import animate, ops, playground
+    from cnnviz import animate, ops
+    from cnnviz.concepts import playground
 
     image = {here.digit.code}
     x = {source_code}

@@ -9,14 +9,14 @@ import chrome
 import numpy as np
 import state
 import streamlit as st
-from digits import choose_own
+from digits import choose_own, test_digits
 
 from cnnviz.colours import percent
-from cnnviz.epoch_predictions import EpochPredictions, Flip
 from cnnviz.figures.style import number
-from cnnviz.questions import Question
-from cnnviz.questions import epochs as questions
-from cnnviz.training_history import TrainingHistory
+from cnnviz.teaching.questions import Question
+from cnnviz.teaching.questions import epochs as questions
+from cnnviz.training.epoch_predictions import EpochPredictions, Flip
+from cnnviz.training.history import TrainingHistory
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
 DRAWN, LISTED = 6, 100
@@ -160,7 +160,7 @@ def flips(found: EpochPredictions, epoch: int) -> None:
     gained, lost = [f for f in turned if f.gained], [f for f in turned if not f.gained]
     chosen = [*gained[:DRAWN], *lost[:DRAWN]]
     chrome.facts(("became right", f"{len(gained):,}"), ("became wrong", f"{len(lost):,}"))
-    images, _ = cached.test_digits()
+    images, _ = test_digits()
     chrome.show(
         "flipped_digits",
         f"Test digits by their numbers; the prediction after epoch {epoch - 1} → after epoch {epoch}: "
@@ -286,8 +286,8 @@ else:
     chrome.code(
         f"""
         import cnnviz
-        from cnnviz.epoch_predictions import read_predictions
-        from cnnviz.training_history import read_history
+        from cnnviz.training.epoch_predictions import read_predictions
+        from cnnviz.training.history import read_history
 
         image = {here.digit.code}
         history = read_history("{here.model}")

@@ -4,14 +4,14 @@ import cached
 import chrome
 import state
 import streamlit as st
-from digits import Digit, choose_test_digit
+from digits import Digit, choose_test_digit, test_digits
 
 from cnnviz import figures
-from cnnviz.ablation import next_reader
+from cnnviz.channels.ablation import next_reader
 from cnnviz.colours import probability
+from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.figures.style import number
-from cnnviz.partial_sums import has_partial_sums, partial_sums
-from cnnviz.questions import feature_maps as questions
+from cnnviz.teaching.questions import feature_maps as questions
 
 VIEWS = {
     "channel": "One channel",
@@ -58,7 +58,7 @@ def show_channel() -> None:
         st.info(f"There is no record of this file of {here.model}: `cnnviz exciting --record` makes it.")
         return
     top = found.of(name, channel)
-    images, labels = cached.test_digits()
+    images, labels = test_digits()
     if not top[0].value:
         st.info(f"Channel {channel} of {name} is zero for every one of the {found.images:,} test digits.")
         return
@@ -127,7 +127,7 @@ def show_two() -> None:
     )
     with chrome.controls("other"):
         start = 0 if here.digit.index == 1 else 1
-        count = len(cached.test_digits()[0])
+        count = len(test_digits()[0])
         other = Digit(state.integer("other", 0, count - 1, start, "Second test digit"))
     run = cached.run(here.model, other)
     titles = [
@@ -270,7 +270,7 @@ chrome.code(
     f"""
     import cnnviz
     from cnnviz import figures
-    from cnnviz.ablation import ablate
+    from cnnviz.channels.ablation import ablate
 
     image = {here.digit.code}
     run = cnnviz.load_model("{here.model}").run(image)

@@ -10,8 +10,8 @@ import streamlit as st
 
 from cnnviz import kernels, ops
 from cnnviz.colours import percent
-from cnnviz.images import ImageError
-from cnnviz.questions import kernels as questions
+from cnnviz.images.image_files import ImageError
+from cnnviz.teaching.questions import kernels as questions
 
 here = chrome.current()
 chrome.title(

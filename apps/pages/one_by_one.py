@@ -7,10 +7,10 @@ import state
 import streamlit as st
 
 from cnnviz import channels
-from cnnviz.ablation import next_reader
+from cnnviz.channels.ablation import next_reader
 from cnnviz.colours import percent
 from cnnviz.figures.style import number, signed_number
-from cnnviz.questions import one_by_one as questions
+from cnnviz.teaching.questions import one_by_one as questions
 
 COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
 

@@ -6,8 +6,8 @@ import state
 import streamlit as st
 from digits import choose_image
 
-from cnnviz.liveview.component import live_view
-from cnnviz.questions import overview as questions
+from cnnviz.stage.component import live_view
+from cnnviz.teaching.questions import overview as questions
 
 here = chrome.current()
 chrome.title(

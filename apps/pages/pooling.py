@@ -8,9 +8,11 @@ import player
 import state
 import streamlit as st
 
-from cnnviz import figures, playground, pooling
+from cnnviz import figures
 from cnnviz.colours import percent
-from cnnviz.questions import pooling as questions
+from cnnviz.concepts import downsampling as pooling
+from cnnviz.concepts import playground
+from cnnviz.teaching.questions import pooling as questions
 
 here = chrome.current()
 chrome.title(
@@ -165,7 +167,8 @@ chrome.ask(*asked)
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz import animate, ops, pooling
+    from cnnviz import animate, ops
+    from cnnviz.concepts import downsampling as pooling
 
     image = {here.digit.code}
     net = cnnviz.load_model("{here.model}")

@@ -16,12 +16,12 @@ from digits import Digit
 from cnnviz.colours import percent
 from cnnviz.figures import Scale, left_out, strongest_channel
 from cnnviz.figures.style import number
-from cnnviz.liveview.component import live_view
-from cnnviz.questions.receptive_field import one_more_layer, shared_pixels
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
+from cnnviz.stage.component import live_view
+from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
 
 # The test digits that effective fields are averaged over. (A string here would be put on the page.)
 DIGITS = tuple(Digit(index) for index in range(20))

@@ -6,9 +6,9 @@ import state
 import streamlit as st
 
 from cnnviz.colours import probability
+from cnnviz.concepts.scores_to_loss import Loss, Step, softmax_steps
 from cnnviz.figures.style import number, signed_number
-from cnnviz.questions.scores_to_loss import halved_probability, shifted_logits
-from cnnviz.scores_to_loss import Loss, Step, softmax_steps
+from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
 here = chrome.current()
 chrome.title(
@@ -178,7 +178,7 @@ chrome.ask(shifted_logits(loss.logits, target), halved_probability(loss.probabil
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz.scores_to_loss import loss_of, softmax_steps, step_against
+    from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
 
     image = {here.digit.code}
     loss = loss_of(cnnviz.load_model("{here.model}").run(image), target={target})

@@ -4,10 +4,11 @@ import cached
 import chrome
 import state
 import streamlit as st
+from digits import test_digits
 
 from cnnviz import channels, kernels
 from cnnviz.figures import strongest_channel
-from cnnviz.questions import three_by_three as questions
+from cnnviz.teaching.questions import three_by_three as questions
 
 here = chrome.current()
 fields = cached.receptive_fields(here.model)
@@ -98,7 +99,7 @@ with left:
         f"Test digit {best.image:,}, rows {best.row} to {best.bottom}, columns {best.col} to {best.right}.",
         share=0.5,
         limit=280,
-        pixels=cached.test_digits()[0][best.image],
+        pixels=test_digits()[0][best.image],
         box=((best.row, best.bottom), (best.col, best.right)),
     )
 with right:

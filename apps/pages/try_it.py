@@ -5,12 +5,12 @@ import chrome
 import state
 import streamlit as st
 import trying
-from digits import choose_test_digit
+from digits import choose_test_digit, test_digits
 
 from cnnviz import figures
 from cnnviz.colours import percent, probability
-from cnnviz.mistakes import SURE, likeliest, surest
-from cnnviz.questions.try_it import how_sure_it_was
+from cnnviz.network.mistakes import SURE, likeliest, surest
+from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 here = chrome.current()
 found = cached.hard_cases(here.model)
@@ -60,7 +60,7 @@ sure = (
 st.markdown(f"{here.model} says **{best}** with {probability(most)}. {sure}")
 chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
 chrome.section("Hard cases")
-images, _ = cached.test_digits()
+images, _ = test_digits()
 st.markdown(
     f"All {len(found)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to "
     "follow it through every page."
@@ -79,9 +79,9 @@ chrome.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(image
 chrome.code(
     f"""
     import cnnviz
-    from cnnviz.mistakes import likeliest
+    from cnnviz.network.mistakes import likeliest
 
-    # An image file instead: cnnviz.mnist.prepare_digit(cnnviz.mnist.read_image("seven.jpg"))
+    # An image file instead: cnnviz.images.mnist.prepare_digit(cnnviz.images.mnist.read_image("seven.jpg"))
     image = {here.digit.code}
     run = cnnviz.load_model("{here.model}").run(image)
     print(likeliest(run.output, top=3))

@@ -7,13 +7,14 @@ import chrome
 import numpy as np
 import state
 import streamlit as st
+from digits import test_digits
 
 from cnnviz.colours import percent
 from cnnviz.figures.style import number
-from cnnviz.live_verification import VERIFICATIONS, VerificationJob
-from cnnviz.liveview.comparison import available
-from cnnviz.questions.verification import who_is_right
-from cnnviz.verification import LayerCheck, Verification
+from cnnviz.stage.comparison import available
+from cnnviz.teaching.questions.verification import who_is_right
+from cnnviz.verification.comparison import LayerCheck, Verification
+from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob
 
 COUNTS = (1, 10, 100, 1_000, 10_000)
 ASKED_OF = 1_000
@@ -21,7 +22,7 @@ ASKED_OF = 1_000
 
 def images_of(count: int) -> np.ndarray:
     """The digits to compare: this one, or so many of the test set."""
-    return here.digit.image[np.newaxis] if count == 1 else cached.test_digits()[0][:count]
+    return here.digit.image[np.newaxis] if count == 1 else test_digits()[0][:count]
 
 
 def in_words(count: int) -> str:

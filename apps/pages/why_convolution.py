@@ -7,15 +7,15 @@ import streamlit as st
 
 from cnnviz import figures
 from cnnviz.colours import percent, probability
-from cnnviz.figures.style import number
-from cnnviz.questions import why_convolution as questions
-from cnnviz.translation import compare_shift, predictions_over_shifts
-from cnnviz.weight_sharing import (
+from cnnviz.concepts.translation import compare_shift, predictions_over_shifts
+from cnnviz.concepts.weight_sharing import (
     busiest_patch,
     connections,
     convolution_matrix,
     difference_from_dense,
 )
+from cnnviz.figures.style import number
+from cnnviz.teaching.questions import why_convolution as questions
 
 REACH = 8
 
@@ -167,8 +167,8 @@ chrome.code(
     f"""
     import cnnviz
     from cnnviz import figures, ops
-    from cnnviz.translation import compare_shift, padded_with_zeros, shift
-    from cnnviz.weight_sharing import busiest_patch, connections, convolution_matrix
+    from cnnviz.concepts.translation import compare_shift, padded_with_zeros, shift
+    from cnnviz.concepts.weight_sharing import busiest_patch, connections, convolution_matrix
 
     image = {here.digit.code}
     net = cnnviz.load_model("{here.model}")

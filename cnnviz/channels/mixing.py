@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.ablation import next_reader
+from cnnviz.channels.ablation import next_reader
 from cnnviz.channels.cost import Comparison, Cost, conv_cost
-from cnnviz.layer import Layer
+from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
 
 _SEED = 0

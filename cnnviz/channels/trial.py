@@ -13,9 +13,9 @@ import numpy as np
 
 from cnnviz.channels.mixing import mixing_layers, mixing_matrix
 from cnnviz.channels.reduction import Moments, Reduction, moments, reduce_mixing
-from cnnviz.evaluation import Evaluation, evaluate
 from cnnviz.network import Network
-from cnnviz.splitting import split
+from cnnviz.network.evaluation import Evaluation, evaluate
+from cnnviz.network.splitting import split
 
 
 def with_reduction(net: Network, layer: str, reduction: Reduction) -> Network:

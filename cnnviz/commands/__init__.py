@@ -1,11 +1,9 @@
-"""The commands of the command line, one module each: its help, its arguments, and what runs it.
+"""The command line: `main`, and the commands, one module each: its help, its arguments, and what runs it.
 
 What a command needs is imported when it runs, so that --help is instant. Bad input is a ValueError or
-OSError; `cnnviz.cli` turns it into one line. A new command is a module here and its place in COMMANDS.
+OSError; `main` turns it into one line. A new command is a module here and its place in `cli.COMMANDS`.
 """
 
-from cnnviz.commands import bench, evaluate, exciting, explore, export, info, predict, train, verify
+from cnnviz.commands.cli import main
 
-COMMANDS = tuple(
-    module.COMMAND for module in (explore, predict, export, evaluate, verify, exciting, train, info, bench)
-)
+__all__ = ["main"]

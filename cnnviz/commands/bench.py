@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.benchmark import measure, table
+    from cnnviz.verification.benchmark import measure, table
 
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")

@@ -36,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
         return _run_epochs(args)
     if args.record:
         raise ValueError("--record keeps what --epochs finds: give both")
-    from cnnviz.evaluation import evaluate
-    from cnnviz.keras_file import load_model
+    from cnnviz.network.evaluation import evaluate
+    from cnnviz.network.keras_file import load_model
 
     net = require_digits(load_model(args.model))
     x, y = mnist_test_set(args.images)
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_epochs(args: argparse.Namespace) -> int:
-    from cnnviz.epoch_predictions import predict_epochs, write_predictions
-    from cnnviz.keras_file import load_model
-    from cnnviz.mnist import load_mnist
-    from cnnviz.training_history import read_history
+    from cnnviz.images.mnist import load_mnist
+    from cnnviz.network.keras_file import load_model
+    from cnnviz.training.epoch_predictions import predict_epochs, write_predictions
+    from cnnviz.training.history import read_history
 
     if args.model not in MODELS:
         raise ValueError(f"--epochs takes {' or '.join(MODELS)}, got {args.model!r}")

@@ -17,7 +17,7 @@ from cnnviz.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from cnnviz.exciting import Exciting
+    from cnnviz.concepts.exciting import Exciting
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(model: str) -> Exciting:
     """What was kept of a model, or what is found anew."""
-    from cnnviz.exciting import most_exciting, read_exciting
-    from cnnviz.keras_file import load_model
+    from cnnviz.concepts.exciting import most_exciting, read_exciting
+    from cnnviz.network.keras_file import load_model
 
     net = require_digits(load_model(model))
     kept = read_exciting(model, net.source) if model in MODELS else None
@@ -82,8 +82,8 @@ def _search(model: str) -> Exciting:
 
 
 def _record() -> int:
-    from cnnviz.exciting import most_exciting, write_exciting
-    from cnnviz.keras_file import load_model
+    from cnnviz.concepts.exciting import most_exciting, write_exciting
+    from cnnviz.network.keras_file import load_model
 
     images = mnist_test_set(None)[0]
     for model in MODELS:

@@ -26,7 +26,7 @@ def digits(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.liveview.export import export
+    from cnnviz.stage.export import export
 
     path = export(args.output, args.image, model=args.model, digits=args.digits)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")

@@ -14,7 +14,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.keras_file import load_model
+    from cnnviz.network.keras_file import load_model
     from cnnviz.receptive_fields import receptive_field
 
     net = load_model(args.model)

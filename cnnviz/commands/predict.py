@@ -15,9 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from cnnviz.colours import probability
-    from cnnviz.evaluation import probabilities
-    from cnnviz.keras_file import load_model
-    from cnnviz.mnist import ImageError, prepare_digit, read_image
+    from cnnviz.images.mnist import ImageError, prepare_digit, read_image
+    from cnnviz.network.evaluation import probabilities
+    from cnnviz.network.keras_file import load_model
 
     net = require_digits(load_model(args.model))
     found, code = [], 0

@@ -85,7 +85,7 @@ class ProgressBar:
 
 def import_tensorflow() -> None:
     """Import TensorFlow without the lines that it prints past its own log level."""
-    from cnnviz.lazy_tensorflow import tensorflow
+    from cnnviz.resources import tensorflow
 
     sys.stderr.flush()
     kept = os.dup(2)
@@ -104,7 +104,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
 
 
 def mnist_test_set(count: int | None) -> tuple[Any, Any]:
-    from cnnviz.mnist import load_mnist
+    from cnnviz.images.mnist import load_mnist
 
     x, y = load_mnist()[1]
     return x[:count], y[:count]

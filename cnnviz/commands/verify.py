@@ -28,8 +28,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.keras_file import load_model
-    from cnnviz.verification import verify, write_record
+    from cnnviz.network.keras_file import load_model
+    from cnnviz.verification.comparison import verify, write_record
 
     if args.record and (args.model or args.images):
         raise ValueError("--record takes the bundled models on all test images: leave out MODEL and --images")

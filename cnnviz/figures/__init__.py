@@ -9,7 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.receipts import Receipt
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from cnnviz.colours import Theme
     from cnnviz.figures.ablation import channels_off
     from cnnviz.figures.activations import activation_curve
     from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
         padding_modes,
     )
     from cnnviz.figures.digits import case_in_words, hard_cases, preparation_steps
+    from cnnviz.figures.downsampling import max_and_average, moved_and_pooled
     from cnnviz.figures.dropout import dropout_steps
     from cnnviz.figures.epochs import epoch_batches, flipped_digits, kernels_over_epochs, training_curves
     from cnnviz.figures.exciting import exciting_digits
@@ -40,7 +46,6 @@ if TYPE_CHECKING:
     from cnnviz.figures.normalization import channel_spreads, distance_by_batch
     from cnnviz.figures.partial_sums import sum_of_parts
     from cnnviz.figures.picture import Picture
-    from cnnviz.figures.pooling import max_and_average, moved_and_pooled
     from cnnviz.figures.receptive_fields import (
         Rung,
         Seen,
@@ -117,7 +122,7 @@ _NAMES_OF = {
         "distance_by_batch",
     ),
     "partial_sums": ("sum_of_parts",),
-    "pooling": (
+    "downsampling": (
         "max_and_average",
         "moved_and_pooled",
     ),
@@ -219,6 +224,35 @@ __all__ = [
     "training_curves",
     "weight_matrix",
 ]
+
+
+def _plot(
+    receipt: Receipt, ax: Axes | None = None, *, width: float | None = None, theme: str | Theme = "light"
+) -> Picture:
+    """The arithmetic as a picture: patch, kernel and products by channel, and how they add up.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on; None makes a figure.
+    width
+        In pixels; None is a page's width.
+    theme
+        "light" or "dark".
+
+    Returns
+    -------
+    cnnviz.figures.Picture
+        Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
+        that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
+    """
+    from cnnviz.figures.receipts import draw
+
+    return draw(receipt, ax, width, theme)
+
+
+# A receipt is drawn with figures, which lie above it.
+Receipt.plot = _plot
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,6 @@
 """What each channel is worth to a prediction: what is left of it with that channel switched off.
 
-The numbers are made by `cnnviz.ablation`.
+The numbers are made by `cnnviz.channels.ablation`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Digits as such: how a picture is prepared to be one, and those that a network gets wrong.
 
-What is drawn is computed elsewhere (`cnnviz.preparation`, `cnnviz.mistakes`).
+What is drawn is computed elsewhere (`cnnviz.images.digit_preparation`, `cnnviz.network.mistakes`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
-from cnnviz.mistakes import Mistake
-from cnnviz.preparation import BOX, SIDE, Preparation
+from cnnviz.images.digit_preparation import BOX, SIDE, Preparation
+from cnnviz.network.mistakes import Mistake
 
 _LARGEST = 200
 """Pixels a side of the given image that are kept for drawing it."""
@@ -33,7 +33,7 @@ def preparation_steps(
     Parameters
     ----------
     steps
-        From `cnnviz.preparation.prepare_in_steps`.
+        From `cnnviz.images.digit_preparation.prepare_in_steps`.
     drawn
         Whether the picture is ink already, as a pad or MNIST gives it: it is drawn as such, and not as
         something light or dark.
@@ -47,7 +47,7 @@ def preparation_steps(
 
     Examples
     --------
-    >>> from cnnviz.preparation import prepare_in_steps
+    >>> from cnnviz.images.digit_preparation import prepare_in_steps
     >>> paper = np.zeros((60, 40)); paper[10:50, 18:24] = 1
     >>> len(preparation_steps(prepare_in_steps(paper))["images"])
     4
@@ -144,7 +144,7 @@ def hard_cases(
     Parameters
     ----------
     found
-        From `cnnviz.mistakes.mistakes`.
+        From `cnnviz.network.mistakes.mistakes`.
     images
         (N, H, W), all that were looked at, or those of `found` by their index.
     columns
@@ -165,7 +165,7 @@ def hard_cases(
 
     Examples
     --------
-    >>> from cnnviz.mistakes import Mistake
+    >>> from cnnviz.network.mistakes import Mistake
     >>> found = [Mistake(2, 4, ((9, 0.75), (4, 0.25)))]
     >>> hard_cases(found, np.zeros((3, 28, 28), "uint8")).alt
     'One image that the network gets wrong. Image 2 is a 4: 9 with 75 %, 4 with 25 %.'

@@ -1,6 +1,6 @@
 """The images that excite a channel most: each whole, with what the cell sees outlined, and that part large.
 
-Which images these are is found by `cnnviz.exciting`.
+Which images these are is found by `cnnviz.concepts.exciting`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A convolution's output channel taken apart: a map for each input channel, and what they add up to.
 
 All maps share one signed scale, so that parts compare with their sum. What is drawn is made by
-`cnnviz.partial_sums`.
+`cnnviz.concepts.partial_sums`.
 """
 
 from __future__ import annotations

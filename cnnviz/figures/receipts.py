@@ -7,7 +7,7 @@ by all products; sums and shares of a softmax are bars with their numbers.
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,12 +15,10 @@ from matplotlib.axes import Axes
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, Theme, cell_number, number, signed_number
+from cnnviz.receipts import Receipt
 from cnnviz.receipts.numbers import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
-
-if TYPE_CHECKING:
-    from cnnviz.receipts.receipt import Receipt
 
 NARROWEST = 300
 DRAWN = 4

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
-from cnnviz.network import Network, Run
+from cnnviz.network import LayerGraph, Run
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -74,7 +74,7 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
     ]
 
 
-def _not_shown(net: Network, name: str, shown: Sequence[str]) -> tuple[str, ...]:
+def _not_shown(net: LayerGraph, name: str, shown: Sequence[str]) -> tuple[str, ...]:
     """The kinds of layers between a layer and those shown that feed it; dropout and its kin pass on."""
     kinds, waiting = [], list(net[name].inputs)
     while waiting:
@@ -113,7 +113,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
+def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1) -> list[Rung]:
     """What `receptive_ladder` draws: the rows (axis 0) or columns (1) that feed one of a layer's.
 
     >>> from cnnviz import load_model
@@ -133,7 +133,7 @@ def rungs_to(net: Network, layer: str, unit: int, axis: int = 1) -> list[Rung]:
     return rungs
 
 
-def _on_the_way(fields: ReceptiveFields, net: Network, layer: str) -> list[str]:
+def _on_the_way(fields: ReceptiveFields, net: LayerGraph, layer: str) -> list[str]:
     """The layers with maps, from the image to a layer, that have a kernel or see more than what is before."""
     names: list[str] = []
     for name, field in fields.items():

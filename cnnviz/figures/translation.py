@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.concepts.translation import MovedMaps
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
-from cnnviz.translation import MovedMaps
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
@@ -55,7 +55,7 @@ def moved_maps(
     Examples
     --------
     >>> from cnnviz import load_mnist, load_model
-    >>> from cnnviz.translation import compare_shift
+    >>> from cnnviz.concepts.translation import compare_shift
     >>> found = compare_shift(load_model("mnist_14k"), load_mnist()[1][0][0], 0, 3)
     >>> moved_maps(found["conv2d"]).alt[-24:]
     'largest difference is 0.'

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, Scale, Theme, number
 from cnnviz.ops.affine import dense
-from cnnviz.weight_sharing import convolution_matrix
 
 
 def weight_matrix(

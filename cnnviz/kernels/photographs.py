@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.images import read_image
+from cnnviz.images.image_files import read_image
 
 SIDE, SMALL_SIDE = 192, 96
 """The longer side of what a kernel is tried on, and many at a time, in pixels."""

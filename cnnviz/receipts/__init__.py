@@ -6,9 +6,20 @@ said once, in `arithmetic.operands`; nothing here computes whole layers.
 
 from cnnviz.receipts.arithmetic import operands
 from cnnviz.receipts.cells import Cell
+from cnnviz.receipts.html import to_html
+from cnnviz.receipts.latex import to_latex
 from cnnviz.receipts.receipt import Receipt, explain
+from cnnviz.receipts.reproduction import to_code
 from cnnviz.receipts.steps import Shares, Step
 from cnnviz.receipts.terms import Term, Terms
-from cnnviz.receipts.tracing import Trace
+from cnnviz.receipts.text import to_text
+from cnnviz.receipts.tracing import Trace, trace
+
+# Each of these modules needs Receipt; Receipt has their functions as methods.
+Receipt.trace = trace
+Receipt.to_text = to_text
+Receipt.to_latex = to_latex
+Receipt.to_code = to_code
+Receipt.to_html = Receipt._repr_html_ = to_html
 
 __all__ = ["Cell", "Receipt", "Shares", "Step", "Term", "Terms", "Trace", "explain", "operands"]

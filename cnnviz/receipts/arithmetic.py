@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layer import Layer
-from cnnviz.layer_kinds import KINDS, normalization_statistics
+from cnnviz.layers.kinds import KINDS, normalization_statistics
+from cnnviz.layers.layer import Layer
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import batch_norm_steps, normalization_steps
 from cnnviz.receipts.terms import Terms
@@ -38,7 +38,7 @@ def operands(layer: Layer, inputs: Sequence[np.ndarray], position: Position) -> 
     Parameters
     ----------
     layer
-        A layer of any class in `cnnviz.layer_kinds.KINDS`.
+        A layer of any class in `cnnviz.layers.kinds.KINDS`.
     inputs
         What it read for one image: arrays without a batch axis, in the order of `layer.inputs`; an
         InputLayer's is what it was given.

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from cnnviz.colours import Scale
 from cnnviz.receipts.numbers import Format, column, exact, short
+from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares, Step
 from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import closing, count_words, is_copied, reads, sum_format
-
-if TYPE_CHECKING:
-    from cnnviz.colours import Scale
-    from cnnviz.receipts.receipt import Receipt
 
 GROUPS = 64
 """Channels that are written out; of more, those that add most."""
@@ -30,8 +28,8 @@ LEVELS = 8
 """Tints on either side of zero."""
 
 
-def as_html(receipt: Receipt) -> str:
-    """See `Receipt._repr_html_`."""
+def to_html(receipt: Receipt) -> str:
+    """The arithmetic as a piece of HTML, which a notebook shows."""
     terms = receipt.terms
     parts = [
         f"<style>{_style()}</style>",

@@ -6,26 +6,24 @@ Written for math mode with amsmath. The numbers are those of the plain text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cnnviz.receipts import formulas
 from cnnviz.receipts.formulas import tex_number
 from cnnviz.receipts.numbers import column, exact, one_line, short
+from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Step
 from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import count_words, is_copied, sum_format
-
-if TYPE_CHECKING:
-    from cnnviz.receipts.receipt import Receipt
 
 LARGEST_WINDOW = 49
 """A window with more numbers is not written out."""
 
 
-def as_latex(receipt: Receipt, groups: int) -> str:
-    """See `Receipt.to_latex`."""
+def to_latex(receipt: Receipt, *, groups: int = 16) -> str:
+    """The arithmetic as LaTeX: an aligned block for math mode, with amsmath."""
     if groups < 1:
         raise ValueError(f"groups must be at least 1, got {groups}")
     terms = receipt.terms

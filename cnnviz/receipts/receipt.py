@@ -1,33 +1,26 @@
 """explain and Receipt: one number of a run with the arithmetic that gave it.
 
 The sum is done anew, term by term in a stated order, in the dtype of the run, and compared with what
-the run holds. How a receipt is shown is in `text`, `html`, `latex` and `plot`.
+the run holds. How a receipt is shown is in `text`, `html`, `latex`, `reproduction` and `figures.receipts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnviz.activation import Activation
-from cnnviz.layer import Layer
+from cnnviz.layers.activations import Activation
+from cnnviz.layers.layer import Layer
+from cnnviz.layers.rounding import allowance
 from cnnviz.network import Run
 from cnnviz.receipts.arithmetic import operands
 from cnnviz.receipts.cells import Cell, checked_index, locate
 from cnnviz.receipts.steps import Step, activation_step
 from cnnviz.receipts.terms import Terms
-from cnnviz.rounding import allowance
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from cnnviz.colours import Theme
-    from cnnviz.figures.picture import Picture
-    from cnnviz.receipts.tracing import Trace
 
 
 def explain(
@@ -184,7 +177,7 @@ class Receipt:
 
     @cached_property
     def bound(self) -> float:
-        """How large the residual can get by rounding alone (derived in `cnnviz.rounding`)."""
+        """How large the residual can get by rounding alone (derived in `cnnviz.layers.rounding`)."""
         if not self.layer.inputs:
             return 0.0
         softmax = self.layer.activation and self.layer.activation.name in ("softmax", "log_softmax")
@@ -210,116 +203,18 @@ class Receipt:
         """The cell and the class of its layer, in words."""
         return f"{self.layer.name} ({self.layer.kind}), {self.cell.place}"
 
-    def trace(self, depth: int | None = None, *, follow: int | None = 1, limit: int = 1000) -> Trace:
-        """The receipts of what this number was made of, and of what those were, down to the pixels.
-
-        Parameters
-        ----------
-        depth
-            How many layers down; None goes to the network's inputs.
-        follow
-            How many of the factors that add most are followed, in each receipt; None is all of them.
-            A maximum has one, its winner.
-        limit
-            Most receipts in all. Strong paths are followed to their ends first; a receipt that is
-            not followed for lack of room says so.
-
-        Returns
-        -------
-        Trace
-            A tree: `.receipt` and `.children`.
-
-        Raises
-        ------
-        ValueError
-            for a negative depth, or a `follow` or `limit` below 1.
-
-        Examples
-        --------
-        >>> import cnnviz
-        >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
-        >>> trace = explain(run, "conv2d_1", row=3, col=3, channel=0).trace()
-        >>> [node.receipt.layer.kind for node in trace.path]
-        ['Conv2D', 'Dropout', 'BatchNormalization', 'Conv2D', 'InputLayer']
-        """
-        from cnnviz.receipts.tracing import trace_receipt
-
-        return trace_receipt(self, depth, follow, limit)
-
-    # Showing ------------------------------------------------------------------------------------
-
     def __str__(self) -> str:
         return self.to_text()
 
     def __repr__(self) -> str:
         return f"<Receipt of {self.title}: {self.value}>"
 
-    def to_text(self, width: int = 80, *, groups: int = 16) -> str:
-        """The arithmetic as plain text, at most `width` columns wide.
-
-        Of more than `groups` input channels those that add most are written out.
-        """
-        from cnnviz.receipts.text import as_text
-
-        return as_text(self, width, groups)
-
-    def to_latex(self, *, groups: int = 16) -> str:
-        """The arithmetic as LaTeX: an aligned block for math mode, with amsmath."""
-        from cnnviz.receipts.latex import as_latex
-
-        return as_latex(self, groups)
-
-    def to_code(self, library: str = "cnnviz", *, image: str | None = None) -> str:
-        """A Python program that computes the number again and prints it.
-
-        Parameters
-        ----------
-        library
-            "cnnviz" (NumPy) or "keras".
-        image
-            A Python expression for what was given to `Network.run`, such as
-            "cnnviz.load_mnist()[1][0][7]"; None writes the numbers themselves into the program.
-
-        Returns
-        -------
-        str
-            It runs as it is. It loads the network's file; if there is none, or the network or the run
-            were changed since, it holds the receipt's own numbers instead.
-
-        Raises
-        ------
-        ValueError
-            for another library.
-        """
-        from cnnviz.receipts.reproduction import as_code
-
-        return as_code(self, library, image)
-
-    def _repr_html_(self) -> str:
-        from cnnviz.receipts.html import as_html
-
-        return as_html(self)
-
-    def plot(
-        self, ax: Axes | None = None, *, width: float | None = None, theme: str | Theme = "light"
-    ) -> Picture:
-        """The arithmetic as a picture: patch, kernel and products by channel, and how they add up.
-
-        Parameters
-        ----------
-        ax
-            Axes to draw on; None makes a figure.
-        width
-            In pixels; None is a page's width.
-        theme
-            "light" or "dark".
-
-        Returns
-        -------
-        cnnviz.figures.Picture
-            Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
-            that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
-        """
-        from cnnviz.figures.receipts import draw
-
-        return draw(self, ax, width, theme)
+    # These need modules that need this one, so the doors assign them: `receipts` all but the last, which
+    # draws and is assigned by `figures`.
+    trace: ClassVar[Callable[..., Any]]
+    to_text: ClassVar[Callable[..., str]]
+    to_latex: ClassVar[Callable[..., str]]
+    to_code: ClassVar[Callable[..., str]]
+    to_html: ClassVar[Callable[..., str]]
+    _repr_html_: ClassVar[Callable[..., str]]
+    plot: ClassVar[Callable[..., Any]]

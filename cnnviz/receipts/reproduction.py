@@ -10,27 +10,45 @@ import base64
 import json
 import textwrap
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cnnviz.activation import Activation
-from cnnviz.keras_file import BUNDLED, load_model
-from cnnviz.layer import Layer
-from cnnviz.network import Network, Run
+from cnnviz.layers.activations import Activation
+from cnnviz.layers.layer import Layer
+from cnnviz.network import LayerGraph, Run
+from cnnviz.network.keras_file import BUNDLED, load_model
 from cnnviz.receipts.numbers import exact, one_line
+from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import asset
-
-if TYPE_CHECKING:
-    from cnnviz.receipts.receipt import Receipt
 
 LIBRARIES = ("cnnviz", "keras")
 MOST_LITERALS = 2000
 """Larger arrays are written in base64."""
 
 
-def as_code(receipt: Receipt, library: str, image: str | None) -> str:
-    """See `Receipt.to_code`."""
+def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = None) -> str:
+    """A Python program that computes the number again and prints it.
+
+    Parameters
+    ----------
+    library
+        "cnnviz" (NumPy) or "keras".
+    image
+        A Python expression for what was given to `Network.run`, such as
+        "cnnviz.load_mnist()[1][0][7]"; None writes the numbers themselves into the program.
+
+    Returns
+    -------
+    str
+        It runs as it is. It loads the network's file; if there is none, or the network or the run
+        were changed since, it holds the receipt's own numbers instead.
+
+    Raises
+    ------
+    ValueError
+        for another library.
+    """
     if library not in LIBRARIES:
         raise ValueError(f"library must be one of {', '.join(LIBRARIES)}, got {library!r}")
     if not _is_the_files(receipt):
@@ -60,7 +78,7 @@ def _mixes_images(activation: Activation | None) -> bool:
     return activation is not None and activation.arguments.get("axis") == 0
 
 
-def _name(net: Network) -> str:
+def _name(net: LayerGraph) -> str:
     """What `load_model` takes for a network's file."""
     assert net.source is not None
     bundled = {asset(f"{name}.keras").resolve(): name for name in BUNDLED}
@@ -90,7 +108,7 @@ def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
     ]
 
 
-def _input_names(net: Network) -> list[str]:
+def _input_names(net: LayerGraph) -> list[str]:
     return [f"x{i}" for i in range(len(net.inputs))]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.activation import Activation
+from cnnviz.layers.activations import Activation
 from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
 from cnnviz.receipts import formulas
 from cnnviz.receipts.numbers import short

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnviz.layer import Layer
+from cnnviz.layers.layer import Layer
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import Step
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cnnviz.receipts.numbers import MOST_DIGITS, Format, column, exact, one_line, short
+from cnnviz.receipts.receipt import Receipt
+from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
-
-if TYPE_CHECKING:
-    from cnnviz.receipts.receipt import Receipt
-    from cnnviz.receipts.steps import Shares
 
 NARROWEST = 60
 STAGES = "each channel: patch * depthwise kernel = response, times its pointwise weight = what it adds"
@@ -25,8 +23,11 @@ LARGEST_TERMS = 10
 """How many products are listed where a window is not drawn."""
 
 
-def as_text(receipt: Receipt, width: int, groups: int) -> str:
-    """See `Receipt.to_text`."""
+def to_text(receipt: Receipt, width: int = 80, *, groups: int = 16) -> str:
+    """The arithmetic as plain text, at most `width` columns wide.
+
+    Of more than `groups` input channels those that add most are written out.
+    """
     if width < NARROWEST:
         raise ValueError(f"width must be at least {NARROWEST} columns, got {width}")
     if groups < 1:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np  # noqa: F401 - for the doctest
+
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.numbers import one_line, short
 from cnnviz.receipts.receipt import Receipt, explain_cell
@@ -92,8 +94,40 @@ class Trace:
             rows.append((f"{deeper}and {', '.join(notes)}", ""))
 
 
-def trace_receipt(receipt: Receipt, depth: int | None, follow: int | None, limit: int) -> Trace:
-    """See `Receipt.trace`."""
+def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1, limit: int = 1000) -> Trace:
+    """The receipts of what a number was made of, and of what those were, down to the pixels.
+
+    Parameters
+    ----------
+    receipt
+        Where to begin: `receipt.trace()` is the same.
+    depth
+        How many layers down; None goes to the network's inputs.
+    follow
+        How many of the factors that add most are followed, in each receipt; None is all of them.
+        A maximum has one, its winner.
+    limit
+        Most receipts in all. Strong paths are followed to their ends first; a receipt that is
+        not followed for lack of room says so.
+
+    Returns
+    -------
+    Trace
+        A tree: `.receipt` and `.children`.
+
+    Raises
+    ------
+    ValueError
+        for a negative depth, or a `follow` or `limit` below 1.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
+    >>> tree = cnnviz.explain(run, "conv2d_1", row=3, col=3, channel=0).trace()
+    >>> [node.receipt.layer.kind for node in tree.path]
+    ['Conv2D', 'Dropout', 'BatchNormalization', 'Conv2D', 'InputLayer']
+    """
     if depth is not None and depth < 0:
         raise ValueError(f"depth must not be negative, got {depth}")
     for name, value in (("follow", follow), ("limit", limit)):

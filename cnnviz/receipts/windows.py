@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layer import Layer
+from cnnviz.layers.layer import Layer
 from cnnviz.ops.geometry import Axis, Window, transposed_window, window
 from cnnviz.receipts.terms import Terms
 

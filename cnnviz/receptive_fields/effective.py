@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layer import Layer
+from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
-from cnnviz.network_input import batched
+from cnnviz.network.inputs import batched
 from cnnviz.receptive_fields.sized import Box
 from cnnviz.receptive_fields.table import receptive_field
 

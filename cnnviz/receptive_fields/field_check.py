@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network
-from cnnviz.network_input import batched
+from cnnviz.network.inputs import batched
 from cnnviz.receptive_fields.table import receptive_field
 
 PIXELS_AT_ONCE = 64

@@ -13,8 +13,8 @@ from math import lcm, prod
 
 import numpy as np
 
-from cnnviz.layer import Layer
-from cnnviz.network import Network
+from cnnviz.layers.layer import Layer
+from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import Bounds, Field, Grid
 from cnnviz.receptive_fields.specs import Spec, Steps
@@ -174,7 +174,7 @@ def _shape(shape: Shape, steps: Steps) -> Shape:
 # From a network ---------------------------------------------------------------------------------
 
 
-def graph_of_network(net: Network, shapes: Mapping[str, Shape]) -> Graph:
+def graph_of_network(net: LayerGraph, shapes: Mapping[str, Shape]) -> Graph:
     """The graph of a network whose inputs have these shapes."""
     nodes: list[Node] = []
     index: dict[str, int] = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, ClassVar
 
-from cnnviz import layer_options as read
+from cnnviz.layers import options as read
 from cnnviz.ops.geometry import Axis
 from cnnviz.receptive_fields.steps import Expand, Gather, Place, Shape, Step, Transpose
 from cnnviz.receptive_fields.steps import Reshape as ReshapeStep

@@ -13,7 +13,7 @@ from html import escape
 from operator import index
 from typing import Any
 
-from cnnviz.network import Network
+from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields.field import ReceptiveField, pair_text
 from cnnviz.receptive_fields.graph import Graph, graph_of_network, graph_of_specs
 from cnnviz.receptive_fields.sized import Box, SizedField, box_of, place_in
@@ -23,7 +23,7 @@ AnyShape = tuple[int | None, ...]
 
 
 def receptive_field(
-    net: Network | Sequence[Spec], input_shape: Any = None, *, wrt: str | None = None
+    net: LayerGraph | Sequence[Spec], input_shape: Any = None, *, wrt: str | None = None
 ) -> ReceptiveFields:
     """What every unit of a network sees: size, stride and offset of each layer, boxes of each unit.
 
@@ -59,7 +59,7 @@ def receptive_field(
     Source: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
     Distill, 2019, https://distill.pub/2019/computing-receptive-fields
     """
-    if isinstance(net, Network):
+    if isinstance(net, LayerGraph):
         shapes = _network_shapes(net, input_shape)
         graphs = _graphs(lambda known: graph_of_network(net, known), shapes)
         first = net.inputs[0]
@@ -293,7 +293,7 @@ def _graphs(build: Callable[[dict[str, Any]], Graph], shapes: Mapping[str, AnySh
     return graphs
 
 
-def _network_shapes(net: Network, given: Any) -> dict[str, AnyShape]:
+def _network_shapes(net: LayerGraph, given: Any) -> dict[str, AnyShape]:
     if not isinstance(given, Mapping):
         if given is not None and len(net.inputs) > 1:
             raise ValueError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cnnviz import layer_options as read
+from cnnviz.layers import options as read
 from cnnviz.ops.geometry import Axis, Sides, Window, cells, pair, parse_padding, transposed_window, window
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.receptive_fields.specs import Spec, Steps, map_shape

@@ -10,7 +10,8 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, given, widget
-from cnnviz import animate, kernels, ops, playground
+from cnnviz import animate, kernels, ops
+from cnnviz.concepts import playground
 from cnnviz.ops.geometry import window
 
 DIGIT = cnnviz.load_mnist()[1][0][4]

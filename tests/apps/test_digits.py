@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import PAGES, htmls, widget
-from cnnviz.digit_text import digit_from_text, digit_to_text
+from cnnviz.images.digit_text import digit_from_text, digit_to_text
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
-from cnnviz.epoch_predictions import read_predictions
-from cnnviz.training_history import read_history, read_selection
+from cnnviz.training.epoch_predictions import read_predictions
+from cnnviz.training.history import read_history, read_selection
 
 
 def picture(at, figure: str):

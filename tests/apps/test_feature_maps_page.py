@@ -7,9 +7,9 @@ import pytest
 
 import cnnviz
 from apps.conftest import htmls, pictures, widget
-from cnnviz.ablation import ablate
+from cnnviz.channels.ablation import ablate
 from cnnviz.colours import percent
-from cnnviz.exciting import read_exciting
+from cnnviz.concepts.exciting import read_exciting
 from cnnviz.figures.style import number
 
 VIEWS = ("channel", "sums", "two", "off", "network")

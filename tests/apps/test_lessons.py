@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from apps.conftest import PAGES
-from cnnviz.questions import Question
 from cnnviz.resources import app
+from cnnviz.teaching.questions import Question
 
 LESSONS = {path.stem: path for path in sorted((app().parent / "lessons").glob("*.py"))}
 CELL = re.compile(r"^# %%(?P<kind> \[markdown\])?$", re.MULTILINE)

@@ -10,7 +10,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, given, htmls, pictures, widget
-from cnnviz.evaluation import evaluate
+from cnnviz.network.evaluation import evaluate
 
 LAYER = "conv2d_2"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
 from cnnviz.colours import percent
-from cnnviz.digit_text import digit_to_text
+from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
 from cnnviz.figures.style import number, signed_number
-from cnnviz.scores_to_loss import loss_of, softmax_steps, step_against
+from cnnviz.images.digit_text import digit_to_text
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 import cnnviz
 from apps.conftest import htmls, pictures
-from cnnviz.digit_text import digit_from_text, digit_to_text
-from cnnviz.preparation import prepare_digit
+from cnnviz.images.digit_preparation import prepare_digit
+from cnnviz.images.digit_text import digit_from_text, digit_to_text
 
 SEVEN = np.zeros((200, 200), np.uint8)
 SEVEN[40:56, 40:150] = SEVEN[40:160, 134:150] = 255
@@ -161,7 +161,7 @@ def test_the_camera_is_asked_for_only_when_it_is_wanted(visit):
 def test_the_uploader_takes_no_more_than_the_reader():
     import tomllib
 
-    from cnnviz.images import MAX_BYTES
+    from cnnviz.images.image_files import MAX_BYTES
     from cnnviz.resources import app
 
     config = tomllib.loads((app().parent / ".streamlit" / "config.toml").read_text())
@@ -169,7 +169,7 @@ def test_the_uploader_takes_no_more_than_the_reader():
 
 
 def test_the_pad_s_raster_is_read_as_it_was_sent():
-    from cnnviz.liveview.component import raster_of
+    from cnnviz.stage.component import raster_of
 
     sent = {"side": 200, "pixels": base64.b64encode(SEVEN.tobytes()).decode()}
     np.testing.assert_array_equal(raster_of(json.loads(json.dumps(sent))), SEVEN)

@@ -8,12 +8,12 @@ from html import escape
 import pytest
 
 from apps.conftest import cells, htmls, pictures
-from cnnviz import live_verification
 from cnnviz.colours import percent
 from cnnviz.figures.style import number
-from cnnviz.live_verification import VerificationJob
-from cnnviz.liveview import comparison
-from cnnviz.verification import read_record
+from cnnviz.stage import comparison
+from cnnviz.verification import live_verification
+from cnnviz.verification.comparison import read_record
+from cnnviz.verification.live_verification import VerificationJob
 
 
 def compare_now(at):

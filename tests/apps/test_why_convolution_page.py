@@ -8,9 +8,9 @@ import pytest
 import cnnviz
 from apps.conftest import cells, pictures
 from cnnviz.colours import percent
-from cnnviz.digit_text import digit_to_text
-from cnnviz.translation import compare_shift, padded_with_zeros
-from cnnviz.weight_sharing import connections
+from cnnviz.concepts.translation import compare_shift, padded_with_zeros
+from cnnviz.concepts.weight_sharing import connections
+from cnnviz.images.digit_text import digit_to_text
 
 
 def drawn(at, name: str) -> dict:

@@ -17,8 +17,8 @@ from urllib.request import urlopen
 
 import numpy as np
 
-from cnnviz.liveview.export import export
 from cnnviz.resources import app
+from cnnviz.stage.export import export
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [

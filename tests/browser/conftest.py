@@ -15,8 +15,8 @@ from urllib.request import urlopen
 import pytest
 
 from browser.waiting import PATIENCE
-from cnnviz.liveview.export import export
 from cnnviz.resources import app
+from cnnviz.stage.export import export
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -11,7 +11,7 @@ import cnnviz
 from browser.axe import violations
 from browser.waiting import expect, until_address, until_fits, until_settled
 from cnnviz import kernels, ops
-from cnnviz import playground as patches
+from cnnviz.concepts import playground as patches
 
 
 @pytest.fixture

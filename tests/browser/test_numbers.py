@@ -10,11 +10,11 @@ import pytest
 
 import cnnviz
 from cnnviz import Network
-from cnnviz.liveview import assets
-from cnnviz.liveview.scene import build_scene
-from cnnviz.liveview.stages import values_of
-from cnnviz.mnist import prepare_digit
-from cnnviz.rounding import allowance
+from cnnviz.images.mnist import prepare_digit
+from cnnviz.layers.rounding import allowance
+from cnnviz.stage import assets
+from cnnviz.stage.scene import build_scene
+from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
 

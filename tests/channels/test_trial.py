@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz import channels, load_mnist, load_model
-from cnnviz.evaluation import evaluate
+from cnnviz.network.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

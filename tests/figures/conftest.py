@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import channels, figures, kernels, ops, translation
-from cnnviz.mistakes import Mistake
-from cnnviz.preparation import prepare_in_steps
+from cnnviz import channels, figures, kernels, ops
+from cnnviz.concepts import translation
+from cnnviz.images.digit_preparation import prepare_in_steps
+from cnnviz.network.mistakes import Mistake
 from cnnviz.receptive_fields import check_field
 
 DRAWING = np.zeros((60, 90), np.uint8)

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from cnnviz import figures
-from cnnviz.dropout import drop_in_steps
+from cnnviz.concepts.dropout import drop_in_steps
 
 
 def test_maps_steps_and_mean_are_drawn_on_one_scale():

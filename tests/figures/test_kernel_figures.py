@@ -7,8 +7,8 @@ import pytest
 
 import cnnviz
 from cnnviz import figures, kernels, ops
-from cnnviz.translation import compare_shift
-from cnnviz.weight_sharing import convolution_matrix
+from cnnviz.concepts.translation import compare_shift
+from cnnviz.concepts.weight_sharing import convolution_matrix
 
 RNG = np.random.default_rng(9)
 DIGIT = cnnviz.load_mnist()[1][0][1]

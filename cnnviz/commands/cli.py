@@ -1,0 +1,91 @@
+"""The command line: which command, and what its errors become.
+
+The commands themselves are in modules beside this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cnnviz.commands import bench, evaluate, exciting, explore, export, info, predict, train, verify
+from cnnviz.commands.shared import complain
+
+COMMANDS = tuple(
+    module.COMMAND for module in (explore, predict, export, evaluate, verify, exciting, train, info, bench)
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv
+        The arguments; None is sys.argv's.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 a verification failed, 2 bad input, 130 interrupted.
+
+    Examples
+    --------
+    >>> main(["info", "no_such_model"])
+    2
+    """
+    try:
+        arguments = _parser().parse_args(argv)
+        code = arguments.run(arguments)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; stdout must not fail again when it is closed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        return complain(str(error))
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="cnnviz",
+        description="See inside a convolutional network, and check every number in it.",
+        epilog="examples:\n"
+        + "".join(f"  {example}\n" for command in COMMANDS for example in command.examples)
+        + "\nMODEL is mnist_14k, mnist_maxpool, or the path of a .keras file.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog="examples:\n" + "".join(f"  {example}\n" for example in command.examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.arguments(sub)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):  # type: ignore[no-untyped-def]
+        import cnnviz
+
+        print(f"cnnviz {cnnviz.__version__}")
+        parser.exit()

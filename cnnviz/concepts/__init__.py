@@ -1,0 +1,1 @@
+"""What single lessons compute: one module a concept."""

@@ -1,0 +1,7 @@
+"""Networks: a graph of layers, its forward pass and gradients, and the files that it is read from."""
+
+from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.network.network import Network
+from cnnviz.network.run import Gradient, Run, forward_pass
+
+__all__ = ["Gradient", "LayerGraph", "Network", "Run", "forward_pass"]

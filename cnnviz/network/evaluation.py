@@ -1,0 +1,89 @@
+"""Accuracy and loss of a classifier over labelled images, by the NumPy engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cnnviz.network.network import Network
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How many of the images were classified right, and the mean cross-entropy in nats."""
+
+    images: int
+    correct: int
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.images
+
+
+def evaluate(
+    net: Network,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int = 500,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Accuracy and cross-entropy of a network's predictions.
+
+    Parameters
+    ----------
+    net
+        A network that gives probabilities, (N, classes).
+    x, y
+        Images as for `Network.predict`, and their labels (N,), integers from 0.
+    batch_size
+        Images between two reports of progress.
+    progress
+        Called as progress(images done, images).
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ValueError
+        if there is nothing to evaluate, labels do not fit, or the output is not probabilities.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> x, y = cnnviz.load_mnist()[1]
+    >>> evaluate(cnnviz.load_model("mnist_14k"), x[:5], y[:5]).accuracy
+    1.0
+    """
+    y = np.asarray(y)
+    if len(x) != len(y) or not len(y):
+        raise ValueError(f"x and y must be of one length, and not empty: got {len(x)} and {len(y)}")
+    correct, loss = 0, 0.0
+    for first in range(0, len(y), batch_size):
+        labels = y[first : first + batch_size]
+        found = probabilities(net, x[first : first + batch_size])
+        if labels.min() < 0 or labels.max() >= found.shape[1]:
+            raise ValueError(f"y must hold labels from 0 to {found.shape[1] - 1}, got {labels.max()}")
+        right = found[np.arange(len(labels)), labels].astype(np.float64)
+        correct += int((found.argmax(axis=1) == labels).sum())
+        loss -= float(np.log(np.maximum(right, np.finfo(np.float32).tiny)).sum())
+        if progress is not None:
+            progress(first + len(labels), len(y))
+    return Evaluation(len(y), correct, loss / len(y))
+
+
+def probabilities(net: Network, x: Any) -> np.ndarray:
+    """The network's output (N, classes), made sure to be probabilities."""
+    found = net.predict(x)
+    if not isinstance(found, np.ndarray) or found.ndim != 2:
+        raise ValueError(f"{net.name} is no classifier of images: its output is {net.output_shape}")
+    # A float32 softmax sums to 1 within a few units of roundoff a class.
+    if not (found.min(initial=0) >= 0 and np.allclose(found.sum(axis=1), 1, rtol=0, atol=1e-4)):
+        raise ValueError(f"the output of {net.name} is not probabilities: it should end in a softmax")
+    return found

@@ -1,0 +1,48 @@
+"""The forward pass, layer by layer, with edits on the way: what every activation comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from cnnviz.layers.layer import Layer
+from cnnviz.network.layer_graph import LayerGraph
+
+Edits = Mapping[str, Callable[[np.ndarray], np.ndarray]]
+"""Functions by layer: what each makes of its layer's output is what everything behind reads instead."""
+
+
+def forward(
+    graph: LayerGraph,
+    inputs: Mapping[str, np.ndarray],
+    before: dict[str, np.ndarray] | None = None,
+    edits: Edits | None = None,
+) -> dict[str, np.ndarray]:
+    """The outputs of all layers; pre-activations go into `before`.
+
+    Without `before` every output is dropped as soon as nothing needs it.
+    """
+    values: dict[str, np.ndarray] = {}
+    last_reader = {name: layer.name for layer in graph for name in layer.inputs}
+    last_reader.update(dict.fromkeys(map(graph.resolve, graph.outputs), ""))
+    for layer in graph:
+        read = [values[name] for name in layer.inputs] or [inputs[layer.name]]
+        z = layer.before_activation(*read)
+        values[layer.name] = layer.after_activation(z)
+        if before is not None:
+            before[layer.name] = z
+            if edits and layer.name in edits:
+                values[layer.name] = _edited(layer, values[layer.name], edits[layer.name])
+        else:
+            for name in {*layer.inputs, layer.name}:
+                if last_reader.get(name, layer.name) == layer.name:
+                    values.pop(name, None)
+    return values
+
+
+def _edited(layer: Layer, value: np.ndarray, edit: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    result = np.array(edit(value.copy()), value.dtype)
+    if result.shape != value.shape:
+        raise ValueError(f"an edit must keep the shape of {layer.name}, {value.shape}, got {result.shape}")
+    return result

@@ -1,0 +1,102 @@
+"""What predict and run accept: images with or without batch and channel axes, integers or floats.
+
+Which form an array has follows from the network's input shape alone; drawing, cropping and resizing
+are left to `mnist`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers.kinds import KINDS
+from cnnviz.layers.layer import Layer
+from cnnviz.layers.options import Shape
+from cnnviz.network.layer_graph import LayerGraph
+
+
+def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
+    """The argument of predict and run as one array with a batch axis for each input."""
+    if len(graph.inputs) == 1 and not isinstance(x, Mapping):
+        given = {graph.inputs[0]: x}
+    elif isinstance(x, Mapping):
+        given = dict(x)
+    else:
+        arrays = x if isinstance(x, list | tuple) and len(x) == len(graph.inputs) else ()
+        given = dict(zip(graph.inputs, arrays, strict=False))
+    if set(given) != set(graph.inputs):
+        raise ValueError(
+            f"x must have one array for each input, {', '.join(graph.inputs)}: a list or a mapping"
+        )
+    images = {name: batched(given[name], graph[name]) for name in graph.inputs}
+    counts = {name: len(array) for name, array in images.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"inputs must agree in batch size, got {counts}")
+    return images
+
+
+def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Images as the network computes with them: floats, pixels divided by 255 unless it does so itself."""
+    return {
+        name: floats(x, graph.dtype, name, pixels=not _scales_itself(graph, name))
+        for name, x in images.items()
+    }
+
+
+def _scales_itself(graph: LayerGraph, name: str) -> bool:
+    """Whether the first arithmetic on an input is a Rescaling or Normalization."""
+    reached = {name}
+    for layer in graph:
+        if not reached.isdisjoint(layer.inputs):
+            if layer.kind in ("Rescaling", "Normalization"):
+                return True
+            if KINDS[layer.kind].moves_values_only:
+                reached.add(layer.name)
+    return False
+
+
+def batched(x: Any, layer: Layer) -> np.ndarray:
+    """x as (N, ...) for an input, whichever axes were left out."""
+    try:
+        x = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"x must be an array of numbers: {error}") from None
+    if x.dtype.kind not in "biuf" or x.dtype.itemsize > 8:
+        raise TypeError(f"x must hold real numbers, got dtype {x.dtype}")
+    shape = layer.output_shape
+    # (accepted shape, where the missing axes go); the first that fits decides.
+    forms: list[tuple[Shape, tuple[int, ...]]] = [((None, *shape), ()), (shape, (0,))]
+    if len(shape) == 3 and shape[-1] == 1:
+        forms += [((None, *shape[:-1]), (-1,)), (shape[:-1], (0, -1))]
+    for form, missing in forms:
+        if _fits(x.shape, form):
+            return np.expand_dims(x, missing)
+    batched, single = [form for form, _ in forms][::2], [form for form, _ in forms][1::2]
+    accepted = [_text(("N", *form[1:])) for form in batched] + [_text(form) for form in single]
+    raise ValueError(f"x for {layer.name!r} must be {' or '.join(accepted)}, got x.shape={x.shape}")
+
+
+def _text(shape: Sequence[Any]) -> str:
+    entries = ["any" if size is None else str(size) for size in shape]
+    return f"({', '.join(entries)}{',' * (len(entries) == 1)})"
+
+
+def _fits(actual: Sequence[int], wanted: Shape) -> bool:
+    return len(actual) == len(wanted) and all(
+        w is None or a == w for a, w in zip(actual, wanted, strict=True)
+    )
+
+
+def floats(x: np.ndarray, dtype: np.dtype, name: str, pixels: bool) -> np.ndarray:
+    """A copy of x in a network's dtype; with `pixels`, integers 0..255 become 0..1."""
+    y = np.array(x, dtype, order="C")
+    if pixels and x.dtype.kind in "iu":
+        if x.size and not 0 <= x.min() <= x.max() <= 255:
+            raise ValueError(
+                f"integers for {name!r} must be pixels, 0 to 255, got {x.min()} to {x.max()}; "
+                "other numbers must come as floats"
+            )
+        y /= dtype.type(255)
+    return y

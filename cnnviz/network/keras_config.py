@@ -1,0 +1,411 @@
+"""A Keras 3 model config as layers: Sequential and Functional, shared layers, nested models.
+
+Works on the parsed JSON alone and trusts none of it: what is not as Keras writes it, is custom code
+or is not computed by cnnviz is a ValueError that names the layer. Weights are left to `keras_file`.
+The format is that of keras/src/models/functional.py and sequential.py.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers.activations import is_keras
+from cnnviz.layers.kinds import KINDS, normalize_config
+from cnnviz.layers.layer import Layer
+
+MOST_CALLS = 10_000
+"""Of layers in a network: nested models that call nested models can unfold without end."""
+
+OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+"""Operations on two tensors, such as x + y, which Keras writes under the name of the layer."""
+
+Ref = tuple[str, int, int]
+"""A tensor: (member of a model, which of its calls, which of its outputs)."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """One layer of a file, however often it is called."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    trainable: bool
+    group: str
+    """Where its weights lie in the HDF5 file."""
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    owner: str = ""
+    """Its first call in the network."""
+
+
+@dataclass(eq=False)
+class Model:
+    """One model of a file: its members by name, and their calls with what each call reads."""
+
+    name: str
+    members: dict[str, Entry | Model] = field(default_factory=dict)
+    calls: list[tuple[str, list[Ref]]] = field(default_factory=list)
+    inputs: list[Ref] = field(default_factory=list)
+    outputs: list[Ref] = field(default_factory=list)
+    functional: bool = False
+
+    def entries(self) -> Iterator[Entry]:
+        """All layers of the model and of the models in it."""
+        for member in self.members.values():
+            if isinstance(member, Model):
+                yield from member.entries()
+            else:
+                yield member
+
+
+# From JSON to members ---------------------------------------------------------------------------
+
+
+def read_model(data: Any) -> Model:
+    """The model that a config.json describes.
+
+    Raises ValueError or TypeError for anything else.
+    """
+    data = _checked(data, Mapping, "config.json")
+    kind = _kind(data, "the model")
+    if kind not in ("Sequential", "Functional"):
+        raise ValueError(f"config.json must describe a model, it describes a layer ({kind})")
+    config = _get(data, "config", Mapping, "the model")
+    frozen = config.get("trainable", True) is False
+    return _Reader(frozen).model(data, kind, "the model", "", "")
+
+
+class _Reader:
+    """Reads one file's configs, and remembers the objects that they say are shared."""
+
+    def __init__(self, frozen: bool) -> None:
+        self.frozen = frozen
+        self.shared: dict[int, Entry | Model] = {}
+
+    def member(self, data: Mapping, prefix: str, group: Callable[[str], str]) -> tuple[str, Entry | Model]:
+        """A layer or model and its name. `group` says where the weights of its class lie."""
+        config = _get(data, "config", Mapping, f"a layer of {prefix or 'the model'}")
+        name = data.get("name") or config.get("name")
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"a layer's name must be text without '/', got {_brief(name)}")
+        where = f"layer {prefix + name!r}"
+        kind = _kind(data, where)
+        path = "" if _is_operation(data) else group(kind)
+        shared = data.get("shared_object_id")
+        if isinstance(shared, int) and shared in self.shared:
+            return name, self.shared[shared]
+        if kind in ("Sequential", "Functional"):
+            member: Entry | Model = self.model(
+                data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
+            )
+        else:
+            try:
+                _check_number_format(config)
+                member = Entry(name, kind, normalize_config(kind, _plain(config)), self._trains(config), path)
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{where} ({kind}): {error}") from error
+        if isinstance(shared, int):
+            self.shared[shared] = member
+        return name, member
+
+    def model(self, data: Mapping, kind: str, where: str, prefix: str, path: str) -> Model:
+        """A Sequential or Functional model; `path` is the HDF5 group that holds its layers."""
+        config = _get(data, "config", Mapping, where)
+        layers = [_checked(d, Mapping, f"a layer of {where}") for d in _get(config, "layers", list, where)]
+        model = Model(str(config.get("name") or "model"))
+        if not layers:
+            raise ValueError(f"{where} has no layers")
+        read = self._sequential if kind == "Sequential" else self._functional
+        read(model, data, layers, where, prefix, f"{path}/layers".lstrip("/"))
+        return model
+
+    def _sequential(
+        self, model: Model, data: Mapping, layers: list[Mapping], where: str, prefix: str, path: str
+    ) -> None:
+        if layers[0].get("class_name") != "InputLayer":
+            built = data.get("build_config")
+            shape = built.get("input_shape") if isinstance(built, Mapping) else None
+            shape = data["config"].get("build_input_shape") or shape
+            if shape is None:
+                raise ValueError(f"{where} was saved before it was built: its input shape is not known")
+            implied = {"name": f"{model.name}_input", "batch_shape": shape}
+            layers = [{"module": "keras.layers", "class_name": "InputLayer", "config": implied}, *layers]
+        group = _groups(path)
+        for data_of_layer in layers:
+            # A Sequential model's InputLayer has no group among its layers.
+            name, member = self.member(data_of_layer, prefix, group if model.members else lambda kind: "")
+            _add(model, name, member, where)
+            reads = [(model.calls[-1][0], 0, 0)] if model.calls else []
+            model.calls.append((name, reads))
+        model.inputs = [(model.calls[0][0], 0, 0)]
+        model.outputs = [(model.calls[-1][0], 0, 0)]
+
+    def _functional(
+        self, model: Model, data: Mapping, layers: list[Mapping], where: str, prefix: str, path: str
+    ) -> None:
+        model.functional = True
+        group = _groups(path)
+        for data_of_layer in layers:
+            name, member = self.member(data_of_layer, prefix, group)
+            _add(model, name, member, where)
+            nodes = _get(data_of_layer, "inbound_nodes", list, f"layer {prefix + name!r}")
+            if isinstance(member, Entry) and member.kind == "InputLayer":
+                nodes = [{"args": [], "kwargs": {}}]
+            for node in nodes:
+                reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
+                model.calls.append((name, reads))
+        model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
+        outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
+        for name, call, tensor in outputs:
+            # Keras counts the calls of a nested Functional model from 1 here, and only here.
+            source = model.members.get(name)
+            offset = 1 if isinstance(source, Model) and source.functional else 0
+            model.outputs.append((name, call - offset, tensor))
+
+    def _trains(self, config: Mapping) -> bool:
+        return config.get("trainable", True) is not False and not self.frozen
+
+
+def _add(model: Model, name: str, member: Entry | Model, where: str) -> None:
+    if name in model.members:
+        raise ValueError(f"{where} has two layers called {name!r}")
+    model.members[name] = member
+
+
+def _kind(data: Mapping, where: str) -> str:
+    """The class of a layer or model, once it is sure to be Keras's own and one that cnnviz computes."""
+    kind, module = data.get("class_name"), data.get("module")
+    if not isinstance(kind, str):
+        raise ValueError(f"{where} has no class_name")
+    supported = f"supported are {', '.join(sorted([*KINDS, 'Sequential', 'Functional']))}"
+    if kind == "Lambda":
+        raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
+    if not is_keras(module):
+        raise ValueError(
+            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
+        )
+    if _is_operation(data):
+        if kind not in OPERATIONS:
+            raise ValueError(f"{where} is the operation {kind} ({module}), not a layer; {supported}")
+    elif kind not in KINDS and kind not in ("Sequential", "Functional"):
+        raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
+    return kind
+
+
+def _is_operation(data: Mapping) -> bool:
+    module = str(data.get("module"))
+    return module.startswith(("keras.src.ops", "keras.ops"))
+
+
+def _groups(path: str) -> Callable[[str], str]:
+    """Keras's names for a model's layers in the weights file: the class in snake case, counted.
+
+    >>> group = _groups("layers")
+    >>> group("Conv2D"), group("ReLU"), group("Conv2D")
+    ('layers/conv2d', 'layers/re_lu', 'layers/conv2d_1')
+    """
+    counts: dict[str, int] = {}
+
+    def group(kind: str) -> str:
+        name = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
+        counts[name] = counts.get(name, -1) + 1
+        return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
+
+    return group
+
+
+def _check_number_format(config: Mapping) -> None:
+    policy = config.get("dtype")
+    name = policy.get("class_name") if isinstance(policy, Mapping) else policy
+    if "Quantized" in str(name) or config.get("quantization_config") is not None:
+        raise ValueError("quantised weights are not supported")
+
+
+def _plain(value: Any) -> Any:
+    """A config with the arrays that Keras writes as objects turned into lists."""
+    if isinstance(value, Mapping):
+        inner = value.get("config")
+        if value.get("class_name") in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
+            return inner.get("value")
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
+    """What one call of a layer reads."""
+    if isinstance(node, list):
+        raise ValueError(f"{where} was saved by Keras 2; load and save the model with Keras 3")
+    node = _checked(node, Mapping, f"a call of {where}")
+    args = _get(node, "args", list, f"a call of {where}")
+    kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
+    if operation:
+        tensors = [_tensors(arg, where) for arg in args]
+        ranks = {len(shape) for found in tensors for _, shape in found}
+        if len(args) != 2 or any(len(found) != 1 for found in tensors) or len(ranks) != 1 or kwargs:
+            raise ValueError(f"{where} must be an operation on two tensors of one rank")
+    else:
+        # What else a call may be given, `training` and `mask`, changes nothing at inference.
+        first = args[0] if args else kwargs.pop("inputs", [])
+        tensors = [_tensors(first, where)]
+        for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
+            if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
+                raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
+    return [ref for found in tensors for ref, _ in found]
+
+
+def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:
+    """The (tensor, shape) pairs in a call's argument, in Keras's order."""
+    if isinstance(value, list):
+        return [tensor for item in value for tensor in _tensors(item, where)]
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return [tensor for key in sorted(value) for tensor in _tensors(value[key], where)]
+    if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
+        raise ValueError(f"{where} is called with {_brief(value)}, which is not a tensor of the model")
+    config = _get(value, "config", Mapping, f"a tensor that {where} reads")
+    shape = _get(config, "shape", list, f"a tensor that {where} reads")
+    return [(_ref(config.get("keras_history"), f"a tensor that {where} reads"), shape)]
+
+
+def _holds_something(value: Any) -> bool:
+    if isinstance(value, list | Mapping):
+        return any(map(_holds_something, value.values() if isinstance(value, Mapping) else value))
+    return value is not None
+
+
+def _refs(value: Any, where: str) -> list[Ref]:
+    """The tensors of input_layers or output_layers: one, a list, or a mapping in order of its keys."""
+    if isinstance(value, Mapping):
+        return [ref for key in sorted(value) for ref in _refs(value[key], where)]
+    if isinstance(value, list) and value and not isinstance(value[0], str):
+        return [ref for item in value for ref in _refs(item, where)]
+    return [_ref(value, where)]
+
+
+def _ref(value: Any, where: str) -> Ref:
+    if not isinstance(value, list) or [type(entry) for entry in value] != [str, int, int]:
+        raise ValueError(f"{where} must be [layer, call, output], got {_brief(value)}")
+    return value[0], value[1], value[2]
+
+
+def _get(data: Mapping, key: str, kind: type, where: str) -> Any:
+    return _checked(data.get(key), kind, f"{key} of {where}")
+
+
+def _checked(value: Any, kind: type, what: str) -> Any:
+    if not isinstance(value, kind):
+        wanted = "a list" if kind is list else "an object"
+        raise ValueError(f"{what} must be {wanted}, got {_brief(value)}")
+    return value
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# From members to layers -------------------------------------------------------------------------
+
+
+@dataclass
+class Unfolded:
+    """The calls of a model as layers, in the order in which they can be computed."""
+
+    layers: list[Layer] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+def unfold(model: Model) -> Unfolded:
+    """Every call of every layer of a model and of the models in it, as a Layer.
+
+    Raises ValueError where the graph has loops, holes, or too many calls.
+    """
+    unfolded = Unfolded()
+    unfolded.outputs = _unfold(model, "", None, unfolded)
+    unfolded.inputs = [name for name, _, _ in model.inputs]
+    return unfolded
+
+
+def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfolded) -> list[str]:
+    """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
+    where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
+    arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
+    if feeds is not None and len(feeds) != len(arguments):
+        raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
+    values: dict[tuple[str, int], list[str]] = {}
+    for position, call in _in_order(model, where):
+        name, reads = model.calls[position]
+        member = model.members[name]
+        label = f"{prefix}{name}:{call}" if call else f"{prefix}{name}"
+        try:
+            inputs = [values[ref[:2]][ref[2]] for ref in reads]
+        except IndexError:
+            raise ValueError(f"{label!r} reads an output that there is not") from None
+        if isinstance(member, Model):
+            outputs = _unfold(member, f"{label}/", inputs, unfolded)
+            if len(outputs) == 1:
+                unfolded.aliases[label] = outputs[0]
+        elif member.kind == "InputLayer" and feeds is not None:
+            if name not in arguments:
+                raise ValueError(f"{label!r} is not among the inputs of {where}")
+            outputs = [feeds[arguments[name]]]
+            unfolded.aliases[label] = outputs[0]
+        else:
+            outputs = [label]
+            unfolded.layers.append(_layer(member, label, inputs))
+            if len(unfolded.layers) > MOST_CALLS:
+                raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
+        values[name, call] = outputs
+    try:
+        return [values[ref[:2]][ref[2]] for ref in model.outputs]
+    except (KeyError, IndexError):
+        raise ValueError(f"an output of {where} is not the output of any of its layers") from None
+
+
+def _layer(entry: Entry, label: str, inputs: list[str]) -> Layer:
+    entry.owner = entry.owner or label
+    return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
+
+
+def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
+    """(position in model.calls, which call of its member), each after the calls that it reads.
+
+    Among those that could come next, the one that the file names first does.
+    """
+    keys: list[tuple[str, int]] = []
+    counts: dict[str, int] = {}
+    for name, _ in model.calls:
+        counts[name] = counts.get(name, -1) + 1
+        keys.append((name, counts[name]))
+    known = set(keys)
+    for name, reads in model.calls:
+        for ref in reads:
+            if ref[:2] not in known:
+                raise ValueError(
+                    f"layer {name!r} of {where} reads call {ref[1]} of {ref[0]!r}, which is not there"
+                )
+    waiting = [{ref[:2] for ref in reads} for _, reads in model.calls]
+    readers: dict[tuple[str, int], list[int]] = {}
+    for position, needs in enumerate(waiting):
+        for need in needs:
+            readers.setdefault(need, []).append(position)
+    ready = [position for position, needs in enumerate(waiting) if not needs]
+    done = 0
+    while ready:
+        position = heapq.heappop(ready)
+        done += 1
+        yield position, keys[position][1]
+        for reader in readers.get(keys[position], []):
+            waiting[reader].discard(keys[position])
+            if not waiting[reader]:
+                heapq.heappush(ready, reader)
+    if done < len(keys):
+        stuck = next(name for (name, _), needs in zip(keys, waiting, strict=True) if needs)
+        raise ValueError(f"{where} has a loop at layer {stuck!r}")

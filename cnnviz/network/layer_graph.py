@@ -1,0 +1,208 @@
+"""LayerGraph: layers in the order in which they can be computed, by name, and what is changed in them.
+
+What a network is without computing anything: `network` adds predictions and runs.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from cnnviz.layers.activations import Activation, parse_activation
+from cnnviz.layers.kinds import KINDS
+from cnnviz.layers.layer import Layer, with_shapes
+
+
+class LayerGraph:
+    """The layers of a network. It never changes. See `Network` for the parameters."""
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        outputs: Sequence[str] | None = None,
+        *,
+        name: str = "network",
+        inputs: Sequence[str] | None = None,
+        aliases: Mapping[str, str] | None = None,
+        source: Path | None = None,
+    ) -> None:
+        layers = list(layers)
+        self.name = name
+        self.source = source
+        self.inputs = tuple(inputs or (layer.name for layer in layers if layer.kind == "InputLayer"))
+        self.outputs = tuple(outputs or (layer.name for layer in layers[-1:]))
+        _check_graph(layers, self.inputs, self.outputs)
+        self.aliases = dict(aliases or {})
+        weights = [array for layer in layers for array in layer.weights.values()]
+        self.dtype = np.dtype("float64" if any(a.dtype == np.float64 for a in weights) else "float32")
+        self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype)}
+
+    def __repr__(self) -> str:
+        shapes = f"{self.input_shape} -> {self.output_shape}"
+        return f"<Network {self.name}: {len(self)} layers, {self.count_params()[0]:,} parameters, {shapes}>"
+
+    def __getitem__(self, name: str) -> Layer:
+        return self._layers[self.resolve(name)]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._layers or name in self.aliases
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._layers.values())
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers, inputs included, each after those that feed it."""
+        return tuple(self._layers.values())
+
+    @property
+    def input_shape(self) -> Any:
+        """The input's shape without the batch axis; a tuple of shapes if there are several inputs."""
+        return single(tuple(self[name].output_shape for name in self.inputs))
+
+    @property
+    def output_shape(self) -> Any:
+        """The output's shape without the batch axis; a tuple of shapes if there are several outputs."""
+        return single(tuple(self[name].output_shape for name in self.outputs))
+
+    def count_params(self) -> tuple[int, int, int]:
+        """Numbers of parameters, (total, trainable, non-trainable); shared weights count once.
+
+        Non-trainable are the statistics of normalisations and the weights of frozen layers.
+        """
+        owners = [layer for layer in self if layer.owner == layer.name]
+        total = sum(layer.params for layer in owners)
+        trainable = sum(layer.trainable_params for layer in owners)
+        return total, trainable, total - trainable
+
+    def with_weights(self, weights: Mapping[str, Any]) -> Self:
+        """The network with some weights exchanged, and everything else shared.
+
+        Parameters
+        ----------
+        weights
+            {"layer/weight": array}, such as "conv2d/kernel"; shapes as they were. Weights that several
+            calls share are exchanged in all of them.
+
+        Raises
+        ------
+        KeyError
+            for a layer or weight that there is not.
+        ValueError
+            for another shape.
+        """
+        changed: dict[str, dict[str, np.ndarray]] = {}
+        for key, value in weights.items():
+            name, _, weight = key.rpartition("/")
+            layer = self[name]
+            if weight not in layer.weights:
+                raise KeyError(f"{layer.name} has no weight {weight!r}, it has {sorted(layer.weights)}")
+            old = layer.weights[weight]
+            array = np.array(value, old.dtype)
+            if array.shape != old.shape:
+                raise ValueError(f"{key} must have shape {old.shape}, got {array.shape}")
+            array.flags.writeable = False
+            changed.setdefault(layer.owner, {})[weight] = array
+        return self._derived(
+            replace(layer, weights={**layer.weights, **changed.get(layer.owner, {})}) for layer in self
+        )
+
+    def with_activation(self, activations: Mapping[str, str | Activation | None]) -> Self:
+        """The network with activations exchanged, fused ones or layers of their own.
+
+        Parameters
+        ----------
+        activations
+            {layer name: "tanh"}: a name that Keras knows, an `Activation`, or None for none. A layer that
+            is called several times gets it in all of them.
+
+        Raises
+        ------
+        KeyError
+            for a layer that there is not.
+        ValueError
+            for a layer that cannot have an activation, or an unknown activation.
+        """
+        changed: dict[str, dict[str, Any]] = {}
+        for name, value in activations.items():
+            layer = self[name]
+            chosen = {"activation": parse_activation(value)}
+            if layer.is_activation:
+                changed[layer.owner] = {"kind": "Activation", "config": chosen, "weights": {}}
+            elif "activation" in KINDS[layer.kind].options:
+                changed[layer.owner] = {"config": {**layer.config, **chosen}}
+            else:
+                raise ValueError(f"{layer.name} is a {layer.kind}, which has no activation to exchange")
+        return self._derived(replace(layer, **changed.get(layer.owner, {})) for layer in self)
+
+    def astype(self, dtype: Any) -> Self:
+        """The network with weights, and so all arithmetic, in float32 or float64."""
+        kind = np.dtype(dtype)
+        if kind not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        derived = self._derived(
+            replace(layer, weights={name: _cast(array, kind) for name, array in layer.weights.items()})
+            for layer in self
+        )
+        derived.dtype = kind
+        return derived
+
+    def _derived(self, layers: Iterable[Layer]) -> Self:
+        derived = copy.copy(self)
+        derived._layers = {layer.name: layer for layer in layers}
+        return derived
+
+    def resolve(self, name: str) -> str:
+        """The layer's name that an alias stands for; KeyError for a name that there is not."""
+        name = self.aliases.get(name, name)
+        if name not in self._layers:
+            close = difflib.get_close_matches(str(name), self._layers, n=3)
+            hint = (
+                f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(self._layers)}"
+            )
+            raise KeyError(f"{self.name} has no layer {name!r}{hint}")
+        return name
+
+
+def single(values: tuple) -> Any:
+    """The one value, or all of them if there are several."""
+    return values[0] if len(values) == 1 else values
+
+
+def _cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    array = array.astype(dtype)
+    array.flags.writeable = False
+    return array
+
+
+def _check_graph(layers: Sequence[Layer], inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for layer in layers:
+        if layer.name in seen:
+            raise ValueError(f"layer names must be unique, {layer.name!r} comes twice")
+        if layer.kind not in KINDS:
+            raise ValueError(f"layer {layer.name!r}: {layer.kind} is not supported")
+        several = KINDS[layer.kind].several_inputs
+        wanted = 0 if layer.kind == "InputLayer" else 2 if layer.kind == "Subtract" else 1
+        if len(layer.inputs) != wanted and not (several and wanted == 1 and layer.inputs):
+            raise ValueError(f"layer {layer.name!r}: a {layer.kind} cannot have {len(layer.inputs)} inputs")
+        missing = [name for name in layer.inputs if name not in seen]
+        if missing:
+            raise ValueError(f"layer {layer.name!r} reads {missing}, which must come before it")
+        seen.add(layer.name)
+    here = {layer.name for layer in layers if layer.kind == "InputLayer"}
+    if set(inputs) != here or len(set(inputs)) != len(inputs) or not inputs:
+        raise ValueError(f"inputs must be the InputLayers {sorted(here)}, at least one, got {list(inputs)}")
+    if not outputs or not seen.issuperset(outputs):
+        raise ValueError(f"outputs must be layers of the network, got {list(outputs)}")

@@ -1,0 +1,141 @@
+"""Network: a graph of layers over `ops` that predicts, or keeps every activation of a forward pass.
+
+Inference only: nothing here trains, and dropout passes its input on. What one layer is and how it
+computes is in `layers`. Names follow Keras.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers.layer import Layer, with_shapes
+from cnnviz.network.forward import Edits, forward
+from cnnviz.network.inference import Inference, is_chain
+from cnnviz.network.inputs import images_of, prepared
+from cnnviz.network.layer_graph import LayerGraph, single
+from cnnviz.network.run import Run, forward_pass
+
+BATCH_BYTES = 32 * 2**20
+"""The default batch keeps the largest activation below this."""
+
+
+class Network(LayerGraph):
+    """A graph of layers, in the order in which they can be computed. It never changes.
+
+    Parameters
+    ----------
+    layers
+        Each after those that feed it.
+    outputs
+        Names of the layers whose outputs are the network's; None is the last layer.
+    name
+        For display.
+    inputs
+        Names of the InputLayers in the order of the network's arguments; None is as they come.
+    aliases
+        Other names for layers: a nested model's name for its last layer.
+    source
+        The file that it was read from; networks derived from this one name it too.
+
+    Raises
+    ------
+    ValueError
+        if layers do not fit together or weights do not fit their layer, naming the layer.
+
+    Examples
+    --------
+    >>> image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 28, 28, 1)})
+    >>> net = Network([image, Layer("flat", "Flatten", inputs=("image",))])
+    >>> net.output_shape, net.predict(np.zeros((5, 28, 28))).shape
+    ((784,), (5, 784))
+    """
+
+    def predict(self, x: Any, batch_size: int | None = None) -> Any:
+        """The network's output for images, computed batch by batch; nothing else is kept.
+
+        A chain of layers is computed with batch normalisation folded into its neighbours, which rounds
+        differently from `run` in the last digits.
+
+        Parameters
+        ----------
+        x
+            Images (N, H, W, C) or one (H, W, C), without the channel axis too if there is one channel:
+            integers 0..255, which are divided by 255 unless the network starts with its own Rescaling
+            or Normalization, or floats, which are taken as they are. Several inputs: a list, or a
+            mapping by name.
+        batch_size
+            Images at a time; None keeps the largest activation below 32 MB.
+
+        Returns
+        -------
+        array (N, ...) of the network's dtype
+            A tuple of arrays if there are several outputs.
+
+        Raises
+        ------
+        ValueError, TypeError
+            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers.
+        """
+        images = images_of(self, x)
+        count = len(images[self.inputs[0]])
+        if batch_size is None:
+            batch_size = self._default_batch(images)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise ValueError(f"batch_size must be a positive int or None, got {batch_size!r}")
+        batches = []
+        for first in range(0, max(count, 1), batch_size):
+            batch = {name: array[first : first + batch_size] for name, array in images.items()}
+            inputs = prepared(self, batch)
+            if self._inference is not None:
+                batches.append([self._inference(inputs[self.inputs[0]])])
+            else:
+                values = forward(self, inputs)
+                batches.append([values[self.resolve(name)] for name in self.outputs])
+        return single(tuple(np.concatenate(parts) for parts in zip(*batches, strict=True)))
+
+    def run(self, x: Any, edits: Edits | None = None) -> Run:
+        """One forward pass that keeps every activation.
+
+        Parameters
+        ----------
+        x
+            As for `predict`.
+        edits
+            {layer name: function}: each function gets a copy of its layer's output and returns what
+            everything behind the layer reads instead, an array of the same shape.
+
+        Returns
+        -------
+        Run
+
+        Raises
+        ------
+        ValueError, TypeError
+            as `predict`; for an edit that changes the shape.
+        KeyError
+            for an edit of a layer that there is not.
+        """
+        return forward_pass(self, x, edits)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes over: all but the compiled way to predict."""
+        return {name: value for name, value in vars(self).items() if name != "_inference"}
+
+    @cached_property
+    def _inference(self) -> Inference | None:
+        """The fast way to the output alone, for networks that are one chain of layers."""
+        whole = self.outputs == (self.layers[-1].name,) and is_chain(self.layers)
+        return Inference(self.layers, self.dtype) if whole else None
+
+    def _default_batch(self, images: Mapping[str, np.ndarray]) -> int:
+        layers: Iterable[Layer] = self
+        if any(None in layer.output_shape for layer in self):
+            sizes = {name: array.shape[1:] for name, array in images.items()}
+            layers = with_shapes(self.layers, self.dtype, sizes)
+        largest = max(math.prod(size or 0 for size in layer.output_shape) for layer in layers)
+        return max(1, min(256, BATCH_BYTES // max(largest * self.dtype.itemsize, 1)))

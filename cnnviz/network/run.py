@@ -1,0 +1,378 @@
+"""Run: every activation of one forward pass, and Gradient: how a number of it depends on all behind it.
+
+The gradient is the chain rule over the run's graph, from the units back, only as far as is asked for.
+Dropout and the like pass gradients on, as they do values. What one layer contributes is in `layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers.gradients import GRADIENTS
+from cnnviz.layers.layer import Layer
+from cnnviz.network.forward import Edits, forward
+from cnnviz.network.inputs import images_of, prepared
+from cnnviz.network.layer_graph import LayerGraph, single
+from cnnviz.ops.geometry import integer
+
+
+class Run(Mapping[str, np.ndarray]):
+    """Every activation of one forward pass: run["conv2d_3"] is what Keras's layer of that name returns.
+
+    A mapping from layer names, in the network's order, to read-only arrays with a batch axis.
+    """
+
+    def __init__(
+        self,
+        network: LayerGraph,
+        outputs: dict[str, np.ndarray],
+        before: dict[str, np.ndarray],
+        edited: Iterable[str] = (),
+    ) -> None:
+        self.network = network
+        self.edited = frozenset(edited)
+        self._outputs = outputs
+        self._before = before
+        for array in (*outputs.values(), *before.values()):
+            array.flags.writeable = False
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._outputs[self.network.resolve(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._outputs)
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.network
+
+    def __repr__(self) -> str:
+        return f"<Run of {self.network.name}: {len(self)} layers, batch of {len(next(iter(self.values())))}>"
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def pre_activation(self, name: str) -> np.ndarray:
+        """A layer's values before its activation: the input of a pure activation layer."""
+        return self._before[self.network.resolve(name)]
+
+    def inputs(self, name: str) -> tuple[np.ndarray, ...]:
+        """The arrays that a layer read."""
+        return tuple(self._outputs[feeder] for feeder in self.network[name].inputs)
+
+    def gradient(
+        self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
+    ) -> Gradient:
+        """The gradient of a unit, or of a weighted sum of units, with respect to what is behind it.
+
+        run.gradient("conv2d_7", unit=(0, 0, 3))["conv2d_3"], say, or .wrt_input; see
+        `cnnviz.network.run.gradient`, whose arguments these are.
+        """
+        return gradient(self, of, unit, weights=weights, pre_activation=pre_activation)
+
+    @property
+    def input(self) -> Any:
+        """What went in, prepared: floats with a batch axis; a tuple if there are several inputs."""
+        return single(tuple(self[name] for name in self.network.inputs))
+
+    @property
+    def output(self) -> Any:
+        """What came out; a tuple if there are several outputs."""
+        return single(tuple(self[name] for name in self.network.outputs))
+
+
+def forward_pass(graph: LayerGraph, x: Any, edits: Edits | None = None) -> Run:
+    """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
+
+    For another pass of a run's network there is no need of more: forward_pass(run.network, images).
+    """
+    edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
+    before: dict[str, np.ndarray] = {}
+    return Run(graph, forward(graph, prepared(graph, images_of(graph, x)), before, edits), before, edits)
+
+
+class Gradient(Mapping[str, np.ndarray]):
+    """The gradient of one number for each image with respect to activations and weights behind it.
+
+    A mapping from names to read-only arrays, each worked out when it is first asked for:
+    gradient["conv2d_3"] has the shape of run["conv2d_3"], gradient["conv2d_3/kernel"] the kernel's.
+    Iterating gives the layers. What the number does not depend on has a gradient of zeros.
+
+    Images of a batch do not see each other, so an activation's gradient holds that of each image's own
+    number. Weights are shared by all images: theirs is the sum over the batch.
+
+    `Run.gradient` makes it, from seeds: how much each unit of some layers counts in the number.
+    """
+
+    def __init__(self, run: Run, seeds: Mapping[str, np.ndarray], pre_activation: bool = False) -> None:
+        self.run = run
+        self.seeds = dict(seeds)
+        self.of_pre_activation = pre_activation
+        self._outputs: dict[str, np.ndarray | None] = {}
+        self._pre_activations: dict[str, np.ndarray | None] = {}
+        self._inputs: dict[str, tuple[np.ndarray, ...] | None] = {}
+        self._weights: dict[tuple[str, str], np.ndarray] = {}
+        # The layers that the number depends on, and the places where these read each other.
+        self._behind = set(self.seeds)
+        self._readers: dict[str, list[tuple[Layer, int]]] = {layer.name: [] for layer in run.network}
+        for layer in reversed(run.network.layers):
+            if layer.name in self._behind:
+                self._behind.update(layer.inputs)
+                for place, name in enumerate(layer.inputs):
+                    self._readers[name].append((layer, place))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The gradient with respect to a layer's output, or to "layer/weight"."""
+        layer, weight = self._parse(name)
+        if weight:
+            return self._weight(layer, weight)
+        return self._filled(self._output(layer.name), self.run[layer.name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.run)
+
+    def __len__(self) -> int:
+        return len(self.run)
+
+    def __contains__(self, name: object) -> bool:
+        try:
+            return isinstance(name, str) and bool(self._parse(name))
+        except KeyError:
+            return False
+
+    def __repr__(self) -> str:
+        before = "the pre-activation of " if self.of_pre_activation else ""
+        return f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    @property
+    def value(self) -> np.ndarray:
+        """The numbers themselves: (N,), for each image the sum of its units times their seeds."""
+        values = self.run.pre_activation if self.of_pre_activation else self.run.__getitem__
+        products = (seed * values(name) for name, seed in self.seeds.items())
+        return sum(product.reshape(len(product), -1).sum(axis=1) for product in products)  # type: ignore[return-value]
+
+    @property
+    def wrt_input(self) -> Any:
+        """With respect to the network's input; a tuple if there are several."""
+        grads = tuple(self[name] for name in self.run.network.inputs)
+        return grads[0] if len(grads) == 1 else grads
+
+    @property
+    def wrt_weights(self) -> dict[str, np.ndarray]:
+        """With respect to all weights, by "layer/weight"; shared weights under their first layer."""
+        return {
+            f"{layer.name}/{weight}": self._weight(layer, weight)
+            for layer in self.run.network
+            if layer.owner == layer.name
+            for weight in layer.weights
+        }
+
+    def pre_activation(self, name: str) -> np.ndarray:
+        """With respect to a layer's values before its activation."""
+        layer = self.run.network[name]
+        return self._filled(self._pre_activation(layer), self.run.pre_activation(layer.name))
+
+    def _parse(self, name: str) -> tuple[Layer, str]:
+        """The layer, and the weight that is meant or ""."""
+        network = self.run.network
+        owner, _, weight = name.rpartition("/")
+        if name in network or owner not in network:
+            return network[name], ""
+        layer = network[owner]
+        if weight not in layer.weights:
+            raise KeyError(f"{layer.name} has no weight {weight!r}, it has {sorted(layer.weights)}")
+        return layer, weight
+
+    def _filled(self, grad: np.ndarray | None, like: np.ndarray) -> np.ndarray:
+        grad = np.zeros_like(like) if grad is None else grad
+        grad.flags.writeable = False
+        return grad
+
+    # Below, None stands for a gradient of zeros, with which nothing is worked out.
+
+    def _output(self, name: str) -> np.ndarray | None:
+        for layer in reversed(self._between(name)):
+            if layer.name not in self._outputs:
+                self._outputs[layer.name] = self._gathered(layer)
+        return self._outputs[name]
+
+    def _between(self, name: str) -> list[Layer]:
+        """The layer and those that lead from it to the units, in order."""
+        reached, found = {name}, []
+        for layer in self.run.network:
+            on_the_way = layer.name in self._behind and not reached.isdisjoint(layer.inputs)
+            if layer.name == name or on_the_way:
+                reached.add(layer.name)
+                found.append(layer)
+        return found
+
+    def _gathered(self, layer: Layer) -> np.ndarray | None:
+        """The layer's own seed, and what each reader of its output gives back."""
+        total = None if self.of_pre_activation else self.seeds.get(layer.name)
+        for reader, place in self._readers[layer.name]:
+            grads = self._inputs_of(reader)
+            if grads is not None:
+                total = grads[place] if total is None else total + grads[place]
+        return total
+
+    def _inputs_of(self, layer: Layer) -> tuple[np.ndarray, ...] | None:
+        if layer.name not in self._inputs:
+            grad = self._pre_activation(layer)
+            self._inputs[layer.name] = (
+                None
+                if grad is None
+                else GRADIENTS[layer.kind].inputs(
+                    layer.config, layer.weights, self.run.inputs(layer.name), grad
+                )
+            )
+        return self._inputs[layer.name]
+
+    def _pre_activation(self, layer: Layer) -> np.ndarray | None:
+        if layer.name not in self._pre_activations:
+            total = self.seeds.get(layer.name) if self.of_pre_activation else None
+            grad = self._outputs[layer.name] if layer.name in self._outputs else self._output(layer.name)
+            if grad is not None:
+                if layer.name in self.run.edited:
+                    raise ValueError(
+                        f"the output of {layer.name} was edited in this run: how it depends on what is "
+                        "behind it is not known"
+                    )
+                if layer.activation is not None:
+                    grad = layer.activation.gradient(self.run.pre_activation(layer.name), grad)
+                total = grad if total is None else total + grad
+            self._pre_activations[layer.name] = total
+        return self._pre_activations[layer.name]
+
+    def _weight(self, layer: Layer, weight: str) -> np.ndarray:
+        key = layer.owner, weight
+        if key not in self._weights:
+            total = np.zeros(layer.weights[weight].shape, self.run.network.dtype)
+            for call in self.run.network:
+                if call.owner == layer.owner and call.name in self._behind:
+                    grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
+                    if grad is not None:
+                        of_call = GRADIENTS[call.kind].weights[weight]
+                        total += of_call(call.config, call.weights, self.run.inputs(call.name), grad)
+            self._weights[key] = self._filled(total, total)
+        return self._weights[key]
+
+
+def gradient(
+    run: Run, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
+) -> Gradient:
+    """The gradient of a unit, or of a weighted sum of units: what `Run.gradient` returns.
+
+    Parameters
+    ----------
+    run
+        A forward pass.
+    of
+        The name of a layer; or {name: weights} for a sum over several layers.
+    unit
+        Which unit of the layer: an index such as (row, column, channel), the same for every image, in
+        which a slice or ... stands for the sum over what it selects; or an array (N, axes) of
+        integers, for each image its own unit. It may be left out where there is only one.
+    weights
+        Instead of a unit: how much each counts, in the shape of the layer's output, with or
+        without the batch axis.
+    pre_activation
+        Whether the values before the layer's activation are meant, such as logits before a softmax.
+
+    Returns
+    -------
+    Gradient
+
+    Raises
+    ------
+    KeyError
+        for a layer that there is not.
+    ValueError, TypeError
+        for a unit that there is not, weights of another shape, a unit and weights together or none.
+
+    Examples
+    --------
+    >>> from cnnviz import Layer, Network
+    >>> image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 2)})
+    >>> config, kernel = {"units": 1, "use_bias": False}, {"kernel": np.array([[2.0], [3.0]])}
+    >>> dense = Layer.from_config("dense", "Dense", config, weights=kernel, inputs=("image",))
+    >>> found = Network([image, dense]).run([[1.0, 10.0]]).gradient("dense", unit=0)
+    >>> found.value, found.wrt_input, found["dense/kernel"].ravel()
+    (array([32.]), array([[2., 3.]]), array([ 1., 10.]))
+    """
+    if isinstance(of, Mapping):
+        if unit is not None or weights is not None:
+            raise ValueError("of={layer: weights} takes no unit and no weights beside it")
+        if not of:
+            raise ValueError("of must name at least one layer, got none")
+        chosen = {run.network[name].name: _weighted(run, name, value) for name, value in of.items()}
+    elif (unit is None) == (weights is None) and (unit is not None or run[of][:1].size != 1):
+        raise ValueError(
+            f"say which of the {run[of].shape[1:]} units of {of} by unit= or weights=, one of the two"
+        )
+    elif weights is not None:
+        chosen = {run.network[of].name: _weighted(run, of, weights)}
+    else:
+        chosen = {run.network[of].name: _chosen(run, of, ... if unit is None else unit)}
+    return Gradient(run, chosen, pre_activation)
+
+
+def _weighted(run: Run, name: str, value: Any) -> np.ndarray:
+    shape, array = run[name].shape, np.array(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"weights of {name} must be real numbers, got dtype {array.dtype}")
+    if array.shape not in (shape, shape[1:]):
+        raise ValueError(
+            f"weights of {name} must have shape {shape}, or {shape[1:]} for every image, got {array.shape}"
+        )
+    return np.broadcast_to(array, shape).astype(run.network.dtype)
+
+
+def _chosen(run: Run, name: str, unit: Any) -> np.ndarray:
+    """1 for the chosen units, 0 for the others."""
+    shape = run[name].shape
+    seed = np.zeros(shape, run.network.dtype)
+    if isinstance(unit, np.ndarray | list):
+        seed[(np.arange(len(seed)), *_one_for_each(name, shape, unit).T)] = 1
+    else:
+        seed[(slice(None), *_index(name, shape[1:], unit))] = 1
+    return seed
+
+
+def _index(name: str, shape: tuple[int, ...], unit: Any) -> list[int | slice]:
+    entries = list(unit) if isinstance(unit, tuple) else [unit]
+    if entries.count(...) == 1:
+        place = entries.index(...)
+        entries[place : place + 1] = [slice(None)] * (len(shape) - len(entries) + 1)
+    if len(entries) != len(shape):
+        raise ValueError(f"unit must have an index for each axis of {name}'s units, {shape}, got {unit!r}")
+    for size, entry in zip(shape, entries, strict=True):
+        if not isinstance(entry, slice) and not -size <= integer(entry, "unit") < size:
+            raise ValueError(f"unit must be one of {name}'s, {shape}, got {unit!r}")
+    return entries
+
+
+def _one_for_each(name: str, shape: tuple[int, ...], unit: Any) -> np.ndarray:
+    """(N, axes) indices."""
+    units = np.array(unit)
+    if units.dtype.kind not in "iu":
+        raise TypeError(f"unit must be integers, got dtype {units.dtype}")
+    if len(shape) == 2 and units.ndim == 1:
+        units = units[:, np.newaxis]
+    if units.shape != (shape[0], len(shape) - 1):
+        raise ValueError(
+            f"unit must be a tuple, or an array {(shape[0], len(shape) - 1)} with an index for each image, "
+            f"got {unit!r}"
+        )
+    outside = (units < np.negative(shape[1:])) | (units >= shape[1:])
+    if outside.any():
+        wrong = tuple(units[outside.any(axis=1)][0].tolist())
+        raise ValueError(f"unit must be one of {name}'s, {shape[1:]}, got {wrong}")
+    return units

@@ -1,0 +1,10 @@
+"""The live view: one interactive picture of a network on an image, in which every number answers.
+
+`scene` turns a run into what the browser gets, the modules under js/ draw it, `html` and `component`
+are its hosts. Nothing here computes activations; the engine does.
+"""
+
+from cnnviz.stage.html import LiveView, view
+from cnnviz.stage.scene import Scene, build_scene
+
+__all__ = ["LiveView", "Scene", "build_scene", "view"]

@@ -1,0 +1,138 @@
+"""TensorFlow's numbers for the image on a page, from a short-lived process, so that a server stays small.
+
+A process is started when a page asks, one at a time; the page asks again until the answer is there.
+Nothing is estimated: where TensorFlow is not installed or fails, there is no number.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock, Thread
+
+import numpy as np
+
+from cnnviz.network import LayerGraph, Run
+
+TIMEOUT = 180
+"""Seconds that a process may take."""
+KEPT = 32
+"""Answers that are kept; each is all activations of one image."""
+
+Outputs = Mapping[str, np.ndarray]
+
+
+@lru_cache
+def available() -> bool:
+    """Whether TensorFlow is installed, found without importing it."""
+    return find_spec("tensorflow") is not None
+
+
+def ask_tensorflow(path: Path, images: np.ndarray) -> Outputs:
+    """Run the helper process and wait for it.
+
+    Parameters
+    ----------
+    path
+        The .keras file.
+    images
+        (N, H, W, C), prepared as the network takes them.
+
+    Returns
+    -------
+    {name: array}
+        As `tensorflow_helper` says.
+
+    Raises
+    ------
+    RuntimeError
+        if TensorFlow cannot answer, with the last line that it said.
+    """
+    sent = io.BytesIO()
+    np.save(sent, images, allow_pickle=False)
+    package = str(Path(__file__).resolve().parents[2])
+    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "cnnviz.stage.tensorflow_helper", str(path)],
+            input=sent.getvalue(),
+            capture_output=True,
+            timeout=TIMEOUT,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([package, *known]),
+                "CUDA_VISIBLE_DEVICES": "-1",
+            },
+            check=True,
+        )
+        with np.load(io.BytesIO(done.stdout), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(said[-1] if said else f"exit code {error.returncode}") from None
+    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
+        raise RuntimeError(str(error).splitlines()[0]) from None
+
+
+class Comparisons:
+    """The questions that were asked and their answers, shared by all sessions of a server."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = Lock()
+        self._asked: OrderedDict[tuple[str, bytes], Future[Outputs]] = OrderedDict()
+        self._lock = Lock()
+
+    def ask(self, run: Run) -> Outputs | str:
+        """TensorFlow's outputs for a run's image, or why there are none: "running", or a sentence."""
+        net = run.network
+        why_not = self._why_not(net)
+        if why_not:
+            return why_not
+        assert net.source is not None
+        image = run[net.inputs[0]]
+        key = (f"{net.source}:{net.source.stat().st_mtime_ns}", image.tobytes())
+        with self._lock:
+            if key not in self._asked:
+                self._asked[key] = self._started(net.source, np.array(image))
+                while len(self._asked) > KEPT:
+                    self._asked.popitem(last=False)[1].cancel()
+            self._asked.move_to_end(key)
+            future = self._asked[key]
+        if not future.done():
+            return "running"
+        error = future.exception()
+        return future.result() if error is None else f"TensorFlow could not answer: {error}"
+
+    def _started(self, path: Path, image: np.ndarray) -> Future[Outputs]:
+        """A question that is being answered, by a thread that a server that ends does not wait for."""
+        future: Future[Outputs] = Future()
+
+        def answer() -> None:
+            with self._one_at_a_time:
+                if not future.set_running_or_notify_cancel():
+                    return
+                try:
+                    future.set_result(ask_tensorflow(path, image))
+                except BaseException as error:
+                    future.set_exception(error)
+
+        Thread(target=answer, name="tensorflow", daemon=True).start()
+        return future
+
+    def _why_not(self, net: LayerGraph) -> str:
+        if not available():
+            return "TensorFlow is not installed here"
+        if net.source is None or not net.source.is_file() or len(net.inputs) != 1:
+            return "this network is not that of a .keras file"
+        return ""
+
+
+COMPARISONS = Comparisons()

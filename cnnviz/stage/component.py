@@ -1,0 +1,270 @@
+"""The live view in the explorer: Streamlit components without an iframe, and Python behind them.
+
+Code and network go down once, in a component of their own that a rerun repeats only by name; an image's
+numbers follow as bytes. What is drawn or changed comes back as the view's state, is computed by the engine,
+and only what it changed goes down again. Streamlit is imported when a page shows the view.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images.image_files import ImageError
+from cnnviz.images.mnist import prepare_digit
+from cnnviz.network import Network, Run
+from cnnviz.stage.assets import script, style
+from cnnviz.stage.comparison import COMPARISONS
+from cnnviz.stage.intervention import InterventionError, intervene
+from cnnviz.stage.plan import Plan, layers_until, plan_of
+from cnnviz.stage.scene import Scene, build_scene
+
+LARGEST_PAD = 400
+
+_SHARED = """
+const shared = (globalThis.cnnvizLiveView ??= {});
+shared.ready ??= new Promise((found) => (shared.found = found));
+"""
+_SHOW = f"{_SHARED}export default async (given) => (await shared.ready)(given);\n"
+"""The view's own script, which goes with every answer: it waits for the code."""
+
+
+@lru_cache
+def components() -> tuple[Any, Any]:
+    """The registered components: the code, with a network's plan as data; the view, with numbers as data."""
+    import streamlit as st
+
+    code = f"""{script("explorer")}
+{_SHARED}
+const style = {json.dumps(style())};
+shared.found((given) => explorer_module.showInExplorer(given, style));
+export default ({{ data }}) => explorer_module.takePlan(data);
+"""
+    return (
+        st.components.v2.component("cnnviz.live_view_plan", js=code),
+        st.components.v2.component("cnnviz.live_view", html='<div class="live-view"></div>', js=_SHOW),
+    )
+
+
+def live_view(
+    net: Network,
+    image: np.ndarray,
+    *,
+    title: str,
+    label: int | None = None,
+    key: str = "live",
+    item: str = "",
+    code: str = "",
+    layers: Sequence[str] | None = None,
+    last: str | None = None,
+    pinned: Sequence[Any] | None = None,
+    play: bool = False,
+    choose: Callable[[np.ndarray], None] | None = None,
+) -> None:
+    """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
+
+    A concept page shows the part that it is about. One layer playing over its input, whatever its stride,
+    padding and dilation; a unit's cone, up to its layer, with its receipt open:
+
+        live_view(net, digit, title="Test digit 0", key="cone", last="conv2d_3", pinned=("conv2d_3", 4, 5, 7))
+        live_view(net, digit, title="Test digit 0", key="slide", layers=["input", "conv2d"], play=True)
+
+    Parameters
+    ----------
+    net
+        The network: one that was read, or one made of layers (`cnnviz.Network`), of a single layer even.
+    image
+        One image, as `Network.run` takes it.
+    title, label
+        What the image is called, and its class if that is known.
+    key
+        The component's key on the page: another one for each view. "live" is the one that links reopen.
+    item
+        The image's name in links, a test digit's number.
+    code
+        A Python expression that gives the image, for code to be copied.
+    layers
+        Names of the layers to be shown; None is all of them. Others on the way to them have no column,
+        but receipts still lead through them; the prediction is shown if its layer is among them.
+    last
+        In place of `layers`: all of them up to this one.
+    pinned
+        The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
+        Another one than last time opens anew.
+    play
+        Start with the window sliding over the pinned cell's layer, else over the first that has a window.
+    choose
+        Called with a drawing, prepared (28, 28), when it is to become the page's own digit; the page
+        is then run again. None: the pad does not offer it.
+
+    Raises
+    ------
+    ValueError
+        if there is no such layer or cell.
+    """
+    import streamlit as st
+
+    def use() -> None:
+        asked = st.session_state.get(key) or {}
+        drawing = asked.get("drawing")
+        if choose is None or not drawing or _get(asked.get("use"), "version") != _get(drawing, "version"):
+            return
+        with suppress(ImageError, ValueError):
+            choose(prepare_digit(raster_of(drawing)))
+            st.session_state[f"{key}.used"] = True
+
+    shown = layers if last is None else layers_until(net, last)
+    about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
+    part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
+    code_and_plan, view = components()
+
+    @st.fragment
+    def show() -> None:
+        if st.session_state.pop(f"{key}.used", False):
+            st.rerun()
+        link = st.session_state.setdefault(f"{key}.link", "")
+        if key == "live" and "view" in st.query_params:
+            link = st.session_state[f"{key}.link"] = st.query_params["view"]
+        visit = st.session_state.setdefault(f"{key}.visit", {})
+        asked = st.session_state.get(key) or {}
+        scene = answer(net, image, asked, visit=visit, **about, **part)
+        scene.host.update(link=link, linked=key == "live", choose=choose is not None)
+        view(
+            key=key,
+            data=bytes(scene.numbers),
+            on_have_change=_nothing,
+            on_edits_change=_nothing,
+            on_drawing_change=_nothing,
+            on_compare_change=_nothing,
+            on_use_change=use,
+        )
+
+    code_and_plan(key=f"{key}.plan", data=_plan(net, image, shown).sent)
+    show()
+
+
+def _plan(net: Network, image: np.ndarray, layers: Sequence[str] | None) -> Plan:
+    shapes: dict[str, Any] = {layer.name: layer.output_shape for layer in net}
+    if any(None in shape for shape in shapes.values()):
+        shapes = {name: value.shape[1:] for name, value in net.run(image).items()}
+    return plan_of(net, shapes, layers)
+
+
+def _nothing() -> None:
+    """A callback makes its name part of the component's state."""
+
+
+def answer(
+    net: Network,
+    image: np.ndarray,
+    asked: Mapping[str, Any],
+    *,
+    title: str = "image",
+    label: int | None = None,
+    item: str = "",
+    code: str = "",
+    visit: MutableMapping[str, Any] | None = None,
+    layers: Sequence[str] | None = None,
+    pinned: Sequence[Any] | None = None,
+    play: bool = False,
+) -> Scene:
+    """The scene that answers the state of a component.
+
+    Parameters
+    ----------
+    net, image, title, label, item, code, layers, pinned, play
+        As for `live_view`.
+    asked
+        `drawing`: {"of": visit, "side", "pixels" (base64, a byte each, 0 is paper), "version"} in place
+        of the image; `edits`: {"of": visit, "edits": list, "count"}, for `intervene`; `compare`: {"of":
+        key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the browser has, of
+        which only what differs is sent. What was asked of another image is over; what does not fit is
+        answered in the scene's `host`, in words.
+    visit
+        What is kept between the answers of one view. The scene's host says, as `item`, by which name
+        questions about this network and this image are asked, until there is another one.
+
+    Returns
+    -------
+    Scene
+    """
+    of = _named(visit if visit is not None else {}, net, image, item)
+    host: dict[str, Any] = {"edits": 0, "item": of}
+    drawing = asked.get("drawing")
+    if drawing and _get(drawing, "of") == of:
+        host["drawing"] = {"version": _get(drawing, "version")}
+        try:
+            image = prepare_digit(raster_of(drawing))
+            title, label, item, code = "your drawing", None, "drawing", ""
+        except (ImageError, ValueError) as error:
+            host["drawing"]["error"] = str(error)
+    about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
+    # Of every answer, or the browser takes it for a wish to open nothing.
+    about |= {"pinned": pinned, "play": play}
+    run = net.run(image)
+    scene = plain = build_scene(run, 0, layers=layers, **about)
+    base = plain if asked.get("have") == plain.key else None
+    wanted = asked.get("edits")
+    edits = _get(wanted, "edits") if _get(wanted, "of") == of else None
+    if edits:
+        try:
+            changed, edited = intervene(net, image, edits)
+            host["edits"] = len(edits)
+            scene = build_scene(changed, 0, plan=plain.plan, edited=edited, base=base, **about)
+        except InterventionError as error:
+            host["error"] = f"That change cannot be made: {error}."
+    if scene is plain and base:
+        scene = build_scene(run, 0, plan=plain.plan, base=base, **about)
+    if not host["edits"] and _get(asked.get("compare"), "of") == plain.key:
+        _add_comparison(scene, host, run)
+    # An answer that is the last one over again would not reach the view.
+    host["asked"] = [str(_get(asked.get(name), "count")) for name in ("edits", "compare")]
+    scene.host.update(host)
+    return scene
+
+
+def _named(visit: MutableMapping[str, Any], net: Network, image: np.ndarray, item: str) -> str:
+    """The name of what a view is about: a new one with every other network, image or item.
+
+    Coming back to an image is another visit, so that what was asked of it before does not come back too.
+    """
+    about = (net, item, hashlib.blake2b(np.asarray(image).tobytes(), digest_size=16).hexdigest())
+    if visit.get("about") != about:
+        visit.update(about=about, of=secrets.token_hex(4))
+    return str(visit["of"])
+
+
+def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
+    """TensorFlow's numbers behind all others, or why there are none."""
+    found = COMPARISONS.ask(run)
+    if isinstance(found, str):
+        host["tensorflow"] = found
+    else:
+        host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in found.items()}
+
+
+def _get(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def raster_of(drawing: Any) -> np.ndarray:
+    """What a browser's pad sent as an image (side, side), uint8, 255 is ink; ValueError if bad."""
+    side, pixels = _get(drawing, "side"), _get(drawing, "pixels")
+    if isinstance(side, bool) or not isinstance(side, int) or not 28 <= side <= LARGEST_PAD:
+        raise ValueError(f"the pad's side must be 28 to {LARGEST_PAD} pixels, got {side!r}")
+    try:
+        content = base64.b64decode(pixels, validate=True)
+    except (TypeError, binascii.Error):
+        content = b""
+    if len(content) != side * side:
+        raise ValueError(f"the pad must have {side * side} pixels, got {len(content)}")
+    return np.frombuffer(content, np.uint8).reshape(side, side)

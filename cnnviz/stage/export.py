@@ -1,0 +1,84 @@
+"""Digits as one HTML file: what `cnnviz export` writes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images.image_files import read_image
+from cnnviz.images.mnist import load_mnist, prepare_digit
+from cnnviz.network.keras_file import load_model
+from cnnviz.stage.html import LiveView
+from cnnviz.stage.scene import Scene, build_scene
+
+
+def export(
+    output: str | os.PathLike[str],
+    image: str | os.PathLike[str] | None = None,
+    *,
+    model: str = "mnist_14k",
+    digits: Sequence[int] = (),
+) -> Path:
+    """Write the live view of an image, of MNIST test digits, or of both, as a single HTML file.
+
+    Parameters
+    ----------
+    output
+        The file to write.
+    image
+        A PNG, JPEG, WebP or GIF file with one digit, prepared as MNIST was; None leaves it out.
+    model
+        A bundled name, or the path of a .keras file.
+    digits
+        Numbers of MNIST test digits, 0 to 9999.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        if there is nothing to show, or no such digit, or the image holds none.
+    OSError
+        if the file cannot be written.
+    """
+    if image is None and not digits:
+        raise ValueError("there is nothing to show: give an image, digits, or both")
+    net = load_model(model).astype(np.float32)
+    images, labels = load_mnist()[1]
+    wrong = [digit for digit in digits if not 0 <= digit < len(images)]
+    if wrong:
+        raise ValueError(f"digits must be 0 to {len(images) - 1}, got {wrong[0]}")
+    scene: Scene | None = None
+    if image is not None:
+        run = net.run(prepare_digit(read_image(image)))
+        scene = build_scene(run, 0, title=Path(image).name, key="image")
+    for digit in digits:
+        named: dict[str, Any] = {
+            "title": f"test digit {digit}",
+            "label": int(labels[digit]),
+            "key": str(digit),
+            "code": digit_code(digit),
+        }
+        run = net.run(images[digit])
+        if scene is None:
+            scene = build_scene(run, 0, **named)
+        else:
+            scene.add(run, 0, **named)
+    assert scene is not None
+    return LiveView(scene).save(output)
+
+
+def digit_code(digit: int) -> str:
+    """The Python expression that gives a test digit's pixels.
+
+    >>> digit_code(7)
+    'cnnviz.load_mnist()[1][0][7]'
+    """
+    return f"cnnviz.load_mnist()[1][0][{digit}]"

@@ -1,0 +1,238 @@
+"""Plan: what the browser gets of a network, whatever the image: stages, weights, receptive fields, colours.
+
+It goes down once; the numbers of each image follow in a part of their own (`scene`). Receptive fields
+are `cnnviz.receptive_field`'s, for every pair of layers that are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from cnnviz.colours import PALETTES, THEMES, palette
+from cnnviz.layers.layer import Layer
+from cnnviz.network import LayerGraph
+from cnnviz.receptive_fields import receptive_field
+from cnnviz.stage.parts import Part
+from cnnviz.stage.stages import Stage, Taken, take_apart
+from cnnviz.verification.comparison import RECORD
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A network, or the part of it that is looked at, ready to be sent."""
+
+    network: LayerGraph
+    taken: Taken = field(repr=False)
+    part: Part = field(repr=False)
+    shown: tuple[str, ...] | None = None
+    """The layers that have columns; None is all."""
+
+    @cached_property
+    def sent(self) -> bytes:
+        """What the browser gets."""
+        return bytes(self.part)
+
+    @property
+    def key(self) -> str:
+        """The name under which the browser keeps it: the same for the same content."""
+        return str(self.part.header["key"])
+
+
+_PLANS: WeakKeyDictionary[LayerGraph, dict[Any, Plan]] = WeakKeyDictionary()
+_MOST = 8
+"""Plans that are kept of one network."""
+
+
+def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None) -> Plan:
+    """The plan of a network whose layers have these output shapes (no batch); kept while the network is.
+
+    `layers` are those to be shown: what they need stays behind them, what they do not need is left out.
+    ValueError if there is no such layer.
+    """
+    shown = None if layers is None else tuple(dict.fromkeys(layers))
+    plans = _PLANS.setdefault(net, {})
+    key = (tuple(shapes[name] for name in net.inputs), shown)
+    if key not in plans:
+        while len(plans) >= _MOST:
+            plans.pop(next(iter(plans)))
+        plans[key] = _make(net, shapes, shown)
+    return plans[key]
+
+
+def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Plan:
+    taken = take_apart(net, shapes)
+    end = taken.stages[-1].name
+    if shown is not None:
+        taken = _needed(net, taken, shown)
+    part = Part()
+    part.header = {
+        "model": _model(net),
+        "stages": [_described(stage) for stage in taken.stages],
+        "shown": [net[name].name for name in shown] if shown is not None else None,
+        "cut": taken.stages[-1].name != end,
+        "arrays": {name: place_of(part, array) for name, array in taken.arrays.items()},
+        "palettes": {theme: {name: palette(name, theme) for name in PALETTES} for theme in THEMES},
+        "themes": {
+            name: {
+                key: getattr(theme, key)
+                for key in ("background", "panel", "ink", "muted", "line", "accent", "positive", "negative")
+            }
+            for name, theme in THEMES.items()
+        },
+        "recorded": recorded_differences(net),
+    }
+    _write_fields(net, taken.stages, shapes, part)
+    part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
+    return Plan(net, taken, part, shown)
+
+
+def layers_until(net: LayerGraph, last: str) -> list[str]:
+    """The names of all layers up to one, which is among them; ValueError if there is none of that name.
+
+    >>> import cnnviz
+    >>> layers_until(cnnviz.load_model("mnist_14k"), "conv2d")
+    ['input', 'conv2d']
+    """
+    names = [layer.name for layer in net]
+    if last not in net:
+        raise ValueError(f"last must be the name of one of the network's layers, got {last!r}")
+    return names[: names.index(net[last].name) + 1]
+
+
+def place_of(part: Part, array: np.ndarray) -> list[Any]:
+    """Put an array into a part: [offset, length, dtype, shape]."""
+    return [*part.add(array, "<i4" if array.dtype.kind == "i" else "<f4"), list(array.shape)]
+
+
+def _needed(net: LayerGraph, taken: Taken, shown: Sequence[str]) -> Taken:
+    """Only the stages of some layers and those that they are computed from."""
+    for name in shown:
+        if name not in net:
+            raise ValueError(f"layers must be names of the network's layers, got {name!r}")
+    wanted = {net[name].name for name in shown}
+    needed = {i for i, stage in enumerate(taken.stages) if stage.layer.name in wanted}
+    if not needed:
+        raise ValueError(f"layers must have at least one that is computed, got {', '.join(shown)}")
+    for i in range(len(taken.stages) - 1, -1, -1):
+        if i in needed:
+            needed.update(taken.stages[i].reads)
+    kept = sorted(needed)
+    number = {old: new for new, old in enumerate(kept)}
+    stages = [
+        replace(taken.stages[i], reads=tuple(number[source] for source in taken.stages[i].reads))
+        for i in kept
+    ]
+    used = {name for stage in stages for name in _named(stage.op)}
+    return Taken(stages, {name: array for name, array in taken.arrays.items() if name in used})
+
+
+def _named(op: Any) -> Iterable[str]:
+    """All texts in an operation: the arrays that it names are among them."""
+    if isinstance(op, str):
+        yield op
+    elif isinstance(op, Mapping):
+        for value in op.values():
+            yield from _named(value)
+    elif isinstance(op, list | tuple):
+        for value in op:
+            yield from _named(value)
+
+
+def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part: Part) -> None:
+    """First and last cells that every unit sees of every earlier layer, in compact int16 tables.
+
+    The header's `fields` maps "unit's layer,earlier layer", by their numbers in `layers`, to a table for
+    each axis of the earlier layer, [offset, length, dtype, rows, columns, channels]: first and last in
+    the last axis, to be broadcast over the units as drawn.
+    """
+    names = tuple(dict.fromkeys(stage.layer.name for stage in stages))
+    number = {name: i for i, name in enumerate(names)}
+    sizes = {name: shapes[name] for name in net.inputs}
+    whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
+    fields: dict[str, list[Any]] = {}
+    labels: dict[str, str] = {}
+    for earlier in names:
+        seen = whole.wrt(earlier)
+        for name in seen:
+            if name == earlier or name not in number:
+                continue
+            if earlier in net.inputs:
+                labels.setdefault(name, seen[name].label.replace(" x ", "×"))
+            tables = [_drawn(*ends) for ends in seen[name].ends()]
+            fields[f"{number[name]},{number[earlier]}"] = [
+                [*part.add(table, "<i2"), *table.shape[:-1]] for table in tables
+            ]
+    part.header |= {"layers": names, "fields": fields}
+    for stage in part.header["stages"]:
+        stage["rf"] = labels.get(stage["layer"], "1")
+
+
+def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """First and last cells, int16, of units in their drawn shape; axes of length 1 are the same for all."""
+    ends = np.stack(np.broadcast_arrays(first, last), axis=-1).clip(-(2**15), 2**15 - 1).astype(np.int16)
+    shape = ends.shape[:-1]
+    if len(shape) > 3:
+        # Leading axes are drawn as one, so that all of them must be there or none.
+        full = shape[:-2] if set(shape[:-2]) == {1} else tuple(max(n, 1) for n in shape[:-2])
+        return ends.reshape(int(np.prod(full)), *shape[-2:], 2)
+    return ends.reshape(*shape[:-1], *(1,) * (3 - len(shape)), shape[-1], 2)
+
+
+def recorded_differences(net: LayerGraph) -> dict[str, Any]:
+    """What the bundled verification found for a network's very file, by layer; {} if nothing."""
+    from cnnviz.resources import asset
+    from cnnviz.verification.comparison import read_record
+
+    if net.source is None or not asset(RECORD).is_file():
+        return {}
+    found = read_record().get(net.source.stem)
+    if found is None or found.sha256 != hashlib.sha256(net.source.read_bytes()).hexdigest():
+        return {}
+    layers = {row.name: row.difference for row in found.layers}
+    return {"images": found.images, "layers": layers}
+
+
+def _model(net: LayerGraph) -> dict[str, Any]:
+    total, trainable, fixed = net.count_params()
+    name = net.source.stem if net.source else net.name
+    path = name if net.source else None
+    return {"name": name, "params": [total, trainable, fixed], "path": path}
+
+
+def _described(stage: Stage) -> dict[str, Any]:
+    layer = stage.layer
+    return {
+        "name": stage.name,
+        "layer": layer.name,
+        "kind": layer.kind,
+        "part": stage.part,
+        "label": stage.label,
+        "shape": stage.shape,
+        "vector": len(layer.output_shape) == 1,
+        "reads": stage.reads,
+        "op": stage.op,
+        "params": _params(stage, layer),
+        "shared": layer.owner if layer.owner != layer.name else None,
+        "hidden": stage.hidden,
+        "exact": stage.exact,
+    }
+
+
+def _params(stage: Stage, layer: Layer) -> int:
+    """The parameters of a stage; those of a shared layer are counted where it owns them."""
+    if layer.owner != layer.name:
+        return 0
+    names = [name.split("/")[1] for name in (stage.op.get("kernel"), stage.op.get("bias")) if name]
+    if names:
+        return sum(layer.weights[name].size for name in names)
+    owns = stage.part != "output" or layer.activation is None or layer.is_activation
+    return layer.params if owns else 0

@@ -1,0 +1,206 @@
+"""Scene: what the browser gets of a run, a network's plan and the numbers of one or more images.
+
+Numbers that the browser derives to the last bit (ReLU, batch normalisation, max pooling, what is only
+moved) are left out; so are, where the browser has other numbers of the same image, those that are equal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnviz.network import Run
+from cnnviz.stage.parts import Part
+from cnnviz.stage.plan import Plan, place_of, plan_of
+from cnnviz.stage.stages import Taken, take_apart, values_of
+
+Values = Mapping[int, np.ndarray]
+"""What is sent of an image, by the stage's number."""
+
+
+@dataclass
+class Scene:
+    """A network's plan and the numbers of one or more images, ready to be sent.
+
+    Made by `build_scene`; `bytes(scene)` is what view.js reads.
+    """
+
+    plan: Plan
+    numbers: Part = field(repr=False)
+    values: list[Values] = field(default_factory=list, repr=False)
+    """What was sent, or would have been without a base, image by image."""
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """What is said of each image."""
+        return self.numbers.header["items"]
+
+    @property
+    def host(self) -> dict[str, Any]:
+        """What the host says to its view; no part of the numbers."""
+        return self.numbers.header["host"]
+
+    @property
+    def key(self) -> str:
+        """The name under which the browser keeps these numbers: the same for the same content."""
+        return str(self.numbers.header["key"])
+
+    def add(
+        self,
+        run: Run,
+        index: int = 0,
+        *,
+        title: str = "image",
+        label: int | None = None,
+        key: str = "",
+        code: str = "",
+        edited: Iterable[str] = (),
+        base: Scene | None = None,
+    ) -> None:
+        """Take in one image of a run.
+
+        Parameters
+        ----------
+        run
+            Of the plan's network, or of one with the same layers.
+        index
+            The image in the run's batch.
+        title
+            What the view calls it: "test digit 0".
+        label
+            The class that it really is; None if nobody knows.
+        key
+            How a link names it: a test digit's number.
+        code
+            A Python expression that gives the image as integers 0..255, for code to be copied.
+        edited
+            Layers whose output was changed by hand: theirs cannot be derived.
+        base
+            Numbers of one image that the browser has: what is equal there is not sent again.
+        """
+        edited = set(edited)
+        known = base.values[0] if base else {}
+        header = self.numbers.header
+        tensors = {}
+        values = {}
+        digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
+        for number, stage in enumerate(self.plan.taken.stages):
+            changed = stage.part == "output" and stage.layer.name in edited
+            if stage.exact and not changed and run.network.dtype == np.float32:
+                continue
+            value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
+            digest.update(value.data)
+            if number not in known or not np.array_equal(value, known[number], equal_nan=True):
+                tensors[str(number)] = self.numbers.add(value)
+        item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
+        digest.update(f"{title} {label} {key} {code}".encode())
+        self.items.append(item)
+        self.values.append(values)
+        header |= {"key": digest.hexdigest(), "base": base.key if base else None}
+
+    def change_weights(self, taken: Taken) -> None:
+        """Take in the weights of a network with the same layers, where they are not the plan's."""
+        header = self.numbers.header
+        for name, array in taken.arrays.items():
+            if name in self.plan.taken.arrays and not np.array_equal(array, self.plan.taken.arrays[name]):
+                header["arrays"][name] = place_of(self.numbers, array)
+                content = name.encode() + np.ascontiguousarray(array).tobytes()
+                header["key"] = hashlib.blake2b(header["key"].encode() + content, digest_size=12).hexdigest()
+
+    def __bytes__(self) -> bytes:
+        return self.plan.sent + bytes(self.numbers)
+
+
+def build_scene(
+    run: Run,
+    index: int | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    title: str = "image",
+    label: int | None = None,
+    key: str = "",
+    code: str = "",
+    edited: Iterable[str] = (),
+    plan: Plan | None = None,
+    base: Scene | None = None,
+    layers: Iterable[str] | None = None,
+    pinned: Sequence[Any] | None = None,
+    play: bool = False,
+) -> Scene:
+    """Turn a run into what the browser gets.
+
+    Parameters
+    ----------
+    run
+        Of any network that cnnviz reads.
+    index
+        One image of the run's batch; None takes them all.
+    classes
+        The names of the outputs; by default their numbers.
+    title, label, key, code, edited, base
+        As for `Scene.add`; titles of several images are numbered.
+    plan
+        That of a network with the same layers, other weights perhaps; None makes it.
+    layers
+        The layers to be shown; None is all of them.
+    pinned
+        The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
+    play
+        Start with the window sliding: over the pinned cell's layer, else over the first that has one.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    IndexError
+        if there is no such image.
+    ValueError
+        if there is no such layer or cell.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> scene = build_scene(cnnviz.load_model("mnist_14k").run(np.zeros((28, 28))))
+    >>> len(scene.plan.taken.stages)
+    25
+    """
+    net = run.network
+    count = len(next(iter(run.values())))
+    if index is not None and not -count <= index < count:
+        raise IndexError(f"index must be one of the run's {count} images, got {index}")
+    shapes = {name: value.shape[1:] for name, value in run.items()}
+    plan = plan or plan_of(net, shapes, layers)
+    outputs = int(np.prod(plan.taken.stages[-1].shape))
+    names = list(classes) if classes is not None else [str(i) for i in range(outputs)]
+    start = {"trail": _step_to(plan, shapes, pinned) if pinned else "", "play": play}
+    header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
+    scene = Scene(plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
+    if net is not plan.network:
+        scene.change_weights(take_apart(net, shapes))
+    chosen = range(count) if index is None else [index]
+    for i in chosen:
+        name = title if len(chosen) == 1 else f"{title} {i}"
+        scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited, base=base)
+    return scene
+
+
+def _step_to(plan: Plan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:
+    """A cell as links name it: its stage's name, row, column and channel as drawn."""
+    name, *position = pinned
+    stages = [stage for stage in plan.taken.stages if stage.layer.name == name]
+    if not stages:
+        raise ValueError(f"pinned must begin with the name of a layer that is shown, got {name!r}")
+    try:
+        flat = int(np.ravel_multi_index(tuple(position), shapes[name]))
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"pinned must be a cell of {name!r} {tuple(shapes[name])}, got {tuple(position)}"
+        ) from None
+    place = np.unravel_index(flat, stages[-1].shape)
+    return "~".join([stages[-1].name, *(str(int(i)) for i in place)])

@@ -1,0 +1,145 @@
+"""Questions about batch normalisation and dropout: what rescaling does, and what scaling is for.
+
+The answers are computed by `ops.batch_norm_training`, and over drawn masks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers.layer import Layer
+from cnnviz.teaching.questions.question import Choice, Question, question
+
+
+def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, factor: int = 10) -> Question:
+    """What a batch norm in training form makes of a number when its whole channel becomes larger.
+
+    Parameters
+    ----------
+    layer
+        A batch normalisation.
+    batch
+        (N, H, W, C): what it reads.
+    row, col, channel
+        A cell of the batch's first image.
+    factor
+        What the channel is multiplied with, in all images.
+
+    Raises
+    ------
+    ValueError
+        for another kind of layer.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> net = load_model("mnist_14k")
+    >>> run = net.run(load_mnist()[1][0][:4])
+    >>> layer = net["batch_normalization_3"]
+    >>> asked = louder_input(layer, run.inputs(layer.name)[0], row=3, col=4, channel=2)
+    >>> len(asked.choices)
+    4
+    """
+    if layer.kind != "BatchNormalization":
+        raise ValueError(f"layer must be a batch normalisation, {layer.name} is a {layer.kind}")
+    batch = np.asarray(batch)
+    gamma, beta = layer.weights.get("gamma"), layer.weights.get("beta")
+    epsilon = layer.config["epsilon"]
+    cell = (0, row, col, channel)
+    louder = batch * batch.dtype.type(factor)
+    now = float(ops.batch_norm_training(batch, gamma, beta, epsilon=epsilon)[0][cell])
+    then = float(ops.batch_norm_training(louder, gamma, beta, epsilon=epsilon)[0][cell])
+    moving = layer.weights["moving_mean"], layer.weights["moving_variance"]
+    fixed = float(ops.batch_norm(louder, *moving, gamma, beta, epsilon=epsilon)[cell])
+    offset = 0.0 if beta is None else float(beta[channel])
+    variance = float(batch[..., channel].var(dtype=np.float64))
+    return question(
+        f"In training, {layer.name} makes {_text(now)} of the number at row {row}, column {col} of channel "
+        f"{channel}. Now the layer before it gives {factor} times as much in this channel, in every image "
+        "of the batch. What does it make of the number then? Before dividing, the layer adds epsilon, "
+        f"{epsilon:g}, to the variance, which was {_text(variance)}.",
+        Choice(
+            _text(then),
+            f"Mean and deviation become {factor} times as large too, and are divided out. Epsilon does not "
+            "grow with them: beside the larger variance it counts for less, so that the number lies a "
+            "little farther from beta than it did. That is why the size of the weights before a batch norm "
+            "hardly matters in training.",
+        ),
+        [
+            Choice(
+                _text(factor * now),
+                "So it would be if batch norm multiplied by a fixed number; in training the number follows "
+                "the batch.",
+                "batch norm is a fixed scale",
+            ),
+            Choice(
+                _text(fixed),
+                "That is the inference form, with the moving averages, which know nothing of the change.",
+                "training uses the moving averages",
+            ),
+            Choice(
+                _text(offset),
+                "beta is what the channel's mean becomes, not each of its numbers.",
+                "batch norm makes all numbers alike",
+            ),
+            Choice(
+                _text(now / factor),
+                "The deviation by which it divides has grown, but so has the number that is divided.",
+                "only the divisor grows",
+            ),
+        ],
+    )
+
+
+def without_scaling(name: str, rate: float) -> Question:
+    """What would have to be done now, had training not divided what it kept by 1 - rate.
+
+    Parameters
+    ----------
+    name
+        The dropout layer's, for the prompt.
+    rate
+        Its rate, above 0 and below 1.
+
+    Examples
+    --------
+    >>> without_scaling("dropout", 0.25).answer.text
+    '0.75'
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"rate must be above 0 and below 1, got {rate!r}")
+
+    return question(
+        f"Suppose training had only set numbers to 0 in {name}, each with probability {_text(rate)}, and not "
+        "divided the others by anything. By what would its output have to be multiplied now, so that the "
+        "next layer sees on average what it saw in training?",
+        Choice(
+            _text(1 - rate),
+            "On average that share of each number came through. The first paper on dropout did it so; to "
+            "divide in training instead leaves nothing to do now.",
+        ),
+        [
+            Choice(
+                _text(1),
+                "The next layer would see more than it ever saw on average: in training a part was missing.",
+                "dropout has no effect on sizes",
+            ),
+            Choice(
+                _text(1 / (1 - rate)),
+                "That makes up for missing numbers while they are missing, in training. Now none is.",
+                "the scaling the wrong way round",
+            ),
+            Choice(
+                _text(rate),
+                "That is the share that was dropped, not the one that came through.",
+                "dropped and kept confused",
+            ),
+        ],
+    )
+
+
+def _text(value: float) -> str:
+    return f"{value + 0.0:.3g}".replace("-", "−")

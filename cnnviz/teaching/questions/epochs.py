@@ -1,0 +1,236 @@
+"""Questions about training: what a step is, what becomes of digits that were right, what a gap says.
+
+Each takes a run's own numbers, and the answer is computed from them.
+"""
+
+from __future__ import annotations
+
+import math
+
+from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.training.epoch_predictions import EpochPredictions
+from cnnviz.training.history import TrainingHistory
+
+
+def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
+    """How often the weights have changed after some epochs.
+
+    Parameters
+    ----------
+    images, batch_size, epochs
+        All at least 1.
+
+    Returns
+    -------
+    Question
+
+    Raises
+    ------
+    ValueError
+        if one of them is not positive.
+
+    Examples
+    --------
+    >>> weight_changes(55_000, 100, 2).answer.text
+    '1,100 times'
+    """
+    if min(images, batch_size, epochs) < 1:
+        raise ValueError(
+            f"images, batch_size and epochs must be at least 1, got {images}, {batch_size} and {epochs}"
+        )
+    steps, full = math.ceil(images / batch_size), images // batch_size
+    rest = images - full * batch_size
+    last = f", the last of them with {rest:,} images" if rest else ""
+
+    def times(count: int, why: str, misconception: str = "") -> Choice:
+        return Choice(f"{count:,} time{'' if count == 1 else 's'}", why, misconception)
+
+    return question(
+        f"A network is trained on {images:,} images in batches of {batch_size:,}. How often have its weights "
+        f"changed after {f'{epochs} epochs' if epochs > 1 else 'one epoch'}?",
+        times(
+            steps * epochs,
+            f"{images:,} / {batch_size:,}, rounded up, is {steps:,} batches an epoch{last}. Each changes all "
+            f"weights once, and {epochs} × {steps:,} = {steps * epochs:,}.",
+        ),
+        [
+            times(
+                epochs,
+                "An epoch is a whole pass over the training set; the weights change after every batch in it.",
+                "taking an epoch for one change of the weights",
+            ),
+            times(
+                images * epochs,
+                f"So often is an image looked at. The weights change once for {batch_size:,} of them "
+                "together, by the mean of their gradients.",
+                "taking each image for a step",
+            ),
+            times(
+                full * epochs,
+                f"The last {rest:,} images of an epoch are a batch too, a smaller one: the number of steps "
+                "is rounded up.",
+                "leaving out the last, smaller batch",
+            ),
+            times(
+                batch_size * epochs,
+                f"{batch_size:,} is how many images are in a batch, not how many batches there are.",
+                "taking the batch size for the number of batches",
+            ),
+            # One image, looked at once: all of the above say one.
+            times(0, "A single batch changes the weights as well.", "counting the changes from nought"),
+        ],
+    )
+
+
+def forgotten(found: EpochPredictions, epoch: int) -> Question:
+    """How many test digits that were right after an epoch the last epoch's weights get wrong.
+
+    Parameters
+    ----------
+    found
+        Predictions after every epoch.
+    epoch
+        From 0, before the last.
+
+    Returns
+    -------
+    Question
+
+    Raises
+    ------
+    ValueError
+        if there is no such epoch, or none after it.
+
+    Examples
+    --------
+    >>> from cnnviz.training.epoch_predictions import read_predictions
+    >>> forgotten(read_predictions("mnist_14k"), 7).answer.text
+    '18 digits'
+    """
+    if not 0 <= epoch < found.epochs:
+        raise ValueError(f"epoch must be from 0 to {found.epochs - 1}, got {epoch!r}")
+    then, now = found.right[epoch], found.right[-1]
+    lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
+    before, after = int((~then).sum()), int((~now).sum())
+
+    def digits(count: int, why: str, misconception: str = "") -> Choice:
+        return Choice(f"{count:,} digit{'' if count == 1 else 's'}", why, misconception)
+
+    return question(
+        f"{f'After epoch {epoch}' if epoch else 'Before training'} the network gets {before:,} of the "
+        f"{len(then):,} test digits wrong, after epoch {found.epochs} it gets {after:,} wrong. How many "
+        "digits that were right then are wrong in the end?",
+        digits(
+            lost,
+            f"{gained:,} became right and {lost:,} became wrong: {before:,} − {gained:,} + {lost:,} = "
+            f"{after:,}. Accuracy is a balance, not a list of what is known.",
+        ),
+        [
+            digits(
+                0,
+                "Every step changes all weights for the sake of one batch; other digits may pay for it.",
+                "what is learned once stays learned",
+            ),
+            digits(
+                after,
+                f"All {after:,} mistakes at the end would be new ones then. {after - lost:,} of them were "
+                "mistakes already.",
+                "taking every mistake at the end for something forgotten",
+            ),
+            digits(
+                abs(before - after),
+                f"That is the net change: {gained:,} became right and {lost:,} became wrong.",
+                "seeing only the difference of two counts",
+            ),
+            digits(
+                gained,
+                f"So many became right. The accuracy says how many more those are than the {lost:,} that "
+                "became wrong.",
+                "taking the digits that were learned for those that were forgotten",
+            ),
+            # Where the same digits are right at both ends.
+            digits(1, "The two counts are the same, and no digit changed sides.", "miscounting"),
+        ],
+    )
+
+
+def gap(history: TrainingHistory, epoch: int) -> Question:
+    """Why training and validation accuracy differ as they do in an epoch.
+
+    Parameters
+    ----------
+    history
+        A run with images held out.
+    epoch
+        From 1.
+
+    Returns
+    -------
+    Question
+
+    Raises
+    ------
+    ValueError
+        if nothing was held out, or there is no such epoch.
+
+    Examples
+    --------
+    >>> from cnnviz.training.history import read_selection
+    >>> print(gap(read_selection("mnist_14k"), 40).answer.text)
+    Training accuracy is taken on distorted images, with dropout, while the weights change.
+    """
+    behind = history.gap(epoch) < 0
+    row = history.rows[epoch - 1]
+    ours, theirs = (f"{100 * row[name]:.2f} %" for name in ("accuracy", "val_accuracy"))
+    facts = (
+        f"In epoch {epoch} the network classified {ours} of its training images rightly, and {theirs} of the "
+        f"{history.validation_images:,} that it is never trained on."
+    )
+    trained = Choice(
+        "The validation images are trained on as well, after the others.",
+        "Validation images never change a weight; they are only looked at.",
+        "validation is the last part of training",
+    )
+    if behind:
+        return question(
+            f"{facts} How can it be better on those?",
+            Choice(
+                "Training accuracy is taken on distorted images, with dropout, while the weights change.",
+                "The validation images are looked at after the epoch, as they are and with nothing dropped. "
+                "Put both to the same test, and the gap turns round.",
+            ),
+            [
+                trained,
+                Choice(
+                    "The network learns nothing from the training images.",
+                    "Both curves rise with training; what differs is how hard the images are made.",
+                    "a negative gap means that training fails",
+                ),
+                Choice(
+                    "Fewer images give a higher accuracy.",
+                    "Accuracy is a share. Fewer images make it less certain, in either direction.",
+                    "a share grows when there are fewer to count",
+                ),
+            ],
+        )
+    return question(
+        f"{facts} What does the gap say?",
+        Choice(
+            "Part of what it learned holds for the training images only.",
+            "That is overfitting, as far as the gap is larger than chance: the weights follow details of the "
+            "training images that other images do not have.",
+        ),
+        [
+            trained,
+            Choice(
+                "The validation images are mislabelled.",
+                "Training and validation images were drawn at random from one set, labels and all.",
+                "whatever the network gets wrong is the data's fault",
+            ),
+            Choice(
+                "The network has not been trained for long enough.",
+                "Longer training fits the training images still better, which more often widens the gap.",
+                "more epochs close the gap",
+            ),
+        ],
+    )

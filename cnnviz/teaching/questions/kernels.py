@@ -1,0 +1,128 @@
+"""Questions about kernels: what one answers on a plain area, and what two in a row amount to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz.ops.convolution import conv2d
+from cnnviz.teaching.questions.question import Choice, Question, question
+
+
+def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
+    """What a kernel answers where all pixels are the same.
+
+    Parameters
+    ----------
+    kernel
+        (height, width).
+    brightness
+        Of the area.
+
+    Returns
+    -------
+    Question
+
+    Examples
+    --------
+    >>> print(on_a_plain_area([[-1.0, 0.0, 1.0]] * 3).answer.text)
+    0
+    """
+    kernel = np.asarray(kernel, np.float64)
+    area = np.full(kernel.shape, brightness)
+    value = float(conv2d(area, kernel[:, :, None, None])[0, 0])
+    # What is left of weights that cancel is rounding.
+    value = 0.0 if abs(value) < 1e-12 * np.abs(kernel).sum() else value
+    total = _words(value / brightness)
+    middle = float(kernel[kernel.shape[0] // 2, kernel.shape[1] // 2])
+    return question(
+        f"On a plain area all pixels have the brightness {brightness:g}. What does this kernel answer there?",
+        Choice(_words(value), f"The weights sum to {total}, and {total} times {brightness:g} is this."),
+        [
+            Choice(
+                _words(brightness),
+                f"That holds for kernels whose weights sum to 1; these sum to {total}.",
+                "a kernel leaves a plain area as it is",
+            ),
+            Choice(
+                "0",
+                f"That holds for kernels whose weights cancel; these sum to {total}.",
+                "kernels answer to edges only",
+            ),
+            Choice(
+                _words(middle * brightness),
+                "All pixels under the kernel count, not the one in the middle alone.",
+                "only the middle weight counts",
+            ),
+            Choice(
+                _words(float(np.abs(kernel).sum()) * brightness),
+                "Negative weights take away; their signs are part of the sum.",
+                "weights count by their size",
+            ),
+            Choice(
+                _words(float(kernel.sum())),
+                "The sum of the weights is still to be multiplied with the brightness.",
+                "the answer is the sum of the weights",
+            ),
+        ],
+    )
+
+
+def twice_in_a_row(size: int) -> Question:
+    """Which size the one kernel has that does what a kernel does when it is applied twice.
+
+    Parameters
+    ----------
+    size
+        Of the kernel, (size, size).
+
+    Returns
+    -------
+    Question
+
+    Examples
+    --------
+    >>> print(twice_in_a_row(3).answer.text)
+    5 × 5
+    """
+    # An impulse, answered twice, is what the one kernel does: as far as anything is left of it.
+    ones = np.ones((size, size, 1, 1))
+    field = np.zeros((4 * size + 1, 4 * size + 1))
+    field[2 * size, 2 * size] = 1
+    left = conv2d(conv2d(field, ones, padding="same"), ones, padding="same") != 0
+    side = int(left.any(axis=0).sum())
+
+    def words(cells: int) -> str:
+        return f"{cells} × {cells}"
+
+    return question(
+        f"This {words(size)} kernel is applied to the image, and then once more to the response. One single "
+        "kernel could do both at once. Of which size?",
+        Choice(
+            words(side),
+            f"Each of the {size} positions across reads {size} cells, and neighbours overlap: "
+            f"{size} + {size} − 1.",
+        ),
+        [
+            Choice(
+                words(size),
+                "The second pass reads responses that have themselves read around them.",
+                "the same kernel twice sees no farther",
+            ),
+            Choice(
+                words(2 * size),
+                "The two share the cell in the middle, which is counted once.",
+                "sizes of kernels add up",
+            ),
+            Choice(
+                words(size * size),
+                "The windows of neighbouring responses overlap in all but one column.",
+                "sizes of kernels multiply",
+            ),
+        ],
+    )
+
+
+def _words(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

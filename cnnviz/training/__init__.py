@@ -1,0 +1,1 @@
+"""Training: recipes, Keras's training, histories, and what the network said after every epoch."""

@@ -1,0 +1,217 @@
+"""What a training run left behind: its history, and the weights after every epoch.
+
+Reads the files that `cnnviz.training.keras_training` writes; needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.resources import asset
+from cnnviz.training.keras_training import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingHistory:
+    """One training run.
+
+    Parameters
+    ----------
+    model
+        Its name.
+    images, batch_size
+        Images in the training set, and in a batch.
+    rows
+        One mapping an epoch: "loss", "accuracy", "learning_rate", and "val_loss" and "val_accuracy"
+        where there was validation.
+    weights
+        After each epoch, by "layer/weight", (epochs + 1, ...); the first entry is before training.
+        None if they were not kept.
+    validation_images
+        Images that were held out of the training set and looked at after each epoch.
+    recipe
+        What decided the run, by the names of `training.Recipe`.
+    """
+
+    model: str
+    images: int
+    batch_size: int
+    rows: tuple[Mapping[str, float], ...]
+    weights: Mapping[str, np.ndarray] | None = None
+    validation_images: int = 0
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        return len(self.rows)
+
+    @property
+    def batches(self) -> float:
+        """Images over batch size: the steps of an epoch before they are rounded up."""
+        return self.images / self.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; the last one may be smaller."""
+        return Recipe(batch_size=self.batch_size).steps(self.images)
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    def steps_after(self, epoch: int) -> int:
+        """How often the weights have changed by the end of an epoch; 0 is before training."""
+        return epoch * self.steps_per_epoch
+
+    def with_batch_size(self, batch_size: int) -> TrainingHistory:
+        """The same images and epochs in batches of another size; what was measured is left out.
+
+        >>> history = read_history("mnist_14k").with_batch_size(1000)
+        >>> history.steps_per_epoch, history.steps
+        (60, 2400)
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size!r}")
+        return replace(self, batch_size=batch_size, rows=tuple({} for _ in self.rows), weights=None)
+
+    @property
+    def last_batch(self) -> int:
+        """Images in an epoch's last batch."""
+        return self.images - (self.steps_per_epoch - 1) * self.batch_size
+
+    def gap(self, epoch: int) -> float:
+        """Training less validation accuracy in an epoch, as they were recorded.
+
+        Training accuracy is taken while the weights change, on distorted images and with dropout, so
+        this is often negative.
+
+        Raises
+        ------
+        ValueError
+            if nothing was held out, or there is no such epoch.
+        """
+        if not 1 <= epoch <= self.epochs:
+            raise ValueError(f"epoch must be from 1 to {self.epochs}, got {epoch!r}")
+        row = self.rows[epoch - 1]
+        if "val_accuracy" not in row:
+            raise ValueError(f"no images were held out of the training of {self.model}")
+        return row["accuracy"] - row["val_accuracy"]
+
+    def series(self, name: str) -> list[float]:
+        """One measure over the epochs; empty if it was not taken in all of them."""
+        found = [row[name] for row in self.rows if name in row]
+        return found if len(found) == self.epochs else []
+
+    def around(self, epoch: int) -> list[int]:
+        """Epochs to show beside one: the start, the first ones where most happens, it, and the end.
+
+        >>> read_history("mnist_14k").around(7)
+        [0, 1, 2, 5, 7, 15, 40]
+        """
+        return sorted({0, 1, 2, 5, 15, epoch, self.epochs} & set(range(self.epochs + 1)))
+
+    def weights_after(self, epoch: int) -> dict[str, np.ndarray]:
+        """All weights after an epoch, for `Network.with_weights`; 0 is before training.
+
+        Raises
+        ------
+        ValueError
+            if they were not kept, or there is no such epoch.
+        """
+        if self.weights is None:
+            raise ValueError(f"the weights of {self.model} after each epoch were not kept")
+        if not 0 <= epoch <= self.epochs:
+            raise ValueError(f"epoch must be from 0 to {self.epochs}, got {epoch!r}")
+        return {name: array[epoch] for name, array in self.weights.items()}
+
+
+def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:
+    """The training history of a model; None if there is none.
+
+    Parameters
+    ----------
+    model
+        The name that its files begin with.
+    folder
+        Where `<model>.history.json` and `<model>.epochs.npz` lie; None is among the bundled files.
+
+    Raises
+    ------
+    ValueError
+        if a file is not what `cnnviz.training.keras_training` writes.
+
+    Examples
+    --------
+    >>> history = read_history("mnist_14k")
+    >>> history.images, history.batch_size, history.steps_per_epoch
+    (60000, 128, 469)
+    """
+    place = (lambda name: Path(folder) / name) if folder is not None else asset
+    described = place(f"{model}.history.json")
+    if not described.is_file():
+        return None
+    try:
+        data: Any = json.loads(described.read_text(encoding="utf-8"))
+        rows = tuple(dict(row) for row in data["epochs"])
+        return TrainingHistory(
+            model,
+            int(data["images"]),
+            int(data["recipe"]["batch_size"]),
+            rows,
+            _weights(place(f"{model}.epochs.npz"), len(rows)),
+            int(data.get("validation_images", 0)),
+            data["recipe"],
+        )
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{described} is no training history: {error}") from error
+
+
+def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:
+    """The run that chose a model's recipe: the same recipe, with images held out to look at.
+
+    Parameters
+    ----------
+    model, folder
+        As for `read_history`; it is looked for among `<model>.<any name>.selection.history.json`.
+
+    Returns
+    -------
+    TrainingHistory or None
+        None if no such run is kept.
+
+    Examples
+    --------
+    >>> selection = read_selection("mnist_14k")
+    >>> selection.images, selection.validation_images
+    (55000, 5000)
+    """
+    final = read_history(model, folder)
+    if final is None:
+        return None
+    place = asset("").resolve() if folder is None else Path(folder)
+    ending = ".history.json"
+    for path in sorted(place.glob(f"{model}.*.selection{ending}")):
+        found = read_history(path.name.removesuffix(ending), place)
+        if found is not None and found.recipe == final.recipe and found.validation_images:
+            return found
+    return None
+
+
+def _weights(path: Path, epochs: int) -> dict[str, np.ndarray] | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        weights = {name: archive[name] for name in archive.files}
+    if any(len(array) != epochs + 1 for array in weights.values()):
+        raise ValueError(f"{path} must hold {epochs + 1} versions of every weight")
+    return weights

@@ -1,0 +1,453 @@
+"""Training of the bundled networks with Keras: recipes, augmentation, resumable runs.
+
+A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
+order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one
+does. What a run never does is look at the test images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from cnnviz.images.mnist import DataError, load_mnist
+from cnnviz.resources import keras, tensorflow, write_atomically
+
+VALIDATION_IMAGES = 5_000
+SPLIT_SEED = 2026
+"""Seed of the one fixed 55,000/5,000 split on which every choice of the recipes was made."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random affine changes of a digit, uniform within +- each limit.
+
+    Rotation and shear in degrees and as a slope, zoom as a fraction, shift in pixels.
+    """
+
+    rotation: float = 12.0
+    zoom: float = 0.12
+    shear: float = 0.15
+    shift: float = 2.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training run but its seed and its images.
+
+    `schedule` is "inverse" for lr/(1 + decay*epoch), epoch counted from 0, or "cosine" for
+    lr/2*(1 + cos(pi*epoch/epochs)); both are constant within an epoch. `average` is the momentum
+    of the exponential moving average over steps whose weights are kept (None keeps the last).
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.003
+    schedule: str = "inverse"
+    decay: float = 0.319
+    weight_decay: float | None = None
+    dropout: float = 0.0
+    augmentation: Augmentation | None = None
+    average: float | None = None
+
+    def steps(self, images: int) -> int:
+        """Batches in an epoch over so many images; the last one may be smaller.
+
+        >>> Recipe().steps(60_000)
+        469
+        """
+        return math.ceil(images / self.batch_size)
+
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch counted from 0.
+
+        >>> Recipe().rate(0), round(Recipe().rate(19), 6)
+        (0.003, 0.000425)
+        """
+        if self.schedule == "inverse":
+            return self.learning_rate / (1 + self.decay * epoch)
+        if self.schedule == "cosine":
+            return self.learning_rate / 2 * (1 + math.cos(math.pi * epoch / self.epochs))
+        raise ValueError(f"schedule must be 'inverse' or 'cosine', got {self.schedule!r}")
+
+
+RECIPES: dict[str, dict[str, Recipe]] = {
+    "mnist_14k": {
+        "best": Recipe(
+            epochs=40,
+            learning_rate=0.004,
+            schedule="cosine",
+            weight_decay=1e-4,
+            dropout=0.03,
+            augmentation=Augmentation(),
+        ),
+        "notes": Recipe(dropout=0.03, augmentation=Augmentation(), average=0.995),
+    },
+    "mnist_maxpool": {
+        "plain": Recipe(
+            epochs=20, schedule="cosine", dropout=0.1, augmentation=Augmentation(8.0, 0.08, 0.1, 1.0)
+        ),
+    },
+}
+"""Recipes by model and name; a model's first one is its default, and made the bundled weights.
+
+"notes" has the course notes' schedule: 20 epochs, learning rate 0.003/(1 + 0.319*epoch).
+"""
+
+
+def build(model: str, dropout: float = 0.0):
+    """A freshly initialised Keras model, by name.
+
+    mnist_14k is the course notes' network: 14,060 parameters, 13,848 of them trainable.
+    mnist_maxpool is the plain one: convolution, ReLU and max pooling twice, then a dense layer.
+    """
+    layers = keras().layers
+    if model == "mnist_14k":
+
+        def block(filters, size, index):
+            suffix = f"_{index}" if index else ""
+            return [
+                layers.Conv2D(filters, size, activation="relu", name=f"conv2d{suffix}"),
+                layers.BatchNormalization(name=f"batch_normalization{suffix}"),
+                layers.Dropout(dropout, name=f"dropout{suffix}"),
+            ]
+
+        stack = [
+            *block(16, 3, 0),
+            *block(16, 3, 1),
+            *block(10, 1, 2),
+            layers.MaxPooling2D(2, name="max_pooling2d"),
+            *block(16, 3, 3),
+            *block(16, 3, 4),
+            *block(16, 3, 5),
+            *block(16, 3, 6),
+            layers.Conv2D(10, 4, name="conv2d_7"),
+            layers.Flatten(name="flatten"),
+            layers.Activation("softmax", name="softmax"),
+        ]
+    elif model == "mnist_maxpool":
+        stack = [
+            layers.Conv2D(16, 3, activation="relu", name="conv2d"),
+            layers.MaxPooling2D(2, name="max_pooling2d"),
+            layers.Conv2D(32, 3, activation="relu", name="conv2d_1"),
+            layers.MaxPooling2D(2, name="max_pooling2d_1"),
+            layers.Flatten(name="flatten"),
+            layers.Dropout(dropout, name="dropout"),
+            layers.Dense(10, activation="softmax", name="dense"),
+        ]
+    else:
+        raise ValueError(f"model must be one of {sorted(RECIPES)}, got {model!r}")
+    image = keras().Input((28, 28, 1), name="input")
+    return keras().Sequential([image, *stack], name=model)
+
+
+def split(images: np.ndarray, labels: np.ndarray):
+    """The fixed split of the training set: (55,000 to train on), (5,000 to choose on)."""
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
+    kept, held_out = order[:-VALIDATION_IMAGES], order[-VALIDATION_IMAGES:]
+    return (images[kept], labels[kept]), (images[held_out], labels[held_out])
+
+
+def read_data(path: str | os.PathLike[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Training images and labels: MNIST's, or those of a file in the layout of Keras's mnist.npz.
+
+    Parameters
+    ----------
+    path
+        An npz file with x_train, uint8 (N, 28, 28), and y_train, integers 0..9 (N,); None is MNIST.
+
+    Raises
+    ------
+    DataError
+        (a ValueError) if the file is missing, damaged, or laid out otherwise.
+    """
+    if path is None:
+        return load_mnist()[0]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            images, labels = archive["x_train"], archive["y_train"]
+    except OSError as error:
+        raise DataError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from None
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
+        raise DataError(f"x_train must be uint8 (N, 28, 28), got {images.dtype} {images.shape}")
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise DataError(f"y_train must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+    if labels.min() < 0 or labels.max() > 9:
+        raise DataError(f"y_train must be digits 0..9, got {labels.min()} to {labels.max()}")
+    return images, labels
+
+
+def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
+    """The eight coefficients of an affine map about the image centre, one row an image.
+
+    `numbers` is (N, 6) in [-1, 1]: rotation, zoom x, zoom y, shear, shift x, shift y. The result
+    (N, 8) maps an output pixel (x, y) to (a0 x + a1 y + a2, a3 x + a4 y + a5) of the input, the
+    convention of `keras.ops.image.affine_transform`.
+    """
+    angle = numbers[:, 0] * math.radians(limits.rotation)
+    zoom_x, zoom_y = 1 + limits.zoom * numbers[:, 1], 1 + limits.zoom * numbers[:, 2]
+    shear = limits.shear * numbers[:, 3]
+    cos, sin = np.cos(angle), np.sin(angle)
+    a0, a1 = zoom_x * cos, zoom_x * (shear * cos - sin)
+    a3, a4 = zoom_y * sin, zoom_y * (shear * sin + cos)
+    centre = (side - 1) / 2
+    a2 = centre - a0 * centre - a1 * centre + limits.shift * numbers[:, 4]
+    a5 = centre - a3 * centre - a4 * centre + limits.shift * numbers[:, 5]
+    zero = np.zeros_like(a0)
+    return np.stack([a0, a1, a2, a3, a4, a5, zero, zero], axis=1).astype(np.float32)
+
+
+def train(
+    model: str,
+    recipe: Recipe,
+    out: str | os.PathLike[str],
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    name: str | None = None,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    progress: Callable[[int, int, int, int, dict[str, float]], None] | None = None,
+) -> dict[str, Any]:
+    """Train a model and leave `<name>.keras`, `<name>.history.json` and `<name>.epochs.npz` in out.
+
+    After every epoch all files are replaced atomically, so a killed run leaves its last complete
+    epoch; `resume=True` goes on from it and ends in the same weights as an uninterrupted run.
+
+    Parameters
+    ----------
+    model
+        "mnist_14k" or "mnist_maxpool".
+    recipe
+        See `Recipe`; `RECIPES` has the ones the bundled models were trained with.
+    out
+        The folder for the files; made if it is missing.
+    images, labels
+        uint8 (N, 28, 28) and integers (N,).
+    name
+        What the files are called; None is the model's name.
+    validation
+        Images and labels that are only looked at, after each epoch.
+    seed
+        Of the initial weights, the order, the augmentation and dropout.
+    resume
+        Go on from the checkpoint in `out`.
+    progress
+        Called as progress(epoch, epochs, step, steps, logs) while it trains.
+
+    Returns
+    -------
+    dict
+        The history, as in the JSON file: what was run, and per epoch loss and accuracy (on the
+        augmented images, with dropout), learning rate, seconds, and validation figures if any.
+
+    Raises
+    ------
+    ValueError
+        for an unknown model, or a checkpoint of another run when resuming.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    name = name or model
+    files = RunFiles(out, name)
+    described = {
+        "model": model,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "images": len(images),
+        "validation_images": 0 if validation is None else len(validation[0]),
+        "data_sha256": _digest(images, labels),
+    }
+    keras().utils.set_random_seed(seed)
+    tensorflow().config.experimental.enable_op_determinism()
+    if resume:
+        history, snapshots = files.load(described)
+        network = keras().models.load_model(files.checkpoint)
+    else:
+        network = build(model, recipe.dropout)
+        network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        history = {**described, "versions": _versions(), "epochs": []}
+        snapshots = [_weights(network)]
+    x = images.reshape(-1, 28, 28, 1)
+    steps = math.ceil(len(x) / recipe.batch_size)
+    for epoch in range(len(history["epochs"]), recipe.epochs):
+        network.optimizer.learning_rate = recipe.rate(epoch)
+        _reseed_dropout(network, seed, epoch)
+        watch = _watcher(progress, epoch, recipe.epochs, steps)
+        start = time.perf_counter()
+        batches = _epoch(x, labels, recipe, seed, epoch)
+        # fit ends by putting the moving average, where there is one, into the network.
+        logs = network.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[watch]).history
+        row = {
+            "epoch": epoch + 1,
+            "learning_rate": recipe.rate(epoch),
+            "loss": logs["loss"][0],
+            "accuracy": logs["accuracy"][0],
+            "seconds": round(time.perf_counter() - start, 2),
+        }
+        if validation is not None:
+            shown = validation[0].reshape(-1, 28, 28, 1).astype(np.float32) / 255
+            row["val_loss"], row["val_accuracy"] = network.evaluate(
+                shown, validation[1], batch_size=500, verbose=0
+            )
+        history["epochs"].append(row)
+        snapshots.append(_weights(network))
+        files.save_result(network, history, snapshots)
+        network.set_weights(watch.raw_weights)
+        files.save_checkpoint(network)
+        if progress is not None:
+            progress(epoch + 1, recipe.epochs, 0, steps, row)
+    files.checkpoint.unlink(missing_ok=True)
+    return history
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run: the kept model, its history, the weights of every epoch, a checkpoint."""
+
+    folder: Path
+    name: str
+
+    @property
+    def model(self) -> Path:
+        return self.folder / f"{self.name}.keras"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / f"{self.name}.history.json"
+
+    @property
+    def epochs(self) -> Path:
+        return self.folder / f"{self.name}.epochs.npz"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The whole state of an unfinished run: raw weights, optimizer, dropout's generators."""
+        return self.folder / f"{self.name}.checkpoint.keras"
+
+    def save_result(self, network, history: dict, snapshots: list[dict[str, np.ndarray]]) -> None:
+        kept = build(history["model"], history["recipe"]["dropout"])
+        kept.set_weights(network.get_weights())
+        stacked = {key: np.stack([weights[key] for weights in snapshots]) for key in snapshots[0]}
+        write_atomically(self.model, kept.save)
+        write_atomically(self.epochs, lambda path: np.savez_compressed(path, **cast(Any, stacked)))
+        text = json.dumps(history, indent=1) + "\n"
+        write_atomically(self.history, lambda path: Path(path).write_text(text))
+
+    def save_checkpoint(self, network) -> None:
+        write_atomically(self.checkpoint, network.save)
+
+    def load(self, described: dict) -> tuple[dict, list[dict[str, np.ndarray]]]:
+        """History and snapshots up to the checkpoint's epoch, if they are of the run described."""
+        if not self.checkpoint.exists():
+            raise ValueError(f"nothing to resume: there is no {self.checkpoint}")
+        history = json.loads(self.history.read_text())
+        for key, value in described.items():
+            if history.get(key) != value:
+                raise ValueError(
+                    f"cannot resume: {self.history} is of a run with {key}={history.get(key)!r}, "
+                    f"this one has {key}={value!r}"
+                )
+        steps = math.ceil(described["images"] / described["recipe"]["batch_size"])
+        done = _checkpointed_steps(self.checkpoint) // steps
+        history["epochs"] = history["epochs"][:done]
+        with np.load(self.epochs, allow_pickle=False) as archive:
+            stacked = {key: archive[key] for key in archive.files}
+        return history, [{key: value[i] for key, value in stacked.items()} for i in range(done + 1)]
+
+
+def _checkpointed_steps(path: Path) -> int:
+    return int(keras().models.load_model(path).optimizer.iterations.numpy())
+
+
+def _digest(images: np.ndarray, labels: np.ndarray) -> str:
+    return hashlib.sha256(images.tobytes() + labels.astype(np.int64).tobytes()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "tensorflow": tensorflow().__version__,
+        "keras": keras().__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _optimizer(recipe: Recipe):
+    optimizers = keras().optimizers
+    ema: dict[str, Any] = {}
+    if recipe.average is not None:
+        ema = {"use_ema": True, "ema_momentum": recipe.average}
+    if recipe.weight_decay is None:
+        return optimizers.Adam(recipe.learning_rate, **ema)
+    return optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, **ema)
+
+
+def _weights(network) -> dict[str, np.ndarray]:
+    return {
+        f"{layer.name}/{variable.name}": variable.numpy()
+        for layer in network.layers
+        for variable in layer.weights
+    }
+
+
+def _reseed_dropout(network, seed: int, epoch: int) -> None:
+    """Keras does not save the state of dropout's generators; so it is drawn anew for every epoch."""
+    for index, layer in enumerate(network.layers):
+        if hasattr(layer, "seed_generator"):
+            state = np.random.SeedSequence([seed, epoch, index]).generate_state(2)
+            layer.seed_generator.state.assign(state)
+
+
+def _watcher(progress, epoch: int, epochs: int, steps: int):
+    """A callback that reports every step and keeps the weights that training goes on from."""
+
+    callback: Any = keras().callbacks.Callback
+
+    class Watcher(callback):
+        raw_weights: list[np.ndarray]
+
+        def on_train_batch_end(self, batch, logs=None):
+            if progress is not None:
+                progress(epoch, epochs, batch + 1, steps, logs or {})
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.raw_weights = self.model.get_weights()
+
+    return Watcher()
+
+
+def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, epoch: int):
+    """One epoch's batches, drawn from (seed, epoch) alone."""
+    tf = tensorflow()
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(images))
+    tensors: list[np.ndarray] = [order]
+    if recipe.augmentation is not None:
+        numbers = random.uniform(-1, 1, (len(images), 6))
+        tensors.append(affine_matrices(numbers, recipe.augmentation))
+    all_images, all_labels = tf.constant(images), tf.constant(labels.astype(np.int32))
+
+    transform = keras().ops.image.affine_transform
+
+    def load(index, matrices=None):
+        batch = tf.cast(tf.gather(all_images, index), tf.float32) / 255
+        if matrices is not None:
+            batch = transform(batch, matrices, fill_mode="constant")
+        return batch, tf.gather(all_labels, index)
+
+    batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
+    return batches.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)

@@ -1,0 +1,1 @@
+"""NumPy against TensorFlow: every layer compared, and how fast each of the two is."""

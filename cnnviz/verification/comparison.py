@@ -1,0 +1,377 @@
+"""NumPy against TensorFlow, layer by layer: `verify` compares a network with the file it came from.
+
+Keras loads that file itself and evaluates it; nothing is rebuilt from what cnnviz parsed. Training
+behaviour is not compared. The bounds are in `rounding`.
+
+Every layer is compared twice. End to end, both engines start from the pixels, and each one's error
+against a float64 evaluation is reported beside the difference; rounding of earlier layers grows on
+the way by an amount that depends on the weights, so no useful bound holds there. Alone, our layer gets
+what Keras's layer got, and the difference must stay within the derived bound of `allowance`. If every
+layer agrees alone, on inputs that come through the network's own wiring, the networks are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz.images.mnist import load_mnist
+from cnnviz.layers.layer import Layer
+from cnnviz.layers.rounding import allowance
+from cnnviz.network import Network
+from cnnviz.network.inputs import batched
+from cnnviz.network.keras_file import load_model
+from cnnviz.resources import asset, keras, tensorflow, write_atomically
+
+RECORD = "verification.json"
+BATCH_BYTES = 24 * 2**20
+"""A batch is as many images as keep all activations of one evaluation below this."""
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """One layer's comparison; each number is the largest over all images and units.
+
+    `difference` is |NumPy - TensorFlow| end to end, `numpy_error` and `tensorflow_error` the distance
+    of each from float64. `alone` is the difference when both layers get the same input, `share` the
+    largest ratio of that to its bound: above 1 the layer fails. Infinite where one is NaN.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int | None, ...]
+    difference: float
+    numpy_error: float
+    tensorflow_error: float
+    alone: float
+    share: float
+
+    @property
+    def passed(self) -> bool:
+        return self.share <= 1 and math.isfinite(self.difference)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found. True in a condition if it passed; printing it shows the table.
+
+    `identical` counts the images on which `Network.predict` and Keras choose the same class, and
+    `predict_difference` is how far their outputs are apart.
+    """
+
+    model: str
+    sha256: str
+    images: int
+    identical: int
+    predict_difference: float
+    layers: tuple[LayerCheck, ...]
+    versions: dict[str, str]
+    date: str
+
+    @property
+    def passed(self) -> bool:
+        """Every layer within its bound, every prediction the same."""
+        return (
+            self.identical == self.images
+            and math.isfinite(self.predict_difference)
+            and all(layer.passed for layer in self.layers)
+        )
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def to_json(self) -> str:
+        """The result as JSON; an infinite number is null."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, as in the JSON."""
+        return _without_infinities({**asdict(self), "passed": self.passed})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Verification:
+        """The inverse of `to_dict`."""
+        fields = _with_infinities(data)
+        del fields["passed"]
+        rows = (_with_infinities(row) for row in data["layers"])
+        layers = tuple(LayerCheck(**{**row, "shape": tuple(row["shape"])}) for row in rows)
+        return cls(**{**fields, "layers": layers})
+
+    def __str__(self) -> str:
+        heads = ("layer", "output", "NumPy - TensorFlow", "NumPy - float64", "TensorFlow - float64", "alone")
+        rows = [
+            (
+                row.name,
+                " x ".join(map(str, row.shape)),
+                f"{row.difference:.1e}",
+                f"{row.numpy_error:.1e}",
+                f"{row.tensorflow_error:.1e}",
+                f"{row.alone:.1e} ({row.share:.0%} of its bound)" + ("" if row.passed else "  FAILED"),
+            )
+            for row in self.layers
+        ]
+        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in [heads, *rows]
+        ]
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return "\n".join(
+            [
+                f"{self.model}: {self.images:,} images, {versions}",
+                *lines,
+                f"largest difference of an output {self.predict_difference:.1e}; "
+                f"predictions identical on {self.identical:,} of {self.images:,}",
+                "PASSED" if self.passed else "FAILED",
+            ]
+        )
+
+
+def verify(
+    net: Network | str | os.PathLike[str],
+    x: Any = None,
+    *,
+    batch_size: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verification:
+    """Compare every layer of a network, as the NumPy engine computes it, with TensorFlow.
+
+    Keras loads the network's original file itself (with its safe mode on), so a mistake in reading
+    the file shows as well as one in computing.
+
+    Parameters
+    ----------
+    net
+        A network that was loaded from a file, a bundled name, or the path of a .keras file.
+    x
+        Images as for `Network.predict`; None is the 10,000 MNIST test images.
+    batch_size
+        Images at a time; None keeps the memory for activations below about 100 MB.
+    progress
+        Called as progress(images done, images) after each batch.
+
+    Returns
+    -------
+    Verification
+        `.passed`, `.layers`, `.to_json()`; print it for the table.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        where TensorFlow is not installed.
+    ValueError
+        for a network that did not come from a file, or has no images or several inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> result = verify("mnist_maxpool", np.zeros((1, 28, 28), np.uint8))
+    >>> result.passed, result.identical
+    (True, 1)
+    """
+    net = net if isinstance(net, Network) else load_model(net)
+    if net.source is None:
+        raise ValueError(f"{net.name} was not read from a file, so there is nothing to compare it with")
+    if len(net.inputs) != 1 or len(net.outputs) != 1:
+        raise ValueError(f"verify takes networks with one input and one output, got {net!r}")
+    if x is None:
+        x = load_mnist()[1][0]
+    x = batched(x, net[net.inputs[0]])
+    if len(x) == 0:
+        raise ValueError("x holds no images")
+    file = KerasFile(net.source)
+    precise = net.astype(np.float64)
+    size = batch_size or _batch(net)
+    tallies = {layer.name: _Tally() for layer in net}
+    identical, furthest = 0, 0.0
+    for first in range(0, len(x), size):
+        batch = x[first : first + size]
+        run = net.run(batch)
+        theirs = file(run.input)
+        exact = precise.run(run.input)
+        for layer in net:
+            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name])
+        ours = net.predict(batch)
+        output = theirs[net[net.outputs[0]].name]
+        identical += int(
+            (ours.argmax(axis=-1) == output.argmax(axis=-1)).reshape(len(batch), -1).all(1).sum()
+        )
+        furthest = max(furthest, _distance(ours, output))
+        if progress is not None:
+            progress(first + len(batch), len(x))
+    return Verification(
+        model=net.name,
+        sha256=hashlib.sha256(net.source.read_bytes()).hexdigest(),
+        images=len(x),
+        identical=identical,
+        predict_difference=furthest,
+        layers=tuple(tallies[layer.name].result(layer) for layer in net),
+        versions=_versions(),
+        date=datetime.now(UTC).date().isoformat(),
+    )
+
+
+class _Tally:
+    """One layer's largest numbers so far."""
+
+    def __init__(self) -> None:
+        self.numbers = dict.fromkeys(("difference", "numpy_error", "tensorflow_error", "alone", "share"), 0.0)
+
+    def add(
+        self, layer: Layer, ours: np.ndarray, theirs: Mapping[str, np.ndarray], exact: np.ndarray
+    ) -> None:
+        output = theirs[layer.name]
+        if output.shape != ours.shape:
+            raise ValueError(f"{layer.name}: Keras's output has shape {output.shape}, ours {ours.shape}")
+        found = {
+            "difference": _distance(ours, output),
+            "numpy_error": _distance(ours, exact),
+            "tensorflow_error": _distance(output, exact),
+        }
+        if layer.inputs:
+            inputs = [theirs[name] for name in layer.inputs]
+            alone = layer.after_activation(layer.before_activation(*inputs))
+            found["alone"] = _distance(alone, output)
+            found["share"] = _share(alone, output, allowance(layer, *inputs))
+        for name, value in found.items():
+            self.numbers[name] = max(self.numbers[name], value)
+
+    def result(self, layer: Layer) -> LayerCheck:
+        return LayerCheck(layer.name, layer.kind, layer.output_shape, **self.numbers)
+
+
+def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """|a - b|; 0 where both are the same infinity or both NaN, inf where just one is NaN."""
+    with np.errstate(invalid="ignore"):
+        gaps = np.abs(a - b)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return np.where(same, 0, np.where(np.isnan(gaps), np.inf, gaps))
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(_gaps(a, b).max(initial=0))
+
+
+def _share(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> float:
+    """The largest ratio of |a - b| to the bound: 0/0 is 0, and anything else over 0 infinite."""
+    gaps = _gaps(a, b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.where(gaps == 0, 0, gaps / bound)
+    return float(np.where(np.isnan(ratios), np.inf, ratios).max(initial=0))
+
+
+# Keras's side -----------------------------------------------------------------------------------
+
+
+class KerasFile:
+    """A .keras file as Keras loads it; called on a batch, it gives every layer's output by our names."""
+
+    def __init__(self, path: Path) -> None:
+        tensorflow()
+        try:
+            model = keras().models.load_model(path, compile=False)
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ValueError(f"Keras cannot load {path}: {reason}") from error
+        self.graph = _KerasGraph(model, "")
+        self.layers = {layer.name: layer for layer in model.layers}
+
+    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(self.graph([x]))
+
+
+class _KerasGraph:
+    """A functional graph with all its calls as outputs, and those of the models within it.
+
+    Keras joins the calls of a nested model to the outer graph as one node, so its inner layers are
+    evaluated in a graph of their own, on what the outer graph feeds it.
+    """
+
+    def __init__(self, model: Any, prefix: str) -> None:
+        # A Sequential model keeps its graph inside.
+        graph = getattr(model, "_functional", None) or model
+        self.input_names = [prefix + tensor._keras_history.operation.name for tensor in graph.inputs]
+        self.names: list[str] = []
+        self.nested: list[tuple[int, int, _KerasGraph]] = []
+        wanted: list[Any] = []
+        in_graph = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
+        for operation in graph.operations:
+            nodes = [node for node in operation._inbound_nodes if id(node) in in_graph]
+            for call, node in enumerate(nodes):
+                label = f"{prefix}{operation.name}" + (f":{call}" if call else "")
+                if hasattr(operation, "operations") or hasattr(operation, "_functional"):
+                    feeds = list(node.input_tensors)
+                    self.nested.append((len(wanted), len(feeds), _KerasGraph(operation, f"{label}/")))
+                    self.names += [""] * len(feeds)
+                    wanted += feeds
+                elif not node.is_input:
+                    self.names.append(label)
+                    wanted.append(node.outputs[0])
+        # Under keys, since Keras unpacks a list of one.
+        self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
+
+    def __call__(self, inputs: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
+        yield from ((name, np.asarray(x)) for name, x in zip(self.input_names, inputs, strict=True))
+        found = self.model(inputs, training=False)
+        values = [found[str(i)] for i in range(len(found))]
+        for name, value in zip(self.names, values, strict=True):
+            if name:
+                yield name, value.numpy()
+        for first, count, graph in self.nested:
+            yield from graph(values[first : first + count])
+
+
+# The record -------------------------------------------------------------------------------------
+
+
+def read_record(path: str | os.PathLike[str] | None = None) -> dict[str, Verification]:
+    """The recorded verification of the bundled models, by name: for where TensorFlow is not installed.
+
+    >>> sorted(read_record())
+    ['mnist_14k', 'mnist_maxpool']
+    """
+    text = Path(asset(RECORD) if path is None else path).read_text()
+    return {name: Verification.from_dict(data) for name, data in json.loads(text).items()}
+
+
+def write_record(results: Iterable[Verification], path: str | os.PathLike[str] | None = None) -> None:
+    """Replace the record by these results, at once."""
+    text = json.dumps({result.model: result.to_dict() for result in results}, indent=1, allow_nan=False)
+    target = Path(asset(RECORD) if path is None else path)
+    write_atomically(target, lambda temporary: Path(temporary).write_text(text + "\n"))
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "tensorflow": tensorflow().__version__,
+        "keras": keras().__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _batch(net: Network) -> int:
+    units = sum(math.prod(size or 1 for size in layer.output_shape) for layer in net)
+    return max(1, min(500, BATCH_BYTES // (4 * units)))
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_infinities(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinities(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _with_infinities(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: math.inf if value is None else value for key, value in fields.items()}

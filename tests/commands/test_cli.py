@@ -1,0 +1,304 @@
+"""The command line: what it prints, and that bad input is one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from cnnviz.commands import cli, explore, main
+from cnnviz.commands.cli import COMMANDS
+from cnnviz.images.mnist import load_mnist
+from cnnviz.resources import asset
+
+X, Y = load_mnist()[1]
+ROOT = Path(cnnviz.__file__).parents[1]
+
+
+@pytest.fixture
+def seven(tmp_path):
+    path = tmp_path / "seven.png"
+    Image.fromarray(255 - np.kron(X[0], np.ones((8, 8), np.uint8))).save(path)
+    return str(path)
+
+
+def run(capsys, *arguments: str) -> str:
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def refused(capsys, *arguments: str) -> str:
+    """The one line that bad input gets."""
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+# Help -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [command.name for command in COMMANDS])
+def test_help_shows_examples(capsys, name):
+    assert f"  cnnviz {name}" in run(capsys, "--help")
+    own = run(capsys, name, "--help")
+    assert re.search(rf"examples:\n  cnnviz {name}", own)
+
+
+def test_every_example_is_understood():
+    parser = cli._parser()
+    for command in COMMANDS:
+        for example in command.examples:
+            assert parser.parse_args(example.split()[1:]).run is command.run
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from cnnviz.commands import main; main(['--help']);"
+        "print(sorted(set(sys.modules) & {'numpy', 'tensorflow', 'streamlit'}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr.strip() == "[]"
+
+
+def test_it_runs_as_a_module_and_knows_its_version():
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnviz", "info", "nothing"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cnnviz: there is no file 'nothing'")
+
+
+# The commands -----------------------------------------------------------------------------------
+
+
+def test_info_prints_the_counts(capsys):
+    out = run(capsys, "info")
+    assert "14,060 parameters: 13,848 trainable, 212 non-trainable" in out
+    row = next(line for line in out.splitlines() if line.startswith("conv2d_3 "))
+    assert row.split() == ["conv2d_3", "Conv2D", "10", "x", "10", "x", "16", "1,456", "144,000", "10"]
+    data = json.loads(run(capsys, "info", "mnist_14k", "--json"))
+    assert data["params"] == {"total": 14060, "trainable": 13848, "non_trainable": 212}
+    sizes = {layer["name"]: layer["receptive_field"] for layer in data["layers"]}
+    assert [sizes[name] for name in ("conv2d", "max_pooling2d", "conv2d_7")] == [[3, 3], [6, 6], [28, 28]]
+    assert sum(layer["params"] for layer in data["layers"]) == 14060
+    assert data["multiply_adds"] == sum(layer["multiply_adds"] for layer in data["layers"]) == 1_930_432
+
+
+def test_predict_prints_the_three_likeliest(capsys, seven):
+    one = r"\d \([<>]? ?\d+\.\d\d %\)"
+    out = run(capsys, "predict", seven)
+    assert re.fullmatch(rf".*seven\.png: {one}, {one}, {one}\n", out)
+    assert ": 7 (> 99.99 %), " in out, "no softmax is certain"
+    data = json.loads(run(capsys, "predict", seven, seven, "--json"))
+    assert [image["prediction"] for image in data["images"]] == [7, 7]
+    chances = [one["probability"] for one in data["images"][0]["top"]]
+    assert chances == sorted(chances, reverse=True)
+    assert len(chances) == 3
+
+
+def test_predict_draws_nothing(seven):
+    program = (
+        f"import sys; from cnnviz.commands import main; main(['predict', {seven!r}]);"
+        "print('matplotlib' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr.strip() == "False"
+
+
+def test_predict_goes_on_after_a_bad_picture(capsys, seven, tmp_path):
+    text = tmp_path / "text.png"
+    text.write_text("no picture")
+    assert main(["predict", str(text), seven]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"cnnviz: {text}: the file is not a PNG, JPEG, WebP or GIF image\n"
+    assert captured.out.startswith(f"{seven}: 7")
+
+
+def test_evaluate_reports_accuracy_and_loss(capsys):
+    assert re.fullmatch(
+        r"mnist_14k: accuracy \d+\.\d\d% \(\d+ of 200 test images\), loss 0\.\d{4}\n",
+        run(capsys, "evaluate", "--images", "200"),
+    )
+    data = json.loads(run(capsys, "evaluate", str(asset("mnist_14k.keras")), "--images", "200", "--json"))
+    net = cnnviz.load_model("mnist_14k")
+    assert data["correct"] == int((net.predict(X[:200]).argmax(axis=1) == Y[:200]).sum())
+    assert data["images"] == 200
+
+
+def test_verify_passes_and_fails_with_its_exit_code(capsys, monkeypatch, tmp_path):
+    assert "PASSED" in run(capsys, "verify", "mnist_14k", "--images", "4")
+    data = json.loads(run(capsys, "verify", "mnist_14k", "--images", "4", "--json"))
+    assert data[0]["passed"]
+    assert data[0]["identical"] == 4
+    broken = cnnviz.load_model("mnist_14k").with_weights({"conv2d/bias": np.full(16, 0.5)})
+    monkeypatch.setattr("cnnviz.network.keras_file.load_model", lambda name: broken)
+    assert main(["verify", "mnist_14k", "--images", "4"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_evaluate_goes_through_the_epochs(capsys):
+    said = run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100").splitlines()
+    assert re.split(r" {2,}", said[0])[1:3] == ["test accuracy", "test loss"]
+    assert [line.split()[0] for line in said[1:]] == [str(epoch) for epoch in range(21)]
+    data = json.loads(run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100", "--json"))
+    assert data["images"] == 100
+    assert said[-1].split()[1] == f"{data['test_accuracy'][20]:.2%}" == "100.00%"
+    assert data["test_loss"][0] > 2
+
+
+def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
+    data = tmp_path / "few.npz"
+    np.savez(data, x_train=X[:300], y_train=Y[:300])
+    out = tmp_path / "runs"
+    command = ("train", "mnist_maxpool", "--epochs", "1", "--data", str(data), "--out", str(out))
+    assert re.search(r"epoch 1/1: loss \d\.\d+, accuracy 0\.\d+\nsaved ", run(capsys, *command))
+    assert sorted(path.name for path in out.iterdir()) == [
+        "mnist_maxpool.epochs.npz",
+        "mnist_maxpool.history.json",
+        "mnist_maxpool.keras",
+    ]
+    assert "accuracy" in run(capsys, "evaluate", str(out / "mnist_maxpool.keras"), "--images", "10")
+    assert "is there already" in refused(capsys, *command)
+    assert "--validate holds 5,000 images out, there are 300" in refused(
+        capsys, *command, "--validate", "--overwrite"
+    )
+    assert "nothing to resume" in refused(capsys, *command, "--resume")
+
+
+# Bad input --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["explain"], "invalid choice: 'explain'"),
+        (["predict"], "the following arguments are required: IMAGE"),
+        (["predict", "nothing.png"], "nothing.png: cannot read the image: No such file or directory"),
+        (["predict", "x.png", "--model", "no.keras"], "there is no file 'no.keras'"),
+        (["evaluate", "no.keras"], "there is no file 'no.keras'; bundled models are mnist_14k"),
+        (["evaluate", "--record"], "--record keeps what --epochs finds: give both"),
+        (["evaluate", "--epochs", "--record", "--images", "9"], "--record takes all test images"),
+        (["evaluate", "no.keras", "--epochs"], "--epochs takes mnist_14k or mnist_maxpool, got 'no.keras'"),
+        (["evaluate", "--images", "0"], "must be a positive whole number, got '0'"),
+        (["info", __file__], "test_cli.py"),
+        (["verify", "no.keras"], "there is no file 'no.keras'"),
+        (["verify", "mnist_14k", "--record"], "leave out MODEL"),
+        (["explore", "--port", "http"], "a port is a number from 1 to 65535, got 'http'"),
+        (["explore", "--port", "70000"], "a port is a number from 1 to 65535, got '70000'"),
+        (["explore", "--address", "no.such.host.invalid"], "--address must be this machine's name"),
+        (
+            ["export", "--digits", "0", "-o", "no/x.html"],
+            "cnnviz: there is no folder no to write x.html in\n",
+        ),
+        (["train", "lenet"], "train takes one of mnist_14k, mnist_maxpool, got 'lenet'"),
+        (["train", "mnist_14k", "--recipe", "worst"], "recipes of mnist_14k are best, notes"),
+        (["train", "mnist_14k", "--data", "no.npz"], "cannot read no.npz: No such file or directory"),
+        (["train", "mnist_14k", "--data", __file__], "is not an npz file with x_train and y_train"),
+        (["train", "mnist_14k", "--seed", "-1"], "--seed must be 0 or more, got -1"),
+        (["train", "mnist_14k", "--out", str(asset(""))], "mnist_14k.keras is there already"),
+    ],
+)
+def test_bad_input_gets_one_line(capsys, arguments, message):
+    assert message in refused(capsys, *arguments)
+
+
+def test_a_port_that_is_taken_is_named(capsys):
+    with socket.create_server(("localhost", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"cannot listen on localhost, port {port}" in refused(capsys, "explore", "--port", port)
+
+
+@pytest.mark.parametrize("command", [["verify", "mnist_14k"], ["train", "mnist_14k"]])
+def test_without_tensorflow_it_says_what_to_type(capsys, monkeypatch, tmp_path, command):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.chdir(tmp_path)
+    assert "pip install 'cnnviz[tensorflow]'" in refused(capsys, *command)
+
+
+def test_interrupting_is_quiet(capsys, monkeypatch):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnviz.network.keras_file.load_model", interrupt)
+    assert main(["info"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = [sys.executable, "-m", "cnnviz", "info"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as writer:
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+    assert writer.returncode == 0
+
+
+# Terminals and servers --------------------------------------------------------------------------
+
+
+def test_the_progress_bar_is_for_terminals_only(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert main(["evaluate", "--images", "20"]) == 0
+    assert "evaluating mnist_14k [##############################] 20/20" in capsys.readouterr().err
+
+
+def test_explore_shares_heaps_where_the_c_library_can(monkeypatch):
+    asked = []
+
+    class Library:
+        def mallopt(self, option: int, value: int) -> None:
+            asked.append((option, value))
+
+    monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: Library())
+    explore._share_heaps()
+    assert asked == [(-8, 2)], "M_ARENA_MAX of glibc's malloc.h"
+    monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: object())
+    explore._share_heaps()
+
+
+def test_explore_serves_the_app_from_any_directory(tmp_path):
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", "cnnviz", "explore", "--no-browser", "--port", str(port)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert server.stdout.readline() == f"The explorer runs at http://localhost:{port} (Ctrl-C stops it)\n"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"http://localhost:{port}/_stcore/health") as answer:
+                    assert answer.read() == b"ok"
+                break
+            except OSError:
+                assert server.poll() is None, server.stdout.read()
+                assert time.monotonic() < deadline, "the server did not answer"
+                time.sleep(0.2)
+        with urllib.request.urlopen(f"http://localhost:{port}/") as page:
+            assert b"<title>Streamlit</title>" in page.read()
+    finally:
+        server.send_signal(signal.SIGINT)
+        rest, _ = server.communicate(timeout=20)
+    assert "Traceback" not in rest

@@ -1,0 +1,65 @@
+"""TensorFlow's numbers come from a process of its own, or not at all."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.stage import comparison
+from cnnviz.stage.comparison import Comparisons, ask_tensorflow
+
+
+@pytest.fixture(scope="module")
+def run():
+    return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][:1])
+
+
+def test_it_answers_for_every_layer_and_every_fused_activation(run):
+    found = ask_tensorflow(run.network.source, run["input"])
+    net = run.network
+    assert set(net._layers) <= set(found)
+    for layer in net:
+        np.testing.assert_allclose(found[layer.name], run[layer.name], rtol=0, atol=1e-4)
+        if layer.activation is not None and not layer.is_activation:
+            before = found[f"{layer.name} before"]
+            assert before.min() < 0
+            np.testing.assert_allclose(before, run.pre_activation(layer.name), rtol=0, atol=1e-4)
+
+
+def test_the_server_asks_once_and_imports_nothing(run, monkeypatch):
+    asked = []
+
+    def answer(path, images):
+        asked.append(images)
+        return {"softmax": np.zeros((1, 10), np.float32)}
+
+    monkeypatch.setattr(comparison, "ask_tensorflow", answer)
+    comparisons = Comparisons()
+    for _ in range(200):
+        found = comparisons.ask(run)
+        if found != "running":
+            break
+        time.sleep(0.01)
+    assert not isinstance(found, str)
+    comparisons.ask(run)
+    assert len(asked) == 1
+    code = "import sys, cnnviz.stage.component; print({'tensorflow', 'streamlit'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_where_it_cannot_answer_it_says_why(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(comparison, "available", lambda: False)
+    assert Comparisons().ask(run) == "TensorFlow is not installed here"
+    monkeypatch.undo()
+    net = cnnviz.Network(run.network.layers)
+    assert Comparisons().ask(net.run(np.zeros((28, 28)))) == "this network is not that of a .keras file"
+    broken = tmp_path / "broken.keras"
+    broken.write_bytes(b"PK")
+    with pytest.raises(RuntimeError, match="Keras cannot load"):
+        ask_tensorflow(broken, run["input"])

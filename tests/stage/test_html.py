@@ -1,0 +1,96 @@
+"""The live view as HTML: self-contained, small enough for a mail, and honest about bad input."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz
+from cnnviz.commands import main
+from cnnviz.stage import assets
+from cnnviz.stage.export import export
+
+
+@pytest.fixture(scope="module")
+def net():
+    return cnnviz.load_model("mnist_14k")
+
+
+def test_a_notebook_gets_html_that_fetches_nothing(net):
+    shown = cnnviz.view(net, np.zeros((28, 28)))._repr_html_()
+    assert shown.startswith("<div id=")
+    assert not re.search(r'(src|href)="?(?!data:)', shown)
+    assert "fetch(" not in shown
+    assert not re.search(r"^(import|export) ", shown, re.MULTILINE)
+
+
+def test_two_views_in_one_notebook_have_names_of_their_own(net):
+    view = cnnviz.view(net, np.zeros((28, 28)))
+    names = {re.match(r'<div id="([\w-]+)"', view._repr_html_())[1] for _ in range(2)}
+    assert len(names) == 2
+
+
+def test_ten_digits_are_under_three_megabytes(tmp_path):
+    path = export(tmp_path / "ten.html", digits=range(10))
+    assert path.stat().st_size < 3_000_000
+
+
+def test_an_image_file_and_digits_are_exported_by_the_command(tmp_path, capsys):
+    digit = tmp_path / "seven.png"
+    Image.fromarray(255 - np.kron(cnnviz.load_mnist()[1][0][0], np.ones((6, 6), np.uint8))).save(digit)
+    out = tmp_path / "seven.html"
+    assert main(["export", str(digit), "-o", str(out), "--digits", "1,2"]) == 0
+    assert "MB" in capsys.readouterr().out
+    text = out.read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    assert "seven.png and 2 more" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--digits", "10000"], "digits must be 0 to 9999, got 10000"),
+        (["--digits", "1,x"], "must be whole numbers with commas between, got '1,x'"),
+        ([], "nothing to show"),
+        (["no.png"], "no.png|cannot read the image"),
+        (["--digits", "0", "--model", "nothing"], "nothing"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path, capsys, arguments, message):
+    assert main(["export", *arguments, "-o", str(tmp_path / "x.html")]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_titles_and_labels_must_fit(net):
+    images = np.zeros((2, 28, 28))
+    with pytest.raises(ValueError, match="titles must have one entry for each of the 2 images, got 1"):
+        cnnviz.view(net, images, titles=["a"])
+    with pytest.raises(ValueError, match="labels must have one entry"):
+        cnnviz.view(net, images, labels=[1, 2, 3])
+
+
+def test_a_float64_network_is_shown_in_float32(net):
+    view = cnnviz.view(net.astype(np.float64), np.zeros((28, 28)))
+    assert view.scene.plan.network.dtype == np.float32
+
+
+def test_markup_in_a_title_stays_text(net, tmp_path):
+    view = cnnviz.view(net, np.zeros((28, 28)), titles=["<img src=x onerror=alert(1)></script>"])
+    text = view.save(tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "<img" not in text
+
+
+def test_modules_are_joined_in_the_order_of_their_imports():
+    joined = assets.script("standalone")
+    order = re.findall(r"^const (\w+)_module = ", joined, re.MULTILINE)
+    assert len(order) == len(set(order))
+    for name in order:
+        used = re.findall(r'from "\./(\w+)\.js"', assets._source(name))
+        assert all(order.index(other) < order.index(name) for other in used)
+        assert len(used) == len(assets._IMPORT.findall(assets._source(name)))

@@ -1,0 +1,209 @@
+"""Scenes: what the browser gets is what the run holds, for the bundled network and every layer class."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz import Network
+from cnnviz.stage.parts import MAGIC
+from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.stages import take_apart, values_of
+from harness.keras_models import ONLY_FLOAT32, STACKS
+from harness.networks import conv, image, layer, merges, normal, run_of
+
+TYPES = {"f4": "<f4", "i4": "<i4", "i2": "<i2"}
+
+
+def unpacked(scene: Scene):
+    """The headers of both parts in one, and for each part a function that reads an array by its place."""
+    content = bytes(scene)
+    header: dict = {}
+    readers = []
+    while content:
+        assert content[:8] == MAGIC
+        text, length = struct.unpack("<II", content[8:16])
+        header = {**json.loads(content[16 : 16 + text]), **header}
+        body, content = content[16 + text :][:length], content[16 + text + length :]
+
+        def read(place, body=body):
+            offset, count, dtype = place[:3]
+            assert offset % 8 == 0
+            return np.frombuffer(body, TYPES[dtype], count, offset)
+
+        readers.append(read)
+    return header, *readers
+
+
+@pytest.fixture(scope="module")
+def digit_run():
+    return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][:2])
+
+
+def branching() -> Network:
+    """Two branches of different depth that are added, a concatenation, a transposed convolution."""
+    return Network(
+        [
+            image(8, 8, 1),
+            conv("a", "image", 1, 4, padding="same", activation="relu"),
+            conv("b", "image", 1, 4, padding="same", strides=1),
+            conv("c", "b", 4, 4, padding="same"),
+            layer("sum", "Add", "a", "c"),
+            layer("both", "Concatenate", "sum", "a"),
+            layer("pool", "MaxPooling2D", "both"),
+            layer("up", "UpSampling2D", "pool"),
+            layer("flat", "Flatten", "up"),
+            layer("dense", "Dense", "flat", weights={"kernel": normal(512, 3), "bias": normal(3)}, units=3),
+        ]
+    )
+
+
+def test_a_network_is_taken_apart_into_its_single_steps(digit_run):
+    header, *_ = unpacked(build_scene(digit_run, 0))
+    stages = header["stages"]
+    assert len(stages) == 25
+    assert [stage["label"] for stage in stages[:5]] == ["input", "conv", "ReLU", "norm", "conv"]
+    assert {name for stage in stages for name in stage["hidden"]} == {
+        layer.name for layer in digit_run.network if layer.passes_on and layer.kind != "InputLayer"
+    } | {"flatten"}
+    assert sum(stage["params"] for stage in stages) == digit_run.network.count_params()[0]
+
+
+def test_every_number_that_is_sent_is_the_run_s(digit_run):
+    scene = build_scene(digit_run)
+    header, plan, numbers = unpacked(scene)
+    assert len(header["items"]) == 2
+    for index, item in enumerate(header["items"]):
+        for number, place in item["tensors"].items():
+            stage = scene.plan.taken.stages[int(number)]
+            np.testing.assert_array_equal(numbers(place), values_of(stage, digit_run, index).ravel())
+    for name, place in header["arrays"].items():
+        np.testing.assert_array_equal(plan(place), np.ravel(scene.plan.taken.arrays[name]))
+
+
+def test_receptive_fields_are_cnnviz_s_own(digit_run):
+    net = digit_run.network
+    header, read, _ = unpacked(build_scene(digit_run, 0))
+    table = cnnviz.receptive_field(net)
+    rng = np.random.default_rng(0)
+    pairs = list(header["fields"].items())
+    for _ in range(200):
+        key, axes = pairs[rng.integers(len(pairs))]
+        unit, earlier = (header["layers"][int(n)] for n in key.split(","))
+        height, width, _ = net[unit].output_shape if len(net[unit].output_shape) == 3 else (1, 1, 10)
+        row, col = int(rng.integers(height)), int(rng.integers(width))
+        found = []
+        for place in axes:
+            shape = place[3:]
+            ends = read(place).reshape(*shape, 2)
+            at = [min(i, n - 1) for i, n in zip((row, col, 0), shape, strict=True)]
+            found.append(tuple(map(int, ends[tuple(at)])))
+        vector = len(net[unit].output_shape) == 1
+        box = table.between(unit, earlier).box(**({"unit": 0} if vector else {"row": row, "col": col}))
+        assert tuple(found) == box, (unit, earlier, row, col)
+
+
+@pytest.mark.parametrize("name", [*STACKS, *ONLY_FLOAT32])
+def test_every_layer_class_has_a_scene(name):
+    run = run_of(name)
+    scene = build_scene(run, 1)
+    header, *_ = unpacked(scene)
+    for number, stage in enumerate(scene.plan.taken.stages):
+        assert values_of(stage, run, 1).shape == stage.shape
+        assert all(source < number for source in stage.reads)
+        assert header["stages"][number]["op"]["type"] in (
+            *("input", "conv", "transposed", "pool", "affine", "activation", "softmax", "move", "merge"),
+        )
+
+
+@pytest.mark.parametrize("net", [merges(), branching()], ids=["merges", "branching"])
+def test_a_graph_becomes_columns_in_its_order(net):
+    run = net.run(normal(*net.input_shape).astype(np.float32))
+    header, *_ = unpacked(build_scene(run, 0))
+    names = [stage["layer"] for stage in header["stages"]]
+    shown = [layer.name for layer in net if layer.name in names]
+    assert list(dict.fromkeys(names)) == shown
+    last = header["stages"][-1]
+    assert last["name"] == net.layers[-1].name
+
+
+def test_a_dense_layer_behind_a_flatten_reads_the_map_itself():
+    net = branching()
+    taken = take_apart(net, {layer.name: layer.output_shape for layer in net})
+    dense = taken.stages[-1]
+    assert dense.op["rows"][:2] == [8, 8]
+    assert taken.stages[dense.reads[0]].name == "up"
+
+
+def test_an_edited_layer_is_sent_and_not_derived(digit_run):
+    def silence(x):
+        x[..., 3] = 0
+        return x
+
+    net = digit_run.network
+    run = net.run(cnnviz.load_mnist()[1][0][0], edits={"batch_normalization": silence})
+    scene = build_scene(run, 0, edited=["batch_normalization"])
+    header, _, read = unpacked(scene)
+    number = next(i for i, s in enumerate(header["stages"]) if s["name"] == "batch_normalization")
+    assert read(header["items"][0]["tensors"][str(number)]).reshape(26, 26, 16)[..., 3].max() == 0
+
+
+def test_a_network_s_plan_is_made_once(digit_run):
+    first, again = build_scene(digit_run, 0), build_scene(digit_run, 1)
+    assert again.plan is first.plan
+    assert first.key != again.key
+    assert build_scene(digit_run, 0).key == first.key
+
+
+def test_a_part_of_a_network_is_what_it_needs(digit_run):
+    scene = build_scene(digit_run, 0, layers=["conv2d_1", "input"])
+    header, *_ = unpacked(scene)
+    assert header["shown"] == ["conv2d_1", "input"]
+    assert [stage["layer"] for stage in header["stages"]] == [
+        *("input", "conv2d", "conv2d", "batch_normalization", "conv2d_1", "conv2d_1"),
+    ]
+    assert {name.split("/")[0] for name in header["arrays"]} == {
+        *("conv2d", "batch_normalization", "conv2d_1"),
+    }
+    assert header["cut"]
+    assert not unpacked(build_scene(digit_run, 0))[0]["cut"]
+
+
+def test_a_part_of_a_graph_leaves_out_the_other_branch():
+    net = branching()
+    run = net.run(normal(*net.input_shape).astype(np.float32))
+    header, *_ = unpacked(build_scene(run, 0, layers=["c"]))
+    assert [stage["layer"] for stage in header["stages"]] == ["image", "b", "c"]
+    assert [stage["reads"] for stage in header["stages"]] == [[], [0], [1]]
+
+
+def test_a_pinned_cell_is_named_as_links_name_it(digit_run):
+    start = build_scene(digit_run, 0, pinned=("conv2d_3", 4, 5, 7), play=True).numbers.header["start"]
+    assert start["trail"].rpartition("~7")[0].endswith("~4~5")
+    assert start["play"]
+    start = build_scene(digit_run, 0, pinned=("softmax", 7)).numbers.header["start"]
+    assert start["trail"] == "softmax~0~0~7"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": ["nothing"]}, "names of the network's layers, got 'nothing'"),
+        ({"layers": ["dropout"]}, "at least one that is computed, got dropout"),
+        ({"pinned": ("conv2d", 26, 0, 0)}, r"a cell of 'conv2d' \(26, 26, 16\), got \(26, 0, 0\)"),
+        ({"pinned": ("conv2d", 1)}, "a cell of 'conv2d'"),
+        ({"layers": ["conv2d"], "pinned": ("softmax", 1)}, "a layer that is shown, got 'softmax'"),
+    ],
+)
+def test_a_part_that_is_not_there_is_named(digit_run, options, message):
+    with pytest.raises(ValueError, match=message):
+        build_scene(digit_run, 0, **options)
+
+
+def test_bad_index_is_named(digit_run):
+    with pytest.raises(IndexError, match="one of the run's 2 images, got 2"):
+        build_scene(digit_run, 2)

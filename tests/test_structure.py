@@ -1,0 +1,149 @@
+"""The house: which rooms there are, that imports only go down, and that no files import in a circle.
+
+Imports are read from the source, wherever they stand: at the top, in a function, or for type checkers only.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+STOREYS = (
+    {"apps"},
+    {"cnnviz.__main__"},
+    {"cnnviz.commands"},
+    {"cnnviz.teaching"},
+    {"cnnviz.stage"},
+    {"cnnviz.animate", "cnnviz.figures"},
+    {"cnnviz.receipts"},
+    {"cnnviz.concepts"},
+    {"cnnviz.channels", "cnnviz.kernels"},
+    {"cnnviz.verification"},
+    {"cnnviz.training"},
+    {"cnnviz.receptive_fields"},
+    {"cnnviz.network"},
+    {"cnnviz.layers"},
+    {"cnnviz.ops"},
+    {"cnnviz.images"},
+    {"cnnviz.colours", "cnnviz.numbers", "cnnviz.resources"},
+)
+"""The rooms from the top to the bottom: each imports from those below it, never from one above."""
+
+STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
+
+Imports = Mapping[str, Iterable[str]]
+"""What each module imports: names of modules."""
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """All modules of the house by name; the scripts in apps/ import each other by their bare names."""
+    found = {}
+    for folder in ("cnnviz", "apps"):
+        for path in sorted((root / folder).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports_of(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
+    """The modules of the house that a module imports, with the packages whose doors open on the way."""
+    asked = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            asked.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} has a relative import"
+            asked.update(f"{node.module}.{alias.name}" for alias in node.names)
+    found = set()
+    for target in asked:
+        target = f"apps.{target}" if f"apps.{target.split('.')[0]}" in known else target
+        while target and target not in known:
+            target = target.rpartition(".")[0]
+        if target:
+            found.add(target)
+    # Importing a.b.c opens the door a/b/__init__.py, unless one is inside already. cnnviz's own door
+    # imports nothing until it is asked.
+    doors = {module.rpartition(".")[0] for module in found} & known.keys()
+    inside = {door for door in doors if name.startswith(f"{door}.")}
+    return (found | (doors - inside)) - {name, "cnnviz"}
+
+
+def house(root: Path) -> dict[str, set[str]]:
+    known = modules(root)
+    return {name: imports_of(name, path, known) for name, path in known.items() if name != "cnnviz"}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return parts[0] if parts[0] == "apps" else ".".join(parts[:2])
+
+
+def upward(imports: Imports) -> list[str]:
+    """The imports that go up, and those between two rooms of one storey that go both ways."""
+    between = defaultdict(set)
+    for name, targets in imports.items():
+        for target in targets:
+            if room_of(name) != room_of(target):
+                between[room_of(name), room_of(target)].add(f"{name} imports {target}")
+    wrong = []
+    for (above, below), lines in between.items():
+        both = STOREY[above] == STOREY[below] and (below, above) in between
+        if STOREY[above] > STOREY[below] or both:
+            wrong += sorted(lines)
+    return wrong
+
+
+def circles(imports: Imports) -> list[list[str]]:
+    """The groups of modules that reach each other (Tarjan's strongly connected components)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for target in imports.get(module, ()):
+            if target not in index:
+                visit(target)
+                low[module] = min(low[module], low[target])
+            elif target in stack:
+                low[module] = min(low[module], index[target])
+        if low[module] == index[module]:
+            group = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for module in imports:
+        if module not in index:
+            visit(module)
+    return found
+
+
+@pytest.fixture(scope="module")
+def imports():
+    found = house(ROOT)
+    assert len(found) > 200
+    return found
+
+
+def test_the_top_level_holds_rooms_and_nothing_else(imports):
+    rooms = {room_of(name) for name in imports}
+    assert rooms <= STOREY.keys()
+    names = {path.name for path in (ROOT / "cnnviz").iterdir() if path.name != "__pycache__"}
+    allowed = {room.removeprefix("cnnviz.") for room in STOREY} | {"__init__"}
+    assert {name.removesuffix(".py") for name in names} - {"py.typed"} <= allowed
+
+
+def test_imports_only_go_down(imports):
+    assert upward(imports) == []
+
+
+def test_no_files_import_each_other_in_a_circle(imports):
+    assert circles(imports) == []

@@ -1,0 +1,57 @@
+"""The benchmark measures what it says: the two sides compute the same, and the table holds the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cnnviz.verification import benchmark
+from cnnviz.verification.benchmark import Row, lines, table
+
+
+def test_both_sides_of_every_line_compute_the_same():
+    for name, ours, theirs in lines(threads=1):
+        assert theirs is not None
+        result = np.asarray(ours())
+        # As far as F(4x4) goes in float32: 25 is the norm of its transforms, 2e-7 a few roundings.
+        scale = np.abs(result).max()
+        np.testing.assert_allclose(np.asarray(theirs()), result, rtol=0, atol=2e-5 * scale, err_msg=name)
+
+
+def test_the_least_of_many_calls_counts(monkeypatch):
+    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
+    calls = []
+    ours, theirs = benchmark._least(lambda: calls.append("a"), lambda: calls.append("b"))
+    assert ours > 0
+    assert theirs > 0
+    assert calls == ["a", "b"] * (benchmark.REPETITIONS + 1)
+    assert benchmark._least(lambda: None, None)[1] is None
+
+
+def test_the_table_has_a_line_for_each_row():
+    text = table([Row("work", 1.0, 2.0), Row("other", 3.0)]).splitlines()
+    assert len(text) == 3
+    assert text[1].split() == ["work", "1.000", "ms", "2.000", "ms", "0.50"]
+    assert text[2].split() == ["other", "3.000", "ms", "-", "-"]
+
+
+def test_rows_come_from_a_process_of_their_own(monkeypatch):
+    class Finished:
+        stdout = iter(['[1, {"work": "w", "cnnviz": 1.5, "tensorflow": null}]\n'])
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def wait(self):
+            return 0
+
+    started = {}
+    monkeypatch.setattr(
+        benchmark.subprocess, "Popen", lambda command, env, **_: started.update(env=env) or Finished()
+    )
+    seen = []
+    assert benchmark.measure(2, lambda *state: seen.append(state)) == [Row("w", 1.5, None)]
+    assert started["env"]["OPENBLAS_NUM_THREADS"] == "2"
+    assert seen == [(1, 1)]

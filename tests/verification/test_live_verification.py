@@ -1,0 +1,115 @@
+"""Verification in a process: what it finds is what `verify` finds, and what goes wrong is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from importlib.util import find_spec
+from threading import Thread
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.verification.comparison import read_record
+from cnnviz.verification.live_verification import VerificationJob, Verifications
+
+IMAGES = np.zeros((3, 28, 28), np.uint8)
+
+
+def job(program: str) -> VerificationJob:
+    return VerificationJob([sys.executable, "-c", program], IMAGES)
+
+
+def wait(found: VerificationJob, state: str, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while found.state != state and time.monotonic() < end:
+        time.sleep(0.02)
+    assert found.state == state, found.error
+
+
+@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
+def test_a_network_is_compared_in_a_process():
+    net = cnnviz.load_model("mnist_maxpool")
+    images = cnnviz.load_mnist()[1][0][:3]
+    jobs = Verifications()
+    assert jobs.find(net, images) is None
+    started = jobs.start(net, images)
+    assert jobs.start(net, images) is started is jobs.find(net, images)
+    wait(started, "done")
+    result = started.result
+    assert result.passed
+    assert (result.images, result.identical, started.done) == (3, 3, 3)
+    recorded = read_record()["mnist_maxpool"]
+    assert result.sha256 == recorded.sha256
+    assert [layer.name for layer in result.layers] == [layer.name for layer in recorded.layers]
+    assert 0 < result.predict_difference < 1e-4
+
+
+def test_progress_and_result_are_taken_from_its_lines():
+    record = replace(read_record()["mnist_maxpool"], images=3)
+    found = job(
+        "import sys; sys.stdin.buffer.read()\n"
+        'print(\'{"done": 2, "images": 3}\')\n'
+        f"print({json.dumps({'result': record.to_dict()})!r})"
+    )
+    assert (found.state, found.done, found.images) == ("waiting", 0, 3)
+    found.run()
+    assert (found.state, found.done, found.result) == ("done", 2, record)
+
+
+def test_what_goes_wrong_is_said():
+    found = job("import sys; print('no such layer', file=sys.stderr); sys.exit(3)")
+    found.run()
+    assert (found.state, found.error, found.result) == ("failed", "no such layer", None)
+    found = job("import sys; sys.exit(3)")
+    found.run()
+    assert (found.state, found.error) == ("failed", "exit code 3")
+    found = VerificationJob(["/no/such/program"], IMAGES)
+    found.run()
+    assert found.state == "failed"
+    assert "No such file" in found.error
+
+
+def test_a_job_is_stopped_before_or_while_it_runs():
+    waiting = job("print('never')")
+    waiting.stop()
+    waiting.run()
+    assert waiting.state == "stopped"
+    running = job("import time; time.sleep(60)")
+    thread = Thread(target=running.run)
+    thread.start()
+    wait(running, "running")
+    running.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert (running.state, running.error) == ("stopped", "")
+
+
+def test_a_server_that_ends_leaves_no_process_behind():
+    program = """
+import numpy as np
+import cnnviz
+from cnnviz.verification.live_verification import VERIFICATIONS
+net, images = cnnviz.load_model("mnist_maxpool"), np.zeros((1, 28, 28), np.uint8)
+job = VERIFICATIONS.start(net, images)
+while job._process is None:
+    pass
+print(job._process.pid)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(done.stdout), 0)
+
+
+def test_only_a_network_of_a_file_can_be_compared():
+    net = cnnviz.load_model("mnist_maxpool").with_weights({})
+    net.source = None
+    with pytest.raises(ValueError, match="mnist_maxpool was not read from a file"):
+        Verifications().start(net, IMAGES)
