@@ -9,7 +9,7 @@ import numpy as np
 import cnnviz
 from cnnviz import animate, figures, kernels, ops
 from cnnviz.concepts import playground
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 from cnnviz.teaching.questions.convolution import output_size, parameters, same_sides, transposed_size
 
 digit = cnnviz.load_mnist()[1][0][0]

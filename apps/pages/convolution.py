@@ -12,7 +12,7 @@ import streamlit as st
 
 from cnnviz import figures, ops
 from cnnviz.concepts import playground
-from cnnviz.ops.geometry import Window, window
+from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
 here = chrome.current()

@@ -15,7 +15,7 @@ from cnnviz.animate.animation import Animation
 from cnnviz.animate.walk import Walk, backward_steps, check_size, forward_steps
 from cnnviz.ops.arrays import floats, images
 from cnnviz.ops.convolution import transpose_geometry
-from cnnviz.ops.geometry import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, parse_padding, window
 from cnnviz.ops.pooling import pooling_window
 
 

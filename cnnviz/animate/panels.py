@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz.animate.walk import Step, Walk
 from cnnviz.animate.words import cell_text, input_text, output_text, weight_text
 from cnnviz.figures.style import INK, Scale, Theme
-from cnnviz.ops.geometry import Pair
+from cnnviz.ops.padding import Pair
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What an animation shows, without pictures: the positions in order, what each reads, what it gives.
 
-Positions come from `ops.geometry` and numbers from the operations themselves. A transposed convolution
+Positions come from `ops.padding` and numbers from the operations themselves. A transposed convolution
 is the same walk run backwards: it reads one cell and writes a window.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.ops.geometry import Pair, Window
+from cnnviz.ops.padding import Pair, Window
 
 MOST_STEPS = 1000
 MOST_CHANNELS = 8
@@ -107,7 +107,7 @@ class Walk:
 def window_cells(geometry: Window, row: int, col: int) -> tuple[Pair, ...]:
     """The cells of the window at an output's position, row by row, padding among them.
 
-    >>> from cnnviz.ops.geometry import window
+    >>> from cnnviz.ops.padding import window
     >>> window_cells(window((3, 3), (2, 2), (1, 1), ((1, 0), (0, 0))), 0, 1)
     ((-1, 1), (-1, 2), (0, 1), (0, 2))
     """

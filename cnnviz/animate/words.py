@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz.animate.walk import Step, Walk
 from cnnviz.figures.style import number
-from cnnviz.ops.geometry import Pair
+from cnnviz.ops.padding import Pair
 
 MOST_TERMS = 27
 """Terms that are written out: a 3x3 kernel on three channels."""

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz.ops.geometry import pair
+from cnnviz.ops.padding import pair
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.concepts.translation import shift
 from cnnviz.network import Network
-from cnnviz.ops.geometry import Pair
+from cnnviz.ops.padding import Pair
 from cnnviz.ops.pooling import pooling_window
 
 KINDS = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")

@@ -17,7 +17,7 @@ import numpy as np
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import share
 from cnnviz.network import Network, Run
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 
 def dropout_layers(net: Network) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """What one needs to play with a convolution: patches, kernels of any shape, sizes written out.
 
-Geometry is `ops.geometry`'s and kernels are the gallery's; here they are put in the words and shapes
+Geometry is `ops.padding`'s and kernels are the gallery's; here they are put in the words and shapes
 that a lesson asks for. Nothing is drawn.
 """
 
@@ -15,7 +15,7 @@ from cnnviz import kernels
 from cnnviz.channels import Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Run
-from cnnviz.ops.geometry import Axis, Pair, Window, integer, window
+from cnnviz.ops.padding import Axis, Pair, Window, integer, window
 
 
 def patch(image: Any, row: int, col: int, size: int) -> np.ndarray:
@@ -171,7 +171,7 @@ def backwards(geometry: Window) -> dict[str, Any]:
 
     The result has the convolution's input size, whatever its floor left over. Values do not come back.
 
-    >>> from cnnviz.ops.geometry import window
+    >>> from cnnviz.ops.padding import window
     >>> backwards(window((8, 8), (3, 3), (2, 2), "valid"))
     {'padding': ((0, 0), (0, 0)), 'output_padding': (1, 1)}
     """

@@ -20,7 +20,7 @@ import numpy as np
 
 from cnnviz.network import Network, Run
 from cnnviz.network.inference import is_chain
-from cnnviz.ops.geometry import Pair, integer
+from cnnviz.ops.padding import Pair, integer
 from cnnviz.receptive_fields import ReceptiveField, receptive_field
 
 

@@ -17,7 +17,7 @@ from cnnviz.kernels.definitions import matrix as checked
 from cnnviz.layers.layer import Layer
 from cnnviz.ops.affine import dense
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.geometry import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, parse_padding, window
 
 MOST_ENTRIES = 4_000_000
 """Larger matrices are for counting, not for looking at."""

@@ -1,6 +1,6 @@
 """Convolution: one output cell as patch times kernel, and what padding does to the size.
 
-Positions come from `ops.geometry`, the engine's own; values are the arrays given, their products
+Positions come from `ops.padding`, the engine's own; values are the arrays given, their products
 and sums. Animation is left to the live view.
 """
 
@@ -15,7 +15,7 @@ from cnnviz.figures.canvas import WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, TITLE, Scale, Theme, number, signed_number
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.geometry import Axis, pair, parse_padding, window
+from cnnviz.ops.padding import Axis, pair, parse_padding, window
 
 
 def convolution_step(

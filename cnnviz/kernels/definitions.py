@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.geometry import pair
+from cnnviz.ops.padding import pair
 
 SIZES = range(1, 12)
 """The sizes that a resizable kernel can have here."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.kernels.definitions import matrix
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 _TIED = 1e-9
 """Gains that differ by less, relatively, are the same but for rounding."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 
 def stack_paths(depth: int, size: int = 3) -> np.ndarray:

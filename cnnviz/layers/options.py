@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops import geometry
+from cnnviz.ops.padding import Padding, Sides, cells, pair, parse_padding
 
 Reader = Callable[[Any, str], Any]
 Options = Mapping[str, tuple[Reader, Any]]
@@ -51,7 +51,7 @@ def size(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     >>> size(3, "strides")
     (3, 3)
     """
-    numbers = geometry.pair(value, name, minimum)
+    numbers = pair(value, name, minimum)
     if max(numbers) > LARGEST:
         raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
     return numbers
@@ -62,17 +62,17 @@ def extra(value: Any, name: str) -> tuple[int, int]:
     return size(value, name, minimum=0)
 
 
-def sides(value: Any, name: str) -> geometry.Sides:
+def sides(value: Any, name: str) -> Sides:
     """An int, (height, width) or all four sides, as ((top, bottom), (left, right))."""
-    numbers = geometry.cells(value, name)
+    numbers = cells(value, name)
     if max(map(max, numbers)) > LARGEST:
         raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
     return numbers
 
 
-def padding(value: Any, name: str) -> geometry.Padding:
+def padding(value: Any, name: str) -> Padding:
     """'valid', 'same' or ((top, bottom), (left, right))."""
-    parsed = geometry.parse_padding(value, name)
+    parsed = parse_padding(value, name)
     return parsed if isinstance(parsed, str) else sides(parsed, name)
 
 

@@ -20,8 +20,8 @@ from cnnviz import ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.ops.blocks import Step, run
-from cnnviz.ops.geometry import Axis, Window, window
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
+from cnnviz.ops.padding import Axis, Window, window
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.pooling import images_at_once, window_steps
 

@@ -16,7 +16,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 
 class Run(Mapping[str, np.ndarray]):

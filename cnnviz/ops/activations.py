@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from cnnviz.ops.arrays import broadcasts_to, floats, quiet
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 Restore = Callable[[np.ndarray], np.ndarray]
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.geometry import Axis, Window
+from cnnviz.ops.padding import Axis, Window
 
 BLOCK_BYTES = 1 << 20
 """What a block's buffer may take: about a megabyte stays in the second-level cache."""

@@ -15,8 +15,8 @@ from cnnviz.ops.arrays import check_bias, check_groups, check_rank, floats, imag
 from cnnviz.ops.depthwise import depthwise
 from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
-from cnnviz.ops.geometry import Window, pair, parse_padding, sliding_window, transposed_window, window
 from cnnviz.ops.im2col import im2col
+from cnnviz.ops.padding import Window, pair, parse_padding, sliding_window, transposed_window, window
 from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.transposed import scatter
 from cnnviz.ops.winograd import winograd
@@ -235,7 +235,7 @@ def conv2d_transpose(
         ((top, bottom), (left, right)) crops the full output, (H - 1)*s + k.
     output_padding
         Cells added at the bottom and right, smaller than the stride; see
-        `cnnviz.ops.geometry.transposed_window`.
+        `cnnviz.ops.padding.transposed_window`.
 
     Returns
     -------

@@ -13,7 +13,6 @@ import numpy as np
 
 from cnnviz.ops.arrays import check_rank, floats, images, quiet
 from cnnviz.ops.depthwise_gradient import depthwise_input_gradient, depthwise_kernel_gradient
-from cnnviz.ops.geometry import integer, sliding_window
 from cnnviz.ops.gradient_arguments import (
     image_grad,
     parse_image_shape,
@@ -21,6 +20,7 @@ from cnnviz.ops.gradient_arguments import (
     sum_over_all_but_channels,
 )
 from cnnviz.ops.kernel_gradient import kernel_gradient
+from cnnviz.ops.padding import integer, sliding_window
 from cnnviz.ops.transposed import scatter
 
 Shape = tuple[int, ...]

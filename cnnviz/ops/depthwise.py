@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import in_parallel
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import in_parallel, summed
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, BlockInput, Blocks, windows
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.padding import Window
 
 
 def cells_at_once(channels: int, geometry: Window, itemsize: int) -> int:

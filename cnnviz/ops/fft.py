@@ -10,7 +10,7 @@ import numpy as np
 from scipy import fft as transform
 
 from cnnviz.ops.blocks import Block, BlockInput
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import threads
 
 SPECTRA_BYTES = 4 << 20

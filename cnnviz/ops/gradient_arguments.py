@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.geometry import LIMIT, integers
+from cnnviz.ops.padding import LIMIT, integers
 
 IMAGE_AXES = "(H, W), (H, W, C) or (N, H, W, C)"
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import special
 
 from cnnviz import ops
-from cnnviz.ops.geometry import pair
+from cnnviz.ops.padding import pair
 from cnnviz.ops.rounding import ELEMENTARY, Bound, log_softmax_bound, softmax_bound
 
 SIGMOID = ELEMENTARY + 2

@@ -18,8 +18,8 @@ import numpy as np
 from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import Block, BlockInput, Blocks, Step, run, windows
 from cnnviz.ops.gemm import stacked
-from cnnviz.ops.geometry import Window, pair, sliding_window
 from cnnviz.ops.layouts import BlockWork, RepeatedBias, WholeWindows, choose_layout, with_bias
+from cnnviz.ops.padding import Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
 
 

@@ -15,8 +15,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM
-from cnnviz.ops.geometry import Window
 from cnnviz.ops.layouts import LONG_RUN
+from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import summed
 
 LARGE_KERNEL = BLOCK_BYTES // 8

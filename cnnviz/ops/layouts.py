@@ -19,7 +19,7 @@ A worked example: 3x3 kernels from 16 channels to 16 filters over an image of 26
 
 So much is copied, in numbers, and the last is chosen:
 
->>> from cnnviz.ops.geometry import window
+>>> from cnnviz.ops.padding import window
 >>> kernel, geometry = (3, 3, 16, 16), window((26, 26), (3, 3), (1, 1), "valid")
 >>> [layout(kernel, geometry).held((1, 24, 24)).copied for layout in (WholeWindows, Runs, Strips)]
 [82944, 29952, 29952]
@@ -40,7 +40,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Step, evenly, windows
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
-from cnnviz.ops.geometry import Axis, Window
+from cnnviz.ops.padding import Axis, Window
 
 LONG_RUN = 8
 """Runs of fewer numbers than about this take as long to copy as runs of so many."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arrays import floats, quiet
-from cnnviz.ops.geometry import integer
+from cnnviz.ops.padding import integer
 
 
 @quiet

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arrays import floats, quiet
-from cnnviz.ops.geometry import integer
 from cnnviz.ops.gradient_arguments import check_grad, parse_shape, sum_to
+from cnnviz.ops.padding import integer
 
 Grads = tuple[np.ndarray, ...]
 

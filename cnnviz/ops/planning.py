@@ -19,9 +19,9 @@ from cnnviz.ops import fft, winograd
 from cnnviz.ops.arrays import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
-from cnnviz.ops.geometry import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
 from cnnviz.ops.im2col import im2col_blocks
 from cnnviz.ops.layouts import choose_layout
+from cnnviz.ops.padding import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
 from cnnviz.ops.parallel import threads
 
 METHODS = ("direct", "im2col", "fft", "winograd")

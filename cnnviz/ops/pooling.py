@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
-from cnnviz.ops.geometry import Axis, Window, pair, parse_padding, window
+from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
 
 

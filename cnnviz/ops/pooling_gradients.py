@@ -12,8 +12,8 @@ import numpy as np
 
 from cnnviz.ops.arrays import floats, images, quiet
 from cnnviz.ops.blocks import BLOCK_BYTES
-from cnnviz.ops.geometry import Axis, Window
 from cnnviz.ops.gradient_arguments import check_grad, image_grad, parse_image_shape
+from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.pooling import max_pool2d, pooling_window, window_counts
 
 

@@ -17,7 +17,7 @@ from cnnviz.ops import arrays, fft
 from cnnviz.ops.activations import log_softmax, softmax
 from cnnviz.ops.affine import batch_norm_affine, dense
 from cnnviz.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
-from cnnviz.ops.geometry import pair, parse_padding, window
+from cnnviz.ops.padding import pair, parse_padding, window
 from cnnviz.ops.pooling import avg_pool2d, global_avg_pool2d
 from cnnviz.ops.winograd import Transforms, transforms, winograd
 

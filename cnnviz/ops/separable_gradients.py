@@ -20,8 +20,8 @@ from cnnviz.ops.convolution_gradients import (
     depthwise_conv2d_input_grad,
     depthwise_conv2d_kernel_grad,
 )
-from cnnviz.ops.geometry import sliding_window
 from cnnviz.ops.gradient_arguments import image_grad, parse_image_shape, parse_kernel_shape
+from cnnviz.ops.padding import sliding_window
 
 POINTWISE = "(1, 1, channels * multiplier, filters)"
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arrays import broadcasts_to, floats, images, quiet
-from cnnviz.ops.geometry import cells, integers, pair
+from cnnviz.ops.padding import cells, integers, pair
 
 
 def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arrays import broadcasts_to, floats, images, quiet
-from cnnviz.ops.geometry import cells, integers, pair
 from cnnviz.ops.gradient_arguments import check_grad, parse_shape, sum_to
+from cnnviz.ops.padding import cells, integers, pair
 from cnnviz.ops.shaping import zero_pad2d
 
 

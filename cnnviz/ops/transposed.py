@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Step, run
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product
-from cnnviz.ops.geometry import Axis, Window
+from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
 
 LONG_ROW = 16

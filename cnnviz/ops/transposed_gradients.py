@@ -13,10 +13,10 @@ import numpy as np
 from cnnviz.ops.arrays import check_rank, floats, images, quiet
 from cnnviz.ops.convolution import transpose_geometry
 from cnnviz.ops.convolution_gradients import check_channels
-from cnnviz.ops.geometry import Window
 from cnnviz.ops.gradient_arguments import image_grad, parse_image_shape, parse_kernel_shape
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.kernel_gradient import kernel_gradient
+from cnnviz.ops.padding import Window
 
 Shape = tuple[int, ...]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import Block, Blocks
-from cnnviz.ops.geometry import Window
+from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import in_parallel
 
 TAPS = 3

@@ -1,6 +1,6 @@
 """Cells that read a window of a map: convolutions of every kind, and pools.
 
-Positions come from `ops.geometry`, the engine's own. Which layer class is taken apart by which
+Positions come from `ops.padding`, the engine's own. Which layer class is taken apart by which
 function is said in `arithmetic`.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.ops.geometry import Axis, Window, transposed_window, window
+from cnnviz.ops.padding import Axis, Window, transposed_window, window
 from cnnviz.receipts.terms import Terms
 
 Position = tuple[int, ...]

@@ -15,7 +15,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from cnnviz.ops.geometry import Axis
+from cnnviz.ops.padding import Axis
 from cnnviz.receptive_fields.steps import FAR
 
 Interval = tuple[int, int]

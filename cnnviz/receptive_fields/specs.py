@@ -13,7 +13,7 @@ from math import prod
 from typing import Any, ClassVar
 
 from cnnviz.layers import options as read
-from cnnviz.ops.geometry import Axis
+from cnnviz.ops.padding import Axis
 from cnnviz.receptive_fields.steps import Expand, Gather, Place, Shape, Step, Transpose
 from cnnviz.receptive_fields.steps import Reshape as ReshapeStep
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnviz.ops.geometry import Axis
+from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 

@@ -1,6 +1,6 @@
 """Layer specs whose units read windows: convolutions, pools, transposed ones, padding, cropping.
 
-Their padding and output sizes come from `cnnviz.ops.geometry`; arguments and defaults are Keras's.
+Their padding and output sizes come from `cnnviz.ops.padding`; arguments and defaults are Keras's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cnnviz.layers import options as read
-from cnnviz.ops.geometry import Axis, Sides, Window, cells, pair, parse_padding, transposed_window, window
+from cnnviz.ops.padding import Axis, Sides, Window, cells, pair, parse_padding, transposed_window, window
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.receptive_fields.specs import Spec, Steps, map_shape
 from cnnviz.receptive_fields.steps import Expand, Gather, Shape, Slide, Spread

@@ -18,8 +18,8 @@ from cnnviz import ops
 from cnnviz.layers.kinds import KINDS, normalization_statistics
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph, Run
-from cnnviz.ops import geometry
 from cnnviz.ops.affine import batch_norm_affine
+from cnnviz.ops.padding import Axis, transposed_window, window
 from cnnviz.receipts.arithmetic import origins
 
 Shape = tuple[int, ...]
@@ -172,7 +172,7 @@ def _keep(taken: Taken, name: str, array: np.ndarray) -> str:
     return name
 
 
-def _axis(axis: geometry.Axis) -> list[int]:
+def _axis(axis: Axis) -> list[int]:
     return [axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.after, axis.out]
 
 
@@ -189,14 +189,14 @@ def _sliding(
 ) -> dict[str, Any]:
     config = layer.config
     size = layer.weights[kernel].shape[:2]
-    window = geometry.window(source[:2], size, config["strides"], config["padding"], config["dilation_rate"])
+    view = window(source[:2], size, config["strides"], config["padding"], config["dilation_rate"])
     names = _weights(layer, kernel, taken)
     if bias is None:
         names.pop("bias", None)
     return {
         "type": "conv",
-        "rows": _axis(window.rows),
-        "cols": _axis(window.cols),
+        "rows": _axis(view.rows),
+        "cols": _axis(view.cols),
         "groups": groups,
         "label": "conv",
         **names,
@@ -205,7 +205,7 @@ def _sliding(
 
 def _transposed(layer: Layer, source: Shape, taken: Taken) -> dict[str, Any]:
     config = layer.config
-    window = geometry.transposed_window(
+    view = transposed_window(
         source[:2],
         config["kernel_size"],
         config["strides"],
@@ -213,7 +213,7 @@ def _transposed(layer: Layer, source: Shape, taken: Taken) -> dict[str, Any]:
         config["dilation_rate"],
         config["output_padding"],
     )
-    axes = {"rows": _axis(window.rows), "cols": _axis(window.cols)}
+    axes = {"rows": _axis(view.rows), "cols": _axis(view.cols)}
     return {"type": "transposed", **axes, "label": "conv ᵀ", **_weights(layer, "kernel", taken)}
 
 
@@ -221,7 +221,7 @@ def _pixelwise(layer: Layer, source: Shape, kernel: str, taken: Taken) -> dict[s
     """A dense layer, as the convolution that it is: 1x1, or as large as the map that was flattened."""
     weights = layer.weights[kernel]
     size = (1, 1) if weights.shape[-2] == source[2] else source[:2]
-    rows, cols = (geometry.Axis(n, k) for n, k in zip(source, size, strict=False))
+    rows, cols = (Axis(n, k) for n, k in zip(source, size, strict=False))
     axes = {"rows": _axis(rows), "cols": _axis(cols)}
     label = "dense" if layer.kind == "Dense" else "1×1 conv"
     return {"type": "conv", **axes, "groups": 1, "label": label, **_weights(layer, kernel, taken)}
@@ -231,12 +231,10 @@ def _pool(layer: Layer, source: Shape) -> dict[str, Any]:
     mode = "max" if "Max" in layer.kind else "mean"
     label = f"{mode} pool"
     if layer.kind.startswith("Global"):
-        rows, cols = (geometry.Axis(n, n) for n in source[:2])
+        rows, cols = (Axis(n, n) for n in source[:2])
     else:
         config = layer.config
-        rows, cols = geometry.window(
-            source[:2], config["pool_size"], config["strides"], config["padding"], (1, 1)
-        )
+        rows, cols = window(source[:2], config["pool_size"], config["strides"], config["padding"], (1, 1))
     return {"type": "pool", "mode": mode, "rows": _axis(rows), "cols": _axis(cols), "label": label}
 
 

@@ -12,7 +12,7 @@ import cnnviz
 from apps.conftest import cells, given, widget
 from cnnviz import animate, kernels, ops
 from cnnviz.concepts import playground
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 
 DIGIT = cnnviz.load_mnist()[1][0][4]
 SOBEL = kernels.named("sobel x").kernel.astype(np.float32)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.concepts import playground
-from cnnviz.ops.geometry import Axis, window
+from cnnviz.ops.padding import Axis, window
 
 DIGIT = cnnviz.load_mnist()[1][0][3]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz.ops.blocks import BlockInput, Blocks, evenly, reads
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 from harness.cases import Case, convolutions
 
 

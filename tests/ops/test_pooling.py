@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 from cnnviz.ops.pooling import window_counts
 from harness import authority
 from harness.accuracy import Accuracy

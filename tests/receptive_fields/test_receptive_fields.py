@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import cnnviz
 from cnnviz import Layer, Network
-from cnnviz.ops.geometry import transposed_window, window
+from cnnviz.ops.padding import transposed_window, window
 from cnnviz.receptive_fields import (
     Branches,
     Conv,

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz.concepts.playground import size_formula
 from cnnviz.layers.layer import Layer
-from cnnviz.ops.geometry import Axis, Window, parse_padding, window
+from cnnviz.ops.padding import Axis, Window, parse_padding, window
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from cnnviz.channels import dense_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.teaching.questions.question import Choice, Question, question
 

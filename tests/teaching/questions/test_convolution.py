@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cnnviz
 from cnnviz import ops
-from cnnviz.ops.geometry import window
+from cnnviz.ops.padding import window
 from cnnviz.teaching.questions.convolution import output_size, parameters, same_sides, transposed_size
 
 PADDINGS = st.one_of(st.sampled_from(["valid", "same"]), st.tuples(st.integers(0, 3), st.integers(0, 3)))

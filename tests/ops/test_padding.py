@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnviz.ops.geometry import (
+from cnnviz.ops.padding import (
     Axis,
     cells,
     integer,
