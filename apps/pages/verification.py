@@ -11,10 +11,10 @@ from digits import test_digits
 
 from cnnviz.colours import percent
 from cnnviz.figures.style import number
-from cnnviz.stage.comparison import available
 from cnnviz.teaching.questions.verification import who_is_right
 from cnnviz.verification.comparison import LayerCheck, Verification
 from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob
+from cnnviz.verification.tensorflow_process import available
 
 COUNTS = (1, 10, 100, 1_000, 10_000)
 ASKED_OF = 1_000

@@ -23,10 +23,10 @@ from cnnviz.images.image_files import ImageError
 from cnnviz.images.mnist import prepare_digit
 from cnnviz.network import Network, Run
 from cnnviz.stage.assets import script, style
-from cnnviz.stage.comparison import COMPARISONS
 from cnnviz.stage.intervention import InterventionError, intervene
 from cnnviz.stage.plan import Plan, layers_until, plan_of
 from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.tensorflow_values import COMPARISONS
 
 LARGEST_PAD = 400
 

@@ -8,10 +8,7 @@ TensorFlow runs under tf.function. Without TensorFlow only our own times are giv
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -23,6 +20,7 @@ from cnnviz import ops
 from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
 from cnnviz.resources import keras, tensorflow
+from cnnviz.verification.tensorflow_process import TensorFlowProcess, answer_stream
 
 REPETITIONS = 30
 SECONDS = 1.5
@@ -52,28 +50,25 @@ def measure(threads: int, progress: Callable[[int, int], None] | None = None) ->
     `progress` is called as progress(rows done, rows in all). Raises ChildProcessError (an OSError) if that
     process fails.
     """
-    environment = {
-        **os.environ,
-        **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    command = [sys.executable, "-m", "cnnviz.verification.benchmark", str(threads)]
+    process = TensorFlowProcess(
+        *("-m", "cnnviz.verification.benchmark", str(threads)),
+        environment={
+            **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+    )
     measured = []
-    with (
-        tempfile.TemporaryFile("w+") as complaints,
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=complaints, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            total, row = json.loads(line)
-            measured.append(Row(**row))
-            if progress is not None:
-                progress(len(measured), total)
-        if process.wait():
-            complaints.seek(0)
-            raise ChildProcessError(f"the benchmark's process failed: {complaints.read().strip()[-500:]}")
+
+    def take(line: bytes) -> None:
+        total, row = json.loads(line)
+        measured.append(Row(**row))
+        if progress is not None:
+            progress(len(measured), total)
+
+    try:
+        process.run(take)
+    except ChildProcessError as error:
+        raise ChildProcessError(f"the benchmark's process failed: {error}") from None
     return measured
 
 
@@ -233,11 +228,13 @@ def table(measured: list[Row]) -> str:
 
 
 def main(threads: int) -> None:
-    """Print one JSON line for each row as it is measured: [rows in all, row]."""
-    todo = lines(threads)
-    for name, ours, theirs in todo:
-        row = Row(name, *_least(ours, theirs))
-        print(json.dumps([len(todo), asdict(row)]), flush=True)
+    """Write one JSON line for each row as it is measured: [rows in all, row]."""
+    with answer_stream() as answer:
+        todo = lines(threads)
+        for name, ours, theirs in todo:
+            row = Row(name, *_least(ours, theirs))
+            answer.write(json.dumps([len(todo), asdict(row)]).encode() + b"\n")
+            answer.flush()
 
 
 if __name__ == "__main__":

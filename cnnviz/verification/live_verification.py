@@ -1,30 +1,21 @@
 """Verification while somebody waits: `verify` in a short-lived process, with progress, one at a time.
 
-The process is `verification_process`; here are the jobs that a server's sessions share. What was found
-is kept in memory only, unlike the record that `cnnviz verify --record` makes.
+The jobs are shared by a server's sessions. What they find is kept in memory only, unlike the record that
+`cnnviz verify --record` makes.
 """
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
-from queue import SimpleQueue
-from tempfile import TemporaryFile
-from threading import Lock, Thread, Timer
-from typing import IO
+from threading import Lock
 
 import numpy as np
 
 from cnnviz.network import Network
 from cnnviz.verification.comparison import Verification
+from cnnviz.verification.tensorflow_process import OneAtATime, TensorFlowProcess
 
 TIMEOUT = 900
 """Seconds that a process may take."""
@@ -39,15 +30,13 @@ class VerificationJob:
     why it is "failed".
     """
 
-    def __init__(self, command: Sequence[str], images: np.ndarray) -> None:
-        self.images = len(images)
+    def __init__(self, process: TensorFlowProcess, images: int) -> None:
+        self.images = images
         self.done = 0
         self.state = "waiting"
         self.result: Verification | None = None
         self.error = ""
-        self._command = list(command)
-        self._pixels = np.asarray(images)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = process
         self._lock = Lock()
 
     @property
@@ -73,56 +62,35 @@ class VerificationJob:
         with self._lock:
             if not self.over:
                 self.state = "stopped"
-            if self._process is not None:
-                self._process.kill()
-                with suppress(subprocess.TimeoutExpired):
-                    self._process.wait(5)
+        self._process.stop()
 
     def run(self) -> None:
         """Start the process and follow it to its end."""
-        with TemporaryFile() as given, TemporaryFile() as errors:
-            np.save(given, self._pixels, allow_pickle=False)
-            given.seek(0)
-            if not self._begin(given, errors):
-                return
-            process = self._process
-            assert process is not None
-            assert process.stdout is not None
-            clock = Timer(TIMEOUT, process.kill)
-            clock.daemon = True
-            clock.start()
-            with process:
-                for line in process.stdout:
-                    self._take(line)
-            clock.cancel()
-            errors.seek(0)
-            words = errors.read().decode(errors="replace").strip().splitlines()
-        with self._lock:
-            if self.state == "running":
-                self.state, self.error = "failed", words[-1] if words else f"exit code {process.returncode}"
-
-    def _begin(self, given: IO[bytes], errors: IO[bytes]) -> bool:
         with self._lock:
             if self.over:
-                return False
+                return
             self.state = "running"
-            try:
-                self._process = subprocess.Popen(
-                    self._command, stdin=given, stdout=subprocess.PIPE, stderr=errors, env=_surroundings()
-                )
-            except OSError as error:
-                self.state, self.error = "failed", str(error)
-        return self._process is not None
+        error = "it ended without a result"
+        try:
+            self._process.run(self._take)
+        except Exception as problem:  # Whatever it is: it is said, and the next job runs.
+            error = str(problem)
+        with self._lock:
+            if self.state == "running":
+                self.state, self.error = "failed", error
 
     def _take(self, line: bytes) -> None:
-        found = json.loads(line)
-        if "result" in found:
-            # TensorFlow takes seconds to leave; nobody needs to wait for that.
-            self.result = Verification.from_dict(found["result"])
-            with self._lock:
-                self.state = "done" if self.state == "running" else self.state
-        else:
-            self.done = int(found["done"])
+        try:
+            said = json.loads(line)
+            if "result" in said:
+                # TensorFlow takes seconds to leave; nobody needs to wait for that.
+                self.result = Verification.from_dict(said["result"])
+                with self._lock:
+                    self.state = "done" if self.state == "running" else self.state
+            else:
+                self.done = int(said["done"])
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"its answer cannot be read: {line[:60]!r}") from None
 
 
 class Verifications:
@@ -130,9 +98,8 @@ class Verifications:
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, VerificationJob] = OrderedDict()
-        self._waiting: SimpleQueue[VerificationJob] = SimpleQueue()
         self._lock = Lock()
-        self._worker: Thread | None = None
+        self._queue = OneAtATime()
 
     def find(self, net: Network, images: np.ndarray) -> VerificationJob | None:
         """The job that compares a network on these images, if it was started."""
@@ -160,27 +127,17 @@ class Verifications:
             known = self._jobs.get(key)
             if known is not None and known.state not in ("failed", "stopped"):
                 return known
-            command = [sys.executable, "-m", "cnnviz.verification.process", str(net.source)]
-            job = self._jobs[key] = VerificationJob(command, images)
+            process = TensorFlowProcess(
+                *("-m", "cnnviz.verification.tensorflow_answers", "verify", str(net.source)),
+                images=np.asarray(images),
+                timeout=TIMEOUT,
+            )
+            job = self._jobs[key] = VerificationJob(process, len(images))
             self._jobs.move_to_end(key)
             while len(self._jobs) > KEPT:
                 self._jobs.popitem(last=False)[1].stop()
-            self._waiting.put(job)
-            if self._worker is None:
-                # A server that is to end does not wait for a daemon.
-                self._worker = Thread(target=self._work, name="verification", daemon=True)
-                self._worker.start()
-                atexit.register(self.stop)
+            self._queue.put(job.run)
         return job
-
-    def stop(self) -> None:
-        """End all that runs or waits."""
-        for job in list(self._jobs.values()):
-            job.stop()
-
-    def _work(self) -> None:
-        while True:
-            self._waiting.get().run()
 
 
 def _key(net: Network, images: np.ndarray) -> str:
@@ -188,18 +145,6 @@ def _key(net: Network, images: np.ndarray) -> str:
     changed = net.source.stat().st_mtime_ns if net.source else 0
     digest.update(f"{net.source} {changed} {images.shape}".encode())
     return digest.hexdigest()
-
-
-def _surroundings() -> dict[str, str]:
-    """The process finds this very package, and leaves any GPU alone."""
-    package = str(Path(__file__).resolve().parents[2])
-    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([package, *known]),
-        "CUDA_VISIBLE_DEVICES": "-1",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
 
 
 VERIFICATIONS = Verifications()

@@ -10,10 +10,10 @@ import pytest
 from apps.conftest import cells, htmls, pictures
 from cnnviz.colours import percent
 from cnnviz.figures.style import number
-from cnnviz.stage import comparison
-from cnnviz.verification import live_verification
+from cnnviz.verification import live_verification, tensorflow_process
 from cnnviz.verification.comparison import read_record
 from cnnviz.verification.live_verification import VerificationJob
+from cnnviz.verification.tensorflow_process import TensorFlowProcess
 
 
 def compare_now(at):
@@ -26,7 +26,7 @@ def jobs(monkeypatch):
     started: dict[tuple, VerificationJob] = {}
 
     def start(net, images):
-        job = started[net.name, images.tobytes()] = VerificationJob([], images)
+        job = started[net.name, images.tobytes()] = VerificationJob(TensorFlowProcess(), len(images))
         job.state = "running"
         return job
 
@@ -93,8 +93,8 @@ def test_what_went_wrong_is_said_and_the_record_stays(visit, jobs):
 
 
 def test_without_tensorflow_a_sentence_takes_the_buttons_place(visit, monkeypatch):
-    monkeypatch.setattr(comparison, "find_spec", lambda name: None)
-    comparison.available.cache_clear()
+    monkeypatch.setattr(tensorflow_process, "find_spec", lambda name: None)
+    tensorflow_process.available.cache_clear()
     try:
         at = visit("verification")
         assert compare_now(at) is None
@@ -102,4 +102,4 @@ def test_without_tensorflow_a_sentence_takes_the_buttons_place(visit, monkeypatc
         assert pictures(at)
     finally:
         monkeypatch.undo()
-        comparison.available.cache_clear()
+        tensorflow_process.available.cache_clear()

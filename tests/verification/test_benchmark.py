@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cnnviz.verification import benchmark
 from cnnviz.verification.benchmark import Row, lines, table
+from cnnviz.verification.tensorflow_process import TensorFlowProcess
 
 
 def test_both_sides_of_every_line_compute_the_same():
@@ -35,23 +37,27 @@ def test_the_table_has_a_line_for_each_row():
 
 
 def test_rows_come_from_a_process_of_their_own(monkeypatch):
-    class Finished:
-        stdout = iter(['[1, {"work": "w", "cnnviz": 1.5, "tensorflow": null}]\n'])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def wait(self):
-            return 0
-
     started = {}
-    monkeypatch.setattr(
-        benchmark.subprocess, "Popen", lambda command, env, **_: started.update(env=env) or Finished()
-    )
+
+    class Process:
+        def __init__(self, *arguments, environment):
+            started.update(environment)
+
+        def run(self, take):
+            take(b'[1, {"work": "w", "cnnviz": 1.5, "tensorflow": null}]\n')
+
+    monkeypatch.setattr(benchmark, "TensorFlowProcess", Process)
     seen = []
     assert benchmark.measure(2, lambda *state: seen.append(state)) == [Row("w", 1.5, None)]
-    assert started["env"]["OPENBLAS_NUM_THREADS"] == "2"
+    assert started["OPENBLAS_NUM_THREADS"] == "2"
     assert seen == [(1, 1)]
+
+
+def test_a_process_that_fails_is_an_error_that_says_why(monkeypatch):
+    class Process(TensorFlowProcess):
+        def __init__(self, *arguments, environment):
+            super().__init__("-c", "raise SystemExit('out of memory')")
+
+    monkeypatch.setattr(benchmark, "TensorFlowProcess", Process)
+    with pytest.raises(ChildProcessError, match=r"the benchmark's process failed: out of memory"):
+        benchmark.measure(1)

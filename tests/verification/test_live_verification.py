@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,12 +18,13 @@ import pytest
 import cnnviz
 from cnnviz.verification.comparison import read_record
 from cnnviz.verification.live_verification import VerificationJob, Verifications
+from cnnviz.verification.tensorflow_process import OneAtATime, TensorFlowProcess
 
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 
 
 def job(program: str) -> VerificationJob:
-    return VerificationJob([sys.executable, "-c", program], IMAGES)
+    return VerificationJob(TensorFlowProcess("-c", program, images=IMAGES), len(IMAGES))
 
 
 def wait(found: VerificationJob, state: str, seconds: float = 120) -> None:
@@ -62,17 +64,43 @@ def test_progress_and_result_are_taken_from_its_lines():
     assert (found.state, found.done, found.result) == ("done", 2, record)
 
 
-def test_what_goes_wrong_is_said():
-    found = job("import sys; print('no such layer', file=sys.stderr); sys.exit(3)")
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        ("import sys; print('no such layer', file=sys.stderr); sys.exit(3)", "no such layer"),
+        ("import sys; sys.exit(3)", "exit code 3"),
+        ("pass", "it ended without a result"),
+        (
+            "print('Loading weights'); import time; time.sleep(60)",
+            "its answer cannot be read: b'Loading weights",
+        ),
+        ("print('[]')", "its answer cannot be read"),
+    ],
+)
+def test_what_goes_wrong_is_said(program, error):
+    found = job(program)
     found.run()
-    assert (found.state, found.error, found.result) == ("failed", "no such layer", None)
-    found = job("import sys; sys.exit(3)")
-    found.run()
-    assert (found.state, found.error) == ("failed", "exit code 3")
-    found = VerificationJob(["/no/such/program"], IMAGES)
-    found.run()
-    assert found.state == "failed"
-    assert "No such file" in found.error
+    assert (found.state, found.result) == ("failed", None)
+    assert found.error.startswith(error)
+
+
+def test_after_a_job_that_fails_the_next_one_runs(monkeypatch, tmp_path):
+    queue, record = OneAtATime(), read_record()["mnist_maxpool"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+        nowhere = job("print('never')")
+        queue.put(nowhere.run)
+        wait(nowhere, "failed")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "/no/such/program")
+        unstarted = job("print('never')")
+        queue.put(unstarted.run)
+        wait(unstarted, "failed")
+    assert "No such file" in nowhere.error
+    assert "/no/such/program" in unstarted.error
+    after = job(f"print({json.dumps({'result': record.to_dict()})!r})")
+    queue.put(after.run)
+    wait(after, "done")
 
 
 def test_a_job_is_stopped_before_or_while_it_runs():
@@ -97,9 +125,9 @@ import cnnviz
 from cnnviz.verification.live_verification import VERIFICATIONS
 net, images = cnnviz.load_model("mnist_maxpool"), np.zeros((1, 28, 28), np.uint8)
 job = VERIFICATIONS.start(net, images)
-while job._process is None:
+while job._process._process is None:
     pass
-print(job._process.pid)
+print(job._process._process.pid)
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.stage import comparison
-from cnnviz.stage.comparison import Comparisons, ask_tensorflow
+from cnnviz.stage import tensorflow_values
+from cnnviz.stage.tensorflow_values import Comparisons, ask_tensorflow
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_the_server_asks_once_and_imports_nothing(run, monkeypatch):
         asked.append(images)
         return {"softmax": np.zeros((1, 10), np.float32)}
 
-    monkeypatch.setattr(comparison, "ask_tensorflow", answer)
+    monkeypatch.setattr(tensorflow_values, "ask_tensorflow", answer)
     comparisons = Comparisons()
     for _ in range(200):
         found = comparisons.ask(run)
@@ -54,7 +54,7 @@ def test_the_server_asks_once_and_imports_nothing(run, monkeypatch):
 
 
 def test_where_it_cannot_answer_it_says_why(run, monkeypatch, tmp_path):
-    monkeypatch.setattr(comparison, "available", lambda: False)
+    monkeypatch.setattr(tensorflow_values, "available", lambda: False)
     assert Comparisons().ask(run) == "TensorFlow is not installed here"
     monkeypatch.undo()
     net = cnnviz.Network(run.network.layers)
@@ -63,3 +63,22 @@ def test_where_it_cannot_answer_it_says_why(run, monkeypatch, tmp_path):
     broken.write_bytes(b"PK")
     with pytest.raises(RuntimeError, match="Keras cannot load"):
         ask_tensorflow(broken, run["input"])
+
+
+def test_a_failed_question_says_why_and_the_next_is_answered(run, monkeypatch):
+    other = run.network.run(np.zeros((28, 28)))
+
+    def answer(path, images):
+        if not images.any():
+            raise OSError("No space left on device")
+        return {}
+
+    monkeypatch.setattr(tensorflow_values, "ask_tensorflow", answer)
+    comparisons = Comparisons()
+    comparisons.ask(other)
+    for _ in range(200):
+        if comparisons.ask(run) != "running":
+            break
+        time.sleep(0.01)
+    assert comparisons.ask(other) == "TensorFlow could not answer: No space left on device"
+    assert comparisons.ask(run) == {}

@@ -7,20 +7,17 @@ Nothing is estimated: where TensorFlow is not installed or fails, there is no nu
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import Future
-from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
+from zipfile import BadZipFile
 
 import numpy as np
 
 from cnnviz.network import LayerGraph, Run
+from cnnviz.verification.tensorflow_process import OneAtATime, TensorFlowProcess, available
 
 TIMEOUT = 180
 """Seconds that a process may take."""
@@ -30,14 +27,8 @@ KEPT = 32
 Outputs = Mapping[str, np.ndarray]
 
 
-@lru_cache
-def available() -> bool:
-    """Whether TensorFlow is installed, found without importing it."""
-    return find_spec("tensorflow") is not None
-
-
 def ask_tensorflow(path: Path, images: np.ndarray) -> Outputs:
-    """Run the helper process and wait for it.
+    """Ask a process and wait for it.
 
     Parameters
     ----------
@@ -49,46 +40,34 @@ def ask_tensorflow(path: Path, images: np.ndarray) -> Outputs:
     Returns
     -------
     {name: array}
-        As `tensorflow_helper` says.
+        As `cnnviz.verification.tensorflow_answers` says.
 
     Raises
     ------
     RuntimeError
-        if TensorFlow cannot answer, with the last line that it said.
+        if TensorFlow cannot answer, with the reason.
     """
-    sent = io.BytesIO()
-    np.save(sent, images, allow_pickle=False)
-    package = str(Path(__file__).resolve().parents[2])
-    known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    answer = io.BytesIO()
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "cnnviz.stage.tensorflow_helper", str(path)],
-            input=sent.getvalue(),
-            capture_output=True,
+        TensorFlowProcess(
+            *("-m", "cnnviz.verification.tensorflow_answers", "outputs", str(path)),
+            images=images,
             timeout=TIMEOUT,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([package, *known]),
-                "CUDA_VISIBLE_DEVICES": "-1",
-            },
-            check=True,
-        )
-        with np.load(io.BytesIO(done.stdout), allow_pickle=False) as archive:
+        ).run(answer.write)
+        answer.seek(0)
+        with np.load(answer, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().splitlines()
-        raise RuntimeError(said[-1] if said else f"exit code {error.returncode}") from None
-    except (subprocess.TimeoutExpired, OSError, ValueError) as error:
-        raise RuntimeError(str(error).splitlines()[0]) from None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise RuntimeError(str(error).partition("\n")[0]) from None
 
 
 class Comparisons:
     """The questions that were asked and their answers, shared by all sessions of a server."""
 
     def __init__(self) -> None:
-        self._one_at_a_time = Lock()
         self._asked: OrderedDict[tuple[str, bytes], Future[Outputs]] = OrderedDict()
         self._lock = Lock()
+        self._queue = OneAtATime()
 
     def ask(self, run: Run) -> Outputs | str:
         """TensorFlow's outputs for a run's image, or why there are none: "running", or a sentence."""
@@ -112,19 +91,18 @@ class Comparisons:
         return future.result() if error is None else f"TensorFlow could not answer: {error}"
 
     def _started(self, path: Path, image: np.ndarray) -> Future[Outputs]:
-        """A question that is being answered, by a thread that a server that ends does not wait for."""
+        """A question that is answered when those before it are."""
         future: Future[Outputs] = Future()
 
         def answer() -> None:
-            with self._one_at_a_time:
-                if not future.set_running_or_notify_cancel():
-                    return
-                try:
-                    future.set_result(ask_tensorflow(path, image))
-                except BaseException as error:
-                    future.set_exception(error)
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(ask_tensorflow(path, image))
+            except BaseException as error:
+                future.set_exception(error)
 
-        Thread(target=answer, name="tensorflow", daemon=True).start()
+        self._queue.put(answer)
         return future
 
     def _why_not(self, net: LayerGraph) -> str:

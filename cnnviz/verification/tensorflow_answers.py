@@ -1,0 +1,60 @@
+"""What TensorFlow is asked in a process of its own: a program that ends when it has answered.
+
+`python -m cnnviz.verification.tensorflow_answers QUESTION MODEL.keras` reads images (np.save) from stdin.
+To "verify" it writes lines of JSON: {"done": n} after each batch, and at last {"result": ...} as in the
+record. To "outputs" it writes an archive (np.savez): "name" is a layer's output, "name before" its
+pre-activation, left out for layers of nested models.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from cnnviz.network.keras_file import load_model
+from cnnviz.verification.comparison import KerasFile, verify
+from cnnviz.verification.tensorflow_process import answer_stream, sent_images
+
+BATCH = 20
+"""Images at a time: some of the speed is given for progress that moves."""
+
+
+def verify_aloud(path: str, images: np.ndarray, answer: BinaryIO) -> None:
+    def say(**words: Any) -> None:
+        answer.write(json.dumps(words, allow_nan=False).encode() + b"\n")
+        answer.flush()
+
+    size = None if len(images) > 500 else BATCH
+    result = verify(path, images, batch_size=size, progress=lambda done, _: say(done=done))
+    say(result=result.to_dict())
+
+
+def write_outputs(path: str, images: np.ndarray, answer: BinaryIO) -> None:
+    file = KerasFile(Path(path))
+    outputs = file(images)
+    for layer in load_model(path):
+        found = file.layers.get(layer.name)
+        if found is None or layer.is_activation or layer.activation is None:
+            continue
+        activation, found.activation = found.activation, None
+        try:
+            before = found(*(outputs[name] for name in layer.inputs))
+        finally:
+            found.activation = activation
+        outputs[f"{layer.name} before"] = np.asarray(before)
+    archive = io.BytesIO()
+    np.savez(archive, **outputs)  # type: ignore[arg-type]
+    answer.write(archive.getvalue())
+
+
+ANSWERS = {"verify": verify_aloud, "outputs": write_outputs}
+
+if __name__ == "__main__":
+    question, path = sys.argv[1:]
+    with answer_stream() as stream:
+        ANSWERS[question](path, sent_images(), stream)
