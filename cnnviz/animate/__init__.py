@@ -7,14 +7,3 @@ what that operation computes. Whole networks are left to the live view.
 from cnnviz.animate.animation import Animation
 from cnnviz.animate.operations import avg_pool2d, conv2d, conv2d_transpose, depthwise_conv2d, max_pool2d
 from cnnviz.animate.walk import Step, Walk
-
-__all__ = [
-    "Animation",
-    "Step",
-    "Walk",
-    "avg_pool2d",
-    "conv2d",
-    "conv2d_transpose",
-    "depthwise_conv2d",
-    "max_pool2d",
-]

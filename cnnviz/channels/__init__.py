@@ -29,26 +29,3 @@ from cnnviz.channels.reduction import (
     reduction_errors,
 )
 from cnnviz.channels.trial import ReductionTrial, with_reduction
-
-__all__ = [
-    "Comparison",
-    "Cost",
-    "DenseCheck",
-    "Moments",
-    "Reduction",
-    "ReductionTrial",
-    "bottleneck",
-    "compare_with_dense",
-    "compare_without_mixing",
-    "conv_cost",
-    "dense_cost",
-    "mix",
-    "mixing_error",
-    "mixing_layers",
-    "mixing_matrix",
-    "moments",
-    "reduce_mixing",
-    "reduction_errors",
-    "stack_of_3x3",
-    "with_reduction",
-]

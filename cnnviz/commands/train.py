@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.training import keras_training as training
+    from cnnviz import training
 
     if args.model not in training.RECIPES:
         raise ValueError(f"train takes one of {', '.join(training.RECIPES)}, got {args.model!r}")

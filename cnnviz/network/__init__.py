@@ -3,5 +3,3 @@
 from cnnviz.network.layer_graph import LayerGraph
 from cnnviz.network.network import Network
 from cnnviz.network.run import Gradient, Run, forward_pass
-
-__all__ = ["Gradient", "LayerGraph", "Network", "Run", "forward_pass"]

@@ -21,5 +21,3 @@ Receipt.to_text = to_text
 Receipt.to_latex = to_latex
 Receipt.to_code = to_code
 Receipt.to_html = Receipt._repr_html_ = to_html
-
-__all__ = ["Cell", "Receipt", "Shares", "Step", "Term", "Terms", "Trace", "explain", "operands"]

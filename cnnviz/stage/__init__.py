@@ -6,5 +6,3 @@ are its hosts. Nothing here computes activations; the engine does.
 
 from cnnviz.stage.html import LiveView, view
 from cnnviz.stage.scene import Scene, build_scene
-
-__all__ = ["LiveView", "Scene", "build_scene", "view"]

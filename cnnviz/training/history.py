@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.resources import asset
-from cnnviz.training.keras_training import Recipe
+from cnnviz.training.recipes import Recipe
 
 
 @dataclass(frozen=True, eq=False)

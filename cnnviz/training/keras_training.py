@@ -1,4 +1,4 @@
-"""Training of the bundled networks with Keras: recipes, augmentation, resumable runs.
+"""Training of the bundled networks with Keras: their architectures, and resumable runs.
 
 A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
 order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one
@@ -12,8 +12,6 @@ import json
 import math
 import os
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,89 +19,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnnviz.images.mnist import DataError, load_mnist
 from cnnviz.resources import keras, tensorflow, write_atomically
-
-VALIDATION_IMAGES = 5_000
-SPLIT_SEED = 2026
-"""Seed of the one fixed 55,000/5,000 split on which every choice of the recipes was made."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Random affine changes of a digit, uniform within +- each limit.
-
-    Rotation and shear in degrees and as a slope, zoom as a fraction, shift in pixels.
-    """
-
-    rotation: float = 12.0
-    zoom: float = 0.12
-    shear: float = 0.15
-    shift: float = 2.0
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides a training run but its seed and its images.
-
-    `schedule` is "inverse" for lr/(1 + decay*epoch), epoch counted from 0, or "cosine" for
-    lr/2*(1 + cos(pi*epoch/epochs)); both are constant within an epoch. `average` is the momentum
-    of the exponential moving average over steps whose weights are kept (None keeps the last).
-    """
-
-    epochs: int = 20
-    batch_size: int = 128
-    learning_rate: float = 0.003
-    schedule: str = "inverse"
-    decay: float = 0.319
-    weight_decay: float | None = None
-    dropout: float = 0.0
-    augmentation: Augmentation | None = None
-    average: float | None = None
-
-    def steps(self, images: int) -> int:
-        """Batches in an epoch over so many images; the last one may be smaller.
-
-        >>> Recipe().steps(60_000)
-        469
-        """
-        return math.ceil(images / self.batch_size)
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate of an epoch counted from 0.
-
-        >>> Recipe().rate(0), round(Recipe().rate(19), 6)
-        (0.003, 0.000425)
-        """
-        if self.schedule == "inverse":
-            return self.learning_rate / (1 + self.decay * epoch)
-        if self.schedule == "cosine":
-            return self.learning_rate / 2 * (1 + math.cos(math.pi * epoch / self.epochs))
-        raise ValueError(f"schedule must be 'inverse' or 'cosine', got {self.schedule!r}")
-
-
-RECIPES: dict[str, dict[str, Recipe]] = {
-    "mnist_14k": {
-        "best": Recipe(
-            epochs=40,
-            learning_rate=0.004,
-            schedule="cosine",
-            weight_decay=1e-4,
-            dropout=0.03,
-            augmentation=Augmentation(),
-        ),
-        "notes": Recipe(dropout=0.03, augmentation=Augmentation(), average=0.995),
-    },
-    "mnist_maxpool": {
-        "plain": Recipe(
-            epochs=20, schedule="cosine", dropout=0.1, augmentation=Augmentation(8.0, 0.08, 0.1, 1.0)
-        ),
-    },
-}
-"""Recipes by model and name; a model's first one is its default, and made the bundled weights.
-
-"notes" has the course notes' schedule: 20 epochs, learning rate 0.003/(1 + 0.319*epoch).
-"""
+from cnnviz.training.recipes import RECIPES, Recipe, affine_matrices
 
 
 def build(model: str, dropout: float = 0.0):
@@ -150,64 +67,6 @@ def build(model: str, dropout: float = 0.0):
         raise ValueError(f"model must be one of {sorted(RECIPES)}, got {model!r}")
     image = keras().Input((28, 28, 1), name="input")
     return keras().Sequential([image, *stack], name=model)
-
-
-def split(images: np.ndarray, labels: np.ndarray):
-    """The fixed split of the training set: (55,000 to train on), (5,000 to choose on)."""
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
-    kept, held_out = order[:-VALIDATION_IMAGES], order[-VALIDATION_IMAGES:]
-    return (images[kept], labels[kept]), (images[held_out], labels[held_out])
-
-
-def read_data(path: str | os.PathLike[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Training images and labels: MNIST's, or those of a file in the layout of Keras's mnist.npz.
-
-    Parameters
-    ----------
-    path
-        An npz file with x_train, uint8 (N, 28, 28), and y_train, integers 0..9 (N,); None is MNIST.
-
-    Raises
-    ------
-    DataError
-        (a ValueError) if the file is missing, damaged, or laid out otherwise.
-    """
-    if path is None:
-        return load_mnist()[0]
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            images, labels = archive["x_train"], archive["y_train"]
-    except OSError as error:
-        raise DataError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train") from None
-    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
-        raise DataError(f"x_train must be uint8 (N, 28, 28), got {images.dtype} {images.shape}")
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise DataError(f"y_train must be {len(images)} integers, got {labels.dtype} {labels.shape}")
-    if labels.min() < 0 or labels.max() > 9:
-        raise DataError(f"y_train must be digits 0..9, got {labels.min()} to {labels.max()}")
-    return images, labels
-
-
-def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
-    """The eight coefficients of an affine map about the image centre, one row an image.
-
-    `numbers` is (N, 6) in [-1, 1]: rotation, zoom x, zoom y, shear, shift x, shift y. The result
-    (N, 8) maps an output pixel (x, y) to (a0 x + a1 y + a2, a3 x + a4 y + a5) of the input, the
-    convention of `keras.ops.image.affine_transform`.
-    """
-    angle = numbers[:, 0] * math.radians(limits.rotation)
-    zoom_x, zoom_y = 1 + limits.zoom * numbers[:, 1], 1 + limits.zoom * numbers[:, 2]
-    shear = limits.shear * numbers[:, 3]
-    cos, sin = np.cos(angle), np.sin(angle)
-    a0, a1 = zoom_x * cos, zoom_x * (shear * cos - sin)
-    a3, a4 = zoom_y * sin, zoom_y * (shear * sin + cos)
-    centre = (side - 1) / 2
-    a2 = centre - a0 * centre - a1 * centre + limits.shift * numbers[:, 4]
-    a5 = centre - a3 * centre - a4 * centre + limits.shift * numbers[:, 5]
-    zero = np.zeros_like(a0)
-    return np.stack([a0, a1, a2, a3, a4, a5, zero, zero], axis=1).astype(np.float32)
 
 
 def train(

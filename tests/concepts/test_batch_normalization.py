@@ -16,7 +16,7 @@ from cnnviz.concepts.batch_normalization import (
     normalizations,
 )
 from cnnviz.resources import asset
-from cnnviz.training.keras_training import RECIPES, affine_matrices
+from cnnviz.training import RECIPES, affine_matrices
 from harness.authority import keras
 from harness.networks import conv, image, layer, normal
 

@@ -89,7 +89,7 @@ def test_weight_groups_are_named_as_keras_names_them(kind):
 
 @pytest.mark.parametrize("name", ["mnist_14k", "mnist_maxpool"])
 def test_the_bundled_architectures(name, tmp_path):
-    from cnnviz.training.keras_training import build
+    from cnnviz.training import build
 
     model = build(name, dropout=0.1)
     net = assert_same_network(model, {k.name: k.output for k in model.layers}, tmp_path, "float32")

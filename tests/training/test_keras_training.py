@@ -12,7 +12,7 @@ import pytest
 import cnnviz
 from cnnviz.images.mnist import DataError, load_mnist
 from cnnviz.resources import asset
-from cnnviz.training.keras_training import (
+from cnnviz.training import (
     RECIPES,
     VALIDATION_IMAGES,
     Augmentation,

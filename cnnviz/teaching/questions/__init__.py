@@ -5,5 +5,3 @@ One module a concept, one function a question: it takes the state that it asks a
 """
 
 from cnnviz.teaching.questions.question import Choice, Question, question
-
-__all__ = ["Choice", "Question", "question"]
