@@ -5,21 +5,17 @@ What is typed is checked in the browser, which says what it refuses, and again h
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import state
 import streamlit as st
+from components import component
 
 from cnnviz.images.array_text import array_from_text, array_to_text
 
 LARGEST = 11
-_HTML, _CSS, _JS = (
-    (Path(__file__).parent / "components" / f"cells.{ending}").read_text(encoding="utf-8")
-    for ending in ("html", "css", "js")
-)
-_CELLS = st.components.v2.component("cnnviz.cells", html=_HTML, css=_CSS, js=_JS)
+_CELLS = component("cells")
 
 
 def edit(

@@ -1,6 +1,6 @@
 """What every page has in common: the header, how a concept is put, pictures, tables, code.
 
-Pages say what; how it looks is here, in style.css and in components/.
+Pages say what; how it looks is here, in style.css and in the components.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import io
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -21,30 +20,20 @@ import cached
 import navigation
 import state
 import streamlit as st
+from components import component
 from digits import Digit, choose_own, choose_test_digit, is_own, test_digits
 
 from cnnviz.colours import ink_png, probability
 from cnnviz.network.mistakes import next_mistake
 from cnnviz.teaching.questions import Choice, Question
 
-_HERE = Path(__file__).parent
 WIDTHS = (328, 460, 640, 800, 960)
 """Widths at which figures are drawn, in pixels at the usual type size."""
 
-
-def _component(name: str, with_html: bool) -> Any:
-    def read(ending: str) -> str:
-        return (_HERE / "components" / f"{name}.{ending}").read_text(encoding="utf-8")
-
-    if not with_html:
-        return st.components.v2.component(f"cnnviz.{name}", js=read("js"))
-    return st.components.v2.component(f"cnnviz.{name}", html=read("html"), css=read("css"), js=read("js"))
-
-
-_PICTURE = _component("picture", with_html=True)
-_TABLE = _component("table", with_html=True)
-_COPY_LINK = _component("copy_link", with_html=True)
-_SURROUNDINGS = _component("surroundings", with_html=False)
+_PICTURE = component("picture")
+_TABLE = component("table")
+_COPY_LINK = component("copy_link")
+_SURROUNDINGS = component("surroundings")
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,18 @@ and output are kept is in the URL.
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import chrome
 import numpy as np
 import state
 import streamlit as st
+from components import component
 
 from cnnviz import Run, channels, figures
 from cnnviz.figures.style import PALETTES, palette
 
-_HTML, _CSS, _JS = (
-    (Path(__file__).parent / "components" / f"mixing.{ending}").read_text(encoding="utf-8")
-    for ending in ("html", "css", "js")
-)
-_MIXING = st.components.v2.component("cnnviz.mixing", html=_HTML, css=_CSS, js=_JS)
+_MIXING = component("mixing")
 _PARAMETERS = {"row": "row", "column": "col", "channel": "out"}
 """The URL's names, and the component's."""
 

@@ -5,19 +5,15 @@ It opens at a telling step; the step that was chosen last is in the URL.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import cached
 import chrome
 import state
 import streamlit as st
+from components import component
 
-_HTML, _CSS, _JS = (
-    (Path(__file__).parent / "components" / f"walk.{ending}").read_text(encoding="utf-8")
-    for ending in ("html", "css", "js")
-)
-_WALK = st.components.v2.component("cnnviz.walk", html=_HTML, css=_CSS, js=_JS)
+_WALK = component("walk")
 
 
 def show(name: str, operation: str, label: str, caption: str = "", **arguments: Any) -> None:

@@ -7,31 +7,22 @@ session; the address carries the 28 x 28 pixels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cached
 import numpy as np
 import streamlit as st
+from components import component
 from digits import Digit, choose_image
 
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
 from cnnviz.images.image_files import FORMATS, ImageError, read_image
-from cnnviz.stage.assets import script, style
+from cnnviz.stage.bundle import style
 from cnnviz.stage.component import raster_of
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
-_HTML, _CSS = (
-    (Path(__file__).parent / "components" / f"pad.{ending}").read_text(encoding="utf-8")
-    for ending in ("html", "css")
-)
-_PAD = st.components.v2.component(
-    "cnnviz.pad",
-    html=_HTML,
-    css=f"{style()}\n{_CSS}",
-    js=f"{script('trying')}\nexport default trying_module.showPad;\n",
-)
+_PAD = component("trying", base_css=style())
 _BROUGHT, _REFUSED = "brought", "refused"
 """The last digit that was brought: its text, its steps, whether it was drawn; why one was not taken."""
 

@@ -22,7 +22,7 @@ import numpy as np
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.mnist import prepare_digit
 from cnnviz.network import Network, Run
-from cnnviz.stage.assets import script, style
+from cnnviz.stage.bundle import script, style
 from cnnviz.stage.intervention import InterventionError, intervene
 from cnnviz.stage.plan import Plan, layers_until, plan_of
 from cnnviz.stage.scene import Scene, build_scene

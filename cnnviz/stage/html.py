@@ -19,7 +19,7 @@ import numpy as np
 from cnnviz.colours import THEMES
 from cnnviz.network import Network
 from cnnviz.resources import write_atomically
-from cnnviz.stage.assets import script, style
+from cnnviz.stage.bundle import script, style
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
 

@@ -12,7 +12,7 @@ import cnnviz
 from cnnviz import Network
 from cnnviz.images.mnist import prepare_digit
 from cnnviz.layers.rounding import allowance
-from cnnviz.stage import assets
+from cnnviz.stage import bundle
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
@@ -36,7 +36,7 @@ def modules(chromium):
     page = chromium.new_page()
     page.set_content("<!doctype html><title>modules</title>")
     code = "\n".join(
-        f"window.modules.{name} = (() => {{ {assets.script(name)}; return {name}_module; }})();"
+        f"window.modules.{name} = (() => {{ {bundle.script(name)}; return {name}_module; }})();"
         for name in ("scene", "receipt", "prepare", "holes")
     )
     page.add_script_tag(content=f"window.modules = {{}}; window.encoded = {ENCODED}; {code}")
@@ -71,7 +71,7 @@ def test_each_stage_computes_what_the_engine_does(modules, name):
     run = network_run(name)
     scene = build_scene(run, 0)
     load(modules, scene)
-    code = assets.script("forward")
+    code = bundle.script("forward")
     modules.evaluate(f"() => {{ {code}; window.modules.forward = forward_module; }}")
     for number, stage in enumerate(scene.plan.taken.stages):
         if not stage.reads:

@@ -10,7 +10,6 @@ from PIL import Image
 
 import cnnviz
 from cnnviz.commands import main
-from cnnviz.stage import assets
 from cnnviz.stage.export import export
 
 
@@ -84,13 +83,3 @@ def test_markup_in_a_title_stays_text(net, tmp_path):
     view = cnnviz.view(net, np.zeros((28, 28)), titles=["<img src=x onerror=alert(1)></script>"])
     text = view.save(tmp_path / "x.html").read_text(encoding="utf-8")
     assert "<img" not in text
-
-
-def test_modules_are_joined_in_the_order_of_their_imports():
-    joined = assets.script("standalone")
-    order = re.findall(r"^const (\w+)_module = ", joined, re.MULTILINE)
-    assert len(order) == len(set(order))
-    for name in order:
-        used = re.findall(r'from "\./(\w+)\.js"', assets._source(name))
-        assert all(order.index(other) < order.index(name) for other in used)
-        assert len(used) == len(assets._IMPORT.findall(assets._source(name)))

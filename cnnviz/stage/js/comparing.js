@@ -1,6 +1,6 @@
 // TensorFlow's number for the very cell: asked for when a receipt is looked at, by a process of its own.
 
-import { escapeHtml, exact, number } from "./format.js";
+import { escapeHtml, exact, number } from "./numbers.js";
 import { cellIndex } from "./scene.js";
 
 const WAIT = 1200;

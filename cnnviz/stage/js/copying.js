@@ -1,6 +1,6 @@
 // The receipt as text and LaTeX, the code that reproduces it, and a link to what is shown.
 
-import { beside, exact, number, percent, signed, stageName } from "./format.js";
+import { beside, exact, number, percent, signed, stageName } from "./numbers.js";
 import { isVector } from "./scene.js";
 
 const KINDS = [

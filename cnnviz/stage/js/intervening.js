@@ -1,6 +1,6 @@
 // Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
 
-import { cellName, escapeHtml, number, percent, plural } from "./format.js";
+import { cellName, escapeHtml, number, percent, plural } from "./numbers.js";
 import { isVector } from "./scene.js";
 
 export function intervening(view) {

@@ -1,6 +1,6 @@
 // The picture of the network: the image at the left, a column of maps for each stage, the prediction.
 
-import { escapeHtml, number, percent, plural, shapeText, stageName } from "./format.js";
+import { escapeHtml, number, percent, plural, shapeText, stageName } from "./numbers.js";
 import { layOut } from "./layout.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";

@@ -1,7 +1,7 @@
 // The window slides over its input and fills the map, step by step: stride, padding and holes included.
 
 import { axisOf, readShape } from "./forward.js";
-import { beside, escapeHtml, number, signed, stageName } from "./format.js";
+import { beside, escapeHtml, number, signed, stageName } from "./numbers.js";
 import { receiptOf, tapsOf } from "./receipt.js";
 import { record } from "./recording.js";
 

@@ -2,8 +2,8 @@
 
 import { activationOf, mergeOf } from "./forward.js";
 import { receiptOf } from "./receipt.js";
-import { agreeing, beside, bracketed, cellName, digitsFor, escapeHtml, exact, number } from "./format.js";
-import { percent, plural, signed, stageName } from "./format.js";
+import { agreeing, beside, bracketed, cellName, digitsFor, escapeHtml, exact, number } from "./numbers.js";
+import { percent, plural, signed, stageName } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 

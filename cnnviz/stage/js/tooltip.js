@@ -1,6 +1,6 @@
 // What is under the pointer, enlarged, with its name and number.
 
-import { escapeHtml, number, stageName } from "./format.js";
+import { escapeHtml, number, stageName } from "./numbers.js";
 import { isVector } from "./scene.js";
 
 const SEEN = 11;

@@ -1,9 +1,9 @@
 // The live view: what is shown and chosen, and what the pointer and the keys do.
 
 import { feedingChannels, fedUnits, seenBox } from "./cone.js";
-import { Colours, Scales } from "./colour.js";
+import { Colours, Scales } from "./colours.js";
 import { cellsSeen, hasHoles } from "./holes.js";
-import { cellName, number, percent, stageName } from "./format.js";
+import { cellName, number, percent, stageName } from "./numbers.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
 import { cellIndex, isVector, sameCell } from "./scene.js";

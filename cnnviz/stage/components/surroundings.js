@@ -1,7 +1,7 @@
 // Tells the app how wide its column is and whether the theme is dark; both decide how figures are drawn.
 // Where the sidebar covers the page, as on a telephone, a link in it closes it.
 
-export default function (component) {
+export function show(component) {
   const { data, parentElement, setStateValue } = component;
   const column = parentElement.host ?? parentElement;
   let told = `${data.width} ${data.dark}`;

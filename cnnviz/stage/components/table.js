@@ -1,6 +1,6 @@
 // Shows a table, and saves it as CSV. What does not fit is scrolled, by the keyboard too.
 
-export default function (component) {
+export function show(component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector(".root");
   if (root.dataset.key === data.key) return;

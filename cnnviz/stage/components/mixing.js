@@ -1,7 +1,7 @@
 // One pixel through a 1x1 convolution: its channels, the matrix, and what comes out, for whichever pixel is pointed at.
 // All numbers come from Python once; only the products, their sum and what it differs by are worked out here.
 
-export default function (component) {
+export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Mixing(root);
   root.view.tell = (kept) => component.setTriggerValue("kept", kept);

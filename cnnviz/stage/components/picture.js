@@ -2,7 +2,7 @@
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
-export default function (component) {
+export function show(component) {
   const { data, parentElement } = component;
   const root = parentElement.querySelector(".root");
   root.tell = component.setTriggerValue;

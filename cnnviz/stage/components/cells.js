@@ -4,7 +4,7 @@
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
 const FEW = 25; // Up to so many cells, Tab goes through them all; beyond, into the grid and out of it.
 
-export default function (component) {
+export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.grid ??= new Grid(root);
   root.grid.show(component.data, (text) => component.setTriggerValue("typed", text));

@@ -4,7 +4,7 @@
 const SPEEDS = [4, 8, 16]; // Steps a second.
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-export default function (component) {
+export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.player ??= new Player(root);
   root.player.show(component.data, (step) => component.setTriggerValue("step", step));

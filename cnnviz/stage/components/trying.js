@@ -1,16 +1,16 @@
 // The pad on a page of its own: the prediction and one layer's maps follow the pen; Python gets what is drawn.
 
-import { Colours } from "./colour.js";
-import { number, percent, stageName } from "./format.js";
-import { Pad } from "./pad.js";
-import { sceneOf } from "./scene.js";
+import { Colours } from "../js/colours.js";
+import { number, percent, stageName } from "../js/numbers.js";
+import { Pad } from "../js/pad.js";
+import { sceneOf } from "../js/scene.js";
 
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
 const GAP = 6;
 
 const pages = new WeakMap();
 
-export function showPad({ data, parentElement, setTriggerValue }) {
+export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
   if (!pages.has(root)) pages.set(root, new Page(root));
   const page = pages.get(root);

@@ -1,6 +1,6 @@
 // Copies the page's address, which holds all that is chosen on it.
 
-export default function (component) {
+export function show(component) {
   const button = component.parentElement.querySelector("button");
   const said = component.parentElement.querySelector("span");
   button.onclick = async () => {

@@ -1,0 +1,87 @@
+"""How the JavaScript is bundled: a module and all that it imports, joined into one script.
+
+They are plain ES modules that a browser and Node take as they are: js/ holds the view and what is shared,
+components/ the small components of pages. In the bundle each becomes a function that is called once and
+returns what it exports, so that a page needs one script and no requests. Only what these modules use is
+understood: named imports from a relative path, and `export` before a function, class or const.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+_IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.[./\w]*)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+
+
+@lru_cache
+def script(entry: str) -> str:
+    """The module `entry`.js of js/ and all that it imports, as one script; its exports are `entry_module`'s.
+
+    Raises ValueError for modules that import each other in a circle, and for two of one name.
+
+    >>> script("scene").count("const scene_module")
+    1
+    """
+    return _joined(HERE / "js" / f"{entry}.js")
+
+
+@lru_cache
+def component(name: str) -> dict[str, str | None]:
+    """The HTML, CSS and JavaScript of a component in components/, as Streamlit takes them.
+
+    Its module exports `show`, which Streamlit calls.
+
+    >>> sorted(component("table"))
+    ['css', 'html', 'js']
+    """
+    parts = {ending: HERE / "components" / f"{name}.{ending}" for ending in ("html", "css")}
+    code = f"{_joined(HERE / 'components' / f'{name}.js')}\nexport default {name}_module.show;\n"
+    return {"js": code} | {
+        ending: path.read_text(encoding="utf-8") if path.exists() else None for ending, path in parts.items()
+    }
+
+
+@lru_cache
+def style() -> str:
+    """The view's style sheet."""
+    return (HERE / "view.css").read_text(encoding="utf-8")
+
+
+def imports_of(path: Path) -> list[Path]:
+    """The files that a module imports."""
+    return [(path.parent / imported).resolve() for _, imported in _IMPORT.findall(_source(path))]
+
+
+def _joined(entry: Path) -> str:
+    order: list[Path] = []
+
+    def visit(path: Path, way: tuple[str, ...]) -> None:
+        if path.stem in way:
+            raise ValueError(f"modules must not import each other: {' > '.join((*way, path.stem))}")
+        if path in order:
+            return
+        if path.stem in [other.stem for other in order]:
+            raise ValueError(f"two modules of a bundle must not have one name: {path.stem}")
+        for imported in imports_of(path):
+            visit(imported, (*way, path.stem))
+        order.append(path)
+
+    visit(entry, ())
+    return "\n".join(map(_called_once, order))
+
+
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _called_once(path: Path) -> str:
+    source = _source(path)
+    exported = ", ".join(_EXPORT.findall(source))
+    body = _IMPORT.sub(
+        lambda found: f"const {found[1]} = {Path(found[2]).stem}_module;\n", _EXPORT.sub("", source)
+    )
+    return f"const {path.stem}_module = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();"
