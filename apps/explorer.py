@@ -14,9 +14,10 @@ _HERE = Path(__file__).resolve().parent
 if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
-import chrome  # noqa: E402
+import header  # noqa: E402
 import navigation  # noqa: E402
 import state  # noqa: E402
+import surroundings  # noqa: E402
 import turns  # noqa: E402
 
 st.set_page_config(page_title="cnnviz", page_icon="🔍", layout="wide")
@@ -25,11 +26,11 @@ parts = navigation.parts()
 page = st.navigation(parts, position="hidden")
 with turns.taken():
     state.begin()
-    chrome.look_around()
-    chrome.header()
-    chrome.sidebar(parts)
+    surroundings.look_around()
+    header.show()
+    header.sidebar(parts)
     notices = st.empty()
     page.run()
-    chrome.notices(notices)
+    header.notices(notices)
     state.finish()
     del st.session_state["current"]

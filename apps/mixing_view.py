@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import chrome
 import numpy as np
 import state
 import streamlit as st
 from components import component
+from surroundings import surroundings
 
 from cnnviz import Run, channels, figures
 from cnnviz.figures.style import PALETTES, palette
@@ -43,7 +43,7 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
             if isinstance(value, int) and 0 <= value < limit:
                 state.put(parameter, str(value))
 
-    theme = chrome.surroundings()["theme"]
+    theme = surroundings()["theme"]
     scales = {
         "in": figures.Scale.of(x),
         "weights": figures.Scale.of(matrix, signed=True),

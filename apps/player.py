@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import cached
-import chrome
+import downloads
 import state
 import streamlit as st
 from components import component
+from surroundings import surroundings
 
 _WALK = component("walk")
 
@@ -21,7 +22,7 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
 
     `name` is the URL's parameter for the step. ValueError as the operation's.
     """
-    animation, scene = cached.animation(operation, theme=chrome.surroundings()["theme"], **arguments)
+    animation, scene = cached.animation(operation, theme=surroundings()["theme"], **arguments)
     last, start = len(animation) - 1, animation.walk.telling
     step = int(state.text(name, str(start), lambda text: text.isdecimal() and int(text) <= last))
     key = f"walk.{name}"
@@ -42,4 +43,4 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
         },
         on_step_change=take,
     )
-    chrome.gif(operation.replace("_", "-"), animation.gif)
+    downloads.gif(operation.replace("_", "-"), animation.gif, f"gif.{name}")

@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import test_digits
@@ -18,7 +21,7 @@ COUNT = 1000
 # And on which the collapsed network is checked, in float64.
 CHECKED = 250
 
-here = chrome.current()
+here = header.current()
 every = len(test_digits()[0])
 bends = hidden_activations(here.network)
 chrome.title(
@@ -213,8 +216,8 @@ chrome.show(
 exchanged(function, layers)
 zeros()
 collapse()
-chrome.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
-chrome.code(
+question_widget.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
+snippets.show(
     f"""
     import cnnviz
     from cnnviz.concepts.activation_exchange import exchange, function_named

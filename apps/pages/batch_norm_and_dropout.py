@@ -2,7 +2,10 @@
 
 import cached
 import chrome
+import header
 import numpy as np
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import choose_test_digit
@@ -19,7 +22,7 @@ from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, witho
 COUNT = 1000
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 
-here = chrome.current()
+here = header.current()
 norms = normalizations(here.network)
 drops = dropout.dropout_layers(here.network)
 chrome.title(
@@ -281,7 +284,7 @@ if norms:
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
     batch = cached.batch_inputs(here.model, norm, here.digit, 8)
     questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
-chrome.ask(*questions)
+question_widget.ask(*questions)
 lines = f"""
 import cnnviz
 from cnnviz.concepts.dropout import dropout_layers, drop_in_steps, run_with_dropout
@@ -305,4 +308,4 @@ for forms in compare_forms(net, "{norm}", images[:64], [1, 8, 64]):
     print(forms.images, forms.distance)
 print(fold(net, "{norm}").largest_difference(net.run(image)))
 """
-chrome.code(lines)
+snippets.show(lines)

@@ -5,8 +5,11 @@ from typing import Any
 import cached
 import cells_editor
 import chrome
+import header
 import numpy as np
 import player
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -15,7 +18,7 @@ from cnnviz.concepts import playground
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Convolution",
     "A convolution slides a small array of weights, the kernel, over its input and writes down, at every "
@@ -267,8 +270,8 @@ elif mode == "same":
     asked.append(questions.same_sides(len(image), kernel_rows, stride, dilation))
 else:
     asked.append(questions.parameters(layer))
-chrome.ask(*asked)
-chrome.code(
+question_widget.ask(*asked)
+snippets.show(
     f"""
     import cnnviz
     import numpy as np

@@ -6,7 +6,10 @@ from typing import Any
 
 import cached
 import chrome
+import header
 import numpy as np
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import choose_own, test_digits
@@ -245,7 +248,7 @@ def asked(history: TrainingHistory, epoch: int) -> list[Question]:
     return made
 
 
-here = chrome.current()
+here = header.current()
 history = cached.training(here.model)
 in_fact = (
     "One epoch is one pass, batch after batch; when to stop is decided on images that are not trained on."
@@ -282,8 +285,8 @@ else:
         validation(selection, epoch)
     to_ask = asked(history, epoch)
     if to_ask:
-        chrome.ask(*to_ask)
-    chrome.code(
+        question_widget.ask(*to_ask)
+    snippets.show(
         f"""
         import cnnviz
         from cnnviz.training.epoch_predictions import read_predictions

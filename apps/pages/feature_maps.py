@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import Digit, choose_test_digit, test_digits
@@ -207,7 +210,7 @@ def _flips(flipped: tuple[int, ...]) -> str:
     )
 
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Feature maps",
     "A feature map is one channel of a layer's output: the response of one kernel at every position of "
@@ -265,8 +268,8 @@ if has_partial_sums(here.network[name]):
     asked.append(questions.value_from_partial_sums(here.run, name, channel, *contested))
 if next_reader(here.network, name) is not None:
     asked.append(questions.maps_that_change(here.network, name, channel))
-chrome.ask(*asked)
-chrome.code(
+question_widget.ask(*asked)
+snippets.show(
     f"""
     import cnnviz
     from cnnviz import figures

@@ -5,6 +5,9 @@ from typing import Any
 import cached
 import cells_editor
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -13,7 +16,7 @@ from cnnviz.colours import percent
 from cnnviz.images.image_files import ImageError
 from cnnviz.teaching.questions import kernels as questions
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Kernels",
     "A kernel is the small array of weights that a convolution slides over its input. Its numbers decide "
@@ -195,8 +198,8 @@ chrome.show(
         for one in found
     ],
 )
-chrome.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))
-chrome.code(
+question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))
+snippets.show(
     f"""
     import cnnviz
     import numpy as np

@@ -2,7 +2,10 @@
 
 import cached
 import chrome
+import header
 import mixing_view
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -223,7 +226,7 @@ def show_bottleneck() -> None:
     )
 
 
-here = chrome.current()
+here = header.current()
 fields = cached.receptive_fields(here.model)
 chrome.title(
     "1×1",
@@ -250,13 +253,13 @@ else:
 show_bottleneck()
 if mixing:
     layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
-    chrome.ask(
+    question_widget.ask(
         questions.numbers_that_change(layer, x, row, col),
         questions.weights_on_larger_maps(layer),
     )
 else:
-    chrome.ask(questions.shape_that_comes_out(14, 256, 64))
-chrome.code(
+    question_widget.ask(questions.shape_that_comes_out(14, 256, 64))
+snippets.show(
     f"""
     import cnnviz
     import numpy as np

@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import choose_image
@@ -9,7 +12,7 @@ from digits import choose_image
 from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions import overview as questions
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is here to "
@@ -46,11 +49,11 @@ chrome.show(
     layers=cached.layers(here.model, here.digit),
     shared=shared,
 )
-chrome.ask(
+question_widget.ask(
     questions.products_of_the_score(here.run),
     questions.numbers_for_one_digit(here.network, cached.layers(here.model, here.digit)),
 )
-chrome.code(
+snippets.show(
     f"""
     import cnnviz
 

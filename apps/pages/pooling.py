@@ -4,7 +4,10 @@ from typing import Any
 
 import cached
 import chrome
+import header
 import player
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -14,7 +17,7 @@ from cnnviz.concepts import downsampling as pooling
 from cnnviz.concepts import playground
 from cnnviz.teaching.questions import pooling as questions
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Pooling",
     "Pooling goes over each map window by window and keeps one number of each: the largest, or the mean. It "
@@ -163,8 +166,8 @@ pool_size, shown = (window, padding) if fits else (2, "valid")
 # One cell more than the map that is shown, whose result stands above.
 larger = x.shape[0] + 1, x.shape[1] + 1
 asked.append(questions.output_size(larger, pool_size, strides=stride, padding=shown))
-chrome.ask(*asked)
-chrome.code(
+question_widget.ask(*asked)
+snippets.show(
     f"""
     import cnnviz
     from cnnviz import animate, ops

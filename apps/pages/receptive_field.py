@@ -8,6 +8,9 @@ from typing import Any
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import stack_builder
 import state
 import streamlit as st
@@ -277,7 +280,7 @@ def growth(names: Sequence[str], name: str) -> None:
     )
 
 
-here = chrome.current()
+here = header.current()
 fields = cached.receptive_fields(here.model)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
 shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.kind.endswith("Pooling2D")]
@@ -315,8 +318,8 @@ stack_builder.show()
 # The layer that was chosen, or the nearest before it that has room for what is asked.
 upto = shown[: shown.index(chosen) + 1]
 roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
-chrome.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
-chrome.code(
+question_widget.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[neighbours[-1]]))
+snippets.show(
     f"""
     import cnnviz
     from cnnviz.receptive_fields import Conv, Pool, check_field

@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -10,7 +13,7 @@ from cnnviz.concepts.scores_to_loss import Loss, Step, softmax_steps
 from cnnviz.figures.style import number, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "From scores to loss",
     "The network's last sums are scores, one a digit: the logits. Softmax makes probabilities of them, and "
@@ -174,8 +177,8 @@ with chrome.controls("step"):
         "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
     )
 pixels(cached.step_against_gradient(here.model, here.digit, target, size), size)
-chrome.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
-chrome.code(
+question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
+snippets.show(
     f"""
     import cnnviz
     from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against

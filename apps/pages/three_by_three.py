@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import test_digits
@@ -10,7 +13,7 @@ from cnnviz import channels, kernels
 from cnnviz.figures import strongest_channel
 from cnnviz.teaching.questions import three_by_three as questions
 
-here = chrome.current()
+here = header.current()
 fields = cached.receptive_fields(here.model)
 convolutions = [layer for layer in here.network.layers if layer.kind == "Conv2D"]
 small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
@@ -114,8 +117,10 @@ with right:
 chrome.section("All answers to this digit", "Before the activation, on one scale.")
 chrome.show("feature_maps", maps=answers, selected=channel)
 asked = max(depth, 2)  # Of a single layer there is nothing to be asked.
-chrome.ask(questions.how_far_a_stack_sees(asked, 5), questions.saving_with_more_channels(asked, width))
-chrome.code(
+question_widget.ask(
+    questions.how_far_a_stack_sees(asked, 5), questions.saving_with_more_channels(asked, width)
+)
+snippets.show(
     f"""
     import cnnviz
     from cnnviz import channels, figures, kernels

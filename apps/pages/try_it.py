@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 import trying
@@ -12,7 +15,7 @@ from cnnviz.colours import percent, probability
 from cnnviz.network.mistakes import SURE, likeliest, surest
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
-here = chrome.current()
+here = header.current()
 found = cached.hard_cases(here.model)
 chrome.title(
     "Try it",
@@ -75,8 +78,8 @@ chrome.pick(
     found=found,
     images={index: images[index] for index in indices},
 )
-chrome.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(images)))
-chrome.code(
+question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(images)))
+snippets.show(
     f"""
     import cnnviz
     from cnnviz.network.mistakes import likeliest

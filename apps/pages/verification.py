@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import cached
 import chrome
+import header
 import numpy as np
+import question_widget
+import snippets
 import state
 import streamlit as st
 from digits import test_digits
@@ -160,7 +163,7 @@ def shape(layer: LayerCheck) -> str:
     return " × ".join(map(str, layer.shape))
 
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Verification",
     "Everything here is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "
@@ -187,8 +190,8 @@ else:
     every_layer(compared, shown.images)
     alone([layer for layer in shown.layers if layer.kind != "InputLayer"])
     deepest = max(compared, key=lambda layer: layer.difference)
-    chrome.ask(cached.rounded_weights_question(here.model, ASKED_OF), who_is_right(deepest))
-chrome.code(
+    question_widget.ask(cached.rounded_weights_question(here.model, ASKED_OF), who_is_right(deepest))
+snippets.show(
     f"""
     import cnnviz
 

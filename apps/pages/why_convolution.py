@@ -2,6 +2,9 @@
 
 import cached
 import chrome
+import header
+import question_widget
+import snippets
 import state
 import streamlit as st
 
@@ -19,7 +22,7 @@ from cnnviz.teaching.questions import why_convolution as questions
 
 REACH = 8
 
-here = chrome.current()
+here = header.current()
 chrome.title(
     "Why convolution",
     "A dense layer has a weight for every pair of pixel and output. A convolution is a dense layer with two "
@@ -160,10 +163,10 @@ chrome.table(
     "output is a single cell sees everything at once: nothing is left to share.",
     name="weights",
 )
-chrome.ask(
+question_widget.ask(
     questions.how_far_a_map_moves(net, name), questions.weights_for_larger_images(net[convolutions[0]])
 )
-chrome.code(
+snippets.show(
     f"""
     import cnnviz
     from cnnviz import figures, ops

@@ -1,0 +1,142 @@
+"""The header that all pages share: the digit, what the network makes of it, which network; the sidebar."""
+
+from __future__ import annotations
+
+import base64
+import html
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cached
+import navigation
+import state
+import streamlit as st
+from components import component
+from digits import Digit, choose_own, choose_test_digit, is_own, test_digits
+from surroundings import surroundings
+
+from cnnviz.colours import ink_png, probability
+from cnnviz.network.mistakes import next_mistake
+
+_COPY_LINK = component("copy_link")
+
+
+@dataclass(frozen=True)
+class Current:
+    """The model and the digit that the header shows, and the run that a page draws."""
+
+    model: str
+    digit: Digit
+
+    @property
+    def network(self) -> Any:
+        return cached.network(self.model)
+
+    @property
+    def run(self) -> Any:
+        return cached.run(self.model, self.digit)
+
+    @property
+    def label(self) -> int | None:
+        """What the digit is, if that is known."""
+        return self.digit.label
+
+    @property
+    def predicted(self) -> int:
+        """What the network takes it for."""
+        return int(self.run.output[0].argmax())
+
+
+def current() -> Current:
+    """What the header shows, for a page to draw."""
+    # Streamlit takes a folder named pages for an app of its older kind, and a new server may run a page
+    # without the app around it, until st.navigation has been called once.
+    if "current" not in st.session_state:
+        st.navigation(navigation.parts(), position="hidden")
+        st.rerun()
+    return st.session_state["current"]
+
+
+def show() -> None:
+    """The digit, how to pick another, what the network makes of it, and which network."""
+    st.session_state["pictures"] = 0
+    count = len(test_digits()[0])
+    own = state.text("own", "", is_own)
+    with st.container(key="header", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        card = st.empty()
+        with st.container(
+            key="picker", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
+        ):
+            index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
+            if own:
+                st.button("Back to the test digit", on_click=choose_own, args=("",))
+            else:
+                st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
+                mistake = st.empty()
+        models = cached.available_models()
+        with st.container(
+            key="network", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
+        ):
+            model = state.option(
+                "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
+            )
+            _COPY_LINK(key="copy_link", data={}, width="content")
+    if not own:
+        mistake.button(
+            "Next mistake",
+            on_click=_go_to_mistake,
+            args=(model, index),
+            help="The next test digit that this network gets wrong",
+        )
+    here = Current(model, Digit(index, own))
+    st.session_state["current"] = here
+    card.html(_card(here))
+
+
+def notices(place: Any) -> None:
+    """Say under the header what had to be replaced in the address."""
+    with place.container():
+        for sentence in state.notices():
+            st.warning(sentence)
+
+
+def _go_to(count: int) -> None:
+    choose_test_digit(random.randrange(count))
+
+
+def _go_to_mistake(model: str, index: int) -> None:
+    found = next_mistake(cached.hard_cases(model), index)
+    if found is not None:
+        choose_test_digit(found)
+
+
+def _card(here: Current) -> str:
+    """The digit as a picture, its label, the prediction."""
+    drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
+    chance = html.escape(probability(here.run.output[0][here.predicted]))
+    says = f"{here.model} says<br><b>{here.predicted}</b> with {chance}"
+    if here.label is None:
+        words, alt = f"<p>This is<br><b>{here.digit.name}</b></p><p>{says}</p>", here.digit.name.capitalize()
+    else:
+        right = here.predicted == here.label
+        verdict, mark = ("right", "✓") if right else ("wrong", "✗")
+        alt = f"{here.digit.name.capitalize()}, a {here.label}"
+        words = f"""<p>The label says<br><b>{here.label}</b></p>
+      <p class="{verdict}">{says}
+        <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
+    return f"""
+    <div class="card">
+      <img src="data:image/png;base64,{drawing}" width="64" height="64" alt="{alt}">
+      {words}
+    </div>"""
+
+
+def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
+    """The pages, in parts; their links keep the digit and the network."""
+    with st.sidebar:
+        for part, pages in parts.items():
+            st.caption(part)
+            for page in pages:
+                st.page_link(page, query_params=state.kept("digit", "own", "model"))

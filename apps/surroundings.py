@@ -1,0 +1,35 @@
+"""What a page is drawn in: how wide its column is, and the theme."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from components import component
+
+WIDTHS = (328, 460, 640, 800, 960)
+"""Widths at which figures are drawn, in pixels at the usual type size."""
+
+_SURROUNDINGS = component("surroundings")
+
+
+def surroundings() -> dict[str, Any]:
+    """How wide the page's column is, of `WIDTHS`, and the theme: what the browser told."""
+    return st.session_state.get("surroundings", {"width": WIDTHS[-1], "theme": "light"})
+
+
+def look_around() -> None:
+    """Ask the browser; a different answer than last time comes with a rerun."""
+    known = surroundings()
+    if "surroundings" not in st.session_state and st.context.theme.type in ("light", "dark"):
+        known = {**known, "theme": st.context.theme.type}
+    answer = _SURROUNDINGS(
+        key="surroundings.component",
+        data={"width": known["width"], "dark": known["theme"] == "dark", "widths": list(WIDTHS)},
+        on_told_change=lambda: None,
+    )
+    told = getattr(answer, "told", None)
+    if told:
+        width = told["width"] if told["width"] in WIDTHS else WIDTHS[-1]
+        known = {"width": width, "theme": "dark" if told["dark"] else "light"}
+    st.session_state["surroundings"] = known
