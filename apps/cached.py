@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 import turns
-from digits import Digit, test_digits
+from chosen_digit import Digit, test_digits
 
 import cnnviz
 from cnnviz import figures, kernels, ops
@@ -32,7 +32,7 @@ from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.concepts.exciting import Exciting, read_exciting
 from cnnviz.concepts.playground import ChannelExample
-from cnnviz.concepts.scores_to_loss import Loss, Step, loss_of, step_against
+from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, step_against
 from cnnviz.concepts.translation import padded_with_zeros
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
@@ -323,7 +323,7 @@ def loss(model: str, digit: Digit, target: int) -> Loss:
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> Step:
+def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> GradientStep:
     """A digit changed against the gradient of its loss."""
     return step_against(loss(model, digit, target), size)
 

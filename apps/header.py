@@ -13,8 +13,8 @@ import cached
 import navigation
 import state
 import streamlit as st
+from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digits
 from components import component
-from digits import Digit, choose_own, choose_test_digit, is_own, test_digits
 from surroundings import surroundings
 
 from cnnviz.colours import ink_png, probability

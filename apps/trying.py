@@ -11,8 +11,8 @@ from collections.abc import Callable
 import cached
 import numpy as np
 import streamlit as st
+from chosen_digit import Digit, choose_image
 from components import component
-from digits import Digit, choose_image
 
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text

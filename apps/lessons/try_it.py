@@ -18,7 +18,7 @@ net = cnnviz.load_model("mnist_14k")
 # %% [markdown]
 # ## A picture
 # A dark seven on light paper, far from its middle. A file is read by
-# `cnnviz.images.mnist.read_image("seven.jpg")`.
+# `cnnviz.images.image_files.read_image("seven.jpg")`.
 
 # %%
 paper = np.full((240, 320), 230, np.uint8)

@@ -7,7 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import test_digits
+from chosen_digit import test_digits
 
 from cnnviz.colours import percent
 from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations

@@ -8,7 +8,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import choose_test_digit
+from chosen_digit import choose_test_digit
 
 from cnnviz import figures
 from cnnviz.colours import percent, probability

@@ -12,7 +12,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import choose_own, test_digits
+from chosen_digit import choose_own, test_digits
 
 from cnnviz.colours import percent
 from cnnviz.figures.style import number

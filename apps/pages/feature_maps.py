@@ -7,7 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import Digit, choose_test_digit, test_digits
+from chosen_digit import Digit, choose_test_digit, test_digits
 
 from cnnviz import figures
 from cnnviz.channels.ablation import next_reader

@@ -7,7 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import choose_image
+from chosen_digit import choose_image
 
 from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions import overview as questions

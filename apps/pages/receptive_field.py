@@ -14,7 +14,7 @@ import snippets
 import stack_builder
 import state
 import streamlit as st
-from digits import Digit
+from chosen_digit import Digit
 
 from cnnviz.colours import percent
 from cnnviz.figures import Scale, left_out, strongest_channel

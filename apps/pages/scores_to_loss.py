@@ -9,7 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz.colours import probability
-from cnnviz.concepts.scores_to_loss import Loss, Step, softmax_steps
+from cnnviz.concepts.scores_to_loss import GradientStep, Loss, softmax_steps
 from cnnviz.figures.style import number, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
@@ -125,7 +125,7 @@ def cross_entropy(loss: Loss) -> None:
     )
 
 
-def pixels(step: Step, size: float) -> None:
+def pixels(step: GradientStep, size: float) -> None:
     """Which pixels the gradient points at, and one step against it."""
     loss, after = step.before, step.after
     chrome.show(

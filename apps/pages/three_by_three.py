@@ -7,7 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import test_digits
+from chosen_digit import test_digits
 
 from cnnviz import channels, kernels
 from cnnviz.figures import strongest_channel

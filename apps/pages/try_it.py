@@ -8,7 +8,7 @@ import snippets
 import state
 import streamlit as st
 import trying
-from digits import choose_test_digit, test_digits
+from chosen_digit import choose_test_digit, test_digits
 
 from cnnviz import figures
 from cnnviz.colours import percent, probability
@@ -82,9 +82,11 @@ question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(found, 
 snippets.show(
     f"""
     import cnnviz
+    from cnnviz.images.digit_preparation import prepare_digit
+    from cnnviz.images.image_files import read_image
     from cnnviz.network.mistakes import likeliest
 
-    # An image file instead: cnnviz.images.mnist.prepare_digit(cnnviz.images.mnist.read_image("seven.jpg"))
+    # An image file instead: prepare_digit(read_image("seven.jpg"))
     image = {here.digit.code}
     run = cnnviz.load_model("{here.model}").run(image)
     print(likeliest(run.output, top=3))

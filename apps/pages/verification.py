@@ -10,7 +10,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from digits import test_digits
+from chosen_digit import test_digits
 
 from cnnviz.colours import percent
 from cnnviz.figures.style import number

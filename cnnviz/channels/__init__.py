@@ -26,6 +26,5 @@ from cnnviz.channels.reduction import (
     mixing_error,
     moments,
     reduce_mixing,
-    reduction_errors,
 )
 from cnnviz.channels.trial import ReductionTrial, with_reduction

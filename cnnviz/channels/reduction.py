@@ -217,18 +217,6 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
     return Reduction(by, k, kept, reduced, offset, error, cost)
 
 
-def reduction_errors(x: Any, matrix: Any, bias: Any = None, *, by: str = "outputs") -> np.ndarray:
-    """The error of `reduce_mixing` for every k from 0 up.
-
-    >>> reduction_errors(np.eye(2), np.eye(2), by="outputs").round(3)
-    array([1.   , 0.707, 0.   ])
-    """
-    matrix = np.asarray(matrix)
-    known = x if isinstance(x, Moments) else moments(x)
-    steps = range(_most(matrix, by) + 1)
-    return np.array([reduce_mixing(known, matrix, bias, k=k, by=by).error for k in steps])
-
-
 def _most(matrix: np.ndarray, by: str) -> int:
     """How many there are to keep."""
     if by not in ("outputs", "singular"):

@@ -181,7 +181,7 @@ def loss_of(run: Run, target: int) -> Loss:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class GradientStep:
     """An image moved against the gradient of its loss.
 
     Parameters
@@ -213,7 +213,7 @@ class Step:
         return self.before.value + self.expected
 
 
-def step_against(loss: Loss, size: float) -> Step:
+def step_against(loss: Loss, size: float) -> GradientStep:
     """Change an image's pixels a little against the gradient of its loss, and look again.
 
     Parameters
@@ -226,7 +226,7 @@ def step_against(loss: Loss, size: float) -> Step:
 
     Returns
     -------
-    Step
+    GradientStep
         Pixels stay in 0..1. A gradient of zeros changes nothing.
 
     Raises
@@ -250,4 +250,4 @@ def step_against(loss: Loss, size: float) -> Step:
     after = loss_of(forward_pass(loss.run.network, image), loss.target)
     change = image.astype(np.float64) - loss.image
     outside = (wanted < 0) | (wanted > 1)
-    return Step(loss, after, change, int(outside.sum()), float((gradient * change).sum()))
+    return GradientStep(loss, after, change, int(outside.sum()), float((gradient * change).sum()))

@@ -222,7 +222,7 @@ def error_curve(
     Parameters
     ----------
     errors
-        One for each number kept, from 0: relative errors, as `channels.reduction_errors` gives them.
+        One for each number kept, from 0: relative errors, `error` of `channels.reduce_mixing`.
     k
         The number kept.
     accuracies

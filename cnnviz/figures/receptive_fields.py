@@ -19,7 +19,7 @@ from cnnviz.figures.picture import Picture
 from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
 from cnnviz.network import LayerGraph, Run
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
-from cnnviz.receptive_fields.field import Box
+from cnnviz.receptive_fields.sized import Box
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from cnnviz.images.mnist import SIDE
+from cnnviz.images.digit_preparation import SIDE
 
 _MOST = 1600
 """Longer than any text of a digit: zlib stores what it cannot compress with 11 bytes around it."""

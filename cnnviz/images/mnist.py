@@ -1,4 +1,4 @@
-"""The MNIST data set, and what an image needs to look like one of its digits (see `preparation`).
+"""The MNIST data set. What makes a digit of a picture is in `digit_preparation`.
 
 All 70,000 digits as LeCun, Cortes and Burges published them, checked against their checksum before a
 byte is used. Nothing is downloaded.
@@ -14,22 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnviz.images.digit_preparation import BOX, CENTRE, SIDE, STROKE, prepare_digit
-from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.resources import asset
-
-__all__ = [
-    "BOX",
-    "CENTRE",
-    "SHA256",
-    "SIDE",
-    "STROKE",
-    "DataError",
-    "ImageError",
-    "load_mnist",
-    "prepare_digit",
-    "read_image",
-]
 
 SHA256 = "06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64"
 """SHA-256 of mnist.npz in Keras's own layout; its arrays equal the canonical IDX files."""

@@ -7,8 +7,9 @@ fields, which do ask the weights, follow Luo et al., NeurIPS 2016. `check_field`
 """
 
 from cnnviz.receptive_fields.effective import EffectiveReceptiveField, effective_receptive_field
-from cnnviz.receptive_fields.field import MisalignedError, ReceptiveField
+from cnnviz.receptive_fields.field import ReceptiveField
 from cnnviz.receptive_fields.field_check import FieldCheck, check_field
+from cnnviz.receptive_fields.sized import MisalignedError
 from cnnviz.receptive_fields.specs import Branches, Dense, Flatten, GlobalPool, Identity, Permute, Reshape
 from cnnviz.receptive_fields.table import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.window_specs import (

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cnnviz.receptive_fields.graph import Graph, Node
-from cnnviz.receptive_fields.sized import Box, Interval, MisalignedError, SizedField, place_in
+from cnnviz.receptive_fields.sized import Box, Interval, SizedField, place_in
 
 Number = int | Fraction
 Answer = TypeVar("Answer")
@@ -334,6 +334,3 @@ def pair_text(values: Sequence[Number | None]) -> str:
 
 def _number(value: Fraction | None) -> Number | None:
     return value.numerator if value is not None and value.denominator == 1 else value
-
-
-__all__ = ["Box", "Interval", "MisalignedError", "ReceptiveField"]

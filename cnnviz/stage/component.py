@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import ImageError
-from cnnviz.images.mnist import prepare_digit
 from cnnviz.network import Network, Run
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.intervention import InterventionError, intervene

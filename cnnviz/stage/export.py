@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import read_image
-from cnnviz.images.mnist import load_mnist, prepare_digit
+from cnnviz.images.mnist import load_mnist
 from cnnviz.network.keras_file import load_model
-from cnnviz.stage.html import LiveView
+from cnnviz.stage.live_view import LiveView
 from cnnviz.stage.scene import Scene, build_scene
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import cnnviz
 from cnnviz import Network
-from cnnviz.images.mnist import prepare_digit
+from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.layers.rounding import allowance
 from cnnviz.stage import bundle
 from cnnviz.stage.scene import build_scene

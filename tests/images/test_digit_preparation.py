@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.images.digit_preparation import BOX, CENTRE, STROKE, Preparation, prepare_in_steps
-from cnnviz.images.mnist import load_mnist, prepare_digit
+from cnnviz.images.digit_preparation import BOX, CENTRE, STROKE, Preparation, prepare_digit, prepare_in_steps
+from cnnviz.images.mnist import load_mnist
 
 IMAGES = load_mnist()[1][0]
 

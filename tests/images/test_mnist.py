@@ -8,7 +8,9 @@ from PIL import Image
 from scipy import ndimage
 
 import cnnviz
-from cnnviz.images.mnist import CENTRE, DataError, ImageError, load_mnist, prepare_digit
+from cnnviz.images.digit_preparation import CENTRE, prepare_digit
+from cnnviz.images.image_files import ImageError
+from cnnviz.images.mnist import DataError, load_mnist
 from cnnviz.resources import asset
 
 IMAGES, LABELS = (part[:200] for part in load_mnist()[1])

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.stage.component import answer
 from cnnviz.stage.stages import values_of
 
@@ -59,7 +60,7 @@ def test_a_drawing_takes_the_image_s_place(net, digit, visit):
     (item,) = scene.items
     assert item["key"] == "drawing"
     assert scene.host["drawing"] == {"version": 3}
-    prepared = cnnviz.images.mnist.prepare_digit(seven())
+    prepared = prepare_digit(seven())
     sent = scene.numbers.body[item["tensors"]["0"][0] :][: 4 * 784]
     np.testing.assert_array_equal(np.frombuffer(sent, "<f4").reshape(28, 28), np.float32(prepared / 255))
 
