@@ -22,6 +22,11 @@ def pictures(at: AppTest) -> list[dict[str, Any]]:
     return given(at, "cnnviz.picture")
 
 
+def drawn(at: AppTest, name: str) -> dict[str, Any]:
+    """What the page gave the picture of a figure."""
+    return next(picture for picture in pictures(at) if picture["name"] == f"cnnviz-{name}")
+
+
 def tables(at: AppTest) -> list[dict[str, Any]]:
     """What the page gave its table components: table (HTML), csv, caption."""
     return given(at, "cnnviz.table")

@@ -10,17 +10,13 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from apps.conftest import cells, htmls, pictures, widget
+from apps.conftest import cells, drawn, htmls, widget
 from cnnviz import kernels, ops
 from cnnviz.figures.style import number
 
 
 def words(at) -> str:
     return " ".join(markdown.value for markdown in at.markdown)
-
-
-def drawn(at, name: str) -> dict:
-    return next(picture for picture in pictures(at) if picture["name"] == f"cnnviz-{name}")
 
 
 @pytest.mark.parametrize(

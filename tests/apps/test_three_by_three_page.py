@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 
 import cnnviz
-from apps.conftest import cells, pictures, widget
+from apps.conftest import cells, drawn, widget
 from cnnviz import kernels
 from cnnviz.ops import conv2d
 from cnnviz.receptive_fields import Conv, receptive_field
-
-
-def drawn(at, name: str) -> dict:
-    return next(picture for picture in pictures(at) if picture["name"] == f"cnnviz-{name}")
 
 
 @pytest.mark.parametrize(("model", "width", "side"), [("mnist_14k", 16, 26), ("mnist_maxpool", 32, 26)])

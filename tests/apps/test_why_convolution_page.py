@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import cells, pictures
+from apps.conftest import cells, drawn
 from cnnviz.colours import percent
 from cnnviz.concepts.translation import compare_shift, padded_with_zeros
 from cnnviz.concepts.weight_sharing import connections
 from cnnviz.images.digit_text import digit_to_text
-
-
-def drawn(at, name: str) -> dict:
-    return next(picture for picture in pictures(at) if picture["name"] == f"cnnviz-{name}")
 
 
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])

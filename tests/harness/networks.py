@@ -21,7 +21,7 @@ def normal(*shape: int, seed: int = 7) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def image(*shape: int, name: str = "image") -> Layer:
+def image(*shape: int | None, name: str = "image") -> Layer:
     return Layer.from_config(name, "InputLayer", {"batch_shape": (None, *shape)})
 
 

@@ -17,21 +17,13 @@ from cnnviz import Layer, Network, ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.kinds import KINDS, normalize_config
 from cnnviz.network.inputs import floats
+from harness.networks import image, layer
 
 RNG = np.random.default_rng(0)
 
 # Ways of computing one probability differ by the rounding of sums of at most 48 terms, twice over:
 # 2 * 48 * 2**-24 of the terms, which cancel at most tenfold.
 ROUNDING = 1000 * 2.0**-24
-
-
-def image(*shape: int | None, name: str = "image") -> Layer:
-    return Layer.from_config(name, "InputLayer", {"batch_shape": (None, *shape)})
-
-
-def layer(name: str, kind: str, *inputs: str, weights: dict[str, Any] | None = None, **config: Any) -> Layer:
-    arrays = {key: np.asarray(value, np.float32) for key, value in (weights or {}).items()}
-    return Layer.from_config(name, kind, config, weights=arrays, inputs=inputs)
 
 
 def conv(name: str, feeder: str, channels: int, filters: int, size: int = 3, **config: Any) -> Layer:

@@ -13,16 +13,6 @@ from cnnviz.stage.component import answer
 from cnnviz.stage.stages import values_of
 
 
-@pytest.fixture(scope="module")
-def net():
-    return cnnviz.load_model("mnist_14k")
-
-
-@pytest.fixture(scope="module")
-def digit():
-    return cnnviz.load_mnist()[1][0][0]
-
-
 def pad(image: np.ndarray, version: int = 1) -> dict[str, object]:
     return {
         "side": len(image),

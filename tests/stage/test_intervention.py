@@ -5,18 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import cnnviz
 from cnnviz.stage.intervention import InterventionError, intervene
-
-
-@pytest.fixture(scope="module")
-def net():
-    return cnnviz.load_model("mnist_14k")
-
-
-@pytest.fixture(scope="module")
-def digit():
-    return cnnviz.load_mnist()[1][0][0]
 
 
 def test_no_edit_is_the_plain_run(net, digit):

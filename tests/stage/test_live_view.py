@@ -13,11 +13,6 @@ from cnnviz.commands import main
 from cnnviz.stage.export import export
 
 
-@pytest.fixture(scope="module")
-def net():
-    return cnnviz.load_model("mnist_14k")
-
-
 def test_a_notebook_gets_html_that_fetches_nothing(net):
     shown = cnnviz.view(net, np.zeros((28, 28)))._repr_html_()
     assert shown.startswith("<div id=")

@@ -11,15 +11,9 @@ import cnnviz
 from cnnviz import ops
 from cnnviz.ops.padding import window
 from cnnviz.teaching.questions.convolution import output_size, parameters, same_sides, transposed_size
+from harness.questions import one_is_right
 
 PADDINGS = st.one_of(st.sampled_from(["valid", "same"]), st.tuples(st.integers(0, 3), st.integers(0, 3)))
-
-
-def one_is_right(question) -> None:
-    assert sum(choice.right for choice in question.choices) == 1
-    texts = [choice.text for choice in question.choices]
-    assert 2 <= len(texts) == len(set(texts)) <= 4
-    assert all(choice.why.endswith(".") for choice in question.choices)
 
 
 @settings(deadline=None)

@@ -11,14 +11,9 @@ import cnnviz
 from cnnviz import ops
 from cnnviz.figures.style import number
 from cnnviz.teaching.questions.pooling import average, learned, output_size, telling_window, winner
+from harness.questions import one_is_right
 
 WINDOWS = st.tuples(st.integers(1, 3), st.integers(2, 3))
-
-
-def one_is_right(question) -> None:
-    assert sum(choice.right for choice in question.choices) == 1
-    texts = [choice.text for choice in question.choices]
-    assert 2 <= len(texts) == len(set(texts)) <= 4
 
 
 @settings(deadline=None)
