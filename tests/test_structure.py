@@ -1,4 +1,4 @@
-"""The house: which rooms there are, that imports only go down, and that no files import in a circle.
+"""The house: which rooms there are, that imports only go down in no circle, and that one name is one thing.
 
 Imports are read from the source, wherever they stand: at the top, in a function, or for type checkers only.
 """
@@ -35,6 +35,29 @@ STOREYS = (
 """The rooms from the top to the bottom: each imports from those below it, never from one above."""
 
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
+
+PAGES, LESSONS, QUESTIONS = "apps/pages", "apps/lessons", "cnnviz/teaching/questions"
+MIRRORS = (
+    # A page, its lesson and its questions are called alike, after the concept whose code they show.
+    (PAGES, (LESSONS, QUESTIONS, "cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers")),
+    # A figure is found under the name of what it draws.
+    (
+        "cnnviz/figures",
+        (
+            *("cnnviz/concepts", "cnnviz/channels", "cnnviz/kernels", "cnnviz/receptive_fields"),
+            *("cnnviz/receipts", "cnnviz/layers", "cnnviz/ops"),
+        ),
+    ),
+    # A layer's entry says of a network's layer what its operation computes.
+    ("cnnviz/layers", ("cnnviz/ops",)),
+    # A command is called like what it runs.
+    ("cnnviz/commands", ("cnnviz/concepts", "cnnviz/stage")),
+)
+"""Rooms whose files may have one name, since they are about one thing."""
+
+TO_BE_RENAMED = {"drawing.py", "scene.py", "steps.py"}
+CLASSES_TO_BE_RENAMED = {"Cell", "Flatten", "Line", "Place", "Plan", "Reshape", "Step"}
+"""Names that still stand for several things: files and classes."""
 
 Imports = Mapping[str, Iterable[str]]
 """What each module imports: names of modules."""
@@ -147,3 +170,80 @@ def test_imports_only_go_down(imports):
 
 def test_no_files_import_each_other_in_a_circle(imports):
     assert circles(imports) == []
+
+
+def connected(folders: Iterable[str]) -> bool:
+    """Whether files of one name in these folders are all about one thing."""
+    pairs = {frozenset((room, other)) for room, others in MIRRORS for other in others}
+    first, *left = folders
+    reached = [first]
+    for room in reached:
+        found = [other for other in left if frozenset((room, other)) in pairs]
+        reached += found
+        left = [other for other in left if other not in found]
+    return not left
+
+
+def test_one_name_one_file():
+    folders = defaultdict(list)
+    for path in modules(ROOT).values():
+        if path.name not in ("__init__.py", "__main__.py"):
+            folders[path.name].append(path.parent.relative_to(ROOT).as_posix())
+    twice = {name: rooms for name, rooms in folders.items() if not connected(rooms)}
+    assert twice.keys() <= TO_BE_RENAMED, twice
+
+
+def test_one_name_one_class():
+    homes = defaultdict(list)
+    for name, path in modules(ROOT).items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(name)
+    twice = {name: places for name, places in homes.items() if len(places) > 1}
+    assert twice.keys() <= CLASSES_TO_BE_RENAMED, twice
+
+
+OTHER_TESTS = {"apps", "benchmarks", "browser", "harness", "hostile"}
+"""Folders of tests/ beside those that are called like rooms of cnnviz."""
+
+ACROSS = {
+    "apps/test_pages.py": "all of apps/pages",
+    "apps/test_lessons.py": "all of apps/lessons",
+    "apps/test_theme.py": "apps/style.css and Streamlit's configuration",
+    "figures/test_channels_drawn.py": "all figures of channels",
+    "figures/test_data_drawn.py": "what figures keep of their data",
+    "figures/test_every_figure.py": "all figures",
+    "figures/test_kernel_figures.py": "all figures of kernels",
+    "figures/test_receptive_field_figures.py": "all figures of receptive fields",
+    "network/test_gradient.py": "run.py's gradients, and those of whole networks",
+    "ops/test_finite_differences.py": "all gradients",
+    "ops/test_gradients.py": "all gradients",
+    "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",
+    "receptive_fields/test_tensorflow.py": "all layers' fields",
+}
+"""Tests of several modules, by what they are about; others are called like the module that they test."""
+
+
+def has_its_module(path: Path) -> bool:
+    """Whether a file of tests is called like a module, in the folder of its room."""
+    room = path.parent.relative_to(ROOT / "tests")
+    name = path.stem.removeprefix("test_")
+    if room.parts[0] == "apps":
+        homes = [ROOT / "apps" / f"{name}.py", ROOT / "apps" / "pages" / f"{name.removesuffix('_page')}.py"]
+    elif room.parts[0] == "harness":
+        homes = [path.with_name(f"{name}.py")]
+    else:
+        homes = [ROOT / "cnnviz" / room / f"{name}.py"]
+    whole_room = name == room.name
+    return whole_room or any(home.is_file() for home in homes)
+
+
+def test_tests_mirror_the_rooms():
+    rooms = {room.removeprefix("cnnviz.") for room in STOREY}
+    folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
+    assert folders - {"__pycache__"} <= rooms | OTHER_TESTS
+    files = sorted((ROOT / "tests").glob("*/**/test_*.py"))
+    free = ("benchmarks", "browser", "hostile")
+    files = [path for path in files if path.relative_to(ROOT / "tests").parts[0] not in free]
+    strays = {path.relative_to(ROOT / "tests").as_posix() for path in files if not has_its_module(path)}
+    assert strays == ACROSS.keys()
