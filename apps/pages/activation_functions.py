@@ -155,11 +155,10 @@ def collapse() -> None:
     layers, parameters = len(affine.network.layers), here.network.count_params()[0]
     chrome.section(
         "Why there must be one at all",
-        f"Leave out every activation and let the pooling average instead of choosing the largest. All that "
-        f"is left are weighted sums, and weighted sums of weighted sums are weighted sums. The {layers} "
-        f"layers of {here.model} become one affine map from {inputs} pixels to {outputs} logits, "
-        f"**logits = A x + b**, whatever its depth. (The softmax after it does not count: it leaves the "
-        "order as it is.)",
+        "Leave out every activation and let the pooling average instead of choosing the largest. All that is "
+        f"left are weighted sums, and weighted sums of weighted sums are weighted sums. The {layers} layers "
+        f"of {here.model} become one affine map from {inputs} pixels to {outputs} logits, **logits = A x + "
+        "b**, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)",
     )
     logits = affine(here.digit.image)[0]
     chrome.facts(

@@ -53,8 +53,7 @@ def show_channel() -> None:
         "What excites it most",
         f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values: the digit, "
         "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
-        "of "
-        "all pages.",
+        "of all pages.",
     )
     found = cached.exciting(here.model)
     if found is None:
@@ -68,8 +67,7 @@ def show_channel() -> None:
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
-        "The label in bold, the test digit's number, and the channel's largest value in it. On this digit "
-        "it "
+        "The label in bold, the test digit's number, and the channel's largest value in it. On this digit it "
         f"is {number(values[(*peak, channel)])}.",
         [f"Show test digit {k}, a {labels[k]}" for k in chosen],
         chosen.index(here.digit.index) if not here.digit.own and here.digit.index in chosen else None,

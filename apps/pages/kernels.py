@@ -20,9 +20,8 @@ here = header.current()
 chrome.title(
     "Kernels",
     "A kernel is the small array of weights that a convolution slides over its input. Its numbers decide "
-    "what it responds to: an average blurs, a difference finds edges. Kernels with a name were thought "
-    "out by someone; a network's start as random numbers and are changed, step by step, until the loss is "
-    "small.",
+    "what it responds to: an average blurs, a difference finds edges. Kernels with a name were thought out "
+    "by someone; a network's start as random numbers and are changed, step by step, until the loss is small.",
     heard="The kernels of a network are filters such as edge detectors, chosen by its designer.",
     instead="Only their number and their size are chosen. Their weights are learned. Some end near a "
     "named kernel; most are nobody's filter.",

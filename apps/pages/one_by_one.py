@@ -50,9 +50,8 @@ def show_dense(name: str, row: int, col: int) -> None:
     rows, cols, outputs = found.convolution.shape
     chrome.section(
         "It is a dense layer, at every pixel",
-        f"Take the {rows * cols} pixels apart, one row of {here.network[name].input_shape[-1]} numbers "
-        "each, and "
-        "give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
+        f"Take the {rows * cols} pixels apart, one row of {here.network[name].input_shape[-1]} numbers each, "
+        "and give them to a dense layer with the same matrix and bias. Or shuffle the pixels, apply the 1×1 "
         "convolution, and put them back. All three give the same maps: the layer cannot know where a pixel "
         "was.",
     )
@@ -104,8 +103,7 @@ def show_reduction(name: str) -> None:
     chrome.show(
         "error_curve",
         "Relative error: the root mean square of what is lost over that of the outputs, before the "
-        "activation, "
-        f"over {COUNT:,} test digits. Accuracy: with the layer replaced, over the same digits.",
+        f"activation, over {COUNT:,} test digits. Accuracy: with the layer replaced, over the same digits.",
         limit=640,
         errors=[one.error for one, _ in tried],
         accuracies=[one.accuracy for _, one in tried],
@@ -116,8 +114,7 @@ def show_reduction(name: str) -> None:
     if by == "singular":
         st.markdown(
             "Through singular directions the layer becomes two, into the few directions and out of them, so "
-            "it "
-            "pays only if few are kept."
+            "it pays only if few are kept."
         )
     chrome.show(
         "before_and_after",

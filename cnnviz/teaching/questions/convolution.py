@@ -28,10 +28,6 @@ def output_size(
     padding
         "valid", "same" or (before, after).
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -164,10 +160,6 @@ def parameters(layer: Layer) -> Question:
     ----------
     layer
         A convolution of a network, of known sizes.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------

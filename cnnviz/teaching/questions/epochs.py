@@ -20,10 +20,6 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
     images, batch_size, epochs
         All at least 1.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -92,10 +88,6 @@ def forgotten(found: EpochPredictions, epoch: int) -> Question:
     epoch
         From 0, before the last.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -163,10 +155,6 @@ def gap(history: TrainingHistory, epoch: int) -> Question:
         A run with images held out.
     epoch
         From 1.
-
-    Returns
-    -------
-    Question
 
     Raises
     ------

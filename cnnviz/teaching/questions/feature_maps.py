@@ -151,13 +151,11 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
     size = reader.config["kernel_size"][0] if reader.kind == "Conv2D" else 1
     return question(
         f"Channel {channel} of {layer} is switched off. How many of the {outputs} {what} of {reader.name}, "
-        "the next "
-        "layer with weights, can that change?",
+        "the next layer with weights, can that change?",
         number(
             count,
             f"Each kernel of {reader.name} has a slice for channel {channel}, so each of its {what} adds "
-            "that "
-            "channel up with all others.",
+            "that channel up with all others.",
         ),
         [
             number(
@@ -190,8 +188,8 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
 
 
 def _on_channel(reader: Layer, channels: int, channel: int) -> np.ndarray:
-    """The weights on a channel, (their number, outputs): in a kernel (kh, kw, C_in, C_out), or behind a "
-    "flatten."""
+    """The weights on a channel, (their number, outputs): of a kernel (kh, kw, C_in, C_out), or behind a
+    flatten."""
     kernel = reader.weights["kernel"]
     if reader.kind == "Dense":
         return kernel.reshape(-1, channels, kernel.shape[-1])[:, channel]

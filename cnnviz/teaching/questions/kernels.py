@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.convolution import conv2d
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, question, square
 
 
 def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
@@ -19,10 +19,6 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
         (height, width).
     brightness
         Of the area.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------
@@ -77,10 +73,6 @@ def twice_in_a_row(size: int) -> Question:
     size
         Of the kernel, (size, size).
 
-    Returns
-    -------
-    Question
-
     Examples
     --------
     >>> print(twice_in_a_row(3).answer.text)
@@ -93,30 +85,27 @@ def twice_in_a_row(size: int) -> Question:
     left = conv2d(conv2d(field, ones, padding="same"), ones, padding="same") != 0
     side = int(left.any(axis=0).sum())
 
-    def words(cells: int) -> str:
-        return f"{cells} × {cells}"
-
     return question(
-        f"This {words(size)} kernel is applied to the image, and then once more to the response. One single "
+        f"This {square(size)} kernel is applied to the image, and then once more to the response. One single "
         "kernel could do both at once. Of which size?",
         Choice(
-            words(side),
+            square(side),
             f"Each of the {size} positions across reads {size} cells, and neighbours overlap: "
             f"{size} + {size} − 1.",
         ),
         [
             Choice(
-                words(size),
+                square(size),
                 "The second pass reads responses that have themselves read around them.",
                 "the same kernel twice sees no farther",
             ),
             Choice(
-                words(2 * size),
+                square(2 * size),
                 "The two share the cell in the middle, which is counted once.",
                 "sizes of kernels add up",
             ),
             Choice(
-                words(size * size),
+                square(size * size),
                 "The windows of neighbouring responses overlap in all but one column.",
                 "sizes of kernels multiply",
             ),

@@ -55,8 +55,8 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
 
     return question(
         f"All {channels_in} numbers of the pixel at row {row}, column {col} grow by 1; the other pixels "
-        "stay. How "
-        f"many of the {before.size:,} numbers that come out of {layer.name} change, before the activation?",
+        f"stay. How many of the {before.size:,} numbers that come out of {layer.name} change, before the "
+        "activation?",
         numbers(
             count,
             f"One in each of the {channels_out} maps that go out, at the same pixel: each is a sum over all "
@@ -71,15 +71,13 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
             numbers(
                 1,
                 f"The pixel has {channels_in} numbers and goes through {channels_out} kernels, so it comes "
-                "out as "
-                f"{channels_out} numbers, not one.",
+                f"out as {channels_out} numbers, not one.",
                 "1×1 means one number in, one number out",
             ),
             numbers(
                 before.size,
                 "That would be a dense layer over the whole image. Here the dense layer is applied to one "
-                "pixel "
-                "at a time.",
+                "pixel at a time.",
                 "a dense layer connects every pixel to every output",
             ),
             numbers(
@@ -99,10 +97,6 @@ def weights_on_larger_maps(layer: Layer) -> Question:
     ----------
     layer
         A 1x1 convolution of a network, with known sizes.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------
@@ -158,10 +152,6 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
     channels, filters
         Channels in and out.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -181,8 +171,7 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
 
     return question(
         f"{channels} maps of {side} × {side} go through a 1×1 convolution with {filters} kernels and stride "
-        "1. "
-        "What comes out, as height × width × channels?",
+        "1. What comes out, as height × width × channels?",
         shape(found, "Height and width stay, pixel by pixel; there is one map for each kernel."),
         [
             shape(
@@ -193,15 +182,13 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
             shape(
                 (side, side, channels),
                 "That would be one kernel for each channel by itself. Here each kernel reads all channels, "
-                "and "
-                "there are as many maps as kernels.",
+                "and there are as many maps as kernels.",
                 "a 1×1 convolution leaves everything as it is",
             ),
             shape(
                 (side // 2, side // 2, filters),
                 "Pooling, or a stride of 2, would halve the maps. A 1×1 convolution makes them fewer or "
-                "more, "
-                "not smaller.",
+                "more, not smaller.",
                 "reducing channels reduces the size of the maps",
             ),
         ],

@@ -147,10 +147,6 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
     pool_size, strides, padding
         As in `ops.max_pool2d`.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError

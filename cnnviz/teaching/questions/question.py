@@ -99,6 +99,11 @@ def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int =
     return Question(prompt, tuple(sorted(kept.values(), key=_place(kept))))
 
 
+def square(cells: int) -> str:
+    """The size of a kernel or field that is as high as wide: "3 × 3"."""
+    return f"{cells} × {cells}"
+
+
 def _place(texts: Iterable[str]):
     """The order of choices: by number where all have one in front, else shuffled by their words."""
     numbers = {text: _number(text) for text in texts}

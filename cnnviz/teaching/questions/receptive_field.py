@@ -19,10 +19,6 @@ def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
     kernel
         The size of the new convolution's kernel; its stride is 1, and it pads nothing.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -85,10 +81,6 @@ def shared_pixels(field: ReceptiveField) -> Question:
     ----------
     field
         Of a layer with two columns or more.
-
-    Returns
-    -------
-    Question
 
     Raises
     ------

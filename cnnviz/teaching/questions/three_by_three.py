@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cnnviz.channels import conv_cost
 from cnnviz.receptive_fields import Conv, receptive_field
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, question, square
 
 
 def how_far_a_stack_sees(depth: int, size: int = 5) -> Question:
@@ -17,10 +17,6 @@ def how_far_a_stack_sees(depth: int, size: int = 5) -> Question:
     size
         Of their kernels, at least 2.
 
-    Returns
-    -------
-    Question
-
     Examples
     --------
     >>> how_far_a_stack_sees(3, 5).answer.text
@@ -31,39 +27,36 @@ def how_far_a_stack_sees(depth: int, size: int = 5) -> Question:
     field = receptive_field([Conv(size) for _ in range(depth)])
     seen = list(field.values())[-1].size[0]
 
-    def words(cells: int) -> str:
-        return f"{cells} × {cells}"
-
     stack = "A convolution has" if depth == 1 else f"{depth} convolutions, one on the other, have"
     return question(
-        f"{stack} {words(size)} kernels and stride 1. How many cells of the image does a unit on top see?",
+        f"{stack} {square(size)} kernels and stride 1. How many cells of the image does a unit on top see?",
         Choice(
-            words(seen or 0),
+            square(seen or 0),
             f"The first layer sees {size}, each further one adds {size} − 1 = {size - 1} along each axis.",
         ),
         [
             Choice(
-                words(depth * size),
+                square(depth * size),
                 "Neighbouring windows overlap, so a further layer adds one less than its kernel's size.",
                 "sizes of kernels add up",
             ),
             Choice(
-                words(size),
+                square(size),
                 "It reads so many cells of the layer below, and each of those has seen more.",
                 "a unit sees as much as its kernel is large",
             ),
             Choice(
-                words(2 * depth + 1),
+                square(2 * depth + 1),
                 "That is a stack of 3 × 3 kernels: those add 2 a layer.",
                 "a layer adds two, whatever its kernel",
             ),
             Choice(
-                words(size**depth),
+                square(size**depth),
                 "Windows would have to lie side by side for that; with stride 1 they overlap.",
                 "sizes of kernels multiply",
             ),
             Choice(
-                words(1),
+                square(1),
                 "It reads a window of the layer below, not the one cell at its own place.",
                 "a unit sees the pixel at its place",
             ),
@@ -82,10 +75,6 @@ def saving_with_more_channels(depth: int, channels: int, times: int = 2) -> Ques
         In and out of every layer.
     times
         How many times as many they become.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------

@@ -27,10 +27,6 @@ def rounded_weights(net: Network, images: Any, decimals: int = 1) -> Question:
     decimals
         That the weights of all kernels are rounded to.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -101,10 +97,6 @@ def who_is_right(layer: LayerCheck) -> Question:
     ----------
     layer
         Of a `Verification`.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------

@@ -25,10 +25,6 @@ def how_far_a_map_moves(network: Network, layer: str, pixels: int = 6) -> Questi
     pixels
         How far the image moves.
 
-    Returns
-    -------
-    Question
-
     Raises
     ------
     ValueError
@@ -92,10 +88,6 @@ def weights_for_larger_images(layer: Layer, times: int = 2) -> Question:
         A convolution of known sizes.
     times
         How much larger.
-
-    Returns
-    -------
-    Question
 
     Examples
     --------
