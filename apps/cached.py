@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import pickle
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -18,11 +19,9 @@ import turns
 from chosen_digit import Digit, test_digits
 
 import cnnviz
-from cnnviz import figures, kernels, ops
+from cnnviz import kernels, ops
 from cnnviz.animate import Animation
-from cnnviz.channels import DenseCheck, Reduction, ReductionTrial, compare_with_dense, with_reduction
-from cnnviz.channels.ablation import Ablation, ablate, without_channel
-from cnnviz.concepts import playground
+from cnnviz.channels import Reduction, ReductionTrial, with_reduction
 from cnnviz.concepts.activation_exchange import exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
@@ -30,10 +29,6 @@ from cnnviz.concepts.dead_channels import Sparsity, sparsity_over
 from cnnviz.concepts.downsampling import PooledMove
 from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
-from cnnviz.concepts.exciting import Exciting, read_exciting
-from cnnviz.concepts.playground import ChannelExample
-from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, step_against
-from cnnviz.concepts.translation import padded_with_zeros
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.network.evaluation import Evaluation, evaluate
@@ -44,11 +39,26 @@ from cnnviz.resources import asset
 from cnnviz.stage import build_scene
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
-from cnnviz.training.epoch_predictions import EpochPredictions, read_predictions
-from cnnviz.training.history import TrainingHistory, read_history, read_selection
+from cnnviz.training.epoch_predictions import read_predictions
+from cnnviz.training.history import read_history
 from cnnviz.verification.comparison import Verification, read_record
 
 MODELS = ("mnist_14k", "mnist_maxpool")
+
+Answer = TypeVar("Answer")
+
+
+def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
+    """function(*arguments), worked out once for the same network, run, and plain values.
+
+    For functions of the library; what takes arrays, or much room, has a function of its own below.
+    """
+    return _last_answers(function)(*arguments)
+
+
+@cache
+def _last_answers(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    return lru_cache(maxsize=24)(function)
 
 
 @st.cache_data(show_spinner=False)
@@ -69,30 +79,19 @@ def run(model: str, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     return net.run(digit.image)
 
 
-@st.cache_resource(show_spinner=False, max_entries=24)
-def layers(model: str, digit: Digit) -> list[figures.LayerMaps]:
-    """Every layer's maps of a digit, as the overview draws them."""
-    return figures.layers_of(run(model, digit))
-
-
 @st.cache_resource(show_spinner=False, max_entries=8)
 def network_at(model: str, epoch: int) -> cnnviz.Network:
     """The network as it was after an epoch."""
-    history = training(model)
+    history = kept(read_history, model)
     return network(model).with_weights(history.weights_after(epoch) if history else {})
 
 
 @st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")
 def hard_cases(model: str) -> list[Mistake]:
     """The test digits that a model gets wrong, from its recorded predictions if there are any."""
-    known = read_predictions(model)
+    known = kept(read_predictions, model)
     predicted = None if known is None else known.predictions[-1]
     return mistakes(network(model), *test_digits(), predicted=predicted)
-
-
-@st.cache_resource(show_spinner=False)
-def receptive_fields(model: str) -> ReceptiveFields:
-    return cnnviz.receptive_field(network(model))
 
 
 @st.cache_resource(show_spinner=False)
@@ -110,16 +109,6 @@ def preparation(digit: Digit) -> Preparation | None:
         return prepare_in_steps(digit.image)
     except ImageError:
         return None
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def path_to(model: str, digit: Digit, layer: str, row: int, col: int) -> list[figures.Seen]:
-    return figures.path_to(run(model, digit), layer, row, col)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def rungs_to(model: str, layer: str, unit: int) -> list[figures.Rung]:
-    return figures.rungs_to(network(model), layer, unit)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -169,29 +158,6 @@ def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
             network(model)[layer].weights["kernel"], test_digits()[0], progress
         ),
     )
-
-
-@st.cache_resource(show_spinner=False)
-def padded(model: str) -> cnnviz.Network:
-    """A model's layers with maps, padded with zeros."""
-    return padded_with_zeros(network(model))
-
-
-@st.cache_resource(show_spinner=False)
-def training(model: str) -> TrainingHistory | None:
-    return read_history(model)
-
-
-@st.cache_resource(show_spinner=False)
-def selection(model: str) -> TrainingHistory | None:
-    """The run that chose a model's recipe, with images held out."""
-    return read_selection(model)
-
-
-@st.cache_resource(show_spinner=False)
-def epoch_predictions(model: str) -> EpochPredictions | None:
-    """What a model says of the test digits after every epoch; None if that was not kept."""
-    return read_predictions(model)
 
 
 @st.cache_resource(show_spinner=False)
@@ -317,24 +283,6 @@ def runs_with_dropout(model: str, digit: Digit, seed: int) -> list[cnnviz.Run]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def loss(model: str, digit: Digit, target: int) -> Loss:
-    """The loss of a digit for a target, with its gradients."""
-    return loss_of(run(model, digit), target)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def step_against_gradient(model: str, digit: Digit, target: int, size: float) -> GradientStep:
-    """A digit changed against the gradient of its loss."""
-    return step_against(loss(model, digit, target), size)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def channel_example(model: str, digit: Digit, layer: str, kind: str) -> ChannelExample:
-    """A few channels of what a trained layer reads, and of its weights."""
-    return playground.channel_example(run(model, digit), network(model)[layer], kind)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
 def pooled_move(
     model: str, digit: Digit, layer: str, rows: int, cols: int, window: int, stride: int, padding: Any
 ) -> PooledMove:
@@ -354,30 +302,6 @@ def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, An
 def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tuple[Animation, dict[str, Any]]:
     made = getattr(cnnviz.animate, _operation)(**_arguments)
     return made, {**made.scene(), "key": key}
-
-
-@st.cache_resource(show_spinner=False)
-def exciting(model: str) -> Exciting | None:
-    """The test digits that excite each channel most; None if there is no record of this very model."""
-    return read_exciting(model)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def ablation(model: str, digit: Digit, layer: str) -> Ablation:
-    """What a model says of a digit with each channel of a layer switched off."""
-    return ablate(run(model, digit), layer)
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def run_without(model: str, digit: Digit, layer: str, channel: int) -> cnnviz.Run:
-    """A run with one channel of a layer switched off."""
-    return without_channel(run(model, digit), layer, channel)
-
-
-@st.cache_resource(show_spinner=False, max_entries=24)
-def dense_check(model: str, digit: Digit, layer: str) -> DenseCheck:
-    """A 1x1 convolution beside a dense layer, on a digit."""
-    return compare_with_dense(run(model, digit), layer)
 
 
 def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:

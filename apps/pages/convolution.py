@@ -205,7 +205,7 @@ with chrome.controls("channels"):
         required=True,
         format_func=kinds.get,
     )
-example = cached.channel_example(here.model, here.digit, deep_name, kind)
+example = cached.kept(playground.channel_example, here.run, here.network[deep_name], kind)
 grouped = {"groups": example.groups} if kind != "depthwise" else {}
 player.show(
     "channel_step",

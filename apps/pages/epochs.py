@@ -18,8 +18,8 @@ from cnnviz.colours import percent
 from cnnviz.figures.style import number
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions import epochs as questions
-from cnnviz.training.epoch_predictions import EpochPredictions, Flip
-from cnnviz.training.history import TrainingHistory
+from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
+from cnnviz.training.history import TrainingHistory, read_history, read_selection
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
 DRAWN, LISTED = 6, 100
@@ -238,7 +238,8 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
 
 def asked(history: TrainingHistory, epoch: int) -> list[Question]:
     """The page's questions, about the epoch that is shown."""
-    selection, found = cached.selection(here.model), cached.epoch_predictions(here.model)
+    selection = cached.kept(read_selection, here.model)
+    found = cached.kept(read_predictions, here.model)
     made = []
     if selection:
         made.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
@@ -249,7 +250,7 @@ def asked(history: TrainingHistory, epoch: int) -> list[Question]:
 
 
 here = header.current()
-history = cached.training(here.model)
+history = cached.kept(read_history, here.model)
 in_fact = (
     "One epoch is one pass, batch after batch; when to stop is decided on images that are not trained on."
 )
@@ -272,7 +273,7 @@ else:
     batches(history)
     chrome.section("Through the run", "Move through the epochs; everything below follows.")
     epoch = scrubber(history)
-    found = cached.epoch_predictions(here.model)
+    found = cached.kept(read_predictions, here.model)
     curves(history, found, epoch)
     if history.weights is None:
         st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
@@ -280,7 +281,7 @@ else:
         as_it_was(history, epoch)
     if found:
         flips(found, epoch)
-    selection = cached.selection(here.model)
+    selection = cached.kept(read_selection, here.model)
     if selection:
         validation(selection, epoch)
     to_ask = asked(history, epoch)

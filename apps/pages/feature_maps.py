@@ -9,9 +9,10 @@ import state
 import streamlit as st
 from chosen_digit import Digit, choose_test_digit, test_digits
 
-from cnnviz import figures
-from cnnviz.channels.ablation import next_reader
+from cnnviz import figures, receptive_field
+from cnnviz.channels.ablation import ablate, next_reader, without_channel
 from cnnviz.colours import probability
+from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.figures.style import number
 from cnnviz.teaching.questions import feature_maps as questions
@@ -55,7 +56,7 @@ def show_channel() -> None:
         "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
         "of all pages.",
     )
-    found = cached.exciting(here.model)
+    found = cached.kept(read_exciting, here.model)
     if found is None:
         st.info(f"There is no record of this file of {here.model}: `cnnviz exciting --record` makes it.")
         return
@@ -157,7 +158,7 @@ def show_two() -> None:
 
 def show_off() -> None:
     """What the prediction becomes without each channel, and without one of them in detail."""
-    found = cached.ablation(here.model, here.digit, name)
+    found = cached.kept(ablate, here.run, name)
     chrome.section(
         "Switched off, one at a time",
         f"Each bar is the probability of {found.predicted} with one channel of {name} set to zero and "
@@ -192,7 +193,7 @@ def show_off() -> None:
             "before_and_after",
             f"What {reader.name}, the next layer with weights, makes of it.",
             before=here.run[reader.name],
-            after=cached.run_without(here.model, here.digit, name, off)[reader.name],
+            after=cached.kept(without_channel, here.run, name, off)[reader.name],
             titles=("all on", f"{off} off"),
         )
 
@@ -219,7 +220,7 @@ chrome.title(
     "image depending on the layer's depth. What a map responds to was learned; it need not have a name.",
 )
 maps = [layer.name for layer in here.network.layers if len(layer.output_shape) == 3 and layer.inputs]
-fields = cached.receptive_fields(here.model)
+fields = cached.kept(receptive_field, here.network)
 with chrome.controls("layer"):
     name = state.option("layer", maps, maps[0], st.selectbox, "Layer")
     values = here.run[name][0]
@@ -257,7 +258,7 @@ else:
         "network_maps",
         "One row a layer, from the digit to the probabilities; what each cell sees grows on the way down. "
         + ("All layers share one scale." if shared else "Each layer has a scale of its own."),
-        layers=cached.layers(here.model, here.digit),
+        layers=cached.kept(figures.layers_of, here.run),
         shared=shared,
     )
 asked = []

@@ -9,7 +9,7 @@ import snippets
 import state
 import streamlit as st
 
-from cnnviz import channels
+from cnnviz import channels, receptive_field
 from cnnviz.channels.ablation import next_reader
 from cnnviz.colours import percent
 from cnnviz.figures.style import number, signed_number
@@ -46,7 +46,7 @@ def show_pixel(name: str) -> tuple[int, int]:
 
 def show_dense(name: str, row: int, col: int) -> None:
     """The same numbers by `ops.dense`, and with the pixels shuffled."""
-    found = cached.dense_check(here.model, here.digit, name)
+    found = cached.kept(channels.compare_with_dense, here.run, name)
     rows, cols, outputs = found.convolution.shape
     chrome.section(
         "It is a dense layer, at every pixel",
@@ -224,7 +224,7 @@ def show_bottleneck() -> None:
 
 
 here = header.current()
-fields = cached.receptive_fields(here.model)
+fields = cached.kept(receptive_field, here.network)
 chrome.title(
     "1×1",
     "A 1×1 convolution mixes channels: at every position by itself, the channels that come in are "

@@ -9,6 +9,7 @@ import state
 import streamlit as st
 from chosen_digit import choose_image
 
+from cnnviz import figures
 from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions import overview as questions
 
@@ -46,12 +47,12 @@ chrome.show(
     "network_maps",
     "Blue is positive and orange negative, the fainter the nearer to zero; each row's scale is at its end. "
     "“Sees” is the receptive field: how many pixels of the image one cell depends on.",
-    layers=cached.layers(here.model, here.digit),
+    layers=cached.kept(figures.layers_of, here.run),
     shared=shared,
 )
 question_widget.ask(
     questions.products_of_the_score(here.run),
-    questions.numbers_for_one_digit(here.network, cached.layers(here.model, here.digit)),
+    questions.numbers_for_one_digit(here.network, cached.kept(figures.layers_of, here.run)),
 )
 snippets.show(
     f"""

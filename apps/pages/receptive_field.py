@@ -16,6 +16,7 @@ import state
 import streamlit as st
 from chosen_digit import Digit
 
+from cnnviz import figures, receptive_field
 from cnnviz.colours import percent
 from cnnviz.figures import Scale, left_out, strongest_channel
 from cnnviz.figures.style import number
@@ -25,6 +26,7 @@ from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
 from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
+from cnnviz.training.history import read_history
 
 # The test digits that effective fields are averaged over. (A string here would be put on the page.)
 DIGITS = tuple(Digit(index) for index in range(20))
@@ -107,7 +109,7 @@ def if_dark(field: EffectiveReceptiveField) -> str:
 def one_unit(name: str, row: int, col: int) -> None:
     """The box on every map on the way."""
     (top, bottom), (left, right) = fields[name].box(row, col)
-    path = cached.path_to(here.model, here.digit, name, row, col)
+    path = cached.kept(figures.path_to, here.run, name, row, col)
     chrome.show(
         "receptive_path",
         f"Row {row}, column {col} of {name} sees rows {top} to {bottom} and columns {left} to {right} of "
@@ -191,7 +193,7 @@ def what_counts(name: str, row: int, col: int) -> None:
 
 def training(name: str, row: int, col: int) -> None:
     """The same unit with the weights that training began with."""
-    history = cached.training(here.model)
+    history = cached.kept(read_history, here.model)
     if history is None or history.weights is None:
         return
     chrome.section(
@@ -281,7 +283,7 @@ def growth(names: Sequence[str], name: str) -> None:
 
 
 here = header.current()
-fields = cached.receptive_fields(here.model)
+fields = cached.kept(receptive_field, here.network)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
 shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.kind.endswith("Pooling2D")]
 chrome.title(
@@ -312,7 +314,7 @@ chrome.section(
     "One row of cells of every layer, the image at the bottom: the lines are the connections. Neighbours "
     "share most of what they see.",
 )
-chrome.show("receptive_ladder", rungs=cached.rungs_to(here.model, chosen, unit_col))
+chrome.show("receptive_ladder", rungs=cached.kept(figures.rungs_to, here.network, chosen, unit_col))
 growth(shown, chosen)
 stack_builder.show()
 # The layer that was chosen, or the nearest before it that has room for what is asked.

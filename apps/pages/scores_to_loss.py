@@ -9,7 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz.colours import probability
-from cnnviz.concepts.scores_to_loss import GradientStep, Loss, softmax_steps
+from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
 from cnnviz.figures.style import number, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
@@ -161,7 +161,7 @@ def pixels(step: GradientStep, size: float) -> None:
 with chrome.controls("target"):
     default = here.predicted if here.label is None else here.label
     target = state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
-loss = cached.loss(here.model, here.digit, target)
+loss = cached.kept(loss_of, here.run, target)
 temperature = probabilities(loss)
 cross_entropy(loss)
 chrome.section(
@@ -176,7 +176,7 @@ with chrome.controls("step"):
     size = state.option(
         "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
     )
-pixels(cached.step_against_gradient(here.model, here.digit, target, size), size)
+pixels(cached.kept(step_against, loss, size), size)
 question_widget.ask(shifted_logits(loss.logits, target), halved_probability(loss.probability))
 snippets.show(
     f"""

@@ -9,12 +9,12 @@ import state
 import streamlit as st
 from chosen_digit import test_digits
 
-from cnnviz import channels, kernels
+from cnnviz import channels, kernels, receptive_field
 from cnnviz.figures import strongest_channel
 from cnnviz.teaching.questions import three_by_three as questions
 
 here = header.current()
-fields = cached.receptive_fields(here.model)
+fields = cached.kept(receptive_field, here.network)
 convolutions = [layer for layer in here.network.layers if layer.kind == "Conv2D"]
 small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
 last = small[-1]

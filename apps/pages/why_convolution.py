@@ -10,7 +10,7 @@ import streamlit as st
 
 from cnnviz import figures
 from cnnviz.colours import percent, probability
-from cnnviz.concepts.translation import compare_shift, predictions_over_shifts
+from cnnviz.concepts.translation import compare_shift, padded_with_zeros, predictions_over_shifts
 from cnnviz.concepts.weight_sharing import (
     busiest_patch,
     connections,
@@ -47,7 +47,9 @@ with chrome.controls("move"):
         help="The same weights, with 'same' padding in every convolution, as far as there are maps",
     )
 moved = compare_shift(net, here.digit.image, rows, cols)
-found = compare_shift(cached.padded(here.model), here.digit.image, rows, cols) if padded else moved
+found = moved
+if padded:
+    found = compare_shift(cached.kept(padded_with_zeros, net), here.digit.image, rows, cols)
 names = [name for name in found if name in net.inputs or not net[name].passes_on]
 with chrome.controls("map"):
     name = state.option("layer", names, names[1], st.selectbox, "Layer")
