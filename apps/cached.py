@@ -41,7 +41,6 @@ from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history
-from cnnviz.verification.comparison import Verification, read_record
 
 MODELS = ("mnist_14k", "mnist_maxpool")
 
@@ -158,19 +157,6 @@ def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
             network(model)[layer].weights["kernel"], test_digits()[0], progress
         ),
     )
-
-
-@st.cache_resource(show_spinner=False)
-def verification(model: str) -> Verification | None:
-    """The recorded verification of a model; None if there is none of this very file."""
-    try:
-        record = read_record().get(model)
-    except FileNotFoundError:
-        return None
-    source = network(model).source
-    if record is None or source is None:
-        return None
-    return record if record.sha256 == hashlib.sha256(source.read_bytes()).hexdigest() else None
 
 
 @st.cache_resource(show_spinner=False)

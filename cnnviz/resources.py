@@ -6,11 +6,14 @@ and nowhere else, when a function first needs them.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -61,6 +64,16 @@ def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
         Path(temporary).unlink(missing_ok=True)
 
 
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Replace a file by one that holds arrays by name, as `np.load` reads them."""
+    write_atomically(path, lambda temporary: np.savez_compressed(temporary, **cast(Any, arrays)))
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, which records keep of what they were made with."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def tensorflow() -> Any:
     """The tensorflow module; ModuleNotFoundError with the line to type where it is not installed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -83,3 +96,12 @@ def keras() -> Any:
     import keras
 
     return keras
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computes: TensorFlow, Keras and NumPy."""
+    return {
+        "tensorflow": tensorflow().__version__,
+        "keras": keras().__version__,
+        "numpy": np.__version__,
+    }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 
+import numpy as np
 import pytest
 
 from cnnviz import resources
-from cnnviz.resources import app, asset, write_atomically
+from cnnviz.resources import app, asset, checksum, write_arrays, write_atomically
 
 
 def test_bundled_files_are_found():
@@ -66,3 +68,11 @@ def test_what_cannot_be_written_is_named_as_it_was_given(tmp_path):
             write_atomically(path, never)
         assert str(refused.value) == message
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_arrays_are_read_as_they_were_written_and_have_a_checksum(tmp_path):
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"x/y": np.arange(3), "n": np.array(5)})
+    with np.load(path, allow_pickle=False) as archive:
+        assert {name: archive[name].tolist() for name in archive.files} == {"x/y": [0, 1, 2], "n": 5}
+    assert checksum(path) == hashlib.sha256(path.read_bytes()).hexdigest()

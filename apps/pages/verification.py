@@ -15,7 +15,7 @@ from chosen_digit import test_digits
 from cnnviz.colours import percent
 from cnnviz.figures.style import number
 from cnnviz.teaching.questions.verification import who_is_right
-from cnnviz.verification.comparison import LayerCheck, Verification
+from cnnviz.verification.comparison import LayerCheck, Verification, recorded
 from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob
 from cnnviz.verification.tensorflow_process import available
 
@@ -173,7 +173,7 @@ chrome.title(
     instead="Predictions agree long before numbers do: a network forgives. So every layer is compared, "
     "not the last one alone, and each against a bound that was derived, not guessed.",
 )
-record = cached.verification(here.model)
+record = cached.kept(recorded, here.network)
 job = run_again()
 live = job.result if job is not None else None
 shown = live or record

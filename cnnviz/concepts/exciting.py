@@ -7,17 +7,16 @@ model's file.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from cnnviz.network import Network, Run
-from cnnviz.resources import asset, write_atomically
+from cnnviz.resources import asset, checksum, write_arrays
 
 TOP = 12
 """Images kept for each channel, unless asked otherwise."""
@@ -169,12 +168,12 @@ def write_exciting(
     """
     target = _place(found.model) if path is None else Path(path)
     arrays = {
-        "sha256": np.array(_digest(Path(source))),
+        "sha256": np.array(checksum(Path(source))),
         "images": np.array(found.images),
         **{f"{name}/values": values for name, values in found.values.items()},
         **{f"{name}/places": places for name, places in found.places.items()},
     }
-    write_atomically(target, lambda temporary: np.savez_compressed(temporary, **cast(Any, arrays)))
+    write_arrays(target, arrays)
     return target
 
 
@@ -208,7 +207,7 @@ def read_exciting(
         return None
     try:
         with np.load(kept, allow_pickle=False) as archive:
-            if str(archive["sha256"]) != _digest(file):
+            if str(archive["sha256"]) != checksum(file):
                 return None
             names = [key.removesuffix("/values") for key in archive.files if key.endswith("/values")]
             values = {name: archive[f"{name}/values"] for name in names}
@@ -220,7 +219,3 @@ def read_exciting(
 
 def _place(model: str) -> Path:
     return asset(f"{model}.exciting.npz")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

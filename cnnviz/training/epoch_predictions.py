@@ -7,21 +7,20 @@ Nothing here chooses an epoch: the bundled weights are the last one's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network import Network
 from cnnviz.network.evaluation import evaluate, probabilities
-from cnnviz.resources import asset, write_atomically
+from cnnviz.resources import asset, checksum, write_arrays
 from cnnviz.training.history import TrainingHistory
 
 TRAINING_IMAGES = 10_000
@@ -217,14 +216,14 @@ def write_predictions(found: EpochPredictions, folder: str | os.PathLike[str] | 
     """
     target = _place(found.model, "predictions", folder)
     arrays = {
-        "sha256": np.array(_digest(_place(found.model, "epochs", folder))),
+        "sha256": np.array(checksum(_place(found.model, "epochs", folder))),
         "labels": found.labels,
         "predictions": found.predictions,
         "training_images": np.array(found.training_images),
         **{f"{name} loss": values for name, values in found.losses.items()},
         **{f"{name} accuracy": values for name, values in found.accuracies.items()},
     }
-    write_atomically(target, lambda path: np.savez_compressed(path, **cast(Any, arrays)))
+    write_arrays(target, arrays)
     return target
 
 
@@ -254,7 +253,7 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
         return None
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if str(archive["sha256"]) != _digest(weights):
+            if str(archive["sha256"]) != checksum(weights):
                 return None
             labels, predictions = archive["labels"], archive["predictions"]
             if predictions.ndim != 2 or predictions.shape[1:] != labels.shape:
@@ -274,7 +273,3 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
 def _place(model: str, kind: str, folder: str | os.PathLike[str] | None) -> Path:
     name = f"{model}.{kind}.npz"
     return asset(name) if folder is None else Path(folder) / name
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from cnnviz.resources import keras, tensorflow, write_atomically
+from cnnviz.resources import keras, tensorflow, versions, write_arrays, write_atomically
 from cnnviz.training.recipes import RECIPES, Recipe, affine_matrices
 
 
@@ -139,7 +139,7 @@ def train(
     else:
         network = build(model, recipe.dropout)
         network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
-        history = {**described, "versions": _versions(), "epochs": []}
+        history = {**described, "versions": versions(), "epochs": []}
         snapshots = [_weights(network)]
     x = images.reshape(-1, 28, 28, 1)
     steps = math.ceil(len(x) / recipe.batch_size)
@@ -203,7 +203,7 @@ class RunFiles:
         kept.set_weights(network.get_weights())
         stacked = {key: np.stack([weights[key] for weights in snapshots]) for key in snapshots[0]}
         write_atomically(self.model, kept.save)
-        write_atomically(self.epochs, lambda path: np.savez_compressed(path, **cast(Any, stacked)))
+        write_arrays(self.epochs, stacked)
         text = json.dumps(history, indent=1) + "\n"
         write_atomically(self.history, lambda path: Path(path).write_text(text))
 
@@ -235,14 +235,6 @@ def _checkpointed_steps(path: Path) -> int:
 
 def _digest(images: np.ndarray, labels: np.ndarray) -> str:
     return hashlib.sha256(images.tobytes() + labels.astype(np.int64).tobytes()).hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "tensorflow": tensorflow().__version__,
-        "keras": keras().__version__,
-        "numpy": np.__version__,
-    }
 
 
 def _optimizer(recipe: Recipe):

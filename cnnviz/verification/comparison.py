@@ -12,7 +12,6 @@ layer agrees alone, on inputs that come through the network's own wiring, the ne
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -28,10 +27,10 @@ import numpy as np
 from cnnviz.images.mnist import load_mnist
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
-from cnnviz.network import Network
+from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import batched
 from cnnviz.network.keras_file import load_model
-from cnnviz.resources import asset, keras, tensorflow, write_atomically
+from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
 
 RECORD = "verification.json"
 BATCH_BYTES = 24 * 2**20
@@ -211,12 +210,12 @@ def verify(
             progress(first + len(batch), len(x))
     return Verification(
         model=net.name,
-        sha256=hashlib.sha256(net.source.read_bytes()).hexdigest(),
+        sha256=checksum(net.source),
         images=len(x),
         identical=identical,
         predict_difference=furthest,
         layers=tuple(tallies[layer.name].result(layer) for layer in net),
-        versions=_versions(),
+        versions={**versions(), "python": platform.python_version()},
         date=datetime.now(UTC).date().isoformat(),
     )
 
@@ -344,20 +343,19 @@ def read_record(path: str | os.PathLike[str] | None = None) -> dict[str, Verific
     return {name: Verification.from_dict(data) for name, data in json.loads(text).items()}
 
 
+def recorded(net: LayerGraph) -> Verification | None:
+    """The recorded verification of a network; None if there is none of this very file."""
+    if net.source is None or not asset(RECORD).is_file():
+        return None
+    found = read_record().get(net.source.stem)
+    return found if found is not None and found.sha256 == checksum(net.source) else None
+
+
 def write_record(results: Iterable[Verification], path: str | os.PathLike[str] | None = None) -> None:
     """Replace the record by these results, at once."""
     text = json.dumps({result.model: result.to_dict() for result in results}, indent=1, allow_nan=False)
     target = Path(asset(RECORD) if path is None else path)
     write_atomically(target, lambda temporary: Path(temporary).write_text(text + "\n"))
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "tensorflow": tensorflow().__version__,
-        "keras": keras().__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def _batch(net: Network) -> int:
