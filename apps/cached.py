@@ -35,14 +35,12 @@ from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
-from cnnviz.resources import asset
+from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history
-
-MODELS = ("mnist_14k", "mnist_maxpool")
 
 Answer = TypeVar("Answer")
 
@@ -63,7 +61,7 @@ def _last_answers(function: Callable[..., Answer]) -> Callable[..., Answer]:
 @st.cache_data(show_spinner=False)
 def available_models() -> list[str]:
     """The bundled models whose files are there."""
-    return [name for name in MODELS if asset(f"{name}.keras").is_file()]
+    return [name for name in BUNDLED if asset(f"{name}.keras").is_file()]
 
 
 @st.cache_resource(show_spinner=False)

@@ -11,9 +11,13 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
+
+BUNDLED = ("mnist_14k", "mnist_maxpool")
+"""The names of the models that come with cnnviz."""
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -66,6 +70,8 @@ def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Replace a file by one that holds arrays by name, as `np.load` reads them."""
+    import numpy as np
+
     write_atomically(path, lambda temporary: np.savez_compressed(temporary, **cast(Any, arrays)))
 
 
@@ -100,6 +106,8 @@ def keras() -> Any:
 
 def versions() -> dict[str, str]:
     """The versions of what computes: TensorFlow, Keras and NumPy."""
+    import numpy as np
+
     return {
         "tensorflow": tensorflow().__version__,
         "keras": keras().__version__,

@@ -6,7 +6,6 @@ import argparse
 from dataclasses import asdict
 
 from cnnviz.commands.shared import (
-    MODELS,
     Command,
     ProgressBar,
     add_images,
@@ -17,6 +16,7 @@ from cnnviz.commands.shared import (
     require_digits,
     table,
 )
+from cnnviz.resources import BUNDLED
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,8 +59,8 @@ def _run_epochs(args: argparse.Namespace) -> int:
     from cnnviz.training.epoch_predictions import predict_epochs, write_predictions
     from cnnviz.training.history import read_history
 
-    if args.model not in MODELS:
-        raise ValueError(f"--epochs takes {' or '.join(MODELS)}, got {args.model!r}")
+    if args.model not in BUNDLED:
+        raise ValueError(f"--epochs takes {' or '.join(BUNDLED)}, got {args.model!r}")
     if args.record and args.images:
         raise ValueError("--record takes all test images: leave out --images")
     history = read_history(args.model)

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import (
-    MODELS,
     Command,
     ProgressBar,
     add_json,
@@ -15,6 +14,7 @@ from cnnviz.commands.shared import (
     require_digits,
     table,
 )
+from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
     from cnnviz.concepts.exciting import Exciting
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("layer", nargs="?", metavar="LAYER", help="a layer with maps, such as conv2d_3")
     parser.add_argument("channel", nargs="?", type=int, metavar="CHANNEL", help="one of its channels, from 0")
     parser.add_argument(
-        "--model", default=MODELS[0], metavar="MODEL", help=f"the model (default: {MODELS[0]})"
+        "--model", default=BUNDLED[0], metavar="MODEL", help=f"the model (default: {BUNDLED[0]})"
     )
     parser.add_argument(
         "--record",
@@ -74,7 +74,7 @@ def _search(model: str) -> Exciting:
     from cnnviz.network.keras_file import load_model
 
     net = require_digits(load_model(model))
-    kept = read_exciting(model, net.source) if model in MODELS else None
+    kept = read_exciting(model, net.source) if model in BUNDLED else None
     if kept is not None:
         return kept
     with ProgressBar(f"looking with {model}") as progress:
@@ -86,7 +86,7 @@ def _record() -> int:
     from cnnviz.network.keras_file import load_model
 
     images = mnist_test_set(None)[0]
-    for model in MODELS:
+    for model in BUNDLED:
         net = load_model(model)
         assert net.source is not None
         with ProgressBar(f"looking with {model}") as progress:

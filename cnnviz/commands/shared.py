@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MODELS = ("mnist_14k", "mnist_maxpool")
-
 
 @dataclass(frozen=True)
 class Command:

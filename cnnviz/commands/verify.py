@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from cnnviz.commands.shared import (
-    MODELS,
     Command,
     ProgressBar,
     add_images,
@@ -16,6 +15,7 @@ from cnnviz.commands.shared import (
     print_json,
     require_digits,
 )
+from cnnviz.resources import BUNDLED
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.record and (args.model or args.images):
         raise ValueError("--record takes the bundled models on all test images: leave out MODEL and --images")
-    nets = [require_digits(load_model(name)) for name in ([args.model] if args.model else MODELS)]
+    nets = [require_digits(load_model(name)) for name in ([args.model] if args.model else BUNDLED)]
     x, _ = mnist_test_set(args.images)
     import_tensorflow()
     results = []

@@ -22,10 +22,7 @@ import numpy as np
 from cnnviz.layers.kinds import KINDS
 from cnnviz.network.keras_config import read_model, unfold
 from cnnviz.network.network import Network
-from cnnviz.resources import asset
-
-BUNDLED = ("mnist_14k", "mnist_maxpool")
-"""The models that come with cnnviz."""
+from cnnviz.resources import BUNDLED, asset
 
 MOST_CONFIG_BYTES = 64 * 2**20
 MOST_WEIGHT_BYTES = 2**30

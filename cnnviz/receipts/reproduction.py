@@ -17,10 +17,10 @@ import numpy as np
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph, Run
-from cnnviz.network.keras_file import BUNDLED, load_model
+from cnnviz.network.keras_file import load_model
 from cnnviz.receipts.numbers import exact, one_line
 from cnnviz.receipts.receipt import Receipt
-from cnnviz.resources import asset
+from cnnviz.resources import BUNDLED, asset
 
 LIBRARIES = ("cnnviz", "keras")
 MOST_LITERALS = 2000
