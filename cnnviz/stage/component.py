@@ -92,16 +92,8 @@ def live_view(
         The image's name in links, a test digit's number.
     code
         A Python expression that gives the image, for code to be copied.
-    layers
-        Names of the layers to be shown; None is all of them. Others on the way to them have no column,
-        but receipts still lead through them; the prediction is shown if its layer is among them.
-    last
-        In place of `layers`: all of them up to this one.
-    pinned
-        The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
-        Another one than last time opens anew.
-    play
-        Start with the window sliding over the pinned cell's layer, else over the first that has a window.
+    layers, last, pinned, play
+        As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose
         Called with a drawing, prepared (28, 28), when it is to become the page's own digit; the page
         is then run again. None: the pad does not offer it.
@@ -192,10 +184,6 @@ def answer(
     visit
         What is kept between the answers of one view. The scene's host says, as `item`, by which name
         questions about this network and this image are asked, until there is another one.
-
-    Returns
-    -------
-    Scene
     """
     of = _named(visit if visit is not None else {}, net, image, item)
     host: dict[str, Any] = {"edits": 0, "item": of}

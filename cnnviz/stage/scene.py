@@ -145,16 +145,8 @@ def build_scene(
         As for `Scene.add`; titles of several images are numbered.
     plan
         That of a network with the same layers, other weights perhaps; None makes it.
-    layers
-        The layers to be shown; None is all of them.
-    pinned
-        The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
-    play
-        Start with the window sliding: over the pinned cell's layer, else over the first that has one.
-
-    Returns
-    -------
-    Scene
+    layers, pinned, play
+        As for `cnnviz.view`.
 
     Raises
     ------
