@@ -16,9 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnnviz import ops
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.layer import Affine, Layer
 from cnnviz.ops.blocks import Step, run
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import Axis, Window, window
@@ -55,14 +54,6 @@ class Convolution:
         """The convolution whose output is this one's times scale plus shift."""
         bias = shift if self.bias is None else self.bias * scale + shift
         return replace(self, kernel=self.kernel * scale, bias=bias)
-
-
-@dataclass(frozen=True)
-class Affine:
-    """x*scale + shift, channel by channel."""
-
-    scale: np.ndarray
-    shift: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -134,27 +125,20 @@ def simplify(layers: Sequence[Layer]) -> list[Operation]:
 
 
 def _operations(layer: Layer) -> Iterator[Operation]:
-    weights = layer.weights
-    if layer.kind == "BatchNormalization":
-        names = ("moving_mean", "moving_variance", "gamma", "beta")
-        epsilon = layer.config["epsilon"]
-        yield Affine(*ops.batch_norm_affine(*(weights.get(name) for name in names), epsilon=epsilon))
-    elif layer.kind == "Conv2D":
-        yield Convolution(weights["kernel"], weights.get("bias"), dict(layer.config))
-    elif layer.kind == "Dense" and len(layer.input_shape) == 1:
-        yield Convolution(weights["kernel"][np.newaxis, np.newaxis], weights.get("bias"), _ONE_CELL)
-    elif layer.kind == "MaxPooling2D":
+    entry = layer.entry
+    if (affine := entry.as_affine(layer)) is not None:
+        yield affine
+    elif (convolution := entry.as_convolution(layer)) is not None:
+        yield Convolution(*convolution)
+    elif entry.op == "max_pool2d":
         yield MaxPool(dict(layer.config))
-    elif layer.kind == "Flatten":
+    elif entry.relays and len(layer.output_shape) == 1:
         yield Flatten(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
     elif not (layer.is_activation or layer.passes_on):
         yield Other(layer)
         return
     if layer.activation is not None:
         yield layer.activation
-
-
-_ONE_CELL = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "groups": 1}
 
 
 def _has_no_padding(convolution: Convolution) -> bool:

@@ -15,8 +15,8 @@ from math import gcd, lcm
 
 import numpy as np
 
+from cnnviz.layers.links import FAR
 from cnnviz.ops.padding import Axis
-from cnnviz.receptive_fields.steps import FAR
 
 Interval = tuple[int, int]
 Ends = tuple[Interval | None, ...]

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers.links import Shape
 from cnnviz.receptive_fields.closed_form import Hull, Line
 from cnnviz.receptive_fields.extents import Bounds, Grid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
-from cnnviz.receptive_fields.steps import Shape
 
 Interval = tuple[int, int]
 """First and last row or column, both included; (0, -1) if there is none."""
