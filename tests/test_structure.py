@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnviz.layers import ENTRIES
+
 ROOT = Path(__file__).parents[1]
 STOREYS = (
     {"apps"},
@@ -147,3 +149,27 @@ def test_imports_only_go_down(imports):
 
 def test_no_files_import_each_other_in_a_circle(imports):
     assert circles(imports) == []
+
+
+def test_a_layer_class_is_named_in_two_modules_at_most():
+    """What a class is, its entry says: outside `layers` no room decides anything by the name of a class."""
+    named = defaultdict(set)
+    for name, path in modules(ROOT).items():
+        if room_of(name) not in ("apps", "cnnviz.layers"):
+            for text in strings(ast.parse(path.read_text(encoding="utf-8"))):
+                if text in ENTRIES:
+                    named[text].add(name)
+    assert len(named) > 10
+    assert {kind: places for kind, places in named.items() if len(places) > 2} == {}
+
+
+def strings(tree: ast.Module) -> set[str]:
+    """The texts in a module but its docstrings and the names in __all__."""
+    left_out = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            left_out |= {id(each) for each in ast.walk(node)}
+    constants = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in left_out
+    )
+    return {node.value for node in constants if isinstance(node.value, str)}

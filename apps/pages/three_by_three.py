@@ -12,7 +12,7 @@ from cnnviz.teaching.questions import three_by_three as questions
 
 here = chrome.current()
 fields = cached.receptive_fields(here.model)
-convolutions = [layer for layer in here.network.layers if layer.kind == "Conv2D"]
+convolutions = [layer for layer in here.network.layers if layer.is_convolution]
 small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
 last = small[-1]
 chrome.title(

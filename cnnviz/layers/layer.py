@@ -68,6 +68,12 @@ class Entry:
     """Whether each output is one of the inputs' numbers, or padding: the layer does no arithmetic."""
     relays: ClassVar[bool] = False
     """Whether the output is the input in another shape, in the same order."""
+    pools: ClassVar[bool] = False
+    """Whether it makes one number of a whole window."""
+    averaging: ClassVar[str] = ""
+    """Where the class selects, the one with the same options that takes the mean instead."""
+    multiplies: ClassVar[bool] = False
+    """Whether it multiplies its inputs with each other."""
     selects: ClassVar[str] = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
     scales_input: ClassVar[bool] = False
@@ -94,6 +100,11 @@ class Entry:
 
     # What it computes --------------------------------------------------------------------------
 
+    @property
+    def computes(self) -> bool:
+        """Whether the pre-activation is anything but the input."""
+        return bool(self.op) or type(self).compute is not Entry.compute
+
     def activation(self, layer: Layer) -> Activation | None:
         """What turns the pre-activation into the output: fused, or the layer itself; None if nothing."""
         return layer.config.get("activation")
@@ -109,7 +120,7 @@ class Entry:
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         """From the gradient with respect to the pre-activation to those with respect to the inputs."""
-        if not self.op:
+        if not self.computes:
             return (grad,)
         raise NotImplementedError(f"{type(self).__name__} says no gradient")
 
@@ -124,7 +135,7 @@ class Entry:
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         """From each input, of these shapes without the batch, to the units; by default everything."""
-        if not self.op:
+        if not self.computes:
             return [() for _ in shapes]
         empty = [np.empty((0, *shape), np.float32) for shape in shapes]
         out = self.compute(layer, *empty).shape[1:]
@@ -150,8 +161,10 @@ class Entry:
 
         `reads` are the expressions of its inputs; `ops`, `net` and, if it has weights, `w` are at hand.
         """
-        if not self.op:
+        if not self.computes:
             return reads[0]
+        if not self.op:
+            return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
         given = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
         names = [f"w[{quoted(name)}]" if name in layer.weights else "None" for name in self.op_weights]
         while names and names[-1] == "None":
@@ -163,7 +176,7 @@ class Entry:
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         """How many roundings a sum can go through: its terms, the bias, and the last step."""
-        if self.moves_values_only or self.selects or not self.op:
+        if self.moves_values_only or self.selects or not self.computes:
             return 0
         raise NotImplementedError(f"{type(self).__name__} says no roundings")
 
@@ -173,7 +186,7 @@ class Entry:
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         """The same for the gradient with respect to a weight, or to the inputs (of="")."""
-        if self.moves_values_only or not self.op:
+        if self.moves_values_only or not self.computes:
             return 0
         raise NotImplementedError(f"{type(self).__name__} says no roundings of its gradients")
 
@@ -299,9 +312,19 @@ class Layer:
         return self.entry.op == "conv2d"
 
     @property
+    def is_dense(self) -> bool:
+        """Whether it is a dense layer."""
+        return self.entry.op == "dense"
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it pools, over windows or whole maps."""
+        return self.entry.pools
+
+    @property
     def passes_on(self) -> bool:
         """Whether the layer's output is its input: dropout, for example."""
-        return not self.entry.op and not self.entry.activates
+        return not self.entry.computes and not self.entry.activates
 
     @property
     def activation(self) -> Activation | None:

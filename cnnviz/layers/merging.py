@@ -135,6 +135,7 @@ class ProductEntry(MergeEntry):
 class MultiplyEntry(ProductEntry):
     op = "multiply"
     is_function = True
+    multiplies = True
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The first input's number; the product of the others' is its weight."""
@@ -148,6 +149,7 @@ class MultiplyEntry(ProductEntry):
 
 class ExtremeEntry(ProductEntry):
     is_function = True
+    averaging = "Average"
 
     def factor_weights(self, factor: np.ndarray) -> Any:
         choose = np.argmax if self.selects == "largest" else np.argmin

@@ -12,7 +12,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
+from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights
 from cnnviz.layers.links import Links
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
 
@@ -143,7 +143,6 @@ class NormalizationEntry(AffineEntry):
     }
     weights = ("mean", "variance", "count")
     statistics = frozenset(weights)
-    op = "normalize"
     scales_input = True
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -221,9 +220,6 @@ class NormalizationEntry(AffineEntry):
         if a.size > 1 and a.size != a.shape[-1]:
             a, b = (np.broadcast_to(v, shape) for v in (a, b))
         return [affine_stage(layer, a.ravel(), b.ravel(), drawn, form=form)]
-
-    def code(self, layer: Layer, reads: Sequence[str]) -> str:
-        return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
 
     def absolute(self, layer: Layer) -> Layer:
         # x - mean becomes |x| + |mean|; a normalisation that is undone adds its mean.

@@ -30,6 +30,7 @@ class PoolEntry(Entry):
     }
     op_options: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding")
     rank = 4
+    pools = True
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
@@ -99,6 +100,7 @@ class PoolEntry(Entry):
 class MaxPoolEntry(PoolEntry):
     op = "max_pool2d"
     selects = "largest"
+    averaging = "AveragePooling2D"
 
 
 class AveragePoolEntry(PoolEntry):
@@ -138,6 +140,7 @@ class GlobalPoolEntry(PoolEntry):
 class GlobalMaxPoolEntry(GlobalPoolEntry):
     op = "global_max_pool2d"
     selects = "largest"
+    averaging = "GlobalAveragePooling2D"
 
 
 class GlobalAveragePoolEntry(GlobalPoolEntry):
