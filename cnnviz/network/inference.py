@@ -62,7 +62,7 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
-class Flatten:
+class Flattening:
     """Maps of so many cells into one vector."""
 
     cells: int
@@ -75,7 +75,7 @@ class Other:
     layer: Layer
 
 
-Operation = Convolution | Affine | MaxPool | Flatten | Activation | Other
+Operation = Convolution | Affine | MaxPool | Flattening | Activation | Other
 RELU = Activation("relu")
 
 
@@ -110,7 +110,7 @@ def simplify(layers: Sequence[Layer]) -> list[Operation]:
         if waiting is not None:
             if isinstance(operation, Convolution) and _has_no_padding(operation):
                 operation, waiting = operation.of_affine(waiting.scale, waiting.shift), None
-            elif isinstance(operation, Flatten):
+            elif isinstance(operation, Flattening):
                 waiting = Affine(
                     np.tile(waiting.scale, operation.cells), np.tile(waiting.shift, operation.cells)
                 )
@@ -133,7 +133,7 @@ def _operations(layer: Layer) -> Iterator[Operation]:
     elif entry.op == "max_pool2d":
         yield MaxPool(dict(layer.config))
     elif entry.relays and len(layer.output_shape) == 1:
-        yield Flatten(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
+        yield Flattening(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
     elif not (layer.is_activation or layer.passes_on):
         yield Other(layer)
         return
@@ -181,7 +181,7 @@ class Program:
                 firsts = range(0, self.count, images_at_once(x))
                 self._steps += window_steps(x, geometry, np.maximum, -np.inf, y, firsts)
                 return y
-            case Flatten():
+            case Flattening():
                 return x.reshape(self.count, -1)
             case Affine(scale, shift):
                 cells = x[0].size // len(scale)

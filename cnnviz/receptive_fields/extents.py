@@ -31,7 +31,7 @@ from cnnviz.layers.links import (
     forward,
     positions,
 )
-from cnnviz.receptive_fields.closed_form import Hull, Line, join
+from cnnviz.receptive_fields.closed_form import ClosedForm, Hull, join
 
 
 def unit_axes(shape: Shape) -> int:
@@ -87,13 +87,13 @@ class Grid:
     A flattened map keeps its grid; the grid of a dense layer's n units is 1 x 1 with n channels.
     """
 
-    lines: tuple[Line, Line]
+    lines: tuple[ClosedForm, ClosedForm]
     shape: tuple[int, int, int]
 
     @classmethod
     def of_origin(cls, shape: tuple[int, int, int]) -> Grid:
         """Every cell sees itself."""
-        rows, cols = (Line((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
+        rows, cols = (ClosedForm((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
         return cls((rows, cols), shape)
 
     def bounds(self, shape: Shape) -> Bounds:
@@ -195,7 +195,7 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     return Bounds.union([field.bounds(shape) if isinstance(field, Grid) else field for field in fields])
 
 
-def _line_after(line: Line, step: Slide | Spread | Gather | Expand, units: int) -> Line:
+def _line_after(line: ClosedForm, step: Slide | Spread | Gather | Expand, units: int) -> ClosedForm:
     if isinstance(step, Slide):
         return line.slide(step.window)
     if isinstance(step, Spread):
