@@ -1,4 +1,4 @@
-"""The MNIST data set, and what an image needs to look like one of its digits (see `preparation`).
+"""The MNIST data set, and what an image needs to look like one of its digits (see `digit_preparation`).
 
 All 70,000 digits as LeCun, Cortes and Burges published them, checked against their checksum before a
 byte is used. Nothing is downloaded.

@@ -1,7 +1,7 @@
 """What predict and run accept: images with or without batch and channel axes, integers or floats.
 
 Which form an array has follows from the network's input shape alone; drawing, cropping and resizing
-are left to `mnist`.
+are left to `images`.
 """
 
 from __future__ import annotations

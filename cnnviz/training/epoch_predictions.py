@@ -1,6 +1,6 @@
 """What a network says of every test image after every epoch of its training, and how well it does.
 
-Computed by the NumPy engine from the weights that `training_history` reads, without dropout and on
+Computed by the NumPy engine from the weights that `history` reads, without dropout and on
 images left as they are; kept in `<model>.predictions.npz`, tied to those weights by their checksum.
 Nothing here chooses an epoch: the bundled weights are the last one's.
 """
