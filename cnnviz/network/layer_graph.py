@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
-from cnnviz.layers.layer import with_shapes
+from cnnviz.layers.shapes import with_shapes
 
 
 class LayerGraph:
