@@ -25,9 +25,8 @@ def with_shapes(
 ) -> list[Layer]:
     """The layers with their shapes; ValueError, naming the layer, where one does not fit.
 
-    `sizes` gives the inputs' shapes where they are not
-    those of their config. A size that differs between two probes depends on a size that is not known, and
-    is None.
+    `sizes` gives the inputs' shapes where they are not those of their config. A size that differs between
+    two probes depends on a size that is not known, and is None.
     """
     sizes = sizes or {layer.name: layer.config["batch_shape"][1:] for layer in layers if not layer.inputs}
     known = all(None not in shape for shape in sizes.values())
