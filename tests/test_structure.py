@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cnnviz.layers import ENTRIES
+
 ROOT = Path(__file__).parents[1]
 STOREYS = (
     {"apps"},
@@ -55,8 +57,8 @@ MIRRORS = (
 )
 """Rooms whose files may have one name, since they are about one thing."""
 
-TO_BE_RENAMED = {"drawing.py", "scene.py", "steps.py"}
-CLASSES_TO_BE_RENAMED = {"Cell", "Flatten", "Line", "Place", "Plan", "Reshape", "Step"}
+TO_BE_RENAMED = {"drawing.py", "scene.py"}
+CLASSES_TO_BE_RENAMED = {"Cell", "Place", "Step"}
 """Names that still stand for several things: files and classes."""
 
 Imports = Mapping[str, Iterable[str]]
@@ -215,6 +217,8 @@ ACROSS = {
     "figures/test_every_figure.py": "all figures",
     "figures/test_kernel_figures.py": "all figures of kernels",
     "figures/test_receptive_field_figures.py": "all figures of receptive fields",
+    "layers/test_entry.py": "all entries",
+    "layers/test_gradients.py": "all entries' gradients",
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
     "ops/test_finite_differences.py": "all gradients",
     "ops/test_gradients.py": "all gradients",
@@ -247,3 +251,27 @@ def test_tests_mirror_the_rooms():
     files = [path for path in files if path.relative_to(ROOT / "tests").parts[0] not in free]
     strays = {path.relative_to(ROOT / "tests").as_posix() for path in files if not has_its_module(path)}
     assert strays == ACROSS.keys()
+
+
+def test_a_layer_class_is_named_in_two_modules_at_most():
+    """What a class is, its entry says: outside `layers` no room decides anything by the name of a class."""
+    named = defaultdict(set)
+    for name, path in modules(ROOT).items():
+        if room_of(name) not in ("apps", "cnnviz.layers"):
+            for text in strings(ast.parse(path.read_text(encoding="utf-8"))):
+                if text in ENTRIES:
+                    named[text].add(name)
+    assert len(named) > 10
+    assert {kind: places for kind, places in named.items() if len(places) > 2} == {}
+
+
+def strings(tree: ast.Module) -> set[str]:
+    """The texts in a module but its docstrings and the names in __all__."""
+    left_out = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            left_out |= {id(each) for each in ast.walk(node)}
+    constants = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in left_out
+    )
+    return {node.value for node in constants if isinstance(node.value, str)}

@@ -32,7 +32,7 @@ figures.weight_matrix(patch, kernel, output=5)
 
 # %%
 for layer in net.layers:
-    if layer.kind == "Conv2D":
+    if layer.is_convolution:
         counts = connections(layer)
         print(f"{layer.name:>9}: {counts.dense:,} -> {counts.local:,} -> {counts.shared:,}")
 

@@ -183,7 +183,7 @@ if geometry is not None:
 deep = {
     layer.name: layer
     for layer in here.network.layers
-    if layer.kind == "Conv2D" and np.shape(layer.weights["kernel"])[2] >= 4
+    if layer.is_convolution and np.shape(layer.weights["kernel"])[2] >= 4
 }
 chrome.section(
     "Several channels",
@@ -226,7 +226,7 @@ chrome.table(
 
 # The trained network ------------------------------------------------------------------------------
 
-convolutions = {layer.name: layer for layer in here.network.layers if layer.kind == "Conv2D"}
+convolutions = {layer.name: layer for layer in here.network.layers if layer.is_convolution}
 chrome.section(
     "One number of a trained layer",
     "Pick a layer, one of its kernels and a place. What the kernel reads there, times its weights, gives "

@@ -126,7 +126,7 @@ def as_it_was(history: TrainingHistory, epoch: int) -> None:
         "Training sets out from random weights. Even they give maps that look like the digit; what they "
         "lack is any agreement about what it means.",
     )
-    layers = [layer.name for layer in here.network.layers if layer.kind == "Conv2D"]
+    layers = [layer.name for layer in here.network.layers if layer.is_convolution]
     with chrome.controls("layer"):
         layer = state.option("layer", layers, layers[0], st.selectbox, "Layer")
         inputs = here.network[layer].weights["kernel"].shape[2]

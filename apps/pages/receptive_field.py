@@ -285,7 +285,7 @@ def growth(names: Sequence[str], name: str) -> None:
 here = header.current()
 fields = cached.kept(receptive_field, here.network)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
-shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.kind.endswith("Pooling2D")]
+shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.is_pool]
 chrome.title(
     "Receptive field",
     "The receptive field of a unit is the part of the input image that can change it. It is counted in "

@@ -15,7 +15,7 @@ from cnnviz.teaching.questions import three_by_three as questions
 
 here = header.current()
 fields = cached.kept(receptive_field, here.network)
-convolutions = [layer for layer in here.network.layers if layer.kind == "Conv2D"]
+convolutions = [layer for layer in here.network.layers if layer.is_convolution]
 small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
 last = small[-1]
 chrome.title(

@@ -123,7 +123,7 @@ chrome.section(
     "On a few pixels the dense layer that does the same can be drawn. Each line holds the weights of one "
     "output: the kernel's numbers where it looks, 0 elsewhere, and the same in every line, only moved.",
 )
-convolutions = [layer.name for layer in net.layers if layer.kind == "Conv2D"]
+convolutions = [layer.name for layer in net.layers if layer.is_convolution]
 kernels = net[convolutions[0]].weights["kernel"][:, :, 0]
 patch = busiest_patch(here.run.input[0, :, :, 0])
 with chrome.controls("dense"):

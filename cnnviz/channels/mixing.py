@@ -45,7 +45,7 @@ def mixing_layers(net: Network) -> list[str]:
 
 def _mixes(layer: Layer) -> bool:
     options = {"kernel_size": (1, 1), "strides": (1, 1), "groups": 1}
-    return layer.kind == "Conv2D" and all(layer.config[name] == value for name, value in options.items())
+    return layer.is_convolution and all(layer.config[name] == value for name, value in options.items())
 
 
 def mixing_matrix(kernel: Any) -> np.ndarray:
@@ -136,7 +136,7 @@ def compare_without_mixing(net: Network, layer: str) -> Comparison:
     mixing, reader = net[layer], next_reader(net, layer)
     if not _mixes(mixing):
         raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {mixing}")
-    if reader is None or reader.kind != "Conv2D" or reader.config["groups"] != 1:
+    if reader is None or not reader.is_convolution or reader.config["groups"] != 1:
         raise ValueError(f"layer must have a Conv2D of one group behind it, got {mixing} and {reader}")
     size, outputs = reader.output_shape[:2], reader.config["filters"]
     direct = conv_cost(

@@ -15,14 +15,6 @@ import numpy as np
 from cnnviz.network import Network
 from cnnviz.network.inputs import images_of, prepared
 
-AVERAGES = {
-    "MaxPooling2D": "AveragePooling2D",
-    "GlobalMaxPooling2D": "GlobalAveragePooling2D",
-    "Maximum": "Average",
-    "Minimum": "Average",
-}
-"""Layers that choose, each with the one that averages in its place; their options are the same."""
-
 BATCH = 50
 """Images at a time: every activation of so many is in memory at once."""
 
@@ -53,12 +45,12 @@ def without_bends(net: Network) -> Network:
     ['AveragePooling2D', 'AveragePooling2D']
     """
     for layer in net.layers:
-        if layer.kind == "Multiply":
+        if layer.entry.multiplies:
             raise ValueError(f"net must have no layer that multiplies activations, {layer.name} does")
     bent = [layer.name for layer in net.layers if layer.activation is not None]
     straight = net.with_activation(dict.fromkeys(bent))
     return Network(
-        [replace(layer, kind=AVERAGES.get(layer.kind, layer.kind)) for layer in straight.layers],
+        [replace(layer, kind=layer.entry.averaging or layer.kind) for layer in straight.layers],
         straight.outputs,
         name=net.name,
         inputs=straight.inputs,

@@ -333,8 +333,8 @@ def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
         if len(readers) != 1:
             raise ValueError(f"{at.name} must have one reader, it has {len(readers)}")
         (at,) = readers
-        pools = at.kind == "MaxPooling2D"
-        if at.kind == "Conv2D" and [each.owner for each in net.layers].count(at.owner) == 1:
+        pools = at.entry.op == "max_pool2d"
+        if at.is_convolution and [each.owner for each in net.layers].count(at.owner) == 1:
             if at.config["padding"] != "valid":
                 raise ValueError(f"{at.name} must not pad, it has padding={at.config['padding']!r}")
             return at

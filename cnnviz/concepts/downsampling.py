@@ -17,9 +17,6 @@ from cnnviz.network import Network
 from cnnviz.ops.padding import Pair
 from cnnviz.ops.pooling import pooling_window
 
-KINDS = ("MaxPooling2D", "AveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling2D")
-"""Kinds of layers that pool."""
-
 
 def winners(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The cell that each window of a max pooling takes its value from: the first of several.
@@ -73,10 +70,7 @@ class Shrinking:
     size: Pair
     channels: int
     parameters: int
-
-    @property
-    def pools(self) -> bool:
-        return self.kind in KINDS
+    pools: bool = False
 
 
 def size_chain(network: Network) -> list[Shrinking]:
@@ -93,8 +87,10 @@ def size_chain(network: Network) -> list[Shrinking]:
         if len(shape) != 3 or None in shape:
             continue
         size = (shape[0], shape[1])
-        if (*size, shape[2]) != (*chain[-1].size, chain[-1].channels) or layer.kind in KINDS:
-            chain.append(Shrinking(layer.name, layer.kind, size, shape[2], layer.params))  # type: ignore[arg-type]
+        if (*size, shape[2]) != (*chain[-1].size, chain[-1].channels) or layer.is_pool:
+            chain.append(
+                Shrinking(layer.name, layer.kind, size, shape[2], layer.params, layer.is_pool)  # type: ignore[arg-type]
+            )
     return chain
 
 
@@ -108,7 +104,7 @@ def map_layers(network: Network, smallest: int = 4) -> list[str]:
     return [
         layer.name
         for layer in network.layers
-        if layer.kind != "Dropout"
+        if not (layer.inputs and layer.passes_on)
         and len(layer.output_shape) == 3
         and min(n or 0 for n in layer.output_shape[:2]) >= smallest
     ]
@@ -123,7 +119,7 @@ def pooled_layer(network: Network) -> str:
     """
     names, found = map_layers(network), ""
     for layer in network.layers:
-        if layer.kind in KINDS and found:
+        if layer.is_pool and found:
             return found
         found = layer.name if layer.name in names else found
     return names[0]

@@ -14,8 +14,8 @@ from cnnviz import ops
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Run
 
-KINDS = ("Conv2D", "DepthwiseConv2D")
-"""The kinds of layers whose partial sums there are."""
+OPS = ("conv2d", "depthwise_conv2d")
+"""The operations whose sums can be taken apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class PartialSums:
 
 def has_partial_sums(layer: Layer) -> bool:
     """Whether a layer is a convolution that `partial_sums` takes apart."""
-    return layer.kind in KINDS
+    return layer.entry.op in OPS
 
 
 def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialSums:
@@ -116,7 +116,7 @@ def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialS
     """
     found = run.network[layer]
     if not has_partial_sums(found):
-        raise ValueError(f"layer must be one of {', '.join(KINDS)}, got {found}")
+        raise ValueError(f"layer must be one of Conv2D, DepthwiseConv2D, got {found}")
     x, value = run.inputs(layer)[0][index], run.pre_activation(layer)[index]
     if not 0 <= channel < value.shape[-1]:
         raise ValueError(f"channel must be from 0 to {value.shape[-1] - 1}, got {channel!r}")
@@ -138,7 +138,7 @@ def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialS
 
 def _reads(layer: Layer, depth: int, channel: int) -> tuple[slice, np.ndarray]:
     """Which input channels an output channel reads, and its kernel's slices of them."""
-    if layer.kind == "DepthwiseConv2D":
+    if layer.entry.op == "depthwise_conv2d":
         kernel = layer.weights["kernel"]
         source, copy = divmod(channel, kernel.shape[3])
         return slice(source, source + 1), kernel[:, :, source : source + 1, copy]

@@ -274,7 +274,7 @@ def padded_with_zeros(network: Network) -> Network:
         raise ValueError(f"network must have an image (H, W, C) as its input, got {network!r}")
     return Network(
         [
-            replace(layer, config={**layer.config, "padding": "same"}) if layer.kind == "Conv2D" else layer
+            replace(layer, config={**layer.config, "padding": "same"}) if layer.is_convolution else layer
             for layer in kept
         ],
         name=network.name,

@@ -226,7 +226,7 @@ def connections(layer: Layer) -> Connections:
     >>> connections(load_model("mnist_14k")["conv2d"])
     Connections(dense=8479744, local=97344, shared=144)
     """
-    if layer.kind != "Conv2D":
+    if not layer.is_convolution:
         raise ValueError(f"layer must be a Conv2D, got {layer!r}")
     if None in (*layer.input_shape, *layer.output_shape):
         raise ValueError(f"layer must have known sizes, got {layer!r}")

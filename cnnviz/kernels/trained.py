@@ -105,9 +105,7 @@ def layers_with_kernels(network: Network) -> list[str]:
     ['conv2d', 'conv2d_1']
     """
     return [
-        layer.name
-        for layer in network
-        if layer.kind == "Conv2D" and max(layer.weights["kernel"].shape[:2]) > 1
+        layer.name for layer in network if layer.is_convolution and max(layer.weights["kernel"].shape[:2]) > 1
     ]
 
 

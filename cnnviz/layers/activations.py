@@ -1,4 +1,4 @@
-"""Activation functions as layers carry them: an op's name with its arguments, read from a config.
+"""Activation functions, said once: the op, how it is written out, its rounding, what the browser does.
 
 Follows Keras 3's names and its ways of writing an activation down: a name, a function, a layer.
 Functions of the user's own are refused: nothing from a file is ever run.
@@ -6,27 +6,31 @@ Functions of the user's own are refused: nothing from a file is ever run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.options import Options
+from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
 
-ACTIVATIONS = MappingProxyType(
-    {
-        **{name: name for name in ("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu")},
-        **{name: name for name in ("silu", "hard_silu", "mish", "sigmoid", "hard_sigmoid", "tanh")},
-        **{name: name for name in ("softplus", "softsign", "exponential", "softmax", "log_softmax")},
-        "swish": "silu",
-        "hard_swish": "hard_silu",
-    }
-)
-"""The activations that Keras knows by name, each with the op that computes it."""
+Arguments = Mapping[str, Any]
+Branch = tuple[str, str]
+"""The formula that holds for a number, and the condition under which it does ("" is always)."""
+Magnitude = Callable[[np.ndarray, np.ndarray, Arguments], np.ndarray]
+
+ELEMENTARY = 16
+"""Units of roundoff granted to one evaluation of an elementary function, argument included.
+
+Implementations in use (Eigen, oneDNN, NumPy, SciPy) stay within a few units in the last place.
+"""
+SIGMOID = ELEMENTARY + 2
+"""Roundings of a sigmoid: exp, sum, quotient."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Activation:
     """
 
     name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Arguments = field(default_factory=dict)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         return getattr(ops, self.name)(x, **self.arguments)
@@ -47,12 +51,217 @@ class Activation:
         """From the gradient with respect to the result to that with respect to x."""
         return getattr(ops, f"{self.name}_grad")(x, grad, **self.arguments)
 
+    @property
+    def function(self) -> Function:
+        """What there is to know about it."""
+        return FUNCTIONS[self.name]
+
+    @property
+    def axis(self) -> int | None:
+        """The axis, counted with the batch, whose numbers it mixes; None if it takes each by itself."""
+        return self.arguments.get("axis", -1) if self.function.mixes else None
+
+    def written(self, z: float) -> Branch:
+        """The formula that holds for a number z, and the condition under which it does.
+
+        >>> Activation("relu").written(-0.5), Activation("elu").written(-0.5)
+        (('max(z, 0)', ''), ('exp(z) - 1', 'z <= 0'))
+        """
+        form = self.function.written
+        return (form, "") if isinstance(form, str) else form(z, self.arguments)
+
+    @property
+    def steepest(self) -> float:
+        """The largest |slope|, that of the arguments included; in the maximum norm where it mixes."""
+        slopes = [self.arguments.get(name, 0.0) for name in ("negative_slope", "alpha")]
+        return max(self.function.steepest, *(float(np.abs(slope).max()) for slope in slopes))
+
     def __str__(self) -> str:
         shown = (f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in self.arguments.items())
         return f"{self.name}({', '.join(shown)})" if self.arguments else self.name
 
 
-LAYERS: Mapping[str, tuple[str, Options]] = MappingProxyType(
+# How each is written out ------------------------------------------------------------------------
+
+
+def _relu(z: float, arguments: Arguments) -> Branch:
+    most, slope = arguments.get("max_value"), float(arguments.get("negative_slope") or 0)
+    start = float(arguments.get("threshold") or 0)
+    kept = "z" if most is None else f"min(max(z, 0), {float(most)!r})"
+    if not start and not slope:
+        return ("max(z, 0)" if most is None else kept), ""
+    if not z <= start:
+        return kept, f"z > {start:.4g}"
+    below = "z" if not start else f"(z - {start!r})"
+    return (f"{slope!r} * {below}" if slope else "0"), f"z <= {start:.4g}"
+
+
+def _leaky(z: float, arguments: Arguments) -> Branch:
+    slope = float(arguments.get("negative_slope", 0.2))
+    return ("z", "z > 0") if z > 0 else (f"{slope!r} * z", "z <= 0")
+
+
+def _prelu(z: float, arguments: Arguments) -> Branch:
+    return ("z", "z > 0") if z > 0 else ("alpha * z", "z <= 0")
+
+
+def _elu(z: float, arguments: Arguments) -> Branch:
+    if z > 0:
+        return "z", "z > 0"
+    alpha = float(arguments.get("alpha", 1.0))
+    return "exp(z) - 1" if alpha == 1 else f"{alpha!r} * (exp(z) - 1)", "z <= 0"
+
+
+def _selu(z: float, arguments: Arguments) -> Branch:
+    if z > 0:
+        return f"{SELU_SCALE} * z", "z > 0"
+    return f"{SELU_SCALE} * {SELU_ALPHA} * (exp(z) - 1)", "z <= 0"
+
+
+def _celu(z: float, arguments: Arguments) -> Branch:
+    alpha = float(arguments.get("alpha", 1.0))
+    if alpha == 1:
+        return _elu(z, arguments)
+    return ("z", "z > 0") if z > 0 else (f"{alpha!r} * (exp(z / {alpha!r}) - 1)", "z <= 0")
+
+
+def _gelu(z: float, arguments: Arguments) -> Branch:
+    if arguments.get("approximate"):
+        return "z / 2 * (1 + tanh(sqrt(2 / pi) * (z + 0.044715 * z * z * z)))", ""
+    return "z / 2 * erfc(-z / sqrt(2))", ""
+
+
+# On what numbers the roundings of a gradient fall -------------------------------------------------
+
+
+def _slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """The derivative itself: every factor of it is off by a few roundings."""
+    return slope
+
+
+def _celu_slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """x / alpha is rounded before its exponential is taken."""
+    return slope * (1 + np.abs(np.minimum(x, 0) / arguments.get("alpha", 1.0)))
+
+
+def _gelu_slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """The share below x and x times the density, each at an argument that has been rounded."""
+    if arguments.get("approximate"):
+        far = np.clip(x, -100, 100)
+        z = np.sqrt(8 / np.pi) * np.abs(far + 0.044715 * far**3)
+        rate = np.sqrt(8 / np.pi) * (1 + 3 * 0.044715 * far**2)
+        s, t = special.expit(np.sign(x) * z), special.expit(np.sign(x) * -z)
+        return s * (1 + z * t) + np.abs(far) * rate * s * t * (1 + z)
+    density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
+    return special.ndtr(x) + np.abs(x) * density * (2 + 0.5 * x * x)
+
+
+def _silu_slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """Both terms of sigmoid(x) * (1 + x * sigmoid(-x)), which cancel for negative x."""
+    return special.expit(x) * (1 + np.abs(x) * special.expit(-x))
+
+
+def _hard_silu_slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """Both terms, which cancel for negative x."""
+    return ops.hard_sigmoid(x) + np.where(np.abs(x) < 3, np.abs(x) / 6, 0)
+
+
+def _mish_slope(x: np.ndarray, slope: np.ndarray, arguments: Arguments) -> np.ndarray:
+    """Both terms; the softplus s has been rounded, by which 1/cosh(s)**2 changes 2*s times as much."""
+    s = ops.softplus(x)
+    decline = 4 * special.expit(2 * s) * special.expit(-2 * s)
+    return np.tanh(s) + np.abs(x) * special.expit(x) * decline * (1 + 2 * s)
+
+
+# The table --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Function:
+    """What there is to know about one activation function.
+
+    Parameters
+    ----------
+    written
+        A Python expression of z, or a function of z and the arguments that gives a `Branch`.
+    steepest
+        The largest |slope|; in the maximum norm where it mixes.
+    kinked
+        Whether it consists of straight pieces, so that its argument is not rounded on the way.
+    through_one
+        Whether it may be computed as exp(x) - 1 or log(1 + exp(x)), which rounds a number near 1.
+    mixes
+        Whether it takes all numbers along an axis together.
+    label
+        The name by which people know it, where that is not the op's.
+    roundings, magnitude
+        How many roundings its derivative passes, and on what numbers.
+    exact
+        Whether the browser computes it to the last bit, without a transcendental function.
+    """
+
+    written: str | Callable[[float, Arguments], Branch]
+    steepest: float = 1.0
+    kinked: bool = False
+    through_one: bool = False
+    mixes: bool = False
+    label: str = ""
+    roundings: int = 0
+    magnitude: Magnitude = _slope
+    exact: bool = False
+
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {
+        "linear": Function("z", kinked=True, exact=True),
+        # Slope cast, product.
+        "relu": Function(_relu, kinked=True, exact=True, label="ReLU", roundings=2),
+        "relu6": Function("min(max(z, 0), 6)", kinked=True, exact=True, label="ReLU6"),
+        "leaky_relu": Function(_leaky, kinked=True, exact=True, label="leaky ReLU", roundings=2),
+        "prelu": Function(_prelu, kinked=True, exact=True, label="PReLU", roundings=1),
+        # exp; alpha cast, two products.
+        "elu": Function(_elu, through_one=True, label="ELU", roundings=ELEMENTARY + 3),
+        "selu": Function(_selu, 1.7581, through_one=True, roundings=ELEMENTARY + 3),
+        # alpha cast, quotient; exp; product.
+        "celu": Function(_celu, through_one=True, roundings=ELEMENTARY + 3, magnitude=_celu_slope),
+        # Sigmoid twice; z: 7; the slope's other factors: 5.
+        "gelu": Function(_gelu, 1.1290, roundings=2 * SIGMOID + 12, magnitude=_gelu_slope),
+        # Sigmoid twice; three products, sum.
+        "silu": Function("z / (1 + exp(-z))", 1.0999, roundings=2 * SIGMOID + 4, magnitude=_silu_slope),
+        # Sum, quotient; quotient; sum, product.
+        "hard_silu": Function("z * min(max(z + 3, 0), 6) / 6", 1.5, roundings=5, magnitude=_hard_silu_slope),
+        # Softplus; three sigmoids; six more.
+        "mish": Function(
+            "z * tanh(log(1 + exp(z)))",
+            1.0885,
+            through_one=True,
+            roundings=2 * ELEMENTARY + 1 + 3 * SIGMOID + 6,
+            magnitude=_mish_slope,
+        ),
+        # Sigmoid twice; two products.
+        "sigmoid": Function("1 / (1 + exp(-z))", 0.25, roundings=2 * SIGMOID + 2),
+        # Quotient.
+        "hard_sigmoid": Function("min(max(z + 3, 0), 6) / 6", 1 / 6, roundings=1),
+        # Sigmoid twice; two products.
+        "tanh": Function("tanh(z)", roundings=2 * SIGMOID + 3),
+        # Sigmoid; product.
+        "softplus": Function("log(1 + exp(z))", through_one=True, roundings=SIGMOID + 1),
+        # Sum, counted twice in its square; square; quotient.
+        "softsign": Function("z / (1 + abs(z))", roundings=4),
+        # exp; product. It has no steepest slope: the result is the slope.
+        "exponential": Function("exp(z)", np.inf, roundings=ELEMENTARY + 1),
+        "softmax": Function("exp(z - largest) / sum", mixes=True),
+        "log_softmax": Function("z - largest - log(sum)", 2.0, mixes=True),
+    }
+)
+"""Every activation function that cnnviz computes, by the name of its op."""
+
+ACTIVATIONS = MappingProxyType(
+    {name: name for name in FUNCTIONS if name != "prelu"} | {"swish": "silu", "hard_swish": "hard_silu"}
+)
+"""The activations that Keras knows by name, each with the op that computes it."""
+
+ACTIVATION_LAYERS: Mapping[str, tuple[str, Options]] = MappingProxyType(
     {
         "ReLU": (
             "relu",
@@ -91,9 +300,13 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
             return parse_activation(config.get("activation"), name)
         if function == "PReLU":
             raise ValueError(f"{name} is a PReLU, which has weights of its own; make it a layer of its own")
-        if not isinstance(function, str) or function not in LAYERS or not isinstance(config, Mapping):
+        if (
+            not isinstance(function, str)
+            or function not in ACTIVATION_LAYERS
+            or not isinstance(config, Mapping)
+        ):
             raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {function!r}")
-        op, options = LAYERS[function]
+        op, options = ACTIVATION_LAYERS[function]
         return Activation(op, read.all_of(options, config))
     if not isinstance(value, str) or value not in ACTIVATIONS:
         raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {value!r}")

@@ -1,27 +1,235 @@
-"""Layer: one call of a Keras layer, with its options, its weights and its shapes.
+"""Layer, one call of a Keras layer; and Entry, what its class is: everything that depends on the class.
 
-How it computes is in `layer_kinds`. Shapes come from running each op on an empty batch, so that
-sizes are worked out in `ops` and nowhere else.
+A class is said once, in an entry of its family's file (`convolutions`, `pooling`, ...), which puts it
+into ENTRIES. The rooms above ask a layer, which asks its entry. What an entry leaves out has a default
+that is honest: a receipt that is not taken apart, a receptive field that is everything, a stage that
+shows Python's values.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from cnnviz import ops
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.kinds import KINDS, normalize_config
-from cnnviz.layers.options import Shape
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.links import Links, after, everything, mix
+from cnnviz.layers.operands import Operands, Position, no_products
+from cnnviz.layers.options import Options, Shape, all_of
 
-PROBES = (512, 1024)
-"""Stand-ins for a size that is not known: what differs between the two depends on it.
+Weights = Mapping[str, np.ndarray]
+Arrays = Sequence[np.ndarray]
 
-Powers of two, so that networks that halve and double their maps can join them again.
-"""
+
+class Affine(NamedTuple):
+    """x*scale + shift, channel by channel."""
+
+    scale: np.ndarray
+    shift: np.ndarray
+
+
+class Entry:
+    """One Keras class. Subclasses say what differs from a layer that passes its one input on.
+
+    Methods take the layer that is meant. Where an op of the engine does all the work, `op`, `op_weights`
+    and `op_options` name it and what it is called with, and so say the forward pass and the code.
+    """
+
+    options: Options = {}
+    """The config keys that matter: how to read each, and Keras's default."""
+    weights: ClassVar[tuple[str, ...]] = ()
+    """Their names, in the order in which Keras saves them."""
+    statistics: ClassVar[frozenset[str]] = frozenset()
+    """The weights that training does not change."""
+    most_inputs: ClassVar[float] = 1
+    least_inputs: ClassVar[int] = 1
+    rank: ClassVar[int | None] = None
+    """Axes that the input must have, with the batch; None is any number."""
+    op: ClassVar[str] = ""
+    op_weights: ClassVar[tuple[str, ...]] = ()
+    op_options: ClassVar[tuple[str, ...]] = ()
+    joins: ClassVar[bool] = False
+    """Whether the op takes its inputs as one list."""
+    activates: ClassVar[bool] = False
+    """Whether the class is an activation and nothing else."""
+    moves_values_only: ClassVar[bool] = False
+    """Whether each output is one of the inputs' numbers, or padding: the layer does no arithmetic."""
+    relays: ClassVar[bool] = False
+    """Whether the output is the input in another shape, in the same order."""
+    pools: ClassVar[bool] = False
+    """Whether it makes one number of a whole window."""
+    averaging: ClassVar[str] = ""
+    """Where the class selects, the one with the same options that takes the mean instead."""
+    multiplies: ClassVar[bool] = False
+    """Whether it multiplies its inputs with each other."""
+    selects: ClassVar[str] = ""
+    """"largest" or "smallest" where each output is the winner among several inputs."""
+    scales_input: ClassVar[bool] = False
+    """Whether a network that begins with it expects pixels as they are, 0..255."""
+    is_function: ClassVar[bool] = False
+    """Whether Keras also writes it for an operation on two tensors, such as x + y, under this name."""
+    label: ClassVar[str] = ""
+    """A short word for what it does, where that is not its class."""
+
+    # Its config and weights --------------------------------------------------------------------
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of a config in one form, checked, with Keras's defaults."""
+        return all_of(self.options, config)
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """The weights that a layer with these options has."""
+        switch = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
+        return tuple(name for name in self.weights if name not in switch or config.get(switch[name], True))
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        """The shapes of its weights for an input of this shape; ValueError where it does not fit."""
+        return {}
+
+    # What it computes --------------------------------------------------------------------------
+
+    @property
+    def computes(self) -> bool:
+        """Whether the pre-activation is anything but the input."""
+        return bool(self.op) or type(self).compute is not Entry.compute
+
+    def activation(self, layer: Layer) -> Activation | None:
+        """What turns the pre-activation into the output: fused, or the layer itself; None if nothing."""
+        return layer.config.get("activation")
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        """What the layer computes from its inputs before its activation."""
+        if not self.op:
+            return inputs[0]
+        weights = (layer.weights.get(name) for name in self.op_weights)
+        return getattr(ops, self.op)(
+            *([inputs] if self.joins else inputs), *weights, **chosen(layer.config, self.op_options)
+        )
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        """From the gradient with respect to the pre-activation to those with respect to the inputs."""
+        if not self.computes:
+            return (grad,)
+        raise NotImplementedError(f"{type(self).__name__} says no gradient")
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        """The same with respect to a weight, a statistic included: a method `<weight>_gradient`.
+
+        Where the class is an activation and nothing else, `grad` is with respect to the output.
+        """
+        return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
+
+    # Which cells it reads ----------------------------------------------------------------------
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        """From each input, of these shapes without the batch, to the units; by default everything."""
+        if not self.computes:
+            return [() for _ in shapes]
+        empty = [np.empty((0, *shape), np.float32) for shape in shapes]
+        out = self.compute(layer, *empty).shape[1:]
+        return [everything(shape, out) for shape in shapes]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """What one cell, before the activation, is made of, from what the layer read for one image."""
+        z = self.compute(layer, *(x[np.newaxis] for x in inputs))[0]
+        return no_products(z, z[position], "not taken apart", taken_apart=False)
+
+    def kernel_positions(self, layer: Layer) -> Shape:
+        """Where its kernel is applied, once at each position: by default of the output."""
+        return layer.output_shape[:-1]
+
+    # What the browser computes, and the code ----------------------------------------------------
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        """The operations of the browser, one after the other; by default none, and Python's values."""
+        return [BrowserStage({"type": "given", "label": self.label or layer.kind})]
+
+    def code(self, layer: Layer, reads: Sequence[str]) -> str:
+        """A Python expression that computes it before its activation.
+
+        `reads` are the expressions of its inputs; `ops`, `net` and, if it has weights, `w` are at hand.
+        """
+        if not self.computes:
+            return reads[0]
+        if not self.op:
+            return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
+        given = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
+        names = [f"w[{quoted(name)}]" if name in layer.weights else "None" for name in self.op_weights]
+        while names and names[-1] == "None":
+            names.pop()
+        named = [f"{name}={literal(layer.config[name])}" for name in self.op_options]
+        return f"ops.{self.op}({', '.join([*given, *names, *named])})"
+
+    # How it rounds ------------------------------------------------------------------------------
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        """How many roundings a sum can go through: its terms, the bias, and the last step."""
+        if self.moves_values_only or self.selects or not self.computes:
+            return 0
+        raise NotImplementedError(f"{type(self).__name__} says no roundings")
+
+    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        """The sum of the magnitudes of the terms: the layer itself, all of it made positive."""
+        return self.compute(self.absolute(layer), *(np.abs(x) for x in inputs))
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        """The same for the gradient with respect to a weight, or to the inputs (of="")."""
+        if self.moves_values_only or not self.computes:
+            return 0
+        raise NotImplementedError(f"{type(self).__name__} says no roundings of its gradients")
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """The sums of the magnitudes of a gradient's terms: the gradient itself, made positive."""
+        positive, layer = tuple(np.abs(x) for x in inputs), self.absolute(layer)
+        if of:
+            return (np.abs(self.weight_gradient(layer, of, positive, np.abs(grad))),)
+        return tuple(np.abs(each) for each in self.input_gradients(layer, positive, np.abs(grad)))
+
+    def absolute(self, layer: Layer) -> Layer:
+        """The layer with weights, and numbers in its config, that make every term positive."""
+        return replace(layer, weights={name: np.abs(value) for name, value in layer.weights.items()})
+
+    # How it folds away in a prediction -----------------------------------------------------------
+
+    def as_affine(self, layer: Layer) -> Affine | None:
+        """What it does to each channel, if that is x*scale + shift and nothing else."""
+        return None
+
+    def as_convolution(self, layer: Layer) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]] | None:
+        """Kernel, bias and options of `ops.conv2d` that do the same; a vector is an image of one cell."""
+        return None
+
+
+ENTRIES: dict[str, Entry] = {}
+"""Every Keras class that cnnviz computes, by its name; the families' files fill it."""
+
+
+def normalize_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a layer that matter here, checked, in one form, with Keras's defaults.
+
+    >>> normalize_config("MaxPooling2D", {"pool_size": 2, "name": "pool", "dtype": "float32"})
+    {'pool_size': (2, 2), 'strides': (2, 2), 'padding': 'valid'}
+
+    Raises
+    ------
+    ValueError, TypeError
+        for an unknown kind, an option out of its range, and options that cnnviz does not compute.
+    """
+    if kind not in ENTRIES:
+        raise ValueError(f"{kind} is not supported; supported are {', '.join(sorted(ENTRIES))}")
+    if config.get("data_format") == "channels_first":
+        raise ValueError(
+            "data_format='channels_first' is not supported: cnnviz reads channels_last (N, H, W, C)"
+        )
+    return ENTRIES[kind].normalize(config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +242,7 @@ class Layer:
         Unique in its network; a layer's later calls are "name:1", "name:2", ...; layers of a nested
         model are "model/name".
     kind
-        The Keras class, a key of `KINDS`.
+        The Keras class, a key of `ENTRIES`.
     config
         The options that decide what it computes, under Keras's names: sizes and strides as
         (height, width), padding as the string or ((top, bottom), (left, right)).
@@ -53,7 +261,7 @@ class Layer:
     name: str
     kind: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weights: Weights = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     trainable: bool = True
     owner: str = ""
@@ -78,6 +286,11 @@ class Layer:
         return f"<Layer {self.name}: {self.kind} {self.input_shape} -> {self.output_shape}>"
 
     @property
+    def entry(self) -> Entry:
+        """What there is to know about its class."""
+        return ENTRIES[self.kind]
+
+    @property
     def input_shape(self) -> Shape:
         """The shape of the first input; an InputLayer's is its own."""
         return self.input_shapes[0] if self.input_shapes else self.output_shape
@@ -85,18 +298,32 @@ class Layer:
     @property
     def is_activation(self) -> bool:
         """Whether the layer is an activation and nothing else."""
-        return KINDS[self.kind].activation is not None
+        return self.entry.activates
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether it is an ordinary convolution, each filter of which reads all channels of its group."""
+        return self.entry.op == "conv2d"
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether it is a dense layer."""
+        return self.entry.op == "dense"
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it pools, over windows or whole maps."""
+        return self.entry.pools
 
     @property
     def passes_on(self) -> bool:
         """Whether the layer's output is its input: dropout, for example."""
-        return KINDS[self.kind].passes_on
+        return not self.entry.computes and not self.entry.activates
 
     @property
     def activation(self) -> Activation | None:
         """What turns the pre-activation into the output: fused, or the layer itself; None if nothing."""
-        build = KINDS[self.kind].activation
-        return build(self.config, self.weights) if build else self.config.get("activation")
+        return self.entry.activation(self)
 
     @property
     def params(self) -> int:
@@ -106,7 +333,7 @@ class Layer:
     @property
     def trainable_params(self) -> int:
         """Number of weights that training would change."""
-        statistics = KINDS[self.kind].statistics
+        statistics = self.entry.statistics
         sizes = (array.size for name, array in self.weights.items() if name not in statistics)
         return sum(sizes) if self.trainable else 0
 
@@ -124,14 +351,24 @@ class Layer:
         kernels = sum(array.size for name, array in self.weights.items() if name.endswith("kernel"))
         if not kernels:
             return 0
-        # The whole kernel is applied once at every position: of the input, for a transposed convolution.
-        positions = (self.input_shape if self.kind == "Conv2DTranspose" else self.output_shape)[:-1]
+        positions = self.entry.kernel_positions(self)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
 
     def before_activation(self, *inputs: np.ndarray) -> np.ndarray:
         """What the layer computes from its inputs before its activation."""
-        return KINDS[self.kind].compute(self.config, self.weights, *inputs)
+        return self.entry.compute(self, *inputs)
+
+    def links(self, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        """From each input, of these shapes without the batch, to the units behind the activation."""
+        links = self.entry.links(self, shapes)
+        activation = self.activation
+        if activation is None or activation.axis is None:
+            return links
+        # Keras counts the batch as axis 0.
+        axis = activation.axis - 1 if activation.axis > 0 else activation.axis
+        mixed = mix(after(links[0], shapes[0]), axis)
+        return [(*each, *mixed) for each in links]
 
     def after_activation(self, z: np.ndarray) -> np.ndarray:
         """The layer's output, given its pre-activation."""
@@ -139,52 +376,18 @@ class Layer:
         return z if activation is None else activation(z)
 
 
-def with_shapes(
-    layers: Sequence[Layer], dtype: np.dtype, sizes: Mapping[str, Shape] | None = None
-) -> list[Layer]:
-    """The layers with their shapes, from running each on an empty batch; weights are checked on the way.
-
-    `sizes` gives the inputs' shapes where they are not those of their config. A size that differs
-    between two probes depends on a size that is not known, and is None.
-    """
-    sizes = sizes or {layer.name: layer.config["batch_shape"][1:] for layer in layers if not layer.inputs}
-    known = all(None not in shape for shape in sizes.values())
-    probes: list[dict[str, np.ndarray]] = [{} for _ in PROBES[: 1 if known else 2]]
-    shaped = []
-    for layer in layers:
-        for values, probe in zip(probes, PROBES, strict=False):
-            if layer.inputs:
-                read = [values[name] for name in layer.inputs]
-            else:
-                read = [np.empty((0, *(probe if n is None else n for n in sizes[layer.name])), dtype)]
-            try:
-                values[layer.name] = layer.after_activation(_checked(layer, read))
-            except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
-                raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
-        feeds = tuple(_shape([values[name] for values in probes]) for name in layer.inputs)
-        shape = _shape([values[layer.name] for values in probes])
-        shaped.append(replace(layer, input_shapes=feeds, output_shape=shape))
-    return shaped
+def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Some of a config's options, as keyword arguments."""
+    return {name: config[name] for name in names}
 
 
-def _checked(layer: Layer, read: list[np.ndarray]) -> np.ndarray:
-    kind = KINDS[layer.kind]
-    if kind.rank not in (None, read[0].ndim):
-        raise ValueError(f"its input must be (N, H, W, C), got {('N', *read[0].shape[1:])}")
-    expected = kind.shapes(layer.config, read[0].shape[1:])
-    names = kind.weight_names(layer.config)
-    if set(names) != set(layer.weights):
-        raise ValueError(f"it must have the weights {list(names)}, got {list(layer.weights)}")
-    for name in names:
-        if layer.weights[name].shape != expected[name]:
-            raise ValueError(
-                f"{name} must have shape {expected[name]}, got {layer.weights[name].shape} "
-                f"(its input is {read[0].shape[1:]})"
-            )
-    return layer.before_activation(*read)
+def quoted(words: str) -> str:
+    """A text as a literal, whatever is in it: names come from files."""
+    return json.dumps(words, ensure_ascii=False)
 
 
-def _shape(arrays: Sequence[np.ndarray]) -> Shape:
-    """The shape of one layer's empty outputs for each probe, None where they differ."""
-    first, last = arrays[0].shape[1:], arrays[-1].shape[1:]
-    return tuple(a if a == b else None for a, b in zip(first, last, strict=True))
+def literal(value: Any) -> str:
+    """An option's value as a Python literal."""
+    if isinstance(value, np.ndarray):
+        return repr(value.tolist())
+    return quoted(value) if isinstance(value, str) else repr(value)

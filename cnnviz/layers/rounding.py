@@ -1,49 +1,19 @@
 """How far two float32 evaluations of the same layer may lie apart, whatever the order of their sums.
 
 Follows N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section 3.1: a sum
-of n products is within gamma(n) = n*u / (1 - n*u) of exact, times the sum of the magnitudes. Left out
-are methods that are not a sum of these products, FFT and Winograd.
+of n products is within gamma(n) = n*u / (1 - n*u) of exact, times the sum of the magnitudes, so two of
+them are within twice that of each other. Which n and which magnitudes is said by the layer's entry. Left
+out are methods that are not a sum of these products, FFT and Winograd.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.kinds import KINDS
+from cnnviz.layers.activations import ELEMENTARY, Activation
 from cnnviz.layers.layer import Layer
-
-SELECTING = frozenset({"MaxPooling2D", "GlobalMaxPooling2D", "Maximum", "Minimum"})
-"""Kinds that compute nothing: each output is one of the inputs."""
-
-FUNCTION_ERROR = 16
-"""Units of roundoff granted to one evaluation of an elementary function, argument included.
-
-Implementations in use (Eigen, oneDNN, NumPy, SciPy) stay within a few units in the last place.
-"""
-
-STEEPEST: Mapping[str, float] = {
-    "elu": 1.0,
-    "selu": 1.7581,
-    "gelu": 1.1290,
-    "silu": 1.0999,
-    "hard_silu": 1.5,
-    "mish": 1.0885,
-    "sigmoid": 0.25,
-    "hard_sigmoid": 1 / 6,
-    "softmax": 1.0,
-    "log_softmax": 2.0,
-}
-"""The largest |slope| of each activation, in the maximum norm for the two that couple their inputs."""
-
-_THROUGH_ONE = frozenset({"elu", "selu", "celu", "softplus", "mish"})
-"""Functions that may be computed as exp(x) - 1 or log(1 + exp(x)), and so round a number near 1."""
-
-_KINKED = frozenset({"linear", "relu", "relu6", "leaky_relu", "prelu"})
 
 
 def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
@@ -52,7 +22,7 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is
     within gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes
     is the layer itself on |x| with |w|. An activation passes it on times its steepest slope, and adds
-    `FUNCTION_ERROR` units of its own result and argument, each evaluation. What only selects or moves
+    `ELEMENTARY` units of its own result and argument, each evaluation. What only selects or moves
     numbers must agree to the bit.
 
     Parameters
@@ -68,77 +38,81 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         The bound, of the output's shape.
     """
     z = layer.before_activation(*inputs)
-    if KINDS[layer.kind].moves_values_only or layer.kind in SELECTING:
-        return np.zeros(z.shape)
-    u = float(np.finfo(z.dtype).eps) / 2
     bound = np.zeros(z.shape)
-    if not layer.is_activation:
-        n = _terms(layer, inputs) * u
-        bound = 2 * n / (1 - n) * _magnitude(layer, inputs).astype(np.float64)
+    if roundings := layer.entry.roundings(layer, inputs):
+        magnitude = layer.entry.magnitude(layer, inputs).astype(np.float64)
+        bound = 2 * _gamma(roundings, z.dtype) * magnitude
     activation = layer.activation
-    if activation is None:
-        return bound
-    output = np.abs(layer.after_activation(z)).astype(np.float64)
-    arguments = activation.arguments
-    if activation.name in ("softmax", "log_softmax"):
-        axis = arguments.get("axis", -1)
-        bound = np.broadcast_to(bound.max(axis=axis, keepdims=True), z.shape)
-        z = np.broadcast_to(np.abs(z).max(axis=axis, keepdims=True), z.shape)
-    if activation.name == "exponential":
-        steepest: Any = output
-    else:
-        slopes = [arguments.get(name, 0.0) for name in ("negative_slope", "alpha")]
-        steepest = max(STEEPEST.get(activation.name, 1.0), *(float(np.abs(slope).max()) for slope in slopes))
-    own = 2 * FUNCTION_ERROR * u * output
-    if activation.name not in _KINKED:
+    return bound if activation is None else _after(activation, z, layer.after_activation(z), bound)
+
+
+def _after(activation: Activation, z: np.ndarray, y: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """The bound behind an activation y = f(z), given that of z."""
+    function, units = activation.function, 2 * ELEMENTARY * _roundoff(z.dtype)
+    output = np.abs(y).astype(np.float64)
+    if activation.axis is not None:
+        bound, z = (
+            np.broadcast_to(np.abs(array).max(axis=activation.axis, keepdims=True), z.shape)
+            for array in (bound, z)
+        )
+    # The slope of an exponential is its result.
+    steepest: Any = output if np.isinf(function.steepest) else activation.steepest
+    own = units * output
+    if not function.kinked:
         # The argument's own rounding inside the function: of z/sqrt(2), of z - max(z), ...
-        own = own + 2 * FUNCTION_ERROR * u * np.minimum(steepest, 1) * np.abs(z)
-    if activation.name in _THROUGH_ONE:
-        own = own + 2 * FUNCTION_ERROR * u * steepest
+        own = own + units * np.minimum(steepest, 1) * np.abs(z)
+    if function.through_one:
+        own = own + units * steepest
     return steepest * bound + own
 
 
-def _terms(layer: Layer, inputs: tuple[np.ndarray, ...]) -> int:
-    """How many roundings a layer's sum can go through: its terms, the bias, and the last step."""
-    weights, config = layer.weights, layer.config
-    match layer.kind:
-        case "Conv2D" | "Dense":
-            return math.prod(weights["kernel"].shape[:-1]) + 2
-        case "DepthwiseConv2D":
-            return math.prod(weights["kernel"].shape[:2]) + 2
-        case "SeparableConv2D":
-            return sum(math.prod(weights[name].shape[:n]) for name, n in _SEPARABLE.items()) + 3
-        case "Conv2DTranspose":
-            kernel = weights["kernel"]
-            return kernel.size // kernel.shape[2] + 2
-        case "AveragePooling2D":
-            return math.prod(config["pool_size"]) + 2
-        case "GlobalAveragePooling2D":
-            return math.prod(inputs[0].shape[1:3]) + 2
-        case "Add" | "Subtract" | "Average" | "Multiply":
-            return len(inputs) + 2
-        case "BatchNormalization" | "Normalization" | "Rescaling":
-            # At most: variance + epsilon, root, reciprocal, times gamma, x - mean, their product, + beta.
-            return 8
-    raise ValueError(f"no bound is known for a {layer.kind}")
+def gradient_allowance(
+    layer: Layer, inputs: tuple[np.ndarray, ...], grad: np.ndarray, of: str = ""
+) -> tuple[np.ndarray, ...]:
+    """How far two float32 evaluations of a layer's gradient may lie apart, number by number.
+
+    A gradient is a sum of products too: n roundings on the longest path from a term to the result make
+    an error of gamma(n) * sum |terms|, and two evaluations differ by at most twice that.
+
+    Parameters
+    ----------
+    layer
+        A layer of a network.
+    inputs
+        What it reads, each with a batch axis.
+    grad
+        The gradient with respect to its pre-activation (see `Entry.input_gradients`).
+    of
+        The weight with respect to which the gradient is taken; "" means the inputs.
+
+    Returns
+    -------
+    tuple of np.ndarray
+        One bound for each input, or the weight's alone.
+    """
+    factor = 2 * _gamma(layer.entry.gradient_roundings(layer, of, inputs, grad), grad.dtype)
+    found = layer.entry.gradient_magnitude(layer, of, inputs, grad)
+    return tuple(factor * magnitude.astype(np.float64) for magnitude in found)
 
 
-_SEPARABLE = {"depthwise_kernel": 2, "pointwise_kernel": 3}
+def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:
+    """The same for the gradient of an activation that takes each number by itself: grad times its slope.
+
+    Raises ValueError for one that mixes numbers, such as softmax.
+    """
+    if activation.axis is not None:
+        raise ValueError(f"activation must take each number by itself, got {activation}")
+    function, wide = activation.function, np.asarray(z, np.float64)
+    slope = np.abs(activation.gradient(wide, np.ones_like(wide)))
+    with np.errstate(all="ignore"):
+        magnitude = function.magnitude(wide, slope, activation.arguments)
+    return 2 * _gamma(function.roundings, grad.dtype) * np.abs(grad) * magnitude
 
 
-def _magnitude(layer: Layer, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The sum of the magnitudes of a layer's terms: the layer itself, all of it made positive."""
-    absolute = [np.abs(x) for x in inputs]
-    if layer.kind == "Subtract":
-        return absolute[0] + absolute[1]
-    # x - mean becomes |x| + |mean|; a normalisation that is undone adds its mean.
-    sign = 1 if layer.config.get("invert") else -1
-    weights = {
-        name: np.abs(value) * (sign if name in ("mean", "moving_mean") else 1)
-        for name, value in layer.weights.items()
-    }
-    config = dict(layer.config)
-    for name, factor in (("mean", sign), ("scale", 1), ("offset", 1)):
-        if isinstance(config.get(name), float | tuple | np.ndarray):
-            config[name] = factor * np.abs(config[name])
-    return replace(layer, weights=weights, config=config).before_activation(*absolute)
+def _gamma(roundings: int, dtype: np.dtype) -> float:
+    n = roundings * _roundoff(dtype)
+    return n / (1 - n)
+
+
+def _roundoff(dtype: np.dtype) -> float:
+    return float(np.finfo(dtype).eps) / 2

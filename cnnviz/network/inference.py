@@ -16,9 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from cnnviz import ops
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.layer import Affine, Layer
 from cnnviz.ops.blocks import Step, run
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import Axis, Window, window
@@ -58,20 +57,12 @@ class Convolution:
 
 
 @dataclass(frozen=True)
-class Affine:
-    """x*scale + shift, channel by channel."""
-
-    scale: np.ndarray
-    shift: np.ndarray
-
-
-@dataclass(frozen=True)
 class MaxPool:
     config: dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Flatten:
+class Flattening:
     """Maps of so many cells into one vector."""
 
     cells: int
@@ -84,7 +75,7 @@ class Other:
     layer: Layer
 
 
-Operation = Convolution | Affine | MaxPool | Flatten | Activation | Other
+Operation = Convolution | Affine | MaxPool | Flattening | Activation | Other
 RELU = Activation("relu")
 
 
@@ -119,7 +110,7 @@ def simplify(layers: Sequence[Layer]) -> list[Operation]:
         if waiting is not None:
             if isinstance(operation, Convolution) and _has_no_padding(operation):
                 operation, waiting = operation.of_affine(waiting.scale, waiting.shift), None
-            elif isinstance(operation, Flatten):
+            elif isinstance(operation, Flattening):
                 waiting = Affine(
                     np.tile(waiting.scale, operation.cells), np.tile(waiting.shift, operation.cells)
                 )
@@ -134,27 +125,20 @@ def simplify(layers: Sequence[Layer]) -> list[Operation]:
 
 
 def _operations(layer: Layer) -> Iterator[Operation]:
-    weights = layer.weights
-    if layer.kind == "BatchNormalization":
-        names = ("moving_mean", "moving_variance", "gamma", "beta")
-        epsilon = layer.config["epsilon"]
-        yield Affine(*ops.batch_norm_affine(*(weights.get(name) for name in names), epsilon=epsilon))
-    elif layer.kind == "Conv2D":
-        yield Convolution(weights["kernel"], weights.get("bias"), dict(layer.config))
-    elif layer.kind == "Dense" and len(layer.input_shape) == 1:
-        yield Convolution(weights["kernel"][np.newaxis, np.newaxis], weights.get("bias"), _ONE_CELL)
-    elif layer.kind == "MaxPooling2D":
+    entry = layer.entry
+    if (affine := entry.as_affine(layer)) is not None:
+        yield affine
+    elif (convolution := entry.as_convolution(layer)) is not None:
+        yield Convolution(*convolution)
+    elif entry.op == "max_pool2d":
         yield MaxPool(dict(layer.config))
-    elif layer.kind == "Flatten":
-        yield Flatten(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
+    elif entry.relays and len(layer.output_shape) == 1:
+        yield Flattening(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
     elif not (layer.is_activation or layer.passes_on):
         yield Other(layer)
         return
     if layer.activation is not None:
         yield layer.activation
-
-
-_ONE_CELL = {"strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "groups": 1}
 
 
 def _has_no_padding(convolution: Convolution) -> bool:
@@ -197,7 +181,7 @@ class Program:
                 firsts = range(0, self.count, images_at_once(x))
                 self._steps += window_steps(x, geometry, np.maximum, -np.inf, y, firsts)
                 return y
-            case Flatten():
+            case Flattening():
                 return x.reshape(self.count, -1)
             case Affine(scale, shift):
                 cells = x[0].size // len(scale)

@@ -1,7 +1,7 @@
 """What predict and run accept: images with or without batch and channel axes, integers or floats.
 
 Which form an array has follows from the network's input shape alone; drawing, cropping and resizing
-are left to `mnist`.
+are left to `images`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.kinds import KINDS
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import Shape
 from cnnviz.network.layer_graph import LayerGraph
@@ -46,13 +45,13 @@ def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, n
 
 
 def _scales_itself(graph: LayerGraph, name: str) -> bool:
-    """Whether the first arithmetic on an input is a Rescaling or Normalization."""
+    """Whether the first arithmetic on an input is a layer that expects pixels as they are."""
     reached = {name}
     for layer in graph:
         if not reached.isdisjoint(layer.inputs):
-            if layer.kind in ("Rescaling", "Normalization"):
+            if layer.entry.scales_input:
                 return True
-            if KINDS[layer.kind].moves_values_only:
+            if layer.entry.moves_values_only:
                 reached.add(layer.name)
     return False
 

@@ -15,22 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import is_keras
-from cnnviz.layers.kinds import KINDS, normalize_config
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.layer import normalize_config
 
 MOST_CALLS = 10_000
 """Of layers in a network: nested models that call nested models can unfold without end."""
-
-OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
-"""Operations on two tensors, such as x + y, which Keras writes under the name of the layer."""
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
 
 
 @dataclass(eq=False)
-class Entry:
+class FileLayer:
     """One layer of a file, however often it is called."""
 
     name: str
@@ -49,13 +46,13 @@ class Model:
     """One model of a file: its members by name, and their calls with what each call reads."""
 
     name: str
-    members: dict[str, Entry | Model] = field(default_factory=dict)
+    members: dict[str, FileLayer | Model] = field(default_factory=dict)
     calls: list[tuple[str, list[Ref]]] = field(default_factory=list)
     inputs: list[Ref] = field(default_factory=list)
     outputs: list[Ref] = field(default_factory=list)
     functional: bool = False
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[FileLayer]:
         """All layers of the model and of the models in it."""
         for member in self.members.values():
             if isinstance(member, Model):
@@ -86,9 +83,11 @@ class _Reader:
 
     def __init__(self, frozen: bool) -> None:
         self.frozen = frozen
-        self.shared: dict[int, Entry | Model] = {}
+        self.shared: dict[int, FileLayer | Model] = {}
 
-    def member(self, data: Mapping, prefix: str, group: Callable[[str], str]) -> tuple[str, Entry | Model]:
+    def member(
+        self, data: Mapping, prefix: str, group: Callable[[str], str]
+    ) -> tuple[str, FileLayer | Model]:
         """A layer or model and its name. `group` says where the weights of its class lie."""
         config = _get(data, "config", Mapping, f"a layer of {prefix or 'the model'}")
         name = data.get("name") or config.get("name")
@@ -101,13 +100,15 @@ class _Reader:
         if isinstance(shared, int) and shared in self.shared:
             return name, self.shared[shared]
         if kind in ("Sequential", "Functional"):
-            member: Entry | Model = self.model(
+            member: FileLayer | Model = self.model(
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
             )
         else:
             try:
                 _check_number_format(config)
-                member = Entry(name, kind, normalize_config(kind, _plain(config)), self._trains(config), path)
+                member = FileLayer(
+                    name, kind, normalize_config(kind, _plain(config)), self._trains(config), path
+                )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
@@ -155,7 +156,7 @@ class _Reader:
             name, member = self.member(data_of_layer, prefix, group)
             _add(model, name, member, where)
             nodes = _get(data_of_layer, "inbound_nodes", list, f"layer {prefix + name!r}")
-            if isinstance(member, Entry) and member.kind == "InputLayer":
+            if isinstance(member, FileLayer) and member.kind == "InputLayer":
                 nodes = [{"args": [], "kwargs": {}}]
             for node in nodes:
                 reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
@@ -172,7 +173,7 @@ class _Reader:
         return config.get("trainable", True) is not False and not self.frozen
 
 
-def _add(model: Model, name: str, member: Entry | Model, where: str) -> None:
+def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None:
     if name in model.members:
         raise ValueError(f"{where} has two layers called {name!r}")
     model.members[name] = member
@@ -183,7 +184,7 @@ def _kind(data: Mapping, where: str) -> str:
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    supported = f"supported are {', '.join(sorted([*KINDS, 'Sequential', 'Functional']))}"
+    supported = f"supported are {', '.join(sorted([*ENTRIES, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
         raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
     if not is_keras(module):
@@ -191,9 +192,9 @@ def _kind(data: Mapping, where: str) -> str:
             f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
         )
     if _is_operation(data):
-        if kind not in OPERATIONS:
+        if kind not in ENTRIES or not ENTRIES[kind].is_function:
             raise ValueError(f"{where} is the operation {kind} ({module}), not a layer; {supported}")
-    elif kind not in KINDS and kind not in ("Sequential", "Functional"):
+    elif kind not in ENTRIES and kind not in ("Sequential", "Functional"):
         raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
     return kind
 
@@ -369,7 +370,7 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
         raise ValueError(f"an output of {where} is not the output of any of its layers") from None
 
 
-def _layer(entry: Entry, label: str, inputs: list[str]) -> Layer:
+def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
     entry.owner = entry.owner or label
     return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
 

@@ -19,7 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from cnnviz.layers.kinds import KINDS
+from cnnviz.layers import ENTRIES
 from cnnviz.network.keras_config import read_model, unfold
 from cnnviz.network.network import Network
 from cnnviz.resources import BUNDLED, asset
@@ -40,7 +40,7 @@ def load_model(name_or_path: str | os.PathLike[str]) -> Network:
     ----------
     name_or_path
         "mnist_14k" or "mnist_maxpool", which come with cnnviz, or the path of a file that Keras 3
-        saved: a Sequential or Functional model of the layers in `cnnviz.layers.kinds.KINDS`.
+        saved: a Sequential or Functional model of the layers in `cnnviz.layers.ENTRIES`.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def _read(path: Path) -> Network:
         with _Weights(weights) as stored:
             for entry in model.entries():
                 entry.weights = stored.read(
-                    entry.group, entry.name, KINDS[entry.kind].weight_names(entry.config)
+                    entry.group, entry.name, ENTRIES[entry.kind].weight_names(entry.config)
                 )
         graph = unfold(model)
         return Network(

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
-from cnnviz.layers.kinds import KINDS
-from cnnviz.layers.layer import Layer, with_shapes
+from cnnviz.layers.shapes import with_shapes
 
 
 class LayerGraph:
@@ -35,7 +35,7 @@ class LayerGraph:
         layers = list(layers)
         self.name = name
         self.source = source
-        self.inputs = tuple(inputs or (layer.name for layer in layers if layer.kind == "InputLayer"))
+        self.inputs = tuple(inputs or (layer.name for layer in layers if not layer.inputs))
         self.outputs = tuple(outputs or (layer.name for layer in layers[-1:]))
         _check_graph(layers, self.inputs, self.outputs)
         self.aliases = dict(aliases or {})
@@ -138,7 +138,7 @@ class LayerGraph:
             chosen = {"activation": parse_activation(value)}
             if layer.is_activation:
                 changed[layer.owner] = {"kind": "Activation", "config": chosen, "weights": {}}
-            elif "activation" in KINDS[layer.kind].options:
+            elif "activation" in layer.entry.options:
                 changed[layer.owner] = {"config": {**layer.config, **chosen}}
             else:
                 raise ValueError(f"{layer.name} is a {layer.kind}, which has no activation to exchange")
@@ -191,17 +191,15 @@ def _check_graph(layers: Sequence[Layer], inputs: Sequence[str], outputs: Sequen
     for layer in layers:
         if layer.name in seen:
             raise ValueError(f"layer names must be unique, {layer.name!r} comes twice")
-        if layer.kind not in KINDS:
+        if layer.kind not in ENTRIES:
             raise ValueError(f"layer {layer.name!r}: {layer.kind} is not supported")
-        several = KINDS[layer.kind].several_inputs
-        wanted = 0 if layer.kind == "InputLayer" else 2 if layer.kind == "Subtract" else 1
-        if len(layer.inputs) != wanted and not (several and wanted == 1 and layer.inputs):
+        if not layer.entry.least_inputs <= len(layer.inputs) <= layer.entry.most_inputs:
             raise ValueError(f"layer {layer.name!r}: a {layer.kind} cannot have {len(layer.inputs)} inputs")
         missing = [name for name in layer.inputs if name not in seen]
         if missing:
             raise ValueError(f"layer {layer.name!r} reads {missing}, which must come before it")
         seen.add(layer.name)
-    here = {layer.name for layer in layers if layer.kind == "InputLayer"}
+    here = {layer.name for layer in layers if not layer.inputs}
     if set(inputs) != here or len(set(inputs)) != len(inputs) or not inputs:
         raise ValueError(f"inputs must be the InputLayers {sorted(here)}, at least one, got {list(inputs)}")
     if not outputs or not seen.issuperset(outputs):

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.layer import Layer, with_shapes
+from cnnviz.layers.layer import Layer
+from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inference import Inference, is_chain
 from cnnviz.network.inputs import images_of, prepared

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.gradients import GRADIENTS
 from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, prepared
@@ -229,9 +228,7 @@ class Gradient(Mapping[str, np.ndarray]):
             self._inputs[layer.name] = (
                 None
                 if grad is None
-                else GRADIENTS[layer.kind].inputs(
-                    layer.config, layer.weights, self.run.inputs(layer.name), grad
-                )
+                else layer.entry.input_gradients(layer, self.run.inputs(layer.name), grad)
             )
         return self._inputs[layer.name]
 
@@ -259,8 +256,8 @@ class Gradient(Mapping[str, np.ndarray]):
                 if call.owner == layer.owner and call.name in self._behind:
                     grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
                     if grad is not None:
-                        of_call = GRADIENTS[call.kind].weights[weight]
-                        total += of_call(call.config, call.weights, self.run.inputs(call.name), grad)
+                        inputs = self.run.inputs(call.name)
+                        total += call.entry.weight_gradient(call, weight, inputs, grad)
             self._weights[key] = self._filled(total, total)
         return self._weights[key]
 

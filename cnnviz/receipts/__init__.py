@@ -1,17 +1,16 @@
 """Receipts: one number of a run, written out term by term, down to the pixels.
 
 `explain` makes them and `Receipt.trace` follows them. What a cell of each layer class is made of is
-said once, in `arithmetic.operands`; nothing here computes whole layers.
+said by its entry in `layers`; nothing here computes whole layers.
 """
 
-from cnnviz.receipts.arithmetic import operands
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.html import to_html
 from cnnviz.receipts.latex import to_latex
 from cnnviz.receipts.receipt import Receipt, explain
 from cnnviz.receipts.reproduction import to_code
 from cnnviz.receipts.steps import Shares, Step
-from cnnviz.receipts.terms import Term, Terms
+from cnnviz.receipts.terms import Term, Terms, operands_of
 from cnnviz.receipts.text import to_text
 from cnnviz.receipts.tracing import Trace, trace
 

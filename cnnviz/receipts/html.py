@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.colours import Scale
+from cnnviz.colours import THEMES, Scale, palette
 from cnnviz.receipts.numbers import Format, column, exact, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares, Step
@@ -39,7 +39,7 @@ def to_html(receipt: Receipt) -> str:
         dots = "; a dot is padding" if terms.padding.any() and terms.window != (1, 1) else ""
         parts.append(_tag("p", escape(reads(terms) + dots), "note"))
         parts += [_step(step) for step in terms.preparation]
-        parts.append("" if is_copied(terms) else _table(receipt))
+        parts.append(_table(receipt) if terms.taken_apart and not is_copied(terms) else "")
         parts += [_step(step) for step in receipt.steps]
         parts += [_shares(step.shares, step.digits) for step in receipt.steps if step.shares is not None]
     parts.append(_tag("p", escape(closing(receipt)), "note"))
@@ -64,8 +64,6 @@ def _head(words: str, scope: str, **attributes: str) -> str:
 
 
 def _table(receipt: Receipt) -> str:
-    from cnnviz.colours import Scale
-
     terms = receipt.terms
     chosen, rest = terms.shown(GROUPS)
     write = sum_format(terms)
@@ -182,7 +180,6 @@ def _shares(shares: Shares, digits: int) -> str:
 @lru_cache
 def _style() -> str:
     """The rules, with the palettes of both themes; the host's theme decides, else the reader's."""
-    from cnnviz.colours import THEMES, palette
 
     light, dark = THEMES["light"], THEMES["dark"]
     both: Callable[[str], str] = lambda name: f"light-dark({getattr(light, name)},{getattr(dark, name)})"  # noqa: E731

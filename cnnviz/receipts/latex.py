@@ -30,6 +30,8 @@ def to_latex(receipt: Receipt, *, groups: int = 16) -> str:
     lines = [line for step in terms.preparation for line in _step(step)]
     if not receipt.layer.inputs:
         lines.append(("z", _number(receipt.value), words("given")))
+    elif not terms.taken_apart:
+        lines.append(("z", _number(terms.total), words(terms.bias_name)))
     elif is_copied(terms):
         lines.append(("z", _number(terms.total), words(f"from {terms.cell(0)}")))
     elif terms.selects:

@@ -17,10 +17,9 @@ from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import Run
-from cnnviz.receipts.arithmetic import operands
 from cnnviz.receipts.cells import Cell, checked_index, locate
 from cnnviz.receipts.steps import Step, activation_step
-from cnnviz.receipts.terms import Terms
+from cnnviz.receipts.terms import Terms, operands_of
 
 
 def explain(
@@ -86,7 +85,7 @@ def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
     """`explain` for a cell that is known to exist."""
     layer = run.network[cell.layer]
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
-    terms = operands(layer, [x[index] for x in inputs], cell.position)
+    terms = operands_of(layer, [x[index] for x in inputs], cell.position)
     steps: tuple[Step, ...] = ()
     if layer.activation is not None:
         steps = (_activate(layer.activation, run.pre_activation(layer.name), (index, *cell.position), terms),)
@@ -96,11 +95,11 @@ def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
 def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms) -> Step:
     """The activation of a receipt's total; a softmax takes its other numbers from the run."""
     arguments = dict(activation.arguments)
-    if activation.name not in ("softmax", "log_softmax"):
+    if activation.axis is None:
         if activation.name == "prelu":
             arguments["alpha"] = np.broadcast_to(arguments["alpha"], z.shape[1:])[place[1:]]
         return activation_step(Activation(activation.name, arguments), np.array([terms.total]))
-    axis = arguments.get("axis", -1) % z.ndim
+    axis = activation.axis % z.ndim
     line = np.moveaxis(z, axis, -1)[place[:axis] + place[axis + 1 :]].copy()
     line[place[axis]] = terms.total
     names = {2: ("unit",), 3: ("row", "channel"), 4: ("row", "column", "channel")}.get(z.ndim, ())
@@ -180,8 +179,7 @@ class Receipt:
         """How large the residual can get by rounding alone (derived in `cnnviz.layers.rounding`)."""
         if not self.layer.inputs:
             return 0.0
-        softmax = self.layer.activation and self.layer.activation.name in ("softmax", "log_softmax")
-        across = softmax and self.layer.activation.arguments.get("axis", -1) == 0  # type: ignore[union-attr]
+        across = self.layer.activation is not None and self.layer.activation.axis == 0
         images = slice(None) if across else slice(self.index, self.index + 1)
         with np.errstate(all="ignore"):
             bounds = allowance(self.layer, *(x[images] for x in self.run.inputs(self.layer.name)))

@@ -7,7 +7,6 @@ something was changed since, it carries the receipt's own numbers instead.
 from __future__ import annotations
 
 import base64
-import json
 import textwrap
 import zlib
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.layer import Layer, literal, quoted
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.keras_file import load_model
 from cnnviz.receipts.numbers import exact, one_line
@@ -75,7 +74,7 @@ def _is_the_files(receipt: Receipt) -> bool:
 
 
 def _mixes_images(activation: Activation | None) -> bool:
-    return activation is not None and activation.arguments.get("axis") == 0
+    return activation is not None and activation.axis == 0
 
 
 def _name(net: LayerGraph) -> str:
@@ -103,7 +102,7 @@ def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
         *own[1:],
         "",
         *given,
-        f"net = cnnviz.load_model({_quoted(_name(net))})",
+        f"net = cnnviz.load_model({quoted(_name(net))})",
         f"run = net.run({image or names})",
     ]
 
@@ -125,21 +124,15 @@ def _by_the_engine(receipt: Receipt) -> list[str]:
     layer = receipt.layer
     place = ", ".join(map(str, (0, *receipt.cell.position)))
     if not layer.inputs:
-        return [f"print(run[{_quoted(layer.name)}][{place}])"]
+        return [f"print(run[{quoted(layer.name)}][{place}])"]
     reads = ["x"] if len(layer.inputs) == 1 else [f"x{i}" for i in range(len(layer.inputs))]
-    ranks = [receipt.run[name].ndim for name in layer.inputs]
     left = "(x,)" if len(reads) == 1 else ", ".join(reads)
-    lines = [f"{left} = run.inputs({_quoted(layer.name)})"]
+    lines = [f"{left} = run.inputs({quoted(layer.name)})"]
     if layer.weights:
-        lines.append(f"w = net[{_quoted(layer.name)}].weights")
-    # Keras gives an input of lower rank its missing axes right behind the batch.
-    full = [
-        f"{read}[:{', None' * (max(ranks) - rank)}]" if rank < max(ranks) else read
-        for read, rank in zip(reads, ranks, strict=True)
-    ]
-    expression = _call(layer, full)
+        lines.append(f"w = net[{quoted(layer.name)}].weights")
+    expression = layer.entry.code(layer, reads)
     if layer.activation is not None:
-        if expression != full[0]:
+        if expression != reads[0]:
             lines.append(f"z = {expression}")
             expression = "z"
         expression = f"ops.{layer.activation.name}({', '.join([expression, *_arguments(layer)])})"
@@ -147,101 +140,35 @@ def _by_the_engine(receipt: Receipt) -> list[str]:
     return [*lines, f"print(y[{place}])"]
 
 
-_OPS = {
-    "Conv2D": ("conv2d", ("kernel", "bias"), ("strides", "padding", "dilation_rate", "groups")),
-    "DepthwiseConv2D": ("depthwise_conv2d", ("kernel", "bias"), ("strides", "padding", "dilation_rate")),
-    "SeparableConv2D": (
-        "separable_conv2d",
-        ("depthwise_kernel", "pointwise_kernel", "bias"),
-        ("strides", "padding", "dilation_rate"),
-    ),
-    "Conv2DTranspose": (
-        "conv2d_transpose",
-        ("kernel", "bias"),
-        ("strides", "padding", "output_padding", "dilation_rate"),
-    ),
-    "Dense": ("dense", ("kernel", "bias"), ()),
-    "MaxPooling2D": ("max_pool2d", (), ("pool_size", "strides", "padding")),
-    "AveragePooling2D": ("avg_pool2d", (), ("pool_size", "strides", "padding")),
-    "GlobalMaxPooling2D": ("global_max_pool2d", (), ("keepdims",)),
-    "GlobalAveragePooling2D": ("global_avg_pool2d", (), ("keepdims",)),
-    "Rescaling": ("rescale", (), ("scale", "offset")),
-    "ZeroPadding2D": ("zero_pad2d", (), ("padding",)),
-    "Cropping2D": ("crop2d", (), ("cropping",)),
-    "UpSampling2D": ("upsample2d", (), ("size",)),
-    "Flatten": ("flatten", (), ()),
-    "Permute": ("permute", (), ("dims",)),
-    **{
-        kind: (kind.lower(), (), ())
-        for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
-    },
-}
-"""The op of each layer class, the weights it takes in order, and the options it takes by name."""
-
-
-def _call(layer: Layer, reads: list[str]) -> str:
-    """The call of the engine that computes a layer before its activation."""
-    if layer.is_activation or layer.passes_on:
-        return reads[0]
-    match layer.kind:
-        case "BatchNormalization":
-            given = [f"w.get({_quoted(name)})" for name in ("gamma", "beta")]
-            statistics = ['w["moving_mean"]', 'w["moving_variance"]']
-            return f"ops.batch_norm(x, {', '.join(statistics + given)}, epsilon={layer.config['epsilon']!r})"
-        case "Concatenate":
-            return f"ops.concatenate([{', '.join(reads)}], axis={layer.config['axis']})"
-        case "Reshape":
-            return f"ops.reshape(x, {layer.config['target_shape']!r})"
-        case kind if kind in _OPS:
-            op, weights, options = _OPS[kind]
-            given = [f"w[{_quoted(name)}]" for name in weights if name in layer.weights]
-            named = [f"{name}={_argument(layer.config[name])}" for name in options]
-            return f"ops.{op}({', '.join([*reads, *given, *named])})"
-    return f"net[{_quoted(layer.name)}].before_activation({', '.join(reads)})"
-
-
 def _arguments(layer: Layer) -> list[str]:
     """The keywords of a layer's activation; a PReLU's is a weight."""
     assert layer.activation is not None
-    if layer.kind == "PReLU":
+    if "alpha" in layer.weights:
         return ['w["alpha"]']
-    return [f"{name}={_argument(value)}" for name, value in layer.activation.arguments.items()]
-
-
-def _argument(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return repr(value.tolist())
-    return _quoted(value) if isinstance(value, str) else repr(value)
-
-
-def _quoted(words: str) -> str:
-    return json.dumps(words, ensure_ascii=False)
+    return [f"{name}={literal(value)}" for name, value in layer.activation.arguments.items()]
 
 
 def _by_keras(receipt: Receipt) -> list[str]:
     layer, net = receipt.layer, receipt.run.network
     place = ", ".join(map(str, (0, *receipt.cell.position)))
     if not layer.inputs:
-        return [f"print(run[{_quoted(layer.name)}][{place}])"]
+        return [f"print(run[{quoted(layer.name)}][{place}])"]
     lines = ["model = keras.models.load_model(net.source)"]
     calls = sum(other.owner == layer.owner for other in net)
     if "/" not in layer.name and calls == 1:
-        found = f"model.get_layer({_quoted(layer.name)})"
-        if layer.kind in _OPERATIONS:
+        found = f"model.get_layer({quoted(layer.name)})"
+        if layer.entry.is_function:
             # x + y in a functional model is no layer.
-            found = f"next(op for op in model.operations if op.name == {_quoted(layer.name)})"
+            found = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
         given = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
         lines += [f"layer = {found}", f"y = keras.Model(model.inputs, layer.output)({given}, training=False)"]
     else:
         # One call of a layer that has several, or is part of a nested model.
         names = [part.split(":")[0] for part in layer.owner.split("/")]
-        lines.append(f"layer = model{''.join(f'.get_layer({_quoted(name)})' for name in names)}")
-        lines.append(f"x = list(run.inputs({_quoted(layer.name)}))")
+        lines.append(f"layer = model{''.join(f'.get_layer({quoted(name)})' for name in names)}")
+        lines.append(f"x = list(run.inputs({quoted(layer.name)}))")
         lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'})")
     return [*lines, f"print(y.numpy()[{place}])"]
-
-
-_OPERATIONS = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 
 
 # From the receipt's own numbers -------------------------------------------------------------------
@@ -297,7 +224,7 @@ def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: li
     if name == "prelu":
         alpha = step.values.get("alpha", 1.0)
         name, arguments = "leaky_relu", {"negative_slope": float(alpha)}
-    named = "".join(f", {key}={_argument(value)}" for key, value in arguments.items())
+    named = "".join(f", {key}={literal(value)}" for key, value in arguments.items())
     if keras:
         return [f"y = keras.activations.{name}(keras.ops.convert_to_tensor(y){named})"]
     return [f"y = ops.{name}(y{named})"]

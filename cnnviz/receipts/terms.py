@@ -1,7 +1,7 @@
 """Terms: the numbers that make up one cell, where each came from, and their sums.
 
 A cell of every layer class is a sum of products and a bias. The order of the sums is fixed here, in
-the dtype of the run; which numbers are multiplied is said in `arithmetic`.
+the dtype of the run; which numbers are multiplied is said by the layer's entry.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.layers.layer import Layer
+from cnnviz.layers.operands import Operands, Position
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import Step
 
@@ -28,87 +29,22 @@ class Term(NamedTuple):
     padding: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Terms:
-    """The products of one cell, in groups, most often one for each input channel.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Terms(Operands):
+    """The operands of one cell with their sums; `operands_of` makes them.
 
-    Arrays have the shape (groups, rows, columns): the window's rows and columns, (1, 1) where a cell
-    reads one number of each channel. Products of a group are added row by row, then the groups'
-    sums in their order, then the bias, all rounded to the run's dtype.
+    Products of a group are added row by row, then the groups' sums in their order, then the bias, all
+    rounded to the run's dtype.
 
     Parameters
     ----------
     sources, shapes
         The layers that are read, and the shapes of their outputs without the batch.
-    source
-        (groups,): which of them each group reads.
-    factor, weight
-        What was read and what it is multiplied by. Selecting layers (maxima) have the weight 1 for
-        the number that won and 0 for the others. A padded factor is what the layer pads with.
-    position
-        (groups, rows, columns, axes): the index of each factor in its source; where sources differ in
-        their number of axes, the shorter ones are filled up with 0 in front. A padded factor lies
-        outside the source.
-    padding
-        True where the factor is not a cell but padding.
-    bias, bias_name
-        What is added in the end, 0 if nothing is; and what it is called.
-    mix
-        (groups,) or None: what the sum of each group is multiplied by, the pointwise weights of a
-        separable convolution.
-    weight_name, weight_index
-        The layer's array that the weights came from and their indices in it, (groups, rows, columns,
-        its axes); "" and None for weights that are derived.
-    partners
-        The cells whose product is the weight: the other inputs of a Multiply.
-    labels
-        A short name for each group.
-    selects
-        "largest" or "smallest" where one number wins, else "".
-    preparation
-        How derived weights and bias come about: the scale and shift of a normalisation.
     """
 
     sources: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
-    source: np.ndarray
-    factor: np.ndarray
-    weight: np.ndarray
-    position: np.ndarray
-    padding: np.ndarray
-    bias: Any
-    bias_name: str = ""
-    mix: np.ndarray | None = None
-    weight_name: str = ""
-    weight_index: np.ndarray | None = None
-    partners: tuple[Cell, ...] = ()
-    labels: tuple[str, ...] = ()
-    selects: str = ""
     preparation: tuple[Step, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        layer: Layer,
-        inputs: Sequence[np.ndarray],
-        factor: np.ndarray,
-        weight: Any,
-        position: np.ndarray,
-        **fields: Any,
-    ) -> Terms:
-        """Terms of a layer: its groups read its one input, or one input each if it has several."""
-        dtype, several = inputs[0].dtype, len(inputs) > 1
-        fields.setdefault("source", np.arange(len(factor)) if several else np.zeros(len(factor), int))
-        fields.setdefault("padding", np.zeros(factor.shape, bool))
-        fields["bias"] = dtype.type(fields.get("bias", 0))
-        return cls(
-            sources=layer.inputs,
-            shapes=tuple(x.shape for x in inputs) if layer.inputs else (),
-            factor=factor,
-            weight=np.broadcast_to(np.asarray(weight, dtype), factor.shape),
-            position=position,
-            **fields,
-        )
 
     # Sums ---------------------------------------------------------------------------------------
 
@@ -169,6 +105,11 @@ class Terms:
         return Cell(self.sources[place], tuple(int(i) for i in position[len(position) - axes :]))
 
     @property
+    def partners(self) -> tuple[Cell, ...]:
+        """The cells whose product is the weight: the other inputs of a Multiply."""
+        return tuple(Cell(self.sources[place], position) for place, position in self.partner_places)
+
+    @property
     def winner(self) -> Cell | None:
         """The cell that a selecting layer chose, the first of equals."""
         return self.cell(*np.argwhere(self.weight != 0)[0]) if self.selects else None
@@ -215,6 +156,36 @@ class Terms:
         chosen = np.sort(np.argsort(-strength, kind="stable")[:limit])
         rest = np.delete(self.contribution, chosen)
         return [int(group) for group in chosen], _in_order(rest)[()]
+
+
+def operands_of(layer: Layer, inputs: Sequence[np.ndarray], position: Position) -> Terms:
+    """The numbers that make up one cell of a layer, before its activation.
+
+    Parameters
+    ----------
+    layer
+        A layer of any class in `cnnviz.layers.ENTRIES`.
+    inputs
+        What it read for one image: arrays without a batch axis, in the order of `layer.inputs`; an
+        InputLayer's is what it was given.
+    position
+        The cell's index along each axis of the layer's output, without the batch.
+
+    Returns
+    -------
+    Terms
+
+    Examples
+    --------
+    >>> pool = Layer.from_config("pool", "MaxPooling2D", {"pool_size": 2}, inputs=("image",))
+    >>> terms = operands_of(pool, [np.arange(16.0).reshape(4, 4, 1)], (0, 1, 0))
+    >>> float(terms.total), str(terms.winner)
+    (7.0, 'image, row 1, column 3, channel 0')
+    """
+    found = layer.entry.operands(layer, list(inputs), position)
+    shapes = tuple(x.shape for x in inputs) if layer.inputs else ()
+    preparation = tuple(Step(**vars(equation)) for equation in found.preparation)
+    return Terms(**vars(found) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:

@@ -56,6 +56,8 @@ def closing(receipt: Receipt) -> str:
 
 def reads(terms: Terms) -> str:
     """What a cell read, in words: the layer, and the rows and columns of a window."""
+    if not terms.taken_apart:
+        return f"reads {'; '.join(terms.sources)}, and is not taken apart"
     if not len(terms):
         return "reads nothing"
     if len(terms) == 1 or len(set(terms.source.tolist())) > 1:
@@ -94,6 +96,8 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     if is_copied(terms):
         kept = "padding" if terms.padding.any() else "the number itself"
         return [*lines, f"{kept}  {short(terms.total)}"]
+    if not terms.taken_apart:
+        return [*lines, "", f"{terms.bias_name}  {short(terms.total)}"]
     if not len(terms):
         return [*lines, "", *_footer(terms, 0)]
     chosen, rest = terms.shown(groups)

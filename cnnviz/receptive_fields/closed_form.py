@@ -15,8 +15,8 @@ from math import gcd, lcm
 
 import numpy as np
 
+from cnnviz.layers.links import FAR
 from cnnviz.ops.padding import Axis
-from cnnviz.receptive_fields.steps import FAR
 
 Interval = tuple[int, int]
 Ends = tuple[Interval | None, ...]
@@ -108,7 +108,7 @@ class Hull:
 
 
 @dataclass(frozen=True)
-class Line:
+class ClosedForm:
     """What the units along one axis of a layer see: a hull for each stride among the paths.
 
     Nearly always that is one. Branches of different strides, or one of them transposed, have more.
@@ -116,14 +116,14 @@ class Line:
 
     hulls: tuple[Hull, ...]
 
-    def slide(self, window: Axis) -> Line:
-        return join(Line((hull.slide(window),)) for hull in self.hulls)
+    def slide(self, window: Axis) -> ClosedForm:
+        return join(ClosedForm((hull.slide(window),)) for hull in self.hulls)
 
-    def spread(self, window: Axis) -> Line:
-        return join(Line((hull.spread(window),)) for hull in self.hulls)
+    def spread(self, window: Axis) -> ClosedForm:
+        return join(ClosedForm((hull.spread(window),)) for hull in self.hulls)
 
-    def all_of(self, units: int) -> Line:
-        return join(Line((hull.all_of(units),)) for hull in self.hulls)
+    def all_of(self, units: int) -> ClosedForm:
+        return join(ClosedForm((hull.all_of(units),)) for hull in self.hulls)
 
     @property
     def constant(self) -> bool:
@@ -158,16 +158,16 @@ class Line:
         return table[:, 0], table[:, 1]
 
 
-def join(lines: Iterable[Line]) -> Line:
+def join(lines: Iterable[ClosedForm]) -> ClosedForm:
     """The union of what several paths see; paths that see nothing are left out."""
     hulls = [hull for line in lines for hull in line.hulls if any(hull.ends)]
     if len(hulls) == 1:
-        return Line((hulls[0],))
+        return ClosedForm((hulls[0],))
     joined: dict[tuple[int, Fraction], Hull] = {}
     for hull in hulls:
         key = hull.origin, hull.stride
         joined[key] = _joined(joined[key], hull) if key in joined else hull
-    return Line(tuple(joined[key] for key in sorted(joined)))
+    return ClosedForm(tuple(joined[key] for key in sorted(joined)))
 
 
 def _joined(a: Hull, b: Hull) -> Hull:

@@ -15,23 +15,23 @@ from math import prod
 
 import numpy as np
 
-from cnnviz.receptive_fields.closed_form import Hull, Line, join
-from cnnviz.receptive_fields.steps import (
+from cnnviz.layers.links import (
     FAR,
     FIRST,
     LAST,
     Expand,
     Gather,
+    Link,
     Place,
-    Reshape,
+    Regroup,
     Shape,
     Slide,
     Spread,
-    Step,
     Transpose,
     forward,
     positions,
 )
+from cnnviz.receptive_fields.closed_form import ClosedForm, Hull, join
 
 
 def unit_axes(shape: Shape) -> int:
@@ -59,7 +59,7 @@ class Bounds:
         cells = tuple(positions(shape, axis) for axis in range(unit_axes(shape)))
         return cls(cells, cells)
 
-    def after(self, steps: Sequence[Step]) -> Bounds:
+    def after(self, steps: Sequence[Link]) -> Bounds:
         return Bounds(
             tuple(forward(steps, values, FIRST) for values in self.first),
             tuple(forward(steps, values, LAST) for values in self.last),
@@ -87,18 +87,18 @@ class Grid:
     A flattened map keeps its grid; the grid of a dense layer's n units is 1 x 1 with n channels.
     """
 
-    lines: tuple[Line, Line]
+    lines: tuple[ClosedForm, ClosedForm]
     shape: tuple[int, int, int]
 
     @classmethod
     def of_origin(cls, shape: tuple[int, int, int]) -> Grid:
         """Every cell sees itself."""
-        rows, cols = (Line((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
+        rows, cols = (ClosedForm((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
         return cls((rows, cols), shape)
 
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
-        back = Reshape(self.shape, shape)
+        back = Regroup(self.shape, shape)
         first, last = [], []
         for origin in (0, 1):
             ends = [line.bounds(n, origin) for line, n in zip(self.lines, self.shape, strict=False)]
@@ -112,9 +112,9 @@ class Grid:
             last.append(back.forward(reduce(np.maximum, (table[1] for table in tables)), LAST))
         return Bounds(tuple(first), tuple(last))
 
-    def after(self, step: Step, shape: Shape) -> Grid | None:
+    def after(self, step: Link, shape: Shape) -> Grid | None:
         """The grid behind a step from units in `shape`; None if rows and columns are lost in it."""
-        if isinstance(step, Reshape):
+        if isinstance(step, Regroup):
             return self
         if isinstance(step, Transpose):
             return self._transposed(step, shape)
@@ -170,7 +170,7 @@ Field = Grid | Bounds
 """A layer's fields with borders ignored: in closed form where there is one."""
 
 
-def after(field: Field, steps: Sequence[Step], shape: Shape) -> Field:
+def after(field: Field, steps: Sequence[Link], shape: Shape) -> Field:
     """The fields of the units behind some steps from units in `shape`."""
     for step in steps:
         if isinstance(field, Grid):
@@ -195,7 +195,7 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     return Bounds.union([field.bounds(shape) if isinstance(field, Grid) else field for field in fields])
 
 
-def _line_after(line: Line, step: Slide | Spread | Gather | Expand, units: int) -> Line:
+def _line_after(line: ClosedForm, step: Slide | Spread | Gather | Expand, units: int) -> ClosedForm:
     if isinstance(step, Slide):
         return line.slide(step.window)
     if isinstance(step, Spread):

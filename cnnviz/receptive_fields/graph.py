@@ -13,12 +13,11 @@ from math import lcm, prod
 
 import numpy as np
 
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.links import ANY, Links, Shape, Slide, after, backward, forward, one_hot
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import Bounds, Field, Grid
-from cnnviz.receptive_fields.specs import Spec, Steps
-from cnnviz.receptive_fields.steps import ANY, Shape, Slide, backward, forward, one_hot
+from cnnviz.receptive_fields.specs import Spec
 
 Masks = dict[int, np.ndarray]
 
@@ -31,7 +30,7 @@ class Node:
     kind: str
     shape: Shape
     inputs: tuple[int, ...] = ()
-    links: tuple[Steps, ...] = ()
+    links: tuple[Links, ...] = ()
     channels_known: bool = True
     """Whether the last entry of the shape is real; it is 1 where no filters were given."""
 
@@ -108,7 +107,7 @@ class Graph:
                     strides[i] = lcm(strides[i], path)
         return lcm(*strides)
 
-    def _downstream(self, origin: int) -> Iterator[tuple[int, list[tuple[int, Steps]]]]:
+    def _downstream(self, origin: int) -> Iterator[tuple[int, list[tuple[int, Links]]]]:
         """The nodes that the origin feeds, each with its links from such nodes or the origin."""
         reached = {origin}
         for i in range(origin + 1, len(self.nodes)):
@@ -162,13 +161,7 @@ def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int], kind: str, 
     except ValueError as error:
         raise ValueError(f"layer {name!r} ({kind}): {error}") from error
     count = getattr(spec, "filters", getattr(spec, "units", known))
-    return Node(name, kind, _shape(fed[0].shape, links[0]), tuple(sources), tuple(links), bool(count))
-
-
-def _shape(shape: Shape, steps: Steps) -> Shape:
-    for step in steps:
-        shape = step.after(shape)
-    return shape
+    return Node(name, kind, after(links[0], fed[0].shape), tuple(sources), tuple(links), bool(count))
 
 
 # From a network ---------------------------------------------------------------------------------
@@ -182,70 +175,10 @@ def graph_of_network(net: LayerGraph, shapes: Mapping[str, Shape]) -> Graph:
         sources = tuple(index[name] for name in layer.inputs)
         fed = [nodes[source].shape for source in sources]
         try:
-            links = _links(layer, fed)
+            links = layer.links(fed) if fed else []
         except ValueError as error:
             raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
-        shape = _shape(fed[0], links[0]) if fed else shapes[layer.name]
+        shape = after(links[0], fed[0]) if fed else shapes[layer.name]
         index[layer.name] = len(nodes)
         nodes.append(Node(layer.name, layer.kind, shape, sources, tuple(links)))
     return Graph(nodes, net.aliases)
-
-
-def _links(layer: Layer, shapes: Sequence[Shape]) -> list[Steps]:
-    if not shapes:
-        return []
-    links = _spec(layer).links(*shapes)
-    activation = layer.activation
-    if activation is None or activation.name not in ("softmax", "log_softmax"):
-        return links
-    shape = _shape(shapes[0], links[0])
-    axis = activation.arguments.get("axis", -1)
-    # Keras counts the batch as axis 0.
-    mixed = specs.mix(shape, axis - 1 if axis > 0 else axis)
-    return [(*steps, *mixed) for steps in links]
-
-
-_SLIDING = ("kernel_size", "strides", "padding", "dilation_rate")
-_SPECS: dict[str, tuple[type[Spec], tuple[str, ...]]] = {
-    "Conv2D": (window_specs.Conv, (*_SLIDING, "filters", "groups")),
-    "DepthwiseConv2D": (window_specs.DepthwiseConv, (*_SLIDING, "depth_multiplier")),
-    "SeparableConv2D": (window_specs.SeparableConv, (*_SLIDING, "filters")),
-    "Conv2DTranspose": (window_specs.TransposedConv, (*_SLIDING, "output_padding", "filters")),
-    "MaxPooling2D": (window_specs.Pool, ("pool_size", "strides", "padding")),
-    "AveragePooling2D": (window_specs.Pool, ("pool_size", "strides", "padding")),
-    "GlobalMaxPooling2D": (specs.GlobalPool, ("keepdims",)),
-    "GlobalAveragePooling2D": (specs.GlobalPool, ("keepdims",)),
-    "Dense": (specs.LastAxis, ("units",)),
-    "ZeroPadding2D": (window_specs.ZeroPad, ("padding",)),
-    "Cropping2D": (window_specs.Crop, ("cropping",)),
-    "UpSampling2D": (window_specs.Upsample, ("size",)),
-    "Flatten": (specs.Flatten, ()),
-    "Reshape": (specs.Reshape, ("target_shape",)),
-    "Permute": (specs.Permute, ("dims",)),
-    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"), (specs.Merge, ())),
-}
-"""Keras classes that move or mix cells: the spec of each, and the options that it takes."""
-
-_CELL_BY_CELL = frozenset(
-    {
-        *("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax", "Identity"),
-        *("BatchNormalization", "Normalization", "Rescaling", "ActivityRegularization"),
-        *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout"),
-        *("GaussianDropout", "GaussianNoise"),
-        *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
-        *("RandomContrast", "RandomBrightness"),
-    }
-)
-"""Keras classes that, at inference, leave every cell where it is."""
-
-
-def _spec(layer: Layer) -> Spec:
-    if layer.kind == "Concatenate":
-        axis = layer.config["axis"]
-        return specs.Concatenate(axis - 1 if axis > 0 else axis)
-    if layer.kind in _CELL_BY_CELL:
-        return specs.Identity()
-    if layer.kind not in _SPECS:
-        raise ValueError(f"receptive fields do not know the layer class {layer.kind}")
-    kind, options = _SPECS[layer.kind]
-    return kind(**{option: layer.config[option] for option in options})

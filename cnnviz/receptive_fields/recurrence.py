@@ -14,7 +14,7 @@ from cnnviz.receptive_fields.table import ReceptiveFields
 
 
 @dataclass(frozen=True)
-class Step:
+class RecurrenceStep:
     """From one layer's input to the layer; every number is a (rows, columns) pair of the table.
 
     `local` is what the layer sees of its input: its size is k, with dilation's holes counted (and for a
@@ -32,7 +32,7 @@ class Step:
         return self.after.name
 
 
-def recurrence(fields: ReceptiveFields) -> list[Step]:
+def recurrence(fields: ReceptiveFields) -> list[RecurrenceStep]:
     """The steps of a network's table that change anything, and those of all convolutions.
 
     Parameters
@@ -42,7 +42,7 @@ def recurrence(fields: ReceptiveFields) -> list[Step]:
 
     Returns
     -------
-    list of Step
+    list of RecurrenceStep
         In the network's order, of the layers that have maps and one input.
 
     Examples
@@ -62,5 +62,5 @@ def recurrence(fields: ReceptiveFields) -> list[Step]:
         local = fields.between(after.name, before.name)
         changes = (local.size, local.stride, local.padding) != ((1, 1), (1, 1), (0, 0))
         if len(before.shape) == 3 and (changes or "Conv" in after.kind):
-            steps.append(Step(local, before, after))
+            steps.append(RecurrenceStep(local, before, after))
     return steps

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.receptive_fields.closed_form import Hull, Line
+from cnnviz.layers.links import Shape
+from cnnviz.receptive_fields.closed_form import ClosedForm, Hull
 from cnnviz.receptive_fields.extents import Bounds, Grid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
-from cnnviz.receptive_fields.steps import Shape
 
 Interval = tuple[int, int]
 """First and last row or column, both included; (0, -1) if there is none."""
@@ -51,7 +51,7 @@ class SizedField:
         return field.as_map(self.node.shape) if len(self.node.shape) == 3 else field
 
     @cached_property
-    def lines(self) -> list[tuple[Line, int]] | None:
+    def lines(self) -> list[tuple[ClosedForm, int]] | None:
         """What rows and columns of units see, and how many there are; a vector's in the origin's order."""
         if self.grid is None:
             return None

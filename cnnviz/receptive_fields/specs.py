@@ -1,23 +1,21 @@
 """Layer specs: just enough of a layer to know what its units see, for networks without weights.
 
-Here are the layers that pool everything, rearrange and join; those that slide windows are in
-`window_specs`. Arguments and defaults are Keras's. Numbers of filters matter only where channels
-turn into units, as behind a Flatten, and may be left out.
+What a unit reads is said by the Keras class's entry in `layers`; a spec has its options. Here are the
+layers that pool everything, rearrange and join; those that slide windows are in `window_specs`.
+Arguments and defaults are Keras's. Numbers of filters matter only where channels turn into units, as
+behind a Flatten, and may be left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar
 
+from cnnviz.layers import Layer
 from cnnviz.layers import options as read
-from cnnviz.ops.padding import Axis
-from cnnviz.receptive_fields.steps import Expand, Gather, Place, Shape, Step, Transpose
-from cnnviz.receptive_fields.steps import Reshape as ReshapeStep
-
-Steps = tuple[Step, ...]
+from cnnviz.layers.links import Expand, Gather, Links, Regroup, Shape
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,19 @@ class Spec:
     name: str | None = field(default=None, kw_only=True, repr=False)
 
     default_name: ClassVar[str] = "layer"
+    keras_class: ClassVar[str] = ""
+    """The class whose entry says what its units read."""
 
-    def links(self, *shapes: Shape) -> list[Steps]:
-        """The steps from each input to the output, for inputs of these shapes.
+    def links(self, *shapes: Shape) -> list[Links]:
+        """From each input, of these shapes, to the units.
 
         Raises ValueError where the layer does not fit its inputs.
         """
-        raise NotImplementedError
+        return Layer(self.default_name, self.keras_class, self.config()).links(shapes)
+
+    def config(self) -> dict[str, Any]:
+        """The options that Keras's class has."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "name"}
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -57,11 +61,7 @@ class GlobalPool(Spec):
     keepdims: bool = False
 
     default_name: ClassVar[str] = "global_pool"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        *_, channels = map_shape(shapes)
-        gathered: Steps = (Gather(0), Gather(1))
-        return [gathered if self.keepdims else (*gathered, ReshapeStep((1, 1, channels), (channels,)))]
+    keras_class: ClassVar[str] = "GlobalMaxPooling2D"
 
 
 @dataclass(frozen=True)
@@ -83,24 +83,9 @@ class Dense(Spec):
     def __post_init__(self) -> None:
         read.optional(read.count)(self.units, "units")
 
-    def links(self, *shapes: Shape) -> list[Steps]:
+    def links(self, *shapes: Shape) -> list[Links]:
         (shape,) = shapes
-        cells = prod(shape)
-        return [(ReshapeStep(shape, (cells,)), Gather(0), Expand(0, self.units or 1))]
-
-
-@dataclass(frozen=True)
-class LastAxis(Spec):
-    """All units along the last axis read all cells along it, position by position.
-
-    `units` is their new number, None to keep it: Keras's Dense, or a softmax over channels.
-    """
-
-    units: int | None = None
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        (shape,) = shapes
-        return [mix(shape, -1, self.units)]
+        return [(Regroup(shape, (prod(shape),)), Gather(0), Expand(0, self.units or 1))]
 
 
 @dataclass(frozen=True)
@@ -113,10 +98,7 @@ class Flatten(Spec):
     """
 
     default_name: ClassVar[str] = "flatten"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        (shape,) = shapes
-        return [(ReshapeStep(shape, (prod(shape),)),)]
+    keras_class: ClassVar[str] = "Flatten"
 
 
 @dataclass(frozen=True)
@@ -131,21 +113,10 @@ class Reshape(Spec):
     target_shape: Sequence[int]
 
     default_name: ClassVar[str] = "reshape"
+    keras_class: ClassVar[str] = "Reshape"
 
     def __post_init__(self) -> None:
         self._set(target_shape=read.ints(self.target_shape, "target_shape"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        (shape,) = shapes
-        target, total = list(self.target_shape), prod(shape)
-        known = prod(size for size in target if size != -1)
-        if target.count(-1) == 1 and known > 0 and total % known == 0:
-            target[target.index(-1)] = total // known
-        if min(target, default=1) < 1 or prod(target) != total:
-            raise ValueError(
-                f"target_shape must hold the {total} cells of its input {shape}, got {self.target_shape}"
-            )
-        return [(ReshapeStep(shape, tuple(target)),)]
 
 
 @dataclass(frozen=True)
@@ -160,17 +131,10 @@ class Permute(Spec):
     dims: Sequence[int] = (2, 1, 3)
 
     default_name: ClassVar[str] = "permute"
+    keras_class: ClassVar[str] = "Permute"
 
     def __post_init__(self) -> None:
         self._set(dims=read.ints(self.dims, "dims"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        (shape,) = shapes
-        if sorted(self.dims) != list(range(1, len(shape) + 1)):
-            raise ValueError(
-                f"dims must be 1 to {len(shape)} in some order for an input {shape}, got {self.dims}"
-            )
-        return [(Transpose(tuple(axis - 1 for axis in self.dims)),)]
 
 
 @dataclass(frozen=True)
@@ -178,51 +142,18 @@ class Identity(Spec):
     """A layer that leaves every cell where it is: an activation, a normalisation, dropout."""
 
     default_name: ClassVar[str] = "identity"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        return [()]
+    keras_class: ClassVar[str] = "Identity"
 
 
 @dataclass(frozen=True)
-class Merge(Spec):
-    """Branches joined cell by cell: a sum, product, mean or maximum; shapes broadcast as in Keras."""
+class Join(Spec):
+    """The layer in which branches meet: a sum, product, mean or maximum, or side by side."""
 
-    def links(self, *shapes: Shape) -> list[Steps]:
-        rank = max(map(len, shapes))
-        full = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-        sizes = [max(lengths) for lengths in zip(*full, strict=True)]
-        if any(length not in (1, size) for shape in full for length, size in zip(shape, sizes, strict=True)):
-            raise ValueError(
-                f"branches must have shapes that broadcast, got {' and '.join(map(str, shapes))}"
-            )
-        return [
-            (
-                *([] if shape == same else [ReshapeStep(shape, same)]),
-                *(Expand(i, size) for i, size in enumerate(sizes) if same[i] < size),
-            )
-            for shape, same in zip(shapes, full, strict=True)
-        ]
+    merge: str = "add"
 
-
-@dataclass(frozen=True)
-class Concatenate(Spec):
-    """Branches side by side along an axis, counted without the batch; the last is the channels'."""
-
-    axis: int = -1
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        rank = len(shapes[0])
-        axis = self.axis % rank if -rank <= self.axis < rank else rank
-        if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) > 1 or axis == rank:
-            raise ValueError(
-                f"branches must agree in all but axis {self.axis}, got {' and '.join(map(str, shapes))}"
-            )
-        starts = [sum(shape[axis] for shape in shapes[:i]) for i in range(len(shapes) + 1)]
-        places = (
-            Axis(shape[axis], 1, before=start, after=starts[-1] - start - shape[axis])
-            for shape, start in zip(shapes, starts, strict=False)
-        )
-        return [(Place(axis, place),) for place in places]
+    def links(self, *shapes: Shape) -> list[Links]:
+        side_by_side = {"axis": -1} if self.merge == "concatenate" else {}
+        return Layer(self.merge, self.merge.capitalize(), side_by_side).links(shapes)
 
 
 @dataclass(frozen=True, init=False)
@@ -264,19 +195,4 @@ class Branches(Spec):
     @property
     def join(self) -> Spec:
         """The layer in which the paths meet."""
-        joined = Concatenate if self.merge == "concatenate" else Merge
-        return joined(name=self.name)
-
-
-def mix(shape: Shape, axis: int, units: int | None = None) -> Steps:
-    """Steps in which all units along an axis read all cells along it."""
-    axis %= len(shape)
-    return Gather(axis), Expand(axis, units or shape[axis])
-
-
-def map_shape(shapes: Sequence[Shape]) -> tuple[int, int, int]:
-    """The one input's shape, if it is a map's."""
-    (shape,) = shapes
-    if len(shape) != 3:
-        raise ValueError(f"its input must be a map (height, width, channels), got {shape}")
-    return shape[0], shape[1], shape[2]
+        return Join(self.merge, name=self.name)

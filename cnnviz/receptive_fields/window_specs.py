@@ -1,6 +1,6 @@
 """Layer specs whose units read windows: convolutions, pools, transposed ones, padding, cropping.
 
-Their padding and output sizes come from `cnnviz.ops.padding`; arguments and defaults are Keras's.
+Arguments and defaults are Keras's.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cnnviz.layers import options as read
-from cnnviz.ops.padding import Axis, Sides, Window, cells, pair, parse_padding, transposed_window, window
-from cnnviz.ops.pooling import pooling_window
-from cnnviz.receptive_fields.specs import Spec, Steps, map_shape
-from cnnviz.receptive_fields.steps import Expand, Gather, Shape, Slide, Spread
+from cnnviz.layers.links import Links, Shape, Spread
+from cnnviz.layers.windows import map_shape
+from cnnviz.ops.padding import Axis, cells, pair, parse_padding
+from cnnviz.receptive_fields.specs import Spec
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,11 @@ class Sliding(Spec):
         for name in ("filters", "groups", "depth_multiplier"):
             read.optional(read.count)(getattr(self, name, None), name)
 
-    def _slide(self, height: int, width: int) -> Steps:
-        view = window((height, width), self.kernel_size, self.strides, self.padding, self.dilation_rate)
-        return Slide(0, view.rows), Slide(1, view.cols)
+    def config(self) -> dict[str, Any]:
+        # Unknown numbers of filters play no part: the least that the groups allow.
+        least = getattr(self, "groups", 1)
+        options = super().config()
+        return options | ({"filters": options["filters"] or least} if "filters" in options else {})
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,7 @@ class Conv(Sliding):
     groups: int = 1
 
     default_name: ClassVar[str] = "conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = map_shape(shapes)
-        mixed = _mix_channels(channels, self.filters or self.groups, self.groups)
-        return [(*self._slide(height, width), *mixed)]
+    keras_class: ClassVar[str] = "Conv2D"
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,7 @@ class DepthwiseConv(Sliding):
     depth_multiplier: int = 1
 
     default_name: ClassVar[str] = "depthwise_conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = map_shape(shapes)
-        return [(*self._slide(height, width), *_repeat_channels(channels, self.depth_multiplier))]
+    keras_class: ClassVar[str] = "DepthwiseConv2D"
 
 
 @dataclass(frozen=True)
@@ -96,10 +91,7 @@ class SeparableConv(Sliding):
     filters: int | None = None
 
     default_name: ClassVar[str] = "separable_conv"
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = map_shape(shapes)
-        return [(*self._slide(height, width), *_mix_channels(channels, self.filters or 1))]
+    keras_class: ClassVar[str] = "SeparableConv2D"
 
 
 @dataclass(frozen=True)
@@ -116,17 +108,12 @@ class TransposedConv(Sliding):
     filters: int | None = None
 
     default_name: ClassVar[str] = "transposed_conv"
+    keras_class: ClassVar[str] = "Conv2DTranspose"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.output_padding is not None:
             self._set(output_padding=pair(self.output_padding, "output_padding", minimum=0))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = map_shape(shapes)
-        options = self.kernel_size, self.strides, self.padding, self.dilation_rate, self.output_padding
-        view = transposed_window((height, width), *options)
-        return [(*_spread(view), *_mix_channels(channels, self.filters or 1))]
 
 
 @dataclass(frozen=True)
@@ -144,15 +131,12 @@ class Pool(Spec):
     padding: Any = "valid"
 
     default_name: ClassVar[str] = "pool"
+    keras_class: ClassVar[str] = "MaxPooling2D"
 
     def __post_init__(self) -> None:
         size = pair(self.pool_size, "pool_size")
         strides = size if self.strides is None else pair(self.strides, "strides")
         self._set(pool_size=size, strides=strides, padding=parse_padding(self.padding))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        view = pooling_window((1, *map_shape(shapes)), self.pool_size, self.strides, self.padding)
-        return [(Slide(0, view.rows), Slide(1, view.cols))]
 
 
 @dataclass(frozen=True)
@@ -168,24 +152,24 @@ class Upsample(Spec):
     interpolation: str = "nearest"
 
     default_name: ClassVar[str] = "upsample"
+    keras_class: ClassVar[str] = "UpSampling2D"
 
     def __post_init__(self) -> None:
         if self.interpolation not in ("nearest", "bilinear"):
             raise ValueError(f"interpolation must be 'nearest' or 'bilinear', got {self.interpolation!r}")
         self._set(size=pair(self.size, "size"))
 
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, _ = map_shape(shapes)
-        rows, cols = (self._axis(n, factor) for n, factor in zip((height, width), self.size, strict=True))
-        return [_spread(Window(rows, cols))]
+    def links(self, *shapes: Shape) -> list[Links]:
+        if self.interpolation == "nearest":
+            return super().links(*shapes)
+        lengths = zip(map_shape(shapes[0]), self.size, strict=False)
+        return [tuple(Spread(i, self._axis(n, factor)) for i, (n, factor) in enumerate(lengths))]
 
     def _axis(self, cells: int, factor: int) -> Axis:
-        """Repeating is a transposed convolution with a box, interpolating one with a triangle.
+        """Interpolating is a transposed convolution with a triangle.
 
-        The triangle is 2*factor - 1 taps wide, or 2*factor where its top lies between two.
+        It is 2*factor - 1 taps wide, or 2*factor where its top lies between two.
         """
-        if self.interpolation == "nearest":
-            return Axis(cells * factor, factor, factor)
         taps = 2 * factor - factor % 2
         excess = (cells - 1) * factor + taps - cells * factor
         return Axis(cells * factor, taps, factor, 1, excess // 2, excess - excess // 2)
@@ -202,12 +186,10 @@ class ZeroPad(Spec):
     padding: Any = 1
 
     default_name: ClassVar[str] = "zero_pad"
+    keras_class: ClassVar[str] = "ZeroPadding2D"
 
     def __post_init__(self) -> None:
         self._set(padding=cells(self.padding, "padding"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        return [_shift(map_shape(shapes), self.padding)]
 
 
 @dataclass(frozen=True)
@@ -221,39 +203,7 @@ class Crop(Spec):
     cropping: Any = 1
 
     default_name: ClassVar[str] = "crop"
+    keras_class: ClassVar[str] = "Cropping2D"
 
     def __post_init__(self) -> None:
         self._set(cropping=cells(self.cropping, "cropping"))
-
-    def links(self, *shapes: Shape) -> list[Steps]:
-        height, width, channels = map_shape(shapes)
-        (top, bottom), (left, right) = self.cropping
-        if top + bottom >= height or left + right >= width:
-            raise ValueError(
-                f"cropping must leave at least one cell of {height} x {width}, got {self.cropping}"
-            )
-        return [_shift((height, width, channels), ((-top, -bottom), (-left, -right)))]
-
-
-def _spread(view: Window) -> Steps:
-    return Spread(0, view.rows), Spread(1, view.cols)
-
-
-def _shift(shape: tuple[int, int, int], sides: Sides) -> Steps:
-    """Padding, or cropping where the numbers of cells are negative: windows of one tap."""
-    return tuple(Slide(i, Axis(shape[i], 1, before=sides[i][0], after=sides[i][1])) for i in (0, 1))
-
-
-def _mix_channels(channels: int, filters: int, groups: int = 1) -> Steps:
-    if groups == 1:
-        return Gather(2), Expand(2, filters)
-    if channels % groups or filters % groups:
-        raise ValueError(
-            f"groups={groups} must divide the {channels} input channels and the {filters} filters"
-        )
-    size = channels // groups
-    return Slide(2, Axis(channels, size, size)), *_repeat_channels(groups, filters // groups)
-
-
-def _repeat_channels(channels: int, times: int) -> Steps:
-    return (Spread(2, Axis(channels * times, times, times)),) if times > 1 else ()

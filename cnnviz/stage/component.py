@@ -24,7 +24,7 @@ from cnnviz.images.image_files import ImageError
 from cnnviz.network import Network, Run
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.intervention import InterventionError, intervene
-from cnnviz.stage.plan import Plan, layers_until, plan_of
+from cnnviz.stage.plan import StagePlan, layers_until, plan_of
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.tensorflow_values import COMPARISONS
 
@@ -144,7 +144,7 @@ def live_view(
     show()
 
 
-def _plan(net: Network, image: np.ndarray, layers: Sequence[str] | None) -> Plan:
+def _plan(net: Network, image: np.ndarray, layers: Sequence[str] | None) -> StagePlan:
     shapes: dict[str, Any] = {layer.name: layer.output_shape for layer in net}
     if any(None in shape for shape in shapes.values()):
         shapes = {name: value.shape[1:] for name, value in net.run(image).items()}

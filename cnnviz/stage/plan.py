@@ -1,4 +1,4 @@
-"""Plan: what the browser gets of a network, whatever the image: stages, weights, receptive fields, colours.
+"""StagePlan: what the browser gets of a network, whatever the image: stages, weights, fields, colours.
 
 It goes down once; the numbers of each image follow in a part of their own (`scene`). Receptive fields
 are `cnnviz.receptive_field`'s, for every pair of layers that are there.
@@ -27,7 +27,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class StagePlan:
     """A network, or the part of it that is looked at, ready to be sent."""
 
     network: LayerGraph
@@ -47,12 +47,12 @@ class Plan:
         return str(self.part.header["key"])
 
 
-_PLANS: WeakKeyDictionary[LayerGraph, dict[Any, Plan]] = WeakKeyDictionary()
+_PLANS: WeakKeyDictionary[LayerGraph, dict[Any, StagePlan]] = WeakKeyDictionary()
 _MOST = 8
 """Plans that are kept of one network."""
 
 
-def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None) -> Plan:
+def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None) -> StagePlan:
     """The plan of a network whose layers have these output shapes (no batch); kept while the network is.
 
     `layers` are those to be shown: what they need stays behind them, what they do not need is left out.
@@ -68,7 +68,7 @@ def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None
     return plans[key]
 
 
-def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Plan:
+def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> StagePlan:
     taken = take_apart(net, shapes)
     end = taken.stages[-1].name
     if shown is not None:
@@ -92,7 +92,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Pla
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
-    return Plan(net, taken, part, shown)
+    return StagePlan(net, taken, part, shown)
 
 
 def layers_until(net: LayerGraph, last: str) -> list[str]:

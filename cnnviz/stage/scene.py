@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.network import Run
 from cnnviz.stage.parts import Part
-from cnnviz.stage.plan import Plan, place_of, plan_of
+from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
 
 Values = Mapping[int, np.ndarray]
@@ -29,7 +29,7 @@ class Scene:
     Made by `build_scene`; `bytes(scene)` is what view.js reads.
     """
 
-    plan: Plan
+    plan: StagePlan
     numbers: Part = field(repr=False)
     values: list[Values] = field(default_factory=list, repr=False)
     """What was sent, or would have been without a base, image by image."""
@@ -125,7 +125,7 @@ def build_scene(
     key: str = "",
     code: str = "",
     edited: Iterable[str] = (),
-    plan: Plan | None = None,
+    plan: StagePlan | None = None,
     base: Scene | None = None,
     layers: Iterable[str] | None = None,
     pinned: Sequence[Any] | None = None,
@@ -182,7 +182,7 @@ def build_scene(
     return scene
 
 
-def _step_to(plan: Plan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:
+def _step_to(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:
     """A cell as links name it: its stage's name, row, column and channel as drawn."""
     name, *position = pinned
     stages = [stage for stage in plan.taken.stages if stage.layer.name == name]

@@ -98,7 +98,7 @@ def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
     shapes: list[tuple[tuple[Any, ...], tuple[int, ...], dict[str, Any], str]] = [
         ((256, *layer.input_shape), layer.weights["kernel"].shape, {}, f"mnist_14k {layer.name}, batch 256")
         for layer in net.layers
-        if layer.kind == "Conv2D"
+        if layer.is_convolution
     ]
     same = {"padding": "same"}
     wide = "8x56x56x64 -> 64, 3x3 same"

@@ -1,7 +1,7 @@
 """NumPy against TensorFlow, layer by layer: `verify` compares a network with the file it came from.
 
 Keras loads that file itself and evaluates it; nothing is rebuilt from what cnnviz parsed. Training
-behaviour is not compared. The bounds are in `rounding`.
+behaviour is not compared. The bounds are in `layers.rounding`.
 
 Every layer is compared twice. End to end, both engines start from the pixels, and each one's error
 against a float64 evaluation is reported beside the difference; rounding of earlier layers grows on

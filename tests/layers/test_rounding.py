@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cnnviz.layers.kinds import KINDS
+from cnnviz.layers import ENTRIES
+from cnnviz.layers.activations import FUNCTIONS, Activation
 from cnnviz.layers.layer import Layer
-from cnnviz.layers.rounding import STEEPEST, allowance
+from cnnviz.layers.rounding import activation_gradient_allowance, allowance, gradient_allowance
+from harness.keras_models import ONLY_FLOAT32, STACKS
+from harness.networks import run_of
 
 U = 2.0**-24
 
@@ -58,13 +63,70 @@ def test_a_kind_without_a_rule_is_refused():
     object.__setattr__(layer, "kind", "Convolve")
     with pytest.raises((KeyError, ValueError), match="Convolve"):
         allowance(layer, np.ones((1, 2, 2, 1), np.float32))
-    assert "Convolve" not in KINDS
+    assert "Convolve" not in ENTRIES
 
 
-@pytest.mark.parametrize("name", sorted(set(STEEPEST) - {"softmax", "log_softmax"}))
+@pytest.mark.parametrize(
+    "name", [name for name, f in FUNCTIONS.items() if not f.mixes and name not in ("prelu", "exponential")]
+)
 def test_no_activation_is_steeper_than_its_entry(name):
-    from cnnviz.layers.activations import Activation
-
     x = np.linspace(-12, 12, 480_001)
+    steepest = FUNCTIONS[name].steepest
     slopes = np.abs(np.diff(Activation(name)(x)) / np.diff(x))
-    assert STEEPEST[name] * 0.99 < slopes.max() <= STEEPEST[name] * (1 + 1e-4)
+    assert steepest * 0.99 < slopes.max() <= steepest * (1 + 1e-4)
+
+
+# Gradients --------------------------------------------------------------------------------------
+
+
+def wide(layer):
+    """The layer in float64, its weights' bits unchanged."""
+    return replace(layer, weights={name: np.asarray(a, np.float64) for name, a in layer.weights.items()})
+
+
+@pytest.mark.parametrize("name", [*STACKS, *ONLY_FLOAT32])
+def test_every_gradient_is_within_its_bound_of_the_exact_one(name):
+    """Two evaluations lie apart by the bound, so one of them from the exact gradient by half of it."""
+    run = run_of(name)
+    rng = np.random.default_rng(3)
+    for layer in run.network:
+        if not layer.inputs or layer.is_activation:
+            continue
+        inputs = run.inputs(layer.name)
+        exact_inputs = tuple(x.astype(np.float64) for x in inputs)
+        grad = rng.normal(size=run.pre_activation(layer.name).shape).astype(np.float32)
+        exact_grad = grad.astype(np.float64)
+        for of in ("", *(weight for weight in layer.weights if weight != "count")):
+            bounds = gradient_allowance(layer, inputs, grad, of)
+            if of:
+                found = (layer.entry.weight_gradient(layer, of, inputs, grad),)
+                exact = (layer.entry.weight_gradient(wide(layer), of, exact_inputs, exact_grad),)
+            else:
+                found = layer.entry.input_gradients(layer, inputs, grad)
+                exact = layer.entry.input_gradients(wide(layer), exact_inputs, exact_grad)
+            for bound, ours, truth in zip(bounds, found, exact, strict=True):
+                assert ours.dtype == np.float32
+                assert bound.shape == ours.shape
+                error = np.abs(ours.astype(np.float64) - truth)
+                assert (error <= bound / 2 + 1e-30).all(), (layer.name, of, (error - bound / 2).max())
+                # Not so wide that it says nothing: an error of one part in a hundred would be noticed.
+                largest = max(np.abs(truth).max(), np.abs(exact_grad).max())
+                assert bound.max() <= 1e-2 * largest, (layer.name, of)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, function in FUNCTIONS.items() if not function.mixes and name != "prelu"]
+)
+def test_the_slope_of_every_activation_is_within_its_bound(name):
+    z = np.linspace(-12, 12, 20_001).astype(np.float32)
+    grad = np.random.default_rng(5).normal(size=z.shape).astype(np.float32)
+    activation = Activation(name)
+    bound = activation_gradient_allowance(activation, z, grad)
+    exact = activation.gradient(z.astype(np.float64), grad.astype(np.float64))
+    assert (np.abs(activation.gradient(z, grad) - exact) <= bound / 2 + 1e-30).all()
+
+
+def test_a_function_that_mixes_numbers_has_no_bound_number_by_number():
+    z = np.zeros((1, 3), np.float32)
+    with pytest.raises(ValueError, match="must take each number by itself, got softmax"):
+        activation_gradient_allowance(Activation("softmax"), z, z)

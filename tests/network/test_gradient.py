@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import cnnviz
 from cnnviz import Network, Run, ops
-from cnnviz.layers.gradients import GRADIENTS
+from cnnviz.layers import ENTRIES
 from harness.authority import keras, tf
 from harness.keras_models import ONLY_FLOAT32, STACKS, policy, save, sequential
 from harness.networks import conv, image, layer, merges, normal
@@ -102,9 +102,7 @@ def no_ties(run: Run) -> bool:
         if each.kind.startswith(("Max", "Min", "GlobalMax")):
             xs, grad = run.inputs(each.name), np.ones_like(run[each.name])
             near = tuple(x + (1e-9 * rng.normal(size=x.shape)).astype(x.dtype) for x in xs)
-            one, other = (
-                GRADIENTS[each.kind].inputs(each.config, each.weights, arrays, grad) for arrays in (xs, near)
-            )
+            one, other = (each.entry.input_gradients(each, arrays, grad) for arrays in (xs, near))
             if any((a != b).any() for a, b in zip(one, other, strict=True)):
                 return False
     return True
@@ -211,10 +209,7 @@ def same_sides(net: Network, one: Run, other: Run) -> bool:
                 return False
         if each.kind == "MaxPooling2D":
             grad = np.ones_like(one[each.name])
-            a, b = (
-                GRADIENTS[each.kind].inputs(each.config, each.weights, run.inputs(each.name), grad)[0]
-                for run in (one, other)
-            )
+            a, b = (each.entry.input_gradients(each, run.inputs(each.name), grad)[0] for run in (one, other))
             if (a != b).any():
                 return False
     return True
@@ -417,16 +412,14 @@ def test_a_network_of_a_thousand_layers() -> None:
 
 
 def test_only_what_lies_between_is_worked_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cnnviz.network import run as backward
-
     asked: list[str] = []
 
-    class Recording(dict):
-        def __getitem__(self, kind: str) -> Any:
-            asked.append(kind)
-            return super().__getitem__(kind)
+    def recorded(kind: str, gradient: Any) -> Any:
+        return lambda *arguments: (asked.append(kind), gradient(*arguments))[1]
 
-    monkeypatch.setattr(backward, "GRADIENTS", Recording(backward.GRADIENTS))
+    for kind in {each.kind for each in run.network}:
+        for name in ("input_gradients", "weight_gradient"):
+            monkeypatch.setattr(ENTRIES[kind], name, recorded(kind, getattr(ENTRIES[kind], name)))
     gradient = run.gradient("scores", unit=0)
     assert gradient["flat"].any()
     assert asked == ["Dense"]

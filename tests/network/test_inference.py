@@ -117,7 +117,7 @@ def test_batch_norm_goes_through_flatten_into_a_dense_layer():
         layer("flat", "Flatten"),
         dense("d", 7, 36 * 3, activation="softmax"),
     )
-    assert [kind.__name__ for kind in kinds(net)] == ["MaxPool", "Flatten", "Convolution", "Activation"]
+    assert [kind.__name__ for kind in kinds(net)] == ["MaxPool", "Flattening", "Convolution", "Activation"]
     assert_same(net)
 
 

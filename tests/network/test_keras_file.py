@@ -23,7 +23,7 @@ import pytest
 
 import cnnviz
 from cnnviz import ModelFileError, load_model
-from cnnviz.layers.kinds import KINDS
+from cnnviz.layers import ENTRIES
 from cnnviz.network.keras_config import _groups
 from harness.authority import keras
 from harness.keras_models import ONLY_FLOAT32, STACKS, L, counts, outputs, policy, save, sequential, write
@@ -77,10 +77,10 @@ def test_layers_equal_keras_in_float32(name, tmp_path):
 def test_every_kind_is_compared_with_keras():
     merging = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
     used = {type(layer).__name__ for _, build in STACKS.values() for layer in build()}
-    assert used | merging | {"InputLayer"} == set(KINDS)
+    assert used | merging | {"InputLayer"} == set(ENTRIES)
 
 
-@pytest.mark.parametrize("kind", ["TimeDistributed", "GRUCell", "Conv2DTranspose", "X2D3", *KINDS])
+@pytest.mark.parametrize("kind", ["TimeDistributed", "GRUCell", "Conv2DTranspose", "X2D3", *ENTRIES])
 def test_weight_groups_are_named_as_keras_names_them(kind):
     from keras.src.utils.naming import to_snake_case
 

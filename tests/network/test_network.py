@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from cnnviz import Layer, Network, ops
+from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.kinds import KINDS, normalize_config
+from cnnviz.layers.layer import normalize_config
 from cnnviz.network.inputs import floats
 from harness.networks import image, layer
 
@@ -457,7 +458,7 @@ def test_multiply_adds_of_the_other_convolutions():
 
 def test_frozen_layers_and_statistics_are_not_trainable():
     def norm(trainable: bool) -> Network:
-        arrays = {name: np.ones(3, np.float32) for name in KINDS["BatchNormalization"].weights}
+        arrays = {name: np.ones(3, np.float32) for name in ENTRIES["BatchNormalization"].weights}
         config = normalize_config("BatchNormalization", {})
         entry = Layer("norm", "BatchNormalization", config, arrays, ("image",), trainable)
         return Network([image(2, 2, 3), entry])

@@ -17,11 +17,11 @@ from hypothesis import assume, given, settings
 
 import cnnviz
 from cnnviz import Layer, Network, Receipt, Run, explain, ops
+from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import ACTIVATIONS, Activation
-from cnnviz.layers.kinds import KINDS
 from cnnviz.layers.rounding import allowance
 from cnnviz.ops import rounding
-from cnnviz.receipts import Cell, operands
+from cnnviz.receipts import Cell, operands_of
 from cnnviz.receipts.receipt import explain_cell
 from cnnviz.receipts.steps import activation_step
 from harness import cases
@@ -44,7 +44,7 @@ BOUNDS = {
     "Dense": rounding.dense_bound,
 }
 OPTIONS = ("strides", "padding", "dilation_rate", "groups", "output_padding")
-EXACT = {kind for kind, entry in KINDS.items() if entry.moves_values_only} | {
+EXACT = {kind for kind, entry in ENTRIES.items() if entry.moves_values_only} | {
     *("MaxPooling2D", "GlobalMaxPooling2D", "Maximum", "Minimum"),
     *("BatchNormalization", "Rescaling"),
 }
@@ -140,7 +140,7 @@ def test_every_cell_of_every_merge():
         "vector, unit 1",
         "column, row 2, column 0, channel 1",
     ]
-    assert set(KINDS) <= {entry.kind for entry in net} | {
+    assert set(ENTRIES) <= {entry.kind for entry in net} | {
         entry.kind for name in (*STACKS, *ONLY_FLOAT32) for entry in run_of(name).network
     }
 
@@ -453,7 +453,7 @@ def test_every_softmax_says_what_it_computes():
 
 def test_operands_need_no_run():
     dense = layer("d", "Dense", "x", units=1, weights={"kernel": [[2.0], [3.0]], "bias": [1.0]})
-    terms = operands(dense, [np.float32([10, 100])], (0,))
+    terms = operands_of(dense, [np.float32([10, 100])], (0,))
     assert terms.product.ravel().tolist() == [20, 300]
     assert terms.total == 321
 

@@ -17,8 +17,8 @@ import pytest
 import cnnviz
 from cnnviz import Network, Receipt, Run, explain
 from cnnviz.figures.style import THEMES
+from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.kinds import KINDS
 from cnnviz.receipts import formulas, html
 from cnnviz.receipts.numbers import column, short
 from cnnviz.receipts.steps import activation_step
@@ -373,7 +373,7 @@ def test_every_receipt_can_be_drawn(width):
             seen.add((receipt.layer.kind, bool(receipt.steps)))
             picture = receipt.plot(width=width, theme="dark")
             fits(picture)
-    assert {kind for kind, _ in seen} == set(KINDS)
+    assert {kind for kind, _ in seen} == set(ENTRIES)
     with pytest.raises(ValueError, match="width must be at least 300 pixels, got 100"):
         receipt.plot(width=100)
 
@@ -456,7 +456,7 @@ def test_programs_by_keras(once):
         if key not in done:
             done.add(key)
             assert_reproduces(receipt, receipt.to_code("keras"), from_image=True)
-    assert {kind for kind, _ in done} == set(KINDS)
+    assert {kind for kind, _ in done} == set(ENTRIES)
 
 
 @pytest.mark.parametrize("library", ["cnnviz", "keras"])

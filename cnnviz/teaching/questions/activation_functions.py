@@ -100,7 +100,7 @@ def one_convolution(net: Network, name: str) -> Question:
     >>> one_convolution(load_model("mnist_14k"), "conv2d").answer.text
     'one of 5 × 5'
     """
-    convolutions = [layer for layer in net.layers if layer.kind == "Conv2D"]
+    convolutions = [layer for layer in net.layers if layer.is_convolution]
     if len(convolutions) < 2:
         raise ValueError(f"net must have two convolutions, {net.name} has {len(convolutions)}")
     places = [layer.name for layer in convolutions]
@@ -110,7 +110,7 @@ def one_convolution(net: Network, name: str) -> Question:
     one, two = (layer.config["kernel_size"] for layer in (first, second))
     names = [layer.name for layer in net.layers]
     between = net.layers[names.index(first.name) : names.index(second.name)]
-    pools = [layer.name for layer in between if "Pooling2D" in layer.kind]
+    pools = [layer.name for layer in between if layer.is_pool]
 
     def of(size: Any) -> str:
         return f"one of {size[0]} × {size[1]}"

@@ -139,16 +139,16 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
     '16'
     """
     reader, channels = next_reader(net, layer), net[layer].output_shape[-1] or 1
-    if reader is None or reader.kind not in ("Conv2D", "Dense"):
+    if reader is None or not (reader.is_convolution or reader.is_dense):
         raise ValueError(f"layer must have a Conv2D or Dense layer behind it, got {net[layer]}")
     weights = _on_channel(reader, channels, channel)
     count, outputs = int(weights.any(axis=0).sum()), reader.output_shape[-1] or 1
-    what = "maps" if reader.kind == "Conv2D" else "sums"
+    what = "maps" if reader.is_convolution else "sums"
 
     def number(n: int, why: str, misconception: str = "") -> Choice:
         return Choice(f"{n:,}", why, misconception)
 
-    size = reader.config["kernel_size"][0] if reader.kind == "Conv2D" else 1
+    size = reader.config["kernel_size"][0] if reader.is_convolution else 1
     return question(
         f"Channel {channel} of {layer} is switched off. How many of the {outputs} {what} of {reader.name}, "
         "the next layer with weights, can that change?",
@@ -191,7 +191,7 @@ def _on_channel(reader: Layer, channels: int, channel: int) -> np.ndarray:
     """The weights on a channel, (their number, outputs): of a kernel (kh, kw, C_in, C_out), or behind a
     flatten."""
     kernel = reader.weights["kernel"]
-    if reader.kind == "Dense":
+    if reader.is_dense:
         return kernel.reshape(-1, channels, kernel.shape[-1])[:, channel]
     filters, groups = kernel.shape[3], reader.config["groups"]
     group, place = divmod(channel, kernel.shape[2])

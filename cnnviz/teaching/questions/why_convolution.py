@@ -95,7 +95,7 @@ def weights_for_larger_images(layer: Layer, times: int = 2) -> Question:
     >>> weights_for_larger_images(load_model("mnist_14k")["conv2d"]).answer.text
     '144'
     """
-    if layer.kind != "Conv2D" or None in (*layer.input_shape, *layer.output_shape):
+    if not layer.is_convolution or None in (*layer.input_shape, *layer.output_shape):
         raise ValueError(f"layer must be a Conv2D of known sizes, got {layer!r}")
     weights = layer.weights["kernel"].size
     rows, cols, deep = (size or 0 for size in layer.input_shape)

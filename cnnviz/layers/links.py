@@ -1,6 +1,6 @@
-"""Steps: how the cells of one array feed the cells of the next, in a few moves that every layer is made of.
+"""Links: how the cells of one array feed the cells of the next, in a few moves that every layer is made of.
 
-Each step carries values forwards (a unit gets the least, the largest or any of what it reads) and
+Each link carries values forwards (a unit gets the least, the largest or any of what it reads) and
 marks backwards (a cell is marked if any unit that reads it is). Shapes have no batch axis. Arrays
 are compact: along an axis on which nothing depends they have length 1 in place of the full one.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +123,7 @@ class Transpose:
 
 
 @dataclass(frozen=True)
-class Reshape:
+class Regroup:
     """The same cells in the same order, in other axes."""
 
     old: Shape
@@ -138,21 +139,46 @@ class Reshape:
         return _reshape(marks, self.new, self.old)
 
 
-Step = Slide | Spread | Gather | Expand | Transpose | Reshape
+Link = Slide | Spread | Gather | Expand | Transpose | Regroup
+Links = tuple[Link, ...]
+"""From the cells of an input to the units of a layer."""
 
 
-def forward(steps: Sequence[Step], values: np.ndarray, rule: Rule) -> np.ndarray:
-    """What units hold, `steps` after the cells that hold `values`."""
-    for step in steps:
-        values = step.forward(values, rule)
+def forward(links: Sequence[Link], values: np.ndarray, rule: Rule) -> np.ndarray:
+    """What units hold, `links` after the cells that hold `values`."""
+    for link in links:
+        values = link.forward(values, rule)
     return values
 
 
-def backward(steps: Sequence[Step], marks: np.ndarray) -> np.ndarray:
-    """The cells that feed the marked units, `steps` before them."""
-    for step in reversed(steps):
-        marks = step.backward(marks)
+def backward(links: Sequence[Link], marks: np.ndarray) -> np.ndarray:
+    """The cells that feed the marked units, `links` before them."""
+    for link in reversed(links):
+        marks = link.backward(marks)
     return marks
+
+
+def after(links: Sequence[Link], shape: Shape) -> Shape:
+    """The shape of what `links` lead to from an array of this shape."""
+    for link in links:
+        shape = link.after(shape)
+    return shape
+
+
+def mix(shape: Shape, axis: int, units: int | None = None) -> Links:
+    """Links in which all units along an axis read all cells along it; `units` is their new number."""
+    axis %= len(shape)
+    return Gather(axis), Expand(axis, units or shape[axis])
+
+
+def everything(shape: Shape, out: Shape) -> Links:
+    """Links in which every unit of `out` reads all cells: what holds of a layer about which nothing is known.
+
+    >>> after(everything((4, 4, 2), (3,)), (4, 4, 2))
+    (3,)
+    """
+    cells, units = prod(shape), prod(out)
+    return Regroup(shape, (cells,)), Gather(0), Expand(0, units), Regroup((units,), out)
 
 
 def one_hot(shape: Shape, place: Sequence[int | None]) -> np.ndarray:

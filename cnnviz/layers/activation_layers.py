@@ -1,0 +1,100 @@
+"""Activations as layers of their own, PReLU with its weights among them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers import options as read
+from cnnviz.layers.activations import ACTIVATION_LAYERS, Activation, parse_activation
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.operands import Operands, Position, one_number
+from cnnviz.layers.options import Options
+
+
+class ActivationEntry(Entry):
+    """An activation and nothing else: the pre-activation is the input."""
+
+    options: Options = {"activation": (parse_activation, None)}
+    activates = True
+
+    def activation(self, layer: Layer) -> Activation:
+        return layer.config["activation"] or Activation("linear")
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        return one_number(inputs[0], position)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        return [activation_stage(layer, drawn)]
+
+
+class NamedActivationEntry(ActivationEntry):
+    """A class of its own for one function, with its options."""
+
+    def __init__(self, function: str) -> None:
+        self.function, self.options = ACTIVATION_LAYERS[function]
+
+    def activation(self, layer: Layer) -> Activation:
+        return Activation(self.function, layer.config)
+
+
+class PReLUEntry(ActivationEntry):
+    options = {"shared_axes": (read.axes, None)}
+    weights = ("alpha",)
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        shared = config["shared_axes"]
+        if any(not 1 <= axis <= len(shape) for axis in shared):
+            raise ValueError(f"shared_axes={shared} must be axes of an input {shape}, counted from 1")
+        return {"alpha": tuple(1 if axis in shared else size for axis, size in enumerate(shape, 1))}
+
+    def activation(self, layer: Layer) -> Activation:
+        return Activation("prelu", {"alpha": layer.weights["alpha"]})
+
+    def alpha_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return ops.prelu_alpha_grad(inputs[0], grad, layer.weights["alpha"].shape)
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        # A product, and the sum over what alpha was broadcast to.
+        return grad.size // max(layer.weights["alpha"].size, 1) if of else 0
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        # Only what is below 0 is multiplied by alpha.
+        if of:
+            return (np.abs(self.alpha_gradient(layer, [-np.abs(inputs[0]) * (inputs[0] < 0)], np.abs(grad))),)
+        return super().gradient_magnitude(layer, of, inputs, grad)
+
+
+def activation_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
+    """A layer's activation as the browser computes it, fused or alone."""
+    activation = layer.activation
+    assert activation is not None
+    function, arguments = activation.function, dict(activation.arguments)
+    if activation.axis is not None:
+        # Keras counts the batch as axis 0; as drawn, the last axis is the channels.
+        axis = activation.axis - len(drawn.output) - 1 if activation.axis > 0 else activation.axis
+        log = activation.name == "log_softmax"
+        return BrowserStage({"type": "softmax", "log": log, "axis": axis % 3, "label": "softmax"})
+    arrays = {}
+    if "alpha" in layer.weights:
+        alpha = np.broadcast_to(arguments.pop("alpha"), drawn.output).reshape(drawn.shape)
+        arguments["alpha"] = f"{layer.name}/alpha"
+        arrays[f"{layer.name}/alpha"] = alpha
+    label = function.label or activation.name
+    op = {"type": "activation", "name": activation.name, "arguments": arguments, "label": label}
+    return BrowserStage(op, arrays, exact=function.exact)
+
+
+ENTRIES.update(
+    {
+        "Activation": ActivationEntry(),
+        "PReLU": PReLUEntry(),
+        **{name: NamedActivationEntry(name) for name in ACTIVATION_LAYERS},
+    }
+)

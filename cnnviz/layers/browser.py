@@ -1,0 +1,86 @@
+"""What the browser computes for a layer: operations in plain values, and the arrays that they name.
+
+An operation is a mapping with a "type" that stage/js/forward.js knows. Weights go by the names under
+which `Network.with_weights` exchanges them. A layer without an operation is `GIVEN`: the stage shows
+Python's values and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cnnviz.ops.padding import Axis
+
+Shape = tuple[int, ...]
+
+OPERATIONS = frozenset(
+    {"input", "conv", "transposed", "pool", "affine", "activation", "softmax", "move", "merge", "given"}
+)
+"""All types of operations; forward.js has a function for each but "input" and "given"."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is known of a layer where it is drawn: shapes without the batch.
+
+    `inputs` and `output` are as the network has them, `sources` and `shape` as they are drawn.
+    """
+
+    inputs: tuple[Shape, ...]
+    output: Shape
+    sources: tuple[Shape, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return drawn_shape(self.output)
+
+
+@dataclass(frozen=True)
+class BrowserStage:
+    """One step of a layer as the browser computes it.
+
+    Parameters
+    ----------
+    op
+        Its "type", and what that needs.
+    arrays
+        The arrays that `op` names.
+    shape
+        Of the result as drawn; None is that of the layer's output.
+    exact
+        Whether the browser computes the same bits as Python.
+    name
+        What is put behind the layer's name: the first half of a separable convolution is "depthwise".
+    value
+        Gives the result from what the layer read, where it is neither its pre-activation nor its output.
+    """
+
+    op: dict[str, Any]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    shape: Shape | None = None
+    exact: bool = False
+    name: str = ""
+    value: Callable[..., np.ndarray] | None = None
+
+
+def drawn_shape(shape: Shape) -> Shape:
+    """A shape without batch as (height, width, channels), the numbers in the same order.
+
+    >>> drawn_shape((10,)), drawn_shape((5, 8)), drawn_shape((4, 4, 2))
+    ((1, 1, 10), (5, 1, 8), (4, 4, 2))
+    """
+    if len(shape) == 3:
+        return shape
+    if len(shape) < 3:
+        return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1] if shape else 1)
+    return (math.prod(shape[:-2]), *shape[-2:])
+
+
+def axis_numbers(axis: Axis) -> list[int]:
+    """A window along one axis as forward.js reads it."""
+    return [axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.after, axis.out]

@@ -1,0 +1,334 @@
+"""Convolutions as Keras's layers: plain, depthwise, separable, transposed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers import options as read
+from cnnviz.layers.activations import parse_activation
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
+from cnnviz.layers.links import Expand, Gather, Links, Slide, Spread
+from cnnviz.layers.operands import Operands, Position, weighted
+from cnnviz.layers.options import Options, Shape
+from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
+from cnnviz.ops.padding import Axis, Window, transposed_window, window
+
+SLIDING: Options = {
+    "strides": (read.size, (1, 1)),
+    "padding": (read.padding, "valid"),
+    "dilation_rate": (read.size, (1, 1)),
+}
+FUSED: Options = {"use_bias": (read.flag, True), "activation": (parse_activation, None)}
+FILTERS: Options = {"filters": (read.count, None)}
+KERNEL: Options = {"kernel_size": (read.size, None), **SLIDING, **FUSED}
+MULTIPLIER: Options = {"depth_multiplier": (read.count, 1)}
+
+
+class ConvolutionEntry(Entry):
+    """What all convolutions have in common: a window that slides, a kernel, a bias."""
+
+    weights: ClassVar[tuple[str, ...]] = ("kernel", "bias")
+    op_weights: ClassVar[tuple[str, ...]] = weights
+    op_options: ClassVar[tuple[str, ...]] = ("strides", "padding", "dilation_rate")
+    rank = 4
+    label = "conv"
+
+    def view(self, layer: Layer, shape: Sequence[int]) -> Window:
+        """The window that slides over maps of this shape."""
+        c = layer.config
+        return window(shape[:2], c["kernel_size"], c["strides"], c["padding"], c["dilation_rate"])  # type: ignore[arg-type]
+
+    def kernels(self, layer: Layer) -> list[np.ndarray]:
+        return [layer.weights[name] for name in self.weights if name != "bias"]
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        gradient = getattr(ops, f"{self.op}_input_grad")
+        options = chosen(layer.config, self.op_options)
+        return (gradient(grad, *self.kernels(layer), inputs[0].shape, **options),)
+
+    def kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        gradient = getattr(ops, f"{self.op}_kernel_grad")
+        options = chosen(layer.config, self.op_options)
+        return gradient(inputs[0], grad, layer.weights["kernel"].shape, **options)
+
+    def bias_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return ops.conv2d_bias_grad(grad)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        height, width, channels = map_shape(shapes[0])
+        return [(*slides(self.view(layer, (height, width))), *self.channel_links(layer, channels))]
+
+    def channel_links(self, layer: Layer, channels: int) -> Links:
+        """Which channels each filter reads: by default all."""
+        return Gather(2), Expand(2, layer.config["filters"])
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        source = drawn.sources[0]
+        return [conv_stage(layer, self.view(layer, source), self.groups(layer, source[2]))]
+
+    def groups(self, layer: Layer, channels: int) -> int:
+        return 1
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        # A weight's gradient adds up all positions.
+        return grad.size // grad.shape[-1] if of else self.stamp_roundings(layer)
+
+    def stamp_roundings(self, layer: Layer) -> int:
+        """Roundings on the way back to an input, on whose cell at most kh*kw stamps fall."""
+        raise NotImplementedError
+
+
+class Conv2DEntry(ConvolutionEntry):
+    options = {**FILTERS, **KERNEL, "groups": (read.count, 1)}
+    op = "conv2d"
+    op_options = ("strides", "padding", "dilation_rate", "groups")
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        filters, groups = config["filters"], config["groups"]
+        _check_groups(shape[-1], filters, groups)
+        return {"kernel": (*config["kernel_size"], shape[-1] // groups, filters), "bias": (filters,)}
+
+    def channel_links(self, layer: Layer, channels: int) -> Links:
+        filters, groups = layer.config["filters"], layer.config["groups"]
+        if groups == 1:
+            return super().channel_links(layer, channels)
+        _check_groups(channels, filters, groups)
+        size = channels // groups
+        return Slide(2, Axis(channels, size, size)), *_repeated(groups, filters // groups)
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """One group for each input channel of the filter's own group."""
+        (x,), kernel, f = inputs, layer.weights["kernel"], position[-1]
+        kh, kw, depth, filters = kernel.shape
+        first = f // (filters // layer.config["groups"]) * depth
+        channels = np.arange(first, first + depth)
+        cut = Patch.of(self.view(layer, x.shape), position).cut(x, channels)
+        index = kernel_indices(np.arange(kh), np.arange(kw), np.arange(depth), np.full(depth, f))
+        return weighted(x, layer.weights, "kernel", index, cut, f, labels=_labels(channels))
+
+    def groups(self, layer: Layer, channels: int) -> int:
+        return layer.config["groups"]
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        return math.prod(layer.weights["kernel"].shape[:-1]) + 2
+
+    def stamp_roundings(self, layer: Layer) -> int:
+        kh, kw, _, filters = layer.weights["kernel"].shape
+        return filters // layer.config["groups"] + kh * kw - 1
+
+    def as_convolution(self, layer: Layer) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]] | None:
+        return layer.weights["kernel"], layer.weights.get("bias"), chosen(layer.config, self.op_options)
+
+
+class DepthwiseConv2DEntry(ConvolutionEntry):
+    options = {**KERNEL, **MULTIPLIER}
+    op = "depthwise_conv2d"
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        kernel = (*config["kernel_size"], shape[-1], config["depth_multiplier"])
+        return {"kernel": kernel, "bias": (kernel[2] * kernel[3],)}
+
+    def channel_links(self, layer: Layer, channels: int) -> Links:
+        return _repeated(channels, layer.config["depth_multiplier"])
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """One group: the channel that the output belongs to."""
+        (x,), kernel, f = inputs, layer.weights["kernel"], position[-1]
+        kh, kw, _, multiplier = kernel.shape
+        channel = np.array([f // multiplier])
+        cut = Patch.of(self.view(layer, x.shape), position).cut(x, channel)
+        index = kernel_indices(np.arange(kh), np.arange(kw), channel, [f % multiplier])
+        return weighted(x, layer.weights, "kernel", index, cut, f, labels=_labels(channel))
+
+    def groups(self, layer: Layer, channels: int) -> int:
+        return channels
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        return math.prod(layer.weights["kernel"].shape[:2]) + 2
+
+    def stamp_roundings(self, layer: Layer) -> int:
+        kh, kw, _, multiplier = layer.weights["kernel"].shape
+        return multiplier + kh * kw - 1
+
+
+class SeparableConv2DEntry(ConvolutionEntry):
+    options = {**FILTERS, **KERNEL, **MULTIPLIER}
+    weights = ("depthwise_kernel", "pointwise_kernel", "bias")
+    op_weights = weights
+    op = "separable_conv2d"
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        depthwise = (*config["kernel_size"], shape[-1], config["depth_multiplier"])
+        filters = config["filters"]
+        pointwise = (1, 1, depthwise[2] * depthwise[3], filters)
+        return {"depthwise_kernel": depthwise, "pointwise_kernel": pointwise, "bias": (filters,)}
+
+    def depthwise_kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        depthwise, pointwise = self.kernels(layer)
+        options = chosen(layer.config, self.op_options)
+        return ops.separable_conv2d_depthwise_kernel_grad(
+            inputs[0], grad, depthwise.shape, pointwise, **options
+        )
+
+    def pointwise_kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        depthwise, pointwise = self.kernels(layer)
+        options = chosen(layer.config, self.op_options)
+        return ops.separable_conv2d_pointwise_kernel_grad(
+            inputs[0], grad, depthwise, pointwise.shape, **options
+        )
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """One group for each response of the depthwise step, mixed by the pointwise weights."""
+        (x,), (kernel, pointwise), f = inputs, self.kernels(layer), position[-1]
+        kh, kw, depth, multiplier = kernel.shape
+        channels, copies = np.divmod(np.arange(depth * multiplier), multiplier)
+        cut = Patch.of(self.view(layer, x.shape), position).cut(x, channels)
+        index = kernel_indices(np.arange(kh), np.arange(kw), channels, copies)
+        labels = tuple(
+            f"channel {c}" + (f".{m}" if multiplier > 1 else "")
+            for c, m in zip(channels, copies, strict=True)
+        )
+        mix = pointwise[0, 0, :, f].astype(x.dtype)
+        return weighted(x, layer.weights, "depthwise_kernel", index, cut, f, mix=mix, labels=labels)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        source, shape = drawn.sources[0], drawn.shape
+        middle = (*shape[:2], layer.weights["pointwise_kernel"].shape[2])
+        depthwise = conv_stage(
+            layer,
+            self.view(layer, source),
+            source[2],
+            "depthwise_kernel",
+            bias=False,
+            name="depthwise",
+            shape=middle,
+            value=lambda x: self._responses(layer, x),
+        )
+        return [depthwise, pixelwise_stage(layer, middle, "pointwise_kernel", "1×1 conv")]
+
+    def _responses(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        """What the depthwise step gives."""
+        options = chosen(layer.config, self.op_options)
+        return ops.depthwise_conv2d(x, layer.weights["depthwise_kernel"], **options)
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        depthwise, pointwise = self.kernels(layer)
+        return math.prod(depthwise.shape[:2]) + math.prod(pointwise.shape[:3]) + 3
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        depthwise, pointwise = self.kernels(layer)
+        first = {"depthwise_kernel": pointwise.shape[3], "pointwise_kernel": math.prod(depthwise.shape[:2])}
+        return first.get(of, 0) + super().gradient_roundings(layer, of, inputs, grad)
+
+    def stamp_roundings(self, layer: Layer) -> int:
+        (kh, kw, _, multiplier), pointwise = (kernel.shape for kernel in self.kernels(layer))
+        return pointwise[3] + multiplier + kh * kw - 1
+
+
+class Conv2DTransposeEntry(ConvolutionEntry):
+    options = {**FILTERS, **KERNEL, "output_padding": (read.optional(read.extra), None)}
+    op = "conv2d_transpose"
+    op_options = ("strides", "padding", "output_padding", "dilation_rate")
+    label = "conv ᵀ"
+
+    def view(self, layer: Layer, shape: Sequence[int]) -> Window:
+        """The window of the convolution that this one transposes: its output is our input."""
+        names = ("kernel_size", "strides", "padding", "dilation_rate", "output_padding")
+        return transposed_window(shape[:2], *(layer.config[name] for name in names))  # type: ignore[arg-type]
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        filters = config["filters"]
+        return {"kernel": (*config["kernel_size"], filters, shape[-1]), "bias": (filters,)}
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        height, width, channels = map_shape(shapes[0])
+        view = self.view(layer, (height, width))
+        return [(Spread(0, view.rows), Spread(1, view.cols), *self.channel_links(layer, channels))]
+
+    def kernel_positions(self, layer: Layer) -> Shape:
+        return layer.input_shape[:-1]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """One group for each input channel: the cells whose stamps reach the output."""
+        (x,), f = inputs, position[-1]
+        patch, down, across = Patch.of_stamps(self.view(layer, x.shape), position)
+        channels = np.arange(x.shape[-1] if patch.padding.size else 0)
+        index = kernel_indices(down, across, np.full(len(channels), f), channels)
+        return weighted(
+            x, layer.weights, "kernel", index, patch.cut(x, channels), f, labels=_labels(channels)
+        )
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        axes = browser_axes(self.view(layer, drawn.sources[0]))
+        names, arrays = weight_names(layer, "kernel")
+        return [BrowserStage({"type": "transposed", **axes, "label": self.label, **names}, arrays)]
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        kernel = layer.weights["kernel"]
+        return kernel.size // kernel.shape[2] + 2
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        if of == "kernel":
+            return inputs[0].size // inputs[0].shape[-1]
+        return super().gradient_roundings(layer, of, inputs, grad)
+
+    def stamp_roundings(self, layer: Layer) -> int:
+        return math.prod(layer.weights["kernel"].shape[:3])
+
+
+def conv_stage(
+    layer: Layer, view: Window, groups: int, kernel: str = "kernel", *, bias: bool = True, **fields: Any
+) -> BrowserStage:
+    """A convolution of the browser with one of the layer's kernels."""
+    names, arrays = weight_names(layer, kernel, bias)
+    op = {"type": "conv", **browser_axes(view), "groups": groups, "label": "conv", **names}
+    return BrowserStage(op, arrays, **fields)
+
+
+def pixelwise_stage(layer: Layer, source: tuple[int, ...], kernel: str, label: str) -> BrowserStage:
+    """A dense layer, as the convolution that it is: 1x1, or as large as the map that was flattened."""
+    size = (1, 1) if layer.weights[kernel].shape[-2] == source[2] else source[:2]
+    rows, cols = (Axis(n, k) for n, k in zip(source, size, strict=False))
+    names, arrays = weight_names(layer, kernel)
+    axes = browser_axes(Window(rows, cols))
+    return BrowserStage({"type": "conv", **axes, "groups": 1, "label": label, **names}, arrays)
+
+
+def weight_names(
+    layer: Layer, kernel: str, bias: bool = True
+) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """The kernel and the bias by the names under which `Network.with_weights` exchanges them; the arrays."""
+    held = {"kernel": kernel} | ({"bias": "bias"} if bias and "bias" in layer.weights else {})
+    names = {role: f"{layer.owner}/{weight}" for role, weight in held.items()}
+    return names, {names[role]: layer.weights[weight] for role, weight in held.items()}
+
+
+def _check_groups(channels: int, filters: int, groups: int) -> None:
+    if channels % groups or filters % groups:
+        raise ValueError(
+            f"groups={groups} must divide the {channels} input channels and the {filters} filters"
+        )
+
+
+def _repeated(channels: int, times: int) -> Links:
+    return (Spread(2, Axis(channels * times, times, times)),) if times > 1 else ()
+
+
+def _labels(channels: np.ndarray) -> tuple[str, ...]:
+    return tuple(f"channel {channel}" for channel in channels.tolist())
+
+
+ENTRIES.update(
+    {
+        "Conv2D": Conv2DEntry(),
+        "DepthwiseConv2D": DepthwiseConv2DEntry(),
+        "SeparableConv2D": SeparableConv2DEntry(),
+        "Conv2DTranspose": Conv2DTransposeEntry(),
+    }
+)

@@ -1,0 +1,76 @@
+"""What layers have in common that only move numbers: each output is one of the inputs' numbers, or padding.
+
+Where each comes from is asked by sending numbered cells through the layer itself, so this cannot differ
+from what it computes.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.operands import Operands, Position, one_number, operands
+
+
+class MovingEntry(Entry):
+    """A layer that only moves numbers."""
+
+    moves_values_only = True
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        came_from = int(origins(layer, tuple(x.shape for x in inputs))[position])
+        if came_from < 0:
+            return self.padded(layer, inputs, position)
+        place, at = _located(came_from, inputs)
+        if len(inputs) == 1:
+            return one_number(inputs[0], at)
+        # The other inputs keep their places.
+        axes = len(position)
+        full = np.array((0,) * (axes - len(at)) + at, int).reshape(1, 1, 1, axes)
+        factor = np.full((1, 1, 1), inputs[place][at])
+        source = np.array([place])
+        return operands(inputs, factor, 1, full, source=source, labels=(layer.inputs[place],))
+
+    def padded(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """A number that comes from nowhere: padding, outside the input."""
+        raise NotImplementedError(f"{type(self).__name__} says no padding")
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        """Where each number comes from, counted from 1; 0 is padding."""
+        came_from = origins(layer, drawn.inputs).astype(np.int32) + 1
+        name = f"{layer.name}/from"
+        op = {"type": "move", "from": name, "label": self.label or layer.kind}
+        return [BrowserStage(op, {name: came_from.ravel()}, exact=True)]
+
+
+@lru_cache(maxsize=64)
+def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Where a layer that only moves numbers takes each from: flat indices, -1 for padding.
+
+    Indices of a second input go on where the first one's end.
+
+    >>> flip = Layer.from_config("flip", "Permute", {"dims": (2, 1)}, inputs=("x",))
+    >>> origins(flip, ((2, 3),)).tolist()
+    [[0, 3], [1, 4], [2, 5]]
+    """
+    numbered, start = [], 1
+    for shape in shapes:
+        size = math.prod(shape)
+        numbered.append(np.arange(start, start + size, dtype=np.float64).reshape(1, *shape))
+        start += size
+    found = layer.before_activation(*numbered)[0].astype(np.int64) - 1
+    found.flags.writeable = False
+    return found
+
+
+def _located(came_from: int, inputs: Arrays) -> tuple[int, Position]:
+    """Which input a flat index means, and the cell in it."""
+    ends = np.cumsum([x.size for x in inputs])
+    place = int(np.searchsorted(ends, came_from, side="right"))
+    x = inputs[place]
+    at = np.unravel_index(came_from - (int(ends[place]) - x.size), x.shape)
+    return place, tuple(int(i) for i in at)

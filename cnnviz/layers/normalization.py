@@ -1,0 +1,300 @@
+"""Layers that scale and shift: normalisations with given statistics, and rescaling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers import options as read
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights
+from cnnviz.layers.links import Links
+from cnnviz.layers.operands import Equation, Operands, Position, one_number
+
+SMALLEST_DEVIATION = 1e-7
+"""Keras's Normalization divides by no less (keras.backend.epsilon)."""
+
+
+class AffineEntry(Entry):
+    """Each number times a scale plus a shift."""
+
+    label = "norm"
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        return [()]
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        # At most: variance + epsilon, root, reciprocal, times gamma, x - mean, their product, + beta.
+        return 8
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        if not of:
+            return 5
+        # A weight's gradient adds up all numbers that it served; before and after, at most nine more.
+        return grad.size // max(layer.weights[of].size, 1) + 9
+
+
+def affine_stage(layer: Layer, a: np.ndarray, b: np.ndarray, drawn: Drawn, **more: Any) -> BrowserStage:
+    """x*a + b as the browser computes it, or another `form` of it; a and b are what `ops` works with."""
+    source = drawn.sources[0]
+    if a.size != math.prod(source):
+        a, b = (np.broadcast_to(v, (source[2],)) for v in (a, b))
+    names = {"a": f"{layer.name}/a", "b": f"{layer.name}/b"}
+    op = {"type": "affine", "form": "x*a+b", "label": layer.entry.label, **names, **more}
+    return BrowserStage(op, {names["a"]: a, names["b"]: b}, exact=True)
+
+
+class BatchNormalizationEntry(AffineEntry):
+    options = {
+        "axis": (read.axis, -1),
+        "epsilon": (read.number, 1e-3),
+        "momentum": (read.number, 0.99),
+        "center": (read.flag, True),
+        "scale": (read.flag, True),
+        "renorm": (read.only(False, "batch renormalisation keeps other statistics"), False),
+    }
+    weights = ("gamma", "beta", "moving_mean", "moving_variance")
+    statistics = frozenset({"moving_mean", "moving_variance"})
+    op = "batch_norm"
+    op_weights = ("moving_mean", "moving_variance", "gamma", "beta")
+    op_options = ("epsilon",)
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        if config["axis"] not in (-1, len(shape)):
+            raise ValueError(f"axis={config['axis']} is not supported: only the last axis, the channels, is")
+        return dict.fromkeys(self.weights, (shape[-1],))
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        c, w = layer.config, layer.weights
+        return (ops.batch_norm_input_grad(grad, w["moving_variance"], w.get("gamma"), epsilon=c["epsilon"]),)
+
+    def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        statistics = layer.weights["moving_mean"], layer.weights["moving_variance"]
+        return ops.batch_norm_gamma_grad(inputs[0], grad, *statistics, epsilon=layer.config["epsilon"])
+
+    def beta_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return ops.batch_norm_beta_grad(grad)
+
+    def moving_mean_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        c, w = layer.config, layer.weights
+        return ops.batch_norm_mean_grad(grad, w["moving_variance"], w.get("gamma"), epsilon=c["epsilon"])
+
+    def moving_variance_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        c, w = layer.config, layer.weights
+        statistics = w["moving_mean"], w["moving_variance"], w.get("gamma")
+        return ops.batch_norm_variance_grad(inputs[0], grad, *statistics, epsilon=c["epsilon"])
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        (x,), w, epsilon = inputs, layer.weights, layer.config["epsilon"]
+        channel = slice(position[-1], position[-1] + 1)
+        given = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
+        scale, shift = (array[0] for array in ops.batch_norm_affine(*given, epsilon=epsilon))  # type: ignore[arg-type]
+        mean, variance, gamma, beta = (None if array is None else array[0] for array in given)
+        numerator, first = ("1", {}) if gamma is None else ("gamma", {"gamma": gamma})
+        equations = (
+            Equation(
+                "scale",
+                f"{numerator} / sqrt(variance + epsilon)",
+                {**first, "variance": variance, "epsilon": epsilon},
+                scale,
+            ),
+            Equation(
+                "shift",
+                f"{'' if beta is None else 'beta '}-mean * scale",
+                {**({} if beta is None else {"beta": beta}), "mean": mean, "scale": scale},
+                shift,
+            ),
+        )
+        return one_number(x, position, scale, bias=shift, bias_name="shift", preparation=equations)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        w = layer.weights
+        names = {name.removeprefix("moving_"): f"{layer.owner}/{name}" for name in w}
+        a, b = self._affine(layer)
+        stage = affine_stage(layer, a, b, drawn, epsilon=layer.config["epsilon"], parts=names)
+        kept = {f"{layer.owner}/{name}": array for name, array in w.items()}
+        return [replace(stage, arrays={**stage.arrays, **kept})]
+
+    def absolute(self, layer: Layer) -> Layer:
+        # x - mean becomes |x| + |mean|.
+        return replace(layer, weights=_positive(layer.weights, "moving_mean"))
+
+    def _affine(self, layer: Layer) -> Affine:
+        given = (layer.weights.get(name) for name in self.op_weights)
+        return Affine(*ops.batch_norm_affine(*given, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
+
+    def as_affine(self, layer: Layer) -> Affine | None:
+        return self._affine(layer)
+
+
+class NormalizationEntry(AffineEntry):
+    """Keras's preprocessing layer: (x - mean) / deviation, or the way back."""
+
+    options = {
+        "axis": (read.axes, -1),
+        "mean": (read.optional(read.numbers), None),
+        "variance": (read.optional(read.numbers), None),
+        "invert": (read.flag, False),
+    }
+    weights = ("mean", "variance", "count")
+    statistics = frozenset(weights)
+    scales_input = True
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.weights if config["mean"] is None else ()
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        kept = _kept(config, len(shape) + 1)
+        given = [config[name] for name in ("mean", "variance")]
+        if np.shape(given[0]) != np.shape(given[1]) or np.ndim(given[0]) > len(kept):
+            raise ValueError(
+                f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
+            )
+        statistics = tuple(shape[axis - 1] for axis in kept)
+        return {"mean": statistics, "variance": statistics, "count": ()}
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        (x,), (mean, variance) = inputs, _statistics(layer, inputs[0])
+        if not layer.config["invert"]:
+            return ops.normalize(x, mean, variance)
+        return ops.add(ops.multiply(x, _deviation(variance)), mean)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        _, variance = _statistics(layer, inputs[0])
+        if layer.config["invert"]:
+            # x times the deviation, plus the mean; dividing by a number undoes multiplying by it.
+            return (ops.multiply(grad, _deviation(variance)),)
+        return (ops.normalize_grad(grad, variance),)
+
+    def mean_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        mean, variance = _statistics(layer, inputs[0])
+        if layer.config["invert"]:
+            found = ops.add_grad(grad, [mean.shape, grad.shape])[0]
+        else:
+            found = ops.normalize_mean_grad(grad, mean.shape, variance)
+        return found.reshape(layer.weights["mean"].shape)
+
+    def variance_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        mean, variance = _statistics(layer, inputs[0])
+        if layer.config["invert"]:
+            deviation = _deviation(variance)
+            lowest = SMALLEST_DEVIATION**2
+            slope = np.where(variance.astype(grad.dtype) >= lowest, 0.5 / deviation, 0).astype(grad.dtype)
+            found = ops.multiply_grad([deviation, inputs[0]], grad)[0] * slope
+        else:
+            found = ops.normalize_variance_grad(inputs[0], grad, mean, variance)
+        return found.reshape(layer.weights["variance"].shape)
+
+    def count_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return np.zeros((), grad.dtype)
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        (x,), invert = inputs, layer.config["invert"]
+        mean, variance = (
+            np.broadcast_to(array, (1, *x.shape))[(0, *position)]
+            for array in _statistics(layer, x[np.newaxis])
+        )
+        with np.errstate(all="ignore"):
+            deviation = _deviation(variance)
+            scale = deviation if invert else 1 / deviation
+            shift = mean if invert else -mean * scale
+        equations = [Equation("deviation", "max(sqrt(variance), 1e-07)", {"variance": variance}, deviation)]
+        if not invert:
+            equations += [
+                Equation("scale", "1 / deviation", {"deviation": deviation}, scale),
+                Equation("shift", "-mean * scale", {"mean": mean, "scale": scale}, shift),
+            ]
+        name = "mean" if invert else "shift"
+        return one_number(x, position, scale, bias=shift, bias_name=name, preparation=tuple(equations))
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        shape = (1, *drawn.output)
+        mean, variance = (v.astype(np.float32) for v in normalization_statistics(layer, shape))
+        deviation = _deviation(variance)
+        form, a, b = ("x*a+b", deviation, mean) if layer.config["invert"] else ("(x-a)/b", mean, deviation)
+        if a.size > 1 and a.size != a.shape[-1]:
+            a, b = (np.broadcast_to(v, shape) for v in (a, b))
+        return [affine_stage(layer, a.ravel(), b.ravel(), drawn, form=form)]
+
+    def absolute(self, layer: Layer) -> Layer:
+        # x - mean becomes |x| + |mean|; a normalisation that is undone adds its mean.
+        sign = 1 if layer.config["invert"] else -1
+        config = dict(layer.config)
+        if config["mean"] is not None:
+            config["mean"] = sign * np.abs(config["mean"])
+        return replace(layer, weights=_positive(layer.weights, "mean", sign), config=config)
+
+
+class RescalingEntry(AffineEntry):
+    options = {"scale": (read.numbers, None), "offset": (read.numbers, 0.0)}
+    op = "rescale"
+    op_options = ("scale", "offset")
+    scales_input = True
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.rescale_grad(grad, layer.config["scale"]),)
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        (x,) = inputs
+        scale, offset = (
+            np.broadcast_to(np.asarray(layer.config[name], x.dtype), x.shape)[position]
+            for name in self.op_options
+        )
+        return one_number(x, position, scale, bias=offset, bias_name="offset")
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        a, b = (np.asarray(layer.config[name], np.float32) for name in self.op_options)
+        return [affine_stage(layer, a, b, drawn)]
+
+    def absolute(self, layer: Layer) -> Layer:
+        config = {name: np.abs(layer.config[name]) for name in self.op_options}
+        return replace(layer, config=config)
+
+
+def normalization_statistics(layer: Layer, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
+    given: Mapping[str, Any] = layer.weights or layer.config
+    mean, variance = given["mean"], given["variance"]
+    # The statistics' axes belong to the kept axes of x, counted from the right.
+    target = [1] * len(shape)
+    for axis, size in zip(reversed(_kept(layer.config, len(shape))), reversed(np.shape(mean)), strict=False):
+        if size not in (1, shape[axis]):
+            raise ValueError(f"mean has {size} entries where the input has {shape[axis]}")
+        target[axis] = size
+    return np.reshape(mean, target), np.reshape(variance, target)
+
+
+def _statistics(layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean, variance = normalization_statistics(layer, x.shape)
+    return np.asarray(mean, x.dtype), np.asarray(variance, x.dtype)
+
+
+def _deviation(variance: np.ndarray) -> np.ndarray:
+    return np.maximum(np.sqrt(variance), variance.dtype.type(SMALLEST_DEVIATION))
+
+
+def _kept(config: Mapping[str, Any], rank: int) -> list[int]:
+    """The axes, of an input with its batch, that have statistics of their own."""
+    kept = sorted({axis % rank for axis in config["axis"] if -rank <= axis < rank})
+    if len(kept) != len(config["axis"]) or 0 in kept:
+        raise ValueError(f"axis={config['axis']} must be axes of an input of rank {rank}, and not the batch")
+    return kept
+
+
+def _positive(weights: Weights, mean: str, sign: int = -1) -> dict[str, np.ndarray]:
+    """The magnitudes of weights, but a mean's with this sign: it is taken off."""
+    return {name: np.abs(value) * (sign if name == mean else 1) for name, value in weights.items()}
+
+
+ENTRIES.update(
+    {
+        "BatchNormalization": BatchNormalizationEntry(),
+        "Normalization": NormalizationEntry(),
+        "Rescaling": RescalingEntry(),
+    }
+)

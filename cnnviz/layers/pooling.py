@@ -1,0 +1,157 @@
+"""Pooling as Keras's layers: the largest number or the mean, of windows and of whole maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers import options as read
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
+from cnnviz.layers.links import Gather, Links, Regroup
+from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.operands import chosen as chosen_weight
+from cnnviz.layers.windows import Patch, browser_axes, map_shape, slides
+from cnnviz.ops.padding import Axis, Window, window
+from cnnviz.ops.pooling import pooling_window
+
+
+class PoolEntry(Entry):
+    """Windows of one channel each."""
+
+    options = {
+        "pool_size": (read.size, (2, 2)),
+        "strides": (read.optional(read.size), None),
+        "padding": (read.padding, "valid"),
+    }
+    op_options: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding")
+    rank = 4
+    pools = True
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        normal = super().normalize(config)
+        normal["strides"] = normal["strides"] or normal["pool_size"]
+        return normal
+
+    def view(self, layer: Layer, shape: Sequence[int]) -> Window:
+        """The window that slides over maps of this shape."""
+        c = layer.config
+        return window(shape[:2], c["pool_size"], c["strides"], c["padding"])  # type: ignore[arg-type]
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        gradient = getattr(ops, f"{self.op}_grad")
+        options = chosen(layer.config, self.op_options)
+        if self.selects:
+            return (gradient(inputs[0], grad, **options),)
+        return (gradient(grad, inputs[0].shape, **options),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        view = pooling_window((1, *map_shape(shapes[0])), *chosen(layer.config, self.op_options).values())
+        return [slides(view)]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """One group: the window of one channel, with the weight 1 for the largest or 1/count for all."""
+        (x,), channel = inputs, np.array(position[-1:])
+        patch = Patch.of(self.view(layer, x.shape), self.place(position))
+        labels = (f"channel {position[-1]}",)
+        if self.selects:
+            cut = patch.cut(x, channel, fill=-np.inf)
+            weight = chosen_weight(cut["factor"], ~cut["padding"], np.argmax)
+            return operands([x], weight=weight, labels=labels, selects=self.selects, **cut)
+        cut = patch.cut(x, channel)
+        there = ~cut["padding"]
+        share = x.dtype.type(1) / x.dtype.type(there.sum())
+        return operands([x], weight=np.where(there, share, 0), labels=labels, **cut)
+
+    def place(self, position: Position) -> Position:
+        """The window of an output."""
+        return position
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        mode = "max" if self.selects else "mean"
+        axes = browser_axes(self.view(layer, drawn.sources[0]))
+        op = {"type": "pool", "mode": mode, **axes, "label": f"{mode} pool"}
+        return [BrowserStage(op, exact=bool(self.selects))]
+
+    def cells(self, layer: Layer, x: np.ndarray) -> int:
+        """How many numbers a window holds."""
+        return math.prod(layer.config["pool_size"])
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        return 0 if self.selects else self.cells(layer, inputs[0]) + 2
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        if self.selects:
+            # A cell may be the largest of as many windows.
+            return self.cells(layer, inputs[0]) - 1
+        return sum(layer.config["pool_size"]) - 1
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        # Which number is the largest depends on the signs.
+        return self.input_gradients(layer, inputs, np.abs(grad))
+
+
+class MaxPoolEntry(PoolEntry):
+    op = "max_pool2d"
+    selects = "largest"
+    averaging = "AveragePooling2D"
+
+
+class AveragePoolEntry(PoolEntry):
+    op = "avg_pool2d"
+
+
+class GlobalPoolEntry(PoolEntry):
+    """One window over the whole map."""
+
+    options = {"keepdims": (read.flag, False)}
+    op_options = ("keepdims",)
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return Entry.normalize(self, config)
+
+    def view(self, layer: Layer, shape: Sequence[int]) -> Window:
+        return Window(*(Axis(size, size) for size in shape[:2]))
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        *_, channels = map_shape(shapes[0])
+        gathered: Links = (Gather(0), Gather(1))
+        if layer.config["keepdims"]:
+            return [gathered]
+        return [(*gathered, Regroup((1, 1, channels), (channels,)))]
+
+    def place(self, position: Position) -> Position:
+        return (0, 0, position[-1])
+
+    def cells(self, layer: Layer, x: np.ndarray) -> int:
+        return math.prod(x.shape[1:3])
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        # The share's division, and among equals a product.
+        return 2 if self.selects else 1
+
+
+class GlobalMaxPoolEntry(GlobalPoolEntry):
+    op = "global_max_pool2d"
+    selects = "largest"
+    averaging = "GlobalAveragePooling2D"
+
+
+class GlobalAveragePoolEntry(GlobalPoolEntry):
+    op = "global_avg_pool2d"
+
+
+ENTRIES.update(
+    {
+        "MaxPooling2D": MaxPoolEntry(),
+        "AveragePooling2D": AveragePoolEntry(),
+        "GlobalMaxPooling2D": GlobalMaxPoolEntry(),
+        "GlobalAveragePooling2D": GlobalAveragePoolEntry(),
+    }
+)

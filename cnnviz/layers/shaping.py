@@ -1,0 +1,145 @@
+"""Layers that lay numbers out anew, repeat them, or add and drop cells at the borders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers import options as read
+from cnnviz.layers.layer import ENTRIES, Arrays, Layer
+from cnnviz.layers.links import Links, Regroup, Slide, Spread, Transpose
+from cnnviz.layers.moves import MovingEntry
+from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.windows import map_shape
+from cnnviz.ops.padding import Axis, Sides
+
+
+class ZeroPaddingEntry(MovingEntry):
+    options = {"padding": (read.sides, (1, 1))}
+    op = "zero_pad2d"
+    op_options = ("padding",)
+    rank = 4
+    label = "zero pad"
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.zero_pad2d_grad(grad, layer.config["padding"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        return [_shift(map_shape(shapes[0]), layer.config["padding"])]
+
+    def padded(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        (top, _), (left, _) = layer.config["padding"]
+        outside = np.array((position[0] - top, position[1] - left, position[2])).reshape(1, 1, 1, 3)
+        factor, padding = np.zeros((1, 1, 1), inputs[0].dtype), np.ones((1, 1, 1), bool)
+        return operands(inputs, factor, 1, outside, padding=padding, labels=("padding",))
+
+
+class CroppingEntry(MovingEntry):
+    options = {"cropping": (read.sides, 0)}
+    op = "crop2d"
+    op_options = ("cropping",)
+    rank = 4
+    label = "crop"
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.crop2d_grad(grad, layer.config["cropping"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        height, width, channels = map_shape(shapes[0])
+        (top, bottom), (left, right) = sides = layer.config["cropping"]
+        if top + bottom >= height or left + right >= width:
+            raise ValueError(f"cropping must leave at least one cell of {height} x {width}, got {sides}")
+        return [_shift((height, width, channels), ((-top, -bottom), (-left, -right)))]
+
+
+class UpSamplingEntry(MovingEntry):
+    options = {
+        "size": (read.size, (2, 2)),
+        "interpolation": (read.only("nearest", "only 'nearest' is"), "nearest"),
+    }
+    op = "upsample2d"
+    op_options = ("size",)
+    rank = 4
+    label = "upsample"
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.upsample2d_grad(grad, layer.config["size"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        """Repeating is a transposed convolution with a box."""
+        factors = layer.config["size"]
+        lengths = zip(map_shape(shapes[0]), factors, strict=False)
+        return [tuple(Spread(i, Axis(n * factor, factor, factor)) for i, (n, factor) in enumerate(lengths))]
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        # As many numbers are added as there are copies.
+        return prod(layer.config["size"]) - 1
+
+
+class FlattenEntry(MovingEntry):
+    op = "flatten"
+    relays = True
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (grad.reshape(inputs[0].shape),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        return [(Regroup(shapes[0], (prod(shapes[0]),)),)]
+
+
+class ReshapeEntry(FlattenEntry):
+    options = {"target_shape": (read.ints, None)}
+    op = "reshape"
+    op_options = ("target_shape",)
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        return ops.reshape(inputs[0], layer.config["target_shape"])
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        (shape,), asked = shapes, layer.config["target_shape"]
+        target, total = list(asked), prod(shape)
+        known = prod(size for size in target if size != -1)
+        if target.count(-1) == 1 and known > 0 and total % known == 0:
+            target[target.index(-1)] = total // known
+        if min(target, default=1) < 1 or prod(target) != total:
+            raise ValueError(f"target_shape must hold the {total} cells of its input {shape}, got {asked}")
+        return [(Regroup(shape, tuple(target)),)]
+
+    def code(self, layer: Layer, reads: Sequence[str]) -> str:
+        return f"ops.reshape({reads[0]}, {layer.config['target_shape']!r})"
+
+
+class PermuteEntry(MovingEntry):
+    options = {"dims": (read.ints, None)}
+    op = "permute"
+    op_options = ("dims",)
+    label = "permute"
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.permute_grad(grad, layer.config["dims"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        (shape,), dims = shapes, layer.config["dims"]
+        if sorted(dims) != list(range(1, len(shape) + 1)):
+            raise ValueError(f"dims must be 1 to {len(shape)} in some order for an input {shape}, got {dims}")
+        return [(Transpose(tuple(axis - 1 for axis in dims)),)]
+
+
+def _shift(shape: tuple[int, int, int], sides: Sides) -> Links:
+    """Padding, or cropping where the numbers of cells are negative: windows of one tap."""
+    return tuple(Slide(i, Axis(shape[i], 1, before=sides[i][0], after=sides[i][1])) for i in (0, 1))
+
+
+ENTRIES.update(
+    {
+        "ZeroPadding2D": ZeroPaddingEntry(),
+        "Cropping2D": CroppingEntry(),
+        "UpSampling2D": UpSamplingEntry(),
+        "Flatten": FlattenEntry(),
+        "Reshape": ReshapeEntry(),
+        "Permute": PermuteEntry(),
+    }
+)
