@@ -260,14 +260,13 @@ class Folding:
     ----------
     network
         The smaller network; it computes the same.
-    removed, into
-        The normalisation, and the convolution behind it.
+    into
+        The convolution behind the normalisation.
     scale, shift
         (C,): what the normalisation amounts to, y = x * scale + shift.
     """
 
     network: Network
-    removed: str
     into: str
     scale: np.ndarray
     shift: np.ndarray
@@ -322,7 +321,7 @@ def fold(net: Network, name: str) -> Folding:
         if each is not layer
     ]
     smaller = Network(layers, net.outputs, name=net.name, inputs=net.inputs)
-    return Folding(smaller, layer.name, after.name, scale, shift)
+    return Folding(smaller, after.name, scale, shift)
 
 
 def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:

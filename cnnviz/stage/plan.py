@@ -21,7 +21,7 @@ from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stages import Stage, Taken, take_apart
-from cnnviz.verification.comparison import RECORD
+from cnnviz.verification.comparison import recorded
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -189,13 +189,8 @@ def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 def recorded_differences(net: LayerGraph) -> dict[str, Any]:
     """What the bundled verification found for a network's very file, by layer; {} if nothing."""
-    from cnnviz.resources import asset
-    from cnnviz.verification.comparison import read_record
-
-    if net.source is None or not asset(RECORD).is_file():
-        return {}
-    found = read_record().get(net.source.stem)
-    if found is None or found.sha256 != hashlib.sha256(net.source.read_bytes()).hexdigest():
+    found = recorded(net)
+    if found is None:
         return {}
     layers = {row.name: row.difference for row in found.layers}
     return {"images": found.images, "layers": layers}
