@@ -1,7 +1,8 @@
 // TensorFlow's number for the very cell: asked for when a receipt is looked at, by a process of its own.
 
-import { escapeHtml, exact, number } from "./numbers.js";
+import { exact, number } from "./numbers.js";
 import { cellIndex } from "./scene.js";
+import { escapeHtml } from "./words.js";
 
 const WAIT = 1200;
 const REST = 500; // Milliseconds that a receipt is on the screen before it is worth a process.

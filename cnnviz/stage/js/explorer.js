@@ -6,6 +6,7 @@ import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
+import { appTheme } from "./theme.js";
 import { View } from "./view.js";
 
 const views = new WeakMap();
@@ -54,7 +55,6 @@ function begin(root, scene, known, style) {
   const sheet = document.createElement("style");
   sheet.textContent = style;
   root.before(sheet);
-  const app = document.querySelector(".stApp");
   const host = {
     kind: "explorer",
     ask: (name, value) => {
@@ -62,7 +62,7 @@ function begin(root, scene, known, style) {
       known.ask("have", known.base?.key ?? "");
       known.ask(name, value);
     },
-    theme: () => (app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light"),
+    theme: appTheme,
     extensions: [playing, drawing, intervening, comparing, copying],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? Object.fromEntries(new URLSearchParams(host.link)) : null),

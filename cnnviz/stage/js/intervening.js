@@ -1,7 +1,12 @@
 // Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
 
-import { cellName, escapeHtml, number, percent, plural } from "./numbers.js";
+import { largestAt } from "./arrays.js";
+import { channelMask } from "./cone.js";
+import { button } from "./dom.js";
+import { number, probability } from "./numbers.js";
 import { isVector } from "./scene.js";
+import { measure } from "./view.js";
+import { cellName, escapeHtml, plural } from "./words.js";
 
 export function intervening(view) {
   return view.host.ask ? new Intervening(view) : null;
@@ -82,7 +87,7 @@ class Intervening {
     view.before = applied ? this.baseline : null;
     view.extraMarks = applied ? this.changedMarks() : [];
     if (this.asked) {
-      performance.measure("cnnviz:intervene", { start: this.asked, end: performance.now() });
+      measure("cnnviz:intervene", this.asked);
       this.asked = null;
     }
     this.write(answer.error);
@@ -111,9 +116,7 @@ class Intervening {
       }
       boxes.forEach((box, k) => {
         if (!box) return;
-        const mask = new Uint8Array(channels);
-        mask[k] = 1;
-        marks.push({ stage: stage.index, channels: mask, box, style: "changed" });
+        marks.push({ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" });
       });
     }
     return marks;
@@ -128,8 +131,8 @@ class Intervening {
     const { output, classes } = view.scene;
     const shares = isVector(output) && output.op.type === "softmax";
     const verdict = (values) => {
-      const best = values.indexOf(Math.max(...values));
-      return shares ? `${classes[best]}, ${percent(values[best])}` : number(values[best]);
+      const best = largestAt(values);
+      return shares ? `${classes[best]}, ${probability(values[best])}` : number(values[best]);
     };
     const was = verdict(this.baseline[output.index]);
     const now = verdict(view.values[output.index]);
@@ -149,14 +152,7 @@ class Intervening {
     const cell = view.pinned;
     const stage = view.scene.stages[cell.stage];
     const actions = panel.element.querySelector(".cv-ractions");
-    const add = (text, run) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "cv-button";
-      button.textContent = text;
-      button.onclick = () => run(button);
-      actions.append(button);
-    };
+    const add = (text, run) => actions.append(button(text, run));
     if (stage.op.type === "input") {
       add("Change this pixel", (at) => this.open(pixelEdit(view, cell), at));
       return;

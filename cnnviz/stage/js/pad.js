@@ -1,6 +1,8 @@
 // A pad to draw one digit on, by mouse, finger, pen or keys; what is drawn is prepared as MNIST was.
 
-import { prepareDigit } from "./prepare.js";
+import { clip } from "./arrays.js";
+import { toBase64 } from "./base64.js";
+import { prepareDigit } from "./digit_preparation.js";
 
 const SIZE = 168;
 const STEP = 4; // What an arrow key moves the brush by, in the pad's pixels.
@@ -24,14 +26,27 @@ const PANEL = `
 </div>
 <p class="cv-unseen" role="status"></p>`;
 
+/** @import { Colours } from "./colours.js" */
+
 /**
- * The pad, in an element.
+ * What stands around a pad. `changed` is called once a frame with 28x28 bytes, or null where there is too
+ * little ink, and when the frame's work began.
  *
- * `host` has `table()`, the ink palette as packed colours; `changed(digit, began)`, called once a frame with
- * 28x28 bytes, or null where there is too little ink, and when the frame's work began; `lifted()`, called when
- * a stroke, an undo or a clear is done; and `verdict()`, what the network says of the drawing, in words.
+ * @typedef {object} PadHost
+ * @property {() => Colours} colours
+ * @property {(digit: Uint8Array | null, began: number) => void} changed
+ * @property {() => void} lifted called when a stroke, an undo or a clear is done
+ * @property {() => string} verdict what the network says of the drawing, in words
  */
+
+/** @typedef {{ points: number[][], width: number, erase: boolean }} Stroke */
+
+/** The pad, in an element. */
 export class Pad {
+  /**
+   * @param {HTMLElement} element
+   * @param {PadHost} host
+   */
   constructor(element, host) {
     this.host = host;
     this.strokes = [];
@@ -56,9 +71,7 @@ export class Pad {
 
   /** What is on the pad, for Python: a byte a pixel, 0 is paper. */
   pixels() {
-    let text = "";
-    for (const value of this.raster) text += String.fromCharCode(value);
-    return { side: SIZE, pixels: btoa(text) };
+    return { side: SIZE, pixels: toBase64(this.raster) };
   }
 
   listen(element) {
@@ -152,8 +165,7 @@ export class Pad {
   }
 
   walk([across, down], by) {
-    const within = (value) => Math.min(Math.max(value, 0), SIZE);
-    this.at = [within(this.at[0] + across * by), within(this.at[1] + down * by)];
+    this.at = [clip(this.at[0] + across * by, 0, SIZE), clip(this.at[1] + down * by, 0, SIZE)];
     if (!this.stroke) return;
     this.stroke.points.push(this.at);
     this.soon();
@@ -248,10 +260,8 @@ export class Pad {
 
   paint(canvas, bytes) {
     const context = canvas.getContext("2d");
-    const image = context.createImageData(canvas.width, canvas.height);
-    const table = this.host.table();
-    const pixels = new Uint32Array(image.data.buffer);
-    bytes.forEach((value, n) => (pixels[n] = table[Math.round((value / 255) * (table.length - 1))]));
-    context.putImageData(image, 0, 0);
+    const { width, height } = canvas;
+    const scale = { kind: "ink", limit: 255 };
+    context.putImageData(this.host.colours().picture(context, height, width, (n) => bytes[n], scale), 0, 0);
   }
 }
