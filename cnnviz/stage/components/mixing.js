@@ -6,6 +6,11 @@ import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { beside, decimal } from "../js/numbers.js";
 
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Mixing(root);
@@ -16,7 +21,10 @@ export function show(component) {
 class Mixing {
   constructor(root) {
     this.root = root;
+    /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
+    /** @type {(kept: object) => void} */
+    this.tell = () => {};
     this.pad = this.find(".pad");
     this.sent = [];
     this.listen();
@@ -41,10 +49,18 @@ class Mixing {
   }
 
   take(data) {
-    const { rows, cols, inputs, outputs, scales, then } = data;
-    Object.assign(this, { rows, cols, inputs, outputs, scales, then });
+    this.rows = data.rows;
+    this.cols = data.cols;
+    this.inputs = data.inputs;
+    this.outputs = data.outputs;
+    this.scales = data.scales;
+    this.then = data.then;
     this.colours = new Colours(data, data.theme);
-    for (const name of ["x", "matrix", "bias", "before", "after"]) this[name] = floats(data[name]);
+    this.x = floats(data.x);
+    this.matrix = floats(data.matrix);
+    this.bias = floats(data.bias);
+    this.before = floats(data.before);
+    this.after = floats(data.after);
     this.lines = ["+ bias", "= sum", "the network’s", "difference", ...(this.then ? [`after ${this.then}`] : [])];
   }
 
@@ -76,7 +92,7 @@ class Mixing {
     const [outs, ins] = [range(this.outputs), range(this.inputs)];
     table.innerHTML = `<colgroup><col class="name"><col class="x">${outs.map(() => "<col>").join("")}<col class="w"><col class="product"></colgroup>
       <thead><tr><th scope="col" class="words">in</th><th scope="col" class="words">pixel</th>${outs.map((o) => `<th scope="col" data-out="${o}"></th>`).join("")}<th scope="col" class="words w">weight</th><th scope="col" class="words times"></th></tr></thead>
-      <tbody>${ins.map((i) => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
+      <tbody>${ins.map(() => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
       <tfoot>${this.lines.map((name) => `<tr><th scope="row" colspan="2">${name}</th>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="w"></td><td class="product"></td></tr>`).join("")}</tfoot>`;
     this.find(".table").replaceChildren(table);
     const button = (kind, k) => {

@@ -5,10 +5,14 @@ import { saveFile } from "../js/files.js";
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
-export function show(component) {
-  const { data, parentElement } = component;
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
-  root.tell = component.setTriggerValue;
+  root.tell = setTriggerValue;
   if (root.dataset.key === data.key) {
     mark(root, data.chosen);
     return;

@@ -4,8 +4,12 @@
 import { closest } from "../js/dom.js";
 import { appTheme, watchAppTheme } from "../js/theme.js";
 
-export function show(component) {
-  const { data, parentElement, setStateValue } = component;
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement, setStateValue }) {
   const column = parentElement.host ?? parentElement;
   let told = `${data.width} ${data.dark}`;
 
@@ -28,7 +32,9 @@ export function show(component) {
   const follow = (event) => {
     const sidebar = closest(event, ".stSidebar");
     if (sidebar && closest(event, "a") && sidebar.offsetWidth > window.innerWidth / 2) {
-      sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+      /** @type {HTMLElement | null} */
+      const collapse = sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button');
+      collapse?.click();
     }
   };
   document.addEventListener("click", follow);

@@ -2,10 +2,14 @@
 
 import { saveFile } from "../js/files.js";
 
-export function show(component) {
-  const { data, parentElement } = component;
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement }) {
   const root = parentElement.querySelector(".root");
-  if (root.dataset.key === data.key) return;
+  if (root.dataset.key === data.key) return undefined;
   root.dataset.key = data.key;
   const place = root.querySelector(".table");
   place.innerHTML = data.table;

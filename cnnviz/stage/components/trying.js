@@ -13,6 +13,11 @@ const GAP = 6;
 
 const pages = new WeakMap();
 
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
   if (!pages.has(root)) pages.set(root, new Page(root));
@@ -25,6 +30,8 @@ export function show({ data, parentElement, setTriggerValue }) {
 class Page {
   constructor(root) {
     this.root = root;
+    /** @type {(drawing: object) => void} */
+    this.tell = () => {};
     this.part = (name) => root.querySelector(`.trying-${name}`);
     this.sizes = new ResizeObserver(() => this.paintMaps());
   }

@@ -7,6 +7,11 @@ import { saveFile } from "../js/files.js";
 
 const SPEEDS = [4, 8, 16]; // Steps a second.
 
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.player ??= new Player(root);

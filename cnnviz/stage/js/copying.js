@@ -7,6 +7,10 @@ import { beside, exact, number, probability, signed } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { stageName } from "./words.js";
 
+/** @import { Receipt } from "./receipt.js" */
+/** @import { View } from "./view.js" */
+
+/** @type {[string, string, (view: View, steps: Receipt[]) => string][]} */
 const KINDS = [
   ["text", "Text", receiptText],
   ["latex", "LaTeX", receiptLatex],
@@ -14,6 +18,9 @@ const KINDS = [
   ["keras", "Keras code", kerasCode],
 ];
 
+/**
+ * @param {View} view
+ */
 export function copying(view) {
   const copyButton = (text, name, content) =>
     button(text, async (pressed) => {
@@ -58,6 +65,10 @@ function flash(button, copied) {
 
 // Text -----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function receiptText(view, steps) {
   const { scene } = view;
   const last = steps[steps.length - 1];
@@ -111,6 +122,10 @@ function numbers(step) {
 
 // LaTeX ----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function receiptLatex(view, steps) {
   const lines = steps.flatMap((step) => LATEX[step.type](view, step));
   return `\\begin{align*}\n${lines.map((line) => `  ${line}`).join(" \\\\\n")}\n\\end{align*}\n`;
@@ -179,6 +194,10 @@ function texList(step) {
 
 // Code -----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function numpyCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const place = isVector(stage) && stage.vector ? `channel=${cell.channel}` : `row=${cell.row}, col=${cell.col}, channel=${cell.channel}`;
@@ -189,6 +208,10 @@ ${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, ce
 `;
 }
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function kerasCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const { path, name } = view.scene.header.model;

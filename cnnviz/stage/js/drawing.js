@@ -4,11 +4,16 @@ import { button, closest } from "./dom.js";
 import { Pad } from "./pad.js";
 import { measure } from "./view.js";
 
+/** @import { View } from "./view.js" */
+
 const BUTTONS = `
 <button type="button" class="cv-button" data-do="use" hidden>Use on every page</button>
 <button type="button" class="cv-button" data-do="close">Back to the digit</button>
 <p class="cv-engine"></p>`;
 
+/**
+ * @param {View} view
+ */
 export function drawing(view) {
   const { host } = view;
   if (!host.ask || view.scene.stages[0].shape.join() !== "28,28,1") return null;
@@ -16,6 +21,9 @@ export function drawing(view) {
 }
 
 class Drawing {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.open = false;

@@ -12,7 +12,14 @@ import { View } from "./view.js";
 const views = new WeakMap();
 const plans = new Map();
 
-/** Keep a network's plan; its numbers may be here already, waiting for it. */
+/** @import { Component } from "./dom.js" */
+/** @import { Host } from "./view.js" */
+
+/**
+ * Keep a network's plan; its numbers may be here already, waiting for it.
+ *
+ * @param {Uint8Array} data
+ */
 export function takePlan(data) {
   const part = new Part(data);
   const known = planOf(part.header.key);
@@ -28,6 +35,12 @@ function planOf(key) {
   return plans.get(key);
 }
 
+/**
+ * Show the numbers that came, once their plan is there.
+ *
+ * @param {Component} component
+ * @param {string} style
+ */
 export async function showInExplorer({ data, parentElement, setStateValue }, style) {
   const root = parentElement.querySelector(".live-view");
   if (!views.has(root)) views.set(root, { view: null, base: null });
@@ -55,6 +68,7 @@ function begin(root, scene, known, style) {
   const sheet = document.createElement("style");
   sheet.textContent = style;
   root.before(sheet);
+  /** @type {Host} */
   const host = {
     kind: "explorer",
     ask: (name, value) => {

@@ -8,11 +8,19 @@ import { isVector } from "./scene.js";
 import { measure } from "./view.js";
 import { cellName, escapeHtml, plural } from "./words.js";
 
+/** @import { View } from "./view.js" */
+
+/**
+ * @param {View} view
+ */
 export function intervening(view) {
   return view.host.ask ? new Intervening(view) : null;
 }
 
 class Intervening {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.edits = [];
@@ -136,13 +144,13 @@ class Intervening {
     };
     const was = verdict(this.baseline[output.index]);
     const now = verdict(view.values[output.index]);
-    const changed = new Set((view.extraMarks ?? []).map((mark) => mark.stage)).size;
+    const changed = new Set((view.extraMarks).map((mark) => mark.stage)).size;
     const words = error ? escapeHtml(error) : `before <b>${was}</b>, now <b>${now}</b>; ${plural(changed, "column")} changed`;
     this.bar.innerHTML = `<span>${plural(this.edits.length, "change")} by hand: ${escapeHtml(
       this.edits.map((edit) => edit.words).join("; "),
     )}</span> <span role="status">${words}</span>
       <button type="button" class="cv-button cv-reset">Reset</button>`;
-    this.bar.querySelector(".cv-reset").onclick = () => this.reset();
+    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.reset());
   }
 
   // The receipt's handles ---------------------------------------------------------------------------
@@ -182,7 +190,7 @@ class Intervening {
       if (Number.isFinite(value)) this.apply({ ...edit.edit, value, words: `${edit.label} = ${number(value)}` });
       this.shut();
     };
-    form.querySelector("[data-shut]").onclick = () => this.shut();
+    form.querySelector("[data-shut]").addEventListener("click", () => this.shut());
     this.form = form;
     this.opener = at;
     (at.closest(".cv-card, .cv-rhead") ?? this.bar).append(form);

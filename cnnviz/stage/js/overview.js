@@ -9,9 +9,14 @@ import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { escapeHtml, plural, shapeText, stageName } from "./words.js";
 
+/** @import { View } from "./view.js" */
+
 const MOST_BARS = 20;
 
 export class Overview {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.area = view.part("stagearea");

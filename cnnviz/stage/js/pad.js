@@ -49,16 +49,22 @@ export class Pad {
    */
   constructor(element, host) {
     this.host = host;
+    /** @type {Stroke[]} */
     this.strokes = [];
+    /** @type {Stroke[][]} */
     this.past = [];
+    /** @type {Stroke | null} */
     this.stroke = null;
+    this.erasing = false;
     this.at = [SIZE / 2, SIZE / 4];
     element.innerHTML = PANEL;
-    this.canvas = element.querySelector(".cv-pad");
-    this.brush = element.querySelector(".cv-brushat");
-    this.preview = element.querySelector(".cv-prepared canvas");
-    this.width = element.querySelector(".cv-brush");
-    this.spoken = element.querySelector("[role=status]");
+    /** @type {(selector: string) => any} */
+    const find = (selector) => element.querySelector(selector);
+    this.canvas = find(".cv-pad");
+    this.brush = find(".cv-brushat");
+    this.preview = find(".cv-prepared canvas");
+    this.width = find(".cv-brush");
+    this.spoken = find("[role=status]");
     this.ink = document.createElement("canvas");
     this.ink.width = this.ink.height = SIZE;
     this.listen(element);
@@ -237,8 +243,8 @@ export class Pad {
       context.strokeStyle = erase ? "#000" : "#fff";
       context.lineWidth = width;
       context.beginPath();
-      context.moveTo(...points[0]);
-      for (const point of points.length > 1 ? points.slice(1) : points) context.lineTo(...point);
+      context.moveTo(points[0][0], points[0][1]);
+      for (const [x, y] of points.length > 1 ? points.slice(1) : points) context.lineTo(x, y);
       context.stroke();
     }
     const { data } = context.getImageData(0, 0, SIZE, SIZE);

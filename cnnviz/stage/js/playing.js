@@ -9,6 +9,8 @@ import { record } from "./recording.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
 import { stageName } from "./words.js";
 
+/** @import { View } from "./view.js" */
+
 const WINDOWED = ["conv", "transposed", "pool"];
 const SIDE = 250;
 
@@ -33,6 +35,9 @@ const PANEL = `
   </div>
 </div>`;
 
+/**
+ * @param {View} view
+ */
 export function playing(view) {
   return windowed(view.scene).length ? new Player(view) : null;
 }
@@ -42,7 +47,10 @@ function windowed(scene) {
   return scene.stages.filter((stage) => WINDOWED.includes(stage.op.type) && scene.shows(stage));
 }
 
-class Player {
+export class Player {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.open = false;

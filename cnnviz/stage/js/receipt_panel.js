@@ -9,16 +9,24 @@ import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { cellName, escapeHtml, plural, stageName } from "./words.js";
 
+/** @import { Weight } from "./receipt.js" */
+/** @import { View } from "./view.js" */
+
 const CARDS = 32;
 /** So many pixels at the top of a page may lie under a header that stays. */
 const COVERED = 64;
 const FINISHING = ["affine", "activation"];
 
 export class ReceiptPanel {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.element = view.part("receipt");
     this.all = false;
+    /** @type {((weight: Weight, at: HTMLElement) => boolean) | null} answers a click on a kernel's cell */
+    this.editWeight = null;
     this.listen();
   }
 

@@ -6,7 +6,15 @@ import { playing } from "./playing.js";
 import { sceneOf } from "./scene.js";
 import { View } from "./view.js";
 
-/** Show the scene that `holder` carries, in a shadow root of its own; scripts find the view as `holder.view`. */
+/** @import { Host } from "./view.js" */
+
+/**
+ * Show the scene that an element carries, in a shadow root of its own; scripts find the view as its `view`.
+ *
+ * @param {HTMLElement & { view?: View }} holder
+ * @param {object} options
+ * @param {boolean} options.linked whether the page's address keeps the state
+ */
 export function showStandalone(holder, { linked }) {
   const shadow = holder.attachShadow({ mode: "open" });
   const sheet = document.createElement("style");
@@ -14,6 +22,7 @@ export function showStandalone(holder, { linked }) {
   const root = document.createElement("div");
   shadow.append(sheet, root);
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
+  /** @type {Host} */
   const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
   if (linked) {
     if (location.hash) host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

@@ -4,9 +4,9 @@ import { sameNumbers } from "./arrays.js";
 import { pixelRatio, sized } from "./dom.js";
 import { borders } from "./holes.js";
 
-/** @import { Colours, Scale, Scales } from "./colours.js" */
+/** @import { Colours, Scales } from "./colours.js" */
 /** @import { Rect } from "./layout.js" */
-/** @import { Box, Scene, Stage } from "./scene.js" */
+/** @import { Box, Scene } from "./scene.js" */
 
 /**
  * What is outlined on the maps of a stage.

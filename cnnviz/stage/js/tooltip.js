@@ -4,10 +4,16 @@ import { number } from "./numbers.js";
 import { cellIndex, isVector } from "./scene.js";
 import { escapeHtml, stageName } from "./words.js";
 
+/** @import { View } from "./view.js" */
+
 const SEEN = 11;
 const CELL = 9;
+const SIZE = { width: 250, height: 116 };
 
 export class Tooltip {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.element = view.part("tip");
@@ -89,8 +95,7 @@ export class Tooltip {
     const { element, view } = this;
     element.hidden = false;
     const root = view.root.getBoundingClientRect();
-    this.size ??= { width: 250, height: 116 };
-    const { width, height } = this.size;
+    const { width, height } = SIZE;
     const right = Math.min(root.right, window.innerWidth);
     const left = x + 16 + width > right ? Math.max(root.left, Math.min(x - 16 - width, right - width)) : x + 16;
     const top = y + 18 + height > window.innerHeight ? y - 14 - height : y + 18;

@@ -55,8 +55,33 @@ function halo(around, share) {
 
 let lastUsed = null;
 
+/** @import { Theme } from "./theme.js" */
+/** @import { Cell, Scene, Stage } from "./scene.js" */
+/** @import { Receipt } from "./receipt.js" */
+/** @import { Mark } from "./surface.js" */
+
+/**
+ * Where a view runs, and what else it can do there.
+ *
+ * @typedef {object} Host
+ * @property {"explorer" | "file" | "notebook"} [kind]
+ * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
+ * @property {(name: string, value: unknown) => void} [ask] ask Python
+ * @property {() => Theme} [theme]
+ * @property {Record<string, string>} [state] that a link left
+ * @property {(header: any) => Record<string, string> | null} [stateOf] that a host left in the header
+ * @property {(state: Record<string, string>) => string} [link] to a state
+ * @property {(state: Record<string, string>) => void} [remember]
+ */
+
 export class View {
-  /** Show a scene in an element; `host` says where this runs and what else it can do. */
+  /**
+   * Show a scene in an element.
+   *
+   * @param {HTMLElement} root
+   * @param {Scene} scene
+   * @param {Host} [host]
+   */
   constructor(root, scene, host = {}) {
     const began = performance.now();
     this.root = root;
@@ -66,12 +91,29 @@ export class View {
     this.item = 0;
     this.range = "layer";
     this.zoom = 2;
+    /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
+    /** @type {Cell | null} */
     this.hover = null;
+    /** @type {Map<number, Cell>} where the keys were, by the stage */
     this.cursors = new Map();
+    /** @type {any[]} */
     this.extensions = [];
+    /** @type {Float32Array[] | null} numbers in place of the scene's, while somebody draws */
+    this.shown = null;
+    /** @type {Float32Array[] | null} the numbers before a change by hand */
+    this.before = null;
+    /** @type {Mark[]} outlines that are there whatever is pointed at */
+    this.extraMarks = [];
+    /** @type {string | null} what is shown in place of the image, and what computed its numbers */
+    this.titleNow = this.engine = null;
+    /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
+    this.authority = null;
+    /** @type {((step: Receipt) => (() => void) | null) | null} what takes back a change by hand */
+    this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
+    /** @type {(name: string) => any} */
     this.part = (name) => root.querySelector(`.cv-${name}`);
     this.followTheme();
     this.pictures = new Pictures(this.scene, this.colours);
@@ -184,7 +226,7 @@ export class View {
 
   /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
   marksOf(cell) {
-    const marks = [...(this.extraMarks ?? [])];
+    const marks = [...this.extraMarks];
     if (!cell) return marks;
     const { stages } = this.scene;
     const reads = stages[cell.stage].reads;
