@@ -65,7 +65,8 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
             "before": _text(before),
             "after": _text(after),
             "scales": {which: {"kind": scale.kind, "limit": scale.limit} for which, scale in scales.items()},
-            "palettes": {which: palette(which, theme) for which in PALETTES},
+            "palettes": {theme: {which: palette(which, theme) for which in PALETTES}},
+            "theme": theme,
         },
         on_kept_change=keep,
     )

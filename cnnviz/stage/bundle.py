@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.[./\w]*)";\n', re.MULTILINE)
@@ -30,7 +31,7 @@ def script(entry: str) -> str:
 
 
 @lru_cache
-def component(name: str) -> dict[str, str | None]:
+def component(name: str) -> dict[str, Any]:
     """The HTML, CSS and JavaScript of a component in components/, as Streamlit takes them.
 
     Its module exports `show`, which Streamlit calls.

@@ -37,7 +37,7 @@ def modules(chromium):
     page.set_content("<!doctype html><title>modules</title>")
     code = "\n".join(
         f"window.modules.{name} = (() => {{ {bundle.script(name)}; return {name}_module; }})();"
-        for name in ("scene", "receipt", "prepare", "holes")
+        for name in ("scene", "receipt", "digit_preparation", "holes")
     )
     page.add_script_tag(content=f"window.modules = {{}}; window.encoded = {ENCODED}; {code}")
     yield page
@@ -251,7 +251,7 @@ def test_a_drawing_is_prepared_as_in_python(modules, seed):
         """(text) => {
           const data = Float64Array.from(atob(text), (c) => c.charCodeAt(0) / 255);
           const side = Math.sqrt(data.length);
-          return Array.from(modules.prepare.prepareDigit({ rows: side, cols: side, data }));
+          return Array.from(modules.digit_preparation.prepareDigit({ rows: side, cols: side, data }));
         }""",
         base64.b64encode(pad.tobytes()).decode(),
     )
@@ -261,6 +261,8 @@ def test_a_drawing_is_prepared_as_in_python(modules, seed):
 
 def test_a_blank_pad_is_no_digit(modules):
     assert (
-        modules.evaluate("modules.prepare.prepareDigit({rows: 9, cols: 9, data: new Float64Array(81)})")
+        modules.evaluate(
+            "modules.digit_preparation.prepareDigit({rows: 9, cols: 9, data: new Float64Array(81)})"
+        )
         is None
     )

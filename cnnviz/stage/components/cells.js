@@ -4,6 +4,11 @@
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
 const FEW = 25; // Up to so many cells, Tab goes through them all; beyond, into the grid and out of it.
 
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.grid ??= new Grid(root);
@@ -27,7 +32,10 @@ class Grid {
   }
 
   show({ text, first, label, low, high, step }, send) {
-    Object.assign(this, { first: join(parse(first)), low, high, step, deliver: send });
+    this.first = join(parse(first));
+    this.limits = { low, high };
+    this.step = step;
+    this.deliver = send;
     this.label.textContent = label;
     this.cells.setAttribute("aria-label", label);
     const place = this.sent.indexOf(join(parse(text)));
@@ -59,7 +67,7 @@ class Grid {
         input.autocomplete = "off";
         input.spellcheck = false;
         input.enterKeyHint = "done";
-        if (this.low !== null && this.low >= 0) input.inputMode = "decimal"; // Some of its keyboards lack a minus.
+        if (this.limits.low !== null && this.limits.low >= 0) input.inputMode = "decimal"; // Some of its keyboards lack a minus.
         input.tabIndex = many && (r || c) ? -1 : 0;
         input.setAttribute("aria-label", `row ${r}, column ${c}`);
         input.onfocus = () => {
@@ -173,8 +181,9 @@ class Grid {
   wrong(words, value) {
     const short = words.trim().slice(0, 20);
     if (value === null) return short ? `“${short}” is not a number.` : "A cell needs a number.";
-    if (this.low !== null && value < this.low) return `${short} is below ${write(this.low)}, the smallest allowed.`;
-    if (this.high !== null && value > this.high) return `${short} is above ${write(this.high)}, the largest allowed.`;
+    const { low, high } = this.limits;
+    if (low !== null && value < low) return `${short} is below ${write(low)}, the smallest allowed.`;
+    if (high !== null && value > high) return `${short} is above ${write(high)}, the largest allowed.`;
     return "";
   }
 

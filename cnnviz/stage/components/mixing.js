@@ -1,6 +1,16 @@
 // One pixel through a 1x1 convolution: its channels, the matrix, and what comes out, for whichever pixel is pointed at.
 // All numbers come from Python once; only the products, their sum and what it differs by are worked out here.
 
+import { clip, range } from "../js/arrays.js";
+import { fromBase64 } from "../js/base64.js";
+import { Colours } from "../js/colours.js";
+import { beside, decimal } from "../js/numbers.js";
+
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.view ??= new Mixing(root);
@@ -11,7 +21,10 @@ export function show(component) {
 class Mixing {
   constructor(root) {
     this.root = root;
+    /** @type {(selector: string) => any} */
     this.find = (selector) => root.querySelector(selector);
+    /** @type {(kept: object) => void} */
+    this.tell = () => {};
     this.pad = this.find(".pad");
     this.sent = [];
     this.listen();
@@ -36,11 +49,18 @@ class Mixing {
   }
 
   take(data) {
-    this.stops = {};
-    Object.assign(this, { rows: data.rows, cols: data.cols, scales: data.scales, palettes: data.palettes, then: data.then });
-    for (const name of ["x", "matrix", "bias", "before", "after"]) this[name] = floats(data[name]);
+    this.rows = data.rows;
+    this.cols = data.cols;
     this.inputs = data.inputs;
     this.outputs = data.outputs;
+    this.scales = data.scales;
+    this.then = data.then;
+    this.colours = new Colours(data, data.theme);
+    this.x = floats(data.x);
+    this.matrix = floats(data.matrix);
+    this.bias = floats(data.bias);
+    this.before = floats(data.before);
+    this.after = floats(data.after);
     this.lines = ["+ bias", "= sum", "the network’s", "difference", ...(this.then ? [`after ${this.then}`] : [])];
   }
 
@@ -69,11 +89,10 @@ class Mixing {
 
   build() {
     const table = document.createElement("table");
-    const outs = [...Array(this.outputs).keys()];
-    const ins = [...Array(this.inputs).keys()];
+    const [outs, ins] = [range(this.outputs), range(this.inputs)];
     table.innerHTML = `<colgroup><col class="name"><col class="x">${outs.map(() => "<col>").join("")}<col class="w"><col class="product"></colgroup>
       <thead><tr><th scope="col" class="words">in</th><th scope="col" class="words">pixel</th>${outs.map((o) => `<th scope="col" data-out="${o}"></th>`).join("")}<th scope="col" class="words w">weight</th><th scope="col" class="words times"></th></tr></thead>
-      <tbody>${ins.map((i) => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
+      <tbody>${ins.map(() => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
       <tfoot>${this.lines.map((name) => `<tr><th scope="row" colspan="2">${name}</th>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="w"></td><td class="product"></td></tr>`).join("")}</tfoot>`;
     this.find(".table").replaceChildren(table);
     const button = (kind, k) => {
@@ -100,7 +119,7 @@ class Mixing {
     this.body.forEach((row, i) => {
       for (let o = 0; o < this.outputs; o++) {
         const cell = row.cells[2 + o];
-        this.tint(cell, this.weight(i, o), this.scales.weights);
+        this.colours.tint(cell, this.weight(i, o), this.scales.weights);
         cell.firstChild.textContent = this.words(this.weight(i, o), "weights");
       }
     });
@@ -110,11 +129,10 @@ class Mixing {
     const words = { in: "what comes in", weights: "weights", out: "what goes out, with bias and products" };
     this.find(".legends").innerHTML = Object.entries(words)
       .map(([name, said]) => {
-        const { kind, limit } = this.scales[name];
-        const stops = this.palettes[kind].filter((_, n) => n % 4 === 0).join(",");
-        const end = this.words(limit, name).replace("+", "");
-        const low = kind === "signed" ? `−${end}` : "0";
-        return `<div><dt>${said}</dt><dd><div class="bar" style="background:linear-gradient(to right,${stops})"></div><div class="ends"><span>${low}</span><span>${end}</span></div></dd></div>`;
+        const scale = this.scales[name];
+        const end = this.words(scale.limit, name).replace("+", "");
+        const low = scale.kind === "signed" ? `−${end}` : "0";
+        return `<div><dt>${said}</dt><dd><div class="bar" style="background:${this.colours.gradient(scale)}"></div><div class="ends"><span>${low}</span><span>${end}</span></div></dd></div>`;
       })
       .join("");
   }
@@ -123,12 +141,9 @@ class Mixing {
   draw(canvas, { kind, k }) {
     Object.assign(canvas, { width: this.cols, height: this.rows });
     const context = canvas.getContext("2d");
-    const image = context.createImageData(this.cols, this.rows);
     const [array, depth] = kind === "in" ? [this.x, this.inputs] : [this.before, this.outputs];
-    for (let n = 0; n < this.rows * this.cols; n++) {
-      image.data.set([...this.colour(array[n * depth + k], this.scales[kind]), 255], 4 * n);
-    }
-    context.putImageData(image, 0, 0);
+    const at = (n) => array[n * depth + k];
+    context.putImageData(this.colours.picture(context, this.rows, this.cols, at, this.scales[kind]), 0, 0);
   }
 
   paint() {
@@ -167,11 +182,11 @@ class Mixing {
       const value = this.input(i);
       const [x, weight, product] = [tr.cells[1], tr.cells[2 + this.outputs], tr.cells[3 + this.outputs]];
       x.textContent = this.words(value, "in");
-      this.tint(x, value, this.scales.in);
+      this.colours.tint(x, value, this.scales.in);
       weight.textContent = this.words(this.weight(i, out), "weights");
-      this.tint(weight, this.weight(i, out), this.scales.weights);
-      product.textContent = fixed(value * this.weight(i, out), 3, true);
-      this.tint(product, value * this.weight(i, out), this.scales.out);
+      this.colours.tint(weight, this.weight(i, out), this.scales.weights);
+      product.textContent = fixed(value * this.weight(i, out), 3);
+      this.colours.tint(product, value * this.weight(i, out), this.scales.out);
       this.outline(tr, out);
       this.follow(this.buttons.in[i], row, col);
     });
@@ -181,7 +196,8 @@ class Mixing {
         const cell = tr.cells[1 + o];
         const { value, words } = this.footing(n, o, false);
         cell.firstChild.textContent = words;
-        this.tint(cell, value, n === 3 ? null : this.scales.out);
+        // The difference has no place on the scale.
+        if (n !== 3) this.colours.tint(cell, value, this.scales.out);
       }
       this.outline(tr, out);
       tr.cells[2 + this.outputs].textContent = this.footing(n, out, true).words;
@@ -193,13 +209,13 @@ class Mixing {
     const network = this.output(this.before, o);
     const value = [this.bias[o], this.sum(o), network, this.sum(o) - network, this.output(this.after, o)][line];
     if (line === 3) return { value: 0, words: value === 0 ? "0" : Math.abs(value).toExponential(0).replace("-", "−") };
-    return { value, words: exactly ? fixed(value, 5, true) : this.words(value, "out") };
+    return { value, words: exactly ? fixed(value, 5) : this.words(value, "out") };
   }
 
   // A number with the decimals that its scale's end asks for.
   words(value, name) {
     const { kind, limit } = this.scales[name];
-    return fixed(value, Math.min(Math.max(2 - Math.floor(Math.log10(limit)), 0), 6), kind === "signed");
+    return value === 0 ? "0" : beside(value, limit, kind === "signed");
   }
 
   // Where the pixel is, on a thumbnail.
@@ -213,33 +229,14 @@ class Mixing {
     for (const cell of tr.querySelectorAll("[data-out]")) cell.classList.toggle("of-chosen", Number(cell.dataset.out) === out);
   }
 
-  tint(cell, value, scale) {
-    cell.style.background = "";
-    cell.style.color = "";
-    if (!scale) return;
-    const [r, g, b] = this.colour(value, scale);
-    cell.style.backgroundColor = `rgb(${r},${g},${b})`;
-    // Black or white, whichever reads better: at least 4.5 to 1 (WCAG 2.2, 1.4.3).
-    const [x, y, z] = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
-    cell.style.color = 0.2126 * x + 0.7152 * y + 0.0722 * z > 0.179 ? "#000" : "#fff";
-  }
-
-  colour(value, { kind, limit }) {
-    const stops = (this.stops[kind] ??= this.palettes[kind].map((hex) => [1, 3, 5].map((n) => parseInt(hex.slice(n, n + 2), 16))));
-    const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
-    const place = Math.min(Math.max(share || 0, 0), 1) * (stops.length - 1);
-    const low = Math.min(Math.floor(place), stops.length - 2);
-    return [0, 1, 2].map((n) => Math.round(stops[low][n] + (place - low) * (stops[low + 1][n] - stops[low][n])));
-  }
-
   // What the learner does ----------------------------------------------------------------------
 
   listen() {
     const cell = (event) => {
       const box = this.pad.getBoundingClientRect();
-      const within = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
-      const row = within((event.clientY - box.top) / box.height, this.rows);
-      return { row, col: within((event.clientX - box.left) / box.width, this.cols) };
+      const row = Math.floor(((event.clientY - box.top) / box.height) * this.rows);
+      const col = Math.floor(((event.clientX - box.left) / box.width) * this.cols);
+      return this.inside(row, col);
     };
     this.pad.onpointermove = (event) => {
       if (event.pointerType === "touch") return;
@@ -267,16 +264,19 @@ class Mixing {
       }[event.key];
       if (!to) return;
       event.preventDefault();
-      const inside = (n, count) => Math.min(Math.max(n, 0), count - 1);
-      this.keep({ row: inside(to[0], this.rows), col: inside(to[1], this.cols) });
+      this.keep(this.inside(to[0], to[1]));
     };
+  }
+
+  inside(row, col) {
+    return { row: clip(row, 0, this.rows - 1), col: clip(col, 0, this.cols - 1) };
   }
 
   keep({ row, col }) {
     this.over = null;
     this.kept = { ...this.kept, row, col };
     this.paint();
-    this.say(`Row ${row}, column ${col}: output ${this.kept.out} is ${fixed(this.output(this.before, this.kept.out), 4, true)}.`);
+    this.say(`Row ${row}, column ${col}: output ${this.kept.out} is ${fixed(this.output(this.before, this.kept.out), 4)}.`);
     this.send();
   }
 
@@ -284,7 +284,7 @@ class Mixing {
     this.map = map;
     if (map.kind === "out") {
       this.kept = { ...this.kept, out: map.k };
-      this.say(`Output ${map.k} is ${fixed(this.output(this.before, map.k), 4, true)} here.`);
+      this.say(`Output ${map.k} is ${fixed(this.output(this.before, map.k), 4)} here.`);
       this.send();
     }
     this.paint();
@@ -309,15 +309,10 @@ function same(a, b) {
 }
 
 function floats(text) {
-  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+  return new Float32Array(fromBase64(text).buffer);
 }
 
-// So many decimals, a proper minus, and the sign always written where there may be either; what is written
-// as zero has none.
-function fixed(value, decimals, signs) {
-  if (value === 0) return "0";
-  const text = Math.abs(value).toFixed(decimals);
-  if (Number(text) === 0) return text;
-  return value < 0 ? `−${text}` : signs ? `+${text}` : text;
+// So many decimals, and the sign always written.
+function fixed(value, decimals) {
+  return value === 0 ? "0" : decimal(value, decimals, true);
 }

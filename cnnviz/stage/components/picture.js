@@ -1,11 +1,18 @@
 // Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons.
 
+import { clip } from "../js/arrays.js";
+import { saveFile } from "../js/files.js";
+
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
-export function show(component) {
-  const { data, parentElement } = component;
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".root");
-  root.tell = component.setTriggerValue;
+  root.tell = setTriggerValue;
   if (root.dataset.key === data.key) {
     mark(root, data.chosen);
     return;
@@ -21,8 +28,8 @@ export function show(component) {
 
   if (data.tiles) lay(root, data, svg.style.maxWidth);
 
-  root.querySelector(".svg").onclick = () => save(standalone(svg, root), `${data.name}.svg`);
-  root.querySelector(".png").onclick = async () => save(await raster(svg, root), `${data.name}.png`);
+  root.querySelector(".svg").onclick = () => saveFile(standalone(svg, root), `${data.name}.svg`);
+  root.querySelector(".png").onclick = async () => saveFile(await raster(svg, root), `${data.name}.png`);
 }
 
 // A button over every tile. Tab comes to one of them; arrow keys go on to the others.
@@ -49,7 +56,7 @@ function lay(root, { tiles, chosen }, maxWidth) {
     if (now < 0 || !(event.key in steps)) return;
     event.preventDefault();
     const next = now + steps[event.key];
-    const to = Math.abs(steps[event.key]) === across && !(next in buttons) ? now : Math.min(Math.max(next, 0), buttons.length - 1);
+    const to = Math.abs(steps[event.key]) === across && !(next in buttons) ? now : clip(next, 0, buttons.length - 1);
     reach(buttons, to);
     buttons[to].focus();
   };
@@ -94,12 +101,4 @@ async function raster(svg, root) {
   context.drawImage(image, 0, 0, canvas.width, canvas.height);
   URL.revokeObjectURL(url);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}
-
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -1,8 +1,15 @@
 // Tells the app how wide its column is and whether the theme is dark; both decide how figures are drawn.
 // Where the sidebar covers the page, as on a telephone, a link in it closes it.
 
-export function show(component) {
-  const { data, parentElement, setStateValue } = component;
+import { closest } from "../js/dom.js";
+import { appTheme, watchAppTheme } from "../js/theme.js";
+
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement, setStateValue }) {
   const column = parentElement.host ?? parentElement;
   let told = `${data.width} ${data.dark}`;
 
@@ -13,7 +20,7 @@ export function show(component) {
     // Widths are in units of a sixteenth of the page's type size, as the figures are.
     const units = (available / root) * 16;
     const width = data.widths.filter((w) => w <= units + 1).at(-1) ?? data.widths[0];
-    const dark = getComputedStyle(document.querySelector(".stApp")).colorScheme === "dark";
+    const dark = appTheme() === "dark";
     if (`${width} ${dark}` === told) return;
     told = `${width} ${dark}`;
     setStateValue("told", { width, dark });
@@ -21,12 +28,13 @@ export function show(component) {
 
   const sizes = new ResizeObserver(tell);
   sizes.observe(column);
-  const themes = new MutationObserver(tell);
-  themes.observe(document.querySelector(".stApp"), { attributes: true });
+  const themes = watchAppTheme(tell);
   const follow = (event) => {
-    const sidebar = event.target.closest(".stSidebar");
-    if (sidebar && event.target.closest("a") && sidebar.offsetWidth > window.innerWidth / 2) {
-      sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button')?.click();
+    const sidebar = closest(event, ".stSidebar");
+    if (sidebar && closest(event, "a") && sidebar.offsetWidth > window.innerWidth / 2) {
+      /** @type {HTMLElement | null} */
+      const collapse = sidebar.querySelector('[data-testid="stSidebarCollapseButton"] button');
+      collapse?.click();
     }
   };
   document.addEventListener("click", follow);

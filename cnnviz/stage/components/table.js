@@ -1,14 +1,22 @@
 // Shows a table, and saves it as CSV. What does not fit is scrolled, by the keyboard too.
 
-export function show(component) {
-  const { data, parentElement } = component;
+import { saveFile } from "../js/files.js";
+
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
+export function show({ data, parentElement }) {
   const root = parentElement.querySelector(".root");
-  if (root.dataset.key === data.key) return;
+  if (root.dataset.key === data.key) return undefined;
   root.dataset.key = data.key;
   const place = root.querySelector(".table");
   place.innerHTML = data.table;
   root.querySelector(".caption").textContent = data.caption;
-  root.querySelector(".csv").onclick = () => save(data.csv, `${data.name}.csv`);
+  // The mark in front tells spreadsheets that the letters are UTF-8.
+  const sheet = new Blob(["\ufeff", data.csv], { type: "text/csv" });
+  root.querySelector(".csv").onclick = () => saveFile(sheet, `${data.name}.csv`);
 
   const reach = () => {
     const scrolls = place.scrollWidth > place.clientWidth;
@@ -19,13 +27,4 @@ export function show(component) {
   sizes.observe(place);
   reach();
   return () => sizes.disconnect();
-}
-
-function save(text, name) {
-  const link = document.createElement("a");
-  // The mark in front tells spreadsheets that the letters are UTF-8.
-  link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

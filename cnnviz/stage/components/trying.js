@@ -1,15 +1,23 @@
 // The pad on a page of its own: the prediction and one layer's maps follow the pen; Python gets what is drawn.
 
+import { sameNumbers } from "../js/arrays.js";
 import { Colours } from "../js/colours.js";
-import { number, percent, stageName } from "../js/numbers.js";
+import { number, probability } from "../js/numbers.js";
 import { Pad } from "../js/pad.js";
 import { sceneOf } from "../js/scene.js";
+import { appTheme, dress, watchAppTheme } from "../js/theme.js";
+import { stageName } from "../js/words.js";
 
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
 const GAP = 6;
 
 const pages = new WeakMap();
 
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
   if (!pages.has(root)) pages.set(root, new Page(root));
@@ -22,17 +30,18 @@ export function show({ data, parentElement, setTriggerValue }) {
 class Page {
   constructor(root) {
     this.root = root;
+    /** @type {(drawing: object) => void} */
+    this.tell = () => {};
     this.part = (name) => root.querySelector(`.trying-${name}`);
-    this.themes = new MutationObserver(() => this.followTheme());
     this.sizes = new ResizeObserver(() => this.paintMaps());
   }
 
   /** A network, as a scene. */
   take(data) {
-    const app = document.querySelector(".stApp");
-    if (app) this.themes.observe(app, { attributes: true });
+    this.themes?.disconnect();
+    this.themes = watchAppTheme(() => this.followTheme());
     this.sizes.observe(this.part("maps"));
-    if (this.data && equal(this.data, data)) return;
+    if (sameNumbers(this.data, data)) return; // A rerun of the page brings the same bytes again.
     this.data = data;
     this.scene = sceneOf(data);
     this.colours = new Colours(this.scene.header);
@@ -44,7 +53,7 @@ class Page {
       return;
     }
     this.pad = new Pad(this.part("pad"), {
-      table: () => this.colours.table("ink"),
+      colours: () => this.colours,
       changed: (digit) => this.follow(digit),
       lifted: () => this.sendSoon(),
       verdict: () => this.part("verdict").textContent,
@@ -60,11 +69,10 @@ class Page {
   }
 
   followTheme() {
-    const app = document.querySelector(".stApp");
-    const theme = app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light";
+    const theme = appTheme();
     if (theme === this.theme) return;
     this.theme = this.colours.theme = theme;
-    for (const [name, colour] of Object.entries(this.colours.around)) this.root.style.setProperty(`--${name}`, colour);
+    dress(this.root, this.colours.around);
     this.pad?.repaint();
     this.paintMaps();
   }
@@ -85,7 +93,7 @@ class Page {
   verdict(probabilities) {
     const { classes, header } = this.scene;
     const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-    const [first, second] = order.map((k) => `<b>${classes[k]}</b> with ${percent(probabilities[k])}`);
+    const [first, second] = order.map((k) => `<b>${classes[k]}</b> with ${probability(probabilities[k])}`);
     const unsure = probabilities[order[0]] < header.host.sure ? " It is unsure." : "";
     return `The network says ${first}, then ${second}.${unsure}`;
   }
@@ -107,10 +115,7 @@ class Page {
     context.strokeStyle = this.colours.around.line;
     for (let k = 0; k < channels; k++) {
       const [x, y] = [1 + (k % across) * (cols + GAP), 1 + Math.floor(k / across) * (rows + GAP)];
-      const image = context.createImageData(cols, rows);
-      const pixels = new Uint32Array(image.data.buffer);
-      for (let n = 0; n < pixels.length; n++) pixels[n] = this.colours.packed(this.values[n * channels + k], scale);
-      context.putImageData(image, x, y);
+      context.putImageData(this.colours.picture(context, rows, cols, (n) => this.values[n * channels + k], scale), x, y);
       context.strokeRect(x - 0.5, y - 0.5, cols + 1, rows + 1);
     }
     canvas.setAttribute("aria-label", `${channels} maps of ${stageName(this.stage)}; the largest value is ${number(most, 3)}`);
@@ -134,9 +139,4 @@ class Page {
     clearTimeout(this.sending);
     this.sending = null;
   }
-}
-
-/** A rerun of the page brings the same bytes again. */
-function equal(a, b) {
-  return a === b || (a.length === b.length && a.every((byte, n) => byte === b[n]));
 }

@@ -1,9 +1,17 @@
 // Shows a walk of cnnviz.animate: grids, the window on them, a step's arithmetic; plays it, and steps through it.
 // All texts, numbers and colours come with the data; here they are placed.
 
-const SPEEDS = [4, 8, 16]; // Steps a second.
-const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
+import { clip } from "../js/arrays.js";
+import { reducedMotion, sized } from "../js/dom.js";
+import { saveFile } from "../js/files.js";
 
+const SPEEDS = [4, 8, 16]; // Steps a second.
+
+/** @import { Component } from "../js/dom.js" */
+
+/**
+ * @param {Component} component
+ */
 export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.player ??= new Player(root);
@@ -15,6 +23,7 @@ class Player {
   constructor(root) {
     this.root = root;
     this.canvas = root.querySelector("canvas");
+    this.still = reducedMotion();
     this.speed = 0;
     this.step = 0;
     this.filling = false; // Whether the output is drawn as far as the steps have come, and not whole.
@@ -56,7 +65,7 @@ class Player {
     root.onkeydown = (event) => this.key(event);
     this.sizes = new ResizeObserver(() => this.paint());
     this.sizes.observe(root);
-    STILL.addEventListener("change", () => {
+    this.still.addEventListener("change", () => {
       this.pause();
       this.label();
     });
@@ -98,7 +107,7 @@ class Player {
   // Moving ----------------------------------------------------------------------------------------
 
   play() {
-    if (STILL.matches) return;
+    if (this.still.matches) return;
     // Where nobody has gone anywhere yet, it plays from the beginning.
     const fresh = !this.filling && this.step === this.start;
     this.filling = true;
@@ -125,7 +134,7 @@ class Player {
 
   go(step) {
     const last = this.scene.steps.length - 1;
-    this.step = Math.max(0, Math.min(step, last));
+    this.step = clip(step, 0, last);
     if (this.step === last) this.filling = false;
     this.paint();
   }
@@ -178,8 +187,8 @@ class Player {
     const last = this.scene ? this.scene.steps.length - 1 : 0;
     const set = (element, words) => element.textContent !== words && (element.textContent = words);
     set(play, this.timer ? "Pause" : "Play");
-    play.disabled = STILL.matches || last < 1;
-    play.title = STILL.matches ? "Your device asks for no motion; go step by step" : "";
+    play.disabled = this.still.matches || last < 1;
+    play.title = this.still.matches ? "Your device asks for no motion; go step by step" : "";
     back.disabled = this.step <= 0;
     on.disabled = this.step >= last;
     set(speed, `${SPEEDS[this.speed]} a second`);
@@ -199,14 +208,7 @@ class Player {
     const step = this.scene.steps[shown];
     this.layout = arrange(this.scene, this.root.clientWidth, this.rem());
     const { width, height } = this.layout;
-    const dots = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(width * dots);
-    this.canvas.height = Math.round(height * dots);
-    this.canvas.style.width = `${width}px`;
-    this.canvas.style.height = `${height}px`;
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(dots, 0, 0, dots, 0, 0);
-    draw(pen, this.scene, this.layout, step, this.filled(), getComputedStyle(this.root).fontFamily);
+    draw(sized(this.canvas, width, height).getContext("2d"), this.scene, this.layout, step, this.filled(), getComputedStyle(this.root).fontFamily);
     this.parts.words.textContent = step.words;
     this.parts.result.textContent = step.result;
     const place = this.scene.backwards ? "Input" : "Output";
@@ -233,13 +235,7 @@ class Player {
     pen.fillRect(0, 0, copy.width, copy.height);
     pen.setTransform(dots, 0, 0, dots, 24 * dots, 24 * dots);
     draw(pen, this.scene, this.layout, this.scene.steps[this.step], this.filled(), getComputedStyle(this.root).fontFamily);
-    copy.toBlob((blob) => {
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = `cnnviz-${this.scene.operation.replaceAll("_", "-")}.png`;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    });
+    copy.toBlob((blob) => saveFile(blob, `cnnviz-${this.scene.operation.replaceAll("_", "-")}.png`));
   }
 }
 

@@ -1,78 +1,160 @@
-// Colours of numbers: the stops that cnnviz.colours decides, as look-up tables.
+// Colours of numbers: the stops that cnnviz.colours decides, as look-up tables; and the scales of stages.
+
+import { clip } from "./arrays.js";
+
+/** @import { Scene, Stage } from "./scene.js" */
+/** @import { Theme } from "./theme.js" */
+
+/**
+ * How numbers become colours, as `Scale` in cnnviz.colours: a palette, and the magnitude at which it ends.
+ *
+ * @typedef {{ kind: string, limit: number }} Scale
+ */
 
 const STEPS = 1024;
 
 export class Colours {
-  constructor(header) {
+  /**
+   * @param {object} header
+   * @param {Record<string, Record<string, string[]>>} header.palettes by theme and name, "#rrggbb"
+   * @param {Record<string, Record<string, string>>} [header.themes] the colours around the data
+   * @param {Theme} [theme]
+   */
+  constructor(header, theme = "light") {
     this.header = header;
+    this.theme = theme;
+    /** @type {Map<string, Uint32Array>} */
     this.tables = new Map();
-    this.theme = "light";
   }
 
+  /** The colours around the data. */
   get around() {
-    return this.header.themes[this.theme];
+    return this.header.themes?.[this.theme] ?? {};
   }
 
-  /** A palette of the current theme as packed RGBA, STEPS + 1 of them. */
+  /**
+   * A palette of the current theme as packed RGBA, STEPS + 1 of them.
+   *
+   * @param {string} name
+   */
   table(name) {
     const key = `${this.theme}.${name}`;
-    if (!this.tables.has(key)) {
-      const stops = this.header.palettes[this.theme][name].map(channels);
-      const table = new Uint32Array(STEPS + 1);
-      for (let n = 0; n <= STEPS; n++) {
-        const place = (n / STEPS) * (stops.length - 1);
-        const low = Math.min(Math.floor(place), stops.length - 2);
-        const [r, g, b] = [0, 1, 2].map((k) =>
-          Math.round(stops[low][k] + (place - low) * (stops[low + 1][k] - stops[low][k])),
-        );
-        table[n] = (255 << 24) | (b << 16) | (g << 8) | r;
-      }
-      this.tables.set(key, table);
+    let table = this.tables.get(key);
+    if (table) return table;
+    const stops = this.header.palettes[this.theme][name].map(channels);
+    table = new Uint32Array(STEPS + 1);
+    for (let n = 0; n <= STEPS; n++) {
+      const place = (n / STEPS) * (stops.length - 1);
+      const low = Math.min(Math.floor(place), stops.length - 2);
+      const [r, g, b] = [0, 1, 2].map((k) =>
+        Math.round(stops[low][k] + (place - low) * (stops[low + 1][k] - stops[low][k])),
+      );
+      table[n] = (255 << 24) | (b << 16) | (g << 8) | r;
     }
-    return this.tables.get(key);
+    this.tables.set(key, table);
+    return table;
   }
 
-  packed(value, scale) {
-    return this.table(scale.kind)[place(value, scale)];
+  /**
+   * @param {number} value
+   * @param {Scale} scale
+   */
+  packed(value, { kind, limit }) {
+    if (!Number.isFinite(value)) value = Number.isNaN(value) ? 0 : Math.sign(value) * limit;
+    const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
+    return this.table(kind)[Math.round(clip(share, 0, 1) * STEPS)];
   }
 
+  /**
+   * @param {number} value
+   * @param {Scale} scale
+   */
   css(value, scale) {
-    const packed = this.packed(value, scale);
-    return `rgb(${packed & 255},${(packed >> 8) & 255},${(packed >> 16) & 255})`;
+    return `rgb(${bytesOf(this.packed(value, scale)).join(",")})`;
   }
 
-  /** Black or white, whichever reads better on a value's colour: at least 4.5 to 1 (WCAG 2.2, 1.4.3). */
+  /**
+   * Black or white, whichever reads better on a value's colour: at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+   *
+   * @param {number} value
+   * @param {Scale} scale
+   */
   inkOn(value, scale) {
-    const packed = this.packed(value, scale);
-    const [r, g, b] = [0, 8, 16].map((shift) => linear(((packed >> shift) & 255) / 255));
+    const [r, g, b] = bytesOf(this.packed(value, scale)).map((byte) => linear(byte / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
   }
 
+  /**
+   * Style an element as a cell: a value's colour behind, ink on it.
+   *
+   * @param {HTMLElement} element
+   * @param {number} value
+   * @param {Scale} scale
+   */
+  tint(element, value, scale) {
+    element.style.backgroundColor = this.css(value, scale);
+    element.style.color = this.inkOn(value, scale);
+  }
+
+  /**
+   * Numbers as a picture, a device pixel each.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} rows
+   * @param {number} cols
+   * @param {(n: number) => number} at the n-th number, row by row
+   * @param {Scale} scale
+   */
+  picture(context, rows, cols, at, scale) {
+    const image = context.createImageData(cols, rows);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let n = 0; n < pixels.length; n++) pixels[n] = this.packed(at(n), scale);
+    return image;
+  }
+
+  /**
+   * A scale's palette as a CSS gradient.
+   *
+   * @param {Scale} scale
+   */
   gradient(scale) {
     const stops = this.header.palettes[this.theme][scale.kind];
     return `linear-gradient(to right, ${stops.filter((_, i) => i % 4 === 0).join(", ")})`;
   }
 }
 
-/** sRGB decoded (IEC 61966-2-1). */
+/**
+ * @param {number} packed
+ */
+function bytesOf(packed) {
+  return [0, 8, 16].map((shift) => (packed >> shift) & 255);
+}
+
+/**
+ * sRGB decoded (IEC 61966-2-1).
+ *
+ * @param {number} v
+ */
 function linear(v) {
   return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 }
 
+/**
+ * @param {string} hex
+ */
 function channels(hex) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
 
-function place(value, { kind, limit }) {
-  if (!Number.isFinite(value)) value = Number.isNaN(value) ? 0 : Math.sign(value) * limit;
-  const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
-  return Math.round(Math.min(Math.max(share, 0), 1) * STEPS);
-}
-
 /** The scales of every stage, for one image: by map, by layer, or over the whole network. */
 export class Scales {
+  /**
+   * @param {Scene} scene
+   * @param {Float32Array[]} values
+   */
   constructor(scene, values) {
     this.scene = scene;
+    /** @type {(stage: Stage) => boolean} */
     const bars = (stage) => stage.op.type === "input" || stage.op.type === "softmax";
     this.extents = scene.stages.map((stage, s) => extentsOf(stage, values[s]));
     this.signs = scene.stages.map((stage, s) => this.extents[s].some((extent) => extent.low < 0));
@@ -81,6 +163,12 @@ export class Scales {
     this.apart = scene.stages.map(bars);
   }
 
+  /**
+   * @param {number} s
+   * @param {number} channel
+   * @param {string} range "map", "layer" or "network"
+   * @returns {Scale}
+   */
   of(s, channel, range) {
     const stage = this.scene.stages[s];
     const unit = stage.op.type === "input" && largest(this.extents[s]) <= 1 && !this.signs[s];
@@ -93,28 +181,36 @@ export class Scales {
   }
 }
 
+/** @typedef {{ low: number, size: number }} Extent the lowest number, and the largest magnitude */
+
+/**
+ * @param {Extent[]} extents
+ */
 function largest(extents) {
   return Math.max(0, ...extents.map((extent) => extent.size));
 }
 
-const known = new WeakMap();
+/** @type {WeakMap<Float32Array, Extent[]>} */
+const extentsKnown = new WeakMap();
 
+/**
+ * Each channel's extent; measured once.
+ *
+ * @param {Stage} stage
+ * @param {Float32Array} values
+ */
 function extentsOf(stage, values) {
-  if (!known.has(values)) known.set(values, measured(stage, values));
-  return known.get(values);
-}
-
-function measured(stage, values) {
+  const known = extentsKnown.get(values);
+  if (known) return known;
   const channels = stage.shape[2];
-  const low = new Float64Array(channels);
-  const size = new Float64Array(channels);
-  let k = 0;
+  const extents = Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
   for (let n = 0; n < values.length; n++) {
+    const extent = extents[n % channels];
     const value = values[n];
-    if (value < low[k]) low[k] = value;
-    const magnitude = value < 0 ? -value : value;
-    if (magnitude > size[k] && magnitude !== Infinity) size[k] = magnitude;
-    if (++k === channels) k = 0;
+    if (value < extent.low) extent.low = value;
+    const magnitude = Math.abs(value);
+    if (magnitude > extent.size && magnitude !== Infinity) extent.size = magnitude;
   }
-  return Array.from(low, (value, i) => ({ low: value, size: size[i] }));
+  extentsKnown.set(values, extents);
+  return extents;
 }

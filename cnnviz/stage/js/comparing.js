@@ -1,16 +1,25 @@
 // TensorFlow's number for the very cell: asked for when a receipt is looked at, by a process of its own.
 
-import { escapeHtml, exact, number } from "./numbers.js";
+import { exact, number } from "./numbers.js";
 import { cellIndex } from "./scene.js";
+import { escapeHtml } from "./words.js";
+
+/** @import { View } from "./view.js" */
 
 const WAIT = 1200;
 const REST = 500; // Milliseconds that a receipt is on the screen before it is worth a process.
 
+/**
+ * @param {View} view
+ */
 export function comparing(view) {
   return view.host.ask ? new Comparing(view) : null;
 }
 
 class Comparing {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.count = 0;

@@ -1,8 +1,16 @@
 // The receipt as text and LaTeX, the code that reproduces it, and a link to what is shown.
 
-import { beside, exact, number, percent, signed, stageName } from "./numbers.js";
+import { toBase64 } from "./base64.js";
+import { button } from "./dom.js";
+import { copyText } from "./files.js";
+import { beside, exact, number, probability, signed } from "./numbers.js";
 import { isVector } from "./scene.js";
+import { stageName } from "./words.js";
 
+/** @import { Receipt } from "./receipt.js" */
+/** @import { View } from "./view.js" */
+
+/** @type {[string, string, (view: View, steps: Receipt[]) => string][]} */
 const KINDS = [
   ["text", "Text", receiptText],
   ["latex", "LaTeX", receiptLatex],
@@ -10,15 +18,20 @@ const KINDS = [
   ["keras", "Keras code", kerasCode],
 ];
 
+/**
+ * @param {View} view
+ */
 export function copying(view) {
-  if (view.host.link) {
-    const button = plainButton("Copy link", async () => {
-      const copied = await copyText(view.host.link(view.state()), view.root);
-      flash(button, copied);
-      view.say(copied ? "Link copied." : "The link could not be copied.");
+  const copyButton = (text, name, content) =>
+    button(text, async (pressed) => {
+      const copied = await copyText(content(), view.root);
+      flash(pressed, copied);
+      view.say(copied ? `${name} copied.` : `${name === "Link" ? "The link" : name} could not be copied.`);
     });
-    button.classList.add("cv-link");
-    view.part("tools").append(button);
+  if (view.host.link) {
+    const link = copyButton("Copy link", "Link", () => view.host.link(view.state()));
+    link.classList.add("cv-link");
+    view.part("tools").append(link);
   }
   return {
     receiptShown(panel) {
@@ -29,57 +42,33 @@ export function copying(view) {
       group.setAttribute("aria-label", "Copy this receipt");
       group.append("Copy");
       for (const [kind, name, write] of KINDS) {
-        const button = plainButton(name, async () => {
-          const copied = await copyText(write(view, panel.steps), view.root);
-          flash(button, copied);
-          view.say(copied ? `${name} copied.` : `${name} could not be copied.`);
-        });
-        button.dataset.copy = kind;
-        button.setAttribute("aria-label", `Copy as ${name}`);
-        group.append(button);
+        const copy = copyButton(name, name, () => write(view, panel.steps));
+        copy.dataset.copy = kind;
+        copy.setAttribute("aria-label", `Copy as ${name}`);
+        group.append(copy);
       }
       actions.append(group);
     },
   };
 }
 
-function plainButton(name, run) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "cv-button";
-  button.textContent = name;
-  button.onclick = run;
-  return button;
-}
+/** @type {WeakMap<HTMLButtonElement, number>} */
+const flashing = new WeakMap();
 
+/** Say for a moment on the button itself whether it worked. */
 function flash(button, copied) {
-  const name = button.dataset.name ?? button.textContent;
-  button.dataset.name = name;
+  const name = (button.dataset.name ??= button.textContent);
   button.textContent = copied ? "Copied" : "Not copied";
-  clearTimeout(button.flashing);
-  button.flashing = setTimeout(() => (button.textContent = name), 1400);
-}
-
-/** Into the clipboard; where the page may not, by way of a selected field. */
-async function copyText(text, root) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const field = document.createElement("textarea");
-    field.value = text;
-    field.setAttribute("aria-hidden", "true");
-    field.style.cssText = "position:fixed;left:0;top:0;opacity:0";
-    root.append(field);
-    field.select();
-    const copied = document.execCommand("copy");
-    field.remove();
-    return copied;
-  }
+  clearTimeout(flashing.get(button));
+  flashing.set(button, setTimeout(() => (button.textContent = name), 1400));
 }
 
 // Text -----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function receiptText(view, steps) {
   const { scene } = view;
   const last = steps[steps.length - 1];
@@ -114,7 +103,7 @@ const TEXT = {
   mean: (view, step) => [`${stageName(step.stage)}: mean(${numbers(step)}) = ${number(step.value)}`],
   softmax(view, step) {
     const shift = `x - ${factor(step.most)}`;
-    const lines = step.groups[0].terms.map((term, t) => `  ${t}: x = ${number(term.x)}, exp(${shift}) = ${number(term.power)}, ${percent(term.power / step.sum)}`);
+    const lines = step.groups[0].terms.map((term, t) => `  ${t}: x = ${number(term.x)}, exp(${shift}) = ${number(term.power)}, ${probability(term.power / step.sum)}`);
     const own = step.groups[0].terms[step.self];
     const result = step.log ? `log of ${number(own.power)} / ${number(step.sum)}` : `${number(own.power)} / ${number(step.sum)}`;
     return ["softmax", ...lines, `  ${result} = ${number(step.value)}`];
@@ -133,6 +122,10 @@ function numbers(step) {
 
 // LaTeX ----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function receiptLatex(view, steps) {
   const lines = steps.flatMap((step) => LATEX[step.type](view, step));
   return `\\begin{align*}\n${lines.map((line) => `  ${line}`).join(" \\\\\n")}\n\\end{align*}\n`;
@@ -201,6 +194,10 @@ function texList(step) {
 
 // Code -----------------------------------------------------------------------------------------------
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function numpyCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const place = isVector(stage) && stage.vector ? `channel=${cell.channel}` : `row=${cell.row}, col=${cell.col}, channel=${cell.channel}`;
@@ -211,6 +208,10 @@ ${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, ce
 `;
 }
 
+/**
+ * @param {View} view
+ * @param {Receipt[]} steps
+ */
 export function kerasCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const { path, name } = view.scene.header.model;
@@ -252,12 +253,9 @@ function imageCode(view, library) {
     lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${item.title}`);
   } else {
     const shape = scene.stages[0].shape.join(", ");
-    const bytes = new Uint8Array(Float32Array.from(view.values[0]).buffer);
-    let text = "";
-    for (const byte of bytes) text += String.fromCharCode(byte);
+    const text = toBase64(new Uint8Array(Float32Array.from(view.values[0]).buffer));
     lines.unshift("import base64");
-    lines.push(`pixels = base64.b64decode(${quoted(btoa(text))})`, `image = np.frombuffer(pixels, "<f4").reshape(${shape})`);
+    lines.push(`pixels = base64.b64decode(${quoted(text)})`, `image = np.frombuffer(pixels, "<f4").reshape(${shape})`);
   }
   return lines.join("\n");
 }
-

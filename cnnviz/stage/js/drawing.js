@@ -1,32 +1,35 @@
 // Drawing in the live view: the maps and the prediction follow the pen, and NumPy when it is lifted.
 
+import { button, closest } from "./dom.js";
 import { Pad } from "./pad.js";
 import { measure } from "./view.js";
+
+/** @import { View } from "./view.js" */
 
 const BUTTONS = `
 <button type="button" class="cv-button" data-do="use" hidden>Use on every page</button>
 <button type="button" class="cv-button" data-do="close">Back to the digit</button>
 <p class="cv-engine"></p>`;
 
+/**
+ * @param {View} view
+ */
 export function drawing(view) {
   const { host } = view;
   if (!host.ask || view.scene.stages[0].shape.join() !== "28,28,1") return null;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "cv-button cv-opendraw";
-  button.textContent = "Draw";
-  button.setAttribute("aria-pressed", "false");
-  view.part("tools").append(button);
-  const drawn = new Drawing(view, button);
-  button.onclick = () => (drawn.open ? drawn.close() : drawn.show());
-  return drawn;
+  return new Drawing(view);
 }
 
 class Drawing {
-  constructor(view, button) {
+  /**
+   * @param {View} view
+   */
+  constructor(view) {
     this.view = view;
-    this.button = button;
     this.open = false;
+    this.button = button("Draw", () => (this.open ? this.close() : this.show()), "cv-opendraw");
+    this.button.setAttribute("aria-pressed", "false");
+    view.part("tools").append(this.button);
     this.version = 0;
   }
 
@@ -36,10 +39,10 @@ class Drawing {
     this.button.setAttribute("aria-pressed", "true");
     const panel = document.createElement("div");
     panel.className = "cv-draw";
-    panel.addEventListener("click", (event) => this.clicked(event.target.closest("[data-do]")?.dataset.do));
+    panel.addEventListener("click", (event) => this.clicked(closest(event, "[data-do]")?.dataset.do));
     this.view.part("panel").replaceChildren(panel);
     this.pad = new Pad(panel, {
-      table: () => this.view.colours.table("ink"),
+      colours: () => this.view.colours,
       changed: (digit, began) => this.follow(digit, began, panel),
       lifted: () => this.send(),
       verdict: () => this.verdict(),

@@ -6,12 +6,20 @@ import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
+import { appTheme } from "./theme.js";
 import { View } from "./view.js";
 
 const views = new WeakMap();
 const plans = new Map();
 
-/** Keep a network's plan; its numbers may be here already, waiting for it. */
+/** @import { Component } from "./dom.js" */
+/** @import { Host } from "./view.js" */
+
+/**
+ * Keep a network's plan; its numbers may be here already, waiting for it.
+ *
+ * @param {Uint8Array} data
+ */
 export function takePlan(data) {
   const part = new Part(data);
   const known = planOf(part.header.key);
@@ -27,6 +35,12 @@ function planOf(key) {
   return plans.get(key);
 }
 
+/**
+ * Show the numbers that came, once their plan is there.
+ *
+ * @param {Component} component
+ * @param {string} style
+ */
 export async function showInExplorer({ data, parentElement, setStateValue }, style) {
   const root = parentElement.querySelector(".live-view");
   if (!views.has(root)) views.set(root, { view: null, base: null });
@@ -54,7 +68,7 @@ function begin(root, scene, known, style) {
   const sheet = document.createElement("style");
   sheet.textContent = style;
   root.before(sheet);
-  const app = document.querySelector(".stApp");
+  /** @type {Host} */
   const host = {
     kind: "explorer",
     ask: (name, value) => {
@@ -62,7 +76,7 @@ function begin(root, scene, known, style) {
       known.ask("have", known.base?.key ?? "");
       known.ask(name, value);
     },
-    theme: () => (app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light"),
+    theme: appTheme,
     extensions: [playing, drawing, intervening, comparing, copying],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? Object.fromEntries(new URLSearchParams(host.link)) : null),

@@ -6,13 +6,22 @@ const END = 257;
 const LARGEST = 4096;
 const HASH = 16384;
 
-/** Colours for some pictures (ImageData): the most frequent, by five bits a channel, each bin's mean. */
+/** @typedef {Pick<ImageData, "data">} Picture */
+/** @typedef {{ left: number, top: number, width: number, height: number }} Frame */
+
+/**
+ * Colours for some pictures: the most frequent, by five bits a channel, each bin's mean.
+ *
+ * @param {Picture[]} images
+ */
 export function paletteOf(images) {
+  /** @type {Map<number, number[]>} */
   const sums = new Map();
   for (const { data } of images) {
     for (let n = 0; n < data.length; n += 4) {
       const key = keyOf(data[n], data[n + 1], data[n + 2]);
-      const sum = sums.get(key) ?? sums.set(key, [0, 0, 0, 0]).get(key);
+      const sum = sums.get(key) ?? [0, 0, 0, 0];
+      sums.set(key, sum);
       sum[0] += 1;
       for (let k = 0; k < 3; k++) sum[k + 1] += data[n + k];
     }
@@ -21,11 +30,21 @@ export function paletteOf(images) {
   return frequent.map(([count, ...rgb]) => rgb.map((sum) => Math.round(sum / count)));
 }
 
+/**
+ * @param {number} r
+ * @param {number} g
+ * @param {number} b
+ */
 function keyOf(r, g, b) {
   return ((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3);
 }
 
 export class Gif {
+  /**
+   * @param {number} width
+   * @param {number} height
+   * @param {number[][]} palette
+   */
   constructor(width, height, palette) {
     this.width = width;
     this.height = height;
@@ -33,10 +52,16 @@ export class Gif {
     this.clear = palette.length;
     this.nearest = new Int16Array(1 << 15).fill(-1);
     this.parts = [this.start()];
+    /** @type {Uint8Array | null} the picture before, as places in the palette */
     this.before = null;
   }
 
-  /** Add a picture that stands for so many hundredths of a second. */
+  /**
+   * Add a picture that stands for so many hundredths of a second.
+   *
+   * @param {Picture} picture
+   * @param {number} hundredths
+   */
   add({ data }, hundredths) {
     const now = this.indices(data);
     const box = this.changed(now);
@@ -69,6 +94,9 @@ export class Gif {
     return Uint8Array.from([...head, 0x21, 0xff, 11, ...text("NETSCAPE2.0"), 3, 1, 0, 0, 0]);
   }
 
+  /**
+   * @param {Uint8ClampedArray} data
+   */
   indices(data) {
     const found = new Uint8Array(data.length / 4);
     for (let n = 0, at = 0; n < found.length; n++, at += 4) {
@@ -79,12 +107,22 @@ export class Gif {
     return found;
   }
 
+  /**
+   * @param {number} r
+   * @param {number} g
+   * @param {number} b
+   */
   closest(r, g, b) {
     const distances = this.palette.map(([x, y, z]) => (x - r) ** 2 + (y - g) ** 2 + (z - b) ** 2);
     return distances.indexOf(Math.min(...distances));
   }
 
-  /** The box of what is not as before: one pixel if nothing is. */
+  /**
+   * The box of what is not as before: one pixel if nothing is.
+   *
+   * @param {Uint8Array} now
+   * @returns {Frame}
+   */
   changed(now) {
     const { width, height, before } = this;
     if (!before) return { left: 0, top: 0, width, height };
@@ -103,26 +141,42 @@ export class Gif {
   }
 }
 
+/**
+ * @param {string} words
+ */
 function text(words) {
   return [...words].map((c) => c.charCodeAt(0));
 }
 
+/**
+ * @param {number} value
+ */
 function word(value) {
   return [value & 255, value >> 8];
 }
 
+/**
+ * @param {Frame} frame
+ * @param {number} hundredths
+ * @param {number} clear
+ */
 function frameHead({ left, top, width, height }, hundredths, clear) {
   const control = [0x21, 0xf9, 4, 0x05, ...word(hundredths), clear, 0];
   return Uint8Array.from([...control, 0x2c, ...word(left), ...word(top), ...word(width), ...word(height), 0, 8]);
 }
 
-/** LZW with eight-bit pixels, in blocks of at most 255 bytes. */
+/**
+ * LZW with eight-bit pixels, in blocks of at most 255 bytes.
+ *
+ * @param {Uint8Array} pixels
+ */
 function compressed(pixels) {
+  /** @type {number[]} */
   const out = [];
   const keys = new Int32Array(HASH);
   const codes = new Uint16Array(HASH);
   let [held, bits, size, next] = [0, 0, 9, END + 1];
-  const write = (code) => {
+  const write = (/** @type {number} */ code) => {
     held |= code << bits;
     for (bits += size; bits >= 8; bits -= 8, held >>>= 8) out.push(held & 255);
   };

@@ -1,17 +1,24 @@
 // Exactly which cells reach a cell, where they are not all cells of a box: dilation leaves holes, strides
 // longer than their window too, and paths that meet again leave odd shapes.
 
-import { axisOf, locate, readShape } from "./forward.js";
-import { tapsOf } from "./receipt.js";
+import { axisOf, placesRead, readShape, tapsOf } from "./windows.js";
+
+/** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
 /**
- * For every stage that reaches a cell over steps that may leave holes, the cells that do: a Map of
- * Uint8Array, row by row, whatever their channels. Empty where boxes say all.
+ * For every stage that reaches a cell over steps that may leave holes, the cells that do, row by row,
+ * whatever their channels. Empty where boxes say all.
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ * @returns {Map<number, Uint8Array>}
  */
 export function cellsSeen(scene, cell) {
-  if (!mayHaveHoles(scene)[cell.stage]) return new Map();
-  const marks = new Map([[cell.stage, grid(scene.stages[cell.stage])]]);
-  marks.get(cell.stage)[cell.row * scene.stages[cell.stage].shape[1] + cell.col] = 1;
+  const marks = new Map();
+  if (!mayHaveHoles(scene)[cell.stage]) return marks;
+  const own = grid(scene.stages[cell.stage]);
+  own[cell.row * scene.stages[cell.stage].shape[1] + cell.col] = 1;
+  marks.set(cell.stage, own);
   for (let s = cell.stage; s > 0; s--) {
     const stage = scene.stages[s];
     if (!marks.has(s)) continue;
@@ -23,14 +30,27 @@ export function cellsSeen(scene, cell) {
   return marks;
 }
 
-/** For each stage whether a step on a way to it may leave holes. */
+/** @type {WeakMap<Scene, boolean[]>} */
+const withHoles = new WeakMap();
+
+/**
+ * For each stage whether a step on a way to it may leave holes.
+ *
+ * @param {Scene} scene
+ */
 function mayHaveHoles(scene) {
-  if (scene.holes) return scene.holes;
-  scene.holes = [];
-  for (const { op, reads } of scene.stages) scene.holes.push(leavesHoles(op) || reads.some((s) => scene.holes[s]));
-  return scene.holes;
+  const known = withHoles.get(scene);
+  if (known) return known;
+  /** @type {boolean[]} */
+  const holes = [];
+  for (const { op, reads } of scene.stages) holes.push(leavesHoles(op) || reads.some((s) => holes[s]));
+  withHoles.set(scene, holes);
+  return holes;
 }
 
+/**
+ * @param {Operation} op
+ */
 function leavesHoles(op) {
   if (op.type === "move" || op.type === "merge") return true;
   return [op.rows, op.cols].some((axis) => {
@@ -40,19 +60,28 @@ function leavesHoles(op) {
   });
 }
 
+/**
+ * @param {Stage} stage
+ */
 function grid({ shape }) {
   return new Uint8Array(shape[0] * shape[1]);
 }
 
+/**
+ * Mark the cells of an input that some cells of a stage are made from.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {number} input
+ * @param {Uint8Array} marked
+ * @param {Uint8Array} known
+ */
 function markRead(scene, stage, input, marked, known) {
-  const source = scene.stages[stage.reads[input]];
-  const channels = source.shape[2];
+  const channels = scene.stages[stage.reads[input]].shape[2];
   const { op } = stage;
   const [rows, cols, filters] = stage.shape;
-  const from = op.type === "move" ? scene.data(op.from) : null;
-  const inputs = from && stage.reads.map((s) => ({ length: scene.stages[s].shape.reduce((a, b) => a * b) }));
-  const places = op.type === "merge" && op.maps[input] ? scene.data(op.maps[input]) : null;
-  const [, width, depth] = op.rows ? readShape(scene, stage) : [];
+  const place = op.type === "move" || (op.type === "merge" && op.maps[input]) ? placesRead(scene, stage) : null;
+  const [, width, depth] = op.rows ? readShape(scene, stage) : [0, 0, 0];
   for (let pixel = 0; pixel < rows * cols; pixel++) {
     if (!marked[pixel]) continue;
     if (op.rows) {
@@ -62,10 +91,10 @@ function markRead(scene, stage, input, marked, known) {
         // A map that was flattened is read as another shape: a pixel there may be several here.
         for (let n = Math.floor(first / channels); n * channels < first + depth; n++) known[n] = 1;
       }
-    } else if (from || places) {
+    } else if (place) {
       for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
-        const found = from ? locate(from[n], inputs) : { input, index: places[n] };
-        if (found && found.input === input) known[Math.floor(found.index / channels)] = 1;
+        const at = place(n, input);
+        if (at >= 0) known[Math.floor(at / channels)] = 1;
       }
     } else if (op.type === "softmax" && op.axis !== 2) {
       for (let n = 0; n < rows * cols; n++) {
@@ -78,7 +107,13 @@ function markRead(scene, stage, input, marked, known) {
   }
 }
 
-/** Whether a box holds other cells than those that are marked. */
+/**
+ * Whether a box holds other cells than those that are marked.
+ *
+ * @param {Uint8Array} marks
+ * @param {Box} box
+ * @param {number} cols
+ */
 export function hasHoles(marks, { top, bottom, left, right }, cols) {
   for (let row = top; row <= bottom; row++) {
     for (let col = left; col <= right; col++) if (!marks[row * cols + col]) return true;
@@ -86,29 +121,33 @@ export function hasHoles(marks, { top, bottom, left, right }, cols) {
   return false;
 }
 
-/** The borders of marked cells as lines between cell corners: [x, y, x, y] each. */
+/**
+ * The borders of marked cells as lines between cell corners: [x, y, x, y] each.
+ *
+ * @param {Uint8Array} marks
+ * @param {number} rows
+ * @param {number} cols
+ */
 export function borders(marks, rows, cols) {
+  /** @type {(row: number, col: number) => boolean} */
   const at = (row, col) => row >= 0 && col >= 0 && row < rows && col < cols && marks[row * cols + col] === 1;
+  /** @type {number[][]} */
   const lines = [];
-  for (let row = 0; row <= rows; row++) {
-    for (let col = 0, start = null; col <= cols; col++) {
-      const edge = col < cols && at(row - 1, col) !== at(row, col);
-      if (edge) start ??= col;
-      else if (start !== null) {
-        lines.push([start, row, col, row]);
-        start = null;
-      }
+  /** @type {(count: number, edge: (n: number) => boolean, draw: (from: number, to: number) => void) => void} */
+  const runs = (count, edge, draw) => {
+    for (let n = 0, start = -1; n <= count; n++) {
+      const on = n < count && edge(n);
+      if (on && start < 0) start = n;
+      if (on || start < 0) continue;
+      draw(start, n);
+      start = -1;
     }
+  };
+  for (let row = 0; row <= rows; row++) {
+    runs(cols, (col) => at(row - 1, col) !== at(row, col), (from, to) => lines.push([from, row, to, row]));
   }
   for (let col = 0; col <= cols; col++) {
-    for (let row = 0, start = null; row <= rows; row++) {
-      const edge = row < rows && at(row, col - 1) !== at(row, col);
-      if (edge) start ??= row;
-      else if (start !== null) {
-        lines.push([col, start, col, row]);
-        start = null;
-      }
-    }
+    runs(rows, (row) => at(row, col - 1) !== at(row, col), (from, to) => lines.push([col, from, col, to]));
   }
   return lines;
 }

@@ -1,13 +1,26 @@
 // Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
 
-import { cellName, escapeHtml, number, percent, plural } from "./numbers.js";
+import { largestAt } from "./arrays.js";
+import { channelMask } from "./cone.js";
+import { button } from "./dom.js";
+import { number, probability } from "./numbers.js";
 import { isVector } from "./scene.js";
+import { measure } from "./view.js";
+import { cellName, escapeHtml, plural } from "./words.js";
 
+/** @import { View } from "./view.js" */
+
+/**
+ * @param {View} view
+ */
 export function intervening(view) {
   return view.host.ask ? new Intervening(view) : null;
 }
 
 class Intervening {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.edits = [];
@@ -82,7 +95,7 @@ class Intervening {
     view.before = applied ? this.baseline : null;
     view.extraMarks = applied ? this.changedMarks() : [];
     if (this.asked) {
-      performance.measure("cnnviz:intervene", { start: this.asked, end: performance.now() });
+      measure("cnnviz:intervene", this.asked);
       this.asked = null;
     }
     this.write(answer.error);
@@ -111,9 +124,7 @@ class Intervening {
       }
       boxes.forEach((box, k) => {
         if (!box) return;
-        const mask = new Uint8Array(channels);
-        mask[k] = 1;
-        marks.push({ stage: stage.index, channels: mask, box, style: "changed" });
+        marks.push({ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" });
       });
     }
     return marks;
@@ -128,18 +139,18 @@ class Intervening {
     const { output, classes } = view.scene;
     const shares = isVector(output) && output.op.type === "softmax";
     const verdict = (values) => {
-      const best = values.indexOf(Math.max(...values));
-      return shares ? `${classes[best]}, ${percent(values[best])}` : number(values[best]);
+      const best = largestAt(values);
+      return shares ? `${classes[best]}, ${probability(values[best])}` : number(values[best]);
     };
     const was = verdict(this.baseline[output.index]);
     const now = verdict(view.values[output.index]);
-    const changed = new Set((view.extraMarks ?? []).map((mark) => mark.stage)).size;
+    const changed = new Set((view.extraMarks).map((mark) => mark.stage)).size;
     const words = error ? escapeHtml(error) : `before <b>${was}</b>, now <b>${now}</b>; ${plural(changed, "column")} changed`;
     this.bar.innerHTML = `<span>${plural(this.edits.length, "change")} by hand: ${escapeHtml(
       this.edits.map((edit) => edit.words).join("; "),
     )}</span> <span role="status">${words}</span>
       <button type="button" class="cv-button cv-reset">Reset</button>`;
-    this.bar.querySelector(".cv-reset").onclick = () => this.reset();
+    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.reset());
   }
 
   // The receipt's handles ---------------------------------------------------------------------------
@@ -149,14 +160,7 @@ class Intervening {
     const cell = view.pinned;
     const stage = view.scene.stages[cell.stage];
     const actions = panel.element.querySelector(".cv-ractions");
-    const add = (text, run) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "cv-button";
-      button.textContent = text;
-      button.onclick = () => run(button);
-      actions.append(button);
-    };
+    const add = (text, run) => actions.append(button(text, run));
     if (stage.op.type === "input") {
       add("Change this pixel", (at) => this.open(pixelEdit(view, cell), at));
       return;
@@ -186,7 +190,7 @@ class Intervening {
       if (Number.isFinite(value)) this.apply({ ...edit.edit, value, words: `${edit.label} = ${number(value)}` });
       this.shut();
     };
-    form.querySelector("[data-shut]").onclick = () => this.shut();
+    form.querySelector("[data-shut]").addEventListener("click", () => this.shut());
     this.form = form;
     this.opener = at;
     (at.closest(".cv-card, .cv-rhead") ?? this.bar).append(form);

@@ -2,6 +2,30 @@
 
 import { isVector } from "./scene.js";
 
+/** @import { Scene, Stage } from "./scene.js" */
+
+/**
+ * One map of a stage in CSS pixels, with the cells that it has.
+ *
+ * @typedef {object} Rect
+ * @property {number} stage
+ * @property {number} channel
+ * @property {number} x
+ * @property {number} y
+ * @property {number} width
+ * @property {number} height
+ * @property {number} rows
+ * @property {number} cols
+ */
+
+/**
+ * `room` is how wide a column's own heading may be, for the last of a group.
+ *
+ * @typedef {{ stage: number, x: number, y: number, width: number, height: number, room?: number }} Column
+ */
+
+/** @typedef {{ stages: number[], x: number, width: number }} Head over a run of columns */
+
 const GAP = { map: 3, column: 9, group: 20 };
 const HEAD = 70;
 const TALL = 510;
@@ -11,19 +35,25 @@ const NARROWEST = 104;
  * Columns in topological order, a heading over each run of columns that belong together (a layer, its
  * activation, its normalisation).
  *
- * Returns {groups, columns, rects, width, height}; `zoom` is the pixels of a cell of the largest map.
+ * @param {Scene} scene
+ * @param {number[]} shown the stages that have columns
+ * @param {number} zoom the pixels of a cell of the largest map
  */
 export function layOut(scene, shown, zoom) {
   const largest = Math.max(...shown.map((s) => Math.max(...scene.stages[s].shape.slice(0, 2))));
   const target = Math.min(120, Math.min(40, Math.max(26, largest)) * zoom);
+  /** @type {number[][]} */
   const groups = [];
   for (const s of shown) {
     const last = groups[groups.length - 1];
     if (last && follows(scene, s, last[last.length - 1])) last.push(s);
     else groups.push([s]);
   }
+  /** @type {Column[]} */
   const columns = [];
+  /** @type {Rect[]} */
   const rects = [];
+  /** @type {Head[]} */
   const heads = [];
   let x = 0;
   let height = 0;
@@ -44,7 +74,13 @@ export function layOut(scene, shown, zoom) {
   return { heads, columns, rects, width: Math.max(0, x - GAP.group) + 2, height: HEAD + height + 20 };
 }
 
-/** Whether a stage only finishes what the one before it began, at the same shape. */
+/**
+ * Whether a stage only finishes what the one before it began, at the same shape.
+ *
+ * @param {Scene} scene
+ * @param {number} s
+ * @param {number} before
+ */
 function follows(scene, s, before) {
   const stage = scene.stages[s];
   const { shape } = scene.stages[before];
@@ -56,6 +92,10 @@ function follows(scene, s, before) {
   );
 }
 
+/**
+ * @param {Stage} stage
+ * @param {number} target the pixels of the longest side
+ */
 function columnOf(stage, target) {
   const [rows, cols, channels] = stage.shape;
   const vector = isVector(stage);
@@ -76,6 +116,10 @@ function columnOf(stage, target) {
   return { rects, width: across * (width + GAP.map) - GAP.map, height: down * (height + GAP.map) - GAP.map };
 }
 
+/**
+ * @param {number} longest
+ * @param {number} target
+ */
 function cellSize(longest, target) {
   if (longest > target) return target / longest;
   const nearest = Math.round(target / longest);

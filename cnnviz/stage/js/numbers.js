@@ -1,38 +1,65 @@
-// Numbers and names as text, the same everywhere.
+// Numbers as text, the same everywhere, and the same as cnnviz's Python writes them.
+//
+// Three things differ on purpose: what is not finite is spelled as JavaScript spells it; below 0.001 there is
+// one digit fewer and the exponent has no leading zero, since columns are narrow; and cells beside each other
+// (`beside`) have no thousands' commas and no decimal more at the start of a power of ten.
 
 /** So many tell a float32 from its neighbours. */
 const MOST_DIGITS = 9;
 
-/** A number with so many significant digits, grouped, with a proper minus sign. */
+/**
+ * A number with so many significant digits, grouped, with a proper minus sign.
+ *
+ * @param {number | null | undefined} value null is a dash
+ * @param {number} [digits]
+ * @returns {string}
+ */
 export function number(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (!Number.isFinite(value)) return String(value).replace("-", "−");
   const size = Math.abs(value);
   let text;
   if (size === 0) text = "0";
-  else if (size >= 10 ** (digits - 1)) text = Math.round(value).toLocaleString("en-GB");
+  else if (size >= 10 ** (digits - 1)) text = BigInt(roundEven(value)).toLocaleString("en-GB");
   else if (size < 1e-3) text = value.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
-  else text = value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+  else text = fixed(value, Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
   // A probability just below 1 is not 1.
   if (size < 1 && Number(text) === 1) text = size > 0.9999995 ? exact(value) : value.toFixed(6);
   return text.replace(/^-/, "−");
 }
 
-/** The same with its sign always written. */
+/**
+ * The same with its sign always written.
+ *
+ * @param {number} value
+ * @param {number} [digits]
+ */
 export function signed(value, digits = 4) {
   return value > 0 ? `+${number(value, digits)}` : number(value, digits);
 }
 
 /**
  * Numbers of one equation as text, with so many digits that whoever works it out from what is written gets
- * the result that is written: `compute` is the equation. The result keeps its `digits`.
+ * the result that is written. The result keeps its `digits`.
+ *
+ * @param {number[]} values
+ * @param {number} result
+ * @param {(values: number[]) => number} compute the equation
+ * @param {number} [digits]
  */
 export function agreeing(values, result, compute, digits = 4) {
   const enough = digitsFor(values, result, compute, digits);
   return values.map((value) => number(value, enough));
 }
 
-/** How many digits that takes. */
+/**
+ * How many digits that takes.
+ *
+ * @param {number[]} values
+ * @param {number} result
+ * @param {(values: number[]) => number} compute
+ * @param {number} [digits]
+ */
 export function digitsFor(values, result, compute, digits = 4) {
   const wanted = number(result, digits);
   for (let more = digits; more < MOST_DIGITS; more++) {
@@ -42,76 +69,92 @@ export function digitsFor(values, result, compute, digits = 4) {
   return MOST_DIGITS;
 }
 
-/** The number that a text of `number` says. */
+/**
+ * The number that a text of `number` says.
+ *
+ * @param {string} text
+ */
 function written(text) {
   return Number(text.replace(/,/g, "").replace(/−/g, "-"));
 }
 
-/** A text of a number in brackets if it is negative, as behind a sign. */
+/**
+ * A text of a number in brackets if it is negative, as behind a sign.
+ *
+ * @param {string} text
+ */
 export function bracketed(text) {
   return text.startsWith("−") ? `(${text})` : text;
 }
 
-/** Beside others on one scale: as many decimals as the scale's end asks for. */
+/**
+ * Beside others on one scale: as many decimals as the scale's end asks for.
+ *
+ * @param {number} value
+ * @param {number} limit the scale's end
+ * @param {boolean} withSign whether what is positive has a plus
+ * @param {number} [digits] those of the scale's end
+ */
 export function beside(value, limit, withSign, digits = 3) {
   const decimals = Math.min(6, Math.max(0, digits - 1 - Math.floor(Math.log10(limit || 1))));
-  const text = Math.abs(value).toFixed(decimals);
+  return decimal(value, decimals, withSign);
+}
+
+/**
+ * With so many decimals; what is written as zero has no sign.
+ *
+ * @param {number} value
+ * @param {number} decimals
+ * @param {boolean} [withSign]
+ */
+export function decimal(value, decimals, withSign = false) {
+  const text = fixed(Math.abs(value), decimals);
   const sign = value < 0 ? "−" : withSign ? "+" : "";
   return Number(text) === 0 ? text : sign + text;
 }
 
-/** All the digits that tell a float32 from its neighbours. */
+/**
+ * All the digits that tell a float32 from its neighbours.
+ *
+ * @param {number} value
+ */
 export function exact(value) {
   if (value === 0) return "0";
-  return String(Number(value.toPrecision(9))).replace("-", "−");
+  return String(Number(value.toPrecision(MOST_DIGITS))).replace("-", "−");
 }
 
-/** As `cnnviz.colours.probability`: the page around says the same numbers, and none is certain. */
-export function percent(share) {
+/**
+ * A softmax's output as a percentage: none is certain, not even what float32 has rounded to 0 or 1.
+ *
+ * @param {number} share
+ */
+export function probability(share) {
   if (share <= 5e-5) return "< 0.01 %";
   if (share >= 1 - 5e-5) return "> 99.99 %";
-  return `${(100 * share).toFixed(2)} %`;
+  return `${fixed(100 * share, 2)} %`;
 }
 
-export function plural(count, word) {
-  return `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
+/**
+ * Halves to the even neighbour, as Python and NumPy round.
+ *
+ * @param {number} value
+ */
+export function roundEven(value) {
+  const low = Math.floor(value);
+  if (value - low !== 0.5) return Math.round(value);
+  return low % 2 === 0 ? low : low + 1;
 }
 
-export function escapeHtml(text) {
-  const names = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-  return String(text).replace(/[&<>"']/g, (c) => names[c]);
-}
-
-/** A cell in words, as a crumb or a heading: "conv2d_3 ReLU (4, 5) channel 7". */
-export function cellName(scene, cell) {
-  const stage = scene.stages[cell.stage];
-  const name = stageName(stage);
-  if (stage.op.type === "input") return `${name} (${cell.row}, ${cell.col})${channelOf(stage, cell, " channel ")}`;
-  if (stage === scene.output && stage.op.type === "softmax") {
-    return `probability of ${scene.classes[cell.channel] ?? cell.channel}`;
-  }
-  if (leadsToOutput(scene, stage)) return `logit ${scene.classes[cell.channel] ?? cell.channel}`;
-  if (stage.shape[0] === 1 && stage.shape[1] === 1) return `${name} unit ${cell.channel}`;
-  return `${name} (${cell.row}, ${cell.col}) channel ${cell.channel}`;
-}
-
-function channelOf(stage, cell, words) {
-  return stage.shape[2] > 1 ? `${words}${cell.channel}` : "";
-}
-
-/** Whether a stage holds the logits: what a last softmax reads. */
-export function leadsToOutput(scene, stage) {
-  const output = scene.output;
-  return output.op.type === "softmax" && output.reads[0] === stage.index;
-}
-
-/** A stage's layer, and what it is of it. */
-export function stageName(stage) {
-  if (stage.op.type === "activation" && stage.name !== stage.layer) return `${stage.layer} ${stage.label}`;
-  return stage.name;
-}
-
-export function shapeText(stage) {
-  const [height, width, channels] = stage.shape;
-  return stage.vector || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
+/**
+ * `toFixed`, which rounds halves away from zero, with Python's halves to the even digit.
+ *
+ * @param {number} value
+ * @param {number} decimals
+ */
+function fixed(value, decimals) {
+  const text = value.toFixed(decimals);
+  // Only a whole number of halves of a half ... can lie in the middle, and it has one decimal more.
+  const longer = value.toFixed(decimals + 1);
+  const half = Number.isInteger(value * 2 ** (decimals + 1)) && longer.endsWith("5");
+  return half && Number(text.at(-1)) % 2 ? longer.slice(0, decimals ? -1 : -2) : text;
 }

@@ -1,13 +1,22 @@
 // The picture of the network: the image at the left, a column of maps for each stage, the prediction.
 
-import { escapeHtml, number, percent, plural, shapeText, stageName } from "./numbers.js";
+import { largestAt, range } from "./arrays.js";
+import { boxOf } from "./cone.js";
+import { closest, scrolling } from "./dom.js";
 import { layOut } from "./layout.js";
+import { number, probability } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
+import { escapeHtml, plural, shapeText, stageName } from "./words.js";
+
+/** @import { View } from "./view.js" */
 
 const MOST_BARS = 20;
 
 export class Overview {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.area = view.part("stagearea");
@@ -25,7 +34,7 @@ export class Overview {
     for (const surface of [this.input, this.maps]) this.answer(surface);
     this.scroll.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.area.addEventListener("focusin", (event) => this.focused(event));
-    this.area.addEventListener("focusout", () => this.unfocused());
+    this.area.addEventListener("focusout", () => this.leave());
     this.bars = this.area.querySelector(".cv-bars");
     this.listenToBars();
   }
@@ -76,8 +85,7 @@ export class Overview {
   }
 
   slideTo(left, atOnce = false) {
-    const still = atOnce || window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.scroll.scrollTo({ left, behavior: still ? "auto" : "smooth" });
+    this.scroll.scrollTo({ left, behavior: atOnce ? "auto" : scrolling() });
   }
 
   sideSize() {
@@ -113,7 +121,7 @@ export class Overview {
   placeInput(stage) {
     const [rows, cols, channels] = stage.shape;
     const cell = Math.max(1, Math.floor(this.side / Math.max(rows, cols)));
-    const rects = Array.from({ length: channels }, (_, channel) => ({
+    const rects = range(channels).map((channel) => ({
       stage: stage.index,
       channel,
       x: 2,
@@ -213,9 +221,8 @@ export class Overview {
     const { output, classes } = this.view.scene;
     const head = this.headOf([output.index]);
     side.querySelector(".cv-sidehead").innerHTML = head + this.button(output);
-    this.bars.innerHTML = Array.from(
-      { length: output.shape[2] },
-      (_, k) => `<button type="button" tabindex="-1" class="cv-barrow" data-channel="${k}">
+    this.bars.innerHTML = range(output.shape[2]).map(
+      (k) => `<button type="button" tabindex="-1" class="cv-barrow" data-channel="${k}">
         <span class="cv-class">${escapeHtml(classes[k] ?? k)}</span><span class="cv-track"><i></i><u hidden></u></span>
         <span class="cv-share"></span></button>`,
     ).join("");
@@ -228,12 +235,12 @@ export class Overview {
     const values = view.values[output.index];
     const scale = view.scales.of(output.index, 0, "layer");
     const shares = output.op.type === "softmax" && !output.op.log;
-    const best = values.indexOf(Math.max(...values));
+    const best = largestAt(values);
     [...this.bars.children].forEach((row, k) => {
       const bar = row.querySelector("i");
       bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
       bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
-      const text = shares ? percent(values[k]) : number(values[k], 3);
+      const text = shares ? probability(values[k]) : number(values[k], 3);
       row.querySelector(".cv-share").textContent = text;
       row.classList.toggle("cv-best", k === best);
       row.setAttribute("aria-label", `${view.scene.classes[k]}: ${text}. Show the receipt`);
@@ -245,7 +252,7 @@ export class Overview {
 
   listenToBars() {
     const cellOf = (event) => {
-      const row = event.target.closest(".cv-barrow");
+      const row = closest(event, ".cv-barrow");
       if (!row) return null;
       return { stage: this.view.scene.output.index, row: 0, col: 0, channel: Number(row.dataset.channel) };
     };
@@ -291,17 +298,12 @@ export class Overview {
   }
 
   focused(event) {
-    const column = event.target.closest("[data-stage]");
+    const column = closest(event, "[data-stage]");
     if (!column || !column.matches(":focus-visible")) return;
     const cell = this.view.cursorOf(this.view.scene.stages[Number(column.dataset.stage)]);
     this.view.look(cell);
     this.reveal(cell);
     this.view.tooltip.showAt(cell);
-  }
-
-  unfocused() {
-    this.view.tooltip.hide();
-    this.view.look(null);
   }
 
   /** Where a cell is on the screen: its rectangle, or null. */
@@ -313,7 +315,7 @@ export class Overview {
       return row?.getBoundingClientRect() ?? null;
     }
     const box = surface.base.getBoundingClientRect();
-    const [x, y, w, h] = surface.boxOf(rect, { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col });
+    const [x, y, w, h] = surface.boxOf(rect, boxOf(cell));
     return new DOMRect(box.left + x, box.top + y, w, h);
   }
 

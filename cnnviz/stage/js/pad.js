@@ -1,6 +1,8 @@
 // A pad to draw one digit on, by mouse, finger, pen or keys; what is drawn is prepared as MNIST was.
 
-import { prepareDigit } from "./prepare.js";
+import { clip } from "./arrays.js";
+import { toBase64 } from "./base64.js";
+import { prepareDigit } from "./digit_preparation.js";
 
 const SIZE = 168;
 const STEP = 4; // What an arrow key moves the brush by, in the pad's pixels.
@@ -24,26 +26,45 @@ const PANEL = `
 </div>
 <p class="cv-unseen" role="status"></p>`;
 
+/** @import { Colours } from "./colours.js" */
+
 /**
- * The pad, in an element.
+ * What stands around a pad. `changed` is called once a frame with 28x28 bytes, or null where there is too
+ * little ink, and when the frame's work began.
  *
- * `host` has `table()`, the ink palette as packed colours; `changed(digit, began)`, called once a frame with
- * 28x28 bytes, or null where there is too little ink, and when the frame's work began; `lifted()`, called when
- * a stroke, an undo or a clear is done; and `verdict()`, what the network says of the drawing, in words.
+ * @typedef {object} PadHost
+ * @property {() => Colours} colours
+ * @property {(digit: Uint8Array | null, began: number) => void} changed
+ * @property {() => void} lifted called when a stroke, an undo or a clear is done
+ * @property {() => string} verdict what the network says of the drawing, in words
  */
+
+/** @typedef {{ points: number[][], width: number, erase: boolean }} Stroke */
+
+/** The pad, in an element. */
 export class Pad {
+  /**
+   * @param {HTMLElement} element
+   * @param {PadHost} host
+   */
   constructor(element, host) {
     this.host = host;
+    /** @type {Stroke[]} */
     this.strokes = [];
+    /** @type {Stroke[][]} */
     this.past = [];
+    /** @type {Stroke | null} */
     this.stroke = null;
+    this.erasing = false;
     this.at = [SIZE / 2, SIZE / 4];
     element.innerHTML = PANEL;
-    this.canvas = element.querySelector(".cv-pad");
-    this.brush = element.querySelector(".cv-brushat");
-    this.preview = element.querySelector(".cv-prepared canvas");
-    this.width = element.querySelector(".cv-brush");
-    this.spoken = element.querySelector("[role=status]");
+    /** @type {(selector: string) => any} */
+    const find = (selector) => element.querySelector(selector);
+    this.canvas = find(".cv-pad");
+    this.brush = find(".cv-brushat");
+    this.preview = find(".cv-prepared canvas");
+    this.width = find(".cv-brush");
+    this.spoken = find("[role=status]");
     this.ink = document.createElement("canvas");
     this.ink.width = this.ink.height = SIZE;
     this.listen(element);
@@ -56,9 +77,7 @@ export class Pad {
 
   /** What is on the pad, for Python: a byte a pixel, 0 is paper. */
   pixels() {
-    let text = "";
-    for (const value of this.raster) text += String.fromCharCode(value);
-    return { side: SIZE, pixels: btoa(text) };
+    return { side: SIZE, pixels: toBase64(this.raster) };
   }
 
   listen(element) {
@@ -152,8 +171,7 @@ export class Pad {
   }
 
   walk([across, down], by) {
-    const within = (value) => Math.min(Math.max(value, 0), SIZE);
-    this.at = [within(this.at[0] + across * by), within(this.at[1] + down * by)];
+    this.at = [clip(this.at[0] + across * by, 0, SIZE), clip(this.at[1] + down * by, 0, SIZE)];
     if (!this.stroke) return;
     this.stroke.points.push(this.at);
     this.soon();
@@ -225,8 +243,8 @@ export class Pad {
       context.strokeStyle = erase ? "#000" : "#fff";
       context.lineWidth = width;
       context.beginPath();
-      context.moveTo(...points[0]);
-      for (const point of points.length > 1 ? points.slice(1) : points) context.lineTo(...point);
+      context.moveTo(points[0][0], points[0][1]);
+      for (const [x, y] of points.length > 1 ? points.slice(1) : points) context.lineTo(x, y);
       context.stroke();
     }
     const { data } = context.getImageData(0, 0, SIZE, SIZE);
@@ -248,10 +266,8 @@ export class Pad {
 
   paint(canvas, bytes) {
     const context = canvas.getContext("2d");
-    const image = context.createImageData(canvas.width, canvas.height);
-    const table = this.host.table();
-    const pixels = new Uint32Array(image.data.buffer);
-    bytes.forEach((value, n) => (pixels[n] = table[Math.round((value / 255) * (table.length - 1))]));
-    context.putImageData(image, 0, 0);
+    const { width, height } = canvas;
+    const scale = { kind: "ink", limit: 255 };
+    context.putImageData(this.host.colours().picture(context, height, width, (n) => bytes[n], scale), 0, 0);
   }
 }

@@ -1,9 +1,15 @@
 // The window slides over its input and fills the map, step by step: stride, padding and holes included.
 
-import { axisOf, readShape } from "./forward.js";
-import { beside, escapeHtml, number, signed, stageName } from "./numbers.js";
-import { receiptOf, tapsOf } from "./receipt.js";
+import { largestAt, range } from "./arrays.js";
+import { button, closest, pixelRatio, reducedMotion, sized } from "./dom.js";
+import { saveFile } from "./files.js";
+import { beside, number, signed } from "./numbers.js";
+import { receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
+import { axisOf, readShape, tapsOf } from "./windows.js";
+import { stageName } from "./words.js";
+
+/** @import { View } from "./view.js" */
 
 const WINDOWED = ["conv", "transposed", "pool"];
 const SIDE = 250;
@@ -29,17 +35,11 @@ const PANEL = `
   </div>
 </div>`;
 
+/**
+ * @param {View} view
+ */
 export function playing(view) {
-  if (!windowed(view.scene).length) return null;
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "cv-button cv-openplay";
-  button.textContent = "Play";
-  button.setAttribute("aria-pressed", "false");
-  view.part("tools").append(button);
-  const player = new Player(view, button);
-  button.onclick = () => (player.open ? player.close() : player.show());
-  return player;
+  return windowed(view.scene).length ? new Player(view) : null;
 }
 
 /** The stages that have a window to slide: those that are shown. */
@@ -47,12 +47,17 @@ function windowed(scene) {
   return scene.stages.filter((stage) => WINDOWED.includes(stage.op.type) && scene.shows(stage));
 }
 
-class Player {
-  constructor(view, button) {
+export class Player {
+  /**
+   * @param {View} view
+   */
+  constructor(view) {
     this.view = view;
-    this.button = button;
     this.open = false;
-    this.still = window.matchMedia("(prefers-reduced-motion: reduce)");
+    this.still = reducedMotion();
+    this.button = button("Play", () => (this.open ? this.close() : this.show()), "cv-openplay");
+    this.button.setAttribute("aria-pressed", "false");
+    view.part("tools").append(this.button);
   }
 
   show() {
@@ -83,7 +88,7 @@ class Player {
 
   offer() {
     const stages = windowed(this.view.scene);
-    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), stage.index)));
+    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), String(stage.index))));
     return stages;
   }
 
@@ -146,7 +151,7 @@ class Player {
     const [, , channels] = readShape(scene, this.stage);
     const [rows, cols, filters] = this.stage.shape;
     this.steps = rows * cols;
-    const options = (count) => Array.from({ length: count }, (_, i) => new Option(i, i));
+    const options = (count) => range(count).map((i) => new Option(String(i), String(i)));
     const per = this.stage.op.groups ? channels / this.stage.op.groups : channels;
     const first = this.stage.op.type === "pool" ? channel : Math.floor(channel / (filters / (channels / per))) * per;
     this.from = this.stage.op.type === "pool" ? channel : this.telling(first, per, channels);
@@ -163,10 +168,7 @@ class Player {
 
   /** The output channel to begin with: that with the largest value, since many are blank after ReLU. */
   liveliest(s) {
-    const values = this.view.values[s];
-    let most = 0;
-    for (let n = 1; n < values.length; n++) if (values[n] > values[most]) most = n;
-    return most % this.view.scene.stages[s].shape[2];
+    return largestAt(this.view.values[s]) % this.view.scene.stages[s].shape[2];
   }
 
   /** The input channel to begin with: that whose numbers and weights are largest, since many are blank. */
@@ -180,7 +182,7 @@ class Player {
     const middle = { stage: stage.index, row: stage.shape[0] >> 1, col: stage.shape[1] >> 1, channel: this.channel };
     const { groups } = receiptOf(view.scene, view.values, middle);
     const sizes = groups.map(({ terms }, k) => sums[k] * terms.reduce((sum, { weight }) => sum + Math.abs(weight.value), 0));
-    return first + sizes.indexOf(Math.max(...sizes));
+    return first + largestAt(sizes);
   }
 
   listen() {
@@ -197,7 +199,7 @@ class Player {
     };
     this.find(".cv-scrub input").oninput = (event) => this.go(Number(event.target.value));
     panel.onclick = (event) => {
-      const action = event.target.closest("[data-do]")?.dataset.do;
+      const action = closest(event, "[data-do]")?.dataset.do;
       if (action === "close") this.close();
       if (action === "gif") this.save(event.target);
       if (action === "run") {
@@ -245,11 +247,8 @@ class Player {
     this.running = running;
     this.go(step);
     if (!content) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([content], { type: "image/gif" }));
-    link.download = `cnnviz-${stage.name.replace(/[^\w-]+/g, "-")}-channel-${channel}.gif`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    const file = `cnnviz-${stage.name.replace(/[^\w-]+/g, "-")}-channel-${channel}.gif`;
+    saveFile(new Blob([content], { type: "image/gif" }), file);
     this.view.say("GIF saved.");
   }
 
@@ -319,7 +318,7 @@ class Player {
         context.fillRect(c * this.inCell, r * this.inCell, this.inCell, this.inCell);
       }
     }
-    sized(canvas, this.input.width / this.ratio(), this.input.height / this.ratio());
+    sized(canvas, this.input.width / pixelRatio(), this.input.height / pixelRatio());
     const [outRows, outCols] = stage.shape;
     this.outCell = Math.max(4, Math.floor(SIDE / Math.max(outRows, outCols, this.inRows)));
     sized(this.find(".cv-slide-out"), outCols * this.outCell, outRows * this.outCell);
@@ -330,10 +329,6 @@ class Player {
     this.clearOut();
     this.fillOut(0, this.step);
     this.drawStep();
-  }
-
-  ratio() {
-    return window.devicePixelRatio || 1;
   }
 
   caption(name, words) {
@@ -396,7 +391,7 @@ class Player {
     const context = canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(this.input, 0, 0);
-    context.setTransform(this.ratio(), 0, 0, this.ratio(), 0, 0);
+    context.setTransform(pixelRatio(), 0, 0, pixelRatio(), 0, 0);
     const path = new Path2D();
     for (const tap of tapsOf(stage, cell)) {
       if (!Number.isInteger(tap.row) || !Number.isInteger(tap.col)) continue;
@@ -423,19 +418,9 @@ class Player {
     if (receipt.type === "mean") return `${at}: the mean of ${receipt.count} cells = ${value}`;
     const group = this.groupOf(receipt);
     const rest = receipt.groups.length > 1 ? `; all ${receipt.groups.length} channels <b>${signed(receipt.sum)}</b>` : "";
-    const bias = receipt.bias ? ` + bias <b>${escapeHtml(number(receipt.bias.value))}</b>` : "";
+    const bias = receipt.bias ? ` + bias <b>${number(receipt.bias.value)}</b>` : "";
     return `${at}: this channel’s products add up to <b>${signed(group.sum)}</b>${rest}${bias} = ${value}`;
   }
-}
-
-function sized(canvas, width, height) {
-  const ratio = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * ratio);
-  canvas.height = Math.round(height * ratio);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  canvas.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
-  return canvas;
 }
 
 function stroke(context, path, colour, width) {

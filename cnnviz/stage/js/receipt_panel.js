@@ -1,11 +1,16 @@
 // The receipt of the pinned cell as it is read: every factor, every partial sum, and what follows.
 
+import { largestAt } from "./arrays.js";
+import { closest, scrolling } from "./dom.js";
 import { activationOf, mergeOf } from "./forward.js";
+import { agreeing, beside, bracketed, digitsFor, exact, number, probability, signed } from "./numbers.js";
 import { receiptOf } from "./receipt.js";
-import { agreeing, beside, bracketed, cellName, digitsFor, escapeHtml, exact, number } from "./numbers.js";
-import { percent, plural, signed, stageName } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
+import { cellName, escapeHtml, plural, stageName } from "./words.js";
+
+/** @import { Weight } from "./receipt.js" */
+/** @import { View } from "./view.js" */
 
 const CARDS = 32;
 /** So many pixels at the top of a page may lie under a header that stays. */
@@ -13,10 +18,15 @@ const COVERED = 64;
 const FINISHING = ["affine", "activation"];
 
 export class ReceiptPanel {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.element = view.part("receipt");
     this.all = false;
+    /** @type {((weight: Weight, at: HTMLElement) => boolean) | null} answers a click on a kernel's cell */
+    this.editWeight = null;
     this.listen();
   }
 
@@ -38,8 +48,7 @@ export class ReceiptPanel {
     const head = this.element.querySelector(".cv-rhead") ?? this.element;
     const top = this.element.getBoundingClientRect().top;
     if (top >= COVERED && head.getBoundingClientRect().bottom <= window.innerHeight) return;
-    const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.element.scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
+    this.element.scrollIntoView({ block: "start", behavior: scrolling() });
   }
 
   write() {
@@ -77,11 +86,11 @@ export class ReceiptPanel {
     const { scene, values } = this.view;
     const { output } = scene;
     const scores = values[output.index];
-    const channel = isVector(output) ? scores.indexOf(Math.max(...scores)) : 0;
+    const channel = isVector(output) ? largestAt(scores) : 0;
     const cell = { stage: output.index, row: output.shape[0] >> 1, col: output.shape[1] >> 1, channel };
     const predicts = isVector(output) && output.op.type === "softmax";
     const name = predicts
-      ? `${scene.classes[channel]}, ${percent(scores[channel])}`
+      ? `${scene.classes[channel]}, ${probability(scores[channel])}`
       : cellName(scene, cell);
     this.element.innerHTML = `<p class="cv-invite">Point at any cell to see what it sees and what it feeds.
       Click it for its receipt, then follow any factor one layer down, until the pixels.
@@ -322,7 +331,7 @@ export class ReceiptPanel {
 
   listen() {
     const { element, view } = this;
-    const termAt = (event) => event.target.closest("[data-term]");
+    const termAt = (event) => closest(event, "[data-term]");
     element.addEventListener("pointerover", (event) => {
       if (event.pointerType === "touch") return;
       const at = termAt(event);
@@ -337,13 +346,13 @@ export class ReceiptPanel {
       this.light(null);
     });
     element.addEventListener("click", (event) => {
-      const crumb = event.target.closest("[data-crumb]");
+      const crumb = closest(event, "[data-crumb]");
       if (crumb) view.walk(view.trail.slice(0, Number(crumb.dataset.crumb) + 1));
-      if (event.target.closest("[data-back]")) view.back();
-      if (event.target.closest("[data-crumb], [data-back]")) this.toHead();
-      const undo = event.target.closest("[data-undo]");
+      if (closest(event, "[data-back]")) view.back();
+      if (closest(event, "[data-crumb], [data-back]")) this.toHead();
+      const undo = closest(event, "[data-undo]");
       if (undo) this.undoOf(this.steps[Number(undo.dataset.undo)])();
-      if (event.target.closest("[data-all]")) {
+      if (closest(event, "[data-all]")) {
         this.all = true;
         this.show();
       }
@@ -378,7 +387,7 @@ export class ReceiptPanel {
       first.focus();
       return;
     }
-    const at = event.target.closest?.("button[data-term]");
+    const at = closest(event, "button[data-term]");
     if (!at || !step) return;
     event.preventDefault();
     const all = [...this.element.querySelectorAll("button[data-term]")];
@@ -496,7 +505,7 @@ const STEPS = {
       return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${name}</th>
         <td><button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
           aria-label="logit ${name}: ${number(term.x)}">${number(term.x)}</button></td>
-        <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : percent(share)}</td>
+        <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : probability(share)}</td>
         <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
     });
     const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;

@@ -8,7 +8,14 @@ const LINE = 20;
 const LAST = 200; // Hundredths of a second that the last step stands.
 const SHORTEST = 2; // Viewers slow down what is shorter.
 
-/** Play all steps into a file; `told` hears the share that is done, and says whether to go on. */
+/** @import { Player } from "./playing.js" */
+
+/**
+ * Play all steps into a file.
+ *
+ * @param {Player} player
+ * @param {(share: number) => boolean} told hears the share that is done, and says whether to go on
+ */
 export async function record(player, told) {
   const sheet = new Sheet(player);
   const hundredths = Math.max(SHORTEST, Math.round(100 / player.speed));
@@ -31,13 +38,18 @@ class Sheet {
     this.figures = ["in", "kernel", "out"]
       .map((name) => player.find(`.cv-slide-${name}`))
       .filter((canvas) => !canvas.parentElement.hidden)
-      .map((canvas) => ({ canvas, width: parseFloat(canvas.style.width), height: parseFloat(canvas.style.height) }));
+      .map((canvas) => ({
+        canvas,
+        width: parseFloat(canvas.style.width),
+        height: parseFloat(canvas.style.height),
+        caption: canvas.nextElementSibling.textContent,
+        room: 0,
+      }));
     const canvas = document.createElement("canvas");
     this.context = canvas.getContext("2d", { willReadFrequently: true });
     this.family = getComputedStyle(player.view.root).fontFamily;
     this.font(11);
     for (const figure of this.figures) {
-      figure.caption = figure.canvas.nextElementSibling.textContent;
       figure.room = Math.max(figure.width, Math.ceil(this.context.measureText(figure.caption).width));
     }
     const across = this.figures.reduce((sum, { room }) => sum + room + GAP, -GAP);

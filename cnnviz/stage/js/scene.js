@@ -3,10 +3,60 @@
 
 import { computeStage } from "./forward.js";
 
+/**
+ * What a stage computes, as `Stage.op` in stages.py says it: a type, with that type's own options. Arrays are
+ * named; `Scene.data` has them.
+ *
+ * @typedef {{ type: string, [option: string]: any }} Operation
+ */
+
+/**
+ * One column of the view, as plan.py describes it.
+ *
+ * @typedef {object} Stage
+ * @property {number} index its number among the stages
+ * @property {string} name
+ * @property {string} layer
+ * @property {string} kind the layer's class
+ * @property {"output" | "before" | "depthwise"} part what it is of the layer
+ * @property {string} label
+ * @property {[number, number, number]} shape rows, columns and channels, as drawn
+ * @property {boolean} vector whether the layer's output has one axis
+ * @property {number[]} reads the stages that it reads
+ * @property {Operation} op
+ * @property {number} params
+ * @property {string | null} shared the layer whose weights it has
+ * @property {string[]} hidden the layers before it that are not shown
+ * @property {boolean} exact whether the browser computes the same bits
+ * @property {string} rf the side of its receptive field, in words
+ */
+
+/** @typedef {{ stage: number, row: number, col: number, channel: number }} Cell */
+
+/** @typedef {{ top: number, bottom: number, left: number, right: number }} Box the ends included */
+
+/** @typedef {[offset: number, count: number, type: string, shape?: number[]]} Place of an array in a part */
+
+/**
+ * What is said of an image: `tensors` are the places of its numbers, by the stage.
+ *
+ * @typedef {object} Item
+ * @property {string} title
+ * @property {number | null} label
+ * @property {string} key
+ * @property {string} code
+ * @property {Record<string, Place>} tensors
+ */
+
+/** @type {Record<string, typeof Float32Array | typeof Int32Array | typeof Int16Array>} */
 const TYPES = { f4: Float32Array, i4: Int32Array, i2: Int16Array };
 
 /** A header and the arrays that it names, as parts.py packs them; `end` is where the next part starts. */
 export class Part {
+  /**
+   * @param {Uint8Array} bytes
+   * @param {number} [start]
+   */
   constructor(bytes, start = 0) {
     // Typed arrays must start at a multiple of their size, which the host's buffer need not.
     const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
@@ -14,26 +64,38 @@ export class Part {
     const magic = String.fromCharCode(...aligned.subarray(start, start + 8));
     if (magic !== "cnnviz02") throw new Error(`not a part of a cnnviz scene: it starts with ${magic}`);
     const [text, body] = [view.getUint32(8, true), view.getUint32(12, true)];
+    /** @type {any} */
     this.header = JSON.parse(new TextDecoder().decode(aligned.subarray(start + 16, start + 16 + text)));
-    this.buffer = aligned.buffer;
+    this.buffer = /** @type {ArrayBuffer} */ (aligned.buffer);
     this.place = aligned.byteOffset + start + 16 + text;
     this.end = start + 16 + text + body;
     this.bytes = aligned;
   }
 
+  /**
+   * @param {Place} place
+   */
   read([offset, count, type]) {
     return new TYPES[type](this.buffer, this.place + offset, count);
   }
 }
 
-/** The scene that both parts, one behind the other, make. */
+/**
+ * The scene that both parts, one behind the other, make.
+ *
+ * @param {Uint8Array} bytes
+ */
 export function sceneOf(bytes) {
   const plan = new Part(bytes);
   return new Scene(plan, new Part(plan.bytes, plan.end));
 }
 
 export class Scene {
-  /** Numbers that were sent as differences need `base`, the scene from which they differ. */
+  /**
+   * @param {Part} plan
+   * @param {Part} numbers
+   * @param {Scene | null} [base] the scene from which numbers differ that were sent as differences
+   */
   constructor(plan, numbers, base = null) {
     this.plan = plan;
     this.numbers = numbers;
@@ -41,44 +103,72 @@ export class Scene {
     const { host, start, items, classes, key } = numbers.header;
     this.header = { ...plan.header, host, start };
     this.key = key;
-    this.stages = this.header.stages.map((stage, index) => ({ ...stage, index }));
+    /** @type {Stage[]} */
+    this.stages = this.header.stages.map((/** @type {object} */ stage, /** @type {number} */ index) => ({
+      ...stage,
+      index,
+    }));
+    /** @type {Item[]} */
     this.items = items;
+    /** @type {string[]} */
     this.classes = classes;
+    /** @type {Map<string, { shape: number[], data: any }>} */
     this.arrays = new Map();
     for (const part of [plan, numbers]) {
-      for (const [name, [offset, count, type, shape]] of Object.entries(part.header.arrays)) {
-        this.arrays.set(name, { name, shape, data: part.read([offset, count, type]) });
+      for (const [name, place] of Object.entries(part.header.arrays)) {
+        this.arrays.set(name, { shape: place[3], data: part.read(place) });
       }
     }
-    this.layerNumber = new Map(this.header.layers.map((name, i) => [name, i]));
+    /** @type {Map<string, number>} */
+    this.layerNumber = new Map(this.header.layers.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
+    /** @type {number[][]} which stages read each */
     this.readers = this.stages.map(() => []);
     for (const stage of this.stages) {
       for (const source of new Set(stage.reads)) this.readers[source].push(stage.index);
     }
+    /** @type {Map<number, Float32Array[]>} */
     this.values = new Map();
     /** The numbers that came last with this content: their host may say more. */
     this.latest = numbers;
   }
 
-  /** An array of the plan. */
+  /**
+   * An array of the plan.
+   *
+   * @param {Place} place
+   */
   read(place) {
     return this.plan.read(place);
   }
 
+  /**
+   * The array that an operation names.
+   *
+   * @param {string} name
+   */
   data(name) {
-    return this.arrays.get(name).data;
+    const array = this.arrays.get(name);
+    if (!array) throw new Error(`no array is called ${name}`);
+    return array.data;
   }
 
-  /** Every stage's numbers for one image: what was sent, and the rest derived in float32. */
+  /**
+   * Every stage's numbers for one image: what was sent, and the rest derived in float32.
+   *
+   * @param {number} item
+   * @returns {Float32Array[]}
+   */
   valuesOf(item) {
-    if (this.values.has(item)) return this.values.get(item);
+    const known = this.values.get(item);
+    if (known) return known;
     const { tensors } = this.items[item];
     const before = this.base?.valuesOf(0);
     const changed = new Set(Object.keys(this.numbers.header.arrays));
+    /** @type {Float32Array[]} */
     const values = [];
     for (const stage of this.stages) {
       const s = stage.index;
-      if (tensors[s]) values.push(this.numbers.read(tensors[s]));
+      if (tensors[s]) values.push(/** @type {Float32Array} */ (this.numbers.read(tensors[s])));
       else if (before && this.asBefore(stage, before, values, changed)) values.push(before[s]);
       else values.push(computeStage(this, stage, values));
     }
@@ -86,14 +176,26 @@ export class Scene {
     return values;
   }
 
-  /** Whether a stage that was not sent is the base's: it was sent there, or is derived from the same. */
+  /**
+   * Whether a stage that was not sent is the base's: it was sent there, or is derived from the same.
+   *
+   * @param {Stage} stage
+   * @param {Float32Array[]} before
+   * @param {Float32Array[]} values
+   * @param {Set<string>} changed arrays that are not the plan's
+   */
   asBefore({ index, reads, op }, before, values, changed) {
-    if (this.base.items[0].tensors[index]) return true;
+    if (this.base?.items[0].tensors[index]) return true;
     return reads.every((s) => values[s] === before[s]) && !Object.values(op).some((name) => changed.has(name));
   }
 
-  /** The whole network from an image, computed here. */
+  /**
+   * The whole network from an image, computed here.
+   *
+   * @param {Float32Array} image
+   */
   forward(image) {
+    /** @type {Float32Array[]} */
     const values = [];
     for (const stage of this.stages) {
       values.push(stage.op.type === "input" ? image : computeStage(this, stage, values));
@@ -105,20 +207,36 @@ export class Scene {
     return this.stages[this.stages.length - 1];
   }
 
-  /** Whether a stage has a column, a row of bars or, as an input, a place at the side. */
+  /**
+   * Whether a stage has a column, a row of bars or, as an input, a place at the side.
+   *
+   * @param {Stage} stage
+   * @returns {boolean}
+   */
   shows(stage) {
     const { shown } = this.header;
     return !shown || shown.includes(stage.layer);
   }
 }
 
-/** A cell's place in its stage's numbers. */
+/**
+ * A cell's place in its stage's numbers.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number, channel: number }} cell
+ */
 export function cellIndex(stage, { row, col, channel }) {
   const [, width, channels] = stage.shape;
   return (row * width + col) * channels + channel;
 }
 
-/** The cell at a place. */
+/**
+ * The cell at a place.
+ *
+ * @param {Stage} stage
+ * @param {number} index
+ * @returns {Cell}
+ */
 export function cellAt(stage, index) {
   const [, width, channels] = stage.shape;
   const pixel = Math.floor(index / channels);
@@ -130,13 +248,21 @@ export function cellAt(stage, index) {
   };
 }
 
+/**
+ * @param {Cell | null} a
+ * @param {Cell | null} b
+ */
 export function sameCell(a, b) {
   return Boolean(
     a && b && a.stage === b.stage && a.row === b.row && a.col === b.col && a.channel === b.channel,
   );
 }
 
-/** Whether the stage is one row of units rather than maps. */
+/**
+ * Whether the stage is one row of units rather than maps.
+ *
+ * @param {Stage} stage
+ */
 export function isVector(stage) {
   return stage.shape[0] === 1 && stage.shape[1] === 1;
 }

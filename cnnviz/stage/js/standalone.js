@@ -1,26 +1,28 @@
 // Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
 
+import { fromBase64 } from "./base64.js";
 import { copying } from "./copying.js";
 import { playing } from "./playing.js";
 import { sceneOf } from "./scene.js";
 import { View } from "./view.js";
 
-/** Decode base64 without a request: a page on disk may fetch nothing. */
-function decode(text) {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
+/** @import { Host } from "./view.js" */
 
-/** Show the scene that `holder` carries, in a shadow root of its own; scripts find the view as `holder.view`. */
+/**
+ * Show the scene that an element carries, in a shadow root of its own; scripts find the view as its `view`.
+ *
+ * @param {HTMLElement & { view?: View }} holder
+ * @param {object} options
+ * @param {boolean} options.linked whether the page's address keeps the state
+ */
 export function showStandalone(holder, { linked }) {
   const shadow = holder.attachShadow({ mode: "open" });
   const sheet = document.createElement("style");
   sheet.textContent = holder.querySelector("script[data-part=style]").textContent;
   const root = document.createElement("div");
   shadow.append(sheet, root);
-  const bytes = decode(holder.querySelector("script[data-part=scene]").textContent.trim());
+  const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
+  /** @type {Host} */
   const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
   if (linked) {
     if (location.hash) host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

@@ -1,6 +1,26 @@
 // A canvas with maps on it, and one over it for outlines: moving the pointer redraws only the latter.
 
+import { sameNumbers } from "./arrays.js";
+import { pixelRatio, sized } from "./dom.js";
 import { borders } from "./holes.js";
+
+/** @import { Colours, Scales } from "./colours.js" */
+/** @import { Rect } from "./layout.js" */
+/** @import { Box, Scene } from "./scene.js" */
+
+/**
+ * What is outlined on the maps of a stage.
+ *
+ * @typedef {object} Mark
+ * @property {number} stage
+ * @property {Uint8Array | null} channels a mask; null is all
+ * @property {Box | null} box
+ * @property {Uint8Array | null} [cells] those of the box that are meant; null is all
+ * @property {string} style a name
+ * @property {number[][]} [borders] those of the cells, once they are known
+ */
+
+/** @typedef {{ stroke: string, width: number, outside: number, halo?: string, dash?: number[] }} Style of outlines */
 
 export class Surface {
   constructor(host) {
@@ -15,7 +35,13 @@ export class Surface {
     this.marked = false;
   }
 
-  /** Lay out maps: rectangles {stage, channel, x, y, width, height, rows, cols} in CSS pixels. */
+  /**
+   * Lay out maps.
+   *
+   * @param {Rect[]} rects
+   * @param {number} width
+   * @param {number} height
+   */
   place(rects, width, height) {
     this.rects = rects;
     this.byStage = new Map();
@@ -25,8 +51,8 @@ export class Surface {
     }
     this.width = Math.ceil(width);
     this.height = Math.ceil(height);
-    this.ratio = window.devicePixelRatio || 1;
-    this.resize(this.base, this.width);
+    this.ratio = pixelRatio();
+    sized(this.base, this.width, this.height, this.ratio);
     this.expose(0, this.width);
   }
 
@@ -36,18 +62,17 @@ export class Surface {
     const shown = Math.min(Math.ceil(width), this.width);
     if (this.shown === shown && this.over.height === this.base.height) return;
     this.shown = shown;
-    this.resize(this.over, shown);
+    sized(this.over, shown, this.height, this.ratio);
     this.marked = false;
   }
 
-  resize(canvas, width) {
-    canvas.width = Math.round(width * this.ratio);
-    canvas.height = Math.round(this.height * this.ratio);
-    canvas.style.width = `${width}px`;
-    canvas.style.height = `${this.height}px`;
-  }
-
-  /** Draw the maps of some stages, or of all; `pictures(stage, channel)` gives {image, x, y}, `frame` is a colour. */
+  /**
+   * Draw the maps of some stages, or of all.
+   *
+   * @param {(stage: number, channel: number) => { image: HTMLCanvasElement, x: number, y: number }} pictures
+   * @param {string} frame a colour
+   * @param {Set<number> | null} [stages]
+   */
   draw(pictures, frame, stages = null) {
     const context = this.base.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -93,9 +118,11 @@ export class Surface {
   }
 
   /**
-   * Outline boxes. A mark is {stage, channels (null is all, else a mask), box, cells (those of the box that
-   * are meant; null is all), style}; styles are drawn in their order, each as one path over a halo that
-   * keeps it visible on any colour.
+   * Outline boxes. Styles are drawn in their order, each as one path over a halo that keeps it visible on any
+   * colour.
+   *
+   * @param {Mark[]} marks
+   * @param {Record<string, Style>} styles
    */
   mark(marks, styles) {
     const context = this.over.getContext("2d");
@@ -148,6 +175,10 @@ export class Surface {
 
 /** Every stage's maps side by side in one small canvas each, a device pixel for a cell. */
 export class Pictures {
+  /**
+   * @param {Scene} scene
+   * @param {Colours} colours
+   */
   constructor(scene, colours) {
     this.scene = scene;
     this.colours = colours;
@@ -157,19 +188,25 @@ export class Pictures {
       const sheet = document.createElement("canvas");
       sheet.width = across * width;
       sheet.height = Math.ceil(channels / across) * height;
-      return { sheet, across, key: null };
+      return { sheet, across, key: "", values: /** @type {Float32Array | undefined} */ (undefined) };
     });
     this.at = this.at.bind(this);
   }
 
-  /** Paint the stages whose numbers or scales are not those on their sheets; returns which. */
+  /**
+   * Paint the stages whose numbers or scales are not those on their sheets; returns which.
+   *
+   * @param {Float32Array[]} values
+   * @param {Scales} scales
+   * @param {string} range
+   */
   paint(values, scales, range) {
     const painted = new Set();
     this.scene.stages.forEach((stage, s) => {
       const sheet = this.sheets[s];
       const limits = scales.of(s, 0, range);
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
-      const known = sheet.key === key && equalNumbers(sheet.values, values[s]);
+      const known = sheet.key === key && sameNumbers(sheet.values, values[s]);
       sheet.values = values[s];
       if (known) return;
       this.fill(stage, values[s], sheet, (channel) => scales.of(s, channel, range));
@@ -211,11 +248,4 @@ export class Pictures {
     const [height, width] = this.scene.stages[s].shape;
     return { image: sheet, x: (channel % across) * width, y: Math.floor(channel / across) * height };
   }
-}
-
-function equalNumbers(a, b) {
-  if (a === b) return true;
-  if (!a || a.length !== b.length) return false;
-  for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
-  return true;
 }

@@ -1,12 +1,19 @@
 // What is under the pointer, enlarged, with its name and number.
 
-import { escapeHtml, number, stageName } from "./numbers.js";
-import { isVector } from "./scene.js";
+import { number } from "./numbers.js";
+import { cellIndex, isVector } from "./scene.js";
+import { escapeHtml, stageName } from "./words.js";
+
+/** @import { View } from "./view.js" */
 
 const SEEN = 11;
 const CELL = 9;
+const SIZE = { width: 250, height: 116 };
 
 export class Tooltip {
+  /**
+   * @param {View} view
+   */
   constructor(view) {
     this.view = view;
     this.element = view.part("tip");
@@ -44,16 +51,12 @@ export class Tooltip {
     const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
     const channel = stage.shape[2] > 1 ? `, channel ${cell.channel}` : "";
     part(".cv-where").textContent = vector ? unit : `row ${cell.row}, column ${cell.col}${channel}`;
-    const before = view.before ? view.before[cell.stage][this.indexOf(stage, cell)] : value;
+    const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
     part(".cv-value").innerHTML = was + escapeHtml(number(value));
     part(".cv-sees").textContent = view.seenWords(cell);
     this.canvas.hidden = vector;
     if (!vector) this.enlarge(cell, stage);
-  }
-
-  indexOf(stage, { row, col, channel }) {
-    return (row * stage.shape[1] + col) * stage.shape[2] + channel;
   }
 
   enlarge(cell, stage) {
@@ -81,20 +84,18 @@ export class Tooltip {
       (right - left) * size,
       (bottom - top) * size,
     );
-    context.strokeStyle = around.background;
-    context.lineWidth = 6;
-    context.strokeRect(half * size - 1, half * size - 1, size + 2, size + 2);
-    context.strokeStyle = around.ink;
-    context.lineWidth = 3;
-    context.strokeRect(half * size - 1, half * size - 1, size + 2, size + 2);
+    for (const [colour, width] of /** @type {[string, number][]} */ ([[around.background, 6], [around.ink, 3]])) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.strokeRect(half * size - 1, half * size - 1, size + 2, size + 2);
+    }
   }
 
   place(x, y) {
     const { element, view } = this;
     element.hidden = false;
     const root = view.root.getBoundingClientRect();
-    this.size ??= { width: 250, height: 116 };
-    const { width, height } = this.size;
+    const { width, height } = SIZE;
     const right = Math.min(root.right, window.innerWidth);
     const left = x + 16 + width > right ? Math.max(root.left, Math.min(x - 16 - width, right - width)) : x + 16;
     const top = y + 18 + height > window.innerHeight ? y - 14 - height : y + 18;

@@ -1,14 +1,18 @@
 // The live view: what is shown and chosen, and what the pointer and the keys do.
 
-import { feedingChannels, fedUnits, seenBox } from "./cone.js";
+import { clip, largestAt } from "./arrays.js";
 import { Colours, Scales } from "./colours.js";
+import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
+import { closest } from "./dom.js";
 import { cellsSeen, hasHoles } from "./holes.js";
-import { cellName, number, percent, stageName } from "./numbers.js";
+import { number, probability } from "./numbers.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
 import { cellIndex, isVector, sameCell } from "./scene.js";
 import { Pictures } from "./surface.js";
+import { dress, themeAround } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
+import { cellName, stageName } from "./words.js";
 
 const TEMPLATE = `
 <div class="cv-bar">
@@ -51,8 +55,33 @@ function halo(around, share) {
 
 let lastUsed = null;
 
+/** @import { Theme } from "./theme.js" */
+/** @import { Cell, Scene, Stage } from "./scene.js" */
+/** @import { Receipt } from "./receipt.js" */
+/** @import { Mark } from "./surface.js" */
+
+/**
+ * Where a view runs, and what else it can do there.
+ *
+ * @typedef {object} Host
+ * @property {"explorer" | "file" | "notebook"} [kind]
+ * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
+ * @property {(name: string, value: unknown) => void} [ask] ask Python
+ * @property {() => Theme} [theme]
+ * @property {Record<string, string>} [state] that a link left
+ * @property {(header: any) => Record<string, string> | null} [stateOf] that a host left in the header
+ * @property {(state: Record<string, string>) => string} [link] to a state
+ * @property {(state: Record<string, string>) => void} [remember]
+ */
+
 export class View {
-  /** Show a scene in an element; `host` says where this runs and what else it can do. */
+  /**
+   * Show a scene in an element.
+   *
+   * @param {HTMLElement} root
+   * @param {Scene} scene
+   * @param {Host} [host]
+   */
   constructor(root, scene, host = {}) {
     const began = performance.now();
     this.root = root;
@@ -62,12 +91,29 @@ export class View {
     this.item = 0;
     this.range = "layer";
     this.zoom = 2;
+    /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
+    /** @type {Cell | null} */
     this.hover = null;
+    /** @type {Map<number, Cell>} where the keys were, by the stage */
     this.cursors = new Map();
+    /** @type {any[]} */
     this.extensions = [];
+    /** @type {Float32Array[] | null} numbers in place of the scene's, while somebody draws */
+    this.shown = null;
+    /** @type {Float32Array[] | null} the numbers before a change by hand */
+    this.before = null;
+    /** @type {Mark[]} outlines that are there whatever is pointed at */
+    this.extraMarks = [];
+    /** @type {string | null} what is shown in place of the image, and what computed its numbers */
+    this.titleNow = this.engine = null;
+    /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
+    this.authority = null;
+    /** @type {((step: Receipt) => (() => void) | null) | null} what takes back a change by hand */
+    this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
+    /** @type {(name: string) => any} */
     this.part = (name) => root.querySelector(`.cv-${name}`);
     this.followTheme();
     this.pictures = new Pictures(this.scene, this.colours);
@@ -110,20 +156,21 @@ export class View {
 
   /** Draw everything that differs from what is on the screen. */
   show() {
-    this.scales = new Scales(this.scene, this.values);
     this.overview.layOut();
-    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
-    this.writeTitle();
     this.writeItems();
-    this.receipt.show();
-    this.refresh();
+    this.repaint();
   }
 
   /** Only the numbers changed: repaint what did, and the receipt. */
   repaint() {
     this.scales = new Scales(this.scene, this.values);
-    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
     this.writeTitle();
+    this.redraw();
+  }
+
+  /** The same numbers, in other colours. */
+  redraw() {
+    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
     this.receipt.show();
     this.refresh();
   }
@@ -179,10 +226,9 @@ export class View {
 
   /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
   marksOf(cell) {
-    const marks = [...(this.extraMarks ?? [])];
+    const marks = [...this.extraMarks];
     if (!cell) return marks;
     const { stages } = this.scene;
-    const one = { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col };
     const reads = stages[cell.stage].reads;
     const exactly = cellsSeen(this.scene, cell);
     for (const [s, channels] of feedingChannels(this.scene, cell)) {
@@ -196,17 +242,15 @@ export class View {
     }
     for (const s of this.scene.readers[cell.stage]) {
       const units = fedUnits(this.scene, cell, stages[s]);
-      const channels = new Uint8Array(stages[s].shape[2]);
-      units.channels.forEach((k) => (channels[k] = 1));
+      const channels = channelMask(stages[s], units.channels);
       for (const [top, bottom] of runs(units.rows)) {
         for (const [left, right] of runs(units.cols)) {
           marks.push({ stage: s, channels, box: { top, bottom, left, right }, style: "fed" });
         }
       }
     }
-    const channels = new Uint8Array(stages[cell.stage].shape[2]);
-    channels[cell.channel] = 1;
-    marks.push({ stage: cell.stage, channels, box: one, style: "cell" });
+    const own = channelMask(stages[cell.stage], [cell.channel]);
+    marks.push({ stage: cell.stage, channels: own, box: boxOf(cell), style: "cell" });
     return marks;
   }
 
@@ -324,8 +368,8 @@ export class View {
     this.part("what").textContent = this.titleNow ?? item.title;
     let verdict = "";
     if (isVector(output) && output.op.type === "softmax" && !output.op.log) {
-      const best = probabilities.indexOf(Math.max(...probabilities));
-      verdict = `predicted ${classes[best]} with ${percent(probabilities[best])}`;
+      const best = largestAt(probabilities);
+      verdict = `predicted ${classes[best]} with ${probability(probabilities[best])}`;
       if (item.label !== null && !this.titleNow) {
         const right = item.label === best;
         verdict += right ? " ✓" : ` ✗ (it is a ${classes[item.label]})`;
@@ -338,7 +382,7 @@ export class View {
     const field = this.part("items");
     field.hidden = this.scene.items.length < 2;
     const select = field.querySelector("select");
-    select.replaceChildren(...this.scene.items.map(({ title }, i) => new Option(title, i, false, i === this.item)));
+    select.replaceChildren(...this.scene.items.map(({ title }, i) => new Option(title, String(i), false, i === this.item)));
   }
 
   writeKey(cell) {
@@ -382,9 +426,7 @@ export class View {
     const { root } = this;
     this.part("range").addEventListener("change", (event) => {
       this.range = event.target.value;
-      this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
-      this.receipt.show();
-      this.refresh();
+      this.redraw();
       this.host.remember?.(this.state());
     });
     this.part("zoom").addEventListener("change", (event) => {
@@ -407,7 +449,7 @@ export class View {
     root.addEventListener("click", (event) => {
       // Empty space: nothing that answers by itself or is read is under the pointer.
       const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-step, .cv-form, .cv-readout";
-      if (event.target.closest(taken)) return;
+      if (closest(event, taken)) return;
       if (!String(window.getSelection?.() ?? "")) this.back();
     });
     this.resizing = new ResizeObserver(() => this.overview.resized());
@@ -423,7 +465,7 @@ export class View {
       }
       return;
     }
-    const column = event.target.closest?.("[data-stage]");
+    const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
     const cell = this.cursorOf(stage);
@@ -444,9 +486,8 @@ export class View {
   cursorOf(stage) {
     if (this.cursors.has(stage.index)) return this.cursors.get(stage.index);
     const [height, width] = stage.shape;
-    const values = this.values[stage.index];
-    const channel = isVector(stage) ? values.indexOf(Math.max(...values)) : 0;
-    return { stage: stage.index, row: height >> 1, col: width >> 1, channel: Math.max(0, channel) };
+    const channel = isVector(stage) ? largestAt(this.values[stage.index]) : 0;
+    return { stage: stage.index, row: height >> 1, col: width >> 1, channel };
   }
 
   /** Follow the theme of the page around: its colours say whether it is dark. */
@@ -456,14 +497,10 @@ export class View {
       if (theme === this.colours.theme && this.root.dataset.theme) return;
       this.colours.theme = theme;
       this.root.dataset.theme = theme;
-      for (const [name, colour] of Object.entries(this.colours.around)) {
-        this.root.style.setProperty(`--${name}`, colour);
-      }
+      dress(this.root, this.colours.around);
       if (this.scales) {
         this.keyShown = null;
-        this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
-        this.receipt.show();
-        this.refresh();
+        this.redraw();
       }
     };
     apply();
@@ -487,18 +524,8 @@ export class View {
   }
 }
 
-/** "dark" or "light", from the first background that is not clear around an element. */
-function themeAround(element) {
-  for (let node = element; node; node = node.parentElement ?? node.getRootNode()?.host ?? null) {
-    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number);
-    if (!colour || colour[3] === 0) continue;
-    return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] < 128 ? "dark" : "light";
-  }
-  return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-}
-
 function moved(cell, { key, shiftKey }, stage) {
-  const [height, width, channels] = stage.shape;
+  const [height, width] = stage.shape;
   const next = { ...cell };
   const vector = isVector(stage);
   const [rowStep, colStep] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [];
@@ -509,8 +536,8 @@ function moved(cell, { key, shiftKey }, stage) {
   else if (key === "Home") [next.row, next.col] = [0, 0];
   else if (key === "End") [next.row, next.col] = [height - 1, width - 1];
   else return null;
-  const clamp = (n, most) => Math.min(Math.max(n, 0), most - 1);
-  return { ...next, row: clamp(next.row, height), col: clamp(next.col, width), channel: clamp(next.channel, channels) };
+  const [row, col, channel] = [next.row, next.col, next.channel].map((n, i) => clip(n, 0, stage.shape[i] - 1));
+  return { ...next, row, col, channel };
 }
 
 /** Sorted whole numbers as runs without gaps, [first, last] each. */

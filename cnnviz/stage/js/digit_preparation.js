@@ -1,11 +1,21 @@
-// A drawing made into what MNIST's digits are: cnnviz.images.mnist.prepare_digit for light ink on a bare pad.
+// A drawing made into what MNIST's digits are: cnnviz.images.digit_preparation for light ink on a bare pad.
+
+import { clip } from "./arrays.js";
+import { roundEven } from "./numbers.js";
 
 const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
 const STROKE = [1.9, 4.3];
 
-/** A grid of numbers: {rows, cols, data}. */
+/** @typedef {{ rows: number, cols: number, data: Float64Array }} Grid */
+
+/**
+ * @param {number} rows
+ * @param {number} cols
+ * @param {Float64Array} [data]
+ * @returns {Grid}
+ */
 function grid(rows, cols, data = new Float64Array(rows * cols)) {
   return { rows, cols, data };
 }
@@ -13,17 +23,22 @@ function grid(rows, cols, data = new Float64Array(rows * cols)) {
 /**
  * Prepare a drawing.
  *
- * `pad` is {rows, cols, data} with ink from 0 to 1. Returns 28x28 bytes, or null if the pad is blank.
+ * @param {Grid} pad ink from 0 to 1
+ * @returns {Uint8Array | null} 28x28 bytes; null if the pad is blank
  */
 export function prepareDigit(pad) {
   const level = ink(pad);
   return level && frame(level);
 }
 
+/**
+ * Each cell's ink, from 0 to 1, of the digit only; null if there is none.
+ *
+ * @param {Grid} pad
+ */
 function ink(pad) {
   const { data } = pad;
-  let most = 0;
-  for (const value of data) if (value > most) most = value;
+  const most = largest(data);
   if (most < 0.04) return null;
   const threshold = otsu(data, most);
   const strong = data.filter((value) => value > threshold);
@@ -38,10 +53,21 @@ function ink(pad) {
   return grid(pad.rows, pad.cols, level.data.map((value, n) => (kept[n] ? value : 0)));
 }
 
-/** The threshold that leaves the least variance within its two classes (Otsu, 1979), from 256 bins. */
+/**
+ * @param {Float64Array} data
+ */
+function largest(data) {
+  return data.reduce((a, b) => Math.max(a, b), -Infinity);
+}
+
+/**
+ * The threshold that leaves the least variance within its two classes (Otsu, 1979), from 256 bins.
+ *
+ * @param {Float64Array} data
+ * @param {number} most
+ */
 function otsu(data, most) {
-  let least = Infinity;
-  for (const value of data) if (value < least) least = value;
+  const least = -largest(data.map((value) => -value));
   const step = (most - least) / 256;
   const counts = new Float64Array(256);
   for (const value of data) counts[Math.min(255, Math.floor((value - least) / step))] += 1;
@@ -61,7 +87,12 @@ function otsu(data, most) {
   return least + (chosen + 1) * step;
 }
 
-/** A quantile with NumPy's linear interpolation. */
+/**
+ * A quantile with NumPy's linear interpolation.
+ *
+ * @param {Float64Array} values
+ * @param {number} share
+ */
 function quantile(values, share) {
   const sorted = Float64Array.from(values).sort();
   const place = (sorted.length - 1) * share;
@@ -70,11 +101,11 @@ function quantile(values, share) {
   return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
 }
 
-function clip(value, low, high) {
-  return Math.min(Math.max(value, low), high);
-}
-
-/** Where the digit is: not specks, nor what runs along the pad's edge beside a digit that stands free. */
+/**
+ * Where the digit is: not specks, nor what runs along the pad's edge beside a digit that stands free.
+ *
+ * @param {Grid} level
+ */
 function digitParts(level) {
   const { rows, cols, data } = level;
   const parts = new Int32Array(data.length);
@@ -85,71 +116,98 @@ function digitParts(level) {
     const label = mass.length;
     const edges = [0, 0, 0, 0];
     let sum = 0;
-    const stack = [start];
+    const found = [start];
     parts[start] = label;
-    while (stack.length) {
-      const n = stack.pop();
+    for (const n of found) {
       const [r, c] = [Math.floor(n / cols), n % cols];
       sum += data[n];
       [r === 0, r === rows - 1, c === 0, c === cols - 1].forEach((on, i) => (edges[i] += on ? 1 : 0));
-      for (let y = Math.max(0, r - 1); y <= Math.min(rows - 1, r + 1); y++) {
-        for (let x = Math.max(0, c - 1); x <= Math.min(cols - 1, c + 1); x++) {
-          const next = y * cols + x;
-          if (parts[next] || data[next] <= 0.25) continue;
-          parts[next] = label;
-          stack.push(next);
-        }
-      }
+      around(level, n, 1, (next) => {
+        if (parts[next] || data[next] <= 0.25) return;
+        parts[next] = label;
+        found.push(next);
+      });
     }
     mass.push(sum);
     along.push(Math.max(edges[0] / cols, edges[1] / cols, edges[2] / rows, edges[3] / rows));
   }
-  const largest = Math.max(...mass);
+  const heaviest = Math.max(...mass);
   const all = mass.reduce((a, b) => a + b);
   const free = mass.filter((_, i) => along[i] < 0.15).reduce((a, b) => a + b, 0);
-  const kept = mass.map((m, i) => i > 0 && m >= 0.03 * largest && (free < 0.1 * all || along[i] < 0.15));
-  return dilate(parts.map((label) => (kept[label] ? 1 : 0)), rows, cols, 2);
+  const kept = mass.map((m, i) => i > 0 && m >= 0.03 * heaviest && (free < 0.1 * all || along[i] < 0.15));
+  const mask = new Uint8Array(data.length);
+  parts.forEach((label, n) => kept[label] && around(level, n, 2, (near) => (mask[near] = 1)));
+  return mask;
 }
 
-/** A mask grown by a square of 2*by + 1. */
-function dilate(mask, rows, cols, by) {
-  const across = new Uint8Array(mask.length);
-  const down = new Uint8Array(mask.length);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) {
-      if (!mask[r * cols + c]) continue;
-      for (let x = Math.max(0, c - by); x <= Math.min(cols - 1, c + by); x++) across[r * cols + x] = 1;
-    }
+/**
+ * Visit the cells of the square around one that are inside, up to so many steps away.
+ *
+ * @param {Grid} grid
+ * @param {number} n
+ * @param {number} steps
+ * @param {(near: number) => void} visit
+ */
+function around({ rows, cols }, n, steps, visit) {
+  const [r, c] = [Math.floor(n / cols), n % cols];
+  for (let y = Math.max(0, r - steps); y <= Math.min(rows - 1, r + steps); y++) {
+    for (let x = Math.max(0, c - steps); x <= Math.min(cols - 1, c + steps); x++) visit(y * cols + x);
   }
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) {
-      if (!across[r * cols + c]) continue;
-      for (let y = Math.max(0, r - by); y <= Math.min(rows - 1, r + by); y++) down[y * cols + c] = 1;
-    }
-  }
-  return down;
 }
 
-/** The part of a grid where something is above a level. */
-function crop({ rows, cols, data }, above) {
+/**
+ * A part of a grid from a corner on, which may lie outside: there is nothing there.
+ *
+ * @param {Grid} source
+ * @param {number} top
+ * @param {number} left
+ * @param {number} height
+ * @param {number} width
+ */
+function region({ rows, cols, data }, top, left, height, width) {
+  const out = grid(height, width);
+  const [first, last] = [Math.max(0, left), Math.min(cols, left + width)];
+  for (let r = Math.max(0, top); r < Math.min(rows, top + height); r++) {
+    out.data.set(data.subarray(r * cols + first, r * cols + last), (r - top) * width + first - left);
+  }
+  return out;
+}
+
+/**
+ * A grid with so many empty cells more on each side, or fewer.
+ *
+ * @param {Grid} source
+ * @param {number} by
+ */
+function pad(source, by) {
+  return region(source, -by, -by, source.rows + 2 * by, source.cols + 2 * by);
+}
+
+/**
+ * The part of a grid where something is above a level.
+ *
+ * @param {Grid} source
+ * @param {number} above
+ */
+function crop(source, above) {
+  const { rows, cols, data } = source;
   let [top, bottom, left, right] = [rows, -1, cols, -1];
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) {
-      if (data[r * cols + c] <= above) continue;
-      top = Math.min(top, r);
-      bottom = r;
-      left = Math.min(left, c);
-      right = Math.max(right, c);
-    }
-  }
-  const part = grid(bottom - top + 1, right - left + 1);
-  for (let r = 0; r < part.rows; r++) {
-    const from = (top + r) * cols + left;
-    part.data.set(data.subarray(from, from + part.cols), r * part.cols);
-  }
-  return part;
+  data.forEach((value, n) => {
+    if (value <= above) return;
+    const [r, c] = [Math.floor(n / cols), n % cols];
+    top = Math.min(top, r);
+    bottom = r;
+    left = Math.min(left, c);
+    right = Math.max(right, c);
+  });
+  return region(source, top, left, bottom - top + 1, right - left + 1);
 }
 
+/**
+ * Fit a digit into MNIST's frame: its size, its stroke's width, its centre of mass.
+ *
+ * @param {Grid} level
+ */
 function frame(level) {
   let digit = crop(level, 0.02);
   const longest = () => Math.max(digit.rows, digit.cols);
@@ -158,11 +216,10 @@ function frame(level) {
   const large = fit(digit, 8 * BOX);
   const mask = grid(large.rows, large.cols, large.data.map((value) => (value > 0.5 ? 1 : 0)));
   const width = strokeWidth(mask) / 8;
-  const wanted = clip(width, ...STROKE);
+  const wanted = clip(width, STROKE[0], STROKE[1]);
   if (wanted !== width) digit = restroke(mask, 4 * (wanted - width));
   if (wanted !== width || !fits()) digit = fit(digit, BOX);
-  let most = 0;
-  for (const value of digit.data) if (value > most) most = value;
+  const most = largest(digit.data);
   let [sum, down, across] = [0, 0, 0];
   digit.data.forEach((value, n) => {
     sum += value;
@@ -179,14 +236,12 @@ function frame(level) {
   return framed;
 }
 
-/** Halves to the even neighbour, as Python and NumPy round. */
-function roundEven(value) {
-  const low = Math.floor(value);
-  if (value - low !== 0.5) return Math.round(value);
-  return low % 2 === 0 ? low : low + 1;
-}
-
-/** Scale so that the longer side is `longest`, the aspect ratio kept exactly. */
+/**
+ * Scale so that the longer side is `longest`, the aspect ratio kept exactly.
+ *
+ * @param {Grid} digit
+ * @param {number} longest
+ */
 function fit(digit, longest) {
   const factor = Math.max(digit.rows, digit.cols) / longest;
   if (factor === 1) return digit;
@@ -194,11 +249,9 @@ function fit(digit, longest) {
   const sizes = lengths.map((length) => Math.max(1, Math.ceil(length / factor - 1e-9)));
   const margins = sizes.map((size, i) => (size * factor - lengths[i]) / 2);
   const borders = margins.map(Math.ceil);
-  const padded = grid(digit.rows + 2 * borders[0], digit.cols + 2 * borders[1]);
-  for (let r = 0; r < digit.rows; r++) {
-    const row = digit.data.subarray(r * digit.cols, (r + 1) * digit.cols);
-    padded.data.set(row.map(Math.fround), (r + borders[0]) * padded.cols + borders[1]);
-  }
+  const [rows, cols] = lengths.map((length, i) => length + 2 * borders[i]);
+  const padded = region(digit, -borders[0], -borders[1], rows, cols);
+  padded.data = padded.data.map(Math.fround);
   const [top, left] = borders.map((border, i) => border - margins[i]);
   const right = Math.min(left + sizes[1] * factor, padded.cols);
   const bottom = Math.min(top + sizes[0] * factor, padded.rows);
@@ -207,7 +260,15 @@ function fit(digit, longest) {
   return grid(scaled.rows, scaled.cols, scaled.data.map((value) => clip(value, 0, 1)));
 }
 
-/** One pass of Pillow's bicubic resize, along rows or columns of a grid, from a part of it. */
+/**
+ * One pass of Pillow's bicubic resize, along rows or columns of a grid, from a part of it.
+ *
+ * @param {Grid} source
+ * @param {number} size
+ * @param {number} from
+ * @param {number} to
+ * @param {boolean} down along columns
+ */
 function resample(source, size, from, to, down) {
   const length = down ? source.rows : source.cols;
   const scale = (to - from) / size;
@@ -218,6 +279,7 @@ function resample(source, size, from, to, down) {
     const centre = from + (n + 0.5) * scale;
     const first = Math.max(0, Math.trunc(centre - 2 * filter + 0.5));
     const last = Math.min(length, Math.trunc(centre + 2 * filter + 0.5));
+    /** @type {number[]} */
     const weights = [];
     for (let i = first; i < last; i++) weights.push(cubic((i - centre + 0.5) / filter));
     const whole = weights.reduce((a, b) => a + b, 0);
@@ -232,7 +294,11 @@ function resample(source, size, from, to, down) {
   return out;
 }
 
-/** Keys's cubic kernel with a = -1/2. */
+/**
+ * Keys's cubic kernel with a = -1/2.
+ *
+ * @param {number} x
+ */
 function cubic(x) {
   const a = -0.5;
   x = Math.abs(x);
@@ -241,18 +307,35 @@ function cubic(x) {
   return 0;
 }
 
-/** Mean width of the strokes: a bar of width w has a mean distance to its edge of w/4. */
+/**
+ * Mean width of the strokes: a bar of width w has a mean distance to its edge of w/4.
+ *
+ * @param {Grid} mask
+ */
 function strokeWidth(mask) {
-  const distance = distanceTo(pad(mask, 1), 0);
-  const inner = unpad(distance, 1);
+  const distance = distanceToEdge(mask);
   let [sum, count] = [0, 0];
   mask.data.forEach((on, n) => {
-    if (on) [sum, count] = [sum + inner.data[n], count + 1];
+    if (on) [sum, count] = [sum + distance.data[n], count + 1];
   });
   return count ? (4 * sum) / count : 0;
 }
 
-/** Move the outline of the ink by `change` pixels, outwards if positive. */
+/**
+ * Every cell's distance to the nearest without ink; there is none beyond the border.
+ *
+ * @param {Grid} mask
+ */
+function distanceToEdge(mask) {
+  return pad(distanceTo(pad(mask, 1), 0), -1);
+}
+
+/**
+ * Move the outline of the ink by `change` pixels, outwards if positive.
+ *
+ * @param {Grid} mask
+ * @param {number} change
+ */
 function restroke(mask, change) {
   if (change > 0) {
     const wide = pad(mask, Math.ceil(change) + 1);
@@ -260,45 +343,24 @@ function restroke(mask, change) {
     const grown = grid(wide.rows, wide.cols, distance.data.map((d) => clip(1 + change - d, 0, 1)));
     return crop(grown, 0.5);
   }
-  const distance = unpad(distanceTo(pad(mask, 1), 0), 1);
-  const { rows, cols, data } = distance;
-  const thinned = grid(rows, cols);
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < cols; c++) {
-      const n = r * cols + c;
-      let largest = 0;
-      for (let y = Math.max(0, r - 1); y <= Math.min(rows - 1, r + 1); y++) {
-        for (let x = Math.max(0, c - 1); x <= Math.min(cols - 1, c + 1); x++) {
-          largest = Math.max(largest, data[y * cols + x]);
-        }
-      }
-      // A part thinner than what is taken away keeps its ridge.
-      const ridge = data[n] >= 0.9 * largest && mask.data[n] ? 1 : 0;
-      thinned.data[n] = Math.max(clip(data[n] + change, 0, 1), ridge);
-    }
-  }
-  return crop(thinned, 0.5);
-}
-
-function pad({ rows, cols, data }, by) {
-  const out = grid(rows + 2 * by, cols + 2 * by);
-  for (let r = 0; r < rows; r++) out.data.set(data.subarray(r * cols, (r + 1) * cols), (r + by) * out.cols + by);
-  return out;
-}
-
-function unpad({ rows, cols, data }, by) {
-  const out = grid(rows - 2 * by, cols - 2 * by);
-  for (let r = 0; r < out.rows; r++) {
-    const from = (r + by) * cols + by;
-    out.data.set(data.subarray(from, from + out.cols), r * out.cols);
-  }
-  return out;
+  const distance = distanceToEdge(mask);
+  const thinned = distance.data.map((d, n) => {
+    let most = 0;
+    around(distance, n, 1, (near) => (most = Math.max(most, distance.data[near])));
+    // A part thinner than what is taken away keeps its ridge.
+    const ridge = d >= 0.9 * most && mask.data[n] ? 1 : 0;
+    return Math.max(clip(d + change, 0, 1), ridge);
+  });
+  return crop(grid(distance.rows, distance.cols, thinned), 0.5);
 }
 
 /**
  * Every cell's Euclidean distance to the nearest cell that is `target`, exactly.
  *
  * Source: Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions", 2012.
+ *
+ * @param {Grid} source
+ * @param {number} target
  */
 function distanceTo({ rows, cols, data }, target) {
   const far = 1e12;
@@ -315,6 +377,9 @@ function distanceTo({ rows, cols, data }, target) {
   return grid(rows, cols, out.data.map(Math.sqrt));
 }
 
+/**
+ * @param {Float64Array} f
+ */
 function lowerEnvelope(f) {
   const n = f.length;
   const places = new Int32Array(n);

@@ -1,0 +1,17 @@
+// Bytes as text and back, without a request: a page on disk may fetch nothing.
+
+/**
+ * @param {Uint8Array} bytes
+ */
+export function toBase64(bytes) {
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/**
+ * @param {string} text
+ */
+export function fromBase64(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+}

@@ -1,0 +1,74 @@
+// Small dealings with the page that several parts of it need.
+
+/**
+ * What Streamlit hands to a component's `show`, which may return a function that ends what it began.
+ *
+ * @typedef {object} Component
+ * @property {any} data from Python
+ * @property {any} parentElement the shadow root with the component's HTML, or its element
+ * @property {(name: string, value: unknown) => void} setStateValue
+ * @property {(name: string, value: unknown) => void} setTriggerValue
+ */
+
+/**
+ * A button of the view.
+ *
+ * @param {string} text
+ * @param {(button: HTMLButtonElement) => void} run
+ * @param {string} [className] a class beside "cv-button"
+ */
+export function button(text, run, className = "") {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = `cv-button ${className}`.trim();
+  made.textContent = text;
+  made.onclick = () => run(made);
+  return made;
+}
+
+/**
+ * The element that an event happened in, by a selector.
+ *
+ * @param {Event} event
+ * @param {string} selector
+ * @returns {HTMLElement | null}
+ */
+export function closest(event, selector) {
+  return event.target instanceof Element ? event.target.closest(selector) : null;
+}
+
+/** Whether the reader asks for no motion: a query that can also be listened to. */
+export function reducedMotion() {
+  return window.matchMedia("(prefers-reduced-motion: reduce)");
+}
+
+/**
+ * How to scroll: smoothly, unless motion is not wanted.
+ *
+ * @returns {ScrollBehavior}
+ */
+export function scrolling() {
+  return reducedMotion().matches ? "auto" : "smooth";
+}
+
+/** How many of the device's pixels are one CSS pixel. */
+export function pixelRatio() {
+  return window.devicePixelRatio || 1;
+}
+
+/**
+ * Give a canvas a size in CSS pixels, with the device's pixels behind it.
+ *
+ * @param {HTMLCanvasElement} canvas
+ * @param {number} width
+ * @param {number} height
+ * @param {number} [ratio]
+ */
+export function sized(canvas, width, height, ratio = pixelRatio()) {
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  canvas.getContext("2d")?.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return canvas;
+}

@@ -1,0 +1,52 @@
+// Light or dark: what the page around says.
+
+/** @typedef {"light" | "dark"} Theme */
+
+/**
+ * The theme of the Streamlit app around.
+ *
+ * @returns {Theme}
+ */
+export function appTheme() {
+  const app = document.querySelector(".stApp");
+  return app && getComputedStyle(app).colorScheme.startsWith("dark") ? "dark" : "light";
+}
+
+/**
+ * Call when the app's theme may be another; returns the observer.
+ *
+ * @param {() => void} changed
+ */
+export function watchAppTheme(changed) {
+  const observer = new MutationObserver(changed);
+  const app = document.querySelector(".stApp");
+  if (app) observer.observe(app, { attributes: true });
+  return observer;
+}
+
+/**
+ * The theme of any page, from the first background that is not clear around an element.
+ *
+ * @param {Element} element
+ * @returns {Theme}
+ */
+export function themeAround(element) {
+  /** @type {any} */
+  let node = element;
+  for (; node; node = node.parentElement ?? node.getRootNode()?.host ?? null) {
+    const colour = getComputedStyle(node).backgroundColor.match(/[\d.]+/g)?.map(Number);
+    if (!colour || colour[3] === 0) continue;
+    return 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2] < 128 ? "dark" : "light";
+  }
+  return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+/**
+ * Give an element the colours around the data as custom properties.
+ *
+ * @param {HTMLElement} element
+ * @param {Record<string, string>} around
+ */
+export function dress(element, around) {
+  for (const [name, colour] of Object.entries(around)) element.style.setProperty(`--${name}`, colour);
+}

@@ -1,0 +1,124 @@
+// Where windows lie on what they read, and where numbers come from that are only moved or merged.
+
+/** @import { Scene, Stage } from "./scene.js" */
+
+/**
+ * An axis of a window, as `Axis` in cnnviz.ops.padding.
+ *
+ * @typedef {object} Axis
+ * @property {number} size cells that are read from
+ * @property {number} kernel
+ * @property {number} stride
+ * @property {number} dilation
+ * @property {number} before padding
+ * @property {number} after padding
+ * @property {number} out windows
+ */
+
+/**
+ * An axis as Python sends it.
+ *
+ * @param {number[]} sent
+ * @returns {Axis}
+ */
+export function axisOf([size, kernel, stride, dilation, before, after, out]) {
+  return { size, kernel, stride, dilation, before, after, out };
+}
+
+/**
+ * The shape of what a windowed stage reads: rows and columns from its axes, and the channels.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @returns {[number, number, number]}
+ */
+export function readShape(scene, stage) {
+  const { rows, cols, type } = stage.op;
+  // The axes of a transposed convolution are those of the one that it transposes: it reads that one's output.
+  const at = type === "transposed" ? 6 : 0;
+  const [height, width] = [rows[at], cols[at]];
+  return [height, width, lengthOf(scene.stages[stage.reads[0]]) / (height * width)];
+}
+
+/**
+ * How many numbers a stage has.
+ *
+ * @param {{ shape: number[] }} stage
+ */
+export function lengthOf({ shape }) {
+  return shape[0] * shape[1] * shape[2];
+}
+
+/**
+ * The taps of a window along an axis that are not padding: [tap, position] each.
+ *
+ * @param {Axis} axis
+ * @param {number} u which window
+ */
+export function tapsAlong(axis, u) {
+  /** @type {[number, number][]} */
+  const taps = [];
+  for (let t = 0; t < axis.kernel; t++) {
+    const i = u * axis.stride - axis.before + t * axis.dilation;
+    if (i >= 0 && i < axis.size) taps.push([t, i]);
+  }
+  return taps;
+}
+
+/**
+ * A tap of a window: which of the kernel's cells, and the position that it reads, if that is inside.
+ *
+ * @typedef {{ i: number, j: number, row: number, col: number, inside: boolean }} Tap
+ */
+
+/**
+ * The taps of a windowed stage at a unit, row by row.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number }} unit
+ */
+export function tapsOf({ op }, { row, col }) {
+  /** @type {(axis: Axis, u: number, t: number) => { i: number, inside: boolean }} */
+  const at = (axis, u, t) => {
+    if (op.type !== "transposed") {
+      const i = u * axis.stride - axis.before + t * axis.dilation;
+      return { i, inside: i >= 0 && i < axis.size };
+    }
+    const i = (u + axis.before - t * axis.dilation) / axis.stride;
+    return { i, inside: Number.isInteger(i) && i >= 0 && i < axis.out };
+  };
+  const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
+  /** @type {Tap[]} */
+  const taps = [];
+  for (let i = 0; i < rows.kernel; i++) {
+    const r = at(rows, row, i);
+    for (let j = 0; j < cols.kernel; j++) {
+      const c = at(cols, col, j);
+      taps.push({ i, j, row: r.i, col: c.i, inside: r.inside && c.inside });
+    }
+  }
+  return taps;
+}
+
+/**
+ * Of a stage without a window: which of an input's numbers its n-th is made from; -1 is none.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @returns {(n: number, input: number) => number}
+ */
+export function placesRead(scene, { op, reads }) {
+  if (op.type === "merge") {
+    const maps = op.maps.map((/** @type {string | null} */ name) => name && scene.data(name));
+    return (n, input) => (maps[input] ? maps[input][n] : n);
+  }
+  if (op.type !== "move") return (n) => n;
+  // The table counts through all inputs, one after the other, from 1; 0 is padding.
+  const from = scene.data(op.from);
+  const lengths = reads.map((source) => lengthOf(scene.stages[source]));
+  const starts = lengths.map((_, input) => lengths.slice(0, input).reduce((a, b) => a + b, 1));
+  return (n, input) => {
+    const place = from[n] - starts[input];
+    return place >= 0 && place < lengths[input] ? place : -1;
+  };
+}

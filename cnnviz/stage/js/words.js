@@ -1,0 +1,59 @@
+// Names of stages and cells in words, counts, and text made safe for HTML.
+
+/** @import { Cell, Scene, Stage } from "./scene.js" */
+
+/**
+ * @param {number} count
+ * @param {string} word
+ */
+export function plural(count, word) {
+  return `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+/** @type {Record<string, string>} */
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/**
+ * @param {unknown} text
+ */
+export function escapeHtml(text) {
+  return String(text).replace(/[&<>"']/g, (c) => ENTITIES[c]);
+}
+
+/**
+ * A cell in words, as a crumb or a heading: "conv2d_3 ReLU (4, 5) channel 7".
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ */
+export function cellName(scene, cell) {
+  const stage = scene.stages[cell.stage];
+  const { output, classes } = scene;
+  const name = stageName(stage);
+  const place = `${name} (${cell.row}, ${cell.col})`;
+  if (stage.op.type === "input") return stage.shape[2] > 1 ? `${place} channel ${cell.channel}` : place;
+  const softmax = output.op.type === "softmax";
+  if (stage === output && softmax) return `probability of ${classes[cell.channel] ?? cell.channel}`;
+  // What a last softmax reads.
+  if (softmax && output.reads[0] === stage.index) return `logit ${classes[cell.channel] ?? cell.channel}`;
+  if (stage.shape[0] === 1 && stage.shape[1] === 1) return `${name} unit ${cell.channel}`;
+  return `${place} channel ${cell.channel}`;
+}
+
+/**
+ * A stage's layer, and what it is of it.
+ *
+ * @param {Stage} stage
+ */
+export function stageName(stage) {
+  if (stage.op.type === "activation" && stage.name !== stage.layer) return `${stage.layer} ${stage.label}`;
+  return stage.name;
+}
+
+/**
+ * @param {Stage} stage
+ */
+export function shapeText(stage) {
+  const [height, width, channels] = stage.shape;
+  return stage.vector || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
+}

@@ -1,0 +1,295 @@
+"""The browser's modules in Node, without a page: what they compute and write is Python's."""
+
+from __future__ import annotations
+
+import base64
+import io
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import cnnviz
+from cnnviz import colours
+from cnnviz.colours import PALETTES, THEMES, Scale, palette
+from cnnviz.figures.canvas import Canvas
+from cnnviz.images.digit_preparation import prepare_digit
+from cnnviz.layers.activations import ACTIVATIONS
+from cnnviz.layers.rounding import allowance
+from cnnviz.stage import bundle
+from cnnviz.stage.scene import build_scene
+from cnnviz.stage.stages import values_of
+from harness.keras_models import ONLY_FLOAT32, STACKS
+from harness.networks import merges, normal, run_of
+from harness.node import ask_node
+
+cell_number, number = colours.cell_number, colours.number
+probability, signed_number = colours.probability, colours.signed_number
+
+MODULES = sorted(path.stem for path in (bundle.HERE / "js").glob("*.js"))
+COMPONENTS = sorted(path.stem for path in (bundle.HERE / "components").glob("*.js"))
+
+
+def test_every_module_can_be_imported_without_a_page():
+    names = [*MODULES, *(f"../components/{name}" for name in COMPONENTS)]
+    program = "(modules) => Object.entries(modules).map(([name, module]) => [name, Object.keys(module)])"
+    found = dict(ask_node(program, None, *names))
+    assert list(found) == names
+    assert all(found.values())
+    assert all(found[f"../components/{name}"] == ["show"] for name in COMPONENTS)
+
+
+# Numbers and ink ----------------------------------------------------------------------------------
+
+
+def numbers() -> list[float]:
+    """Of all sizes and both signs, with those where rounding and widths change."""
+    rng = np.random.default_rng(4)
+    wide = rng.choice([-1, 1], 4000) * 10.0 ** rng.uniform(-7, 8, 4000)
+    near = rng.uniform(-2, 2, 2000)
+    halves = rng.integers(-4000, 4000, 1500) / 2.0 ** rng.integers(0, 8, 1500)
+    powers = [
+        sign * np.nextafter(10.0**n, 10.0**n + way)
+        for n in range(-6, 8)
+        for way in (-1, 0, 1)
+        for sign in (-1, 1)
+    ]
+    return [0.0, -0.0, *wide, *np.float32(near).astype(float), *halves, *powers]
+
+
+def test_numbers_are_written_as_in_python():
+    """But for those below 0.001, which have one digit fewer and no zero before the exponent."""
+    values = numbers()
+    program = """({ numbers }, values) => values.map((value) => [2, 3, 4, 5].map((digits) => [
+      numbers.number(value, digits), numbers.signed(value, digits)
+    ]))"""
+    for value, texts in zip(values, ask_node(program, values, "numbers"), strict=True):
+        for digits, (plain, signed) in zip((2, 3, 4, 5), texts, strict=True):
+            small = 0 < abs(value) < 1e-3
+            expected = number(value, digits - small), signed_number(value, digits - small)
+            if small:
+                expected = tuple(text.replace("e−0", "e−") for text in expected)
+            # The view does not write 1 for what is just below it: it may be a probability.
+            if value < 1 and expected[0].strip("0") == "1.":
+                assert value - 1e-6 < float(plain) < 1 or np.float32(value) == 1
+            else:
+                assert (plain, signed) == expected, (value, digits)
+
+
+def test_probabilities_are_written_as_in_python():
+    rng = np.random.default_rng(5)
+    edges = [0.0, 1.0, 5e-5, 1 - 5e-5, 1e-300, 1 - 1e-12, *(np.arange(81) / 80), *(np.arange(257) / 256)]
+    shares = [float(share) for share in (*edges, *rng.random(4000), *10.0 ** rng.uniform(-8, 0, 1000))]
+    found = ask_node("({ numbers }, shares) => shares.map(numbers.probability)", shares, "numbers")
+    assert found == [probability(share) for share in shares]
+
+
+def test_cells_beside_each_other_are_written_as_in_python():
+    """With two exceptions: no comma, and no decimal more where the scale ends just above a power of ten."""
+    rng = np.random.default_rng(6)
+    cells = []
+    for limit in 10.0 ** rng.uniform(-4, 3.9, 400):
+        for value in (*rng.uniform(-limit, limit, 8), limit, -limit, 0.0, 1e-9 * limit):
+            cells.append([float(value), float(limit), bool(rng.random() < 0.5)])
+    found = ask_node("({ numbers }, cells) => cells.map((cell) => numbers.beside(...cell))", cells, "numbers")
+    compared = 0
+    for (value, limit, signed), text in zip(cells, found, strict=True):
+        power = np.floor(np.log10(limit))
+        if power >= 1 and limit < 2.5 * 10**power:
+            continue
+        compared += 1
+        assert text == cell_number(value, Scale("signed" if signed else "positive", limit)).replace(",", "")
+    assert compared > 3000
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("kind", PALETTES)
+def test_ink_on_a_cell_is_python_s(kind, theme):
+    """Thousands of values; only where black and white read equally well may they differ."""
+    rng = np.random.default_rng(7)
+    scale = Scale(kind, 2.5)
+    values = [*np.linspace(scale.low, scale.limit, 2001), *rng.normal(0, 3, 1000)]
+    values = [float(value) for value in values if kind == "signed" or value >= 0]
+    header = {"palettes": {theme: {kind: palette(kind, theme)}}}
+    program = """({ colours }, { header, theme, values, scale }) => {
+      const table = new colours.Colours(header, theme);
+      return values.map((value) => [table.inkOn(value, scale), table.css(value, scale)]);
+    }"""
+    given = {"header": header, "theme": theme, "values": values, "scale": {"kind": kind, "limit": 2.5}}
+    canvas = Canvas(10, 10, theme=theme)
+    differ = []
+    for value, (ink, _) in zip(values, ask_node(program, given, "colours"), strict=True):
+        if canvas.ink_on(value, scale) != {"#000": "#000000", "#fff": "#ffffff"}[ink]:
+            differ.append(abs(value))
+    assert np.ptp(differ or [0]) < 0.01 * scale.limit
+
+
+# Operations -----------------------------------------------------------------------------------------
+
+
+def network_run(name: str) -> Any:
+    if name == "mnist":
+        return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][3])
+    if name == "merges":
+        net = merges()
+        return net.run(normal(*net.input_shape).astype(np.float32))
+    return run_of(name)
+
+
+NETWORKS = ["mnist", "merges", *STACKS, *ONLY_FLOAT32]
+
+
+def test_every_operation_that_python_names_is_there():
+    """Of all layers that the tests have a network of, and all activations and merges that there are."""
+    plans = [build_scene(network_run(name), 0).plan for name in NETWORKS]
+    operations = [stage.op for plan in plans for stage in plan.taken.stages]
+    found = ask_node(
+        """({ forward, receipt }) => ({
+          computed: Object.keys(forward.OPERATIONS),
+          explained: Object.keys(receipt.DETAILS),
+          activations: Object.keys(forward.ACTIVATIONS),
+          merges: Object.keys(forward.MERGES),
+        })""",
+        None,
+        *("forward", "receipt"),
+    )
+    named = {op["type"] for op in operations}
+    assert len(named) == 9
+    assert named - {"input"} == set(found["computed"])
+    assert named == set(found["explained"])
+    activations = set(ACTIVATIONS.values()) - {"softmax", "log_softmax"} | {"prelu"}
+    assert {op["name"] for op in operations if op["type"] == "activation"} <= activations
+    assert activations == set(found["activations"])
+    modes = {op["mode"] for op in operations if op["type"] == "merge"}
+    assert modes == set(found["merges"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_each_stage_computes_what_the_engine_does(name):
+    """Each from the engine's own inputs: to the last bit or within twice the engine's rounding."""
+    run = network_run(name)
+    scene = build_scene(run, 0)
+    program = """({ base64, forward, scene }, text) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      const values = read.valuesOf(0);
+      const bytes = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+      const encoded = (array) => base64.toBase64(bytes(array));
+      return read.stages.map((stage) => stage.reads.length
+        ? [encoded(values[stage.index]), encoded(forward.computeStage(read, stage, values))] : null);
+    }"""
+    text = base64.b64encode(bytes(scene)).decode()
+    answers = ask_node(program, text, "base64", "forward", "scene")
+    for stage, answer in zip(scene.plan.taken.stages, answers, strict=True):
+        if answer is None:
+            continue
+        shown, computed = (np.frombuffer(base64.b64decode(values), "<f4") for values in answer)
+        expected = values_of(stage, run, 0).ravel()
+        np.testing.assert_array_equal(shown, expected, err_msg=stage.name)
+        if stage.exact:
+            np.testing.assert_array_equal(computed, expected, err_msg=stage.name)
+        inputs = [x[:1] for x in run.inputs(stage.layer.name)]
+        with np.errstate(all="ignore"):
+            rounding = np.asarray(allowance(stage.layer, *inputs), float).max()
+            bound = 2 * rounding + 1e-6 * np.abs(expected).max()
+        np.testing.assert_allclose(computed, expected, rtol=0, atol=bound, err_msg=stage.name)
+
+
+RECEIPTS = """({ base64, receipt, scene }, { text, cells }) => {
+  const read = scene.sceneOf(base64.fromBase64(text));
+  return cells.map(([layer, row, col, channel]) => {
+    const stages = read.stages.filter((stage) => stage.layer === layer);
+    const last = stages[stages.length - 1].index;
+    const steps = stages.map(({ index }) =>
+      receipt.receiptOf(read, read.valuesOf(0), { stage: index, row, col, channel }));
+    const { groups, total } = steps[0];
+    const terms = groups.flatMap((group) => group.terms.map(({ x, weight }) => [x, weight?.value ?? null]));
+    const { value, residual } = steps[steps.length - 1];
+    return { sums: groups.map(({ sum }) => sum ?? null), terms, total, value, residual };
+  });
+}"""
+
+
+def test_receipts_add_up_as_in_python():
+    net = cnnviz.load_model("mnist_14k")
+    run = net.run(cnnviz.load_mnist()[1][0][0])
+    rng = np.random.default_rng(8)
+    layers = [layer for layer in net if layer.kind == "Conv2D"]
+    cells: list[Any] = []
+    for layer in (layers[n] for n in rng.integers(len(layers), size=200)):
+        cells.append([layer.name, *(int(rng.integers(n)) for n in layer.output_shape)])
+    given = {"text": base64.b64encode(bytes(build_scene(run, 0))).decode(), "cells": cells}
+    for (name, row, col, channel), found in zip(
+        cells, ask_node(RECEIPTS, given, "base64", "receipt", "scene"), strict=True
+    ):
+        receipt = cnnviz.explain(run, name, row=row, col=col, channel=channel)
+        terms = receipt.terms
+        expected = np.stack([terms.factor.ravel(), terms.weight.ravel()], axis=1)
+        np.testing.assert_array_equal(np.float32(found["terms"]), expected)
+        np.testing.assert_array_equal(np.float32(found["sums"]), terms.partial)
+        assert np.float32(found["total"]) == terms.total
+        assert np.float32(found["value"]) == receipt.value
+        assert abs(found["residual"]) <= receipt.bound + 1e-12
+
+
+# Drawings -------------------------------------------------------------------------------------------
+
+
+def strokes(seed: int) -> np.ndarray:
+    """A drawing on a pad, as a canvas draws it: smooth strokes, grey at their edges."""
+    rng = np.random.default_rng(seed)
+    size, over = 168, 4
+    image = Image.new("L", (size * over, size * over))
+    pen = ImageDraw.Draw(image)
+    width = int(rng.integers(5, 32)) * over
+    points = rng.uniform(0.1, 0.9, (int(rng.integers(2, 6)), 2)) * size * over
+    for first, second in pairwise(points):
+        pen.line([*first, *second], fill=255, width=width)
+    for x, y in points:
+        pen.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
+    return np.asarray(image.resize((size, size), Image.Resampling.BOX))
+
+
+def test_drawings_are_prepared_as_in_python():
+    """Within one grey level: the browser sums in double precision where Pillow has floats."""
+    pads = [strokes(seed) for seed in range(40)]
+    program = """({ base64, digit_preparation }, pads) => pads.map((text) => {
+      const data = Float64Array.from(base64.fromBase64(text), (byte) => byte / 255);
+      const side = Math.sqrt(data.length);
+      return Array.from(digit_preparation.prepareDigit({ rows: side, cols: side, data }));
+    })"""
+    texts = [base64.b64encode(pad.tobytes()).decode() for pad in pads]
+    for pad, found in zip(pads, ask_node(program, texts, "base64", "digit_preparation"), strict=True):
+        assert np.abs(np.reshape(found, (28, 28)).astype(int) - prepare_digit(pad)).max() <= 1
+
+
+def test_a_blank_pad_is_no_digit():
+    blank = "({ digit_preparation: d }) => d.prepareDigit({ rows: 9, cols: 9, data: new Float64Array(81) })"
+    assert ask_node(blank, None, "digit_preparation") is None
+
+
+# GIFs -------------------------------------------------------------------------------------------------
+
+
+def test_a_gif_that_the_browser_writes_is_read_back_frame_by_frame():
+    """Few colours, so that the palette holds them all; one frame repeats, one changes a corner only."""
+    rng = np.random.default_rng(9)
+    frames = [rng.choice([0, 64, 128, 255], (40, 56, 3)).astype(np.uint8) for _ in range(3)]
+    corner = frames[2].copy()
+    corner[-3:, -5:] = 255
+    frames += [frames[2], corner]
+    program = """({ base64, gif }, { width, height, frames }) => {
+      const pictures = frames.map((text) => ({ data: Uint8ClampedArray.from(base64.fromBase64(text)) }));
+      const file = new gif.Gif(width, height, gif.paletteOf(pictures));
+      for (const picture of pictures) file.add(picture, 7);
+      return base64.toBase64(file.bytes());
+    }"""
+    opaque = [np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)]) for frame in frames]
+    given = {"width": 56, "height": 40, "frames": [base64.b64encode(f.tobytes()).decode() for f in opaque]}
+    with Image.open(io.BytesIO(base64.b64decode(ask_node(program, given, "base64", "gif")))) as image:
+        assert image.n_frames == len(frames)
+        for n, frame in enumerate(frames):
+            image.seek(n)
+            assert image.info["duration"] == 70
+            np.testing.assert_array_equal(np.asarray(image.convert("RGB")), frame)
