@@ -224,6 +224,7 @@ ACROSS = {
     "ops/test_gradients.py": "all gradients",
     "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",
     "receptive_fields/test_tensorflow.py": "all layers' fields",
+    "stage/test_javascript.py": "all of stage/js and stage/components, without a page",
 }
 """Tests of several modules, by what they are about; others are called like the module that they test."""
 
