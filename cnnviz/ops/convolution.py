@@ -63,7 +63,7 @@ def conv2d(
     method
         "direct" (the definition), "im2col" (a matrix product), "fft", "winograd" (3x3 kernels,
         stride 1), or "auto": the cheaper of the first two by the cost model in `planning`. The
-        same numbers by different roads; the rounding errors that each may make are in `rounding`.
+        same numbers by different roads, each with rounding errors of its own.
     tile
         Winograd's output tile, 2 or 4.
 

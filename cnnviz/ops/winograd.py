@@ -73,8 +73,8 @@ def winograd(
     """x (N, H, W, C) with kernel (3, 3, C // groups, F), stride 1, undilated, checked already.
 
     Both transforms of a tile are one matrix product with the Kronecker square of the
-    one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond
-    the window, is derived in `rounding`, with other `matrices` than `transforms(tile)`.
+    one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond the
+    window, is derived in tests/harness/rounding.py, which hands over `matrices` of its own.
     """
     matrices = matrices or transforms(tile)
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import gradient_rounding
-from cnnviz.ops.rounding import unit_roundoff
-from harness import gradient_authority
+from harness import gradient_authority, gradient_rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import numbers, seeds
 from harness.gradient_cases import compare_gradients
+from harness.rounding import unit_roundoff
 
 SLACK = 1e-35
 """What underflow may add: TensorFlow flushes subnormal numbers to zero, and slopes underflow far out."""

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import rounding
 from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
-from harness import authority
+from harness import authority, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import assert_same_specials, numbers, seeds
 

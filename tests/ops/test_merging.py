@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import rounding
-from harness import authority
+from harness import authority, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import Case, assert_same_specials, kinds, seeds, sprinkled
 

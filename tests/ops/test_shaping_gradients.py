@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import gradient_rounding
-from harness import gradient_authority
+from harness import gradient_authority, gradient_rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.authority import tf
 from harness.cases import channels, kinds, numbers, seeds

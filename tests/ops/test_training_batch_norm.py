@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops.rounding import unit_roundoff
 from harness import gradient_authority
 from harness.cases import channels, numbers, seeds
+from harness.rounding import unit_roundoff
 
 
 def test_literals() -> None:

@@ -15,7 +15,7 @@ from scipy import special
 
 from cnnviz import ops
 from cnnviz.ops.padding import pair
-from cnnviz.ops.rounding import ELEMENTARY, Bound, log_softmax_bound, softmax_bound
+from harness.rounding import ELEMENTARY, Bound, log_softmax_bound, softmax_bound
 
 SIGMOID = ELEMENTARY + 2
 """Roundings of a sigmoid: exp, sum, quotient."""
