@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.activations import log_softmax, softmax
-from cnnviz.ops.arrays import floats, quiet
-from cnnviz.ops.gradient_arguments import check_grad
+from cnnviz.ops.arguments import check_grad, floats, quiet
 
 
 @quiet

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import floats, images, quiet
+from cnnviz.ops.arguments import floats, images, quiet
 from cnnviz.ops.blocks import Block, BlockInput, Blocks, Step, run, windows
 from cnnviz.ops.gemm import stacked
 from cnnviz.ops.layouts import BlockWork, RepeatedBias, WholeWindows, choose_layout, with_bias

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.ops import fft, winograd
-from cnnviz.ops.arrays import check_groups
+from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.im2col import im2col_blocks

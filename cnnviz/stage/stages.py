@@ -18,7 +18,7 @@ from cnnviz import ops
 from cnnviz.layers.kinds import KINDS, normalization_statistics
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph, Run
-from cnnviz.ops.affine import batch_norm_affine
+from cnnviz.ops.normalization import batch_norm_affine
 from cnnviz.ops.padding import Axis, transposed_window, window
 from cnnviz.receipts.arithmetic import origins
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops.arrays import broadcasts_to, floats, images
+from cnnviz.ops.arguments import broadcasts_to, floats, images
 from harness.cases import same_numbers, sprinkled
 from harness.nonsense import NOT_ARRAYS, may_be_valid, values
 from harness.specimens import SPECIMENS, Specimen
