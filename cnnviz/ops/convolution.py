@@ -3,9 +3,10 @@
 As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names and rules
 are TensorFlow's.
 
-The way from here to the matrix product: `make_plan` in planning.py chooses the method, as a rule `im2col`
-in im2col.py, which cuts the output into the blocks of blocks.py; layouts.py says how windows become rows of
-a matrix, and every product is made by `product` in gemm.py. The other methods have a module each.
+The way from `conv2d` to the matrix product is six files long: this one, then `window` in padding.py (where
+windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows of a
+matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
+gemm.py, which every product goes through. The other methods have a module each.
 
 A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
 result, to that with respect to one argument. `scatter` and `kernel_gradient`, in modules
