@@ -18,12 +18,13 @@ import numpy as np
 from scipy import special
 
 from cnnviz.ops.arguments import (
-    Operation,
+    Function,
     broadcasts_to,
     check_grad,
     floats,
     gradient,
     number,
+    operation,
     parse_shape,
     quiet,
     sum_to,
@@ -35,21 +36,31 @@ SELU_SCALE = 1.0507009873554805
 """Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017, equation 14."""
 
 
-def activation(function: Operation) -> Operation:
+PARAMETERS = {
+    "x": "Any shape.",
+    "max_value": "At least 0; None is no limit, neither above nor, where the threshold is negative, below.",
+    "negative_slope": "The slope below the threshold, or below 0.",
+    "threshold": "What x has to exceed to pass.",
+    "alpha": "The function falls to -alpha.",
+    "approximate": "Whether to take the formula with tanh.",
+    "axis": "The axis along which the numbers are one distribution.",
+}
+
+
+def activation(function: Function) -> Function:
     """Decorates an activation function, which is then called with x as an array of floats."""
 
-    @quiet
     @wraps(function)
     def call(x: Any, *arguments: Any, **options: Any) -> np.ndarray:
         return function(*floats(x, names=("x",)), *arguments, **options)
 
-    return call  # type: ignore[return-value]
+    raises = "ValueError, TypeError\n    for an option out of its range; for what does not hold real numbers."
+    return operation(PARAMETERS, returns="array of x's shape", raises=raises)(call)  # type: ignore[return-value]
 
 
-def activation_gradient(function: Operation) -> Operation:
+def activation_gradient(function: Function) -> Function:
     """Decorates an activation's gradient, which is then called with x and grad as floats of one shape."""
 
-    @quiet
     @wraps(function)
     def call(x: Any, grad: Any, *arguments: Any, **options: Any) -> np.ndarray:
         x, grad = floats(x, grad, names=("x", "grad"))
@@ -86,38 +97,13 @@ def relu(
 ) -> np.ndarray:
     """x above the threshold, cut to 0 .. max_value, and negative_slope * (x - threshold) below it.
 
-    Parameters
-    ----------
-    x
-        Any shape.
-    max_value
-        At least 0; None is no limit, neither above nor, where the threshold is negative, below.
-    negative_slope
-        The slope below the threshold.
-    threshold
-        What x has to exceed to pass.
-
-    Returns
-    -------
-    array of x's shape
-
-    Raises
-    ------
-    ValueError
-        if max_value is negative.
-
-    Examples
-    --------
     >>> relu([-1, 0.5, 9], max_value=6)
     array([0. , 0.5, 6. ])
     """
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
     y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
     if max_value is not None:
-        most = number(max_value, "max_value")
-        if not most >= 0:
-            raise ValueError(f"max_value must not be negative, got {max_value!r}")
-        y = np.clip(y, 0, most)
+        y = np.clip(y, 0, _limit(max_value))
     return y + slope * np.minimum(x - start, 0) if slope else y
 
 
@@ -137,15 +123,14 @@ def relu_grad(
     passes = x > start
     below = x < start
     if max_value is not None:
-        most = number(max_value, "max_value")
-        if not most >= 0:
-            raise ValueError(f"max_value must not be negative, got {max_value!r}")
+        most = _limit(max_value)
         passes &= (x < most) if most == 6 and start == 0 else (x >= 0) & (x <= most)
     elif start == 0:
         below = ~passes
     return np.where(passes, grad, np.where(below, slope * grad, 0) if slope else 0)
 
 
+@activation
 def relu6(x: Any) -> np.ndarray:
     """min(max(x, 0), 6).
 
@@ -155,7 +140,7 @@ def relu6(x: Any) -> np.ndarray:
     return relu(x, max_value=6.0)
 
 
-@gradient("relu6", "array of x's shape")
+@activation_gradient
 def relu6_grad(x: Any, grad: Any) -> np.ndarray:
     """The gradient of `relu6`: grad where x is strictly between 0 and 6.
 
@@ -200,7 +185,6 @@ def prelu(x: Any, alpha: Any) -> np.ndarray:
     return np.where(x > 0, x, alpha * x)
 
 
-@quiet
 @gradient("prelu", "array of x's shape")
 def prelu_grad(x: Any, grad: Any, alpha: Any) -> np.ndarray:
     """The gradient of `prelu` with respect to x; 0 at 0, where Keras adds two ReLUs.
@@ -214,7 +198,6 @@ def prelu_grad(x: Any, grad: Any, alpha: Any) -> np.ndarray:
     return np.where(x > 0, grad, np.where(x < 0, alpha * grad, 0))
 
 
-@quiet
 @gradient("prelu", "array of alpha_shape", alpha_shape="The shape of alpha.")
 def prelu_alpha_grad(x: Any, grad: Any, alpha_shape: Any) -> np.ndarray:
     """The gradient of `prelu` with respect to its slopes.
@@ -281,9 +264,7 @@ def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     >>> celu([0, 2])
     array([0., 2.], dtype=float32)
     """
-    a = number(alpha, "alpha")
-    if a == 0:
-        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+    a = _not_zero(alpha)
     return np.maximum(x, 0) + a * np.expm1(np.minimum(x, 0) / a)
 
 
@@ -294,9 +275,7 @@ def celu_grad(x: Any, grad: Any, *, alpha: float = 1.0) -> np.ndarray:
     >>> celu_grad([0, 2], [1, 1])
     array([1., 1.], dtype=float32)
     """
-    a = number(alpha, "alpha")
-    if a == 0:
-        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+    a = _not_zero(alpha)
     return np.where(x > 0, grad, np.exp(x / a) * grad)
 
 
@@ -557,6 +536,20 @@ def log_softmax_grad(x: Any, grad: Any, axis: int = -1) -> np.ndarray:
     array([ 0.5, -0.5])
     """
     return grad - softmax(x, axis) * grad.sum(axis=axis, keepdims=True)
+
+
+def _limit(max_value: Any) -> float:
+    most = number(max_value, "max_value")
+    if not most >= 0:
+        raise ValueError(f"max_value must not be negative, got {max_value!r}")
+    return most
+
+
+def _not_zero(alpha: Any) -> float:
+    value = number(alpha, "alpha")
+    if value == 0:
+        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+    return value
 
 
 def _one_over_cosh_squared(x: np.ndarray) -> np.ndarray:

@@ -61,7 +61,6 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     return y
 
 
-@quiet
 @gradient("dense", "array (..., C)", grad=GRAD, kernel="(C, F).")
 def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
     """The gradient of `dense` with respect to its input: grad @ kernel.T.
@@ -75,7 +74,6 @@ def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
     return (grad.reshape(-1, kernel.shape[1]) @ kernel.T).reshape(*grad.shape[:-1], kernel.shape[0])
 
 
-@quiet
 @gradient("dense", "array (C, F)", x="(..., C).", grad=GRAD)
 def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
     """The gradient of `dense` with respect to its kernel: x.T @ grad, summed over all leading axes.
@@ -92,7 +90,6 @@ def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
     return x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])
 
 
-@quiet
 @gradient("dense", "array (F,)", grad=GRAD)
 def dense_bias_grad(grad: Any) -> np.ndarray:
     """The gradient of `dense` with respect to its bias: grad summed.

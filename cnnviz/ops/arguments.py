@@ -1,7 +1,7 @@
 """Arguments of the engine, normalised once at the edge: dtypes, ranks, shapes.
 
 The core of every operation sees float arrays of rank four and tuples of ints only. What docstrings say of
-the arguments that a family of operations has in common is written once too, by `documented`.
+the arguments that a family of operations has in common is written once too, by `operation`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cnnviz.ops.padding import LIMIT, integer, integers
 
 Shape = tuple[int, ...]
 Restore = Callable[[np.ndarray], np.ndarray]
-Operation = TypeVar("Operation", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 quiet = np.errstate(all="ignore")
 """Decorates the operations: what overflows is inf and what has no value NaN, without a warning."""
@@ -40,31 +40,30 @@ GRADIENT_PARAMETERS = {
 """What the arguments of gradients are, where a family does not say otherwise."""
 
 
-def documented(
-    parameters: Mapping[str, str], *, returns: str, raises: str
-) -> Callable[[Operation], Operation]:
-    """Decorates operations: puts Parameters, Returns and Raises in the docstring, before its examples.
+def operation(parameters: Mapping[str, str], *, returns: str, raises: str) -> Callable[[Function], Function]:
+    """Decorates operations: they are `quiet`, and their docstrings say what they share with their family.
 
-    Each argument is described by its entry in `parameters`, neighbours with the same entry together.
+    Parameters, Returns and Raises go before the examples. Each argument is described by its entry in
+    `parameters`, neighbours with the same entry together.
     """
 
-    def write(operation: Operation) -> Operation:
-        if operation.__doc__:  # none with python -OO
-            summary, prompt, examples = inspect.cleandoc(operation.__doc__).partition(">>>")
-            alike = groupby(inspect.signature(operation).parameters, key=parameters.__getitem__)
+    def decorate(function: Function) -> Function:
+        if function.__doc__:  # none with python -OO
+            summary, prompt, examples = inspect.cleandoc(function.__doc__).partition(">>>")
+            alike = groupby(inspect.signature(function).parameters, key=parameters.__getitem__)
             entries = [f"{', '.join(names)}\n{indent(text, '    ')}" for text, names in alike]
             sections = {"Parameters": "\n".join(entries), "Returns": returns, "Raises": raises}
             sections["Examples"] = prompt + examples
             underlined = (f"{title}\n{'-' * len(title)}\n{text}" for title, text in sections.items())
-            operation.__doc__ = summary + "\n\n".join(underlined)
-        return operation
+            function.__doc__ = summary + "\n\n".join(underlined)
+        return quiet(function)
 
-    return write
+    return decorate
 
 
-def gradient(forward: str, returns: str, **parameters: str) -> Callable[[Operation], Operation]:
-    """`documented` for a gradient of the operation of that name; `parameters` are what is special to it."""
-    return documented(
+def gradient(forward: str, returns: str, **parameters: str) -> Callable[[Function], Function]:
+    """`operation` for a gradient of the operation of that name; `parameters` are what is special to it."""
+    return operation(
         {**GRADIENT_PARAMETERS, **parameters},
         returns=f"{returns}\n    float64 if any argument is, else float32.",
         raises=f"ValueError, TypeError\n    as `{forward}`; for a grad of another shape than its result.",
@@ -112,6 +111,11 @@ def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:
     if x.ndim == 2:
         return x[np.newaxis, :, :, np.newaxis], _without_batch_and_channel
     raise ValueError(f"{name} must be (H, W), (H, W, C) or (N, H, W, C), got {name}.shape={x.shape}")
+
+
+def float_images(x: Any, name: str = "x") -> tuple[np.ndarray, Restore]:
+    """x as floats (N, H, W, C), and how to give a result x's own rank back: see `images`."""
+    return images(floats(x, names=(name,))[0], name)
 
 
 def _same(y: np.ndarray) -> np.ndarray:

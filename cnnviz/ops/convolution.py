@@ -126,7 +126,6 @@ def conv2d(
     return restore(_BY_METHOD[chosen](x, kernel, bias, geometry, groups))
 
 
-@quiet
 @gradient("conv2d", "array of input_shape", kernel=SHAPE)
 def conv2d_input_grad(
     grad: Any,
@@ -150,7 +149,6 @@ def conv2d_input_grad(
     return scatter(grad, kernel, None, geometry, groups).reshape(shape)
 
 
-@quiet
 @gradient("conv2d", "array of kernel_shape", kernel_shape=SHAPE)
 def conv2d_kernel_grad(
     x: Any,
@@ -174,7 +172,6 @@ def conv2d_kernel_grad(
     return kernel_gradient(x, grad, shape, geometry, groups)
 
 
-@quiet
 @gradient(
     "conv2d", "array (F,)", grad="(N, H_out, W_out, F), (H_out, W_out, F), or (H_out, W_out) for one filter."
 )

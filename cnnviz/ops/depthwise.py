@@ -22,16 +22,15 @@ from cnnviz.ops.arguments import (
     check_channels,
     check_input_channels,
     check_rank,
-    documented,
     floats,
     for_input_gradient,
     for_kernel_gradient,
     gradient,
     image_grad,
     images,
+    operation,
     parse_image_shape,
     parse_kernel_shape,
-    quiet,
 )
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
@@ -54,8 +53,7 @@ PARAMETERS = {
 RAISES = "ValueError, TypeError\n    as `conv2d`."
 
 
-@quiet
-@documented(PARAMETERS, returns="array (N, H_out, W_out, C * multiplier)", raises=RAISES)
+@operation(PARAMETERS, returns="array (N, H_out, W_out, C * multiplier)", raises=RAISES)
 def depthwise_conv2d(
     x: Any, kernel: Any, bias: Any = None, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
 ) -> np.ndarray:
@@ -72,7 +70,6 @@ def depthwise_conv2d(
     return restore(depthwise(x, kernel, bias, geometry))
 
 
-@quiet
 @gradient("depthwise_conv2d", "array of input_shape", kernel=SHAPE)
 def depthwise_conv2d_input_grad(
     grad: Any,
@@ -95,7 +92,6 @@ def depthwise_conv2d_input_grad(
     return depthwise_input_gradient(grad, kernel, geometry).reshape(shape)
 
 
-@quiet
 @gradient("depthwise_conv2d", "array of kernel_shape", kernel_shape=SHAPE)
 def depthwise_conv2d_kernel_grad(
     x: Any, grad: Any, kernel_shape: Any, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
@@ -112,8 +108,7 @@ def depthwise_conv2d_kernel_grad(
     return depthwise_kernel_gradient(x, grad, shape, geometry)
 
 
-@quiet
-@documented(PARAMETERS, returns="array (N, H_out, W_out, F)", raises=RAISES)
+@operation(PARAMETERS, returns="array (N, H_out, W_out, F)", raises=RAISES)
 def separable_conv2d(
     x: Any,
     depthwise_kernel: Any,
@@ -152,7 +147,6 @@ KERNELS = {
 }
 
 
-@quiet
 @gradient("separable_conv2d", "array of input_shape", **KERNELS)
 def separable_conv2d_input_grad(
     grad: Any,
@@ -182,7 +176,6 @@ def separable_conv2d_input_grad(
     return depthwise_conv2d_input_grad(middle, deep, full, **options).reshape(shape)
 
 
-@quiet
 @gradient("separable_conv2d", "array of depthwise_kernel_shape", **KERNELS)
 def separable_conv2d_depthwise_kernel_grad(
     x: Any,
@@ -212,7 +205,6 @@ def separable_conv2d_depthwise_kernel_grad(
     return depthwise_conv2d_kernel_grad(x, middle, shape, **options)
 
 
-@quiet
 @gradient("separable_conv2d", "array of pointwise_kernel_shape", **KERNELS)
 def separable_conv2d_pointwise_kernel_grad(
     x: Any,

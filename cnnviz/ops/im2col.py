@@ -42,7 +42,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.arguments import floats, images, quiet
+from cnnviz.ops.arguments import IMAGES, float_images, operation
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Step, evenly, run, windows
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
@@ -54,46 +54,37 @@ LONG_RUN = 8
 RUN_PER_STRIP = 2
 """Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip."""
 
+Cells = tuple[int, int, int]
+"""A block's images, output rows and output columns."""
+
 RepeatedBias = Callable[[int], np.ndarray | None]
 """The bias over and over, so many numbers in all; None if there is no bias."""
 
 
-@quiet
+@operation(
+    {
+        "x": IMAGES,
+        "kernel_size": "An int or (height, width): the window's taps, kh x kw.",
+        **dict.fromkeys(("strides", "padding", "dilation_rate"), "As in `conv2d`."),
+    },
+    returns="array (N * H_out * W_out, kh * kw * C)\n    float64 if x is, else float32; always a copy.",
+    raises="ValueError, TypeError\n    as `conv2d`.",
+)
 def im2col_matrix(
     x: Any, kernel_size: Any, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
 ) -> np.ndarray:
     """All windows of x, each a row: `im2col_matrix(x, (kh, kw)) @ kernel.reshape(-1, F)` is `conv2d`.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W).
-    kernel_size
-        An int or (height, width): the window's taps, kh x kw.
-    strides, padding, dilation_rate
-        As in `conv2d`.
+    The outputs' windows stand row by row, as `conv2d` orders its outputs; in each the taps row by row, and
+    the channels of each tap.
 
-    Returns
-    -------
-    array (N * H_out * W_out, kh * kw * C)
-        The outputs' windows row by row, as `conv2d` orders its outputs; in each the taps row by row, and
-        the channels of each tap. float64 if x is, else float32; a copy of x's numbers.
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `conv2d`.
-
-    Examples
-    --------
     >>> im2col_matrix(np.arange(9).reshape(3, 3), 2)
     array([[0., 1., 3., 4.],
            [1., 2., 4., 5.],
            [3., 4., 6., 7.],
            [4., 5., 7., 8.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, _ = images(x)
+    x, _ = float_images(x)
     kh, kw = size = pair(kernel_size, "kernel_size")
     geometry = sliding_window(x.shape, size, strides, padding, dilation_rate)
     padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
@@ -165,7 +156,7 @@ def im2col_steps(
     padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
     everything = layout.view(x, geometry.out)
     memory = [np.empty(count, x.dtype) for count in layout.held(largest.shape)[:2]]
-    ready: dict[tuple[int, int, int], BlockWork] = {}
+    ready: dict[Cells, BlockWork] = {}
     for block in parts:
         shape = block.shape
         if shape not in ready:
@@ -213,10 +204,7 @@ class Held(NamedTuple):
 
 
 class Layout(Protocol):
-    """How windows become rows of a matrix, for one kernel and geometry.
-
-    The result is computed in blocks: `shape` is a block's images, output rows and output columns.
-    """
+    """How windows become rows of a matrix, for one kernel and geometry, block by block of the result."""
 
     @property
     def length(self) -> int:
@@ -231,12 +219,10 @@ class Layout(Protocol):
     def rows_read(self, out_rows: slice) -> slice:
         """The view's rows that these output rows need; its columns are the output's."""
 
-    def work(
-        self, shape: tuple[int, int, int], kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray
-    ) -> BlockWork:
+    def work(self, shape: Cells, kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray) -> BlockWork:
         """The buffer and the products for a block, in two flat arrays of at least the sizes `held`."""
 
-    def held(self, shape: tuple[int, int, int]) -> Held:
+    def held(self, shape: Cells) -> Held:
         """How many numbers a block needs."""
 
 
@@ -293,9 +279,7 @@ class WholeWindows:
     def rows_read(self, out_rows: slice) -> slice:
         return out_rows
 
-    def work(
-        self, shape: tuple[int, int, int], kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray
-    ) -> BlockWork:
+    def work(self, shape: Cells, kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray) -> BlockWork:
         kh, kw, depth, filters = self.kernel_shape
         place, taps, cells = shape, (kh, kw, depth), math.prod(shape)
         copied, sums = _cut(copied, cells * self.groups, self.length), _cut(sums, cells, filters)
@@ -312,7 +296,7 @@ class WholeWindows:
             products += stacked(matrix, weights[:, mine], sums[:, mine])
         return BlockWork(copied, partial(through_sums, products, sums.reshape(shape[0], -1)))
 
-    def held(self, shape: tuple[int, int, int]) -> Held:
+    def held(self, shape: Cells) -> Held:
         cells, filters = math.prod(shape), self.kernel_shape[3]
         return Held(cells * self.length * self.groups, cells * filters, shape[1] * shape[2] * filters)
 
@@ -345,9 +329,7 @@ class Runs:
     def rows_read(self, out_rows: slice) -> slice:
         return slice(out_rows.start, out_rows.stop + self.geometry.rows.extent - 1)
 
-    def work(
-        self, shape: tuple[int, int, int], kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray
-    ) -> BlockWork:
+    def work(self, shape: Cells, kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray) -> BlockWork:
         kh, kw, depth, filters = self.kernel_shape
         count, out_rows, out_cols = shape
         rows = self.geometry.rows
@@ -367,7 +349,7 @@ class Runs:
         buffer = flat.reshape(count, read_rows, out_cols, kw, depth)
         return BlockWork(buffer, partial(through_sums, products, wanted))
 
-    def held(self, shape: tuple[int, int, int]) -> Held:
+    def held(self, shape: Cells) -> Held:
         count, rows, cols = shape
         cells, filters = count * (rows + self.geometry.rows.extent - 1) * cols, self.kernel_shape[3]
         return Held(cells * self.length, cells * filters, rows * cols * filters)
@@ -402,9 +384,7 @@ class Strips:
         rows = self.geometry.rows
         return slice(out_rows.start * rows.stride, (out_rows.stop - 1) * rows.stride + rows.extent)
 
-    def work(
-        self, shape: tuple[int, int, int], kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray
-    ) -> BlockWork:
+    def work(self, shape: Cells, kernel: np.ndarray, copied: np.ndarray, sums: np.ndarray) -> BlockWork:
         _, kw, depth, filters = self.kernel_shape
         count, out_rows, out_cols = shape
         read_rows = self._read_rows(out_rows)
@@ -414,7 +394,7 @@ class Strips:
         by_cell = strips.reshape(count, read_rows, kw, depth, out_cols).transpose(0, 1, 4, 2, 3)
         return BlockWork(by_cell, partial(straight, matrices, kernel.reshape(self.length, filters)))
 
-    def held(self, shape: tuple[int, int, int]) -> Held:
+    def held(self, shape: Cells) -> Held:
         _, kw, depth, filters = self.kernel_shape
         return Held(shape[0] * self._read_rows(shape[1]) * kw * depth * shape[2], 0, shape[2] * filters)
 

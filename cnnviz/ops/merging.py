@@ -37,7 +37,6 @@ def add(*xs: Any) -> np.ndarray:
     return reduce(np.add, _merged(xs, "add"))
 
 
-@quiet
 @gradient("add", "tuple of arrays of these shapes", **ARGUMENTS)
 def add_grad(grad: Any, input_shapes: Any) -> Grads:
     """The gradients of `add`: grad for every argument.
@@ -59,7 +58,6 @@ def subtract(a: Any, b: Any) -> np.ndarray:
     return np.subtract(*_merged((a, b), "subtract"))
 
 
-@quiet
 @gradient("subtract", "tuple of arrays of these shapes", **ARGUMENTS)
 def subtract_grad(grad: Any, input_shapes: Any) -> Grads:
     """The gradients of `subtract`: grad and -grad.
@@ -83,7 +81,6 @@ def average(*xs: Any) -> np.ndarray:
     return reduce(np.add, _merged(xs, "average")) / len(xs)
 
 
-@quiet
 @gradient("average", "tuple of arrays of these shapes", **ARGUMENTS)
 def average_grad(grad: Any, input_shapes: Any) -> Grads:
     """The gradients of `average`: an equal share of grad.
@@ -105,7 +102,6 @@ def multiply(*xs: Any) -> np.ndarray:
     return reduce(np.multiply, _merged(xs, "multiply"))
 
 
-@quiet
 @gradient("multiply", "tuple of arrays of the arguments' shapes", **ARGUMENTS)
 def multiply_grad(xs: Any, grad: Any) -> Grads:
     """The gradients of `multiply`: grad times the product of the others.
@@ -131,7 +127,6 @@ def maximum(*xs: Any) -> np.ndarray:
     return reduce(np.maximum, _merged(xs, "maximum"))
 
 
-@quiet
 @gradient("maximum", "tuple of arrays of the arguments' shapes", **ARGUMENTS)
 def maximum_grad(xs: Any, grad: Any) -> Grads:
     """The gradients of `maximum`: grad where the argument is the largest.
@@ -151,7 +146,6 @@ def minimum(*xs: Any) -> np.ndarray:
     return reduce(np.minimum, _merged(xs, "minimum"))
 
 
-@quiet
 @gradient("minimum", "tuple of arrays of the arguments' shapes", **ARGUMENTS)
 def minimum_grad(xs: Any, grad: Any) -> Grads:
     """The gradients of `minimum`: grad where the argument is the smallest.
@@ -174,12 +168,7 @@ def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     if not arrays:
         raise ValueError("concatenate needs at least one array, got none")
     shapes = [array.shape for array in arrays]
-    rank = arrays[0].ndim
-    if not -rank <= integer(axis, "axis") < rank:
-        raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
-    across = {(len(shape), shape[: axis % rank], shape[axis % rank + 1 :]) for shape in shapes}
-    if len(across) > 1:
-        raise ValueError(f"shapes must agree but along axis {axis}, got {shapes}")
+    _check_axis(shapes, axis, "shapes")
     return np.concatenate(arrays, axis)
 
 
@@ -192,16 +181,21 @@ def concatenate_grad(grad: Any, input_shapes: Any, axis: int = -1) -> Grads:
     """
     (grad,) = floats(grad, names=("grad",))
     shapes = _shapes(input_shapes)
+    place = _check_axis(shapes, axis, "input_shapes")
+    ends = list(accumulate(shape[place] for shape in shapes))
+    check_grad(grad, (*shapes[0][:place], ends[-1], *shapes[0][place + 1 :]))
+    return tuple(np.split(grad, ends[:-1], axis=place))
+
+
+def _check_axis(shapes: list[Shape], axis: Any, name: str) -> int:
+    """The axis counted from the front; ValueError unless the shapes agree along all others."""
     rank = len(shapes[0])
     if not -rank <= integer(axis, "axis") < rank:
         raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
     place = axis % rank
-    across = {(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}
-    if len(across) > 1:
-        raise ValueError(f"input_shapes must agree but along axis {axis}, got {shapes}")
-    ends = list(accumulate(shape[place] for shape in shapes))
-    check_grad(grad, (*shapes[0][:place], ends[-1], *shapes[0][place + 1 :]))
-    return tuple(np.split(grad, ends[:-1], axis=place))
+    if len({(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}) > 1:
+        raise ValueError(f"{name} must agree but along axis {axis}, got {shapes}")
+    return place
 
 
 def _merged(xs: tuple[Any, ...], name: str) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from cnnviz.ops.arguments import (
     floats,
     gradient,
     number,
+    operation,
     parse_shape,
     quiet,
     sum_over_all_but_channels,
@@ -28,8 +29,10 @@ from cnnviz.ops.arguments import (
 CHANNELS = {
     "x": "(..., C).",
     "grad": "(..., C), the gradient with respect to the result.",
-    **dict.fromkeys(("mean", "variance"), "(C,), as in the forward call."),
+    **dict.fromkeys(("mean", "variance"), "(C,)."),
     "gamma": "(C,); None is 1.",
+    "beta": "(C,); None is 0.",
+    "epsilon": "Added to the variance; not negative.",
 }
 STATISTICS = dict.fromkeys(("mean", "variance"), "As in the forward call.")
 
@@ -37,7 +40,11 @@ STATISTICS = dict.fromkeys(("mean", "variance"), "As in the forward call.")
 # With given statistics --------------------------------------------------------------------------
 
 
-@quiet
+@operation(
+    CHANNELS,
+    returns="array of x's shape",
+    raises="ValueError\n    if a statistic does not have one number for each channel.",
+)
 def batch_norm(
     x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
 ) -> np.ndarray:
@@ -45,26 +52,6 @@ def batch_norm(
 
     This is the inference form: the statistics are given, not taken from x.
 
-    Parameters
-    ----------
-    x
-        (..., C).
-    mean, variance, gamma, beta
-        (C,); gamma=None is 1, beta=None is 0.
-    epsilon
-        Added to the variance; not negative.
-
-    Returns
-    -------
-    array of x's shape
-
-    Raises
-    ------
-    ValueError
-        if a statistic does not have one number for each channel.
-
-    Examples
-    --------
     >>> batch_norm([3.0], [1.0], [4.0], epsilon=0.0)
     array([1.])
 
@@ -108,7 +95,6 @@ def batch_norm_affine(
     return scale, shift
 
 
-@quiet
 @gradient("batch_norm", "array of x's shape", **CHANNELS)
 def batch_norm_input_grad(
     grad: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3
@@ -129,7 +115,6 @@ def batch_norm_input_grad(
     return grad * scale
 
 
-@quiet
 @gradient("batch_norm", "array (C,)", **CHANNELS)
 def batch_norm_gamma_grad(
     x: Any, grad: Any, mean: Any, variance: Any, *, epsilon: float = 1e-3
@@ -144,7 +129,6 @@ def batch_norm_gamma_grad(
     return _centred_sum(x, grad, mean) * scale
 
 
-@quiet
 @gradient("batch_norm", "array (C,)", **CHANNELS)
 def batch_norm_beta_grad(grad: Any) -> np.ndarray:
     """The gradient of `batch_norm` and `batch_norm_training` with respect to beta: grad summed.
@@ -155,7 +139,6 @@ def batch_norm_beta_grad(grad: Any) -> np.ndarray:
     return channel_sums(grad)
 
 
-@quiet
 @gradient("batch_norm", "array (C,)", **CHANNELS)
 def batch_norm_mean_grad(grad: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3) -> np.ndarray:
     """The gradient of `batch_norm` with respect to the mean it is given.
@@ -166,7 +149,6 @@ def batch_norm_mean_grad(grad: Any, variance: Any, gamma: Any = None, *, epsilon
     return -sum_over_all_but_channels(batch_norm_input_grad(grad, variance, gamma, epsilon=epsilon))
 
 
-@quiet
 @gradient("batch_norm", "array (C,)", **CHANNELS)
 def batch_norm_variance_grad(
     x: Any, grad: Any, mean: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3
@@ -193,34 +175,18 @@ def _centred_sum(x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarra
 # With the batch's own statistics -----------------------------------------------------------------
 
 
-@quiet
+@operation(
+    CHANNELS,
+    returns="tuple of arrays\n    The normalised x, and mean and variance (C,).",
+    raises="ValueError\n    for an empty x, and gamma or beta without one number for each channel.",
+)
 def batch_norm_training(
     x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, with the batch's own mean and variance.
 
-    Parameters
-    ----------
-    x
-        (..., C), with at least one number in each channel.
-    gamma, beta
-        (C,); gamma=None is 1, beta=None is 0.
-    epsilon
-        Added to the variance; not negative.
+    The variance is the mean squared distance, not corrected for the batch's size.
 
-    Returns
-    -------
-    tuple of arrays
-        The normalised x, and mean and variance (C,); the variance is the mean squared distance, not
-        corrected for the batch's size.
-
-    Raises
-    ------
-    ValueError
-        for an empty x, and gamma or beta without one number for each channel.
-
-    Examples
-    --------
     >>> batch_norm_training([[1.0], [3.0]], epsilon=0.0)
     (array([[-1.],
            [ 1.]]), array([2.]), array([1.]))
@@ -233,7 +199,6 @@ def batch_norm_training(
     return (y if beta is None else y + beta), mean, variance
 
 
-@quiet
 @gradient("batch_norm_training", "array of x's shape", **CHANNELS)
 def batch_norm_training_input_grad(
     x: Any, grad: Any, gamma: Any = None, *, epsilon: float = 1e-3
@@ -257,7 +222,6 @@ def batch_norm_training_input_grad(
     return (grad - common - z * along) * (scale if gamma is None else scale * gamma)
 
 
-@quiet
 @gradient("batch_norm_training", "array (C,)", **CHANNELS)
 def batch_norm_training_gamma_grad(x: Any, grad: Any, *, epsilon: float = 1e-3) -> np.ndarray:
     """The gradient of `batch_norm_training` with respect to gamma; beta's is `batch_norm_beta_grad`.
@@ -309,7 +273,6 @@ def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
 
 
-@quiet
 @gradient("normalize", "array of x's shape", **STATISTICS)
 def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
     """The gradient of `normalize` with respect to x: grad / sqrt(variance), the root kept above 1e-7.
@@ -322,7 +285,6 @@ def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
     return grad / _deviation(variance)
 
 
-@quiet
 @gradient("normalize", "array of mean_shape", mean_shape="The shape of mean.", **STATISTICS)
 def normalize_mean_grad(grad: Any, mean_shape: Any, variance: Any) -> np.ndarray:
     """The gradient of `normalize` with respect to the mean.
@@ -336,7 +298,6 @@ def normalize_mean_grad(grad: Any, mean_shape: Any, variance: Any) -> np.ndarray
     return -sum_to(x_grad, shape)
 
 
-@quiet
 @gradient("normalize", "array of the shape of variance", **STATISTICS)
 def normalize_variance_grad(x: Any, grad: Any, mean: Any, variance: Any) -> np.ndarray:
     """The gradient of `normalize` with respect to the variance; 0 where the root is 1e-7.

@@ -16,10 +16,33 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arguments import check_grad, floats, gradient, image_grad, images, parse_image_shape, quiet
+from cnnviz.ops.arguments import (
+    IMAGES,
+    check_grad,
+    float_images,
+    floats,
+    gradient,
+    image_grad,
+    images,
+    operation,
+    parse_image_shape,
+)
 from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
+
+pooling = partial(
+    operation,
+    {
+        "x": IMAGES,
+        "pool_size": "An int or (height, width).",
+        "strides": "An int or (height, width); None is pool_size.",
+        "padding": '"valid", "same" or ((top, bottom), (left, right)), each smaller than the window.',
+        "keepdims": "Whether the result is (N, 1, 1, C) and not (N, C).",
+    },
+    raises="ValueError\n    for a wrong rank, a non-positive size, a window larger than a valid input.",
+)
+"""Decorates the poolings with what their docstrings share."""
 
 
 def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, padding: Any) -> Window:
@@ -38,40 +61,18 @@ def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, paddi
     return window(x_shape[1:3], size, steps, parsed)  # type: ignore[arg-type]
 
 
-@quiet
+@pooling(returns="array of x's rank and dtype (integers become float32)")
 def max_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The largest value in each window of each channel; padded cells count as -inf.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W).
-    pool_size, strides
-        An int or (height, width); strides=None means pool_size.
-    padding
-        "valid", "same" or ((top, bottom), (left, right)), each smaller than the window.
-
-    Returns
-    -------
-    array of x's rank and dtype (integers become float32)
-
-    Raises
-    ------
-    ValueError
-        for a wrong rank, a non-positive size, a window larger than a valid input.
-
-    Examples
-    --------
     >>> max_pool2d([[1, 2, 5], [3, 4, 6]], (2, 2), strides=1)
     array([[4., 6.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     return restore(_reduce_windows(x, geometry, np.maximum, -np.inf))
 
 
-@quiet
 @gradient("max_pool2d", "array of x's shape")
 def max_pool2d_grad(
     x: Any, grad: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid"
@@ -91,7 +92,7 @@ def max_pool2d_grad(
     grad = image_grad(grad, len(given), (len(x), *geometry.out, x.shape[3]))
     x_grad = np.zeros(x.shape, x.dtype)
     largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
-    step = max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+    step = images_at_once(x)
     for first in range(0, len(x), step):
         part = slice(first, first + step)
         _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
@@ -116,25 +117,23 @@ def _give_to_largest(
             x_grad[:, in_rows, in_cols] += np.where(chosen, grad[outputs], 0)
 
 
-@quiet
+@pooling(returns="array of x's rank and dtype (integers become float32)")
 def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The mean of each window of each channel, over the cells that are there.
 
-    Padded cells are not counted, as in TensorFlow. Parameters and errors as in `max_pool2d`.
+    Padded cells are not counted, as in TensorFlow.
 
     >>> avg_pool2d([[1, 2], [3, 4]], 2, strides=1, padding="same")
     array([[2.5, 3. ],
            [3.5, 4. ]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     total = _reduce_windows(x, geometry, np.add, 0.0)
     total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
     return restore(total)
 
 
-@quiet
 @gradient("avg_pool2d", "array of input_shape")
 def avg_pool2d_grad(
     grad: Any, input_shape: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid"
@@ -168,9 +167,9 @@ def window_counts(geometry: Window) -> np.ndarray:
     return np.multiply.outer(_counts(geometry.rows), _counts(geometry.cols))
 
 
-@quiet
+@pooling(returns="array of the shape that keepdims says, without the axes that x came without")
 def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
-    """The largest value of each channel: (N, C), or (N, 1, 1, C) with keepdims.
+    """The largest value of each channel.
 
     >>> global_max_pool2d([[1, 2], [3, 4]])
     array(4., dtype=float32)
@@ -178,7 +177,6 @@ def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     return _over_maps(x, np.max, keepdims)
 
 
-@quiet
 @gradient("global_max_pool2d", "array of x's shape")
 def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.ndarray:
     """The gradient of `global_max_pool2d`, shared equally by all cells that are the largest.
@@ -197,9 +195,9 @@ def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.n
     return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(given)
 
 
-@quiet
+@pooling(returns="array of the shape that keepdims says, without the axes that x came without")
 def global_avg_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
-    """The mean of each channel: (N, C), or (N, 1, 1, C) with keepdims.
+    """The mean of each channel.
 
     >>> global_avg_pool2d([[1, 2], [3, 4]])
     array(2.5, dtype=float32)
@@ -207,7 +205,6 @@ def global_avg_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     return _over_maps(x, np.mean, keepdims)
 
 
-@quiet
 @gradient("global_avg_pool2d", "array of input_shape")
 def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = False) -> np.ndarray:
     """The gradient of `global_avg_pool2d`, shared equally by all cells.
@@ -223,8 +220,7 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
 
 
 def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     if 0 in x.shape[1:3]:
         raise ValueError(f"x has no cells to pool, got x.shape={x.shape}")
     return restore(reduce(x, axis=(1, 2), keepdims=keepdims))

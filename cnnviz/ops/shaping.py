@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arguments import floats, gradient, images, parse_shape, quiet
+from cnnviz.ops.arguments import float_images, floats, gradient, parse_shape, quiet
 from cnnviz.ops.padding import cells, integers, pair
 
 ROWS = "(N, ...)."
@@ -26,8 +26,7 @@ def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
     array([[0., 5.],
            [0., 0.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     return restore(np.pad(x, ((0, 0), *cells(padding, "padding"), (0, 0))))
 
 
@@ -38,8 +37,7 @@ def zero_pad2d_grad(grad: Any, padding: Any = 1) -> np.ndarray:
     >>> zero_pad2d_grad([[1, 2], [3, 4]], ((0, 1), (1, 0)))
     array([[2.]], dtype=float32)
     """
-    (grad,) = floats(grad, names=("grad",))
-    grad, restore = images(grad, "grad")
+    grad, restore = float_images(grad, "grad")
     (top, bottom), (left, right) = cells(padding, "padding")
     height, width = grad.shape[1] - bottom, grad.shape[2] - right
     if top > height or left > width:
@@ -55,8 +53,7 @@ def crop2d(x: Any, cropping: Any = 0) -> np.ndarray:
     >>> crop2d([[1, 2], [3, 4]], ((1, 0), (0, 1)))
     array([[3.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     (top, bottom), (left, right) = cells(cropping, "cropping")
     height, width = x.shape[1] - bottom, x.shape[2] - right
     if top >= height or left >= width:
@@ -72,8 +69,7 @@ def crop2d_grad(grad: Any, cropping: Any = 0) -> np.ndarray:
     array([[0., 5.],
            [0., 0.]], dtype=float32)
     """
-    (grad,) = floats(grad, names=("grad",))
-    grad, restore = images(grad, "grad")
+    grad, restore = float_images(grad, "grad")
     return restore(zero_pad2d(grad, cells(cropping, "cropping")))
 
 
@@ -83,13 +79,11 @@ def upsample2d(x: Any, size: Any = 2) -> np.ndarray:
     >>> upsample2d([[1, 2]], (1, 2))
     array([[1., 1., 2., 2.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     height, width = pair(size, "size")
     return restore(x.repeat(height, axis=1).repeat(width, axis=2))
 
 
-@quiet
 @gradient("upsample2d", "array of the input's shape")
 def upsample2d_grad(grad: Any, size: Any = 2) -> np.ndarray:
     """The gradient of `upsample2d`: each cell gets the sum over its copies.
@@ -97,8 +91,7 @@ def upsample2d_grad(grad: Any, size: Any = 2) -> np.ndarray:
     >>> upsample2d_grad([[1, 2, 3, 4]], (1, 2))
     array([[3., 7.]], dtype=float32)
     """
-    (grad,) = floats(grad, names=("grad",))
-    grad, restore = images(grad, "grad")
+    grad, restore = float_images(grad, "grad")
     height, width = pair(size, "size")
     count, rows, cols, channels = grad.shape
     if rows % height or cols % width:
@@ -115,9 +108,7 @@ def flatten(x: Any) -> np.ndarray:
     >>> flatten([[[1, 2], [3, 4]]])
     array([[1., 2., 3., 4.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    if x.ndim < 1:
-        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    x = _with_batch(x)
     return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
@@ -137,9 +128,7 @@ def reshape(x: Any, shape: Any) -> np.ndarray:
     >>> reshape([[1, 2, 3, 4]], (2, -1)).shape
     (1, 2, 2)
     """
-    (x,) = floats(x, names=("x",))
-    if x.ndim < 1:
-        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    x = _with_batch(x)
     target = list(integers(shape, "shape"))
     each = math.prod(x.shape[1:])
     known = math.prod(entry for entry in target if entry != -1)
@@ -173,10 +162,7 @@ def permute(x: Any, dims: Any) -> np.ndarray:
     (1, 3, 2)
     """
     (x,) = floats(x, names=("x",))
-    order = integers(dims, "dims")
-    if sorted(order) != list(range(1, x.ndim)):
-        raise ValueError(f"dims must be 1 to {x.ndim - 1} in some order for x.shape={x.shape}, got {dims!r}")
-    return x.transpose(0, *order)
+    return x.transpose(0, *_order(dims, x, "x"))
 
 
 @gradient("permute", "array of the input's shape")
@@ -187,11 +173,7 @@ def permute_grad(grad: Any, dims: Any) -> np.ndarray:
     (1, 2, 3)
     """
     (grad,) = floats(grad, names=("grad",))
-    order = integers(dims, "dims")
-    if sorted(order) != list(range(1, grad.ndim)):
-        raise ValueError(
-            f"dims must be 1 to {grad.ndim - 1} in some order for grad.shape={grad.shape}, got {dims!r}"
-        )
+    order = _order(dims, grad, "grad")
     return grad.transpose(0, *(order.index(axis) + 1 for axis in range(1, grad.ndim)))
 
 
@@ -203,18 +185,9 @@ def rescale(x: Any, scale: Any, offset: Any = 0.0) -> np.ndarray:
     array([0., 1.], dtype=float32)
     """
     (x,) = floats(x, names=("x",))
-    factors = []
-    for name, value in (("scale", scale), ("offset", offset)):
-        (array,) = floats(value, names=(name,))
-        if array.ndim and array.shape != x.shape[-1:]:
-            raise ValueError(
-                f"{name} must be a number or one for each channel of x.shape={x.shape}, got {value!r}"
-            )
-        factors.append(np.asarray(value, x.dtype))
-    return x * factors[0] + factors[1]
+    return x * _for_channels(scale, "scale", x, "x") + _for_channels(offset, "offset", x, "x")
 
 
-@quiet
 @gradient("rescale", "array of the input's shape", scale="A number, or one for each channel.")
 def rescale_grad(grad: Any, scale: Any) -> np.ndarray:
     """The gradient of `rescale`: grad * scale.
@@ -223,9 +196,30 @@ def rescale_grad(grad: Any, scale: Any) -> np.ndarray:
     array([10., 20.], dtype=float32)
     """
     (grad,) = floats(grad, names=("grad",))
-    (array,) = floats(scale, names=("scale",))
-    if array.ndim and array.shape != grad.shape[-1:]:
+    return grad * _for_channels(scale, "scale", grad, "grad")
+
+
+def _with_batch(x: Any) -> np.ndarray:
+    (x,) = floats(x, names=("x",))
+    if x.ndim < 1:
+        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    return x
+
+
+def _order(dims: Any, x: np.ndarray, name: str) -> tuple[int, ...]:
+    order = integers(dims, "dims")
+    if sorted(order) != list(range(1, x.ndim)):
         raise ValueError(
-            f"scale must be a number or one for each channel of grad.shape={grad.shape}, got {scale!r}"
+            f"dims must be 1 to {x.ndim - 1} in some order for {name}.shape={x.shape}, got {dims!r}"
         )
-    return grad * np.asarray(scale, grad.dtype)
+    return order
+
+
+def _for_channels(value: Any, name: str, x: np.ndarray, x_name: str) -> np.ndarray:
+    """value, in x's dtype."""
+    (array,) = floats(value, names=(name,))
+    if array.ndim and array.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{name} must be a number or one for each channel of {x_name}.shape={x.shape}, got {value!r}"
+        )
+    return np.asarray(value, x.dtype)

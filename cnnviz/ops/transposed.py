@@ -87,7 +87,6 @@ def conv2d_transpose(
     return restore(scatter(x, kernel, bias, geometry))
 
 
-@quiet
 @gradient("conv2d_transpose", "array of input_shape", kernel=SHAPE)
 def conv2d_transpose_input_grad(
     grad: Any,
@@ -111,7 +110,6 @@ def conv2d_transpose_input_grad(
     return im2col(grad, kernel, None, geometry).reshape(shape)
 
 
-@quiet
 @gradient("conv2d_transpose", "array of kernel_shape", kernel_shape=SHAPE)
 def conv2d_transpose_kernel_grad(
     x: Any,
