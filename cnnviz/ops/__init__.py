@@ -1,7 +1,7 @@
 """The NumPy engine: arrays in, arrays out; it knows nothing of layers and networks.
 
 Arrays are NHWC and kernels HWIO, keyword names are Keras's, results are TensorFlow's to within
-float32 rounding. Each operation's docstring says how far it can be off.
+float32 rounding. Each operation's docstring says how far it can be off. Its gradients stand beside it.
 """
 
 from cnnviz.ops.activations import (

@@ -180,8 +180,7 @@ def prelu(x: Any, alpha: Any) -> np.ndarray:
     array([[-0.5,  2. ]])
     """
     x, alpha = floats(x, alpha, names=("x", "alpha"))
-    if not broadcasts_to(alpha.shape, x.shape):
-        raise ValueError(f"alpha must broadcast to x, got alpha.shape={alpha.shape} for x.shape={x.shape}")
+    _check_alpha(alpha.shape, x.shape, "alpha.shape")
     return np.where(x > 0, x, alpha * x)
 
 

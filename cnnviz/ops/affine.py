@@ -17,37 +17,25 @@ from cnnviz.ops.arguments import (
     check_rank,
     floats,
     gradient,
-    quiet,
+    operation,
 )
 
-GRAD = "(..., F), the gradient with respect to the result."
+PARAMETERS = {
+    "x": "(..., C).",
+    "kernel": "(C, F).",
+    "bias": "(F,) or None.",
+    "grad": "(..., F), the gradient with respect to the result.",
+}
 
 
-@quiet
+@operation(
+    PARAMETERS,
+    returns="array (..., F)\n    Its error is below (C + 1)*u*(sum|x||w| + |bias|).",
+    raises="ValueError\n    if the last axis of x is not C, or a rank is wrong.",
+)
 def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     """x @ kernel + bias along the last axis.
 
-    Parameters
-    ----------
-    x
-        (..., C).
-    kernel
-        (C, F).
-    bias
-        (F,) or None.
-
-    Returns
-    -------
-    array (..., F)
-        Its error is below (C + 1)*u*(sum|x||w| + |bias|).
-
-    Raises
-    ------
-    ValueError
-        if the last axis of x is not C, or a rank is wrong.
-
-    Examples
-    --------
     >>> dense([1.0, 2.0], [[1.0, 0.0], [10.0, 1.0]], [0.5, 0.5])
     array([21.5,  2.5])
     """
@@ -61,7 +49,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     return y
 
 
-@gradient("dense", "array (..., C)", grad=GRAD, kernel="(C, F).")
+@gradient("dense", "array (..., C)", **PARAMETERS)
 def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
     """The gradient of `dense` with respect to its input: grad @ kernel.T.
 
@@ -74,7 +62,7 @@ def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
     return (grad.reshape(-1, kernel.shape[1]) @ kernel.T).reshape(*grad.shape[:-1], kernel.shape[0])
 
 
-@gradient("dense", "array (C, F)", x="(..., C).", grad=GRAD)
+@gradient("dense", "array (C, F)", **PARAMETERS)
 def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
     """The gradient of `dense` with respect to its kernel: x.T @ grad, summed over all leading axes.
 
@@ -90,9 +78,9 @@ def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
     return x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])
 
 
-@gradient("dense", "array (F,)", grad=GRAD)
+@gradient("dense", "array (F,)", **PARAMETERS)
 def dense_bias_grad(grad: Any) -> np.ndarray:
-    """The gradient of `dense` with respect to its bias: grad summed.
+    """The gradient of `dense` with respect to its bias: grad summed over all leading axes.
 
     >>> dense_bias_grad([[1.0, 2.0], [3.0, 4.0]])
     array([4., 6.])

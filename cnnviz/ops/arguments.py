@@ -137,11 +137,18 @@ def check_bias(bias: np.ndarray | None, channels: int) -> None:
         )
 
 
-def check_groups(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], groups: Any) -> int:
-    """groups as an int, if x's channels and the kernel's filters can be cut into as many."""
-    count, depth, filters = integer(groups, "groups"), *kernel_shape[2:]
+def parse_groups(groups: Any, filters: int) -> int:
+    """groups as an int, if a kernel's filters can be cut into as many."""
+    count = integer(groups, "groups")
     if count < 1 or filters % count:
         raise ValueError(f"groups must be at least 1 and divide the {filters} filters, got groups={groups!r}")
+    return count
+
+
+def check_groups(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], groups: Any) -> int:
+    """groups as an int, if x's channels and the kernel's filters can be cut into as many."""
+    depth, filters = kernel_shape[2:]
+    count = parse_groups(groups, filters)
     if x_shape[3] != depth * count:
         per_group = f" in each of {count} groups" if count > 1 else ""
         raise ValueError(

@@ -9,8 +9,8 @@ matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the ca
 gemm.py, which every product goes through. The other methods have a module each.
 
 A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
-result, to that with respect to one argument. `scatter` and `kernel_gradient`, in modules
-of these names, do the work.
+result, to that with respect to one argument. `scatter` and `kernel_gradient` do the work, each in the
+module of its name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.arguments import (
-    Shape,
     check_bias,
     check_channels,
     check_groups,
@@ -31,6 +30,7 @@ from cnnviz.ops.arguments import (
     gradient,
     image_grad,
     images,
+    parse_groups,
     quiet,
     sum_over_all_but_channels,
 )
@@ -38,7 +38,7 @@ from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.kernel_gradient import kernel_gradient
-from cnnviz.ops.padding import integer, pair, parse_padding, sliding_window, window
+from cnnviz.ops.padding import pair, parse_padding, sliding_window, window
 from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.scatter import scatter
 from cnnviz.ops.winograd import winograd
@@ -143,7 +143,8 @@ def conv2d_input_grad(
     array([[2., 3., 0.]])
     """
     grad, kernel, shape, full = for_input_gradient(grad, kernel, input_shape, AXES)
-    _check_groups(full, "input_shape", kernel.shape, "kernel.shape", groups)
+    depth = kernel.shape[2] * parse_groups(groups, kernel.shape[3])
+    check_channels(full, "input_shape", kernel.shape, "kernel.shape", depth)
     geometry = sliding_window(full, kernel.shape, strides, padding, dilation_rate)
     grad = image_grad(grad, len(shape), (full[0], *geometry.out, kernel.shape[3]))
     return scatter(grad, kernel, None, geometry, groups).reshape(shape)
@@ -166,7 +167,7 @@ def conv2d_kernel_grad(
     array([21., 42.])
     """
     x, grad, shape, rank = for_kernel_gradient(x, grad, kernel_shape, AXES)
-    _check_groups(x.shape, "x.shape", shape, "kernel_shape", groups)
+    check_channels(x.shape, "x.shape", shape, "kernel_shape", shape[2] * parse_groups(groups, shape[3]))
     geometry = sliding_window(x.shape, shape, strides, padding, dilation_rate)
     grad = image_grad(grad, rank, (len(x), *geometry.out, shape[3]))
     return kernel_gradient(x, grad, shape, geometry, groups)
@@ -183,12 +184,3 @@ def conv2d_bias_grad(grad: Any) -> np.ndarray:
     """
     (grad,) = floats(grad, names=("grad",))
     return sum_over_all_but_channels(images(grad, "grad")[0])
-
-
-def _check_groups(shape: Shape, name: str, kernel_shape: Shape, kernel_name: str, groups: Any) -> None:
-    """As `check_channels`, for a kernel that is cut into groups."""
-    if integer(groups, "groups") < 1 or kernel_shape[3] % groups:
-        raise ValueError(
-            f"groups must be at least 1 and divide the {kernel_shape[3]} filters, got groups={groups!r}"
-        )
-    check_channels(shape, name, kernel_shape, kernel_name, kernel_shape[2] * groups)

@@ -39,14 +39,14 @@ from cnnviz.ops.parallel import in_parallel, summed
 
 AXES = "(kh, kw, channels, multiplier)"
 POINTWISE_AXES = "(1, 1, channels * multiplier, filters)"
-SHAPE = "(kh, kw, C, multiplier)."
-POINTWISE_SHAPE = "(1, 1, C * multiplier, F)."
 
 PARAMETERS = {
     "x": IMAGES,
-    "kernel": "(kh, kw, C, multiplier): each channel gives `multiplier` outputs, side by side.",
-    "depthwise_kernel": SHAPE,
-    "pointwise_kernel": POINTWISE_SHAPE,
+    **dict.fromkeys(
+        ("kernel", "kernel_shape"), "(kh, kw, C, multiplier): so many outputs a channel, side by side."
+    ),
+    **dict.fromkeys(("depthwise_kernel", "depthwise_kernel_shape"), "(kh, kw, C, multiplier)."),
+    **dict.fromkeys(("pointwise_kernel", "pointwise_kernel_shape"), "(1, 1, C * multiplier, F)."),
     "bias": "A number for each channel of the result, or None.",
     **dict.fromkeys(("strides", "padding", "dilation_rate"), "Of the depthwise step, as in `conv2d`."),
 }
@@ -70,7 +70,7 @@ def depthwise_conv2d(
     return restore(depthwise(x, kernel, bias, geometry))
 
 
-@gradient("depthwise_conv2d", "array of input_shape", kernel=SHAPE)
+@gradient("depthwise_conv2d", "array of input_shape", **PARAMETERS)
 def depthwise_conv2d_input_grad(
     grad: Any,
     kernel: Any,
@@ -92,7 +92,7 @@ def depthwise_conv2d_input_grad(
     return depthwise_input_gradient(grad, kernel, geometry).reshape(shape)
 
 
-@gradient("depthwise_conv2d", "array of kernel_shape", kernel_shape=SHAPE)
+@gradient("depthwise_conv2d", "array of kernel_shape", **PARAMETERS)
 def depthwise_conv2d_kernel_grad(
     x: Any, grad: Any, kernel_shape: Any, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
 ) -> np.ndarray:
@@ -139,15 +139,7 @@ def separable_conv2d(
     return restore(conv2d(middle, point, bias))
 
 
-KERNELS = {
-    "depthwise_kernel": SHAPE,
-    "depthwise_kernel_shape": SHAPE,
-    "pointwise_kernel": POINTWISE_SHAPE,
-    "pointwise_kernel_shape": POINTWISE_SHAPE,
-}
-
-
-@gradient("separable_conv2d", "array of input_shape", **KERNELS)
+@gradient("separable_conv2d", "array of input_shape", **PARAMETERS)
 def separable_conv2d_input_grad(
     grad: Any,
     depthwise_kernel: Any,
@@ -176,7 +168,7 @@ def separable_conv2d_input_grad(
     return depthwise_conv2d_input_grad(middle, deep, full, **options).reshape(shape)
 
 
-@gradient("separable_conv2d", "array of depthwise_kernel_shape", **KERNELS)
+@gradient("separable_conv2d", "array of depthwise_kernel_shape", **PARAMETERS)
 def separable_conv2d_depthwise_kernel_grad(
     x: Any,
     grad: Any,
@@ -205,7 +197,7 @@ def separable_conv2d_depthwise_kernel_grad(
     return depthwise_conv2d_kernel_grad(x, middle, shape, **options)
 
 
-@gradient("separable_conv2d", "array of pointwise_kernel_shape", **KERNELS)
+@gradient("separable_conv2d", "array of pointwise_kernel_shape", **PARAMETERS)
 def separable_conv2d_pointwise_kernel_grad(
     x: Any,
     grad: Any,
