@@ -22,7 +22,7 @@ from cnnviz.ops.arguments import (
     gradient,
     image_grad,
     images,
-    quiet,
+    operation,
 )
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.kernel_gradient import kernel_gradient
@@ -30,10 +30,20 @@ from cnnviz.ops.padding import Window, pair, parse_padding, transposed_window
 from cnnviz.ops.scatter import scatter
 
 AXES = "(kh, kw, filters, channels in)"
-SHAPE = "(kh, kw, F, C)."
+PARAMETERS = {
+    "x": "(N, H, W, C), (H, W, C) or (H, W), with at least one cell.",
+    **dict.fromkeys(("kernel", "kernel_shape"), "(kh, kw, F, C): filters before channels, as in TensorFlow."),
+    "bias": "(F,) or None.",
+    "strides": "Of the convolution that is transposed: how far apart the stamps lie.",
+    "dilation_rate": "Of the convolution that is transposed: how far apart a stamp's cells lie.",
+    "padding": '"valid": H_out = H*s + max(k - s, 0), k dilated; "same": H*s; explicit\n'
+    "((top, bottom), (left, right)) crops the full output, (H - 1)*s + k.",
+    "output_padding": "Cells added at the bottom and right, smaller than the stride; see\n"
+    "`cnnviz.ops.padding.transposed_window`.",
+}
 
 
-@quiet
+@operation(PARAMETERS, returns="array (N, H_out, W_out, F)", raises="ValueError, TypeError\n    as `conv2d`.")
 def conv2d_transpose(
     x: Any,
     kernel: Any,
@@ -46,34 +56,6 @@ def conv2d_transpose(
 ) -> np.ndarray:
     """The transpose of a convolution: each input cell stamps its kernel, scaled, on the output.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W), with at least one cell.
-    kernel
-        (kh, kw, F, C): filters before channels, as in TensorFlow.
-    bias
-        (F,) or None.
-    strides, dilation_rate
-        Of the convolution that is transposed: the stamps lie `strides` apart.
-    padding
-        "valid": H_out = H*s + max(k - s, 0), k dilated; "same": H*s; explicit
-        ((top, bottom), (left, right)) crops the full output, (H - 1)*s + k.
-    output_padding
-        Cells added at the bottom and right, smaller than the stride; see
-        `cnnviz.ops.padding.transposed_window`.
-
-    Returns
-    -------
-    array (N, H_out, W_out, F)
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `conv2d`.
-
-    Examples
-    --------
     >>> conv2d_transpose([[1.0, 2.0]], np.ones((1, 2, 1, 1)), strides=2)
     array([[1., 1., 2., 2.],
            [0., 0., 0., 0.]])
@@ -87,7 +69,7 @@ def conv2d_transpose(
     return restore(scatter(x, kernel, bias, geometry))
 
 
-@gradient("conv2d_transpose", "array of input_shape", kernel=SHAPE)
+@gradient("conv2d_transpose", "array of input_shape", **PARAMETERS)
 def conv2d_transpose_input_grad(
     grad: Any,
     kernel: Any,
@@ -110,7 +92,7 @@ def conv2d_transpose_input_grad(
     return im2col(grad, kernel, None, geometry).reshape(shape)
 
 
-@gradient("conv2d_transpose", "array of kernel_shape", kernel_shape=SHAPE)
+@gradient("conv2d_transpose", "array of kernel_shape", **PARAMETERS)
 def conv2d_transpose_kernel_grad(
     x: Any,
     grad: Any,
