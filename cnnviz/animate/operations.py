@@ -13,10 +13,10 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.animate.animation import Animation
 from cnnviz.animate.walk import Walk, backward_steps, check_size, forward_steps
-from cnnviz.ops.arrays import floats, images
-from cnnviz.ops.convolution import transpose_geometry
+from cnnviz.ops.arguments import floats, images
 from cnnviz.ops.padding import Window, pair, parse_padding, window
 from cnnviz.ops.pooling import pooling_window
+from cnnviz.ops.transposed import transpose_geometry
 
 
 def conv2d(

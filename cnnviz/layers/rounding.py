@@ -22,8 +22,8 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is
     within gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes
     is the layer itself on |x| with |w|. An activation passes it on times its steepest slope, and adds
-    `ELEMENTARY` units of its own result and argument, each evaluation. What only selects or moves
-    numbers must agree to the bit.
+    the roundings of two elementary functions, each evaluation. What only selects or moves numbers must
+    agree to the bit.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
 
 def _after(activation: Activation, z: np.ndarray, y: np.ndarray, bound: np.ndarray) -> np.ndarray:
     """The bound behind an activation y = f(z), given that of z."""
-    function, units = activation.function, 2 * ELEMENTARY * _roundoff(z.dtype)
+    # Two evaluations, of one or two elementary functions each: a mish is a tanh of a softplus.
+    function, units = activation.function, 2 * 2 * ELEMENTARY * _roundoff(z.dtype)
     output = np.abs(y).astype(np.float64)
     if activation.axis is not None:
         bound, z = (

@@ -1,18 +1,34 @@
-"""Activation functions, elementwise on any shape; softmax along one axis.
+"""Activation functions and their gradients, elementwise on any shape; softmax along one axis.
 
 Definitions and defaults are those of keras.activations. float64 stays float64; everything else
 is computed in float32.
+
+A gradient is grad times the derivative at x, element by element. Where a function has a corner, the
+derivative there is the one that Keras's TensorFlow backend takes; only celu's, 2 there at 0, is 1 here.
+Softmax and its logarithm mix the elements along their axis.
 """
 
 from __future__ import annotations
 
 import math
+from functools import wraps
 from typing import Any
 
 import numpy as np
 from scipy import special
 
-from cnnviz.ops.arrays import broadcasts_to, floats, quiet
+from cnnviz.ops.arguments import (
+    Function,
+    broadcasts_to,
+    check_grad,
+    floats,
+    gradient,
+    number,
+    operation,
+    parse_shape,
+    quiet,
+    sum_to,
+)
 from cnnviz.ops.padding import integer
 
 SELU_ALPHA = 1.6732632423543772
@@ -20,67 +36,101 @@ SELU_SCALE = 1.0507009873554805
 """Klambauer et al., "Self-Normalizing Neural Networks", NeurIPS 2017, equation 14."""
 
 
-def number(value: Any, name: str) -> float:
-    """A real scalar argument as a Python float, which leaves the array's dtype alone."""
-    try:
-        if isinstance(value, (str, bytes, bytearray)) or np.ndim(value):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+PARAMETERS = {
+    "x": "Any shape.",
+    "max_value": "At least 0; None is no limit, neither above nor, where the threshold is negative, below.",
+    "negative_slope": "The slope below the threshold, or below 0.",
+    "threshold": "What x has to exceed to pass.",
+    "alpha": "The function falls to -alpha.",
+    "approximate": "Whether to take the formula with tanh.",
+    "axis": "The axis along which the numbers are one distribution.",
+}
 
 
+def activation(function: Function) -> Function:
+    """Decorates an activation function, which is then called with x as an array of floats."""
+
+    @wraps(function)
+    def call(x: Any, *arguments: Any, **options: Any) -> np.ndarray:
+        return function(*floats(x, names=("x",)), *arguments, **options)
+
+    raises = "ValueError, TypeError\n    for an option out of its range; for what does not hold real numbers."
+    return operation(PARAMETERS, returns="array of x's shape", raises=raises)(call)  # type: ignore[return-value]
+
+
+def activation_gradient(function: Function) -> Function:
+    """Decorates an activation's gradient, which is then called with x and grad as floats of one shape."""
+
+    @wraps(function)
+    def call(x: Any, grad: Any, *arguments: Any, **options: Any) -> np.ndarray:
+        x, grad = floats(x, grad, names=("x", "grad"))
+        check_grad(grad, x.shape)
+        return function(x, grad, *arguments, **options)
+
+    forward = function.__name__.removesuffix("_grad")
+    return gradient(forward, "array of x's shape", x="Any shape.")(call)  # type: ignore[return-value]
+
+
+@activation
 def linear(x: Any) -> np.ndarray:
     """x itself, as floats: the same array where it is one already.
 
     >>> linear([1, -2])
     array([ 1., -2.], dtype=float32)
     """
-    return floats(x, names=("x",))[0]
+    return x
 
 
-@quiet
+@activation_gradient
+def linear_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `linear`: grad itself.
+
+    >>> linear_grad([1, -2], [3, 4])
+    array([3., 4.], dtype=float32)
+    """
+    return grad
+
+
+@activation
 def relu(
     x: Any, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
 ) -> np.ndarray:
     """x above the threshold, cut to 0 .. max_value, and negative_slope * (x - threshold) below it.
 
-    Parameters
-    ----------
-    x
-        Any shape.
-    max_value
-        At least 0; None is no limit, neither above nor, where the threshold is negative, below.
-    negative_slope
-        The slope below the threshold.
-    threshold
-        What x has to exceed to pass.
-
-    Returns
-    -------
-    array of x's shape
-
-    Raises
-    ------
-    ValueError
-        if max_value is negative.
-
-    Examples
-    --------
     >>> relu([-1, 0.5, 9], max_value=6)
     array([0. , 0.5, 6. ])
     """
-    (x,) = floats(x, names=("x",))
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
     y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
     if max_value is not None:
-        most = number(max_value, "max_value")
-        if not most >= 0:
-            raise ValueError(f"max_value must not be negative, got {max_value!r}")
-        y = np.clip(y, 0, most)
+        y = np.clip(y, 0, _limit(max_value))
     return y + slope * np.minimum(x - start, 0) if slope else y
 
 
+@activation_gradient
+def relu_grad(
+    x: Any, grad: Any, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+) -> np.ndarray:
+    """The gradient of `relu`: grad between the threshold and max_value, the slope below.
+
+    On the threshold it is 0, but for a plain leaky ReLU, which counts 0 as below. At max_value it is
+    grad, but 0 at the 6 of a ReLU6.
+
+    >>> relu_grad([-1, 0, 1, 9], [1, 1, 1, 1], max_value=6, negative_slope=0.5)
+    array([0.5, 0. , 1. , 0. ], dtype=float32)
+    """
+    slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
+    passes = x > start
+    below = x < start
+    if max_value is not None:
+        most = _limit(max_value)
+        passes &= (x < most) if most == 6 and start == 0 else (x >= 0) & (x <= most)
+    elif start == 0:
+        below = ~passes
+    return np.where(passes, grad, np.where(below, slope * grad, 0) if slope else 0)
+
+
+@activation
 def relu6(x: Any) -> np.ndarray:
     """min(max(x, 0), 6).
 
@@ -90,15 +140,34 @@ def relu6(x: Any) -> np.ndarray:
     return relu(x, max_value=6.0)
 
 
-@quiet
+@activation_gradient
+def relu6_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `relu6`: grad where x is strictly between 0 and 6.
+
+    >>> relu6_grad([-1, 3, 6], [1, 1, 1])
+    array([0., 1., 0.], dtype=float32)
+    """
+    return relu_grad(x, grad, max_value=6.0)
+
+
+@activation
 def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
     """x where it is positive, negative_slope * x elsewhere.
 
     >>> leaky_relu([-1, 2])
     array([-0.2,  2. ], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
     return np.where(x > 0, x, number(negative_slope, "negative_slope") * x)
+
+
+@activation_gradient
+def leaky_relu_grad(x: Any, grad: Any, *, negative_slope: float = 0.2) -> np.ndarray:
+    """The gradient of `leaky_relu`: grad where x is positive, the slope times it elsewhere.
+
+    >>> leaky_relu_grad([-1, 0, 2], [1, 1, 1])
+    array([0.2, 0.2, 1. ], dtype=float32)
+    """
+    return np.where(x > 0, grad, number(negative_slope, "negative_slope") * grad)
 
 
 @quiet
@@ -111,48 +180,105 @@ def prelu(x: Any, alpha: Any) -> np.ndarray:
     array([[-0.5,  2. ]])
     """
     x, alpha = floats(x, alpha, names=("x", "alpha"))
-    if not broadcasts_to(alpha.shape, x.shape):
-        raise ValueError(f"alpha must broadcast to x, got alpha.shape={alpha.shape} for x.shape={x.shape}")
+    _check_alpha(alpha.shape, x.shape, "alpha.shape")
     return np.where(x > 0, x, alpha * x)
 
 
-@quiet
+@gradient("prelu", "array of x's shape")
+def prelu_grad(x: Any, grad: Any, alpha: Any) -> np.ndarray:
+    """The gradient of `prelu` with respect to x; 0 at 0, where Keras adds two ReLUs.
+
+    >>> prelu_grad([[-1, 0, 2]], [[1, 1, 1]], [0.5, 0.5, 0.5])
+    array([[0.5, 0. , 1. ]])
+    """
+    x, grad, alpha = floats(x, grad, alpha, names=("x", "grad", "alpha"))
+    check_grad(grad, x.shape)
+    _check_alpha(alpha.shape, x.shape, "alpha.shape")
+    return np.where(x > 0, grad, np.where(x < 0, alpha * grad, 0))
+
+
+@gradient("prelu", "array of alpha_shape", alpha_shape="The shape of alpha.")
+def prelu_alpha_grad(x: Any, grad: Any, alpha_shape: Any) -> np.ndarray:
+    """The gradient of `prelu` with respect to its slopes.
+
+    >>> prelu_alpha_grad([[-1, 2], [-3, -4]], [[1, 1], [1, 1]], (2,))
+    array([-4., -4.], dtype=float32)
+    """
+    x, grad = floats(x, grad, names=("x", "grad"))
+    check_grad(grad, x.shape)
+    shape = parse_shape(alpha_shape, "alpha_shape")
+    _check_alpha(shape, x.shape, "alpha_shape")
+    return sum_to(np.minimum(x, 0) * grad, shape)
+
+
+def _check_alpha(shape: tuple[int, ...], x_shape: tuple[int, ...], name: str) -> None:
+    if not broadcasts_to(shape, x_shape):
+        raise ValueError(f"alpha must broadcast to x, got {name}={shape} for x.shape={x_shape}")
+
+
+@activation
 def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere.
 
     >>> elu([0, 2])
     array([0., 2.], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
     return np.where(x > 0, x, number(alpha, "alpha") * np.expm1(np.minimum(x, 0)))
 
 
-@quiet
+@activation_gradient
+def elu_grad(x: Any, grad: Any, *, alpha: float = 1.0) -> np.ndarray:
+    """The gradient of `elu`: grad where x is positive, alpha * exp(x) times it elsewhere.
+
+    >>> elu_grad([0, 2], [1, 1], alpha=0.5)
+    array([0.5, 1. ], dtype=float32)
+    """
+    return np.where(x > 0, grad, number(alpha, "alpha") * np.exp(x) * grad)
+
+
+@activation
 def selu(x: Any) -> np.ndarray:
     """An ELU scaled so that mean 0 and variance 1 are kept: scale * elu(x, alpha).
 
     >>> selu([1.0])
     array([1.05070099])
     """
-    (x,) = floats(x, names=("x",))
     return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
 
 
-@quiet
+@activation_gradient
+def selu_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `selu`: scale where x is not negative, scale * alpha * exp(x) elsewhere.
+
+    >>> selu_grad([0.0, 2.0], [1.0, 1.0])
+    array([1.05070099, 1.05070099])
+    """
+    return np.where(x < 0, SELU_SCALE * SELU_ALPHA * np.exp(x), SELU_SCALE).astype(x.dtype) * grad
+
+
+@activation
 def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere.
 
     >>> celu([0, 2])
     array([0., 2.], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    a = number(alpha, "alpha")
-    if a == 0:
-        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+    a = _not_zero(alpha)
     return np.maximum(x, 0) + a * np.expm1(np.minimum(x, 0) / a)
 
 
-@quiet
+@activation_gradient
+def celu_grad(x: Any, grad: Any, *, alpha: float = 1.0) -> np.ndarray:
+    """The gradient of `celu`: grad where x is positive, exp(x / alpha) times it elsewhere.
+
+    >>> celu_grad([0, 2], [1, 1])
+    array([1., 1.], dtype=float32)
+    """
+    a = _not_zero(alpha)
+    return np.where(x > 0, grad, np.exp(x / a) * grad)
+
+
+@activation
 def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
     """x times the normal distribution's share below x; with approximate, by a tanh.
 
@@ -161,110 +287,211 @@ def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
 
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
     """
-    (x,) = floats(x, names=("x",))
     if approximate:
         # (1 + tanh(z)) / 2 = sigmoid(2z), without the cancellation at negative z.
         return x * special.expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
     return 0.5 * x * special.erfc(x * -math.sqrt(0.5))
 
 
-@quiet
+@activation_gradient
+def gelu_grad(x: Any, grad: Any, *, approximate: bool = False) -> np.ndarray:
+    """The gradient of `gelu`: the normal distribution's share below x, plus x times its density.
+
+    >>> gelu_grad([0.0, 1.0], [1.0, 1.0])
+    array([0.5       , 1.08331547])
+    """
+    if not approximate:
+        density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+        return (0.5 * special.erfc(x * -math.sqrt(0.5)) + x * density) * grad
+    # x * sigmoid(z), as in `gelu`; far out the slope is 0, and its factors must not overflow.
+    near = np.clip(x, -100, 100)
+    z = math.sqrt(8 / math.pi) * (near + 0.044715 * near**3)
+    slope = math.sqrt(8 / math.pi) * (1 + 3 * 0.044715 * near**2) * special.expit(z) * special.expit(-z)
+    return (special.expit(z) + near * slope) * grad
+
+
+@activation
 def silu(x: Any) -> np.ndarray:
     """x * sigmoid(x), also known as swish.
 
     >>> silu([0.0, 1.0])
     array([0.        , 0.73105858])
     """
-    (x,) = floats(x, names=("x",))
     return x * special.expit(x)
 
 
-@quiet
+@activation_gradient
+def silu_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `silu`: sigmoid(x) * (1 + x * sigmoid(-x)).
+
+    >>> silu_grad([0.0], [1.0])
+    array([0.5])
+    """
+    return special.expit(x) * (1 + x * special.expit(-x)) * grad
+
+
+@activation
 def hard_silu(x: Any) -> np.ndarray:
     """x * hard_sigmoid(x), also known as hard swish.
 
     >>> hard_silu([-3, 3])
     array([-0.,  3.], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
     return x * hard_sigmoid(x)
 
 
-@quiet
+@activation_gradient
+def hard_silu_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `hard_silu`: hard_sigmoid(x), and x / 6 more between -3 and 3.
+
+    >>> hard_silu_grad([-4, 0, 3], [1, 1, 1])
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return (hard_sigmoid(x) + np.where(_on_ramp(x), x / 6, 0)) * grad
+
+
+@activation
 def mish(x: Any) -> np.ndarray:
     """x * tanh(softplus(x)).
 
     >>> mish([0.0])
     array([0.])
     """
-    (x,) = floats(x, names=("x",))
     return x * np.tanh(softplus(x))
 
 
-@quiet
+@activation_gradient
+def mish_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `mish`: with s = softplus(x), tanh(s) + x * sigmoid(x) / cosh(s)**2.
+
+    >>> mish_grad([0.0], [1.0])
+    array([0.6])
+    """
+    s = softplus(x)
+    return (np.tanh(s) + x * special.expit(x) * _one_over_cosh_squared(s)) * grad
+
+
+@activation
 def sigmoid(x: Any) -> np.ndarray:
     """1 / (1 + exp(-x)).
 
     >>> sigmoid([0.0])
     array([0.5])
     """
-    return special.expit(floats(x, names=("x",))[0])
+    return special.expit(x)
 
 
-@quiet
+@activation_gradient
+def sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `sigmoid`: sigmoid(x) * sigmoid(-x), which is s * (1 - s) without cancellation.
+
+    >>> sigmoid_grad([0.0], [1.0])
+    array([0.25])
+    """
+    return special.expit(x) * special.expit(-x) * grad
+
+
+@activation
 def hard_sigmoid(x: Any) -> np.ndarray:
     """A sigmoid of straight pieces: relu6(x + 3) / 6.
 
     >>> hard_sigmoid([-4, 0, 4])
     array([0. , 0.5, 1. ], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
     return relu6(x + 3) / 6
 
 
-@quiet
+@activation_gradient
+def hard_sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `hard_sigmoid`: 1/6 between -3 and 3.
+
+    >>> hard_sigmoid_grad([-4, 0, 3], [6, 6, 6])
+    array([0., 1., 0.], dtype=float32)
+    """
+    return np.where(_on_ramp(x), grad / 6, 0)
+
+
+@activation
 def tanh(x: Any) -> np.ndarray:
     """The hyperbolic tangent.
 
     >>> tanh([0.0])
     array([0.])
     """
-    return np.tanh(floats(x, names=("x",))[0])
+    return np.tanh(x)
 
 
-@quiet
+@activation_gradient
+def tanh_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `tanh`: 1 / cosh(x)**2, which is 1 - tanh(x)**2 without cancellation.
+
+    >>> tanh_grad([0.0], [1.0])
+    array([1.])
+    """
+    return _one_over_cosh_squared(x) * grad
+
+
+@activation
 def softplus(x: Any) -> np.ndarray:
     """log(1 + exp(x)), a ReLU without the corner.
 
     >>> softplus([0.0])
     array([0.69314718])
     """
-    (x,) = floats(x, names=("x",))
     return np.logaddexp(x, 0)
 
 
-@quiet
+@activation_gradient
+def softplus_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `softplus`: sigmoid(x).
+
+    >>> softplus_grad([0.0], [1.0])
+    array([0.5])
+    """
+    return special.expit(x) * grad
+
+
+@activation
 def softsign(x: Any) -> np.ndarray:
     """x / (1 + abs(x)).
 
     >>> softsign([1.0])
     array([0.5])
     """
-    (x,) = floats(x, names=("x",))
     return x / (1 + np.abs(x))
 
 
-@quiet
+@activation_gradient
+def softsign_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `softsign`: 1 / (1 + abs(x))**2.
+
+    >>> softsign_grad([1.0], [1.0])
+    array([0.25])
+    """
+    return grad / (1 + np.abs(x)) ** 2
+
+
+@activation
 def exponential(x: Any) -> np.ndarray:
     """exp(x).
 
     >>> exponential([0.0])
     array([1.])
     """
-    return np.exp(floats(x, names=("x",))[0])
+    return np.exp(x)
 
 
-@quiet
+@activation_gradient
+def exponential_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `exponential`: exp(x).
+
+    >>> exponential_grad([0.0], [3.0])
+    array([3.])
+    """
+    return np.exp(x) * grad
+
+
+@activation
 def softmax(x: Any, axis: int = -1) -> np.ndarray:
     """exp(x) over its sum along an axis: positive numbers that add up to one.
 
@@ -274,21 +501,63 @@ def softmax(x: Any, axis: int = -1) -> np.ndarray:
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5])
     """
-    (x,) = floats(x, names=("x",))
     powers = np.exp(_below_largest(x, axis))
     return powers / powers.sum(axis=axis, keepdims=True)
 
 
-@quiet
+@activation_gradient
+def softmax_grad(x: Any, grad: Any, axis: int = -1) -> np.ndarray:
+    """The gradient of `softmax`: p * (grad - sum(p * grad)), the sum along the axis.
+
+    >>> softmax_grad([0.0, 0.0], [1.0, 0.0])
+    array([ 0.25, -0.25])
+    """
+    p = softmax(x, axis)
+    return p * (grad - (p * grad).sum(axis=axis, keepdims=True))
+
+
+@activation
 def log_softmax(x: Any, axis: int = -1) -> np.ndarray:
     """The logarithm of softmax, without ever forming a tiny probability.
 
     >>> log_softmax([0.0, 0.0])
     array([-0.69314718, -0.69314718])
     """
-    (x,) = floats(x, names=("x",))
     below = _below_largest(x, axis)
     return below - np.log(np.exp(below).sum(axis=axis, keepdims=True))
+
+
+@activation_gradient
+def log_softmax_grad(x: Any, grad: Any, axis: int = -1) -> np.ndarray:
+    """The gradient of `log_softmax`: grad - p * sum(grad), p the softmax.
+
+    >>> log_softmax_grad([0.0, 0.0], [1.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+    return grad - softmax(x, axis) * grad.sum(axis=axis, keepdims=True)
+
+
+def _limit(max_value: Any) -> float:
+    most = number(max_value, "max_value")
+    if not most >= 0:
+        raise ValueError(f"max_value must not be negative, got {max_value!r}")
+    return most
+
+
+def _not_zero(alpha: Any) -> float:
+    value = number(alpha, "alpha")
+    if value == 0:
+        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+    return value
+
+
+def _one_over_cosh_squared(x: np.ndarray) -> np.ndarray:
+    return 4 * special.expit(2 * x) * special.expit(-2 * x)
+
+
+def _on_ramp(x: np.ndarray) -> np.ndarray:
+    """Where hard_sigmoid rises, rounded as it rounds."""
+    return (x + 3 > 0) & (x + 3 < 6)
 
 
 def _below_largest(x: np.ndarray, axis: Any) -> np.ndarray:

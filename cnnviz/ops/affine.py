@@ -1,4 +1,4 @@
-"""Affine maps along the last axis of any shape: the dense layer and batch normalisation.
+"""The dense layer, an affine map along the last axis of any shape, and its gradients.
 
 A 1x1 convolution is the same dense layer at every pixel.
 """
@@ -9,35 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.activations import number
-from cnnviz.ops.arrays import check_bias, check_rank, floats, quiet
+from cnnviz.ops.arguments import (
+    channel_sums,
+    check_bias,
+    check_grad,
+    check_last_axis,
+    check_rank,
+    floats,
+    gradient,
+    operation,
+)
+
+PARAMETERS = {
+    "x": "(..., C).",
+    "kernel": "(C, F).",
+    "bias": "(F,) or None.",
+    "grad": "(..., F), the gradient with respect to the result.",
+}
 
 
-@quiet
+@operation(
+    PARAMETERS,
+    returns="array (..., F)\n    Its error is below (C + 1)*u*(sum|x||w| + |bias|).",
+    raises="ValueError\n    if the last axis of x is not C, or a rank is wrong.",
+)
 def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     """x @ kernel + bias along the last axis.
 
-    Parameters
-    ----------
-    x
-        (..., C).
-    kernel
-        (C, F).
-    bias
-        (F,) or None.
-
-    Returns
-    -------
-    array (..., F)
-        Its error is below (C + 1)*u*(sum|x||w| + |bias|).
-
-    Raises
-    ------
-    ValueError
-        if the last axis of x is not C, or a rank is wrong.
-
-    Examples
-    --------
     >>> dense([1.0, 2.0], [[1.0, 0.0], [10.0, 1.0]], [0.5, 0.5])
     array([21.5,  2.5])
     """
@@ -51,79 +49,40 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     return y
 
 
-@quiet
-def batch_norm(
-    x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
-) -> np.ndarray:
-    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
+@gradient("dense", "array (..., C)", **PARAMETERS)
+def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
+    """The gradient of `dense` with respect to its input: grad @ kernel.T.
 
-    This is the inference form: the statistics are given, not taken from x.
-
-    Parameters
-    ----------
-    x
-        (..., C).
-    mean, variance, gamma, beta
-        (C,); gamma=None is 1, beta=None is 0.
-    epsilon
-        Added to the variance; not negative.
-
-    Returns
-    -------
-    array of x's shape
-
-    Raises
-    ------
-    ValueError
-        if a statistic does not have one number for each channel.
-
-    Examples
-    --------
-    >>> batch_norm([3.0], [1.0], [4.0], epsilon=0.0)
-    array([1.])
-
-    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
+    >>> dense_input_grad([1.0, 10.0], [[1.0, 2.0], [3.0, 4.0]])
+    array([21., 43.])
     """
-    x, mean, variance, gamma, beta = floats(
-        x, mean, variance, gamma, beta, names=("x", "mean", "variance", "gamma", "beta"), optional=2
-    )
-    scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
-    check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
-    y = x * scale
-    y += shift
-    return y
+    grad, kernel = floats(grad, kernel, names=("grad", "kernel"))
+    check_rank(kernel, 2, "kernel", "(channels in, units)")
+    check_last_axis(grad, kernel.shape[1], f"kernel.shape={kernel.shape}", "grad")
+    return (grad.reshape(-1, kernel.shape[1]) @ kernel.T).reshape(*grad.shape[:-1], kernel.shape[0])
 
 
-@quiet
-def batch_norm_affine(
-    mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
-) -> tuple[np.ndarray, np.ndarray]:
-    """The (scale, shift) that batch normalisation amounts to: y = x*scale + shift.
+@gradient("dense", "array (C, F)", **PARAMETERS)
+def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `dense` with respect to its kernel: x.T @ grad, summed over all leading axes.
 
-    >>> batch_norm_affine([1.0], [4.0], [2.0], [3.0], epsilon=0.0)
-    (array([1.]), array([2.]))
+    >>> dense_kernel_grad([1.0, 2.0], [1.0, 10.0])
+    array([[ 1., 10.],
+           [ 2., 20.]])
     """
-    mean, variance, gamma, beta = floats(
-        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta"), optional=2
-    )
-    check_rank(mean, 1, "mean", "(channels,)")
-    for name, array in (("variance", variance), ("gamma", gamma), ("beta", beta)):
-        if array is not None and array.shape != mean.shape:
-            raise ValueError(
-                f"{name} must have the shape of mean, {mean.shape}, got {name}.shape={array.shape}"
-            )
-    if not number(epsilon, "epsilon") >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
-    # The order of TensorFlow's tf.nn.batch_normalization, so that float32 rounds alike.
-    scale = 1 / np.sqrt(variance + number(epsilon, "epsilon"))
-    if gamma is not None:
-        scale = scale * gamma
-    shift = -mean * scale if beta is None else beta - mean * scale
-    return scale, shift
+    x, grad = floats(x, grad, names=("x", "grad"))
+    for name, array in (("x", x), ("grad", grad)):
+        if array.ndim < 1 or not array.shape[-1]:
+            raise ValueError(f"{name} must be (..., channels), got {name}.shape={array.shape}")
+    check_grad(grad, (*x.shape[:-1], grad.shape[-1]))
+    return x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])
 
 
-def check_last_axis(x: np.ndarray, expected: int, source: str, name: str = "x") -> None:
-    if x.ndim < 1 or x.shape[-1] != expected:
-        raise ValueError(
-            f"the last axis of {name} must have {expected} channels ({source}), got {name}.shape={x.shape}"
-        )
+@gradient("dense", "array (F,)", **PARAMETERS)
+def dense_bias_grad(grad: Any) -> np.ndarray:
+    """The gradient of `dense` with respect to its bias: grad summed over all leading axes.
+
+    >>> dense_bias_grad([[1.0, 2.0], [3.0, 4.0]])
+    array([4., 6.])
+    """
+    return channel_sums(grad)

@@ -25,7 +25,6 @@ MOST_PLACES = 128
 Step = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
 
-
 View = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
 
@@ -102,7 +101,7 @@ def evenly(total: int, most: int) -> Iterator[slice]:
 
 
 def reads(axis: Axis, out: slice) -> tuple[int, int]:
-    """The first and the last-but-one input cell that these outputs read, padding included."""
+    """The first input cell that these outputs read and the one behind the last, padding included."""
     first = out.start * axis.stride - axis.before
     return first, (out.stop - 1) * axis.stride - axis.before + axis.extent
 

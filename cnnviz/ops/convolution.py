@@ -1,8 +1,16 @@
-"""Convolution in all its kinds: plain, grouped, depthwise, separable, transposed.
+"""Plain and grouped convolution, and its gradients with respect to input, kernel and bias.
 
-As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names
-and rules are TensorFlow's; how the sums are carried out is chosen in `planning` and written down
-in one module for each algorithm.
+As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names and rules
+are TensorFlow's.
+
+The way from `conv2d` to the matrix product is six files long: this one, then `window` in padding.py (where
+windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows of a
+matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
+gemm.py, which every product goes through. The other methods have a module each.
+
+A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
+result, to that with respect to one argument. `scatter` and `kernel_gradient` do the work, each in the
+module of its name.
 """
 
 from __future__ import annotations
@@ -11,17 +19,34 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import check_bias, check_groups, check_rank, floats, images, quiet
-from cnnviz.ops.depthwise import depthwise
+from cnnviz.ops.arguments import (
+    check_bias,
+    check_channels,
+    check_groups,
+    check_rank,
+    floats,
+    for_input_gradient,
+    for_kernel_gradient,
+    gradient,
+    image_grad,
+    images,
+    parse_groups,
+    quiet,
+    sum_over_all_but_channels,
+)
 from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
 from cnnviz.ops.im2col import im2col
-from cnnviz.ops.padding import Window, pair, parse_padding, sliding_window, transposed_window, window
+from cnnviz.ops.kernel_gradient import kernel_gradient
+from cnnviz.ops.padding import pair, parse_padding, sliding_window, window
 from cnnviz.ops.planning import check_method, make_plan
-from cnnviz.ops.transposed import scatter
+from cnnviz.ops.scatter import scatter
 from cnnviz.ops.winograd import winograd
 
 _BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft}
+
+AXES = "(kh, kw, channels in, filters)"
+SHAPE = "(kh, kw, C // groups, F)."
 
 
 @quiet
@@ -63,7 +88,7 @@ def conv2d(
     method
         "direct" (the definition), "im2col" (a matrix product), "fft", "winograd" (3x3 kernels,
         stride 1), or "auto": the cheaper of the first two by the cost model in `planning`. The
-        same numbers by different roads; the rounding errors that each may make are in `rounding`.
+        same numbers by different roads, each with rounding errors of its own.
     tile
         Winograd's output tile, 2 or 4.
 
@@ -89,7 +114,7 @@ def conv2d(
     """
     x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
     x, restore = images(x)
-    check_rank(kernel, 4, "kernel", "(kh, kw, channels in, filters)")
+    check_rank(kernel, 4, "kernel", AXES)
     check_bias(bias, kernel.shape[3])
     groups = check_groups(x.shape, kernel.shape, groups)
     steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
@@ -101,193 +126,61 @@ def conv2d(
     return restore(_BY_METHOD[chosen](x, kernel, bias, geometry, groups))
 
 
-@quiet
-def depthwise_conv2d(
-    x: Any,
+@gradient("conv2d", "array of input_shape", kernel=SHAPE)
+def conv2d_input_grad(
+    grad: Any,
     kernel: Any,
-    bias: Any = None,
+    input_shape: Any,
     *,
     strides: Any = 1,
     padding: Any = "valid",
     dilation_rate: Any = 1,
+    groups: int = 1,
 ) -> np.ndarray:
-    """Convolve each channel with its own kernels, without mixing channels.
+    """The gradient of `conv2d` with respect to its input: every output gives back along its window.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W).
-    kernel
-        (kh, kw, C, multiplier): each channel gives `multiplier` outputs, side by side.
-    bias
-        (C * multiplier,) or None.
-    strides, padding, dilation_rate
-        As in `conv2d`.
-
-    Returns
-    -------
-    array (N, H_out, W_out, C * multiplier)
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `conv2d`.
-
-    Examples
-    --------
-    >>> depthwise_conv2d(np.ones((2, 2, 2)), np.full((2, 2, 2, 1), [[1], [10]]))
-    array([[[ 4., 40.]]])
+    >>> conv2d_input_grad([[1.0, 0.0]], np.array([[2.0, 3.0]]).reshape(1, 2, 1, 1), (1, 3))
+    array([[2., 3., 0.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
-    x, restore = images(x)
-    check_depthwise(x, kernel, "kernel")
-    check_bias(bias, kernel.shape[2] * kernel.shape[3])
-    geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
-    return restore(depthwise(x, kernel, bias, geometry))
+    grad, kernel, shape, full = for_input_gradient(grad, kernel, input_shape, AXES)
+    depth = kernel.shape[2] * parse_groups(groups, kernel.shape[3])
+    check_channels(full, "input_shape", kernel.shape, "kernel.shape", depth)
+    geometry = sliding_window(full, kernel.shape, strides, padding, dilation_rate)
+    grad = image_grad(grad, len(shape), (full[0], *geometry.out, kernel.shape[3]))
+    return scatter(grad, kernel, None, geometry, groups).reshape(shape)
 
 
-@quiet
-def separable_conv2d(
+@gradient("conv2d", "array of kernel_shape", kernel_shape=SHAPE)
+def conv2d_kernel_grad(
     x: Any,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
-    bias: Any = None,
+    grad: Any,
+    kernel_shape: Any,
     *,
     strides: Any = 1,
     padding: Any = "valid",
     dilation_rate: Any = 1,
+    groups: int = 1,
 ) -> np.ndarray:
-    """A depthwise convolution followed by a 1x1 convolution that mixes its channels.
+    """The gradient of `conv2d` with respect to its kernel: windows times grad, over all positions.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W).
-    depthwise_kernel
-        (kh, kw, C, multiplier).
-    pointwise_kernel
-        (1, 1, C * multiplier, F).
-    bias
-        (F,) or None.
-    strides, padding, dilation_rate
-        Of the depthwise step, as in `conv2d`.
-
-    Returns
-    -------
-    array (N, H_out, W_out, F)
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `conv2d`.
-
-    Examples
-    --------
-    >>> separable_conv2d(np.ones((2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 1)))
-    array([[[8.]]])
+    >>> conv2d_kernel_grad([[1.0, 2.0, 4.0]], [[1.0, 10.0]], (1, 2, 1, 1)).ravel()
+    array([21., 42.])
     """
-    x, deep, point, bias = floats(
-        x,
-        depthwise_kernel,
-        pointwise_kernel,
-        bias,
-        names=("x", "depthwise_kernel", "pointwise_kernel", "bias"),
-        optional=1,
-    )
-    x, restore = images(x)
-    check_depthwise(x, deep, "depthwise_kernel")
-    check_rank(point, 4, "pointwise_kernel", "(1, 1, channels * multiplier, filters)")
-    channels = deep.shape[2] * deep.shape[3]
-    if point.shape[:3] != (1, 1, channels):
-        raise ValueError(
-            f"pointwise_kernel must be (1, 1, {channels}, filters) to follow depthwise_kernel.shape="
-            f"{deep.shape}, got pointwise_kernel.shape={point.shape}"
-        )
-    middle = depthwise_conv2d(x, deep, strides=strides, padding=padding, dilation_rate=dilation_rate)
-    return restore(conv2d(middle, point, bias))
+    x, grad, shape, rank = for_kernel_gradient(x, grad, kernel_shape, AXES)
+    check_channels(x.shape, "x.shape", shape, "kernel_shape", shape[2] * parse_groups(groups, shape[3]))
+    geometry = sliding_window(x.shape, shape, strides, padding, dilation_rate)
+    grad = image_grad(grad, rank, (len(x), *geometry.out, shape[3]))
+    return kernel_gradient(x, grad, shape, geometry, groups)
 
 
-@quiet
-def conv2d_transpose(
-    x: Any,
-    kernel: Any,
-    bias: Any = None,
-    *,
-    strides: Any = 1,
-    padding: Any = "valid",
-    output_padding: Any = None,
-    dilation_rate: Any = 1,
-) -> np.ndarray:
-    """The transpose of a convolution: each input cell stamps its kernel, scaled, on the output.
+@gradient(
+    "conv2d", "array (F,)", grad="(N, H_out, W_out, F), (H_out, W_out, F), or (H_out, W_out) for one filter."
+)
+def conv2d_bias_grad(grad: Any) -> np.ndarray:
+    """The gradient of any convolution with respect to its bias: grad summed over images and positions.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W), with at least one cell.
-    kernel
-        (kh, kw, F, C): filters before channels, as in TensorFlow.
-    bias
-        (F,) or None.
-    strides, dilation_rate
-        Of the convolution that is transposed: the stamps lie `strides` apart.
-    padding
-        "valid": H_out = H*s + max(k - s, 0), k dilated; "same": H*s; explicit
-        ((top, bottom), (left, right)) crops the full output, (H - 1)*s + k.
-    output_padding
-        Cells added at the bottom and right, smaller than the stride; see
-        `cnnviz.ops.padding.transposed_window`.
-
-    Returns
-    -------
-    array (N, H_out, W_out, F)
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `conv2d`.
-
-    Examples
-    --------
-    >>> conv2d_transpose([[1.0, 2.0]], np.ones((1, 2, 1, 1)), strides=2)
-    array([[1., 1., 2., 2.],
-           [0., 0., 0., 0.]])
+    >>> conv2d_bias_grad([[1.0, 2.0], [3.0, 4.0]])
+    array([10.])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
-    x, restore = images(x)
-    check_rank(kernel, 4, "kernel", "(kh, kw, filters, channels in)")
-    check_bias(bias, kernel.shape[2])
-    check_channels(x, kernel.shape[3], kernel.shape)
-    geometry = transpose_geometry(x.shape, kernel.shape, strides, padding, output_padding, dilation_rate)
-    return restore(scatter(x, kernel, bias, geometry))
-
-
-def transpose_geometry(
-    x_shape: tuple[int, ...],
-    kernel_shape: tuple[int, ...],
-    strides: Any,
-    padding: Any,
-    output_padding: Any,
-    dilation_rate: Any,
-) -> Window:
-    """The geometry of a transposed convolution, its arguments parsed."""
-    return transposed_window(
-        x_shape[1:3],  # type: ignore[arg-type]
-        kernel_shape[:2],  # type: ignore[arg-type]
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-        None if output_padding is None else pair(output_padding, "output_padding", minimum=0),
-    )
-
-
-def check_channels(x: np.ndarray, expected: int, kernel_shape: tuple[int, ...], name: str = "kernel") -> None:
-    if x.shape[3] != expected:
-        raise ValueError(
-            f"{name} expects {expected} input channels ({name}.shape={kernel_shape}), "
-            f"x has {x.shape[3]} (x.shape={x.shape})"
-        )
-
-
-def check_depthwise(x: np.ndarray, kernel: np.ndarray, name: str) -> None:
-    check_rank(kernel, 4, name, "(kh, kw, channels, multiplier)")
-    check_channels(x, kernel.shape[2], kernel.shape, name)
+    (grad,) = floats(grad, names=("grad",))
+    return sum_over_all_but_channels(images(grad, "grad")[0])

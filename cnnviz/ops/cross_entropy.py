@@ -11,37 +11,25 @@ from typing import Any
 import numpy as np
 
 from cnnviz.ops.activations import log_softmax, softmax
-from cnnviz.ops.arrays import floats, quiet
-from cnnviz.ops.gradient_arguments import check_grad
+from cnnviz.ops.arguments import check_grad, floats, gradient, operation
+
+PARAMETERS = {
+    "logits": "(..., classes).",
+    "labels": "(...) integers from 0, the right classes; or (..., classes), a probability for each.",
+    "reduction": '"none": a loss for each image; "mean": their mean, NaN if there are no images.',
+    "grad": "The gradient with respect to the result, of its shape; None is ones.",
+}
 
 
-@quiet
+@operation(
+    PARAMETERS,
+    returns="array (...), or () for the mean\n    float64 if any argument is, else float32.",
+    raises="ValueError\n    for shapes that do not fit, a class that there is not, an unknown reduction.\n"
+    "TypeError\n    for classes that are not integers.",
+)
 def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") -> np.ndarray:
     """The cross-entropy of labels and softmax(logits): -log of the probability of the right class.
 
-    Parameters
-    ----------
-    logits
-        (..., classes).
-    labels
-        (...) integers from 0, the right classes; or (..., classes), a probability for each.
-    reduction
-        "none": a loss for each image; "mean": their mean, NaN if there are no images.
-
-    Returns
-    -------
-    array (...), or () for the mean
-        float64 if any argument is, else float32.
-
-    Raises
-    ------
-    ValueError
-        for shapes that do not fit, a class that there is not, an unknown reduction.
-    TypeError
-        for classes that are not integers.
-
-    Examples
-    --------
     >>> softmax_cross_entropy([[0.0, 0.0], [0.0, 0.0]], [0, 1])
     array([0.69314718, 0.69314718])
     """
@@ -52,31 +40,14 @@ def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") 
     return np.asarray(losses if reduction == "none" else losses.sum() / losses.size)
 
 
-@quiet
+@gradient("softmax_cross_entropy", "array (..., classes)", **PARAMETERS)
 def softmax_cross_entropy_grad(
     logits: Any, labels: Any, grad: Any = None, *, reduction: str = "none"
 ) -> np.ndarray:
     """The gradient of `softmax_cross_entropy` with respect to the logits: softmax - labels.
 
-    Parameters
-    ----------
-    logits, labels, reduction
-        As in the forward call.
-    grad
-        The gradient with respect to the result, of its shape; None is ones.
+    Exact also for labels that do not add up to 1, for which TensorFlow's is not.
 
-    Returns
-    -------
-    array (..., classes)
-        Exact also for labels that do not add up to 1, for which TensorFlow's is not.
-
-    Raises
-    ------
-    ValueError, TypeError
-        as `softmax_cross_entropy`; for a grad that does not have the result's shape.
-
-    Examples
-    --------
     >>> softmax_cross_entropy_grad([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])
     """

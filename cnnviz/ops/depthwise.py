@@ -1,18 +1,255 @@
-"""Depthwise convolution: one multiply-add of a whole row for each tap.
+"""Depthwise and separable convolution, and their gradients.
 
-Channels do not mix, so there is no matrix product in it; what is fast is a long inner loop. The
-taps' weights are repeated along the width, which makes every row of W*C numbers one run.
+Channels do not mix, so there is no matrix product in it; what is fast is a long inner loop. The forward
+pass is one multiply-add of a whole row for each tap: the taps' weights are repeated along the width, which
+makes every row of W*C numbers one run. The gradients too go tap by tap over whole rows.
+
+A separable convolution is a depthwise one followed by a 1x1 convolution. Its gradients follow by the chain
+rule; what lies between the two steps is computed again from the input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.ops.arguments import (
+    IMAGES,
+    Shape,
+    check_bias,
+    check_channels,
+    check_input_channels,
+    check_rank,
+    floats,
+    for_input_gradient,
+    for_kernel_gradient,
+    gradient,
+    image_grad,
+    images,
+    operation,
+    parse_image_shape,
+    parse_kernel_shape,
+)
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
-from cnnviz.ops.padding import Window
-from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
+from cnnviz.ops.padding import Window, sliding_window
+from cnnviz.ops.parallel import in_parallel, summed
+
+AXES = "(kh, kw, channels, multiplier)"
+POINTWISE_AXES = "(1, 1, channels * multiplier, filters)"
+
+PARAMETERS = {
+    "x": IMAGES,
+    **dict.fromkeys(
+        ("kernel", "kernel_shape"), "(kh, kw, C, multiplier): so many outputs a channel, side by side."
+    ),
+    **dict.fromkeys(("depthwise_kernel", "depthwise_kernel_shape"), "(kh, kw, C, multiplier)."),
+    **dict.fromkeys(("pointwise_kernel", "pointwise_kernel_shape"), "(1, 1, C * multiplier, F)."),
+    "bias": "A number for each channel of the result, or None.",
+    **dict.fromkeys(("strides", "padding", "dilation_rate"), "Of the depthwise step, as in `conv2d`."),
+}
+RAISES = "ValueError, TypeError\n    as `conv2d`."
+
+
+@operation(PARAMETERS, returns="array (N, H_out, W_out, C * multiplier)", raises=RAISES)
+def depthwise_conv2d(
+    x: Any, kernel: Any, bias: Any = None, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
+) -> np.ndarray:
+    """Convolve each channel with its own kernels, without mixing channels.
+
+    >>> depthwise_conv2d(np.ones((2, 2, 2)), np.full((2, 2, 2, 1), [[1], [10]]))
+    array([[[ 4., 40.]]])
+    """
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, restore = images(x)
+    _check_kernel(x, kernel, "kernel")
+    check_bias(bias, kernel.shape[2] * kernel.shape[3])
+    geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
+    return restore(depthwise(x, kernel, bias, geometry))
+
+
+@gradient("depthwise_conv2d", "array of input_shape", **PARAMETERS)
+def depthwise_conv2d_input_grad(
+    grad: Any,
+    kernel: Any,
+    input_shape: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `depthwise_conv2d` with respect to its input.
+
+    >>> depthwise_conv2d_input_grad([[[1.0, 10.0]]], np.full((1, 1, 1, 2), [2.0, 3.0]), (1, 1, 1))
+    array([[[32.]]])
+    """
+    grad, kernel, shape, full = for_input_gradient(grad, kernel, input_shape, AXES)
+    check_channels(full, "input_shape", kernel.shape, "kernel.shape", kernel.shape[2])
+    geometry = sliding_window(full, kernel.shape, strides, padding, dilation_rate)
+    grad = image_grad(grad, len(shape), (full[0], *geometry.out, kernel.shape[2] * kernel.shape[3]))
+    return depthwise_input_gradient(grad, kernel, geometry).reshape(shape)
+
+
+@gradient("depthwise_conv2d", "array of kernel_shape", **PARAMETERS)
+def depthwise_conv2d_kernel_grad(
+    x: Any, grad: Any, kernel_shape: Any, *, strides: Any = 1, padding: Any = "valid", dilation_rate: Any = 1
+) -> np.ndarray:
+    """The gradient of `depthwise_conv2d` with respect to its kernel.
+
+    >>> depthwise_conv2d_kernel_grad([[1.0, 2.0, 4.0]], [[1.0, 10.0]], (1, 2, 1, 1)).ravel()
+    array([21., 42.])
+    """
+    x, grad, shape, rank = for_kernel_gradient(x, grad, kernel_shape, AXES)
+    check_channels(x.shape, "x.shape", shape, "kernel_shape", shape[2])
+    geometry = sliding_window(x.shape, shape, strides, padding, dilation_rate)
+    grad = image_grad(grad, rank, (len(x), *geometry.out, shape[2] * shape[3]))
+    return depthwise_kernel_gradient(x, grad, shape, geometry)
+
+
+@operation(PARAMETERS, returns="array (N, H_out, W_out, F)", raises=RAISES)
+def separable_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """A depthwise convolution followed by a 1x1 convolution that mixes its channels.
+
+    >>> separable_conv2d(np.ones((2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 1)))
+    array([[[8.]]])
+    """
+    names = ("x", "depthwise_kernel", "pointwise_kernel", "bias")
+    x, deep, point, bias = floats(x, depthwise_kernel, pointwise_kernel, bias, names=names, optional=1)
+    x, restore = images(x)
+    _check_kernel(x, deep, "depthwise_kernel")
+    check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
+    channels = deep.shape[2] * deep.shape[3]
+    if point.shape[:3] != (1, 1, channels):
+        raise ValueError(
+            f"pointwise_kernel must be (1, 1, {channels}, filters) to follow depthwise_kernel.shape="
+            f"{deep.shape}, got pointwise_kernel.shape={point.shape}"
+        )
+    middle = depthwise_conv2d(x, deep, strides=strides, padding=padding, dilation_rate=dilation_rate)
+    return restore(conv2d(middle, point, bias))
+
+
+@gradient("separable_conv2d", "array of input_shape", **PARAMETERS)
+def separable_conv2d_input_grad(
+    grad: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    input_shape: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `separable_conv2d` with respect to its input.
+
+    >>> kernels = np.full((1, 1, 1, 1), 2.0), np.full((1, 1, 1, 1), 3.0)
+    >>> separable_conv2d_input_grad([[1.0, 5.0]], *kernels, (1, 2))
+    array([[ 6., 30.]])
+    """
+    names = ("grad", "depthwise_kernel", "pointwise_kernel")
+    grad, deep, point = floats(grad, depthwise_kernel, pointwise_kernel, names=names)
+    check_rank(deep, 4, "depthwise_kernel", AXES)
+    check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
+    shape, full = parse_image_shape(input_shape)
+    options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    names = "input_shape", "depthwise_kernel.shape", "pointwise_kernel.shape"
+    steps = _steps(names, full, deep.shape, point.shape, **options)
+    middle = conv2d_input_grad(image_grad(grad, len(shape), steps.result), point, steps.middle)
+    return depthwise_conv2d_input_grad(middle, deep, full, **options).reshape(shape)
+
+
+@gradient("separable_conv2d", "array of depthwise_kernel_shape", **PARAMETERS)
+def separable_conv2d_depthwise_kernel_grad(
+    x: Any,
+    grad: Any,
+    depthwise_kernel_shape: Any,
+    pointwise_kernel: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `separable_conv2d` with respect to its depthwise kernel.
+
+    >>> point = np.full((1, 1, 1, 1), 3.0)
+    >>> separable_conv2d_depthwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], (1, 1, 1, 1), point).ravel()
+    array([33.])
+    """
+    x, grad, point = floats(x, grad, pointwise_kernel, names=("x", "grad", "pointwise_kernel"))
+    rank = x.ndim
+    x, _ = images(x)
+    shape = parse_kernel_shape(depthwise_kernel_shape, "depthwise_kernel_shape", AXES)
+    check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
+    options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    names = "x.shape", "depthwise_kernel_shape", "pointwise_kernel.shape"
+    steps = _steps(names, x.shape, shape, point.shape, **options)
+    middle = conv2d_input_grad(image_grad(grad, rank, steps.result), point, steps.middle)
+    return depthwise_conv2d_kernel_grad(x, middle, shape, **options)
+
+
+@gradient("separable_conv2d", "array of pointwise_kernel_shape", **PARAMETERS)
+def separable_conv2d_pointwise_kernel_grad(
+    x: Any,
+    grad: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel_shape: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `separable_conv2d` with respect to its pointwise kernel.
+
+    >>> deep = np.full((1, 1, 1, 1), 2.0)
+    >>> separable_conv2d_pointwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], deep, (1, 1, 1, 1)).ravel()
+    array([22.])
+    """
+    x, grad, deep = floats(x, grad, depthwise_kernel, names=("x", "grad", "depthwise_kernel"))
+    rank = x.ndim
+    x, _ = images(x)
+    check_rank(deep, 4, "depthwise_kernel", AXES)
+    shape = parse_kernel_shape(pointwise_kernel_shape, "pointwise_kernel_shape", POINTWISE_AXES)
+    options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    names = "x.shape", "depthwise_kernel.shape", "pointwise_kernel_shape"
+    steps = _steps(names, x.shape, deep.shape, shape, **options)
+    grad = image_grad(grad, rank, steps.result)
+    return conv2d_kernel_grad(depthwise_conv2d(x, deep, **options), grad, shape)
+
+
+class _Steps(NamedTuple):
+    """The shapes (N, H_out, W_out, channels) behind the depthwise step and behind the pointwise one."""
+
+    middle: Shape
+    result: Shape
+
+
+def _steps(names: tuple[str, str, str], x: Shape, deep: Shape, point: Shape, **options: Any) -> _Steps:
+    check_channels(x, names[0], deep, names[1], deep[2])
+    if point[:3] != (1, 1, deep[2] * deep[3]):
+        raise ValueError(
+            f"{names[2]} must be (1, 1, {deep[2] * deep[3]}, filters) to follow {names[1]}={deep}, "
+            f"got {point}"
+        )
+    place = x[0], *sliding_window(x, deep, **options).out
+    return _Steps((*place, point[2]), (*place, point[3]))
+
+
+def _check_kernel(x: np.ndarray, kernel: np.ndarray, name: str) -> None:
+    check_rank(kernel, 4, name, AXES)
+    check_input_channels(x, kernel.shape[2], kernel.shape, name)
+
+
+# How it is computed -----------------------------------------------------------------------------
 
 
 def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window) -> np.ndarray:
@@ -50,3 +287,62 @@ def _cells(kernel_shape: tuple[int, ...], geometry: Window, itemsize: int) -> in
     strided = geometry.cols.stride > 1
     copies = 1 + geometry.read_by_cell + (kh * kw if strided else 0)
     return max(1, BLOCK_BYTES // (copies * channels * multiplier * itemsize))
+
+
+def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Window) -> np.ndarray:
+    """grad (N, H_out, W_out, C*M) with kernel (kh, kw, C, M), checked already.
+
+    Every number is a sum of at most K = kh*kw sums of M products: an error below
+    (K + M)*u*(sum|grad||w|).
+    """
+    kh, kw, channels, multiplier = kernel.shape
+    rows, cols = geometry
+    x_grad = np.zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
+    weights = np.tile(kernel.reshape(kh, kw, 1, -1), (1, 1, cols.out, 1)).reshape(kh, kw, -1)
+
+    def work(batches: Iterable[slice]) -> None:
+        for batch in batches:
+            part, target = grad[batch], x_grad[batch]
+            for u in range(kh):
+                for v in range(kw):
+                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                    tap = part[:, out_rows, out_cols]
+                    run = tap.shape[2] * tap.shape[3]
+                    product = tap.reshape(*tap.shape[:2], run) * weights[u, v, :run]
+                    product = product.reshape(*tap.shape[:3], channels, multiplier)
+                    target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
+
+    in_parallel(work, _batches(grad))
+    return x_grad
+
+
+def depthwise_kernel_gradient(
+    x: np.ndarray, grad: np.ndarray, kernel_shape: Shape, geometry: Window
+) -> np.ndarray:
+    """x (N, H, W, C) and grad (N, H_out, W_out, C*M), checked; kernel_shape is (kh, kw, C, M).
+
+    Every number is a sum of K = N*H_out*W_out products: an error below K*u*sum|x||grad|.
+    """
+    kh, kw, channels, multiplier = kernel_shape
+    rows, cols = geometry
+
+    def work(batches: Iterable[slice], total: np.ndarray) -> None:
+        for batch in batches:
+            part, part_grad = x[batch], grad[batch]
+            if multiplier > 1:
+                part = np.repeat(part, multiplier, axis=3)
+            for u in range(kh):
+                for v in range(kw):
+                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                    product = part[:, in_rows, in_cols] * part_grad[:, out_rows, out_cols]
+                    count, height, width, filters = product.shape
+                    # Whole rows first: sums over long runs are the fast ones.
+                    by_column = product.reshape(count * height, width * filters).sum(axis=0)
+                    total[u, v] += by_column.reshape(width, filters).sum(axis=0)
+
+    return summed(work, _batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)
+
+
+def _batches(grad: np.ndarray) -> list[slice]:
+    step = max(1, BLOCK_BYTES // max(grad[:1].nbytes, 1))
+    return [slice(first, first + step) for first in range(0, len(grad), step)]

@@ -23,7 +23,7 @@ def fft(
     """x (N, H, W, C) with kernel (kh, kw, C // groups, F), checked already.
 
     Stride 1 is computed and the strided outputs are picked; a dilated kernel is spread out with
-    zeros. The error bound, relative to norms and not to single windows, is derived in `rounding`.
+    zeros. Its error is bounded relative to norms and not to single windows (tests/harness/rounding.py).
     """
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
     if not y.size:

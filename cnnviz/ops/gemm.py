@@ -58,14 +58,20 @@ def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Step]:
     rows = rows_at_once(*b.shape) or len(a)
     whole = len(a) // rows * rows
     stack, sums = (matrix[:whole].reshape(-1, rows, matrix.shape[1]) for matrix in (a, out))
-    steps: list[Step] = [partial(np.matmul, stack, b, out=sums)]
+    steps = [product(stack, b, sums)]
     if whole < len(a):
-        steps.append(partial(np.matmul, a[whole:], b, out=out[whole:]))
+        steps.append(product(a[whole:], b, out[whole:]))
     return steps
 
 
-def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool = False) -> Step:
-    """The call that does out = a @ b, or out += a @ b in one pass, for C-contiguous matrices of one dtype."""
+def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool | None = None) -> Step:
+    """The call that does out = a @ b: what a convolution by `im2col` comes down to.
+
+    Where several products add up in out, the first takes add=False and the others add=True: out += a @ b in
+    one pass, for C-contiguous matrices of one dtype.
+    """
+    if add is None:
+        return partial(np.matmul, a, b, out=out)
     if not (a.flags.c_contiguous and b.flags.c_contiguous and out.flags.c_contiguous):
         raise ValueError("BLAS is called on C-contiguous matrices only")
     double = out.itemsize == 8

@@ -1,6 +1,6 @@
 """The gradient of a convolution with respect to its kernel: the transposed windows times the gradient.
 
-Windows are laid out block by block, as in `layouts`. A small kernel gets a product from each image, and
+Windows are laid out block by block, as in `im2col`. A small kernel gets a product from each image, and
 these are added up: BLAS is at its best with matrices of that size. A large one gets fewer, longer ones.
 """
 
@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM
-from cnnviz.ops.layouts import LONG_RUN
+from cnnviz.ops.im2col import LONG_RUN
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import summed
 

@@ -22,8 +22,7 @@ import numpy as np
 Item = TypeVar("Item")
 
 MOST_THREADS = 4
-"""Each thread has buffers of its own, of up to two megabytes; more than eight are not taken."""
-
+"""Each thread has buffers of its own, of up to two megabytes: with more threads they would be too much."""
 
 TOTALS_BYTES = 8 << 20
 """What the partial sums of several threads may take together."""

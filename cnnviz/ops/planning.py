@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.ops import fft, winograd
-from cnnviz.ops.arrays import check_groups
+from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
-from cnnviz.ops.im2col import im2col_blocks
-from cnnviz.ops.layouts import choose_layout
+from cnnviz.ops.im2col import choose_layout, im2col_blocks
 from cnnviz.ops.padding import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
 from cnnviz.ops.parallel import threads
 
@@ -160,9 +159,41 @@ def make_plan(
     itemsize: int,
 ) -> Plan:
     """The plan for checked arguments; "auto" is the cheapest of the ELEMENTWISE methods."""
+    job = _Job(count, kernel_shape, geometry, groups, tile, itemsize)
     candidates = ELEMENTWISE if method == "auto" else (method,)
-    plans = [_PLANNERS[name](count, kernel_shape, geometry, groups, tile, itemsize) for name in candidates]
-    return min(plans, key=lambda made: made.seconds)
+    return min((_plan(name, job) for name in candidates), key=lambda made: made.seconds)
+
+
+class _Job(NamedTuple):
+    """A convolution whose arguments are checked."""
+
+    images: int
+    kernel: tuple[int, ...]
+    geometry: Window
+    groups: int
+    tile: int
+    itemsize: int
+
+    @property
+    def channels(self) -> int:
+        return self.kernel[2] * self.groups
+
+    @property
+    def outputs(self) -> int:
+        """Numbers in the output."""
+        return self.images * math.prod(self.geometry.out) * self.kernel[3]
+
+    @property
+    def taps(self) -> int:
+        """Products in each."""
+        return math.prod(self.kernel[:3])
+
+    def padded(self, block: Block) -> int:
+        """Numbers in a block's padded copy of the input."""
+        if not self.geometry.padded or not math.prod(block.shape):
+            return 0
+        spans = [reads(axis, out) for axis, out in zip(self.geometry, block[1:], strict=True)]
+        return block.shape[0] * math.prod(last - first for first, last in spans) * self.channels
 
 
 class _Work(NamedTuple):
@@ -171,54 +202,48 @@ class _Work(NamedTuple):
     numbers_held: int
 
 
-def _plan(
-    method: str, tile: int | None, count: int, filters: int, geometry: Window, work: _Work, itemsize: int
-) -> Plan:
-    rate, moved = RATES[method], work.numbers_moved * itemsize
-    seconds = rate.start + work.multiply_adds * rate.multiply_add + moved * rate.byte
-    output = (count, *geometry.out, filters)
+def _plan(method: str, job: _Job) -> Plan:
+    work = _WORK[method](job)
+    rate, moved = RATES[method], work.numbers_moved * job.itemsize
     return Plan(
-        method, tile, geometry, output, work.multiply_adds, moved, work.numbers_held * itemsize, seconds
+        method=method,
+        tile=job.tile if method == "winograd" else None,
+        window=job.geometry,
+        output_shape=(job.images, *job.geometry.out, job.kernel[3]),
+        multiply_adds=work.multiply_adds,
+        bytes_moved=moved,
+        working_memory=work.numbers_held * job.itemsize,
+        seconds=rate.start + work.multiply_adds * rate.multiply_add + moved * rate.byte,
     )
 
 
-def _direct(
-    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
-) -> Plan:
-    outputs, taps = _sizes(count, kernel, geometry)
-    channels = kernel[2] * groups
-    block = _first(Blocks(count, *geometry.out, cells_at_once(channels, geometry, itemsize)))
-    held = _padded(block, geometry, channels)
+def _direct(job: _Job) -> _Work:
+    cells = cells_at_once(job.channels, job.geometry, job.itemsize)
+    block = _first(Blocks(job.images, *job.geometry.out, cells))
     # Every product reads a number and a weight; each output is written once.
-    work = _Work(outputs * taps, 2 * outputs * taps + outputs, held)
-    return _plan("direct", None, count, kernel[3], geometry, work, itemsize)
+    products = job.outputs * job.taps
+    return _Work(products, 2 * products + job.outputs, job.padded(block))
 
 
-def _im2col(
-    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
-) -> Plan:
-    outputs, taps = _sizes(count, kernel, geometry)
-    channels = kernel[2] * groups
+def _im2col(job: _Job) -> _Work:
+    count, kernel, geometry, groups, _, itemsize = job
     layout = choose_layout(kernel, geometry, groups)
     parts = im2col_blocks(count, kernel, geometry, groups, itemsize)
-    moved = count * geometry.rows.size * geometry.cols.size * channels + math.prod(kernel) + 2 * outputs
+    image = geometry.rows.size * geometry.cols.size * job.channels
+    moved = count * image + math.prod(kernel) + 2 * job.outputs
     for shape, times in Counter(part.shape for part in parts).items():
         copied, sums, _ = layout.held(shape)
         moved += times * (2 * copied + sums)
     held = 0
     if parts:
         copied, sums, bias = layout.held(parts[0].shape)
-        each = copied + sums + _padded(parts[0], geometry, channels)
-        held = each * min(threads(), len(parts)) + bias
-    return _plan("im2col", None, count, kernel[3], geometry, _Work(outputs * taps, moved, held), itemsize)
+        held = (copied + sums + job.padded(parts[0])) * min(threads(), len(parts)) + bias
+    return _Work(job.outputs * job.taps, moved, held)
 
 
-def _fft(
-    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
-) -> Plan:
-    outputs, _ = _sizes(count, kernel, geometry)
+def _fft(job: _Job) -> _Work:
+    count, (_, _, depth, filters), geometry, groups, _, itemsize = job
     size = fft.lengths(geometry)
-    depth, filters = kernel[2], kernel[3]
     cells = size[0] * size[1]
     spectrum = size[0] * (size[1] // 2 + 1) * 2
     at_once = min(filters // groups, fft.filters_at_once(size, depth, itemsize))
@@ -227,53 +252,34 @@ def _fft(
     # A real transform of n numbers takes about 5/2 n log2 n operations, half of them products.
     products = math.ceil(1.25 * cells * math.log2(max(cells, 2)))
     multiply_adds = transforms * products + 2 * spectrum * count * depth * filters
-    moved = transforms * 4 * cells + 2 * spectrum * count * (rounds * depth + filters) + 2 * outputs
+    moved = transforms * 4 * cells + 2 * spectrum * count * (rounds * depth + filters) + 2 * job.outputs
     spread = geometry.rows.extent * geometry.cols.extent * depth * filters
     image = Block(slice(0, 1), slice(0, geometry.rows.out), slice(0, geometry.cols.out))
-    inputs = _padded(image, geometry, depth * groups)
-    held = spread + inputs + 2 * spectrum * (depth * at_once + depth + at_once) + cells * at_once
-    return _plan("fft", None, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
+    spectra = 2 * spectrum * (depth * at_once + depth + at_once)
+    return _Work(multiply_adds, moved, spread + job.padded(image) + spectra + cells * at_once)
 
 
-def _winograd(
-    count: int, kernel: tuple[int, ...], geometry: Window, groups: int, tile: int, itemsize: int
-) -> Plan:
-    outputs, _ = _sizes(count, kernel, geometry)
-    depth, filters = kernel[2], kernel[3]
-    channels, share = depth * groups, filters // groups
+def _winograd(job: _Job) -> _Work:
+    count, (_, _, depth, filters), geometry, groups, tile, itemsize = job
+    channels, share = job.channels, filters // groups
     side = (tile + winograd.TAPS - 1) ** 2
     down, along = (-(-axis.out // tile) for axis in geometry)
     tiles = count * down * along
     multiply_adds = tiles * (side * side * channels + side * depth * filters + tile**2 * side * filters)
     parts = Blocks(count, down, along, winograd.cells_at_once(tile, channels, share, itemsize))
-    block = _first(parts)
-    cells, rows, cols = math.prod(block.shape), block.shape[1], block.shape[2]
-    padded = block.shape[0] * (rows * tile + 2) * (cols * tile + 2) * channels
-    moved = tiles * (4 * side * channels + 3 * side * filters + 3 * tile**2 * filters) + outputs
-    held = padded + cells * side * channels + cells * (side * (depth + share) + 2 * tile**2 * share)
-    held = held * min(threads(), len(parts)) + side * depth * filters
-    return _plan("winograd", tile, count, filters, geometry, _Work(multiply_adds, moved, held), itemsize)
+    images, rows, cols = _first(parts).shape
+    padded = images * (rows * tile + 2) * (cols * tile + 2) * channels
+    moved = tiles * (4 * side * channels + 3 * side * filters + 3 * tile**2 * filters) + job.outputs
+    held = padded + images * rows * cols * (side * (channels + depth + share) + 2 * tile**2 * share)
+    return _Work(multiply_adds, moved, held * min(threads(), len(parts)) + side * depth * filters)
 
 
-_PLANNERS = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winograd}
-
-
-def _sizes(count: int, kernel: tuple[int, ...], geometry: Window) -> tuple[int, int]:
-    """Numbers in the output, and products in each."""
-    return count * math.prod(geometry.out) * kernel[3], math.prod(kernel[:3])
+_WORK = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winograd}
 
 
 def _first(parts: Iterable[Block]) -> Block:
     """The first and largest of these blocks, an empty one if there is none."""
     return next(iter(parts), Block(slice(0, 0), slice(0, 0), slice(0, 0)))
-
-
-def _padded(block: Block, geometry: Window, channels: int) -> int:
-    """Numbers in a block's padded copy of the input."""
-    if not geometry.padded or not math.prod(block.shape):
-        return 0
-    spans = [reads(axis, out) for axis, out in zip(geometry, block[1:], strict=True)]
-    return block.shape[0] * math.prod(last - first for first, last in spans) * channels
 
 
 def _itemsize(dtype: Any) -> int:

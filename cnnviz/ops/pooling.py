@@ -1,8 +1,11 @@
-"""Max and average pooling, over windows and over whole maps.
+"""Max and average pooling, over windows and over whole maps, and their gradients.
 
 Windows are reduced one axis at a time, over strided slices of a block of images: ten times faster than a
 reduction over a sliding-window view, and padding never has to be written into a copy. NaN spreads
 to every window that holds it (TensorFlow's CPU max pool skips NaN, and says -3.4e38 instead of -inf).
+
+In the gradient a shared maximum's first cell gets all of it, in row-major order, and in a global maximum
+each cell an equal part, as in TensorFlow. Where the maximum is NaN, so is the cell that gets it.
 """
 
 from __future__ import annotations
@@ -13,10 +16,33 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import floats, images, quiet
+from cnnviz.ops.arguments import (
+    IMAGES,
+    check_grad,
+    float_images,
+    floats,
+    gradient,
+    image_grad,
+    images,
+    operation,
+    parse_image_shape,
+)
 from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
+
+pooling = partial(
+    operation,
+    {
+        "x": IMAGES,
+        "pool_size": "An int or (height, width).",
+        "strides": "An int or (height, width); None is pool_size.",
+        "padding": '"valid", "same" or ((top, bottom), (left, right)), each smaller than the window.',
+        "keepdims": "Whether the result is (N, 1, 1, C) and not (N, C).",
+    },
+    raises="ValueError\n    for a wrong rank, a non-positive size, a window larger than a valid input.",
+)
+"""Decorates the poolings with what their docstrings share."""
 
 
 def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, padding: Any) -> Window:
@@ -35,55 +61,105 @@ def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, paddi
     return window(x_shape[1:3], size, steps, parsed)  # type: ignore[arg-type]
 
 
-@quiet
+@pooling(returns="array of x's rank and dtype (integers become float32)")
 def max_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The largest value in each window of each channel; padded cells count as -inf.
 
-    Parameters
-    ----------
-    x
-        (N, H, W, C), (H, W, C) or (H, W).
-    pool_size, strides
-        An int or (height, width); strides=None means pool_size.
-    padding
-        "valid", "same" or ((top, bottom), (left, right)), each smaller than the window.
-
-    Returns
-    -------
-    array of x's rank and dtype (integers become float32)
-
-    Raises
-    ------
-    ValueError
-        for a wrong rank, a non-positive size, a window larger than a valid input.
-
-    Examples
-    --------
     >>> max_pool2d([[1, 2, 5], [3, 4, 6]], (2, 2), strides=1)
     array([[4., 6.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     return restore(_reduce_windows(x, geometry, np.maximum, -np.inf))
 
 
-@quiet
+@gradient("max_pool2d", "array of x's shape")
+def max_pool2d_grad(
+    x: Any, grad: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid"
+) -> np.ndarray:
+    """The gradient of `max_pool2d`: each window's goes to its largest cell, the first one of several.
+
+    A window with NaN in it gives to its first NaN.
+
+    >>> max_pool2d_grad([[1, 5, 5], [2, 5, 0]], [[10.0, 1.0]], strides=1)
+    array([[ 0., 11.,  0.],
+           [ 0.,  0.,  0.]])
+    """
+    x, grad = floats(x, grad, names=("x", "grad"))
+    given = x.shape
+    x, _ = images(x)
+    geometry = pooling_window(x.shape, pool_size, strides, padding)
+    grad = image_grad(grad, len(given), (len(x), *geometry.out, x.shape[3]))
+    x_grad = np.zeros(x.shape, x.dtype)
+    largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
+    step = images_at_once(x)
+    for first in range(0, len(x), step):
+        part = slice(first, first + step)
+        _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
+    return x_grad.reshape(given)
+
+
+def _give_to_largest(
+    x: np.ndarray, largest: np.ndarray, grad: np.ndarray, geometry: Window, x_grad: np.ndarray
+) -> None:
+    rows, cols = geometry
+    waiting = np.ones(largest.shape, bool)
+    missing = bool(np.isnan(largest).any())
+    for u in range(rows.kernel):
+        for v in range(cols.kernel):
+            (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+            cells, outputs = x[:, in_rows, in_cols], np.s_[:, out_rows, out_cols]
+            chosen = cells == largest[outputs]
+            if missing:
+                chosen |= np.isnan(cells)
+            chosen &= waiting[outputs]
+            waiting[outputs] ^= chosen
+            x_grad[:, in_rows, in_cols] += np.where(chosen, grad[outputs], 0)
+
+
+@pooling(returns="array of x's rank and dtype (integers become float32)")
 def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid") -> np.ndarray:
     """The mean of each window of each channel, over the cells that are there.
 
-    Padded cells are not counted, as in TensorFlow. Parameters and errors as in `max_pool2d`.
+    Padded cells are not counted, as in TensorFlow.
 
     >>> avg_pool2d([[1, 2], [3, 4]], 2, strides=1, padding="same")
     array([[2.5, 3. ],
            [3.5, 4. ]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     total = _reduce_windows(x, geometry, np.add, 0.0)
     total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
     return restore(total)
+
+
+@gradient("avg_pool2d", "array of input_shape")
+def avg_pool2d_grad(
+    grad: Any, input_shape: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "valid"
+) -> np.ndarray:
+    """The gradient of `avg_pool2d`: each window's is shared equally by the cells that are there.
+
+    >>> avg_pool2d_grad([[4.0, 8.0]], (2, 3), strides=1)
+    array([[1., 3., 2.],
+           [1., 3., 2.]])
+    """
+    (grad,) = floats(grad, names=("grad",))
+    given, full = parse_image_shape(input_shape)
+    geometry = pooling_window(full, pool_size, strides, padding)
+    grad = image_grad(grad, len(given), (full[0], *geometry.out, full[3]))
+    share = grad / window_counts(geometry).astype(grad.dtype)[..., np.newaxis]
+    return _spread(_spread(share, geometry.cols, 2), geometry.rows, 1).reshape(given)
+
+
+def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
+    """Each number to all cells of its window along one axis."""
+    result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
+    lead = (slice(None),) * dim
+    for t in range(axis.kernel):
+        inputs, outputs = axis.tap(t)
+        result[(*lead, inputs)] += grad[(*lead, outputs)]
+    return result
 
 
 def window_counts(geometry: Window) -> np.ndarray:
@@ -91,9 +167,9 @@ def window_counts(geometry: Window) -> np.ndarray:
     return np.multiply.outer(_counts(geometry.rows), _counts(geometry.cols))
 
 
-@quiet
+@pooling(returns="array of the shape that keepdims says, without the axes that x came without")
 def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
-    """The largest value of each channel: (N, C), or (N, 1, 1, C) with keepdims.
+    """The largest value of each channel.
 
     >>> global_max_pool2d([[1, 2], [3, 4]])
     array(4., dtype=float32)
@@ -101,9 +177,27 @@ def global_max_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     return _over_maps(x, np.max, keepdims)
 
 
-@quiet
+@gradient("global_max_pool2d", "array of x's shape")
+def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.ndarray:
+    """The gradient of `global_max_pool2d`, shared equally by all cells that are the largest.
+
+    NaN in all cells of a map that has NaN in it, as in TensorFlow.
+
+    >>> global_max_pool2d_grad([[1, 4], [4, 2]], 10.0)
+    array([[0., 5.],
+           [5., 0.]])
+    """
+    x, grad = floats(x, grad, names=("x", "grad"))
+    given = x.shape
+    x, _ = images(x)
+    grad = _grad_over_maps(grad, len(given), x.shape, keepdims)
+    chosen = (x == x.max(axis=(1, 2), keepdims=True)).astype(x.dtype)
+    return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(given)
+
+
+@pooling(returns="array of the shape that keepdims says, without the axes that x came without")
 def global_avg_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
-    """The mean of each channel: (N, C), or (N, 1, 1, C) with keepdims.
+    """The mean of each channel.
 
     >>> global_avg_pool2d([[1, 2], [3, 4]])
     array(2.5, dtype=float32)
@@ -111,12 +205,35 @@ def global_avg_pool2d(x: Any, *, keepdims: bool = False) -> np.ndarray:
     return _over_maps(x, np.mean, keepdims)
 
 
+@gradient("global_avg_pool2d", "array of input_shape")
+def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = False) -> np.ndarray:
+    """The gradient of `global_avg_pool2d`, shared equally by all cells.
+
+    >>> global_avg_pool2d_grad(8.0, (2, 2))
+    array([[2., 2.],
+           [2., 2.]])
+    """
+    (grad,) = floats(grad, names=("grad",))
+    given, full = parse_image_shape(input_shape)
+    share = _grad_over_maps(grad, len(given), full, keepdims) / (full[1] * full[2])
+    return np.broadcast_to(share, full).reshape(given).copy()
+
+
 def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     if 0 in x.shape[1:3]:
         raise ValueError(f"x has no cells to pool, got x.shape={x.shape}")
     return restore(reduce(x, axis=(1, 2), keepdims=keepdims))
+
+
+def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    """grad as (N, 1, 1, C)."""
+    count, height, width, channels = shape
+    if not (height and width):
+        raise ValueError(f"there are no cells to pool in images of shape {shape}")
+    kept = (1, 1) if keepdims else ()
+    check_grad(grad, {2: kept, 3: (*kept, channels), 4: (count, *kept, channels)}[rank])
+    return grad.reshape(count, 1, 1, channels)
 
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
@@ -134,12 +251,7 @@ def images_at_once(x: np.ndarray) -> int:
 
 
 def window_steps(
-    x: np.ndarray,
-    geometry: Window,
-    combine: np.ufunc,
-    identity: float,
-    y: np.ndarray,
-    firsts: Iterable[int],
+    x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, firsts: Iterable[int]
 ) -> Iterator[Step]:
     """Calls that put combine over each window into y, for `images_at_once(x)` images from each of `firsts`.
 

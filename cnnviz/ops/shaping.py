@@ -1,4 +1,4 @@
-"""Operations that move, repeat, add or drop cells and scale them, without mixing any.
+"""Operations that move, repeat, add or drop cells and scale them, without mixing any; and their gradients.
 
 Axis 0 is the batch in flatten, reshape and permute, whose results may be views of x; the spatial
 ones copy, and follow the rule for missing axes: (H, W), (H, W, C) or (N, H, W, C).
@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.arrays import broadcasts_to, floats, images, quiet
+from cnnviz.ops.arguments import float_images, floats, gradient, parse_shape, quiet
 from cnnviz.ops.padding import cells, integers, pair
+
+ROWS = "(N, ...)."
 
 
 def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
@@ -24,9 +26,23 @@ def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
     array([[0., 5.],
            [0., 0.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     return restore(np.pad(x, ((0, 0), *cells(padding, "padding"), (0, 0))))
+
+
+@gradient("zero_pad2d", "array of the input's shape")
+def zero_pad2d_grad(grad: Any, padding: Any = 1) -> np.ndarray:
+    """The gradient of `zero_pad2d`: grad without its border.
+
+    >>> zero_pad2d_grad([[1, 2], [3, 4]], ((0, 1), (1, 0)))
+    array([[2.]], dtype=float32)
+    """
+    grad, restore = float_images(grad, "grad")
+    (top, bottom), (left, right) = cells(padding, "padding")
+    height, width = grad.shape[1] - bottom, grad.shape[2] - right
+    if top > height or left > width:
+        raise ValueError(f"padding must fit into grad, got {padding!r} for grad.shape={grad.shape}")
+    return restore(grad[:, top:height, left:width].copy())
 
 
 def crop2d(x: Any, cropping: Any = 0) -> np.ndarray:
@@ -37,13 +53,24 @@ def crop2d(x: Any, cropping: Any = 0) -> np.ndarray:
     >>> crop2d([[1, 2], [3, 4]], ((1, 0), (0, 1)))
     array([[3.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     (top, bottom), (left, right) = cells(cropping, "cropping")
     height, width = x.shape[1] - bottom, x.shape[2] - right
     if top >= height or left >= width:
         raise ValueError(f"cropping must leave at least one cell, got {cropping!r} for x.shape={x.shape}")
     return restore(x[:, top:height, left:width].copy())
+
+
+@gradient("crop2d", "array of the input's shape")
+def crop2d_grad(grad: Any, cropping: Any = 0) -> np.ndarray:
+    """The gradient of `crop2d`: zeros where cells were cut off.
+
+    >>> crop2d_grad([[5]], ((0, 1), (1, 0)))
+    array([[0., 5.],
+           [0., 0.]], dtype=float32)
+    """
+    grad, restore = float_images(grad, "grad")
+    return restore(zero_pad2d(grad, cells(cropping, "cropping")))
 
 
 def upsample2d(x: Any, size: Any = 2) -> np.ndarray:
@@ -52,10 +79,27 @@ def upsample2d(x: Any, size: Any = 2) -> np.ndarray:
     >>> upsample2d([[1, 2]], (1, 2))
     array([[1., 1., 2., 2.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    x, restore = images(x)
+    x, restore = float_images(x)
     height, width = pair(size, "size")
     return restore(x.repeat(height, axis=1).repeat(width, axis=2))
+
+
+@gradient("upsample2d", "array of the input's shape")
+def upsample2d_grad(grad: Any, size: Any = 2) -> np.ndarray:
+    """The gradient of `upsample2d`: each cell gets the sum over its copies.
+
+    >>> upsample2d_grad([[1, 2, 3, 4]], (1, 2))
+    array([[3., 7.]], dtype=float32)
+    """
+    grad, restore = float_images(grad, "grad")
+    height, width = pair(size, "size")
+    count, rows, cols, channels = grad.shape
+    if rows % height or cols % width:
+        raise ValueError(
+            f"grad's height and width must be multiples of size={size!r}, got grad.shape={grad.shape}"
+        )
+    copies = grad.reshape(count, rows // height, height, cols // width, width, channels)
+    return restore(copies.sum(axis=(2, 4)))
 
 
 def flatten(x: Any) -> np.ndarray:
@@ -64,10 +108,18 @@ def flatten(x: Any) -> np.ndarray:
     >>> flatten([[[1, 2], [3, 4]]])
     array([[1., 2., 3., 4.]], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
-    if x.ndim < 1:
-        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    x = _with_batch(x)
     return x.reshape(x.shape[0], math.prod(x.shape[1:]))
+
+
+@gradient("flatten", "array of input_shape", input_shape=ROWS)
+def flatten_grad(grad: Any, input_shape: Any) -> np.ndarray:
+    """The gradient of `flatten`: grad in the input's shape.
+
+    >>> flatten_grad([[1, 2, 3, 4]], (1, 2, 2)).shape
+    (1, 2, 2)
+    """
+    return reshape_grad(grad, input_shape)
 
 
 def reshape(x: Any, shape: Any) -> np.ndarray:
@@ -76,9 +128,7 @@ def reshape(x: Any, shape: Any) -> np.ndarray:
     >>> reshape([[1, 2, 3, 4]], (2, -1)).shape
     (1, 2, 2)
     """
-    (x,) = floats(x, names=("x",))
-    if x.ndim < 1:
-        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    x = _with_batch(x)
     target = list(integers(shape, "shape"))
     each = math.prod(x.shape[1:])
     known = math.prod(entry for entry in target if entry != -1)
@@ -89,6 +139,22 @@ def reshape(x: Any, shape: Any) -> np.ndarray:
     return x.reshape(x.shape[0], *target)
 
 
+@gradient("reshape", "array of input_shape", input_shape=ROWS)
+def reshape_grad(grad: Any, input_shape: Any) -> np.ndarray:
+    """The gradient of `reshape`: grad in the input's shape.
+
+    >>> reshape_grad([[1, 2, 3, 4]], (1, 2, 2)).shape
+    (1, 2, 2)
+    """
+    (grad,) = floats(grad, names=("grad",))
+    shape = parse_shape(input_shape, "input_shape")
+    if not shape or grad.shape[:1] != shape[:1] or grad.size != math.prod(shape):
+        raise ValueError(
+            f"grad must have the batch size and the cells of input_shape={shape}, got grad.shape={grad.shape}"
+        )
+    return grad.reshape(shape)
+
+
 def permute(x: Any, dims: Any) -> np.ndarray:
     """The axes behind the batch in another order; dims counts them from 1, as Keras does.
 
@@ -96,10 +162,19 @@ def permute(x: Any, dims: Any) -> np.ndarray:
     (1, 3, 2)
     """
     (x,) = floats(x, names=("x",))
-    order = integers(dims, "dims")
-    if sorted(order) != list(range(1, x.ndim)):
-        raise ValueError(f"dims must be 1 to {x.ndim - 1} in some order for x.shape={x.shape}, got {dims!r}")
-    return x.transpose(0, *order)
+    return x.transpose(0, *_order(dims, x, "x"))
+
+
+@gradient("permute", "array of the input's shape")
+def permute_grad(grad: Any, dims: Any) -> np.ndarray:
+    """The gradient of `permute`: the axes back in their order.
+
+    >>> permute_grad(np.zeros((1, 3, 2)), (2, 1)).shape
+    (1, 2, 3)
+    """
+    (grad,) = floats(grad, names=("grad",))
+    order = _order(dims, grad, "grad")
+    return grad.transpose(0, *(order.index(axis) + 1 for axis in range(1, grad.ndim)))
 
 
 @quiet
@@ -110,26 +185,41 @@ def rescale(x: Any, scale: Any, offset: Any = 0.0) -> np.ndarray:
     array([0., 1.], dtype=float32)
     """
     (x,) = floats(x, names=("x",))
-    factors = []
-    for name, value in (("scale", scale), ("offset", offset)):
-        (array,) = floats(value, names=(name,))
-        if array.ndim and array.shape != x.shape[-1:]:
-            raise ValueError(
-                f"{name} must be a number or one for each channel of x.shape={x.shape}, got {value!r}"
-            )
-        factors.append(np.asarray(value, x.dtype))
-    return x * factors[0] + factors[1]
+    return x * _for_channels(scale, "scale", x, "x") + _for_channels(offset, "offset", x, "x")
 
 
-@quiet
-def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
-    """(x - mean) / sqrt(variance), the square root kept above 1e-7, as Keras's Normalization.
+@gradient("rescale", "array of the input's shape", scale="A number, or one for each channel.")
+def rescale_grad(grad: Any, scale: Any) -> np.ndarray:
+    """The gradient of `rescale`: grad * scale.
 
-    >>> normalize([[3.0]], [1.0], [4.0])
-    array([[1.]])
+    >>> rescale_grad([1, 2], 10)
+    array([10., 20.], dtype=float32)
     """
-    x, mean, variance = floats(x, mean, variance, names=("x", "mean", "variance"))
-    for name, array in (("mean", mean), ("variance", variance)):
-        if not broadcasts_to(array.shape, x.shape):
-            raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
-    return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+    (grad,) = floats(grad, names=("grad",))
+    return grad * _for_channels(scale, "scale", grad, "grad")
+
+
+def _with_batch(x: Any) -> np.ndarray:
+    (x,) = floats(x, names=("x",))
+    if x.ndim < 1:
+        raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
+    return x
+
+
+def _order(dims: Any, x: np.ndarray, name: str) -> tuple[int, ...]:
+    order = integers(dims, "dims")
+    if sorted(order) != list(range(1, x.ndim)):
+        raise ValueError(
+            f"dims must be 1 to {x.ndim - 1} in some order for {name}.shape={x.shape}, got {dims!r}"
+        )
+    return order
+
+
+def _for_channels(value: Any, name: str, x: np.ndarray, x_name: str) -> np.ndarray:
+    """value, in x's dtype."""
+    (array,) = floats(value, names=(name,))
+    if array.ndim and array.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{name} must be a number or one for each channel of {x_name}.shape={x.shape}, got {value!r}"
+        )
+    return np.asarray(value, x.dtype)

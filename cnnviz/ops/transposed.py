@@ -1,182 +1,138 @@
-"""Transposed convolution: every input cell stamps its kernel on the output.
+"""Transposed convolution, and its gradients.
 
-It is also the gradient of a convolution with respect to its input. The stamps of one tap are one
-matrix product. They are added to the cells that they fall on, a strided slice; or, between rows that
-are kept apart by zeros, the product itself adds them up.
+It is a convolution's transpose, so its gradient with respect to the input is that convolution, and the
+kernel's is the convolution's with input and gradient in each other's place.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Step, run
-from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product
-from cnnviz.ops.padding import Axis, Window
-from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.arguments import (
+    Shape,
+    check_bias,
+    check_channels,
+    check_input_channels,
+    check_rank,
+    floats,
+    for_input_gradient,
+    for_kernel_gradient,
+    gradient,
+    image_grad,
+    images,
+    operation,
+)
+from cnnviz.ops.im2col import im2col
+from cnnviz.ops.kernel_gradient import kernel_gradient
+from cnnviz.ops.padding import Window, pair, parse_padding, transposed_window
+from cnnviz.ops.scatter import scatter
 
-LONG_ROW = 16
-"""Shorter rows are worth copying, to be multiplied all at once and not one by one."""
+AXES = "(kh, kw, filters, channels in)"
+PARAMETERS = {
+    "x": "(N, H, W, C), (H, W, C) or (H, W), with at least one cell.",
+    **dict.fromkeys(("kernel", "kernel_shape"), "(kh, kw, F, C): filters before channels, as in TensorFlow."),
+    "bias": "(F,) or None.",
+    "strides": "Of the convolution that is transposed: how far apart the stamps lie.",
+    "dilation_rate": "Of the convolution that is transposed: how far apart a stamp's cells lie.",
+    "padding": '"valid": H_out = H*s + max(k - s, 0), k dilated; "same": H*s; explicit\n'
+    "((top, bottom), (left, right)) crops the full output, (H - 1)*s + k.",
+    "output_padding": "Cells added at the bottom and right, smaller than the stride; see\n"
+    "`cnnviz.ops.padding.transposed_window`.",
+}
 
-Tap = tuple[tuple[slice, slice], tuple[slice, slice], np.ndarray]
-"""Which cells a tap stamps and where from, along rows and columns, and its matrix (C, F)."""
 
-VERY_FEW_FILTERS = 12
-"""With fewer, a product that adds to its result is slower than an addition after it."""
-
-
-def scatter(
-    x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window, groups: int = 1
+@operation(PARAMETERS, returns="array (N, H_out, W_out, F)", raises="ValueError, TypeError\n    as `conv2d`.")
+def conv2d_transpose(
+    x: Any,
+    kernel: Any,
+    bias: Any = None,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    output_padding: Any = None,
+    dilation_rate: Any = 1,
 ) -> np.ndarray:
-    """x (N, H, W, C) with kernel (kh, kw, F // groups, C), checked; geometry as of `transposed_window`.
+    """The transpose of a convolution: each input cell stamps its kernel, scaled, on the output.
 
-    An output is a sum of at most K = kh*kw sums of C // groups products, and a bias: an error below
-    (C // groups + K)*u*(sum|x||w| + |bias|).
+    >>> conv2d_transpose([[1.0, 2.0]], np.ones((1, 2, 1, 1)), strides=2)
+    array([[1., 1., 2., 2.],
+           [0., 0., 0., 0.]])
     """
-    rows, cols = geometry
-    filters, depth = kernel.shape[2], kernel.shape[3] // groups
-    y = np.empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
-    # A zero that keeps rows apart would turn an infinite weight into NaN.
-    apart = _worth_apart(geometry, depth, filters, x.itemsize) and np.isfinite(kernel).all()
-    fill = _fill_apart if apart else _stamp
-    if y.size:
-        for group in range(groups):
-            channels = slice(group * depth, (group + 1) * depth)
-            outputs = slice(group * filters, (group + 1) * filters)
-            fill(x[..., channels], kernel[..., channels].swapaxes(2, 3), geometry, y[..., outputs])
-    if bias is not None:
-        y += bias
-    return y
+    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, restore = images(x)
+    check_rank(kernel, 4, "kernel", AXES)
+    check_bias(bias, kernel.shape[2])
+    check_input_channels(x, kernel.shape[3], kernel.shape)
+    geometry = transpose_geometry(x.shape, kernel.shape, strides, padding, output_padding, dilation_rate)
+    return restore(scatter(x, kernel, bias, geometry))
 
 
-def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
-    """The definition: y = the stamps of x with kernel (kh, kw, C, F), tap by tap."""
-    rows, cols = geometry
-    taps = [
-        (rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v]))
-        for u in range(rows.kernel)
-        for v in range(cols.kernel)
-    ]
-    bands: dict[int, list[Block]] = {}
-    for block in Blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
-        bands.setdefault(block.images.start, []).append(block)
+@gradient("conv2d_transpose", "array of input_shape", **PARAMETERS)
+def conv2d_transpose_input_grad(
+    grad: Any,
+    kernel: Any,
+    input_shape: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    output_padding: Any = None,
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `conv2d_transpose` with respect to its input: a convolution of grad.
 
-    def work(stacks: Iterable[list[Block]]) -> None:
-        # The stamps of an image's bands overlap: they are one thread's.
-        for stack in stacks:
-            y[stack[0].images] = 0
-            for block in stack:
-                _stamp_block(x[block.images], taps, block, y[block.images])
-
-    in_parallel(work, list(bands.values()))
-
-
-def _stamp_block(x: np.ndarray, taps: list[Tap], block: Block, y: np.ndarray) -> None:
-    """Add the stamps of a block's rows and columns of x to y."""
-    for down, across, matrix in taps:
-        (out_rows, in_rows), (out_cols, in_cols) = _within(down, block.rows), _within(across, block.cols)
-        cells = x[:, in_rows, in_cols]
-        if cells.shape[2] < LONG_ROW:
-            stamps = cells.reshape(-1, len(matrix)) @ matrix
-            stamps = stamps.reshape(*cells.shape[:3], y.shape[3])
-        else:
-            stamps = cells @ matrix
-        y[:, out_rows, out_cols] += stamps
-
-
-def _within(tap: tuple[slice, slice], block: slice) -> tuple[slice, slice]:
-    """A tap's cells of the output, and the part of the block that falls on them.
-
-    >>> _within((slice(1, 8, 2), slice(0, 4)), slice(2, 9))
-    (slice(5, 8, 2), slice(2, 4, None))
+    >>> conv2d_transpose_input_grad([[1.0, 2.0, 4.0]], np.ones((1, 2, 1, 1)), (1, 2))
+    array([[3., 6.]])
     """
-    outputs, inputs = tap
-    start = max(inputs.start, block.start)
-    stop = max(start, min(inputs.stop, block.stop))
-    first = outputs.start + (start - inputs.start) * outputs.step
-    last = first + (stop - start - 1) * outputs.step + 1 if stop > start else first
-    return slice(first, last, outputs.step), slice(start, stop)
+    grad, kernel, shape, full = for_input_gradient(grad, kernel, input_shape, AXES)
+    check_channels(full, "input_shape", kernel.shape, "kernel.shape", kernel.shape[3])
+    geometry = transpose_geometry(full, kernel.shape, strides, padding, output_padding, dilation_rate)
+    grad = image_grad(grad, len(shape), _result_shape(full, kernel.shape, geometry))
+    return im2col(grad, kernel, None, geometry).reshape(shape)
 
 
-def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
-    """The same for stride 1: y[p] = the sum over taps of x[p + before - t*dilation] @ kernel[t].
+@gradient("conv2d_transpose", "array of kernel_shape", **PARAMETERS)
+def conv2d_transpose_kernel_grad(
+    x: Any,
+    grad: Any,
+    kernel_shape: Any,
+    *,
+    strides: Any = 1,
+    padding: Any = "valid",
+    output_padding: Any = None,
+    dilation_rate: Any = 1,
+) -> np.ndarray:
+    """The gradient of `conv2d_transpose` with respect to its kernel.
 
-    The rows of x lie in a buffer of zeros, so far apart that what is read before the start of a row
-    is zeros behind the row above; and so do images. Then each tap reads one long run of cells, from
-    another cell on, and nothing is copied but x.
+    >>> conv2d_transpose_kernel_grad([[1.0, 10.0]], [[1.0, 2.0, 4.0]], (1, 2, 1, 1)).ravel()
+    array([21., 42.])
     """
-    rows, cols = geometry
-    depth, filters = kernel.shape[2:]
-    down, along = map(_offsets, geometry)
-    weights = [np.ascontiguousarray(tap) for row in kernel for tap in row]
-    width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
-
-    def work(parts: Iterable[Block]) -> None:
-        ready: dict[tuple[int, ...], _Apart] = {}
-        for images, band, _ in parts:
-            start = min(max(0, band.start + down[-1]), rows.out)
-            part = x[images, start : max(start, min(rows.out, band.stop + down[0]))]
-            shift, target = band.start - start, y[images, band]
-            key = (*part.shape[:2], shift, target.shape[1])
-            if key not in ready:
-                height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
-                offsets = [(i + shift) * width + j for i in down for j in along]
-                ready[key] = _Apart.made((len(part), height, width), offsets, weights)
-            ready[key].fill(part, target)
-
-    in_parallel(work, Blocks(len(x), rows.size, cols.size, max(most, cols.size)))
+    x, grad, shape, rank = for_kernel_gradient(x, grad, kernel_shape, AXES)
+    check_channels(x.shape, "x.shape", shape, "kernel_shape", shape[3])
+    geometry = transpose_geometry(x.shape, shape, strides, padding, output_padding, dilation_rate)
+    grad = image_grad(grad, rank, _result_shape(x.shape, shape, geometry))
+    return kernel_gradient(grad, x, shape, geometry)
 
 
-def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:
-    """Whether `_fill_apart` can do it, with bands of rows that are tall as against what they overlap."""
-    rows, cols = geometry
-    if not (rows.stride == cols.stride == 1 and VERY_FEW_FILTERS <= filters <= FEW_FILTERS):
-        return False
-    return _cells_apart(geometry, depth, filters, itemsize) >= min(rows.size, 4 * rows.extent) * cols.size
+def transpose_geometry(
+    x_shape: tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    strides: Any,
+    padding: Any,
+    output_padding: Any,
+    dilation_rate: Any,
+) -> Window:
+    """The geometry of a transposed convolution, its arguments parsed."""
+    return transposed_window(
+        x_shape[1:3],  # type: ignore[arg-type]
+        kernel_shape[:2],  # type: ignore[arg-type]
+        pair(strides, "strides"),
+        parse_padding(padding),
+        pair(dilation_rate, "dilation_rate"),
+        None if output_padding is None else pair(output_padding, "output_padding", minimum=0),
+    )
 
 
-def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
-    """Output cells in a block, its products within SMALL_GEMM and its buffers within BLOCK_BYTES."""
-    most = min(SMALL_GEMM // (depth * filters), BLOCK_BYTES // ((depth + filters) * itemsize))
-    height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
-    return most * geometry.rows.size * geometry.cols.size // (height * width)
-
-
-def _offsets(axis: Axis) -> range:
-    """For each tap how far before or behind an output cell it reads, at stride 1."""
-    return range(axis.before, axis.before - axis.extent, -axis.dilation)
-
-
-def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
-    """How far apart rows of `size` cells must start if cells 0 .. count-1 are read, offset.
-
-    What is read before a row are the zeros behind the row above: one gap serves both.
-    """
-    return max(size - min(offsets[-1], 0), count + max(offsets[0], 0))
-
-
-class _Apart(NamedTuple):
-    """The buffers of one block of `_fill_apart`, and the products that turn `grid` into `sums`."""
-
-    grid: np.ndarray
-    steps: list[Step]
-    sums: np.ndarray
-
-    @classmethod
-    def made(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
-        cells, (depth, filters) = math.prod(shape), weights[0].shape
-        lead, trail = max(0, -min(offsets)), max(0, max(offsets))
-        buffer = np.zeros((lead + cells + trail, depth), weights[0].dtype)
-        reads = [buffer[lead + offset : lead + offset + cells] for offset in offsets]
-        sums = np.empty((cells, filters), buffer.dtype)
-        pairs = enumerate(zip(reads, weights, strict=True))
-        steps = [product(read, weight, sums, add=place > 0) for place, (read, weight) in pairs]
-        return cls(buffer[lead : lead + cells].reshape(*shape, depth), steps, sums.reshape(*shape, filters))
-
-    def fill(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.grid[:, : x.shape[1], : x.shape[2]] = x
-        run(self.steps)
-        y[...] = self.sums[:, : y.shape[1], : y.shape[2]]
+def _result_shape(x_shape: Shape, kernel_shape: Shape, geometry: Window) -> Shape:
+    return x_shape[0], geometry.rows.size, geometry.cols.size, kernel_shape[2]

@@ -7,9 +7,10 @@ with 36 instead of 144. The transforms follow from the interpolation points, as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def transforms(tile: int) -> Transforms:
            [ 0., -1.,  0.,  1.]])
     """
     points = [Fraction(p) for p in POINTS[: tile + 1]]
-    scale = [_product([p - q for q in points if q != p]) for p in points]
+    scale = [math.prod(p - q for q in points if q != p) for p in points]
     output = [[p**power for p in points] + [Fraction(power == tile - 1)] for power in range(tile)]
     kernel = [[p**power / n for power in range(TAPS)] for p, n in zip(points, scale, strict=True)]
     kernel.append([Fraction(power == TAPS - 1) for power in range(TAPS)])
@@ -73,8 +74,8 @@ def winograd(
     """x (N, H, W, C) with kernel (3, 3, C // groups, F), stride 1, undilated, checked already.
 
     Both transforms of a tile are one matrix product with the Kronecker square of the
-    one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond
-    the window, is derived in `rounding`, with other `matrices` than `transforms(tile)`.
+    one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond the
+    window, is derived in tests/harness/rounding.py, which hands over `matrices` of its own.
     """
     matrices = matrices or transforms(tile)
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
@@ -154,10 +155,6 @@ def _place(y: np.ndarray, tiles: np.ndarray, block: Block, tile: int, filters: s
     else:
         joined = tiles.transpose(2, 3, 0, 4, 1, 5).reshape(count, down * tile, along * tile, -1)
         target[...] = joined[:, : target.shape[1], : target.shape[2]]
-
-
-def _product(factors: list[Fraction]) -> Fraction:
-    return reduce(lambda a, b: a * b, factors, Fraction(1))
 
 
 def _polynomial(roots: list[Fraction]) -> list[Fraction]:

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnviz import Layer, Network, load_mnist, load_model, ops
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
-from cnnviz.ops.rounding import accumulated
+from harness.rounding import accumulated
 
 
 def bound(found, x) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.rounding import Bound, unit_roundoff
+from harness.rounding import Bound, unit_roundoff
 
 
 @dataclass

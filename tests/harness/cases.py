@@ -16,8 +16,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops import rounding
-from harness import authority
+from harness import authority, rounding
 from harness.accuracy import Accuracy, check_float64
 
 Shape = tuple[int, ...]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.ops import gradient_rounding
-from cnnviz.ops.rounding import Bound, unit_roundoff
+from harness import gradient_rounding
+from harness.rounding import Bound, unit_roundoff
 
 Arrays = Sequence[Any]
 

@@ -1,31 +1,39 @@
-"""The activations against literals, keras.activations and their error bounds."""
+"""The activation functions and their gradients: Keras's, error bounds, corners, arguments."""
 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import rounding
 from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
-from harness import authority
+from harness import authority, gradient_authority, gradient_rounding, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import assert_same_specials, numbers, seeds
+from harness.gradient_cases import compare_gradients
+from harness.rounding import unit_roundoff
 
 SLACK = 1e-35
 """What underflow may add: subnormal numbers have few digits, and TensorFlow flushes them to zero.
 silu multiplies such a one, below 2**-126, by up to 130."""
 
+
 singles = st.floats(-130, 130, width=32)
+
+
 slopes = st.floats(-2, 2, width=32)
+
+
 positive = st.floats(0.125, 4, width=32)
+
 
 OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "linear": {},
@@ -50,6 +58,7 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "softsign": {},
     "exponential": {},
 }
+
 
 CANCELS = {"gelu", "elu", "selu", "mish"}
 """Where TensorFlow subtracts nearly equal numbers, as in exp(x) - 1, and is off by a few u*(1 + |x|):
@@ -193,6 +202,7 @@ def test_softmax_adds_up_to_one_along_its_axis() -> None:
 
 # NaN, infinities and overflow -------------------------------------------------------------------
 
+
 SPECIALS = np.array([-np.inf, -1e38, -100, -1, -0.0, 0, 1, 100, 1e38, np.inf, np.nan], np.float32)
 
 
@@ -263,5 +273,230 @@ def test_softmax_of_special_values(name: str) -> None:
     ],
 )
 def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
+
+
+# Gradients --------------------------------------------------------------------------------------
+
+
+GRADIENT_SLACK = 1e-35
+"""What underflow may add: TensorFlow flushes subnormal numbers to zero, and slopes underflow far out."""
+
+
+normal_slopes = st.floats(-2, 2, width=32, allow_subnormal=False)
+
+
+GRADIENT_OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "linear": {},
+    "relu": {
+        "max_value": st.none() | st.just(6.0) | st.floats(0, 8, width=32),
+        "negative_slope": st.just(0.0) | normal_slopes,
+        "threshold": st.just(0.0) | st.floats(-4, 4, width=32, allow_subnormal=False),
+    },
+    "relu6": {},
+    "leaky_relu": {"negative_slope": normal_slopes},
+    "elu": {"alpha": normal_slopes},
+    "selu": {},
+    "celu": {"alpha": positive},
+    "gelu": {"approximate": st.booleans()},
+    "silu": {},
+    "hard_silu": {},
+    "mish": {},
+    "sigmoid": {},
+    "hard_sigmoid": {},
+    "tanh": {},
+    "softplus": {},
+    "softsign": {},
+    "exponential": {},
+}
+
+
+GRADIENT_CANCELS = {"elu", "selu", "celu", "gelu", "mish", "sigmoid", "tanh", "silu"}
+"""Where TensorFlow takes 1 - tanh^2, s * (1 - s), expm1 + 1 and the like: off by many u where the slope
+is nearly 0. Too much for our bound in float32, and to be allowed for in the float64 evaluation. Its gelu
+cubes x on the way."""
+
+
+AROUND = {"celu": 0, "hard_sigmoid": 3, "hard_silu": 3}
+"""Corners that are tested apart: on one side in float32 may be on the other in float64."""
+
+
+@st.composite
+def points(draw: st.DrawFn) -> np.ndarray:
+    """float32 numbers, none too large for a float64 exponential; ordinary ones, or a sweep."""
+    if draw(st.booleans()):
+        return np.linspace(-draw(positive) * 25, draw(positive) * 20, 301, dtype=np.float32)
+    rng = np.random.default_rng(draw(seeds))
+    return numbers(rng, (2, 5, 4, 3), draw(st.sampled_from(["normal", "sparse"]))) * 3
+
+
+@pytest.mark.parametrize("name", GRADIENT_OPTIONS)
+@settings(max_examples=settings().max_examples // 2)
+@given(data=st.data())
+def test_elementwise_gradients_are_keras(accuracy: Accuracy, name: str, data: st.DataObject) -> None:
+    options = data.draw(st.fixed_dictionaries(GRADIENT_OPTIONS[name]))
+    x = data.draw(points())
+    if name in AROUND:
+        x = x[np.abs(np.abs(x) - AROUND[name]) > 1e-5]
+    grad = numbers(np.random.default_rng(0), x.shape, "normal")
+    forward, op = gradient_authority.activation(name), getattr(ops, f"{name}_grad")
+    wide = [x.astype(np.float64), grad.astype(np.float64)]
+    (exact,) = gradient_authority.gradients(forward, wide[:1], wide[1], **options)
+    (theirs,) = gradient_authority.gradients(forward, [x], grad, **options)
+    assert exact is not None
+    bound = gradient_rounding.activation_grad_bound(name, x, grad, **options)
+    # What is below the slack has no digits to speak of.
+    bound = bound._replace(magnitude=np.where(bound.magnitude < GRADIENT_SLACK, 0, bound.magnitude))
+    slack = GRADIENT_SLACK
+    if name in GRADIENT_CANCELS:
+        power = 3 if name == "gelu" else 1
+        cancelled = np.abs(wide[1]) * (1 + np.abs(wide[0])) ** power
+        theirs, slack = None, GRADIENT_SLACK + 32 * unit_roundoff(np.float64) * cancelled
+    check_float64(f"{name}_grad", op(*wide, **options), exact, bound, slack)
+    accuracy.check(f"{name}_grad", op(x, grad, **options), exact, bound, theirs, slack)
+
+
+@given(
+    shape=arrays.array_shapes(min_dims=2, max_dims=4, max_side=5),
+    shared=st.sets(st.integers(1, 3)),
+    seed=seeds,
+)
+def test_prelu_gradients_are_keras(
+    accuracy: Accuracy, shape: tuple[int, ...], shared: set[int], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    x = numbers(rng, shape, "sparse")
+    alpha = numbers(rng, tuple(1 if axis in shared else n for axis, n in enumerate(shape))[1:], "normal")
+    compare_gradients(accuracy, "prelu", [x, alpha], numbers(rng, shape, "normal"), {})
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@given(
+    shape=arrays.array_shapes(max_dims=4, max_side=7),
+    axis=st.integers(-4, 3),
+    spread=st.floats(0, 15),
+    seed=seeds,
+)
+def test_softmax_gradients_are_keras(
+    accuracy: Accuracy, name: str, shape: tuple[int, ...], axis: int, spread: float, seed: int
+) -> None:
+    """TensorFlow's softmax rounds otherwise: it is not held to our bound."""
+    axis = axis % len(shape) - len(shape) * (axis < 0)
+    rng = np.random.default_rng(seed)
+    x, grad = (rng.normal(size=shape) * spread).astype(np.float32), numbers(rng, shape, "normal")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "You are using a softmax over axis")  # of length 1
+        compare_gradients(
+            accuracy,
+            name,
+            [x],
+            grad,
+            {"axis": axis},
+            forward=gradient_authority.activation(name),
+            authority_too=False,
+            slack=GRADIENT_SLACK,
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "x", "options", "expected"),
+    [
+        ("relu", [-1, 0, 1], {}, [0, 0, 1]),
+        ("relu", [0, 5, 6], {"max_value": 6}, [0, 1, 0]),
+        ("relu", [0, 4, 5, 6], {"max_value": 5}, [0, 1, 1, 0]),
+        ("relu", [-1, 0, 1], {"negative_slope": 0.5}, [0.5, 0.5, 1]),
+        ("relu", [-1, 0, 1], {"negative_slope": 0.5, "max_value": 9}, [0.5, 0, 1]),
+        ("relu", [1, 2, 3, 7], {"threshold": 2, "max_value": 6}, [0, 0, 1, 0]),
+        ("relu", [1, 2, 3], {"threshold": 2, "negative_slope": 0.5}, [0.5, 0, 1]),
+        ("relu", [-3, -2, -1, 0, 1], {"threshold": -2, "max_value": 6}, [0, 0, 0, 1, 1]),
+        ("relu", [-3, -2, -1, 0], {"threshold": -2}, [0, 0, 1, 1]),
+        ("relu6", [0, 3, 6], {}, [0, 1, 0]),
+        ("leaky_relu", [-1, 0, 1], {"negative_slope": 0.25}, [0.25, 0.25, 1]),
+        ("elu", [0, 1], {"alpha": 0.5}, [0.5, 1]),
+        ("selu", [0], {}, [np.float32(1.05070098)]),
+        ("hard_sigmoid", [-3, 0, 3], {}, [0, np.float32(1 / 6), 0]),
+        ("hard_silu", [-3, 0, 3], {}, [0, 0.5, 1]),
+        ("linear", [-1, 0, 1], {}, [1, 1, 1]),
+        ("softsign", [-1, 0, 1], {}, [0.25, 1, 0.25]),
+    ],
+)
+def test_corners_are_keras(name: str, x: list[float], options: dict[str, Any], expected: list[float]) -> None:
+    narrow, ones = np.array(x, np.float32), np.ones(len(x), np.float32)
+    (theirs,) = gradient_authority.gradients(gradient_authority.activation(name), [narrow], ones, **options)
+    np.testing.assert_array_equal(theirs, np.float32(expected))
+    result = getattr(ops, f"{name}_grad")(narrow, ones, **options)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, np.float32(expected))
+
+
+def test_celu_has_slope_1_at_0_where_keras_counts_both_sides() -> None:
+    zero, one = np.zeros(1, np.float32), np.ones(1, np.float32)
+    (theirs,) = gradient_authority.gradients(gradient_authority.activation("celu"), [zero], one)
+    assert theirs is not None
+    assert theirs[0] == 2
+    assert ops.celu_grad(zero, one)[0] == 1
+
+
+@pytest.mark.parametrize("name", [*GRADIENT_OPTIONS, "gelu approximate"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_slopes_settle_far_out(name: str, dtype: type) -> None:
+    """At 1e4 every function is straight or flat, and nothing has overflowed on the way."""
+    x = np.array([-1e4, 1e4], dtype)
+    options = {"approximate": True} if name.endswith("approximate") else {}
+    slope = getattr(ops, f"{name.split()[0]}_grad")(x, np.ones(2, dtype), **options)
+    flat = {"sigmoid", "hard_sigmoid", "tanh", "relu6", "softsign"}
+    right = {"selu": 1.05070098, "exponential": np.inf, **dict.fromkeys(flat, 0)}.get(name, 1)
+    left = {"linear": 1, "leaky_relu": 0.2}.get(name, 0)
+    np.testing.assert_allclose(slope, [left, right], rtol=1e-6, atol=1.1e-8)
+
+
+def test_slopes_are_small_far_out_and_not_zero() -> None:
+    """1 - tanh(x)^2 and s * (1 - s) cancel there; ours do not."""
+    x = np.float32([20])
+    np.testing.assert_allclose(ops.tanh_grad(x, [1]), 4 * np.exp(-40.0), rtol=1e-5)
+    np.testing.assert_allclose(ops.sigmoid_grad(x, np.float32([1])), np.exp(-20.0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: ops.tanh_grad(np.zeros(3), np.zeros(2)),
+            ValueError,
+            "grad must have the result's shape, (3,), got grad.shape=(2,)",
+        ),
+        (
+            lambda: ops.relu_grad([1], [1], max_value=-1),
+            ValueError,
+            "max_value must not be negative, got -1",
+        ),
+        (lambda: ops.celu_grad([1], [1], alpha=0), ValueError, "alpha must not be 0, got 0"),
+        (lambda: ops.elu_grad([1], [1], alpha="a"), TypeError, "alpha must be a number, got 'a'"),
+        (
+            lambda: ops.prelu_grad(np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2)),
+            ValueError,
+            "alpha must broadcast to x, got alpha.shape=(2,) for x.shape=(2, 3)",
+        ),
+        (
+            lambda: ops.prelu_alpha_grad(np.zeros((2, 3)), np.zeros((2, 3)), (2,)),
+            ValueError,
+            "alpha must broadcast to x, got alpha_shape=(2,) for x.shape=(2, 3)",
+        ),
+        (
+            lambda: ops.softmax_grad(np.zeros(3), np.zeros(3), axis=1),
+            ValueError,
+            "axis must be an axis of x, got axis=1 for x.shape=(3,)",
+        ),
+        (
+            lambda: ops.sigmoid_grad(None, [1]),
+            TypeError,
+            "x must be an array of numbers, got None",
+        ),
+    ],
+)
+def test_wrong_arguments_of_gradients_are_named(
+    call: Callable[[], Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()

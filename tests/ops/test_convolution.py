@@ -1,9 +1,10 @@
-"""The convolutions against literals, TensorFlow and their error bounds."""
+"""Plain and grouped convolution and its gradients: literals, TensorFlow's, error bounds, arguments."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,20 +12,22 @@ import pytest
 from hypothesis import given
 
 from cnnviz import ops
-from harness import authority
+from harness import authority, gradient_authority
 from harness.accuracy import Accuracy
 from harness.cases import (
     Case,
+    assert_same_specials,
     compare,
     convolutions,
-    depthwise_convolutions,
     same_specials,
-    separable_convolutions,
     small_blocks,
-    transposed_convolutions,
+    sprinkled,
 )
+from harness.gradient_cases import compare_case
+from harness.gradient_ops import GRADIENTS
 
 # Literals ---------------------------------------------------------------------------------------
+
 
 IMAGE = np.arange(1.0, 10.0).reshape(3, 3)
 
@@ -71,51 +74,8 @@ def test_conv2d_in_groups_is_one_convolution_for_each_group() -> None:
     np.testing.assert_array_equal(ops.conv2d(x, kernel, groups=3), np.concatenate(parts, axis=-1))
 
 
-def test_depthwise_outputs_lie_channel_by_channel() -> None:
-    x = np.array([1.0, 10.0]).reshape(1, 1, 2)
-    kernel = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 1, 2, 3)
-    assert ops.depthwise_conv2d(x, kernel, np.arange(6)).tolist() == [[[1, 3, 5, 43, 54, 65]]]
-    assert ops.depthwise_conv2d([[1, 2, 4]], row(1, 10), padding="same").tolist() == [[21, 42, 4]]
-
-
-def test_separable_is_depthwise_then_pointwise() -> None:
-    x = np.array([[1.0, 10.0], [2.0, 20.0]]).reshape(1, 2, 2)
-    deep = np.array([[1, 1], [2, 3]]).reshape(1, 2, 2, 1)
-    point = np.array([[1, 0], [0, 1]]).reshape(1, 1, 2, 2)
-    assert ops.separable_conv2d(x, deep, point, [0, 1]).tolist() == [[[1 + 4, 10 + 60 + 1]]]
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ({}, [1, 12, 23, 30]),
-        ({"strides": (1, 2)}, [1, 10, 2, 20, 3, 30]),
-        ({"strides": (1, 3)}, [1, 10, 0, 2, 20, 0, 3, 30, 0]),  # 'valid' is n*s + max(k - s, 0) wide
-        ({"strides": (1, 3), "padding": "same"}, [1, 10, 0, 2, 20, 0, 3, 30, 0]),
-        ({"padding": "same"}, [1, 12, 23]),
-        ({"padding": ((0, 0), (1, 0))}, [12, 23, 30]),
-        ({"padding": ((0, 0), (1, 1)), "strides": (1, 2)}, [10, 2, 20, 3]),
-        ({"padding": ((0, 0), (1, 1)), "strides": (1, 2), "output_padding": (0, 1)}, [10, 2, 20, 3, 30]),
-        ({"strides": (1, 2), "output_padding": (0, 1)}, [1, 10, 2, 20, 3, 30, 0]),
-        ({"strides": (1, 2), "output_padding": 0}, [1, 10, 2, 20, 3, 30]),
-        ({"dilation_rate": 2}, [1, 2, 13, 20, 30]),
-    ],
-)
-def test_conv2d_transpose_stamps_the_kernel(options: dict[str, Any], expected: list[float]) -> None:
-    assert ops.conv2d_transpose([[1, 2, 3]], row(1, 10), **options).tolist() == [expected]
-
-
-def test_conv2d_transpose_is_the_transpose() -> None:
-    """<conv(x), g> = <x, conv_transpose(g)>, the definition; exact on small integers."""
-    rng = np.random.default_rng(1)
-    x, kernel = rng.integers(-4, 5, (2, 8, 9, 3)), rng.integers(-4, 5, (3, 2, 3, 5))
-    y = ops.conv2d(x, kernel, strides=(2, 3), padding="same")
-    g = rng.integers(-4, 5, y.shape)
-    back = ops.conv2d_transpose(g, kernel, strides=(2, 3), padding="same")
-    assert (y * g).sum() == (x * back).sum()
-
-
 # TensorFlow and the bounds ----------------------------------------------------------------------
+
 
 METHODS = ["auto", "im2col"]
 
@@ -126,27 +86,10 @@ def test_conv2d_is_tensorflows(accuracy: Accuracy, method: str, case: Case) -> N
     compare(accuracy, "conv2d", case, method=method)
 
 
-@given(case=depthwise_convolutions())
-def test_depthwise_conv2d_is_tensorflows(accuracy: Accuracy, case: Case) -> None:
-    compare(accuracy, "depthwise_conv2d", case)
-
-
-@given(case=separable_convolutions())
-def test_separable_conv2d_is_tensorflows(accuracy: Accuracy, case: Case) -> None:
-    compare(accuracy, "separable_conv2d", case)
-
-
-@given(case=transposed_convolutions())
-def test_conv2d_transpose_is_tensorflows(accuracy: Accuracy, case: Case) -> None:
-    compare(accuracy, "conv2d_transpose", case)
-
-
 @pytest.mark.parametrize(
     ("name", "cases"),
     [
         ("conv2d", convolutions()),
-        ("depthwise_conv2d", depthwise_convolutions()),
-        ("conv2d_transpose", transposed_convolutions()),
     ],
 )
 def test_results_do_not_depend_on_where_the_blocks_are_cut(accuracy: Accuracy, name: str, cases: Any) -> None:
@@ -171,13 +114,6 @@ def test_results_do_not_depend_on_where_the_blocks_are_cut(accuracy: Accuracy, n
         ("conv2d", ((3, 61, 40, 8), (5, 4, 4, 24), (24,)), {"padding": ((3, 0), (1, 9)), "groups": 2}),
         ("conv2d", ((2, 64, 64, 8), (3, 3, 8, 8), None), {"strides": (2, 1), "dilation_rate": (3, 4)}),
         ("conv2d", ((1, 12, 12, 512), (3, 3, 512, 20), None), {"padding": "same"}),
-        ("depthwise_conv2d", ((2, 112, 112, 32), (3, 3, 32, 1), (32,)), {"padding": "same"}),
-        ("depthwise_conv2d", ((3, 57, 58, 20), (5, 4, 20, 3), None), {"strides": (2, 2), "padding": "same"}),
-        (
-            "conv2d_transpose",
-            ((3, 40, 41, 24), (4, 5, 16, 24), (16,)),
-            {"strides": (2, 2), "padding": "same"},
-        ),
     ],
 )
 def test_large_shapes(
@@ -195,17 +131,6 @@ def test_conv2d_spreads_nan_and_inf_as_tensorflow(case: Case) -> None:
     same_specials("conv2d", case)
 
 
-@given(case=depthwise_convolutions())
-def test_depthwise_conv2d_spreads_nan_and_inf_as_tensorflow(case: Case) -> None:
-    same_specials("depthwise_conv2d", case)
-
-
-@given(case=transposed_convolutions(dilations=False))
-def test_conv2d_transpose_spreads_nan_and_inf_as_tensorflow(case: Case) -> None:
-    """Without dilation, for which the authority fills the kernel with zeros."""
-    same_specials("conv2d_transpose", case)
-
-
 def test_padding_is_zeros_that_an_infinite_weight_turns_into_nan() -> None:
     """TensorFlow's own kernels disagree: with oneDNN its float32 convolution skips the padding."""
     x, kernel = np.ones((1, 1, 2, 1), np.float32), row(1, np.inf).astype(np.float32)
@@ -216,6 +141,7 @@ def test_padding_is_zeros_that_an_infinite_weight_turns_into_nan() -> None:
 
 
 # Arguments --------------------------------------------------------------------------------------
+
 
 X, KERNEL = np.zeros((1, 12, 12, 10)), np.zeros((3, 3, 16, 8))
 FITTING = np.zeros((3, 3, 10, 8))
@@ -311,61 +237,219 @@ FITTING = np.zeros((3, 3, 10, 8))
             TypeError,
             "kernel must hold real numbers of at most 64 bits, got dtype <U6",
         ),
-        (
-            lambda: ops.depthwise_conv2d(X, KERNEL),
-            ValueError,
-            "kernel expects 16 input channels (kernel.shape=(3, 3, 16, 8)), x has 10 (x.shape=(1, 12, 12, ",
-        ),
-        (
-            lambda: ops.depthwise_conv2d(X, np.zeros((3, 3, 10, 2)), np.zeros(10)),
-            ValueError,
-            "bias must have one number for each output channel, (20,), got bias.shape=(10,)",
-        ),
-        (
-            lambda: ops.separable_conv2d(X, np.zeros((3, 3, 9, 1)), np.zeros((1, 1, 9, 4))),
-            ValueError,
-            "depthwise_kernel expects 9 input channels (depthwise_kernel.shape=(3, 3, 9, 1)), x has 10",
-        ),
-        (
-            lambda: ops.separable_conv2d(X, np.zeros((3, 3, 10, 2)), np.zeros((1, 1, 10, 4))),
-            ValueError,
-            "pointwise_kernel must be (1, 1, 20, filters) to follow depthwise_kernel.shape=(3, 3, 10, 2), "
-            "got pointwise_kernel.shape=(1, 1, 10, 4)",
-        ),
-        (
-            lambda: ops.conv2d_transpose(X, np.zeros((3, 3, 10, 8))),
-            ValueError,
-            "kernel expects 8 input channels (kernel.shape=(3, 3, 10, 8)), x has 10",
-        ),
-        (
-            lambda: ops.conv2d_transpose(X, np.zeros((3, 3, 8, 10)), strides=2, output_padding=2),
-            ValueError,
-            "output_padding must be smaller than the stride, got (2, 2) for strides=(2, 2)",
-        ),
-        (
-            lambda: ops.conv2d_transpose(
-                X, np.zeros((3, 3, 8, 10)), strides=2, padding="same", output_padding=(1, -1)
-            ),
-            ValueError,
-            "output_padding must be at least 0 and below 2**31, got (1, -1)",
-        ),
-        (
-            lambda: ops.conv2d_transpose(X, np.zeros((2, 2, 8, 10)), padding="same", output_padding=0),
-            ValueError,
-            "output_padding=(0, 0) does not go with padding='same': the height would be 11",
-        ),
-        (
-            lambda: ops.conv2d_transpose(X, np.zeros((3, 3, 8, 10)), padding=((7, 7), (0, 0))),
-            ValueError,
-            "padding=((7, 7), (0, 0)) leaves no output: the transposed convolution's height would be 0",
-        ),
-        (
-            lambda: ops.conv2d_transpose(X[:, :0], np.zeros((3, 3, 8, 10))),
-            ValueError,
-            "x has height 0; a transposed convolution needs at least one cell",
-        ),
     ],
 )
 def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
+
+
+# Gradients --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("grad", "options", "expected"),
+    [
+        ([1, 0, 0, 0], {}, [2, 3, 0, 0, 0]),
+        ([1, 10, 100, 1000], {}, [2, 23, 230, 2300, 3000]),
+        ([1, 10, 100, 1000, 10000], {"padding": "same"}, [2, 23, 230, 2300, 23000]),
+        ([1, 10], {"strides": 2}, [2, 3, 20, 30, 0]),
+        ([1, 10, 100], {"dilation_rate": 2}, [2, 20, 203, 30, 300]),
+        ([1, 10, 100, 1000, 10000], {"padding": ((0, 0), (1, 0))}, [23, 230, 2300, 23000, 30000]),
+        ([1, 10, 100, 1000, 1, 1, 1], {"padding": ((0, 0), (2, 1))}, [230, 2300, 3002, 5, 5]),
+    ],
+)
+def test_outputs_give_back_along_their_windows(
+    grad: list[float], options: dict[str, Any], expected: list[float]
+) -> None:
+    assert ops.conv2d_input_grad([grad], row(2, 3), (1, 5), **options).tolist() == [expected]
+    depthwise = ops.depthwise_conv2d_input_grad([grad], row(2, 3), (1, 5), **options)
+    assert depthwise.tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("grad", "options", "expected"),
+    [
+        ([1, 0, 0, 0], {}, [1, 2]),
+        ([1, 10, 0, 0], {}, [21, 32]),
+        ([0, 0, 0, 0, 1], {"padding": "same"}, [5, 0]),
+        ([1, 10], {"strides": 2}, [31, 42]),
+        ([1, 0, 10], {"dilation_rate": 2}, [31, 53]),
+        ([1, 0, 0, 0, 10], {"padding": ((0, 0), (1, 0))}, [40, 51]),
+    ],
+)
+def test_the_kernel_sees_what_its_windows_saw(
+    grad: list[float], options: dict[str, Any], expected: list[float]
+) -> None:
+    x = [[1, 2, 3, 4, 5]]
+    assert ops.conv2d_kernel_grad(x, [grad], (1, 2, 1, 1), **options).ravel().tolist() == expected
+    depthwise = ops.depthwise_conv2d_kernel_grad(x, [grad], (1, 2, 1, 1), **options)
+    assert depthwise.ravel().tolist() == expected
+
+
+def test_channels_and_filters_find_their_weights() -> None:
+    kernel = np.arange(1.0, 7.0).reshape(1, 1, 2, 3)
+    grad = np.array([1.0, 10.0, 100.0]).reshape(1, 1, 3)
+    assert ops.conv2d_input_grad(grad, kernel, (1, 1, 2)).tolist() == [[[321, 654]]]
+    x = np.array([1.0, 2.0]).reshape(1, 1, 2)
+    assert ops.conv2d_kernel_grad(x, grad, (1, 1, 2, 3)).tolist() == [[[[1, 10, 100], [2, 20, 200]]]]
+    grad = np.array([1.0, 10.0, 100.0, 1000.0]).reshape(1, 1, 4)
+    deep = np.arange(1.0, 5.0).reshape(1, 1, 2, 2)
+    assert ops.depthwise_conv2d_input_grad(grad, deep, (1, 1, 2)).tolist() == [[[21, 4300]]]
+    found = ops.depthwise_conv2d_kernel_grad(x, grad, (1, 1, 2, 2))
+    assert found.tolist() == [[[[1, 10], [200, 2000]]]]
+
+
+def test_the_bias_gets_the_sum_over_images_and_positions() -> None:
+    grad = np.arange(24.0).reshape(2, 2, 2, 3)
+    assert ops.conv2d_bias_grad(grad).tolist() == grad.sum(axis=(0, 1, 2)).tolist()
+    assert ops.conv2d_bias_grad(grad[0]).tolist() == grad[0].sum(axis=(0, 1)).tolist()
+    assert ops.conv2d_bias_grad(grad[0, ..., 0]).tolist() == [18.0]
+
+
+@given(case=convolutions())
+def test_conv2d_gradients_are_tensorflows(accuracy: Accuracy, case: Case) -> None:
+    compare_case(accuracy, "conv2d", case)
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [
+        ("conv2d", convolutions()),
+    ],
+)
+def test_gradients_do_not_depend_on_where_the_blocks_are_cut(name: str, cases: Any) -> None:
+    """In float64, where the order of the sums hardly shows."""
+
+    @given(case=cases)
+    def check(case: Case) -> None:
+        arrays = case.arrays(np.float64)
+        grad = np.random.default_rng(case.seed).normal(size=getattr(ops, name)(*arrays, **case.options).shape)
+        for made in GRADIENTS[name][:2]:
+            whole = made(arrays, grad, **case.options)
+            with small_blocks():
+                cut = made(arrays, grad, **case.options)
+            limit = 2 * made.bound(arrays, grad, **case.options).limit(np.float64)
+            assert np.all(np.abs(whole - cut) <= limit)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "options"),
+    [
+        ("conv2d", ((9, 28, 28, 1), (3, 3, 1, 16), (16,)), {}),
+        ("conv2d", ((9, 26, 26, 16), (3, 3, 16, 16), (16,)), {}),
+        ("conv2d", ((9, 26, 25, 16), (3, 2, 16, 12), None), {"padding": "same", "dilation_rate": (2, 3)}),
+        ("conv2d", ((9, 24, 24, 16), (1, 1, 16, 10), (10,)), {}),
+        ("conv2d", ((9, 4, 4, 16), (4, 4, 16, 10), None), {}),
+        ("conv2d", ((1, 40, 41, 32), (3, 3, 32, 40), None), {"padding": "same"}),
+        ("conv2d", ((1, 112, 113, 3), (7, 7, 3, 24), None), {"strides": (2, 2), "padding": "same"}),
+        ("conv2d", ((3, 61, 40, 32), (5, 4, 16, 24), None), {"padding": ((3, 0), (1, 9)), "groups": 2}),
+        ("conv2d", ((2, 64, 64, 8), (3, 3, 8, 8), None), {"strides": (2, 1), "dilation_rate": (3, 4)}),
+    ],
+)
+def test_gradients_of_large_shapes(
+    accuracy: Accuracy, name: str, shapes: tuple[Any, ...], options: dict[str, Any]
+) -> None:
+    """Shapes of real layers, cut into many blocks."""
+    compare_case(accuracy, name, Case(shapes, {"strides": (1, 1), "padding": "valid", **options}))
+
+
+def check_specials(name: str, case: Case) -> None:
+    """NaN and infinities in every argument, against TensorFlow in float64."""
+    rng = np.random.default_rng(case.seed)
+    arrays = [None if array is None else sprinkled(array, rng, 0.05) for array in case.arrays(np.float64)]
+    shape = getattr(ops, name)(*arrays, **case.options).shape
+    grad = sprinkled(rng.integers(-2, 3, shape).astype(np.float64), rng, 0.05)
+    found = gradient_authority.gradients(getattr(gradient_authority, name), arrays, grad, **case.options)
+    for made in GRADIENTS[name]:
+        if arrays[made.argument] is not None:
+            assert_same_specials(made(arrays, grad, **case.options), found[made.argument])
+
+
+@given(case=convolutions())
+def test_nan_and_inf_spread_as_in_tensorflow(case: Case) -> None:
+    """Without dilation, for which the authority fills the kernel with zeros."""
+    check_specials("conv2d", replace(case, options={**case.options, "dilation_rate": (1, 1)}))
+
+
+GRAD = np.zeros((1, 10, 10, 8))
+SHAPE = (1, 12, 12, 10)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, (1, 12, 12, 9)),
+            ValueError,
+            "kernel.shape=(3, 3, 10, 8) expects 10 input channels, input_shape=(1, 12, 12, 9) has 9",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, SHAPE, groups=3),
+            ValueError,
+            "groups must be at least 1 and divide the 8 filters, got groups=3",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, SHAPE, padding="same"),
+            ValueError,
+            "grad must have the result's shape, (1, 12, 12, 8), got grad.shape=(1, 10, 10, 8)",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, (12, 12, 10)),
+            ValueError,
+            "grad must have the result's shape, (10, 10, 8), got grad.shape=(1, 10, 10, 8)",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, (5,)),
+            ValueError,
+            "input_shape must be (H, W), (H, W, C) or (N, H, W, C), got (5,)",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, (1, -12, 12, 10)),
+            ValueError,
+            "input_shape must have sizes from 0 to below 2**31, got (1, -12, 12, 10)",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, 12),
+            TypeError,
+            "input_shape must be a sequence of ints, got 12",
+        ),
+        (
+            lambda: ops.conv2d_input_grad(GRAD, FITTING, (1, 2, 12, 10)),
+            ValueError,
+            "kernel of height 3 covers 3 cells, more than the input has (input height 2, padding='valid')",
+        ),
+        (
+            lambda: ops.conv2d_kernel_grad(np.zeros(SHAPE), GRAD, (3, 3, 10)),
+            ValueError,
+            "kernel_shape must be (kh, kw, channels in, filters) with no size 0, got (3, 3, 10)",
+        ),
+        (
+            lambda: ops.conv2d_kernel_grad(np.zeros(SHAPE), GRAD, (3, 3, 16, 8)),
+            ValueError,
+            "kernel_shape=(3, 3, 16, 8) expects 16 input channels, x.shape=(1, 12, 12, 10) has 10",
+        ),
+        (
+            lambda: ops.conv2d_kernel_grad(np.zeros(SHAPE), GRAD, (3, 3, 10, 8), strides=0),
+            ValueError,
+            "strides must be at least 1 and below 2**31, got 0",
+        ),
+        (
+            lambda: ops.conv2d_bias_grad(np.zeros(3)),
+            ValueError,
+            "grad must be (H, W), (H, W, C) or (N, H, W, C), got grad.shape=(3,)",
+        ),
+        (
+            lambda: ops.conv2d_input_grad("grad", FITTING, SHAPE),
+            TypeError,
+            "grad must hold real numbers of at most 64 bits, got dtype <U4",
+        ),
+    ],
+)
+def test_wrong_arguments_of_gradients_are_named(
+    call: Callable[[], Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops import gradient_rounding
+from harness import gradient_rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.authority import tf
 from harness.cases import numbers, seeds

@@ -31,6 +31,8 @@ def test_products_are_numpys(way: str, dtype: Any, shape: tuple[int, int, int]) 
     out = np.full((rows, cols), np.nan, dtype)
     bound = (inner + 1) * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b) + 1)
     product(a, b, out)()
+    np.testing.assert_array_equal(out, a @ b)
+    product(a, b, out, add=False)()
     assert np.all(np.abs(out - a @ b) <= bound)
     out[...] = 1
     step = product(a, b, out, add=True)
@@ -54,9 +56,9 @@ def test_a_step_keeps_its_arrays_and_takes_read_only_ones(way: str) -> None:
 def test_a_product_needs_contiguous_matrices() -> None:
     a, b, out = np.ones((4, 6)), np.ones((3, 2)), np.zeros((4, 2))
     with pytest.raises(ValueError, match="C-contiguous"):
-        product(a[:, ::2], b, out)
+        product(a[:, ::2], b, out, add=False)
     with pytest.raises(ValueError, match="C-contiguous"):
-        product(a[:, :3].copy(), b.copy(order="F"), out)
+        product(a[:, :3].copy(), b.copy(order="F"), out, add=False)
 
 
 def test_scipys_function_is_used_where_its_declaration_is_the_expected_one(
@@ -90,7 +92,7 @@ def test_other_threads_run_during_a_product() -> None:
     clock = threading.Thread(target=tick)
     clock.start()
     start = time.perf_counter()
-    product(a, a, out)()
+    product(a, a, out, add=False)()
     end = time.perf_counter()
     done.set()
     clock.join()

@@ -1,4 +1,4 @@
-"""Padding, cropping, upsampling, reshaping and scaling against literals and Keras's layers."""
+"""Moving, repeating, adding, dropping and scaling cells, and the gradients: literals, Keras's, arguments."""
 
 from __future__ import annotations
 
@@ -13,15 +13,28 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops import rounding
-from harness import authority
+from harness import authority, gradient_authority, gradient_rounding, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.authority import tf
-from harness.cases import Case, assert_same_specials, kinds, numbers, seeds, sprinkled
+from harness.cases import (
+    assert_same_specials,
+    channels,
+    kinds,
+    numbers,
+    seeds,
+    sprinkled,
+)
+from harness.gradient_cases import compare_gradients
 
 sides = st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2)
+
+
 maps = st.tuples(st.integers(0, 2), st.integers(1, 6), st.integers(1, 6), st.integers(1, 3))
+
+
 factors = st.just(0.0) | st.floats(1e-3, 9) | st.floats(-9, -1e-3)
+
+
 shapes = arrays.array_shapes(min_dims=1, max_dims=5, max_side=4)
 
 
@@ -111,22 +124,6 @@ def test_rescale_is_tensorflows(
     accuracy.check("rescale", ops.rescale(x, *pair), exact, bound, theirs)
 
 
-@given(shape=shapes, kind=kinds, seed=seeds, still=st.booleans())
-def test_normalize_is_keras(
-    accuracy: Accuracy, shape: tuple[int, ...], kind: str, seed: int, still: bool
-) -> None:
-    shape = (2, *shape)
-    x, mean, variance = Case((shape, shape[-1:], shape[-1:]), {}, kind, seed).arrays()
-    variance = np.zeros_like(variance) if still else np.abs(variance)
-    exact, theirs = (
-        authority.layer("Normalization", x.astype(dtype), mean=mean, variance=variance)
-        for dtype in (np.float64, np.float32)
-    )
-    bound = rounding.normalize_bound(x, mean, variance)
-    check_float64("normalize", ops.normalize(x.astype(np.float64), mean, variance), exact, bound)
-    accuracy.check("normalize", ops.normalize(x, mean, variance), exact, bound, theirs)
-
-
 @given(seed=seeds)
 def test_scaling_spreads_nan_and_inf_as_keras(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -214,18 +211,131 @@ X = np.zeros((1, 4, 5, 2))
         ),
         (lambda: ops.rescale(X, 1, "a"), TypeError, "offset must hold real numbers"),
         (lambda: ops.rescale(X, None), TypeError, "scale must be an array of numbers, got None"),
-        (
-            lambda: ops.normalize(X, np.zeros(3), 1.0),
-            ValueError,
-            "mean must broadcast to x.shape=(1, 4, 5, 2), got mean.shape=(3,)",
-        ),
-        (
-            lambda: ops.normalize(np.zeros((1, 2)), 0.0, np.ones((4, 2))),
-            ValueError,
-            "variance must broadcast to x.shape=(1, 2), got variance.shape=(4, 2)",
-        ),
     ],
 )
 def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        call()
+
+
+gradient_maps = st.tuples(st.integers(0, 3), st.integers(1, 5), st.integers(1, 5), channels)
+
+
+def whole(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Whole numbers, sums of which are exact."""
+    return np.random.default_rng(seed).integers(-9, 10, shape).astype(np.float32)
+
+
+def check_exactly(
+    result: np.ndarray, forward: Callable[[Any], Any], x_shape: tuple[int, ...], grad: np.ndarray
+) -> None:
+    (expected,) = gradient_authority.gradients(forward, [np.zeros(x_shape, np.float32)], grad)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, expected)
+
+
+# TensorFlow -------------------------------------------------------------------------------------
+
+
+@given(shape=gradient_maps, padding=sides, seed=seeds)
+def test_padding_and_cropping_undo_each_other(shape: Any, padding: Any, seed: int) -> None:
+    (top, bottom), (left, right) = padding
+    count, height, width, depth = shape
+    around = ((0, 0), *padding, (0, 0))
+    padded = count, height + top + bottom, width + left + right, depth
+    grad = whole(padded, seed)
+    check_exactly(ops.zero_pad2d_grad(grad, padding), lambda x: tf.pad(x, around), shape, grad)
+    grad = whole(shape, seed)
+    check_exactly(
+        ops.crop2d_grad(grad, padding),
+        lambda x: x[:, top : top + height, left : left + width],
+        padded,
+        grad,
+    )
+
+
+@given(shape=gradient_maps, size=st.tuples(st.integers(1, 3), st.integers(1, 3)), kind=kinds, seed=seeds)
+def test_upsampling_adds_its_copies_up(
+    accuracy: Accuracy, shape: Any, size: tuple[int, int], kind: str, seed: int
+) -> None:
+    x = numbers(np.random.default_rng(seed), shape, kind)
+    grad = numbers(np.random.default_rng(seed + 1), ops.upsample2d(x, size).shape, kind)
+
+    def forward(x: Any, size: tuple[int, int]) -> Any:
+        return tf.repeat(tf.repeat(x, size[0], 1), size[1], 2)
+
+    compare_gradients(accuracy, "upsample2d", [x], grad, {"size": size}, forward=forward)
+
+
+@given(shape=arrays.array_shapes(max_dims=5, max_side=4), data=st.data(), seed=seeds)
+def test_reordering_is_undone(shape: tuple[int, ...], data: st.DataObject, seed: int) -> None:
+    grad = whole((shape[0], int(np.prod(shape[1:]))), seed)
+    check_exactly(ops.flatten_grad(grad, shape), lambda x: tf.reshape(x, grad.shape), shape, grad)
+    check_exactly(ops.reshape_grad(grad, shape), lambda x: tf.reshape(x, grad.shape), shape, grad)
+    dims = data.draw(st.permutations(range(1, len(shape))))
+    grad = whole((shape[0], *(shape[axis] for axis in dims)), seed)
+    check_exactly(ops.permute_grad(grad, dims), lambda x: tf.transpose(x, (0, *dims)), shape, grad)
+
+
+@given(shape=gradient_maps, scalar=st.booleans(), kind=kinds, seed=seeds)
+def test_rescaling_scales_the_gradient(
+    accuracy: Accuracy, shape: Any, scalar: bool, kind: str, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    grad = numbers(rng, shape, kind)
+    scale = 0.1 if scalar else numbers(rng, shape[-1:], kind).tolist()
+    factor = tf.constant(scale, tf.float64)
+    (exact,) = gradient_authority.gradients(
+        lambda x: x * factor + 1, [np.zeros(shape)], grad.astype(np.float64)
+    )
+    assert exact is not None
+    bound = gradient_rounding.rescale_grad_bound(grad, scale)
+    check_float64("rescale_grad", ops.rescale_grad(grad.astype(np.float64), scale), exact, bound)
+    accuracy.check("rescale_grad", ops.rescale_grad(grad, scale), exact, bound)
+
+
+# Arguments --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: ops.zero_pad2d_grad(np.zeros((3, 3)), 2),
+            ValueError,
+            "padding must fit into grad, got 2 for grad.shape=(1, 3, 3, 1)",
+        ),
+        (lambda: ops.crop2d_grad(np.zeros((3, 3)), -1), ValueError, "cropping must be at least 0"),
+        (
+            lambda: ops.upsample2d_grad(np.zeros((3, 4)), 2),
+            ValueError,
+            "grad's height and width must be multiples of size=2, got grad.shape=(1, 3, 4, 1)",
+        ),
+        (
+            lambda: ops.reshape_grad(np.zeros((2, 6)), (3, 4)),
+            ValueError,
+            "grad must have the batch size and the cells of input_shape=(3, 4), got grad.shape=(2, 6)",
+        ),
+        (
+            lambda: ops.flatten_grad(np.zeros((2, 6)), (2, 7)),
+            ValueError,
+            "grad must have the batch size and the cells of input_shape=(2, 7), got grad.shape=(2, 6)",
+        ),
+        (
+            lambda: ops.permute_grad(np.zeros((2, 6)), (2,)),
+            ValueError,
+            "dims must be 1 to 1 in some order for grad.shape=(2, 6), got (2,)",
+        ),
+        (
+            lambda: ops.rescale_grad(np.zeros((2, 6)), [1.0, 2.0]),
+            ValueError,
+            "scale must be a number or one for each channel of grad.shape=(2, 6), got [1.0, 2.0]",
+        ),
+        (lambda: ops.upsample2d_grad(np.zeros((3, 4)), 1.5), TypeError, "size must be an int or a"),
+    ],
+)
+def test_wrong_arguments_of_gradients_are_named(
+    call: Callable[[], Any], error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()

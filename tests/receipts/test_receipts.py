@@ -20,11 +20,10 @@ from cnnviz import Layer, Network, Receipt, Run, explain, ops
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import ACTIVATIONS, Activation
 from cnnviz.layers.rounding import allowance
-from cnnviz.ops import rounding
 from cnnviz.receipts import Cell, operands_of
 from cnnviz.receipts.receipt import explain_cell
 from cnnviz.receipts.steps import activation_step
-from harness import cases
+from harness import cases, rounding
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
 
@@ -52,7 +51,7 @@ EXACT = {kind for kind, entry in ENTRIES.items() if entry.moves_values_only} | {
 
 
 def sum_bound(found: Layer, inputs: tuple[np.ndarray, ...]) -> np.ndarray | None:
-    """How far a receipt's total and the run's pre-activation may lie apart, by `ops.rounding`.
+    """How far a receipt's total and the run's pre-activation may lie apart, by `harness.rounding`.
 
     Twice the engine's bound, which holds for sums in any order. A transposed convolution's is for its
     own order, a receipt's has one rounding for each product.

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cnnviz import ops
-from cnnviz.ops.arrays import broadcasts_to, floats, images
+from cnnviz.ops.arguments import broadcasts_to, floats, gradient, images
 from harness.cases import same_numbers, sprinkled
 from harness.nonsense import NOT_ARRAYS, may_be_valid, values
 from harness.specimens import SPECIMENS, Specimen
@@ -314,3 +314,39 @@ def test_broadcasts_to_is_numpys_rule_without_growing(shape: Any, target: Any) -
     except ValueError:
         fits = False
     assert broadcasts_to(shape, target) == fits
+
+
+# Docstrings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [name for name in ops.__all__ if name.endswith("_grad")])
+def test_the_help_of_every_gradient_says_what_the_family_shares(name: str) -> None:
+    function = getattr(ops, name)
+    if name != "softmax_cross_entropy_grad":
+        assert f"as `{function.__doc__.split('`')[1]}`; for a grad of another shape" in function.__doc__
+    titles = re.findall(r"^( *)(\w+)\n\1-+$", function.__doc__, re.MULTILINE)
+    assert [title for _, title in titles] == ["Parameters", "Returns", "Raises", "Examples"]
+    described = function.__doc__.partition("Parameters")[2].partition("Returns")[0]
+    for argument in inspect.signature(function).parameters:
+        assert re.search(rf"\b{argument}\b", described), argument
+    assert f">>> {name}(" in function.__doc__
+
+
+def test_an_argument_that_nobody_describes_is_an_error() -> None:
+    def doubled_grad(grad: Any, twice: Any) -> Any:
+        """The gradient of something.
+
+        >>> doubled_grad(1, 2)
+        """
+
+    with pytest.raises(KeyError, match="twice"):
+        gradient("doubled", "array")(doubled_grad)
+
+
+def test_a_docstring_that_is_not_there_stays_away() -> None:
+    """As with python -OO."""
+
+    def bare_grad(grad: Any) -> Any:
+        return grad
+
+    assert gradient("bare", "array")(bare_grad).__doc__ is None

@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cnnviz.ops import arrays, fft
+from cnnviz.layers.activations import ELEMENTARY
+from cnnviz.ops import fft
 from cnnviz.ops.activations import log_softmax, softmax
-from cnnviz.ops.affine import batch_norm_affine, dense
-from cnnviz.ops.convolution import conv2d, conv2d_transpose, depthwise_conv2d, separable_conv2d
+from cnnviz.ops.affine import dense
+from cnnviz.ops.arguments import images as as_images
+from cnnviz.ops.convolution import conv2d
+from cnnviz.ops.depthwise import depthwise_conv2d, separable_conv2d
+from cnnviz.ops.normalization import batch_norm_affine
 from cnnviz.ops.padding import pair, parse_padding, window
 from cnnviz.ops.pooling import avg_pool2d, global_avg_pool2d
+from cnnviz.ops.transposed import conv2d_transpose
 from cnnviz.ops.winograd import Transforms, transforms, winograd
-
-ELEMENTARY = 8
-"""Roundings that one exp, log, tanh, ... counts for: NumPy tests its float32 functions to 4 units in
-the last place (numpy/_core/tests/test_umath_accuracy.py), and such a unit is at most 2u."""
 
 ACTIVATION_ROUNDINGS = {
     "linear": 0,
@@ -119,7 +120,7 @@ def fft_bound(x: Any, kernel: Any, bias: Any = None, *, groups: int = 1, **optio
     their correlation (Young's inequality) and each of its cells.
     """
     kernel = _wide(kernel)
-    images, restore = arrays.images(np.asarray(x, np.float64))
+    images, restore = as_images(np.asarray(x, np.float64))
     geometry = window(
         images.shape[1:3],  # type: ignore[arg-type]
         kernel.shape[:2],  # type: ignore[arg-type]
@@ -147,7 +148,7 @@ def winograd_bound(
     act on |A.T|^2 applied to the sums over channels of |G|^2 |w| times |B.T|^2 |d|.
     """
     arguments = [None if array is None else _wide(array) for array in (x, kernel, bias)]
-    images, restore = arrays.images(arguments[0])  # type: ignore[arg-type]
+    images, restore = as_images(arguments[0])  # type: ignore[arg-type]
     geometry = window(images.shape[1:3], (3, 3), (1, 1), parse_padding(padding))  # type: ignore[arg-type]
     matrices = Transforms(*(np.abs(matrix) for matrix in transforms(tile)))
     magnitude = winograd(images, arguments[1], arguments[2], geometry, groups, tile, matrices)  # type: ignore[arg-type]

@@ -6,19 +6,15 @@ error of n*u*sum|terms|. Each bound takes the arguments of the gradient that it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from cnnviz import ops
+from cnnviz.layers.activations import FUNCTIONS
 from cnnviz.ops.padding import pair
-from cnnviz.ops.rounding import ELEMENTARY, Bound, log_softmax_bound, softmax_bound
-
-SIGMOID = ELEMENTARY + 2
-"""Roundings of a sigmoid: exp, sum, quotient."""
+from harness.rounding import Bound, log_softmax_bound, softmax_bound
 
 FIRST_ORDER = 1.01
 """Products of two rounding errors are left out where this stands; they are far below a hundredth."""
@@ -249,76 +245,10 @@ def activation_grad_bound(name: str, x: Any, grad: Any, **options: Any) -> Bound
     >>> activation_grad_bound("softsign", [1.0], [2.0])
     Bound(roundings=4, magnitude=array([0.5]))
     """
-    roundings, magnitude = ACTIVATION_GRADS[name]
-    wide = np.asarray(x, np.float64)
+    function, wide = FUNCTIONS[name], np.asarray(x, np.float64)
     slope = getattr(ops, f"{name}_grad")(wide, np.ones_like(wide), **options)
     with np.errstate(all="ignore"):
-        return Bound(roundings, _wide(grad) * magnitude(wide, np.abs(slope), options))
-
-
-def _slope(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """The derivative itself: every factor of it is off by a few roundings."""
-    return slope
-
-
-def _celu(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """x / alpha is rounded before its exponential is taken."""
-    return slope * (1 + np.abs(np.minimum(x, 0) / options.get("alpha", 1.0)))
-
-
-def _gelu(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """The share below x and x times the density, each at an argument that has been rounded."""
-    if options.get("approximate"):
-        far = np.clip(x, -100, 100)
-        z = np.sqrt(8 / np.pi) * np.abs(far + 0.044715 * far**3)
-        rate = np.sqrt(8 / np.pi) * (1 + 3 * 0.044715 * far**2)
-        s, t = special.expit(np.sign(x) * z), special.expit(np.sign(x) * -z)
-        return s * (1 + z * t) + np.abs(far) * rate * s * t * (1 + z)
-    density = np.exp(-0.5 * x * x) / np.sqrt(2 * np.pi)
-    return special.ndtr(x) + np.abs(x) * density * (2 + 0.5 * x * x)
-
-
-def _silu(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """Both terms of sigmoid(x) * (1 + x * sigmoid(-x)), which cancel for negative x."""
-    return special.expit(x) * (1 + np.abs(x) * special.expit(-x))
-
-
-def _hard_silu(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """Both terms, which cancel for negative x."""
-    return ops.hard_sigmoid(x) + np.where(np.abs(x) < 3, np.abs(x) / 6, 0)
-
-
-def _mish(x: np.ndarray, slope: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:
-    """Both terms; the softplus s has been rounded, by which 1/cosh(s)**2 changes 2*s times as much."""
-    s = ops.softplus(x)
-    decline = 4 * special.expit(2 * s) * special.expit(-2 * s)
-    return np.tanh(s) + np.abs(x) * special.expit(x) * decline * (1 + 2 * s)
-
-
-Magnitude = Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], np.ndarray]
-
-ACTIVATION_GRADS: Mapping[str, tuple[int, Magnitude]] = MappingProxyType(
-    {
-        "linear": (0, _slope),
-        "relu": (2, _slope),  # slope cast, product
-        "relu6": (0, _slope),
-        "leaky_relu": (2, _slope),  # slope cast, product
-        "elu": (ELEMENTARY + 3, _slope),  # exp; alpha cast, two products
-        "selu": (ELEMENTARY + 3, _slope),  # exp; constant cast, two products
-        "celu": (ELEMENTARY + 3, _celu),  # alpha cast, quotient; exp; product
-        "gelu": (2 * SIGMOID + 12, _gelu),  # sigmoid twice; z: 7; the slope's other factors: 5
-        "silu": (2 * SIGMOID + 4, _silu),  # sigmoid twice; three products, sum
-        "hard_silu": (5, _hard_silu),  # sum, quotient; quotient; sum, product
-        "mish": (2 * ELEMENTARY + 1 + 3 * SIGMOID + 6, _mish),  # softplus; three sigmoids; six more
-        "sigmoid": (2 * SIGMOID + 2, _slope),  # sigmoid twice; two products
-        "hard_sigmoid": (1, _slope),  # quotient
-        "tanh": (2 * SIGMOID + 3, _slope),  # sigmoid twice; two products
-        "softplus": (SIGMOID + 1, _slope),  # sigmoid; product
-        "softsign": (4, _slope),  # sum, counted twice in its square; square; quotient
-        "exponential": (ELEMENTARY + 1, _slope),  # exp; product
-    }
-)
-"""For each elementwise activation how many roundings its gradient passes, and on what numbers."""
+        return Bound(function.roundings, _wide(grad) * function.magnitude(wide, np.abs(slope), options))
 
 
 def prelu_grad_bound(x: Any, grad: Any, alpha: Any) -> Bound:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz import ops
-from cnnviz.ops import rounding
+from harness import rounding
 from harness.accuracy import Accuracy, check_float64
 
 

@@ -1,0 +1,323 @@
+"""Batch normalization with given statistics and, as in training, with the batch's own; their gradients.
+
+Beside them stands Keras's Normalization, `normalize`. Running averages are left out. Source: Ioffe and
+Szegedy, "Batch Normalization", ICML 2015: algorithm 1 and section 3 for training, algorithm 2 for inference.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz.ops.arguments import (
+    broadcasts_to,
+    channel_sums,
+    check_grad,
+    check_last_axis,
+    check_rank,
+    floats,
+    gradient,
+    number,
+    operation,
+    parse_shape,
+    quiet,
+    sum_over_all_but_channels,
+    sum_to,
+)
+
+CHANNELS = {
+    "x": "(..., C).",
+    "grad": "(..., C), the gradient with respect to the result.",
+    **dict.fromkeys(("mean", "variance"), "(C,)."),
+    "gamma": "(C,); None is 1.",
+    "beta": "(C,); None is 0.",
+    "epsilon": "Added to the variance; not negative.",
+}
+STATISTICS = dict.fromkeys(("mean", "variance"), "As in the forward call.")
+
+
+# With given statistics --------------------------------------------------------------------------
+
+
+@operation(
+    CHANNELS,
+    returns="array of x's shape",
+    raises="ValueError\n    if a statistic does not have one number for each channel.",
+)
+def batch_norm(
+    x: Any, mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
+) -> np.ndarray:
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
+
+    This is the inference form: the statistics are given, not taken from x.
+
+    >>> batch_norm([3.0], [1.0], [4.0], epsilon=0.0)
+    array([1.])
+
+    Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
+    """
+    x, mean, variance, gamma, beta = floats(
+        x, mean, variance, gamma, beta, names=("x", "mean", "variance", "gamma", "beta"), optional=2
+    )
+    scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
+    check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
+    y = x * scale
+    y += shift
+    return y
+
+
+@quiet
+def batch_norm_affine(
+    mean: Any, variance: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray]:
+    """The (scale, shift) that batch normalisation amounts to: y = x*scale + shift.
+
+    >>> batch_norm_affine([1.0], [4.0], [2.0], [3.0], epsilon=0.0)
+    (array([1.]), array([2.]))
+    """
+    mean, variance, gamma, beta = floats(
+        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta"), optional=2
+    )
+    check_rank(mean, 1, "mean", "(channels,)")
+    for name, array in (("variance", variance), ("gamma", gamma), ("beta", beta)):
+        if array is not None and array.shape != mean.shape:
+            raise ValueError(
+                f"{name} must have the shape of mean, {mean.shape}, got {name}.shape={array.shape}"
+            )
+    if not number(epsilon, "epsilon") >= 0:
+        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
+    # The order of TensorFlow's tf.nn.batch_normalization, so that float32 rounds alike.
+    scale = 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+    if gamma is not None:
+        scale = scale * gamma
+    shift = -mean * scale if beta is None else beta - mean * scale
+    return scale, shift
+
+
+@gradient("batch_norm", "array of x's shape", **CHANNELS)
+def batch_norm_input_grad(
+    grad: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3
+) -> np.ndarray:
+    """The gradient of `batch_norm` with respect to x: grad * gamma / sqrt(variance + epsilon).
+
+    >>> batch_norm_input_grad([3.0], [4.0], [10.0], epsilon=0.0)
+    array([15.])
+    """
+    grad, variance, gamma = floats(grad, variance, gamma, names=("grad", "variance", "gamma"), optional=1)
+    check_rank(variance, 1, "variance", "(channels,)")
+    if gamma is not None and gamma.shape != variance.shape:
+        raise ValueError(
+            f"gamma must have the shape of variance, {variance.shape}, got gamma.shape={gamma.shape}"
+        )
+    scale, _ = batch_norm_affine(np.zeros_like(variance), variance, gamma, epsilon=epsilon)
+    check_last_axis(grad, len(scale), f"variance.shape={variance.shape}", "grad")
+    return grad * scale
+
+
+@gradient("batch_norm", "array (C,)", **CHANNELS)
+def batch_norm_gamma_grad(
+    x: Any, grad: Any, mean: Any, variance: Any, *, epsilon: float = 1e-3
+) -> np.ndarray:
+    """The gradient of `batch_norm` with respect to gamma: grad times the normalised x, summed.
+
+    >>> batch_norm_gamma_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
+    array([1.])
+    """
+    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    scale, _ = batch_norm_affine(mean, variance, epsilon=epsilon)
+    return _centred_sum(x, grad, mean) * scale
+
+
+@gradient("batch_norm", "array (C,)", **CHANNELS)
+def batch_norm_beta_grad(grad: Any) -> np.ndarray:
+    """The gradient of `batch_norm` and `batch_norm_training` with respect to beta: grad summed.
+
+    >>> batch_norm_beta_grad([[1.0, 2.0], [3.0, 4.0]])
+    array([4., 6.])
+    """
+    return channel_sums(grad)
+
+
+@gradient("batch_norm", "array (C,)", **CHANNELS)
+def batch_norm_mean_grad(grad: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3) -> np.ndarray:
+    """The gradient of `batch_norm` with respect to the mean it is given.
+
+    >>> batch_norm_mean_grad([[3.0], [1.0]], [4.0], [10.0], epsilon=0.0)
+    array([-20.])
+    """
+    return -sum_over_all_but_channels(batch_norm_input_grad(grad, variance, gamma, epsilon=epsilon))
+
+
+@gradient("batch_norm", "array (C,)", **CHANNELS)
+def batch_norm_variance_grad(
+    x: Any, grad: Any, mean: Any, variance: Any, gamma: Any = None, *, epsilon: float = 1e-3
+) -> np.ndarray:
+    """The gradient of `batch_norm` with respect to the variance it is given.
+
+    >>> batch_norm_variance_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
+    array([-0.125])
+    """
+    names = ("x", "grad", "mean", "variance", "gamma")
+    x, grad, mean, variance, gamma = floats(x, grad, mean, variance, gamma, names=names, optional=1)
+    # y depends on variance through scale = gamma * (variance + epsilon)**-0.5.
+    scale, _ = batch_norm_affine(mean, variance, gamma, epsilon=epsilon)
+    return _centred_sum(x, grad, mean) * (-0.5 * scale / (variance + epsilon))
+
+
+def _centred_sum(x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """The sum of grad * (x - mean) over all but the channels."""
+    check_last_axis(x, len(mean), f"mean.shape={mean.shape}")
+    check_grad(grad, x.shape)
+    return sum_over_all_but_channels(grad * (x - mean))
+
+
+# With the batch's own statistics -----------------------------------------------------------------
+
+
+@operation(
+    CHANNELS,
+    returns="tuple of arrays\n    The normalised x, and mean and variance (C,).",
+    raises="ValueError\n    for an empty x, and gamma or beta without one number for each channel.",
+)
+def batch_norm_training(
+    x: Any, gamma: Any = None, beta: Any = None, *, epsilon: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, with the batch's own mean and variance.
+
+    The variance is the mean squared distance, not corrected for the batch's size.
+
+    >>> batch_norm_training([[1.0], [3.0]], epsilon=0.0)
+    (array([[-1.],
+           [ 1.]]), array([2.]), array([1.]))
+    """
+    x, gamma, beta = floats(x, gamma, beta, names=("x", "gamma", "beta"), optional=2)
+    mean, centred, variance, scale = _statistics(x, epsilon)
+    for name, array in (("gamma", gamma), ("beta", beta)):
+        _check_channels(array, name, x)
+    y = centred * (scale if gamma is None else scale * gamma)
+    return (y if beta is None else y + beta), mean, variance
+
+
+@gradient("batch_norm_training", "array of x's shape", **CHANNELS)
+def batch_norm_training_input_grad(
+    x: Any, grad: Any, gamma: Any = None, *, epsilon: float = 1e-3
+) -> np.ndarray:
+    """The gradient of `batch_norm_training` with respect to x, its statistics' share included.
+
+    With z the normalised x: gamma / sqrt(variance + epsilon) * (grad - mean(grad) - z * mean(grad * z)).
+
+    >>> batch_norm_training_input_grad([[1.0], [3.0], [2.0]], [[1.0], [0.0], [2.0]], epsilon=0.0).round(3)
+    array([[-0.612],
+           [-0.612],
+           [ 1.225]])
+    """
+    x, grad, gamma = floats(x, grad, gamma, names=("x", "grad", "gamma"), optional=1)
+    check_grad(grad, x.shape)
+    _, centred, _, scale = _statistics(x, epsilon)
+    _check_channels(gamma, "gamma", x)
+    z, count = centred * scale, x.size // x.shape[-1]
+    common = sum_over_all_but_channels(grad) / count
+    along = sum_over_all_but_channels(grad * z) / count
+    return (grad - common - z * along) * (scale if gamma is None else scale * gamma)
+
+
+@gradient("batch_norm_training", "array (C,)", **CHANNELS)
+def batch_norm_training_gamma_grad(x: Any, grad: Any, *, epsilon: float = 1e-3) -> np.ndarray:
+    """The gradient of `batch_norm_training` with respect to gamma; beta's is `batch_norm_beta_grad`.
+
+    >>> batch_norm_training_gamma_grad([[1.0], [3.0]], [[1.0], [10.0]], epsilon=0.0)
+    array([9.])
+    """
+    x, grad = floats(x, grad, names=("x", "grad"))
+    check_grad(grad, x.shape)
+    _, centred, _, scale = _statistics(x, epsilon)
+    return sum_over_all_but_channels(grad * centred) * scale
+
+
+def _statistics(x: np.ndarray, epsilon: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """mean, x - mean, variance and 1 / sqrt(variance + epsilon)."""
+    if x.ndim < 1 or not x.size:
+        raise ValueError(f"x must be (..., channels) and hold numbers, got x.shape={x.shape}")
+    if not number(epsilon, "epsilon") >= 0:
+        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
+    count = x.size // x.shape[-1]
+    mean = sum_over_all_but_channels(x) / count
+    centred = x - mean
+    variance = sum_over_all_but_channels(centred * centred) / count
+    return mean, centred, variance, 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+
+
+def _check_channels(array: np.ndarray | None, name: str, x: np.ndarray) -> None:
+    if array is not None and array.shape != x.shape[-1:]:
+        raise ValueError(
+            f"{name} must have one number for each channel of x.shape={x.shape}, "
+            f"got {name}.shape={array.shape}"
+        )
+
+
+# Keras's Normalization ---------------------------------------------------------------------------
+
+
+@quiet
+def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
+    """(x - mean) / sqrt(variance), the square root kept above 1e-7, as Keras's Normalization.
+
+    >>> normalize([[3.0]], [1.0], [4.0])
+    array([[1.]])
+    """
+    x, mean, variance = floats(x, mean, variance, names=("x", "mean", "variance"))
+    for name, array in (("mean", mean), ("variance", variance)):
+        if not broadcasts_to(array.shape, x.shape):
+            raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
+    return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+
+
+@gradient("normalize", "array of x's shape", **STATISTICS)
+def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
+    """The gradient of `normalize` with respect to x: grad / sqrt(variance), the root kept above 1e-7.
+
+    >>> normalize_grad([[3.0]], [4.0])
+    array([[1.5]])
+    """
+    grad, variance = floats(grad, variance, names=("grad", "variance"))
+    _check_broadcasts(variance.shape, grad.shape, "variance")
+    return grad / _deviation(variance)
+
+
+@gradient("normalize", "array of mean_shape", mean_shape="The shape of mean.", **STATISTICS)
+def normalize_mean_grad(grad: Any, mean_shape: Any, variance: Any) -> np.ndarray:
+    """The gradient of `normalize` with respect to the mean.
+
+    >>> normalize_mean_grad([[3.0], [5.0]], (1,), [4.0])
+    array([-4.])
+    """
+    shape = parse_shape(mean_shape, "mean_shape")
+    x_grad = normalize_grad(grad, variance)
+    _check_broadcasts(shape, x_grad.shape, "mean")
+    return -sum_to(x_grad, shape)
+
+
+@gradient("normalize", "array of the shape of variance", **STATISTICS)
+def normalize_variance_grad(x: Any, grad: Any, mean: Any, variance: Any) -> np.ndarray:
+    """The gradient of `normalize` with respect to the variance; 0 where the root is 1e-7.
+
+    >>> normalize_variance_grad([[3.0], [5.0]], [[1.0], [1.0]], [1.0], [4.0])
+    array([-0.375])
+    """
+    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    check_grad(grad, x.shape)
+    for name, array in (("mean", mean), ("variance", variance)):
+        _check_broadcasts(array.shape, x.shape, name)
+    deviation = _deviation(variance)
+    slope = np.where(np.sqrt(variance) >= x.dtype.type(1e-7), -0.5 / deviation**3, 0)
+    return sum_to(grad * (x - mean), variance.shape) * slope
+
+
+def _deviation(variance: np.ndarray) -> np.ndarray:
+    return np.maximum(np.sqrt(variance), variance.dtype.type(1e-7))
+
+
+def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...], name: str) -> None:
+    if not broadcasts_to(shape, target):
+        raise ValueError(f"{name} must broadcast to shape {target}, got {name}.shape={shape}")
