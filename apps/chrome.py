@@ -23,8 +23,9 @@ import state
 import streamlit as st
 from digits import Digit, choose_own, choose_test_digit, is_own, test_digits
 
-from cnnviz.colours import ink_png, probability
+from cnnviz.colours import ink_png
 from cnnviz.network.mistakes import next_mistake
+from cnnviz.numbers import probability
 from cnnviz.teaching.questions import Choice, Question
 
 _HERE = Path(__file__).parent

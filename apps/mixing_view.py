@@ -16,7 +16,7 @@ import state
 import streamlit as st
 
 from cnnviz import Run, channels, figures
-from cnnviz.figures.style import PALETTES, palette
+from cnnviz.colours import PALETTES, palette
 
 _HTML, _CSS, _JS = (
     (Path(__file__).parent / "components" / f"mixing.{ending}").read_text(encoding="utf-8")

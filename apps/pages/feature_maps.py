@@ -8,9 +8,8 @@ from digits import Digit, choose_test_digit, test_digits
 
 from cnnviz import figures
 from cnnviz.channels.ablation import next_reader
-from cnnviz.colours import probability
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, probability
 from cnnviz.teaching.questions import feature_maps as questions
 
 VIEWS = {

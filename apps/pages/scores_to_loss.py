@@ -5,9 +5,8 @@ import chrome
 import state
 import streamlit as st
 
-from cnnviz.colours import probability
 from cnnviz.concepts.scores_to_loss import Loss, Step, softmax_steps
-from cnnviz.figures.style import number, signed_number
+from cnnviz.numbers import number, probability, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
 here = chrome.current()

@@ -9,8 +9,7 @@ import state
 import streamlit as st
 from digits import test_digits
 
-from cnnviz.colours import percent
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, percent
 from cnnviz.stage.comparison import available
 from cnnviz.teaching.questions.verification import who_is_right
 from cnnviz.verification.comparison import LayerCheck, Verification

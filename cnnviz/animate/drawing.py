@@ -11,13 +11,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from cnnviz.animate.panels import Cell, Panel, Panels
 from cnnviz.animate.walk import Step
 from cnnviz.animate.words import arithmetic, heading
-from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, number
+from cnnviz.colours import Scale, cell_colour
+from cnnviz.numbers import number
 
+TITLE, LABEL, SMALL = 15.0, 13.0, 11.0
+"""Type sizes in pixels, as in figures."""
 WIDTH, HEIGHT = 760.0, 660.0
 """The most pixels that the grids take up."""
 LARGEST, LINED, SMALLEST = 44, 14, 6
@@ -239,11 +243,9 @@ class Painter:
             self._legend(pen, scale, place.x, place.y + rows * place.cell + 5, min(cols * place.cell, 110))
 
     def _legend(self, pen: Any, scale: Scale, x: float, y: float, width: float) -> None:
-        colours = scale.colormap(self.theme.name)
         steps = 24
-        for k in range(steps):
-            red, green, blue, _ = colours(k / (steps - 1), bytes=True)
-            fill = f"#{red:02x}{green:02x}{blue:02x}"
+        for k, value in enumerate(np.linspace(scale.low, scale.limit, steps)):
+            fill = cell_colour(value, scale, self.theme.name)
             self._box(pen, (x + k * width / steps, y, width / steps + 0.5, 5), fill=fill)
         self._text(pen, x, y + 16, number(scale.low), 9, self.theme.muted)
         self._text(pen, x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")

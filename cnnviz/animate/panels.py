@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from cnnviz.animate.walk import Step, Walk
-from cnnviz.animate.words import cell_text, input_text, output_text, weight_text
-from cnnviz.figures.style import INK, Scale, Theme
+from cnnviz.animate.words import input_text, output_text, weight_text
+from cnnviz.colours import INK, Scale, Theme, cell_colour, ink_on
+from cnnviz.numbers import trimmed_cell_number
 from cnnviz.ops.padding import Pair
 
 
@@ -155,13 +154,5 @@ class Panels:
         """A cell with its name, if cells have names, or with its number."""
         if self.walk.symbolic:
             return Cell(name, self.theme.panel, self.theme.ink)
-        return Cell(cell_text(value, scale.limit), *self._colours(value, scale))
-
-    def _colours(self, value: float, scale: Scale) -> tuple[str, str]:
-        share = (value - scale.low) / (scale.limit - scale.low)
-        red, green, blue, _ = scale.colormap(self.theme.name)(float(np.clip(share, 0, 1)), bytes=True)
-        fill = f"#{red:02x}{green:02x}{blue:02x}"
-        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
-        lightness = self.theme.low + min(abs(value) / scale.limit, 1.0) * (end - self.theme.low)
-        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
-        return fill, "#000000" if lightness > 49.4 else "#ffffff"
+        fill, ink = (paint(value, scale, self.theme.name) for paint in (cell_colour, ink_on))
+        return Cell(trimmed_cell_number(value, scale.limit), fill, ink)

@@ -14,10 +14,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.colours import probability
     from cnnviz.images.mnist import ImageError, prepare_digit, read_image
     from cnnviz.network.evaluation import probabilities
     from cnnviz.network.keras_file import load_model
+    from cnnviz.numbers import probability
 
     net = require_digits(load_model(args.model))
     found, code = [], 0

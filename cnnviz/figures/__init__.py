@@ -14,7 +14,7 @@ from cnnviz.receipts import Receipt
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from cnnviz.colours import Theme
+    from cnnviz.colours import THEMES, Scale, Theme, palette
     from cnnviz.figures.ablation import channels_off
     from cnnviz.figures.activations import activation_curve
     from cnnviz.figures.bar_charts import bars, magnitudes, probabilities
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from cnnviz.figures.scores import class_columns, cross_entropy_curve, pixel_gradient
     from cnnviz.figures.separable import outer_product
     from cnnviz.figures.small_kernels import kernel_portraits, stacked_fields
-    from cnnviz.figures.style import THEMES, Scale, palette
     from cnnviz.figures.translation import moved_maps, shift_map
     from cnnviz.figures.weight_sharing import weight_matrix
 
@@ -147,18 +146,15 @@ _NAMES_OF = {
         "kernel_portraits",
         "stacked_fields",
     ),
-    "style": (
-        "THEMES",
-        "Scale",
-        "palette",
-    ),
     "translation": (
         "moved_maps",
         "shift_map",
     ),
     "weight_sharing": ("weight_matrix",),
 }
-_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
+_MODULE_OF = {
+    name: f"figures.{module}" for module, names in _NAMES_OF.items() for name in names
+} | dict.fromkeys(("THEMES", "Scale", "palette"), "colours")
 
 __all__ = [
     "NARROW",
@@ -258,7 +254,7 @@ Receipt.plot = _plot
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'cnnviz.figures' has no attribute {name!r}")
-    value = getattr(import_module(f"cnnviz.figures.{_MODULE_OF[name]}"), name)
+    value = getattr(import_module(f"cnnviz.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

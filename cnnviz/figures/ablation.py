@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.colours import Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, probability
+from cnnviz.numbers import probability
 
 ROW = 22.0
 

@@ -9,11 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import chart, label
+from cnnviz.colours import Theme
+from cnnviz.colours import theme as theme_named
+from cnnviz.figures.canvas import SMALL, chart, label
 from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number, percent
-from cnnviz.figures.style import theme as theme_named
+from cnnviz.numbers import number, percent
 
 
 def activation_curve(

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import Canvas, text_width
+from cnnviz.colours import Theme
+from cnnviz.figures.canvas import SMALL, Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number, probability
+from cnnviz.numbers import minus, number, probability
 
 
 def bars(
@@ -204,7 +205,7 @@ def magnitudes(
         at = left + (power - low) * unit
         canvas.line([(at, top - 8), (at, top + row * len(rows))], "line", 0.8, zorder=1)
         if wide or (power - low) % 2 == 0:
-            canvas.text(at, top - 14, f"1e{power}".replace("-", "−"), size=SMALL, colour="muted", ha="center")
+            canvas.text(at, top - 14, minus(f"1e{power}"), size=SMALL, colour="muted", ha="center")
     marks: list[list[Any]] = [[] for _ in series]
     for k, (name, values) in enumerate(rows):
         y = top + row * (k + 0.5)

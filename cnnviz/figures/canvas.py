@@ -15,14 +15,18 @@ from matplotlib.axes import Axes
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from cnnviz.figures import style
+from cnnviz.colours import Scale, Theme, ink_on
+from cnnviz.colours import theme as theme_named
 from cnnviz.figures.drawing import Drawing, new_figure
 from cnnviz.figures.marks import Arrow, Box, Cells, Dashes, Dot, Line, Mark, Point, Strokes, Words
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import LABEL, SMALL, Scale, Theme
+from cnnviz.numbers import number, signed_number
 
 WIDE, NARROW = 960.0, 328.0
 """Widths in pixels that the explorer draws at: a page's column, and a telephone's."""
+
+TITLE, LABEL, SMALL = 15.0, 13.0, 11.0
+"""Type sizes, in CSS pixels, which are the unit of a picture too."""
 
 SMALLEST = 7.5
 """The smallest type, for numbers in the cells of a narrow picture."""
@@ -58,7 +62,7 @@ class Canvas:
     def __init__(
         self, width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
     ) -> None:
-        self.theme = style.theme(theme)
+        self.theme = theme_named(theme)
         self.width, self.height = width, height
         self._given = ax
         self._marks: list[Mark] = []
@@ -236,7 +240,7 @@ class Canvas:
         """
         wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
         digits = 2 if wide < 44 else 3
-        written = {index: style.cell_number(value, scale, digits) for index, value in np.ndenumerate(array)}
+        written = {index: scale.write(value, digits) for index, value in np.ndenumerate(array)}
         size = min(SMALL, 0.97 * SMALL * wide / max(text_width(words, SMALL) for words in written.values()))
         if size < SMALLEST:
             return []
@@ -246,7 +250,7 @@ class Canvas:
                 y + (row + 0.5) * tall + 0.36 * size,
                 words,
                 size=size,
-                colour=self.ink_on(float(array[row, col]), scale),
+                colour=ink_on(float(array[row, col]), scale, self.theme),
                 ha="center",
             )
             for (row, col), words in written.items()
@@ -283,7 +287,7 @@ class Canvas:
             self.text(
                 centre,
                 end,
-                style.cell_number(value, scale, 2 if step < 44 else 3),
+                scale.write(value, 2 if step < 44 else 3),
                 size=SMALL - 1,
                 ha="center",
             )
@@ -298,14 +302,6 @@ class Canvas:
                 ha="center",
             )
         return bars
-
-    def ink_on(self, value: float, scale: Scale) -> str:
-        """Black or white, whichever reads on a cell of this value (a contrast of 4.5 at least)."""
-        share = min(abs(value) / scale.limit, 1.0)
-        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
-        lightness = self.theme.low + share * (end - self.theme.low)
-        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
-        return "#000000" if lightness > 49.4 else "#ffffff"
 
     def line(
         self,
@@ -334,7 +330,7 @@ class Canvas:
         marks = [(scale.low, x, "left"), (scale.limit, x + width, "right")]
         if scale.signed:
             marks.insert(1, (0.0, x + width / 2, "center"))
-        write = style.signed_number if scale.signed else style.number
+        write = signed_number if scale.signed else number
         for value, place, ha in marks:
             self.text(place, y + 21, write(value), size=SMALL, colour="muted", ha=ha)
         return bar
@@ -352,7 +348,7 @@ def chart(
     width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
 ) -> tuple[Axes, Theme]:
     """Axes for curves and bars in the house's style: hairlines, no box, no tick marks."""
-    chosen = style.theme(theme)
+    chosen = theme_named(theme)
     if ax is None:
         figure = new_figure(width, height, chosen)
         left, right, bottom, top = 54, 12, 44, 14

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz.channels import mix
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of, text_width
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, chart, label, maps_of, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, percent, signed_number
+from cnnviz.numbers import percent, signed_number
 
 
 def pixel_mixing(

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, TITLE, WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, TITLE, Scale, Theme, number, signed_number
+from cnnviz.numbers import number, signed_number
 from cnnviz.ops.convolution import conv2d
 from cnnviz.ops.padding import Axis, pair, parse_padding, window
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
 from cnnviz.images.digit_preparation import BOX, SIDE, Preparation
 from cnnviz.network.mistakes import Mistake
+from cnnviz.numbers import number, percent
 
 _LARGEST = 200
 """Pixels a side of the given image that are kept for drawing it."""

@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cnnviz import ops
+from cnnviz.colours import Scale, Theme
 from cnnviz.concepts.downsampling import relative_change, winners
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number, percent
+from cnnviz.numbers import number, percent
 
 LEGIBLE, FEW = 26.0, 64
 """Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""

@@ -13,8 +13,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cnnviz.colours import Theme
 from cnnviz.figures.marks import Mark, coordinate
-from cnnviz.figures.style import Theme
 
 
 class Drawing:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.marks import Mark
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
+from cnnviz.numbers import number
 
 GAP = 12.0
 

@@ -13,10 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
+from cnnviz.numbers import number
 
 _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
 """Of a panel: room for its legend and its height; then room under all, left and right of them."""

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.numbers import number
 
 Box = tuple[tuple[int, int], tuple[int, int]]
 

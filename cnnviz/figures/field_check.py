@@ -9,9 +9,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}

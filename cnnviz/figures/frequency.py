@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import Canvas
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import SMALL, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
 from cnnviz.kernels import FrequencyResponse, frequency_response
+from cnnviz.numbers import number
 
 
 def frequency_map(

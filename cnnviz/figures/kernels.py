@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.colours import BRIGHTNESS, INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import BRIGHTNESS, INK, SMALL, Scale, Theme, cell_number, number
+from cnnviz.numbers import number
 
 
 def kernel_tiles(
@@ -288,4 +289,4 @@ def _in_words(kernel: np.ndarray, scale: Scale) -> str:
     if kernel.size > 25:
         size = f"{kernel.shape[0]} by {kernel.shape[1]}"
         return f"{size} weights from {number(kernel.min())} to {number(kernel.max())}"
-    return "; ".join(" ".join(cell_number(v, scale) for v in row) for row in kernel)
+    return "; ".join(" ".join(scale.write(v) for v in row) for row in kernel)

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
 from cnnviz.network import Run
+from cnnviz.numbers import number, percent
 from cnnviz.receptive_fields import receptive_field
 
 GAP = 10.0

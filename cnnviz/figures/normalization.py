@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, chart, label
+from cnnviz.colours import Theme
+from cnnviz.colours import theme as theme_named
+from cnnviz.figures.canvas import SMALL, WIDE, chart, label
 from cnnviz.figures.drawing import new_figure
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number
-from cnnviz.figures.style import theme as theme_named
+from cnnviz.numbers import number
 
 
 def channel_spreads(

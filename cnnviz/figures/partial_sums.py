@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number, signed_number
+from cnnviz.numbers import number, signed_number
 
 
 def sum_of_parts(

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, Theme, cell_number, number, signed_number
+from cnnviz.numbers import number, signed_number
 from cnnviz.receipts import Receipt
-from cnnviz.receipts.numbers import one_line
+from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
 
@@ -151,7 +152,7 @@ class _Tiles:
         canvas.text(0, middle, terms.labels[group], size=SMALL, colour="muted")
         sign = "= " if self.wide and not terms.selects else ""
         scale = Scale.of(terms.contribution[np.isfinite(terms.contribution)], signed=True)
-        adds = sign + cell_number(terms.contribution[group], scale)
+        adds = sign + scale.write(terms.contribution[group])
         canvas.text(end, middle, adds, weight="bold", size=LABEL if self.wide else SMALL)
         if terms.selects:
             for row, col in np.argwhere(terms.weight[group] != 0):

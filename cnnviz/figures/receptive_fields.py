@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
 from cnnviz.network import LayerGraph, Run
+from cnnviz.numbers import number
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label
+from cnnviz.colours import INK, Scale, Theme
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, chart, label
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, signed_number
+from cnnviz.numbers import minus, number, signed_number
 
 
 def class_columns(
@@ -63,7 +64,7 @@ def class_columns(
     # Small numbers are written in units of a power of ten, which the title names.
     unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0
     canvas = Canvas(width, 224, ax, theme)
-    words = title if unit == 1 else f"{title}, in units of {unit:.0e}".replace("-", "−")
+    words = title if unit == 1 else minus(f"{title}, in units of {unit:.0e}")
     if words:
         canvas.text(0, 14, words, size=SMALL + 1, colour="muted")
     scale = Scale(scale.kind, scale.limit / unit)
@@ -100,7 +101,7 @@ def cross_entropy_curve(
     >>> cross_entropy_curve(0.5).alt
     'The loss −log p falls from 6.91 at p = 0.1 % to 0 at p = 100 %; at p = 50.00 % it is 0.693.'
     """
-    from cnnviz.figures.style import percent
+    from cnnviz.numbers import percent
 
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, got {probability!r}")

@@ -6,10 +6,11 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from cnnviz.colours import Scale, Theme
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import Scale, Theme, cell_number, number
 from cnnviz.kernels import Separation, separation
+from cnnviz.numbers import number
 
 GAP = 14.0
 
@@ -85,8 +86,7 @@ def outer_product(
         else "column, row: each to its own largest weight",
     )
     column, row = (
-        " ".join(cell_number(v, Scale.of(part, signed=True)) for v in part)
-        for part in (found.column, found.row)
+        " ".join(Scale.of(part, signed=True).write(v) for v in part) for part in (found.column, found.row)
     )
     alt = f"The column {column} times the row {row} "
     alt += f"{'is' if exact else 'is nearest to'} the kernel of {rows} by {cols}"

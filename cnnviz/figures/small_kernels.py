@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import INK, Scale, Theme, ink_on
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
 from cnnviz.kernels import ExcitingPatch, frequency_response, stack_paths
+from cnnviz.numbers import number
 
 
 def stacked_fields(
@@ -88,7 +89,7 @@ def stacked_fields(
                     y + (r + 0.5) * unit + 4,
                     str(count),
                     size=letters,
-                    colour=canvas.ink_on(float(values[r, c]), scale),
+                    colour=ink_on(float(values[r, c]), scale, theme),
                     ha="center",
                 )
         return drawn

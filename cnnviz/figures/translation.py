@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.colours import INK, Scale, Theme
 from cnnviz.concepts.translation import MovedMaps
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.numbers import minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
@@ -151,7 +152,7 @@ def shift_map(
     scale = Scale("positive", 1.0)
     image = canvas.image(values, left, top, side, scale=scale)
     for move in (-reach, 0, reach):
-        words, place = f"{move}".replace("-", "−"), (move + reach + 0.5) * unit
+        words, place = minus(move), (move + reach + 0.5) * unit
         canvas.text(left + place, top + side + 16, words, size=SMALL, colour="muted", ha="center")
         canvas.text(left - 6, top + place + 4, words, size=SMALL, colour="muted", ha="right")
     canvas.text(left, top - 8, "pixels down", size=SMALL, colour="muted")
@@ -163,4 +164,4 @@ def shift_map(
         f"{number(values.max())}; unmoved it is {number(values[reach, reach])}, {rows} down and {cols} right "
         f"it is {number(values[rows + reach, cols + reach])}."
     )
-    return canvas.picture(alt.replace("-", "−"), values=image, cell=cell)
+    return canvas.picture(minus(alt), values=image, cell=cell)

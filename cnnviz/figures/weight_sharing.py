@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from cnnviz.colours import INK, Scale, Theme
 from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, Scale, Theme, number
+from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
 
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.layers.activations import Activation
+from cnnviz.numbers import short
 from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
 from cnnviz.receipts import formulas
-from cnnviz.receipts.numbers import short
 
 
 @dataclass(frozen=True, eq=False)
