@@ -6,19 +6,19 @@ The numbers are made by `cnnviz.channels.ablation`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import Theme
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import probability
 
 ROW = 22.0
 
 
+@figure
 def channels_off(
     whole: Any,
     without: Any,
@@ -26,8 +26,7 @@ def channels_off(
     selected: int | None = None,
     silent: Sequence[int] = (),
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The predicted class's probability without each channel, as bars, beside what it is with all of them.
 
@@ -41,8 +40,6 @@ def channels_off(
         A channel to mark.
     silent
         Channels that were zero before, and are said to be.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -74,7 +71,7 @@ def channels_off(
     right = 14 + max(text_width(words, weight="bold") for words in texts)
     across = (width - (columns - 1) * 40) / columns
     unit = across - left - right
-    canvas = Canvas(width, 26 + ROW * lines + 2, ax, theme)
+    canvas = Canvas(width, 26 + ROW * lines + 2, **look)
     bars, marks, tiles = [], [], []
     for column in range(columns):
         x = column * (across + 40)

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import Theme
 from cnnviz.figures.canvas import SMALL, Canvas, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import minus, number, probability
 
 
+@figure
 def bars(
     values: Sequence[float] | Any,
     labels: Sequence[str],
@@ -28,8 +28,7 @@ def bars(
     highlight: int | None = None,
     row: float = 24.0,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One bar a value, from zero, its label on the left and its number on the right.
 
@@ -49,8 +48,6 @@ def bars(
         A bar in the accent colour.
     row
         Height of a row, in pixels.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -72,7 +69,7 @@ def bars(
     whole = limit or float(values.max()) or 1.0
     left = 12 + max(text_width(name, weight="bold") for name in names)
     right = 12 + max(text_width(words, weight="bold") for words in written)
-    canvas = Canvas(width, row * len(values) + 2, ax, theme)
+    canvas = Canvas(width, row * len(values) + 2, **look)
     unit = (width - left - right) / whole
     drawn, parts = [], []
     thick = min(row - 8, 14.0)
@@ -96,14 +93,14 @@ def bars(
     return canvas.picture(alt, bars=drawn, inner=parts)
 
 
+@figure
 def probabilities(
     values: Any,
     *,
     label: int | None = None,
     classes: Sequence[str] | None = None,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A prediction: one bar a class, the largest in the accent colour, the true one marked by words.
 
@@ -115,8 +112,6 @@ def probabilities(
         The true class, if it is known.
     classes
         Their names; None is 0, 1, 2, ...
-    width, ax, theme
-        As in `bars`.
 
     Returns
     -------
@@ -137,7 +132,7 @@ def probabilities(
     texts = [probability(value) for value in values]
     if label is not None and label != best:
         texts[label] += "  true label"
-    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, ax=ax, theme=theme)
+    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, **look)
     truth = (
         ""
         if label is None
@@ -148,13 +143,13 @@ def probabilities(
     return picture.described(f"Predicted {names[best]}{truth}. {picture.alt}")
 
 
+@figure
 def magnitudes(
     rows: Sequence[tuple[str, Sequence[float]]],
     series: Sequence[str],
     *,
     width: float = 960.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Small positive numbers over many powers of ten: one row each, one mark a series.
 
@@ -164,8 +159,6 @@ def magnitudes(
         (name, one value a series); a value of 0 is drawn at the left end and written as 0.
     series
         Their names; at most three.
-    width, ax, theme
-        As in `bars`.
 
     Returns
     -------
@@ -192,7 +185,7 @@ def magnitudes(
     legend = [text_width(name, SMALL) + 36 for name in series]
     stacked = sum(legend) > width
     row, top = 24.0, 62.0 + (20.0 * (len(series) - 1) if stacked else 0.0)
-    canvas = Canvas(width, top + row * len(rows) + 28, ax, theme)
+    canvas = Canvas(width, top + row * len(rows) + 28, **look)
     unit = (width - left - right) / (high - low)
     colours = ("positive", "negative", "accent")
     shapes = ("circle", "bar", "ring")

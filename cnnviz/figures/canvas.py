@@ -1,26 +1,25 @@
 """Canvas, on which most figures draw: one axes whose unit is a CSS pixel, with y downwards.
 
-Tiles, numbers and legends are placed where they belong, and text keeps its size. Curves and bars
-with scales of their own get axes from `chart`. pyplot and its global state are never used.
+Tiles, numbers and legends are placed where they belong, and text keeps its size. Curves with scales of
+their own get axes from `axes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
 from cnnviz.colours import Scale, Theme, ink_on
 from cnnviz.colours import theme as theme_named
-from cnnviz.figures.drawing import Drawing, new_figure
 from cnnviz.figures.marks import Arrow, Box, Cells, Dashes, Dot, Line, Mark, Point, Strokes, Words
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Drawing, Picture
 from cnnviz.numbers import number, signed_number
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDE, NARROW = 960.0, 328.0
 """Widths in pixels that the explorer draws at: a page's column, and a telephone's."""
@@ -39,6 +38,9 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
     >>> text_width("", 10.0)
     0.0
     """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
     font = FontProperties(size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
 
@@ -342,35 +344,6 @@ class Canvas:
     def _put(self, mark: Mark) -> Mark:
         self._marks.append(mark)
         return mark
-
-
-def chart(
-    width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
-) -> tuple[Axes, Theme]:
-    """Axes for curves and bars in the house's style: hairlines, no box, no tick marks."""
-    chosen = theme_named(theme)
-    if ax is None:
-        figure = new_figure(width, height, chosen)
-        left, right, bottom, top = 54, 12, 44, 14
-        ax = figure.add_axes(
-            (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
-        )
-    ax.set_facecolor("none")
-    for side, spine in ax.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(chosen.line)
-    ax.tick_params(length=0, labelsize=SMALL, labelcolor=chosen.muted, pad=6)
-    ax.grid(axis="y", color=chosen.line, linewidth=0.8)
-    ax.set_axisbelow(True)
-    return ax, chosen
-
-
-def label(ax: Axes, theme: Theme, *, x: str = "", y: str = "") -> None:
-    """Axis labels: x under the axis at its end, y above it, both horizontal."""
-    if x:
-        ax.set_xlabel(x, fontsize=SMALL, color=theme.muted, labelpad=6)
-    if y:
-        ax.set_title(y, fontsize=SMALL, color=theme.muted, loc="left", pad=6)
 
 
 def maps_of(array: Any, name: str = "maps") -> np.ndarray:

@@ -6,15 +6,15 @@ Values are the operations' own; which cells win is `cnnviz.concepts.downsampling
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from cnnviz import ops
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number, percent
 
@@ -22,6 +22,7 @@ LEGIBLE, FEW = 26.0, 64
 """Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""
 
 
+@figure
 def max_and_average(
     x: Any,
     pool_size: Any = 2,
@@ -29,8 +30,7 @@ def max_and_average(
     strides: Any = None,
     padding: Any = "valid",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A map, the cells that win in it marked, beside what max and average pooling make of it.
 
@@ -40,8 +40,6 @@ def max_and_average(
         (H, W): one channel.
     pool_size, strides, padding
         As in `ops.max_pool2d`.
-    width, ax, theme
-        As in `convolution_step`.
 
     Returns
     -------
@@ -76,7 +74,7 @@ def max_and_average(
     tall, low = unit * x.shape[0], cell * pooled[0].shape[0]
     top = 26.0
     height = top + max(tall, low) + 54 if wide else top + tall + 44 + low + 54
-    canvas = Canvas(width, height, ax, theme)
+    canvas = Canvas(width, height, **look)
     size = f"{x.shape[0]} × {x.shape[1]}"
     canvas.text(0.5, top - 9, f"Map, {size}", weight="bold")
     artists: dict[str, Any] = {
@@ -125,12 +123,12 @@ def _corners(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -
         canvas.cell(x, y, unit, float(row), float(col))
 
 
+@figure
 def moved_and_pooled(
     pairs: Sequence[tuple[str, Any, Any]],
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Maps of an image and of the moved image, one pair a row, and where the two differ.
 
@@ -138,8 +136,6 @@ def moved_and_pooled(
     ----------
     pairs
         (name, before, after), both (H, W): the map as it is, max-pooled, average-pooled.
-    width, ax, theme
-        As in `convolution_step`.
 
     Returns
     -------
@@ -168,7 +164,7 @@ def moved_and_pooled(
     gap = 20.0
     side = min((width - 2 * gap - 1) / 3, 220.0)
     step = side + 52
-    canvas = Canvas(width, step * len(given) + 44, ax, theme)
+    canvas = Canvas(width, step * len(given) + 44, **look)
     artists: dict[str, list[Any]] = {"before": [], "after": [], "differences": [], "changes": []}
     for place, ((name, one, other), difference) in enumerate(zip(given, differences, strict=True)):
         top = place * step + 40

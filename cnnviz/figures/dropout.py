@@ -6,13 +6,13 @@ Dropped cells are crossed, not only pale. All maps are drawn on one scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.marks import Mark
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number
@@ -20,6 +20,7 @@ from cnnviz.numbers import number
 GAP = 12.0
 
 
+@figure
 def dropout_steps(
     values: Any,
     kept: Any,
@@ -29,8 +30,7 @@ def dropout_steps(
     labels: Sequence[str] | None = None,
     mean_label: str = "mean",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A map, what dropout makes of it in some steps, and the mean over many steps, on one scale.
 
@@ -49,8 +49,6 @@ def dropout_steps(
         One for each step.
     mean_label
         The last map's.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -76,7 +74,7 @@ def dropout_steps(
     tile = min((width - 1 - (across - 1) * GAP) / across, 230.0)
     tall = tile * rows / cols
     lines = -(-len(shown) // across)
-    canvas = Canvas(width, lines * (tall + 34) + 46, ax, theme)
+    canvas = Canvas(width, lines * (tall + 34) + 46, **look)
     crosses, images = [], []
     for k, (array, name) in enumerate(zip(shown, ["without dropout", *names, mean_label], strict=True)):
         x, y = 0.5 + (k % across) * (tile + GAP), (k // across) * (tall + 34) + 20

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number
@@ -26,14 +25,14 @@ _TONES = ("positive", "negative", "muted")
 _DASHES: tuple[Dashes, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))
 
 
+@figure
 def training_curves(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
     epoch: int | None = None,
     scales: Mapping[str, str] | None = None,
     width: float = 640.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Measures over the epochs, one panel each, under one another, with one cursor through them all.
 
@@ -47,8 +46,6 @@ def training_curves(
         By title: "linear" (the default), "log", "accuracy" (shares, spaced by the logarithm of what is
         missing to 1, which itself stands at 0.9999) or "count" (whole numbers from 0, by the logarithm of
         one more).
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -72,7 +69,7 @@ def training_curves(
         raise ValueError(f"scales must be of {', '.join(_SCALES)}, got {sorted(unknown)[0]!r}")
     legends = {title: _legend(title, series, epoch, kinds[title], width) for title, series in panels.items()}
     heights = [_HEAD + 16 * (len(rows) - 1) + _PLOT for rows in legends.values()]
-    canvas = Canvas(width, sum(heights) + _FOOT, ax, theme)
+    canvas = Canvas(width, sum(heights) + _FOOT, **look)
     step = (width - _LEFT - _RIGHT) / count
     cursor_x = _LEFT + (epoch or 0) * step
     lines: dict[str, dict[str, Mark]] = {}
@@ -105,6 +102,8 @@ def _share(value: float) -> str:
 
 
 def _linear_ticks(low: float, high: float) -> Sequence[float]:
+    from matplotlib.ticker import MaxNLocator
+
     return MaxNLocator(3).tick_values(low, high)
 
 
@@ -203,6 +202,8 @@ def _write(canvas: Canvas, rows: list[list[_Entry]], y: float) -> None:
 
 
 def _epochs_axis(canvas: Canvas, count: int, step: float, y: float, epoch: int | None) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     last = -math.inf
     for tick in MaxNLocator(8 if canvas.width >= 600 else 4, integer=True).tick_values(0, count):
         x = _LEFT + tick * step
@@ -225,13 +226,13 @@ def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: st
     return ", ".join(said)
 
 
+@figure
 def epoch_batches(
     images: int,
     batch_size: int,
     *,
     width: float = 640.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One epoch as its steps, in order: a cell a batch, the last one paler if it is smaller.
 
@@ -239,8 +240,6 @@ def epoch_batches(
     ----------
     images, batch_size
         Images in the training set, and in a batch.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -265,7 +264,7 @@ def epoch_batches(
     counts[steps - 1] = images - (steps - 1) * batch_size
     grid = counts.reshape(rows, across)
     cell = min((width - 2) / across, 48.0)
-    canvas = Canvas(width, rows * cell + 64, ax, theme)
+    canvas = Canvas(width, rows * cell + 64, **look)
     scale = Scale("positive", float(size))
     drawn = canvas.image(grid, 1, 1, across * cell, scale=scale, frame=None)
     boxes = [(1 + (k % across) * cell, 1 + (k // across) * cell, cell, cell) for k in range(steps)]
@@ -282,14 +281,14 @@ def epoch_batches(
     return canvas.picture(alt, batches=drawn, legend=legend)
 
 
+@figure
 def kernels_over_epochs(
     kernels: Any,
     epochs: Sequence[int],
     *,
     highlight: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The same kernels after several epochs, one row an epoch, all on one scale.
 
@@ -301,8 +300,6 @@ def kernels_over_epochs(
         Their numbers; 0 is before training.
     highlight
         An epoch whose row is named in the accent colour.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -329,7 +326,7 @@ def kernels_over_epochs(
     lines = -(-count // across)
     head, gap = (0.0 if beside else 20.0), 10.0
     block = head + lines * (tall * cell + gap) + 4
-    canvas = Canvas(width, len(epochs) * block + 50, ax, theme)
+    canvas = Canvas(width, len(epochs) * block + 50, **look)
     scale = Scale.of(kernels, signed=True)
     rows: list[list[Any]] = []
     frames = []
@@ -382,6 +379,7 @@ def _side_by_side(kernels: np.ndarray) -> np.ndarray:
     return padded.reshape(tall, -1)[:, :-1]
 
 
+@figure
 def flipped_digits(
     images: Any,
     labels: Sequence[int],
@@ -390,8 +388,7 @@ def flipped_digits(
     names: Sequence[str],
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Digits whose prediction changed: each with its label, what was said before and what is said now.
 
@@ -403,8 +400,6 @@ def flipped_digits(
         N classes each.
     names
         What each is called.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -423,7 +418,7 @@ def flipped_digits(
     across = max(1, int(width // 96))
     step = width / across
     size, tall = 58.0, 104.0
-    canvas = Canvas(width, -(-len(given) // across) * tall, ax, theme)
+    canvas = Canvas(width, -(-len(given) // across) * tall, **look)
     scale = Scale("ink", 255.0)
     digits, words = [], []
     for k, (label, first, then, name) in enumerate(given):

@@ -6,19 +6,20 @@ Which images these are is found by `cnnviz.concepts.exciting`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number
 
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
+@figure
 def exciting_digits(
     images: Any,
     boxes: Sequence[Box],
@@ -28,8 +29,7 @@ def exciting_digits(
     labels: Sequence[str] | None = None,
     columns: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Images in the order of how much they excite a channel; under each what the exciting cell sees.
 
@@ -47,8 +47,6 @@ def exciting_digits(
         The class of each; None is not known.
     columns
         Images in a row; None is as many as fit.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -90,7 +88,7 @@ def exciting_digits(
     whole = (step - 8) / 2 if beside else step
     tall = whole * rows / cols
     block = 22 + tall + (0 if beside else 6 + tall) + 22
-    canvas = Canvas(width, -(-count // across) * block, ax, theme)
+    canvas = Canvas(width, -(-count // across) * block, **look)
     drawn, patches, tiles = [], [], []
     for k, (image, box, value) in enumerate(zip(images, boxes, values, strict=True)):
         (top, bottom), (left, right) = box

@@ -5,24 +5,23 @@ Draws what `cnnviz.receptive_fields.check_field` found; nothing is computed here
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from matplotlib.axes import Axes
-
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}
 
 
+@figure
 def field_trials(
     check: FieldCheck,
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The image as it is and with everything outside a unit's field changed, with the unit's numbers.
 
@@ -30,8 +29,6 @@ def field_trials(
     ----------
     check
         From `check_field`. Of an image of several channels their mean is drawn.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -57,7 +54,7 @@ def field_trials(
     lines = -(-channels // across)
     cell = min((width - left - 1) / across, 54.0), 22.0
     step = max(side + 14, 26 + lines * cell[1] + 14)
-    canvas = Canvas(width, len(rows) * step + 40, ax, theme)
+    canvas = Canvas(width, len(rows) * step + 40, **look)
     scale = Scale.of(*(values for _, _, values, _ in rows), signed=True)
     ink = Scale("ink", 255.0) if check.image.dtype.kind in "iu" else INK
     ends = [(int(cells.min()), int(cells.max())) for cells in check.mask.nonzero() if cells.size]

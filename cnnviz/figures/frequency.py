@@ -5,25 +5,25 @@ The numbers come from `kernels.frequency_response`; phases are left out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.kernels import FrequencyResponse, frequency_response
 from cnnviz.numbers import number
 
 
+@figure
 def frequency_map(
     kernel: Any,
     *,
     scale: Scale | None = None,
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A kernel's gain for waves of every frequency and direction, and the wave that it answers to most.
 
@@ -33,10 +33,6 @@ def frequency_map(
         (height, width), or its `kernels.FrequencyResponse`.
     scale
         To share with other kernels; None is from 0 to the largest gain here.
-    width
-        In pixels.
-    ax, theme
-        Where to draw; "light" or "dark".
 
     Returns
     -------
@@ -55,7 +51,7 @@ def frequency_map(
     scale = scale or Scale.of(gain, signed=False)
     left, top = 40.0, 22.0
     side = width - left - 12
-    canvas = Canvas(width, top + side + 36 + 62, ax, theme)
+    canvas = Canvas(width, top + side + 36 + 62, **look)
     image = canvas.image(gain, left, top, side, scale=scale)
     limit = float(found.frequencies[-1])
     for share, words in ((0.0, f"−{limit:g}"), (0.5, "0"), (1.0, f"{limit:g}")):

@@ -7,17 +7,19 @@ legend says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import BRIGHTNESS, INK, Scale, Theme
+from cnnviz.colours import BRIGHTNESS, INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
+from cnnviz.kernels import ExcitingPatch, frequency_response
 from cnnviz.numbers import number
 
 
+@figure
 def kernel_tiles(
     kernels: Any,
     *,
@@ -30,8 +32,7 @@ def kernel_tiles(
     columns: int | None = None,
     title: str = "",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Kernels as tiles, their weights written into them where they fit.
 
@@ -54,8 +55,6 @@ def kernel_tiles(
         Tiles in a row; None is as many as their words leave room for, 8 at most.
     title
         Of the legend.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -85,7 +84,7 @@ def kernel_tiles(
     size = SMALL * min(1.0, 0.97 * side / widest)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
     lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 46, ax, theme)
+    canvas = Canvas(width, lines * step + 46, **look)
     images = []
     for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
         x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
@@ -117,6 +116,7 @@ def kernel_tiles(
     return canvas.picture(alt, kernels=images, scales=scales, legend=legend)
 
 
+@figure
 def kernel_response(
     image: Any,
     kernel: Any,
@@ -124,8 +124,7 @@ def kernel_response(
     *,
     photograph: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """An image, a kernel, and what the kernel answers at every position.
 
@@ -139,8 +138,6 @@ def kernel_response(
         (H_out, W_out): the convolution of the two, drawn on a scale centred on zero.
     photograph
         Draw the image from black to white, not as ink on paper.
-    width, ax, theme
-        As in `kernel_tiles`.
 
     Returns
     -------
@@ -160,7 +157,7 @@ def kernel_response(
     gap = 52.0 if wide else 20.0
     side = (width - 1 - 2 * gap) / 3
     unit = side / max(image.shape[1], response.shape[1])
-    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, ax, theme)
+    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, **look)
     parts = [
         ("Image", image, BRIGHTNESS if photograph else INK),
         ("Kernel", kernel, Scale.of(kernel, signed=True)),
@@ -188,6 +185,7 @@ def kernel_response(
     return canvas.picture(alt, image=images[0], kernel=images[1], response=images[2])
 
 
+@figure
 def kernel_gallery(
     kernels: Any,
     responses: Sequence[Any],
@@ -195,8 +193,7 @@ def kernel_gallery(
     *,
     selected: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Many kernels, each over what it makes of one image; kinds so different share no scale.
 
@@ -210,8 +207,6 @@ def kernel_gallery(
         As many names.
     selected
         A kernel whose name is to stand out.
-    width, ax, theme
-        As in `kernel_tiles`.
 
     Returns
     -------
@@ -240,7 +235,7 @@ def kernel_gallery(
     size = SMALL * min(1.0, 0.97 * side / max(text_width(label, SMALL) for label in labels))
     step = 18 + side + 6 + tall + 18
     lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 40, ax, theme)
+    canvas = Canvas(width, lines * step + 40, **look)
     drawn: dict[str, list[Any]] = {"kernels": [], "responses": [], "tiles": []}
     words = []
     for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
@@ -272,6 +267,101 @@ def kernel_gallery(
     )
     alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
     return canvas.picture(alt, legend=legend, **drawn)
+
+
+@figure
+def kernel_portraits(
+    kernels: Any,
+    patches: Sequence[ExcitingPatch],
+    *,
+    selected: int | None = None,
+    width: float = WIDE,
+    **look: Unpack[Look],
+) -> Picture:
+    """Each kernel of a first layer, the part of an image that excites it most, and its gain for waves.
+
+    Parameters
+    ----------
+    kernels
+        (kh, kw, N).
+    patches
+        As many, from `kernels.exciting_patches`.
+    selected
+        A kernel to mark.
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "kernels", "patches" and "gains", their "legends", and "tiles", where
+        each three with their words are: (x, y, width, height) as shares of the picture's width and height.
+
+    Raises
+    ------
+    ValueError
+        if there are not as many patches as kernels.
+
+    Examples
+    --------
+    >>> from cnnviz.kernels import exciting_patches
+    >>> kernels = np.ones((3, 3, 1))
+    >>> found = exciting_patches(kernels[:, :, None], np.ones((1, 5, 5), np.uint8))
+    >>> len(kernel_portraits(kernels, found)["patches"])
+    1
+    """
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 3 or kernels.shape[2] != len(patches):
+        raise ValueError(f"kernels must be (kh, kw, {len(patches)}), got shape {kernels.shape}")
+    waves = [frequency_response(kernels[:, :, k]) for k in range(kernels.shape[2])]
+    weights = Scale.of(kernels, signed=True)
+    gains = Scale.of(*(found.magnitude for found in waves), signed=False)
+    columns = 4 if width >= 780 else 3 if width >= 560 else 2
+    gap, inner = (28.0, 6.0) if width >= 560 else (14.0, 4.0)
+    entry = (width - 1 - (columns - 1) * gap) / columns
+    side = (entry - 2 * inner) / 3
+    step = 18 + side + 34 + 14
+    lines = -(-len(waves) // columns)
+    canvas = Canvas(width, lines * step + 44, **look)
+    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": [], "tiles": []}
+    words = []
+    for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
+        x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
+        marked = k == selected
+        canvas.text(
+            x,
+            y - 6,
+            str(k),
+            size=SMALL,
+            colour="accent" if marked else "ink",
+            weight="bold" if marked else "normal",
+        )
+        for n, (name, array, scale) in enumerate(
+            (
+                ("kernels", kernels[:, :, k], weights),
+                ("patches", patch.patch[:, :, 0], INK),
+                ("gains", found.magnitude, gains),
+            )
+        ):
+            drawn[name].append(canvas.image(array, x + n * (side + inner), y, side, scale=scale))
+        if marked:
+            canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
+        peak = found.peak
+        wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
+        answer = f"{number(patch.response)} of {number(patch.possible)}"
+        canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
+        canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
+        drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
+        words.append(f"{k}: {wave}, {answer}")
+    y = lines * step + 16
+    length = min(150.0, (width - 40) / 2)
+    legends = [
+        canvas.legend(weights, 0.5, y, length, "weights"),
+        canvas.legend(gains, 0.5 + length + 40, y, length, "gain"),
+    ]
+    alt = (
+        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
+        "largest answer in these images of the largest possible. " + "; ".join(words) + "."
+    )
+    return canvas.picture(alt, legends=legends, **drawn)
 
 
 def _as_list(kernels: Any) -> list[np.ndarray]:

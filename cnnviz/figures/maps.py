@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.network import Run
 from cnnviz.numbers import number, percent
@@ -23,6 +23,7 @@ from cnnviz.receptive_fields import receptive_field
 GAP = 10.0
 
 
+@figure
 def feature_maps(
     maps: Any,
     *,
@@ -33,8 +34,7 @@ def feature_maps(
     columns: int | None = None,
     title: str = "",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """All channels of one layer as tiles on one scale.
 
@@ -54,10 +54,6 @@ def feature_maps(
         Tiles in a row; None is as many as are at least 84 pixels wide (the narrow page's: 4).
     title
         Of the legend.
-    width
-        In pixels.
-    ax, theme
-        Where to draw; "light" or "dark".
 
     Returns
     -------
@@ -88,7 +84,7 @@ def feature_maps(
     tile = min(tile, 150.0)
     step = tile * rows / cols + 24
     lines = -(-channels // columns)
-    canvas = Canvas(width, lines * step + 44, ax, theme)
+    canvas = Canvas(width, lines * step + 44, **look)
     images, tiles = [], []
     for channel in range(channels):
         x, y = 0.5 + (channel % columns) * (tile + gap), (channel // columns) * step + 16
@@ -118,6 +114,7 @@ def feature_maps(
     return canvas.picture(alt, maps=images, legend=legend, tiles=tiles)
 
 
+@figure
 def single_map(
     values: Any,
     *,
@@ -125,8 +122,7 @@ def single_map(
     scale: Scale | None = None,
     title: str = "",
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One map, large, its numbers written into it where they fit, one cell outlined.
 
@@ -140,8 +136,6 @@ def single_map(
         None is the map's own; give the layer's to compare it with the others.
     title
         Of the legend.
-    width, ax, theme
-        As in `feature_maps`.
 
     Returns
     -------
@@ -159,7 +153,7 @@ def single_map(
     rows, cols = values.shape
     scale = scale or Scale.of(values)
     size = width / cols
-    canvas = Canvas(width, rows * size + 50, ax, theme)
+    canvas = Canvas(width, rows * size + 50, **look)
     image = canvas.image(values, 0, 1, width - 1, rows * size, scale=scale)
     written = canvas.values(values, 0, 1, size, scale) if size >= 32 else []
     if cell:
@@ -175,18 +169,30 @@ def single_map(
     return canvas.picture(alt + ".", map=image, legend=legend, values=written)
 
 
+@figure
 def image_of(
     pixels: Any,
     *,
     box: tuple[tuple[int, int], tuple[int, int]] | None = None,
     width: float = 220.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A grey image, pixels 0 to 1 (or 0 to 255 as integers), ink on paper.
 
-    `box` outlines a part of it: ((top, bottom), (left, right)), inclusive.
+    Parameters
+    ----------
+    pixels
+        (H, W).
+    box
+        A part of it to outline: ((top, bottom), (left, right)), inclusive.
 
+    Returns
+    -------
+    Picture
+        Its artist is "image".
+
+    Examples
+    --------
     >>> image_of(np.zeros((28, 28), "uint8"))["image"].get_array().shape
     (28, 28)
     """
@@ -195,7 +201,7 @@ def image_of(
         raise ValueError(f"pixels must be (H, W) and not empty, got shape {pixels.shape}")
     scale = Scale("ink", 255.0) if pixels.dtype.kind in "iu" else INK
     size = width / pixels.shape[1]
-    canvas = Canvas(width, pixels.shape[0] * size, ax, theme)
+    canvas = Canvas(width, pixels.shape[0] * size, **look)
     image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)
     if box:
         (top, bottom), (left, right) = box
@@ -271,13 +277,13 @@ def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
     return rows
 
 
+@figure
 def network_maps(
     layers: Sequence[LayerMaps],
     *,
     shared: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Every layer's maps, one row a layer, from the image down to the last numbers.
 
@@ -287,8 +293,6 @@ def network_maps(
         In order; `pixels` marks the input, which is drawn as ink on a scale of its own.
     shared
         One scale for the whole network instead of one for each layer, so that rows compare too.
-    width, ax, theme
-        As in `feature_maps`.
 
     Returns
     -------
@@ -313,7 +317,7 @@ def network_maps(
     tile = min(tile, (width - left - right - 1) / max(rows[0].tiles for rows in blocks))
     heights = [max(len(rows) * (rows[0].shape * tile + 4), 40 if wide else 0) for rows in blocks]
     head, foot = (0, 12) if wide else (44, 14)
-    canvas = Canvas(width, sum(heights) + len(layers) * (head + foot), ax, theme)
+    canvas = Canvas(width, sum(heights) + len(layers) * (head + foot), **look)
     images, legends, frames, y = [], [], [], 0.0
     for layer, scale, rows, height in zip(layers, scales, blocks, heights, strict=True):
         base = y + height / 2 if wide else y + 18

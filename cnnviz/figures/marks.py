@@ -13,21 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, FancyArrowPatch, Patch, PathPatch, Rectangle
-from matplotlib.path import Path
 
 from cnnviz.colours import Scale, cell_colours, png
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
+
 Point = tuple[float, float]
-AnyPatch = TypeVar("AnyPatch", bound=Patch)
 Dashes = Literal["-"] | tuple[float, Sequence[float]]
 """As matplotlib's linestyle: unbroken, or where the pattern starts and its lengths in line widths."""
 
@@ -82,11 +79,14 @@ class Cells(Mark):
             return (255 * np.clip(self.array, 0, 1)).round().astype(np.uint8)
         return cell_colours(self.array, self.scale, self.theme)
 
-    def on(self, ax: Axes) -> AxesImage:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.colors import Normalize
+        from matplotlib.image import AxesImage
+
         image = AxesImage(
             ax,
             cmap=self.scale.colormap(self.theme),
-            norm=mpl.colors.Normalize(self.scale.low, self.scale.limit),
+            norm=Normalize(self.scale.low, self.scale.limit),
             interpolation="none",
             origin="upper",
             extent=(self.x, self.x + self.width, self.y + self.height, self.y),
@@ -112,7 +112,7 @@ class Shape(Mark):
             f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}'
         )
 
-    def lay(self, patch: AnyPatch, ax: Axes) -> AnyPatch:
+    def lay(self, patch: Patch, ax: Axes) -> Artist:
         """Put it on axes as a matplotlib patch."""
         patch.set(facecolor=self.fill, edgecolor=self.colour, linewidth=self.thickness)
         patch.set(linestyle=self.dashes, joinstyle="miter", clip_on=False, zorder=self.zorder)
@@ -140,7 +140,9 @@ class Box(Shape):
             height=abs(self.height),
         )
 
-    def on(self, ax: Axes) -> Rectangle:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import Rectangle
+
         return self.lay(Rectangle((self.x, self.y), self.width, self.height), ax)
 
 
@@ -156,7 +158,10 @@ class Strokes(Shape):
         path = "".join(_path(polyline) + end for polyline in self.polylines)
         return f'<path d="{path}" {self.paint()}/>'
 
-    def on(self, ax: Axes) -> PathPatch:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
+
         vertices: list[Point] = []
         codes: list[Any] = []
         for polyline in self.polylines:
@@ -177,7 +182,9 @@ class Dot(Shape):
     def svg(self) -> str:
         return _element("circle", self.paint(), cx=self.x, cy=self.y, r=self.radius)
 
-    def on(self, ax: Axes) -> Circle:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import Circle
+
         return self.lay(Circle((self.x, self.y), self.radius), ax)
 
 
@@ -230,7 +237,9 @@ class Line(Mark):
         cap = ' stroke-linecap="square"' if self.dashes == "-" else ""
         return f'<path d="{path}" fill="none"{cap}{_stroke(self.colour, self.thickness, self.dashes)}/>'
 
-    def on(self, ax: Axes) -> Line2D:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.lines import Line2D
+
         xs, ys = zip(*self.points, strict=True)
         line = Line2D(
             xs,
@@ -270,7 +279,9 @@ class Arrow(Mark):
         stroke = _stroke(self.colour, self.THICKNESS)
         return f'<path d="{path}" fill="{self.colour}" stroke-linejoin="miter"{stroke}/>'
 
-    def on(self, ax: Axes) -> FancyArrowPatch:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import FancyArrowPatch
+
         arrow = FancyArrowPatch(
             self.start,
             self.end,

@@ -7,17 +7,18 @@ All maps share one signed scale, so that parts compare with their sum. What is d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number, signed_number
 
 
+@figure
 def sum_of_parts(
     parts: Any,
     bias: float,
@@ -26,8 +27,7 @@ def sum_of_parts(
     labels: Sequence[str] | None = None,
     cell: tuple[int, int] | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The partial sums of one output channel as tiles, their sum with the bias, and the pre-activation.
 
@@ -43,8 +43,6 @@ def sum_of_parts(
         One for each part; None is their numbers.
     cell
         (row, column) to outline in every map, with its numbers beside the tiles.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -79,7 +77,7 @@ def sum_of_parts(
     step = tall + head + (20.0 if cell else 6.0)
     lines = -(-count // across)
     big = min(1.5 * tile, (width - 60) / 2)
-    canvas = Canvas(width, lines * step + 34 + big * rows / cols + (22 if cell else 4) + 50, ax, theme)
+    canvas = Canvas(width, lines * step + 34 + big * rows / cols + (22 if cell else 4) + 50, **look)
 
     def draw(array: np.ndarray, x: float, y: float, size: float, name: str, weight: str) -> Any:
         canvas.text(

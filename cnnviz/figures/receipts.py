@@ -7,10 +7,9 @@ by all products; sums and shares of a softmax are bars with their numbers.
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from cnnviz.colours import Scale, Theme
 from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
@@ -21,6 +20,9 @@ from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 NARROWEST = 300
 DRAWN = 4
 """Channels whose numbers are drawn; the bars show more."""
@@ -28,8 +30,26 @@ LEGEND = 98.0
 """The least width of a legend."""
 
 
-def draw(receipt: Receipt, ax: Axes | None, width: float | None, theme: str | Theme) -> Picture:
-    """See `Receipt.plot`."""
+def plot(
+    receipt: Receipt, ax: Axes | None = None, *, width: float | None = None, theme: str | Theme = "light"
+) -> Picture:
+    """The arithmetic as a picture: patch, kernel and products by channel, and how they add up.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on; None makes a figure.
+    width
+        In pixels; None is a page's width.
+    theme
+        "light" or "dark".
+
+    Returns
+    -------
+    cnnviz.figures.Picture
+        Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
+        that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
+    """
     if width is not None and not width >= NARROWEST:
         raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
     wide = WIDE if width is None else float(width)

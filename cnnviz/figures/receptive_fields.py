@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.network import LayerGraph, Run
 from cnnviz.numbers import number
@@ -149,13 +149,13 @@ def _on_the_way(fields: ReceptiveFields, net: LayerGraph, layer: str) -> list[st
     return [*names, net[layer].name]
 
 
+@figure
 def receptive_path(
     layers: Sequence[Seen],
     *,
     legends: bool = True,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """What a unit sees, outlined on the image and on every map between.
 
@@ -168,8 +168,6 @@ def receptive_path(
         with the largest magnitude inside the box is shown.
     legends
         Whether each map has its scale under it.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -191,7 +189,7 @@ def receptive_path(
     gap = 22.0 if wide else 14.0
     side = min((width - 1 - (across - 1) * gap) / across, 224.0)
     step = side + (100.0 if legends else 46.0)
-    canvas = Canvas(width, lines * step + 4, ax, theme)
+    canvas = Canvas(width, lines * step + 4, **look)
     images, boxes, cut, channels, sizes = [], [], [], [], []
     for k, layer in enumerate(layers):
         maps = maps_of(layer.maps, f"maps of {layer.name}")
@@ -244,6 +242,7 @@ def clipped(ends: tuple[int, int], size: int) -> tuple[int, int]:
     return (first, last) if first <= last else (0, -1)
 
 
+@figure
 def receptive_growth(
     names: Sequence[str],
     sizes: Sequence[float],
@@ -252,8 +251,7 @@ def receptive_growth(
     image: float | None = None,
     highlight: int | None = None,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The size of the receptive field, layer by layer, in input pixels.
 
@@ -267,8 +265,6 @@ def receptive_growth(
         The image's size along that axis, drawn as a line.
     highlight
         A layer in the accent colour.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -284,7 +280,7 @@ def receptive_growth(
         raise ValueError("names, sizes and effective must have one entry for each layer")
     row, top = 24.0, 6.0
     left = 12 + max(text_width(name, weight="bold") for name in names)
-    canvas = Canvas(width, top + row * len(names) + 30, ax, theme)
+    canvas = Canvas(width, top + row * len(names) + 30, **look)
     whole = max([*sizes, image or 0])
     unit = (width - left - (44 if effective is None else 72)) / whole
     bars, inner = [], []
@@ -343,12 +339,12 @@ class Rung:
     links: Sequence[Sequence[int]] | None = None
 
 
+@figure
 def receptive_ladder(
     rungs: Sequence[Rung],
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One row or column of every layer, the image at the bottom, and the fan of what feeds one unit.
 
@@ -356,8 +352,6 @@ def receptive_ladder(
     ----------
     rungs
         From the image up; the last one's `seen` is the unit itself.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -379,7 +373,7 @@ def receptive_ladder(
     high = max(max(rung.centers) for rung in rungs) + 0.5
     unit = (width - left - 1) / (high - low)
     row = 40.0 if wide else 46.0
-    canvas = Canvas(width, row * len(rungs) + 4, ax, theme)
+    canvas = Canvas(width, row * len(rungs) + 4, **look)
     thick = min(0.72 * unit, 14.0)
     cells: list[list[Any]] = []
     links = []
@@ -419,6 +413,7 @@ def receptive_ladder(
     return canvas.picture(alt + ".", cells=cells, links=links)
 
 
+@figure
 def effective_field(
     field: Any,
     box: Box,
@@ -426,8 +421,7 @@ def effective_field(
     scale: Scale | None = None,
     title: str = "mean magnitude of the gradient",
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """How much each input pixel counts for a unit, with the theoretical box around it.
 
@@ -441,8 +435,6 @@ def effective_field(
         To share with another field; by default from 0 to the largest magnitude here.
     title
         Of the legend.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -459,7 +451,7 @@ def effective_field(
         raise ValueError(f"field must be (H, W) and not empty, got shape {field.shape}")
     scale = scale or Scale.of(field, signed=False)
     unit = (width - 2) / field.shape[1]
-    canvas = Canvas(width, unit * field.shape[0] + 62, ax, theme)
+    canvas = Canvas(width, unit * field.shape[0] + 62, **look)
     image = canvas.image(field, 1, 2, width - 2, scale=scale)
     (top, bottom), (left, right) = (clipped(ends, n) for ends, n in zip(box, field.shape, strict=True))
     outline = canvas.cell(1, 2, unit, top, left, bottom - top + 1, right - left + 1)

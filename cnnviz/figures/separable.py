@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from matplotlib.axes import Axes
-
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.kernels import Separation, separation
 from cnnviz.numbers import number
@@ -15,12 +14,12 @@ from cnnviz.numbers import number
 GAP = 14.0
 
 
+@figure
 def outer_product(
     kernel: Any,
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A column on the left, a row above, and in every cell their product: the kernel, if it is separable.
 
@@ -30,8 +29,6 @@ def outer_product(
     ----------
     kernel
         (height, width), or its `kernels.Separation`.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -54,7 +51,7 @@ def outer_product(
     wide, tall = unit * cols, unit * rows
     top = 24 + unit + GAP
     height = top + tall + (0 if exact or beside else 38 + tall)
-    canvas = Canvas(width, height + 62, ax, theme)
+    canvas = Canvas(width, height + 62, **look)
     left_out = found.kernel - found.product
     shared = Scale.of(found.kernel, found.product, left_out, signed=True)
     x = 0.5 + unit + GAP

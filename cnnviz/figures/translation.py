@@ -5,28 +5,28 @@ The arithmetic is `translation`'s; several channels at once are left out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
 
+@figure
 def moved_maps(
     maps: MovedMaps,
     channel: int = 0,
     *,
     pixels: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One channel of a layer: of the image, the same moved, of the moved image, and the difference.
 
@@ -40,8 +40,6 @@ def moved_maps(
         Which.
     pixels
         Draw the maps as ink on paper: for the image itself.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -78,7 +76,7 @@ def moved_maps(
     side = (width - 1 - (across - 1) * gap) / across
     tall = side * rows / cols
     step = 22 + tall + 14
-    canvas = Canvas(width, step * (4 // across) + 40, ax, theme)
+    canvas = Canvas(width, step * (4 // across) + 40, **look)
     images = {}
     for k, (name, array) in enumerate(
         (("before", before), ("moved", moved), ("after", after), ("difference", difference))
@@ -101,6 +99,7 @@ def moved_maps(
     return canvas.picture(alt, **images)
 
 
+@figure
 def shift_map(
     values: Any,
     rows: int = 0,
@@ -108,8 +107,7 @@ def shift_map(
     *,
     title: str = "probability",
     width: float = 420.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A probability for every move of an image, from up and left to down and right, one move outlined.
 
@@ -121,8 +119,6 @@ def shift_map(
         The move to outline: down and to the right.
     title
         Of the legend.
-    width, ax, theme
-        As in `moved_maps`.
 
     Returns
     -------
@@ -148,7 +144,7 @@ def shift_map(
     left, top = 30.0, 22.0
     side = width - left - 1
     unit = side / len(values)
-    canvas = Canvas(width, top + side + 36 + 62, ax, theme)
+    canvas = Canvas(width, top + side + 36 + 62, **look)
     scale = Scale("positive", 1.0)
     image = canvas.image(values, left, top, side, scale=scale)
     for move in (-reach, 0, reach):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
 
 
+@figure
 def weight_matrix(
     x: Any,
     kernel: Any,
@@ -22,8 +23,7 @@ def weight_matrix(
     output: int = 0,
     pixels: bool = True,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A small input, a kernel, the output, and the weights of the dense layer that computes it too.
 
@@ -40,8 +40,6 @@ def weight_matrix(
         The output to outline, counted row by row.
     pixels
         Draw x as ink on paper.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -75,7 +73,7 @@ def weight_matrix(
     tall = unit * max(x.shape[0], rows, kernel.shape[0])
     under = 24 + tall + 62
     cell = (width - 1) / lines.shape[1]
-    canvas = Canvas(width, under + cell * len(lines) + 50, ax, theme)
+    canvas = Canvas(width, under + cell * len(lines) + 50, **look)
     images, left = {}, 0.5
     places = {}
     for name, title, array, scale in (

@@ -1,27 +1,25 @@
-"""Small kernels: what a stack of them sees, layer by layer, and what each of a first layer's answers to."""
+"""What a stack of small kernels sees, layer by layer, against one kernel that sees as far."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme, ink_on
+from cnnviz.colours import Scale, ink_on
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
-from cnnviz.kernels import ExcitingPatch, frequency_response, stack_paths
-from cnnviz.numbers import number
+from cnnviz.kernels import stack_paths
 
 
+@figure
 def stacked_fields(
     depth: int = 3,
     size: int = 3,
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The cells that a stack of small kernels reads in each layer, against one kernel that sees as far.
 
@@ -32,8 +30,6 @@ def stacked_fields(
     ----------
     depth, size
         Layers in the stack, at least 1, and their kernels' size, at least 2.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -71,7 +67,7 @@ def stacked_fields(
     unit = min(unit, 34.0)
     tall = unit * side
     below = 0.0 if wide else unit * uppers[0] + 40
-    canvas = Canvas(width, 40 + tall + below + 62, ax, theme)
+    canvas = Canvas(width, 40 + tall + below + 62, **look)
     outlines: list[Any] = []
     x, y = 0.5, 40.0
     names = [f"{depth} of {size}×{size}", f"one of {side}×{side}"]
@@ -89,7 +85,7 @@ def stacked_fields(
                     y + (r + 0.5) * unit + 4,
                     str(count),
                     size=letters,
-                    colour=ink_on(float(values[r, c]), scale, theme),
+                    colour=ink_on(float(values[r, c]), scale, canvas.theme),
                     ha="center",
                 )
         return drawn
@@ -128,100 +124,3 @@ def _grid(canvas: Canvas, x: float, y: float, unit: float, cells: int) -> Any:
     canvas.box(x, y, unit * cells, unit * cells, "accent" if cells == 1 else "muted", 1.2, fill="panel")
     boxes = [(x + c * unit, y + r * unit, unit, unit) for r in range(cells) for c in range(cells)]
     return canvas.boxes(boxes, "muted")
-
-
-def kernel_portraits(
-    kernels: Any,
-    patches: Sequence[ExcitingPatch],
-    *,
-    selected: int | None = None,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
-    """Each kernel of a first layer, the part of an image that excites it most, and its gain for waves.
-
-    Parameters
-    ----------
-    kernels
-        (kh, kw, N).
-    patches
-        As many, from `kernels.exciting_patches`.
-    selected
-        A kernel to mark.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
-
-    Returns
-    -------
-    Picture
-        Its artists are the images "kernels", "patches" and "gains", their "legends", and "tiles", where
-        each three with their words are: (x, y, width, height) as shares of the picture's width and height.
-
-    Raises
-    ------
-    ValueError
-        if there are not as many patches as kernels.
-
-    Examples
-    --------
-    >>> from cnnviz.kernels import exciting_patches
-    >>> kernels = np.ones((3, 3, 1))
-    >>> found = exciting_patches(kernels[:, :, None], np.ones((1, 5, 5), np.uint8))
-    >>> len(kernel_portraits(kernels, found)["patches"])
-    1
-    """
-    kernels = np.asarray(kernels)
-    if kernels.ndim != 3 or kernels.shape[2] != len(patches):
-        raise ValueError(f"kernels must be (kh, kw, {len(patches)}), got shape {kernels.shape}")
-    waves = [frequency_response(kernels[:, :, k]) for k in range(kernels.shape[2])]
-    weights = Scale.of(kernels, signed=True)
-    gains = Scale.of(*(found.magnitude for found in waves), signed=False)
-    columns = 4 if width >= 780 else 3 if width >= 560 else 2
-    gap, inner = (28.0, 6.0) if width >= 560 else (14.0, 4.0)
-    entry = (width - 1 - (columns - 1) * gap) / columns
-    side = (entry - 2 * inner) / 3
-    step = 18 + side + 34 + 14
-    lines = -(-len(waves) // columns)
-    canvas = Canvas(width, lines * step + 44, ax, theme)
-    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": [], "tiles": []}
-    words = []
-    for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
-        x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
-        marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            str(k),
-            size=SMALL,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
-        for n, (name, array, scale) in enumerate(
-            (
-                ("kernels", kernels[:, :, k], weights),
-                ("patches", patch.patch[:, :, 0], INK),
-                ("gains", found.magnitude, gains),
-            )
-        ):
-            drawn[name].append(canvas.image(array, x + n * (side + inner), y, side, scale=scale))
-        if marked:
-            canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
-        peak = found.peak
-        wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
-        answer = f"{number(patch.response)} of {number(patch.possible)}"
-        canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
-        canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
-        drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
-        words.append(f"{k}: {wave}, {answer}")
-    y = lines * step + 16
-    length = min(150.0, (width - 40) / 2)
-    legends = [
-        canvas.legend(weights, 0.5, y, length, "weights"),
-        canvas.legend(gains, 0.5 + length + 40, y, length, "gain"),
-    ]
-    alt = (
-        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
-        "largest answer in these images of the largest possible. " + "; ".join(words) + "."
-    )
-    return canvas.picture(alt, legends=legends, **drawn)

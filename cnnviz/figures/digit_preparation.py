@@ -1,33 +1,29 @@
-"""Digits as such: how a picture is prepared to be one, and those that a network gets wrong.
-
-What is drawn is computed elsewhere (`cnnviz.images.digit_preparation`, `cnnviz.network.mistakes`).
-"""
+"""How a picture is prepared to be a digit, step by step, as `cnnviz.images.digit_preparation` did it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.colours import INK, Scale, Theme
+from cnnviz.colours import INK
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.images.digit_preparation import BOX, SIDE, Preparation
-from cnnviz.network.mistakes import Mistake
-from cnnviz.numbers import number, percent
+from cnnviz.numbers import number
 
 _LARGEST = 200
 """Pixels a side of the given image that are kept for drawing it."""
 
 
+@figure
 def preparation_steps(
     steps: Preparation,
     *,
     drawn: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """How a picture became a digit: as given, its ink, the ink in 20x20, and that in 28x28.
 
@@ -38,8 +34,6 @@ def preparation_steps(
     drawn
         Whether the picture is ink already, as a pad or MNIST gives it: it is drawn as such, and not as
         something light or dark.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -57,7 +51,7 @@ def preparation_steps(
     gap = 24.0 if across == 4 else 20.0
     tile = min((width - 1 - (across - 1) * gap) / across, 190.0)
     step = tile + 74
-    canvas = Canvas(width, step * (4 // across), ax, theme)
+    canvas = Canvas(width, step * (4 // across), **look)
     arrays = (_given(steps, drawn), _smaller(steps.ink), _fitted(steps.scaled), steps.digit / 255)
     images, places = [], []
     for k, (array, lines) in enumerate(zip(arrays, _step_words(steps, drawn), strict=True)):
@@ -100,6 +94,15 @@ def _fitted(scaled: np.ndarray) -> np.ndarray:
     return fitted
 
 
+def _smaller(image: np.ndarray) -> np.ndarray:
+    """An image of at most `_LARGEST` pixels a side, by the means of blocks."""
+    step = -(-max(image.shape[:2]) // _LARGEST)
+    down, across = (min(step, side) for side in image.shape[:2])
+    rows, cols = image.shape[0] // down, image.shape[1] // across
+    blocks = image[: rows * down, : cols * across].reshape(rows, down, cols, across, *image.shape[2:])
+    return blocks.mean(axis=(1, 3))
+
+
 def _step_words(steps: Preparation, drawn: bool) -> list[tuple[str, str, str]]:
     """For each step its name, and two lines about it."""
     (top, bottom), (left, right) = steps.box
@@ -129,86 +132,3 @@ def _steps_in_words(steps: Preparation) -> str:
         "row {:.1f}, column {:.1f}.".format(*steps.centre)
     )
     return words + (" It was an MNIST digit already and was not scaled." if steps.as_it_was else "")
-
-
-def hard_cases(
-    found: Sequence[Mistake],
-    images: np.ndarray | Mapping[int, np.ndarray],
-    *,
-    columns: int | None = None,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
-    """The images that a network gets wrong, each with its label and the two likeliest classes.
-
-    Parameters
-    ----------
-    found
-        From `cnnviz.network.mistakes.mistakes`.
-    images
-        (N, H, W), all that were looked at, or those of `found` by their index.
-    columns
-        Tiles in a row; None is as many as are about 60 pixels wide.
-    width, ax, theme
-        As in `preparation_steps`.
-
-    Returns
-    -------
-    Picture
-        Its artists are "images" and "tiles", where each tile with its words is: (x, y, width, height)
-        as shares of the picture's width and height.
-
-    Raises
-    ------
-    ValueError
-        if there is no mistake to draw.
-
-    Examples
-    --------
-    >>> from cnnviz.network.mistakes import Mistake
-    >>> found = [Mistake(2, 4, ((9, 0.75), (4, 0.25)))]
-    >>> hard_cases(found, np.zeros((3, 28, 28), "uint8")).alt
-    'One image that the network gets wrong. Image 2 is a 4: 9 with 75 %, 4 with 25 %.'
-    """
-    if not found:
-        raise ValueError("found must hold at least one mistake")
-    gap = 12.0 if width >= 600 else 10.0
-    columns = columns or max(1, int((width + gap) // (60 + gap)))
-    tile = min((width - 1 - (columns - 1) * gap) / columns, 84.0)
-    step = tile + 62
-    canvas = Canvas(width, -(-len(found) // columns) * step, ax, theme)
-    whole = np.asarray(images[found[0].index]).dtype.kind in "iu"
-    scale = Scale("ink", 255.0) if whole else INK
-    drawn, tiles = [], []
-    for k, mistake in enumerate(found):
-        x, y = 0.5 + (k % columns) * (tile + gap), (k // columns) * step + 1
-        drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
-        canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
-        for line, (name, share) in enumerate(mistake.ranked[:2]):
-            says = f"{name}: {percent(share, 0)}"
-            weight = "bold" if line == 0 else "normal"
-            canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
-        tiles.append((x / canvas.width, y / canvas.height, tile / canvas.width, (tile + 50) / canvas.height))
-    count = "One image" if len(found) == 1 else f"{len(found)} images"
-    alt = f"{count} that the network gets wrong. " + " ".join(case_in_words(mistake) for mistake in found)
-    return canvas.picture(alt, images=drawn, tiles=tiles)
-
-
-def case_in_words(mistake: Mistake) -> str:
-    """A mistake as a sentence.
-
-    >>> case_in_words(Mistake(8, 5, ((6, 0.999), (5, 0.001))))
-    'Image 8 is a 5: 6 with > 99 %, 5 with < 1 %.'
-    """
-    says = ", ".join(f"{name} with {percent(share, 0)}" for name, share in mistake.ranked)
-    return f"Image {mistake.index} is a {mistake.label}: {says}."
-
-
-def _smaller(image: np.ndarray) -> np.ndarray:
-    """An image of at most `_LARGEST` pixels a side, by the means of blocks."""
-    step = -(-max(image.shape[:2]) // _LARGEST)
-    down, across = (min(step, side) for side in image.shape[:2])
-    rows, cols = image.shape[0] // down, image.shape[1] // across
-    blocks = image[: rows * down, : cols * across].reshape(rows, down, cols, across, *image.shape[2:])
-    return blocks.mean(axis=(1, 3))
