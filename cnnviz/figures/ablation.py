@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, WIDE, Canvas, text_width
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import probability
@@ -77,23 +77,17 @@ def channels_off(
         x = column * (across + 40)
         chosen = range(column * lines, min((column + 1) * lines, count))
         end = x + left + unit * whole[best]
-        canvas.text(end, 12, f"all on {probability(whole[best])}", size=SMALL, colour="muted", ha="right")
+        canvas.note(end, 12, f"all on {probability(whole[best])}", ha="right")
         for c in chosen:
             y = 26 + ROW * (c - chosen.start)
             flips = int(without[c].argmax()) != best
             tone = "accent" if flips else "positive"
-            mark = c == selected
-            canvas.box(x + left, y + 4, unit, 13, "panel", 0, fill="panel", zorder=1)
-            bars.append(
-                canvas.box(x + left, y + 4, without[c, best] * unit, 13, tone, 0, fill=tone, zorder=2)
-            )
+            canvas.bar(x + left, y + 4, unit, 13, "panel", zorder=1)
+            bars.append(canvas.bar(x + left, y + 4, without[c, best] * unit, 13, tone, zorder=2))
             tiles.append(canvas.share(x, y + 4, across, ROW - 8))
-            base, weight = y + 15, "bold" if mark or flips else "normal"
-            colour = "accent" if mark else "ink"
-            canvas.text(
-                x + left - 8, base, str(c), ha="right", weight="bold" if mark else "normal", colour=colour
-            )
-            canvas.text(x + across - right + 8, base, texts[c], weight=weight)
+            canvas.name(x + left - 8, y + 15, str(c), c == selected, size=LABEL, ha="right")
+            weight = "bold" if flips or c == selected else "normal"
+            canvas.text(x + across - right + 8, y + 15, texts[c], weight=weight)
         marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
     told = "; ".join(
         f"without channel {c}: {probability(row[best])}"

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.figures.canvas import SMALL, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, Canvas, text_width
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import minus, number, probability
@@ -77,18 +77,12 @@ def bars(
         y = row * k + (row - thick) / 2
         base = row * k + row / 2 + 4.5
         chosen = k == highlight
-        tone = "accent" if chosen else "positive"
-        weight = "bold" if chosen else "normal"
-        canvas.box(left, y, width - left - right, thick, "panel", 0, fill="panel", zorder=1)
-        drawn.append(canvas.box(left, y, value * unit, thick, tone, 0, fill=tone, zorder=2))
+        canvas.bar(left, y, width - left - right, thick, "panel", zorder=1)
+        drawn.append(canvas.bar(left, y, value * unit, thick, "accent" if chosen else "positive", zorder=2))
         if inner is not None:
-            parts.append(
-                canvas.box(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink", 0, fill="ink", zorder=3)
-            )
-        canvas.text(
-            left - 10, base, names[k], ha="right", colour="accent" if chosen else "ink", weight=weight
-        )
-        canvas.text(width - right + 8, base, written[k], weight=weight)
+            parts.append(canvas.bar(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink"))
+        canvas.name(left - 10, base, names[k], chosen, size=LABEL, ha="right")
+        canvas.text(width - right + 8, base, written[k], weight="bold" if chosen else "normal")
     alt = "; ".join(f"{name}: {text}" for name, text in zip(names, written, strict=True)) + "."
     return canvas.picture(alt, bars=drawn, inner=parts)
 
@@ -198,7 +192,7 @@ def magnitudes(
         at = left + (power - low) * unit
         canvas.line([(at, top - 8), (at, top + row * len(rows))], "line", 0.8, zorder=1)
         if wide or (power - low) % 2 == 0:
-            canvas.text(at, top - 14, minus(f"1e{power}"), size=SMALL, colour="muted", ha="center")
+            canvas.note(at, top - 14, minus(f"1e{power}"), ha="center")
     marks: list[list[Any]] = [[] for _ in series]
     for k, (name, values) in enumerate(rows):
         y = top + row * (k + 0.5)
@@ -217,5 +211,5 @@ def magnitudes(
 
 def _mark(canvas: Canvas, x: float, y: float, colour: str, shape: str) -> Any:
     if shape == "bar":
-        return canvas.box(x - 1.5, y - 7, 3, 14, colour, 0, fill=colour, zorder=4)
+        return canvas.bar(x - 1.5, y - 7, 3, 14, colour, zorder=4)
     return canvas.dot(x, y, 4.5, colour, filled=shape == "circle")

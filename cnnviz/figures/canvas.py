@@ -14,9 +14,10 @@ import numpy as np
 
 from cnnviz.colours import Scale, Theme, ink_on
 from cnnviz.colours import theme as theme_named
-from cnnviz.figures.marks import Arrow, Box, Cells, Dashes, Dot, Line, Mark, Point, Strokes, Words
+from cnnviz.figures.marks import Arrow, Cells, Dashes, Dot, Line, Mark, Point, Rect, Strokes, Words
 from cnnviz.figures.picture import Drawing, Picture
 from cnnviz.numbers import number, signed_number
+from cnnviz.receptive_fields.field import Box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +127,7 @@ class Canvas:
         if halo:
             self.box(x, y, width, height, "background", thickness + 2, zorder=zorder)
         return self._put(
-            Box(
+            Rect(
                 x=x,
                 y=y,
                 width=width,
@@ -138,6 +139,10 @@ class Canvas:
                 zorder=zorder,
             )
         )
+
+    def bar(self, x: float, y: float, width: float, height: float, colour: str, *, zorder: float = 3) -> Mark:
+        """A box filled with a colour, without an outline."""
+        return self.box(x, y, width, height, colour, 0, fill=colour, zorder=zorder)
 
     def boxes(self, boxes: Sequence[tuple[float, float, float, float]], colour: str = "line") -> Mark:
         """Outline many boxes (x, y, width, height) as one artist."""
@@ -186,6 +191,12 @@ class Canvas:
             zorder=5,
         )
 
+    def field(self, x: float, y: float, size: float, field: Box, *, thickness: float = 2.0) -> Mark:
+        """Outline the cells ((top, bottom), (left, right)), ends included, as `cell` does."""
+        (top, bottom), (left, right) = field
+        rows, cols = bottom - top + 1, right - left + 1
+        return self.cell(x, y, size, top, left, rows, cols, thickness=thickness)
+
     def dot(self, x: float, y: float, radius: float, colour: str = "accent", *, filled: bool = True) -> Mark:
         """A disc, or a ring that shows what is under it."""
         tone = self.colour(colour)
@@ -227,6 +238,25 @@ class Canvas:
             )
         )
 
+    def note(self, x: float, y: float, words: str, *, ha: str = "left") -> Mark:
+        """Write what may be overlooked: small and muted."""
+        return self.text(x, y, words, size=SMALL, colour="muted", ha=ha)
+
+    def name(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        chosen: bool,
+        *,
+        size: float = SMALL,
+        colour: str = "ink",
+        ha: str = "left",
+    ) -> Mark:
+        """Write the name of one of several; that of the chosen one is bold and in the accent colour."""
+        colour, weight = ("accent", "bold") if chosen else (colour, "normal")
+        return self.text(x, y, words, size=size, colour=colour, ha=ha, weight=weight)
+
     def values(
         self,
         array: np.ndarray,
@@ -258,6 +288,16 @@ class Canvas:
             for (row, col), words in written.items()
         ]
 
+    def table(
+        self, array: np.ndarray, x: float, y: float, cell: float | tuple[float, float], scale: Scale
+    ) -> Mark:
+        """An image whose cells are so large, with their numbers in them."""
+        wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
+        rows, cols = array.shape
+        image = self.image(array, x, y, cols * wide, rows * tall, scale=scale)
+        self.values(array, x, y, cell, scale)
+        return image
+
     def columns(
         self,
         values: Sequence[float],
@@ -284,7 +324,7 @@ class Canvas:
             centre, tall = x + (k + 0.5) * step, abs(value) * unit
             top = zero - tall if value > 0 else zero
             colour = "positive" if value > 0 else "negative"
-            bars.append(self.box(centre - 0.3 * step, top, 0.6 * step, tall, colour, 0, fill=colour))
+            bars.append(self.bar(centre - 0.3 * step, top, 0.6 * step, tall, colour))
             end = top - 4 if value >= 0 else top + tall + 12
             self.text(
                 centre,
@@ -293,16 +333,8 @@ class Canvas:
                 size=SMALL - 1,
                 ha="center",
             )
-            chosen = k == selected
-            self.text(
-                centre,
-                y + height + (30 if scale.signed else 18),
-                name,
-                size=SMALL,
-                colour="accent" if chosen else "muted",
-                weight="bold" if chosen else "normal",
-                ha="center",
-            )
+            under = y + height + (30 if scale.signed else 18)
+            self.name(centre, under, name, k == selected, colour="muted", ha="center")
         return bars
 
     def line(
@@ -328,13 +360,13 @@ class Canvas:
         levels = np.linspace(scale.low, scale.limit, 129)[np.newaxis]
         bar = self.image(levels, x, y, width, 8, scale=scale)
         if words:
-            self.text(x, y - 6, words, size=SMALL, colour="muted")
+            self.note(x, y - 6, words)
         marks = [(scale.low, x, "left"), (scale.limit, x + width, "right")]
         if scale.signed:
             marks.insert(1, (0.0, x + width / 2, "center"))
         write = signed_number if scale.signed else number
         for value, place, ha in marks:
-            self.text(place, y + 21, write(value), size=SMALL, colour="muted", ha=ha)
+            self.note(place, y + 21, write(value), ha=ha)
         return bar
 
     def colour(self, name: str) -> str:

@@ -118,8 +118,7 @@ def convolution_step(
         if name in ("patch", "kernel", "products"):
             unit = min(unit, 60.0)
             offset = (side - unit * array.shape[1]) / 2
-            images[name] = canvas.image(array, left + offset, top, unit * array.shape[1], scale=scale)
-            canvas.values(array, left + offset, top, unit, scale)
+            images[name] = canvas.table(array, left + offset, top, unit, scale)
             canvas.legend(scale, left, top + side + 14, min(side, 110.0))
         else:
             images[name] = canvas.image(array, left, top, side, scale=scale)
@@ -278,8 +277,7 @@ def correlation_and_convolution(
         top = 26 + (0 if wide else place * (tall + 46))
         canvas.text(left, top - 10, name, weight="bold")
         middle = top + (tall - kh * small) / 2
-        kernel_images.append(canvas.image(each, left, middle, kw * small, scale=weights))
-        canvas.values(each, left, middle, small, weights)
+        kernel_images.append(canvas.table(each, left, middle, small, weights))
         end = left + kw * small
         canvas.arrow((end + 9, top + tall / 2), (end + gap - 9, top + tall / 2))
         at = top + (tall - rows * unit) / 2

@@ -7,7 +7,7 @@ from typing import Unpack
 import numpy as np
 
 from cnnviz.colours import INK
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.images.digit_preparation import BOX, SIDE, Preparation
@@ -63,10 +63,9 @@ def preparation_steps(
         images.append(canvas.image(array, *at, broad, tall, scale=INK))
         places.append((*at, broad))
         for line, text in enumerate(lines[1:]):
-            canvas.text(x, y + tile + 18 + 16 * line, text, size=SMALL, colour="muted")
+            canvas.note(x, y + tile + 18 + 16 * line, text)
     x, y, broad = places[1]
-    (top, bottom), (left, right) = steps.box
-    box = canvas.cell(x, y, broad / steps.ink.shape[1], top, left, bottom - top + 1, right - left + 1)
+    box = canvas.field(x, y, broad / steps.ink.shape[1], steps.box)
     x, y, broad = places[3]
     unit = broad / SIDE
     canvas.cell(

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number, percent
@@ -98,9 +98,7 @@ def max_and_average(
             canvas.arrow((unit * x.shape[1] + 9, middle), (left - 9, middle))
     bottom = height - 30
     canvas.legend(scale, 0.5, bottom, min(180.0, width / 2))
-    canvas.text(
-        min(200.0, width / 2 + 16), bottom + 9, "marked: the cells that win", size=SMALL, colour="muted"
-    )
+    canvas.note(min(200.0, width / 2 + 16), bottom + 9, "marked: the cells that win")
     alt = (
         f"A map of {size}, from {number(x.min())} to {number(x.max())}. Max pooling gives {out} from "
         f"{number(pooled[0].min())} to {number(pooled[0].max())}, average pooling from "
@@ -181,7 +179,7 @@ def moved_and_pooled(
             )
         ):
             left = 0.5 + k * (side + gap)
-            canvas.text(left, top - 6, words, size=SMALL, colour="muted")
+            canvas.note(left, top - 6, words)
             fits = min(side, side * side / tall)
             artists[column].append(canvas.image(array, left, top, fits, scale=each))
     bottom = step * len(given) + 14

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, text_width
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Picture
@@ -158,7 +158,7 @@ def _axis(
             else f"{value:.3g}"
         )
         levels += [(_LEFT, y), (width - _RIGHT, y), (math.nan, math.nan)]
-        canvas.text(_LEFT - 8, y + 4, text, size=SMALL, colour="muted", ha="right")
+        canvas.note(_LEFT - 8, y + 4, text, ha="right")
     if levels:
         canvas.line(levels, "line", 0.8, zorder=1)
     return place
@@ -208,13 +208,11 @@ def _epochs_axis(canvas: Canvas, count: int, step: float, y: float, epoch: int |
     for tick in MaxNLocator(8 if canvas.width >= 600 else 4, integer=True).tick_values(0, count):
         x = _LEFT + tick * step
         if 0 <= tick <= count and x - last > 24 and (epoch is None or abs(x - _LEFT - epoch * step) > 24):
-            canvas.text(x, y + 12, f"{tick:.0f}", size=SMALL, colour="muted", ha="center")
+            canvas.note(x, y + 12, f"{tick:.0f}", ha="center")
             last = x
     if epoch is not None:
-        canvas.text(
-            _LEFT + epoch * step, y + 12, str(epoch), size=SMALL, colour="accent", weight="bold", ha="center"
-        )
-    canvas.text(canvas.width - _RIGHT, y + 30, "epoch", size=SMALL, colour="muted", ha="right")
+        canvas.name(_LEFT + epoch * step, y + 12, str(epoch), True, ha="center")
+    canvas.note(canvas.width - _RIGHT, y + 30, "epoch", ha="right")
 
 
 def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: str) -> str:
@@ -328,32 +326,18 @@ def kernels_over_epochs(
     block = head + lines * (tall * cell + gap) + 4
     canvas = Canvas(width, len(epochs) * block + 50, **look)
     scale = Scale.of(kernels, signed=True)
+    names = [f"epoch {epoch}" if epoch else "initial" for epoch in epochs]
     rows: list[list[Any]] = []
     frames = []
     for e, epoch in enumerate(epochs):
         y = e * block + head + 1
-        chosen = epoch == highlight
-        canvas.text(
-            0,
-            y + tall * cell / 2 + 4 if beside else y - 6,
-            f"epoch {epoch}" if epoch else "initial",
-            colour="accent" if chosen else "ink",
-            weight="bold" if chosen else "normal",
-        )
+        base = y + tall * cell / 2 + 4 if beside else y - 6
+        canvas.name(0, base, names[e], epoch == highlight, size=LABEL)
         rows.append([])
         for first in range(0, count, across):
             part = kernels[e, :, :, first : first + across]
-            x = left + 0.5
-            rows[-1].append(
-                canvas.image(
-                    _side_by_side(part),
-                    x,
-                    y,
-                    (part.shape[2] * (wide + 1) - 1) * cell,
-                    scale=scale,
-                    frame=None,
-                )
-            )
+            x, broad = left + 0.5, (part.shape[2] * (wide + 1) - 1) * cell
+            rows[-1].append(canvas.image(_side_by_side(part), x, y, broad, scale=scale, frame=None))
             frames += [(x + k * (wide + 1) * cell, y, wide * cell, tall * cell) for k in range(part.shape[2])]
             y += tall * cell + gap
     canvas.boxes(frames)
@@ -363,10 +347,7 @@ def kernels_over_epochs(
     ]
     alt = (
         f"{count} kernels on one scale, {scale}. Root mean squared change since the first row: "
-        + ", ".join(
-            f"{'epoch ' + str(epoch) if epoch else 'initial'} {number(m)}"
-            for epoch, m in zip(epochs, moved, strict=True)
-        )
+        + ", ".join(f"{name} {number(m)}" for name, m in zip(names, moved, strict=True))
     )
     return canvas.picture(alt + ".", rows=rows, legend=legend)
 

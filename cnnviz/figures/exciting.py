@@ -15,8 +15,7 @@ from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number
-
-Box = tuple[tuple[int, int], tuple[int, int]]
+from cnnviz.receptive_fields.field import Box
 
 
 @figure
@@ -94,11 +93,10 @@ def exciting_digits(
         (top, bottom), (left, right) = box
         x, y = 0.5 + (k % across) * (step + gap), (k // across) * block + 20
         canvas.text(x, y - 6, marks[k], weight="bold")
-        canvas.text(x + step - 1, y - 6, titles[k], size=SMALL, colour="muted", ha="right")
+        canvas.note(x + step - 1, y - 6, titles[k], ha="right")
         drawn.append(canvas.image(image, x, y, whole, scale=scale))
         tiles.append(canvas.share(x, y - 20, step, block))
-        unit = whole / cols
-        canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1, thickness=1.6)
+        canvas.field(x, y, whole / cols, box, thickness=1.6)
         part = image[top : bottom + 1, left : right + 1]
         size = min(whole / part.shape[1], tall / part.shape[0])
         at = (x + whole + 8, y) if beside else (x, y + tall + 6)

@@ -65,15 +65,13 @@ def field_trials(
         drawn = image[:, :, 0] if image.shape[2] == 1 else image.mean(axis=2)
         images.append(canvas.image(drawn, 0.5, y, unit * image.shape[1], scale=ink))
         if ends:
-            (top, bottom), (first, last) = ends
-            boxes.append(canvas.cell(0.5, y, unit, top, first, bottom - top + 1, last - first + 1))
+            boxes.append(canvas.field(0.5, y, unit, (ends[0], ends[1])))
         said = f": {same.sum()} of {channels} the same" if same is not None else ""
         canvas.text(left, y + 14, words + said, weight="bold", size=SMALL + 1)
         for line in range(lines):
             part = values[line * across : (line + 1) * across][None, :]
             x, at = left, y + 24 + line * cell[1]
-            strips.append(canvas.image(part, x, at, cell[0] * part.shape[1], cell[1], scale=scale))
-            canvas.values(part, x, at, cell, scale)
+            strips.append(canvas.table(part, x, at, cell, scale))
         if same is not None:
             for c in (~same).nonzero()[0]:
                 place = left + (c % across) * cell[0], y + 24 + (c // across) * cell[1]

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import Scale
-from cnnviz.figures.canvas import SMALL, Canvas
+from cnnviz.figures.canvas import Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.kernels import FrequencyResponse, frequency_response
@@ -60,12 +60,10 @@ def frequency_map(
             canvas.line([(x, top), (x, top + side)], "line", 0.8)
             canvas.line([(left, y), (left + side, y)], "line", 0.8)
         ha = ("left", "center", "right")[int(2 * share)]
-        canvas.text(x, top + side + 16, words, size=SMALL, colour="muted", ha=ha)
-        canvas.text(left - 11, y + (10, 4, 0)[int(2 * share)], words, size=SMALL, colour="muted", ha="right")
-    canvas.text(left, top - 8, "down, in cycles per pixel", size=SMALL, colour="muted")
-    canvas.text(
-        left + side, top + side + 32, "across, in cycles per pixel", size=SMALL, colour="muted", ha="right"
-    )
+        canvas.note(x, top + side + 16, words, ha=ha)
+        canvas.note(left - 11, y + (10, 4, 0)[int(2 * share)], words, ha="right")
+    canvas.note(left, top - 8, "down, in cycles per pixel")
+    canvas.note(left + side, top + side + 32, "across, in cycles per pixel", ha="right")
     peak = found.peak
     rings = []
     if gain.min() < gain.max() * (1 - 1e-9):

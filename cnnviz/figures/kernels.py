@@ -89,14 +89,7 @@ def kernel_tiles(
     for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
         x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
         marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            names[k],
-            size=size,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 6, names[k], marked, size=size)
         unit = side / max(tile.shape)
         images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
         if values:
@@ -240,19 +233,10 @@ def kernel_gallery(
     words = []
     for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
         x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
-        marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            label,
-            size=size,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 6, label, k == selected, size=size)
         own, scale = Scale.of(tile, signed=True), Scale.of(answer, signed=True)
         cell = side / max(tile.shape)
-        drawn["kernels"].append(canvas.image(tile, x, y, cell * tile.shape[1], scale=own))
-        canvas.values(tile, x, y, cell, own)
+        drawn["kernels"].append(canvas.table(tile, x, y, cell, own))
         drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
         drawn["tiles"].append(canvas.share(x, y - 18, side, 24 + side + tall))
         words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
@@ -326,14 +310,7 @@ def kernel_portraits(
     for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
         x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
         marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            str(k),
-            size=SMALL,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 6, str(k), marked)
         for n, (name, array, scale) in enumerate(
             (
                 ("kernels", kernels[:, :, k], weights),
@@ -347,8 +324,8 @@ def kernel_portraits(
         peak = found.peak
         wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
         answer = f"{number(patch.response)} of {number(patch.possible)}"
-        canvas.text(x, y + side + 15, wave, size=SMALL, colour="muted")
-        canvas.text(x, y + side + 29, answer, size=SMALL, colour="muted")
+        canvas.note(x, y + side + 15, wave)
+        canvas.note(x, y + side + 29, answer)
         drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
         words.append(f"{k}: {wave}, {answer}")
     y = lines * step + 16

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, maps_of
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.network import Run
@@ -89,14 +89,7 @@ def feature_maps(
     for channel in range(channels):
         x, y = 0.5 + (channel % columns) * (tile + gap), (channel // columns) * step + 16
         marked = channel == selected
-        canvas.text(
-            x,
-            y - 5,
-            names[channel],
-            size=SMALL,
-            colour="accent" if marked else "muted",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 5, names[channel], marked, colour="muted")
         images.append(canvas.image(maps[:, :, channel], x, y, tile, scale=scale))
         tiles.append(canvas.share(x, y - 16, tile, tile * rows / cols + 16))
         if marked:
@@ -205,7 +198,7 @@ def image_of(
     image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)
     if box:
         (top, bottom), (left, right) = box
-        canvas.cell(0, 0, size, top, left, bottom - top + 1, right - left + 1)
+        canvas.field(0, 0, size, box)
     share = float((pixels > 0).mean())
     alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {percent(share, 0)} of them inked"
     alt += f"; outlined are rows {top} to {bottom} and columns {left} to {right}." if box else "."
@@ -322,7 +315,7 @@ def network_maps(
     for layer, scale, rows, height in zip(layers, scales, blocks, heights, strict=True):
         base = y + height / 2 if wide else y + 18
         canvas.text(0, base - 2, layer.name, weight="bold")
-        canvas.text(0, base + 14, layer.note, size=SMALL, colour="muted")
+        canvas.note(0, base + 14, layer.note)
         tall = rows[0].shape * tile
         top = y + head + (height - len(rows) * (tall + 4)) / 2
         for mosaic in rows:

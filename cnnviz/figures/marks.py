@@ -121,7 +121,7 @@ class Shape(Mark):
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Box(Shape):
+class Rect(Shape):
     """A rectangle."""
 
     x: float

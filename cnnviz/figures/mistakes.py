@@ -66,7 +66,7 @@ def hard_cases(
     for k, mistake in enumerate(found):
         x, y = 0.5 + (k % columns) * (tile + gap), (k // columns) * step + 1
         drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
-        canvas.text(x + 1, y + tile + 15, f"is {mistake.label}", size=SMALL, colour="muted")
+        canvas.note(x + 1, y + tile + 15, f"is {mistake.label}")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
             says = f"{name}: {percent(share, 0)}"
             weight = "bold" if line == 0 else "normal"

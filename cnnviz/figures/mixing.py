@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.channels import mix
 from cnnviz.colours import Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import signed_number
@@ -68,45 +68,24 @@ def pixel_mixing(
     canvas.text(names, 14, "Pixel", weight="bold")
     canvas.text(left, 14, "Weights", weight="bold")
     images = {
-        "values": canvas.image(values[:, np.newaxis], names, top, column, channels_in * tall, scale=data),
-        "matrix": canvas.image(matrix, left, top, channels_out * cell, channels_in * tall, scale=weights),
+        "values": canvas.table(values[:, np.newaxis], names, top, (column, tall), data),
+        "matrix": canvas.table(matrix, left, top, (cell, tall), weights),
     }
-    canvas.values(values[:, np.newaxis], names, top, (column, tall), data)
-    canvas.values(matrix, left, top, (cell, tall), weights)
     canvas.text(left - gap / 2, top + channels_in * tall / 2 + 6, "×", size=18, ha="center")
     for c in range(channels_in):
-        canvas.text(names - 8, top + (c + 0.5) * tall + 4, str(c), size=SMALL, colour="muted", ha="right")
+        canvas.note(names - 8, top + (c + 0.5) * tall + 4, str(c), ha="right")
     for c in range(channels_out):
-        chosen = c == selected
-        canvas.text(
-            left + (c + 0.5) * cell,
-            top - 8,
-            str(c),
-            size=SMALL,
-            colour="accent" if chosen else "muted",
-            weight="bold" if chosen else "normal",
-            ha="center",
-        )
+        canvas.name(left + (c + 0.5) * cell, top - 8, str(c), c == selected, colour="muted", ha="center")
     lines = [("result", "= out", outputs)]
     if bias is not None:
         lines.insert(0, ("bias", "+ bias", np.asarray(bias)))
     for k, (name, words, line) in enumerate(lines):
         y = below + k * (tall + 8)
         canvas.text(left - 10, y + tall / 2 + 4, words, weight="bold", ha="right")
-        images[name] = canvas.image(line[np.newaxis], left, y, channels_out * cell, tall, scale=results)
-        canvas.values(line[np.newaxis], left, y, (cell, tall), results)
+        images[name] = canvas.table(line[np.newaxis], left, y, (cell, tall), results)
     if selected is not None:
-        canvas.box(left + selected * cell, top, cell, channels_in * tall, "accent", 2, halo=True, zorder=5)
-        canvas.box(
-            left + selected * cell,
-            below + (rows - 1) * (tall + 8),
-            cell,
-            tall,
-            "accent",
-            2,
-            halo=True,
-            zorder=5,
-        )
+        for y, height in ((top, channels_in * tall), (below + (rows - 1) * (tall + 8), tall)):
+            canvas.box(left + selected * cell, y, cell, height, "accent", 2, halo=True, zorder=5)
     y = below + rows * (tall + 8) + 28
     bar = min((width - 2 * 24) / 3, 180.0)
     for k, (words, scale) in enumerate(

@@ -169,7 +169,7 @@ class _Tiles:
     def _label(self, canvas: Canvas, end: float, y: float, group: int) -> None:
         """The channel's name before its tiles, what it adds behind them, the winner outlined."""
         terms, middle = self.terms, y + self.tile[1] / 2 + 4
-        canvas.text(0, middle, terms.labels[group], size=SMALL, colour="muted")
+        canvas.note(0, middle, terms.labels[group])
         sign = "= " if self.wide and not terms.selects else ""
         scale = Scale.of(terms.contribution[np.isfinite(terms.contribution)], signed=True)
         adds = sign + scale.write(terms.contribution[group])

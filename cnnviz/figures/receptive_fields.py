@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, maps_of, text_width
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.network import LayerGraph, Run
@@ -212,7 +212,7 @@ def receptive_path(
         words = f"{size} of {rows} × {cols}"
         if maps.shape[2] > 1 and text_width(f"{words}, channel {channel}", SMALL) <= side:
             words += f", channel {channel}"
-        canvas.text(x, y - 6, words, size=SMALL, colour="muted")
+        canvas.note(x, y - 6, words)
         images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))
         if legends:
             canvas.legend(scale, x, y + side + 14, min(side, 110.0))
@@ -287,20 +287,18 @@ def receptive_growth(
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
         y = top + row * k
         chosen = k == highlight
-        tone, weight = ("accent" if chosen else "positive"), ("bold" if chosen else "normal")
-        canvas.text(
-            left - 10, y + 16.5, name, ha="right", colour="accent" if chosen else "ink", weight=weight
-        )
+        tone, weight = ("accent", "bold") if chosen else ("positive", "normal")
+        canvas.name(left - 10, y + 16.5, name, chosen, size=LABEL, ha="right")
         # Centred, as the field lies around its unit.
         middle = left + whole * unit / 2
         place = middle - size * unit / 2, y + 5, size * unit, 14
         if effective is None:
-            bars.append(canvas.box(*place, tone, 0, fill=tone))
+            bars.append(canvas.bar(*place, tone))
             words = f"{size:g}"
         else:
             part = effective[k] * unit
             bars.append(canvas.box(*place, tone, 1.2, fill="panel"))
-            inner.append(canvas.box(middle - part / 2, y + 8, part, 8, tone, 0, fill=tone))
+            inner.append(canvas.bar(middle - part / 2, y + 8, part, 8, tone))
             words = f"{effective[k]:g} of {size:g}"
         canvas.text(left + whole * unit + 8, y + 16.5, words, weight=weight)
     line = None
@@ -308,14 +306,7 @@ def receptive_growth(
         end = top + row * len(names)
         edges = [left + (whole - image) * unit / 2, left + (whole + image) * unit / 2]
         line = [canvas.line([(x, top), (x, end + 4)], "muted", 1, (0, (3, 2))) for x in edges]
-        canvas.text(
-            (edges[0] + edges[1]) / 2,
-            end + 20,
-            f"image, {image:g} pixels",
-            size=SMALL,
-            colour="muted",
-            ha="center",
-        )
+        canvas.note((edges[0] + edges[1]) / 2, end + 20, f"image, {image:g} pixels", ha="center")
     alt = "Receptive field in input pixels: " + ", ".join(
         f"{name} {size:g}" for name, size in zip(names, sizes, strict=True)
     )
@@ -380,27 +371,15 @@ def receptive_ladder(
     for k, rung in enumerate(rungs):
         y = row * (len(rungs) - 1 - k) + row - 20
         if not wide:  # The fan may run under the name.
-            canvas.box(
-                0, y - 19, text_width(rung.name, SMALL) + 3, 15, thickness=0, fill="background", zorder=5
-            )
+            canvas.bar(0, y - 19, text_width(rung.name, SMALL) + 3, 15, "background", zorder=5)
         canvas.text(0, y + 12 if wide else y - 8, rung.name, size=SMALL + (1 if wide else 0), colour="muted")
         mine: list[Any] = []
         feeding = set(rung.seen)
         for u, centre in enumerate(rung.centers):
             x = left + (centre - low) * unit
             on = u in feeding
-            mine.append(
-                canvas.box(
-                    x - thick / 2,
-                    y,
-                    thick,
-                    14,
-                    "accent" if on else "line",
-                    1,
-                    fill="accent" if on else "panel",
-                    zorder=3,
-                )
-            )
+            line, fill = ("accent", "accent") if on else ("line", "panel")
+            mine.append(canvas.box(x - thick / 2, y, thick, 14, line, fill=fill))
             if on and rung.links is not None:
                 below = rungs[k - 1]
                 for v in rung.links[u]:
@@ -453,8 +432,8 @@ def effective_field(
     unit = (width - 2) / field.shape[1]
     canvas = Canvas(width, unit * field.shape[0] + 62, **look)
     image = canvas.image(field, 1, 2, width - 2, scale=scale)
-    (top, bottom), (left, right) = (clipped(ends, n) for ends, n in zip(box, field.shape, strict=True))
-    outline = canvas.cell(1, 2, unit, top, left, bottom - top + 1, right - left + 1)
+    (top, bottom), (left, right) = inner = clipped(box[0], field.shape[0]), clipped(box[1], field.shape[1])
+    outline = canvas.field(1, 2, unit, inner)
     legend = canvas.legend(scale, 1, 2 + unit * field.shape[0] + 30, min(220.0, width - 2), title)
     total = float(field.sum(dtype=float))
     inside = field[top : bottom + 1, left : right + 1]

@@ -74,8 +74,7 @@ def before_and_after(
         for c in range(line * across, min(channels, (line + 1) * across)):
             x = left + 0.5 + (c - line * across) * (tile + gap)
             name, chosen = f"({c})" if c in dropped else str(c), c == selected
-            colour, weight = ("accent", "bold") if chosen else ("muted", "normal")
-            canvas.text(x, tops[0] - 6, name, size=SMALL, colour=colour, weight=weight)
+            canvas.name(x, tops[0] - 6, name, chosen, colour="muted")
             for k, maps in enumerate((before, after)):
                 images[k].append(canvas.image(maps[:, :, c], x, tops[k], tile, scale=scale))
                 if chosen:

@@ -62,8 +62,7 @@ def outer_product(
         ("product", found.product, x, top),
     ):
         scale = shared if name == "product" else Scale.of(array, signed=True)
-        parts[name] = canvas.image(array, over, down, unit * array.shape[1], scale=scale)
-        canvas.values(array, over, down, unit, scale)
+        parts[name] = canvas.table(array, over, down, unit, scale)
     canvas.text(x, 15, "Row", weight="bold")
     canvas.text(0.5, 15, "Column" if unit >= 40 else "", weight="bold")
     canvas.text(0.5 + unit / 2, 24 + unit / 2 + 6, "×", size=16, ha="center", colour="muted")
@@ -71,8 +70,7 @@ def outer_product(
     if not exact:
         over, down = (x + wide + 2 * GAP, top) if beside else (x, top + tall + 38)
         canvas.text(over, down - 9, "Left out", weight="bold")
-        rest = canvas.image(left_out, over, down, wide, scale=shared)
-        canvas.values(left_out, over, down, unit, shared)
+        rest = canvas.table(left_out, over, down, unit, shared)
     canvas.legend(
         shared,
         0.5,

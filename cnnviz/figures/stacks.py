@@ -74,7 +74,7 @@ def stacked_fields(
 
     def image(values: np.ndarray, counts: np.ndarray, left: float, name: str) -> Any:
         canvas.text(left, 14, name, weight="bold")
-        canvas.text(left, 31, f"sees {side}×{side}", size=SMALL, colour="muted")
+        canvas.note(left, 31, f"sees {side}×{side}")
         drawn = canvas.image(values, left, y, tall, scale=scale)
         if unit >= 20:
             most = int(counts.max())
@@ -105,7 +105,7 @@ def stacked_fields(
             for low, high in ((top, middle), (top + unit * before, middle + unit * cells)):
                 canvas.line([(at + unit * before, low), (left, high)], "muted", 0.8, (0, (3, 2)))
         words = f"{cells}×{cells}" if cells > 1 else "unit"
-        canvas.text(left, middle - 6, words, size=SMALL, colour="muted")
+        canvas.note(left, middle - 6, words)
         at, top, before = left, middle, cells
     left = at + unit * before + 2 * gap if wide else 0.5 + tall + 2 * gap
     single = image(even, np.ones_like(paths), left, names[1])

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.look import Look, figure
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import minus, number
@@ -83,7 +83,7 @@ def moved_maps(
     ):
         x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 22
         canvas.text(x, y - 8, TITLES[k], weight="bold")
-        canvas.box(x, y, side, tall, "line", 0, fill="panel", zorder=0)
+        canvas.bar(x, y, side, tall, "panel", zorder=0)
         images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
     y = step * (4 // across) + 14
     canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")
@@ -149,10 +149,10 @@ def shift_map(
     image = canvas.image(values, left, top, side, scale=scale)
     for move in (-reach, 0, reach):
         words, place = minus(move), (move + reach + 0.5) * unit
-        canvas.text(left + place, top + side + 16, words, size=SMALL, colour="muted", ha="center")
-        canvas.text(left - 6, top + place + 4, words, size=SMALL, colour="muted", ha="right")
-    canvas.text(left, top - 8, "pixels down", size=SMALL, colour="muted")
-    canvas.text(left + side, top + side + 32, "pixels to the right", size=SMALL, colour="muted", ha="right")
+        canvas.note(left + place, top + side + 16, words, ha="center")
+        canvas.note(left - 6, top + place + 4, words, ha="right")
+    canvas.note(left, top - 8, "pixels down")
+    canvas.note(left + side, top + side + 32, "pixels to the right", ha="right")
     cell = canvas.cell(left, top, unit, rows + reach, cols + reach)
     canvas.legend(scale, left, top + side + 36 + 28, min(200.0, side), title)
     alt = (

@@ -92,7 +92,7 @@ def weight_matrix(
     canvas.cell(places["input"], 24, unit, row, col, *kernel.shape)
     canvas.cell(places["output"], 24, unit, row, col)
     canvas.text(0.5, under - 9, "The same as a dense layer", weight="bold")
-    canvas.box(0.5, under, width - 1, cell * len(lines), "line", 0, fill="panel", zorder=0)
+    canvas.bar(0.5, under, width - 1, cell * len(lines), "panel", zorder=0)
     images["matrix"] = canvas.image(lines, 0.5, under, width - 1, scale=weights)
     canvas.cell(0.5, under, cell, output, 0, 1, lines.shape[1])
     canvas.legend(
