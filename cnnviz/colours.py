@@ -163,6 +163,15 @@ class Scale:
             raise ValueError(f"an unsigned scale starts at 0, but the data goes down to {lowest:g}")
         return cls("signed" if signed else "positive", largest or 1.0)
 
+    @classmethod
+    def of_pixels(cls, pixels: Any) -> Scale:
+        """The scale of a digit's pixels: from 0 to 1, or to 255 if they are integers.
+
+        >>> Scale.of_pixels(np.zeros((28, 28), np.uint8))
+        Scale(kind='ink', limit=255.0)
+        """
+        return cls("ink", 255.0) if np.asarray(pixels).dtype.kind in "iu" else INK
+
     @property
     def signed(self) -> bool:
         return self.kind == "signed"

@@ -9,8 +9,7 @@ import numpy as np
 
 from cnnviz.figures.axes import chart, charts, label
 from cnnviz.figures.canvas import SMALL
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, percent
 
 

@@ -12,8 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.figures.canvas import LABEL, SMALL, Canvas, text_width
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import minus, number, probability
 
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from cnnviz.figures.axes import chart, charts, label, mark_point
 from cnnviz.figures.canvas import WIDE
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
 
 

@@ -6,6 +6,7 @@ their own get axes from `axes`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,31 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
 
     font = FontProperties(size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
+
+
+class Grid:
+    """Tiles in lines from a canvas's left end.
+
+    Parameters
+    ----------
+    count, columns
+        Tiles in all, and in a line.
+    width
+        The canvas's.
+    gap
+        Between two tiles of a line.
+    largest
+        Side of a tile at most.
+    """
+
+    def __init__(self, count: int, columns: int, width: float, gap: float, largest: float = math.inf) -> None:
+        self.columns, self.lines, self.gap = columns, -(-count // columns), gap
+        self.side = min((width - 1 - (columns - 1) * gap) / columns, largest)
+
+    def place(self, tile: int, step: float, head: float) -> Point:
+        """Where a tile begins: lines are `step` apart, and have so much room above their tiles."""
+        line, column = divmod(tile, self.columns)
+        return 0.5 + column * (self.side + self.gap), line * step + head
 
 
 class Canvas:
@@ -93,18 +119,7 @@ class Canvas:
         array = np.asanyarray(array)
         if height is None:
             height = width * array.shape[0] / array.shape[1]
-        image = self._put(
-            Cells(
-                array=array,
-                x=x,
-                y=y,
-                width=width,
-                height=height,
-                scale=scale,
-                theme=self.theme.name,
-                zorder=0,
-            )
-        )
+        image = self._put(Cells(0, array, x, y, width, height, scale, self.theme.name))
         if frame:
             self.box(x, y, width, height, frame)
         return image
@@ -126,19 +141,8 @@ class Canvas:
         """Outline a box; a halo of the paper's colour keeps it visible on any data."""
         if halo:
             self.box(x, y, width, height, "background", thickness + 2, zorder=zorder)
-        return self._put(
-            Rect(
-                x=x,
-                y=y,
-                width=width,
-                height=height,
-                fill=self.colour(fill),
-                colour=self.colour(colour),
-                thickness=thickness,
-                dashes=dashes,
-                zorder=zorder,
-            )
-        )
+        line, inside = self.colour(colour), self.colour(fill)
+        return self._put(Rect(zorder, line, thickness, inside, dashes, x, y, width, height))
 
     def bar(self, x: float, y: float, width: float, height: float, colour: str, *, zorder: float = 3) -> Mark:
         """A box filled with a colour, without an outline."""
@@ -159,10 +163,8 @@ class Canvas:
         zorder: float = 3,
     ) -> Mark:
         """Draw many polylines as one artist."""
-        tone = self.colour(colour)
-        return self._put(
-            Strokes(polylines=polylines, closed=closed, colour=tone, thickness=thickness, zorder=zorder)
-        )
+        line = self.colour(colour)
+        return self._put(Strokes(zorder, line, thickness, "none", "-", polylines, closed))
 
     def cell(
         self,
@@ -179,17 +181,8 @@ class Canvas:
         dashes: Dashes = "-",
     ) -> Mark:
         """Outline cells of an image at (x, y) whose cells are `size` pixels, with a halo."""
-        return self.box(
-            x + col * size - 1,
-            y + row * size - 1,
-            cols * size + 2,
-            rows * size + 2,
-            colour,
-            thickness,
-            halo=True,
-            dashes=dashes,
-            zorder=5,
-        )
+        box = x + col * size - 1, y + row * size - 1, cols * size + 2, rows * size + 2
+        return self.box(*box, colour, thickness, halo=True, dashes=dashes, zorder=5)
 
     def field(self, x: float, y: float, size: float, field: Box, *, thickness: float = 2.0) -> Mark:
         """Outline the cells ((top, bottom), (left, right)), ends included, as `cell` does."""
@@ -200,17 +193,9 @@ class Canvas:
     def dot(self, x: float, y: float, radius: float, colour: str = "accent", *, filled: bool = True) -> Mark:
         """A disc, or a ring that shows what is under it."""
         tone = self.colour(colour)
-        return self._put(
-            Dot(
-                x=x,
-                y=y,
-                radius=radius,
-                fill=tone if filled else "none",
-                colour=self.theme.background if filled else tone,
-                thickness=1.0 if filled else 1.8,
-                zorder=4 if filled else 5,
-            )
-        )
+        if filled:
+            return self._put(Dot(4, self.theme.background, 1.0, tone, "-", x, y, radius))
+        return self._put(Dot(5, tone, 1.8, "none", "-", x, y, radius))
 
     def text(
         self,
@@ -225,18 +210,7 @@ class Canvas:
         zorder: float = 6,
     ) -> Mark:
         """Write a line of words; y is its baseline, `ha` says which part of it stands at x."""
-        return self._put(
-            Words(
-                x=x,
-                y=y,
-                words=words,
-                size=size,
-                colour=self.colour(colour),
-                anchor=ha,
-                weight=weight,
-                zorder=zorder,
-            )
-        )
+        return self._put(Words(zorder, x, y, words, size, self.colour(colour), ha, weight))
 
     def note(self, x: float, y: float, words: str, *, ha: str = "left") -> Mark:
         """Write what may be overlooked: small and muted."""
@@ -326,13 +300,7 @@ class Canvas:
             colour = "positive" if value > 0 else "negative"
             bars.append(self.bar(centre - 0.3 * step, top, 0.6 * step, tall, colour))
             end = top - 4 if value >= 0 else top + tall + 12
-            self.text(
-                centre,
-                end,
-                scale.write(value, 2 if step < 44 else 3),
-                size=SMALL - 1,
-                ha="center",
-            )
+            self.text(centre, end, scale.write(value, 2 if step < 44 else 3), size=SMALL - 1, ha="center")
             under = y + height + (30 if scale.signed else 18)
             self.name(centre, under, name, k == selected, colour="muted", ha="center")
         return bars
@@ -346,11 +314,10 @@ class Canvas:
         zorder: float = 2,
     ) -> Mark:
         """A polyline; points that are not numbers leave gaps."""
-        tone = self.colour(colour)
-        return self._put(Line(points=points, colour=tone, thickness=thickness, dashes=dashes, zorder=zorder))
+        return self._put(Line(zorder, points, self.colour(colour), thickness, dashes))
 
     def arrow(self, start: Point, end: Point, colour: str = "muted") -> Mark:
-        return self._put(Arrow(start=start, end=end, colour=self.colour(colour), zorder=1))
+        return self._put(Arrow(1, start, end, self.colour(colour)))
 
     def legend(self, scale: Scale, x: float, y: float, width: float, words: str = "") -> Mark:
         """The scale as a bar 8 pixels high at (x, y), its numbers under it and a title over it.

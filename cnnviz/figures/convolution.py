@@ -12,8 +12,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import TITLE, WIDE, Canvas, maps_of
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, signed_number
 from cnnviz.ops.convolution import conv2d
 from cnnviz.ops.padding import Axis, pair, parse_padding, window

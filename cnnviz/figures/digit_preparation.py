@@ -7,9 +7,8 @@ from typing import Unpack
 import numpy as np
 
 from cnnviz.colours import INK
-from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.digit_preparation import BOX, SIDE, Preparation
 from cnnviz.numbers import number
 
@@ -47,15 +46,14 @@ def preparation_steps(
     >>> len(preparation_steps(prepare_in_steps(paper))["images"])
     4
     """
-    across = 4 if width >= 560 else 2
-    gap = 24.0 if across == 4 else 20.0
-    tile = min((width - 1 - (across - 1) * gap) / across, 190.0)
-    step = tile + 74
-    canvas = Canvas(width, step * (4 // across), **look)
+    across, gap = (4, 24.0) if width >= 560 else (2, 20.0)
+    grid = Grid(4, across, width, gap, 190.0)
+    tile, step = grid.side, grid.side + 74
+    canvas = Canvas(width, step * grid.lines, **look)
     arrays = (_given(steps, drawn), _smaller(steps.ink), _fitted(steps.scaled), steps.digit / 255)
     images, places = [], []
     for k, (array, lines) in enumerate(zip(arrays, _step_words(steps, drawn), strict=True)):
-        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * step + 20
+        x, y = grid.place(k, step, 20)
         canvas.text(x, y - 7, lines[0], weight="bold")
         unit = tile / max(array.shape[:2])
         tall, broad = (side * unit for side in array.shape[:2])

@@ -14,8 +14,7 @@ from cnnviz import ops
 from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, percent
 
 LEGIBLE, FEW = 26.0, 64

@@ -13,9 +13,8 @@ import numpy as np
 
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, text_width
-from cnnviz.figures.look import Look, figure
 from cnnviz.figures.marks import Dashes, Mark
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
 
 _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
@@ -225,13 +224,7 @@ def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: st
 
 
 @figure
-def epoch_batches(
-    images: int,
-    batch_size: int,
-    *,
-    width: float = 640.0,
-    **look: Unpack[Look],
-) -> Picture:
+def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look: Unpack[Look]) -> Picture:
     """One epoch as its steps, in order: a cell a batch, the last one paler if it is smaller.
 
     Parameters

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from cnnviz.colours import INK, Scale
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}
 
 
 @figure
-def field_trials(
-    check: FieldCheck,
-    *,
-    width: float = WIDE,
-    **look: Unpack[Look],
-) -> Picture:
+def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """The image as it is and with everything outside a unit's field changed, with the unit's numbers.
 
     Parameters
@@ -56,7 +50,7 @@ def field_trials(
     step = max(side + 14, 26 + lines * cell[1] + 14)
     canvas = Canvas(width, len(rows) * step + 40, **look)
     scale = Scale.of(*(values for _, _, values, _ in rows), signed=True)
-    ink = Scale("ink", 255.0) if check.image.dtype.kind in "iu" else INK
+    ink = Scale.of_pixels(check.image)
     ends = [(int(cells.min()), int(cells.max())) for cells in check.mask.nonzero() if cells.size]
     images, boxes, strips, changed = [], [], [], []
     for k, (words, image, values, same) in enumerate(rows):

@@ -11,8 +11,7 @@ import numpy as np
 
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import FrequencyResponse, frequency_response
 from cnnviz.numbers import number
 

@@ -12,9 +12,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import BRIGHTNESS, INK, Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, text_width
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, text_width
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import ExcitingPatch, frequency_response
 from cnnviz.numbers import number
 
@@ -79,15 +78,16 @@ def kernel_tiles(
     # Words may shrink by a fifth to make room for one more column.
     fitting = int((width + gap - 1) // (max(0.8 * widest, 70.0) + gap))
     columns = columns or max(1, min(len(tiles), fitting, 8))
-    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    grid = Grid(len(tiles), columns, width, gap, 150.0)
+    side = grid.side
     # Hinted letters can be a little wider than measured.
     size = SMALL * min(1.0, 0.97 * side / widest)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
-    lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 46, **look)
+    below = grid.lines * step
+    canvas = Canvas(width, below + 46, **look)
     images = []
     for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
-        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
+        x, y = grid.place(k, step, 18)
         marked = k == selected
         canvas.name(x, y - 6, names[k], marked, size=size)
         unit = side / max(tile.shape)
@@ -98,11 +98,8 @@ def kernel_tiles(
             canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
         for n, line in enumerate(under[k].split("\n")):
             canvas.text(x, y + side + 15 + 14 * n, line, size=size, colour="muted")
-    if common:
-        legend = canvas.legend(common, 0.5, lines * step + 18, min(220.0, width - 1), title)
-    else:
-        words = title or "each kernel from minus to plus its own largest weight"
-        legend = canvas.legend(Scale("signed", 1.0), 0.5, lines * step + 18, min(220.0, width - 1), words)
+    words = title if common else title or "each kernel from minus to plus its own largest weight"
+    legend = canvas.legend(common or Scale("signed", 1.0), 0.5, below + 18, min(220.0, width - 1), words)
     alt = "Kernels. " + " ".join(
         f"{name}: {_in_words(tile, own)}." for name, tile, own in zip(names, tiles, scales, strict=True)
     )
@@ -222,17 +219,17 @@ def kernel_gallery(
         raise ValueError("responses must be (H, W) and not empty")
     gap = 16.0 if width >= 600 else 10.0
     columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
-    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    grid = Grid(len(tiles), columns, width, gap, 150.0)
+    side = grid.side
     unit = side / max(answer.shape[1] for answer in answers)
     tall = unit * max(answer.shape[0] for answer in answers)
     size = SMALL * min(1.0, 0.97 * side / max(text_width(label, SMALL) for label in labels))
     step = 18 + side + 6 + tall + 18
-    lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 40, **look)
+    canvas = Canvas(width, grid.lines * step + 40, **look)
     drawn: dict[str, list[Any]] = {"kernels": [], "responses": [], "tiles": []}
     words = []
     for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
-        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
+        x, y = grid.place(k, step, 18)
         canvas.name(x, y - 6, label, k == selected, size=size)
         own, scale = Scale.of(tile, signed=True), Scale.of(answer, signed=True)
         cell = side / max(tile.shape)
@@ -243,7 +240,7 @@ def kernel_gallery(
     legend = canvas.legend(
         Scale("signed", 1.0),
         0.5,
-        lines * step + 12,
+        grid.lines * step + 12,
         min(220.0, width - 1),
         "each from minus to plus its own largest weight or response"
         if width >= 460
@@ -300,15 +297,15 @@ def kernel_portraits(
     gains = Scale.of(*(found.magnitude for found in waves), signed=False)
     columns = 4 if width >= 780 else 3 if width >= 560 else 2
     gap, inner = (28.0, 6.0) if width >= 560 else (14.0, 4.0)
-    entry = (width - 1 - (columns - 1) * gap) / columns
+    grid = Grid(len(waves), columns, width, gap)
+    entry = grid.side
     side = (entry - 2 * inner) / 3
     step = 18 + side + 34 + 14
-    lines = -(-len(waves) // columns)
-    canvas = Canvas(width, lines * step + 44, **look)
+    canvas = Canvas(width, grid.lines * step + 44, **look)
     drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": [], "tiles": []}
     words = []
     for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
-        x, y = 0.5 + (k % columns) * (entry + gap), (k // columns) * step + 18
+        x, y = grid.place(k, step, 18)
         marked = k == selected
         canvas.name(x, y - 6, str(k), marked)
         for n, (name, array, scale) in enumerate(
@@ -328,7 +325,7 @@ def kernel_portraits(
         canvas.note(x, y + side + 29, answer)
         drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
         words.append(f"{k}: {wave}, {answer}")
-    y = lines * step + 16
+    y = grid.lines * step + 16
     length = min(150.0, (width - 40) / 2)
     legends = [
         canvas.legend(weights, 0.5, y, length, "weights"),

@@ -13,14 +13,11 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import WIDE, Canvas, Grid, maps_of
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import Run
 from cnnviz.numbers import number, percent
 from cnnviz.receptive_fields import receptive_field
-
-GAP = 10.0
 
 
 @figure
@@ -79,15 +76,12 @@ def feature_maps(
     if len(names) != channels:
         raise ValueError(f"labels must have one entry for each of {channels} channels, got {len(names)}")
     columns = columns or min(channels, 8 if width >= 600 else 4)
-    gap = GAP if width >= 600 else 8.0
-    tile = (width - 1 - (columns - 1) * gap) / columns
-    tile = min(tile, 150.0)
-    step = tile * rows / cols + 24
-    lines = -(-channels // columns)
-    canvas = Canvas(width, lines * step + 44, **look)
+    grid = Grid(channels, columns, width, 10.0 if width >= 600 else 8.0, 150.0)
+    tile, step = grid.side, grid.side * rows / cols + 24
+    canvas = Canvas(width, grid.lines * step + 44, **look)
     images, tiles = [], []
     for channel in range(channels):
-        x, y = 0.5 + (channel % columns) * (tile + gap), (channel // columns) * step + 16
+        x, y = grid.place(channel, step, 16)
         marked = channel == selected
         canvas.name(x, y - 5, names[channel], marked, colour="muted")
         images.append(canvas.image(maps[:, :, channel], x, y, tile, scale=scale))
@@ -96,8 +90,7 @@ def feature_maps(
             canvas.box(x, y, tile, tile * rows / cols, "accent", 2, zorder=4)
             if cell:
                 canvas.cell(x, y, tile / cols, *cell)
-    y = lines * step + 18
-    legend = canvas.legend(scale, 0, y, min(220.0, width), title)
+    legend = canvas.legend(scale, 0, grid.lines * step + 18, min(220.0, width), title)
     peak = np.unravel_index(int(np.nanargmax(np.abs(maps))), maps.shape)
     alt = (
         f"{channels} maps of {rows} by {cols} cells on one scale, {scale}. The largest magnitude is "
@@ -192,7 +185,7 @@ def image_of(
     pixels = np.asarray(pixels)
     if pixels.ndim != 2 or 0 in pixels.shape:
         raise ValueError(f"pixels must be (H, W) and not empty, got shape {pixels.shape}")
-    scale = Scale("ink", 255.0) if pixels.dtype.kind in "iu" else INK
+    scale = Scale.of_pixels(pixels)
     size = width / pixels.shape[1]
     canvas = Canvas(width, pixels.shape[0] * size, **look)
     image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)

@@ -31,7 +31,7 @@ Dashes = Literal["-"] | tuple[float, Sequence[float]]
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mark:
     """Something drawn; of two marks the one with the larger zorder lies above, of equals the later."""
 
@@ -46,7 +46,7 @@ class Mark:
         raise NotImplementedError
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Cells(Mark):
     """An array (H, W), a cell a number, in a box; cells that are no number stay clear.
 
@@ -97,14 +97,14 @@ class Cells(Mark):
         return image
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Shape(Mark):
     """Something with an inside and an outline."""
 
     colour: str
     thickness: float
-    fill: str = "none"
-    dashes: Dashes = "-"
+    fill: str
+    dashes: Dashes
 
     def paint(self) -> str:
         """What an SVG element says of it."""
@@ -120,7 +120,7 @@ class Shape(Mark):
         return patch
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Rect(Shape):
     """A rectangle."""
 
@@ -146,7 +146,7 @@ class Rect(Shape):
         return self.lay(Rectangle((self.x, self.y), self.width, self.height), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Strokes(Shape):
     """Many polylines of one colour, open or closed, as one."""
 
@@ -171,7 +171,7 @@ class Strokes(Shape):
         return self.lay(PathPatch(Path(np.reshape(vertices, (-1, 2)), codes)), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Dot(Shape):
     """A disc or a ring."""
 
@@ -188,7 +188,7 @@ class Dot(Shape):
         return self.lay(Circle((self.x, self.y), self.radius), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Words(Mark):
     """One line of text from, to or around a point of its baseline."""
 
@@ -221,7 +221,7 @@ class Words(Mark):
         )
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Line(Mark):
     """A polyline; points that are not numbers leave gaps."""
 
@@ -254,7 +254,7 @@ class Line(Mark):
         return line
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Arrow(Mark):
     """A straight arrow with a filled head."""
 

@@ -7,10 +7,9 @@ from typing import Unpack
 
 import numpy as np
 
-from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network.mistakes import Mistake
 from cnnviz.numbers import percent
 
@@ -57,21 +56,20 @@ def hard_cases(
         raise ValueError("found must hold at least one mistake")
     gap = 12.0 if width >= 600 else 10.0
     columns = columns or max(1, int((width + gap) // (60 + gap)))
-    tile = min((width - 1 - (columns - 1) * gap) / columns, 84.0)
-    step = tile + 62
-    canvas = Canvas(width, -(-len(found) // columns) * step, **look)
-    whole = np.asarray(images[found[0].index]).dtype.kind in "iu"
-    scale = Scale("ink", 255.0) if whole else INK
+    grid = Grid(len(found), columns, width, gap, 84.0)
+    tile, step = grid.side, grid.side + 62
+    canvas = Canvas(width, grid.lines * step, **look)
+    scale = Scale.of_pixels(images[found[0].index])
     drawn, tiles = [], []
     for k, mistake in enumerate(found):
-        x, y = 0.5 + (k % columns) * (tile + gap), (k // columns) * step + 1
+        x, y = grid.place(k, step, 1)
         drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
         canvas.note(x + 1, y + tile + 15, f"is {mistake.label}")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
             says = f"{name}: {percent(share, 0)}"
             weight = "bold" if line == 0 else "normal"
             canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
-        tiles.append((x / canvas.width, y / canvas.height, tile / canvas.width, (tile + 50) / canvas.height))
+        tiles.append(canvas.share(x, y, tile, tile + 50))
     count = "One image" if len(found) == 1 else f"{len(found)} images"
     alt = f"{count} that the network gets wrong. " + " ".join(case_in_words(mistake) for mistake in found)
     return canvas.picture(alt, images=drawn, tiles=tiles)

@@ -9,8 +9,7 @@ import numpy as np
 from cnnviz.channels import mix
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import signed_number
 
 

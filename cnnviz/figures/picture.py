@@ -1,18 +1,19 @@
-"""Picture, what every figure function returns: it shows, saves and describes itself.
+"""What all figures have in common: the look that they take, and the Picture that they return.
 
 Rendering only, as SVG and by matplotlib; what is drawn is up to the modules beside this one.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from threading import RLock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from cnnviz.colours import Theme
 from cnnviz.figures.marks import Mark, coordinate
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 
 _RENDERING = RLock()
 """matplotlib's settings are global, so one picture is rendered at a time."""
+
+_DESCRIBED = """
+width
+    In pixels.
+ax
+    Axes to draw on; None makes a figure.
+theme
+    "light" or "dark".
+
+Returns
+-------"""
 
 
 class Drawing:
@@ -191,3 +203,34 @@ def new_figure(width: float, height: float, theme: Theme) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=theme.background)
+
+
+class Look(TypedDict, total=False):
+    """The last keyword arguments of every figure."""
+
+    ax: Axes | None
+    theme: str | Theme
+
+
+AnyFigure = TypeVar("AnyFigure", bound=Callable[..., Any])
+
+
+def figure(function: AnyFigure) -> AnyFigure:
+    """Name and describe `width`, `ax` and `theme` in a figure's signature and docstring, for help().
+
+    >>> from cnnviz import figures
+    >>> list(inspect.signature(figures.bars).parameters)[-3:]
+    ['width', 'ax', 'theme']
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    given = (("ax", "Axes | None", None), ("theme", "str | Theme", "light"))
+    look = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, annotation, default in given
+    ]
+    marked: Any = function
+    marked.__signature__ = signature.replace(parameters=[*own, *look])
+    if function.__doc__:  # Not under python -OO.
+        marked.__doc__ = inspect.cleandoc(function.__doc__).replace("\nReturns\n-------", _DESCRIBED, 1)
+    return function

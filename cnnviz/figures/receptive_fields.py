@@ -14,9 +14,8 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, maps_of, text_width
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, Grid, maps_of, text_width
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import LayerGraph, Run
 from cnnviz.numbers import number
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
@@ -186,8 +185,8 @@ def receptive_path(
     wide = width >= 600
     lines = -(-len(layers) // (6 if wide else 3))
     across = -(-len(layers) // lines) if wide else min(len(layers), 3)
-    gap = 22.0 if wide else 14.0
-    side = min((width - 1 - (across - 1) * gap) / across, 224.0)
+    grid = Grid(len(layers), across, width, 22.0 if wide else 14.0, 224.0)
+    side = grid.side
     step = side + (100.0 if legends else 46.0)
     canvas = Canvas(width, lines * step + 4, **look)
     images, boxes, cut, channels, sizes = [], [], [], [], []
@@ -199,7 +198,7 @@ def receptive_path(
         (first, last), (start, end) = here
         inside = maps[first : last + 1, start : end + 1]
         channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
-        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 36
+        x, y = grid.place(k, step, 36)
         scale = INK if layer.pixels else Scale.of(maps[:, :, channel])
         # Room for what lies beyond the map.
         before = max(-top, 0), max(-left, 0)
@@ -331,12 +330,7 @@ class Rung:
 
 
 @figure
-def receptive_ladder(
-    rungs: Sequence[Rung],
-    *,
-    width: float = WIDE,
-    **look: Unpack[Look],
-) -> Picture:
+def receptive_ladder(rungs: Sequence[Rung], *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """One row or column of every layer, the image at the bottom, and the fan of what feeds one unit.
 
     Parameters

@@ -9,8 +9,7 @@ import numpy as np
 from cnnviz.colours import Scale
 from cnnviz.figures.axes import chart, label, mark_point
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import percent, signed_number
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.axes import chart, label, mark_point
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import minus, number, percent, signed_number
 
 
@@ -75,12 +74,7 @@ def class_columns(
 
 
 @figure
-def cross_entropy_curve(
-    probability: float,
-    *,
-    width: float = 460.0,
-    **look: Unpack[Look],
-) -> Picture:
+def cross_entropy_curve(probability: float, *, width: float = 460.0, **look: Unpack[Look]) -> Picture:
     """The loss -log p by the target's probability p, with one image's place on it.
 
     Parameters
@@ -165,17 +159,17 @@ def pixel_gradient(
     if image.ndim != 2 or 0 in image.shape or len({array.shape for array in shown}) != 1:
         raise ValueError(f"image and gradient must be (H, W) both, got {[array.shape for array in shown]}")
     gap, across = (20.0, len(shown)) if width >= 600 else (10.0, 2)
-    tile = min((width - 1 - gap * (across - 1)) / across, 300.0)
-    tall = tile * image.shape[0] / image.shape[1]
-    lines = -(-len(shown) // across)
-    canvas = Canvas(width, lines * (tall + 34) + 46, **look)
+    grid = Grid(len(shown), across, width, gap, 300.0)
+    tall = grid.side * image.shape[0] / image.shape[1]
+    below = grid.lines * (tall + 34)
+    canvas = Canvas(width, below + 46, **look)
     scale = Scale.of(gradient, signed=True)
     images = []
     for k, (array, title) in enumerate(zip(shown, titles, strict=False)):
-        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * (tall + 34) + 22
+        x, y = grid.place(k, tall + 34, 22)
         canvas.text(x, y - 8, title, size=SMALL + 1, weight="bold")
-        images.append(canvas.image(array, x, y, tile, tall, scale=scale if k == 1 else INK))
-    legend = canvas.legend(scale, 0.5, lines * (tall + 34) + 20, min(220.0, width - 1), titles[1])
+        images.append(canvas.image(array, x, y, grid.side, tall, scale=scale if k == 1 else INK))
+    legend = canvas.legend(scale, 0.5, below + 20, min(220.0, width - 1), titles[1])
     low, high = (np.unravel_index(at, gradient.shape) for at in (gradient.argmin(), gradient.argmax()))
     alt = (
         f"{titles[0]}, and {titles[1]} from {signed_number(gradient[low])} at row {low[0]}, column {low[1]} "

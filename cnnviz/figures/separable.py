@@ -6,8 +6,7 @@ from typing import Any, Unpack
 
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import Separation, separation
 from cnnviz.numbers import number
 
@@ -15,12 +14,7 @@ GAP = 14.0
 
 
 @figure
-def outer_product(
-    kernel: Any,
-    *,
-    width: float = WIDE,
-    **look: Unpack[Look],
-) -> Picture:
+def outer_product(kernel: Any, *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """A column on the left, a row above, and in every cell their product: the kernel, if it is separable.
 
     Otherwise the product is the one nearest to the kernel, and what it leaves out stands beside it.

@@ -8,19 +8,12 @@ import numpy as np
 
 from cnnviz.colours import Scale, ink_on
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import stack_paths
 
 
 @figure
-def stacked_fields(
-    depth: int = 3,
-    size: int = 3,
-    *,
-    width: float = WIDE,
-    **look: Unpack[Look],
-) -> Picture:
+def stacked_fields(depth: int = 3, size: int = 3, *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """The cells that a stack of small kernels reads in each layer, against one kernel that sees as far.
 
     Each cell of the image says what share of all paths to the unit begin there: from the middle there

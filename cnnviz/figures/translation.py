@@ -11,9 +11,8 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
-from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.canvas import WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
@@ -71,21 +70,20 @@ def moved_maps(
     signed = Scale.of(shared.limit, difference, signed=True) if pixels or not shared.signed else shared
     if shared.signed:
         shared = signed = Scale.of(before, after, difference, signed=True)
-    across = 4 if width >= 600 else 2
-    gap = 18.0 if width >= 600 else 12.0
-    side = (width - 1 - (across - 1) * gap) / across
-    tall = side * rows / cols
+    across, gap = (4, 18.0) if width >= 600 else (2, 12.0)
+    grid = Grid(4, across, width, gap)
+    side, tall = grid.side, grid.side * rows / cols
     step = 22 + tall + 14
-    canvas = Canvas(width, step * (4 // across) + 40, **look)
+    canvas = Canvas(width, step * grid.lines + 40, **look)
     images = {}
     for k, (name, array) in enumerate(
         (("before", before), ("moved", moved), ("after", after), ("difference", difference))
     ):
-        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 22
+        x, y = grid.place(k, step, 22)
         canvas.text(x, y - 8, TITLES[k], weight="bold")
         canvas.bar(x, y, side, tall, "panel", zorder=0)
         images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
-    y = step * (4 // across) + 14
+    y = step * grid.lines + 14
     canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")
     if shared != signed:
         canvas.legend(signed, width - 1 - min(200.0, side), y, min(200.0, side), "the difference")

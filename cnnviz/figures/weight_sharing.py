@@ -9,8 +9,7 @@ import numpy as np
 from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.look import Look, figure
-from cnnviz.figures.picture import Picture
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
 
