@@ -80,14 +80,14 @@ class Animation:
 
     def frames(self) -> Iterator[Image]:
         """The frames as RGB images of Pillow, one after the other."""
-        from cnnviz.animate.drawing import Painter
+        from cnnviz.animate.painter import Painter
 
         return Painter(self.panels, self.scale).frames()
 
     @cached_property
     def _content(self) -> bytes:
-        from cnnviz.animate.drawing import Painter
         from cnnviz.animate.gif import encode
+        from cnnviz.animate.painter import Painter
 
         painter = Painter(self.panels, self.scale)
         each = max(20, round(100 / self.fps) * 10)

@@ -77,9 +77,7 @@ def arithmetic(walk: Walk, step: Step) -> tuple[list[str], str]:
             terms.append(
                 f"{_factor(weight_text(walk, step.target, divmod(place, width), source))}·{_factor(value)}"
             )
-    if len(terms) > MOST_TERMS:
-        kept = MOST_TERMS // 2
-        terms = [*terms[:kept], f"… ({len(terms) - 2 * kept} more)", *terms[-kept:]]
+    terms = _first_and_last(terms)
     if walk.bias is not None:
         bias = f"b{step.target + 1}" if walk.symbolic else trimmed(float(walk.bias[step.target]))
         terms.append(f"bias {bias}")
@@ -91,13 +89,19 @@ def _factor(text: str) -> str:
     return f"({text})" if text.startswith("−") else text
 
 
+def _first_and_last(terms: list[str]) -> list[str]:
+    """The terms, or so many of each end and how many more there are."""
+    if len(terms) <= MOST_TERMS:
+        return terms
+    kept = MOST_TERMS // 2
+    return [*terms[:kept], f"… ({len(terms) - 2 * kept} more)", *terms[-kept:]]
+
+
 def _pool(walk: Walk, step: Step) -> list[str]:
     channel = step.sources[0]
     values = [input_text(walk, cell, channel) for cell in step.cells if walk.inside(cell)]
     count = len(values)
-    if count > MOST_TERMS:
-        kept = MOST_TERMS // 2
-        values = [*values[:kept], f"… ({count - 2 * kept} more)", *values[-kept:]]
+    values = _first_and_last(values)
     if walk.operation == "max_pool2d":
         parts = [f"{value}," for value in values]
         parts[-1] = values[-1] + ")"

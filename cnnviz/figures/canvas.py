@@ -361,3 +361,13 @@ def maps_of(array: Any, name: str = "maps") -> np.ndarray:
             f"{name} must be (H, W, C), (1, H, W, C) or (H, W) and not empty, got shape {array.shape}"
         )
     return array
+
+
+def side_by_side(maps: np.ndarray, between: int = 1) -> np.ndarray:
+    """Maps (H, W, N) as one array (H, N*(W + between) - between), the columns between them NaN.
+
+    >>> side_by_side(np.ones((1, 2, 2)))
+    array([[ 1.,  1., nan,  1.,  1.]])
+    """
+    padded = np.pad(maps.astype(float), ((0, 0), (0, between), (0, 0)), constant_values=np.nan)
+    return padded.transpose(0, 2, 1).reshape(len(maps), -1)[:, :-between]

@@ -1,7 +1,7 @@
-"""Convolution: one output cell as patch times kernel, and what padding does to the size.
+"""Convolution: one output cell as patch times kernel, and a kernel as it is against the same turned.
 
-Positions come from `ops.padding`, the engine's own; values are the arrays given, their products
-and sums. Animation is left to the live view.
+Positions come from `ops.padding`, the engine's own; values are the arrays given, their products and
+sums. How the window moves is left to `cnnviz.animate`.
 """
 
 from __future__ import annotations

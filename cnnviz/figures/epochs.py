@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import Scale
-from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, side_by_side, text_width
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
@@ -330,7 +330,7 @@ def kernels_over_epochs(
         for first in range(0, count, across):
             part = kernels[e, :, :, first : first + across]
             x, broad = left + 0.5, (part.shape[2] * (wide + 1) - 1) * cell
-            rows[-1].append(canvas.image(_side_by_side(part), x, y, broad, scale=scale, frame=None))
+            rows[-1].append(canvas.image(side_by_side(part), x, y, broad, scale=scale, frame=None))
             frames += [(x + k * (wide + 1) * cell, y, wide * cell, tall * cell) for k in range(part.shape[2])]
             y += tall * cell + gap
     canvas.boxes(frames)
@@ -343,14 +343,6 @@ def kernels_over_epochs(
         + ", ".join(f"{name} {number(m)}" for name, m in zip(names, moved, strict=True))
     )
     return canvas.picture(alt + ".", rows=rows, legend=legend)
-
-
-def _side_by_side(kernels: np.ndarray) -> np.ndarray:
-    """Kernels (kh, kw, N) as one array (kh, N*(kw + 1) - 1) with NaN between them."""
-    tall, wide, count = kernels.shape
-    padded = np.full((tall, count, wide + 1), np.nan)
-    padded[:, :, :wide] = kernels.transpose(0, 2, 1)
-    return padded.reshape(tall, -1)[:, :-1]
 
 
 @figure

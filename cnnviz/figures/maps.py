@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import WIDE, Canvas, Grid, maps_of
+from cnnviz.figures.canvas import WIDE, Canvas, Grid, maps_of, side_by_side
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import Run
 from cnnviz.numbers import number, percent
@@ -334,7 +334,6 @@ class _Mosaic:
 
     cells: np.ndarray
     count: int
-    repeat: int
     step: float
     tiles: float
     shape: float
@@ -348,13 +347,10 @@ def _mosaics(maps: np.ndarray, across: int, gap: float) -> list[_Mosaic]:
     between = max(1, round(gap * big.shape[1]))
     mosaics = []
     for first in range(0, channels, across):
-        chosen = np.moveaxis(big[:, :, first : first + across], 2, 1)
-        padded = np.pad(chosen.astype(float), ((0, 0), (0, 0), (0, between)), constant_values=np.nan)
-        cells = padded.reshape(len(padded), -1)[:, :-between]
-        step = (cols * repeat + between) / (cols * repeat)
-        mosaics.append(
-            _Mosaic(cells, chosen.shape[1], repeat, step, cells.shape[1] / (cols * repeat), rows / cols)
-        )
+        chosen = big[:, :, first : first + across]
+        cells, wide = side_by_side(chosen, between), cols * repeat
+        step, tiles = (wide + between) / wide, cells.shape[1] / wide
+        mosaics.append(_Mosaic(cells, chosen.shape[2], step, tiles, rows / cols))
     return mosaics
 
 

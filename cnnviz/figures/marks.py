@@ -207,18 +207,9 @@ class Words(Mark):
         return f"{start[:-2]}>{escape(self.words)}</text>"
 
     def on(self, ax: Axes) -> Any:
-        return ax.text(
-            self.x,
-            self.y,
-            self.words,
-            fontsize=self.size,
-            color=self.colour,
-            ha=self.anchor,
-            va="baseline",
-            fontweight=self.weight,
-            zorder=self.zorder,
-            parse_math=False,
-        )
+        text = ax.text(self.x, self.y, self.words, ha=self.anchor, va="baseline", parse_math=False)
+        text.set(fontsize=self.size, color=self.colour, fontweight=self.weight, zorder=self.zorder)
+        return text
 
 
 @dataclass(slots=True, eq=False)
@@ -241,15 +232,8 @@ class Line(Mark):
         from matplotlib.lines import Line2D
 
         xs, ys = zip(*self.points, strict=True)
-        line = Line2D(
-            xs,
-            ys,
-            color=self.colour,
-            linewidth=self.thickness,
-            linestyle=self.dashes,
-            clip_on=False,
-            zorder=self.zorder,
-        )
+        line = Line2D(xs, ys, color=self.colour, linewidth=self.thickness, linestyle=self.dashes)
+        line.set(clip_on=False, zorder=self.zorder)
         ax.add_line(line)
         return line
 
@@ -283,17 +267,9 @@ class Arrow(Mark):
         from matplotlib.patches import FancyArrowPatch
 
         arrow = FancyArrowPatch(
-            self.start,
-            self.end,
-            arrowstyle="-|>",
-            mutation_scale=9,
-            linewidth=self.THICKNESS,
-            color=self.colour,
-            shrinkA=0,
-            shrinkB=0,
-            clip_on=False,
-            zorder=self.zorder,
+            self.start, self.end, arrowstyle="-|>", mutation_scale=9, shrinkA=0, shrinkB=0
         )
+        arrow.set(linewidth=self.THICKNESS, color=self.colour, clip_on=False, zorder=self.zorder)
         ax.add_patch(arrow)
         return arrow
 

@@ -42,7 +42,7 @@ def class_columns(
     title
         What the numbers are.
     signed
-        Whether there is room below zero, though nothing be negative.
+        Whether there is room below zero even if nothing is negative.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """What moving an image does to a map and to the prediction.
 
-The arithmetic is `translation`'s; several channels at once are left out.
+The arithmetic is done in `cnnviz.concepts.translation`; several channels at once are left out.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def moved_maps(
     Raises
     ------
     ValueError
-        for a channel that the layer has not.
+        for a channel that the layer does not have.
 
     Examples
     --------

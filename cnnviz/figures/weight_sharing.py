@@ -49,7 +49,7 @@ def weight_matrix(
     Raises
     ------
     ValueError
-        for shapes that do not fit, or an output that there is not.
+        for shapes that do not fit, or an output that does not exist.
 
     Examples
     --------

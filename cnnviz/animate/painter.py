@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cnnviz.animate.panels import Cell, Panel, Panels
+from cnnviz.animate.panels import PaintedCell, Panel, Panels
 from cnnviz.animate.walk import Step
 from cnnviz.animate.words import arithmetic, heading
 from cnnviz.colours import Scale, cell_colour
+from cnnviz.figures.canvas import LABEL, SMALL, TITLE
 from cnnviz.numbers import number
 
-TITLE, LABEL, SMALL = 15.0, 13.0, 11.0
-"""Type sizes in pixels, as in figures."""
 WIDTH, HEIGHT = 760.0, 660.0
 """The most pixels that the grids take up."""
 LARGEST, LINED, SMALLEST = 44, 14, 6
@@ -164,14 +163,7 @@ class Painter:
             if step.target != target or self.walk.backwards:
                 self._kernels(base, step)
                 target = step.target
-            for row, col, cell in self.panels.written(step):
-                self._cell(
-                    ImageDraw.Draw(base),
-                    self.outputs[step.target],
-                    self._out(row, col),
-                    cell,
-                    self.output_type,
-                )
+            self._written(ImageDraw.Draw(base), step)
             yield self._frame(base.copy(), step, place)
 
     def samples(self) -> list[Image.Image]:
@@ -180,8 +172,7 @@ class Painter:
         self._kernels(base, self.walk.steps[0])
         pen = ImageDraw.Draw(base)
         for step in self.walk.steps:
-            for row, col, cell in self.panels.written(step):
-                self._cell(pen, self.outputs[step.target], self._out(row, col), cell, self.output_type)
+            self._written(pen, step)
         last = self._frame(base.copy(), self.walk.steps[-1], len(self.walk.steps) - 1)
         return [last, self._frame(self._base(), self.walk.steps[0], 0)]
 
@@ -250,7 +241,7 @@ class Painter:
         self._text(pen, x, y + 16, number(scale.low), 9, self.theme.muted)
         self._text(pen, x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")
 
-    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: Cell, size: float) -> None:
+    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: PaintedCell, size: float) -> None:
         x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
         line = self.theme.line if place.cell >= LINED else None
         self._box(pen, (x, y, place.cell, place.cell), fill=cell.fill or self.theme.background, line=line)
@@ -321,10 +312,11 @@ class Painter:
         pen.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=self.theme.accent)
         self._outline(pen, place, (*at, 1, 1), 2)
 
-    def _out(self, row: int, col: int) -> tuple[int, int]:
-        """An output's cell in its padded panel."""
-        before = self.panels.outputs[0].before
-        return row + before[0], col + before[1]
+    def _written(self, pen: Any, step: Step) -> None:
+        """The output's cells that a step fills."""
+        top, left = self.panels.outputs[0].before
+        for row, col, cell in self.panels.written(step):
+            self._cell(pen, self.outputs[step.target], (row + top, col + left), cell, self.output_type)
 
     def _box(
         self,
