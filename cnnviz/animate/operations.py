@@ -15,7 +15,7 @@ from cnnviz.animate.animation import Animation
 from cnnviz.animate.walk import Walk, backward_steps, check_size, forward_steps
 from cnnviz.ops.arrays import floats, images
 from cnnviz.ops.convolution import transpose_geometry
-from cnnviz.ops.padding import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, sliding_window
 from cnnviz.ops.pooling import pooling_window
 
 
@@ -71,7 +71,7 @@ def conv2d(
     depth, each = kernel.shape[2], kernel.shape[3] // groups
     sources = [tuple(range(f // each * depth, (f // each + 1) * depth)) for f in range(kernel.shape[3])]
     weights = tuple(kernel[:, :, :, f] for f in range(kernel.shape[3]))
-    geometry = _window(x, kernel, strides, padding, dilation_rate)
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     return _forward("conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
 
@@ -99,7 +99,7 @@ def depthwise_conv2d(
     out = ops.depthwise_conv2d(x, kernel, bias, **settings)
     places = [(c, m) for c in range(kernel.shape[2]) for m in range(kernel.shape[3])]
     weights = tuple(kernel[:, :, c, m, np.newaxis] for c, m in places)
-    geometry = _window(x, kernel, strides, padding, dilation_rate)
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     sources = [(c,) for c, _ in places]
     return _forward("depthwise_conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
@@ -283,14 +283,3 @@ def _kernel(kernel: Any, symbolic: bool) -> np.ndarray:
         kernel = np.zeros(pair(kernel, "kernel"))
     (kernel,) = floats(kernel, names=("kernel",))
     return kernel[:, :, np.newaxis, np.newaxis] if kernel.ndim == 2 else kernel
-
-
-def _window(x: np.ndarray, kernel: np.ndarray, strides: Any, padding: Any, dilation_rate: Any) -> Window:
-    height, width = kernel.shape[:2]
-    return window(
-        (x.shape[0], x.shape[1]),
-        (height, width),
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )

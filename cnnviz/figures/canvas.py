@@ -363,6 +363,18 @@ def maps_of(array: Any, name: str = "maps") -> np.ndarray:
     return array
 
 
+def map_of(array: Any, name: str) -> np.ndarray:
+    """One map (H, W), checked.
+
+    >>> map_of([[1, 2]], "values").shape
+    (1, 2)
+    """
+    array = np.asarray(array)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be (H, W) and not empty, got shape {array.shape}")
+    return array
+
+
 def side_by_side(maps: np.ndarray, between: int = 1) -> np.ndarray:
     """Maps (H, W, N) as one array (H, N*(W + between) - between), the columns between them NaN.
 

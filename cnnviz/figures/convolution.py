@@ -15,7 +15,7 @@ from cnnviz.figures.canvas import TITLE, WIDE, Canvas, maps_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, signed_number
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.padding import Axis, pair, parse_padding, window
+from cnnviz.ops.padding import Axis, sliding_window
 
 
 @figure
@@ -77,13 +77,7 @@ def convolution_step(
     x, kernel, output = maps_of(x, "x"), np.asarray(kernel), np.asarray(output)
     if kernel.ndim != 3 or kernel.shape[2] != x.shape[2]:
         raise ValueError(f"kernel must be (kh, kw, {x.shape[2]}), got shape {kernel.shape}")
-    axes = window(
-        x.shape[:2],
-        kernel.shape[:2],
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
+    axes = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     if output.shape != axes.out or not (0 <= row < axes.out[0] and 0 <= col < axes.out[1]):
         raise ValueError(f"output must be {axes.out} and hold ({row}, {col}), got shape {output.shape}")
     patch = _patch(x, axes.rows, axes.cols, row, col)

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import BRIGHTNESS, INK, Scale
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, text_width
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, map_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import ExcitingPatch, frequency_response
 from cnnviz.numbers import number
@@ -139,10 +139,7 @@ def kernel_response(
     >>> kernel_response(np.eye(5), np.ones((3, 3)), np.ones((3, 3)))["response"].get_array().shape
     (3, 3)
     """
-    image, kernel, response = np.asarray(image), np.asarray(kernel), np.asarray(response)
-    for name, array in (("image", image), ("kernel", kernel), ("response", response)):
-        if array.ndim != 2 or 0 in array.shape:
-            raise ValueError(f"{name} must be (H, W) and not empty, got shape {array.shape}")
+    image, kernel, response = map_of(image, "image"), map_of(kernel, "kernel"), map_of(response, "response")
     wide = width >= 600
     gap = 52.0 if wide else 20.0
     side = (width - 1 - 2 * gap) / 3
@@ -155,13 +152,12 @@ def kernel_response(
     ]
     images = []
     for k, (title, array, scale) in enumerate(parts):
-        x, cell = 0.5 + k * (side + gap), unit
-        if title == "Kernel":
-            cell = side / max(kernel.shape)
+        x = 0.5 + k * (side + gap)
         canvas.text(x, 15, title, weight="bold")
-        images.append(canvas.image(array, x, 24, cell * array.shape[1], scale=scale))
         if title == "Kernel":
-            canvas.values(array, x, 24, cell, scale)
+            images.append(canvas.table(array, x, 24, side / max(kernel.shape), scale))
+        else:
+            images.append(canvas.image(array, x, 24, unit * array.shape[1], scale=scale))
         bottom = 24 + unit * max(image.shape[0], response.shape[0]) + 14
         canvas.legend(scale, x, bottom, min(side, 200.0))
         if k:

@@ -13,7 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import WIDE, Canvas, Grid, maps_of, side_by_side
+from cnnviz.figures.canvas import WIDE, Canvas, Grid, map_of, maps_of, side_by_side
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import Run
 from cnnviz.numbers import number, percent
@@ -133,9 +133,7 @@ def single_map(
     >>> single_map(np.eye(3))["map"].get_array().shape
     (3, 3)
     """
-    values = np.asarray(values)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"values must be (H, W) and not empty, got shape {values.shape}")
+    values = map_of(values, "values")
     rows, cols = values.shape
     scale = scale or Scale.of(values)
     size = width / cols
@@ -182,9 +180,7 @@ def image_of(
     >>> image_of(np.zeros((28, 28), "uint8"))["image"].get_array().shape
     (28, 28)
     """
-    pixels = np.asarray(pixels)
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ValueError(f"pixels must be (H, W) and not empty, got shape {pixels.shape}")
+    pixels = map_of(pixels, "pixels")
     scale = Scale.of_pixels(pixels)
     size = width / pixels.shape[1]
     canvas = Canvas(width, pixels.shape[0] * size, **look)

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, Grid, maps_of, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, Grid, map_of, maps_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import LayerGraph, Run
 from cnnviz.numbers import number
@@ -419,9 +419,7 @@ def effective_field(
     >>> effective_field(np.ones((5, 5)), ((1, 3), (1, 3)))["field"].get_array().shape
     (5, 5)
     """
-    field = np.asarray(field)
-    if field.ndim != 2 or 0 in field.shape:
-        raise ValueError(f"field must be (H, W) and not empty, got shape {field.shape}")
+    field = map_of(field, "field")
     scale = scale or Scale.of(field, signed=False)
     unit = (width - 2) / field.shape[1]
     canvas = Canvas(width, unit * field.shape[0] + 62, **look)
