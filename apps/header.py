@@ -17,8 +17,9 @@ from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digi
 from components import component
 from surroundings import surroundings
 
-from cnnviz.colours import ink_png, probability
+from cnnviz.colours import ink_png
 from cnnviz.network.mistakes import next_mistake
+from cnnviz.numbers import probability
 
 _COPY_LINK = component("copy_link")
 

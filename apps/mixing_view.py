@@ -16,7 +16,7 @@ from components import component
 from surroundings import surroundings
 
 from cnnviz import Run, channels, figures
-from cnnviz.figures.style import PALETTES, palette
+from cnnviz.colours import PALETTES, palette
 
 _MIXING = component("mixing")
 _PARAMETERS = {"row": "row", "column": "col", "channel": "out"}

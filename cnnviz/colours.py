@@ -1,4 +1,4 @@
-"""Colours, scales, and the numbers written beside them: the one place that decides them for every picture.
+"""Colours, scales, and the ink that reads on them: the one place that decides them for every picture.
 
 Palettes are built in OKLCh (Björn Ottosson, "A perceptual color space for image processing", 2020)
 so that CIE lightness runs linearly with magnitude: they read in greyscale, and blue against orange
@@ -8,12 +8,13 @@ stays apart for colour-blind eyes. Which picture uses which palette is not decid
 from __future__ import annotations
 
 import io
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from cnnviz.numbers import cell_number, number
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -162,6 +163,15 @@ class Scale:
             raise ValueError(f"an unsigned scale starts at 0, but the data goes down to {lowest:g}")
         return cls("signed" if signed else "positive", largest or 1.0)
 
+    @classmethod
+    def of_pixels(cls, pixels: Any) -> Scale:
+        """The scale of a digit's pixels: from 0 to 1, or to 255 if they are integers.
+
+        >>> Scale.of_pixels(np.zeros((28, 28), np.uint8))
+        Scale(kind='ink', limit=255.0)
+        """
+        return cls("ink", 255.0) if np.asarray(pixels).dtype.kind in "iu" else INK
+
     @property
     def signed(self) -> bool:
         return self.kind == "signed"
@@ -173,6 +183,14 @@ class Scale:
 
     def colormap(self, theme_name: str = "light") -> Colormap:
         return colormap(self.kind, theme_name)
+
+    def write(self, value: float, digits: int = 3) -> str:
+        """A number in a cell, with the decimals that the scale's end asks for.
+
+        >>> Scale("signed", 0.4).write(0.0058), Scale("positive", 7.0).write(4.249, 2)
+        ('+0.006', '4.2')
+        """
+        return cell_number(value, self.limit, digits, signed=self.signed)
 
     def __str__(self) -> str:
         return f"{number(self.low)} to {number(self.limit)}"
@@ -217,6 +235,28 @@ def cell_colours(array: Any, scale: Scale, theme_name: str = "light") -> np.ndar
     return colours
 
 
+def cell_colour(value: float, scale: Scale, theme_name: str = "light") -> str:
+    """One cell's colour.
+
+    >>> cell_colour(1.0, INK)
+    '#211f1c'
+    """
+    return f"#{cell_colours([[value]], scale, theme_name).tobytes().hex()}"
+
+
+def ink_on(value: float, scale: Scale, theme_name: str | Theme = "light") -> str:
+    """Black or white, whichever reads on a cell of this value (a contrast of 4.5 at least).
+
+    >>> ink_on(0.1, INK), ink_on(0.9, INK)
+    ('#000000', '#ffffff')
+    """
+    chosen = theme(theme_name)
+    end = chosen.ink_end if scale.kind == "ink" else chosen.high
+    lightness = chosen.low + min(abs(value) / scale.limit, 1.0) * (end - chosen.low)
+    # Where black and white have the same contrast by WCAG: a luminance of 0.179.
+    return "#000000" if lightness > 49.4 else "#ffffff"
+
+
 @lru_cache
 def _table(kind: str, theme_name: str) -> np.ndarray:
     """A palette's colour map as a table of RGBA, uint8."""
@@ -255,77 +295,6 @@ def ink_png(pixels: np.ndarray, theme_name: str = "light") -> bytes:
     if pixels.ndim != 2 or pixels.dtype != np.uint8:
         raise ValueError(f"pixels must be uint8 (H, W), got {pixels.dtype} {pixels.shape}")
     return png(cell_colours(pixels, Scale("ink", 255.0), theme_name))
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, and a proper minus sign.
-
-    >>> number(-0.12345), number(1234.5), number(0.0), number(2e-7)
-    ('−0.123', '1,234', '0', '2.00e−07')
-    """
-    value = float(value)
-    if value == 0 or not math.isfinite(value):
-        text = "0" if value == 0 else str(value)
-    elif abs(value) >= 10 ** (digits - 1):
-        text = f"{value:,.0f}"
-    elif abs(value) < 1e-3:
-        text = f"{value:.{digits - 1}e}"
-    else:
-        text = f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
-    return text.replace("-", "−")
-
-
-def signed_number(value: float, digits: int = 3) -> str:
-    """`number` with its sign always written: the second cue beside the colour.
-
-    >>> signed_number(0.5), signed_number(-0.5), signed_number(0.0)
-    ('+0.500', '−0.500', '0')
-    """
-    text = number(value, digits)
-    return f"+{text}" if value > 0 else text
-
-
-def percent(share: float, digits: int = 2) -> str:
-    """A share as a percentage, with so many decimals, that never rounds to nothing or to certainty.
-
-    >>> percent(0.5), percent(0.9999999), percent(1e-7)
-    ('50.00 %', '> 99.99 %', '< 0.01 %')
-    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0)
-    ('59.3 %', '< 1 %', '−2 %')
-    """
-    step = 10.0**-digits
-    if 0 < share <= step / 200:
-        return f"< {step:.{digits}f} %"
-    if 1 - step / 200 <= share < 1:
-        return f"> {100 - step:.{digits}f} %"
-    return f"{100 * float(share):.{digits}f} %".replace("-", "−")
-
-
-def probability(share: float) -> str:
-    """A softmax's output as a percentage: one that float32 has rounded to 0 or 1 is not certain either.
-
-    >>> probability(1.0), probability(0.25)
-    ('> 99.99 %', '25.00 %')
-    """
-    return percent(min(max(float(share), 1e-300), 1 - 1e-9))
-
-
-def cell_number(value: float, scale: Scale, digits: int = 3) -> str:
-    """A number beside others on one scale: all with the decimals that the scale's end asks for.
-
-    >>> cell_number(0.0058, Scale("signed", 0.4)), cell_number(4.249, Scale("positive", 7.0), 2)
-    ('+0.006', '4.2')
-    >>> cell_number(0.0001, Scale("signed", 0.4)), cell_number(-3927.4, Scale("signed", 4000.0))
-    ('0.000', '−3,927')
-    """
-    power = math.floor(math.log10(scale.limit))
-    decimals = max(0, digits - 1 - power)
-    if decimals < 2 and scale.limit < 2.5 * 10**power:
-        decimals += 1
-    text = f"{abs(float(value)):,.{min(decimals, 6)}f}"
-    # What is written as zero has no sign.
-    sign = "" if not text.strip("0.") else "−" if value < 0 else "+" if scale.signed else ""
-    return sign + text
 
 
 # Building the palettes --------------------------------------------------------------------------

@@ -9,11 +9,10 @@ import state
 import streamlit as st
 from chosen_digit import test_digits
 
-from cnnviz.colours import percent
 from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations
 from cnnviz.concepts.dead_channels import zeros_in
-from cnnviz.figures.style import number
 from cnnviz.layers.activations import Activation
+from cnnviz.numbers import number, percent
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
 # Test digits that are measured at once; all of them are behind a button.

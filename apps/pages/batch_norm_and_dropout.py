@@ -11,11 +11,10 @@ import streamlit as st
 from chosen_digit import choose_test_digit
 
 from cnnviz import figures
-from cnnviz.colours import percent, probability
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalizations
-from cnnviz.figures.style import number, signed_number
 from cnnviz.network.mistakes import least_sure
+from cnnviz.numbers import number, percent, probability, signed_number
 from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
 
 # Test digits over which statistics are measured.

@@ -14,8 +14,7 @@ import state
 import streamlit as st
 from chosen_digit import choose_own, test_digits
 
-from cnnviz.colours import percent
-from cnnviz.figures.style import number
+from cnnviz.numbers import minus, number, percent
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
@@ -115,7 +114,7 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
 
 def points(difference: float) -> str:
     """A difference of two shares in percentage points."""
-    return f"{difference:+.2%}".removesuffix("%").replace("-", "−")
+    return minus(f"{difference:+.2%}".removesuffix("%"))
 
 
 def as_it_was(history: TrainingHistory, epoch: int) -> None:

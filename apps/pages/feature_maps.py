@@ -11,10 +11,9 @@ from chosen_digit import Digit, choose_test_digit, test_digits
 
 from cnnviz import figures, receptive_field
 from cnnviz.channels.ablation import ablate, next_reader, without_channel
-from cnnviz.colours import probability
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, probability
 from cnnviz.teaching.questions import feature_maps as questions
 
 VIEWS = {

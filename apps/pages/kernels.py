@@ -12,8 +12,8 @@ import state
 import streamlit as st
 
 from cnnviz import kernels, ops
-from cnnviz.colours import percent
 from cnnviz.images.image_files import ImageError
+from cnnviz.numbers import percent
 from cnnviz.teaching.questions import kernels as questions
 
 here = header.current()

@@ -11,8 +11,7 @@ import streamlit as st
 
 from cnnviz import channels, receptive_field
 from cnnviz.channels.ablation import next_reader
-from cnnviz.colours import percent
-from cnnviz.figures.style import number, signed_number
+from cnnviz.numbers import minus, number, percent, signed_number
 from cnnviz.teaching.questions import one_by_one as questions
 
 COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
@@ -186,7 +185,7 @@ def _in_all(more: int) -> str:
 
 
 def _signed(count: int) -> str:
-    return f"{count:+,}".replace("-", "−")
+    return minus(f"{count:+,}")
 
 
 def _positions(name: str) -> str:

@@ -12,9 +12,9 @@ import state
 import streamlit as st
 
 from cnnviz import figures
-from cnnviz.colours import percent
 from cnnviz.concepts import downsampling as pooling
 from cnnviz.concepts import playground
+from cnnviz.numbers import percent
 from cnnviz.teaching.questions import pooling as questions
 
 here = header.current()

@@ -17,9 +17,8 @@ import streamlit as st
 from chosen_digit import Digit
 
 from cnnviz import figures, receptive_field
-from cnnviz.colours import percent
 from cnnviz.figures import Scale, left_out, strongest_channel
-from cnnviz.figures.style import number
+from cnnviz.numbers import minus, number, percent
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES
 from cnnviz.receptive_fields.field import pair_text
@@ -225,7 +224,7 @@ def training(name: str, row: int, col: int) -> None:
         before, after = (middle(other, epoch).sigma for epoch in (0, None))
         ratio = math.prod(after) / math.prod(before)
         widened += ratio > 1
-        change = "–" if math.isnan(ratio) else f"{100 * (math.sqrt(ratio) - 1):+.0f} %".replace("-", "−")
+        change = "–" if math.isnan(ratio) else minus(f"{100 * (math.sqrt(ratio) - 1):+.0f} %")
         spread = (" × ".join(map(number, sigma)) for sigma in (before, after))
         rows.append((other, fields[other].label, *spread, change))
     chrome.table(

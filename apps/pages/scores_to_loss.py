@@ -8,9 +8,8 @@ import snippets
 import state
 import streamlit as st
 
-from cnnviz.colours import probability
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
-from cnnviz.figures.style import number, signed_number
+from cnnviz.numbers import number, probability, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
 here = header.current()

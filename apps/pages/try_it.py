@@ -11,8 +11,8 @@ import trying
 from chosen_digit import choose_test_digit, test_digits
 
 from cnnviz import figures
-from cnnviz.colours import percent, probability
 from cnnviz.network.mistakes import SURE, likeliest, surest
+from cnnviz.numbers import percent, probability
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 here = header.current()

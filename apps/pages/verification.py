@@ -12,8 +12,7 @@ import state
 import streamlit as st
 from chosen_digit import test_digits
 
-from cnnviz.colours import percent
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, percent
 from cnnviz.teaching.questions.verification import who_is_right
 from cnnviz.verification.comparison import LayerCheck, Verification, recorded
 from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob

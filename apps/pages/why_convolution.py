@@ -9,7 +9,6 @@ import state
 import streamlit as st
 
 from cnnviz import figures
-from cnnviz.colours import percent, probability
 from cnnviz.concepts.translation import compare_shift, padded_with_zeros, predictions_over_shifts
 from cnnviz.concepts.weight_sharing import (
     busiest_patch,
@@ -17,7 +16,7 @@ from cnnviz.concepts.weight_sharing import (
     convolution_matrix,
     difference_from_dense,
 )
-from cnnviz.figures.style import number
+from cnnviz.numbers import general, number, percent, probability
 from cnnviz.teaching.questions import why_convolution as questions
 
 REACH = 8
@@ -57,7 +56,7 @@ with chrome.controls("map"):
     channel = state.integer(
         "channel", 0, maps.before.shape[2] - 1, figures.strongest_channel(maps.before), "Channel"
     )
-down, right = (f"{float(moved):g}".replace("-", "−") for moved in maps.moved)
+down, right = (general(float(moved), 6) for moved in maps.moved)
 move = f"{down} down and {right} right"
 if maps.error is None:
     verdict = "Nothing of the map is left to compare."

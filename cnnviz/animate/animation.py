@@ -56,14 +56,14 @@ class Animation:
         self, walk: Walk, *, theme: str = "light", fps: float = 4.0, scale: float = 2.0, pixels: bool = False
     ) -> None:
         from cnnviz.animate.panels import Panels
-        from cnnviz.figures import style
+        from cnnviz.colours import theme as theme_named
 
         if not 0 < fps <= 50:
             raise ValueError(f"fps must be above 0 and at most 50, got {fps!r}")
         if not 1 <= scale <= 3:
             raise ValueError(f"scale must be from 1 to 3, got {scale!r}")
         self.walk, self.fps, self.scale = walk, float(fps), float(scale)
-        self.panels: Panels = Panels(walk, style.theme(theme), pixels)
+        self.panels: Panels = Panels(walk, theme_named(theme), pixels)
 
     def __len__(self) -> int:
         """How many steps there are, each a frame."""
@@ -80,14 +80,14 @@ class Animation:
 
     def frames(self) -> Iterator[Image]:
         """The frames as RGB images of Pillow, one after the other."""
-        from cnnviz.animate.drawing import Painter
+        from cnnviz.animate.painter import Painter
 
         return Painter(self.panels, self.scale).frames()
 
     @cached_property
     def _content(self) -> bytes:
-        from cnnviz.animate.drawing import Painter
         from cnnviz.animate.gif import encode
+        from cnnviz.animate.painter import Painter
 
         painter = Painter(self.panels, self.scale)
         each = max(20, round(100 / self.fps) * 10)

@@ -5,7 +5,7 @@ What is too large to be watched is refused: more than 1,000 steps, more than 8 c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cnnviz import ops
 from cnnviz.animate.animation import Animation
 from cnnviz.animate.walk import Walk, backward_steps, check_size, forward_steps
 from cnnviz.ops.arguments import floats, images
-from cnnviz.ops.padding import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, sliding_window
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.ops.transposed import transpose_geometry
 
@@ -66,14 +66,12 @@ def conv2d(
     w11·a + w12·b + w21·c + w22·d = y11
     """
     x, kernel = _image(x, symbolic), _kernel(kernel, symbolic)
-    out = ops.conv2d(
-        x, kernel, bias, strides=strides, padding=padding, dilation_rate=dilation_rate, groups=groups
-    )
+    settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate, "groups": groups}
+    out = ops.conv2d(x, kernel, bias, **settings)
     depth, each = kernel.shape[2], kernel.shape[3] // groups
     sources = [tuple(range(f // each * depth, (f // each + 1) * depth)) for f in range(kernel.shape[3])]
     weights = tuple(kernel[:, :, :, f] for f in range(kernel.shape[3]))
-    geometry = _window(x, kernel, strides, padding, dilation_rate)
-    settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate, "groups": groups}
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     return _forward("conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
 
@@ -97,11 +95,11 @@ def depthwise_conv2d(
     8
     """
     x, kernel = _image(x, symbolic), _kernel(kernel, symbolic)
-    out = ops.depthwise_conv2d(x, kernel, bias, strides=strides, padding=padding, dilation_rate=dilation_rate)
+    settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    out = ops.depthwise_conv2d(x, kernel, bias, **settings)
     places = [(c, m) for c in range(kernel.shape[2]) for m in range(kernel.shape[3])]
     weights = tuple(kernel[:, :, c, m, np.newaxis] for c, m in places)
-    geometry = _window(x, kernel, strides, padding, dilation_rate)
-    settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     sources = [(c,) for c, _ in places]
     return _forward("depthwise_conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
@@ -159,15 +157,7 @@ def conv2d_transpose(
     }
 
     def transpose(cells: np.ndarray) -> np.ndarray:
-        return ops.conv2d_transpose(
-            cells,
-            kernel,
-            bias,
-            strides=strides,
-            padding=padding,
-            output_padding=output_padding,
-            dilation_rate=dilation_rate,
-        )
+        return ops.conv2d_transpose(cells, kernel, bias, **settings)
 
     out = transpose(x)
     filters = kernel.shape[2]
@@ -175,20 +165,11 @@ def conv2d_transpose(
     geometry = transpose_geometry(
         (1, *x.shape), kernel.shape, strides, padding, output_padding, dilation_rate
     )
-    return Animation(
-        Walk(
-            operation="conv2d_transpose",
-            x=x,
-            output=out,
-            weights=tuple(kernel[:, :, f] for f in range(filters)),
-            bias=None if bias is None else np.asarray(bias),
-            geometry=geometry,
-            steps=tuple(backward_steps(x, filters, geometry, transpose)),
-            symbolic=symbolic,
-            settings=settings,
-        ),
-        **look,
-    )
+    weights = tuple(kernel[:, :, f] for f in range(filters))
+    given = None if bias is None else np.asarray(bias)
+    steps = tuple(backward_steps(x, filters, geometry, transpose))
+    walk = Walk("conv2d_transpose", x, out, weights, given, geometry, steps, symbolic, settings)
+    return Animation(walk, **look)
 
 
 def max_pool2d(
@@ -227,9 +208,7 @@ def max_pool2d(
     >>> animation.walk.steps[0].winner, animation.words(0)
     ((1, 0), 'max(1, 2, 4, 3) = 4')
     """
-    x = _image(x, symbolic)
-    out = ops.max_pool2d(x, pool_size, strides=strides, padding=padding)
-    return _pooling("max_pool2d", x, out, pool_size, strides, padding, symbolic, look)
+    return _pooling(ops.max_pool2d, x, pool_size, strides, padding, symbolic, look)
 
 
 def avg_pool2d(
@@ -248,25 +227,24 @@ def avg_pool2d(
     >>> avg_pool2d([[1, 2], [4, 3]], 2, strides=1, padding="same").words(1)
     '(2 + 3) / 2 = 2.5'
     """
-    x = _image(x, symbolic)
-    out = ops.avg_pool2d(x, pool_size, strides=strides, padding=padding)
-    return _pooling("avg_pool2d", x, out, pool_size, strides, padding, symbolic, look)
+    return _pooling(ops.avg_pool2d, x, pool_size, strides, padding, symbolic, look)
 
 
 def _pooling(
-    operation: str,
-    x: np.ndarray,
-    out: np.ndarray,
+    operation: Callable[..., np.ndarray],
+    x: Any,
     pool_size: Any,
     strides: Any,
     padding: Any,
     symbolic: bool,
     look: dict[str, Any],
 ) -> Animation:
+    x = _image(x, symbolic)
+    out = operation(x, pool_size, strides=strides, padding=padding)
     geometry = pooling_window((1, *x.shape), pool_size, strides, padding)
     settings = {"strides": pool_size if strides is None else strides, "padding": padding}
     sources = [(c,) for c in range(x.shape[2])]
-    return _forward(operation, x, out, (), None, geometry, sources, symbolic, settings, look)
+    return _forward(operation.__name__, x, out, (), None, geometry, sources, symbolic, settings, look)
 
 
 def _forward(
@@ -305,14 +283,3 @@ def _kernel(kernel: Any, symbolic: bool) -> np.ndarray:
         kernel = np.zeros(pair(kernel, "kernel"))
     (kernel,) = floats(kernel, names=("kernel",))
     return kernel[:, :, np.newaxis, np.newaxis] if kernel.ndim == 2 else kernel
-
-
-def _window(x: np.ndarray, kernel: np.ndarray, strides: Any, padding: Any, dilation_rate: Any) -> Window:
-    height, width = kernel.shape[:2]
-    return window(
-        (x.shape[0], x.shape[1]),
-        (height, width),
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )

@@ -6,19 +6,21 @@ averages its inputs, has one for both sides. Where the grids stand is up to who 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from cnnviz.animate.walk import Step, Walk
-from cnnviz.animate.words import cell_text, input_text, output_text, weight_text
-from cnnviz.figures.style import INK, Scale, Theme
+from cnnviz.animate.words import input_text, output_text, weight_text
+from cnnviz.colours import INK, Scale, Theme, cell_colour, ink_on
+from cnnviz.numbers import trimmed_cell_number
 from cnnviz.ops.padding import Pair
 
 
 @dataclass(frozen=True)
-class Cell:
+class PaintedCell:
     """A cell's text, its colour, and the text's colour; "" leaves it blank."""
 
     text: str = ""
@@ -31,7 +33,7 @@ class Panel:
     """A grid of cells with a title; `before` and `after` are rows and columns of padding around it."""
 
     title: str
-    cells: tuple[tuple[Cell, ...], ...]
+    cells: tuple[tuple[PaintedCell, ...], ...]
     before: Pair = (0, 0)
     after: Pair = (0, 0)
     around: str = ""
@@ -81,17 +83,8 @@ class Panels:
         size = f"{height} × {width}"
         panels = []
         for channel in range(channels):
-            cells = tuple(
-                tuple(
-                    self._cell(
-                        input_text(walk, (row, col), channel),
-                        float(walk.x[row, col, channel]),
-                        self.input_scale,
-                    )
-                    for col in range(width)
-                )
-                for row in range(height)
-            )
+            name = partial(input_text, walk, channel=channel)
+            cells = self._cells(walk.x[:, :, channel], name, self.input_scale)
             title = f"Input {size}" if channels == 1 else f"Input, channel {channel}"
             panels.append(Panel(title, cells, before, after, around))
         return tuple(panels)
@@ -104,17 +97,8 @@ class Panels:
             kh, kw, depth = weights.shape
             panels = []
             for source in range(depth):
-                cells = tuple(
-                    tuple(
-                        self._cell(
-                            weight_text(self.walk, target, (u, v), source),
-                            float(weights[u, v, source]),
-                            self.kernel_scale,
-                        )
-                        for v in range(kw)
-                    )
-                    for u in range(kh)
-                )
+                name = partial(weight_text, self.walk, target, source=source)
+                cells = self._cells(weights[:, :, source], name, self.kernel_scale)
                 panels.append(Panel(f"Kernel {kh} × {kw}", cells))
             found.append(tuple(panels))
         return tuple(found)
@@ -125,19 +109,11 @@ class Panels:
         height, width, channels = self.walk.output.shape
         before, after, around = self._around() if self.walk.backwards else ((0, 0), (0, 0), "")
         size = f"{height} × {width}"
-        blank = tuple(tuple(Cell() for _ in range(width)) for _ in range(height))
-        return tuple(
-            Panel(
-                f"Output {size}" if channels == 1 else f"Output, channel {channel}",
-                blank,
-                before,
-                after,
-                around,
-            )
-            for channel in range(channels)
-        )
+        blank = tuple(tuple(PaintedCell() for _ in range(width)) for _ in range(height))
+        titles = [f"Output, channel {c}" for c in range(channels)] if channels > 1 else [f"Output {size}"]
+        return tuple(Panel(title, blank, before, after, around) for title in titles)
 
-    def written(self, step: Step) -> list[tuple[int, int, Cell]]:
+    def written(self, step: Step) -> list[tuple[int, int, PaintedCell]]:
         """The cells of the output's panel `step.target` that a step fills, as they are after it."""
         return [
             (row, col, self._cell(output_text(self.walk, row, col, value), value, self.output_scale))
@@ -151,17 +127,18 @@ class Panels:
         # Of what is padded, windows may leave the last cells unread, and of what is cut there may be more.
         return (rows.before, cols.before), (rows.after, cols.after), around
 
-    def _cell(self, name: str, value: float, scale: Scale) -> Cell:
+    def _cells(
+        self, values: np.ndarray, name: Callable[[Pair], str], scale: Scale
+    ) -> tuple[tuple[PaintedCell, ...], ...]:
+        rows, cols = values.shape
+        return tuple(
+            tuple(self._cell(name((row, col)), float(values[row, col]), scale) for col in range(cols))
+            for row in range(rows)
+        )
+
+    def _cell(self, name: str, value: float, scale: Scale) -> PaintedCell:
         """A cell with its name, if cells have names, or with its number."""
         if self.walk.symbolic:
-            return Cell(name, self.theme.panel, self.theme.ink)
-        return Cell(cell_text(value, scale.limit), *self._colours(value, scale))
-
-    def _colours(self, value: float, scale: Scale) -> tuple[str, str]:
-        share = (value - scale.low) / (scale.limit - scale.low)
-        red, green, blue, _ = scale.colormap(self.theme.name)(float(np.clip(share, 0, 1)), bytes=True)
-        fill = f"#{red:02x}{green:02x}{blue:02x}"
-        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
-        lightness = self.theme.low + min(abs(value) / scale.limit, 1.0) * (end - self.theme.low)
-        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
-        return fill, "#000000" if lightness > 49.4 else "#ffffff"
+            return PaintedCell(name, self.theme.panel, self.theme.ink)
+        fill, ink = (paint(value, scale, self.theme.name) for paint in (cell_colour, ink_on))
+        return PaintedCell(trimmed_cell_number(value, scale.limit), fill, ink)

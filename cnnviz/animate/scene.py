@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnviz.animate.panels import Cell, Panel, Panels
+from cnnviz.animate.panels import PaintedCell, Panel, Panels
 from cnnviz.animate.words import arithmetic
 
 
@@ -77,5 +77,5 @@ def _grid(panel: Panel) -> dict[str, Any]:
     }
 
 
-def _cell(cell: Cell) -> list[str]:
+def _cell(cell: PaintedCell) -> list[str]:
     return [cell.text, cell.fill, cell.ink]

@@ -1,49 +1,20 @@
-"""What is written into an animation: names of cells, short numbers, each step's arithmetic.
+"""What is written into an animation: names of cells, numbers, each step's arithmetic.
 
 Numbers are rounded for the eye only; the walk has them in full.
 """
 
 from __future__ import annotations
 
-import math
 from string import ascii_lowercase
 
 import numpy as np
 
 from cnnviz.animate.walk import Step, Walk
-from cnnviz.figures.style import number
+from cnnviz.numbers import trimmed
 from cnnviz.ops.padding import Pair
 
 MOST_TERMS = 27
 """Terms that are written out: a 3x3 kernel on three channels."""
-
-
-def short(value: float) -> str:
-    """A number in three digits, without zeros that say nothing; those of a rounded one say something.
-
-    >>> short(2.0), short(-0.5), short(1 / 3), short(0.9999), short(12345.6)
-    ('2', '−0.5', '0.333', '1.000', '12,346')
-    """
-    return _bare(number(value), value)
-
-
-def cell_text(value: float, limit: float) -> str:
-    """A number beside others of which the largest is `limit`: all in the same decimals, at most.
-
-    >>> cell_text(-0.0041, 1.2), cell_text(-2.0, 7.1), cell_text(10.53, 52.0), cell_text(0.0041, 0.03)
-    ('0.00', '−2', '10.5', '0.004')
-    """
-    power = math.floor(math.log10(limit))
-    decimals = max(0, 2 - power) if power >= 0 else min(1 - power, 6)
-    # "z": what is written as zero has no sign.
-    return _bare(f"{value:z.{decimals}f}".replace("-", "−"), value)
-
-
-def _bare(text: str, value: float) -> str:
-    """A number's text without its last zeros, if it is exact."""
-    if "e" not in text and "." in text and float(text.replace("−", "-").replace(",", "")) == value:
-        text = text.rstrip("0").rstrip(".")
-    return text
 
 
 def cell_name(place: int) -> str:
@@ -63,7 +34,7 @@ def cell_name(place: int) -> str:
 def input_text(walk: Walk, cell: Pair, channel: int) -> str:
     """What an input's cell is called, or its number."""
     if not walk.symbolic:
-        return short(float(walk.x[(*cell, channel)]))
+        return trimmed(float(walk.x[(*cell, channel)]))
     height, width = walk.x.shape[:2]
     return cell_name(channel * height * width + cell[0] * width + cell[1])
 
@@ -71,7 +42,7 @@ def input_text(walk: Walk, cell: Pair, channel: int) -> str:
 def weight_text(walk: Walk, target: int, tap: Pair, source: int) -> str:
     """What a weight is called, or its number; `source` counts the channels that the target reads."""
     if not walk.symbolic:
-        return short(float(walk.weights[target][(*tap, source)]))
+        return trimmed(float(walk.weights[target][(*tap, source)]))
     wide = max(walk.weights[0].shape[:2]) > 9
     name = f"w{tap[0] + 1},{tap[1] + 1}" if wide else f"w{tap[0] + 1}{tap[1] + 1}"
     return name + "′" * (target * walk.weights[0].shape[2] + source)
@@ -80,7 +51,7 @@ def weight_text(walk: Walk, target: int, tap: Pair, source: int) -> str:
 def output_text(walk: Walk, row: int, col: int, value: float) -> str:
     """What an output's cell holds: its number, or a name."""
     if not walk.symbolic:
-        return short(value)
+        return trimmed(value)
     wide = max(walk.output.shape[:2]) > 9
     return f"y{row + 1},{col + 1}" if wide else f"y{row + 1}{col + 1}"
 
@@ -106,11 +77,9 @@ def arithmetic(walk: Walk, step: Step) -> tuple[list[str], str]:
             terms.append(
                 f"{_factor(weight_text(walk, step.target, divmod(place, width), source))}·{_factor(value)}"
             )
-    if len(terms) > MOST_TERMS:
-        kept = MOST_TERMS // 2
-        terms = [*terms[:kept], f"… ({len(terms) - 2 * kept} more)", *terms[-kept:]]
+    terms = _first_and_last(terms)
     if walk.bias is not None:
-        bias = f"b{step.target + 1}" if walk.symbolic else short(float(walk.bias[step.target]))
+        bias = f"b{step.target + 1}" if walk.symbolic else trimmed(float(walk.bias[step.target]))
         terms.append(f"bias {bias}")
     return [terms[0], *(f"+ {term}" for term in terms[1:])], result
 
@@ -120,13 +89,19 @@ def _factor(text: str) -> str:
     return f"({text})" if text.startswith("−") else text
 
 
+def _first_and_last(terms: list[str]) -> list[str]:
+    """The terms, or so many of each end and how many more there are."""
+    if len(terms) <= MOST_TERMS:
+        return terms
+    kept = MOST_TERMS // 2
+    return [*terms[:kept], f"… ({len(terms) - 2 * kept} more)", *terms[-kept:]]
+
+
 def _pool(walk: Walk, step: Step) -> list[str]:
     channel = step.sources[0]
     values = [input_text(walk, cell, channel) for cell in step.cells if walk.inside(cell)]
     count = len(values)
-    if count > MOST_TERMS:
-        kept = MOST_TERMS // 2
-        values = [*values[:kept], f"… ({count - 2 * kept} more)", *values[-kept:]]
+    values = _first_and_last(values)
     if walk.operation == "max_pool2d":
         parts = [f"{value}," for value in values]
         parts[-1] = values[-1] + ")"

@@ -14,11 +14,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.colours import probability
     from cnnviz.images.digit_preparation import prepare_digit
     from cnnviz.images.image_files import ImageError, read_image
     from cnnviz.network.evaluation import probabilities
     from cnnviz.network.keras_file import load_model
+    from cnnviz.numbers import probability
 
     net = require_digits(load_model(args.model))
     found, code = [], 0

@@ -6,18 +6,18 @@ The numbers are made by `cnnviz.channels.ablation`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, probability
+from cnnviz.figures.canvas import LABEL, WIDE, Canvas, text_width
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import probability
 
 ROW = 22.0
 
 
+@figure
 def channels_off(
     whole: Any,
     without: Any,
@@ -25,8 +25,7 @@ def channels_off(
     selected: int | None = None,
     silent: Sequence[int] = (),
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The predicted class's probability without each channel, as bars, beside what it is with all of them.
 
@@ -40,8 +39,6 @@ def channels_off(
         A channel to mark.
     silent
         Channels that were zero before, and are said to be.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -73,29 +70,23 @@ def channels_off(
     right = 14 + max(text_width(words, weight="bold") for words in texts)
     across = (width - (columns - 1) * 40) / columns
     unit = across - left - right
-    canvas = Canvas(width, 26 + ROW * lines + 2, ax, theme)
+    canvas = Canvas(width, 26 + ROW * lines + 2, **look)
     bars, marks, tiles = [], [], []
     for column in range(columns):
         x = column * (across + 40)
         chosen = range(column * lines, min((column + 1) * lines, count))
         end = x + left + unit * whole[best]
-        canvas.text(end, 12, f"all on {probability(whole[best])}", size=SMALL, colour="muted", ha="right")
+        canvas.note(end, 12, f"all on {probability(whole[best])}", ha="right")
         for c in chosen:
             y = 26 + ROW * (c - chosen.start)
             flips = int(without[c].argmax()) != best
             tone = "accent" if flips else "positive"
-            mark = c == selected
-            canvas.box(x + left, y + 4, unit, 13, "panel", 0, fill="panel", zorder=1)
-            bars.append(
-                canvas.box(x + left, y + 4, without[c, best] * unit, 13, tone, 0, fill=tone, zorder=2)
-            )
+            canvas.bar(x + left, y + 4, unit, 13, "panel", zorder=1)
+            bars.append(canvas.bar(x + left, y + 4, without[c, best] * unit, 13, tone, zorder=2))
             tiles.append(canvas.share(x, y + 4, across, ROW - 8))
-            base, weight = y + 15, "bold" if mark or flips else "normal"
-            colour = "accent" if mark else "ink"
-            canvas.text(
-                x + left - 8, base, str(c), ha="right", weight="bold" if mark else "normal", colour=colour
-            )
-            canvas.text(x + across - right + 8, base, texts[c], weight=weight)
+            canvas.name(x + left - 8, y + 15, str(c), c == selected, size=LABEL, ha="right")
+            weight = "bold" if flips or c == selected else "normal"
+            canvas.text(x + across - right + 8, y + 15, texts[c], weight=weight)
         marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
     told = "; ".join(
         f"without channel {c}: {probability(row[best])}"

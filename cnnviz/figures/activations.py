@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import chart, label
-from cnnviz.figures.drawing import new_figure
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number, percent
-from cnnviz.figures.style import theme as theme_named
+from cnnviz.figures.axes import chart, charts, label
+from cnnviz.figures.canvas import SMALL
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number, percent
 
 
+@figure
 def activation_curve(
     function: Callable[[np.ndarray], np.ndarray],
     values: Any = None,
@@ -24,8 +22,7 @@ def activation_curve(
     others: dict[str, Callable[[np.ndarray], np.ndarray]] | None = None,
     bins: int = 60,
     width: float = 640.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The function's graph, and under it a histogram of the values that enter it.
 
@@ -41,8 +38,6 @@ def activation_curve(
         Further functions by name, drawn thinner for comparison.
     bins
         Of the histogram.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -56,11 +51,17 @@ def activation_curve(
     >>> int(picture["counts"].sum())
     3
     """
-    chosen = theme_named(theme)
+    from matplotlib.ticker import MaxNLocator
+
     data = np.asarray([] if values is None else values, float).ravel()
     data = data[np.isfinite(data)]
     reach = 1.05 * float(np.abs(data).max()) if data.size and np.abs(data).max() > 0 else 4.0
-    top, bottom = _two_panels(width, ax, chosen, bool(data.size))
+    margins = 56, 12, 44, 22
+    bottom = None
+    if data.size:
+        _, (top, bottom), chosen = charts(width, 400, (0.44, 0.56), (0, 0.27), margins=margins, **look)
+    else:
+        top, chosen = chart(width, 260, margins=margins, **look)
     # An odd number of points puts one on 0, where most functions bend.
     z = np.linspace(-reach, reach, 401)
     curves = {}
@@ -108,19 +109,3 @@ def activation_curve(
     )
     artists = {"curve": curve, "others": curves, "histogram": bars, "counts": counts, "edges": edges}
     return Picture(top, artists, alt)
-
-
-def _two_panels(width: float, ax: Axes | None, chosen: Theme, both: bool) -> tuple[Axes, Axes | None]:
-    """Axes for the curve and, under it, for the histogram, in one place."""
-    height = 400.0 if both else 260.0
-    if ax is None:
-        figure = new_figure(width, height, chosen)
-        ax = figure.add_axes((56 / width, 44 / height, (width - 68) / width, (height - 66) / height))
-    if not both:
-        chart(width, height, ax, chosen)
-        return ax, None
-    ax.set_axis_off()
-    top, bottom = ax.inset_axes((0, 0.44, 1, 0.56)), ax.inset_axes((0, 0, 1, 0.27))
-    for panel in (top, bottom):
-        chart(width, height, panel, chosen)
-    return top, bottom

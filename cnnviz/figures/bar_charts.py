@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import Canvas, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number, probability
+from cnnviz.figures.canvas import LABEL, SMALL, Canvas, text_width
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import minus, number, probability
 
 
+@figure
 def bars(
     values: Sequence[float] | Any,
     labels: Sequence[str],
@@ -27,8 +27,7 @@ def bars(
     highlight: int | None = None,
     row: float = 24.0,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One bar a value, from zero, its label on the left and its number on the right.
 
@@ -48,8 +47,6 @@ def bars(
         A bar in the accent colour.
     row
         Height of a row, in pixels.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -71,7 +68,7 @@ def bars(
     whole = limit or float(values.max()) or 1.0
     left = 12 + max(text_width(name, weight="bold") for name in names)
     right = 12 + max(text_width(words, weight="bold") for words in written)
-    canvas = Canvas(width, row * len(values) + 2, ax, theme)
+    canvas = Canvas(width, row * len(values) + 2, **look)
     unit = (width - left - right) / whole
     drawn, parts = [], []
     thick = min(row - 8, 14.0)
@@ -79,30 +76,24 @@ def bars(
         y = row * k + (row - thick) / 2
         base = row * k + row / 2 + 4.5
         chosen = k == highlight
-        tone = "accent" if chosen else "positive"
-        weight = "bold" if chosen else "normal"
-        canvas.box(left, y, width - left - right, thick, "panel", 0, fill="panel", zorder=1)
-        drawn.append(canvas.box(left, y, value * unit, thick, tone, 0, fill=tone, zorder=2))
+        canvas.bar(left, y, width - left - right, thick, "panel", zorder=1)
+        drawn.append(canvas.bar(left, y, value * unit, thick, "accent" if chosen else "positive", zorder=2))
         if inner is not None:
-            parts.append(
-                canvas.box(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink", 0, fill="ink", zorder=3)
-            )
-        canvas.text(
-            left - 10, base, names[k], ha="right", colour="accent" if chosen else "ink", weight=weight
-        )
-        canvas.text(width - right + 8, base, written[k], weight=weight)
+            parts.append(canvas.bar(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink"))
+        canvas.name(left - 10, base, names[k], chosen, size=LABEL, ha="right")
+        canvas.text(width - right + 8, base, written[k], weight="bold" if chosen else "normal")
     alt = "; ".join(f"{name}: {text}" for name, text in zip(names, written, strict=True)) + "."
     return canvas.picture(alt, bars=drawn, inner=parts)
 
 
+@figure
 def probabilities(
     values: Any,
     *,
     label: int | None = None,
     classes: Sequence[str] | None = None,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A prediction: one bar a class, the largest in the accent colour, the true one marked by words.
 
@@ -114,8 +105,6 @@ def probabilities(
         The true class, if it is known.
     classes
         Their names; None is 0, 1, 2, ...
-    width, ax, theme
-        As in `bars`.
 
     Returns
     -------
@@ -136,7 +125,7 @@ def probabilities(
     texts = [probability(value) for value in values]
     if label is not None and label != best:
         texts[label] += "  true label"
-    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, ax=ax, theme=theme)
+    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, **look)
     truth = (
         ""
         if label is None
@@ -147,13 +136,13 @@ def probabilities(
     return picture.described(f"Predicted {names[best]}{truth}. {picture.alt}")
 
 
+@figure
 def magnitudes(
     rows: Sequence[tuple[str, Sequence[float]]],
     series: Sequence[str],
     *,
     width: float = 960.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Small positive numbers over many powers of ten: one row each, one mark a series.
 
@@ -163,8 +152,6 @@ def magnitudes(
         (name, one value a series); a value of 0 is drawn at the left end and written as 0.
     series
         Their names; at most three.
-    width, ax, theme
-        As in `bars`.
 
     Returns
     -------
@@ -191,7 +178,7 @@ def magnitudes(
     legend = [text_width(name, SMALL) + 36 for name in series]
     stacked = sum(legend) > width
     row, top = 24.0, 62.0 + (20.0 * (len(series) - 1) if stacked else 0.0)
-    canvas = Canvas(width, top + row * len(rows) + 28, ax, theme)
+    canvas = Canvas(width, top + row * len(rows) + 28, **look)
     unit = (width - left - right) / (high - low)
     colours = ("positive", "negative", "accent")
     shapes = ("circle", "bar", "ring")
@@ -204,7 +191,7 @@ def magnitudes(
         at = left + (power - low) * unit
         canvas.line([(at, top - 8), (at, top + row * len(rows))], "line", 0.8, zorder=1)
         if wide or (power - low) % 2 == 0:
-            canvas.text(at, top - 14, f"1e{power}".replace("-", "−"), size=SMALL, colour="muted", ha="center")
+            canvas.note(at, top - 14, minus(f"1e{power}"), ha="center")
     marks: list[list[Any]] = [[] for _ in series]
     for k, (name, values) in enumerate(rows):
         y = top + row * (k + 0.5)
@@ -223,5 +210,5 @@ def magnitudes(
 
 def _mark(canvas: Canvas, x: float, y: float, colour: str, shape: str) -> Any:
     if shape == "bar":
-        return canvas.box(x - 1.5, y - 7, 3, 14, colour, 0, fill=colour, zorder=4)
+        return canvas.bar(x - 1.5, y - 7, 3, 14, colour, zorder=4)
     return canvas.dot(x, y, 4.5, colour, filled=shape == "circle")

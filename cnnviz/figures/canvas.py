@@ -1,28 +1,33 @@
 """Canvas, on which most figures draw: one axes whose unit is a CSS pixel, with y downwards.
 
-Tiles, numbers and legends are placed where they belong, and text keeps its size. Curves and bars
-with scales of their own get axes from `chart`. pyplot and its global state are never used.
+Tiles, numbers and legends are placed where they belong, and text keeps its size. Curves with scales of
+their own get axes from `axes`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import text_to_path
 
-from cnnviz.figures import style
-from cnnviz.figures.drawing import Drawing, new_figure
-from cnnviz.figures.marks import Arrow, Box, Cells, Dashes, Dot, Line, Mark, Point, Strokes, Words
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import LABEL, SMALL, Scale, Theme
+from cnnviz.colours import Scale, Theme, ink_on
+from cnnviz.colours import theme as theme_named
+from cnnviz.figures.marks import Arrow, Cells, Dashes, Dot, Line, Mark, Point, Rect, Strokes, Words
+from cnnviz.figures.picture import Drawing, Picture
+from cnnviz.numbers import number, signed_number
+from cnnviz.receptive_fields.field import Box
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 WIDE, NARROW = 960.0, 328.0
 """Widths in pixels that the explorer draws at: a page's column, and a telephone's."""
+
+TITLE, LABEL, SMALL = 15.0, 13.0, 11.0
+"""Type sizes, in CSS pixels, which are the unit of a picture too."""
 
 SMALLEST = 7.5
 """The smallest type, for numbers in the cells of a narrow picture."""
@@ -35,8 +40,36 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
     >>> text_width("", 10.0)
     0.0
     """
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
     font = FontProperties(size=size, weight=weight)
     return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
+
+
+class Grid:
+    """Tiles in lines from a canvas's left end.
+
+    Parameters
+    ----------
+    count, columns
+        Tiles in all, and in a line.
+    width
+        The canvas's.
+    gap
+        Between two tiles of a line.
+    largest
+        Side of a tile at most.
+    """
+
+    def __init__(self, count: int, columns: int, width: float, gap: float, largest: float = math.inf) -> None:
+        self.columns, self.lines, self.gap = columns, -(-count // columns), gap
+        self.side = min((width - 1 - (columns - 1) * gap) / columns, largest)
+
+    def place(self, tile: int, step: float, head: float) -> Point:
+        """Where a tile begins: lines are `step` apart, and have so much room above their tiles."""
+        line, column = divmod(tile, self.columns)
+        return 0.5 + column * (self.side + self.gap), line * step + head
 
 
 class Canvas:
@@ -58,7 +91,7 @@ class Canvas:
     def __init__(
         self, width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
     ) -> None:
-        self.theme = style.theme(theme)
+        self.theme = theme_named(theme)
         self.width, self.height = width, height
         self._given = ax
         self._marks: list[Mark] = []
@@ -86,18 +119,7 @@ class Canvas:
         array = np.asanyarray(array)
         if height is None:
             height = width * array.shape[0] / array.shape[1]
-        image = self._put(
-            Cells(
-                array=array,
-                x=x,
-                y=y,
-                width=width,
-                height=height,
-                scale=scale,
-                theme=self.theme.name,
-                zorder=0,
-            )
-        )
+        image = self._put(Cells(0, array, x, y, width, height, scale, self.theme.name))
         if frame:
             self.box(x, y, width, height, frame)
         return image
@@ -119,19 +141,12 @@ class Canvas:
         """Outline a box; a halo of the paper's colour keeps it visible on any data."""
         if halo:
             self.box(x, y, width, height, "background", thickness + 2, zorder=zorder)
-        return self._put(
-            Box(
-                x=x,
-                y=y,
-                width=width,
-                height=height,
-                fill=self.colour(fill),
-                colour=self.colour(colour),
-                thickness=thickness,
-                dashes=dashes,
-                zorder=zorder,
-            )
-        )
+        line, inside = self.colour(colour), self.colour(fill)
+        return self._put(Rect(zorder, line, thickness, inside, dashes, x, y, width, height))
+
+    def bar(self, x: float, y: float, width: float, height: float, colour: str, *, zorder: float = 3) -> Mark:
+        """A box filled with a colour, without an outline."""
+        return self.box(x, y, width, height, colour, 0, fill=colour, zorder=zorder)
 
     def boxes(self, boxes: Sequence[tuple[float, float, float, float]], colour: str = "line") -> Mark:
         """Outline many boxes (x, y, width, height) as one artist."""
@@ -148,10 +163,8 @@ class Canvas:
         zorder: float = 3,
     ) -> Mark:
         """Draw many polylines as one artist."""
-        tone = self.colour(colour)
-        return self._put(
-            Strokes(polylines=polylines, closed=closed, colour=tone, thickness=thickness, zorder=zorder)
-        )
+        line = self.colour(colour)
+        return self._put(Strokes(zorder, line, thickness, "none", "-", polylines, closed))
 
     def cell(
         self,
@@ -168,32 +181,21 @@ class Canvas:
         dashes: Dashes = "-",
     ) -> Mark:
         """Outline cells of an image at (x, y) whose cells are `size` pixels, with a halo."""
-        return self.box(
-            x + col * size - 1,
-            y + row * size - 1,
-            cols * size + 2,
-            rows * size + 2,
-            colour,
-            thickness,
-            halo=True,
-            dashes=dashes,
-            zorder=5,
-        )
+        box = x + col * size - 1, y + row * size - 1, cols * size + 2, rows * size + 2
+        return self.box(*box, colour, thickness, halo=True, dashes=dashes, zorder=5)
+
+    def field(self, x: float, y: float, size: float, field: Box, *, thickness: float = 2.0) -> Mark:
+        """Outline the cells ((top, bottom), (left, right)), ends included, as `cell` does."""
+        (top, bottom), (left, right) = field
+        rows, cols = bottom - top + 1, right - left + 1
+        return self.cell(x, y, size, top, left, rows, cols, thickness=thickness)
 
     def dot(self, x: float, y: float, radius: float, colour: str = "accent", *, filled: bool = True) -> Mark:
         """A disc, or a ring that shows what is under it."""
         tone = self.colour(colour)
-        return self._put(
-            Dot(
-                x=x,
-                y=y,
-                radius=radius,
-                fill=tone if filled else "none",
-                colour=self.theme.background if filled else tone,
-                thickness=1.0 if filled else 1.8,
-                zorder=4 if filled else 5,
-            )
-        )
+        if filled:
+            return self._put(Dot(4, self.theme.background, 1.0, tone, "-", x, y, radius))
+        return self._put(Dot(5, tone, 1.8, "none", "-", x, y, radius))
 
     def text(
         self,
@@ -208,18 +210,26 @@ class Canvas:
         zorder: float = 6,
     ) -> Mark:
         """Write a line of words; y is its baseline, `ha` says which part of it stands at x."""
-        return self._put(
-            Words(
-                x=x,
-                y=y,
-                words=words,
-                size=size,
-                colour=self.colour(colour),
-                anchor=ha,
-                weight=weight,
-                zorder=zorder,
-            )
-        )
+        return self._put(Words(zorder, x, y, words, size, self.colour(colour), ha, weight))
+
+    def note(self, x: float, y: float, words: str, *, ha: str = "left") -> Mark:
+        """Write what may be overlooked: small and muted."""
+        return self.text(x, y, words, size=SMALL, colour="muted", ha=ha)
+
+    def name(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        chosen: bool,
+        *,
+        size: float = SMALL,
+        colour: str = "ink",
+        ha: str = "left",
+    ) -> Mark:
+        """Write the name of one of several; that of the chosen one is bold and in the accent colour."""
+        colour, weight = ("accent", "bold") if chosen else (colour, "normal")
+        return self.text(x, y, words, size=size, colour=colour, ha=ha, weight=weight)
 
     def values(
         self,
@@ -236,7 +246,7 @@ class Canvas:
         """
         wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
         digits = 2 if wide < 44 else 3
-        written = {index: style.cell_number(value, scale, digits) for index, value in np.ndenumerate(array)}
+        written = {index: scale.write(value, digits) for index, value in np.ndenumerate(array)}
         size = min(SMALL, 0.97 * SMALL * wide / max(text_width(words, SMALL) for words in written.values()))
         if size < SMALLEST:
             return []
@@ -246,11 +256,21 @@ class Canvas:
                 y + (row + 0.5) * tall + 0.36 * size,
                 words,
                 size=size,
-                colour=self.ink_on(float(array[row, col]), scale),
+                colour=ink_on(float(array[row, col]), scale, self.theme),
                 ha="center",
             )
             for (row, col), words in written.items()
         ]
+
+    def table(
+        self, array: np.ndarray, x: float, y: float, cell: float | tuple[float, float], scale: Scale
+    ) -> Mark:
+        """An image whose cells are so large, with their numbers in them."""
+        wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
+        rows, cols = array.shape
+        image = self.image(array, x, y, cols * wide, rows * tall, scale=scale)
+        self.values(array, x, y, cell, scale)
+        return image
 
     def columns(
         self,
@@ -278,34 +298,12 @@ class Canvas:
             centre, tall = x + (k + 0.5) * step, abs(value) * unit
             top = zero - tall if value > 0 else zero
             colour = "positive" if value > 0 else "negative"
-            bars.append(self.box(centre - 0.3 * step, top, 0.6 * step, tall, colour, 0, fill=colour))
+            bars.append(self.bar(centre - 0.3 * step, top, 0.6 * step, tall, colour))
             end = top - 4 if value >= 0 else top + tall + 12
-            self.text(
-                centre,
-                end,
-                style.cell_number(value, scale, 2 if step < 44 else 3),
-                size=SMALL - 1,
-                ha="center",
-            )
-            chosen = k == selected
-            self.text(
-                centre,
-                y + height + (30 if scale.signed else 18),
-                name,
-                size=SMALL,
-                colour="accent" if chosen else "muted",
-                weight="bold" if chosen else "normal",
-                ha="center",
-            )
+            self.text(centre, end, scale.write(value, 2 if step < 44 else 3), size=SMALL - 1, ha="center")
+            under = y + height + (30 if scale.signed else 18)
+            self.name(centre, under, name, k == selected, colour="muted", ha="center")
         return bars
-
-    def ink_on(self, value: float, scale: Scale) -> str:
-        """Black or white, whichever reads on a cell of this value (a contrast of 4.5 at least)."""
-        share = min(abs(value) / scale.limit, 1.0)
-        end = self.theme.ink_end if scale.kind == "ink" else self.theme.high
-        lightness = self.theme.low + share * (end - self.theme.low)
-        # Where black and white have the same contrast by WCAG: a luminance of 0.179.
-        return "#000000" if lightness > 49.4 else "#ffffff"
 
     def line(
         self,
@@ -316,11 +314,10 @@ class Canvas:
         zorder: float = 2,
     ) -> Mark:
         """A polyline; points that are not numbers leave gaps."""
-        tone = self.colour(colour)
-        return self._put(Line(points=points, colour=tone, thickness=thickness, dashes=dashes, zorder=zorder))
+        return self._put(Line(zorder, points, self.colour(colour), thickness, dashes))
 
     def arrow(self, start: Point, end: Point, colour: str = "muted") -> Mark:
-        return self._put(Arrow(start=start, end=end, colour=self.colour(colour), zorder=1))
+        return self._put(Arrow(1, start, end, self.colour(colour)))
 
     def legend(self, scale: Scale, x: float, y: float, width: float, words: str = "") -> Mark:
         """The scale as a bar 8 pixels high at (x, y), its numbers under it and a title over it.
@@ -330,13 +327,13 @@ class Canvas:
         levels = np.linspace(scale.low, scale.limit, 129)[np.newaxis]
         bar = self.image(levels, x, y, width, 8, scale=scale)
         if words:
-            self.text(x, y - 6, words, size=SMALL, colour="muted")
+            self.note(x, y - 6, words)
         marks = [(scale.low, x, "left"), (scale.limit, x + width, "right")]
         if scale.signed:
             marks.insert(1, (0.0, x + width / 2, "center"))
-        write = style.signed_number if scale.signed else style.number
+        write = signed_number if scale.signed else number
         for value, place, ha in marks:
-            self.text(place, y + 21, write(value), size=SMALL, colour="muted", ha=ha)
+            self.note(place, y + 21, write(value), ha=ha)
         return bar
 
     def colour(self, name: str) -> str:
@@ -346,35 +343,6 @@ class Canvas:
     def _put(self, mark: Mark) -> Mark:
         self._marks.append(mark)
         return mark
-
-
-def chart(
-    width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
-) -> tuple[Axes, Theme]:
-    """Axes for curves and bars in the house's style: hairlines, no box, no tick marks."""
-    chosen = style.theme(theme)
-    if ax is None:
-        figure = new_figure(width, height, chosen)
-        left, right, bottom, top = 54, 12, 44, 14
-        ax = figure.add_axes(
-            (left / width, bottom / height, (width - left - right) / width, (height - bottom - top) / height)
-        )
-    ax.set_facecolor("none")
-    for side, spine in ax.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(chosen.line)
-    ax.tick_params(length=0, labelsize=SMALL, labelcolor=chosen.muted, pad=6)
-    ax.grid(axis="y", color=chosen.line, linewidth=0.8)
-    ax.set_axisbelow(True)
-    return ax, chosen
-
-
-def label(ax: Axes, theme: Theme, *, x: str = "", y: str = "") -> None:
-    """Axis labels: x under the axis at its end, y above it, both horizontal."""
-    if x:
-        ax.set_xlabel(x, fontsize=SMALL, color=theme.muted, labelpad=6)
-    if y:
-        ax.set_title(y, fontsize=SMALL, color=theme.muted, loc="left", pad=6)
 
 
 def maps_of(array: Any, name: str = "maps") -> np.ndarray:
@@ -393,3 +361,25 @@ def maps_of(array: Any, name: str = "maps") -> np.ndarray:
             f"{name} must be (H, W, C), (1, H, W, C) or (H, W) and not empty, got shape {array.shape}"
         )
     return array
+
+
+def map_of(array: Any, name: str) -> np.ndarray:
+    """One map (H, W), checked.
+
+    >>> map_of([[1, 2]], "values").shape
+    (1, 2)
+    """
+    array = np.asarray(array)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be (H, W) and not empty, got shape {array.shape}")
+    return array
+
+
+def side_by_side(maps: np.ndarray, between: int = 1) -> np.ndarray:
+    """Maps (H, W, N) as one array (H, N*(W + between) - between), the columns between them NaN.
+
+    >>> side_by_side(np.ones((1, 2, 2)))
+    array([[ 1.,  1., nan,  1.,  1.]])
+    """
+    padded = np.pad(maps.astype(float), ((0, 0), (0, between), (0, 0)), constant_values=np.nan)
+    return padded.transpose(0, 2, 1).reshape(len(maps), -1)[:, :-between]

@@ -1,23 +1,24 @@
-"""Convolution: one output cell as patch times kernel, and what padding does to the size.
+"""Convolution: one output cell as patch times kernel, and a kernel as it is against the same turned.
 
-Positions come from `ops.padding`, the engine's own; values are the arrays given, their products
-and sums. Animation is left to the live view.
+Positions come from `ops.padding`, the engine's own; values are the arrays given, their products and
+sums. How the window moves is left to `cnnviz.animate`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, TITLE, Scale, Theme, number, signed_number
+from cnnviz.colours import INK, Scale
+from cnnviz.figures.canvas import TITLE, WIDE, Canvas, maps_of
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number, signed_number
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.padding import Axis, pair, parse_padding, window
+from cnnviz.ops.padding import Axis, sliding_window
 
 
+@figure
 def convolution_step(
     x: Any,
     kernel: Any,
@@ -32,8 +33,7 @@ def convolution_step(
     in_channel: int | None = None,
     pixels: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One cell of a convolution's output: the patch it reads, the kernel, their products, the sum.
 
@@ -55,8 +55,6 @@ def convolution_step(
         The input channel that is written out; None is the one that contributes most.
     pixels
         Draw x as an image, ink on paper.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -79,13 +77,7 @@ def convolution_step(
     x, kernel, output = maps_of(x, "x"), np.asarray(kernel), np.asarray(output)
     if kernel.ndim != 3 or kernel.shape[2] != x.shape[2]:
         raise ValueError(f"kernel must be (kh, kw, {x.shape[2]}), got shape {kernel.shape}")
-    axes = window(
-        x.shape[:2],
-        kernel.shape[:2],
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
+    axes = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     if output.shape != axes.out or not (0 <= row < axes.out[0] and 0 <= col < axes.out[1]):
         raise ValueError(f"output must be {axes.out} and hold ({row}, {col}), got shape {output.shape}")
     patch = _patch(x, axes.rows, axes.cols, row, col)
@@ -102,7 +94,7 @@ def convolution_step(
     lines = -(-x.shape[2] // per_line) if several else 0
     one_line = width >= 800
     bottom = layout["end"][1] + (8 if one_line else 30)
-    canvas = Canvas(width, bottom + (lines * 128 + 36 if several else 0), ax, theme)
+    canvas = Canvas(width, bottom + (lines * 128 + 36 if several else 0), **look)
     data = INK if pixels else Scale.of(x)
     parts = {
         "input": (f"Input, channel {shown}" if several else "Input", x[:, :, shown], data),
@@ -119,8 +111,7 @@ def convolution_step(
         if name in ("patch", "kernel", "products"):
             unit = min(unit, 60.0)
             offset = (side - unit * array.shape[1]) / 2
-            images[name] = canvas.image(array, left + offset, top, unit * array.shape[1], scale=scale)
-            canvas.values(array, left + offset, top, unit, scale)
+            images[name] = canvas.table(array, left + offset, top, unit, scale)
             canvas.legend(scale, left, top + side + 14, min(side, 110.0))
         else:
             images[name] = canvas.image(array, left, top, side, scale=scale)
@@ -219,99 +210,7 @@ def _rows(array: np.ndarray) -> str:
     return "; ".join(" ".join(number(v, 2) for v in row) for row in array)
 
 
-def padding_modes(
-    x: Any,
-    kernel: Any,
-    *,
-    pixels: bool = True,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
-    """One kernel on one map with padding 'valid' and with 'same', all drawn at one cell size.
-
-    Parameters
-    ----------
-    x
-        (H, W): one channel.
-    kernel
-        (kh, kw).
-    pixels
-        Draw x as an image, ink on paper.
-    width, ax, theme
-        As in `convolution_step`.
-
-    Returns
-    -------
-    Picture
-        Its artists are "inputs" and "outputs", images by mode, and "legend".
-
-    Examples
-    --------
-    >>> picture = padding_modes(np.ones((5, 5)), np.ones((3, 3)))
-    >>> [image.get_array().shape for image in picture["outputs"]]
-    [(3, 3), (5, 5)]
-    """
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    if x.ndim != 2 or kernel.ndim != 2:
-        raise ValueError(f"x and kernel must be (H, W), got shapes {x.shape} and {kernel.shape}")
-    modes = ("valid", "same")
-    outputs = [conv2d(x, kernel[:, :, np.newaxis, np.newaxis], padding=mode) for mode in modes]
-    geometry = [window(x.shape, kernel.shape, (1, 1), mode) for mode in modes]
-    scale = Scale.of(*outputs, signed=True)
-    wide = width >= 600
-    widest = geometry[1].cols.padded
-    gap = 34.0
-    if wide:
-        unit = (width - 3 * gap - 1) / (2 * x.shape[1] + widest + outputs[0].shape[1])
-    else:
-        unit = (width - gap - 1) / (widest + x.shape[1])
-    tall = geometry[1].rows.padded * unit
-    block = tall + 60
-    canvas = Canvas(width, block * (1 if wide else 2) + 30, ax, theme)
-    data = INK if pixels else Scale.of(x)
-    inputs, results, left, top = [], [], 0.5, 24.0
-    for mode, shape, result in zip(modes, geometry, outputs, strict=True):
-        rows, cols = shape
-        canvas.text(left, top - 9, f"padding '{mode}'", weight="bold")
-        if rows.before or cols.before:
-            canvas.box(
-                left,
-                top,
-                cols.padded * unit,
-                rows.padded * unit,
-                "muted",
-                1,
-                fill="panel",
-                dashes=(0, (3, 2)),
-                zorder=0,
-            )
-        middle = top + (tall - rows.padded * unit) / 2
-        inputs.append(
-            canvas.image(
-                x, left + cols.before * unit, middle + rows.before * unit, x.shape[1] * unit, scale=data
-            )
-        )
-        end = left + cols.padded * unit
-        canvas.arrow((end + 8, top + tall / 2), (end + gap - 8, top + tall / 2))
-        at = top + (tall - result.shape[0] * unit) / 2
-        results.append(canvas.image(result, end + gap, at, result.shape[1] * unit, scale=scale))
-        size = f"{rows.size} + {rows.before + rows.after} − {rows.kernel} + 1 = {rows.out} rows"
-        canvas.text(left, top + tall + 16, size, size=SMALL, colour="muted")
-        if wide:
-            left = end + 2 * gap + result.shape[1] * unit
-        else:
-            top += block
-    y = (block if wide else 2 * block) + 4
-    legend = canvas.legend(scale, 0.5, y, min(220.0, width))
-    shapes = [f"'{mode}' gives {r.shape[0]} by {r.shape[1]}" for mode, r in zip(modes, outputs, strict=True)]
-    alt = (
-        f"A {kernel.shape[0]} by {kernel.shape[1]} kernel on {x.shape[0]} by {x.shape[1]} cells: "
-        f"{' and '.join(shapes)}. Responses from {number(scale.low)} to {number(scale.limit)}."
-    )
-    return canvas.picture(alt, inputs=inputs, outputs=results, legend=legend)
-
-
+@figure
 def correlation_and_convolution(
     x: Any,
     kernel: Any,
@@ -320,8 +219,7 @@ def correlation_and_convolution(
     padding: Any = "valid",
     dilation_rate: Any = 1,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """What a kernel makes of a map as networks use it, and turned by half a circle as mathematics does.
 
@@ -333,8 +231,6 @@ def correlation_and_convolution(
         (kh, kw).
     strides, padding, dilation_rate
         As in `ops.conv2d`.
-    width, ax, theme
-        As in `convolution_step`.
 
     Returns
     -------
@@ -367,15 +263,14 @@ def correlation_and_convolution(
     small = min(36.0, 0.32 * block / kw)
     unit = min(36.0, (block - gap - kw * small) / cols, 330 / rows)
     tall = max(rows * unit, kh * small)
-    canvas = Canvas(width, (tall + 46) * (1 if wide else 2) + 44, ax, theme)
+    canvas = Canvas(width, (tall + 46) * (1 if wide else 2) + 44, **look)
     kernel_images, output_images = [], []
     for place, (name, each, output) in enumerate(zip(names, both, outputs, strict=True)):
         left = 0.5 + (place * (block + 48) if wide else 0)
         top = 26 + (0 if wide else place * (tall + 46))
         canvas.text(left, top - 10, name, weight="bold")
         middle = top + (tall - kh * small) / 2
-        kernel_images.append(canvas.image(each, left, middle, kw * small, scale=weights))
-        canvas.values(each, left, middle, small, weights)
+        kernel_images.append(canvas.table(each, left, middle, small, weights))
         end = left + kw * small
         canvas.arrow((end + 9, top + tall / 2), (end + gap - 9, top + tall / 2))
         at = top + (tall - rows * unit) / 2

@@ -6,21 +6,22 @@ Values are the operations' own; which cells win is `cnnviz.concepts.downsampling
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from cnnviz import ops
+from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number, percent
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number, percent
 
 LEGIBLE, FEW = 26.0, 64
 """Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""
 
 
+@figure
 def max_and_average(
     x: Any,
     pool_size: Any = 2,
@@ -28,8 +29,7 @@ def max_and_average(
     strides: Any = None,
     padding: Any = "valid",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A map, the cells that win in it marked, beside what max and average pooling make of it.
 
@@ -39,8 +39,6 @@ def max_and_average(
         (H, W): one channel.
     pool_size, strides, padding
         As in `ops.max_pool2d`.
-    width, ax, theme
-        As in `convolution_step`.
 
     Returns
     -------
@@ -75,7 +73,7 @@ def max_and_average(
     tall, low = unit * x.shape[0], cell * pooled[0].shape[0]
     top = 26.0
     height = top + max(tall, low) + 54 if wide else top + tall + 44 + low + 54
-    canvas = Canvas(width, height, ax, theme)
+    canvas = Canvas(width, height, **look)
     size = f"{x.shape[0]} × {x.shape[1]}"
     canvas.text(0.5, top - 9, f"Map, {size}", weight="bold")
     artists: dict[str, Any] = {
@@ -99,9 +97,7 @@ def max_and_average(
             canvas.arrow((unit * x.shape[1] + 9, middle), (left - 9, middle))
     bottom = height - 30
     canvas.legend(scale, 0.5, bottom, min(180.0, width / 2))
-    canvas.text(
-        min(200.0, width / 2 + 16), bottom + 9, "marked: the cells that win", size=SMALL, colour="muted"
-    )
+    canvas.note(min(200.0, width / 2 + 16), bottom + 9, "marked: the cells that win")
     alt = (
         f"A map of {size}, from {number(x.min())} to {number(x.max())}. Max pooling gives {out} from "
         f"{number(pooled[0].min())} to {number(pooled[0].max())}, average pooling from "
@@ -124,12 +120,12 @@ def _corners(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -
         canvas.cell(x, y, unit, float(row), float(col))
 
 
+@figure
 def moved_and_pooled(
     pairs: Sequence[tuple[str, Any, Any]],
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Maps of an image and of the moved image, one pair a row, and where the two differ.
 
@@ -137,8 +133,6 @@ def moved_and_pooled(
     ----------
     pairs
         (name, before, after), both (H, W): the map as it is, max-pooled, average-pooled.
-    width, ax, theme
-        As in `convolution_step`.
 
     Returns
     -------
@@ -167,7 +161,7 @@ def moved_and_pooled(
     gap = 20.0
     side = min((width - 2 * gap - 1) / 3, 220.0)
     step = side + 52
-    canvas = Canvas(width, step * len(given) + 44, ax, theme)
+    canvas = Canvas(width, step * len(given) + 44, **look)
     artists: dict[str, list[Any]] = {"before": [], "after": [], "differences": [], "changes": []}
     for place, ((name, one, other), difference) in enumerate(zip(given, differences, strict=True)):
         top = place * step + 40
@@ -184,7 +178,7 @@ def moved_and_pooled(
             )
         ):
             left = 0.5 + k * (side + gap)
-            canvas.text(left, top - 6, words, size=SMALL, colour="muted")
+            canvas.note(left, top - 6, words)
             fits = min(side, side * side / tall)
             artists[column].append(canvas.image(array, left, top, fits, scale=each))
     bottom = step * len(given) + 14

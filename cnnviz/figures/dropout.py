@@ -6,19 +6,18 @@ Dropped cells are crossed, not only pale. All maps are drawn on one scale.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.marks import Mark
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
-
-GAP = 12.0
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number
 
 
+@figure
 def dropout_steps(
     values: Any,
     kept: Any,
@@ -28,8 +27,7 @@ def dropout_steps(
     labels: Sequence[str] | None = None,
     mean_label: str = "mean",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A map, what dropout makes of it in some steps, and the mean over many steps, on one scale.
 
@@ -48,8 +46,6 @@ def dropout_steps(
         One for each step.
     mean_label
         The last map's.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -68,22 +64,21 @@ def dropout_steps(
     if len({array.shape for array in (*shown, *masks)}) != 1 or not masks or shown[0].ndim not in (1, 2):
         raise ValueError(f"values must be (H, W) or (C,), and the others like it, got {shown[0].shape}")
     names = [f"step {k}" for k in range(len(masks))] if labels is None else list(labels)
-    shown, masks = [_grid(array) for array in shown], [_grid(mask, True) for mask in masks]
+    shown, masks = [_map(array) for array in shown], [_map(mask, True) for mask in masks]
     rows, cols = shown[0].shape
     scale = Scale.of(*(array[np.isfinite(array)] for array in shown))
     across = min(len(shown), 3 if width >= 600 else 2)
-    tile = min((width - 1 - (across - 1) * GAP) / across, 230.0)
-    tall = tile * rows / cols
-    lines = -(-len(shown) // across)
-    canvas = Canvas(width, lines * (tall + 34) + 46, ax, theme)
+    grid = Grid(len(shown), across, width, 12.0, 230.0)
+    tile, tall = grid.side, grid.side * rows / cols
+    canvas = Canvas(width, grid.lines * (tall + 34) + 46, **look)
     crosses, images = [], []
     for k, (array, name) in enumerate(zip(shown, ["without dropout", *names, mean_label], strict=True)):
-        x, y = 0.5 + (k % across) * (tile + GAP), (k // across) * (tall + 34) + 20
+        x, y = grid.place(k, tall + 34, 20)
         canvas.text(x, y - 6, name, size=SMALL + 1, weight="bold" if k in (0, len(shown) - 1) else "normal")
         images.append(canvas.image(array, x, y, tile, tall, scale=scale))
         if 1 <= k <= len(masks):
             crosses.append(_crosses(canvas, ~masks[k - 1], x, y, tile / cols))
-    legend = canvas.legend(scale, 0.5, lines * (tall + 34) + 18, min(220.0, width - 1))
+    legend = canvas.legend(scale, 0.5, grid.lines * (tall + 34) + 18, min(220.0, width - 1))
     shares = ", ".join(f"{int((~mask).sum())}" for mask in masks)
     top = float(np.nanmax(np.abs(shown[-1] - shown[0])))
     alt = (
@@ -93,7 +88,7 @@ def dropout_steps(
     return canvas.picture(alt, maps=images, crosses=crosses, legend=legend)
 
 
-def _grid(array: np.ndarray, fill: Any = np.nan) -> np.ndarray:
+def _map(array: np.ndarray, fill: Any = np.nan) -> np.ndarray:
     """A vector in rows of 40, the last one filled up; a map as it is."""
     if array.ndim == 2:
         return array

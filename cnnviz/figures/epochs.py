@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, side_by_side, text_width
 from cnnviz.figures.marks import Dashes, Mark
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number
 
 _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
 """Of a panel: room for its legend and its height; then room under all, left and right of them."""
@@ -25,14 +24,14 @@ _TONES = ("positive", "negative", "muted")
 _DASHES: tuple[Dashes, ...] = ("-", (0, (5, 2)), (0, (1, 1.4)))
 
 
+@figure
 def training_curves(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     *,
     epoch: int | None = None,
     scales: Mapping[str, str] | None = None,
     width: float = 640.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Measures over the epochs, one panel each, under one another, with one cursor through them all.
 
@@ -46,8 +45,6 @@ def training_curves(
         By title: "linear" (the default), "log", "accuracy" (shares, spaced by the logarithm of what is
         missing to 1, which itself stands at 0.9999) or "count" (whole numbers from 0, by the logarithm of
         one more).
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -71,7 +68,7 @@ def training_curves(
         raise ValueError(f"scales must be of {', '.join(_SCALES)}, got {sorted(unknown)[0]!r}")
     legends = {title: _legend(title, series, epoch, kinds[title], width) for title, series in panels.items()}
     heights = [_HEAD + 16 * (len(rows) - 1) + _PLOT for rows in legends.values()]
-    canvas = Canvas(width, sum(heights) + _FOOT, ax, theme)
+    canvas = Canvas(width, sum(heights) + _FOOT, **look)
     step = (width - _LEFT - _RIGHT) / count
     cursor_x = _LEFT + (epoch or 0) * step
     lines: dict[str, dict[str, Mark]] = {}
@@ -104,6 +101,8 @@ def _share(value: float) -> str:
 
 
 def _linear_ticks(low: float, high: float) -> Sequence[float]:
+    from matplotlib.ticker import MaxNLocator
+
     return MaxNLocator(3).tick_values(low, high)
 
 
@@ -158,7 +157,7 @@ def _axis(
             else f"{value:.3g}"
         )
         levels += [(_LEFT, y), (width - _RIGHT, y), (math.nan, math.nan)]
-        canvas.text(_LEFT - 8, y + 4, text, size=SMALL, colour="muted", ha="right")
+        canvas.note(_LEFT - 8, y + 4, text, ha="right")
     if levels:
         canvas.line(levels, "line", 0.8, zorder=1)
     return place
@@ -202,17 +201,17 @@ def _write(canvas: Canvas, rows: list[list[_Entry]], y: float) -> None:
 
 
 def _epochs_axis(canvas: Canvas, count: int, step: float, y: float, epoch: int | None) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     last = -math.inf
     for tick in MaxNLocator(8 if canvas.width >= 600 else 4, integer=True).tick_values(0, count):
         x = _LEFT + tick * step
         if 0 <= tick <= count and x - last > 24 and (epoch is None or abs(x - _LEFT - epoch * step) > 24):
-            canvas.text(x, y + 12, f"{tick:.0f}", size=SMALL, colour="muted", ha="center")
+            canvas.note(x, y + 12, f"{tick:.0f}", ha="center")
             last = x
     if epoch is not None:
-        canvas.text(
-            _LEFT + epoch * step, y + 12, str(epoch), size=SMALL, colour="accent", weight="bold", ha="center"
-        )
-    canvas.text(canvas.width - _RIGHT, y + 30, "epoch", size=SMALL, colour="muted", ha="right")
+        canvas.name(_LEFT + epoch * step, y + 12, str(epoch), True, ha="center")
+    canvas.note(canvas.width - _RIGHT, y + 30, "epoch", ha="right")
 
 
 def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: str) -> str:
@@ -224,22 +223,14 @@ def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: st
     return ", ".join(said)
 
 
-def epoch_batches(
-    images: int,
-    batch_size: int,
-    *,
-    width: float = 640.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
+@figure
+def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look: Unpack[Look]) -> Picture:
     """One epoch as its steps, in order: a cell a batch, the last one paler if it is smaller.
 
     Parameters
     ----------
     images, batch_size
         Images in the training set, and in a batch.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -264,7 +255,7 @@ def epoch_batches(
     counts[steps - 1] = images - (steps - 1) * batch_size
     grid = counts.reshape(rows, across)
     cell = min((width - 2) / across, 48.0)
-    canvas = Canvas(width, rows * cell + 64, ax, theme)
+    canvas = Canvas(width, rows * cell + 64, **look)
     scale = Scale("positive", float(size))
     drawn = canvas.image(grid, 1, 1, across * cell, scale=scale, frame=None)
     boxes = [(1 + (k % across) * cell, 1 + (k // across) * cell, cell, cell) for k in range(steps)]
@@ -281,14 +272,14 @@ def epoch_batches(
     return canvas.picture(alt, batches=drawn, legend=legend)
 
 
+@figure
 def kernels_over_epochs(
     kernels: Any,
     epochs: Sequence[int],
     *,
     highlight: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The same kernels after several epochs, one row an epoch, all on one scale.
 
@@ -300,8 +291,6 @@ def kernels_over_epochs(
         Their numbers; 0 is before training.
     highlight
         An epoch whose row is named in the accent colour.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -328,34 +317,20 @@ def kernels_over_epochs(
     lines = -(-count // across)
     head, gap = (0.0 if beside else 20.0), 10.0
     block = head + lines * (tall * cell + gap) + 4
-    canvas = Canvas(width, len(epochs) * block + 50, ax, theme)
+    canvas = Canvas(width, len(epochs) * block + 50, **look)
     scale = Scale.of(kernels, signed=True)
+    names = [f"epoch {epoch}" if epoch else "initial" for epoch in epochs]
     rows: list[list[Any]] = []
     frames = []
     for e, epoch in enumerate(epochs):
         y = e * block + head + 1
-        chosen = epoch == highlight
-        canvas.text(
-            0,
-            y + tall * cell / 2 + 4 if beside else y - 6,
-            f"epoch {epoch}" if epoch else "initial",
-            colour="accent" if chosen else "ink",
-            weight="bold" if chosen else "normal",
-        )
+        base = y + tall * cell / 2 + 4 if beside else y - 6
+        canvas.name(0, base, names[e], epoch == highlight, size=LABEL)
         rows.append([])
         for first in range(0, count, across):
             part = kernels[e, :, :, first : first + across]
-            x = left + 0.5
-            rows[-1].append(
-                canvas.image(
-                    _side_by_side(part),
-                    x,
-                    y,
-                    (part.shape[2] * (wide + 1) - 1) * cell,
-                    scale=scale,
-                    frame=None,
-                )
-            )
+            x, broad = left + 0.5, (part.shape[2] * (wide + 1) - 1) * cell
+            rows[-1].append(canvas.image(side_by_side(part), x, y, broad, scale=scale, frame=None))
             frames += [(x + k * (wide + 1) * cell, y, wide * cell, tall * cell) for k in range(part.shape[2])]
             y += tall * cell + gap
     canvas.boxes(frames)
@@ -365,22 +340,12 @@ def kernels_over_epochs(
     ]
     alt = (
         f"{count} kernels on one scale, {scale}. Root mean squared change since the first row: "
-        + ", ".join(
-            f"{'epoch ' + str(epoch) if epoch else 'initial'} {number(m)}"
-            for epoch, m in zip(epochs, moved, strict=True)
-        )
+        + ", ".join(f"{name} {number(m)}" for name, m in zip(names, moved, strict=True))
     )
     return canvas.picture(alt + ".", rows=rows, legend=legend)
 
 
-def _side_by_side(kernels: np.ndarray) -> np.ndarray:
-    """Kernels (kh, kw, N) as one array (kh, N*(kw + 1) - 1) with NaN between them."""
-    tall, wide, count = kernels.shape
-    padded = np.full((tall, count, wide + 1), np.nan)
-    padded[:, :, :wide] = kernels.transpose(0, 2, 1)
-    return padded.reshape(tall, -1)[:, :-1]
-
-
+@figure
 def flipped_digits(
     images: Any,
     labels: Sequence[int],
@@ -389,8 +354,7 @@ def flipped_digits(
     names: Sequence[str],
     *,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Digits whose prediction changed: each with its label, what was said before and what is said now.
 
@@ -402,8 +366,6 @@ def flipped_digits(
         N classes each.
     names
         What each is called.
-    width, ax, theme
-        As in `training_curves`.
 
     Returns
     -------
@@ -422,7 +384,7 @@ def flipped_digits(
     across = max(1, int(width // 96))
     step = width / across
     size, tall = 58.0, 104.0
-    canvas = Canvas(width, -(-len(given) // across) * tall, ax, theme)
+    canvas = Canvas(width, -(-len(given) // across) * tall, **look)
     scale = Scale("ink", 255.0)
     digits, words = [], []
     for k, (label, first, then, name) in enumerate(given):

@@ -6,18 +6,18 @@ Which images these are is found by `cnnviz.concepts.exciting`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number
+from cnnviz.receptive_fields.field import Box
 
-Box = tuple[tuple[int, int], tuple[int, int]]
 
-
+@figure
 def exciting_digits(
     images: Any,
     boxes: Sequence[Box],
@@ -27,8 +27,7 @@ def exciting_digits(
     labels: Sequence[str] | None = None,
     columns: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Images in the order of how much they excite a channel; under each what the exciting cell sees.
 
@@ -46,8 +45,6 @@ def exciting_digits(
         The class of each; None is not known.
     columns
         Images in a row; None is as many as fit.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -79,33 +76,31 @@ def exciting_digits(
             raise ValueError(
                 f"boxes must lie on {rows} by {cols} pixels, got {((top, bottom), (left, right))}"
             )
-    scale = Scale("ink", 255.0) if images.dtype.kind in "iu" else INK
+    scale = Scale.of_pixels(images)
     wide = width >= 600
     across = min(columns or (6 if wide else 3), count)
-    gap = 20.0 if wide else 12.0
-    step = min((width - 1 - (across - 1) * gap) / across, 170.0)
+    grid = Grid(count, across, width, 20.0 if wide else 12.0, 170.0)
+    step = grid.side
     # The whole image and its part stand side by side if there is room for both.
     beside = step >= 110
     whole = (step - 8) / 2 if beside else step
     tall = whole * rows / cols
     block = 22 + tall + (0 if beside else 6 + tall) + 22
-    canvas = Canvas(width, -(-count // across) * block, ax, theme)
+    canvas = Canvas(width, grid.lines * block, **look)
     drawn, patches, tiles = [], [], []
     for k, (image, box, value) in enumerate(zip(images, boxes, values, strict=True)):
         (top, bottom), (left, right) = box
-        x, y = 0.5 + (k % across) * (step + gap), (k // across) * block + 20
+        x, y = grid.place(k, block, 20)
         canvas.text(x, y - 6, marks[k], weight="bold")
-        canvas.text(x + step - 1, y - 6, titles[k], size=SMALL, colour="muted", ha="right")
+        canvas.note(x + step - 1, y - 6, titles[k], ha="right")
         drawn.append(canvas.image(image, x, y, whole, scale=scale))
         tiles.append(canvas.share(x, y - 20, step, block))
-        unit = whole / cols
-        canvas.cell(x, y, unit, top, left, bottom - top + 1, right - left + 1, thickness=1.6)
+        canvas.field(x, y, whole / cols, box, thickness=1.6)
         part = image[top : bottom + 1, left : right + 1]
         size = min(whole / part.shape[1], tall / part.shape[0])
-        at = (x + whole + 8, y) if beside else (x, y + tall + 6)
-        patches.append(
-            canvas.image(part, *at, size * part.shape[1], size * part.shape[0], scale=scale, frame="accent")
-        )
+        over, down = (x + whole + 8, y) if beside else (x, y + tall + 6)
+        broad, high = size * part.shape[1], size * part.shape[0]
+        patches.append(canvas.image(part, over, down, broad, high, scale=scale, frame="accent"))
         canvas.text(x, y + tall + (0 if beside else 6 + tall) + 14, number(value), size=SMALL)
     told = "; ".join(
         f"{title}{f', a {mark}' if mark else ''}: {number(value)}, seen are rows {top} to {bottom} and "

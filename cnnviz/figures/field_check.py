@@ -5,33 +5,24 @@ Draws what `cnnviz.receptive_fields.check_field` found; nothing is computed here
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from matplotlib.axes import Axes
-
-from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}
 
 
-def field_trials(
-    check: FieldCheck,
-    *,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
+@figure
+def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """The image as it is and with everything outside a unit's field changed, with the unit's numbers.
 
     Parameters
     ----------
     check
         From `check_field`. Of an image of several channels their mean is drawn.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -57,9 +48,9 @@ def field_trials(
     lines = -(-channels // across)
     cell = min((width - left - 1) / across, 54.0), 22.0
     step = max(side + 14, 26 + lines * cell[1] + 14)
-    canvas = Canvas(width, len(rows) * step + 40, ax, theme)
+    canvas = Canvas(width, len(rows) * step + 40, **look)
     scale = Scale.of(*(values for _, _, values, _ in rows), signed=True)
-    ink = Scale("ink", 255.0) if check.image.dtype.kind in "iu" else INK
+    ink = Scale.of_pixels(check.image)
     ends = [(int(cells.min()), int(cells.max())) for cells in check.mask.nonzero() if cells.size]
     images, boxes, strips, changed = [], [], [], []
     for k, (words, image, values, same) in enumerate(rows):
@@ -68,15 +59,13 @@ def field_trials(
         drawn = image[:, :, 0] if image.shape[2] == 1 else image.mean(axis=2)
         images.append(canvas.image(drawn, 0.5, y, unit * image.shape[1], scale=ink))
         if ends:
-            (top, bottom), (first, last) = ends
-            boxes.append(canvas.cell(0.5, y, unit, top, first, bottom - top + 1, last - first + 1))
+            boxes.append(canvas.field(0.5, y, unit, (ends[0], ends[1])))
         said = f": {same.sum()} of {channels} the same" if same is not None else ""
         canvas.text(left, y + 14, words + said, weight="bold", size=SMALL + 1)
         for line in range(lines):
             part = values[line * across : (line + 1) * across][None, :]
             x, at = left, y + 24 + line * cell[1]
-            strips.append(canvas.image(part, x, at, cell[0] * part.shape[1], cell[1], scale=scale))
-            canvas.values(part, x, at, cell, scale)
+            strips.append(canvas.table(part, x, at, cell, scale))
         if same is not None:
             for c in (~same).nonzero()[0]:
                 place = left + (c % across) * cell[0], y + 24 + (c // across) * cell[1]

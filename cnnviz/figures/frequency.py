@@ -5,24 +5,24 @@ The numbers come from `kernels.frequency_response`; phases are left out.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import FrequencyResponse, frequency_response
+from cnnviz.numbers import number
 
 
+@figure
 def frequency_map(
     kernel: Any,
     *,
     scale: Scale | None = None,
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A kernel's gain for waves of every frequency and direction, and the wave that it answers to most.
 
@@ -32,10 +32,6 @@ def frequency_map(
         (height, width), or its `kernels.FrequencyResponse`.
     scale
         To share with other kernels; None is from 0 to the largest gain here.
-    width
-        In pixels.
-    ax, theme
-        Where to draw; "light" or "dark".
 
     Returns
     -------
@@ -54,7 +50,7 @@ def frequency_map(
     scale = scale or Scale.of(gain, signed=False)
     left, top = 40.0, 22.0
     side = width - left - 12
-    canvas = Canvas(width, top + side + 36 + 62, ax, theme)
+    canvas = Canvas(width, top + side + 36 + 62, **look)
     image = canvas.image(gain, left, top, side, scale=scale)
     limit = float(found.frequencies[-1])
     for share, words in ((0.0, f"−{limit:g}"), (0.5, "0"), (1.0, f"{limit:g}")):
@@ -63,12 +59,10 @@ def frequency_map(
             canvas.line([(x, top), (x, top + side)], "line", 0.8)
             canvas.line([(left, y), (left + side, y)], "line", 0.8)
         ha = ("left", "center", "right")[int(2 * share)]
-        canvas.text(x, top + side + 16, words, size=SMALL, colour="muted", ha=ha)
-        canvas.text(left - 11, y + (10, 4, 0)[int(2 * share)], words, size=SMALL, colour="muted", ha="right")
-    canvas.text(left, top - 8, "down, in cycles per pixel", size=SMALL, colour="muted")
-    canvas.text(
-        left + side, top + side + 32, "across, in cycles per pixel", size=SMALL, colour="muted", ha="right"
-    )
+        canvas.note(x, top + side + 16, words, ha=ha)
+        canvas.note(left - 11, y + (10, 4, 0)[int(2 * share)], words, ha="right")
+    canvas.note(left, top - 8, "down, in cycles per pixel")
+    canvas.note(left + side, top + side + 32, "across, in cycles per pixel", ha="right")
     peak = found.peak
     rings = []
     if gain.min() < gain.max() * (1 - 1e-9):

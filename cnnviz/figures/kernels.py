@@ -7,16 +7,18 @@ legend says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import BRIGHTNESS, INK, SMALL, Scale, Theme, cell_number, number
+from cnnviz.colours import BRIGHTNESS, INK, Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, map_of, text_width
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.kernels import ExcitingPatch, frequency_response
+from cnnviz.numbers import number
 
 
+@figure
 def kernel_tiles(
     kernels: Any,
     *,
@@ -29,8 +31,7 @@ def kernel_tiles(
     columns: int | None = None,
     title: str = "",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Kernels as tiles, their weights written into them where they fit.
 
@@ -53,8 +54,6 @@ def kernel_tiles(
         Tiles in a row; None is as many as their words leave room for, 8 at most.
     title
         Of the legend.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -79,24 +78,18 @@ def kernel_tiles(
     # Words may shrink by a fifth to make room for one more column.
     fitting = int((width + gap - 1) // (max(0.8 * widest, 70.0) + gap))
     columns = columns or max(1, min(len(tiles), fitting, 8))
-    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    grid = Grid(len(tiles), columns, width, gap, 150.0)
+    side = grid.side
     # Hinted letters can be a little wider than measured.
     size = SMALL * min(1.0, 0.97 * side / widest)
     step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
-    lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 46, ax, theme)
+    below = grid.lines * step
+    canvas = Canvas(width, below + 46, **look)
     images = []
     for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
-        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
+        x, y = grid.place(k, step, 18)
         marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            names[k],
-            size=size,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 6, names[k], marked, size=size)
         unit = side / max(tile.shape)
         images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
         if values:
@@ -105,17 +98,15 @@ def kernel_tiles(
             canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
         for n, line in enumerate(under[k].split("\n")):
             canvas.text(x, y + side + 15 + 14 * n, line, size=size, colour="muted")
-    if common:
-        legend = canvas.legend(common, 0.5, lines * step + 18, min(220.0, width - 1), title)
-    else:
-        words = title or "each kernel from minus to plus its own largest weight"
-        legend = canvas.legend(Scale("signed", 1.0), 0.5, lines * step + 18, min(220.0, width - 1), words)
+    words = title if common else title or "each kernel from minus to plus its own largest weight"
+    legend = canvas.legend(common or Scale("signed", 1.0), 0.5, below + 18, min(220.0, width - 1), words)
     alt = "Kernels. " + " ".join(
         f"{name}: {_in_words(tile, own)}." for name, tile, own in zip(names, tiles, scales, strict=True)
     )
     return canvas.picture(alt, kernels=images, scales=scales, legend=legend)
 
 
+@figure
 def kernel_response(
     image: Any,
     kernel: Any,
@@ -123,8 +114,7 @@ def kernel_response(
     *,
     photograph: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """An image, a kernel, and what the kernel answers at every position.
 
@@ -138,8 +128,6 @@ def kernel_response(
         (H_out, W_out): the convolution of the two, drawn on a scale centred on zero.
     photograph
         Draw the image from black to white, not as ink on paper.
-    width, ax, theme
-        As in `kernel_tiles`.
 
     Returns
     -------
@@ -151,15 +139,12 @@ def kernel_response(
     >>> kernel_response(np.eye(5), np.ones((3, 3)), np.ones((3, 3)))["response"].get_array().shape
     (3, 3)
     """
-    image, kernel, response = np.asarray(image), np.asarray(kernel), np.asarray(response)
-    for name, array in (("image", image), ("kernel", kernel), ("response", response)):
-        if array.ndim != 2 or 0 in array.shape:
-            raise ValueError(f"{name} must be (H, W) and not empty, got shape {array.shape}")
+    image, kernel, response = map_of(image, "image"), map_of(kernel, "kernel"), map_of(response, "response")
     wide = width >= 600
     gap = 52.0 if wide else 20.0
     side = (width - 1 - 2 * gap) / 3
     unit = side / max(image.shape[1], response.shape[1])
-    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, ax, theme)
+    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, **look)
     parts = [
         ("Image", image, BRIGHTNESS if photograph else INK),
         ("Kernel", kernel, Scale.of(kernel, signed=True)),
@@ -167,13 +152,12 @@ def kernel_response(
     ]
     images = []
     for k, (title, array, scale) in enumerate(parts):
-        x, cell = 0.5 + k * (side + gap), unit
-        if title == "Kernel":
-            cell = side / max(kernel.shape)
+        x = 0.5 + k * (side + gap)
         canvas.text(x, 15, title, weight="bold")
-        images.append(canvas.image(array, x, 24, cell * array.shape[1], scale=scale))
         if title == "Kernel":
-            canvas.values(array, x, 24, cell, scale)
+            images.append(canvas.table(array, x, 24, side / max(kernel.shape), scale))
+        else:
+            images.append(canvas.image(array, x, 24, unit * array.shape[1], scale=scale))
         bottom = 24 + unit * max(image.shape[0], response.shape[0]) + 14
         canvas.legend(scale, x, bottom, min(side, 200.0))
         if k:
@@ -187,6 +171,7 @@ def kernel_response(
     return canvas.picture(alt, image=images[0], kernel=images[1], response=images[2])
 
 
+@figure
 def kernel_gallery(
     kernels: Any,
     responses: Sequence[Any],
@@ -194,8 +179,7 @@ def kernel_gallery(
     *,
     selected: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Many kernels, each over what it makes of one image; kinds so different share no scale.
 
@@ -209,8 +193,6 @@ def kernel_gallery(
         As many names.
     selected
         A kernel whose name is to stand out.
-    width, ax, theme
-        As in `kernel_tiles`.
 
     Returns
     -------
@@ -233,37 +215,28 @@ def kernel_gallery(
         raise ValueError("responses must be (H, W) and not empty")
     gap = 16.0 if width >= 600 else 10.0
     columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
-    side = min((width - 1 - (columns - 1) * gap) / columns, 150.0)
+    grid = Grid(len(tiles), columns, width, gap, 150.0)
+    side = grid.side
     unit = side / max(answer.shape[1] for answer in answers)
     tall = unit * max(answer.shape[0] for answer in answers)
     size = SMALL * min(1.0, 0.97 * side / max(text_width(label, SMALL) for label in labels))
     step = 18 + side + 6 + tall + 18
-    lines = -(-len(tiles) // columns)
-    canvas = Canvas(width, lines * step + 40, ax, theme)
+    canvas = Canvas(width, grid.lines * step + 40, **look)
     drawn: dict[str, list[Any]] = {"kernels": [], "responses": [], "tiles": []}
     words = []
     for k, (tile, answer, label) in enumerate(zip(tiles, answers, labels, strict=True)):
-        x, y = 0.5 + (k % columns) * (side + gap), (k // columns) * step + 18
-        marked = k == selected
-        canvas.text(
-            x,
-            y - 6,
-            label,
-            size=size,
-            colour="accent" if marked else "ink",
-            weight="bold" if marked else "normal",
-        )
+        x, y = grid.place(k, step, 18)
+        canvas.name(x, y - 6, label, k == selected, size=size)
         own, scale = Scale.of(tile, signed=True), Scale.of(answer, signed=True)
         cell = side / max(tile.shape)
-        drawn["kernels"].append(canvas.image(tile, x, y, cell * tile.shape[1], scale=own))
-        canvas.values(tile, x, y, cell, own)
+        drawn["kernels"].append(canvas.table(tile, x, y, cell, own))
         drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
         drawn["tiles"].append(canvas.share(x, y - 18, side, 24 + side + tall))
         words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
     legend = canvas.legend(
         Scale("signed", 1.0),
         0.5,
-        lines * step + 12,
+        grid.lines * step + 12,
         min(220.0, width - 1),
         "each from minus to plus its own largest weight or response"
         if width >= 460
@@ -271,6 +244,94 @@ def kernel_gallery(
     )
     alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
     return canvas.picture(alt, legend=legend, **drawn)
+
+
+@figure
+def kernel_portraits(
+    kernels: Any,
+    patches: Sequence[ExcitingPatch],
+    *,
+    selected: int | None = None,
+    width: float = WIDE,
+    **look: Unpack[Look],
+) -> Picture:
+    """Each kernel of a first layer, the part of an image that excites it most, and its gain for waves.
+
+    Parameters
+    ----------
+    kernels
+        (kh, kw, N).
+    patches
+        As many, from `kernels.exciting_patches`.
+    selected
+        A kernel to mark.
+
+    Returns
+    -------
+    Picture
+        Its artists are the images "kernels", "patches" and "gains", their "legends", and "tiles", where
+        each three with their words are: (x, y, width, height) as shares of the picture's width and height.
+
+    Raises
+    ------
+    ValueError
+        if there are not as many patches as kernels.
+
+    Examples
+    --------
+    >>> from cnnviz.kernels import exciting_patches
+    >>> kernels = np.ones((3, 3, 1))
+    >>> found = exciting_patches(kernels[:, :, None], np.ones((1, 5, 5), np.uint8))
+    >>> len(kernel_portraits(kernels, found)["patches"])
+    1
+    """
+    kernels = np.asarray(kernels)
+    if kernels.ndim != 3 or kernels.shape[2] != len(patches):
+        raise ValueError(f"kernels must be (kh, kw, {len(patches)}), got shape {kernels.shape}")
+    waves = [frequency_response(kernels[:, :, k]) for k in range(kernels.shape[2])]
+    weights = Scale.of(kernels, signed=True)
+    gains = Scale.of(*(found.magnitude for found in waves), signed=False)
+    columns = 4 if width >= 780 else 3 if width >= 560 else 2
+    gap, inner = (28.0, 6.0) if width >= 560 else (14.0, 4.0)
+    grid = Grid(len(waves), columns, width, gap)
+    entry = grid.side
+    side = (entry - 2 * inner) / 3
+    step = 18 + side + 34 + 14
+    canvas = Canvas(width, grid.lines * step + 44, **look)
+    drawn: dict[str, list[Any]] = {"kernels": [], "patches": [], "gains": [], "tiles": []}
+    words = []
+    for k, (found, patch) in enumerate(zip(waves, patches, strict=True)):
+        x, y = grid.place(k, step, 18)
+        marked = k == selected
+        canvas.name(x, y - 6, str(k), marked)
+        for n, (name, array, scale) in enumerate(
+            (
+                ("kernels", kernels[:, :, k], weights),
+                ("patches", patch.patch[:, :, 0], INK),
+                ("gains", found.magnitude, gains),
+            )
+        ):
+            drawn[name].append(canvas.image(array, x + n * (side + inner), y, side, scale=scale))
+        if marked:
+            canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
+        peak = found.peak
+        wave = "one brightness" if peak.angle is None else f"{peak.angle:.0f}°, {peak.frequency:.2f} a pixel"
+        answer = f"{number(patch.response)} of {number(patch.possible)}"
+        canvas.note(x, y + side + 15, wave)
+        canvas.note(x, y + side + 29, answer)
+        drawn["tiles"].append(canvas.share(x - 4, y - 18, entry + 8, side + 52))
+        words.append(f"{k}: {wave}, {answer}")
+    y = grid.lines * step + 16
+    length = min(150.0, (width - 40) / 2)
+    legends = [
+        canvas.legend(weights, 0.5, y, length, "weights"),
+        canvas.legend(gains, 0.5 + length + 40, y, length, "gain"),
+    ]
+    alt = (
+        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
+        "largest answer in these images of the largest possible. " + "; ".join(words) + "."
+    )
+    return canvas.picture(alt, legends=legends, **drawn)
 
 
 def _as_list(kernels: Any) -> list[np.ndarray]:
@@ -288,4 +349,4 @@ def _in_words(kernel: np.ndarray, scale: Scale) -> str:
     if kernel.size > 25:
         size = f"{kernel.shape[0]} by {kernel.shape[1]}"
         return f"{size} weights from {number(kernel.min())} to {number(kernel.max())}"
-    return "; ".join(" ".join(cell_number(v, scale) for v in row) for row in kernel)
+    return "; ".join(" ".join(scale.write(v) for v in row) for row in kernel)

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, percent
+from cnnviz.colours import INK, Scale
+from cnnviz.figures.canvas import WIDE, Canvas, Grid, map_of, maps_of, side_by_side
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import Run
+from cnnviz.numbers import number, percent
 from cnnviz.receptive_fields import receptive_field
 
-GAP = 10.0
 
-
+@figure
 def feature_maps(
     maps: Any,
     *,
@@ -32,8 +31,7 @@ def feature_maps(
     columns: int | None = None,
     title: str = "",
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """All channels of one layer as tiles on one scale.
 
@@ -53,10 +51,6 @@ def feature_maps(
         Tiles in a row; None is as many as are at least 84 pixels wide (the narrow page's: 4).
     title
         Of the legend.
-    width
-        In pixels.
-    ax, theme
-        Where to draw; "light" or "dark".
 
     Returns
     -------
@@ -82,32 +76,21 @@ def feature_maps(
     if len(names) != channels:
         raise ValueError(f"labels must have one entry for each of {channels} channels, got {len(names)}")
     columns = columns or min(channels, 8 if width >= 600 else 4)
-    gap = GAP if width >= 600 else 8.0
-    tile = (width - 1 - (columns - 1) * gap) / columns
-    tile = min(tile, 150.0)
-    step = tile * rows / cols + 24
-    lines = -(-channels // columns)
-    canvas = Canvas(width, lines * step + 44, ax, theme)
+    grid = Grid(channels, columns, width, 10.0 if width >= 600 else 8.0, 150.0)
+    tile, step = grid.side, grid.side * rows / cols + 24
+    canvas = Canvas(width, grid.lines * step + 44, **look)
     images, tiles = [], []
     for channel in range(channels):
-        x, y = 0.5 + (channel % columns) * (tile + gap), (channel // columns) * step + 16
+        x, y = grid.place(channel, step, 16)
         marked = channel == selected
-        canvas.text(
-            x,
-            y - 5,
-            names[channel],
-            size=SMALL,
-            colour="accent" if marked else "muted",
-            weight="bold" if marked else "normal",
-        )
+        canvas.name(x, y - 5, names[channel], marked, colour="muted")
         images.append(canvas.image(maps[:, :, channel], x, y, tile, scale=scale))
         tiles.append(canvas.share(x, y - 16, tile, tile * rows / cols + 16))
         if marked:
             canvas.box(x, y, tile, tile * rows / cols, "accent", 2, zorder=4)
             if cell:
                 canvas.cell(x, y, tile / cols, *cell)
-    y = lines * step + 18
-    legend = canvas.legend(scale, 0, y, min(220.0, width), title)
+    legend = canvas.legend(scale, 0, grid.lines * step + 18, min(220.0, width), title)
     peak = np.unravel_index(int(np.nanargmax(np.abs(maps))), maps.shape)
     alt = (
         f"{channels} maps of {rows} by {cols} cells on one scale, {scale}. The largest magnitude is "
@@ -117,6 +100,7 @@ def feature_maps(
     return canvas.picture(alt, maps=images, legend=legend, tiles=tiles)
 
 
+@figure
 def single_map(
     values: Any,
     *,
@@ -124,8 +108,7 @@ def single_map(
     scale: Scale | None = None,
     title: str = "",
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One map, large, its numbers written into it where they fit, one cell outlined.
 
@@ -139,8 +122,6 @@ def single_map(
         None is the map's own; give the layer's to compare it with the others.
     title
         Of the legend.
-    width, ax, theme
-        As in `feature_maps`.
 
     Returns
     -------
@@ -152,13 +133,11 @@ def single_map(
     >>> single_map(np.eye(3))["map"].get_array().shape
     (3, 3)
     """
-    values = np.asarray(values)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"values must be (H, W) and not empty, got shape {values.shape}")
+    values = map_of(values, "values")
     rows, cols = values.shape
     scale = scale or Scale.of(values)
     size = width / cols
-    canvas = Canvas(width, rows * size + 50, ax, theme)
+    canvas = Canvas(width, rows * size + 50, **look)
     image = canvas.image(values, 0, 1, width - 1, rows * size, scale=scale)
     written = canvas.values(values, 0, 1, size, scale) if size >= 32 else []
     if cell:
@@ -174,31 +153,41 @@ def single_map(
     return canvas.picture(alt + ".", map=image, legend=legend, values=written)
 
 
+@figure
 def image_of(
     pixels: Any,
     *,
     box: tuple[tuple[int, int], tuple[int, int]] | None = None,
     width: float = 220.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A grey image, pixels 0 to 1 (or 0 to 255 as integers), ink on paper.
 
-    `box` outlines a part of it: ((top, bottom), (left, right)), inclusive.
+    Parameters
+    ----------
+    pixels
+        (H, W).
+    box
+        A part of it to outline: ((top, bottom), (left, right)), inclusive.
 
+    Returns
+    -------
+    Picture
+        Its artist is "image".
+
+    Examples
+    --------
     >>> image_of(np.zeros((28, 28), "uint8"))["image"].get_array().shape
     (28, 28)
     """
-    pixels = np.asarray(pixels)
-    if pixels.ndim != 2 or 0 in pixels.shape:
-        raise ValueError(f"pixels must be (H, W) and not empty, got shape {pixels.shape}")
-    scale = Scale("ink", 255.0) if pixels.dtype.kind in "iu" else INK
+    pixels = map_of(pixels, "pixels")
+    scale = Scale.of_pixels(pixels)
     size = width / pixels.shape[1]
-    canvas = Canvas(width, pixels.shape[0] * size, ax, theme)
+    canvas = Canvas(width, pixels.shape[0] * size, **look)
     image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)
     if box:
         (top, bottom), (left, right) = box
-        canvas.cell(0, 0, size, top, left, bottom - top + 1, right - left + 1)
+        canvas.field(0, 0, size, box)
     share = float((pixels > 0).mean())
     alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {percent(share, 0)} of them inked"
     alt += f"; outlined are rows {top} to {bottom} and columns {left} to {right}." if box else "."
@@ -270,13 +259,13 @@ def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
     return rows
 
 
+@figure
 def network_maps(
     layers: Sequence[LayerMaps],
     *,
     shared: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Every layer's maps, one row a layer, from the image down to the last numbers.
 
@@ -286,8 +275,6 @@ def network_maps(
         In order; `pixels` marks the input, which is drawn as ink on a scale of its own.
     shared
         One scale for the whole network instead of one for each layer, so that rows compare too.
-    width, ax, theme
-        As in `feature_maps`.
 
     Returns
     -------
@@ -312,12 +299,12 @@ def network_maps(
     tile = min(tile, (width - left - right - 1) / max(rows[0].tiles for rows in blocks))
     heights = [max(len(rows) * (rows[0].shape * tile + 4), 40 if wide else 0) for rows in blocks]
     head, foot = (0, 12) if wide else (44, 14)
-    canvas = Canvas(width, sum(heights) + len(layers) * (head + foot), ax, theme)
+    canvas = Canvas(width, sum(heights) + len(layers) * (head + foot), **look)
     images, legends, frames, y = [], [], [], 0.0
     for layer, scale, rows, height in zip(layers, scales, blocks, heights, strict=True):
         base = y + height / 2 if wide else y + 18
         canvas.text(0, base - 2, layer.name, weight="bold")
-        canvas.text(0, base + 14, layer.note, size=SMALL, colour="muted")
+        canvas.note(0, base + 14, layer.note)
         tall = rows[0].shape * tile
         top = y + head + (height - len(rows) * (tall + 4)) / 2
         for mosaic in rows:
@@ -343,7 +330,6 @@ class _Mosaic:
 
     cells: np.ndarray
     count: int
-    repeat: int
     step: float
     tiles: float
     shape: float
@@ -357,13 +343,10 @@ def _mosaics(maps: np.ndarray, across: int, gap: float) -> list[_Mosaic]:
     between = max(1, round(gap * big.shape[1]))
     mosaics = []
     for first in range(0, channels, across):
-        chosen = np.moveaxis(big[:, :, first : first + across], 2, 1)
-        padded = np.pad(chosen.astype(float), ((0, 0), (0, 0), (0, between)), constant_values=np.nan)
-        cells = padded.reshape(len(padded), -1)[:, :-between]
-        step = (cols * repeat + between) / (cols * repeat)
-        mosaics.append(
-            _Mosaic(cells, chosen.shape[1], repeat, step, cells.shape[1] / (cols * repeat), rows / cols)
-        )
+        chosen = big[:, :, first : first + across]
+        cells, wide = side_by_side(chosen, between), cols * repeat
+        step, tiles = (wide + between) / wide, cells.shape[1] / wide
+        mosaics.append(_Mosaic(cells, chosen.shape[2], step, tiles, rows / cols))
     return mosaics
 
 

@@ -13,28 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, FancyArrowPatch, Patch, PathPatch, Rectangle
-from matplotlib.path import Path
 
 from cnnviz.colours import Scale, cell_colours, png
 
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
+
 Point = tuple[float, float]
-AnyPatch = TypeVar("AnyPatch", bound=Patch)
 Dashes = Literal["-"] | tuple[float, Sequence[float]]
 """As matplotlib's linestyle: unbroken, or where the pattern starts and its lengths in line widths."""
 
 _ANCHORS = {"left": "start", "center": "middle", "right": "end"}
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Mark:
     """Something drawn; of two marks the one with the larger zorder lies above, of equals the later."""
 
@@ -49,7 +46,7 @@ class Mark:
         raise NotImplementedError
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Cells(Mark):
     """An array (H, W), a cell a number, in a box; cells that are no number stay clear.
 
@@ -82,11 +79,14 @@ class Cells(Mark):
             return (255 * np.clip(self.array, 0, 1)).round().astype(np.uint8)
         return cell_colours(self.array, self.scale, self.theme)
 
-    def on(self, ax: Axes) -> AxesImage:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.colors import Normalize
+        from matplotlib.image import AxesImage
+
         image = AxesImage(
             ax,
             cmap=self.scale.colormap(self.theme),
-            norm=mpl.colors.Normalize(self.scale.low, self.scale.limit),
+            norm=Normalize(self.scale.low, self.scale.limit),
             interpolation="none",
             origin="upper",
             extent=(self.x, self.x + self.width, self.y + self.height, self.y),
@@ -97,14 +97,14 @@ class Cells(Mark):
         return image
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Shape(Mark):
     """Something with an inside and an outline."""
 
     colour: str
     thickness: float
-    fill: str = "none"
-    dashes: Dashes = "-"
+    fill: str
+    dashes: Dashes
 
     def paint(self) -> str:
         """What an SVG element says of it."""
@@ -112,7 +112,7 @@ class Shape(Mark):
             f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}'
         )
 
-    def lay(self, patch: AnyPatch, ax: Axes) -> AnyPatch:
+    def lay(self, patch: Patch, ax: Axes) -> Artist:
         """Put it on axes as a matplotlib patch."""
         patch.set(facecolor=self.fill, edgecolor=self.colour, linewidth=self.thickness)
         patch.set(linestyle=self.dashes, joinstyle="miter", clip_on=False, zorder=self.zorder)
@@ -120,8 +120,8 @@ class Shape(Mark):
         return patch
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Box(Shape):
+@dataclass(slots=True, eq=False)
+class Rect(Shape):
     """A rectangle."""
 
     x: float
@@ -140,11 +140,13 @@ class Box(Shape):
             height=abs(self.height),
         )
 
-    def on(self, ax: Axes) -> Rectangle:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import Rectangle
+
         return self.lay(Rectangle((self.x, self.y), self.width, self.height), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Strokes(Shape):
     """Many polylines of one colour, open or closed, as one."""
 
@@ -156,7 +158,10 @@ class Strokes(Shape):
         path = "".join(_path(polyline) + end for polyline in self.polylines)
         return f'<path d="{path}" {self.paint()}/>'
 
-    def on(self, ax: Axes) -> PathPatch:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import PathPatch
+        from matplotlib.path import Path
+
         vertices: list[Point] = []
         codes: list[Any] = []
         for polyline in self.polylines:
@@ -166,7 +171,7 @@ class Strokes(Shape):
         return self.lay(PathPatch(Path(np.reshape(vertices, (-1, 2)), codes)), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Dot(Shape):
     """A disc or a ring."""
 
@@ -177,11 +182,13 @@ class Dot(Shape):
     def svg(self) -> str:
         return _element("circle", self.paint(), cx=self.x, cy=self.y, r=self.radius)
 
-    def on(self, ax: Axes) -> Circle:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import Circle
+
         return self.lay(Circle((self.x, self.y), self.radius), ax)
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Words(Mark):
     """One line of text from, to or around a point of its baseline."""
 
@@ -200,21 +207,12 @@ class Words(Mark):
         return f"{start[:-2]}>{escape(self.words)}</text>"
 
     def on(self, ax: Axes) -> Any:
-        return ax.text(
-            self.x,
-            self.y,
-            self.words,
-            fontsize=self.size,
-            color=self.colour,
-            ha=self.anchor,
-            va="baseline",
-            fontweight=self.weight,
-            zorder=self.zorder,
-            parse_math=False,
-        )
+        text = ax.text(self.x, self.y, self.words, ha=self.anchor, va="baseline", parse_math=False)
+        text.set(fontsize=self.size, color=self.colour, fontweight=self.weight, zorder=self.zorder)
+        return text
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Line(Mark):
     """A polyline; points that are not numbers leave gaps."""
 
@@ -230,22 +228,17 @@ class Line(Mark):
         cap = ' stroke-linecap="square"' if self.dashes == "-" else ""
         return f'<path d="{path}" fill="none"{cap}{_stroke(self.colour, self.thickness, self.dashes)}/>'
 
-    def on(self, ax: Axes) -> Line2D:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.lines import Line2D
+
         xs, ys = zip(*self.points, strict=True)
-        line = Line2D(
-            xs,
-            ys,
-            color=self.colour,
-            linewidth=self.thickness,
-            linestyle=self.dashes,
-            clip_on=False,
-            zorder=self.zorder,
-        )
+        line = Line2D(xs, ys, color=self.colour, linewidth=self.thickness, linestyle=self.dashes)
+        line.set(clip_on=False, zorder=self.zorder)
         ax.add_line(line)
         return line
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Arrow(Mark):
     """A straight arrow with a filled head."""
 
@@ -270,19 +263,13 @@ class Arrow(Mark):
         stroke = _stroke(self.colour, self.THICKNESS)
         return f'<path d="{path}" fill="{self.colour}" stroke-linejoin="miter"{stroke}/>'
 
-    def on(self, ax: Axes) -> FancyArrowPatch:
+    def on(self, ax: Axes) -> Artist:
+        from matplotlib.patches import FancyArrowPatch
+
         arrow = FancyArrowPatch(
-            self.start,
-            self.end,
-            arrowstyle="-|>",
-            mutation_scale=9,
-            linewidth=self.THICKNESS,
-            color=self.colour,
-            shrinkA=0,
-            shrinkB=0,
-            clip_on=False,
-            zorder=self.zorder,
+            self.start, self.end, arrowstyle="-|>", mutation_scale=9, shrinkA=0, shrinkB=0
         )
+        arrow.set(linewidth=self.THICKNESS, color=self.colour, clip_on=False, zorder=self.zorder)
         ax.add_patch(arrow)
         return arrow
 

@@ -7,16 +7,17 @@ All maps share one signed scale, so that parts compare with their sum. What is d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, number, signed_number
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, maps_of, text_width
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number, signed_number
 
 
+@figure
 def sum_of_parts(
     parts: Any,
     bias: float,
@@ -25,8 +26,7 @@ def sum_of_parts(
     labels: Sequence[str] | None = None,
     cell: tuple[int, int] | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The partial sums of one output channel as tiles, their sum with the bias, and the pre-activation.
 
@@ -42,8 +42,6 @@ def sum_of_parts(
         One for each part; None is their numbers.
     cell
         (row, column) to outline in every map, with its numbers beside the tiles.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -72,13 +70,12 @@ def sum_of_parts(
     total = parts.sum(axis=2, dtype=np.float64) + bias
     scale = Scale.of(parts, total, value, [bias], signed=True)
     wide = width >= 600
-    across, gap, head = (8 if wide else 4), (10.0 if wide else 8.0), 20.0
-    tile = min((width - 1 - (across - 1) * gap) / across, 150.0)
+    grid = Grid(count, 8 if wide else 4, width, 10.0 if wide else 8.0, 150.0)
+    tile, head = grid.side, 20.0
     tall = tile * rows / cols
     step = tall + head + (20.0 if cell else 6.0)
-    lines = -(-count // across)
     big = min(1.5 * tile, (width - 60) / 2)
-    canvas = Canvas(width, lines * step + 34 + big * rows / cols + (22 if cell else 4) + 50, ax, theme)
+    canvas = Canvas(width, grid.lines * step + 34 + big * rows / cols + (22 if cell else 4) + 50, **look)
 
     def draw(array: np.ndarray, x: float, y: float, size: float, name: str, weight: str) -> Any:
         canvas.text(
@@ -93,9 +90,8 @@ def sum_of_parts(
 
     drawn = []
     for k in range(count):
-        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * step + head
-        drawn.append(draw(parts[:, :, k], x, y, tile, names[k], "normal"))
-    y = lines * step + 34
+        drawn.append(draw(parts[:, :, k], *grid.place(k, step, head), tile, names[k], "normal"))
+    y = grid.lines * step + 34
     sign = signed_number(bias, 3)
     heading = f"sum, with bias {sign}"
     second = max(big + 40, text_width(heading, SMALL, "bold") + 12) + 0.5

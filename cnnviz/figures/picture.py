@@ -1,28 +1,94 @@
-"""Picture, what every figure function returns: it shows, saves and describes itself.
+"""What all figures have in common: the look that they take, and the Picture that they return.
 
-Rendering only; what is drawn is up to the modules beside this one.
+Rendering only, as SVG and by matplotlib; what is drawn is up to the modules beside this one.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import escape
 from threading import RLock
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from cnnviz.colours import Theme
+from cnnviz.figures.marks import Mark, coordinate
 
-from cnnviz.figures.drawing import Drawing
-from cnnviz.figures.marks import Mark
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _RENDERING = RLock()
 """matplotlib's settings are global, so one picture is rendered at a time."""
+
+_DESCRIBED = """
+width
+    In pixels.
+ax
+    Axes to draw on; None makes a figure.
+theme
+    "light" or "dark".
+
+Returns
+-------"""
+
+
+class Drawing:
+    """Marks on a canvas: a document for a page, and a matplotlib figure if somebody asks for it.
+
+    Parameters
+    ----------
+    marks, width, height
+        In the order they were drawn; the canvas in pixels.
+    theme
+        Whose background a figure gets.
+    ax
+        Axes to draw on at once; None makes a figure when it is needed.
+    """
+
+    def __init__(
+        self, marks: Sequence[Mark], width: float, height: float, theme: Theme, ax: Axes | None = None
+    ) -> None:
+        self.marks, self.width, self.height, self.theme = marks, width, height, theme
+        self.alone = ax is None
+        """Whether its figure holds nothing else."""
+        self._given = ax
+        if ax is not None:
+            self._drawn  # noqa: B018 (at once)
+
+    @property
+    def ax(self) -> Axes:
+        """The axes it is drawn on."""
+        return self._drawn[0]
+
+    def artist(self, mark: Mark) -> Artist:
+        """A mark as it was drawn on the axes."""
+        return self._drawn[1][id(mark)]
+
+    def svg(self, alt: str) -> str:
+        """An SVG document on a clear background, in the font of the page around it."""
+        content = "\n".join(mark.svg() for mark in sorted(self.marks, key=lambda mark: mark.zorder))
+        size = coordinate(self.width), coordinate(self.height)
+        return (
+            f'<svg role="img" aria-label="{escape(alt)}" xmlns="http://www.w3.org/2000/svg" '
+            f'xmlns:xlink="http://www.w3.org/1999/xlink" width="{size[0]}" height="{size[1]}" '
+            f'viewBox="0 0 {size[0]} {size[1]}" stroke-linejoin="round" style="font-family: inherit">\n'
+            f"{content}\n</svg>"
+        )
+
+    @cached_property
+    def _drawn(self) -> tuple[Axes, dict[int, Artist]]:
+        ax = self._given
+        if ax is None:
+            ax = new_figure(self.width, self.height, self.theme).add_axes((0, 0, 1, 1))
+        ax.set_axis_off()
+        ax.set(xlim=(0, self.width), ylim=(self.height, 0), aspect="equal")
+        return ax, {id(mark): mark.on(ax) for mark in self.marks}
 
 
 class Picture:
@@ -50,7 +116,7 @@ class Picture:
     @property
     def figure(self) -> Figure:
         """The matplotlib figure."""
-        return cast(Figure, self.ax.get_figure(root=True))
+        return cast("Figure", self.ax.get_figure(root=True))
 
     @property
     def artists(self) -> dict[str, Any]:
@@ -89,13 +155,15 @@ class Picture:
         """
         if text and isinstance(self._drawn, Drawing) and self._drawn.alone:
             return self._drawn.svg(self.alt)
+        from matplotlib import rc_context
+
         content = io.BytesIO()
         settings: Any = {
             "svg.fonttype": "none" if text else "path",
             "svg.hashsalt": "cnnviz",
             "image.composite_image": False,
         }
-        with _RENDERING, mpl.rc_context(settings):
+        with _RENDERING, rc_context(settings):
             metadata = cast(dict[str, Any], {"Date": None, "Creator": None})
             self.figure.savefig(content, format="svg", transparent=True, metadata=metadata)
         return _for_a_page(content.getvalue().decode(), self.alt, text)
@@ -128,3 +196,41 @@ def _for_a_page(svg: str, alt: str, text: bool) -> str:
         svg = re.sub(r"font: ([^;\"]*?)px [^;\"]*", r"font: \1px inherit", svg)
     attributes = f'role="img" aria-label="{escape(alt)}" stroke-linejoin="round"'
     return svg.replace("<svg ", f"<svg {attributes} ", 1)
+
+
+def new_figure(width: float, height: float, theme: Theme) -> Figure:
+    """A figure of so many pixels on the theme's background, without pyplot."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width / 72, height / 72), dpi=72, facecolor=theme.background)
+
+
+class Look(TypedDict, total=False):
+    """The last keyword arguments of every figure."""
+
+    ax: Axes | None
+    theme: str | Theme
+
+
+AnyFigure = TypeVar("AnyFigure", bound=Callable[..., Any])
+
+
+def figure(function: AnyFigure) -> AnyFigure:
+    """Name and describe `width`, `ax` and `theme` in a figure's signature and docstring, for help().
+
+    >>> from cnnviz import figures
+    >>> list(inspect.signature(figures.bars).parameters)[-3:]
+    ['width', 'ax', 'theme']
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    given = (("ax", "Axes | None", None), ("theme", "str | Theme", "light"))
+    look = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+        for name, annotation, default in given
+    ]
+    marked: Any = function
+    marked.__signature__ = signature.replace(parameters=[*own, *look])
+    if function.__doc__:  # Not under python -OO.
+        marked.__doc__ = inspect.cleandoc(function.__doc__).replace("\nReturns\n-------", _DESCRIBED, 1)
+    return function

@@ -7,18 +7,21 @@ by all products; sums and shares of a softmax are bars with their numbers.
 from __future__ import annotations
 
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.colours import Scale, Theme
+from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, Theme, cell_number, number, signed_number
+from cnnviz.numbers import number, signed_number
 from cnnviz.receipts import Receipt
-from cnnviz.receipts.numbers import one_line
+from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NARROWEST = 300
 DRAWN = 4
@@ -27,8 +30,26 @@ LEGEND = 98.0
 """The least width of a legend."""
 
 
-def draw(receipt: Receipt, ax: Axes | None, width: float | None, theme: str | Theme) -> Picture:
-    """See `Receipt.plot`."""
+def plot(
+    receipt: Receipt, ax: Axes | None = None, *, width: float | None = None, theme: str | Theme = "light"
+) -> Picture:
+    """The arithmetic as a picture: patch, kernel and products by channel, and how they add up.
+
+    Parameters
+    ----------
+    ax
+        Axes to draw on; None makes a figure.
+    width
+        In pixels; None is a page's width.
+    theme
+        "light" or "dark".
+
+    Returns
+    -------
+    cnnviz.figures.Picture
+        Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
+        that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
+    """
     if width is not None and not width >= NARROWEST:
         raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
     wide = WIDE if width is None else float(width)
@@ -148,10 +169,10 @@ class _Tiles:
     def _label(self, canvas: Canvas, end: float, y: float, group: int) -> None:
         """The channel's name before its tiles, what it adds behind them, the winner outlined."""
         terms, middle = self.terms, y + self.tile[1] / 2 + 4
-        canvas.text(0, middle, terms.labels[group], size=SMALL, colour="muted")
+        canvas.note(0, middle, terms.labels[group])
         sign = "= " if self.wide and not terms.selects else ""
         scale = Scale.of(terms.contribution[np.isfinite(terms.contribution)], signed=True)
-        adds = sign + cell_number(terms.contribution[group], scale)
+        adds = sign + scale.write(terms.contribution[group])
         canvas.text(end, middle, adds, weight="bold", size=LABEL if self.wide else SMALL)
         if terms.selects:
             for row, col in np.argwhere(terms.weight[group] != 0):

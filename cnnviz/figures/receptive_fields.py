@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, maps_of, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.colours import INK, Scale
+from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, Grid, map_of, maps_of, text_width
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.network import LayerGraph, Run
+from cnnviz.numbers import number
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.sized import Box
 
@@ -148,13 +148,13 @@ def _on_the_way(fields: ReceptiveFields, net: LayerGraph, layer: str) -> list[st
     return [*names, net[layer].name]
 
 
+@figure
 def receptive_path(
     layers: Sequence[Seen],
     *,
     legends: bool = True,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """What a unit sees, outlined on the image and on every map between.
 
@@ -167,8 +167,6 @@ def receptive_path(
         with the largest magnitude inside the box is shown.
     legends
         Whether each map has its scale under it.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -187,10 +185,10 @@ def receptive_path(
     wide = width >= 600
     lines = -(-len(layers) // (6 if wide else 3))
     across = -(-len(layers) // lines) if wide else min(len(layers), 3)
-    gap = 22.0 if wide else 14.0
-    side = min((width - 1 - (across - 1) * gap) / across, 224.0)
+    grid = Grid(len(layers), across, width, 22.0 if wide else 14.0, 224.0)
+    side = grid.side
     step = side + (100.0 if legends else 46.0)
-    canvas = Canvas(width, lines * step + 4, ax, theme)
+    canvas = Canvas(width, lines * step + 4, **look)
     images, boxes, cut, channels, sizes = [], [], [], [], []
     for k, layer in enumerate(layers):
         maps = maps_of(layer.maps, f"maps of {layer.name}")
@@ -200,7 +198,7 @@ def receptive_path(
         (first, last), (start, end) = here
         inside = maps[first : last + 1, start : end + 1]
         channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
-        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 36
+        x, y = grid.place(k, step, 36)
         scale = INK if layer.pixels else Scale.of(maps[:, :, channel])
         # Room for what lies beyond the map.
         before = max(-top, 0), max(-left, 0)
@@ -213,7 +211,7 @@ def receptive_path(
         words = f"{size} of {rows} × {cols}"
         if maps.shape[2] > 1 and text_width(f"{words}, channel {channel}", SMALL) <= side:
             words += f", channel {channel}"
-        canvas.text(x, y - 6, words, size=SMALL, colour="muted")
+        canvas.note(x, y - 6, words)
         images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))
         if legends:
             canvas.legend(scale, x, y + side + 14, min(side, 110.0))
@@ -243,6 +241,7 @@ def clipped(ends: tuple[int, int], size: int) -> tuple[int, int]:
     return (first, last) if first <= last else (0, -1)
 
 
+@figure
 def receptive_growth(
     names: Sequence[str],
     sizes: Sequence[float],
@@ -251,8 +250,7 @@ def receptive_growth(
     image: float | None = None,
     highlight: int | None = None,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """The size of the receptive field, layer by layer, in input pixels.
 
@@ -266,8 +264,6 @@ def receptive_growth(
         The image's size along that axis, drawn as a line.
     highlight
         A layer in the accent colour.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -283,27 +279,25 @@ def receptive_growth(
         raise ValueError("names, sizes and effective must have one entry for each layer")
     row, top = 24.0, 6.0
     left = 12 + max(text_width(name, weight="bold") for name in names)
-    canvas = Canvas(width, top + row * len(names) + 30, ax, theme)
+    canvas = Canvas(width, top + row * len(names) + 30, **look)
     whole = max([*sizes, image or 0])
     unit = (width - left - (44 if effective is None else 72)) / whole
     bars, inner = [], []
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):
         y = top + row * k
         chosen = k == highlight
-        tone, weight = ("accent" if chosen else "positive"), ("bold" if chosen else "normal")
-        canvas.text(
-            left - 10, y + 16.5, name, ha="right", colour="accent" if chosen else "ink", weight=weight
-        )
+        tone, weight = ("accent", "bold") if chosen else ("positive", "normal")
+        canvas.name(left - 10, y + 16.5, name, chosen, size=LABEL, ha="right")
         # Centred, as the field lies around its unit.
         middle = left + whole * unit / 2
         place = middle - size * unit / 2, y + 5, size * unit, 14
         if effective is None:
-            bars.append(canvas.box(*place, tone, 0, fill=tone))
+            bars.append(canvas.bar(*place, tone))
             words = f"{size:g}"
         else:
             part = effective[k] * unit
             bars.append(canvas.box(*place, tone, 1.2, fill="panel"))
-            inner.append(canvas.box(middle - part / 2, y + 8, part, 8, tone, 0, fill=tone))
+            inner.append(canvas.bar(middle - part / 2, y + 8, part, 8, tone))
             words = f"{effective[k]:g} of {size:g}"
         canvas.text(left + whole * unit + 8, y + 16.5, words, weight=weight)
     line = None
@@ -311,14 +305,7 @@ def receptive_growth(
         end = top + row * len(names)
         edges = [left + (whole - image) * unit / 2, left + (whole + image) * unit / 2]
         line = [canvas.line([(x, top), (x, end + 4)], "muted", 1, (0, (3, 2))) for x in edges]
-        canvas.text(
-            (edges[0] + edges[1]) / 2,
-            end + 20,
-            f"image, {image:g} pixels",
-            size=SMALL,
-            colour="muted",
-            ha="center",
-        )
+        canvas.note((edges[0] + edges[1]) / 2, end + 20, f"image, {image:g} pixels", ha="center")
     alt = "Receptive field in input pixels: " + ", ".join(
         f"{name} {size:g}" for name, size in zip(names, sizes, strict=True)
     )
@@ -342,21 +329,14 @@ class Rung:
     links: Sequence[Sequence[int]] | None = None
 
 
-def receptive_ladder(
-    rungs: Sequence[Rung],
-    *,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
+@figure
+def receptive_ladder(rungs: Sequence[Rung], *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """One row or column of every layer, the image at the bottom, and the fan of what feeds one unit.
 
     Parameters
     ----------
     rungs
         From the image up; the last one's `seen` is the unit itself.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -378,34 +358,22 @@ def receptive_ladder(
     high = max(max(rung.centers) for rung in rungs) + 0.5
     unit = (width - left - 1) / (high - low)
     row = 40.0 if wide else 46.0
-    canvas = Canvas(width, row * len(rungs) + 4, ax, theme)
+    canvas = Canvas(width, row * len(rungs) + 4, **look)
     thick = min(0.72 * unit, 14.0)
     cells: list[list[Any]] = []
     links = []
     for k, rung in enumerate(rungs):
         y = row * (len(rungs) - 1 - k) + row - 20
         if not wide:  # The fan may run under the name.
-            canvas.box(
-                0, y - 19, text_width(rung.name, SMALL) + 3, 15, thickness=0, fill="background", zorder=5
-            )
+            canvas.bar(0, y - 19, text_width(rung.name, SMALL) + 3, 15, "background", zorder=5)
         canvas.text(0, y + 12 if wide else y - 8, rung.name, size=SMALL + (1 if wide else 0), colour="muted")
         mine: list[Any] = []
         feeding = set(rung.seen)
         for u, centre in enumerate(rung.centers):
             x = left + (centre - low) * unit
             on = u in feeding
-            mine.append(
-                canvas.box(
-                    x - thick / 2,
-                    y,
-                    thick,
-                    14,
-                    "accent" if on else "line",
-                    1,
-                    fill="accent" if on else "panel",
-                    zorder=3,
-                )
-            )
+            line, fill = ("accent", "accent") if on else ("line", "panel")
+            mine.append(canvas.box(x - thick / 2, y, thick, 14, line, fill=fill))
             if on and rung.links is not None:
                 below = rungs[k - 1]
                 for v in rung.links[u]:
@@ -418,6 +386,7 @@ def receptive_ladder(
     return canvas.picture(alt + ".", cells=cells, links=links)
 
 
+@figure
 def effective_field(
     field: Any,
     box: Box,
@@ -425,8 +394,7 @@ def effective_field(
     scale: Scale | None = None,
     title: str = "mean magnitude of the gradient",
     width: float = 340.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """How much each input pixel counts for a unit, with the theoretical box around it.
 
@@ -440,8 +408,6 @@ def effective_field(
         To share with another field; by default from 0 to the largest magnitude here.
     title
         Of the legend.
-    width, ax, theme
-        As in `receptive_path`.
 
     Returns
     -------
@@ -453,15 +419,13 @@ def effective_field(
     >>> effective_field(np.ones((5, 5)), ((1, 3), (1, 3)))["field"].get_array().shape
     (5, 5)
     """
-    field = np.asarray(field)
-    if field.ndim != 2 or 0 in field.shape:
-        raise ValueError(f"field must be (H, W) and not empty, got shape {field.shape}")
+    field = map_of(field, "field")
     scale = scale or Scale.of(field, signed=False)
     unit = (width - 2) / field.shape[1]
-    canvas = Canvas(width, unit * field.shape[0] + 62, ax, theme)
+    canvas = Canvas(width, unit * field.shape[0] + 62, **look)
     image = canvas.image(field, 1, 2, width - 2, scale=scale)
-    (top, bottom), (left, right) = (clipped(ends, n) for ends, n in zip(box, field.shape, strict=True))
-    outline = canvas.cell(1, 2, unit, top, left, bottom - top + 1, right - left + 1)
+    (top, bottom), (left, right) = inner = clipped(box[0], field.shape[0]), clipped(box[1], field.shape[1])
+    outline = canvas.field(1, 2, unit, inner)
     legend = canvas.legend(scale, 1, 2 + unit * field.shape[0] + 30, min(220.0, width - 2), title)
     total = float(field.sum(dtype=float))
     inside = field[top : bottom + 1, left : right + 1]

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
-from matplotlib.axes import Axes
-
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import Scale, Theme, cell_number, number
+from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.kernels import Separation, separation
+from cnnviz.numbers import number
 
 GAP = 14.0
 
 
-def outer_product(
-    kernel: Any,
-    *,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
+@figure
+def outer_product(kernel: Any, *, width: float = WIDE, **look: Unpack[Look]) -> Picture:
     """A column on the left, a row above, and in every cell their product: the kernel, if it is separable.
 
     Otherwise the product is the one nearest to the kernel, and what it leaves out stands beside it.
@@ -29,8 +23,6 @@ def outer_product(
     ----------
     kernel
         (height, width), or its `kernels.Separation`.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -53,7 +45,7 @@ def outer_product(
     wide, tall = unit * cols, unit * rows
     top = 24 + unit + GAP
     height = top + tall + (0 if exact or beside else 38 + tall)
-    canvas = Canvas(width, height + 62, ax, theme)
+    canvas = Canvas(width, height + 62, **look)
     left_out = found.kernel - found.product
     shared = Scale.of(found.kernel, found.product, left_out, signed=True)
     x = 0.5 + unit + GAP
@@ -64,8 +56,7 @@ def outer_product(
         ("product", found.product, x, top),
     ):
         scale = shared if name == "product" else Scale.of(array, signed=True)
-        parts[name] = canvas.image(array, over, down, unit * array.shape[1], scale=scale)
-        canvas.values(array, over, down, unit, scale)
+        parts[name] = canvas.table(array, over, down, unit, scale)
     canvas.text(x, 15, "Row", weight="bold")
     canvas.text(0.5, 15, "Column" if unit >= 40 else "", weight="bold")
     canvas.text(0.5 + unit / 2, 24 + unit / 2 + 6, "×", size=16, ha="center", colour="muted")
@@ -73,8 +64,7 @@ def outer_product(
     if not exact:
         over, down = (x + wide + 2 * GAP, top) if beside else (x, top + tall + 38)
         canvas.text(over, down - 9, "Left out", weight="bold")
-        rest = canvas.image(left_out, over, down, wide, scale=shared)
-        canvas.values(left_out, over, down, unit, shared)
+        rest = canvas.table(left_out, over, down, unit, shared)
     canvas.legend(
         shared,
         0.5,
@@ -85,8 +75,7 @@ def outer_product(
         else "column, row: each to its own largest weight",
     )
     column, row = (
-        " ".join(cell_number(v, Scale.of(part, signed=True)) for v in part)
-        for part in (found.column, found.row)
+        " ".join(Scale.of(part, signed=True).write(v) for v in part) for part in (found.column, found.row)
     )
     alt = f"The column {column} times the row {row} "
     alt += f"{'is' if exact else 'is nearest to'} the kernel of {rows} by {cols}"

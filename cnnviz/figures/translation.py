@@ -1,31 +1,31 @@
 """What moving an image does to a map and to the prediction.
 
-The arithmetic is `translation`'s; several channels at once are left out.
+The arithmetic is done in `cnnviz.concepts.translation`; several channels at once are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
+from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
-from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number
+from cnnviz.figures.canvas import WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
 
+@figure
 def moved_maps(
     maps: MovedMaps,
     channel: int = 0,
     *,
     pixels: bool = False,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One channel of a layer: of the image, the same moved, of the moved image, and the difference.
 
@@ -39,8 +39,6 @@ def moved_maps(
         Which.
     pixels
         Draw the maps as ink on paper: for the image itself.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -50,7 +48,7 @@ def moved_maps(
     Raises
     ------
     ValueError
-        for a channel that the layer has not.
+        for a channel that the layer does not have.
 
     Examples
     --------
@@ -72,21 +70,20 @@ def moved_maps(
     signed = Scale.of(shared.limit, difference, signed=True) if pixels or not shared.signed else shared
     if shared.signed:
         shared = signed = Scale.of(before, after, difference, signed=True)
-    across = 4 if width >= 600 else 2
-    gap = 18.0 if width >= 600 else 12.0
-    side = (width - 1 - (across - 1) * gap) / across
-    tall = side * rows / cols
+    across, gap = (4, 18.0) if width >= 600 else (2, 12.0)
+    grid = Grid(4, across, width, gap)
+    side, tall = grid.side, grid.side * rows / cols
     step = 22 + tall + 14
-    canvas = Canvas(width, step * (4 // across) + 40, ax, theme)
+    canvas = Canvas(width, step * grid.lines + 40, **look)
     images = {}
     for k, (name, array) in enumerate(
         (("before", before), ("moved", moved), ("after", after), ("difference", difference))
     ):
-        x, y = 0.5 + (k % across) * (side + gap), (k // across) * step + 22
+        x, y = grid.place(k, step, 22)
         canvas.text(x, y - 8, TITLES[k], weight="bold")
-        canvas.box(x, y, side, tall, "line", 0, fill="panel", zorder=0)
+        canvas.bar(x, y, side, tall, "panel", zorder=0)
         images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
-    y = step * (4 // across) + 14
+    y = step * grid.lines + 14
     canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")
     if shared != signed:
         canvas.legend(signed, width - 1 - min(200.0, side), y, min(200.0, side), "the difference")
@@ -100,6 +97,7 @@ def moved_maps(
     return canvas.picture(alt, **images)
 
 
+@figure
 def shift_map(
     values: Any,
     rows: int = 0,
@@ -107,8 +105,7 @@ def shift_map(
     *,
     title: str = "probability",
     width: float = 420.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A probability for every move of an image, from up and left to down and right, one move outlined.
 
@@ -120,8 +117,6 @@ def shift_map(
         The move to outline: down and to the right.
     title
         Of the legend.
-    width, ax, theme
-        As in `moved_maps`.
 
     Returns
     -------
@@ -147,15 +142,15 @@ def shift_map(
     left, top = 30.0, 22.0
     side = width - left - 1
     unit = side / len(values)
-    canvas = Canvas(width, top + side + 36 + 62, ax, theme)
+    canvas = Canvas(width, top + side + 36 + 62, **look)
     scale = Scale("positive", 1.0)
     image = canvas.image(values, left, top, side, scale=scale)
     for move in (-reach, 0, reach):
-        words, place = f"{move}".replace("-", "−"), (move + reach + 0.5) * unit
-        canvas.text(left + place, top + side + 16, words, size=SMALL, colour="muted", ha="center")
-        canvas.text(left - 6, top + place + 4, words, size=SMALL, colour="muted", ha="right")
-    canvas.text(left, top - 8, "pixels down", size=SMALL, colour="muted")
-    canvas.text(left + side, top + side + 32, "pixels to the right", size=SMALL, colour="muted", ha="right")
+        words, place = minus(move), (move + reach + 0.5) * unit
+        canvas.note(left + place, top + side + 16, words, ha="center")
+        canvas.note(left - 6, top + place + 4, words, ha="right")
+    canvas.note(left, top - 8, "pixels down")
+    canvas.note(left + side, top + side + 32, "pixels to the right", ha="right")
     cell = canvas.cell(left, top, unit, rows + reach, cols + reach)
     canvas.legend(scale, left, top + side + 36 + 28, min(200.0, side), title)
     alt = (
@@ -163,4 +158,4 @@ def shift_map(
         f"{number(values.max())}; unmoved it is {number(values[reach, reach])}, {rows} down and {cols} right "
         f"it is {number(values[rows + reach, cols + reach])}."
     )
-    return canvas.picture(alt.replace("-", "−"), values=image, cell=cell)
+    return canvas.picture(minus(alt), values=image, cell=cell)

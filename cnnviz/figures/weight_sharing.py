@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
+from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, Scale, Theme, number
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
 
 
+@figure
 def weight_matrix(
     x: Any,
     kernel: Any,
@@ -21,8 +22,7 @@ def weight_matrix(
     output: int = 0,
     pixels: bool = True,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """A small input, a kernel, the output, and the weights of the dense layer that computes it too.
 
@@ -39,8 +39,6 @@ def weight_matrix(
         The output to outline, counted row by row.
     pixels
         Draw x as ink on paper.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -51,7 +49,7 @@ def weight_matrix(
     Raises
     ------
     ValueError
-        for shapes that do not fit, or an output that there is not.
+        for shapes that do not fit, or an output that does not exist.
 
     Examples
     --------
@@ -74,7 +72,7 @@ def weight_matrix(
     tall = unit * max(x.shape[0], rows, kernel.shape[0])
     under = 24 + tall + 62
     cell = (width - 1) / lines.shape[1]
-    canvas = Canvas(width, under + cell * len(lines) + 50, ax, theme)
+    canvas = Canvas(width, under + cell * len(lines) + 50, **look)
     images, left = {}, 0.5
     places = {}
     for name, title, array, scale in (
@@ -93,7 +91,7 @@ def weight_matrix(
     canvas.cell(places["input"], 24, unit, row, col, *kernel.shape)
     canvas.cell(places["output"], 24, unit, row, col)
     canvas.text(0.5, under - 9, "The same as a dense layer", weight="bold")
-    canvas.box(0.5, under, width - 1, cell * len(lines), "line", 0, fill="panel", zorder=0)
+    canvas.bar(0.5, under, width - 1, cell * len(lines), "panel", zorder=0)
     images["matrix"] = canvas.image(lines, 0.5, under, width - 1, scale=weights)
     canvas.cell(0.5, under, cell, output, 0, 1, lines.shape[1])
     canvas.legend(

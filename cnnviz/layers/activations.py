@@ -17,6 +17,7 @@ from scipy import special
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.options import Options
+from cnnviz.numbers import short
 from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
 
 Arguments = Mapping[str, Any]
@@ -89,9 +90,9 @@ def _relu(z: float, arguments: Arguments) -> Branch:
     if not start and not slope:
         return ("max(z, 0)" if most is None else kept), ""
     if not z <= start:
-        return kept, f"z > {start:.4g}"
+        return kept, f"z > {short(start)}"
     below = "z" if not start else f"(z - {start!r})"
-    return (f"{slope!r} * {below}" if slope else "0"), f"z <= {start:.4g}"
+    return (f"{slope!r} * {below}" if slope else "0"), f"z <= {short(start)}"
 
 
 def _leaky(z: float, arguments: Arguments) -> Branch:

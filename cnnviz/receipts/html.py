@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.colours import THEMES, Scale, palette
-from cnnviz.receipts.numbers import Format, column, exact, short
+from cnnviz.colours import THEMES, Scale, ink_on, palette
+from cnnviz.numbers import Format, column, exact, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares, Step
 from cnnviz.receipts.terms import Terms
@@ -185,6 +185,7 @@ def _style() -> str:
     both: Callable[[str], str] = lambda name: f"light-dark({getattr(light, name)},{getattr(dark, name)})"  # noqa: E731
     palettes = palette("signed", "light"), palette("signed", "dark")
     middle = len(palettes[0]) // 2
+    scale = Scale("signed", middle)
     rules = [
         f"{{color-scheme:light dark;background:{both('background')};color:{both('ink')};padding:12px 16px;"
         "border-radius:6px;font:13px/1.5 system-ui,sans-serif;width:fit-content;max-width:100%;"
@@ -211,7 +212,7 @@ def _style() -> str:
     for level in range(-LEVELS, LEVELS + 1):
         place = middle + level * middle // LEVELS
         paper = f"light-dark({palettes[0][place]},{palettes[1][place]})"
-        ink = f"light-dark({_ink(palettes[0][place])},{_ink(palettes[1][place])})"
+        ink = f"light-dark({','.join(ink_on(place - middle, scale, name) for name in THEMES)})"
         name = "t0" if level == 0 else f"{'n' if level < 0 else 'p'}{abs(level)}"
         rules.append(f" .{name}{{background:{paper};color:{ink}}}")
     hosts = {
@@ -222,14 +223,6 @@ def _style() -> str:
         f"{','.join(f'{host} .cnnviz-receipt' for host in names)}{{color-scheme:{scheme}}}"
         for scheme, names in hosts.items()
     )
-
-
-def _ink(paper: str) -> str:
-    """Black or white, whichever is read better on a colour "#rrggbb"."""
-    rgb = np.array([int(paper[place : place + 2], 16) for place in (1, 3, 5)]) / 255
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    # At this luminance both have the same contrast (WCAG 2.2, "contrast ratio").
-    return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#ffffff"
 
 
 def _scoped(rules: Iterable[str]) -> Iterable[str]:

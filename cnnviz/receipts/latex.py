@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import column, exact, short
 from cnnviz.receipts import formulas
+from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.formulas import tex_number
-from cnnviz.receipts.numbers import column, exact, one_line, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Step
 from cnnviz.receipts.terms import Terms

@@ -17,7 +17,8 @@ from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer, literal, quoted
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.keras_file import load_model
-from cnnviz.receipts.numbers import exact, one_line
+from cnnviz.numbers import exact
+from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import BUNDLED, asset
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.operands import Equation
+from cnnviz.numbers import short
 from cnnviz.receipts import formulas
-from cnnviz.receipts.numbers import short
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.receipts.numbers import MOST_DIGITS, Format, column, exact, one_line, short
+from cnnviz.numbers import MOST_DIGITS, Format, column, exact, short
+from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np  # noqa: F401 - for the doctest
 
-from cnnviz.receipts.cells import Cell
-from cnnviz.receipts.numbers import one_line, short
+from cnnviz.numbers import short
+from cnnviz.receipts.cells import Cell, one_line
 from cnnviz.receipts.receipt import Receipt, explain_cell
 
 

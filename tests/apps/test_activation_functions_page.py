@@ -6,10 +6,10 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
-from cnnviz.colours import percent
 from cnnviz.concepts.activation_exchange import exchange, hidden_activations
 from cnnviz.concepts.dead_channels import sparsity_over, zeros_in
 from cnnviz.network.evaluation import evaluate
+from cnnviz.numbers import percent
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
 

@@ -8,10 +8,9 @@ import numpy as np
 
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
-from cnnviz.colours import percent
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalization_over
-from cnnviz.figures.style import number, signed_number
+from cnnviz.numbers import number, percent, signed_number
 
 IMAGES = cnnviz.load_mnist()[1][0]
 

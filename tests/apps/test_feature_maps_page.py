@@ -8,9 +8,8 @@ import pytest
 import cnnviz
 from apps.conftest import htmls, pictures, widget
 from cnnviz.channels.ablation import ablate
-from cnnviz.colours import percent
 from cnnviz.concepts.exciting import read_exciting
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, percent
 
 VIEWS = ("channel", "sums", "two", "off", "network")
 

@@ -12,7 +12,7 @@ from PIL import Image
 import cnnviz
 from apps.conftest import cells, drawn, htmls, widget
 from cnnviz import kernels, ops
-from cnnviz.figures.style import number
+from cnnviz.numbers import number
 
 
 def words(at) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 import cnnviz
 from apps.conftest import MODELS, PAGES, htmls, pictures
-from cnnviz.colours import probability
+from cnnviz.numbers import probability
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
 """Pages that have nothing of that network to draw, and say so."""

@@ -10,8 +10,8 @@ import pytest
 import cnnviz
 from apps.conftest import MODELS, cells, given, htmls, pictures
 from cnnviz import ops
-from cnnviz.colours import percent
 from cnnviz.concepts import downsampling as pooling
+from cnnviz.numbers import percent
 
 DIGIT = cnnviz.load_mnist()[1][0][4]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import cnnviz
 from apps.conftest import cells, htmls, pictures, widget
-from cnnviz.colours import percent
 from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
-from cnnviz.figures.style import number, signed_number
 from cnnviz.images.digit_text import digit_to_text
+from cnnviz.numbers import number, percent, signed_number
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
 

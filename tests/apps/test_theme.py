@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from cnnviz.figures.style import THEMES
+from cnnviz.colours import THEMES
 from cnnviz.resources import app
 
 CONFIG = tomllib.loads((app().parent / ".streamlit" / "config.toml").read_text())

@@ -8,8 +8,7 @@ from html import escape
 import pytest
 
 from apps.conftest import cells, htmls, pictures
-from cnnviz.colours import percent
-from cnnviz.figures.style import number
+from cnnviz.numbers import number, percent
 from cnnviz.verification import live_verification, tensorflow_process
 from cnnviz.verification.comparison import read_record
 from cnnviz.verification.live_verification import VerificationJob

@@ -7,10 +7,10 @@ import pytest
 
 import cnnviz
 from apps.conftest import cells, drawn
-from cnnviz.colours import percent
 from cnnviz.concepts.translation import compare_shift, padded_with_zeros
 from cnnviz.concepts.weight_sharing import connections
 from cnnviz.images.digit_text import digit_to_text
+from cnnviz.numbers import percent
 
 
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import maximum_filter, minimum_filter, uniform_filter
 
 from cnnviz import figures
-from cnnviz.figures.drawing import Drawing
+from cnnviz.figures.picture import Drawing
 from figures.conftest import CALLS
 
 # Letters are the page's own in a browser. Edges between pixels are moved to the next pixel by Agg, and

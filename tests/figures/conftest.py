@@ -189,7 +189,6 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "network_maps, one scale": call(figures.network_maps, layers, shared=True),
         "outer_product": call(figures.outer_product, kernels.gaussian(5)),
         "outer_product, nearest": call(figures.outer_product, kernels.laplacian_of_gaussian(7)),
-        "padding_modes": call(figures.padding_modes, IMAGE, SOBEL),
         "pixel_gradient": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE, after=IMAGE),
         "pixel_gradient alone": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE),
         "pixel_mixing": call(figures.pixel_mixing, SIGNED[2, 3], MATRIX, BIAS, selected=4),

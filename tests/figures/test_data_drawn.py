@@ -118,20 +118,6 @@ def test_convolution_step_reads_where_the_engine_reads(options):
         assert float(picture["total"]) == pytest.approx(output[row, col])
 
 
-def test_padding_modes_draws_the_engines_outputs_at_one_size():
-    image, kernel = RNG.random((9, 8)), kernels.sobel("y")
-    picture = figures.padding_modes(image, kernel)
-    for mode, drawn in zip(("valid", "same"), picture["outputs"], strict=True):
-        assert_array_equal(drawn.get_array(), ops.conv2d(image, kernel[:, :, None, None], padding=mode))
-    cells = [
-        (e[1] - e[0]) / image.get_array().shape[1]
-        for image in picture["outputs"]
-        for e in [image.get_extent()]
-    ]
-    assert cells[0] == pytest.approx(cells[1])
-    assert limits(picture["outputs"][0]) == limits(picture["outputs"][1]) == limits(picture["legend"])
-
-
 def test_kernel_tiles_share_a_scale_unless_told_and_then_say_so():
     weights = RNG.standard_normal((3, 3, 5)) * [1, 2, 3, 4, 5]
     together, apart = figures.kernel_tiles(weights), figures.kernel_tiles(weights, shared=False)

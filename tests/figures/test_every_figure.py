@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from inspect import getdoc, isfunction, signature
 from itertools import combinations
 
 import matplotlib as mpl
@@ -120,14 +121,27 @@ def test_a_theme_changes_colours_only(draw, picture):
     assert light.figure.get_facecolor() != dark.figure.get_facecolor()
 
 
+def test_a_figure_names_and_describes_its_look(name):
+    function = getattr(figures, name.split(",")[0].split(" ")[0])
+    assert list(signature(function).parameters)[-3:] == ["width", "ax", "theme"]
+    described = re.search(r"Parameters\n-+\n(.*?)\n\nReturns", getdoc(function), re.DOTALL)[1]
+    assert re.findall(r"^\w[\w, ]*$", described, re.MULTILINE)[-3:] == ["width", "ax", "theme"]
+
+
+def test_a_figure_refuses_other_arguments(draw):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'themes'"):
+        draw(themes="dark")
+
+
 def test_every_public_figure_is_among_these():
-    functions = {name for name in figures.__all__ if callable(getattr(figures, name)) and name.islower()}
+    functions = {name for name, value in vars(figures).items() if isfunction(value)}
     helpers = {
         "case_in_words",
         "layers_of",
         "left_out",
         "palette",
         "path_to",
+        "plot",
         "rungs_to",
         "strongest",
         "strongest_channel",

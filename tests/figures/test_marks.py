@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cnnviz.colours import BRIGHTNESS, INK, Scale
 from cnnviz.figures.canvas import Canvas
 from cnnviz.figures.marks import Cells, Mark
-from cnnviz.figures.style import BRIGHTNESS, INK, Scale
 
 XLINK = "{http://www.w3.org/1999/xlink}href"
 

@@ -16,11 +16,10 @@ import pytest
 
 import cnnviz
 from cnnviz import Network, Receipt, Run, explain
-from cnnviz.figures.style import THEMES
+from cnnviz.colours import THEMES
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
 from cnnviz.receipts import formulas, html
-from cnnviz.receipts.numbers import column, short
 from cnnviz.receipts.steps import activation_step
 from cnnviz.receipts.text import sum_format
 from harness.authority import keras
@@ -147,15 +146,6 @@ def test_text_refuses_what_it_cannot_do(digits):
     for show in (receipt.to_text, receipt.to_latex):
         with pytest.raises(ValueError, match="groups must be at least 1, got 0"):
             show(groups=0)
-
-
-def test_numbers_in_columns():
-    assert [column([12.5, -0.25])(v) for v in (12.5, -0.25, 0)] == ["12.500", "-0.250", "0"]
-    assert column([1e-9])(1e-9) == "1.00e-09"
-    assert column([np.inf, 2.0])(np.inf) == "inf"
-    assert column([3.0, 4.0], signed=True)(4) == "+4"
-    assert short(np.float32(np.nan)) == "nan"
-    assert column([])(0.0) == "0"
 
 
 # HTML ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.layers.layer import Layer
+from cnnviz.numbers import general
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 
@@ -57,12 +58,12 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
     offset = 0.0 if beta is None else float(beta[channel])
     variance = float(batch[..., channel].var(dtype=np.float64))
     return question(
-        f"In training, {layer.name} makes {_text(now)} of the number at row {row}, column {col} of channel "
+        f"In training, {layer.name} makes {general(now)} of the number at row {row}, column {col} of channel "
         f"{channel}. Now the layer before it gives {factor} times as much in this channel, in every image "
         "of the batch. What does it make of the number then? Before dividing, the layer adds epsilon, "
-        f"{epsilon:g}, to the variance, which was {_text(variance)}.",
+        f"{epsilon:g}, to the variance, which was {general(variance)}.",
         Choice(
-            _text(then),
+            general(then),
             f"Mean and deviation become {factor} times as large too, and are divided out. Epsilon does not "
             "grow with them: beside the larger variance it counts for less, so that the number lies a "
             "little farther from beta than it did. That is why the size of the weights before a batch norm "
@@ -70,23 +71,23 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
         ),
         [
             Choice(
-                _text(factor * now),
+                general(factor * now),
                 "So it would be if batch norm multiplied by a fixed number; in training the number follows "
                 "the batch.",
                 "batch norm is a fixed scale",
             ),
             Choice(
-                _text(fixed),
+                general(fixed),
                 "That is the inference form, with the moving averages, which know nothing of the change.",
                 "training uses the moving averages",
             ),
             Choice(
-                _text(offset),
+                general(offset),
                 "beta is what the channel's mean becomes, not each of its numbers.",
                 "batch norm makes all numbers alike",
             ),
             Choice(
-                _text(now / factor),
+                general(now / factor),
                 "The deviation by which it divides has grown, but so has the number that is divided.",
                 "only the divisor grows",
             ),
@@ -113,33 +114,29 @@ def without_scaling(name: str, rate: float) -> Question:
         raise ValueError(f"rate must be above 0 and below 1, got {rate!r}")
 
     return question(
-        f"Suppose training had only set numbers to 0 in {name}, each with probability {_text(rate)}, and not "
-        "divided the others by anything. By what would its output have to be multiplied now, so that the "
+        f"Suppose training had only set numbers to 0 in {name}, each with probability {general(rate)}, and "
+        "not divided the others by anything. By what would its output have to be multiplied now, so that the "
         "next layer sees on average what it saw in training?",
         Choice(
-            _text(1 - rate),
+            general(1 - rate),
             "On average that share of each number came through. The first paper on dropout did it so; to "
             "divide in training instead leaves nothing to do now.",
         ),
         [
             Choice(
-                _text(1),
+                general(1),
                 "The next layer would see more than it ever saw on average: in training a part was missing.",
                 "dropout has no effect on sizes",
             ),
             Choice(
-                _text(1 / (1 - rate)),
+                general(1 / (1 - rate)),
                 "That makes up for missing numbers while they are missing, in training. Now none is.",
                 "the scaling the wrong way round",
             ),
             Choice(
-                _text(rate),
+                general(rate),
                 "That is the share that was dropped, not the one that came through.",
                 "dropped and kept confused",
             ),
         ],
     )
-
-
-def _text(value: float) -> str:
-    return f"{value + 0.0:.3g}".replace("-", "−")

@@ -9,9 +9,9 @@ import numpy as np
 
 from cnnviz.channels.ablation import next_reader
 from cnnviz.concepts.partial_sums import partial_sums
-from cnnviz.figures.style import signed_number
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
+from cnnviz.numbers import signed_number
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import general
 from cnnviz.ops.convolution import conv2d
 from cnnviz.teaching.questions.question import Choice, Question, question, square
 
@@ -30,14 +31,14 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
     value = float(conv2d(area, kernel[:, :, None, None])[0, 0])
     # What is left of weights that cancel is rounding.
     value = 0.0 if abs(value) < 1e-12 * np.abs(kernel).sum() else value
-    total = _words(value / brightness)
+    total = general(value / brightness, 4)
     middle = float(kernel[kernel.shape[0] // 2, kernel.shape[1] // 2])
     return question(
         f"On a plain area all pixels have the brightness {brightness:g}. What does this kernel answer there?",
-        Choice(_words(value), f"The weights sum to {total}, and {total} times {brightness:g} is this."),
+        Choice(general(value, 4), f"The weights sum to {total}, and {total} times {brightness:g} is this."),
         [
             Choice(
-                _words(brightness),
+                general(brightness, 4),
                 f"That holds for kernels whose weights sum to 1; these sum to {total}.",
                 "a kernel leaves a plain area as it is",
             ),
@@ -47,17 +48,17 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
                 "kernels answer to edges only",
             ),
             Choice(
-                _words(middle * brightness),
+                general(middle * brightness, 4),
                 "All pixels under the kernel count, not the one in the middle alone.",
                 "only the middle weight counts",
             ),
             Choice(
-                _words(float(np.abs(kernel).sum()) * brightness),
+                general(float(np.abs(kernel).sum()) * brightness, 4),
                 "Negative weights take away; their signs are part of the sum.",
                 "weights count by their size",
             ),
             Choice(
-                _words(float(kernel.sum())),
+                general(float(kernel.sum()), 4),
                 "The sum of the weights is still to be multiplied with the brightness.",
                 "the answer is the sum of the weights",
             ),
@@ -111,7 +112,3 @@ def twice_in_a_row(size: int) -> Question:
             ),
         ],
     )
-
-
-def _words(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")

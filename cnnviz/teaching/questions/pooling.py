@@ -11,8 +11,8 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.animate.walk import window_cells
-from cnnviz.figures.style import number
 from cnnviz.layers.layer import Layer
+from cnnviz.numbers import number
 from cnnviz.ops.padding import Axis, Pair
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.teaching.questions.question import Choice, Question, question

@@ -5,6 +5,7 @@ Answers come from the table's own arithmetic, along columns; weights play no par
 
 from __future__ import annotations
 
+from cnnviz.numbers import minus
 from cnnviz.receptive_fields import Conv, ReceptiveField, receptive_field
 from cnnviz.teaching.questions.question import Choice, Question, question
 
@@ -108,8 +109,8 @@ def shared_pixels(field: ReceptiveField) -> Question:
         "these columns do both see, borders aside?",
         columns(
             both,
-            f"One sees columns {_number(first)} to {_number(last)}; the next begins {step} further, at "
-            f"{_number(next_first)}. {size} − {step} leaves {size - step}."
+            f"One sees columns {minus(first)} to {minus(last)}; the next begins {step} further, at "
+            f"{minus(next_first)}. {size} − {step} leaves {size - step}."
             if both
             else f"A step of {step} is no less than the {size} that each sees, so nothing is shared.",
         ),
@@ -146,7 +147,3 @@ def _columns(field: ReceptiveField) -> tuple[int, int]:
         if isinstance(size, int) and isinstance(step, int) and step > 0:
             return size, step
     raise ValueError(f"{field.name} has no size and step along columns to ask about: {field!r}")
-
-
-def _number(value: int) -> str:
-    return f"{value}".replace("-", "−")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
+from cnnviz.numbers import general, minus
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 
@@ -128,5 +129,4 @@ def _loss(probability: float) -> float:
 
 
 def _text(value: float) -> str:
-    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value + 0.0:.3g}"
-    return text.replace("-", "−")
+    return minus(f"{value:,.0f}") if abs(value) >= 1000 else general(value)

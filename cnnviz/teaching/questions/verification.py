@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.figures.style import number
 from cnnviz.network import Network
+from cnnviz.numbers import number
 from cnnviz.teaching.questions.question import Choice, Question, question
 from cnnviz.verification.comparison import LayerCheck
 

@@ -8,7 +8,7 @@ import pytest
 from cnnviz import Layer, Network, load_mnist, load_model
 from cnnviz.channels.ablation import next_reader
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
-from cnnviz.figures.style import signed_number
+from cnnviz.numbers import signed_number
 from cnnviz.teaching.questions import feature_maps as questions
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import cnnviz
 from cnnviz import ops
-from cnnviz.figures.style import number
+from cnnviz.numbers import number
 from cnnviz.teaching.questions.pooling import average, learned, output_size, telling_window, winner
 from harness.questions import one_is_right
 

@@ -11,12 +11,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cnnviz.animate.panels import Cell, Panel, Panels
+from cnnviz.animate.panels import PaintedCell, Panel, Panels
 from cnnviz.animate.walk import Step
 from cnnviz.animate.words import arithmetic, heading
-from cnnviz.figures.style import LABEL, SMALL, TITLE, Scale, number
+from cnnviz.colours import Scale, cell_colour
+from cnnviz.figures.canvas import LABEL, SMALL, TITLE
+from cnnviz.numbers import number
 
 WIDTH, HEIGHT = 760.0, 660.0
 """The most pixels that the grids take up."""
@@ -160,14 +163,7 @@ class Painter:
             if step.target != target or self.walk.backwards:
                 self._kernels(base, step)
                 target = step.target
-            for row, col, cell in self.panels.written(step):
-                self._cell(
-                    ImageDraw.Draw(base),
-                    self.outputs[step.target],
-                    self._out(row, col),
-                    cell,
-                    self.output_type,
-                )
+            self._written(ImageDraw.Draw(base), step)
             yield self._frame(base.copy(), step, place)
 
     def samples(self) -> list[Image.Image]:
@@ -176,8 +172,7 @@ class Painter:
         self._kernels(base, self.walk.steps[0])
         pen = ImageDraw.Draw(base)
         for step in self.walk.steps:
-            for row, col, cell in self.panels.written(step):
-                self._cell(pen, self.outputs[step.target], self._out(row, col), cell, self.output_type)
+            self._written(pen, step)
         last = self._frame(base.copy(), self.walk.steps[-1], len(self.walk.steps) - 1)
         return [last, self._frame(self._base(), self.walk.steps[0], 0)]
 
@@ -239,16 +234,14 @@ class Painter:
             self._legend(pen, scale, place.x, place.y + rows * place.cell + 5, min(cols * place.cell, 110))
 
     def _legend(self, pen: Any, scale: Scale, x: float, y: float, width: float) -> None:
-        colours = scale.colormap(self.theme.name)
         steps = 24
-        for k in range(steps):
-            red, green, blue, _ = colours(k / (steps - 1), bytes=True)
-            fill = f"#{red:02x}{green:02x}{blue:02x}"
+        for k, value in enumerate(np.linspace(scale.low, scale.limit, steps)):
+            fill = cell_colour(value, scale, self.theme.name)
             self._box(pen, (x + k * width / steps, y, width / steps + 0.5, 5), fill=fill)
         self._text(pen, x, y + 16, number(scale.low), 9, self.theme.muted)
         self._text(pen, x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")
 
-    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: Cell, size: float) -> None:
+    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: PaintedCell, size: float) -> None:
         x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
         line = self.theme.line if place.cell >= LINED else None
         self._box(pen, (x, y, place.cell, place.cell), fill=cell.fill or self.theme.background, line=line)
@@ -319,10 +312,11 @@ class Painter:
         pen.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=self.theme.accent)
         self._outline(pen, place, (*at, 1, 1), 2)
 
-    def _out(self, row: int, col: int) -> tuple[int, int]:
-        """An output's cell in its padded panel."""
-        before = self.panels.outputs[0].before
-        return row + before[0], col + before[1]
+    def _written(self, pen: Any, step: Step) -> None:
+        """The output's cells that a step fills."""
+        top, left = self.panels.outputs[0].before
+        for row, col, cell in self.panels.written(step):
+            self._cell(pen, self.outputs[step.target], (row + top, col + left), cell, self.output_type)
 
     def _box(
         self,

@@ -6,18 +6,17 @@ Means are points and standard deviations bars, channel by channel; histograms ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, chart, label
-from cnnviz.figures.drawing import new_figure
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Theme, number
-from cnnviz.figures.style import theme as theme_named
+from cnnviz.figures.axes import chart, charts, label, mark_point
+from cnnviz.figures.canvas import WIDE
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import number
 
 
+@figure
 def channel_spreads(
     before: tuple[Any, Any],
     after: tuple[Any, Any],
@@ -26,8 +25,7 @@ def channel_spreads(
     wanted: tuple[Any, Any] | None = None,
     selected: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Mean and standard deviation of each channel, before a normalisation and, below, after it.
 
@@ -40,8 +38,6 @@ def channel_spreads(
         the deviation); drawn as rings with hairlines beside the bars.
     selected
         A channel to mark.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
 
     Returns
     -------
@@ -61,20 +57,14 @@ def channel_spreads(
     sizes = {array.shape for pair in pairs for array in pair}
     if len(sizes) != 1 or len(next(iter(sizes))) != 1 or (0,) in sizes:
         raise ValueError(f"means and deviations must all be (C,), got shapes {sorted(sizes)}")
-    chosen = theme_named(theme)
-    height = 400.0
-    if ax is None:
-        figure = new_figure(width, height, chosen)
-        ax = figure.add_axes((48 / width, 40 / height, (width - 60) / width, (height - 62) / height))
-    ax.set_axis_off()
-    panels = ax.inset_axes((0, 0.57, 1, 0.43)), ax.inset_axes((0, 0, 1, 0.41))
+    margins = 48, 12, 40, 22
+    ax, panels, chosen = charts(width, 400, (0.57, 0.43), (0, 0.41), margins=margins, **look)
     artists: dict[str, Any] = {}
     names = (("before", "moving", moving), ("after", "wanted", wanted))
     tones = (chosen.negative, chosen.positive)
     words = []
     places = np.arange(len(pairs[0][0]))
     for panel, (name, own, given), measured, tone in zip(panels, names, pairs, tones, strict=False):
-        chart(width, height, panel, chosen)
         mean, deviation = measured
         shift = 0.16 if given is not None else 0.0
         panel.vlines(places - shift, mean - deviation, mean + deviation, color=tone, linewidth=5, alpha=0.45)
@@ -105,14 +95,14 @@ def _listed(values: np.ndarray) -> str:
     return ", ".join(number(value, 2) for value in values)
 
 
+@figure
 def distance_by_batch(
     sizes: Sequence[int],
     distances: Sequence[float],
     chosen_size: int,
     *,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """How far the training form is from the inference form, by the size of the batch.
 
@@ -122,8 +112,6 @@ def distance_by_batch(
         Batch sizes, growing, drawn on a logarithmic axis, and a distance for each, from 0.
     chosen_size
         One of the sizes, to be marked.
-    width, ax, theme
-        As in `channel_spreads`.
 
     Returns
     -------
@@ -138,13 +126,10 @@ def distance_by_batch(
     across, values = np.asarray(sizes), np.asarray(distances, float)
     if across.ndim != 1 or across.shape != values.shape or chosen_size not in across:
         raise ValueError(f"sizes and distances must be 1-D and hold {chosen_size}, got {list(sizes)}")
-    ax, chosen = chart(width, 230, ax, theme)
+    ax, chosen = chart(width, 230, **look)
     ax.set_xscale("log", base=2)
     (curve,) = ax.plot(across, values, "o-", color=chosen.positive, linewidth=2, markersize=4)
     place = int(np.flatnonzero(across == chosen_size)[0])
-    (point,) = ax.plot(
-        [chosen_size], values[[place]], "o", color=chosen.accent, markersize=8, clip_on=False, zorder=4
-    )
     ax.set_xticks(across, [str(size) for size in across])
     ax.minorticks_off()
     ax.set_ylim(0, max(float(values.max()) * 1.15, 1e-12))
@@ -152,15 +137,13 @@ def distance_by_batch(
     # The number stands where the curve does not go: below it where it rises, unless that is the axis.
     beside = values[max(place - 1, 0) if right else min(place + 1, len(values) - 1)]
     below = values[place] < beside and values[place] > 0.2 * values.max()
-    ax.annotate(
-        number(values[place]),
+    point = mark_point(
+        ax,
         (chosen_size, values[place]),
+        number(values[place]),
         (-8 if right else 8, -18 if below else 8),
-        textcoords="offset points",
+        colour=chosen.accent,
         ha="right" if right else "left",
-        color=chosen.accent,
-        fontweight="bold",
-        fontsize=SMALL + 2,
     )
     label(ax, chosen, x="images in the batch", y="distance of the two forms")
     alt = "Distance by batch size: " + "; ".join(

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import INK, SMALL, Scale, Theme, number, signed_number
+from cnnviz.colours import INK, Scale
+from cnnviz.figures.axes import chart, label, mark_point
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import minus, number, percent, signed_number
 
 
+@figure
 def class_columns(
     values: Any,
     *,
@@ -25,8 +27,7 @@ def class_columns(
     title: str = "",
     signed: bool = True,
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """One number a class as a column up or down from zero, its value written at its end.
 
@@ -41,9 +42,7 @@ def class_columns(
     title
         What the numbers are.
     signed
-        Whether there is room below zero, though nothing be negative.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
+        Whether there is room below zero even if nothing is negative.
 
     Returns
     -------
@@ -62,8 +61,8 @@ def class_columns(
     scale = Scale.of(numbers, signed=signed or None)
     # Small numbers are written in units of a power of ten, which the title names.
     unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0
-    canvas = Canvas(width, 224, ax, theme)
-    words = title if unit == 1 else f"{title}, in units of {unit:.0e}".replace("-", "−")
+    canvas = Canvas(width, 224, **look)
+    words = title if unit == 1 else minus(f"{title}, in units of {unit:.0e}")
     if words:
         canvas.text(0, 14, words, size=SMALL + 1, colour="muted")
     scale = Scale(scale.kind, scale.limit / unit)
@@ -74,21 +73,14 @@ def class_columns(
     return canvas.picture(f"{title or 'Values'} by class: {listed}.", columns=columns)
 
 
-def cross_entropy_curve(
-    probability: float,
-    *,
-    width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
+@figure
+def cross_entropy_curve(probability: float, *, width: float = 460.0, **look: Unpack[Look]) -> Picture:
     """The loss -log p by the target's probability p, with one image's place on it.
 
     Parameters
     ----------
     probability
         Of the target, from 0 to 1.
-    width, ax, theme
-        As in `class_columns`.
 
     Returns
     -------
@@ -100,35 +92,23 @@ def cross_entropy_curve(
     >>> cross_entropy_curve(0.5).alt
     'The loss −log p falls from 6.91 at p = 0.1 % to 0 at p = 100 %; at p = 50.00 % it is 0.693.'
     """
-    from cnnviz.figures.style import percent
-
     if not 0 <= probability <= 1:
         raise ValueError(f"probability must be from 0 to 1, got {probability!r}")
-    ax, chosen = chart(width, 240, ax, theme)
+    ax, chosen = chart(width, 240, **look)
     p = np.linspace(0.001, 1, 400)
     (curve,) = ax.plot(p, -np.log(p), color=chosen.positive, linewidth=2)
     loss = float(-np.log(probability)) + 0.0 if probability > 0 else np.inf
     top = float(-np.log(p[0]))
     height = loss if loss <= top else 0.96 * top
-    (point,) = ax.plot(
-        [probability],
-        [height],
-        "o" if loss <= top else "^",
-        color=chosen.accent,
-        markersize=8,
-        clip_on=False,
-        zorder=4,
-    )
     right = probability > 0.6
-    ax.annotate(
-        number(loss),
+    point = mark_point(
+        ax,
         (probability, height),
+        number(loss),
         (-8 if right else 12, 10 if loss < 0.8 * top else -14),
-        textcoords="offset points",
+        colour=chosen.accent,
         ha="right" if right else "left",
-        color=chosen.accent,
-        fontweight="bold",
-        fontsize=SMALL + 2,
+        shape="o" if loss <= top else "^",
     )
     ax.set(xlim=(0, 1.04), ylim=(0, top))
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
@@ -140,6 +120,7 @@ def cross_entropy_curve(
     return Picture(ax, {"curve": curve, "point": point}, alt)
 
 
+@figure
 def pixel_gradient(
     image: Any,
     gradient: Any,
@@ -147,8 +128,7 @@ def pixel_gradient(
     after: Any = None,
     titles: Sequence[str] = ("the pixels", "gradient", "after the step"),
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """An image, the gradient of its loss by pixel, and the image after a step, side by side.
 
@@ -162,8 +142,6 @@ def pixel_gradient(
         (H, W), 0 to 1, or None.
     titles
         Of the three.
-    width, ax, theme
-        As in `class_columns`.
 
     Returns
     -------
@@ -181,17 +159,17 @@ def pixel_gradient(
     if image.ndim != 2 or 0 in image.shape or len({array.shape for array in shown}) != 1:
         raise ValueError(f"image and gradient must be (H, W) both, got {[array.shape for array in shown]}")
     gap, across = (20.0, len(shown)) if width >= 600 else (10.0, 2)
-    tile = min((width - 1 - gap * (across - 1)) / across, 300.0)
-    tall = tile * image.shape[0] / image.shape[1]
-    lines = -(-len(shown) // across)
-    canvas = Canvas(width, lines * (tall + 34) + 46, ax, theme)
+    grid = Grid(len(shown), across, width, gap, 300.0)
+    tall = grid.side * image.shape[0] / image.shape[1]
+    below = grid.lines * (tall + 34)
+    canvas = Canvas(width, below + 46, **look)
     scale = Scale.of(gradient, signed=True)
     images = []
     for k, (array, title) in enumerate(zip(shown, titles, strict=False)):
-        x, y = 0.5 + (k % across) * (tile + gap), (k // across) * (tall + 34) + 22
+        x, y = grid.place(k, tall + 34, 22)
         canvas.text(x, y - 8, title, size=SMALL + 1, weight="bold")
-        images.append(canvas.image(array, x, y, tile, tall, scale=scale if k == 1 else INK))
-    legend = canvas.legend(scale, 0.5, lines * (tall + 34) + 20, min(220.0, width - 1), titles[1])
+        images.append(canvas.image(array, x, y, grid.side, tall, scale=scale if k == 1 else INK))
+    legend = canvas.legend(scale, 0.5, below + 20, min(220.0, width - 1), titles[1])
     low, high = (np.unravel_index(at, gradient.shape) for at in (gradient.argmin(), gradient.argmax()))
     alt = (
         f"{titles[0]}, and {titles[1]} from {signed_number(gradient[low])} at row {low[0]}, column {low[1]} "

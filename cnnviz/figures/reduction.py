@@ -1,127 +1,19 @@
-"""1x1 convolutions: one pixel through the mixing matrix, and outputs before and after a reduction."""
+"""Channels taken away: maps before and after, and the error by how many are kept."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from cnnviz.channels import mix
-from cnnviz.figures.canvas import WIDE, Canvas, chart, label, maps_of, text_width
-from cnnviz.figures.picture import Picture
-from cnnviz.figures.style import SMALL, Scale, Theme, percent, signed_number
-
-
-def pixel_mixing(
-    values: Any,
-    matrix: Any,
-    bias: Any = None,
-    *,
-    selected: int | None = None,
-    width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
-) -> Picture:
-    """One pixel's channels, the matrix they are multiplied with, and the channels that come out.
-
-    Parameters
-    ----------
-    values
-        (C_in,): what the layer reads at one position.
-    matrix
-        (C_in, C_out).
-    bias
-        (C_out,) or None.
-    selected
-        An output to outline.
-    width, ax, theme
-        In pixels; where to draw; "light" or "dark".
-
-    Returns
-    -------
-    Picture
-        Its artists are the images "values", "matrix", "bias" and "result", and the array "outputs".
-
-    Examples
-    --------
-    >>> pixel_mixing([1.0, 2.0], [[1.0, 0.0], [3.0, 1.0]])["outputs"]
-    array([7., 2.])
-    """
-    values, matrix = np.asarray(values), np.asarray(matrix)
-    outputs = mix(values, matrix, bias)
-    if values.ndim != 1:
-        raise ValueError(f"values must be (C_in,), got shape {values.shape}")
-    channels_in, channels_out = matrix.shape
-    wide = width >= 600
-    names, column = (74.0, 66.0) if wide else (24.0, 40.0)
-    gap = 40.0 if wide else 14.0
-    tall = 24.0
-    cell = min((width - names - column - gap - 1) / channels_out, 80.0)
-    left = names + column + gap
-    top = 44.0
-    below = top + channels_in * tall + 14
-    rows = 2 if bias is not None else 1
-    canvas = Canvas(width, below + rows * (tall + 8) + 66, ax, theme)
-    data = Scale.of(values)
-    weights = Scale.of(matrix, signed=True)
-    results = Scale.of(outputs, *([] if bias is None else [bias]), signed=True)
-    canvas.text(names, 14, "Pixel", weight="bold")
-    canvas.text(left, 14, "Weights", weight="bold")
-    images = {
-        "values": canvas.image(values[:, np.newaxis], names, top, column, channels_in * tall, scale=data),
-        "matrix": canvas.image(matrix, left, top, channels_out * cell, channels_in * tall, scale=weights),
-    }
-    canvas.values(values[:, np.newaxis], names, top, (column, tall), data)
-    canvas.values(matrix, left, top, (cell, tall), weights)
-    canvas.text(left - gap / 2, top + channels_in * tall / 2 + 6, "×", size=18, ha="center")
-    for c in range(channels_in):
-        canvas.text(names - 8, top + (c + 0.5) * tall + 4, str(c), size=SMALL, colour="muted", ha="right")
-    for c in range(channels_out):
-        chosen = c == selected
-        canvas.text(
-            left + (c + 0.5) * cell,
-            top - 8,
-            str(c),
-            size=SMALL,
-            colour="accent" if chosen else "muted",
-            weight="bold" if chosen else "normal",
-            ha="center",
-        )
-    lines = [("result", "= out", outputs)]
-    if bias is not None:
-        lines.insert(0, ("bias", "+ bias", np.asarray(bias)))
-    for k, (name, words, line) in enumerate(lines):
-        y = below + k * (tall + 8)
-        canvas.text(left - 10, y + tall / 2 + 4, words, weight="bold", ha="right")
-        images[name] = canvas.image(line[np.newaxis], left, y, channels_out * cell, tall, scale=results)
-        canvas.values(line[np.newaxis], left, y, (cell, tall), results)
-    if selected is not None:
-        canvas.box(left + selected * cell, top, cell, channels_in * tall, "accent", 2, halo=True, zorder=5)
-        canvas.box(
-            left + selected * cell,
-            below + (rows - 1) * (tall + 8),
-            cell,
-            tall,
-            "accent",
-            2,
-            halo=True,
-            zorder=5,
-        )
-    y = below + rows * (tall + 8) + 28
-    bar = min((width - 2 * 24) / 3, 180.0)
-    for k, (words, scale) in enumerate(
-        (("channels in", data), ("weights", weights), ("bias and out", results))
-    ):
-        canvas.legend(scale, 0.5 + k * (bar + 24), y, bar, words)
-    alt = (
-        f"{channels_in} channels in, {', '.join(signed_number(v, 2) for v in values)}, times a matrix of "
-        f"{channels_in} by {channels_out} weights give {', '.join(signed_number(v, 2) for v in outputs)}."
-    )
-    return canvas.picture(alt, **images, outputs=outputs)
+from cnnviz.colours import Scale
+from cnnviz.figures.axes import chart, label, mark_point
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.numbers import percent, signed_number
 
 
+@figure
 def before_and_after(
     before: Any,
     after: Any,
@@ -131,8 +23,7 @@ def before_and_after(
     selected: int | None = None,
     columns: int | None = None,
     width: float = WIDE,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """Two versions of the same maps, or two images' maps, one above the other, on one scale.
 
@@ -148,8 +39,6 @@ def before_and_after(
         A channel to outline.
     columns
         Channels in a row, for larger tiles; None is 16. A narrow page has 4 or 5.
-    width, ax, theme
-        As in `pixel_mixing`.
 
     Returns
     -------
@@ -177,15 +66,14 @@ def before_and_after(
     between = 0 if wide else 20
     head = 22 if wide else 40
     block = head + 2 * (tall + gap) + between
-    canvas = Canvas(width, lines * block + 44, ax, theme)
+    canvas = Canvas(width, lines * block + 44, **look)
     images: list[list[Any]] = [[], []]
     for line in range(lines):
         tops = [line * block + head + k * (tall + gap + between) for k in (0, 1)]
         for c in range(line * across, min(channels, (line + 1) * across)):
             x = left + 0.5 + (c - line * across) * (tile + gap)
             name, chosen = f"({c})" if c in dropped else str(c), c == selected
-            colour, weight = ("accent", "bold") if chosen else ("muted", "normal")
-            canvas.text(x, tops[0] - 6, name, size=SMALL, colour=colour, weight=weight)
+            canvas.name(x, tops[0] - 6, name, chosen, colour="muted")
             for k, maps in enumerate((before, after)):
                 images[k].append(canvas.image(maps[:, :, c], x, tops[k], tile, scale=scale))
                 if chosen:
@@ -207,6 +95,7 @@ def before_and_after(
     return canvas.picture(alt, before=images[0], after=images[1], legend=legend)
 
 
+@figure
 def error_curve(
     errors: Any,
     k: int,
@@ -214,8 +103,7 @@ def error_curve(
     accuracies: Any = None,
     xlabel: str = "kept",
     width: float = 460.0,
-    ax: Axes | None = None,
-    theme: str | Theme = "light",
+    **look: Unpack[Look],
 ) -> Picture:
     """How much of the outputs is lost, by how many are kept, with the choice marked.
 
@@ -229,8 +117,6 @@ def error_curve(
         As many accuracies, from 0 to 1, drawn as a second curve; NaN where not known.
     xlabel
         What is counted.
-    width, ax, theme
-        As in `pixel_mixing`.
 
     Returns
     -------
@@ -248,7 +134,9 @@ def error_curve(
     shares = None if accuracies is None else np.asarray(accuracies, float)
     if shares is not None and shares.shape != errors.shape:
         raise ValueError(f"accuracies must be one for each of {len(errors)} errors, got shape {shares.shape}")
-    ax, chosen = chart(width, 250, ax, theme)
+    from matplotlib.ticker import MaxNLocator
+
+    ax, chosen = chart(width, 250, **look)
     counts = np.arange(len(errors))
     top = max(1.0, float(errors.max())) * 1.16
     ax.set(xlim=(0, len(errors) - 1), ylim=(0, top))
@@ -259,17 +147,9 @@ def error_curve(
 
     def mark(values: np.ndarray, colour: str, dashes: Any, above: bool) -> tuple[Any, Any]:
         (line,) = ax.plot(counts, values, color=colour, linewidth=2, linestyle=dashes)
-        (point,) = ax.plot([k], [values[k]], "o", color=colour, markersize=7, clip_on=False)
-        ax.annotate(
-            percent(values[k], 1),
-            (k, values[k]),
-            (0, 9 if above else -20),
-            textcoords="offset points",
-            ha=ha,
-            color=colour,
-            fontweight="bold",
-            fontsize=SMALL + 2,
-        )
+        offset = 0, 9 if above else -20
+        words = percent(values[k], 1)
+        point = mark_point(ax, (k, values[k]), words, offset, colour=colour, ha=ha, size=7, zorder=2)
         return line, point
 
     known = shares is not None and bool(np.isfinite(shares[k]))

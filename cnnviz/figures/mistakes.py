@@ -1,0 +1,85 @@
+"""The digits that a network gets wrong, as `cnnviz.network.mistakes` found them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Unpack
+
+import numpy as np
+
+from cnnviz.colours import Scale
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.network.mistakes import Mistake
+from cnnviz.numbers import percent
+
+
+@figure
+def hard_cases(
+    found: Sequence[Mistake],
+    images: np.ndarray | Mapping[int, np.ndarray],
+    *,
+    columns: int | None = None,
+    width: float = WIDE,
+    **look: Unpack[Look],
+) -> Picture:
+    """The images that a network gets wrong, each with its label and the two likeliest classes.
+
+    Parameters
+    ----------
+    found
+        From `cnnviz.network.mistakes.mistakes`.
+    images
+        (N, H, W), all that were looked at, or those of `found` by their index.
+    columns
+        Tiles in a row; None is as many as are about 60 pixels wide.
+
+    Returns
+    -------
+    Picture
+        Its artists are "images" and "tiles", where each tile with its words is: (x, y, width, height)
+        as shares of the picture's width and height.
+
+    Raises
+    ------
+    ValueError
+        if there is no mistake to draw.
+
+    Examples
+    --------
+    >>> from cnnviz.network.mistakes import Mistake
+    >>> found = [Mistake(2, 4, ((9, 0.75), (4, 0.25)))]
+    >>> hard_cases(found, np.zeros((3, 28, 28), "uint8")).alt
+    'One image that the network gets wrong. Image 2 is a 4: 9 with 75 %, 4 with 25 %.'
+    """
+    if not found:
+        raise ValueError("found must hold at least one mistake")
+    gap = 12.0 if width >= 600 else 10.0
+    columns = columns or max(1, int((width + gap) // (60 + gap)))
+    grid = Grid(len(found), columns, width, gap, 84.0)
+    tile, step = grid.side, grid.side + 62
+    canvas = Canvas(width, grid.lines * step, **look)
+    scale = Scale.of_pixels(images[found[0].index])
+    drawn, tiles = [], []
+    for k, mistake in enumerate(found):
+        x, y = grid.place(k, step, 1)
+        drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
+        canvas.note(x + 1, y + tile + 15, f"is {mistake.label}")
+        for line, (name, share) in enumerate(mistake.ranked[:2]):
+            says = f"{name}: {percent(share, 0)}"
+            weight = "bold" if line == 0 else "normal"
+            canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
+        tiles.append(canvas.share(x, y, tile, tile + 50))
+    count = "One image" if len(found) == 1 else f"{len(found)} images"
+    alt = f"{count} that the network gets wrong. " + " ".join(case_in_words(mistake) for mistake in found)
+    return canvas.picture(alt, images=drawn, tiles=tiles)
+
+
+def case_in_words(mistake: Mistake) -> str:
+    """A mistake as a sentence.
+
+    >>> case_in_words(Mistake(8, 5, ((6, 0.999), (5, 0.001))))
+    'Image 8 is a 5: 6 with > 99 %, 5 with < 1 %.'
+    """
+    says = ", ".join(f"{name} with {percent(share, 0)}" for name, share in mistake.ranked)
+    return f"Image {mistake.index} is a {mistake.label}: {says}."

@@ -1,0 +1,194 @@
+"""How numbers are written: for the eye, with a proper minus sign, and for receipts, as programs read them.
+
+Counts need no rule of their own: Python's `f"{count:,}"` writes them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Format = Callable[[Any], str]
+
+MOST_DIGITS = 9
+"""So many tell a float32 from its neighbours."""
+
+# For the eye ------------------------------------------------------------------------------------
+
+
+def minus(text: object) -> str:
+    """A number as Python writes it, with a proper minus sign.
+
+    >>> minus(-3), minus(f"{-1234:+,}")
+    ('−3', '−1,234')
+    """
+    return str(text).replace("-", "−")
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits, and a proper minus sign.
+
+    >>> number(-0.12345), number(1234.5), number(0.0), number(2e-7)
+    ('−0.123', '1,234', '0', '2.00e−07')
+    """
+    value = float(value)
+    if value == 0 or not math.isfinite(value):
+        text = "0" if value == 0 else str(value)
+    elif abs(value) >= 10 ** (digits - 1):
+        text = f"{value:,.0f}"
+    elif abs(value) < 1e-3:
+        text = f"{value:.{digits - 1}e}"
+    else:
+        text = f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+    return minus(text)
+
+
+def signed_number(value: float, digits: int = 3) -> str:
+    """`number` with its sign always written: the second cue beside the colour.
+
+    >>> signed_number(0.5), signed_number(-0.5), signed_number(0.0)
+    ('+0.500', '−0.500', '0')
+    """
+    text = number(value, digits)
+    return f"+{text}" if value > 0 else text
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """A share as a percentage, with so many decimals, that never rounds to nothing or to certainty.
+
+    >>> percent(0.5), percent(0.9999999), percent(1e-7)
+    ('50.00 %', '> 99.99 %', '< 0.01 %')
+    >>> percent(0.593, 1), percent(0.004, 0), percent(-0.02, 0)
+    ('59.3 %', '< 1 %', '−2 %')
+    """
+    step = 10.0**-digits
+    if 0 < share <= step / 200:
+        return f"< {step:.{digits}f} %"
+    if 1 - step / 200 <= share < 1:
+        return f"> {100 - step:.{digits}f} %"
+    return minus(f"{100 * float(share):.{digits}f} %")
+
+
+def probability(share: float) -> str:
+    """A softmax's output as a percentage: one that float32 has rounded to 0 or 1 is not certain either.
+
+    >>> probability(1.0), probability(0.25)
+    ('> 99.99 %', '25.00 %')
+    """
+    return percent(min(max(float(share), 1e-300), 1 - 1e-9))
+
+
+def general(value: float, digits: int = 3) -> str:
+    """A number with at most so many significant digits, without trailing zeros.
+
+    >>> general(0.5), general(-1234.5678, 6), general(-0.0)
+    ('0.5', '−1234.57', '0')
+    """
+    return minus(f"{value + 0.0:.{digits}g}")
+
+
+def cell_number(value: float, limit: float, digits: int = 3, *, signed: bool = False) -> str:
+    """A number in a cell beside others: all with the decimals that the largest, `limit`, asks for.
+
+    >>> cell_number(0.0058, 0.4, signed=True), cell_number(4.249, 7.0, 2)
+    ('+0.006', '4.2')
+    >>> cell_number(0.0001, 0.4, signed=True), cell_number(-3927.4, 4000.0)
+    ('0.000', '−3,927')
+    """
+    power = math.floor(math.log10(limit))
+    decimals = max(0, digits - 1 - power)
+    if decimals < 2 and limit < 2.5 * 10**power:
+        decimals += 1
+    text = f"{abs(float(value)):,.{min(decimals, 6)}f}"
+    # What is written as zero has no sign.
+    sign = "" if not text.strip("0.") else "−" if value < 0 else "+" if signed else ""
+    return sign + text
+
+
+def trimmed(value: float) -> str:
+    """`number` without zeros that say nothing; those of a rounded number say something.
+
+    >>> trimmed(2.0), trimmed(-0.5), trimmed(1 / 3), trimmed(0.9999), trimmed(12345.6)
+    ('2', '−0.5', '0.333', '1.000', '12,346')
+    """
+    return _trim(number(value), value)
+
+
+def trimmed_cell_number(value: float, limit: float) -> str:
+    """A number in a cell beside others of which the largest is `limit`: at most the decimals it asks for.
+
+    >>> write = trimmed_cell_number
+    >>> write(-0.0041, 1.2), write(-2.0, 7.1), write(10.53, 52.0), write(0.0041, 0.03)
+    ('0.00', '−2', '10.5', '0.004')
+    """
+    power = math.floor(math.log10(limit))
+    decimals = max(0, 2 - power) if power >= 0 else min(1 - power, 6)
+    # "z": what is written as zero has no sign.
+    return _trim(minus(f"{value:z.{decimals}f}"), value)
+
+
+def _trim(text: str, value: float) -> str:
+    """A number's text without its last zeros, if it is exact."""
+    if "e" not in text and "." in text and float(text.replace("−", "-").replace(",", "")) == value:
+        text = text.rstrip("0").rstrip(".")
+    return text
+
+
+# As programs read them --------------------------------------------------------------------------
+
+
+def short(value: Any, digits: int = 4) -> str:
+    """One number with a few significant digits, without trailing zeros; only 1 itself prints as 1.
+
+    >>> short(0.83120298), short(-2.0), short(6e-8), short(123456.0), short(0.99998736)
+    ('0.8312', '-2', '6e-08', '123456', '0.99999')
+    """
+    number = float(value)
+    if not math.isfinite(number):
+        return str(number)
+    if number == int(number) and abs(number) < 1e7:
+        return str(int(number))
+    words = f"{number:.{digits}g}"
+    while words.lstrip("-") == "1" and digits < MOST_DIGITS:
+        digits += 1
+        words = f"{number:.{digits}g}"
+    return words if "e" in words or "." in words or abs(number) < 1 else f"{number:.0f}"
+
+
+def exact(value: Any) -> str:
+    """A number with as many digits as it takes to get the same bits back.
+
+    >>> exact(np.float32(0.1)), exact(np.float64(0.1) + 0.2)
+    ('0.1', '0.30000000000000004')
+    """
+    return str(np.asarray(value)[()])
+
+
+def column(values: Any, *, signed: bool = False, digits: int = 5) -> Format:
+    """A format for all these numbers: as many decimals as give the largest so many digits.
+
+    >>> write = column([0.5, -0.25, 0.0])
+    >>> [write(v) for v in (0.5, -0.25, 0.0)]
+    ['0.5000', '-0.2500', '0']
+    >>> column([1234.5], signed=True)(1234.5)
+    '+1234.5'
+    """
+    numbers = np.asarray(values, np.float64)
+    finite = np.abs(numbers[np.isfinite(numbers)])
+    largest = float(finite.max(initial=0.0))
+    sign = "+" if signed else ""
+    if largest == 0 or (np.all(finite == np.round(finite)) and largest < 1e5):
+        form = f"{sign}.0f"
+    elif not 1e-3 <= largest < 1e6:
+        form = f"{sign}.{max(digits - 3, 1)}e"
+    else:
+        form = f"{sign}.{max(digits - 1 - math.floor(math.log10(largest)) - (largest < 1), 0)}f"
+
+    def write(value: Any) -> str:
+        number = float(value)
+        return "0" if number == 0 else str(number) if not math.isfinite(number) else f"{number:{form}}"
+
+    return write
