@@ -26,7 +26,7 @@ Values = Mapping[int, np.ndarray]
 class Scene:
     """A network's plan and the numbers of one or more images, ready to be sent.
 
-    Made by `build_scene`; `bytes(scene)` is what view.js reads.
+    Made by `build_scene`; `bytes(scene)` is what scene.js reads.
     """
 
     plan: StagePlan

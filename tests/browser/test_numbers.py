@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +15,8 @@ from cnnviz.stage import bundle
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
-from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.live_view import network_run, strokes
+from harness.networks import conv, image, layer, normal
 
 SETUP = """(text) => {
   const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -88,15 +88,6 @@ def test_each_stage_computes_what_the_engine_does(modules, name):
                 2 * np.asarray(allowance(stage.layer, *inputs), float).max() + 1e-6 * np.abs(expected).max()
             )
         np.testing.assert_allclose(found, expected, rtol=0, atol=bound, err_msg=stage.name)
-
-
-def network_run(name: str):
-    if name == "mnist":
-        return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][3])
-    if name == "merges":
-        net = merges()
-        return net.run(normal(*net.input_shape).astype(np.float32))
-    return run_of(name)
 
 
 SEEN = """(cells) => cells.map((cell) => {
@@ -224,23 +215,6 @@ def test_receipts_on_the_page_are_python_s(live):
             np.testing.assert_array_equal(np.float32(found["sums"]), terms.partial)
             assert np.float32(found["total"]) == terms.total, cell
         assert abs(found["residual"]) <= receipt.bound + 1e-12, cell
-
-
-def strokes(seed: int) -> np.ndarray:
-    """A drawing on a pad, as a canvas draws it: smooth strokes, grey at their edges."""
-    from PIL import Image, ImageDraw
-
-    rng = np.random.default_rng(seed)
-    size, over = 168, 4
-    image = Image.new("L", (size * over, size * over))
-    pen = ImageDraw.Draw(image)
-    width = int(rng.integers(5, 32)) * over
-    points = rng.uniform(0.1, 0.9, (int(rng.integers(2, 6)), 2)) * size * over
-    for first, second in pairwise(points):
-        pen.line([*first, *second], fill=255, width=width)
-    for x, y in points:
-        pen.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
-    return np.asarray(image.resize((size, size), Image.Resampling.BOX))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import cnnviz
 from cnnviz import colours
@@ -22,7 +21,7 @@ from cnnviz.stage import bundle
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
-from harness.networks import merges, normal, run_of
+from harness.live_view import network_run, strokes
 from harness.node import ask_node
 
 cell_number, number = colours.cell_number, colours.number
@@ -129,15 +128,6 @@ def test_ink_on_a_cell_is_python_s(kind, theme):
 # Operations -----------------------------------------------------------------------------------------
 
 
-def network_run(name: str) -> Any:
-    if name == "mnist":
-        return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][3])
-    if name == "merges":
-        net = merges()
-        return net.run(normal(*net.input_shape).astype(np.float32))
-    return run_of(name)
-
-
 NETWORKS = ["mnist", "merges", *STACKS, *ONLY_FLOAT32]
 
 
@@ -234,21 +224,6 @@ def test_receipts_add_up_as_in_python():
 
 
 # Drawings -------------------------------------------------------------------------------------------
-
-
-def strokes(seed: int) -> np.ndarray:
-    """A drawing on a pad, as a canvas draws it: smooth strokes, grey at their edges."""
-    rng = np.random.default_rng(seed)
-    size, over = 168, 4
-    image = Image.new("L", (size * over, size * over))
-    pen = ImageDraw.Draw(image)
-    width = int(rng.integers(5, 32)) * over
-    points = rng.uniform(0.1, 0.9, (int(rng.integers(2, 6)), 2)) * size * over
-    for first, second in pairwise(points):
-        pen.line([*first, *second], fill=255, width=width)
-    for x, y in points:
-        pen.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=255)
-    return np.asarray(image.resize((size, size), Image.Resampling.BOX))
 
 
 def test_drawings_are_prepared_as_in_python():

@@ -59,10 +59,8 @@ export class Colours {
    * @param {number} value
    * @param {Scale} scale
    */
-  packed(value, { kind, limit }) {
-    if (!Number.isFinite(value)) value = Number.isNaN(value) ? 0 : Math.sign(value) * limit;
-    const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
-    return this.table(kind)[Math.round(clip(share, 0, 1) * STEPS)];
+  packed(value, scale) {
+    return this.table(scale.kind)[placeOf(value, scale)];
   }
 
   /**
@@ -106,9 +104,10 @@ export class Colours {
    * @param {Scale} scale
    */
   picture(context, rows, cols, at, scale) {
+    const table = this.table(scale.kind);
     const image = context.createImageData(cols, rows);
     const pixels = new Uint32Array(image.data.buffer);
-    for (let n = 0; n < pixels.length; n++) pixels[n] = this.packed(at(n), scale);
+    for (let n = 0; n < pixels.length; n++) pixels[n] = table[placeOf(at(n), scale)];
     return image;
   }
 
@@ -121,6 +120,19 @@ export class Colours {
     const stops = this.header.palettes[this.theme][scale.kind];
     return `linear-gradient(to right, ${stops.filter((_, i) => i % 4 === 0).join(", ")})`;
   }
+}
+
+/**
+ * A number's place in its palette's table; what is no number is drawn as zero.
+ *
+ * @param {number} value
+ * @param {Scale} scale
+ * @returns {number}
+ */
+function placeOf(value, { kind, limit }) {
+  const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
+  const place = Math.round(clip(share, 0, 1) * STEPS);
+  return Number.isNaN(place) ? placeOf(0, { kind, limit }) : place;
 }
 
 /**

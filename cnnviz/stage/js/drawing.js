@@ -1,7 +1,8 @@
 // Drawing in the live view: the maps and the prediction follow the pen, and NumPy when it is lifted.
 
-import { button, closest } from "./dom.js";
+import { closest } from "./dom.js";
 import { Pad } from "./pad.js";
+import { Panel } from "./panel.js";
 import { measure } from "./view.js";
 
 /** @import { View } from "./view.js" */
@@ -20,23 +21,17 @@ export function drawing(view) {
   return new Drawing(view);
 }
 
-class Drawing {
+class Drawing extends Panel {
   /**
    * @param {View} view
    */
   constructor(view) {
-    this.view = view;
-    this.open = false;
-    this.button = button("Draw", () => (this.open ? this.close() : this.show()), "cv-opendraw");
-    this.button.setAttribute("aria-pressed", "false");
-    view.part("tools").append(this.button);
+    super(view, "Draw", "cv-opendraw");
     this.version = 0;
   }
 
   show() {
-    this.view.openPanel(this);
-    this.open = true;
-    this.button.setAttribute("aria-pressed", "true");
+    super.show();
     const panel = document.createElement("div");
     panel.className = "cv-draw";
     panel.addEventListener("click", (event) => this.clicked(closest(event, "[data-do]")?.dataset.do));
@@ -61,20 +56,11 @@ class Drawing {
 
   close() {
     if (!this.open) return;
-    this.open = false;
-    this.button.setAttribute("aria-pressed", "false");
-    this.view.part("panel").replaceChildren();
+    super.close();
     this.forget();
     if (this.asked) this.view.host.ask("drawing", null);
     this.asked = false;
     this.view.repaint();
-    this.button.focus();
-  }
-
-  escape() {
-    if (!this.open || this.view.trail.length) return false;
-    this.close();
-    return true;
   }
 
   clicked(action) {

@@ -1,9 +1,10 @@
 // The window slides over its input and fills the map, step by step: stride, padding and holes included.
 
 import { largestAt, range } from "./arrays.js";
-import { button, closest, pixelRatio, reducedMotion, sized } from "./dom.js";
+import { closest, pixelRatio, reducedMotion, sized } from "./dom.js";
 import { saveFile } from "./files.js";
 import { beside, number, signed } from "./numbers.js";
+import { Panel } from "./panel.js";
 import { receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
@@ -47,24 +48,18 @@ function windowed(scene) {
   return scene.stages.filter((stage) => WINDOWED.includes(stage.op.type) && scene.shows(stage));
 }
 
-export class Player {
+export class Player extends Panel {
   /**
    * @param {View} view
    */
   constructor(view) {
-    this.view = view;
-    this.open = false;
+    super(view, "Play", "cv-openplay");
     this.still = reducedMotion();
-    this.button = button("Play", () => (this.open ? this.close() : this.show()), "cv-openplay");
-    this.button.setAttribute("aria-pressed", "false");
-    view.part("tools").append(this.button);
   }
 
   show() {
     const { view } = this;
-    view.openPanel(this);
-    this.open = true;
-    this.button.setAttribute("aria-pressed", "true");
+    super.show();
     this.panel = view.part("panel");
     this.panel.innerHTML = PANEL;
     this.find = (selector) => this.panel.querySelector(selector);
@@ -108,18 +103,9 @@ export class Player {
 
   close() {
     if (!this.open) return;
-    this.open = false;
     this.recording = false;
     cancelAnimationFrame(this.frame);
-    this.button.setAttribute("aria-pressed", "false");
-    this.panel.replaceChildren();
-    this.button.focus();
-  }
-
-  escape() {
-    if (!this.open || this.view.trail.length) return false;
-    this.close();
-    return true;
+    super.close();
   }
 
   destroy() {

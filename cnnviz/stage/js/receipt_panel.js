@@ -402,12 +402,16 @@ export class ReceiptPanel {
 
 // How each kind of step reads ------------------------------------------------------------------------
 
-/** A number that can be followed to the cell it came from. */
+/** A step's t-th number, which can be followed to the cell it came from. */
+function numberButton(i, t, text, label) {
+  return `<button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
+    aria-label="${escapeHtml(label)}">${text}</button>`;
+}
+
+/** A step's only number. */
 function link(panel, i, text) {
   const { term } = panel.termOf(`${i}.0.0`);
-  const label = term.from ? `${panel.heading(term.from)}: ${text}` : text;
-  return `<button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.0" data-role="x"
-    aria-label="${escapeHtml(label)}">${text}</button>`;
+  return numberButton(i, 0, text, term.from ? `${panel.heading(term.from)}: ${text}` : text);
 }
 
 /** The one product of a channel: what is written multiplies to what is written. */
@@ -501,10 +505,9 @@ const STEPS = {
     const rows = step.groups[0].terms.map((term, t) => {
       const share = term.power / step.sum;
       const itself = t === step.self;
-      const name = escapeHtml(names?.[t] ?? t);
-      return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${name}</th>
-        <td><button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
-          aria-label="logit ${name}: ${number(term.x)}">${number(term.x)}</button></td>
+      const name = names?.[t] ?? t;
+      return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${escapeHtml(name)}</th>
+        <td>${numberButton(i, t, number(term.x), `logit ${name}: ${number(term.x)}`)}</td>
         <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : probability(share)}</td>
         <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
     });
@@ -524,11 +527,7 @@ const STEPS = {
     const sign = { add: "+", subtract: "−", multiply: "×", average: "+", maximum: ",", minimum: "," }[step.mode];
     const { terms } = step.groups[0];
     const texts = agreeing(terms.map(({ x }) => x), step.total, (all) => mergeOf(step.mode, all));
-    const numbers = terms.map(
-      (term, t) =>
-        `<button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
-          aria-label="${escapeHtml(this.heading(term.from))}">${bracketed(texts[t])}</button>`,
-    );
+    const numbers = terms.map((term, t) => numberButton(i, t, bracketed(texts[t]), this.heading(term.from)));
     const joined = numbers.join(` <i>${sign}</i> `);
     const whole = {
       average: `(${joined}) <i>/</i> ${numbers.length}`,

@@ -209,38 +209,20 @@ export class Pictures {
       const known = sheet.key === key && sameNumbers(sheet.values, values[s]);
       sheet.values = values[s];
       if (known) return;
-      this.fill(stage, values[s], sheet, (channel) => scales.of(s, channel, range));
+      this.fill(stage, values[s], (channel) => scales.of(s, channel, range));
       sheet.key = key;
       painted.add(s);
     });
     return painted;
   }
 
-  fill(stage, values, { sheet, across }, scaleOf) {
+  fill(stage, values, scaleOf) {
     const [height, width, channels] = stage.shape;
-    const context = sheet.getContext("2d");
-    const image = context.createImageData(sheet.width, sheet.height);
-    const pixels = new Uint32Array(image.data.buffer);
     for (let k = 0; k < channels; k++) {
-      const { kind, limit } = scaleOf(k);
-      const table = this.colours.table(kind);
-      const steps = table.length - 1;
-      const factor = kind === "signed" ? steps / (2 * limit) : steps / limit;
-      const zero = kind === "signed" ? steps / 2 : 0;
-      const left = (k % across) * width;
-      const top = Math.floor(k / across) * height;
-      for (let r = 0; r < height; r++) {
-        let target = (top + r) * sheet.width + left;
-        let source = r * width * channels + k;
-        for (let c = 0; c < width; c++, target++, source += channels) {
-          let place = Math.round(values[source] * factor + zero);
-          if (!(place > 0)) place = 0;
-          else if (place > steps) place = steps;
-          pixels[target] = table[place];
-        }
-      }
+      const { image, x, y } = this.at(stage.index, k);
+      const context = image.getContext("2d");
+      context.putImageData(this.colours.picture(context, height, width, (n) => values[n * channels + k], scaleOf(k)), x, y);
     }
-    context.putImageData(image, 0, 0);
   }
 
   at(s, channel) {

@@ -1,0 +1,46 @@
+// What a button opens over the maps, and closes: one such panel at a time.
+
+import { button } from "./dom.js";
+
+/** @import { View } from "./view.js" */
+
+export class Panel {
+  /**
+   * @param {View} view
+   * @param {string} name the button's
+   * @param {string} className
+   */
+  constructor(view, name, className) {
+    this.view = view;
+    this.open = false;
+    this.button = button(name, () => (this.open ? this.close() : this.show()), className);
+    this.button.setAttribute("aria-pressed", "false");
+    view.part("tools").append(this.button);
+  }
+
+  show() {
+    this.view.openPanel(this);
+    this.turn(true);
+  }
+
+  close() {
+    this.turn(false);
+    this.view.part("panel").replaceChildren();
+    this.button.focus();
+  }
+
+  /**
+   * @param {boolean} open
+   */
+  turn(open) {
+    this.open = open;
+    this.button.setAttribute("aria-pressed", String(open));
+  }
+
+  /** Escape closes a receipt first, if one is open. */
+  escape() {
+    if (!this.open || this.view.trail.length) return false;
+    this.close();
+    return true;
+  }
+}
