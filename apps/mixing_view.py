@@ -16,7 +16,7 @@ from components import component
 from surroundings import surroundings
 
 from cnnviz import Run, channels, figures
-from cnnviz.colours import PALETTES, palette
+from cnnviz.colours import for_browser
 
 _MIXING = component("mixing")
 _PARAMETERS = {"row": "row", "column": "col", "channel": "out"}
@@ -65,7 +65,7 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
             "before": _text(before),
             "after": _text(after),
             "scales": {which: {"kind": scale.kind, "limit": scale.limit} for which, scale in scales.items()},
-            "palettes": {theme: {which: palette(which, theme) for which in PALETTES}},
+            **for_browser(theme),
             "theme": theme,
         },
         on_kept_change=keep,

@@ -250,11 +250,30 @@ def ink_on(value: float, scale: Scale, theme_name: str | Theme = "light") -> str
     >>> ink_on(0.1, INK), ink_on(0.9, INK)
     ('#000000', '#ffffff')
     """
-    chosen = theme(theme_name)
-    end = chosen.ink_end if scale.kind == "ink" else chosen.high
-    lightness = chosen.low + min(abs(value) / scale.limit, 1.0) * (end - chosen.low)
-    # Where black and white have the same contrast by WCAG: a luminance of 0.179.
-    return "#000000" if lightness > 49.4 else "#ffffff"
+    low, end = _lightness(scale.kind, theme(theme_name))
+    lightness = low + min(abs(value) / scale.limit, 1.0) * (end - low)
+    return "#000000" if lightness > BLACK_ABOVE else "#ffffff"
+
+
+BLACK_ABOVE = 49.4
+"""The CIE lightness at which black and white have the same contrast by WCAG: a luminance of 0.179."""
+
+
+def _lightness(kind: str, chosen: Theme) -> tuple[float, float]:
+    """The CIE lightness of a palette at zero and at its end, between which it changes evenly."""
+    return chosen.low, chosen.ink_end if kind == "ink" else chosen.high
+
+
+def for_browser(*themes: str) -> dict[str, Any]:
+    """The palettes of some themes and what decides the ink on them, as colours.js reads it; none is all."""
+    chosen = {name: THEMES[name] for name in themes or THEMES}
+    return {
+        "palettes": {name: {kind: palette(kind, name) for kind in PALETTES} for name in chosen},
+        "lightness": {
+            name: {kind: _lightness(kind, each) for kind in PALETTES} for name, each in chosen.items()
+        },
+        "black_above": BLACK_ABOVE,
+    }
 
 
 @lru_cache

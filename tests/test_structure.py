@@ -47,7 +47,7 @@ MIRRORS = (
         "cnnviz/figures",
         (
             *("cnnviz/concepts", "cnnviz/channels", "cnnviz/kernels", "cnnviz/receptive_fields"),
-            *("cnnviz/receipts", "cnnviz/layers", "cnnviz/ops"),
+            *("cnnviz/receipts", "cnnviz/layers", "cnnviz/ops", "cnnviz/network", "cnnviz/images"),
         ),
     ),
     # A layer's entry says of a network's layer what its operation computes.
@@ -56,10 +56,6 @@ MIRRORS = (
     ("cnnviz/commands", ("cnnviz/concepts", "cnnviz/stage")),
 )
 """Rooms whose files may have one name, since they are about one thing."""
-
-TO_BE_RENAMED = {"drawing.py", "scene.py"}
-CLASSES_TO_BE_RENAMED = {"Cell", "Place", "Step"}
-"""Names that still stand for several things: files and classes."""
 
 Imports = Mapping[str, Iterable[str]]
 """What each module imports: names of modules."""
@@ -191,8 +187,7 @@ def test_one_name_one_file():
     for path in modules(ROOT).values():
         if path.name not in ("__init__.py", "__main__.py"):
             folders[path.name].append(path.parent.relative_to(ROOT).as_posix())
-    twice = {name: rooms for name, rooms in folders.items() if not connected(rooms)}
-    assert twice.keys() <= TO_BE_RENAMED, twice
+    assert {name: rooms for name, rooms in folders.items() if not connected(rooms)} == {}
 
 
 def test_one_name_one_class():
@@ -201,8 +196,7 @@ def test_one_name_one_class():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes[node.name].append(name)
-    twice = {name: places for name, places in homes.items() if len(places) > 1}
-    assert twice.keys() <= CLASSES_TO_BE_RENAMED, twice
+    assert {name: places for name, places in homes.items() if len(places) > 1} == {}
 
 
 OTHER_TESTS = {"apps", "benchmarks", "browser", "harness", "hostile"}

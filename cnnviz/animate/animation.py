@@ -113,6 +113,6 @@ class Animation:
 
     def scene(self) -> dict[str, Any]:
         """All that a browser needs to show it, in lists, numbers and strings."""
-        from cnnviz.animate.scene import scene_of
+        from cnnviz.animate.browser_scene import scene_of
 
         return scene_of(self.panels)

@@ -52,7 +52,7 @@ class Slide:
         return _scatter(marks, self.axis, self.window, ANY)
 
 
-class Place(Slide):
+class Segment(Slide):
     """One array's place along the axis on which several are concatenated."""
 
 

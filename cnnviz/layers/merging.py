@@ -12,7 +12,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
-from cnnviz.layers.links import Expand, Links, Place, Regroup
+from cnnviz.layers.links import Expand, Links, Regroup, Segment
 from cnnviz.layers.moves import MovingEntry
 from cnnviz.layers.operands import Operands, Position, chosen, one_number, operands
 from cnnviz.ops.padding import Axis
@@ -204,7 +204,7 @@ class ConcatenateEntry(MovingEntry):
             Axis(shape[axis], 1, before=start, after=starts[-1] - start - shape[axis])
             for shape, start in zip(shapes, starts, strict=False)
         )
-        return [(Place(axis, place),) for place in places]
+        return [(Segment(axis, place),) for place in places]
 
 
 def _aligned(xs: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:

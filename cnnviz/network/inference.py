@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
-from cnnviz.ops.blocks import Step, run
+from cnnviz.ops.blocks import Call, run
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import Axis, Window, window
 from cnnviz.ops.parallel import in_parallel
@@ -154,7 +154,7 @@ class Program:
 
     def __init__(self, layers: Sequence[Layer], count: int, dtype: np.dtype) -> None:
         self._dtype = dtype
-        self._steps: list[Step] = []
+        self._steps: list[Call] = []
         self.count = count
         self.input = np.zeros((count, *_known(layers[0])), dtype)
         largest = max(math.prod(_known(layer)) for layer in layers)

@@ -22,7 +22,7 @@ BLOCK_BYTES = 1 << 20
 MOST_PLACES = 128
 """How many places of blocks are kept: about a kilobyte each."""
 
-Step = Callable[[], Any]
+Call = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
 
 View = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
@@ -41,9 +41,9 @@ class Block(NamedTuple):
         return images.stop - images.start, rows.stop - rows.start, cols.stop - cols.start
 
 
-def run(steps: Iterable[Step]) -> None:
-    for step in steps:
-        step()
+def run(calls: Iterable[Call]) -> None:
+    for call in calls:
+        call()
 
 
 class Blocks(Sequence[Block]):

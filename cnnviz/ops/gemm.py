@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cython_blas
 
-from cnnviz.ops.blocks import Step
+from cnnviz.ops.blocks import Call
 
 SMALL_GEMM = 1_000_000
 """OpenBLAS multiplies matrices with M*N*K up to this without packing them first (its small-matrix
@@ -53,7 +53,7 @@ def rows_at_once(length: int, filters: int) -> int:
     return rows if rows >= FEW_ROWS else 0
 
 
-def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Step]:
+def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Call]:
     """out = a @ b, as a stack of products within SMALL_GEMM in one call, and one of what is left."""
     rows = rows_at_once(*b.shape) or len(a)
     whole = len(a) // rows * rows
@@ -64,7 +64,7 @@ def stacked(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Step]:
     return steps
 
 
-def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool | None = None) -> Step:
+def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, *, add: bool | None = None) -> Call:
     """The call that does out = a @ b: what a convolution by `im2col` comes down to.
 
     Where several products add up in out, the first takes add=False and the others add=True: out += a @ b in

@@ -43,7 +43,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.arguments import IMAGES, float_images, operation
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Step, evenly, run, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Call, evenly, run, windows
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
@@ -141,7 +141,7 @@ def im2col_steps(
     y: np.ndarray,
     largest: Block,
     parts: Iterable[Block],
-) -> Iterator[Step]:
+) -> Iterator[Call]:
     """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made as they come.
 
     For each block: copy what its windows read, multiply, add the bias. Where x is not padded the calls
@@ -180,7 +180,7 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 def steps_without_copy(
     matrix: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray, parts: Iterable[Block]
-) -> Iterator[Step]:
+) -> Iterator[Call]:
     """y = matrix @ weights + bias, block by block, where x itself is the matrix."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
     for block in parts:
@@ -231,7 +231,7 @@ class BlockWork(NamedTuple):
 
     copied: np.ndarray
     """The buffer, in the shape of the layout's view of the input, which is copied here."""
-    steps: Callable[[RepeatedBias, np.ndarray], Iterator[Step]]
+    steps: Callable[[RepeatedBias, np.ndarray], Iterator[Call]]
     """The calls that then put the sums and the bias in a block of the result."""
 
 
@@ -290,7 +290,7 @@ class WholeWindows:
             matrices = copied.reshape(self.groups, cells, self.length)
             copied = copied.reshape(self.groups, *place, *taps).transpose(1, 2, 3, 4, 5, 0, 6)
         weights, share = kernel.reshape(self.length, filters), filters // self.groups
-        products: list[Step] = []
+        products: list[Call] = []
         for group, matrix in enumerate(matrices):
             mine = slice(group * share, (group + 1) * share)
             products += stacked(matrix, weights[:, mine], sums[:, mine])
@@ -418,13 +418,13 @@ def _cut(memory: np.ndarray, rows: int, cols: int) -> np.ndarray:
 # What is done with a block once it is copied ----------------------------------------------------
 
 
-def through_sums(products: list[Step], sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Step]:
+def through_sums(products: list[Call], sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Call]:
     """Products that fill `sums` (N, cells * F), which then go to the result with the bias added."""
     yield from products
     yield with_bias(sums, bias, y)
 
 
-def straight(matrices: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Step]:
+def straight(matrices: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Call]:
     """Products of matrices (images, rows, columns, K) with weights: the sums, just as y holds them."""
     most = rows_at_once(*weights.shape) or y.shape[2]
     for cols in evenly(y.shape[2], most):
@@ -434,7 +434,7 @@ def straight(matrices: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: n
         yield with_bias(by_row, bias, by_row)
 
 
-def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Step:
+def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Call:
     """The call that puts sums (N, cells * F) or (N, rows, cols * F), and the bias, in y."""
     repeated = bias(sums.shape[-1])
     target = y.reshape(sums.shape)

@@ -27,7 +27,7 @@ from cnnviz.ops.arguments import (
     operation,
     parse_image_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Step, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Call, run
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
 
@@ -252,7 +252,7 @@ def images_at_once(x: np.ndarray) -> int:
 
 def window_steps(
     x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float, y: np.ndarray, firsts: Iterable[int]
-) -> Iterator[Step]:
+) -> Iterator[Call]:
     """Calls that put combine over each window into y, for `images_at_once(x)` images from each of `firsts`.
 
     Along the rows first, whose runs are long.
@@ -268,7 +268,7 @@ def window_steps(
 
 def _axis_steps(
     x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
-) -> Iterator[Step]:
+) -> Iterator[Call]:
     lead = (slice(None),) * dim
     taps = [axis.tap(t) for t in range(axis.kernel)]
     # Two taps that every window has start the result in one pass; else it starts as the identity.

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Step, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Call, run
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
@@ -162,7 +162,7 @@ class _Apart(NamedTuple):
     """The buffers of one block of `_fill_apart`, and the products that turn `grid` into `sums`."""
 
     grid: np.ndarray
-    steps: list[Step]
+    steps: list[Call]
     sums: np.ndarray
 
     @classmethod

@@ -9,7 +9,7 @@ from cnnviz.receipts.html import to_html
 from cnnviz.receipts.latex import to_latex
 from cnnviz.receipts.receipt import Receipt, explain
 from cnnviz.receipts.reproduction import to_code
-from cnnviz.receipts.steps import Shares, Step
+from cnnviz.receipts.steps import Derivation, Shares
 from cnnviz.receipts.terms import Term, Terms, operands_of
 from cnnviz.receipts.text import to_text
 from cnnviz.receipts.tracing import Trace, trace

@@ -16,7 +16,7 @@ import numpy as np
 from cnnviz.colours import THEMES, Scale, ink_on, palette
 from cnnviz.numbers import Format, column, exact, short
 from cnnviz.receipts.receipt import Receipt
-from cnnviz.receipts.steps import Shares, Step
+from cnnviz.receipts.steps import Derivation, Shares
 from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import closing, count_words, is_copied, reads, sum_format
 
@@ -146,7 +146,7 @@ def _legend(name: str, scale: Scale) -> str:
 # Steps ------------------------------------------------------------------------------------------
 
 
-def _step(step: Step) -> str:
+def _step(step: Derivation) -> str:
     words = " = ".join([*step.written(), short(step.result)])
     return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(words)}</code>")
 

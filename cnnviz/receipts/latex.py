@@ -15,7 +15,7 @@ from cnnviz.receipts import formulas
 from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.formulas import tex_number
 from cnnviz.receipts.receipt import Receipt
-from cnnviz.receipts.steps import Step
+from cnnviz.receipts.steps import Derivation
 from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import count_words, is_copied, sum_format
 
@@ -106,7 +106,7 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
     return lines
 
 
-def _step(step: Step) -> list[Line]:
+def _step(step: Derivation) -> list[Line]:
     with_names, with_numbers = (
         formulas.latex(step.formula),
         formulas.latex(step.formula, step.values, step.digits),

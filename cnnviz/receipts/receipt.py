@@ -18,7 +18,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import Run
 from cnnviz.receipts.cells import Cell, checked_index, locate
-from cnnviz.receipts.steps import Step, activation_step
+from cnnviz.receipts.steps import Derivation, activation_step
 from cnnviz.receipts.terms import Terms, operands_of
 
 
@@ -86,13 +86,13 @@ def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
     layer = run.network[cell.layer]
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
     terms = operands_of(layer, [x[index] for x in inputs], cell.position)
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Derivation, ...] = ()
     if layer.activation is not None:
         steps = (_activate(layer.activation, run.pre_activation(layer.name), (index, *cell.position), terms),)
     return Receipt(run, layer, cell, index, terms, run[layer.name][(index, *cell.position)], steps)
 
 
-def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms) -> Step:
+def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms) -> Derivation:
     """The activation of a receipt's total; a softmax takes its other numbers from the run."""
     arguments = dict(activation.arguments)
     if activation.axis is None:
@@ -132,7 +132,7 @@ class Receipt:
     index: int
     terms: Terms
     value: Any
-    steps: tuple[Step, ...] = field(repr=False)
+    steps: tuple[Derivation, ...] = field(repr=False)
 
     @property
     def row(self) -> int | None:

@@ -33,7 +33,7 @@ class Shares:
 
 
 @dataclass(frozen=True, eq=False)
-class Step(Equation):
+class Derivation(Equation):
     """An equation beside the sum of products that can be written out; an activation is one too.
 
     Parameters
@@ -69,7 +69,7 @@ class Step(Equation):
         return [with_names + condition] if same else [with_names + condition, with_numbers]
 
 
-def activation_step(activation: Activation, z: Any, own: int = 0, labels: tuple[str, ...] = ()) -> Step:
+def activation_step(activation: Activation, z: Any, own: int = 0, labels: tuple[str, ...] = ()) -> Derivation:
     """An activation of one number, written out.
 
     Parameters
@@ -85,7 +85,7 @@ def activation_step(activation: Activation, z: Any, own: int = 0, labels: tuple[
 
     Returns
     -------
-    Step
+    Derivation
     """
     z = np.asarray(z)
     result = activation(z)
@@ -94,16 +94,16 @@ def activation_step(activation: Activation, z: Any, own: int = 0, labels: tuple[
     formula, condition = activation.written(float(z[0]))
     values = {"z": z[0], **activation.arguments}
     used = {name: values[name] for name in formulas.names(formula) & values.keys()}
-    return Step(activation.name, formula, used, result[0], condition)
+    return Derivation(activation.name, formula, used, result[0], condition)
 
 
 def _shared(
     activation: Activation, z: np.ndarray, result: np.ndarray, own: int, labels: tuple[str, ...]
-) -> Step:
+) -> Derivation:
     with np.errstate(all="ignore"):
         largest = z.max()
         powers = np.exp(z - largest)
         values = {"z": z[own], "largest": largest, "sum": powers.sum()}
     formula, _ = activation.written(float(z[own]))
     shares = Shares(z, powers, result, own, labels or tuple(str(i) for i in range(len(z))))
-    return Step(activation.name, formula, values, result[own], shares=shares)
+    return Derivation(activation.name, formula, values, result[own], shares=shares)

@@ -16,7 +16,7 @@ import numpy as np
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.operands import Operands, Position
 from cnnviz.receipts.cells import Cell
-from cnnviz.receipts.steps import Step
+from cnnviz.receipts.steps import Derivation
 
 
 class Term(NamedTuple):
@@ -44,7 +44,7 @@ class Terms(Operands):
 
     sources: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
-    preparation: tuple[Step, ...] = ()
+    preparation: tuple[Derivation, ...] = ()
 
     # Sums ---------------------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ def operands_of(layer: Layer, inputs: Sequence[np.ndarray], position: Position) 
     """
     found = layer.entry.operands(layer, list(inputs), position)
     shapes = tuple(x.shape for x in inputs) if layer.inputs else ()
-    preparation = tuple(Step(**vars(equation)) for equation in found.preparation)
+    preparation = tuple(Derivation(**vars(equation)) for equation in found.preparation)
     return Terms(**vars(found) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
 
 

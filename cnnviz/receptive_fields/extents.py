@@ -1,6 +1,6 @@
 """Extents: what every unit of a layer sees, as tables of first and last cells or in closed form.
 
-`Bounds` are tables, exact for every kind of step. A `Grid` is the closed form, borders ignored, that
+`Bounds` are tables, exact for every kind of step. A `UnitGrid` is the closed form, borders ignored, that
 lasts as long as rows and columns of units run along rows and columns of the origin; reshaping them
 into one another ends it, and its tables go on, with the borders from there on.
 """
@@ -22,8 +22,8 @@ from cnnviz.layers.links import (
     Expand,
     Gather,
     Link,
-    Place,
     Regroup,
+    Segment,
     Shape,
     Slide,
     Spread,
@@ -81,7 +81,7 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Grid:
+class UnitGrid:
     """A layer's units as the cells of a map, in the same order, with a line for each of its axes.
 
     A flattened map keeps its grid; the grid of a dense layer's n units is 1 x 1 with n channels.
@@ -91,7 +91,7 @@ class Grid:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of_origin(cls, shape: tuple[int, int, int]) -> Grid:
+    def of_origin(cls, shape: tuple[int, int, int]) -> UnitGrid:
         """Every cell sees itself."""
         rows, cols = (ClosedForm((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
         return cls((rows, cols), shape)
@@ -112,7 +112,7 @@ class Grid:
             last.append(back.forward(reduce(np.maximum, (table[1] for table in tables)), LAST))
         return Bounds(tuple(first), tuple(last))
 
-    def after(self, step: Link, shape: Shape) -> Grid | None:
+    def after(self, step: Link, shape: Shape) -> UnitGrid | None:
         """The grid behind a step from units in `shape`; None if rows and columns are lost in it."""
         if isinstance(step, Regroup):
             return self
@@ -123,57 +123,57 @@ class Grid:
             return self._vector_after(step, shape)
         height, width, channels = grid.shape
         if step.axis == 2:
-            return Grid(grid.lines, (height, width, step.after(shape)[2]))
-        if isinstance(step, Place):
+            return UnitGrid(grid.lines, (height, width, step.after(shape)[2]))
+        if isinstance(step, Segment):
             return None
         lines, lengths = list(grid.lines), [height, width]
         lines[step.axis] = _line_after(lines[step.axis], step, lengths[step.axis])
         lengths[step.axis] = step.after(shape)[step.axis]
-        return Grid((lines[0], lines[1]), (lengths[0], lengths[1], channels))
+        return UnitGrid((lines[0], lines[1]), (lengths[0], lengths[1], channels))
 
     @property
     def constant(self) -> bool:
         """Whether all units see the same."""
         return all(line.constant for line in self.lines)
 
-    def as_map(self, shape: Shape) -> Grid | None:
+    def as_map(self, shape: Shape) -> UnitGrid | None:
         """The grid in the shape of a map, if rows and columns of that map are its own."""
         if shape == self.shape:
             return self
         if len(shape) == 3 and (self.constant or self.shape[:2] == (1, 1)):
             rows, cols = (line.all_of(1) for line in self.lines)
-            return Grid((rows, cols), (shape[0], shape[1], shape[2]))
+            return UnitGrid((rows, cols), (shape[0], shape[1], shape[2]))
         return None
 
-    def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> Grid | None:
+    def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> UnitGrid | None:
         """Steps along the last axis of what is not a map: it is all units, the channels, or neither."""
         height, width, channels = self.shape
         if step.axis != len(shape) - 1:
             return None
         if isinstance(step, Gather) and shape == (prod(self.shape),):
             rows, cols = (line.all_of(n) for line, n in zip(self.lines, (height, width), strict=True))
-            return Grid((rows, cols), (1, 1, 1))
+            return UnitGrid((rows, cols), (1, 1, 1))
         if shape[-1] == channels:
-            return Grid(self.lines, (height, width, step.after(shape)[-1]))
+            return UnitGrid(self.lines, (height, width, step.after(shape)[-1]))
         return None
 
-    def _transposed(self, step: Transpose, shape: Shape) -> Grid | None:
+    def _transposed(self, step: Transpose, shape: Shape) -> UnitGrid | None:
         after = step.after(shape)
         if (grid := self.as_map(shape)) and step.order == (1, 0, 2):
-            return Grid(grid.lines[::-1], (after[0], after[1], after[2]))
+            return UnitGrid(grid.lines[::-1], (after[0], after[1], after[2]))
         if step.order[:2] == (0, 1) and shape[:2] == self.shape[:2]:
             return self
         return self if self.constant else None
 
 
-Field = Grid | Bounds
+Field = UnitGrid | Bounds
 """A layer's fields with borders ignored: in closed form where there is one."""
 
 
 def after(field: Field, steps: Sequence[Link], shape: Shape) -> Field:
     """The fields of the units behind some steps from units in `shape`."""
     for step in steps:
-        if isinstance(field, Grid):
+        if isinstance(field, UnitGrid):
             grid = field.after(step, shape)
             field = grid or field.bounds(shape).after([step])
         else:
@@ -186,13 +186,13 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     """The fields of units in `shape` that read several paths."""
     if len(fields) == 1:
         return fields[0]
-    grids = [field for field in fields if isinstance(field, Grid)]
+    grids = [field for field in fields if isinstance(field, UnitGrid)]
     if len(grids) == len(fields):
         own = [grid.shape for grid in grids if not grid.constant] or [grids[0].shape]
         if len(set(own)) == 1:
             rows, cols = (join(grid.lines[axis] for grid in grids) for axis in (0, 1))
-            return Grid((rows, cols), own[0])
-    return Bounds.union([field.bounds(shape) if isinstance(field, Grid) else field for field in fields])
+            return UnitGrid((rows, cols), own[0])
+    return Bounds.union([field.bounds(shape) if isinstance(field, UnitGrid) else field for field in fields])
 
 
 def _line_after(line: ClosedForm, step: Slide | Spread | Gather | Expand, units: int) -> ClosedForm:

@@ -16,7 +16,7 @@ import numpy as np
 from cnnviz.layers.links import ANY, Links, Shape, Slide, after, backward, forward, one_hot
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import extents, specs, window_specs
-from cnnviz.receptive_fields.extents import Bounds, Field, Grid
+from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid
 from cnnviz.receptive_fields.specs import Spec
 
 Masks = dict[int, np.ndarray]
@@ -64,7 +64,7 @@ class Graph:
         shape = self.nodes[origin].shape
         map_shape = shape if len(shape) == 3 else None
         found: dict[int, Field] = {
-            origin: Grid.of_origin(map_shape) if map_shape else Bounds.of_origin(shape)
+            origin: UnitGrid.of_origin(map_shape) if map_shape else Bounds.of_origin(shape)
         }
         for i, paths in self._downstream(origin):
             reached = [extents.after(found[j], steps, self.nodes[j].shape) for j, steps in paths]
@@ -74,7 +74,7 @@ class Graph:
     def _unclipped(self, origin: int) -> dict[int, Bounds]:
         """The tables of `theory`."""
         return {
-            i: field.bounds(self.nodes[i].shape) if isinstance(field, Grid) else field
+            i: field.bounds(self.nodes[i].shape) if isinstance(field, UnitGrid) else field
             for i, field in self.theory(origin).items()
         }
 

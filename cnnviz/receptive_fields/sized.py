@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.layers.links import Shape
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull
-from cnnviz.receptive_fields.extents import Bounds, Grid, unit_axes
+from cnnviz.receptive_fields.extents import Bounds, UnitGrid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
 
 Interval = tuple[int, int]
@@ -43,7 +43,7 @@ class SizedField:
     # Theory -------------------------------------------------------------------------------------
 
     @cached_property
-    def grid(self) -> Grid | None:
+    def grid(self) -> UnitGrid | None:
         """The closed form, if the layer is a map or what became of one."""
         field = self.graph.theory(self._origin_index)[self._index]
         if isinstance(field, Bounds):
@@ -173,7 +173,7 @@ class SizedField:
     def _hulls(self) -> Sequence[Hull | None]:
         return [None] * len(self.sizes) if self.lines is None else [line.hull for line, _ in self.lines]
 
-    def _grid_place(self, place: Place, grid: Grid) -> tuple[int, int]:
+    def _grid_place(self, place: Place, grid: UnitGrid) -> tuple[int, int]:
         """The row and column of a unit in the map that the layer is, or is made of."""
         if None in place:
             raise ValueError(f"center needs one unit of {self.node.name!r}, got {place_name(place)}")

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from cnnviz.colours import PALETTES, THEMES, palette
+from cnnviz.colours import THEMES, for_browser
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
@@ -80,7 +80,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         "shown": [net[name].name for name in shown] if shown is not None else None,
         "cut": taken.stages[-1].name != end,
         "arrays": {name: place_of(part, array) for name, array in taken.arrays.items()},
-        "palettes": {theme: {name: palette(name, theme) for name in PALETTES} for theme in THEMES},
+        **for_browser(),
         "themes": {
             name: {
                 key: getattr(theme, key)

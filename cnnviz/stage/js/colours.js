@@ -17,6 +17,8 @@ export class Colours {
   /**
    * @param {object} header
    * @param {Record<string, Record<string, string[]>>} header.palettes by theme and name, "#rrggbb"
+   * @param {Record<string, Record<string, [number, number]>>} header.lightness theirs, at zero and at the end
+   * @param {number} header.black_above the lightness on which black reads better than white
    * @param {Record<string, Record<string, string>>} [header.themes] the colours around the data
    * @param {Theme} [theme]
    */
@@ -78,8 +80,9 @@ export class Colours {
    * @param {Scale} scale
    */
   inkOn(value, scale) {
-    const [r, g, b] = bytesOf(this.packed(value, scale)).map((byte) => linear(byte / 255));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+    const [low, end] = this.header.lightness[this.theme][scale.kind];
+    const lightness = low + Math.min(Math.abs(value) / scale.limit, 1) * (end - low);
+    return lightness > this.header.black_above ? "#000" : "#fff";
   }
 
   /**
@@ -140,15 +143,6 @@ function placeOf(value, { kind, limit }) {
  */
 function bytesOf(packed) {
   return [0, 8, 16].map((shift) => (packed >> shift) & 255);
-}
-
-/**
- * sRGB decoded (IEC 61966-2-1).
- *
- * @param {number} v
- */
-function linear(v) {
-  return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 }
 
 /**

@@ -8,6 +8,9 @@ import { sceneWith } from "./scenes.js";
 
 const header = {
   palettes: { light: { positive: ["#ffffff", "#0000ff"], signed: ["#ff0000", "#ffffff", "#0000ff"] } },
+  /** @type {Record<string, Record<string, [number, number]>>} */
+  lightness: { light: { positive: [100, 30], signed: [100, 30] } },
+  black_above: 49.4,
   themes: { light: { ink: "#222222" } },
 };
 
