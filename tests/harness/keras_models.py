@@ -120,6 +120,18 @@ STACKS: dict[str, Stack] = {
             L.Flatten(),
         ],
     ),
+    "a vector as a map": (
+        (6,),
+        lambda: [
+            L.Dense(12),
+            L.Reshape((2, 3, 2)),
+            L.Conv2D(4, 2, padding="same"),
+            L.Reshape((6, -1)),
+            L.Dense(5),
+            L.BatchNormalization(),
+            L.Reshape((6, 1, 5)),
+        ],
+    ),
     "scales": (
         (4, 5, 3),
         lambda: [
