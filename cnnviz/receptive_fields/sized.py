@@ -44,7 +44,7 @@ class SizedField:
 
     @cached_property
     def grid(self) -> Grid | None:
-        """The closed form, if the layer is a map or what became of one."""
+        """The closed form, if the layer is a map or a sequence, or what became of one."""
         field = self.graph.theory(self._origin_index)[self._index]
         if isinstance(field, Bounds):
             return None
@@ -58,13 +58,14 @@ class SizedField:
         rows, cols = zip(self.grid.lines, self.grid.shape, strict=False)
         hulls = [line.hull for line in self.grid.lines]
         crossed = [hull.origin for hull in hulls if hull] == [1, 0]
-        return [cols, rows] if crossed and len(self.node.shape) != 3 else [rows, cols]
+        lines = [cols, rows] if crossed and len(self.node.shape) != 3 else [rows, cols]
+        return lines[: self.grid.axes]
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         sizes = [line.size(units) for line, units in self.lines or ()]
         known = tuple(size for size in sizes if size is not None)
-        return known if len(known) == 2 else self.bounds(clip=False).sizes
+        return known if len(known) == unit_axes(self.origin.shape) else self.bounds(clip=False).sizes
 
     @property
     def strides(self) -> tuple[Fraction | None, ...]:
@@ -91,7 +92,7 @@ class SizedField:
             assert line.hull is not None
             assert line.hull.center is not None
             centers[line.hull.origin] = float(line.hull.center + u * line.hull.stride)
-        return centers[0], centers[1]
+        return tuple(centers[axis] for axis in range(self.grid.axes))
 
     # Units --------------------------------------------------------------------------------------
 

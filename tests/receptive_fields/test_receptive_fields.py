@@ -607,6 +607,40 @@ def test_projection_and_field_say_the_same() -> None:
         np.testing.assert_array_equal(field.projective_mask(row, col), seen[:, :, row, col])
 
 
+@pytest.mark.parametrize("length", [23, None])
+def test_a_field_on_a_sequence_is_that_on_a_map_of_one_column(length: int | None) -> None:
+    """Sizes, strides, offsets, boxes: all but the columns, of which a sequence has none."""
+
+    def net(*shape: int | None) -> Network:
+        layers = [
+            Layer.from_config("image", "InputLayer", {"batch_shape": (None, *shape)}),
+            Layer.from_config("column", "Reshape", {"target_shape": (-1, 1, 2)}, inputs=("image",)),
+        ]
+        for i, options in enumerate([{"strides": 2}, {"padding": "same", "dilation_rate": (3, 1)}]):
+            config = {"filters": 2, "kernel_size": (3, 1), "use_bias": False, **options}
+            kernel = {"kernel": np.ones((3, 1, 2, 2), np.float32)}
+            before = (layers[-1].name,)
+            layers.append(Layer.from_config(f"conv_{i}", "Conv2D", config, weights=kernel, inputs=before))
+        layers.append(Layer.from_config("row", "Reshape", {"target_shape": (-1, 2)}, inputs=("conv_1",)))
+        layers.append(Layer.from_config("softmax", "Softmax", {}, inputs=("row",)))
+        return Network(layers)
+
+    on_sequence, on_map = receptive_field(net(length, 2)), receptive_field(net(length, 1, 2))
+    for name in ("conv_0", "conv_1", "row", "softmax"):
+        ours, theirs = on_sequence[name], on_map[name]
+        assert (ours.size, ours.stride, ours.padding) == tuple(
+            values[:1] for values in (theirs.size, theirs.stride, theirs.padding)
+        )
+        assert ours.aligned
+        place = {"row": 1, "col": 0} if name.startswith("conv") else {"unit": (1,)}
+        assert ours.center(**place) == theirs.center(**place)[:1]
+        if length is not None:
+            for clip in (True, False):
+                assert ours.box(**place, clip=clip) == theirs.box(**place, clip=clip)[:1]
+    assert line(on_sequence["conv_1"]) == (15, 2, 6)
+    assert "misaligned" not in str(on_sequence)
+
+
 def test_a_field_on_a_vector() -> None:
     table = receptive_field([Flatten(), Dense(3)], (2, 3, 1))
     field = table.between("dense", "flatten")
