@@ -149,8 +149,17 @@ class Grid:
         return None
 
     def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> Grid | None:
-        """Steps along the last axis of what is not a map: it is all units, the channels, or neither."""
+        """Steps in another shape than the map's.
+
+        Its first axis may still be the rows; its last is all units, the channels, a whole row, or neither.
+        """
         height, width, channels = self.shape
+        if step.axis == 1 and len(shape) == 3 and shape[1] == 1 and step.after(shape) == shape:
+            # The one column of a sequence.
+            return self
+        if step.axis == 0 and len(shape) > 1 and shape[0] == height and not isinstance(step, Place):
+            rows = _line_after(self.lines[0], step, height)
+            return Grid((rows, self.lines[1]), (step.after(shape)[0], width, channels), self.axes)
         if step.axis != len(shape) - 1:
             return None
         if isinstance(step, Gather) and shape == (prod(self.shape),):
@@ -158,6 +167,8 @@ class Grid:
             return Grid((rows, cols), (1, 1, 1), self.axes)
         if shape[-1] == channels:
             return Grid(self.lines, (height, width, step.after(shape)[-1]), self.axes)
+        if isinstance(step, Gather) and shape[0] == height and shape[-1] == width * channels:
+            return Grid((self.lines[0], self.lines[1].all_of(width)), (height, 1, 1), self.axes)
         return None
 
     def _transposed(self, step: Transpose, shape: Shape) -> Grid | None:

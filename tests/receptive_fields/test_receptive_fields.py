@@ -641,6 +641,29 @@ def test_a_field_on_a_sequence_is_that_on_a_map_of_one_column(length: int | None
     assert "misaligned" not in str(on_sequence)
 
 
+def test_the_rows_of_a_map_may_become_a_sequence() -> None:
+    """Then every unit sees whole rows; without padding the closed form is exact."""
+    layers = [
+        Conv(2, filters=3),
+        Reshape((7, 12), name="rows"),
+        Reshape((7, 1, 12)),
+        Conv((3, 1), filters=4, name="conv_1d"),
+        Pool((2, 1), 1, name="pool_1d"),
+        Reshape((4, 4), name="sequence"),
+    ]
+    fields = receptive_field(layers, (8, 5, 2))
+    for name, size in (("conv_1d", (4, 5)), ("pool_1d", (5, 5)), ("sequence", (5, 5))):
+        field = fields[name]
+        assert (field.size, field.stride, field.padding, field.aligned) == (size, (1, 0), (0, 0), True)
+        for row in range(field.shape[0] or 0):
+            place = {"unit": (row, 0) if len(field.shape) == 3 else (row,)}
+            assert field.box(**place) == field.box(**place, clip=False) == ((row, row + size[0] - 1), (0, 4))
+            assert field.center(**place) == (row + (size[0] - 1) / 2, 2)
+    for end in (GlobalPool(), Dense(3)):
+        whole = last([*layers[:-1], end], (8, 5, 2))
+        assert (whole.size, whole.stride, whole.padding) == ((8, 5), (0, 0), (0, 0))
+
+
 def test_a_field_on_a_vector() -> None:
     table = receptive_field([Flatten(), Dense(3)], (2, 3, 1))
     field = table.between("dense", "flatten")
