@@ -1,9 +1,10 @@
-"""Convolutions as Keras's layers: plain, depthwise, separable, transposed."""
+"""Convolutions as Keras's layers: plain, of sequences too, depthwise, separable, transposed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.links import Expand, Gather, Links, Slide, Spread
 from cnnviz.layers.operands import Operands, Position, weighted
 from cnnviz.layers.options import Options, Shape
+from cnnviz.layers.sequences import SequenceEntry, columns
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
 
@@ -124,6 +126,42 @@ class Conv2DEntry(ConvolutionEntry):
 
     def as_convolution(self, layer: Layer) -> tuple[np.ndarray, np.ndarray | None, dict[str, Any]] | None:
         return layer.weights["kernel"], layer.weights.get("bias"), chosen(layer.config, self.op_options)
+
+
+class Conv1DEntry(SequenceEntry):
+    options = {
+        **FILTERS,
+        "kernel_size": (read.length, None),
+        "strides": (read.length, 1),
+        "padding": (read.choice("valid", "same", "causal"), "valid"),
+        "dilation_rate": (read.length, 1),
+        "groups": (read.count, 1),
+        **FUSED,
+    }
+    weights = ("kernel", "bias")
+    maps = "Conv2D"
+    lengths = ("kernel_size", "strides", "dilation_rate")
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        filters, groups = config["filters"], config["groups"]
+        _check_groups(shape[-1], filters, groups)
+        return {"kernel": (config["kernel_size"], shape[-1] // groups, filters), "bias": (filters,)}
+
+    def as_map(self, layer: Layer) -> Layer:
+        like = super().as_map(layer)
+        if layer.config["padding"] != "causal":
+            return like
+        # As many cells in front as the window reaches back: no output reads what comes after it.
+        before = layer.config["dilation_rate"] * (layer.config["kernel_size"] - 1)
+        return replace(like, config={**like.config, "padding": ((before, 0), (0, 0))})
+
+    def kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        like = self.as_map(layer)
+        return like.entry.weight_gradient(like, "kernel", *columns(inputs, grad))[:, 0]
+
+    def bias_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        like = self.as_map(layer)
+        return like.entry.weight_gradient(like, "bias", *columns(inputs, grad))
 
 
 class DepthwiseConv2DEntry(ConvolutionEntry):
@@ -327,6 +365,7 @@ def _labels(channels: np.ndarray) -> tuple[str, ...]:
 ENTRIES.update(
     {
         "Conv2D": Conv2DEntry(),
+        "Conv1D": Conv1DEntry(),
         "DepthwiseConv2D": DepthwiseConv2DEntry(),
         "SeparableConv2D": SeparableConv2DEntry(),
         "Conv2DTranspose": Conv2DTransposeEntry(),

@@ -45,6 +45,18 @@ def only(expected: Any, why: str) -> Reader:
     return read
 
 
+def choice(*expected: str) -> Reader:
+    """One of a few words."""
+
+    def read(value: Any, name: str) -> str:
+        if value not in expected:
+            words = ", ".join(map(repr, expected[:-1]))
+            raise ValueError(f"{name} must be {words} or {expected[-1]!r}, got {value!r}")
+        return str(value)
+
+    return read
+
+
 def size(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     """An int or (height, width), as (height, width).
 
@@ -55,6 +67,18 @@ def size(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     if max(numbers) > LARGEST:
         raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
     return numbers
+
+
+def length(value: Any, name: str) -> int:
+    """A size of a sequence: an int, alone or in a list.
+
+    >>> length([3], "strides")
+    3
+    """
+    entries = ints(value, name)
+    if len(entries) != 1 or not 1 <= entries[0] <= LARGEST:
+        raise ValueError(f"{name} must be one int from 1 to {LARGEST}, got {value!r}")
+    return entries[0]
 
 
 def extra(value: Any, name: str) -> tuple[int, int]:

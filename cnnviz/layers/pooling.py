@@ -15,6 +15,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.links import Gather, Links, Regroup
 from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.operands import chosen as chosen_weight
+from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, map_shape, slides
 from cnnviz.ops.padding import Axis, Window, window
 from cnnviz.ops.pooling import pooling_window
@@ -147,11 +148,56 @@ class GlobalAveragePoolEntry(GlobalPoolEntry):
     op = "global_avg_pool2d"
 
 
+class Pool1DEntry(SequenceEntry):
+    """Windows of one channel each, along a sequence."""
+
+    options = {
+        "pool_size": (read.length, 2),
+        "strides": (read.optional(read.length), None),
+        "padding": (read.choice("valid", "same"), "valid"),
+    }
+    lengths = ("pool_size", "strides")
+    pools = True
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        normal = super().normalize(config)
+        normal["strides"] = normal["strides"] or normal["pool_size"]
+        return normal
+
+
+class MaxPool1DEntry(Pool1DEntry):
+    maps = "MaxPooling2D"
+    selects = "largest"
+    averaging = "AveragePooling1D"
+
+
+class AveragePool1DEntry(Pool1DEntry):
+    maps = "AveragePooling2D"
+
+
+class GlobalMaxPool1DEntry(SequenceEntry):
+    options = GlobalPoolEntry.options
+    maps = "GlobalMaxPooling2D"
+    pools = True
+    selects = "largest"
+    averaging = "GlobalAveragePooling1D"
+
+
+class GlobalAveragePool1DEntry(SequenceEntry):
+    options = GlobalPoolEntry.options
+    maps = "GlobalAveragePooling2D"
+    pools = True
+
+
 ENTRIES.update(
     {
         "MaxPooling2D": MaxPoolEntry(),
         "AveragePooling2D": AveragePoolEntry(),
         "GlobalMaxPooling2D": GlobalMaxPoolEntry(),
         "GlobalAveragePooling2D": GlobalAveragePoolEntry(),
+        "MaxPooling1D": MaxPool1DEntry(),
+        "AveragePooling1D": AveragePool1DEntry(),
+        "GlobalMaxPooling1D": GlobalMaxPool1DEntry(),
+        "GlobalAveragePooling1D": GlobalAveragePool1DEntry(),
     }
 )

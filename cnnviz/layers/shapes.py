@@ -51,7 +51,8 @@ def with_shapes(
 def _checked(layer: Layer, read: list[np.ndarray]) -> np.ndarray:
     entry = layer.entry
     if entry.rank not in (None, read[0].ndim):
-        raise ValueError(f"its input must be (N, H, W, C), got {('N', *read[0].shape[1:])}")
+        axes = {3: "(N, L, C)", 4: "(N, H, W, C)"}[entry.rank]
+        raise ValueError(f"its input must be {axes}, got {('N', *read[0].shape[1:])}")
     expected = entry.weight_shapes(layer.config, read[0].shape[1:])
     names = entry.weight_names(layer.config)
     if set(names) != set(layer.weights):

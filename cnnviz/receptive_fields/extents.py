@@ -89,18 +89,21 @@ class UnitGrid:
 
     lines: tuple[ClosedForm, ClosedForm]
     shape: tuple[int, int, int]
+    axes: int = 2
+    """Those of the origin: 1 if it is a sequence, which is a map of one column."""
 
     @classmethod
-    def of_origin(cls, shape: tuple[int, int, int]) -> UnitGrid:
-        """Every cell sees itself."""
+    def of_origin(cls, shape: Shape) -> UnitGrid:
+        """Every cell of a map or a sequence sees itself."""
         rows, cols = (ClosedForm((Hull(axis, 1, ((0, 0),), Fraction(0)),)) for axis in (0, 1))
-        return cls((rows, cols), shape)
+        axes = unit_axes(shape)
+        return cls((rows, cols), (shape[0], shape[1] if axes == 2 else 1, shape[-1]), axes)
 
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
         back = Regroup(self.shape, shape)
         first, last = [], []
-        for origin in (0, 1):
+        for origin in range(self.axes):
             ends = [line.bounds(n, origin) for line, n in zip(self.lines, self.shape, strict=False)]
             places = ((-1, 1, 1), (1, -1, 1))
             tables = [
@@ -123,13 +126,13 @@ class UnitGrid:
             return self._vector_after(step, shape)
         height, width, channels = grid.shape
         if step.axis == 2:
-            return UnitGrid(grid.lines, (height, width, step.after(shape)[2]))
+            return UnitGrid(grid.lines, (height, width, step.after(shape)[2]), self.axes)
         if isinstance(step, Segment):
             return None
         lines, lengths = list(grid.lines), [height, width]
         lines[step.axis] = _line_after(lines[step.axis], step, lengths[step.axis])
         lengths[step.axis] = step.after(shape)[step.axis]
-        return UnitGrid((lines[0], lines[1]), (lengths[0], lengths[1], channels))
+        return UnitGrid((lines[0], lines[1]), (lengths[0], lengths[1], channels), self.axes)
 
     @property
     def constant(self) -> bool:
@@ -142,24 +145,35 @@ class UnitGrid:
             return self
         if len(shape) == 3 and (self.constant or self.shape[:2] == (1, 1)):
             rows, cols = (line.all_of(1) for line in self.lines)
-            return UnitGrid((rows, cols), (shape[0], shape[1], shape[2]))
+            return UnitGrid((rows, cols), (shape[0], shape[1], shape[2]), self.axes)
         return None
 
     def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> UnitGrid | None:
-        """Steps along the last axis of what is not a map: it is all units, the channels, or neither."""
+        """Steps in another shape than the map's.
+
+        Its first axis may still be the rows; its last is all units, the channels, a whole row, or neither.
+        """
         height, width, channels = self.shape
+        if step.axis == 1 and len(shape) == 3 and shape[1] == 1 and step.after(shape) == shape:
+            # The one column of a sequence.
+            return self
+        if step.axis == 0 and len(shape) > 1 and shape[0] == height and not isinstance(step, Segment):
+            rows = _line_after(self.lines[0], step, height)
+            return UnitGrid((rows, self.lines[1]), (step.after(shape)[0], width, channels), self.axes)
         if step.axis != len(shape) - 1:
             return None
         if isinstance(step, Gather) and shape == (prod(self.shape),):
             rows, cols = (line.all_of(n) for line, n in zip(self.lines, (height, width), strict=True))
-            return UnitGrid((rows, cols), (1, 1, 1))
+            return UnitGrid((rows, cols), (1, 1, 1), self.axes)
         if shape[-1] == channels:
-            return UnitGrid(self.lines, (height, width, step.after(shape)[-1]))
+            return UnitGrid(self.lines, (height, width, step.after(shape)[-1]), self.axes)
+        if isinstance(step, Gather) and shape[0] == height and shape[-1] == width * channels:
+            return UnitGrid((self.lines[0], self.lines[1].all_of(width)), (height, 1, 1), self.axes)
         return None
 
     def _transposed(self, step: Transpose, shape: Shape) -> UnitGrid | None:
         after = step.after(shape)
-        if (grid := self.as_map(shape)) and step.order == (1, 0, 2):
+        if self.axes == 2 and (grid := self.as_map(shape)) and step.order == (1, 0, 2):
             return UnitGrid(grid.lines[::-1], (after[0], after[1], after[2]))
         if step.order[:2] == (0, 1) and shape[:2] == self.shape[:2]:
             return self
@@ -191,7 +205,7 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
         own = [grid.shape for grid in grids if not grid.constant] or [grids[0].shape]
         if len(set(own)) == 1:
             rows, cols = (join(grid.lines[axis] for grid in grids) for axis in (0, 1))
-            return UnitGrid((rows, cols), own[0])
+            return UnitGrid((rows, cols), own[0], grids[0].axes)
     return Bounds.union([field.bounds(shape) if isinstance(field, UnitGrid) else field for field in fields])
 
 

@@ -63,6 +63,8 @@ class ReceptiveField:
     def size(self) -> tuple[int | None, ...]:
         """(height, width) of a unit's field if no border cuts it, holes included; the largest.
 
+        On a sequence (length,), and so all that follows.
+
         None where it depends on a size that is not known, as where a unit sees everything. Of a vector,
         and where paths run along different axes, along rows and columns of the origin.
         """
@@ -150,7 +152,7 @@ class ReceptiveField:
         Returns
         -------
         ((top, bottom), (left, right)), both ends included
-            ((first, last),) if the origin is a vector.
+            ((first, last),) if the origin is a vector or a sequence.
 
         Raises
         ------
@@ -258,7 +260,7 @@ class ReceptiveField:
         Returns
         -------
         ((top, bottom), (left, right)) of the layer's units, both ends included
-            ((first, last),) if the layer is a vector.
+            ((first, last),) if the layer is a vector or a sequence.
 
         Raises
         ------

@@ -62,9 +62,8 @@ class Graph:
     def _theory(self, origin: int) -> dict[int, Field]:
         """The same with borders ignored, in closed form where there is one."""
         shape = self.nodes[origin].shape
-        map_shape = shape if len(shape) == 3 else None
         found: dict[int, Field] = {
-            origin: UnitGrid.of_origin(map_shape) if map_shape else Bounds.of_origin(shape)
+            origin: UnitGrid.of_origin(shape) if len(shape) in (2, 3) else Bounds.of_origin(shape)
         }
         for i, paths in self._downstream(origin):
             reached = [extents.after(found[j], steps, self.nodes[j].shape) for j, steps in paths]
@@ -101,7 +100,7 @@ class Graph:
         strides = [1] * len(self.nodes)
         for i, node in enumerate(self.nodes):
             for source, steps in zip(node.inputs, node.links, strict=True):
-                if len(self.nodes[source].shape) == 3:
+                if len(self.nodes[source].shape) in (2, 3):
                     slides = [s for s in steps if isinstance(s, Slide) and s.axis < 2]
                     path = strides[source] * prod({s.window.stride for s in slides})
                     strides[i] = lcm(strides[i], path)

@@ -23,7 +23,7 @@ Interval = tuple[int, int]
 """First and last row or column, both included; (0, -1) if there is none."""
 Box = tuple[Interval, ...]
 """((top, bottom), (left, right)), both ends included; ((first, last),) in a vector."""
-Place = tuple[int | None, ...]
+Segment = tuple[int | None, ...]
 
 NOTHING: Interval = (0, -1)
 
@@ -44,7 +44,7 @@ class SizedField:
 
     @cached_property
     def grid(self) -> UnitGrid | None:
-        """The closed form, if the layer is a map or what became of one."""
+        """The closed form, if the layer is a map or a sequence, or what became of one."""
         field = self.graph.theory(self._origin_index)[self._index]
         if isinstance(field, Bounds):
             return None
@@ -58,13 +58,14 @@ class SizedField:
         rows, cols = zip(self.grid.lines, self.grid.shape, strict=False)
         hulls = [line.hull for line in self.grid.lines]
         crossed = [hull.origin for hull in hulls if hull] == [1, 0]
-        return [cols, rows] if crossed and len(self.node.shape) != 3 else [rows, cols]
+        lines = [cols, rows] if crossed and len(self.node.shape) != 3 else [rows, cols]
+        return lines[: self.grid.axes]
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         sizes = [line.size(units) for line, units in self.lines or ()]
         known = tuple(size for size in sizes if size is not None)
-        return known if len(known) == 2 else self.bounds(clip=False).sizes
+        return known if len(known) == unit_axes(self.origin.shape) else self.bounds(clip=False).sizes
 
     @property
     def strides(self) -> tuple[Fraction | None, ...]:
@@ -78,7 +79,7 @@ class SizedField:
     def aligned(self) -> bool:
         return self.grid is not None and all(line.aligned for line in self.grid.lines)
 
-    def center(self, place: Place) -> tuple[float, ...]:
+    def center(self, place: Segment) -> tuple[float, ...]:
         """The centre of a unit's field along each axis of the origin."""
         if self.grid is None or not self.aligned:
             raise MisalignedError(
@@ -91,7 +92,7 @@ class SizedField:
             assert line.hull is not None
             assert line.hull.center is not None
             centers[line.hull.origin] = float(line.hull.center + u * line.hull.stride)
-        return centers[0], centers[1]
+        return tuple(centers[axis] for axis in range(self.grid.axes))
 
     # Units --------------------------------------------------------------------------------------
 
@@ -100,7 +101,7 @@ class SizedField:
         tables = self.graph.bounds if clip else self.graph.unclipped
         return tables(self._origin_index)[self._index]
 
-    def box(self, place: Place, clip: bool) -> Box:
+    def box(self, place: Segment, clip: bool) -> Box:
         bounds = self.bounds(clip)
         ends = [_ends(bounds, axis, place) for axis in range(len(bounds.first))]
         return (NOTHING,) * len(ends) if NOTHING in ends else tuple(ends)
@@ -124,18 +125,18 @@ class SizedField:
         reached = np.broadcast_to(marks.any(axis=others), self.origin.shape[along : along + 1])
         return tuple(np.flatnonzero(reached).tolist())
 
-    def mask(self, place: Place) -> np.ndarray:
+    def mask(self, place: Segment) -> np.ndarray:
         return mask_of(self.feeding(place)[self._origin_index], self.origin.shape)
 
-    def feeding(self, place: Place) -> dict[int, np.ndarray]:
+    def feeding(self, place: Segment) -> dict[int, np.ndarray]:
         """The marks of all cells, of all layers from the origin on, that reach a unit."""
         return self.graph.feeding(self._index, place, self._origin_index)
 
-    def projective_box(self, place: Place) -> Box:
+    def projective_box(self, place: Segment) -> Box:
         _check_countable(self.node)
         return box_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
 
-    def projective_mask(self, place: Place) -> np.ndarray:
+    def projective_mask(self, place: Segment) -> np.ndarray:
         _check_countable(self.node)
         return mask_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
 
@@ -159,7 +160,7 @@ class SizedField:
             raise ValueError(f"axis must be {' or '.join(map(str, range(len(self.axes))))}, got {axis!r}")
         return self.axes[axis]
 
-    def line_of_units(self, axis: int, u: int) -> Place:
+    def line_of_units(self, axis: int, u: int) -> Segment:
         """The place of all units of one row or column; in a vector, of one unit."""
         own = self._own_axis(axis)
         place: list[int | None] = [None] * unit_axes(self.node.shape)
@@ -173,7 +174,7 @@ class SizedField:
     def _hulls(self) -> Sequence[Hull | None]:
         return [None] * len(self.sizes) if self.lines is None else [line.hull for line, _ in self.lines]
 
-    def _grid_place(self, place: Place, grid: UnitGrid) -> tuple[int, int]:
+    def _grid_place(self, place: Segment, grid: UnitGrid) -> tuple[int, int]:
         """The row and column of a unit in the map that the layer is, or is made of."""
         if None in place:
             raise ValueError(f"center needs one unit of {self.node.name!r}, got {place_name(place)}")
@@ -183,7 +184,7 @@ class SizedField:
         return int(row), int(col)
 
 
-def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Place:
+def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Segment:
     """A unit's indices from the arguments row and col, or unit; all None for the whole layer."""
     count = unit_axes(node.shape)
     wanted = {1: "one index, unit", 2: "a row and a col"}.get(count, f"unit, a tuple of {count} indices")
@@ -239,14 +240,14 @@ def _checked(u: int, axis: int, node: Node) -> int:
     return u
 
 
-def _ends(bounds: Bounds, axis: int, place: Place) -> Interval:
+def _ends(bounds: Bounds, axis: int, place: Segment) -> Interval:
     """The first and last cell along an axis of the origin that reach the units at a place."""
     low = int(_at(bounds.first[axis], place).min())
     high = int(_at(bounds.last[axis], place).max())
     return (low, high) if low <= high else NOTHING
 
 
-def _at(values: np.ndarray, place: Place) -> np.ndarray:
+def _at(values: np.ndarray, place: Segment) -> np.ndarray:
     """The entries of a compact array at a place."""
     lengths = zip(place, values.shape, strict=False)
     return values[tuple(slice(None) if u is None or length == 1 else u for u, length in lengths)]

@@ -235,7 +235,7 @@ def _cells(field: ReceptiveField) -> tuple[str, ...]:
     output = " x ".join("?" if size is None else str(size) for size in field.shape)
     numbers = (field.label, pair_text(field.stride), pair_text(field.padding))
     # A vector has no places that fields could be centred on.
-    remark = "" if field.aligned or len(field.origin_shape) < 3 else "misaligned"
+    remark = "" if field.aligned or len(field.origin_shape) < 2 else "misaligned"
     return (field.name, field.kind, output, *numbers, remark)
 
 

@@ -168,6 +168,9 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
             if earlier in net.inputs:
                 labels.setdefault(name, seen[name].label.replace(" x ", "×"))
             tables = [_drawn(*ends) for ends in seen[name].ends()]
+            if len(shapes[earlier]) == 2:
+                # A sequence is drawn as one column.
+                tables.append(np.zeros((1, 1, 1, 2), np.int16))
             fields[f"{number[name]},{number[earlier]}"] = [
                 [*part.add(table, "<i2"), *table.shape[:-1]] for table in tables
             ]

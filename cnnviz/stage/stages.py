@@ -1,8 +1,9 @@
 """Stages: a network's layers taken apart into the single steps that the live view shows as columns.
 
 A fused activation is a stage of its own, and so are the two halves of a separable convolution. Layers
-that pass their input on, or only lay it out anew, are hidden. What a stage computes is said by the
-layer's entry in a few plain operations, so that the browser knows no layer classes.
+that pass their input on are hidden, and so are those that lay it out as a vector, or as it is drawn.
+What a stage computes is said by the layer's entry in a few plain operations, so that the browser knows
+no layer classes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from cnnviz.layers import Layer
 from cnnviz.layers.activation_layers import activation_stage
-from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.browser import BrowserStage, Drawn, drawn_shape
 from cnnviz.network import LayerGraph, Run
 
 Shape = tuple[int, ...]
@@ -69,8 +70,8 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
     last: dict[str, int] = {}
     hidden: dict[str, tuple[str, ...]] = {}
     for layer in net:
-        if layer.inputs and (layer.passes_on or layer.entry.relays):
-            source = layer.inputs[0]
+        source = layer.inputs[0] if layer.inputs else ""
+        if source and (layer.passes_on or _draws_nothing_new(layer, shapes[layer.name], shapes[source])):
             last[layer.name] = last[source]
             hidden[layer.name] = (*hidden.get(source, ()), layer.name)
             continue
@@ -86,6 +87,11 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
             taken.arrays.update(stage.computed.arrays)
         last[layer.name] = len(taken.stages) - 1
     return taken
+
+
+def _draws_nothing_new(layer: Layer, shape: Shape, read: Shape) -> bool:
+    """Whether it only lays its input out anew, as a vector or in the shape that it is drawn in anyhow."""
+    return layer.entry.relays and (len(shape) == 1 or drawn_shape(shape) == drawn_shape(read))
 
 
 def values_of(stage: Stage, run: Run, index: int) -> np.ndarray:

@@ -29,6 +29,40 @@ STACKS: dict[str, Stack] = {
             L.Conv2D(5, 1, activation=L.LeakyReLU(negative_slope=0.25)),
         ],
     ),
+    "sequences": (
+        (19, 4),
+        lambda: [
+            L.Conv1D(6, 3, strides=2, padding="same", activation="relu"),
+            L.Conv1D(4, 3, padding="causal", dilation_rate=2, use_bias=False, activation="tanh"),
+            L.Conv1D(6, 2, groups=2),
+            L.Conv1D(8, 3, padding="same", groups=2, dilation_rate=2),
+            L.MaxPooling1D(3, strides=1, padding="same"),
+            L.AveragePooling1D(3, strides=2, padding="same"),
+            L.Conv1D(5, 2, strides=2, padding="causal", activation="softmax"),
+            L.Flatten(),
+            L.Dense(3),
+        ],
+    ),
+    "pools of sequences": (
+        (19, 3),
+        lambda: [
+            L.AveragePooling1D(3),
+            L.MaxPooling1D(),
+            L.GlobalAveragePooling1D(keepdims=True),
+            L.Conv1D(4, 1),
+            L.GlobalMaxPooling1D(keepdims=True),
+        ],
+    ),
+    "rows as a sequence": (
+        (8, 5, 2),
+        lambda: [
+            L.Conv2D(3, 2, activation="relu"),
+            L.Reshape((7, -1)),
+            L.Conv1D(4, 3),
+            L.BatchNormalization(),
+            L.GlobalMaxPooling1D(),
+        ],
+    ),
     "depthwise": (
         (10, 9, 3),
         lambda: [
@@ -120,6 +154,18 @@ STACKS: dict[str, Stack] = {
             L.Flatten(),
         ],
     ),
+    "a vector as a map": (
+        (6,),
+        lambda: [
+            L.Dense(12),
+            L.Reshape((2, 3, 2)),
+            L.Conv2D(4, 2, padding="same"),
+            L.Reshape((6, -1)),
+            L.Dense(5),
+            L.BatchNormalization(),
+            L.Reshape((6, 1, 5)),
+        ],
+    ),
     "scales": (
         (4, 5, 3),
         lambda: [
@@ -150,6 +196,16 @@ STACKS: dict[str, Stack] = {
             L.Identity(),
             L.Reshape((6, 21)),
             L.SpatialDropout1D(0.5),
+        ],
+    ),
+    "unknown lengths": (
+        (None, 3),
+        lambda: [
+            L.Conv1D(4, 3, padding="causal"),
+            L.MaxPooling1D(2),
+            L.Conv1D(4, 2, strides=2, padding="same"),
+            L.GlobalAveragePooling1D(),
+            L.Dense(2),
         ],
     ),
     "unknown sizes": (

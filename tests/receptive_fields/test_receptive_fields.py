@@ -607,6 +607,63 @@ def test_projection_and_field_say_the_same() -> None:
         np.testing.assert_array_equal(field.projective_mask(row, col), seen[:, :, row, col])
 
 
+@pytest.mark.parametrize("length", [23, None])
+def test_a_field_on_a_sequence_is_that_on_a_map_of_one_column(length: int | None) -> None:
+    """Sizes, strides, offsets, boxes: all but the columns, of which a sequence has none."""
+
+    def net(*shape: int | None) -> Network:
+        layers = [
+            Layer.from_config("image", "InputLayer", {"batch_shape": (None, *shape)}),
+            Layer.from_config("column", "Reshape", {"target_shape": (-1, 1, 2)}, inputs=("image",)),
+        ]
+        for i, options in enumerate([{"strides": 2}, {"padding": "same", "dilation_rate": (3, 1)}]):
+            config = {"filters": 2, "kernel_size": (3, 1), "use_bias": False, **options}
+            kernel = {"kernel": np.ones((3, 1, 2, 2), np.float32)}
+            before = (layers[-1].name,)
+            layers.append(Layer.from_config(f"conv_{i}", "Conv2D", config, weights=kernel, inputs=before))
+        layers.append(Layer.from_config("row", "Reshape", {"target_shape": (-1, 2)}, inputs=("conv_1",)))
+        layers.append(Layer.from_config("softmax", "Softmax", {}, inputs=("row",)))
+        return Network(layers)
+
+    on_sequence, on_map = receptive_field(net(length, 2)), receptive_field(net(length, 1, 2))
+    for name in ("conv_0", "conv_1", "row", "softmax"):
+        ours, theirs = on_sequence[name], on_map[name]
+        assert (ours.size, ours.stride, ours.padding) == tuple(
+            values[:1] for values in (theirs.size, theirs.stride, theirs.padding)
+        )
+        assert ours.aligned
+        place = {"row": 1, "col": 0} if name.startswith("conv") else {"unit": (1,)}
+        assert ours.center(**place) == theirs.center(**place)[:1]
+        if length is not None:
+            for clip in (True, False):
+                assert ours.box(**place, clip=clip) == theirs.box(**place, clip=clip)[:1]
+    assert line(on_sequence["conv_1"]) == (15, 2, 6)
+    assert "misaligned" not in str(on_sequence)
+
+
+def test_the_rows_of_a_map_may_become_a_sequence() -> None:
+    """Then every unit sees whole rows; without padding the closed form is exact."""
+    layers = [
+        Conv(2, filters=3),
+        Reshape((7, 12), name="rows"),
+        Reshape((7, 1, 12)),
+        Conv((3, 1), filters=4, name="conv_1d"),
+        Pool((2, 1), 1, name="pool_1d"),
+        Reshape((4, 4), name="sequence"),
+    ]
+    fields = receptive_field(layers, (8, 5, 2))
+    for name, size in (("conv_1d", (4, 5)), ("pool_1d", (5, 5)), ("sequence", (5, 5))):
+        field = fields[name]
+        assert (field.size, field.stride, field.padding, field.aligned) == (size, (1, 0), (0, 0), True)
+        for row in range(field.shape[0] or 0):
+            place = {"unit": (row, 0) if len(field.shape) == 3 else (row,)}
+            assert field.box(**place) == field.box(**place, clip=False) == ((row, row + size[0] - 1), (0, 4))
+            assert field.center(**place) == (row + (size[0] - 1) / 2, 2)
+    for end in (GlobalPool(), Dense(3)):
+        whole = last([*layers[:-1], end], (8, 5, 2))
+        assert (whole.size, whole.stride, whole.padding) == ((8, 5), (0, 0), (0, 0))
+
+
 def test_a_field_on_a_vector() -> None:
     table = receptive_field([Flatten(), Dense(3)], (2, 3, 1))
     field = table.between("dense", "flatten")

@@ -139,6 +139,29 @@ def test_a_dense_layer_behind_a_flatten_reads_the_map_itself():
     assert taken.stages[dense.reads[0]].name == "up"
 
 
+def test_a_reshape_is_a_column_where_its_map_is_drawn_in_another_shape():
+    net = run_of("a vector as a map").network
+    taken = take_apart(net, {layer.name: layer.output_shape for layer in net})
+    shapes = [(stage.layer.kind, stage.shape) for stage in taken.stages]
+    assert shapes == [
+        ("InputLayer", (1, 1, 6)),
+        ("Dense", (1, 1, 12)),
+        ("Reshape", (2, 3, 2)),
+        ("Conv2D", (2, 3, 4)),
+        ("Reshape", (6, 1, 4)),
+        ("Dense", (6, 1, 5)),
+        ("BatchNormalization", (6, 1, 5)),
+    ]
+
+
+def test_the_field_on_a_sequence_has_the_one_column_that_it_is_drawn_in():
+    header, read, _ = unpacked(build_scene(run_of("a vector as a map"), 0))
+    sequence, dense = 4, 5
+    rows, cols = header["fields"][f"{dense},{sequence}"]
+    np.testing.assert_array_equal(read(rows).reshape(-1, 2), [[row, row] for row in range(6)])
+    assert read(cols).tolist() == [0, 0]
+
+
 def test_an_edited_layer_is_sent_and_not_derived(digit_run):
     def silence(x):
         x[..., 3] = 0

@@ -1,0 +1,85 @@
+"""What layers on sequences (N, L, C) have in common: a sequence is a map (N, L, 1, C) of one column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.links import Links, Regroup, after
+from cnnviz.layers.operands import Operands, Position
+
+
+class SequenceEntry(Entry):
+    """A class that does on sequences what another one does on maps, whose entry says the rest."""
+
+    maps: ClassVar[str]
+    """The Keras class that does the same on maps."""
+    lengths: ClassVar[tuple[str, ...]] = ()
+    """The options that are one length here, and (height, width) there."""
+    rank = 3
+
+    def as_map(self, layer: Layer) -> Layer:
+        """The layer on maps that does the same; its kernel has one column."""
+        config = {**layer.config, **{name: (layer.config[name], 1) for name in self.lengths}}
+        weights = {name: w[:, np.newaxis] if w.ndim == 3 else w for name, w in layer.weights.items()}
+        return Layer(layer.name, self.maps, config, weights, layer.inputs, layer.trainable, layer.owner)
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        return _sequence(self.as_map(layer).before_activation(*map(_column, inputs)))
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        like = self.as_map(layer)
+        return tuple(map(_sequence, like.entry.input_gradients(like, *columns(inputs, grad))))
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        like, ((length, channels),) = self.as_map(layer), shapes
+        column = (length, 1, channels)
+        (links,) = like.entry.links(like, [column])
+        out = after(links, column)
+        return [(Regroup(shapes[0], column), *links, Regroup(out, (*out[:-2], out[-1])))]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        like = self.as_map(layer)
+        place = (*position[:-1], 0, position[-1])
+        found = like.entry.operands(like, [x[:, np.newaxis] for x in inputs], place)
+        index = None if found.weight_index is None else np.delete(found.weight_index, 1, axis=-1)
+        return replace(found, position=np.delete(found.position, 1, axis=-1), weight_index=index)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        like = self.as_map(layer)
+        return like.entry.browser(like, drawn)
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        like = self.as_map(layer)
+        return like.entry.roundings(like, [_column(x) for x in inputs])
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        like = self.as_map(layer)
+        return like.entry.gradient_roundings(like, of, *columns(inputs, grad))
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        like = self.as_map(layer)
+        found = like.entry.gradient_magnitude(like, of, *columns(inputs, grad))
+        of_what = [layer.weights[of]] if of else inputs
+        return tuple(array.reshape(own.shape) for array, own in zip(found, of_what, strict=True))
+
+
+def columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Sequences, and the gradient of what became of them, as maps of one column."""
+    return [_column(x) for x in inputs], _column(grad)
+
+
+def _column(x: np.ndarray) -> np.ndarray:
+    """A sequence as a map of one column; vectors, which global pooling gives, stay as they are."""
+    return x[:, :, np.newaxis] if x.ndim == 3 else x
+
+
+def _sequence(y: np.ndarray) -> np.ndarray:
+    return y[:, :, 0] if y.ndim == 4 else y
