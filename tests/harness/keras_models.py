@@ -67,6 +67,17 @@ STACKS: dict[str, Stack] = {
             L.BatchNormalization(scale=False, center=False),
         ],
     ),
+    "layer normalisation": (
+        (5, 4, 3),
+        lambda: [
+            L.LayerNormalization(),
+            L.LayerNormalization(axis=(3, 1, 2), epsilon=0.01),
+            L.LayerNormalization(axis=[1, -1], center=False),
+            L.LayerNormalization(axis=2, scale=False),
+            L.Flatten(),
+            L.LayerNormalization(scale=False, center=False),
+        ],
+    ),
     "pooling": (
         (17, 15, 3),
         lambda: [
