@@ -15,9 +15,10 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
-from cnnviz.layers.links import Links, mix
+from cnnviz.layers.links import Links, Slide, Spread, mix
 from cnnviz.layers.normalization import axes_of, scale_and_shift
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
+from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 
@@ -255,4 +256,50 @@ class LayerNormalizationEntry(OwnStatisticsEntry):
         return [tuple(link for axis in axes for link in mix(shapes[0], axis - 1))]
 
 
-ENTRIES.update({"LayerNormalization": LayerNormalizationEntry()})
+def _groups(value: Any, name: str) -> int:
+    """A number of groups; -1 is a group for each channel."""
+    return value if value == -1 else read.count(value, name)
+
+
+class GroupNormalizationEntry(OwnStatisticsEntry):
+    """Statistics for each group of neighbouring channels, or of rows or columns, over the whole map."""
+
+    options = {
+        "groups": (_groups, 32),
+        "axis": (read.axis, -1),
+        "epsilon": (read.number, 1e-3),
+        "center": (read.flag, True),
+        "scale": (read.flag, True),
+    }
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        axis, _ = _grouped(config, (None, *shape))
+        return dict.fromkeys(self.weights, (shape[axis - 1],))
+
+    def layout(self, layer: Layer, shape: Shape) -> Layout:
+        axis, size = _grouped(layer.config, shape)
+        split = (*shape[:axis], shape[axis] // size, size, *shape[axis + 1 :])
+        axes = tuple(i for i in range(1, len(split)) if i != axis)
+        return Layout(split, axes, tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(split)))
+
+    def links(self, layer: Layer, shapes: Sequence[Shape]) -> list[Links]:
+        (shape,) = shapes
+        axis, size = _grouped(layer.config, (0, *shape))
+        others = (link for i in range(len(shape)) if i != axis - 1 for link in mix(shape, i))
+        # One unit for each group, and back to one for each entry.
+        groups = Axis(shape[axis - 1], size, stride=size)
+        return [(*others, Slide(axis - 1, groups), Spread(axis - 1, groups))]
+
+
+def _grouped(config: Mapping[str, Any], shape: Sequence[Any]) -> tuple[int, int]:
+    """The axis along which an input, of this shape with its batch, is grouped, and the size of a group."""
+    (axis,) = axes_of({"axis": (config["axis"],)}, len(shape))
+    groups = shape[axis] if config["groups"] == -1 else config["groups"]
+    if shape[axis] % groups:
+        raise ValueError(f"groups={groups} must divide the {shape[axis]} entries along axis={config['axis']}")
+    return axis, shape[axis] // groups
+
+
+ENTRIES.update(
+    {"LayerNormalization": LayerNormalizationEntry(), "GroupNormalization": GroupNormalizationEntry()}
+)

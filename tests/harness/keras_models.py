@@ -78,6 +78,18 @@ STACKS: dict[str, Stack] = {
             L.LayerNormalization(scale=False, center=False),
         ],
     ),
+    "group normalisation": (
+        (5, 6, 4),
+        lambda: [
+            L.GroupNormalization(-1, center=False),
+            L.GroupNormalization(2),
+            L.GroupNormalization(1, epsilon=0.01),
+            L.GroupNormalization(3, axis=2, scale=False),
+            L.GroupNormalization(5, axis=-3),
+            L.Flatten(),
+            L.GroupNormalization(12, scale=False, center=False),
+        ],
+    ),
     "pooling": (
         (17, 15, 3),
         lambda: [

@@ -11,6 +11,7 @@ import pytest
 import cnnviz
 from cnnviz import Layer, Network, explain
 from cnnviz.concepts.affine_collapse import without_bends
+from cnnviz.layers.links import backward, one_hot
 from cnnviz.layers.rounding import allowance, gradient_allowance
 from harness.authority import keras, tf
 from harness.keras_models import L, save
@@ -60,6 +61,9 @@ LAYERS = {
     "Keras sorts -1 before 1": ("LayerNormalization", {"axis": [1, -1], "epsilon": 1e-2}),
     "rms": ("LayerNormalization", {"rms_scaling": True}),
     "rms of maps, not scaled": ("LayerNormalization", {"axis": (1, 2), "rms_scaling": True, "scale": False}),
+    "groups of channels": ("GroupNormalization", {"groups": 2}),
+    "each channel": ("GroupNormalization", {"groups": -1}),
+    "groups of rows": ("GroupNormalization", {"groups": 3, "axis": 1, "epsilon": 1e-2}),
 }
 
 
@@ -123,6 +127,25 @@ def test_a_receipt_shows_the_statistics():
     assert receipt.terms.bias_name == "shift"
 
 
+def test_a_group_is_read_as_a_whole_and_nothing_beside_it():
+    found = weighted("GroupNormalization", (4, 3, 6), groups=3)
+    x = normal(1, 4, 3, 6).astype(np.float32)
+    receipt = explain(Network([image(4, 3, 6), found]).run(x), "norm", row=3, col=0, channel=2)
+    mean, variance, *_ = receipt.terms.preparation
+    assert mean.values["count"] == variance.values["count"] == 24
+    assert mean.result == pytest.approx(x[..., 2:4].mean(), rel=1e-6)
+    assert variance.result == pytest.approx(x[..., 2:4].var(), rel=1e-6)
+    ((links,), marks) = found.links([(4, 3, 6)]), one_hot((4, 3, 6), (3, 0, 2))
+    assert np.broadcast_to(backward(links, marks), (4, 3, 6)).sum(axis=(0, 1)).tolist() == [
+        0,
+        0,
+        12,
+        12,
+        0,
+        0,
+    ]
+
+
 def test_a_receipt_without_a_mean_has_no_shift():
     found = weighted("LayerNormalization", (2, 2, 3), rms_scaling=True)
     run = Network([image(2, 2, 3), found]).run(normal(1, 2, 2, 3))
@@ -135,6 +158,7 @@ def test_a_receipt_without_a_mean_has_no_shift():
 UNKNOWN = {
     "channels": (lambda: L.LayerNormalization(), (1, 1)),
     "maps": (lambda: L.LayerNormalization(axis=(1, 2), scale=False, center=False), (5, 7)),
+    "groups": (lambda: L.GroupNormalization(2), (5, 7)),
 }
 
 
@@ -158,6 +182,11 @@ def test_sizes_may_be_unknown(name, tmp_path):
         ("LayerNormalization", {"axis": 1.5}, "axis must be an int or several, got 1.5"),
         ("LayerNormalization", {"axis": 1}, r"gamma must have shape \(2,\), got \(3,\)"),
         ("LayerNormalization", {"rms_scaling": 1}, "rms_scaling must be true or false, got 1"),
+        ("GroupNormalization", {}, "groups=32 must divide the 3 entries along axis=-1"),
+        ("GroupNormalization", {"groups": 0}, "groups must be a positive int, got 0"),
+        ("GroupNormalization", {"axis": 0, "groups": 1}, r"axis=\(0,\) must be axes of an input of rank 4"),
+        ("GroupNormalization", {"axis": (1, 2)}, r"axis must be one axis, got \(1, 2\)"),
+        ("GroupNormalization", {"axis": 1, "groups": 1}, r"gamma must have shape \(2,\), got \(3,\)"),
     ],
 )
 def test_what_does_not_fit_is_refused(kind, config, message):

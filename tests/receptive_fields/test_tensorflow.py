@@ -133,9 +133,10 @@ def _tokens(x: Any) -> Any:
 
 
 def _normalised(x: Any) -> Any:
-    """Statistics of a pixel, of a column, and of a whole map."""
+    """Statistics of a pixel, of a row, of some rows, and of whole maps."""
     x = L.Conv2D(4, 3)(L.LayerNormalization()(x))
-    x = L.AveragePooling2D(2)(L.Conv2D(2, 2)(L.LayerNormalization(axis=1)(x)))
+    x = L.GroupNormalization(2, axis=1)(L.Conv2D(4, 2)(L.LayerNormalization(axis=2)(x)))
+    x = L.Conv2D(3, 2)(L.GroupNormalization(2)(L.AveragePooling2D(2)(x)))
     return L.Dense(2)(L.Flatten()(L.LayerNormalization(axis=(1, 2))(x)))
 
 
