@@ -10,6 +10,7 @@ from cnnviz.layers import convolutions as convolutions
 from cnnviz.layers import dense as dense
 from cnnviz.layers import merging as merging
 from cnnviz.layers import normalization as normalization
+from cnnviz.layers import own_statistics as own_statistics
 from cnnviz.layers import passing as passing
 from cnnviz.layers import pooling as pooling
 from cnnviz.layers import shaping as shaping

@@ -95,21 +95,7 @@ class BatchNormalizationEntry(AffineEntry):
         given = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
         scale, shift = (array[0] for array in ops.batch_norm_affine(*given, epsilon=epsilon))  # type: ignore[arg-type]
         mean, variance, gamma, beta = (None if array is None else array[0] for array in given)
-        numerator, first = ("1", {}) if gamma is None else ("gamma", {"gamma": gamma})
-        equations = (
-            Equation(
-                "scale",
-                f"{numerator} / sqrt(variance + epsilon)",
-                {**first, "variance": variance, "epsilon": epsilon},
-                scale,
-            ),
-            Equation(
-                "shift",
-                f"{'' if beta is None else 'beta '}-mean * scale",
-                {**({} if beta is None else {"beta": beta}), "mean": mean, "scale": scale},
-                shift,
-            ),
-        )
+        equations = scale_and_shift(scale, shift, mean, variance, epsilon, gamma, beta)
         return one_number(x, position, scale, bias=shift, bias_name="shift", preparation=equations)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
@@ -132,6 +118,23 @@ class BatchNormalizationEntry(AffineEntry):
         return self._affine(layer)
 
 
+def scale_and_shift(
+    scale: Any, shift: Any, mean: Any, variance: Any, epsilon: float, gamma: Any, beta: Any
+) -> tuple[Equation, Equation]:
+    """How a normalisation's scale and shift come from its statistics and weights, None if it has none."""
+    numerator, weights = ("1", {}) if gamma is None else ("gamma", {"gamma": gamma})
+    added, weight = ("", {}) if beta is None else ("beta ", {"beta": beta})
+    return (
+        Equation(
+            "scale",
+            f"{numerator} / sqrt(variance + epsilon)",
+            {**weights, "variance": variance, "epsilon": epsilon},
+            scale,
+        ),
+        Equation("shift", f"{added}-mean * scale", {**weight, "mean": mean, "scale": scale}, shift),
+    )
+
+
 class NormalizationEntry(AffineEntry):
     """Keras's preprocessing layer: (x - mean) / deviation, or the way back."""
 
@@ -149,7 +152,7 @@ class NormalizationEntry(AffineEntry):
         return self.weights if config["mean"] is None else ()
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
-        kept = _kept(config, len(shape) + 1)
+        kept = axes_of(config, len(shape) + 1)
         given = [config[name] for name in ("mean", "variance")]
         if np.shape(given[0]) != np.shape(given[1]) or np.ndim(given[0]) > len(kept):
             raise ValueError(
@@ -262,7 +265,9 @@ def normalization_statistics(layer: Layer, shape: tuple[int, ...]) -> tuple[np.n
     mean, variance = given["mean"], given["variance"]
     # The statistics' axes belong to the kept axes of x, counted from the right.
     target = [1] * len(shape)
-    for axis, size in zip(reversed(_kept(layer.config, len(shape))), reversed(np.shape(mean)), strict=False):
+    for axis, size in zip(
+        reversed(axes_of(layer.config, len(shape))), reversed(np.shape(mean)), strict=False
+    ):
         if size not in (1, shape[axis]):
             raise ValueError(f"mean has {size} entries where the input has {shape[axis]}")
         target[axis] = size
@@ -278,12 +283,12 @@ def _deviation(variance: np.ndarray) -> np.ndarray:
     return np.maximum(np.sqrt(variance), variance.dtype.type(SMALLEST_DEVIATION))
 
 
-def _kept(config: Mapping[str, Any], rank: int) -> list[int]:
-    """The axes, of an input with its batch, that have statistics of their own."""
-    kept = sorted({axis % rank for axis in config["axis"] if -rank <= axis < rank})
-    if len(kept) != len(config["axis"]) or 0 in kept:
+def axes_of(config: Mapping[str, Any], rank: int) -> list[int]:
+    """The axes that a config names, of an input with its batch, in order and counted from the front."""
+    axes = sorted({axis % rank for axis in config["axis"] if -rank <= axis < rank})
+    if len(axes) != len(config["axis"]) or 0 in axes:
         raise ValueError(f"axis={config['axis']} must be axes of an input of rank {rank}, and not the batch")
-    return kept
+    return axes
 
 
 def _positive(weights: Weights, mean: str, sign: int = -1) -> dict[str, np.ndarray]:

@@ -101,6 +101,29 @@ STACKS: dict[str, Stack] = {
             L.BatchNormalization(scale=False, center=False),
         ],
     ),
+    "layer normalisation": (
+        (5, 4, 3),
+        lambda: [
+            L.LayerNormalization(),
+            L.LayerNormalization(axis=(3, 1, 2), epsilon=0.01),
+            L.LayerNormalization(axis=[1, -1], center=False),
+            L.LayerNormalization(axis=2, scale=False),
+            L.Flatten(),
+            L.LayerNormalization(scale=False, center=False),
+        ],
+    ),
+    "group normalisation": (
+        (5, 6, 4),
+        lambda: [
+            L.GroupNormalization(-1, center=False),
+            L.GroupNormalization(2),
+            L.GroupNormalization(1, epsilon=0.01),
+            L.GroupNormalization(3, axis=2, scale=False),
+            L.GroupNormalization(5, axis=-3),
+            L.Flatten(),
+            L.GroupNormalization(12, scale=False, center=False),
+        ],
+    ),
     "pooling": (
         (17, 15, 3),
         lambda: [

@@ -364,8 +364,8 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
         r"layer 'odd' is a Doubling from module '.*': custom code" + SUPPORTED,
     ),
     "unsupported": (
-        lambda: L.LayerNormalization(name="odd"),
-        r"layer 'odd' is a LayerNormalization, which cnnviz does not compute" + SUPPORTED,
+        lambda: L.UnitNormalization(name="odd"),
+        r"layer 'odd' is a UnitNormalization, which cnnviz does not compute" + SUPPORTED,
     ),
     "channels first": (
         lambda: L.Conv2D(2, 1, data_format="channels_first", name="odd"),

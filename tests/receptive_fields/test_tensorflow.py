@@ -132,6 +132,14 @@ def _tokens(x: Any) -> Any:
     return L.Conv2D(1, 1)(L.Reshape((1, -1, 1))(x))
 
 
+def _normalised(x: Any) -> Any:
+    """Statistics of a pixel, of a row, of some rows, and of whole maps."""
+    x = L.Conv2D(4, 3)(L.LayerNormalization()(x))
+    x = L.GroupNormalization(2, axis=1)(L.Conv2D(4, 2)(L.LayerNormalization(axis=2)(x)))
+    x = L.Conv2D(3, 2)(L.GroupNormalization(2)(L.AveragePooling2D(2)(x)))
+    return L.Dense(2)(L.Flatten()(L.LayerNormalization(axis=(1, 2))(x)))
+
+
 def _nested(x: Any) -> Any:
     """A model within a model, called twice, and a layer that is shared."""
     block = keras.Sequential([keras.Input((None, None, 2)), L.Conv2D(2, 3, padding="same")], name="block")
@@ -147,6 +155,7 @@ BUILDERS = {
     "u_net": (_u_net, (12, 8, 1)),
     "shuffles": (_shuffles, (5, 4, 1)),
     "tokens": (_tokens, (8, 6, 2)),
+    "normalised": (_normalised, (9, 8, 2)),
     "nested": (_nested, (9, 8, 1)),
 }
 
