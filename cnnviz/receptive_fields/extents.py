@@ -24,6 +24,7 @@ from cnnviz.layers.links import (
     Link,
     Place,
     Regroup,
+    Resample,
     Shape,
     Slide,
     Spread,
@@ -145,7 +146,7 @@ class Grid:
             return Grid((rows, cols), (shape[0], shape[1], shape[2]))
         return None
 
-    def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> Grid | None:
+    def _vector_after(self, step: Slide | Spread | Resample | Gather | Expand, shape: Shape) -> Grid | None:
         """Steps along the last axis of what is not a map: it is all units, the channels, or neither."""
         height, width, channels = self.shape
         if step.axis != len(shape) - 1:
@@ -195,9 +196,13 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     return Bounds.union([field.bounds(shape) if isinstance(field, Grid) else field for field in fields])
 
 
-def _line_after(line: ClosedForm, step: Slide | Spread | Gather | Expand, units: int) -> ClosedForm:
+def _line_after(
+    line: ClosedForm, step: Slide | Spread | Resample | Gather | Expand, units: int
+) -> ClosedForm:
     if isinstance(step, Slide):
         return line.slide(step.window)
     if isinstance(step, Spread):
         return line.spread(step.window)
+    if isinstance(step, Resample):
+        return line.resample(step)
     return line.all_of(units)
