@@ -120,6 +120,7 @@ STACKS: dict[str, Stack] = {
             L.Flatten(),
         ],
     ),
+    "crops of the middle": ((9, 8, 2), lambda: [L.CenterCrop(7, 7), L.CenterCrop(4, 3)]),
     "scales": (
         (4, 5, 3),
         lambda: [
@@ -152,6 +153,10 @@ STACKS: dict[str, Stack] = {
             L.SpatialDropout1D(0.5),
         ],
     ),
+    "crops of unknown sizes": (
+        (None, None, 3),
+        lambda: [L.Conv2D(2, 2), L.CenterCrop(4, 5), L.Flatten(), L.Dense(2)],
+    ),
     "unknown sizes": (
         (None, None, 3),
         lambda: [
@@ -169,6 +174,10 @@ STACKS: dict[str, Stack] = {
 
 ONLY_FLOAT32: dict[str, Stack] = {
     "transposed and dilated": ((4, 5, 3), lambda: [L.Conv2DTranspose(2, 3, dilation_rate=2)]),
+    "crops of the middle, resized": (
+        (5, 9, 2),
+        lambda: [L.CenterCrop(7, 6), L.CenterCrop(4, 8), L.Conv2D(2, 3), L.CenterCrop(3, 3)],
+    ),
     "rounded constants": (
         (8,),
         lambda: [

@@ -132,6 +132,13 @@ def _tokens(x: Any) -> Any:
     return L.Conv2D(1, 1)(L.Reshape((1, -1, 1))(x))
 
 
+def _resized(x: Any) -> Any:
+    """Made larger along one axis and smaller along the other, with uneven steps, and cropped."""
+    x = L.Conv2D(2, 2)(L.CenterCrop(9, 5)(x))
+    x = L.CenterCrop(5, 3)(x)
+    return L.Add()([L.Conv2D(1, 3, padding="same")(x), L.CenterCrop(5, 3)(L.AveragePooling2D(2)(x))])
+
+
 def _nested(x: Any) -> Any:
     """A model within a model, called twice, and a layer that is shared."""
     block = keras.Sequential([keras.Input((None, None, 2)), L.Conv2D(2, 3, padding="same")], name="block")
@@ -147,6 +154,7 @@ BUILDERS = {
     "u_net": (_u_net, (12, 8, 1)),
     "shuffles": (_shuffles, (5, 4, 1)),
     "tokens": (_tokens, (8, 6, 2)),
+    "resized": (_resized, (6, 8, 2)),
     "nested": (_nested, (9, 8, 1)),
 }
 
