@@ -226,4 +226,51 @@ def _largest_part(height: int, width: int, rows: int, cols: int) -> tuple[Span, 
     return Span(height, (height - tall) // 2, tall, rows), Span(width, (width - wide) // 2, wide, cols)
 
 
-ENTRIES["CenterCrop"] = CenterCropEntry()
+def _padded(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
+    """All of an image, with padding on two sides that gives it the shape that is wanted, nearly.
+
+    >>> _padded(340, 500, 200, 200)
+    (Span(size=340, start=-80, length=500, units=200), Span(size=500, start=0, length=500, units=200))
+    """
+    above = (max(height, width * rows // cols) - height) // 2
+    left = (max(width, height * cols // rows) - width) // 2
+    return Span(height, -above, height + 2 * above, rows), Span(width, -left, width + 2 * left, cols)
+
+
+def _interpolation(value: Any, name: str) -> str:
+    if value not in ("nearest", "bilinear"):
+        raise ValueError(f"{name}={value!r} is not supported: only 'nearest' and 'bilinear' are")
+    return value
+
+
+class ResizingEntry(SamplingEntry):
+    options = {
+        **CenterCropEntry.options,
+        "interpolation": (_interpolation, "bilinear"),
+        "crop_to_aspect_ratio": (read.flag, False),
+        "pad_to_aspect_ratio": (read.flag, False),
+        "fill_mode": (read.only("constant", "Keras has no other"), "constant"),
+        "fill_value": (read.number, 0.0),
+        "antialias": (read.only(False, "only resizing without a filter before it is"), False),
+    }
+    label = "resize"
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        if config.get("interpolation") == "nearest":
+            # TensorFlow does not filter then, whatever is asked.
+            config = {**config, "antialias": False}
+        normal = super().normalize(config)
+        if normal["crop_to_aspect_ratio"] and normal["pad_to_aspect_ratio"]:
+            raise ValueError("only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be true")
+        return normal
+
+    def spans(self, config: Mapping[str, Any], height: int, width: int) -> tuple[Span, Span]:
+        rows, cols = config["height"], config["width"]
+        if config["crop_to_aspect_ratio"]:
+            return _largest_part(height, width, rows, cols)
+        if config["pad_to_aspect_ratio"]:
+            return _padded(height, width, rows, cols)
+        return Span(height, 0, height, rows), Span(width, 0, width, cols)
+
+
+ENTRIES.update({"CenterCrop": CenterCropEntry(), "Resizing": ResizingEntry()})

@@ -153,6 +153,15 @@ STACKS: dict[str, Stack] = {
             L.SpatialDropout1D(0.5),
         ],
     ),
+    "nearest": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9, interpolation="nearest"),
+            L.Resizing(4, 4, interpolation="nearest", crop_to_aspect_ratio=True),
+            L.Resizing(6, 3, interpolation="nearest", pad_to_aspect_ratio=True, fill_value=0.5),
+            L.Resizing(3, 7, interpolation="nearest", pad_to_aspect_ratio=True, antialias=True),
+        ],
+    ),
     "crops of unknown sizes": (
         (None, None, 3),
         lambda: [L.Conv2D(2, 2), L.CenterCrop(4, 5), L.Flatten(), L.Dense(2)],
@@ -177,6 +186,22 @@ ONLY_FLOAT32: dict[str, Stack] = {
     "crops of the middle, resized": (
         (5, 9, 2),
         lambda: [L.CenterCrop(7, 6), L.CenterCrop(4, 8), L.Conv2D(2, 3), L.CenterCrop(3, 3)],
+    ),
+    "resizing": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9),
+            L.Resizing(8, 4, crop_to_aspect_ratio=True),
+            L.Conv2D(3, 2),
+            L.Resizing(5, 5, pad_to_aspect_ratio=True, fill_value=-2.0),
+            L.Resizing(5, 7),
+            L.Resizing(9, 3, pad_to_aspect_ratio=True),
+            L.Resizing(9, 3),
+        ],
+    ),
+    "resizing of unknown sizes": (
+        (None, None, 3),
+        lambda: [L.Resizing(6, 7), L.Conv2D(2, 3), L.Flatten(), L.Dense(2)],
     ),
     "rounded constants": (
         (8,),

@@ -32,7 +32,8 @@ def compare(kind: str, x: np.ndarray, **config: Any) -> None:
     slope = tape.gradient(theirs, images, output_gradients=tf.cast(grad, theirs.dtype))
     assert ours.dtype == x.dtype
     # TensorFlow interpolates in float32, however precise the images.
-    same = np.testing.assert_array_equal if theirs.dtype == x.dtype else close
+    narrow = theirs.dtype == np.float32 or config.get("interpolation") == "bilinear"
+    same = close if x.dtype == np.float64 and narrow else np.testing.assert_array_equal
     same(ours, theirs.numpy())
     (our_slope,) = found.entry.input_gradients(found, (x,), grad)
     assert our_slope.dtype == x.dtype
@@ -48,6 +49,44 @@ def close(ours: np.ndarray, theirs: np.ndarray) -> None:
 def test_the_middle_is_keras_s(sizes, dtype):
     height, width, rows, cols = sizes
     compare("CenterCrop", normal(2, height, width, 3).astype(dtype), height=rows, width=cols)
+
+
+OPTIONS = [
+    {},
+    {"crop_to_aspect_ratio": True},
+    {"pad_to_aspect_ratio": True, "fill_value": 0.75},
+]
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_resizing_is_keras_s(sizes, interpolation):
+    height, width, rows, cols = sizes
+    for options in OPTIONS:
+        config = {"height": rows, "width": cols, "interpolation": interpolation, **options}
+        for dtype in ("float32", "float64"):
+            compare("Resizing", normal(2, height, width, 3).astype(dtype), **config)
+
+
+@pytest.mark.parametrize("sizes", [(224, 300, 97, 500), (1000, 3, 224, 2), (1, 1, 6, 5)])
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+def test_large_images_are_resized_to_the_bit(sizes, interpolation):
+    height, width, rows, cols = sizes
+    x = (255 * np.abs(normal(1, height, width, 1))).astype(np.float32)
+    compare("Resizing", x, height=rows, width=cols, interpolation=interpolation)
+
+
+@pytest.mark.parametrize("sizes", SIZES[:20])
+def test_between_cells_it_is_linear_interpolation(sizes):
+    """In float64, against NumPy's, which ends where the cells' middles do; places are rounded to float32."""
+    height, width, rows, cols = sizes
+    x = normal(1, height, width, 1)
+    found = Layer.from_config("a", "Resizing", {"height": rows, "width": cols}).before_activation(x)
+    expected = x[0, :, :, 0]
+    for size, units in ((width, cols), (height, rows)):
+        places = (np.arange(units) + 0.5) * size / units - 0.5
+        expected = np.array([np.interp(places, np.arange(size), line) for line in expected]).T
+    np.testing.assert_allclose(found[0, :, :, 0], expected, rtol=0, atol=40 * 2.0**-23 * 2 * np.abs(x).max())
 
 
 def test_the_odd_cell_of_a_crop_is_left_at_the_bottom_and_right():
@@ -104,17 +143,57 @@ def test_receipts_are_written_in_every_form(tmp_path: Path):
     assert "middle" in (tmp_path / "view.html").read_text()
 
 
+NEAREST = {"interpolation": "nearest"}
+PADDED = {**NEAREST, "pad_to_aspect_ratio": True}
+
+
 @pytest.mark.parametrize(
-    ("shape", "operation"), [((6, 7, 2), "move"), ((4, 6, 2), "move"), ((3, 9, 2), "given")]
+    ("kind", "options", "shape", "operation"),
+    [
+        ("CenterCrop", {}, (6, 7, 2), "move"),
+        ("CenterCrop", {}, (4, 6, 2), "move"),
+        ("CenterCrop", {}, (3, 9, 2), "given"),
+        ("Resizing", {}, (3, 9, 2), "given"),
+        ("Resizing", {}, (4, 6, 2), "move"),
+        ("Resizing", NEAREST, (3, 9, 2), "move"),
+        ("Resizing", PADDED, (3, 9, 2), "move"),
+        ("Resizing", {**PADDED, "fill_value": 1.0}, (3, 9, 2), "given"),
+    ],
 )
-def test_the_browser_moves_what_is_only_moved(shape, operation):
-    crop = Layer.from_config("crop", "CenterCrop", {"height": 4, "width": 6})
-    (stage,) = crop.entry.browser(crop, Drawn((shape,), (4, 6, 2), (shape,)))
+def test_the_browser_moves_what_is_only_moved(kind, options, shape, operation):
+    found = Layer.from_config("a", kind, {"height": 4, "width": 6, **options})
+    (stage,) = found.entry.browser(found, Drawn((shape,), (4, 6, 2), (shape,)))
     assert stage.op["type"] == operation
+    assert stage.exact == (operation == "move")
     if operation == "move":
         x = normal(1, *shape)
-        moved = x.ravel()[stage.arrays["crop/from"] - 1]
-        np.testing.assert_array_equal(moved, crop.before_activation(x).ravel())
+        moved = np.append(0, x.ravel())[stage.arrays["a/from"]]
+        np.testing.assert_array_equal(moved, found.before_activation(x).ravel())
+
+
+def test_a_network_that_resizes_works_everywhere(tmp_path: Path):
+    """Pixels of any size in; what `CenterCrop` shows above holds of the other class."""
+    image_of_any_size = keras.Input((None, None, 3), name="image")
+    middle = L.Resizing(8, 8, name="small")(image_of_any_size)
+    scaled = L.Rescaling(1 / 128, offset=-1, name="scaled")(middle)
+    out = L.Dense(3, activation="softmax", name="out")(L.Flatten()(L.Conv2D(2, 3)(scaled)))
+    model = keras.Model(image_of_any_size, out, name="resized")
+    net = cnnviz.load_model(write(model, tmp_path / "resized.keras"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 13, 21, 3), np.uint8)
+    np.testing.assert_allclose(net.predict(pixels), model(pixels.astype(np.float32)), rtol=0, atol=1e-5)
+    assert cnnviz.verify(net, pixels)
+    run = net.run(pixels)
+    receipt = explain(run, "small", row=3, col=7, channel=2)
+    for library in ("cnnviz", "keras"):
+        namespace: dict[str, Any] = {}
+        exec(receipt.to_code(library).replace("print(", "found = ("), namespace)
+        assert np.float32(namespace["found"]) == receipt.value
+    assert {node.cell.layer for node in receipt.trace(follow=None).walk()} == {"small", "image"}
+    assert run.gradient("out", unit=1).wrt_input.shape == pixels.shape
+    cnnviz.view(net, pixels[0]).save(tmp_path / "view.html")
+    assert "small" in (tmp_path / "view.html").read_text()
+    assert receptive_field(net, (13, 21))["scaled"].size == (2, 2)
+    assert receptive_field(net)["scaled"].stride == (None, None)
 
 
 def test_pixels_stay_pixels():
@@ -166,14 +245,20 @@ def test_the_table_keeps_its_numbers_behind_a_resizing():
     ("kind", "config", "message"),
     [
         ("CenterCrop", {"height": 0, "width": 2}, "height must be a positive int, got 0"),
-        ("CenterCrop", {"height": 2}, "width must be a positive int, got None"),
+        ("CenterCrop", {"height": 2, "width": None}, "width must be a positive int, got None"),
         ("CenterCrop", {"height": 2, "width": 10**9}, r"\(height, width\) must be at most 65536"),
         ("CenterCrop", {"height": 2, "width": 2, "data_format": "channels_first"}, "channels_first"),
+        ("Resizing", {"interpolation": "bicubic"}, "only 'nearest' and 'bilinear' are"),
+        ("Resizing", {"antialias": True}, "antialias=True is not supported: only resizing without a filter"),
+        ("Resizing", {"fill_mode": "reflect"}, "fill_mode='reflect' is not supported"),
+        ("Resizing", {"fill_value": None}, "fill_value must be a finite number"),
+        ("Resizing", {"crop_to_aspect_ratio": 1}, "crop_to_aspect_ratio must be true or false"),
+        ("Resizing", {"pad_to_aspect_ratio": True, "crop_to_aspect_ratio": True}, "only one of"),
     ],
 )
 def test_what_is_refused(kind, config, message):
     with pytest.raises(ValueError, match=message):
-        Layer.from_config("a", kind, config)
+        Layer.from_config("a", kind, {"height": 3, "width": 3, **config})
 
 
 def test_an_image_without_cells_is_refused():

@@ -135,7 +135,8 @@ def _tokens(x: Any) -> Any:
 def _resized(x: Any) -> Any:
     """Made larger along one axis and smaller along the other, with uneven steps, and cropped."""
     x = L.Conv2D(2, 2)(L.CenterCrop(9, 5)(x))
-    x = L.CenterCrop(5, 3)(x)
+    x = L.Resizing(7, 11, pad_to_aspect_ratio=True)(L.Resizing(8, 7, interpolation="nearest")(x))
+    x = L.CenterCrop(5, 3)(L.Resizing(6, 9)(x))
     return L.Add()([L.Conv2D(1, 3, padding="same")(x), L.CenterCrop(5, 3)(L.AveragePooling2D(2)(x))])
 
 
