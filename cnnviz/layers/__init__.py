@@ -13,6 +13,7 @@ from cnnviz.layers import normalization as normalization
 from cnnviz.layers import own_statistics as own_statistics
 from cnnviz.layers import passing as passing
 from cnnviz.layers import pooling as pooling
+from cnnviz.layers import resizing as resizing
 from cnnviz.layers import shaping as shaping
 from cnnviz.layers.layer import ENTRIES as ENTRIES
 from cnnviz.layers.layer import Entry as Entry

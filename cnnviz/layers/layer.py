@@ -95,6 +95,11 @@ class Entry:
     # What it computes --------------------------------------------------------------------------
 
     @property
+    def keeps_scale(self) -> bool:
+        """Whether pixels that are read as they are, 0..255, come out so: moved, for example."""
+        return self.moves_values_only
+
+    @property
     def computes(self) -> bool:
         """Whether the pre-activation is anything but the input."""
         return bool(self.op) or type(self).compute is not Entry.compute

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import prod
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from math import ceil, floor, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +72,54 @@ class Spread:
 
     def backward(self, marks: np.ndarray) -> np.ndarray:
         return _gather(marks, self.axis, self.window, ANY)
+
+
+@dataclass(frozen=True, eq=False)
+class Resample:
+    """Resizing along one axis of `size` cells: unit u lies at first + u*step, between two cells or near one.
+
+    Which cells it reads there, borders and rounding included, is said by `cells`, a row for each unit;
+    entries outside the axis are padding or nothing.
+    """
+
+    axis: int
+    size: int
+    cells: np.ndarray
+    first: Fraction
+    step: Fraction
+    between: bool
+    """Whether a unit reads the cells on both sides, else the nearest."""
+
+    def without_borders(self, u: int) -> tuple[int, int]:
+        """The first and the last cell that unit u reads if the axis goes on without end."""
+        place = self.first + u * self.step
+        nearest = floor(place + Fraction(1, 2))
+        return (floor(place), ceil(place)) if self.between else (nearest, nearest)
+
+    def after(self, shape: Shape) -> Shape:
+        return _with(shape, self.axis, len(self.cells))
+
+    def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
+        if values.shape[self.axis] == 1:
+            return _where(np.asarray(self._inside.any(axis=1)), values, self.axis, rule)
+        source = np.moveaxis(values, self.axis, 0)
+        read = source[np.where(self._inside, self.cells, 0)]
+        there = self._inside.reshape(self._inside.shape + (1,) * (values.ndim - 1))
+        found = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
+        return np.moveaxis(found, 0, self.axis)
+
+    def backward(self, marks: np.ndarray) -> np.ndarray:
+        units, taps = np.nonzero(self._inside)
+        cells = self.cells[units, taps]
+        if marks.shape[self.axis] == 1:
+            return _where(np.bincount(cells, minlength=self.size) > 0, marks, self.axis, ANY)
+        out = np.zeros(_with(marks.shape, self.axis, self.size), bool)
+        np.logical_or.at(np.moveaxis(out, self.axis, 0), cells, np.moveaxis(marks, self.axis, 0)[units])
+        return out
+
+    @cached_property
+    def _inside(self) -> np.ndarray:
+        return (self.cells >= 0) & (self.cells < self.size)
 
 
 @dataclass(frozen=True)
@@ -139,7 +188,7 @@ class Regroup:
         return _reshape(marks, self.new, self.old)
 
 
-Link = Slide | Spread | Gather | Expand | Transpose | Regroup
+Link = Slide | Spread | Resample | Gather | Expand | Transpose | Regroup
 Links = tuple[Link, ...]
 """From the cells of an input to the units of a layer."""
 

@@ -40,11 +40,15 @@ class MovingEntry(Entry):
         raise NotImplementedError(f"{type(self).__name__} says no padding")
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        """Where each number comes from, counted from 1; 0 is padding."""
-        came_from = origins(layer, drawn.inputs).astype(np.int32) + 1
-        name = f"{layer.name}/from"
-        op = {"type": "move", "from": name, "label": self.label or layer.kind}
-        return [BrowserStage(op, {name: came_from.ravel()}, exact=True)]
+        return [moving_stage(layer, drawn)]
+
+
+def moving_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
+    """Where each number comes from, counted from 1; 0 is padding."""
+    came_from = origins(layer, drawn.inputs).astype(np.int32) + 1
+    name = f"{layer.name}/from"
+    op = {"type": "move", "from": name, "label": layer.entry.label or layer.kind}
+    return BrowserStage(op, {name: came_from.ravel()}, exact=True)
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ quiet = np.errstate(all="ignore")
 
 
 @dataclass(frozen=True)
-class Layout:
+class GroupedAxes:
     """An input, with its batch, as a normalisation sees it.
 
     `shape` is the input's, with the groups in an axis of their own. Statistics are taken over `axes`;
@@ -43,7 +43,7 @@ class Layout:
         return math.prod(self.shape[axis] for axis in self.axes)
 
 
-class Statistics(NamedTuple):
+class OwnStatistics(NamedTuple):
     """Of an input in its layout; `squares` is the sum of the squared distances from the mean."""
 
     sum: np.ndarray
@@ -62,7 +62,7 @@ class OwnStatisticsEntry(Entry):
     # With a scale that is made of the input.
     multiplies = True
 
-    def layout(self, layer: Layer, shape: Shape) -> Layout:
+    def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
         """How it sees an input of this shape, the batch included."""
         raise NotImplementedError(f"{type(self).__name__} says no layout")
 
@@ -76,16 +76,16 @@ class OwnStatisticsEntry(Entry):
         scale, shift = self._affine(layer, layout, _statistics(layer, layout, x))
         return (x * scale + shift).reshape(inputs[0].shape)
 
-    def _laid_out(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Layout]:
+    def _laid_out(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, GroupedAxes]:
         layout = self.layout(layer, x.shape)
         return x.reshape(layout.shape), layout
 
-    def _affine(self, layer: Layer, layout: Layout, found: Statistics) -> tuple[Any, Any]:
+    def _affine(self, layer: Layer, layout: GroupedAxes, found: OwnStatistics) -> tuple[Any, Any]:
         scale = found.inverse * _weight(layer, layout, "gamma", 1)
         beta = _weight(layer, layout, "beta", 0)
         return scale, -found.mean * scale + beta if self.centres(layer) else beta
 
-    def _normalised(self, layer: Layer, x: np.ndarray, found: Statistics) -> np.ndarray:
+    def _normalised(self, layer: Layer, x: np.ndarray, found: OwnStatistics) -> np.ndarray:
         """What gamma is multiplied by."""
         return (x - found.mean if self.centres(layer) else x) * found.inverse
 
@@ -180,7 +180,7 @@ class OwnStatisticsEntry(Entry):
         along = _mean(layout, grad * normalised)
         return (((grad + _mean(layout, grad) + normalised * along) * inverse).reshape(inputs[0].shape),)
 
-    def _magnitudes(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, Layout]:
+    def _magnitudes(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, GroupedAxes]:
         """1 / sqrt(variance + epsilon) and (|x| + size) times it, times 1 + doubt; in float64."""
         roundoff = float(np.finfo(x.dtype).eps) / 2
         x, layout = self._laid_out(layer, x.astype(np.float64))
@@ -192,12 +192,12 @@ class OwnStatisticsEntry(Entry):
         return inverse, (np.abs(x) + size) * inverse, layout
 
 
-def _statistics(layer: Layer, layout: Layout, x: np.ndarray) -> Statistics:
+def _statistics(layer: Layer, layout: GroupedAxes, x: np.ndarray) -> OwnStatistics:
     total = _sum(x, layout.axes)
     mean = total / layout.count
     squares = _sum(np.square(x - mean), layout.axes)
     variance = squares / layout.count
-    return Statistics(total, mean, squares, variance, 1 / np.sqrt(variance + layer.config["epsilon"]))
+    return OwnStatistics(total, mean, squares, variance, 1 / np.sqrt(variance + layer.config["epsilon"]))
 
 
 def _sum(x: np.ndarray, axes: Shape) -> np.ndarray:
@@ -208,16 +208,16 @@ def _sum(x: np.ndarray, axes: Shape) -> np.ndarray:
     return x.sum(axes, keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
-def _mean(layout: Layout, x: np.ndarray) -> np.ndarray:
+def _mean(layout: GroupedAxes, x: np.ndarray) -> np.ndarray:
     return _sum(x, layout.axes) / layout.count
 
 
-def _weight(layer: Layer, layout: Layout, name: str, default: int) -> Any:
+def _weight(layer: Layer, layout: GroupedAxes, name: str, default: int) -> Any:
     """gamma or beta against the layout; a layer without it has the default."""
     return layer.weights[name].reshape(layout.weights) if name in layer.weights else default
 
 
-def _of_weight(layer: Layer, layout: Layout, name: str, shares: np.ndarray) -> np.ndarray:
+def _of_weight(layer: Layer, layout: GroupedAxes, name: str, shares: np.ndarray) -> np.ndarray:
     """The gradient of a weight from what each number adds to it."""
     shared = tuple(axis for axis, size in enumerate(layout.weights) if size == 1)
     return _sum(shares, shared).reshape(layer.weights[name].shape)
@@ -244,9 +244,9 @@ class LayerNormalizationEntry(OwnStatisticsEntry):
         axes_of(config, len(shape) + 1)
         return dict.fromkeys(self.weights, tuple((None, *shape)[axis] for axis in config["axis"]))
 
-    def layout(self, layer: Layer, shape: Shape) -> Layout:
+    def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
         axes = axes_of(layer.config, len(shape))
-        return Layout(shape, tuple(axes), tuple(n if i in axes else 1 for i, n in enumerate(shape)))
+        return GroupedAxes(shape, tuple(axes), tuple(n if i in axes else 1 for i, n in enumerate(shape)))
 
     def centres(self, layer: Layer) -> bool:
         return not layer.config["rms_scaling"]
@@ -276,11 +276,11 @@ class GroupNormalizationEntry(OwnStatisticsEntry):
         axis, _ = _grouped(config, (None, *shape))
         return dict.fromkeys(self.weights, (shape[axis - 1],))
 
-    def layout(self, layer: Layer, shape: Shape) -> Layout:
+    def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
         axis, size = _grouped(layer.config, shape)
         split = (*shape[:axis], shape[axis] // size, size, *shape[axis + 1 :])
         axes = tuple(i for i in range(1, len(split)) if i != axis)
-        return Layout(split, axes, tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(split)))
+        return GroupedAxes(split, axes, tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(split)))
 
     def links(self, layer: Layer, shapes: Sequence[Shape]) -> list[Links]:
         (shape,) = shapes

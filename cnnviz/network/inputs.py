@@ -45,13 +45,13 @@ def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, n
 
 
 def _scales_itself(graph: LayerGraph, name: str) -> bool:
-    """Whether the first arithmetic on an input is a layer that expects pixels as they are."""
+    """Whether the first layer that changes what pixels mean expects them as they are."""
     reached = {name}
     for layer in graph:
         if not reached.isdisjoint(layer.inputs):
             if layer.entry.scales_input:
                 return True
-            if layer.entry.moves_values_only:
+            if layer.entry.keeps_scale:
                 reached.add(layer.name)
     return False
 

@@ -36,7 +36,7 @@ def to_html(receipt: Receipt) -> str:
         _tag("p", f"<b>{escape(receipt.title)}</b><output>{escape(exact(receipt.value))}</output>", "head"),
     ]
     if receipt.layer.inputs:
-        dots = "; a dot is padding" if terms.padding.any() and terms.window != (1, 1) else ""
+        dots = "; a dot is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
         parts.append(_tag("p", escape(reads(terms) + dots), "note"))
         parts += [_step(step) for step in terms.preparation]
         parts.append(_table(receipt) if terms.taken_apart and not is_copied(terms) else "")
@@ -67,7 +67,10 @@ def _table(receipt: Receipt) -> str:
     terms = receipt.terms
     chosen, rest = terms.shown(GROUPS)
     write = sum_format(terms)
-    scales = {"factor": Scale.of(terms.factor[~terms.padding]), "weight": Scale.of(terms.weight, signed=True)}
+    scales = {
+        "factor": Scale.of(terms.factor[~terms.left_blank]),
+        "weight": Scale.of(terms.weight, signed=True),
+    }
     drawn = terms.factor.size == 0 or terms.factor[0].size <= LARGEST_WINDOW
     names = ["factor"] if terms.selects else ["factor", "weight"]
     formats = {
@@ -113,7 +116,7 @@ def _table(receipt: Receipt) -> str:
 def _window(terms: Terms, group: int, name: str, write: Format, scale: Scale) -> str:
     """A grid of tinted numbers, which reads as one picture with its numbers as the label."""
     numbers: np.ndarray = getattr(terms, name)[group]
-    padding = terms.padding[group] & (name == "factor")
+    padding = terms.left_blank[group] & (name == "factor")
     won = (terms.weight[group] != 0) & bool(terms.selects)
     words = np.where(padding, "·", np.vectorize(write, otypes=[str])(numbers))
     cells = []

@@ -122,7 +122,7 @@ def _matrix(terms: Terms, write: Any, group: int, name: str) -> str:
     array: np.ndarray = getattr(terms, name)[group]
     rows: Sequence[str] = [
         " & ".join(
-            r"\cdot" if terms.padding[group, row, col] and name == "factor" else tex_number(write(number))
+            r"\cdot" if terms.left_blank[group, row, col] and name == "factor" else tex_number(write(number))
             for col, number in enumerate(line)
         )
         for row, line in enumerate(array)

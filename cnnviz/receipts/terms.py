@@ -115,6 +115,11 @@ class Terms(Operands):
         return self.cell(*np.argwhere(self.weight != 0)[0]) if self.selects else None
 
     @property
+    def left_blank(self) -> np.ndarray:
+        """(groups, rows, columns): padding that adds nothing, for which receipts write a dot."""
+        return self.padding & ((self.factor == 0) | bool(self.selects))
+
+    @property
     def window(self) -> tuple[int, int]:
         """Rows and columns of the arrays."""
         return self.factor.shape[1], self.factor.shape[2]

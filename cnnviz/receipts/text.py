@@ -89,7 +89,7 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     terms = receipt.terms
     if not receipt.layer.inputs:
         return [f"given  {short(receipt.value)}"]
-    dots = "; . is padding" if terms.padding.any() and terms.window != (1, 1) else ""
+    dots = "; . is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
     lines = _wrapped(one_line(reads(terms)) + dots, width)
     lines += _wrapped(STAGES, width) if terms.mix is not None else []
     for step in terms.preparation:
@@ -191,7 +191,7 @@ def _grid_lines(terms: Terms, chosen: Sequence[int], rest: Any, digits: int) -> 
     factor = column(terms.factor[np.isfinite(terms.factor)], digits=digits)
     weight, total = column(terms.weight, signed=True, digits=digits), sum_format(terms)
     mix = None if terms.mix is None else column(terms.mix, signed=True, digits=digits)
-    uniform = len(terms.factor) == 1 and len(set(terms.weight[~terms.padding].tolist())) == 1
+    uniform = len(terms.factor) == 1 and len(set(terms.weight[~terms.left_blank].tolist())) == 1
     rows: list[list[str]] = []
     for group in chosen:
         middle = (tall - 1) // 2
@@ -200,7 +200,7 @@ def _grid_lines(terms: Terms, chosen: Sequence[int], rest: Any, digits: int) -> 
             cells = [_cell(terms, (group, row, col), factor) for col in range(terms.window[1])]
             line = [terms.labels[group] if there else "", *cells]
             if uniform and not terms.selects:
-                line += ["*", weight(terms.weight[~terms.padding][0])] if there else ["", ""]
+                line += ["*", weight(terms.weight[~terms.left_blank][0])] if there else ["", ""]
             elif not terms.selects:
                 weights = [weight(terms.weight[group, row, col]) for col in range(terms.window[1])]
                 line += ["*" if there else "", *weights]
@@ -215,7 +215,7 @@ def _grid_lines(terms: Terms, chosen: Sequence[int], rest: Any, digits: int) -> 
 
 
 def _cell(terms: Terms, place: tuple[int, int, int], write: Format) -> str:
-    if terms.padding[place]:
+    if terms.left_blank[place]:
         return "."
     number = write(terms.factor[place])
     return f"[{number}]" if terms.selects and terms.weight[place] else number

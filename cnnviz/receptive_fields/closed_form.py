@@ -2,7 +2,7 @@
 
 Borders are ignored: maps go on without end, as in the definition of Araujo, Norris and Sim,
 "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019), whose recurrences
-these are. Transposed convolutions repeat a few functions in turn, one for each phase.
+these are. Transposed convolutions and resizing repeat a few functions in turn, one for each phase.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from cnnviz.layers.links import FAR
+from cnnviz.layers.links import FAR, Resample
 from cnnviz.ops.padding import Axis
 
 Interval = tuple[int, int]
@@ -28,7 +28,7 @@ class Hull:
 
     Unit p sees `ends[p]`, or nothing if that is None; unit p + len(ends) sees the same, `shift`
     cells further on. `center` is where unit 0's field is centred, None if paths disagree. Without
-    transposed convolutions there is one phase, and the stride is the shift.
+    transposed convolutions and resizing there is one phase, and the stride is the shift.
     """
 
     origin: int
@@ -87,6 +87,14 @@ class Hull:
         first = (window.before - Fraction(window.extent - 1, 2)) / window.stride
         return self._reduced(self.shift, ends, self._center(first))
 
+    def resample(self, step: Resample) -> Hull:
+        """The hull behind a resizing, which repeats itself after as many units as its step has parts."""
+        cells, units = step.step.as_integer_ratio()
+        periods = len(self.ends) // gcd(len(self.ends), cells)
+        ends = tuple(_union(map(self.at, step.without_borders(p))) for p in range(periods * units))
+        shift = self.shift * cells * periods // len(self.ends)
+        return self._reduced(shift, ends, self._center(step.first))
+
     def all_of(self, units: int) -> Hull:
         """The hull of one unit that reads units 0 .. units-1, and of every unit beside it."""
         period = len(self.ends)
@@ -121,6 +129,9 @@ class ClosedForm:
 
     def spread(self, window: Axis) -> ClosedForm:
         return join(ClosedForm((hull.spread(window),)) for hull in self.hulls)
+
+    def resample(self, step: Resample) -> ClosedForm:
+        return join(ClosedForm((hull.resample(step),)) for hull in self.hulls)
 
     def all_of(self, units: int) -> ClosedForm:
         return join(ClosedForm((hull.all_of(units),)) for hull in self.hulls)

@@ -23,6 +23,7 @@ from cnnviz.layers.links import (
     Gather,
     Link,
     Regroup,
+    Resample,
     Segment,
     Shape,
     Slide,
@@ -148,7 +149,9 @@ class UnitGrid:
             return UnitGrid((rows, cols), (shape[0], shape[1], shape[2]), self.axes)
         return None
 
-    def _vector_after(self, step: Slide | Spread | Gather | Expand, shape: Shape) -> UnitGrid | None:
+    def _vector_after(
+        self, step: Slide | Spread | Resample | Gather | Expand, shape: Shape
+    ) -> UnitGrid | None:
         """Steps in another shape than the map's.
 
         Its first axis may still be the rows; its last is all units, the channels, a whole row, or neither.
@@ -209,9 +212,13 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     return Bounds.union([field.bounds(shape) if isinstance(field, UnitGrid) else field for field in fields])
 
 
-def _line_after(line: ClosedForm, step: Slide | Spread | Gather | Expand, units: int) -> ClosedForm:
+def _line_after(
+    line: ClosedForm, step: Slide | Spread | Resample | Gather | Expand, units: int
+) -> ClosedForm:
     if isinstance(step, Slide):
         return line.slide(step.window)
     if isinstance(step, Spread):
         return line.spread(step.window)
+    if isinstance(step, Resample):
+        return line.resample(step)
     return line.all_of(units)

@@ -215,7 +215,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "part": stage.part,
         "label": stage.label,
         "shape": stage.shape,
-        "vector": len(layer.output_shape) == 1,
+        "axes": len(layer.output_shape),
         "reads": stage.reads,
         "op": stage.op,
         "params": _params(stage, layer),

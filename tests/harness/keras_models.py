@@ -189,6 +189,7 @@ STACKS: dict[str, Stack] = {
             L.Reshape((6, 1, 5)),
         ],
     ),
+    "crops of the middle": ((9, 8, 2), lambda: [L.CenterCrop(7, 7), L.CenterCrop(4, 3)]),
     "scales": (
         (4, 5, 3),
         lambda: [
@@ -231,6 +232,19 @@ STACKS: dict[str, Stack] = {
             L.Dense(2),
         ],
     ),
+    "nearest": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9, interpolation="nearest"),
+            L.Resizing(4, 4, interpolation="nearest", crop_to_aspect_ratio=True),
+            L.Resizing(6, 3, interpolation="nearest", pad_to_aspect_ratio=True, fill_value=0.5),
+            L.Resizing(3, 7, interpolation="nearest", pad_to_aspect_ratio=True, antialias=True),
+        ],
+    ),
+    "crops of unknown sizes": (
+        (None, None, 3),
+        lambda: [L.Conv2D(2, 2), L.CenterCrop(4, 5), L.Flatten(), L.Dense(2)],
+    ),
     "unknown sizes": (
         (None, None, 3),
         lambda: [
@@ -248,6 +262,26 @@ STACKS: dict[str, Stack] = {
 
 ONLY_FLOAT32: dict[str, Stack] = {
     "transposed and dilated": ((4, 5, 3), lambda: [L.Conv2DTranspose(2, 3, dilation_rate=2)]),
+    "crops of the middle, resized": (
+        (5, 9, 2),
+        lambda: [L.CenterCrop(7, 6), L.CenterCrop(4, 8), L.Conv2D(2, 3), L.CenterCrop(3, 3)],
+    ),
+    "resizing": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9),
+            L.Resizing(8, 4, crop_to_aspect_ratio=True),
+            L.Conv2D(3, 2),
+            L.Resizing(5, 5, pad_to_aspect_ratio=True, fill_value=-2.0),
+            L.Resizing(5, 7),
+            L.Resizing(9, 3, pad_to_aspect_ratio=True),
+            L.Resizing(9, 3),
+        ],
+    ),
+    "resizing of unknown sizes": (
+        (None, None, 3),
+        lambda: [L.Resizing(6, 7), L.Conv2D(2, 3), L.Flatten(), L.Dense(2)],
+    ),
     "rounded constants": (
         (8,),
         lambda: [

@@ -100,7 +100,8 @@ def reach(outputs: Callable[[Any], list[Any]], shape: tuple[int, ...]) -> list[n
         channels = int(np.prod(size)) // units
         seed = np.zeros((len(x), units, channels))
         seed[np.arange(units), np.arange(units)] = rng.uniform(0.5, 1.5, channels)
-        gradient = tape.gradient(y, x, seed.reshape(-1, *size)).numpy()[:units]
+        # TensorFlow resizes into float32.
+        gradient = tape.gradient(y, x, tf.cast(seed.reshape(-1, *size), y.dtype)).numpy()[:units]
         reached.append((gradient != 0).any(axis=-1).reshape(*place, *shape[:2]))
     return reached
 

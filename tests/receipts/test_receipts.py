@@ -100,7 +100,8 @@ def check_terms(run: Run, receipt: Receipt) -> None:
         np.testing.assert_array_equal(terms.padding[group], outside)
         there = ~outside
         np.testing.assert_array_equal(x[tuple(place[there].T)], terms.factor[group][there])
-        assert set(terms.factor[group][outside].tolist()) <= {0.0, -np.inf}
+        paddings = {0.0, -np.inf, found.config.get("fill_value", 0.0)}
+        assert set(terms.factor[group][outside].tolist()) <= paddings
     if terms.weight_index is not None:
         weights = found.weights[terms.weight_name][tuple(np.moveaxis(terms.weight_index, -1, 0))]
         np.testing.assert_array_equal(terms.weight, weights.astype(terms.weight.dtype))

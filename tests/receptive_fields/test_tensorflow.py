@@ -140,6 +140,14 @@ def _normalised(x: Any) -> Any:
     return L.Dense(2)(L.Flatten()(L.LayerNormalization(axis=(1, 2))(x)))
 
 
+def _resized(x: Any) -> Any:
+    """Made larger along one axis and smaller along the other, with uneven steps, and cropped."""
+    x = L.Conv2D(2, 2)(L.CenterCrop(9, 5)(x))
+    x = L.Resizing(7, 11, pad_to_aspect_ratio=True)(L.Resizing(8, 7, interpolation="nearest")(x))
+    x = L.CenterCrop(5, 3)(L.Resizing(6, 9)(x))
+    return L.Add()([L.Conv2D(1, 3, padding="same")(x), L.CenterCrop(5, 3)(L.AveragePooling2D(2)(x))])
+
+
 def _nested(x: Any) -> Any:
     """A model within a model, called twice, and a layer that is shared."""
     block = keras.Sequential([keras.Input((None, None, 2)), L.Conv2D(2, 3, padding="same")], name="block")
@@ -156,6 +164,7 @@ BUILDERS = {
     "shuffles": (_shuffles, (5, 4, 1)),
     "tokens": (_tokens, (8, 6, 2)),
     "normalised": (_normalised, (9, 8, 2)),
+    "resized": (_resized, (6, 8, 2)),
     "nested": (_nested, (9, 8, 1)),
 }
 

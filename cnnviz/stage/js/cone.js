@@ -111,7 +111,7 @@ function markRead(scene, stage, input, marked, known) {
       const group = Math.floor(f / filters);
       if (on) known.fill(1, (group * channels) / groups, ((group + 1) * channels) / groups);
     });
-  } else if (type === "conv" || type === "transposed" || (type === "softmax" && axis === 2)) {
+  } else if (["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2)) {
     known.fill(1);
   } else if (channels === 1 || channels !== marked.length) {
     known.fill(1);
@@ -172,6 +172,7 @@ export function fedUnits(scene, cell, reader) {
     const group = Math.floor((channel * (op.groups ?? 1)) / depth);
     return { rows, cols, channels: range(size).map((i) => group * size + i) };
   }
+  if (op.type === "given") return { rows: range(height), cols: range(width), channels: range(channels) };
   if (op.type === "softmax") {
     return {
       rows: op.axis === 0 ? range(height) : like.rows,

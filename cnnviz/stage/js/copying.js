@@ -4,7 +4,6 @@ import { toBase64 } from "./base64.js";
 import { button } from "./dom.js";
 import { copyText } from "./files.js";
 import { beside, exact, number, probability, signed } from "./numbers.js";
-import { isVector } from "./scene.js";
 import { stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
@@ -83,6 +82,7 @@ export function receiptText(view, steps) {
 
 const TEXT = {
   input: (view, step) => [`pixel ${exact(step.value)}`],
+  given: (view, step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
   weighted(view, step) {
     const lines = [stageName(step.stage)];
     for (const group of step.groups) {
@@ -156,6 +156,7 @@ function matrix(group, value, limit) {
 
 const LATEX = {
   input: (view, step) => [`x &= ${tex(step.value)}`],
+  given: (view, step) => [`z &= ${tex(step.value)} && \\text{not taken apart}`],
   weighted(view, step) {
     const limit = (value) => Math.max(1e-12, ...step.groups.flatMap((group) => group.terms.map((term) => Math.abs(value(term)))));
     const [x, w] = [(term) => term.x, (term) => term.weight.value];
@@ -200,7 +201,7 @@ function texList(step) {
  */
 export function numpyCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
-  const place = isVector(stage) && stage.vector ? `channel=${cell.channel}` : `row=${cell.row}, col=${cell.col}, channel=${cell.channel}`;
+  const place = indicesOf(stage).map((name) => `${name}=${cell[name]}`).join(", ");
   const value = stage.part === "output" ? "" : `\n# ${stage.label}: the pre-activation, before ${quoted(stage.layer)}'s activation`;
   return `${imageCode(view, "cnnviz")}
 run = net.run(image)
@@ -226,8 +227,14 @@ print(part.predict(image[None])${indexCode(stage, cell)})
 `;
 }
 
+/** The indices of a layer's cells, as `cnnviz.explain` calls them. */
+function indicesOf(stage) {
+  if (stage.axes === 1) return ["channel"];
+  return stage.axes === 2 ? ["row", "channel"] : ["row", "col", "channel"];
+}
+
 function indexCode(stage, cell) {
-  return stage.vector ? `[0, ${cell.channel}]` : `[0, ${cell.row}, ${cell.col}, ${cell.channel}]`;
+  return `[${[0, ...indicesOf(stage).map((name) => cell[name])].join(", ")}]`;
 }
 
 function quoted(text) {

@@ -73,7 +73,9 @@ class Drawing extends Panel {
     this.complete(panel);
     this.use.disabled = !digit;
     this.forget();
-    if (digit) {
+    if (digit && !this.view.scene.computable) {
+      this.say("A layer of this network is computed by Python alone: its numbers come when you lift the pen.");
+    } else if (digit) {
       this.view.shown = this.view.scene.forward(Float32Array.from(digit, (v) => v / 255));
       this.view.titleNow = "your drawing";
       this.view.engine = "this browser";

@@ -15,7 +15,7 @@ export const f = Math.fround;
  */
 export function computeStage(scene, stage, values) {
   const compute = OPERATIONS[stage.op.type];
-  if (!compute) throw new Error(`unknown operation ${stage.op.type}`);
+  if (!compute) throw new Error(`this page does not compute ${stage.name}: its operation is ${stage.op.type}`);
   const [height, width, channels] = stage.shape;
   const out = new Float32Array(height * width * channels);
   compute(scene, stage, stage.reads.map((source) => values[source]), out);
@@ -25,7 +25,8 @@ export function computeStage(scene, stage, values) {
 /** @typedef {(scene: Scene, stage: Stage, inputs: Float32Array[], out: Float32Array) => void} Compute */
 
 /**
- * The operations that Python may name; each fills the numbers of its stage. An input computes nothing.
+ * The operations that Python may name; each fills the numbers of its stage. Missing are "input", whose
+ * numbers are the image's, and "given", whose numbers only Python computes.
  *
  * @type {Record<string, Compute>}
  */

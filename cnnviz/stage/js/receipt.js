@@ -78,6 +78,8 @@ export function receiptOf(scene, values, cell) {
  */
 export const DETAILS = {
   input: () => ({ type: "input" }),
+  // Python gave the number, and this page knows no operation that does: it is not taken apart.
+  given: (_scene, values, stage, _cell, index) => ({ type: "given", total: values[stage.index][index] }),
   conv: weighted,
   transposed: weighted,
   pool,

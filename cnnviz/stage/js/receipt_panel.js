@@ -133,6 +133,7 @@ export class ReceiptPanel {
   hint() {
     const type = this.steps[0].type;
     if (type === "input") return "A pixel: here the way down ends.";
+    if (type === "given") return "Not taken apart: here the way down ends.";
     if (type === "weighted") return "Point at a factor to see its partner; click an input to go one layer down.";
     return "Click an input to go one layer down.";
   }
@@ -426,6 +427,12 @@ const STEPS = {
     const whole = Math.abs(byte - Math.round(byte)) < 1e-3 && step.value >= 0 && step.value <= 1;
     const note = whole ? ` = ${Math.round(byte)}/255, where 0 is paper and 1 is ink` : "";
     return `<p class="cv-line">pixel <b>${number(step.value)}</b>${note}</p>`;
+  },
+
+  given(step, i) {
+    return `<h3>${escapeHtml(stageName(step.stage))}: not taken apart</h3>
+      <p class="cv-line">computed by Python: ${this.outcome(step, i)}</p>
+      <p class="cv-small">This page knows no operation for a ${escapeHtml(step.stage.kind)} layer, so it shows Python's numbers.</p>`;
   },
 
   weighted(step, i) {

@@ -21,7 +21,7 @@ import { computeStage } from "./forward.js";
  * @property {"output" | "before" | "depthwise"} part what it is of the layer
  * @property {string} label
  * @property {[number, number, number]} shape rows, columns and channels, as drawn
- * @property {boolean} vector whether the layer's output has one axis
+ * @property {number} axes of the layer's output: 1 is a vector, 2 a sequence, 3 maps
  * @property {number[]} reads the stages that it reads
  * @property {Operation} op
  * @property {number} params
@@ -187,6 +187,11 @@ export class Scene {
   asBefore({ index, reads, op }, before, values, changed) {
     if (this.base?.items[0].tensors[index]) return true;
     return reads.every((s) => values[s] === before[s]) && !Object.values(op).some((name) => changed.has(name));
+  }
+
+  /** Whether this page can compute the whole network: no layer's numbers are only given. */
+  get computable() {
+    return this.stages.every((stage) => stage.op.type !== "given");
   }
 
   /**

@@ -55,5 +55,5 @@ export function stageName(stage) {
  */
 export function shapeText(stage) {
   const [height, width, channels] = stage.shape;
-  return stage.vector || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
+  return stage.axes === 1 || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
 }
