@@ -152,6 +152,25 @@ def test_every_operation_that_python_names_is_there():
     assert modes == set(found["merges"])
 
 
+def test_what_python_computed_has_a_receipt_that_ends_there():
+    """Every cell may have read all of the stage before, and feed all of the one behind."""
+    run = network_run("group normalisation")
+    program = """({ base64, scene, receipt, cone }, text) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      const cell = { stage: 2, row: 1, col: 1, channel: 1 };
+      const { type, value, groups, residual } = receipt.receiptOf(read, read.valuesOf(0), cell);
+      const fed = cone.fedUnits(read, cell, read.stages[3]);
+      const feeding = cone.feedingChannels(read, cell).get(1);
+      return [type, value, groups, residual, fed, [...feeding]];
+    }"""
+    text = base64.b64encode(bytes(build_scene(run, 0))).decode()
+    found = ask_node(program, text, "base64", "scene", "receipt", "cone")
+    rows, cols, channels = (list(range(n)) for n in run["image"].shape[1:])
+    value = float(run["group_normalization_1"][0, 1, 1, 1])
+    fed = {"rows": rows, "cols": cols, "channels": channels}
+    assert found == ["given", value, [], 0, fed, [1] * len(channels)]
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_stage_computes_what_the_engine_does(name):
     """Each from the engine's own inputs: to the last bit or within twice the engine's rounding."""

@@ -21,7 +21,8 @@ export function cellsSeen(scene, cell) {
   marks.set(cell.stage, own);
   for (let s = cell.stage; s > 0; s--) {
     const stage = scene.stages[s];
-    if (!marks.has(s)) continue;
+    // Which cells Python read is not known here: boxes are all that can be shown.
+    if (!marks.has(s) || stage.op.type === "given") continue;
     stage.reads.forEach((source, input) => {
       if (!marks.has(source)) marks.set(source, grid(scene.stages[source]));
       markRead(scene, stage, input, marks.get(s), marks.get(source));
@@ -43,7 +44,9 @@ function mayHaveHoles(scene) {
   if (known) return known;
   /** @type {boolean[]} */
   const holes = [];
-  for (const { op, reads } of scene.stages) holes.push(leavesHoles(op) || reads.some((s) => holes[s]));
+  for (const { op, reads } of scene.stages) {
+    holes.push(op.type !== "given" && (leavesHoles(op) || reads.some((s) => holes[s])));
+  }
   withHoles.set(scene, holes);
   return holes;
 }
