@@ -9,6 +9,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -168,6 +169,27 @@ def test_imports_only_go_down(imports):
 
 def test_no_files_import_each_other_in_a_circle(imports):
     assert circles(imports) == []
+
+
+def test_a_circle_and_an_import_that_goes_up_are_found(imports, tmp_path):
+    """In the real house with one import more, wherever it stands."""
+    assert circles({**imports, "cnnviz.ops.padding": {"cnnviz.ops.gemm"}}) != []
+    assert upward({**imports, "cnnviz.ops.padding": {"cnnviz.network.run"}}) == [
+        "cnnviz.ops.padding imports cnnviz.network.run"
+    ]
+    hidden = """
+        from typing import TYPE_CHECKING
+
+        if TYPE_CHECKING:
+            from cnnviz.ops.im2col import im2col
+
+        def later():
+            import cnnviz.network.run
+    """
+    path = tmp_path / "padding.py"
+    path.write_text(dedent(hidden), encoding="utf-8")
+    found = imports_of("cnnviz.ops.padding", path, modules(ROOT))
+    assert found == {"cnnviz.ops.im2col", "cnnviz.network.run", "cnnviz.network"}
 
 
 def connected(folders: Iterable[str]) -> bool:
