@@ -24,6 +24,7 @@ with answer_stream() as answer:
 
 def test_it_imports_this_package_and_nothing_from_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    monkeypatch.delenv("PYTHONPATH", raising=False)  # Whoever names the current folder there wants it.
     (tmp_path / "cnnviz.py").write_text("raise SystemExit('the wrong cnnviz')")
     monkeypatch.chdir(tmp_path)
     said = []
