@@ -55,10 +55,7 @@ def show(
         width = width * share - (16 if share < 1 else 0)
     width = min(width, limit or width)
     svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
-    _PICTURE(
-        key=f"picture.{_next_place()}",
-        data=_picture_data(figure, svg, alt, caption),
-    )
+    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
 
 
 def pick(

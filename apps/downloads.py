@@ -16,12 +16,7 @@ import streamlit as st
 def gif(name: str, make: Callable[[], bytes], key: str) -> None:
     """A button that saves an animation; it is made when somebody asks for it."""
     st.download_button(
-        "Save as GIF",
-        data=make,
-        file_name=f"cnnviz-{name}.gif",
-        mime="image/gif",
-        on_click="ignore",
-        key=key,
+        "Save as GIF", data=make, file_name=f"cnnviz-{name}.gif", mime="image/gif", on_click="ignore", key=key
     )
 
 

@@ -80,9 +80,7 @@ def show() -> None:
         with st.container(
             key="network", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
         ):
-            model = state.option(
-                "model", models, models[0], st.segmented_control, "Network", required=True, width="content"
-            )
+            model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
             _COPY_LINK(key="copy_link", data={}, width="content")
     if not own:
         mistake.button(

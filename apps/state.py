@@ -7,7 +7,7 @@ makes no sense is replaced by the default, and a notice says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -34,6 +34,8 @@ _PUT = "put"
 
 _START = {"selectbox": "index", "radio": "index", "segmented_control": "default", "pills": "default"}
 """The argument by which widgets of a kind take the value they start at; others call it value."""
+_ALWAYS = {"segmented_control": {"required": True}}
+"""What every widget of a kind is given: one of its options is always chosen."""
 
 
 def begin() -> None:
@@ -92,7 +94,7 @@ def put(name: str, value: Any) -> None:
 
 def option(
     name: str,
-    options: Sequence[Any],
+    options: Sequence[Any] | Mapping[Any, str],
     default: Any,
     widget: Callable[..., Any],
     label: str,
@@ -100,14 +102,18 @@ def option(
 ) -> Any:
     """A choice among options, by a widget such as st.selectbox or st.segmented_control.
 
-    In the URL an option is its text. Where there is no choice there is no widget.
+    In the URL an option is its text; on the page too, unless `options` maps it to other words. Where there
+    is no choice there is no widget.
     """
+    if isinstance(options, Mapping):
+        arguments = {"format_func": options.get, **arguments}
+    options = list(options)
     texts = {str(value): value for value in options}
     value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
     if len(options) > 1:
         start = _START.get(widget.__name__, "value")
         first = list(texts).index(str(value)) if start == "index" else texts[str(value)]
-        arguments = {**arguments, start: first}
+        arguments = {**_ALWAYS.get(widget.__name__, {}), **arguments, start: first}
         value = _show(name, value, tuple(texts), lambda key: widget(label, options, key=key, **arguments))
     return _remember(name, value, default, str)
 

@@ -163,10 +163,7 @@ def collapse() -> None:
     chrome.facts(
         (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
         ("parameters in the layers", f"{parameters:,}"),
-        (
-            f"largest difference of A x + b from the layers, {CHECKED} digits, float64",
-            number(difference),
-        ),
+        (f"largest difference of A x + b from the layers, {CHECKED} digits, float64", number(difference)),
         ("largest logit of this digit, for comparison", number(logits.max())),
         (f"of {every:,} test digits right", percent(accuracy)),
     )
@@ -198,9 +195,7 @@ with chrome.controls("function"):
     functions = list(dict.fromkeys([own, *FUNCTIONS]))
     function = state.option("function", functions, own, st.selectbox, "Function")
     kinds = {"all": "in all layers", "one": "only here"}
-    where = state.option(
-        "where", list(kinds), "all", st.segmented_control, "Exchange", required=True, format_func=kinds.get
-    )
+    where = state.option("where", kinds, "all", st.segmented_control, "Exchange")
 layers = tuple(bends) if where == "all" else (name,)
 curve(name, function, layers)
 before = here.run.pre_activation(name)

@@ -40,7 +40,7 @@ chrome.section(
 image = here.digit.image
 with chrome.controls("input"):
     names = {"patch": f"A patch of {here.digit.name}", "cells": "Cells typed in"}
-    source = state.option("source", list(names), "patch", st.selectbox, "Input", format_func=names.get)
+    source = state.option("source", names, "patch", st.selectbox, "Input")
     size = state.integer("cells_a_side", 3, 14 if source == "patch" else 11, 8, "Cells a side")
     if source == "patch":
         corner = playground.liveliest(image, size)
@@ -71,7 +71,7 @@ with choices:
         stride = state.integer("stride", 1, 5, 1, "Stride")
         dilation = state.integer("dilation", 1, 4, 1, "Dilation")
         modes = {"valid": "valid: none", "same": "same", "explicit": "explicit: each side"}
-        mode = state.option("padding", list(modes), "same", st.selectbox, "Padding", format_func=modes.get)
+        mode = state.option("padding", modes, "same", st.selectbox, "Padding")
     padding: str | tuple = mode
     if mode == "explicit":
         with chrome.controls("sides"):
@@ -196,15 +196,7 @@ with chrome.controls("channels"):
         "deep_layer", list(deep), next(iter(deep)), st.selectbox, "Layer that reads them"
     )
     kinds = {"plain": "Plain", "grouped": "Two groups", "depthwise": "Depthwise"}
-    kind = state.option(
-        "kind",
-        list(kinds),
-        "plain",
-        st.segmented_control,
-        "Convolution",
-        required=True,
-        format_func=kinds.get,
-    )
+    kind = state.option("kind", kinds, "plain", st.segmented_control, "Convolution")
 example = cached.kept(playground.channel_example, here.run, here.network[deep_name], kind)
 grouped = {"groups": example.groups} if kind != "depthwise" else {}
 player.show(

@@ -44,8 +44,7 @@ def batches(history: TrainingHistory) -> None:
             width="content",
         )
         st.latex(
-            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}",
-            width="content",
+            rf"{chosen.epochs} \cdot {latex(chosen.steps_per_epoch)} = {latex(chosen.steps)}", width="content"
         )
     chrome.facts(
         ("steps an epoch", f"{chosen.steps_per_epoch:,}"),

@@ -123,8 +123,7 @@ def show_sums() -> None:
 def show_two() -> None:
     """The same layer for two digits, on one scale."""
     chrome.section(
-        "Two digits",
-        "The same kernels, another digit. Both are drawn on one scale, so that colours compare.",
+        "Two digits", "The same kernels, another digit. Both are drawn on one scale, so that colours compare."
     )
     with chrome.controls("other"):
         start = 0 if here.digit.index == 1 else 1
@@ -137,13 +136,7 @@ def show_two() -> None:
     left, right = chrome.columns(1, 1)
     for column, digit, title in zip((left, right), (here.digit, other), titles, strict=True):
         with column:
-            chrome.show(
-                "image_of",
-                title.replace("\n", ", "),
-                share=0.5,
-                limit=140,
-                pixels=digit.image,
-            )
+            chrome.show("image_of", title.replace("\n", ", "), share=0.5, limit=140, pixels=digit.image)
     chrome.show(
         "before_and_after",
         f"All channels of {name} for both digits.",
@@ -208,6 +201,19 @@ def _flips(flipped: tuple[int, ...]) -> str:
     )
 
 
+def show_network() -> None:
+    """All maps of all layers."""
+    chrome.section("Every map of every layer")
+    shared = state.toggle("shared", False, "One scale for the whole network")
+    chrome.show(
+        "network_maps",
+        "One row a layer, from the digit to the probabilities; what each cell sees grows on the way down. "
+        + ("All layers share one scale." if shared else "Each layer has a scale of its own."),
+        layers=cached.kept(figures.layers_of, here.run),
+        shared=shared,
+    )
+
+
 here = header.current()
 chrome.title(
     "Feature maps",
@@ -239,27 +245,10 @@ chrome.pick(
     selected=channel,
     cell=peak,
 )
-view = state.option(
-    "view", list(VIEWS), "channel", st.segmented_control, "Look at", required=True, format_func=VIEWS.get
-)
-if view == "channel":
-    show_channel()
-elif view == "sums":
-    show_sums()
-elif view == "two":
-    show_two()
-elif view == "off":
-    show_off()
-else:
-    chrome.section("Every map of every layer")
-    shared = state.toggle("shared", False, "One scale for the whole network")
-    chrome.show(
-        "network_maps",
-        "One row a layer, from the digit to the probabilities; what each cell sees grows on the way down. "
-        + ("All layers share one scale." if shared else "Each layer has a scale of its own."),
-        layers=cached.kept(figures.layers_of, here.run),
-        shared=shared,
-    )
+view = state.option("view", VIEWS, "channel", st.segmented_control, "Look at")
+{"channel": show_channel, "sums": show_sums, "two": show_two, "off": show_off, "network": show_network}[
+    view
+]()
 asked = []
 if has_partial_sums(here.network[name]):
     contested = partial_sums(here.run, name, channel).contested

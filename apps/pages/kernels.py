@@ -56,9 +56,7 @@ with chrome.controls("named"):
     middle = 3 if 3 in sizes else sizes[0]
     size = state.option("size", sizes, middle, st.select_slider, "Size", on_change=forget_cells)
     pictures = {"digit": "the digit", "photo": "a photograph", "own": "your picture"}
-    picture = state.option(
-        "on", list(pictures), "digit", st.segmented_control, "On", required=True, format_func=pictures.get
-    )
+    picture = state.option("on", pictures, "digit", st.segmented_control, "On")
 if picture == "digit":
     image = small = here.run.input[0, :, :, 0]
 else:
@@ -163,19 +161,11 @@ chrome.section(
     "matters.",
 )
 with chrome.controls("trained"):
-    layer = state.option(
-        "layer",
-        ["first", *layers],
-        "first",
-        st.selectbox,
-        "Layer",
-        format_func=lambda chosen: "the first of both networks" if chosen == "first" else chosen,
-    )
+    names_of_layers = {"first": "the first of both networks"} | {name: name for name in layers}
+    layer = state.option("layer", names_of_layers, "first", st.selectbox, "Layer")
     channels = 1 if layer == "first" else here.network[layer].input_shape[2]
     channel = state.integer("input", 0, channels - 1, 0, "Input channel")
-    order = state.option(
-        "sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by", required=True
-    )
+    order = state.option("sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by")
 if layer == "first":
     networks = [cached.network(model) for model in cached.available_models()]
     found = [kernel for network in networks for kernel in kernels.trained_kernels(network)]

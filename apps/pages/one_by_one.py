@@ -82,9 +82,7 @@ def show_reduction(name: str) -> None:
     )
     with chrome.controls("reduce"):
         kinds = {"outputs": "outputs", "singular": "singular directions"}
-        by = state.option(
-            "by", list(kinds), "outputs", st.segmented_control, "Keep", required=True, format_func=kinds.get
-        )
+        by = state.option("by", kinds, "outputs", st.segmented_control, "Keep")
         tried = cached.reductions(here.model, name, by, COUNT)
         k = state.integer("kept", 0, len(tried) - 1, 5, "How many", st.slider)
     matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
@@ -250,8 +248,7 @@ show_bottleneck()
 if mixing:
     layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
     question_widget.ask(
-        questions.numbers_that_change(layer, x, row, col),
-        questions.weights_on_larger_maps(layer),
+        questions.numbers_that_change(layer, x, row, col), questions.weights_on_larger_maps(layer)
     )
 else:
     question_widget.ask(questions.shape_that_comes_out(14, 256, 64))

@@ -43,9 +43,7 @@ with chrome.controls("window"):
     window = state.integer("window", 1, 4, 2, "Window")
     stride = state.integer("stride", 1, 4, 2, "Stride")
     paddings = {"valid": "valid: none", "same": "same", "1": "1 on each side"}
-    chosen = state.option(
-        "padding", list(paddings), "valid", st.selectbox, "Padding", format_func=paddings.get
-    )
+    chosen = state.option("padding", paddings, "valid", st.selectbox, "Padding")
 padding = ((1, 1), (1, 1)) if chosen == "1" else chosen
 setting: dict[str, Any] = {"strides": stride, "padding": padding}
 x = values[:, :, channel]
@@ -73,15 +71,7 @@ if fits:
     )
     with chrome.controls("kind"):
         kinds = {"max_pool2d": "Max", "avg_pool2d": "Average"}
-        kind = state.option(
-            "kind",
-            list(kinds),
-            "max_pool2d",
-            st.segmented_control,
-            "Pooling",
-            required=True,
-            format_func=kinds.get,
-        )
+        kind = state.option("kind", kinds, "max_pool2d", st.segmented_control, "Pooling")
     side = min(8, *x.shape)
     top, left = playground.liveliest(x, side)
     piece = playground.patch(x, top, left, side)
@@ -112,13 +102,7 @@ chrome.facts(("rows of the maps, layer by layer", " → ".join(str(part.size[0])
 chrome.table(
     ["layer", "size", "channels", "parameters", "kind"],
     [
-        (
-            part.name,
-            f"{part.size[0]} × {part.size[1]}",
-            part.channels,
-            part.parameters,
-            part.kind,
-        )
+        (part.name, f"{part.size[0]} × {part.size[1]}", part.channels, part.parameters, part.kind)
         for part in chain
     ],
     caption="Layers that change the size of the maps or their number.",

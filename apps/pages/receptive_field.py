@@ -77,10 +77,7 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
     st.page_link(
         "pages/overview.py",
         label=f"Open {name} row {row}, column {col}, channel {channel} in the whole network →",
-        query_params={
-            **state.kept("digit", "own", "model"),
-            "view": f"trail={name}~{row}~{col}~{channel}",
-        },
+        query_params={**state.kept("digit", "own", "model"), "view": f"trail={name}~{row}~{col}~{channel}"},
     )
 
 

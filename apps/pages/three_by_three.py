@@ -36,7 +36,7 @@ chrome.section(
 )
 with chrome.controls("stack"):
     depth = state.integer("depth", 1, 6, 3, "Layers in the stack", st.slider)
-    width = state.option("width", widths, widths[0], st.segmented_control, "Channels", required=True)
+    width = state.option("width", widths, widths[0], st.segmented_control, "Channels")
 chrome.show(
     "stacked_fields",
     "Each layer reads 3×3 cells of the one to its left; between two of them stands an activation.",

@@ -28,9 +28,7 @@ chrome.title(
 )
 ways = {"Draw": lambda: trying.pad(here.model), "Upload": trying.upload, "Photograph": trying.camera}
 chrome.section("A digit of your own")
-way = state.option(
-    "by", list(ways), "Draw", st.segmented_control, "How", required=True, label_visibility="collapsed"
-)
+way = state.option("by", list(ways), "Draw", st.segmented_control, "How", label_visibility="collapsed")
 ways[way]()
 steps, drawn = trying.steps_of(here.digit)
 if steps is not None:

@@ -27,12 +27,6 @@ def images_of(count: int) -> np.ndarray:
     return here.digit.image[np.newaxis] if count == 1 else test_digits()[0][:count]
 
 
-def in_words(count: int) -> str:
-    return (
-        f"this one ({here.digit.name})" if count == 1 else f"the first {count:,}" if count < 10_000 else "all"
-    )
-
-
 def run_again() -> VerificationJob | None:
     """The comparison made here and now; the job, if one was asked for."""
     chrome.section(
@@ -47,18 +41,13 @@ def run_again() -> VerificationJob | None:
         )
         return None
     with chrome.controls("again"):
-        count = state.option(
-            "images", COUNTS, 100, st.select_slider, "Test digits to compare", format_func=in_words
-        )
+        words = {count: f"the first {count:,}" for count in COUNTS}
+        words |= {COUNTS[0]: f"this one ({here.digit.name})", COUNTS[-1]: "all"}
+        count = state.option("images", words, 100, st.select_slider, "Test digits to compare")
         images = images_of(count)
         job = VERIFICATIONS.find(here.network, images)
         busy = job is not None and not job.over
-        st.button(
-            "Compare now",
-            disabled=busy,
-            on_click=start,
-            args=(count,),
-        )
+        st.button("Compare now", disabled=busy, on_click=start, args=(count,))
     if job is not None:
         st.fragment(follow, run_every=0.5 if busy else None)(job)
     return job

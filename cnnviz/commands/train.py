@@ -90,8 +90,5 @@ COMMAND = Command(
     "train a bundled architecture on MNIST (needs TensorFlow)",
     arguments,
     run,
-    (
-        "cnnviz train mnist_14k --out runs/mine --seed 1",
-        "cnnviz train mnist_maxpool --validate --epochs 3",
-    ),
+    ("cnnviz train mnist_14k --out runs/mine --seed 1", "cnnviz train mnist_maxpool --validate --epochs 3"),
 )
