@@ -1,4 +1,4 @@
-"""Questions about training: what a step is, what becomes of digits that were right, what a gap says.
+"""Questions about training: what a step is, and what becomes of digits that were right.
 
 Each takes a run's own numbers, and the answer is computed from them.
 """
@@ -9,7 +9,6 @@ import math
 
 from cnnviz.teaching.questions.question import Choice, Question, question
 from cnnviz.training.epoch_predictions import EpochPredictions
-from cnnviz.training.history import TrainingHistory
 
 
 def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
@@ -142,83 +141,5 @@ def forgotten(found: EpochPredictions, epoch: int) -> Question:
             ),
             # Where the same digits are right at both ends.
             digits(1, "The two counts are the same, and no digit changed sides.", "miscounting"),
-        ],
-    )
-
-
-def gap(history: TrainingHistory, epoch: int) -> Question:
-    """Why training and validation accuracy differ as they do in an epoch.
-
-    Parameters
-    ----------
-    history
-        A run with images held out.
-    epoch
-        From 1.
-
-    Raises
-    ------
-    ValueError
-        if nothing was held out, or there is no such epoch.
-
-    Examples
-    --------
-    >>> from cnnviz.training.history import read_selection
-    >>> print(gap(read_selection("mnist_14k"), 40).answer.text)
-    Training accuracy is taken on distorted images, with dropout, while the weights change.
-    """
-    behind = history.gap(epoch) < 0
-    row = history.rows[epoch - 1]
-    ours, theirs = (f"{100 * row[name]:.2f} %" for name in ("accuracy", "val_accuracy"))
-    facts = (
-        f"In epoch {epoch} the network classified {ours} of its training images rightly, and {theirs} of the "
-        f"{history.validation_images:,} that it is never trained on."
-    )
-    trained = Choice(
-        "The validation images are trained on as well, after the others.",
-        "Validation images never change a weight; they are only looked at.",
-        "validation is the last part of training",
-    )
-    if behind:
-        return question(
-            f"{facts} How can it be better on those?",
-            Choice(
-                "Training accuracy is taken on distorted images, with dropout, while the weights change.",
-                "The validation images are looked at after the epoch, as they are and with nothing dropped. "
-                "Put both to the same test, and the gap turns round.",
-            ),
-            [
-                trained,
-                Choice(
-                    "The network learns nothing from the training images.",
-                    "Both curves rise with training; what differs is how hard the images are made.",
-                    "a negative gap means that training fails",
-                ),
-                Choice(
-                    "Fewer images give a higher accuracy.",
-                    "Accuracy is a share. Fewer images make it less certain, in either direction.",
-                    "a share grows when there are fewer to count",
-                ),
-            ],
-        )
-    return question(
-        f"{facts} What does the gap say?",
-        Choice(
-            "Part of what it learned holds for the training images only.",
-            "That is overfitting, as far as the gap is larger than chance: the weights follow details of the "
-            "training images that other images do not have.",
-        ),
-        [
-            trained,
-            Choice(
-                "The validation images are mislabelled.",
-                "Training and validation images were drawn at random from one set, labels and all.",
-                "whatever the network gets wrong is the data's fault",
-            ),
-            Choice(
-                "The network has not been trained for long enough.",
-                "Longer training fits the training images still better, which more often widens the gap.",
-                "more epochs close the gap",
-            ),
         ],
     )

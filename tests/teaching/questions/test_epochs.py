@@ -7,7 +7,6 @@ import pytest
 
 from cnnviz.teaching.questions import epochs
 from cnnviz.training.epoch_predictions import EpochPredictions, read_predictions
-from cnnviz.training.history import TrainingHistory, read_selection
 
 MODELS = ("mnist_14k", "mnist_maxpool")
 
@@ -61,35 +60,11 @@ def test_nothing_forgotten_and_nothing_learned():
     assert "2 became right and 1 became wrong: 2 − 2 + 1 = 1" in asked.answer.why
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_what_a_gap_says_depends_on_its_sign(model):
-    history = read_selection(model)
-    for epoch in range(1, history.epochs + 1):
-        row = history.rows[epoch - 1]
-        asked = epochs.gap(history, epoch)
-        assert ("How can it be better" in asked.prompt) == (row["val_accuracy"] > row["accuracy"])
-        assert ("distorted" in asked.answer.text) == (row["val_accuracy"] > row["accuracy"])
-        assert len(asked.choices) == 4
-
-
-def test_a_positive_gap_is_overfitting():
-    row = {"accuracy": 0.99, "val_accuracy": 0.9}
-    asked = epochs.gap(TrainingHistory("net", 10, 1, (row,), None, 5), 1)
-    assert "holds for the training images only" in asked.answer.text
-    assert "99.00 %" in asked.prompt
-    assert "90.00 % of the 5" in asked.prompt
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: epochs.weight_changes(0, 1, 1), "must be at least 1, got 0, 1 and 1"),
         (lambda: epochs.forgotten(predictions([[0], [0]]), 1), "epoch must be from 0 to 0, got 1"),
-        (
-            lambda: epochs.gap(TrainingHistory("net", 1, 1, ({"accuracy": 1.0},)), 1),
-            "no images were held out",
-        ),
-        (lambda: epochs.gap(TrainingHistory("net", 1, 1, ()), 1), "epoch must be from 1 to 0, got 1"),
     ],
 )
 def test_states_that_there_are_not_are_refused(call, message):
