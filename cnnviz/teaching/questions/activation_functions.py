@@ -12,7 +12,7 @@ import numpy as np
 from cnnviz.layers.activations import Activation
 from cnnviz.network import Network
 from cnnviz.receptive_fields import receptive_field
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 
 
 def applied_twice(name: str, function: Activation, values: Any) -> Question:
@@ -41,9 +41,7 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     else:
         why = f"What {function} has made it leaves alone: f(f(z)) = f(z). A second one in a row is of no use."
 
-    def of(count: int) -> str:
-        return f"{count:,} of {values.size:,}"
-
+    of = choice_by(lambda count: f"{count:,} of {values.size:,}")
     mistakes = [
         (
             passed,
@@ -69,10 +67,10 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     return question(
         f"Behind the {function} of {name} stands another {function}, with no layer between. How many of "
         "the outputs does the second one change, on this digit?",
-        Choice(of(changed), why),
+        of(changed, why),
         # What is nearly right, since a few numbers are too small to change, is not asked for.
         [
-            Choice(of(count), reason, misconception)
+            of(count, reason, misconception)
             for count, reason, misconception in mistakes
             if abs(count - changed) > values.size // 20
         ],

@@ -96,7 +96,7 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
 
 
 def without_scaling(name: str, rate: float) -> Question:
-    """What would have to be done now, had training not divided what it kept by 1 - rate.
+    """What would have to be done now if training had not divided what it kept by 1 - rate.
 
     Parameters
     ----------
@@ -112,7 +112,6 @@ def without_scaling(name: str, rate: float) -> Question:
     """
     if not 0 < rate < 1:
         raise ValueError(f"rate must be above 0 and below 1, got {rate!r}")
-
     return question(
         f"Suppose training had only set numbers to 0 in {name}, each with probability {general(rate)}, and "
         "not divided the others by anything. By what would its output have to be multiplied now, so that the "

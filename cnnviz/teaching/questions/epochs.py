@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Question, choice_by, counted, question
 from cnnviz.training.epoch_predictions import EpochPredictions
 
 
@@ -37,9 +37,7 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
     rest = images - full * batch_size
     last = f", the last of them with {rest:,} images" if rest else ""
 
-    def times(count: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{count:,} time{'' if count == 1 else 's'}", why, misconception)
-
+    times = choice_by(lambda count: counted(count, "time"))
     return question(
         f"A network is trained on {images:,} images in batches of {batch_size:,}. How often have its weights "
         f"changed after {f'{epochs} epochs' if epochs > 1 else 'one epoch'}?",
@@ -77,13 +75,13 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
     )
 
 
-def forgotten(found: EpochPredictions, epoch: int) -> Question:
+def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
     """How many test digits that were right after an epoch the last epoch's weights get wrong.
 
     Parameters
     ----------
-    found
-        Predictions after every epoch.
+    predictions
+        After every epoch.
     epoch
         From 0, before the last.
 
@@ -98,19 +96,17 @@ def forgotten(found: EpochPredictions, epoch: int) -> Question:
     >>> forgotten(read_predictions("mnist_14k"), 7).answer.text
     '18 digits'
     """
-    if not 0 <= epoch < found.epochs:
-        raise ValueError(f"epoch must be from 0 to {found.epochs - 1}, got {epoch!r}")
-    then, now = found.right[epoch], found.right[-1]
+    if not 0 <= epoch < predictions.epochs:
+        raise ValueError(f"epoch must be from 0 to {predictions.epochs - 1}, got {epoch!r}")
+    then, now = predictions.right[epoch], predictions.right[-1]
     lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
     before, after = int((~then).sum()), int((~now).sum())
 
-    def digits(count: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{count:,} digit{'' if count == 1 else 's'}", why, misconception)
-
+    digits = choice_by(lambda count: counted(count, "digit"))
     return question(
         f"{f'After epoch {epoch}' if epoch else 'Before training'} the network gets {before:,} of the "
-        f"{len(then):,} test digits wrong, after epoch {found.epochs} it gets {after:,} wrong. How many "
-        "digits that were right then are wrong in the end?",
+        f"{len(then):,} test digits wrong, after epoch {predictions.epochs} it gets {after:,} wrong. How "
+        "many digits that were right then are wrong in the end?",
         digits(
             lost,
             f"{gained:,} became right and {lost:,} became wrong: {before:,} − {gained:,} + {lost:,} = "

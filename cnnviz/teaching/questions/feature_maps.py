@@ -12,7 +12,7 @@ from cnnviz.concepts.partial_sums import partial_sums
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
 from cnnviz.numbers import signed_number
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Question, choice_by, question
 
 
 def value_from_partial_sums(
@@ -59,9 +59,7 @@ def value_from_partial_sums(
     largest = float(parts[np.abs(parts).argmax()])
     after = "" if activation is None else f" It ends with {activation}."
 
-    def number(n: float, why: str, misconception: str = "") -> Choice:
-        return Choice(signed_number(n), why, misconception)
-
+    number = choice_by(signed_number)
     wrong = [
         number(
             total,
@@ -145,9 +143,7 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
     count, outputs = int(weights.any(axis=0).sum()), reader.output_shape[-1] or 1
     what = "maps" if reader.is_convolution else "sums"
 
-    def number(n: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{n:,}", why, misconception)
-
+    number = choice_by("{:,}".format)
     size = reader.config["kernel_size"][0] if reader.is_convolution else 1
     return question(
         f"Channel {channel} of {layer} is switched off. How many of the {outputs} {what} of {reader.name}, "
@@ -188,8 +184,7 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
 
 
 def _on_channel(reader: Layer, channels: int, channel: int) -> np.ndarray:
-    """The weights on a channel, (their number, outputs): of a kernel (kh, kw, C_in, C_out), or behind a
-    flatten."""
+    """The weights on a channel, (their number, outputs), of a convolution or of a dense layer on its maps."""
     kernel = reader.weights["kernel"]
     if reader.is_dense:
         return kernel.reshape(-1, channels, kernel.shape[-1])[:, channel]

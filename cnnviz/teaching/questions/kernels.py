@@ -79,7 +79,7 @@ def twice_in_a_row(size: int) -> Question:
     >>> print(twice_in_a_row(3).answer.text)
     5 × 5
     """
-    # An impulse, answered twice, is what the one kernel does: as far as anything is left of it.
+    # The one kernel is what an impulse becomes in two passes; its size is how far that reaches.
     ones = np.ones((size, size, 1, 1))
     field = np.zeros((4 * size + 1, 4 * size + 1))
     field[2 * size, 2 * size] = 1

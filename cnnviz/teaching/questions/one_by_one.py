@@ -12,7 +12,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.channels import mixing_matrix
 from cnnviz.layers.layer import Layer
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Question, choice_by, counted, question
 
 
 def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
@@ -50,9 +50,7 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
         0 <= c < x.shape[1] for c in (col - 1, col, col + 1)
     )
 
-    def numbers(n: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{n:,} number{'s' * (n != 1)}", why, misconception)
-
+    numbers = choice_by(lambda count: counted(count, "number"))
     return question(
         f"All {channels_in} numbers of the pixel at row {row}, column {col} grow by 1; the other pixels "
         f"stay. How many of the {before.size:,} numbers that come out of {layer.name} change, before the "
@@ -109,9 +107,7 @@ def weights_on_larger_maps(layer: Layer) -> Question:
     biases = layer.weights["bias"].size if "bias" in layer.weights else 0
     weights = layer.params - biases
 
-    def parameters(n: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{n:,} parameters", why, misconception)
-
+    parameters = choice_by("{:,} parameters".format)
     return question(
         f"{layer.name} turns {channels_in} maps of {rows} × {cols} into {channels_out}. On maps of "
         f"{2 * rows} × {2 * cols}, how many parameters does the same layer have"
@@ -166,9 +162,7 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
         raise ValueError(f"side must be at least 2, got {side!r}")
     found = ops.conv2d(np.empty((0, side, side, channels)), np.empty((1, 1, channels, filters))).shape[1:]
 
-    def shape(sizes: tuple[int, ...], why: str, misconception: str = "") -> Choice:
-        return Choice(" × ".join(map(str, sizes)), why, misconception)
-
+    shape = choice_by(lambda sizes: " × ".join(map(str, sizes)))
     return question(
         f"{channels} maps of {side} × {side} go through a 1×1 convolution with {filters} kernels and stride "
         "1. What comes out, as height × width × channels?",

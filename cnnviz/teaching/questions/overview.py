@@ -121,7 +121,7 @@ def numbers_for_one_digit(net: Network, rows: Sequence[LayerMaps]) -> Question:
             Choice(
                 f"{parameters:,}",
                 "These are the parameters, which training found. They stay the same for every digit; the "
-                "cells are anew for each.",
+                "cells are new for each.",
                 "taking weights for activations",
             ),
             Choice(

@@ -15,7 +15,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.numbers import number
 from cnnviz.ops.padding import Axis, Pair
 from cnnviz.ops.pooling import pooling_window
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, counted, question
 
 
 def winner(
@@ -35,7 +35,7 @@ def winner(
     Returns
     -------
     Question
-        About a window with two cells of different value, at least.
+        About a window in which at least two cells differ.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def _around(rows: Axis, cols: Axis) -> str:
     """Explicit padding in words."""
     above, below, left, right = sides = rows.before, rows.after, cols.before, cols.after
     if len(set(sides)) == 1:
-        return f"{above} cell{'' if above == 1 else 's'} of padding on each side"
+        return f"{counted(above, 'cell')} of padding on each side"
     return f"padding of {above} above, {below} below, {left} left and {right} right"
 
 
@@ -238,4 +238,4 @@ def _list(values: list[float]) -> str:
 
 
 def _and_padding(padded: int) -> str:
-    return f", and {padded} cell{'s' if padded > 1 else ''} of padding" if padded else ""
+    return f", and {counted(padded, 'cell')} of padding" if padded else ""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from string import ascii_lowercase
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,20 @@ def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int =
     if len(kept) == 1:
         raise ValueError(f"wrong must have a choice other than the right one, {right.text!r}")
     return Question(prompt, tuple(sorted(kept.values(), key=_place(kept))))
+
+
+def choice_by(write: Callable[[Any], str]) -> Callable[..., Choice]:
+    """A `Choice` by its value, which `write` writes: for questions whose answers are all of one kind."""
+
+    def choice(value: Any, why: str, misconception: str = "") -> Choice:
+        return Choice(write(value), why, misconception)
+
+    return choice
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: "1 digit", "1,200 digits"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def square(cells: int) -> str:

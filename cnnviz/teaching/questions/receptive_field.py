@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cnnviz.numbers import minus
 from cnnviz.receptive_fields import Conv, ReceptiveField, receptive_field
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Question, choice_by, counted, question
 
 
 def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
@@ -35,12 +35,10 @@ def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
     size, step = _columns(field)
     if kernel < 2:
         raise ValueError(f"kernel must be at least 2 to make a field grow, got {kernel}")
-    # A layer that sees so much at such a step is, for what is above it, one convolution.
+    # To the layers above, a layer with this field and step is no different from a single convolution.
     grown = receptive_field([Conv(size, strides=step), Conv(kernel)])["conv_1"].size[1]
 
-    def pixels(count: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{count:,} pixels", why, misconception)
-
+    pixels = choice_by("{:,} pixels".format)
     return question(
         f"A unit of {field.name} sees {size} pixel{'s' if size > 1 else ''} across, and its neighbour's "
         f"field begins {step} pixel{'s' if step > 1 else ''} further on. A {kernel} × {kernel} convolution "
@@ -101,9 +99,7 @@ def shared_pixels(field: ReceptiveField) -> Question:
     (first, last), (next_first, _) = (field.interval(1, u, clip=False) for u in (0, 1))
     both = max(last - next_first + 1, 0)
 
-    def columns(count: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{count:,} column{'' if count == 1 else 's'}", why, misconception)
-
+    columns = choice_by(lambda count: counted(count, "column"))
     return question(
         f"Two units of {field.name} are neighbours in a row. Each sees {size} columns of pixels. How many of "
         "these columns do both see, borders aside?",

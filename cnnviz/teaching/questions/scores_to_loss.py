@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.numbers import general, minus
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 
 
 def shifted_logits(logits: Any, target: int, shift: float = 5.0) -> Question:
@@ -86,34 +86,32 @@ def halved_probability(probability: float) -> Question:
         raise ValueError(f"probability must be above 0 and at most 1, got {probability!r}")
     before, after = (_loss(p) for p in (probability, probability / 2))
 
-    def more(amount: float) -> str:
-        return f"{_text(amount)} more"
-
+    more = choice_by(lambda amount: f"{_text(amount)} more")
     return question(
         "Suppose the network gave the target half the probability that it gives it now. How much larger "
         "would the loss be, in nats?",
-        Choice(
-            more(after - before),
+        more(
+            after - before,
             "−log(p / 2) = −log p + log 2, whatever p is: each halving costs 0.693 nats.",
         ),
         [
-            Choice(
-                more(before),
+            more(
+                before,
                 "That would double the loss. But the loss is a logarithm: a factor becomes a sum.",
                 "half the probability is twice the loss",
             ),
-            Choice(
-                more(probability / 2),
+            more(
+                probability / 2,
                 "That is how much probability is lost. The loss counts ratios, not differences.",
                 "the loss is 1 − p",
             ),
-            Choice(
-                more(0.5),
+            more(
+                0.5,
                 "The natural logarithm of 2 is 0.693, not one half.",
                 "the loss falls in a straight line",
             ),
-            Choice(
-                more(1.0),
+            more(
+                1.0,
                 "With logarithms to base 2 it would be 1 bit; the loss here is in nats.",
                 "nats taken for bits",
             ),

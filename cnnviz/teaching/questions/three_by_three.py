@@ -91,9 +91,7 @@ def saving_with_more_channels(depth: int, channels: int, times: int = 2) -> Ques
 
     now, then = saving(channels), saving(times * channels)
 
-    def words(value: float) -> str:
-        return f"{value:.2f} times"
-
+    words = "{:.2f} times".format
     stack = f"{depth} stacked 3 × 3 layers" if depth > 1 else "one 3 × 3 layer"
     return question(
         f"With {channels} channels everywhere, and biases aside, one {side} × {side} layer has {words(now)} "

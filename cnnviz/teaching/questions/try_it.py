@@ -1,4 +1,4 @@
-"""Questions about digits of one's own: what the preparation takes away, and what a probability says."""
+"""Questions about the learner's own digits: what the preparation takes away, and what a probability says."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def where_it_is_drawn(digit: np.ndarray) -> Question:
     )
 
 
-def how_sure_it_was(found: Sequence[Mistake], images: int) -> Question:
+def how_sure_it_was(mistakes: Sequence[Mistake], images: int) -> Question:
     """How many of its mistakes a network makes with a high probability.
 
     Parameters
     ----------
-    found
+    mistakes
         From `cnnviz.network.mistakes.mistakes`.
     images
         How many images were looked at.
@@ -89,7 +89,7 @@ def how_sure_it_was(found: Sequence[Mistake], images: int) -> Question:
     >>> how_sure_it_was([one, two, two], 100).answer.text
     '1'
     """
-    count, sure = len(found), sum(mistake.sure for mistake in found)
+    count, sure = len(mistakes), sum(mistake.sure for mistake in mistakes)
     return question(
         f"This network gets {count:,} of {images:,} test digits wrong. For how many of those {count:,} did "
         f"it give its wrong answer a probability of {100 * SURE:.0f}\u00a0% or more?",

@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz.network import Network
 from cnnviz.numbers import number
-from cnnviz.teaching.questions.question import Choice, Question, question
+from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 from cnnviz.verification.comparison import LayerCheck
 
 
@@ -55,9 +55,7 @@ def rounded_weights(net: Network, images: Any, decimals: int = 1) -> Question:
     furthest = float(np.abs(exact - rounded).max())
     places = "one decimal" if decimals == 1 else f"{decimals} decimals"
 
-    def of(images: int, why: str, misconception: str = "") -> Choice:
-        return Choice(f"{images:,} of {count:,}", why, misconception)
-
+    of = choice_by(lambda images: f"{images:,} of {count:,}")
     return question(
         f"All kernels of {net.name} are rounded to {places}, so every layer computes something wrong. On how "
         f"many of {count:,} test digits is the prediction another?",
