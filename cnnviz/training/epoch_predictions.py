@@ -1,7 +1,7 @@
 """What a network says of every test image after every epoch of its training, and how well it does.
 
-Computed by the NumPy engine from the weights that `history` reads, without dropout and on
-images left as they are; kept in `<model>.predictions.npz`, tied to those weights by their checksum.
+Computed by the NumPy engine from the weights that `history` reads, without dropout and on images left as
+they are; kept in `<model>.predictions.npz`, tied to those weights by their checksum.
 Nothing here chooses an epoch: the bundled weights are the last one's.
 """
 
@@ -20,8 +20,9 @@ import numpy as np
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network import Network
 from cnnviz.network.evaluation import evaluate, probabilities
-from cnnviz.resources import asset, checksum, write_arrays
+from cnnviz.resources import checksum, write_arrays
 from cnnviz.training.history import TrainingHistory
+from cnnviz.training.run_files import RunFiles
 
 TRAINING_IMAGES = 10_000
 """Training images that are evaluated beside the test images, the first of the set."""
@@ -115,8 +116,8 @@ class EpochPredictions:
         gained, lost = right[1:] & ~right[:-1], right[:-1] & ~right[1:]
         return np.stack([gained.sum(axis=1), lost.sum(axis=1)], axis=1)
 
-    def gap(self, epoch: int, measure: str = "accuracy") -> float:
-        """How much better the network does on images it was trained on: of accuracy, or of loss.
+    def gap(self, epoch: int) -> float:
+        """How much higher the accuracy is on images that the network was trained on: training less test.
 
         Both sets are taken as they are, without dropout. Positive is what overfitting looks like.
 
@@ -124,21 +125,15 @@ class EpochPredictions:
         ----------
         epoch
             From 0.
-        measure
-            "accuracy" (training less test) or "loss" (test less training).
 
         Examples
         --------
         >>> abs(read_predictions("mnist_14k").gap(0)) < 0.05
         True
         """
-        if measure not in ("accuracy", "loss"):
-            raise ValueError(f'measure must be "accuracy" or "loss", got {measure!r}')
         if not 0 <= epoch <= self.epochs:
             raise ValueError(f"epoch must be from 0 to {self.epochs}, got {epoch!r}")
-        if measure == "accuracy":
-            return float(self.accuracies["training"][epoch] - self.accuracies["test"][epoch])
-        return float(self.losses["test"][epoch] - self.losses["training"][epoch])
+        return float(self.accuracies["training"][epoch] - self.accuracies["test"][epoch])
 
 
 def predict_epochs(
@@ -180,13 +175,13 @@ def predict_epochs(
     figures = {name: np.empty((2, count)) for name in ("test", "training")}
     for epoch in range(count):
         then = net.with_weights(history.weights_after(epoch))
-        found = probabilities(then, images)
-        predictions[epoch] = found.argmax(axis=1)
-        chosen = found[np.arange(len(labels)), labels].astype(np.float64)
-        loss = -np.log(np.maximum(chosen, np.finfo(np.float32).tiny)).mean()
-        seen = evaluate(then, *training)
+        shares = probabilities(then, images)
+        predictions[epoch] = shares.argmax(axis=1)
+        of_label = shares[np.arange(len(labels)), labels].astype(np.float64)
+        loss = -np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean()
+        on_training = evaluate(then, *training)
         figures["test"][:, epoch] = loss, (predictions[epoch] == labels).mean()
-        figures["training"][:, epoch] = seen.loss, seen.accuracy
+        figures["training"][:, epoch] = on_training.loss, on_training.accuracy
         if progress is not None:
             progress(epoch + 1, count)
     return EpochPredictions(
@@ -199,13 +194,13 @@ def predict_epochs(
     )
 
 
-def write_predictions(found: EpochPredictions, folder: str | os.PathLike[str] | None = None) -> Path:
+def write_predictions(predictions: EpochPredictions, folder: str | os.PathLike[str] | None = None) -> Path:
     """Keep predictions as `<model>.predictions.npz` beside the weights they were made with.
 
     Parameters
     ----------
-    found
-        Of `predict_epochs`.
+    predictions
+        From `predict_epochs`.
     folder
         Where `<model>.epochs.npz` lies; None is among the bundled files.
 
@@ -214,17 +209,17 @@ def write_predictions(found: EpochPredictions, folder: str | os.PathLike[str] | 
     pathlib.Path
         The file, which was replaced in one step.
     """
-    target = _place(found.model, "predictions", folder)
+    files = RunFiles(folder, predictions.model)
     arrays = {
-        "sha256": np.array(checksum(_place(found.model, "epochs", folder))),
-        "labels": found.labels,
-        "predictions": found.predictions,
-        "training_images": np.array(found.training_images),
-        **{f"{name} loss": values for name, values in found.losses.items()},
-        **{f"{name} accuracy": values for name, values in found.accuracies.items()},
+        "sha256": np.array(checksum(files.epochs)),
+        "labels": predictions.labels,
+        "predictions": predictions.predictions,
+        "training_images": np.array(predictions.training_images),
+        **{f"{name} loss": values for name, values in predictions.losses.items()},
+        **{f"{name} accuracy": values for name, values in predictions.accuracies.items()},
     }
-    write_arrays(target, arrays)
-    return target
+    write_arrays(files.predictions, arrays)
+    return files.predictions
 
 
 def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -> EpochPredictions | None:
@@ -248,7 +243,8 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
     >>> found.predictions.shape, found.predictions.dtype.name
     ((41, 10000), 'uint8')
     """
-    path, weights = _place(model, "predictions", folder), _place(model, "epochs", folder)
+    files = RunFiles(folder, model)
+    path, weights = files.predictions, files.epochs
     if not path.is_file() or not weights.is_file():
         return None
     try:
@@ -268,8 +264,3 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
             )
     except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} holds no predictions: {error}") from error
-
-
-def _place(model: str, kind: str, folder: str | os.PathLike[str] | None) -> Path:
-    name = f"{model}.{kind}.npz"
-    return asset(name) if folder is None else Path(folder) / name

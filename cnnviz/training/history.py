@@ -1,6 +1,6 @@
 """What a training run left behind: its history, and the weights after every epoch.
 
-Reads the files that `cnnviz.training.keras_training` writes; needs no TensorFlow.
+Reads the files that `cnnviz.training.train` writes; needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnviz.resources import asset
 from cnnviz.training.recipes import Recipe
+from cnnviz.training.run_files import RunFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +149,7 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
     Raises
     ------
     ValueError
-        if a file is not what `cnnviz.training.keras_training` writes.
+        if a file is not what `cnnviz.training.train` writes.
 
     Examples
     --------
@@ -156,24 +157,23 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
     >>> history.images, history.batch_size, history.steps_per_epoch
     (60000, 128, 469)
     """
-    place = (lambda name: Path(folder) / name) if folder is not None else asset
-    described = place(f"{model}.history.json")
-    if not described.is_file():
+    files = RunFiles(folder, model)
+    if not files.history.is_file():
         return None
     try:
-        data: Any = json.loads(described.read_text(encoding="utf-8"))
+        data: Any = json.loads(files.history.read_text(encoding="utf-8"))
         rows = tuple(dict(row) for row in data["epochs"])
         return TrainingHistory(
             model,
             int(data["images"]),
             int(data["recipe"]["batch_size"]),
             rows,
-            _weights(place(f"{model}.epochs.npz"), len(rows)),
+            _weights(files.epochs, len(rows)),
             int(data.get("validation_images", 0)),
             data["recipe"],
         )
     except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{described} is no training history: {error}") from error
+        raise ValueError(f"{files.history} is no training history: {error}") from error
 
 
 def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:

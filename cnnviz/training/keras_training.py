@@ -1,26 +1,25 @@
 """Training of the bundled networks with Keras: their architectures, and resumable runs.
 
 A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
-order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one
-does. What a run never does is look at the test images.
+order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one does.
+No run looks at the test images.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnviz.resources import keras, tensorflow, versions, write_arrays, write_atomically
+from cnnviz.resources import keras, tensorflow, versions
 from cnnviz.training.recipes import RECIPES, Recipe, affine_matrices
+from cnnviz.training.run_files import RunFiles
 
 
 def build(model: str, dropout: float = 0.0):
@@ -119,10 +118,9 @@ def train(
     ValueError
         for an unknown model, or a checkpoint of another run when resuming.
     """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    name = name or model
-    files = RunFiles(out, name)
+    Path(out).mkdir(parents=True, exist_ok=True)
+    files = RunFiles(out, name or model)
+    steps = recipe.steps(len(images))
     described = {
         "model": model,
         "recipe": asdict(recipe),
@@ -134,15 +132,16 @@ def train(
     keras().utils.set_random_seed(seed)
     tensorflow().config.experimental.enable_op_determinism()
     if resume:
-        history, snapshots = files.load(described)
+        if not files.checkpoint.exists():
+            raise ValueError(f"nothing to resume: there is no {files.checkpoint}")
         network = keras().models.load_model(files.checkpoint)
+        history, snapshots = files.load(described, int(network.optimizer.iterations) // steps)
     else:
         network = build(model, recipe.dropout)
         network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
         history = {**described, "versions": versions(), "epochs": []}
         snapshots = [_weights(network)]
     x = images.reshape(-1, 28, 28, 1)
-    steps = math.ceil(len(x) / recipe.batch_size)
     for epoch in range(len(history["epochs"]), recipe.epochs):
         network.optimizer.learning_rate = recipe.rate(epoch)
         _reseed_dropout(network, seed, epoch)
@@ -165,72 +164,15 @@ def train(
             )
         history["epochs"].append(row)
         snapshots.append(_weights(network))
-        files.save_result(network, history, snapshots)
+        kept = build(model, recipe.dropout)
+        kept.set_weights(network.get_weights())
+        files.save_result(kept, history, snapshots)
         network.set_weights(watch.raw_weights)
         files.save_checkpoint(network)
         if progress is not None:
             progress(epoch + 1, recipe.epochs, 0, steps, row)
     files.checkpoint.unlink(missing_ok=True)
     return history
-
-
-@dataclass(frozen=True)
-class RunFiles:
-    """The files of one run: the kept model, its history, the weights of every epoch, a checkpoint."""
-
-    folder: Path
-    name: str
-
-    @property
-    def model(self) -> Path:
-        return self.folder / f"{self.name}.keras"
-
-    @property
-    def history(self) -> Path:
-        return self.folder / f"{self.name}.history.json"
-
-    @property
-    def epochs(self) -> Path:
-        return self.folder / f"{self.name}.epochs.npz"
-
-    @property
-    def checkpoint(self) -> Path:
-        """The whole state of an unfinished run: raw weights, optimizer, dropout's generators."""
-        return self.folder / f"{self.name}.checkpoint.keras"
-
-    def save_result(self, network, history: dict, snapshots: list[dict[str, np.ndarray]]) -> None:
-        kept = build(history["model"], history["recipe"]["dropout"])
-        kept.set_weights(network.get_weights())
-        stacked = {key: np.stack([weights[key] for weights in snapshots]) for key in snapshots[0]}
-        write_atomically(self.model, kept.save)
-        write_arrays(self.epochs, stacked)
-        text = json.dumps(history, indent=1) + "\n"
-        write_atomically(self.history, lambda path: Path(path).write_text(text))
-
-    def save_checkpoint(self, network) -> None:
-        write_atomically(self.checkpoint, network.save)
-
-    def load(self, described: dict) -> tuple[dict, list[dict[str, np.ndarray]]]:
-        """History and snapshots up to the checkpoint's epoch, if they are of the run described."""
-        if not self.checkpoint.exists():
-            raise ValueError(f"nothing to resume: there is no {self.checkpoint}")
-        history = json.loads(self.history.read_text())
-        for key, value in described.items():
-            if history.get(key) != value:
-                raise ValueError(
-                    f"cannot resume: {self.history} is of a run with {key}={history.get(key)!r}, "
-                    f"this one has {key}={value!r}"
-                )
-        steps = math.ceil(described["images"] / described["recipe"]["batch_size"])
-        done = _checkpointed_steps(self.checkpoint) // steps
-        history["epochs"] = history["epochs"][:done]
-        with np.load(self.epochs, allow_pickle=False) as archive:
-            stacked = {key: archive[key] for key in archive.files}
-        return history, [{key: value[i] for key, value in stacked.items()} for i in range(done + 1)]
-
-
-def _checkpointed_steps(path: Path) -> int:
-    return int(keras().models.load_model(path).optimizer.iterations.numpy())
 
 
 def _digest(images: np.ndarray, labels: np.ndarray) -> str:

@@ -62,9 +62,6 @@ def test_flips_are_the_digits_that_changed_sides():
 def test_the_gap_is_positive_where_training_images_do_better(found):
     seen, unseen = found.accuracies["training"][3], found.accuracies["test"][3]
     assert found.gap(3) == seen - unseen
-    assert found.gap(3, "loss") == found.losses["test"][3] - found.losses["training"][3]
-    with pytest.raises(ValueError, match='measure must be "accuracy" or "loss", got \'error\''):
-        found.gap(3, "error")
     with pytest.raises(ValueError, match="epoch must be from 0 to 3, got 4"):
         found.gap(4)
 
