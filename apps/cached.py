@@ -48,7 +48,7 @@ Answer = TypeVar("Answer")
 def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
     """function(*arguments), worked out once for the same network, run, and plain values.
 
-    For functions of the library; what takes arrays, or much room, has a function of its own below.
+    For functions of the library. Functions that take arrays, or need much room, have their own below.
     """
     return _last_answers(function)(*arguments)
 
@@ -86,8 +86,8 @@ def network_at(model: str, epoch: int) -> cnnviz.Network:
 @st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")
 def hard_cases(model: str) -> list[Mistake]:
     """The test digits that a model gets wrong, from its recorded predictions if there are any."""
-    known = kept(read_predictions, model)
-    predicted = None if known is None else known.predictions[-1]
+    predictions = kept(read_predictions, model)
+    predicted = None if predictions is None else predictions.predictions[-1]
     return mistakes(network(model), *test_digits(), predicted=predicted)
 
 
@@ -101,7 +101,7 @@ def pad(model: str) -> bytes:
 
 @st.cache_resource(show_spinner=False, max_entries=16)
 def preparation(digit: Digit) -> Preparation | None:
-    """The steps of preparing a digit that is one already; None if it holds no ink."""
+    """The steps of preparing a digit's 28 x 28 pixels once more; None if they hold no ink."""
     try:
         return prepare_in_steps(digit.image)
     except ImageError:
@@ -126,7 +126,7 @@ def field_check(model: str, digit: Digit, layer: str, row: int, col: int) -> Fie
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def stack(text: str, size: int) -> ReceptiveFields:
-    """The receptive fields of a stack in words on an input of that size; ValueError if it does not fit."""
+    """The receptive fields of a written stack on an input of that size; ValueError if it does not fit."""
     return cnnviz.receptive_field(stack_specs(text), size)
 
 
@@ -221,8 +221,9 @@ def sparsity(model: str, count: int) -> dict[str, Sparsity]:
 @st.cache_resource(show_spinner=False)
 def affine(model: str, count: int) -> tuple[AffineMap, float, float]:
     """A model as one affine map; its difference from the layers on the first test digits; its accuracy."""
-    found = collapse(network(model))
-    return found, found.largest_difference(first_digits(count)[0]), found.accuracy(*test_digits())
+    affine_map = collapse(network(model))
+    difference = affine_map.largest_difference(first_digits(count)[0])
+    return affine_map, difference, affine_map.accuracy(*test_digits())
 
 
 def normalization(model: str, layer: str, count: int) -> Normalization:
@@ -284,8 +285,8 @@ def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, An
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tuple[Animation, dict[str, Any]]:
-    made = getattr(cnnviz.animate, _operation)(**_arguments)
-    return made, {**made.scene(), "key": key}
+    animated = getattr(cnnviz.animate, _operation)(**_arguments)
+    return animated, {**animated.scene(), "key": key}
 
 
 def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:

@@ -19,7 +19,7 @@ def test_digits() -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Digit:
-    """A test digit by its index, or, where `own` is not empty, one's own by its text (`digit_to_text`)."""
+    """A test digit by its index, or, where `own` is not empty, the learner's by its text."""
 
     index: int
     own: str = ""
@@ -46,7 +46,7 @@ class Digit:
 
 
 def is_own(text: str) -> bool:
-    """Whether a text is a digit of one's own, or none."""
+    """Whether a text is empty, or a digit as `digit_to_text` writes it."""
     try:
         return not text or digit_from_text(text) is not None
     except ValueError:
@@ -54,7 +54,7 @@ def is_own(text: str) -> bool:
 
 
 def choose_own(text: str) -> None:
-    """Make one's own digit the one that all pages are about; "" goes back to the test digit."""
+    """Make the learner's digit the one that all pages are about; "" goes back to the test digit."""
     state.put("own", text)
 
 

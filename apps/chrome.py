@@ -124,7 +124,7 @@ def table(
 ) -> None:
     """A small table, to be saved as CSV: the first column names its row, the others are numbers or words."""
 
-    # Columns of words stand left, of numbers right.
+    # Columns of words are aligned left, of numbers right.
     words = [all(str(row[k])[:1].isalpha() for row in rows if row[k] != "") for k in range(len(heads))]
 
     def cell(tag: str, value: Any, k: int, scope: str) -> str:

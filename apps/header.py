@@ -106,9 +106,9 @@ def _go_to(count: int) -> None:
 
 
 def _go_to_mistake(model: str, index: int) -> None:
-    found = next_mistake(cached.hard_cases(model), index)
-    if found is not None:
-        choose_test_digit(found)
+    mistake = next_mistake(cached.hard_cases(model), index)
+    if mistake is not None:
+        choose_test_digit(mistake)
 
 
 def _card(here: Current) -> str:

@@ -31,7 +31,7 @@ USUAL = {
         ("bottleneck", "bottleneck3"),
     )
 }
-"""What a layer is at first when its kind is chosen."""
+"""What a layer starts as when its kind is chosen."""
 _REFUSED = "builder.refused"
 
 

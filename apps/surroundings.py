@@ -20,16 +20,16 @@ def surroundings() -> dict[str, Any]:
 
 def look_around() -> None:
     """Ask the browser; a different answer than last time comes with a rerun."""
-    known = surroundings()
+    around = surroundings()
     if "surroundings" not in st.session_state and st.context.theme.type in ("light", "dark"):
-        known = {**known, "theme": st.context.theme.type}
+        around = {**around, "theme": st.context.theme.type}
     answer = _SURROUNDINGS(
         key="surroundings.component",
-        data={"width": known["width"], "dark": known["theme"] == "dark", "widths": list(WIDTHS)},
+        data={"width": around["width"], "dark": around["theme"] == "dark", "widths": list(WIDTHS)},
         on_told_change=lambda: None,
     )
     told = getattr(answer, "told", None)
     if told:
         width = told["width"] if told["width"] in WIDTHS else WIDTHS[-1]
-        known = {"width": width, "theme": "dark" if told["dark"] else "light"}
-    st.session_state["surroundings"] = known
+        around = {"width": width, "theme": "dark" if told["dark"] else "light"}
+    st.session_state["surroundings"] = around

@@ -65,13 +65,12 @@ def camera() -> None:
 
 
 def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
-    """How a digit was prepared, from what it was made of if that is still known; None if it holds no ink.
+    """How a digit was prepared, None if it holds no ink; and whether that began with ink, not a picture.
 
-    And whether what it was made of is ink already, drawn on a pad or prepared.
+    It begins with what was drawn or handed in if the session still has it, else with the digit itself.
     """
-    text, *known = st.session_state.get(_BROUGHT, ("", None, False))
-    steps, drawn = known if text and text == digit.own else (cached.preparation(digit), True)
-    return steps, drawn
+    text, steps, drawn = st.session_state.get(_BROUGHT, ("", None, False))
+    return (steps, drawn) if text and text == digit.own else (cached.preparation(digit), True)
 
 
 def questions_about(digit: Digit) -> list[Question]:

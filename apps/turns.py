@@ -1,8 +1,8 @@
-"""One page at a time: sessions take turns at the interpreter, which runs but one of them at once anyway.
+"""One page at a time: sessions take turns at the interpreter, which runs only one of them at a time anyway.
 
-Sessions that draw at the same time hand it to and fro between them, and all are late; in turn each is as
-fast as alone. What takes long steps aside meanwhile. The turn is also when nothing is half done, so that
-the garbage collector can be spared what is there to stay.
+Sessions that draw at the same time pass it back and forth, and all of them are late; in turn each is as fast
+as alone. What takes long steps aside meanwhile. At the end of a turn nothing is half done, so what is alive
+then is there to stay, and the garbage collector need not look at it again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SLOW = 0.02
 """Seconds. Streamlit collects all garbage after every run; a collection that takes longer is felt."""
 
 AGAIN = 50
-"""After so many times of setting aside what lives, all of it is looked through once more."""
+"""After setting aside what is alive so many times, all of it is looked through once more."""
 
 _turn = threading.Lock()
 _mine = threading.local()
@@ -41,7 +41,7 @@ class _Collector:
             self.slow = self.slow or time.perf_counter() - self._began > SLOW
 
     def settle(self) -> None:
-        """Set aside all that lives, if collections have become slow by it."""
+        """Set aside all that is alive, if it has made collections slow."""
         if not self.slow:
             return
         self.settled += 1

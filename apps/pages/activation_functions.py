@@ -56,12 +56,12 @@ def curve(name: str, function: str, layers: tuple[str, ...]) -> None:
             others={own: bends[name]} if own != function else None,
         )
     with right:
-        found = zeros_in(named(function)(before))
+        zeros_now = zeros_in(named(function)(before))
         as_trained = cached.accuracy_with(here.model, own, (name,), COUNT)
         now = cached.accuracy_with(here.model, function, layers, COUNT)
         chrome.facts(
-            (f"of {name}'s outputs are exactly 0 on this digit", percent(found.share)),
-            ("channels are 0 everywhere on this digit", f"{len(found.silent)} of {found.channels}"),
+            (f"of {name}'s outputs are exactly 0 on this digit", percent(zeros_now.share)),
+            ("channels are 0 everywhere on this digit", f"{len(zeros_now.silent)} of {zeros_now.channels}"),
             (f"of the first {COUNT:,} test digits right, as trained", percent(as_trained.accuracy)),
             (f"right with {function} in {places(layers)}", percent(now.accuracy)),
         )
@@ -93,8 +93,8 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
     with right:
         asked = f"{function} in {places(layers)}"
         if state.text("over", "", lambda text: not text or text.split(" in ")[0] in functions) == asked:
-            found = cached.accuracy_with(here.model, function, layers, every)
-            chrome.facts((f"of all {every:,} test digits right with {asked}", percent(found.accuracy)))
+            over_all = cached.accuracy_with(here.model, function, layers, every)
+            chrome.facts((f"of all {every:,} test digits right with {asked}", percent(over_all.accuracy)))
         else:
             st.button(f"Over all {every:,} test digits", on_click=state.put, args=("over", asked))
         compared = state.text("compare", "", ("", "1").__contains__)
@@ -125,7 +125,7 @@ def zeros() -> None:
     whole = state.text("zeros", "", ("", "all").__contains__)
     count = every if whole else COUNT
     over = cached.sparsity(here.model, count)
-    dead = {name: ", ".join(map(str, found.silent)) or "none" for name, found in over.items()}
+    dead = {name: ", ".join(map(str, measured.silent)) or "none" for name, measured in over.items()}
     chrome.table(
         ["layer", "outputs", "zeros, this digit", f"zeros, {count:,} digits", "silent now", "dead channels"],
         [
@@ -133,11 +133,11 @@ def zeros() -> None:
                 name,
                 zeros_in(here.run[name]).values,
                 percent(zeros_in(here.run[name]).share),
-                percent(found.share),
-                f"{len(zeros_in(here.run[name]).silent)} of {found.channels}",
+                percent(measured.share),
+                f"{len(zeros_in(here.run[name]).silent)} of {measured.channels}",
                 dead[name],
             )
-            for name, found in over.items()
+            for name, measured in over.items()
         ],
         caption=f"As trained. Silent now: channels that are 0 everywhere on this digit. Dead channels: those "
         f"that are 0 everywhere on each of the first {count:,} test digits, by number.",

@@ -105,8 +105,8 @@ def forms(name: str, channel: int) -> None:
     )
     with chrome.controls("batch"):
         size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
-    found = dict(zip(SIZES, cached.forms(here.model, name, here.digit, SIZES), strict=True))
-    chosen = found[size]
+    by_size = dict(zip(SIZES, cached.forms(here.model, name, here.digit, SIZES), strict=True))
+    chosen = by_size[size]
     left, right = chrome.columns(1, 1)
     with left:
         chrome.show(
@@ -118,7 +118,7 @@ def forms(name: str, channel: int) -> None:
             "they are, test or training, have other means and variances.",
             share=0.5,
             sizes=SIZES,
-            distances=[each.distance for each in found.values()],
+            distances=[each.distance for each in by_size.values()],
             chosen_size=size,
         )
     with right:
@@ -152,23 +152,23 @@ def forms(name: str, channel: int) -> None:
 
 def folding(name: str, channel: int) -> None:
     """The layer folded into the next convolution."""
-    found = fold(here.network, name)
+    folded = fold(here.network, name)
     before, after = (
-        signed_number(network[found.into].weights["kernel"][0, 0, channel, 0])
-        for network in (here.network, found.network)
+        signed_number(network[folded.into].weights["kernel"][0, 0, channel, 0])
+        for network in (here.network, folded.network)
     )
     chrome.section(
         "Folded away",
         f"Now that its statistics are fixed, {name} is y = scale · x + shift for each channel, and "
-        f"{found.into} can do its work: its weights for a channel are multiplied with the scale, and what "
+        f"{folded.into} can do its work: its weights for a channel are multiplied with the scale, and what "
         "the shifts come to is added to its biases. What is left differs by rounding. `Network.predict` "
         "works so.",
     )
     chrome.facts(
-        (f"scale of channel {channel}", signed_number(found.scale[channel])),
-        (f"{found.into}'s first weight for it", f"{before} → {after}"),
+        (f"scale of channel {channel}", signed_number(folded.scale[channel])),
+        (f"{folded.into}'s first weight for it", f"{before} → {after}"),
         (f"numbers of {name} no longer needed", f"{here.network[name].params}"),
-        (f"largest difference of {found.into} on this digit", number(found.largest_difference(here.run))),
+        (f"largest difference of {folded.into} on this digit", number(folded.largest_difference(here.run))),
     )
 
 

@@ -12,10 +12,9 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from chosen_digit import choose_own, test_digits
+from chosen_digit import choose_test_digit, test_digits
 
 from cnnviz.numbers import minus, number, percent
-from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
@@ -74,7 +73,7 @@ def scrubber(history: TrainingHistory) -> int:
     return epoch
 
 
-def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int) -> None:
+def curves(history: TrainingHistory, predictions: EpochPredictions | None, epoch: int) -> None:
     """What was measured in every epoch, with a cursor on one."""
     panels: dict[str, Any] = {
         "accuracy": {"training, distorted": history.series("accuracy")},
@@ -84,21 +83,22 @@ def curves(history: TrainingHistory, found: EpochPredictions | None, epoch: int)
     numbers = [("steps so far", f"{history.steps_after(epoch):,}")]
     if epoch:
         numbers.append(("learning rate of the epoch", number(history.series("learning_rate")[epoch - 1])))
-    if found:
-        for name, measures in (("accuracy", found.accuracies), ("loss", found.losses)):
+    if predictions:
+        for name, measures in (("accuracy", predictions.accuracies), ("loss", predictions.losses)):
             panels[name] |= {"training, as it is": measures["training"][1:], "test": measures["test"][1:]}
-        gained, lost = found.turns().T
+        gained, lost = predictions.turns().T
         panels["test digits that change sides"] = {"become right": gained, "become wrong": lost}
         numbers += [
-            ("accuracy on training images", percent(found.accuracies["training"][epoch])),
-            ("accuracy on test images", percent(found.accuracies["test"][epoch])),
-            ("gap between the two, in percentage points", points(found.gap(epoch))),
+            ("accuracy on training images", percent(predictions.accuracies["training"][epoch])),
+            ("accuracy on test images", percent(predictions.accuracies["test"][epoch])),
+            ("gap between the two, in percentage points", points(predictions.gap(epoch))),
         ]
     chrome.facts(*numbers)
     said = (
-        f" “As it is” and “test” were evaluated afterwards, on {found.training_images:,} training images and "
-        f"{len(found.labels):,} test images without distortion and dropout; no choice was based on them."
-        if found
+        f" “As it is” and “test” were evaluated afterwards, on {predictions.training_images:,} training "
+        f"images and {len(predictions.labels):,} test images without distortion and dropout; no choice was "
+        "based on them."
+        if predictions
         else ""
     )
     chrome.show(
@@ -144,7 +144,7 @@ def as_it_was(history: TrainingHistory, epoch: int) -> None:
     )
 
 
-def flips(found: EpochPredictions, epoch: int) -> None:
+def flips(predictions: EpochPredictions, epoch: int) -> None:
     """The test digits that changed sides in the epoch."""
     chrome.section(
         "Which test digits flip",
@@ -154,7 +154,7 @@ def flips(found: EpochPredictions, epoch: int) -> None:
     if not epoch:
         st.info("Nothing came before the initial weights. Choose an epoch from 1 on.")
         return
-    turned = found.flips(epoch)
+    turned = predictions.flips(epoch)
     if not turned:
         st.info(f"In epoch {epoch} no test digit changed sides.")
         return
@@ -193,18 +193,17 @@ def flips(found: EpochPredictions, epoch: int) -> None:
         )
 
 
-def first(found: list[Flip], words: str) -> str:
-    if len(found) > DRAWN:
-        return f"the first {DRAWN} of {len(found):,} {words}"
-    return f"{'the ' if found else ''}{len(found) or 'none'} {words}"
+def first(digits: list[Flip], words: str) -> str:
+    if len(digits) > DRAWN:
+        return f"the first {DRAWN} of {len(digits):,} {words}"
+    return f"{'the ' if digits else ''}{len(digits) or 'none'} {words}"
 
 
 def take() -> None:
     chosen = st.session_state["flips.chosen"]
     if chosen is not None:
         st.session_state["flips.chosen"] = None
-        choose_own("")
-        state.put("digit", chosen)
+        choose_test_digit(chosen)
 
 
 def validation(selection: TrainingHistory, epoch: int) -> None:
@@ -234,19 +233,6 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     )
 
 
-def asked(history: TrainingHistory, epoch: int) -> list[Question]:
-    """The page's questions, about the epoch that is shown."""
-    selection = cached.kept(read_selection, here.model)
-    found = cached.kept(read_predictions, here.model)
-    made = []
-    if selection:
-        made.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
-    if found:
-        # What turned in the last epoch stands above; what adds up over several does not.
-        made.append(questions.forgotten(found, epoch if epoch < found.epochs - 1 else found.epochs // 2))
-    return made
-
-
 here = header.current()
 history = cached.kept(read_history, here.model)
 in_fact = (
@@ -271,18 +257,23 @@ else:
     batches(history)
     chrome.section("Through the run", "Move through the epochs; everything below follows.")
     epoch = scrubber(history)
-    found = cached.kept(read_predictions, here.model)
-    curves(history, found, epoch)
+    predictions = cached.kept(read_predictions, here.model)
+    selection = cached.kept(read_selection, here.model)
+    curves(history, predictions, epoch)
     if history.weights is None:
         st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
     else:
         as_it_was(history, epoch)
-    if found:
-        flips(found, epoch)
-    selection = cached.kept(read_selection, here.model)
+    if predictions:
+        flips(predictions, epoch)
+    to_ask = []
     if selection:
         validation(selection, epoch)
-    to_ask = asked(history, epoch)
+        to_ask.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
+    if predictions:
+        # What turned in the last epoch stands above; what adds up over several does not.
+        early = epoch if epoch < predictions.epochs - 1 else predictions.epochs // 2
+        to_ask.append(questions.forgotten(predictions, early))
     if to_ask:
         question_widget.ask(*to_ask)
     snippets.show(

@@ -55,14 +55,14 @@ def show_channel() -> None:
         "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
         "of all pages.",
     )
-    found = cached.kept(read_exciting, here.model)
-    if found is None:
+    record = cached.kept(read_exciting, here.model)
+    if record is None:
         st.info(f"There is no record of this file of {here.model}: `cnnviz exciting --record` makes it.")
         return
-    top = found.of(name, channel)
+    top = record.of(name, channel)
     images, labels = test_digits()
     if not top[0].value:
-        st.info(f"Channel {channel} of {name} is zero for every one of the {found.images:,} test digits.")
+        st.info(f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits.")
         return
     chosen = [one.image for one in top]
     chrome.pick(
@@ -94,8 +94,8 @@ def show_sums() -> None:
     with chrome.controls("cell"):
         row = state.integer("row", 0, rows - 1, peak[0], "Row")
         col = state.integer("column", 0, cols - 1, peak[1], "Column")
-    found = partial_sums(here.run, name, channel)
-    count = len(found.inputs)
+    sums = partial_sums(here.run, name, channel)
+    count = len(sums.inputs)
     st.markdown(
         f"{name} reads one channel, which is convolved with kernel {channel}. The map and the bias are added "
         "up; what comes out is the pre-activation."
@@ -106,16 +106,16 @@ def show_sums() -> None:
     chrome.show(
         "sum_of_parts",
         f"Maps by input channel, on one scale with their sum. Added up in float64 here, the sum and what the "
-        f"network computed in float32 differ by {number(found.residual, 2)} at most.",
-        parts=found.parts,
-        bias=found.bias,
-        value=found.value,
-        labels=[str(k) for k in found.inputs],
+        f"network computed in float32 differ by {number(sums.residual, 2)} at most.",
+        parts=sums.parts,
+        bias=sums.bias,
+        value=sums.value,
+        labels=[str(k) for k in sums.inputs],
         cell=(row, col),
     )
     chrome.facts(
-        (f"sum at row {row}, column {col}", number(found.total[row, col], 6)),
-        ("the network’s pre-activation", number(found.value[row, col], 6)),
+        (f"sum at row {row}, column {col}", number(sums.total[row, col], 6)),
+        ("the network’s pre-activation", number(sums.value[row, col], 6)),
         ("the feature map", number(values[row, col, channel], 6)),
     )
 
@@ -150,32 +150,32 @@ def show_two() -> None:
 
 def show_off() -> None:
     """What the prediction becomes without each channel, and without one of them in detail."""
-    found = cached.kept(ablate, here.run, name)
+    ablation = cached.kept(ablate, here.run, name)
     chrome.section(
         "Switched off, one at a time",
-        f"Each bar is the probability of {found.predicted} with one channel of {name} set to zero and "
-        f"everything else as it is. {_flips(found.flipped)}",
+        f"Each bar is the probability of {ablation.predicted} with one channel of {name} set to zero and "
+        f"everything else as it is. {_flips(ablation.flipped)}",
     )
     with chrome.controls("off"):
-        off = state.integer("off", 0, last, found.ranking[0], "Switch off channel")
+        off = state.integer("off", 0, last, ablation.ranking[0], "Switch off channel")
     chrome.pick(
         "channels_off",
-        f"All channels on: {probability(found.whole[found.predicted])}. The lines are where bars end if "
-        "nothing changes. A click chooses a channel."
+        f"All channels on: {probability(ablation.whole[ablation.predicted])}. The lines are where bars end "
+        "if nothing changes. A click chooses a channel."
         + (f" Zero is not silence here: {name} has negative values too." if scale.signed else ""),
         [f"Switch off channel {k}" for k in range(last + 1)],
         off,
         lambda k: state.put("off", k),
-        whole=found.whole,
-        without=found.without,
-        silent=found.silent,
+        whole=ablation.whole,
+        without=ablation.without,
+        silent=ablation.silent,
         selected=off,
     )
     chrome.section(f"Without channel {off}")
     left, right = chrome.columns(1, 1)
     for column, words, chances in (
-        (left, "All channels on", found.whole),
-        (right, f"Channel {off} switched off", found.without[off]),
+        (left, "All channels on", ablation.whole),
+        (right, f"Channel {off} switched off", ablation.without[off]),
     ):
         with column:
             chrome.show("probabilities", words, share=0.5, values=chances, label=here.label)

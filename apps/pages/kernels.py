@@ -33,16 +33,16 @@ def forget_cells() -> None:
 
 
 def uploaded(stand_in: Any) -> Any:
-    """A picture of one's own, large and small; until there is one that can be read, what stands in."""
+    """The learner's own picture, large and small; what stands in, until there is one that can be read."""
     file = st.file_uploader("A picture: PNG, JPEG, WebP or GIF, up to 10 MB", key="kernels.file")
     if file is None:
         st.caption("Until you choose one, the photograph stands in.")
         return stand_in
     try:
-        found = cached.grey_picture(file.getvalue())
-        if min(found[1].shape) >= kernels.SIZES[-1]:
-            return found
-        reason = f"what is drawn of it has only {found[1].shape[1]} × {found[1].shape[0]} pixels"
+        greys = cached.grey_picture(file.getvalue())
+        if min(greys[1].shape) >= kernels.SIZES[-1]:
+            return greys
+        reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
     st.warning(f"{file.name} is not shown: {reason}. The photograph stands in.")
@@ -168,23 +168,23 @@ with chrome.controls("trained"):
     order = state.option("sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by")
 if layer == "first":
     networks = [cached.network(model) for model in cached.available_models()]
-    found = [kernel for network in networks for kernel in kernels.trained_kernels(network)]
+    trained = [kernel for network in networks for kernel in kernels.trained_kernels(network)]
 else:
-    found = kernels.trained_kernels(here.network, layer, channel)
-found = kernels.sort_trained(found, order)
-side = found[0].kernel.shape[0]
+    trained = kernels.trained_kernels(here.network, layer, channel)
+trained = kernels.sort_trained(trained, order)
+side = trained[0].kernel.shape[0]
 chrome.show(
     "kernel_tiles",
     f"All on one scale. Kernels of {side} × {side} random numbers come as near as "
     f"{kernels.chance_similarity(side):.2f} half the time, and 1 in 20 as near as "
     f"{kernels.chance_similarity(side, 0.95):.2f}: only what is nearer says anything.",
-    kernels=[one.kernel for one in found],
-    labels=[f"{one.network} {one.number}" if layer == "first" else str(one.number) for one in found],
+    kernels=[one.kernel for one in trained],
+    labels=[f"{one.network} {one.number}" if layer == "first" else str(one.number) for one in trained],
     notes=[
         f"{'minus ' if one.match.inverted else ''}{one.match.name}\n{one.similarity:.2f}, {one.norm:.2f}"
         if one.match
         else f"none\n{one.norm:.2f}"
-        for one in found
+        for one in trained
     ],
 )
 question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))

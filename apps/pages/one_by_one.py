@@ -45,8 +45,8 @@ def show_pixel(name: str) -> tuple[int, int]:
 
 def show_dense(name: str, row: int, col: int) -> None:
     """The same numbers by `ops.dense`, and with the pixels shuffled."""
-    found = cached.kept(channels.compare_with_dense, here.run, name)
-    rows, cols, outputs = found.convolution.shape
+    compared = cached.kept(channels.compare_with_dense, here.run, name)
+    rows, cols, outputs = compared.convolution.shape
     chrome.section(
         "It is a dense layer, at every pixel",
         f"Take the {rows * cols} pixels apart, one row of {here.network[name].input_shape[-1]} numbers each, "
@@ -55,15 +55,15 @@ def show_dense(name: str, row: int, col: int) -> None:
         "was.",
     )
     chrome.facts(
-        ("largest difference to ops.dense", number(found.difference, 2)),
-        ("largest difference after shuffling", number(found.shuffled_difference, 2)),
-        ("numbers compared", f"{found.convolution.size:,}"),
+        ("largest difference to ops.dense", number(compared.difference, 2)),
+        ("largest difference after shuffling", number(compared.shuffled_difference, 2)),
+        ("numbers compared", f"{compared.convolution.size:,}"),
     )
     chrome.table(
         ["output", *map(str, range(outputs))],
         [
-            ("1×1 convolution", *(signed_number(value, 5) for value in found.convolution[row, col])),
-            ("ops.dense", *(signed_number(value, 5) for value in found.dense[row, col])),
+            ("1×1 convolution", *(signed_number(value, 5) for value in compared.convolution[row, col])),
+            ("ops.dense", *(signed_number(value, 5) for value in compared.dense[row, col])),
         ],
         caption=f"The pixel at row {row}, column {col}, before the activation. A difference of 0 is equality "
         "to the last bit.",
@@ -145,7 +145,7 @@ def show_saving(name: str) -> None:
     reader = next_reader(here.network, name)
     if reader is None:
         return
-    found = channels.compare_without_mixing(here.network, name)
+    costs = channels.compare_without_mixing(here.network, name)
     few, many = here.network[name].output_shape[-1], here.network[name].input_shape[-1]
     size = "×".join(map(str, reader.config["kernel_size"]))
     chrome.section(
@@ -153,8 +153,8 @@ def show_saving(name: str) -> None:
         f"{reader.name} behind it reads {few} channels and not {many}, so its kernels are less deep. That is "
         "a gain if the 1×1 convolution costs less than it saves there.",
     )
-    mixer, behind = found.steps
-    saved, more = found.direct - behind, found.other - found.direct
+    mixer, behind = costs.steps
+    saved, more = costs.direct - behind, costs.other - costs.direct
     st.markdown(
         f"Here, in {here.model}, {name} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
         f"**{saved.multiply_adds:,}** in {reader.name}: {_in_all(more.multiply_adds)}. It has "
@@ -164,10 +164,10 @@ def show_saving(name: str) -> None:
     chrome.table(
         ["", "parameters", "multiply-adds"],
         [
-            (f"{reader.name}, {size}, reading {many}", found.direct.parameters, found.direct.multiply_adds),
+            (f"{reader.name}, {size}, reading {many}", costs.direct.parameters, costs.direct.multiply_adds),
             (f"{name}, 1×1, {many} to {few}", mixer.parameters, mixer.multiply_adds),
             (f"{reader.name}, {size}, reading {few}", behind.parameters, behind.multiply_adds),
-            ("both, as they are", found.other.parameters, found.other.multiply_adds),
+            ("both, as they are", costs.other.parameters, costs.other.multiply_adds),
             ("more (+) or fewer (−) for it", *map(_signed, (more.parameters, more.multiply_adds))),
         ],
         mark=3,
@@ -202,18 +202,18 @@ def show_bottleneck() -> None:
         wide = state.integer("wide", 1, 4096, 256, "Channels")
         narrow = state.integer("narrow", 1, 4096, 64, "In between")
         side = state.integer("side", 1, 512, 14, "Map size")
-    found = channels.bottleneck(wide, narrow, side)
+    costs = channels.bottleneck(wide, narrow, side)
     steps = (f"1×1, {wide} to {narrow}", f"3×3, {narrow} to {narrow}", f"1×1, {narrow} to {wide}")
     chrome.table(
         ["", "parameters", "multiply-adds"],
         [
-            (f"direct 3×3, {wide} to {wide}", found.direct.parameters, found.direct.multiply_adds),
+            (f"direct 3×3, {wide} to {wide}", costs.direct.parameters, costs.direct.multiply_adds),
             *(
                 (words, step.parameters, step.multiply_adds)
-                for words, step in zip(steps, found.steps, strict=True)
+                for words, step in zip(steps, costs.steps, strict=True)
             ),
-            ("bottleneck, all three", found.other.parameters, found.other.multiply_adds),
-            ("times fewer", *(f"{saving:.2f}" for saving in found.saving)),
+            ("bottleneck, all three", costs.other.parameters, costs.other.multiply_adds),
+            ("times fewer", *(f"{saving:.2f}" for saving in costs.saving)),
         ],
         mark=4,
         name="bottleneck",

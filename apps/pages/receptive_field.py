@@ -81,7 +81,7 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
     )
 
 
-def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
+def measures(effective: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
     """Sigma and shares of effective fields, one row each."""
 
     def share(value: float) -> str:
@@ -92,9 +92,12 @@ def measures(found: Sequence[tuple[str, EffectiveReceptiveField]]) -> None:
 
     chrome.table(
         ["", "σ, rows", "σ, columns", *(f"{percent(fraction, 0)} of it in" for fraction in SHARES)],
-        [(words, *map(pixels, field.sigma), *map(share, field.shares.values())) for words, field in found],
+        [
+            (words, *map(pixels, field.sigma), *map(share, field.shares.values()))
+            for words, field in effective
+        ],
         caption="σ is the spread of the map in pixels, the root of its second moment. A share is the fewest "
-        f"pixels that hold so much of the map, of the {found[0][1].box_area:,} pixels in the outline.",
+        f"pixels that hold so much of the map, of the {effective[0][1].box_area:,} pixels in the outline.",
     )
 
 
@@ -169,11 +172,11 @@ def what_counts(name: str, row: int, col: int) -> None:
         "middle to the unit, few from the edge. The effective receptive field is the magnitude of the unit's "
         "gradient, pixel by pixel.",
     )
-    found = [
+    effective = [
         (here.digit.name, cached.effective(here.model, name, (here.digit,), row, col)),
         (f"mean of {len(DIGITS)} digits", cached.effective(here.model, name, DIGITS, row, col)),
     ]
-    for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):
+    for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
         with place:
             chrome.show(
                 "effective_field",
@@ -184,7 +187,7 @@ def what_counts(name: str, row: int, col: int) -> None:
                 box=field.box,
                 title=f"{'mean ' if field.images > 1 else ''}magnitude of the gradient",
             )
-    measures(found)
+    measures(effective)
 
 
 def training(name: str, row: int, col: int) -> None:
@@ -197,12 +200,12 @@ def training(name: str, row: int, col: int) -> None:
         "The box is the architecture's and stays. What counts inside it is up to the weights, which are "
         "random before training.",
     )
-    found = [
+    effective = [
         ("before training", cached.effective(here.model, name, DIGITS, row, col, 0)),
         (f"after {history.epochs} epochs", cached.effective(here.model, name, DIGITS, row, col)),
     ]
-    scale = Scale.of(*(field.density for _, field in found), signed=False)
-    for place, (words, field) in zip(chrome.columns(1, 1), found, strict=True):
+    scale = Scale.of(*(field.density for _, field in effective), signed=False)
+    for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):
         with place:
             chrome.show(
                 "effective_field",
@@ -215,7 +218,7 @@ def training(name: str, row: int, col: int) -> None:
                 scale=scale,
                 title="share of the whole gradient",
             )
-    measures(found)
+    measures(effective)
     rows, widened = [], 0
     for other in shown:
         before, after = (middle(other, epoch).sigma for epoch in (0, None))

@@ -58,13 +58,13 @@ chrome.table(
         (
             f"{k} × 3×3",
             "×".join(map(str, kernels.stack_paths(k).shape)),
-            found.other.parameters,
-            found.direct.parameters,
-            f"{found.saving[0]:.2f}",
-            found.other.multiply_adds,
-            found.direct.multiply_adds,
+            costs.other.parameters,
+            costs.direct.parameters,
+            f"{costs.saving[0]:.2f}",
+            costs.other.multiply_adds,
+            costs.direct.multiply_adds,
         )
-        for k, found in comparisons.items()
+        for k, costs in comparisons.items()
     ],
     caption=f"Layers of {width} channels, as {here.model} has them, on maps of {side} × {side} cells, with "
     "biases and 'same' padding. The one kernel is as large as what the stack sees.",

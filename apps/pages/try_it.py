@@ -1,4 +1,4 @@
-"""Try it: a digit of one's own, drawn, uploaded or photographed, and those that the network gets wrong."""
+"""Try it: the learner's own digit, drawn, uploaded or photographed, and those that the network gets wrong."""
 
 import cached
 import chrome
@@ -16,7 +16,7 @@ from cnnviz.numbers import percent, probability
 from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 here = header.current()
-found = cached.hard_cases(here.model)
+mistakes = cached.hard_cases(here.model)
 chrome.title(
     "Try it",
     "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
@@ -24,7 +24,7 @@ chrome.title(
     "says of your handwriting is a harder test than the one it has passed.",
     heard="A probability of 99 % means that the answer is right.",
     instead="It is the largest of ten numbers that softmax makes sum to 1. The network gives such numbers "
-    f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(found))}.",
+    f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(mistakes))}.",
 )
 ways = {"Draw": lambda: trying.pad(here.model), "Upload": trying.upload, "Photograph": trying.camera}
 chrome.section("A digit of your own")
@@ -33,13 +33,13 @@ ways[way]()
 steps, drawn = trying.steps_of(here.digit)
 if steps is not None:
     chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
-    known = (
+    origin = (
         " The address keeps the 28 × 28 pixels only; what they were made from is gone."
         if here.digit.own
         else ""
     )
     told = (
-        f"{here.digit.name.capitalize()} was prepared already, and is taken as it is.{known}"
+        f"{here.digit.name.capitalize()} was prepared already, and is taken as it is.{origin}"
         if steps.as_it_was
         else "Ink is told from paper whatever their brightness."
     )
@@ -63,20 +63,20 @@ chrome.show("probabilities", values=here.run.output, label=here.label, limit=640
 chrome.section("Hard cases")
 images, _ = test_digits()
 st.markdown(
-    f"All {len(found)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to "
+    f"All {len(mistakes)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to "
     "follow it through every page."
 )
-indices = [mistake.index for mistake in found]
+indices = [mistake.index for mistake in mistakes]
 chrome.pick(
     "hard_cases",
     "Under each digit: what its label says, and the two classes with the largest probabilities.",
-    [figures.case_in_words(mistake) for mistake in found],
+    [figures.case_in_words(mistake) for mistake in mistakes],
     indices.index(here.digit.index) if not here.digit.own and here.digit.index in indices else None,
     lambda number: choose_test_digit(indices[number]),
-    found=found,
+    found=mistakes,
     images={index: images[index] for index in indices},
 )
-question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(found, len(images)))
+question_widget.ask(*trying.questions_about(here.digit), how_sure_it_was(mistakes, len(images)))
 snippets.show(
     f"""
     import cnnviz

@@ -74,14 +74,14 @@ def follow(job: VerificationJob) -> None:
         st.info("Stopped.")
 
 
-def summary(found: Verification, when: str) -> None:
+def summary(result: Verification, when: str) -> None:
     chrome.facts(
-        ("same prediction", f"{found.identical:,} of {found.images:,} images"),
-        ("largest difference of an output", number(found.predict_difference)),
-        ("every layer within its bound", "yes" if found.passed else "no"),
+        ("same prediction", f"{result.identical:,} of {result.images:,} images"),
+        ("largest difference of an output", number(result.predict_difference)),
+        ("every layer within its bound", "yes" if result.passed else "no"),
         ("computed", when),
     )
-    st.caption(", ".join(f"{name} {version}" for name, version in found.versions.items()))
+    st.caption(", ".join(f"{name} {version}" for name, version in result.versions.items()))
 
 
 def what_was_compared() -> None:

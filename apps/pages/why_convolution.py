@@ -46,13 +46,13 @@ with chrome.controls("move"):
         help="The same weights, with 'same' padding in every convolution, as far as there are maps",
     )
 moved = compare_shift(net, here.digit.image, rows, cols)
-found = moved
+compared = moved
 if padded:
-    found = compare_shift(cached.kept(padded_with_zeros, net), here.digit.image, rows, cols)
-names = [name for name in found if name in net.inputs or not net[name].passes_on]
+    compared = compare_shift(cached.kept(padded_with_zeros, net), here.digit.image, rows, cols)
+names = [name for name in compared if name in net.inputs or not net[name].passes_on]
 with chrome.controls("map"):
     name = state.option("layer", names, names[1], st.selectbox, "Layer")
-    maps = found[name]
+    maps = compared[name]
     channel = state.integer(
         "channel", 0, maps.before.shape[2] - 1, figures.strongest_channel(maps.before), "Channel"
     )
@@ -84,7 +84,7 @@ with left:
         "The error: the root mean square of the difference over that of the maps."
         + (" Padded with zeros, maps also hold a border that does not move along." if padded else "")
     )
-    errors = [found[layer].error for layer in names]
+    errors = [compared[layer].error for layer in names]
     chrome.show(
         "bars",
         share=0.5,

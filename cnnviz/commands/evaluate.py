@@ -71,7 +71,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
     with ProgressBar(f"evaluating every epoch of {args.model}") as progress:
         (x, y), (images, labels) = load_mnist()
         few = slice(args.images)
-        found = predict_epochs(
+        predictions = predict_epochs(
             load_model(args.model),
             history,
             (images[few], labels[few]),
@@ -79,19 +79,19 @@ def _run_epochs(args: argparse.Namespace) -> int:
             progress=progress,
         )
     if args.record:
-        write_predictions(found)
+        write_predictions(predictions)
     measures = {
         f"{images}_{name}": values[images].tolist()
-        for name, values in (("accuracy", found.accuracies), ("loss", found.losses))
+        for name, values in (("accuracy", predictions.accuracies), ("loss", predictions.losses))
         for images in ("test", "training")
     }
     if args.json:
-        print_json({"model": args.model, "images": len(found.labels), **measures})
+        print_json({"model": args.model, "images": len(predictions.labels), **measures})
     else:
         rows = [["epoch", "test accuracy", "test loss", "training accuracy", "training loss"]]
-        for epoch in range(found.epochs + 1):
+        for epoch in range(predictions.epochs + 1):
             test, training = (
-                [f"{found.accuracies[images][epoch]:.2%}", f"{found.losses[images][epoch]:.4f}"]
+                [f"{predictions.accuracies[images][epoch]:.2%}", f"{predictions.losses[images][epoch]:.4f}"]
                 for images in ("test", "training")
             )
             rows.append([str(epoch), *test, *training])

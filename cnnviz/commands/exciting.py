@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("give a LAYER and a CHANNEL, or --record and neither")
     if args.record:
         return _record()
-    found = _search(args.model)
-    if args.layer not in found.values:
-        raise ValueError(f"LAYER must be one of {', '.join(found.values)}, got {args.layer!r}")
-    count = len(found.values[args.layer])
+    exciting = _search(args.model)
+    if args.layer not in exciting.values:
+        raise ValueError(f"LAYER must be one of {', '.join(exciting.values)}, got {args.layer!r}")
+    count = len(exciting.values[args.layer])
     if not 0 <= args.channel < count:
         raise ValueError(f"CHANNEL must be from 0 to {count - 1}, got {args.channel}")
     labels = mnist_test_set(None)[1]
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
             "col": one.col,
             "value": one.value,
         }
-        for one in found.of(args.layer, args.channel)
+        for one in exciting.of(args.layer, args.channel)
     ]
     if args.json:
         print_json({"model": args.model, "layer": args.layer, "channel": args.channel, "digits": rows})
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _search(model: str) -> Exciting:
-    """What was kept of a model, or what is found anew."""
+    """A model's record if there is one, else a new search."""
     from cnnviz.concepts.exciting import most_exciting, read_exciting
     from cnnviz.network.keras_file import load_model
 

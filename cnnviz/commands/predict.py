@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz.numbers import probability
 
     net = require_digits(load_model(args.model))
-    found, code = [], 0
+    answers, code = [], 0
     for path in args.images:
         try:
             chances = probabilities(net, prepare_digit(read_image(path))[None])[0]
@@ -29,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
             code = complain(f"{path}: {error}")
             continue
         top = [{"digit": int(i), "probability": float(chances[i])} for i in chances.argsort()[::-1][:3]]
-        found.append({"image": path, "prediction": top[0]["digit"], "top": top})
+        answers.append({"image": path, "prediction": top[0]["digit"], "top": top})
         if not args.json:
             print(
                 f"{path}: " + ", ".join(f"{one['digit']} ({probability(one['probability'])})" for one in top)
             )
     if args.json:
-        print_json({"model": args.model, "images": found})
+        print_json({"model": args.model, "images": answers})
     return code
 
 

@@ -110,8 +110,8 @@ class TrainingHistory:
 
     def series(self, name: str) -> list[float]:
         """One measure over the epochs; empty if it was not taken in all of them."""
-        found = [row[name] for row in self.rows if name in row]
-        return found if len(found) == self.epochs else []
+        values = [row[name] for row in self.rows if name in row]
+        return values if len(values) == self.epochs else []
 
     def around(self, epoch: int) -> list[int]:
         """Epochs to show beside one: the start, the first ones where most happens, it, and the end.
@@ -201,9 +201,9 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
     place = asset("").resolve() if folder is None else Path(folder)
     ending = ".history.json"
     for path in sorted(place.glob(f"{model}.*.selection{ending}")):
-        found = read_history(path.name.removesuffix(ending), place)
-        if found is not None and found.recipe == final.recipe and found.validation_images:
-            return found
+        selection = read_history(path.name.removesuffix(ending), place)
+        if selection is not None and selection.recipe == final.recipe and selection.validation_images:
+            return selection
     return None
 
 

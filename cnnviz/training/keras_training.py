@@ -1,8 +1,8 @@
 """Training of the bundled networks with Keras: their architectures, and resumable runs.
 
-A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its
-order and its augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one does.
-No run looks at the test images.
+A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its order and its
+augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one does. No run looks at the
+test images.
 """
 
 from __future__ import annotations
@@ -164,6 +164,7 @@ def train(
             )
         history["epochs"].append(row)
         snapshots.append(_weights(network))
+        # What is kept is a network without the optimizer's state.
         kept = build(model, recipe.dropout)
         kept.set_weights(network.get_weights())
         files.save_result(kept, history, snapshots)
@@ -198,7 +199,7 @@ def _weights(network) -> dict[str, np.ndarray]:
 
 
 def _reseed_dropout(network, seed: int, epoch: int) -> None:
-    """Keras does not save the state of dropout's generators; so it is drawn anew for every epoch."""
+    """Draw the state of dropout's generators anew for an epoch, since Keras does not save it."""
     for index, layer in enumerate(network.layers):
         if hasattr(layer, "seed_generator"):
             state = np.random.SeedSequence([seed, epoch, index]).generate_state(2)

@@ -1,8 +1,8 @@
 """How fast the engine is, beside TensorFlow on the same cores.
 
-Both run in one process with the same number of threads, in turns, and the least of many
-repetitions counts, so that what else the machine does falls out; what is reported is the ratio.
-TensorFlow runs under tf.function. Without TensorFlow only our own times are given.
+Both run in one process with the same number of threads, in turns. The least of many repetitions counts, so
+that other work of the machine does not; what is reported is the ratio. TensorFlow runs under tf.function.
+Without TensorFlow only our own times are given.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 Keras loads that file itself and evaluates it; nothing is rebuilt from what cnnviz parsed. Training
 behaviour is not compared. The bounds are in `layers.rounding`.
 
-Every layer is compared twice. End to end, both engines start from the pixels, and each one's error
-against a float64 evaluation is reported beside the difference; rounding of earlier layers grows on
-the way by an amount that depends on the weights, so no useful bound holds there. Alone, our layer gets
-what Keras's layer got, and the difference must stay within the derived bound of `allowance`. If every
-layer agrees alone, on inputs that come through the network's own wiring, the networks are the same.
+Every layer is compared twice. End to end, both engines start from the pixels, and each one's error against a
+float64 evaluation is reported beside the difference; rounding of earlier layers grows on the way by an amount
+that depends on the weights, so no useful bound holds there. Alone, our layer gets what Keras's layer got, and
+the difference must stay within the derived bound of `allowance`. If every layer agrees alone, on inputs that
+come through the network's own wiring, the networks are the same.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ class _Tally:
         output = theirs[layer.name]
         if output.shape != ours.shape:
             raise ValueError(f"{layer.name}: Keras's output has shape {output.shape}, ours {ours.shape}")
-        found = {
+        numbers = {
             "difference": _distance(ours, output),
             "numpy_error": _distance(ours, exact),
             "tensorflow_error": _distance(output, exact),
@@ -240,9 +240,9 @@ class _Tally:
         if layer.inputs:
             inputs = [theirs[name] for name in layer.inputs]
             alone = layer.after_activation(layer.before_activation(*inputs))
-            found["alone"] = _distance(alone, output)
-            found["share"] = _share(alone, output, allowance(layer, *inputs))
-        for name, value in found.items():
+            numbers["alone"] = _distance(alone, output)
+            numbers["share"] = _share(alone, output, allowance(layer, *inputs))
+        for name, value in numbers.items():
             self.numbers[name] = max(self.numbers[name], value)
 
     def result(self, layer: Layer) -> LayerCheck:
@@ -292,8 +292,8 @@ class KerasFile:
 class _KerasGraph:
     """A functional graph with all its calls as outputs, and those of the models within it.
 
-    Keras joins the calls of a nested model to the outer graph as one node, so its inner layers are
-    evaluated in a graph of their own, on what the outer graph feeds it.
+    Keras joins the calls of a nested model to the outer graph as one node, so its inner layers are evaluated
+    in their own graph, on what the outer graph feeds it.
     """
 
     def __init__(self, model: Any, prefix: str) -> None:
@@ -321,8 +321,8 @@ class _KerasGraph:
 
     def __call__(self, inputs: list[Any]) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((name, np.asarray(x)) for name, x in zip(self.input_names, inputs, strict=True))
-        found = self.model(inputs, training=False)
-        values = [found[str(i)] for i in range(len(found))]
+        outputs = self.model(inputs, training=False)
+        values = [outputs[str(i)] for i in range(len(outputs))]
         for name, value in zip(self.names, values, strict=True):
             if name:
                 yield name, value.numpy()
@@ -347,8 +347,8 @@ def recorded(net: LayerGraph) -> Verification | None:
     """The recorded verification of a network; None if there is none of this very file."""
     if net.source is None or not asset(RECORD).is_file():
         return None
-    found = read_record().get(net.source.stem)
-    return found if found is not None and found.sha256 == checksum(net.source) else None
+    verification = read_record().get(net.source.stem)
+    return verification if verification is not None and verification.sha256 == checksum(net.source) else None
 
 
 def write_record(results: Iterable[Verification], path: str | os.PathLike[str] | None = None) -> None:

@@ -124,9 +124,9 @@ class Verifications:
             raise ValueError(f"{net.name} was not read from a file, so there is nothing to compare it with")
         key = _key(net, images)
         with self._lock:
-            known = self._jobs.get(key)
-            if known is not None and known.state not in ("failed", "stopped"):
-                return known
+            earlier = self._jobs.get(key)
+            if earlier is not None and earlier.state not in ("failed", "stopped"):
+                return earlier
             process = TensorFlowProcess(
                 *("-m", "cnnviz.verification.tensorflow_answers", "verify", str(net.source)),
                 images=np.asarray(images),

@@ -21,7 +21,7 @@ from cnnviz.verification.comparison import KerasFile, verify
 from cnnviz.verification.tensorflow_process import answer_stream, sent_images
 
 BATCH = 20
-"""Images at a time: some of the speed is given for progress that moves."""
+"""Images at a time: few enough for progress to be seen, at the cost of some speed."""
 
 
 def verify_aloud(path: str, images: np.ndarray, answer: BinaryIO) -> None:
@@ -38,14 +38,14 @@ def write_outputs(path: str, images: np.ndarray, answer: BinaryIO) -> None:
     file = KerasFile(Path(path))
     outputs = file(images)
     for layer in load_model(path):
-        found = file.layers.get(layer.name)
-        if found is None or layer.is_activation or layer.activation is None:
+        their_layer = file.layers.get(layer.name)
+        if their_layer is None or layer.is_activation or layer.activation is None:
             continue
-        activation, found.activation = found.activation, None
+        activation, their_layer.activation = their_layer.activation, None
         try:
-            before = found(*(outputs[name] for name in layer.inputs))
+            before = their_layer(*(outputs[name] for name in layer.inputs))
         finally:
-            found.activation = activation
+            their_layer.activation = activation
         outputs[f"{layer.name} before"] = np.asarray(before)
     archive = io.BytesIO()
     np.savez(archive, **outputs)  # type: ignore[arg-type]

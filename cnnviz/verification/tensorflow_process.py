@@ -107,7 +107,7 @@ class TensorFlowProcess:
 
     def _start(self, sent: BinaryIO, errors: BinaryIO) -> subprocess.Popen[bytes]:
         package = str(Path(__file__).resolve().parents[2])
-        known = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+        paths = [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
         with self._lock:
             if self._end:
                 raise ChildProcessError(self._end)
@@ -119,7 +119,7 @@ class TensorFlowProcess:
                 stderr=errors,
                 env={
                     **os.environ,
-                    "PYTHONPATH": os.pathsep.join([package, *known]),
+                    "PYTHONPATH": os.pathsep.join([package, *paths]),
                     "CUDA_VISIBLE_DEVICES": "-1",
                     "TF_CPP_MIN_LOG_LEVEL": "2",
                     **self.environment,
@@ -138,7 +138,7 @@ def _stop_all() -> None:
 
 
 class OneAtATime:
-    """A server's jobs, in the order in which they came, in a thread that its end does not wait for."""
+    """A server's jobs, one after the other, in a thread that does not keep the server from ending."""
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -146,7 +146,7 @@ class OneAtATime:
         self._lock = Lock()
 
     def put(self, job: Callable[[], object]) -> None:
-        """Call `job` when those before it are over; it says itself how it ended."""
+        """Call `job` when those before it are over; how it ended is the job's own business."""
         self._waiting.put(job)
         with self._lock:
             if self._worker is None:
@@ -164,7 +164,7 @@ def sent_images() -> np.ndarray:
 
 
 def answer_stream() -> BinaryIO:
-    """Where the program writes its answer; TensorFlow and its libraries print, from now on to stderr."""
+    """Where the program writes its answer; from now on, what TensorFlow's libraries print goes to stderr."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return answer

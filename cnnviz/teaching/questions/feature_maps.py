@@ -49,13 +49,13 @@ def value_from_partial_sums(
     >>> q.answer.text == signed_number(run["conv2d_3"][0, 4, 5, 7])
     True
     """
-    found, node = partial_sums(run, layer, channel, index), run.network[layer]
+    partial, node = partial_sums(run, layer, channel, index), run.network[layer]
     activation = node.activation
     if activation is not None and activation.name in ("softmax", "log_softmax"):
         raise ValueError(f"layer must have an activation of each number by itself, got {activation}")
-    parts = found.parts[row, col].astype(np.float64)
-    total, bias = float(parts.sum()), found.bias
-    before, value = float(found.value[row, col]), float(run[layer][index, row, col, channel])
+    parts = partial.parts[row, col].astype(np.float64)
+    total, bias = float(parts.sum()), partial.bias
+    before, value = float(partial.value[row, col]), float(run[layer][index, row, col, channel])
     largest = float(parts[np.abs(parts).argmax()])
     after = "" if activation is None else f" It ends with {activation}."
 

@@ -160,13 +160,16 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
     """
     if side < 2:
         raise ValueError(f"side must be at least 2, got {side!r}")
-    found = ops.conv2d(np.empty((0, side, side, channels)), np.empty((1, 1, channels, filters))).shape[1:]
+    maps, kernel = np.empty((0, side, side, channels)), np.empty((1, 1, channels, filters))
 
     shape = choice_by(lambda sizes: " × ".join(map(str, sizes)))
     return question(
         f"{channels} maps of {side} × {side} go through a 1×1 convolution with {filters} kernels and stride "
         "1. What comes out, as height × width × channels?",
-        shape(found, "Height and width stay, pixel by pixel; there is one map for each kernel."),
+        shape(
+            ops.conv2d(maps, kernel).shape[1:],
+            "Height and width stay, pixel by pixel; there is one map for each kernel.",
+        ),
         [
             shape(
                 (1, 1, filters),

@@ -128,5 +128,5 @@ def _place(texts: Iterable[str]):
 
 
 def _number(text: str) -> float | None:
-    found = re.match(r"[+−-]?[\d,]*\.?\d+(?:e[+−-]?\d+)?", text)
-    return float(found[0].replace(",", "").replace("−", "-")) if found else None
+    first = re.match(r"[+−-]?[\d,]*\.?\d+(?:e[+−-]?\d+)?", text)
+    return float(first[0].replace(",", "").replace("−", "-")) if first else None
