@@ -37,9 +37,15 @@ def section(name: str, words: str = "") -> None:
         st.markdown(words)
 
 
+def row(key: str, **arguments: Any) -> Any:
+    """A row of widgets, which wraps where it must; style.css knows it by its key."""
+    arguments = {"gap": "medium", **arguments}
+    return st.container(key=key, horizontal=True, vertical_alignment="bottom", **arguments)
+
+
 def controls(key: str) -> Any:
-    """A row for a section's widgets, which wraps where it must."""
-    return st.container(key=f"controls-{key}", horizontal=True, vertical_alignment="bottom", gap="medium")
+    """A row for a section's widgets."""
+    return row(f"controls-{key}")
 
 
 def show(

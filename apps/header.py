@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import cached
+import chrome
 import navigation
 import state
 import streamlit as st
@@ -20,6 +21,7 @@ from surroundings import surroundings
 from cnnviz.colours import ink_png
 from cnnviz.network.mistakes import next_mistake
 from cnnviz.numbers import probability
+from cnnviz.stage.component import live_view
 
 _COPY_LINK = component("copy_link")
 
@@ -49,6 +51,18 @@ class Current:
         """What the network takes it for."""
         return int(self.run.output[0].argmax())
 
+    def live_view(self, **arguments: Any) -> None:
+        """The live view of the network on the digit."""
+        live_view(
+            self.network,
+            self.digit.image,
+            title=self.digit.name.capitalize(),
+            label=self.label,
+            item=self.digit.own or str(self.digit.index),
+            code=self.digit.code,
+            **arguments,
+        )
+
 
 def current() -> Current:
     """What the header shows, for a page to draw."""
@@ -65,11 +79,9 @@ def show() -> None:
     st.session_state["pictures"] = 0
     count = len(test_digits()[0])
     own = state.text("own", "", is_own)
-    with st.container(key="header", horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with chrome.row("header"):
         card = st.empty()
-        with st.container(
-            key="picker", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
-        ):
+        with chrome.row("picker", gap="small", width="content"):
             index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
             if own:
                 st.button("Back to the test digit", on_click=choose_own, args=("",))
@@ -77,9 +89,7 @@ def show() -> None:
                 st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
                 mistake = st.empty()
         models = cached.available_models()
-        with st.container(
-            key="network", horizontal=True, vertical_alignment="bottom", gap="small", width="content"
-        ):
+        with chrome.row("network", gap="small", width="content"):
             model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
             _COPY_LINK(key="copy_link", data={}, width="content")
     if not own:
@@ -92,6 +102,17 @@ def show() -> None:
     here = Current(model, Digit(index, own))
     st.session_state["current"] = here
     card.html(_card(here))
+
+
+def point_to_mnist_14k(lack: str, label: str) -> None:
+    """Say what the network lacks, and offer the one that has it."""
+    st.info(lack)
+    st.button(
+        label,
+        on_click=state.put,
+        args=("model", "mnist_14k"),
+        disabled="mnist_14k" not in cached.available_models(),
+    )
 
 
 def notices(place: Any) -> None:

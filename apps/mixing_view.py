@@ -75,12 +75,9 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
 
 def _kept(limits: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, int, int]:
     """What the URL says is kept; `first` where it says nothing."""
-
-    def chosen(name: str, limit: int, start: int) -> int:
-        return int(state.text(name, str(start), {str(n) for n in range(limit)}.__contains__))
-
     row, column, channel = (
-        chosen(name, limit, start) for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
+        int(state.text(name, str(start), {str(n) for n in range(limit)}.__contains__))
+        for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
     )
     return row, column, channel
 

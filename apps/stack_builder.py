@@ -45,7 +45,8 @@ def show() -> None:
     )
     text = state.text("stack", FIRST, _is_stack)
     with chrome.controls("presets"):
-        for name, words in {"five layers": FIRST, "strided": STRIDED, **_presets()}.items():
+        architectures = {name: write_stack(make()) for name, make in ARCHITECTURES.items()}
+        for name, words in {"five layers": FIRST, "strided": STRIDED, **architectures}.items():
             st.button(
                 name,
                 key=f"builder.preset.{name}",
@@ -161,10 +162,6 @@ def _growth(
             legends=False,
             layers=[Seen("input", np.zeros((size, size, 1)), box, pixels=True)],
         )
-
-
-def _presets() -> dict[str, str]:
-    return {name: write_stack(make()) for name, make in ARCHITECTURES.items()}
 
 
 def _is_stack(text: str) -> bool:

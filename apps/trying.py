@@ -36,7 +36,6 @@ def pad(model: str) -> None:
             _take(lambda: raster_of(drawing), "The drawing", drawn=True)
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
-    _say_why_not()
 
 
 def upload() -> None:
@@ -47,7 +46,6 @@ def upload() -> None:
         key="upload",
         on_change=lambda: _take_file("upload", "The file"),
     )
-    _say_why_not()
 
 
 def camera() -> None:
@@ -61,7 +59,6 @@ def camera() -> None:
         )
     else:
         st.markdown("The picture is read here and forgotten when you leave.")
-    _say_why_not()
 
 
 def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
@@ -98,7 +95,8 @@ def _take(read: Callable[[], np.ndarray], what: str, *, drawn: bool = False) -> 
     choose_image(steps.digit)
 
 
-def _say_why_not() -> None:
+def say_why_not() -> None:
+    """Why what was brought last was not taken."""
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.error(refused.replace("`", ""))

@@ -60,5 +60,4 @@ figures.feature_maps(affine.pictures, columns=5, title="A")
 
 # %%
 for question in (applied_twice("conv2d", relu, before), one_convolution(net, "conv2d_2")):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

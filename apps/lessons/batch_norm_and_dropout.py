@@ -72,5 +72,4 @@ for question in (
     louder_input(net["batch_normalization_3"], batch, row=4, col=4, channel=3),
     without_scaling("dropout_3", rate),
 ):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

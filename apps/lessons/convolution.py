@@ -70,5 +70,4 @@ for question in (
     parameters(net["conv2d_1"]),
     transposed_size(window((8, 8), (3, 3), (2, 2), "same")),
 ):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

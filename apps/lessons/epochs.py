@@ -72,5 +72,4 @@ print(f"epoch 7: {gained} became right, {lost} became wrong")
 # %%
 selection = read_selection("mnist_14k")
 for question in (weight_changes(selection.images, selection.batch_size, 7), forgotten(found, 7)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

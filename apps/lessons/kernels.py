@@ -68,5 +68,4 @@ print(f"random ones: {kernels.chance_similarity(3):.2f}")
 
 # %%
 for question in (on_a_plain_area(sobel.kernel), on_a_plain_area(kernels.sharpen()), twice_in_a_row(3)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

@@ -70,5 +70,4 @@ print(
 
 # %%
 for question in (numbers_that_change(layer, x, row, col), weights_on_larger_maps(layer)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

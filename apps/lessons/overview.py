@@ -47,5 +47,4 @@ print(view)
 
 # %%
 for question in (products_of_the_score(run), numbers_for_one_digit(net, rows)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

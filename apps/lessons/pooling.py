@@ -63,5 +63,4 @@ for question in (
     learned(net["max_pooling2d"]),
     output_size((27, 27), 2),
 ):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

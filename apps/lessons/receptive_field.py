@@ -69,5 +69,4 @@ print(cnnviz.receptive_field(stack, (224, 224)))
 
 # %%
 for question in (one_more_layer(fields["conv2d_3"]), shared_pixels(fields["conv2d_3"])):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

@@ -59,5 +59,4 @@ figures.pixel_gradient(other.image[:, :, 0], other.wrt_pixels[:, :, 0], after=st
 
 # %%
 for question in (shifted_logits(loss.logits, loss.target), halved_probability(loss.probability)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

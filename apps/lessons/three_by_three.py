@@ -52,5 +52,4 @@ figures.kernel_portraits(weights[:, :, 0], patches)
 
 # %%
 for question in (how_far_a_stack_sees(3), saving_with_more_channels(3, 16)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

@@ -65,5 +65,4 @@ figures.hard_cases(found, images)
 
 # %%
 for question in (where_it_is_drawn(steps.digit), how_sure_it_was(found, 1500)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

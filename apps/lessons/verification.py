@@ -57,5 +57,4 @@ except ModuleNotFoundError as error:
 net = cnnviz.load_model("mnist_14k")
 deepest = max(rows, key=lambda row: row.difference)
 for question in (rounded_weights(net, images[:1000]), who_is_right(deepest)):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

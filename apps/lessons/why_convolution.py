@@ -62,5 +62,4 @@ figures.shift_map(everywhere[:, :, 0], 3, 0, title="probability of 0")
 
 # %%
 for question in (how_far_a_map_moves(net, "conv2d_3"), weights_for_larger_images(net["conv2d"])):
-    print(question)
-    print(f"  -> {question.answer.text}: {question.answer.why}")
+    print(question.with_answer())

@@ -271,12 +271,7 @@ if norms:
     forms(norm, channel)
     folding(norm, channel)
 else:
-    st.info(f"{here.model} has no batch normalisation.")
-    st.button(
-        "Show those in mnist_14k",
-        on_click=lambda: state.put("model", "mnist_14k"),
-        disabled="mnist_14k" not in cached.available_models(),
-    )
+    header.point_to_mnist_14k(f"{here.model} has no batch normalisation.", "Show those in mnist_14k")
 masks()
 questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
 if norms:

@@ -155,11 +155,8 @@ chrome.section(
 lengths = range(max(size - 2, 1), size + 4)
 same = playground.same_padding(lengths, kernel_rows, stride, dilation)
 strided = playground.same_padding(lengths, kernel_rows, 2, dilation)
-hint = (
-    ""
-    if any(one.uneven for one in same) or not any(one.uneven for one in strided)
-    else (" Both ends get the same here; with stride 2, not always.")
-)
+only_strided = any(one.uneven for one in strided) and not any(one.uneven for one in same)
+hint = " Both ends get the same here; with stride 2, not always." if only_strided else ""
 chrome.table(
     ["input", "output", "zeros before", "zeros after", "both ends"],
     [

@@ -66,7 +66,7 @@ def latex(value: int) -> str:
 
 def scrubber(history: TrainingHistory) -> int:
     """The epoch that all below is about; it stays in sight."""
-    with st.container(key="scrubber", horizontal=True, vertical_alignment="bottom", gap="small"):
+    with chrome.row("scrubber", gap="small"):
         epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
         for name, target in (("Earlier", max(epoch - 1, 0)), ("Later", min(epoch + 1, history.epochs))):
             st.button(name, on_click=state.put, args=("epoch", target), disabled=target == epoch)

@@ -193,12 +193,8 @@ def show_off() -> None:
 def _flips(flipped: tuple[int, ...]) -> str:
     if not flipped:
         return "None of them alone changes what is predicted."
-    which = ", ".join(map(str, flipped))
-    return (
-        f"Without channel {which} another digit is predicted."
-        if len(flipped) == 1
-        else (f"Without any one of channels {which} another digit is predicted.")
-    )
+    which = "channel" if len(flipped) == 1 else "any one of channels"
+    return f"Without {which} {', '.join(map(str, flipped))} another digit is predicted."
 
 
 def show_network() -> None:

@@ -168,7 +168,10 @@ def show_saving(name: str) -> None:
             (f"{name}, 1×1, {many} to {few}", mixer.parameters, mixer.multiply_adds),
             (f"{reader.name}, {size}, reading {few}", behind.parameters, behind.multiply_adds),
             ("both, as they are", costs.other.parameters, costs.other.multiply_adds),
-            ("more (+) or fewer (−) for it", *map(_signed, (more.parameters, more.multiply_adds))),
+            (
+                "more (+) or fewer (−) for it",
+                *(minus(f"{n:+,}") for n in (more.parameters, more.multiply_adds)),
+            ),
         ],
         mark=3,
         caption=f"The first row is what it would be without {name}, which is applied at "
@@ -180,10 +183,6 @@ def show_saving(name: str) -> None:
 def _in_all(more: int) -> str:
     """What a layer costs beyond what it saves."""
     return f"{abs(more):,} {'more' if more > 0 else 'fewer'} in all" if more else "as many in all"
-
-
-def _signed(count: int) -> str:
-    return minus(f"{count:+,}")
 
 
 def _positions(name: str) -> str:
@@ -238,12 +237,7 @@ if mixing:
     show_reduction(mixing[0])
     show_saving(mixing[0])
 else:
-    st.info(f"{here.model} has no 1×1 convolution.")
-    st.button(
-        "Show the one in mnist_14k",
-        on_click=lambda: state.put("model", "mnist_14k"),
-        disabled="mnist_14k" not in cached.available_models(),
-    )
+    header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
 show_bottleneck()
 if mixing:
     layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]

@@ -10,7 +10,6 @@ import streamlit as st
 from chosen_digit import choose_image
 
 from cnnviz import figures
-from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions import overview as questions
 
 here = header.current()
@@ -32,15 +31,7 @@ st.markdown(
     "3. **Look around**: point at any cell to see which part of the image it depends on. *Play* slides the "
     "window, *Draw* puts a digit of your own in."
 )
-live_view(
-    here.network,
-    here.digit.image,
-    title=here.digit.name.capitalize(),
-    label=here.label,
-    item=here.digit.own or str(here.digit.index),
-    code=here.digit.code,
-    choose=choose_image,
-)
+here.live_view(choose=choose_image)
 chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")
 shared = state.toggle("shared", False, "One colour scale for the whole network")
 chrome.show(

@@ -23,7 +23,6 @@ from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
-from cnnviz.stage.component import live_view
 from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
 from cnnviz.training.history import read_history
 
@@ -63,17 +62,7 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
         f"Its cone through the live view, from the image to {name}. Point at any other number to see what it "
         "sees; click it for its receipt.",
     )
-    live_view(
-        here.network,
-        here.digit.image,
-        title=here.digit.name.capitalize(),
-        label=here.label,
-        key="cone",
-        item=here.digit.own or str(here.digit.index),
-        code=here.digit.code,
-        last=name,
-        pinned=(name, row, col, channel),
-    )
+    here.live_view(key="cone", last=name, pinned=(name, row, col, channel))
     st.page_link(
         "pages/overview.py",
         label=f"Open {name} row {row}, column {col}, channel {channel} in the whole network →",

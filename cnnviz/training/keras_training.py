@@ -182,9 +182,7 @@ def _digest(images: np.ndarray, labels: np.ndarray) -> str:
 
 def _optimizer(recipe: Recipe):
     optimizers = keras().optimizers
-    ema: dict[str, Any] = {}
-    if recipe.average is not None:
-        ema = {"use_ema": True, "ema_momentum": recipe.average}
+    ema: Any = {} if recipe.average is None else {"use_ema": True, "ema_momentum": recipe.average}
     if recipe.weight_decay is None:
         return optimizers.Adam(recipe.learning_rate, **ema)
     return optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, **ema)

@@ -101,21 +101,11 @@ def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
         if layer.is_convolution
     ]
     same = {"padding": "same"}
-    wide = "8x56x56x64 -> 64, 3x3 same"
+    wide, work = ((8, 56, 56, 64), (3, 3, 64, 64)), "8x56x56x64 -> 64, 3x3 same"
     shapes += [
-        ((8, 56, 56, 64), (3, 3, 64, 64), same, wide),
-        (
-            (8, 56, 56, 64),
-            (3, 3, 64, 64),
-            {**same, "method": "winograd", "tile": 2},
-            f"{wide}, winograd F(2x2)",
-        ),
-        (
-            (8, 56, 56, 64),
-            (3, 3, 64, 64),
-            {**same, "method": "winograd", "tile": 4},
-            f"{wide}, winograd F(4x4)",
-        ),
+        (*wide, same, work),
+        (*wide, {**same, "method": "winograd", "tile": 2}, f"{work}, winograd F(2x2)"),
+        (*wide, {**same, "method": "winograd", "tile": 4}, f"{work}, winograd F(4x4)"),
         ((4, 112, 112, 3), (3, 3, 3, 32), same, "4x112x112x3 -> 32, 3x3 same"),
         ((1, 224, 224, 3), (7, 7, 3, 64), {**same, "strides": 2}, "1x224x224x3 -> 64, 7x7 stride 2 same"),
     ]

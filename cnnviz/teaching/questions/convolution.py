@@ -50,7 +50,12 @@ def output_size(
             f"The window makes {span // stride} steps, and there is one more place than there are steps.",
             "the count of steps, not of places",
         ),
-        _rounded_up(axis),
+        Choice(
+            f"{-(-span // axis.stride) + 1}",
+            "The last step would leave the input. What does not fit is left out: the division is rounded "
+            "down.",
+            "rounding up",
+        ),
         Choice(
             f"{without}",
             f"That leaves the {axis.before + axis.after} padded cells out.",
@@ -82,15 +87,6 @@ def output_size(
         f"A row of {size} cells, a kernel of {kernel}{apart}, stride {stride}, {around}: how many outputs?",
         Choice(f"{axis.out}", f"{size_formula(axis)}."),
         wrong,
-    )
-
-
-def _rounded_up(axis: Axis) -> Choice:
-    span = axis.padded - axis.extent
-    return Choice(
-        f"{-(-span // axis.stride) + 1}",
-        "The last step would leave the input. What does not fit is left out: the division is rounded down.",
-        "rounding up",
     )
 
 

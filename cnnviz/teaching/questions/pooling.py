@@ -158,10 +158,7 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
     '4 × 4'
     """
     rows, cols = pooling_window((1, *size, 1), pool_size, strides, padding)
-
-    def text(height: int, width: int) -> str:
-        return f"{height} × {width}"
-
+    text = "{} × {}".format
     span = [(axis.padded - axis.extent) // axis.stride for axis in (rows, cols)]
     up = [-(-(axis.padded - axis.extent) // axis.stride) + 1 for axis in (rows, cols)]
     by_window = [max(axis.size // axis.kernel, 1) for axis in (rows, cols)]

@@ -55,6 +55,10 @@ class Question:
             raise ValueError(f"letter must be one of {', '.join(letters)}, got {letter!r}")
         return self.choices[letters.index(letter)]
 
+    def with_answer(self) -> str:
+        """The question as it prints, with its right answer below."""
+        return f"{self}\n  -> {self.answer.text}: {self.answer.why}"
+
     def __str__(self) -> str:
         lines = [
             f"  {letter}) {choice.text}"
