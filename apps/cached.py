@@ -237,7 +237,7 @@ def normalization(model: str, layer: str, count: int) -> Normalization:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def batch_with(digit: Digit, count: int) -> np.ndarray:
-    """A batch of the first test digits, a chosen one in front and not a second time behind it."""
+    """A batch of the first test digits with a chosen one in front, and no digit twice."""
     others = [k for k in range(count) if digit.own or k != digit.index][: count - 1]
     return np.concatenate([digit.image[np.newaxis], test_digits()[0][others]])
 

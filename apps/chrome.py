@@ -31,7 +31,7 @@ def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> 
 
 
 def section(name: str, words: str = "") -> None:
-    """A part of a page: a heading, and what is to be seen."""
+    """A part of a page: a heading, and words on what it shows."""
     st.header(name, anchor=False)
     if words:
         st.markdown(words)

@@ -1,4 +1,4 @@
-"""What a page gives to take along: an animation as a GIF, a table as CSV.
+"""What a page lets the learner save: an animation as a GIF, a table as CSV.
 
 Pictures are saved as PNG and SVG by their component, in the browser.
 """

@@ -11,7 +11,7 @@ from cnnviz.teaching.questions import Choice, Question
 
 
 def ask(*questions: Question) -> None:
-    """Questions about what the page shows; an answer is judged at once, without the page anew."""
+    """Questions about what the page shows; an answer is judged at once, without a run of the whole page."""
     st.header("Before you go on" if len(questions) > 1 else "A question", anchor=False)
     for question in questions:
         _ask(question)

@@ -15,7 +15,7 @@ from cnnviz.layers.activations import Activation
 from cnnviz.numbers import number, percent
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
-# Test digits that are measured at once; all of them are behind a button.
+# Test digits that are measured without being asked for; a button measures all of them.
 COUNT = 1000
 # And on which the collapsed network is checked, in float64.
 CHECKED = 250
@@ -40,7 +40,7 @@ def named(function: str) -> Activation:
 
 
 def curve(name: str, function: str, layers: tuple[str, ...]) -> None:
-    """The function over the layer's numbers, and what it comes to."""
+    """The function over the layer's numbers, and what it does to this digit and to the accuracy."""
     own, before = str(bends[name]), here.run.pre_activation(name)
     trained = f"{name} was trained with {own}" + ("." if function == own else ", the dashed line.")
     left, right = chrome.columns(3, 2)

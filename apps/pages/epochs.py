@@ -65,7 +65,7 @@ def latex(value: int) -> str:
 
 
 def scrubber(history: TrainingHistory) -> int:
-    """The epoch that all below is about; it stays in sight."""
+    """A slider for the epoch that everything below is about; it stays in sight."""
     with chrome.row("scrubber", gap="small"):
         epoch = state.integer("epoch", 0, history.epochs, history.epochs, "After epoch", st.slider)
         for name, target in (("Earlier", max(epoch - 1, 0)), ("Later", min(epoch + 1, history.epochs))):

@@ -26,7 +26,7 @@ VIEWS = {
 
 
 def show_channel() -> None:
-    """One map from close by, what its strongest cell sees, and the test digits that excite it most."""
+    """One map enlarged, what its strongest cell sees, and the test digits that excite it most."""
     left, right = chrome.columns(1, 1)
     with left:
         chrome.section(f"Channel {channel}")

@@ -18,7 +18,7 @@ COUNT = 1_000  # Test digits on which accuracy is measured without being asked f
 
 
 def show_pixel(name: str) -> tuple[int, int]:
-    """The component; which row and column are kept."""
+    """One pixel, in the browser; the row and column that the learner keeps."""
     layer = here.network[name]
     channels_in, channels_out = layer.input_shape[-1], layer.output_shape[-1]
     chrome.section(

@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.record != (args.layer is None) or (args.layer is None) != (args.channel is None):
-        raise ValueError("give a LAYER and a CHANNEL, or --record and neither")
+        raise ValueError("give a LAYER and a CHANNEL, or --record without them")
     if args.record:
         return _record()
     exciting = _search(args.model)

@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     if args.validate:
         if len(images) <= training.VALIDATION_IMAGES:
             raise ValueError(
-                f"--validate holds {training.VALIDATION_IMAGES:,} images out, there are {len(images):,}"
+                f"--validate holds {training.VALIDATION_IMAGES:,} images out, "
+                f"but there are only {len(images):,}"
             )
         (images, labels), validation = training.split(images, labels)
     import_tensorflow()

@@ -223,7 +223,7 @@ def write_predictions(predictions: EpochPredictions, folder: str | os.PathLike[s
 
 
 def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -> EpochPredictions | None:
-    """The predictions after every epoch that were kept; None if there are none of these very weights.
+    """The predictions after every epoch that were kept; None if none were made with the weights beside them.
 
     Parameters
     ----------

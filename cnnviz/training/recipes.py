@@ -12,7 +12,7 @@ import numpy as np
 class Augmentation:
     """Random affine changes of a digit, uniform within +- each limit.
 
-    Rotation and shear in degrees and as a slope, zoom as a fraction, shift in pixels.
+    Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels.
     """
 
     rotation: float = 12.0
@@ -43,7 +43,7 @@ def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a training run but its seed and its images.
+    """All that decides a training run, except its seed and its images.
 
     `schedule` is "inverse" for lr/(1 + decay*epoch), epoch counted from 0, or "cosine" for
     lr/2*(1 + cos(pi*epoch/epochs)); both are constant within an epoch. `average` is the momentum

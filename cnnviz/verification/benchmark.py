@@ -73,7 +73,7 @@ def measure(threads: int, progress: Callable[[int, int], None] | None = None) ->
 
 
 def lines(threads: int) -> list[Line]:
-    """What there is to measure in this process, whose engines are given so many threads."""
+    """All that is measured, in a process whose engines use so many threads."""
     try:
         tf = tensorflow()
         tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -344,7 +344,7 @@ def read_record(path: str | os.PathLike[str] | None = None) -> dict[str, Verific
 
 
 def recorded(net: LayerGraph) -> Verification | None:
-    """The recorded verification of a network; None if there is none of this very file."""
+    """The recorded verification of a network; None if there is none for this file."""
     if net.source is None or not asset(RECORD).is_file():
         return None
     verification = read_record().get(net.source.stem)
@@ -352,7 +352,7 @@ def recorded(net: LayerGraph) -> Verification | None:
 
 
 def write_record(results: Iterable[Verification], path: str | os.PathLike[str] | None = None) -> None:
-    """Replace the record by these results, at once."""
+    """Replace the record by these results, in one step."""
     text = json.dumps({result.model: result.to_dict() for result in results}, indent=1, allow_nan=False)
     target = Path(asset(RECORD) if path is None else path)
     write_atomically(target, lambda temporary: Path(temporary).write_text(text + "\n"))

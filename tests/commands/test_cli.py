@@ -175,7 +175,7 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
     ]
     assert "accuracy" in run(capsys, "evaluate", str(out / "mnist_maxpool.keras"), "--images", "10")
     assert "is there already" in refused(capsys, *command)
-    assert "--validate holds 5,000 images out, there are 300" in refused(
+    assert "--validate holds 5,000 images out, but there are only 300" in refused(
         capsys, *command, "--validate", "--overwrite"
     )
     assert "nothing to resume" in refused(capsys, *command, "--resume")

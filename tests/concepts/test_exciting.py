@@ -100,7 +100,7 @@ def test_the_command_prints_digits_with_their_labels(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["exciting"], "give a LAYER and a CHANNEL, or --record and neither"),
+        (["exciting"], "give a LAYER and a CHANNEL, or --record without them"),
         (["exciting", "conv2d"], "give a LAYER and a CHANNEL"),
         (["exciting", "conv2d", "1", "--record"], "give a LAYER and a CHANNEL"),
         (["exciting", "softmax", "1"], "LAYER must be one of conv2d, "),

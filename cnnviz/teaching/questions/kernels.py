@@ -67,7 +67,7 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
 
 
 def twice_in_a_row(size: int) -> Question:
-    """Which size the one kernel has that does what a kernel does when it is applied twice.
+    """The size of the one kernel that does what a kernel does in two passes.
 
     Parameters
     ----------

@@ -94,7 +94,7 @@ def numbers_for_one_digit(net: Network, rows: Sequence[LayerMaps]) -> Question:
     Returns
     -------
     Question
-        Its answer counts the cells that are drawn, the input aside.
+        Its answer counts the cells that are drawn, without those of the input.
 
     Examples
     --------

@@ -90,10 +90,7 @@ def halved_probability(probability: float) -> Question:
     return question(
         "Suppose the network gave the target half the probability that it gives it now. How much larger "
         "would the loss be, in nats?",
-        more(
-            after - before,
-            "−log(p / 2) = −log p + log 2, whatever p is: each halving costs 0.693 nats.",
-        ),
+        more(after - before, "−log(p / 2) = −log p + log 2, whatever p is: each halving costs 0.693 nats."),
         [
             more(
                 before,
@@ -106,9 +103,7 @@ def halved_probability(probability: float) -> Question:
                 "the loss is 1 − p",
             ),
             more(
-                0.5,
-                "The natural logarithm of 2 is 0.693, not one half.",
-                "the loss falls in a straight line",
+                0.5, "The natural logarithm of 2 is 0.693, not one half.", "the loss falls in a straight line"
             ),
             more(
                 1.0,

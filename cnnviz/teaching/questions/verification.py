@@ -1,4 +1,4 @@
-"""Questions about verification: what equal predictions prove, and whom a third evaluation proves right.
+"""Questions about verification: what equal predictions prove, and what a third evaluation says.
 
 The first one computes with wrong weights on purpose; the second takes a recorded comparison.
 """
