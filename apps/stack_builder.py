@@ -74,14 +74,7 @@ def _editor(layers: Sequence[StackLayer], place: int) -> None:
     """Widgets for one layer; what they are set to becomes the stack."""
     layer = layers[place]
     paddings = list(dict.fromkeys(["valid", "same", "1", "2", "3", layer.padding]))
-    values = {
-        "kind": layer.kind,
-        "kernel": layer.kernel,
-        "stride": layer.stride,
-        "dilation": layer.dilation,
-        "padding": layer.padding,
-    }
-    for name, value in values.items():
+    for name, value in vars(layer).items():
         st.session_state[f"builder.{name}"] = value
 
     def changing(name: str, **arguments: Any) -> dict[str, Any]:

@@ -54,37 +54,19 @@ def statistics(name: str, channel: int) -> None:
         selected=channel,
     )
     with st.expander("All its numbers"):
+        columns = {
+            "mean": measured.before.mean,
+            "variance": measured.before.variance,
+            "moving mean": moving.mean,
+            "moving var.": moving.variance,
+            "gamma": gamma,
+            "beta": beta,
+            "mean after": measured.after.mean,
+            "var. after": measured.after.variance,
+        }
         chrome.table(
-            [
-                "channel",
-                "mean",
-                "variance",
-                "moving mean",
-                "moving var.",
-                "gamma",
-                "beta",
-                "mean after",
-                "var. after",
-            ],
-            [
-                (
-                    str(c),
-                    *(
-                        number(float(values[c]))
-                        for values in (
-                            measured.before.mean,
-                            measured.before.variance,
-                            moving.mean,
-                            moving.variance,
-                            gamma,
-                            beta,
-                            measured.after.mean,
-                            measured.after.variance,
-                        )
-                    ),
-                )
-                for c in range(len(gamma))
-            ],
+            ["channel", *columns],
+            [(str(c), *(number(values[c]) for values in columns.values())) for c in range(len(gamma))],
             mark=channel,
             caption=f"{name} over {COUNT:,} test digits: measured before, held by the layer, measured after. "
             "The moving averages are of training images distorted at random, with dropout at work; digits "

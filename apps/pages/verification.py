@@ -106,27 +106,20 @@ def every_layer(layers: list[LayerCheck], images: int) -> None:
         "large as the numbers it is in: where batch norm makes them smaller, the differences shrink with "
         "them. The errors of both engines go together.",
     )
+    series = ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"]
+    values = [(layer.difference, layer.numpy_error, layer.tensorflow_error) for layer in layers]
     chrome.show(
         "magnitudes",
         "A number at the right, where there is room, is the largest |NumPy − TensorFlow|; the table has all.",
-        rows=[
-            (layer.name, (layer.difference, layer.numpy_error, layer.tensorflow_error)) for layer in layers
-        ],
-        series=["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
+        rows=[(layer.name, of_layer) for layer, of_layer in zip(layers, values, strict=True)],
+        series=series,
     )
     with st.expander("All numbers in a table"):
         chrome.table(
-            ["layer", "kind", "output", "NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"],
+            ["layer", "kind", "output", *series],
             [
-                (
-                    layer.name,
-                    layer.kind,
-                    shape(layer),
-                    number(layer.difference),
-                    number(layer.numpy_error),
-                    number(layer.tensorflow_error),
-                )
-                for layer in layers
+                (layer.name, layer.kind, shape(layer), *map(number, of_layer))
+                for layer, of_layer in zip(layers, values, strict=True)
             ],
             name="every-layer",
         )
