@@ -161,8 +161,8 @@ chrome.section(
     "matters.",
 )
 with chrome.controls("trained"):
-    names_of_layers = {"first": "the first of both networks"} | {name: name for name in layers}
-    layer = state.option("layer", names_of_layers, "first", st.selectbox, "Layer")
+    choices = {"first": "the first of both networks", **dict(zip(layers, layers, strict=True))}
+    layer = state.option("layer", choices, "first", st.selectbox, "Layer")
     channels = 1 if layer == "first" else here.network[layer].input_shape[2]
     channel = state.integer("input", 0, channels - 1, 0, "Input channel")
     order = state.option("sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by")

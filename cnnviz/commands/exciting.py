@@ -60,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
         print_json({"model": args.model, "layer": args.layer, "channel": args.channel, "digits": rows})
         return 0
     heads = ["test digit", "label", "row", "column", "value"]
-    lines = [[*map(str, list(row.values())[:-1]), f"{row['value']:.4f}"] for row in rows]
+    lines = [
+        [str(row["digit"]), str(row["label"]), str(row["row"]), str(row["col"]), f"{row['value']:.4f}"]
+        for row in rows
+    ]
     print(*table([heads, *lines], frozenset(range(5))), sep="\n")
     return 0
 
