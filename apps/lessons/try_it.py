@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Try it
-# The network was trained on digits that had all been prepared alike. A digit of one's own is prepared
-# in the same way: its ink is told from its paper, scaled into 20x20 pixels, and placed in 28x28 by its
+# The network was trained on digits that had all been prepared alike. Your own digit is prepared in the
+# same way: its ink is told from its paper, scaled into 20x20 pixels, and placed in 28x28 by its
 # centre of mass. Then it can be read like any other.
 
 # %%

@@ -24,7 +24,7 @@ chrome.title(
     "by someone; a network's start as random numbers and are changed, step by step, until the loss is small.",
     heard="The kernels of a network are filters such as edge detectors, chosen by its designer.",
     instead="Only their number and their size are chosen. Their weights are learned. Some end near a "
-    "named kernel; most are nobody's filter.",
+    "named kernel; most are like none.",
 )
 
 

@@ -194,8 +194,8 @@ def show_bottleneck() -> None:
     """The calculator."""
     chrome.section(
         "The bottleneck",
-        "A 3×3 convolution on many channels is dear. Two 1×1 convolutions around one on few channels do for "
-        "it: down, across, up.",
+        "A 3×3 convolution on many channels costs a lot. Two 1×1 convolutions around one on few channels "
+        "take its place: down, across, up.",
     )
     with chrome.controls("bottleneck"):
         wide = state.integer("wide", 1, 4096, 256, "Channels")
