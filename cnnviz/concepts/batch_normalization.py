@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -137,18 +139,14 @@ def normalization_over(
     if not len(x):
         raise ValueError("x must hold at least one image, got none")
     front = _up_to(net, layer)
-    before: Statistics | None = None
-    after: Statistics | None = None
+    before, after = [], []
     for first in range(0, len(x), batch_size):
         run = front.run(x[first : first + batch_size])
-        read, made = channel_statistics(run.inputs(layer.name)[0]), channel_statistics(run[layer.name])
-        before = read if before is None else before + read
-        after = made if after is None else after + made
+        before.append(channel_statistics(run.inputs(layer.name)[0]))
+        after.append(channel_statistics(run[layer.name]))
         if progress is not None:
             progress(min(first + batch_size, len(x)), len(x))
-    assert before is not None
-    assert after is not None
-    return Normalization(layer, before, after, len(x))
+    return Normalization(layer, reduce(add, before), reduce(add, after), len(x))
 
 
 def _batch_norm(net: Network, name: str) -> Layer:

@@ -17,7 +17,7 @@ from cnnviz.kernels.definitions import matrix as checked
 from cnnviz.layers.layer import Layer
 from cnnviz.ops.affine import dense
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.padding import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, sliding_window, window
 
 MOST_ENTRIES = 4_000_000
 """Larger matrices are for counting, not for looking at."""
@@ -84,13 +84,7 @@ def convolution_matrix(
     """
     kernel = checked(kernel)
     rows, cols = pair(input_size, "input_size")
-    axes = window(
-        (rows, cols),
-        kernel.shape,
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
+    axes = sliding_window((1, rows, cols, 1), kernel.shape, strides, padding, dilation_rate)
     inputs, outputs = rows * cols, math.prod(axes.out)
     if inputs * outputs > MOST_ENTRIES:
         raise ValueError(

@@ -80,10 +80,14 @@ def max_and_average(
         "input": canvas.image(x, 0.5, top, unit * x.shape[1], scale=scale),
         "winners": won,
     }
-    if x.size <= FEW and canvas.values(x, 0.5, top, unit, scale):
-        _corners(canvas, won, 0.5, top, unit)
-    else:
-        _dots(canvas, won, 0.5, top, unit)
+    cells = np.unique(won.reshape(-1, 2), axis=0)
+    numbered = x.size <= FEW and canvas.values(x, 0.5, top, unit, scale)
+    for row, col in cells:
+        if numbered:
+            canvas.cell(0.5, top, unit, float(row), float(col))
+        else:
+            radius = max(2.5, min(unit * 0.36, 7.0)) / 2
+            canvas.dot(0.5 + (col + 0.5) * unit, top + (row + 0.5) * unit, radius)
     out = f"{pooled[0].shape[0]} × {pooled[0].shape[1]}"
     for place, (name, array) in enumerate(zip(("max", "average"), pooled, strict=True)):
         left = 0.5 + (side + gap) * (place + 1) if wide else 0.5 + place * (small + 16)
@@ -102,22 +106,9 @@ def max_and_average(
         f"A map of {size}, from {number(x.min())} to {number(x.max())}. Max pooling gives {out} from "
         f"{number(pooled[0].min())} to {number(pooled[0].max())}, average pooling from "
         f"{number(pooled[1].min())} to {number(pooled[1].max())}. "
-        f"{len(np.unique(won.reshape(-1, 2), axis=0))} of its {x.size} cells win a window."
+        f"{len(cells)} of its {x.size} cells win a window."
     )
     return canvas.picture(alt, **artists)
-
-
-def _dots(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:
-    """A mark in the middle of each cell that wins."""
-    radius = max(2.5, min(unit * 0.36, 7.0)) / 2
-    for row, col in np.unique(won.reshape(-1, 2), axis=0):
-        canvas.dot(x + (col + 0.5) * unit, y + (row + 0.5) * unit, radius)
-
-
-def _corners(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:
-    """Outlines of the cells that win, where numbers leave no room for more."""
-    for row, col in np.unique(won.reshape(-1, 2), axis=0):
-        canvas.cell(x, y, unit, float(row), float(col))
 
 
 @figure
@@ -170,13 +161,12 @@ def moved_and_pooled(
         size = f"{one.shape[0]} × {one.shape[1]}"
         canvas.text(0.5, top - 22, f"{name}, {size}: changed by {percent(change, 0)}", weight="bold")
         tall = side * one.shape[0] / one.shape[1]
-        for k, (column, array, each, words) in enumerate(
-            (
-                ("before", one, scale, "of the digit"),
-                ("after", other, scale, "moved"),
-                ("differences", difference, signed, "difference"),
-            )
-        ):
+        parts = (
+            ("before", one, scale, "of the digit"),
+            ("after", other, scale, "moved"),
+            ("differences", difference, signed, "difference"),
+        )
+        for k, (column, array, each, words) in enumerate(parts):
             left = 0.5 + k * (side + gap)
             canvas.note(left, top - 6, words)
             fits = min(side, side * side / tall)

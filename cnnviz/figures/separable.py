@@ -65,15 +65,9 @@ def outer_product(kernel: Any, *, width: float = WIDE, **look: Unpack[Look]) -> 
         over, down = (x + wide + 2 * GAP, top) if beside else (x, top + tall + 38)
         canvas.text(over, down - 9, "Left out", weight="bold")
         rest = canvas.table(left_out, over, down, unit, shared)
-    canvas.legend(
-        shared,
-        0.5,
-        height + 30,
-        min(220.0, width - 1),
-        "weights; column and row each to its own largest weight"
-        if width >= 460
-        else "column, row: each to its own largest weight",
-    )
+    parted = "weights; column and row" if width >= 460 else "column, row:"
+    words = f"{parted} each to its own largest weight"
+    canvas.legend(shared, 0.5, height + 30, min(220.0, width - 1), words)
     column, row = (
         " ".join(Scale.of(part, signed=True).write(v) for v in part) for part in (found.column, found.row)
     )
