@@ -34,13 +34,12 @@ from cnnviz.figures.mixing import pixel_mixing
 from cnnviz.figures.partial_sums import sum_of_parts
 from cnnviz.figures.picture import Picture
 from cnnviz.figures.receipts import plot
-from cnnviz.figures.receptive_fields import (
+from cnnviz.figures.receptive_fields import effective_field, receptive_growth
+from cnnviz.figures.receptive_paths import (
     Rung,
     Seen,
-    effective_field,
     left_out,
     path_to,
-    receptive_growth,
     receptive_ladder,
     receptive_path,
     rungs_to,
