@@ -1,4 +1,4 @@
-"""From a picture of a digit to what the MNIST digits are, step by step.
+"""From a picture of a digit to one like the MNIST digits, step by step.
 
 Follows the preparation described by LeCun, Cortes and Burges on the MNIST page: a digit is
 scaled into a 20x20 box with its aspect ratio kept, anti-aliased, and centred in 28x28 by its
@@ -73,12 +73,12 @@ class Preparation:
 
 
 def prepare_digit(image: np.ndarray) -> np.ndarray:
-    """Turn a drawn or photographed digit into what the MNIST digits are.
+    """Turn a drawn or photographed digit into one like the MNIST digits.
 
-    The ink is told from its background (of either polarity and uneven lighting), specks are
-    dropped, a stroke outside MNIST's range of widths is thickened or thinned, and the digit is
-    scaled into 20x20 and placed by its centre of mass. An image that already is an MNIST digit,
-    28x28 with its ink so placed, is taken as it is (inverted, if it is dark on light).
+    The ink is separated from its background (lighter or darker, unevenly lit), specks are dropped, a
+    stroke outside MNIST's range of widths is thickened or thinned, and the digit is scaled into 20x20 and
+    placed by its centre of mass. An image that already is an MNIST digit, 28x28 with its ink so placed, is
+    taken as it is (inverted, if it is dark on light).
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def prepare_digit(image: np.ndarray) -> np.ndarray:
 
 
 def prepare_in_steps(image: np.ndarray) -> Preparation:
-    """The same, with all that lies between.
+    """The same, with every step on the way.
 
     Parameters
     ----------

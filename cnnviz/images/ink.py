@@ -1,7 +1,6 @@
-"""Where the ink of a picture is, whatever its colour, its paper and its lighting.
+"""Where the ink of a picture of a digit is, whatever its colour, its paper and its lighting.
 
-Nothing here knows of digits or of sizes that a network wants, but for one thing: beside something that
-stands free, what runs along the picture's edge is not part of it.
+Where a digit lies in its frame, and how large it has to be, is left to `digit_preparation`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ _BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 def opaque(image: np.ndarray) -> np.ndarray:
     """An image as floats (H, W, 1 or 3) within 0..1, at most 400 pixels a side, without transparency.
 
-    Parameters, errors: as for `digit_preparation.prepare_digit`.
+    Takes what `digit_preparation.prepare_digit` takes, and raises ValueError for all else.
 
     >>> opaque(np.full((800, 40), 255, np.uint8)).shape
     (400, 20, 1)
@@ -55,7 +54,7 @@ def _unit(image: np.ndarray) -> np.ndarray:
 def _mean(strip: np.ndarray) -> np.ndarray:
     """The mean of each block of a strip (rows, blocks, columns, channels).
 
-    Colours count by their alpha: what a transparent pixel's colour is, is arbitrary.
+    Colours count by their alpha: the colour of a transparent pixel is arbitrary.
     """
     if strip.shape[-1] % 2:
         return strip.mean(axis=(0, 2), dtype=np.float64)
@@ -171,15 +170,9 @@ def _digit_parts(level: np.ndarray) -> np.ndarray:
     mass = np.bincount(parts.ravel(), weights=level.ravel(), minlength=count + 1)
     mass[0] = 0
     kept = mass >= 0.03 * mass.max()
-    rows, columns = level.shape
     along = np.zeros(count + 1)
-    for line, length in (
-        (parts[0], columns),
-        (parts[-1], columns),
-        (parts[:, 0], rows),
-        (parts[:, -1], rows),
-    ):
-        along = np.maximum(along, np.bincount(line, minlength=count + 1) / length)
+    for line in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
+        along = np.maximum(along, np.bincount(line, minlength=count + 1) / line.size)
     free = along < 0.15
     if mass[free].sum() >= 0.1 * mass.sum():
         kept &= free
