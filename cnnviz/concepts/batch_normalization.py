@@ -1,7 +1,7 @@
 """What a batch normalisation layer does: statistics, its two forms, and how it folds away.
 
 In training the statistics are the batch's own, at inference the layer's moving averages. Source: Ioffe
-and Szegedy, "Batch Normalization", ICML 2015. How moving averages came about is left to training.
+and Szegedy, "Batch Normalization", ICML 2015. How the moving averages come about is left to `training`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Statistics:
         return np.sqrt(self.variance)
 
     def __add__(self, other: Statistics) -> Statistics:
-        """Those of both sets of numbers together.
+        """The statistics of both sets of numbers together.
 
         Source: Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983, (2.1).
         """
@@ -152,7 +152,7 @@ def normalization_over(
 def _batch_norm(net: Network, name: str) -> Layer:
     layer = net[name]
     if layer.kind != "BatchNormalization":
-        raise ValueError(f"name must be a batch normalisation's, {layer.name} is a {layer.kind}")
+        raise ValueError(f"name must be that of a batch normalisation, {layer.name} is a {layer.kind}")
     return layer
 
 
@@ -223,7 +223,7 @@ def compare_forms(net: Network, name: str, x: Any, sizes: Sequence[int]) -> list
     Raises
     ------
     ValueError
-        for another kind of layer, or a size that the images are too few for.
+        for another kind of layer, or a size for which there are too few images.
 
     Examples
     --------
@@ -237,14 +237,15 @@ def compare_forms(net: Network, name: str, x: Any, sizes: Sequence[int]) -> list
     if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(x):
         raise ValueError(f"sizes must be from 1 to the {len(x)} images, got {list(sizes)}")
     run = _up_to(net, layer).run(x[: max(sizes)])
-    # Copies: what is kept of the first image must not keep the batch.
+    # Copies: a view of the first image would keep the whole batch in memory.
     read, inference = run.inputs(layer.name)[0], run[layer.name][0].copy()
     gamma, beta = layer.weights.get("gamma"), layer.weights.get("beta")
-    found = []
+    forms = []
     for size in sizes:
-        made = ops.batch_norm_training(read[:size], gamma, beta, epsilon=layer.config["epsilon"])
-        found.append(Forms(size, made[1], made[2], made[0][0].copy(), inference))
-    return found
+        batch = ops.batch_norm_training(read[:size], gamma, beta, epsilon=layer.config["epsilon"])
+        output, mean, variance = batch
+        forms.append(Forms(size, mean, variance, output[0].copy(), inference))
+    return forms
 
 
 # Folding ----------------------------------------------------------------------------------------
@@ -272,8 +273,8 @@ class Folding:
     def largest_difference(self, run: Run) -> float:
         """How far the convolution's values are from those of a run of the whole network, at most."""
         x = run[run.network.inputs[0]]
-        found = self.network.run(x).pre_activation(self.into)
-        return float(np.abs(found - run.pre_activation(self.into)).max())
+        values = self.network.run(x).pre_activation(self.into)
+        return float(np.abs(values - run.pre_activation(self.into)).max())
 
 
 def fold(net: Network, name: str) -> Folding:
@@ -292,7 +293,7 @@ def fold(net: Network, name: str) -> Folding:
     Raises
     ------
     ValueError
-        where it cannot be done, saying why.
+        where it cannot be done; the message says why.
 
     Examples
     --------
@@ -323,7 +324,7 @@ def fold(net: Network, name: str) -> Folding:
 
 
 def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
-    """The convolution that reads a layer, through what lets an affine map pass."""
+    """The convolution that reads a layer, if between them is only what an affine map can be moved across."""
     at = layer
     while True:
         readers = [each for each in net.layers if at.name in each.inputs]
@@ -342,4 +343,5 @@ def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
 
 
 def _without(inputs: tuple[str, ...], layer: Layer) -> tuple[str, ...]:
+    """A layer's inputs once another layer is gone: what read that one reads its input."""
     return tuple(layer.inputs[0] if name == layer.name else name for name in inputs)

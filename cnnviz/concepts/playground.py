@@ -1,7 +1,7 @@
-"""What one needs to play with a convolution: patches, kernels of any shape, sizes written out.
+"""What it takes to play with a convolution: patches, kernels of any shape, sizes written out.
 
-Geometry is `ops.padding`'s and kernels are the gallery's; here they are put in the words and shapes
-that a lesson asks for. Nothing is drawn.
+Geometry comes from `ops.padding` and kernels from the gallery; here they get the words and shapes that a
+lesson asks for. Nothing is drawn.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def liveliest(image: Any, size: int) -> Pair:
 
 
 def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
-    """Kernels (rows, cols) to begin with, by name: ones, a one in the middle, those of the gallery.
+    """Kernels (rows, cols) to begin with, by name: ones, a one in the middle, a slope, some of the gallery.
 
     >>> list(starters(2, 3)), starters(2, 3)["middle"].tolist()
     (['ones', 'middle', 'slope'], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
@@ -86,11 +86,11 @@ def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
     middle = np.zeros((rows, cols))
     middle[(rows - 1) // 2, (cols - 1) // 2] = 1
     slope = np.tile(np.arange(cols) - (cols - 1) / 2, (rows, 1))
-    found = {"ones": np.ones((rows, cols)), "middle": middle, "slope": slope}
+    chosen = {"ones": np.ones((rows, cols)), "middle": middle, "slope": slope}
     if rows == cols > 1:
         named = {entry.name: entry.kernel for entry in kernels.gallery(rows)}
-        found |= {name: named[name] for name in _NAMED if name in named}
-    return {name: kernel.astype(np.float32) for name, kernel in found.items()}
+        chosen |= {name: named[name] for name in _NAMED if name in named}
+    return {name: kernel.astype(np.float32) for name, kernel in chosen.items()}
 
 
 def example_cells(size: int) -> np.ndarray:
@@ -189,11 +189,11 @@ def same_padding(sizes: Any, kernel: int, stride: int = 1, dilation: int = 1) ->
     >>> [(s.size, s.before, s.after, s.out) for s in same_padding([7, 8], 3, 2)]
     [(7, 1, 1, 4), (8, 0, 1, 4)]
     """
-    found = []
+    paddings = []
     for size in sizes:
         axis = window((size, size), (kernel, kernel), (stride, stride), "same", (dilation, dilation)).rows
-        found.append(SamePadding(size, axis.out, axis.before, axis.after))
-    return found
+        paddings.append(SamePadding(size, axis.out, axis.before, axis.after))
+    return paddings
 
 
 # Several channels -------------------------------------------------------------------------------
@@ -279,5 +279,5 @@ def cost_by_kind(layer: Layer) -> list[tuple[str, Cost]]:
     channels_in, out = depth * layer.config["groups"], layer.output_shape[:2]
     possible = [g for g in (1, 2, 4, 8) if channels_in % g == filters % g == 0 and g < max(channels_in, 2)]
     cost = partial(conv_cost, channels_in, kernel_size=(kh, kw), output_size=out, bias=False)
-    found = [(f"{g} group{'s' if g > 1 else ''}", cost(filters, groups=g)) for g in possible]
-    return [*found, ("depthwise", cost(channels_in, groups=channels_in))]
+    grouped = [(f"{g} group{'s' if g > 1 else ''}", cost(filters, groups=g)) for g in possible]
+    return [*grouped, ("depthwise", cost(channels_in, groups=channels_in))]
