@@ -1,6 +1,6 @@
 """Pooling: a map beside its largest and its mean values, and what a move of the image changes.
 
-Values are the operations' own; which cells win is `cnnviz.concepts.downsampling`'s.
+Values come from the operations themselves, and the cells that win from `cnnviz.concepts.downsampling`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, percent
 
 LEGIBLE, FEW = 26.0, 64
-"""Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""
+"""Cells of fewer pixels, or of a map with more cells, get no numbers; there the marks are dots."""
 
 
 @figure
@@ -134,7 +134,7 @@ def moved_and_pooled(
     Raises
     ------
     ValueError
-        For arrays that are no maps, or pairs of two shapes.
+        For arrays that are not maps, or a pair of different shapes.
 
     Examples
     --------
@@ -142,19 +142,19 @@ def moved_and_pooled(
     >>> picture["changes"]
     [1.0]
     """
-    given = [(name, np.asarray(one), np.asarray(other)) for name, one, other in pairs]
-    for name, one, other in given:
+    maps = [(name, np.asarray(one), np.asarray(other)) for name, one, other in pairs]
+    for name, one, other in maps:
         if one.ndim != 2 or one.shape != other.shape:
             raise ValueError(f"{name} must be two maps (H, W), got shapes {one.shape} and {other.shape}")
-    scale = Scale.of(*(array for _, *both in given for array in both))
-    differences = [other - one for _, one, other in given]
+    scale = Scale.of(*(array for _, *both in maps for array in both))
+    differences = [other - one for _, one, other in maps]
     signed = Scale.of(*differences, signed=True)
     gap = 20.0
     side = min((width - 2 * gap - 1) / 3, 220.0)
     step = side + 52
-    canvas = Canvas(width, step * len(given) + 44, **look)
+    canvas = Canvas(width, step * len(maps) + 44, **look)
     artists: dict[str, list[Any]] = {"before": [], "after": [], "differences": [], "changes": []}
-    for place, ((name, one, other), difference) in enumerate(zip(given, differences, strict=True)):
+    for place, ((name, one, other), difference) in enumerate(zip(maps, differences, strict=True)):
         top = place * step + 40
         change = relative_change(one, other)
         artists["changes"].append(change)
@@ -171,11 +171,11 @@ def moved_and_pooled(
             canvas.note(left, top - 6, words)
             fits = min(side, side * side / tall)
             artists[column].append(canvas.image(array, left, top, fits, scale=each))
-    bottom = step * len(given) + 14
+    bottom = step * len(maps) + 14
     canvas.legend(scale, 0.5, bottom, min(side, 140.0))
     canvas.legend(signed, 0.5 + 2 * (side + gap), bottom, min(side, 140.0))
     said = [
-        f"{name} {percent(change, 0)}" for (name, _, _), change in zip(given, artists["changes"], strict=True)
+        f"{name} {percent(change, 0)}" for (name, _, _), change in zip(maps, artists["changes"], strict=True)
     ]
     alt = f"How much each changed when the image moved: {', '.join(said)}."
     return canvas.picture(alt, **artists)

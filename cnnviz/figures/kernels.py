@@ -207,10 +207,9 @@ def kernel_gallery(
     (2, 2)
     """
     tiles, answers = _as_list(kernels), [np.asarray(response) for response in responses]
-    if not len(tiles) == len(answers) == len(labels):
-        raise ValueError(
-            f"kernels, responses and labels must be as many, got {len(tiles)}, {len(answers)}, {len(labels)}"
-        )
+    counts = len(tiles), len(answers), len(labels)
+    if len(set(counts)) != 1:
+        raise ValueError(f"kernels, responses and labels must be equally many, got {counts}")
     if any(answer.ndim != 2 or not answer.size for answer in answers):
         raise ValueError("responses must be (H, W) and not empty")
     gap = 16.0 if width >= 600 else 10.0

@@ -55,7 +55,7 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
     """What `receptive_path` draws: every map between the image and a unit, and its part that feeds it.
 
     Layers whose units see just what those before them do (activations, normalisation, dropout) are
-    left out, but for the unit's own layer; `left_out` says what they do to the numbers.
+    left out, except for the unit's own layer; `left_out` says what they do to the numbers.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
 
 
 def _not_shown(net: LayerGraph, name: str, shown: Sequence[str]) -> tuple[str, ...]:
-    """The kinds of layers between a layer and those shown that feed it; dropout and its kin pass on."""
+    """The kinds of the layers between a layer and the shown ones that feed it, dropout and the like aside."""
     kinds, waiting = [], list(net[name].inputs)
     while waiting:
         layer = net[waiting.pop()]
@@ -115,7 +115,7 @@ def left_out(layers: Sequence[Seen]) -> str:
     parts = [f"{kind}, in front of {_listed(names)}" for kind, names in fronts.items()]
     said = f"Not shown, as it widens no field: {'; '.join(parts)}."
     for before, layer in pairwise(layers):
-        # A pool of numbers that are not negative is none that is.
+        # Pooling makes nothing negative: it was a layer that is not shown.
         if layer.behind and "Pooling" in layer.kind and before.maps.min() >= 0 > layer.maps.min():
             said += f" Hence {layer.name} has numbers below zero and {before.name} none."
     return said
