@@ -272,13 +272,10 @@ def padded_with_zeros(network: Network) -> Network:
     kept = list(takewhile(lambda layer: len(layer.output_shape) == 3, network.layers))
     if not kept:
         raise ValueError(f"network must have an image (H, W, C) as its input, got {network!r}")
-    return Network(
-        [
-            replace(layer, config={**layer.config, "padding": "same"}) if layer.is_convolution else layer
-            for layer in kept
-        ],
-        name=network.name,
-    )
+    layers = [
+        replace(one, config={**one.config, "padding": "same"}) if one.is_convolution else one for one in kept
+    ]
+    return Network(layers, name=network.name)
 
 
 def predictions_over_shifts(network: Network, image: Any, reach: int = 8) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas, map_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, percent
 
@@ -57,9 +57,7 @@ def max_and_average(
     >>> picture["max"].get_array().tolist(), picture["average"].get_array().tolist()
     ([[4.0]], [[2.5]])
     """
-    x = np.asarray(x)
-    if x.ndim != 2:
-        raise ValueError(f"x must be (H, W), got x.shape={x.shape}")
+    x = map_of(x, "x")
     options = {"strides": strides, "padding": padding}
     pooled = [ops.max_pool2d(x, pool_size, **options), ops.avg_pool2d(x, pool_size, **options)]
     won = winners(x, pool_size, **options)

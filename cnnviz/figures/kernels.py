@@ -206,12 +206,10 @@ def kernel_gallery(
     >>> len(picture["kernels"]), len(picture["responses"])
     (2, 2)
     """
-    tiles, answers = _as_list(kernels), [np.asarray(response) for response in responses]
+    tiles, answers = _as_list(kernels), [map_of(response, "responses") for response in responses]
     counts = len(tiles), len(answers), len(labels)
     if len(set(counts)) != 1:
         raise ValueError(f"kernels, responses and labels must be equally many, got {counts}")
-    if any(answer.ndim != 2 or not answer.size for answer in answers):
-        raise ValueError("responses must be (H, W) and not empty")
     gap = 16.0 if width >= 600 else 10.0
     columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
     grid = Grid(len(tiles), columns, width, gap, 150.0)

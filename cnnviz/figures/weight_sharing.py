@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas, map_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
@@ -56,9 +56,7 @@ def weight_matrix(
     >>> weight_matrix(np.eye(4), np.ones((3, 3)))["matrix"].get_array().shape
     (4, 16)
     """
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    if x.ndim != 2:
-        raise ValueError(f"x must be (H, W), got shape {x.shape}")
+    x, kernel = map_of(x, "x"), np.asarray(kernel)
     equivalent = convolution_matrix(kernel, x.shape)
     rows, cols = equivalent.output_size
     if not 0 <= output < rows * cols:

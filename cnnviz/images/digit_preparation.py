@@ -218,12 +218,8 @@ def _fit(digit: np.ndarray, longest: int) -> np.ndarray:
     borders = [math.ceil(margin) for margin in margins]
     padded = np.pad(digit, [(border, border) for border in borders]).astype(np.float32)
     top, left = (border - margin for border, margin in zip(borders, margins, strict=True))
-    box = (
-        left,
-        top,
-        min(left + sizes[1] * factor, padded.shape[1]),
-        min(top + sizes[0] * factor, padded.shape[0]),
-    )
+    right, bottom = left + sizes[1] * factor, top + sizes[0] * factor
+    box = left, top, min(right, padded.shape[1]), min(bottom, padded.shape[0])
     scaled = Image.fromarray(padded).resize((sizes[1], sizes[0]), Image.Resampling.BICUBIC, box=box)
     return np.clip(np.asarray(scaled, np.float64), 0, 1)
 
