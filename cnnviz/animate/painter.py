@@ -90,7 +90,7 @@ class Pen:
             for side in (left, right):
                 self.draw.line((side, start, side, min(start + dash, bottom)), fill=ink)
 
-    def corner(self, x: float, y: float, side: float, fill: str) -> None:
+    def triangle(self, x: float, y: float, side: float, fill: str) -> None:
         """A triangle in a box's upper left corner."""
         points = [(x, y), (x + side, y), (x, y + side)]
         self.draw.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=fill)
@@ -345,7 +345,7 @@ class Painter:
 
     def _winner(self, pen: Pen, place: Place, at: Pair) -> None:
         """A corner turned down, and an outline."""
-        pen.corner(*place.corner(*at), max(place.cell * 0.34, 4), self.theme.accent)
+        pen.triangle(*place.corner(*at), max(place.cell * 0.34, 4), self.theme.accent)
         self._outline(pen, place, (*at, 1, 1), 2)
 
     def _written(self, pen: Pen, step: Step) -> None:

@@ -343,5 +343,5 @@ def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
 
 
 def _without(inputs: tuple[str, ...], layer: Layer) -> tuple[str, ...]:
-    """A layer's inputs once another layer is gone: what read that one reads its input."""
+    """The names of inputs, with a layer's own input in the layer's place."""
     return tuple(layer.inputs[0] if name == layer.name else name for name in inputs)
