@@ -14,7 +14,7 @@ import numpy as np
 Format = Callable[[Any], str]
 
 MOST_DIGITS = 9
-"""So many tell a float32 from its neighbours."""
+"""Enough to tell every float32 from its neighbours."""
 
 # For the eye ------------------------------------------------------------------------------------
 

@@ -108,8 +108,4 @@ def versions() -> dict[str, str]:
     """The versions of what computes: TensorFlow, Keras and NumPy."""
     import numpy as np
 
-    return {
-        "tensorflow": tensorflow().__version__,
-        "keras": keras().__version__,
-        "numpy": np.__version__,
-    }
+    return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}

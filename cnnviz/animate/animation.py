@@ -90,8 +90,8 @@ class Animation:
         from cnnviz.animate.painter import Painter
 
         painter = Painter(self.panels, self.scale)
-        each = max(20, round(100 / self.fps) * 10)
-        durations = [each] * (len(self) - 1) + [max(each, LAST)]
+        pause = max(20, round(100 / self.fps) * 10)
+        durations = [pause] * (len(self) - 1) + [max(pause, LAST)]
         return encode(painter.frames(), durations, painter.samples())
 
     def gif(self) -> bytes:

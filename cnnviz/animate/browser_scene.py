@@ -10,6 +10,9 @@ from typing import Any
 from cnnviz.animate.panels import PaintedCell, Panel, Panels
 from cnnviz.animate.words import arithmetic
 
+COLOURS = ("background", "panel", "ink", "muted", "line", "accent")
+"""What of the theme the browser draws with."""
+
 
 def scene_of(panels: Panels) -> dict[str, Any]:
     """Grids, steps and the theme's colours.
@@ -57,10 +60,7 @@ def scene_of(panels: Panels) -> dict[str, Any]:
         "kernels": [[_grid(panel) for panel in each] for each in panels.kernels],
         "outputs": [_grid(panel) for panel in panels.outputs],
         "steps": steps,
-        "colours": {
-            name: getattr(panels.theme, name)
-            for name in ("background", "panel", "ink", "muted", "line", "accent")
-        },
+        "colours": {name: getattr(panels.theme, name) for name in COLOURS},
     }
 
 

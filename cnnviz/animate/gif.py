@@ -18,7 +18,7 @@ _CLEAR = 255
 
 
 def encode(frames: Iterable[Image.Image], durations: Sequence[int], samples: Sequence[Image.Image]) -> bytes:
-    """A GIF that loops for ever.
+    """A GIF that loops forever.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
-"""The operations that can be animated: each calls its namesake in `cnnviz.ops`, and checks as that does.
+"""The operations that can be animated: each calls the one of its name in `cnnviz.ops`.
 
-What is too large to be watched is refused: more than 1,000 steps, more than 8 channels, tiny cells.
+That one checks the arguments. What is too large to be watched is refused here: more than 1,000 steps, more
+than 8 channels, tiny cells.
 """
 
 from __future__ import annotations
@@ -68,8 +69,10 @@ def conv2d(
     x, kernel = _image(x, symbolic), _kernel(kernel, symbolic)
     settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate, "groups": groups}
     out = ops.conv2d(x, kernel, bias, **settings)
-    depth, each = kernel.shape[2], kernel.shape[3] // groups
-    sources = [tuple(range(f // each * depth, (f // each + 1) * depth)) for f in range(kernel.shape[3])]
+    depth, per_group = kernel.shape[2], kernel.shape[3] // groups
+    sources = [
+        tuple(range(f // per_group * depth, (f // per_group + 1) * depth)) for f in range(kernel.shape[3])
+    ]
     weights = tuple(kernel[:, :, :, f] for f in range(kernel.shape[3]))
     geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     return _forward("conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
@@ -166,9 +169,9 @@ def conv2d_transpose(
         (1, *x.shape), kernel.shape, strides, padding, output_padding, dilation_rate
     )
     weights = tuple(kernel[:, :, f] for f in range(filters))
-    given = None if bias is None else np.asarray(bias)
+    biases = None if bias is None else np.asarray(bias)
     steps = tuple(backward_steps(x, filters, geometry, transpose))
-    walk = Walk("conv2d_transpose", x, out, weights, given, geometry, steps, symbolic, settings)
+    walk = Walk("conv2d_transpose", x, out, weights, biases, geometry, steps, symbolic, settings)
     return Animation(walk, **look)
 
 
@@ -190,7 +193,7 @@ def max_pool2d(
     pool_size, strides, padding
         As in `ops.max_pool2d`.
     symbolic, look
-        As in `conv2d`. Which cell wins is not marked where cells have names for numbers.
+        As in `conv2d`. The cell that wins is not marked where cells have names instead of numbers.
 
     Returns
     -------
@@ -262,8 +265,8 @@ def _forward(
     check_size(x, out.shape[2], out.size)
     winners = operation == "max_pool2d" and not symbolic
     steps = tuple(forward_steps(x, out, geometry, sources, winners=winners))
-    given = None if bias is None else np.asarray(bias)
-    return Animation(Walk(operation, x, out, weights, given, geometry, steps, symbolic, settings), **look)
+    biases = None if bias is None else np.asarray(bias)
+    return Animation(Walk(operation, x, out, weights, biases, geometry, steps, symbolic, settings), **look)
 
 
 def _image(x: Any, symbolic: bool) -> np.ndarray:

@@ -20,6 +20,7 @@ from cnnviz.animate.words import arithmetic, heading
 from cnnviz.colours import Scale, cell_colour
 from cnnviz.figures.canvas import LABEL, SMALL, TITLE
 from cnnviz.numbers import number
+from cnnviz.ops.padding import Pair
 
 WIDTH, HEIGHT = 760.0, 660.0
 """The most pixels that the grids take up."""
@@ -52,6 +53,57 @@ class Place:
     x: float
     y: float
     cell: float
+
+    def corner(self, row: float, col: float) -> tuple[float, float]:
+        """The upper left corner of a cell."""
+        return self.x + col * self.cell, self.y + row * self.cell
+
+
+class Pen:
+    """Draws on an image; lengths are in pixels, of which each is `dots` dots wide."""
+
+    def __init__(self, image: Image.Image, dots: float) -> None:
+        self.draw, self.dots = ImageDraw.Draw(image), dots
+
+    def box(
+        self,
+        x: float,
+        y: float,
+        wide: float,
+        tall: float,
+        *,
+        fill: str | None = None,
+        line: str | None = None,
+        thickness: float = 1.0,
+    ) -> None:
+        width = max(1, round(thickness * self.dots * 0.75)) if line else 1
+        self.draw.rectangle(self._corners(x, y, wide, tall), fill=fill, outline=line, width=width)
+
+    def dashes(self, x: float, y: float, wide: float, tall: float, ink: str) -> None:
+        """A dashed outline."""
+        left, top, right, bottom = self._corners(x, y, wide, tall)
+        dash = round(4 * self.dots)
+        for start in range(left, right, 2 * dash):
+            for level in (top, bottom):
+                self.draw.line((start, level, min(start + dash, right), level), fill=ink)
+        for start in range(top, bottom, 2 * dash):
+            for side in (left, right):
+                self.draw.line((side, start, side, min(start + dash, bottom)), fill=ink)
+
+    def triangle(self, x: float, y: float, side: float, fill: str) -> None:
+        """A triangle in a box's upper left corner."""
+        points = [(x, y), (x + side, y), (x, y + side)]
+        self.draw.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=fill)
+
+    def text(
+        self, x: float, y: float, words: str, size: float, ink: str, *, bold: bool = False, anchor: str = "ls"
+    ) -> None:
+        font = _font(round(size * self.dots), bold)
+        self.draw.text((x * self.dots, y * self.dots), words, fill=ink, font=font, anchor=anchor)
+
+    def _corners(self, x: float, y: float, wide: float, tall: float) -> tuple[int, int, int, int]:
+        left, top, wide, tall = (value * self.dots for value in (x, y, wide, tall))
+        return round(left), round(top), round(left + wide), round(top + tall)
 
 
 class Painter:
@@ -163,14 +215,14 @@ class Painter:
             if step.target != target or self.walk.backwards:
                 self._kernels(base, step)
                 target = step.target
-            self._written(ImageDraw.Draw(base), step)
+            self._written(Pen(base, self.dots), step)
             yield self._frame(base.copy(), step, place)
 
     def samples(self) -> list[Image.Image]:
         """Frames that have all colours among them."""
         base = self._base()
         self._kernels(base, self.walk.steps[0])
-        pen = ImageDraw.Draw(base)
+        pen = Pen(base, self.dots)
         for step in self.walk.steps:
             self._written(pen, step)
         last = self._frame(base.copy(), self.walk.steps[-1], len(self.walk.steps) - 1)
@@ -179,11 +231,11 @@ class Painter:
     def _base(self) -> Image.Image:
         """Heading, inputs, and outputs that are still blank."""
         image = Image.new("RGB", self.size, self.theme.background)
-        pen = ImageDraw.Draw(image)
-        self._text(pen, MARGIN, 32, self.walk.operation, TITLE + 2, self.theme.ink, bold=True)
-        self._text(pen, MARGIN, 54, heading(self.walk), LABEL, self.theme.muted)
+        pen = Pen(image, self.dots)
+        pen.text(MARGIN, 32, self.walk.operation, TITLE + 2, self.theme.ink, bold=True)
+        pen.text(MARGIN, 54, heading(self.walk), LABEL, self.theme.muted)
         for x, y, sign in self.signs:
-            self._text(pen, x, y + 8, sign, 22, self.theme.muted, anchor="ms")
+            pen.text(x, y + 8, sign, 22, self.theme.muted, anchor="ms")
         for panel, place in zip(self.panels.inputs, self.inputs, strict=True):
             self._panel(pen, panel, place, self.input_type, self.panels.input_scale)
         for panel, place in zip(self.panels.outputs, self.outputs, strict=True):
@@ -194,26 +246,23 @@ class Painter:
         """The kernel's slices beside the channels that this step reads, and nothing beside the others."""
         if not self.kernels:
             return
-        pen = ImageDraw.Draw(image)
+        pen = Pen(image, self.dots)
         kh, kw = self.panels.kernels[0][0].shape
         for channel, place in enumerate(self.kernels):
             wide, tall = kw * place.cell, kh * place.cell
-            self._box(pen, (place.x - 8, place.y - 20, wide + 16, tall + 44), fill=self.theme.background)
+            pen.box(place.x - 8, place.y - 20, wide + 16, tall + 44, fill=self.theme.background)
             if channel in step.sources:
                 source = channel if self.walk.backwards else step.sources.index(channel)
                 panel = self.panels.kernels[step.target][source]
                 self._panel(pen, panel, place, self.kernel_type, self.panels.kernel_scale)
 
-    def _panel(self, pen: Any, panel: Panel, place: Place, size: float, scale: Scale) -> None:
+    def _panel(self, pen: Pen, panel: Panel, place: Place, size: float, scale: Scale) -> None:
         rows, cols = panel.padded
-        self._text(pen, place.x, place.y - 8, panel.title, SMALL + 1, self.theme.ink)
+        pen.text(place.x, place.y - 8, panel.title, SMALL + 1, self.theme.ink)
         if panel.padded != panel.shape:
-            self._box(
-                pen,
-                (place.x, place.y, cols * place.cell, rows * place.cell),
-                fill=self.theme.panel,
-                dashed=True,
-            )
+            wide, tall = cols * place.cell, rows * place.cell
+            pen.box(place.x, place.y, wide, tall, fill=self.theme.panel)
+            pen.dashes(place.x, place.y, wide, tall, self.theme.muted)
         inside = {
             (row + panel.before[0], col + panel.before[1]): cell
             for row, line in enumerate(panel.cells)
@@ -224,39 +273,36 @@ class Painter:
                 if (row, col) in inside:
                     self._cell(pen, place, (row, col), inside[row, col], size)
                 elif panel.around and place.cell >= 18:
-                    self._cell_text(
-                        pen, place, (row, col), panel.around, min(11, place.cell * 0.5), self.theme.muted
-                    )
+                    letters = min(11, place.cell * 0.5)
+                    self._cell_text(pen, place, (row, col), panel.around, letters, self.theme.muted)
         (top, left), (height, width) = panel.before, panel.shape
         corner = place.x + left * place.cell - 1, place.y + top * place.cell - 1
-        self._box(pen, (*corner, width * place.cell + 2, height * place.cell + 2), line=self.theme.line)
+        pen.box(*corner, width * place.cell + 2, height * place.cell + 2, line=self.theme.line)
         if not size and not self.walk.symbolic:
             self._legend(pen, scale, place.x, place.y + rows * place.cell + 5, min(cols * place.cell, 110))
 
-    def _legend(self, pen: Any, scale: Scale, x: float, y: float, width: float) -> None:
+    def _legend(self, pen: Pen, scale: Scale, x: float, y: float, width: float) -> None:
         steps = 24
         for k, value in enumerate(np.linspace(scale.low, scale.limit, steps)):
             fill = cell_colour(value, scale, self.theme.name)
-            self._box(pen, (x + k * width / steps, y, width / steps + 0.5, 5), fill=fill)
-        self._text(pen, x, y + 16, number(scale.low), 9, self.theme.muted)
-        self._text(pen, x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")
+            pen.box(x + k * width / steps, y, width / steps + 0.5, 5, fill=fill)
+        pen.text(x, y + 16, number(scale.low), 9, self.theme.muted)
+        pen.text(x + width, y + 16, number(scale.limit), 9, self.theme.muted, anchor="rs")
 
-    def _cell(self, pen: Any, place: Place, at: tuple[int, int], cell: PaintedCell, size: float) -> None:
-        x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
+    def _cell(self, pen: Pen, place: Place, at: Pair, cell: PaintedCell, size: float) -> None:
         line = self.theme.line if place.cell >= LINED else None
-        self._box(pen, (x, y, place.cell, place.cell), fill=cell.fill or self.theme.background, line=line)
+        fill = cell.fill or self.theme.background
+        pen.box(*place.corner(*at), place.cell, place.cell, fill=fill, line=line)
         if size and cell.text:
             self._cell_text(pen, place, at, cell.text, size, cell.ink)
 
-    def _cell_text(
-        self, pen: Any, place: Place, at: tuple[int, int], words: str, size: float, ink: str
-    ) -> None:
-        x, y = place.x + (at[1] + 0.5) * place.cell, place.y + (at[0] + 0.5) * place.cell
-        self._text(pen, x, y + 0.36 * size, words, size, ink, anchor="ms")
+    def _cell_text(self, pen: Pen, place: Place, at: Pair, words: str, size: float, ink: str) -> None:
+        x, y = place.corner(at[0] + 0.5, at[1] + 0.5)
+        pen.text(x, y + 0.36 * size, words, size, ink, anchor="ms")
 
     def _frame(self, image: Image.Image, step: Step, count: int) -> Image.Image:
         """The window, the cell on the other side, the arithmetic."""
-        pen = ImageDraw.Draw(image)
+        pen = Pen(image, self.dots)
         backwards = self.walk.backwards
         large = [self.outputs[step.target]] if backwards else [self.inputs[c] for c in step.sources]
         small = self.inputs[step.sources[0]] if backwards else self.outputs[step.target]
@@ -269,94 +315,41 @@ class Painter:
         self._outline(pen, small, (step.row, step.col, 1, 1), 3)
         y = self.below + 14
         for words, last in self._wrap(step):
-            self._text(pen, MARGIN, y, words, 14, self.theme.ink)
+            pen.text(MARGIN, y, words, 14, self.theme.ink)
             if last:
                 end = MARGIN + (_width(words + " ", 14) if words else 0)
                 _, result = arithmetic(self.walk, step)
-                self._text(pen, end, y, result, 14, self.theme.accent, bold=True)
+                pen.text(end, y, result, 14, self.theme.accent, bold=True)
             y += LINE
         said = f"step {count + 1} of {len(self.walk.steps)}"
-        self._text(pen, self.width - MARGIN, 32, said, LABEL, self.theme.muted, anchor="rs")
+        pen.text(self.width - MARGIN, 32, said, LABEL, self.theme.muted, anchor="rs")
         return image
 
-    def _window(self, pen: Any, place: Place, cells: Sequence[tuple[int, int]], spread: bool) -> None:
+    def _window(self, pen: Pen, place: Place, cells: Sequence[Pair], spread: bool) -> None:
         (top, left), (bottom, right) = cells[0], cells[-1]
-        if spread:
-            self._outline(pen, place, (top, left, bottom - top + 1, right - left + 1), 1)
-            for row, col in cells:
-                self._outline(pen, place, (row, col, 1, 1), 2)
-        else:
-            self._outline(pen, place, (top, left, bottom - top + 1, right - left + 1), 3)
+        whole = top, left, bottom - top + 1, right - left + 1
+        self._outline(pen, place, whole, 1 if spread else 3)
+        for row, col in cells if spread else ():
+            self._outline(pen, place, (row, col, 1, 1), 2)
 
-    def _outline(self, pen: Any, place: Place, box: tuple[int, int, int, int], thickness: float) -> None:
+    def _outline(self, pen: Pen, place: Place, box: tuple[int, int, int, int], thickness: float) -> None:
         """Outline cells, between two hairs of the paper's colour that part it from any data."""
         row, col, rows, cols = box
-        x, y = place.x + col * place.cell, place.y + row * place.cell
-        wide, tall = cols * place.cell, rows * place.cell
-        half = thickness / 2
+        x, y = place.corner(row, col)
+        lines = [(thickness, self.theme.accent)]
         if thickness > 1:
-            grown = (x - half - 1, y - half - 1, wide + thickness + 2, tall + thickness + 2)
-            self._box(pen, grown, line=self.theme.background, thickness=thickness + 2)
-        self._box(
-            pen,
-            (x - half, y - half, wide + thickness, tall + thickness),
-            line=self.theme.accent,
-            thickness=thickness,
-        )
+            lines.insert(0, (thickness + 2, self.theme.background))
+        for thick, tone in lines:
+            wide, tall = cols * place.cell + thick, rows * place.cell + thick
+            pen.box(x - thick / 2, y - thick / 2, wide, tall, line=tone, thickness=thick)
 
-    def _winner(self, pen: Any, place: Place, at: tuple[int, int]) -> None:
+    def _winner(self, pen: Pen, place: Place, at: Pair) -> None:
         """A corner turned down, and an outline."""
-        x, y = place.x + at[1] * place.cell, place.y + at[0] * place.cell
-        side = max(place.cell * 0.34, 4)
-        points = [(x, y), (x + side, y), (x, y + side)]
-        pen.polygon([(round(a * self.dots), round(b * self.dots)) for a, b in points], fill=self.theme.accent)
+        pen.triangle(*place.corner(*at), max(place.cell * 0.34, 4), self.theme.accent)
         self._outline(pen, place, (*at, 1, 1), 2)
 
-    def _written(self, pen: Any, step: Step) -> None:
+    def _written(self, pen: Pen, step: Step) -> None:
         """The output's cells that a step fills."""
         top, left = self.panels.outputs[0].before
         for row, col, cell in self.panels.written(step):
             self._cell(pen, self.outputs[step.target], (row + top, col + left), cell, self.output_type)
-
-    def _box(
-        self,
-        pen: Any,
-        box: tuple[float, float, float, float],
-        *,
-        fill: str | None = None,
-        line: str | None = None,
-        thickness: float = 1.0,
-        dashed: bool = False,
-    ) -> None:
-        x, y, wide, tall = (value * self.dots for value in box)
-        corners = (round(x), round(y), round(x + wide), round(y + tall))
-        pen.rectangle(
-            corners, fill=fill, outline=line, width=max(1, round(thickness * self.dots * 0.75)) if line else 1
-        )
-        if dashed:
-            self._dashes(pen, corners)
-
-    def _dashes(self, pen: Any, corners: tuple[int, int, int, int]) -> None:
-        left, top, right, bottom = corners
-        dash = round(4 * self.dots)
-        for start in range(left, right, 2 * dash):
-            for y in (top, bottom):
-                pen.line((start, y, min(start + dash, right), y), fill=self.theme.muted)
-        for start in range(top, bottom, 2 * dash):
-            for x in (left, right):
-                pen.line((x, start, x, min(start + dash, bottom)), fill=self.theme.muted)
-
-    def _text(
-        self,
-        pen: Any,
-        x: float,
-        y: float,
-        words: str,
-        size: float,
-        ink: str,
-        *,
-        bold: bool = False,
-        anchor: str = "ls",
-    ) -> None:
-        font = _font(round(size * self.dots), bold)
-        pen.text((x * self.dots, y * self.dots), words, fill=ink, font=font, anchor=anchor)

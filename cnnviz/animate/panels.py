@@ -1,7 +1,7 @@
 """The grids of an animation: what each cell says, and its colours.
 
 One scale for all input maps, one for all kernels, one for all outputs; pooling, which only moves or
-averages its inputs, has one for both sides. Where the grids stand is up to who draws them.
+averages its inputs, has one for both sides. Where the grids stand is decided by what draws them.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Panels:
     @cached_property
     def kernels(self) -> tuple[tuple[Panel, ...], ...]:
         """For each output channel, one for each of the input channels that it reads."""
-        found = []
+        by_target = []
         for target, weights in enumerate(self.walk.weights):
             kh, kw, depth = weights.shape
             panels = []
@@ -100,8 +100,8 @@ class Panels:
                 name = partial(weight_text, self.walk, target, source=source)
                 cells = self._cells(weights[:, :, source], name, self.kernel_scale)
                 panels.append(Panel(f"Kernel {kh} × {kw}", cells))
-            found.append(tuple(panels))
-        return tuple(found)
+            by_target.append(tuple(panels))
+        return tuple(by_target)
 
     @cached_property
     def outputs(self) -> tuple[Panel, ...]:
@@ -124,7 +124,7 @@ class Panels:
         """The rows and columns around the large side, and what stands in them."""
         rows, cols = self.walk.geometry
         around = {"max_pool2d": "−∞", "avg_pool2d": "", "conv2d_transpose": ""}.get(self.walk.operation, "0")
-        # Of what is padded, windows may leave the last cells unread, and of what is cut there may be more.
+        # Windows may leave the last padded cells unread, and a transposed convolution may cut off more cells.
         return (rows.before, cols.before), (rows.after, cols.after), around
 
     def _cells(

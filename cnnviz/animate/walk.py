@@ -100,8 +100,11 @@ class Walk:
 
     def inside(self, cell: Pair) -> bool:
         """Whether a cell of the large side is there, and not padding or cut off."""
-        rows, cols = self.geometry
-        return 0 <= cell[0] < rows.size and 0 <= cell[1] < cols.size
+        return _inside(self.geometry, cell)
+
+
+def _inside(geometry: Window, cell: Pair) -> bool:
+    return 0 <= cell[0] < geometry.rows.size and 0 <= cell[1] < geometry.cols.size
 
 
 def window_cells(geometry: Window, row: int, col: int) -> tuple[Pair, ...]:
@@ -148,14 +151,11 @@ def forward_steps(
         for row, col in np.ndindex(geometry.out):
             cells = window_cells(geometry, row, col)
             value = float(output[row, col, target])
-            winner = _winner(x[:, :, read[0]], cells) if winners else None
+            winner = None
+            if winners:
+                present = [cell for cell in cells if _inside(geometry, cell)]
+                winner = max(present, key=x[:, :, read[0]].__getitem__)
             yield Step(row, col, read, target, cells, ((row, col, value),), winner)
-
-
-def _winner(channel: np.ndarray, cells: Sequence[Pair]) -> Pair:
-    height, width = channel.shape
-    present = [(row, col) for row, col in cells if 0 <= row < height and 0 <= col < width]
-    return max(present, key=lambda cell: channel[cell])
 
 
 def backward_steps(
@@ -169,9 +169,6 @@ def backward_steps(
                 read[row, col, channel] = x[row, col, channel]
                 so_far = transpose(read)
                 cells = window_cells(geometry, row, col)
-                written = tuple(
-                    (r, c, float(so_far[r, c, target]))
-                    for r, c in cells
-                    if 0 <= r < geometry.rows.size and 0 <= c < geometry.cols.size
-                )
+                inside = [cell for cell in cells if _inside(geometry, cell)]
+                written = tuple((r, c, float(so_far[r, c, target])) for r, c in inside)
                 yield Step(row, col, (channel,), target, cells, written)

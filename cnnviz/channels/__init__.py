@@ -4,14 +4,7 @@ A 1x1 convolution is a dense layer applied at every position by itself. Reductio
 activations given, without retraining; costs count weights and the products that are summed.
 """
 
-from cnnviz.channels.cost import (
-    Comparison,
-    Cost,
-    bottleneck,
-    conv_cost,
-    dense_cost,
-    stack_of_3x3,
-)
+from cnnviz.channels.cost import Comparison, Cost, bottleneck, conv_cost, dense_cost, stack_of_3x3
 from cnnviz.channels.mixing import (
     DenseCheck,
     compare_with_dense,
@@ -20,11 +13,5 @@ from cnnviz.channels.mixing import (
     mixing_layers,
     mixing_matrix,
 )
-from cnnviz.channels.reduction import (
-    Moments,
-    Reduction,
-    mixing_error,
-    moments,
-    reduce_mixing,
-)
+from cnnviz.channels.reduction import Moments, Reduction, mixing_error, moments, reduce_mixing
 from cnnviz.channels.trial import ReductionTrial, with_reduction

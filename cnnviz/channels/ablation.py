@@ -1,8 +1,8 @@
 """Ablation: what a network says when the channels of a layer are set to zero, one at a time.
 
-One forward pass of as many copies of the image as there are channels, each with another channel
-silenced. Nothing is trained again, and what zero means depends on the layer: behind a ReLU it is
-silence, behind a batch normalisation it is a number like others.
+Copies of the image go through the network together, each with another channel silenced. Nothing is trained
+again, and what zero means depends on the layer: behind a ReLU it is silence, behind a batch normalisation
+a number like any other.
 """
 
 from __future__ import annotations

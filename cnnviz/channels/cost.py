@@ -1,6 +1,6 @@
 """What convolutions and dense layers cost, and what smaller ones save: parameters and multiply-adds.
 
-Counted are weights, with biases, and the products that are summed for one image, padding included.
+Weights and biases are counted, and the products that are summed for one image, padding included.
 Activations and additions of biases are left out.
 """
 

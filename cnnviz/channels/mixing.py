@@ -105,7 +105,7 @@ def mix(x: Any, matrix: Any, bias: Any = None) -> np.ndarray:
 
 
 def compare_without_mixing(net: Network, layer: str) -> Comparison:
-    """What a network would cost if the layer behind a 1x1 convolution read what that reads.
+    """What a network would cost if the layer behind a 1x1 convolution read that one's input directly.
 
     Parameters
     ----------
@@ -139,13 +139,8 @@ def compare_without_mixing(net: Network, layer: str) -> Comparison:
     if reader is None or not reader.is_convolution or reader.config["groups"] != 1:
         raise ValueError(f"layer must have a Conv2D of one group behind it, got {mixing} and {reader}")
     size, outputs = reader.output_shape[:2], reader.config["filters"]
-    direct = conv_cost(
-        mixing.input_shape[-1] or 1,
-        outputs,
-        reader.config["kernel_size"],
-        size,
-        bias="bias" in reader.weights,
-    )
+    kernel_size, bias = reader.config["kernel_size"], "bias" in reader.weights
+    direct = conv_cost(mixing.input_shape[-1] or 1, outputs, kernel_size, size, bias=bias)
     steps = (Cost(one.params, one.multiply_adds or 0) for one in (mixing, reader))
     return Comparison(direct, tuple(steps))
 
@@ -193,7 +188,7 @@ def compare_with_dense(run: Run, layer: str, index: int = 0) -> DenseCheck:
     Raises
     ------
     ValueError
-        if the layer is none.
+        if the layer is not one.
     KeyError
         if there is no such layer.
 
@@ -205,11 +200,11 @@ def compare_with_dense(run: Run, layer: str, index: int = 0) -> DenseCheck:
     >>> check.dense.shape, check.difference < 1e-5
     ((24, 24, 10), True)
     """
-    found = run.network[layer]
-    if not _mixes(found):
-        raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {found}")
+    convolution = run.network[layer]
+    if not _mixes(convolution):
+        raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {convolution}")
     x, y = run.inputs(layer)[0][index], run.pre_activation(layer)[index]
-    kernel, bias = found.weights["kernel"], found.weights.get("bias")
+    kernel, bias = convolution.weights["kernel"], convolution.weights.get("bias")
     pixels = x.reshape(-1, x.shape[-1])
     dense = ops.dense(pixels, mixing_matrix(kernel), bias).reshape(y.shape)
     order = np.random.default_rng(_SEED).permutation(len(pixels))

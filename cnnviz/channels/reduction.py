@@ -99,7 +99,7 @@ def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = N
     x
         (..., C_in): activations, or their `moments`.
     matrix, bias
-        (C_in, C_out) and (C_out,) or None: what is right.
+        (C_in, C_out) and (C_out,) or None: what the other is compared with.
     other, other_bias
         What is used in its place.
 
@@ -114,15 +114,15 @@ def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = N
     >>> mixing_error(np.eye(2), [[3.0, 0.0], [0.0, 4.0]], None, [[3.0, 0.0], [0.0, 0.0]])
     0.8
     """
-    known = x if isinstance(x, Moments) else moments(x)
+    inputs = x if isinstance(x, Moments) else moments(x)
     matrix, other = np.asarray(matrix, np.float64), np.asarray(other, np.float64)
     if matrix.shape != other.shape:
         raise ValueError(f"other must have the matrix's shape {matrix.shape}, got {other.shape}")
     biases = [
         np.zeros(matrix.shape[1]) if b is None else np.asarray(b, np.float64) for b in (bias, other_bias)
     ]
-    whole = known.energy(matrix, biases[0]).sum()
-    rest = known.energy(matrix - other, biases[0] - biases[1]).sum()
+    whole = inputs.energy(matrix, biases[0]).sum()
+    rest = inputs.energy(matrix - other, biases[0] - biases[1]).sum()
     if whole == 0:
         return 0.0 if rest == 0 else math.inf
     return math.sqrt(rest / whole)
@@ -130,7 +130,7 @@ def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = N
 
 @dataclass(frozen=True, eq=False)
 class Reduction:
-    """A mixing matrix of which only a part is kept, and what that costs and spoils.
+    """A mixing matrix of which only a part is kept, with its cost and its error.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ class Reduction:
     kept
         Indices of the outputs kept, largest first; the first k singular directions.
     matrix
-        (C_in, C_out) of rank k at most, to be used in the old one's place.
+        (C_in, C_out) of rank k at most, to take the old one's place.
     bias
         (C_out,) to go with it; 0 where the output is dropped.
     error
@@ -196,15 +196,15 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
     Source: Eckart and Young, "The approximation of one matrix by another of lower rank", 1936.
     """
     matrix = np.asarray(matrix)
-    limit = _most(matrix, by)
+    limit = most_kept(matrix, by)
     if not 0 <= k <= limit:
         raise ValueError(f"k must be from 0 to {limit} for by={by!r}, got {k!r}")
-    known = x if isinstance(x, Moments) else moments(x)
+    inputs = x if isinstance(x, Moments) else moments(x)
     channels_in, channels_out = matrix.shape
     has_bias = bias is not None
     offset = np.zeros(channels_out, matrix.dtype) if bias is None else np.asarray(bias)
     if by == "outputs":
-        kept = tuple(int(c) for c in np.argsort(-known.energy(matrix, offset), kind="stable")[:k])
+        kept = tuple(int(c) for c in np.argsort(-inputs.energy(matrix, offset), kind="stable")[:k])
         mask = np.isin(np.arange(channels_out), kept)
         reduced, offset = (np.where(mask, a, 0).astype(a.dtype) for a in (matrix, offset))
         cost = conv_cost(channels_in, k, bias=has_bias)
@@ -213,12 +213,12 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
         kept = tuple(range(k))
         reduced = ((u[:, :k] * s[:k]) @ vt[:k]).astype(matrix.dtype)
         cost = conv_cost(channels_in, k, bias=False) + conv_cost(k, channels_out, bias=has_bias)
-    error = mixing_error(known, matrix, bias, reduced, offset)
+    error = mixing_error(inputs, matrix, bias, reduced, offset)
     return Reduction(by, k, kept, reduced, offset, error, cost)
 
 
-def _most(matrix: np.ndarray, by: str) -> int:
-    """How many there are to keep."""
+def most_kept(matrix: np.ndarray, by: str) -> int:
+    """How many outputs or singular directions there are to keep."""
     if by not in ("outputs", "singular"):
         raise ValueError(f"by must be 'outputs' or 'singular', got {by!r}")
     if matrix.ndim != 2:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.channels.mixing import mixing_layers, mixing_matrix
-from cnnviz.channels.reduction import Moments, Reduction, moments, reduce_mixing
+from cnnviz.channels.reduction import Moments, Reduction, moments, most_kept, reduce_mixing
 from cnnviz.network import Network
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.splitting import split
@@ -63,7 +63,7 @@ class ReductionTrial:
     Raises
     ------
     ValueError
-        for another layer; for a network whose way from image to output passes the layer by.
+        for another layer; for a network in which a way from image to output goes around the layer.
 
     Examples
     --------
@@ -75,16 +75,16 @@ class ReductionTrial:
     """
 
     def __init__(self, net: Network, layer: str, images: Any, labels: Any) -> None:
-        found = net[layer]
-        if found.name not in mixing_layers(net):
-            raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {found}")
-        before, self._tail = split(net, found.inputs[0])
-        self.layer = found.name
+        convolution = net[layer]
+        if convolution.name not in mixing_layers(net):
+            raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {convolution}")
+        before, self._tail = split(net, convolution.inputs[0])
+        self.layer = convolution.name
         self.labels = np.asarray(labels)
         self.inputs: np.ndarray = before.predict(images)
         self.moments: Moments = moments(self.inputs)
-        self.matrix = mixing_matrix(found.weights["kernel"])
-        self.bias: np.ndarray | None = found.weights.get("bias")
+        self.matrix = mixing_matrix(convolution.weights["kernel"])
+        self.bias: np.ndarray | None = convolution.weights.get("bias")
 
     def reduce(self, *, k: int, by: str = "outputs") -> Reduction:
         """`reduce_mixing` of the layer, ranked and measured on these images."""
@@ -98,11 +98,11 @@ class ReductionTrial:
         self, by: str = "outputs", progress: Callable[[int, int], None] | None = None
     ) -> list[tuple[Reduction, Evaluation]]:
         """Every reduction from k = 0 up, and how well the network does with it; progress(done, of all)."""
-        count = (self.matrix.shape[1] if by == "outputs" else min(self.matrix.shape)) + 1
-        found = []
+        count = most_kept(self.matrix, by) + 1
+        results = []
         for k in range(count):
             reduction = self.reduce(k=k, by=by)
-            found.append((reduction, self.evaluate(reduction)))
+            results.append((reduction, self.evaluate(reduction)))
             if progress is not None:
                 progress(k + 1, count)
-        return found
+        return results

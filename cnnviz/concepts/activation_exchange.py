@@ -1,7 +1,7 @@
 """Activation functions exchanged in a trained network, without training it again.
 
-The elementwise functions that Keras knows by name; the output's own, a softmax for instance, stays.
-Functions with weights (PReLU) can be replaced, but replace nothing. Names follow Keras 3.
+The choice is among the elementwise functions that Keras 3 knows by name. The output's activation, a
+softmax for instance, stays. A function with weights (PReLU) can be replaced but is no replacement itself.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def without_bends(net: Network) -> Network:
     Returns
     -------
     Network
-        Every layer of it is an affine map of its inputs; its output are logits.
+        Every layer of it is an affine map of its inputs; its outputs are logits.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class AffineMap:
 
     @property
     def numbers(self) -> int:
-        """How many numbers A and b are."""
+        """How many numbers A and b hold."""
         return self.matrix.size + self.bias.size
 
     @property
@@ -100,7 +100,7 @@ class AffineMap:
             raise ValueError(f"x and y must be of one length, and not empty: got {len(x)} and {len(y)}")
         parts = range(0, len(y), BATCH)
         right = (self(x[k : k + BATCH]).argmax(axis=1) == y[k : k + BATCH] for k in parts)
-        return sum(int(found.sum()) for found in right) / len(y)
+        return sum(int(batch.sum()) for batch in right) / len(y)
 
     def largest_difference(self, x: Any) -> float:
         """The largest difference from what the layered network computes of the same images."""
@@ -118,8 +118,7 @@ def collapse(net: Network) -> AffineMap:
     Parameters
     ----------
     net
-        A network with one input of known size and one vector as its output; `without_bends` is done
-        here.
+        A network with one input of known size and one vector as its output, with its bends or without.
 
     Returns
     -------
@@ -130,7 +129,7 @@ def collapse(net: Network) -> AffineMap:
     Raises
     ------
     ValueError
-        as `without_bends`; for several inputs or outputs, or of unknown size.
+        as `without_bends`; for several inputs or outputs, or unknown sizes.
 
     Examples
     --------
@@ -147,5 +146,5 @@ def collapse(net: Network) -> AffineMap:
     shape = cast(tuple[int, ...], straight.input_shape)
     (outputs,) = straight.output_shape
     run = straight.run(np.zeros((outputs, *shape)))
-    found = run.gradient(straight.outputs[0], unit=np.arange(outputs))
-    return AffineMap(straight, found.wrt_input.reshape(outputs, math.prod(shape)), run.output[0])
+    gradient = run.gradient(straight.outputs[0], unit=np.arange(outputs))
+    return AffineMap(straight, gradient.wrt_input.reshape(outputs, math.prod(shape)), run.output[0])

@@ -1,13 +1,15 @@
 """What a batch normalisation layer does: statistics, its two forms, and how it folds away.
 
 In training the statistics are the batch's own, at inference the layer's moving averages. Source: Ioffe
-and Szegedy, "Batch Normalization", ICML 2015. How moving averages came about is left to training.
+and Szegedy, "Batch Normalization", ICML 2015. How the moving averages come about is left to `training`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,7 @@ class Statistics:
         return np.sqrt(self.variance)
 
     def __add__(self, other: Statistics) -> Statistics:
-        """Those of both sets of numbers together.
+        """The statistics of both sets of numbers together.
 
         Source: Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance", 1983, (2.1).
         """
@@ -137,24 +139,20 @@ def normalization_over(
     if not len(x):
         raise ValueError("x must hold at least one image, got none")
     front = _up_to(net, layer)
-    before: Statistics | None = None
-    after: Statistics | None = None
+    before, after = [], []
     for first in range(0, len(x), batch_size):
         run = front.run(x[first : first + batch_size])
-        read, made = channel_statistics(run.inputs(layer.name)[0]), channel_statistics(run[layer.name])
-        before = read if before is None else before + read
-        after = made if after is None else after + made
+        before.append(channel_statistics(run.inputs(layer.name)[0]))
+        after.append(channel_statistics(run[layer.name]))
         if progress is not None:
             progress(min(first + batch_size, len(x)), len(x))
-    assert before is not None
-    assert after is not None
-    return Normalization(layer, before, after, len(x))
+    return Normalization(layer, reduce(add, before), reduce(add, after), len(x))
 
 
 def _batch_norm(net: Network, name: str) -> Layer:
     layer = net[name]
     if layer.kind != "BatchNormalization":
-        raise ValueError(f"name must be a batch normalisation's, {layer.name} is a {layer.kind}")
+        raise ValueError(f"name must be that of a batch normalisation, {layer.name} is a {layer.kind}")
     return layer
 
 
@@ -225,7 +223,7 @@ def compare_forms(net: Network, name: str, x: Any, sizes: Sequence[int]) -> list
     Raises
     ------
     ValueError
-        for another kind of layer, or a size that the images are too few for.
+        for another kind of layer, or a size for which there are too few images.
 
     Examples
     --------
@@ -239,14 +237,15 @@ def compare_forms(net: Network, name: str, x: Any, sizes: Sequence[int]) -> list
     if not sizes or not 1 <= min(sizes) <= max(sizes) <= len(x):
         raise ValueError(f"sizes must be from 1 to the {len(x)} images, got {list(sizes)}")
     run = _up_to(net, layer).run(x[: max(sizes)])
-    # Copies: what is kept of the first image must not keep the batch.
+    # Copies: a view of the first image would keep the whole batch in memory.
     read, inference = run.inputs(layer.name)[0], run[layer.name][0].copy()
     gamma, beta = layer.weights.get("gamma"), layer.weights.get("beta")
-    found = []
+    forms = []
     for size in sizes:
-        made = ops.batch_norm_training(read[:size], gamma, beta, epsilon=layer.config["epsilon"])
-        found.append(Forms(size, made[1], made[2], made[0][0].copy(), inference))
-    return found
+        batch = ops.batch_norm_training(read[:size], gamma, beta, epsilon=layer.config["epsilon"])
+        output, mean, variance = batch
+        forms.append(Forms(size, mean, variance, output[0].copy(), inference))
+    return forms
 
 
 # Folding ----------------------------------------------------------------------------------------
@@ -274,8 +273,8 @@ class Folding:
     def largest_difference(self, run: Run) -> float:
         """How far the convolution's values are from those of a run of the whole network, at most."""
         x = run[run.network.inputs[0]]
-        found = self.network.run(x).pre_activation(self.into)
-        return float(np.abs(found - run.pre_activation(self.into)).max())
+        values = self.network.run(x).pre_activation(self.into)
+        return float(np.abs(values - run.pre_activation(self.into)).max())
 
 
 def fold(net: Network, name: str) -> Folding:
@@ -294,7 +293,7 @@ def fold(net: Network, name: str) -> Folding:
     Raises
     ------
     ValueError
-        where it cannot be done, saying why.
+        where it cannot be done; the message says why.
 
     Examples
     --------
@@ -325,7 +324,7 @@ def fold(net: Network, name: str) -> Folding:
 
 
 def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
-    """The convolution that reads a layer, through what lets an affine map pass."""
+    """The convolution that reads a layer, if between them is only what an affine map can be moved across."""
     at = layer
     while True:
         readers = [each for each in net.layers if at.name in each.inputs]
@@ -344,4 +343,5 @@ def _convolution_after(net: Network, layer: Layer, scale: np.ndarray) -> Layer:
 
 
 def _without(inputs: tuple[str, ...], layer: Layer) -> tuple[str, ...]:
+    """The names of inputs, with a layer's own input in the layer's place."""
     return tuple(layer.inputs[0] if name == layer.name else name for name in inputs)

@@ -1,7 +1,7 @@
 """How much of a layer's output is exactly zero, and which of its channels say nothing at all.
 
-Over one image or over many: a channel that is zero on one may speak on the next; one that is zero on
-all that there are is dead as far as they can tell. What is small but not zero counts as alive.
+A channel that is zero on one image may speak on the next; one that is zero on all images of a set is dead
+as far as the set can tell. What is small but not zero counts as alive.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def sparsity_over(
     ValueError
         if there are no images.
     KeyError
-        for a layer that there is not.
+        if there is no such layer.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """What pooling keeps: which cells win, how sizes shrink through a network, what a move of the image changes.
 
-The pooling itself is `ops.pooling`'s. A move is compared at the same cells, which asks for invariance;
-whether maps move along with the image is asked in `translation`.
+The pooling itself is in `ops.pooling`. Maps of a moved image are compared at the same cells, which tests
+invariance; whether they move along with the image is tested in `translation`.
 """
 
 from __future__ import annotations
@@ -52,13 +52,9 @@ def winners(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any = "
     windows = windows[:: rows.stride, :: cols.stride][: rows.out, : cols.out]
     first = windows.reshape(rows.out, cols.out, -1).argmax(axis=2)
     down, across = np.divmod(first, cols.kernel)
-    return np.stack(
-        [
-            down + np.arange(rows.out)[:, np.newaxis] * rows.stride - rows.before,
-            across + np.arange(cols.out) * cols.stride - cols.before,
-        ],
-        axis=2,
-    )
+    down += np.arange(rows.out)[:, np.newaxis] * rows.stride - rows.before
+    across += np.arange(cols.out) * cols.stride - cols.before
+    return np.stack([down, across], axis=2)
 
 
 @dataclass(frozen=True)
@@ -117,11 +113,11 @@ def pooled_layer(network: Network) -> str:
     >>> pooled_layer(cnnviz.load_model("mnist_14k"))
     'batch_normalization_2'
     """
-    names, found = map_layers(network), ""
+    names, latest = map_layers(network), ""
     for layer in network.layers:
-        if layer.is_pool and found:
-            return found
-        found = layer.name if layer.name in names else found
+        if layer.is_pool and latest:
+            return latest
+        latest = layer.name if layer.name in names else latest
     return names[0]
 
 

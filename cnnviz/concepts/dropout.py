@@ -1,7 +1,7 @@
 """Dropout as it works in training: random masks, and the scaling that keeps the mean where it was.
 
 At inference dropout passes its input on; so do `Network.predict` and `run`. Noise shapes and spatial
-dropout are left out. Source: Srivastava et al., "Dropout", JMLR 15, 2014; to scale in training, not
+dropout are left out. Source: Srivastava et al., "Dropout", JMLR 15, 2014; scaling in training, not
 afterwards, is Keras's way ("inverted dropout").
 """
 
@@ -92,7 +92,7 @@ class Dropped:
     values
         What goes in, of any shape.
     rate, steps
-        Of the dropout; over how many steps the mean is.
+        The dropout's rate, and how many steps the mean is over.
     kept, dropped
         (shown, ...): the masks of the first steps, and what comes out in these.
     mean
@@ -118,7 +118,7 @@ class Dropped:
 
     @property
     def expected(self) -> float:
-        """What `distance` is to be expected to be.
+        """What `distance` should be about.
 
         Each number's mean over n steps has the deviation |x| * sqrt(rate / (1 - rate) / n).
         """
@@ -126,7 +126,7 @@ class Dropped:
         return spread * _root_mean_square(self.values.astype(np.float64))
 
     def channel(self, channel: int) -> Dropped:
-        """The same of one channel, an index of the last axis."""
+        """The same for one channel, an index of the last axis."""
         arrays = (a[..., channel] for a in (self.kept, self.dropped, self.mean))
         return Dropped(self.values[..., channel], self.rate, self.steps, *arrays)
 
@@ -189,7 +189,7 @@ def run_with_dropout(net: Network, x: Any, *, seed: int = 0, step: int = 0) -> R
     Returns
     -------
     Run
-        Its dropout layers' outputs are what they dropped.
+        The outputs of its dropout layers have numbers dropped, and the others scaled.
 
     Examples
     --------

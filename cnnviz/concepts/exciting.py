@@ -1,7 +1,7 @@
 """The images of a set that excite each channel of a network most, and where in them.
 
-A channel's excitement by an image is its largest value anywhere in its map. Values and places are
-those of `Network.run`; kept are only the first few images of every channel, tied by checksum to the
+How much an image excites a channel is the largest value anywhere in the channel's map. Values and places
+are those of `Network.run`. Only the first few images of every channel are kept, with the checksum of the
 model's file.
 """
 
@@ -59,11 +59,9 @@ class Exciting:
         >>> read_exciting("mnist_14k").of("conv2d", 0)[0].image < 10_000
         True
         """
+        places, values = self.places[layer][channel].tolist(), self.values[layer][channel].tolist()
         return [
-            Excited(int(image), int(row), int(col), float(value))
-            for (image, row, col), value in zip(
-                self.places[layer][channel], self.values[layer][channel], strict=True
-            )
+            Excited(image, row, col, value) for (image, row, col), value in zip(places, values, strict=True)
         ]
 
 
@@ -93,7 +91,7 @@ def most_exciting(
     Returns
     -------
     Exciting
-        Of all layers whose output is (H, W, C), the input left out.
+        Of all layers whose output is (H, W, C), except the input.
 
     Raises
     ------
@@ -121,12 +119,12 @@ def most_exciting(
     for first in range(0, count, batch_size):
         run = net.run(images[first : first + batch_size])
         for name in names:
-            found, where = _strongest(run, name, first)
+            largest, where = _strongest(run, name, first)
             if name in values:
-                found = np.concatenate([values[name], found], axis=1)
+                largest = np.concatenate([values[name], largest], axis=1)
                 where = np.concatenate([places[name], where], axis=1)
-            order = np.argsort(-found, axis=1, kind="stable")[:, :top]
-            values[name] = np.take_along_axis(found, order, axis=1)
+            order = np.argsort(-largest, axis=1, kind="stable")[:, :top]
+            values[name] = np.take_along_axis(largest, order, axis=1)
             places[name] = np.take_along_axis(where, order[..., np.newaxis], axis=1)
         if progress is not None:
             progress(min(first + batch_size, count), count)
@@ -149,29 +147,29 @@ def _strongest(run: Run, layer: str, first: int) -> tuple[np.ndarray, np.ndarray
 
 
 def write_exciting(
-    found: Exciting, source: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
+    record: Exciting, source: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
 ) -> Path:
-    """Keep what was found, in one step.
+    """Write what was found to a file, in one step.
 
     Parameters
     ----------
-    found
+    record
         Of `most_exciting`.
     source
         The model's file, whose checksum is kept with it.
     path
-        Where to; None is `<model>.exciting.npz` among the bundled files.
+        Where to write; None is `<model>.exciting.npz` among the bundled files.
 
     Returns
     -------
     pathlib.Path
     """
-    target = _place(found.model) if path is None else Path(path)
+    target = _place(record.model) if path is None else Path(path)
     arrays = {
         "sha256": np.array(checksum(Path(source))),
-        "images": np.array(found.images),
-        **{f"{name}/values": values for name, values in found.values.items()},
-        **{f"{name}/places": places for name, places in found.places.items()},
+        "images": np.array(record.images),
+        **{f"{name}/values": values for name, values in record.values.items()},
+        **{f"{name}/places": places for name, places in record.places.items()},
     }
     write_arrays(target, arrays)
     return target
@@ -180,7 +178,7 @@ def write_exciting(
 def read_exciting(
     model: str, source: str | os.PathLike[str] | None = None, path: str | os.PathLike[str] | None = None
 ) -> Exciting | None:
-    """What was kept of a model; None if nothing was, or if it is of another file than `source`.
+    """The record of a model; None if there is none, or if it was made with another file than `source`.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The sums that a convolution makes on its way to one output channel: one map for each input channel.
 
 A kernel's slice of an input channel, slid over that channel alone, gives a map; these maps and the
-bias add up to the pre-activation. Kept are the engine's float32 maps; adding up is done in float64.
+bias add up to the pre-activation. The maps are the engine's, in float32; they are added up in float64.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class PartialSums:
 
     @property
     def contested(self) -> tuple[int, int]:
-        """The row and column where parts of both signs cancel most; where there are none, the largest sum."""
+        """The row and column where parts of both signs cancel most; if none do, of the largest sum."""
         sums = self.parts.sum(axis=2, dtype=np.float64)
         lost = np.abs(self.parts).sum(axis=2, dtype=np.float64) - np.abs(sums)
-        # What remains of a sum of one sign is rounding.
+        # Where all parts have one sign, what seems to cancel is rounding.
         chosen = lost if lost.max() > 1e-6 * np.abs(sums).max() else np.abs(sums)
         row, col = np.unravel_index(int(chosen.argmax()), chosen.shape)
         return int(row), int(col)
@@ -102,7 +102,7 @@ def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialS
     Raises
     ------
     ValueError
-        for a layer of another kind, or a channel that there is not.
+        for a layer of another kind, or if there is no such channel.
     KeyError
         if there is no such layer.
 
@@ -114,26 +114,20 @@ def partial_sums(run: Run, layer: str, channel: int, index: int = 0) -> PartialS
     >>> found.parts.shape, found.residual < 1e-5
     ((10, 10, 10), True)
     """
-    found = run.network[layer]
-    if not has_partial_sums(found):
-        raise ValueError(f"layer must be one of Conv2D, DepthwiseConv2D, got {found}")
+    convolution = run.network[layer]
+    if not has_partial_sums(convolution):
+        raise ValueError(f"layer must be one of Conv2D, DepthwiseConv2D, got {convolution}")
     x, value = run.inputs(layer)[0][index], run.pre_activation(layer)[index]
     if not 0 <= channel < value.shape[-1]:
         raise ValueError(f"channel must be from 0 to {value.shape[-1] - 1}, got {channel!r}")
-    reads, kernel = _reads(found, x.shape[-1], channel)
-    bias = found.weights.get("bias")
-    options = {name: found.config[name] for name in ("strides", "padding", "dilation_rate")}
+    reads, kernel = _reads(convolution, x.shape[-1], channel)
+    bias = convolution.weights.get("bias")
+    options = {name: convolution.config[name] for name in ("strides", "padding", "dilation_rate")}
     # A depthwise convolution with one kernel a channel stops before the sum over channels.
     parts = ops.depthwise_conv2d(x[..., reads], kernel[..., np.newaxis], **options)
-    return PartialSums(
-        found.name,
-        channel,
-        tuple(range(reads.start, reads.stop)),
-        kernel,
-        parts,
-        0.0 if bias is None else float(bias[channel]),
-        value[..., channel],
-    )
+    inputs = tuple(range(reads.start, reads.stop))
+    offset = 0.0 if bias is None else float(bias[channel])
+    return PartialSums(convolution.name, channel, inputs, kernel, parts, offset, value[..., channel])
 
 
 def _reads(layer: Layer, depth: int, channel: int) -> tuple[slice, np.ndarray]:

@@ -1,12 +1,13 @@
-"""What one needs to play with a convolution: patches, kernels of any shape, sizes written out.
+"""What it takes to play with a convolution: patches, kernels of any shape, sizes written out.
 
-Geometry is `ops.padding`'s and kernels are the gallery's; here they are put in the words and shapes
-that a lesson asks for. Nothing is drawn.
+Geometry comes from `ops.padding` and kernels from the gallery; here they get the words and shapes that a
+lesson asks for. Nothing is drawn.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from cnnviz.channels import Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Run
 from cnnviz.ops.padding import Axis, Pair, Window, integer, window
+
+_NAMED = ("sobel x", "sobel y", "roberts x", "box", "sharpen", "laplacian", "outline", "emboss", "gabor 45°")
+"""Kernels of the gallery to begin with."""
 
 
 def patch(image: Any, row: int, col: int, size: int) -> np.ndarray:
@@ -47,18 +51,13 @@ def patch(image: Any, row: int, col: int, size: int) -> np.ndarray:
     """
     image = np.asarray(image)
     row, col, size = (integer(v, n) for v, n in ((row, "row"), (col, "col"), (size, "size")))
-    if (
-        image.ndim != 2
-        or min(row, col) < 0
-        or size < 1
-        or row + size > len(image)
-        or col + size > len(image[0])
-    ):
+    piece = image[row : row + size, col : col + size] if image.ndim == 2 else image
+    if min(row, col) < 0 or size < 1 or piece.shape != (size, size):
         raise ValueError(
             f"a patch of {size} cells at row {row}, column {col} must lie within the image (H, W), "
             f"got shape {image.shape}"
         )
-    piece = image[row : row + size, col : col + size].astype(np.float32)
+    piece = piece.astype(np.float32)
     return piece / np.float32(255) if image.dtype == np.uint8 else piece
 
 
@@ -79,7 +78,7 @@ def liveliest(image: Any, size: int) -> Pair:
 
 
 def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
-    """Kernels (rows, cols) to begin with, by name: ones, a one in the middle, those of the gallery.
+    """Kernels (rows, cols) to begin with, by name: ones, a one in the middle, a slope, some of the gallery.
 
     >>> list(starters(2, 3)), starters(2, 3)["middle"].tolist()
     (['ones', 'middle', 'slope'], [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
@@ -87,22 +86,11 @@ def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
     middle = np.zeros((rows, cols))
     middle[(rows - 1) // 2, (cols - 1) // 2] = 1
     slope = np.tile(np.arange(cols) - (cols - 1) / 2, (rows, 1))
-    found = {"ones": np.ones((rows, cols)), "middle": middle, "slope": slope}
+    chosen = {"ones": np.ones((rows, cols)), "middle": middle, "slope": slope}
     if rows == cols > 1:
         named = {entry.name: entry.kernel for entry in kernels.gallery(rows)}
-        shown = (
-            "sobel x",
-            "sobel y",
-            "roberts x",
-            "box",
-            "sharpen",
-            "laplacian",
-            "outline",
-            "emboss",
-            "gabor 45°",
-        )
-        found |= {name: named[name] for name in shown if name in named}
-    return {name: kernel.astype(np.float32) for name, kernel in found.items()}
+        chosen |= {name: named[name] for name in _NAMED if name in named}
+    return {name: kernel.astype(np.float32) for name, kernel in chosen.items()}
 
 
 def example_cells(size: int) -> np.ndarray:
@@ -201,11 +189,11 @@ def same_padding(sizes: Any, kernel: int, stride: int = 1, dilation: int = 1) ->
     >>> [(s.size, s.before, s.after, s.out) for s in same_padding([7, 8], 3, 2)]
     [(7, 1, 1, 4), (8, 0, 1, 4)]
     """
-    found = []
+    paddings = []
     for size in sizes:
         axis = window((size, size), (kernel, kernel), (stride, stride), "same", (dilation, dilation)).rows
-        found.append(SamePadding(size, axis.out, axis.before, axis.after))
-    return found
+        paddings.append(SamePadding(size, axis.out, axis.before, axis.after))
+    return paddings
 
 
 # Several channels -------------------------------------------------------------------------------
@@ -224,7 +212,7 @@ class ChannelExample:
     filters: tuple[int, ...]
 
 
-def channel_example(run: Run, layer: Layer, kind: str, *, size: int = 6, index: int = 0) -> ChannelExample:
+def channel_example(run: Run, layer: Layer, kind: str) -> ChannelExample:
     """Four channels that a trained layer reads, cut out where they are strongest, and its weights for them.
 
     Parameters
@@ -235,16 +223,12 @@ def channel_example(run: Run, layer: Layer, kind: str, *, size: int = 6, index: 
         "plain": two filters, each over all four channels; "grouped": two groups of two channels, a
         filter each; "depthwise": one kernel a channel. Weights that a kind has no use for are left
         out, so that all three are the trained ones.
-    size
-        Rows and columns that are cut out, at most.
-    index
-        Which image of the run.
 
     Returns
     -------
     ChannelExample
-        x (h, w, 4); kernel (kh, kw, 4, 2), (kh, kw, 2, 2) or (kh, kw, 4, 1); groups; the layer's
-        channels and filters that were taken.
+        Of the run's first image: x (h, w, 4), at most 6 rows and columns; kernel (kh, kw, 4, 2),
+        (kh, kw, 2, 2) or (kh, kw, 4, 1); groups; the layer's channels and filters that were taken.
 
     Raises
     ------
@@ -261,13 +245,13 @@ def channel_example(run: Run, layer: Layer, kind: str, *, size: int = 6, index: 
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
-    x, weights = run.inputs(layer.name)[0][index], np.asarray(layer.weights["kernel"])
+    x, weights = run.inputs(layer.name)[0][0], np.asarray(layer.weights["kernel"])
     if x.shape[2] < 4 or weights.shape[3] < 2:
         raise ValueError(f"layer must read 4 channels and have 2 filters, got kernel shape {weights.shape}")
     strongest = np.argsort(-x.sum(axis=(0, 1)), kind="stable")[:4]
     chosen = tuple(sorted(int(c) for c in strongest))
     maps = x[:, :, chosen]
-    side = min(size, *maps.shape[:2])
+    side = min(6, *maps.shape[:2])
     row, col = liveliest(maps.sum(axis=2), side)
     piece = maps[row : row + side, col : col + side]
     taken = weights[:, :, chosen]
@@ -294,12 +278,6 @@ def cost_by_kind(layer: Layer) -> list[tuple[str, Cost]]:
     kh, kw, depth, filters = np.shape(layer.weights["kernel"])
     channels_in, out = depth * layer.config["groups"], layer.output_shape[:2]
     possible = [g for g in (1, 2, 4, 8) if channels_in % g == filters % g == 0 and g < max(channels_in, 2)]
-    found = [
-        (
-            f"{g} group{'s' if g > 1 else ''}",
-            conv_cost(channels_in, filters, (kh, kw), out, groups=g, bias=False),
-        )
-        for g in possible
-    ]
-    deep = conv_cost(channels_in, channels_in, (kh, kw), out, groups=channels_in, bias=False)
-    return [*found, ("depthwise", deep)]
+    cost = partial(conv_cost, channels_in, kernel_size=(kh, kw), output_size=out, bias=False)
+    grouped = [(f"{g} group{'s' if g > 1 else ''}", cost(filters, groups=g)) for g in possible]
+    return [*grouped, ("depthwise", cost(channels_in, groups=channels_in))]

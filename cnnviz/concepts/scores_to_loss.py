@@ -1,7 +1,7 @@
 """From a classifier's scores to its loss, and from the loss back to the pixels.
 
-Logits, softmax with a temperature, cross-entropy in nats, its gradient, and one step against it. In
-float64 from the logits on. What training does with the gradient, the weights, is left out.
+Logits, softmax with a temperature, cross-entropy in nats, its gradient, and one step against it; all in
+float64 from the logits on. Changing weights along the gradient is left to `training`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Softmax:
     Parameters
     ----------
     logits, temperature
-        What it is of.
+        What the softmax is taken of.
     scaled
         The logits over the temperature, less the largest of them: that changes no probability and
         keeps every exponential at 1 or below.
@@ -189,7 +189,7 @@ class GradientStep:
     before, after
         The loss at both images.
     change
-        (H, W, C): what was added to the pixels, those included that stayed in 0..1 only by a cut.
+        (H, W, C): what was added to the pixels, after cutting them to 0..1.
     cut
         How many pixels would have left 0..1 and were kept in.
     expected

@@ -1,9 +1,9 @@
 """Moving an image by whole pixels, and how far a network's maps move with it.
 
-A layer that shares its weights over all positions commutes with translation (it is equivariant) but
-for the border; a stride leaves that for its multiples only. Turning, scaling and moves by parts of a
-pixel are left out. After Azulay and Weiss, "Why do deep convolutional networks generalize so poorly to
-small image transformations?", JMLR 2019.
+A layer that shares its weights over all positions commutes with translation (it is equivariant), except
+at the border; behind a stride only moves by its multiples do. Turning, scaling and moves by parts of a pixel
+are left out. After Azulay and Weiss, "Why do deep convolutional networks generalize so poorly to small image
+transformations?", JMLR 2019.
 """
 
 from __future__ import annotations
@@ -220,9 +220,9 @@ def compare_shift(network: Network, image: Any, rows: int, cols: int) -> Transla
     if len(before.input) != 1:
         raise ValueError(f"image must be one image, got a batch of {len(before.input)}")
     image = np.asarray(image)
-    # One image may be given as (H, W), (H, W, C), (1, H, W) or (1, H, W, C).
-    flat = image.reshape(before.input.shape[1:])
-    after = network.run(shift(flat, rows, cols))
+    # It may be (H, W), (H, W, C), (1, H, W) or (1, H, W, C).
+    moved = shift(image.reshape(before.input.shape[1:]), rows, cols)
+    after = network.run(moved)
     fields = receptive_field(network, before.input.shape[1:3])
     layers = {}
     for name, field in fields.items():
@@ -272,13 +272,10 @@ def padded_with_zeros(network: Network) -> Network:
     kept = list(takewhile(lambda layer: len(layer.output_shape) == 3, network.layers))
     if not kept:
         raise ValueError(f"network must have an image (H, W, C) as its input, got {network!r}")
-    return Network(
-        [
-            replace(layer, config={**layer.config, "padding": "same"}) if layer.is_convolution else layer
-            for layer in kept
-        ],
-        name=network.name,
-    )
+    layers = [
+        replace(one, config={**one.config, "padding": "same"}) if one.is_convolution else one for one in kept
+    ]
+    return Network(layers, name=network.name)
 
 
 def predictions_over_shifts(network: Network, image: Any, reach: int = 8) -> np.ndarray:

@@ -17,7 +17,7 @@ from cnnviz.kernels.definitions import matrix as checked
 from cnnviz.layers.layer import Layer
 from cnnviz.ops.affine import dense
 from cnnviz.ops.convolution import conv2d
-from cnnviz.ops.padding import Window, pair, parse_padding, window
+from cnnviz.ops.padding import Window, pair, sliding_window, window
 
 MOST_ENTRIES = 4_000_000
 """Larger matrices are for counting, not for looking at."""
@@ -84,23 +84,17 @@ def convolution_matrix(
     """
     kernel = checked(kernel)
     rows, cols = pair(input_size, "input_size")
-    axes = window(
-        (rows, cols),
-        kernel.shape,
-        pair(strides, "strides"),
-        parse_padding(padding),
-        pair(dilation_rate, "dilation_rate"),
-    )
+    axes = sliding_window((1, rows, cols, 1), kernel.shape, strides, padding, dilation_rate)
     inputs, outputs = rows * cols, math.prod(axes.out)
     if inputs * outputs > MOST_ENTRIES:
         raise ValueError(
             f"input_size must give a matrix of at most {MOST_ENTRIES:,} entries, got {inputs:,} x {outputs:,}"
         )
-    # Each input cell alone, answered by kernels that are one tap each, tells where that tap reads it.
+    # Each input cell alone, answered by kernels of a single tap, tells where that tap reads it.
     cells = np.eye(inputs).reshape(inputs, rows, cols, 1)
-    each = np.eye(kernel.size).reshape(*kernel.shape, 1, kernel.size)
+    one_tap = np.eye(kernel.size).reshape(*kernel.shape, 1, kernel.size)
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
-    reads = conv2d(cells, each, **options).reshape(inputs, outputs, kernel.size) > 0.5
+    reads = conv2d(cells, one_tap, **options).reshape(inputs, outputs, kernel.size) > 0.5
     taps = np.where(reads.any(axis=2), reads.argmax(axis=2), -1)
     return ConvolutionMatrix(
         np.where(taps >= 0, kernel.ravel()[taps], 0.0), taps, (rows, cols), (axes.out[0], axes.out[1])
@@ -135,8 +129,8 @@ def difference_from_dense(x: Any, kernel: Any, **options: Any) -> float:
     0.0
     """
     x, kernel = np.asarray(x), checked(kernel)
-    found = convolution_matrix(kernel, x.shape, **options)
-    by_dense = dense(x.reshape(1, -1), found.matrix).reshape(found.output_size)
+    equivalent = convolution_matrix(kernel, x.shape, **options)
+    by_dense = dense(x.reshape(1, -1), equivalent.matrix).reshape(equivalent.output_size)
     return float(np.abs(by_dense - conv2d(x, kernel[:, :, np.newaxis, np.newaxis], **options)).max())
 
 
@@ -204,7 +198,7 @@ class Connections:
 
 
 def connections(layer: Layer) -> Connections:
-    """How many weights a convolution does without, for its locality and for its sharing.
+    """How many weights a convolution saves by locality, and how many by sharing.
 
     Parameters
     ----------
@@ -238,7 +232,7 @@ def connections(layer: Layer) -> Connections:
     inputs, outputs = (
         math.prod(size or 0 for size in shape) for shape in (layer.input_shape, layer.output_shape)
     )
-    # One channel in for each weight's depth, one out for each filter; padding is read by none.
+    # For each pair of a kernel's input and output channel; cells of the padding do not count.
     local = _read(axes) * kernel.shape[2] * kernel.shape[3]
     return Connections(inputs * outputs, local, kernel.size)
 

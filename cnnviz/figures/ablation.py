@@ -49,7 +49,7 @@ def channels_off(
     Raises
     ------
     ValueError
-        for shapes that do not fit, or what is no probability.
+        for shapes that do not fit, or values that are not probabilities.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def activation_curve(
         (curves[other],) = top.plot(z, f(z), style, color=chosen.muted, linewidth=1.4, label=other)
     y = np.asarray(function(z), float)
     (curve,) = top.plot(z, y, color=chosen.accent, linewidth=2.4, label=name or "f")
-    for axes in (top, bottom) if bottom is not None else (top,):
+    for axes in filter(None, (top, bottom)):
         axes.axvline(0, color=chosen.muted, linewidth=0.8)
         axes.set_xlim(-reach, reach)
     top.axhline(0, color=chosen.muted, linewidth=0.8)
@@ -86,11 +86,8 @@ def activation_curve(
         counts, edges = np.histogram(data, bins=np.linspace(-reach, reach, bins // 2 * 2 + 1))
         middle = len(counts) // 2
         bars = [
-            bottom.stairs(counts[part], edges[ends], fill=True, color=colour)
-            for part, ends, colour in (
-                (slice(middle), slice(middle + 1), chosen.negative),
-                (slice(middle, None), slice(middle, None), chosen.positive),
-            )
+            bottom.stairs(counts[:middle], edges[: middle + 1], fill=True, color=chosen.negative),
+            bottom.stairs(counts[middle:], edges[middle:], fill=True, color=chosen.positive),
         ]
         bottom.set_ylim(0, 1.05 * counts.max())
         bottom.yaxis.set_major_locator(MaxNLocator(3, integer=True))

@@ -74,16 +74,8 @@ def mark_point(
 ) -> Any:
     """A point of a curve, its number `offset` from it, in pixels."""
     (point,) = ax.plot(*at, shape, color=colour, markersize=size, clip_on=False, zorder=zorder)
-    ax.annotate(
-        words,
-        at,
-        offset,
-        textcoords="offset points",
-        ha=ha,
-        color=colour,
-        fontweight="bold",
-        fontsize=SMALL + 2,
-    )
+    letters: dict[str, Any] = {"color": colour, "fontweight": "bold", "fontsize": SMALL + 2}
+    ax.annotate(words, at, offset, textcoords="offset points", ha=ha, **letters)
     return point
 
 

@@ -126,13 +126,9 @@ def probabilities(
     if label is not None and label != best:
         texts[label] += "  true label"
     picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, **look)
-    truth = (
-        ""
-        if label is None
-        else ", the true label"
-        if label == best
-        else f"; the true label is {names[label]}"
-    )
+    truth = ""
+    if label is not None:
+        truth = ", the true label" if label == best else f"; the true label is {names[label]}"
     return picture.described(f"Predicted {names[best]}{truth}. {picture.alt}")
 
 

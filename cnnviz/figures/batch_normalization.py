@@ -50,10 +50,7 @@ def channel_spreads(
     >>> spreads["before"].get_ydata()
     array([3., 1.])
     """
-    pairs = [
-        tuple(np.abs(np.asarray(a, float)) if k else np.asarray(a, float) for k, a in enumerate(pair))
-        for pair in (before, after, *(p for p in (moving, wanted) if p is not None))
-    ]
+    pairs = [_floats(pair) for pair in (before, after, moving, wanted) if pair is not None]
     sizes = {array.shape for pair in pairs for array in pair}
     if len(sizes) != 1 or len(next(iter(sizes))) != 1 or (0,) in sizes:
         raise ValueError(f"means and deviations must all be (C,), got shapes {sorted(sizes)}")
@@ -71,8 +68,7 @@ def channel_spreads(
         (artists[name],) = panel.plot(places - shift, mean, "o", color=tone, markersize=5)
         artists[own] = None
         if given is not None:
-            middle, spread = (np.asarray(array, float) for array in given)
-            spread = np.abs(spread)
+            middle, spread = _floats(given)
             panel.vlines(places + shift, middle - spread, middle + spread, color=chosen.ink, linewidth=1)
             (artists[own],) = panel.plot(
                 places + shift, middle, "o", color=chosen.ink, markersize=5, markerfacecolor="none"
@@ -89,6 +85,11 @@ def channel_spreads(
     label(panels[1], chosen, x="channel", y=f"after{bars}{rings[1]}")
     alt = f"{len(places)} channels. {'; '.join(words).capitalize()}."
     return Picture(ax, artists, alt)
+
+
+def _floats(pair: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A mean and a deviation, or its magnitude where a gamma stands for it."""
+    return np.asarray(pair[0], float), np.abs(np.asarray(pair[1], float))
 
 
 def _listed(values: np.ndarray) -> str:

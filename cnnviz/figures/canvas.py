@@ -207,10 +207,9 @@ class Canvas:
         colour: str = "ink",
         ha: str = "left",
         weight: str | int = "normal",
-        zorder: float = 6,
     ) -> Mark:
         """Write a line of words; y is its baseline, `ha` says which part of it stands at x."""
-        return self._put(Words(zorder, x, y, words, size, self.colour(colour), ha, weight))
+        return self._put(Words(6, x, y, words, size, self.colour(colour), ha, weight))
 
     def note(self, x: float, y: float, words: str, *, ha: str = "left") -> Mark:
         """Write what may be overlooked: small and muted."""
@@ -232,12 +231,7 @@ class Canvas:
         return self.text(x, y, words, size=size, colour=colour, ha=ha, weight=weight)
 
     def values(
-        self,
-        array: np.ndarray,
-        x: float,
-        y: float,
-        cell: float | tuple[float, float],
-        scale: Scale,
+        self, array: np.ndarray, x: float, y: float, cell: float | tuple[float, float], scale: Scale
     ) -> list[Mark]:
         """Write each cell's number into it, in black or white as its colour asks for.
 
@@ -316,8 +310,8 @@ class Canvas:
         """A polyline; points that are not numbers leave gaps."""
         return self._put(Line(zorder, points, self.colour(colour), thickness, dashes))
 
-    def arrow(self, start: Point, end: Point, colour: str = "muted") -> Mark:
-        return self._put(Arrow(1, start, end, self.colour(colour)))
+    def arrow(self, start: Point, end: Point) -> Mark:
+        return self._put(Arrow(1, start, end, self.theme.muted))
 
     def legend(self, scale: Scale, x: float, y: float, width: float, words: str = "") -> Mark:
         """The scale as a bar 8 pixels high at (x, y), its numbers under it and a title over it.

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from cnnviz.colours import INK, Scale
-from cnnviz.figures.canvas import TITLE, WIDE, Canvas, maps_of
+from cnnviz.figures.canvas import TITLE, WIDE, Canvas, map_of, maps_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, signed_number
 from cnnviz.ops.convolution import conv2d
@@ -249,9 +249,7 @@ def correlation_and_convolution(
     >>> picture["difference"]
     10.0
     """
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    if x.ndim != 2 or kernel.ndim != 2:
-        raise ValueError(f"x and kernel must be (H, W), got shapes {x.shape} and {kernel.shape}")
+    x, kernel = map_of(x, "x"), map_of(kernel, "kernel")
     both = [kernel, kernel[::-1, ::-1]]
     options = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
     outputs = [conv2d(x, each[:, :, np.newaxis, np.newaxis], **options) for each in both]

@@ -1,6 +1,6 @@
 """Pooling: a map beside its largest and its mean values, and what a move of the image changes.
 
-Values are the operations' own; which cells win is `cnnviz.concepts.downsampling`'s.
+Values come from the operations themselves, and the cells that win from `cnnviz.concepts.downsampling`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.colours import Scale
 from cnnviz.concepts.downsampling import relative_change, winners
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas, map_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number, percent
 
 LEGIBLE, FEW = 26.0, 64
-"""Cells of fewer pixels get no numbers, nor do those of a map with more cells, where marks are dots."""
+"""Cells of fewer pixels, or of a map with more cells, get no numbers; there the marks are dots."""
 
 
 @figure
@@ -57,9 +57,7 @@ def max_and_average(
     >>> picture["max"].get_array().tolist(), picture["average"].get_array().tolist()
     ([[4.0]], [[2.5]])
     """
-    x = np.asarray(x)
-    if x.ndim != 2:
-        raise ValueError(f"x must be (H, W), got x.shape={x.shape}")
+    x = map_of(x, "x")
     options = {"strides": strides, "padding": padding}
     pooled = [ops.max_pool2d(x, pool_size, **options), ops.avg_pool2d(x, pool_size, **options)]
     won = winners(x, pool_size, **options)
@@ -80,10 +78,14 @@ def max_and_average(
         "input": canvas.image(x, 0.5, top, unit * x.shape[1], scale=scale),
         "winners": won,
     }
-    if x.size <= FEW and canvas.values(x, 0.5, top, unit, scale):
-        _corners(canvas, won, 0.5, top, unit)
-    else:
-        _dots(canvas, won, 0.5, top, unit)
+    cells = np.unique(won.reshape(-1, 2), axis=0)
+    numbered = x.size <= FEW and canvas.values(x, 0.5, top, unit, scale)
+    for row, col in cells:
+        if numbered:
+            canvas.cell(0.5, top, unit, float(row), float(col))
+        else:
+            radius = max(2.5, min(unit * 0.36, 7.0)) / 2
+            canvas.dot(0.5 + (col + 0.5) * unit, top + (row + 0.5) * unit, radius)
     out = f"{pooled[0].shape[0]} × {pooled[0].shape[1]}"
     for place, (name, array) in enumerate(zip(("max", "average"), pooled, strict=True)):
         left = 0.5 + (side + gap) * (place + 1) if wide else 0.5 + place * (small + 16)
@@ -102,22 +104,9 @@ def max_and_average(
         f"A map of {size}, from {number(x.min())} to {number(x.max())}. Max pooling gives {out} from "
         f"{number(pooled[0].min())} to {number(pooled[0].max())}, average pooling from "
         f"{number(pooled[1].min())} to {number(pooled[1].max())}. "
-        f"{len(np.unique(won.reshape(-1, 2), axis=0))} of its {x.size} cells win a window."
+        f"{len(cells)} of its {x.size} cells win a window."
     )
     return canvas.picture(alt, **artists)
-
-
-def _dots(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:
-    """A mark in the middle of each cell that wins."""
-    radius = max(2.5, min(unit * 0.36, 7.0)) / 2
-    for row, col in np.unique(won.reshape(-1, 2), axis=0):
-        canvas.dot(x + (col + 0.5) * unit, y + (row + 0.5) * unit, radius)
-
-
-def _corners(canvas: Canvas, won: np.ndarray, x: float, y: float, unit: float) -> None:
-    """Outlines of the cells that win, where numbers leave no room for more."""
-    for row, col in np.unique(won.reshape(-1, 2), axis=0):
-        canvas.cell(x, y, unit, float(row), float(col))
 
 
 @figure
@@ -143,7 +132,7 @@ def moved_and_pooled(
     Raises
     ------
     ValueError
-        For arrays that are no maps, or pairs of two shapes.
+        For arrays that are not maps, or a pair of different shapes.
 
     Examples
     --------
@@ -151,41 +140,40 @@ def moved_and_pooled(
     >>> picture["changes"]
     [1.0]
     """
-    given = [(name, np.asarray(one), np.asarray(other)) for name, one, other in pairs]
-    for name, one, other in given:
+    maps = [(name, np.asarray(one), np.asarray(other)) for name, one, other in pairs]
+    for name, one, other in maps:
         if one.ndim != 2 or one.shape != other.shape:
             raise ValueError(f"{name} must be two maps (H, W), got shapes {one.shape} and {other.shape}")
-    scale = Scale.of(*(array for _, *both in given for array in both))
-    differences = [other - one for _, one, other in given]
+    scale = Scale.of(*(array for _, *both in maps for array in both))
+    differences = [other - one for _, one, other in maps]
     signed = Scale.of(*differences, signed=True)
     gap = 20.0
     side = min((width - 2 * gap - 1) / 3, 220.0)
     step = side + 52
-    canvas = Canvas(width, step * len(given) + 44, **look)
+    canvas = Canvas(width, step * len(maps) + 44, **look)
     artists: dict[str, list[Any]] = {"before": [], "after": [], "differences": [], "changes": []}
-    for place, ((name, one, other), difference) in enumerate(zip(given, differences, strict=True)):
+    for place, ((name, one, other), difference) in enumerate(zip(maps, differences, strict=True)):
         top = place * step + 40
         change = relative_change(one, other)
         artists["changes"].append(change)
         size = f"{one.shape[0]} × {one.shape[1]}"
         canvas.text(0.5, top - 22, f"{name}, {size}: changed by {percent(change, 0)}", weight="bold")
         tall = side * one.shape[0] / one.shape[1]
-        for k, (column, array, each, words) in enumerate(
-            (
-                ("before", one, scale, "of the digit"),
-                ("after", other, scale, "moved"),
-                ("differences", difference, signed, "difference"),
-            )
-        ):
+        parts = (
+            ("before", one, scale, "of the digit"),
+            ("after", other, scale, "moved"),
+            ("differences", difference, signed, "difference"),
+        )
+        for k, (column, array, each, words) in enumerate(parts):
             left = 0.5 + k * (side + gap)
             canvas.note(left, top - 6, words)
             fits = min(side, side * side / tall)
             artists[column].append(canvas.image(array, left, top, fits, scale=each))
-    bottom = step * len(given) + 14
+    bottom = step * len(maps) + 14
     canvas.legend(scale, 0.5, bottom, min(side, 140.0))
     canvas.legend(signed, 0.5 + 2 * (side + gap), bottom, min(side, 140.0))
     said = [
-        f"{name} {percent(change, 0)}" for (name, _, _), change in zip(given, artists["changes"], strict=True)
+        f"{name} {percent(change, 0)}" for (name, _, _), change in zip(maps, artists["changes"], strict=True)
     ]
     alt = f"How much each changed when the image moved: {', '.join(said)}."
     return canvas.picture(alt, **artists)

@@ -79,10 +79,10 @@ def dropout_steps(
         if 1 <= k <= len(masks):
             crosses.append(_crosses(canvas, ~masks[k - 1], x, y, tile / cols))
     legend = canvas.legend(scale, 0.5, grid.lines * (tall + 34) + 18, min(220.0, width - 1))
-    shares = ", ".join(f"{int((~mask).sum())}" for mask in masks)
+    counts = ", ".join(str((~mask).sum()) for mask in masks)
     top = float(np.nanmax(np.abs(shown[-1] - shown[0])))
     alt = (
-        f"{rows} by {cols} cells; {len(masks)} steps drop {shares} of them, crossed. The {mean_label} is "
+        f"{rows} by {cols} cells; {len(masks)} steps drop {counts} of them, crossed. The {mean_label} is "
         f"within {number(top)} of the map without dropout. One scale, {scale}."
     )
     return canvas.picture(alt, maps=images, crosses=crosses, legend=legend)

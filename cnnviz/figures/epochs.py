@@ -149,15 +149,9 @@ def _axis(
         if not top - 1 <= y <= bottom + 1 or last - y < 16:
             continue
         last = y
-        text = (
-            f"{100 * value:.5g} %"
-            if kind == "accuracy"
-            else write(value)
-            if kind == "count"
-            else f"{value:.3g}"
-        )
+        texts = {"accuracy": f"{100 * value:.5g} %", "count": write(value)}
         levels += [(_LEFT, y), (width - _RIGHT, y), (math.nan, math.nan)]
-        canvas.note(_LEFT - 8, y + 4, text, ha="right")
+        canvas.note(_LEFT - 8, y + 4, texts.get(kind, f"{value:.3g}"), ha="right")
     if levels:
         canvas.line(levels, "line", 0.8, zorder=1)
     return place
@@ -378,16 +372,16 @@ def flipped_digits(
     '12, a 4: first 9, then 4, which is right.'
     """
     images = np.asarray(images)
-    given = list(zip(labels, before, after, names, strict=True))
-    if images.ndim != 3 or len(images) != len(given) or not given:
-        raise ValueError(f"images must be ({len(given)}, H, W) and not empty, got shape {images.shape}")
+    cases = list(zip(labels, before, after, names, strict=True))
+    if images.ndim != 3 or len(images) != len(cases) or not cases:
+        raise ValueError(f"images must be ({len(cases)}, H, W) and not empty, got shape {images.shape}")
     across = max(1, int(width // 96))
     step = width / across
     size, tall = 58.0, 104.0
-    canvas = Canvas(width, -(-len(given) // across) * tall, **look)
+    canvas = Canvas(width, -(-len(cases) // across) * tall, **look)
     scale = Scale("ink", 255.0)
     digits, words = [], []
-    for k, (label, first, then, name) in enumerate(given):
+    for k, (label, first, then, name) in enumerate(cases):
         x, y = (k % across) * step, (k // across) * tall
         right = then == label
         digits.append(canvas.image(images[k], x + 0.5, y + 0.5, size, scale=scale))

@@ -42,7 +42,7 @@ def exciting_digits(
     titles
         What each image is called: its number in the set.
     labels
-        The class of each; None is not known.
+        The class of each; None if not known.
     columns
         Images in a row; None is as many as fit.
 

@@ -72,10 +72,10 @@ def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]
                 changed.append(canvas.box(*place, *cell, "accent", 2.0, zorder=5))
     words = "the unit's numbers, before any activation"
     canvas.legend(scale, left, len(rows) * step + 10, min(220.0, width - left - 1), words)
-    found = [
+    results = [
         f"{_WORDS[trial.name]}, {trial.changed} pixels: {trial.unchanged.sum()} of {channels} the same"
         for trial in check.trials
     ]
-    found.append(f"{check.matters.sum()} of {check.inside} pixels inside change it")
-    alt = f"{check.layer} row {check.row}, column {check.col}. {'; '.join(found)}."
+    results.append(f"{check.matters.sum()} of {check.inside} pixels inside change it")
+    alt = f"{check.layer} row {check.row}, column {check.col}. {'; '.join(results)}."
     return canvas.picture(alt, images=images, boxes=boxes, values=strips, changed=changed)

@@ -45,14 +45,14 @@ def frequency_map(
     >>> float(picture["gain"].get_array().max()).__round__(6)
     6.0
     """
-    found = kernel if isinstance(kernel, FrequencyResponse) else frequency_response(kernel)
-    gain = found.magnitude
+    response = kernel if isinstance(kernel, FrequencyResponse) else frequency_response(kernel)
+    gain = response.magnitude
     scale = scale or Scale.of(gain, signed=False)
     left, top = 40.0, 22.0
     side = width - left - 12
     canvas = Canvas(width, top + side + 36 + 62, **look)
     image = canvas.image(gain, left, top, side, scale=scale)
-    limit = float(found.frequencies[-1])
+    limit = float(response.frequencies[-1])
     for share, words in ((0.0, f"−{limit:g}"), (0.5, "0"), (1.0, f"{limit:g}")):
         x, y = left + share * side, top + share * side
         if share == 0.5:
@@ -63,7 +63,7 @@ def frequency_map(
         canvas.note(left - 11, y + (10, 4, 0)[int(2 * share)], words, ha="right")
     canvas.note(left, top - 8, "down, in cycles per pixel")
     canvas.note(left + side, top + side + 32, "across, in cycles per pixel", ha="right")
-    peak = found.peak
+    peak = response.peak
     rings = []
     if gain.min() < gain.max() * (1 - 1e-9):
         angle = np.radians(peak.angle or 0.0)
@@ -75,12 +75,12 @@ def frequency_map(
     legend = canvas.legend(
         scale, left, top + side + 36 + 28, min(200.0, side), "gain: times as large as it went in"
     )
-    return canvas.picture(_words(found), gain=image, peak=rings, legend=legend)
+    return canvas.picture(_words(response), gain=image, peak=rings, legend=legend)
 
 
-def _words(found: FrequencyResponse) -> str:
-    peak = found.peak
-    if found.magnitude.min() >= peak.gain * (1 - 1e-9):
+def _words(response: FrequencyResponse) -> str:
+    peak = response.peak
+    if response.magnitude.min() >= peak.gain * (1 - 1e-9):
         return f"The gain is {number(peak.gain)} at all frequencies."
     where = (
         "at frequency 0, an image of one brightness"
@@ -89,5 +89,5 @@ def _words(found: FrequencyResponse) -> str:
     )
     return (
         f"The gain over the frequencies from −0.5 to 0.5 cycles per pixel is largest {where}: "
-        f"{number(peak.gain)}. An image of one brightness is multiplied by {number(found.uniform)}."
+        f"{number(peak.gain)}. An image of one brightness is multiplied by {number(response.uniform)}."
     )

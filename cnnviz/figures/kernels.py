@@ -144,7 +144,8 @@ def kernel_response(
     gap = 52.0 if wide else 20.0
     side = (width - 1 - 2 * gap) / 3
     unit = side / max(image.shape[1], response.shape[1])
-    canvas = Canvas(width, 24 + unit * max(image.shape[0], response.shape[0]) + 52, **look)
+    bottom = 24 + unit * max(image.shape[0], response.shape[0])
+    canvas = Canvas(width, bottom + 52, **look)
     parts = [
         ("Image", image, BRIGHTNESS if photograph else INK),
         ("Kernel", kernel, Scale.of(kernel, signed=True)),
@@ -158,8 +159,7 @@ def kernel_response(
             images.append(canvas.table(array, x, 24, side / max(kernel.shape), scale))
         else:
             images.append(canvas.image(array, x, 24, unit * array.shape[1], scale=scale))
-        bottom = 24 + unit * max(image.shape[0], response.shape[0]) + 14
-        canvas.legend(scale, x, bottom, min(side, 200.0))
+        canvas.legend(scale, x, bottom + 14, min(side, 200.0))
         if k:
             sign = "∗" if k == 1 else "="
             canvas.text(x - gap / 2, 24 + unit * image.shape[0] / 2 + 6, sign, size=18, ha="center")
@@ -206,13 +206,10 @@ def kernel_gallery(
     >>> len(picture["kernels"]), len(picture["responses"])
     (2, 2)
     """
-    tiles, answers = _as_list(kernels), [np.asarray(response) for response in responses]
-    if not len(tiles) == len(answers) == len(labels):
-        raise ValueError(
-            f"kernels, responses and labels must be as many, got {len(tiles)}, {len(answers)}, {len(labels)}"
-        )
-    if any(answer.ndim != 2 or not answer.size for answer in answers):
-        raise ValueError("responses must be (H, W) and not empty")
+    tiles, answers = _as_list(kernels), [map_of(response, "responses") for response in responses]
+    counts = len(tiles), len(answers), len(labels)
+    if len(set(counts)) != 1:
+        raise ValueError(f"kernels, responses and labels must be equally many, got {counts}")
     gap = 16.0 if width >= 600 else 10.0
     columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
     grid = Grid(len(tiles), columns, width, gap, 150.0)
@@ -233,15 +230,9 @@ def kernel_gallery(
         drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
         drawn["tiles"].append(canvas.share(x, y - 18, side, 24 + side + tall))
         words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
-    legend = canvas.legend(
-        Scale("signed", 1.0),
-        0.5,
-        grid.lines * step + 12,
-        min(220.0, width - 1),
-        "each from minus to plus its own largest weight or response"
-        if width >= 460
-        else "each to its own largest weight or response",
-    )
+    each = "each from minus to plus" if width >= 460 else "each to"
+    said = f"{each} its own largest weight or response"
+    legend = canvas.legend(Scale("signed", 1.0), 0.5, grid.lines * step + 12, min(220.0, width - 1), said)
     alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
     return canvas.picture(alt, legend=legend, **drawn)
 
@@ -304,13 +295,12 @@ def kernel_portraits(
         x, y = grid.place(k, step, 18)
         marked = k == selected
         canvas.name(x, y - 6, str(k), marked)
-        for n, (name, array, scale) in enumerate(
-            (
-                ("kernels", kernels[:, :, k], weights),
-                ("patches", patch.patch[:, :, 0], INK),
-                ("gains", found.magnitude, gains),
-            )
-        ):
+        parts = (
+            ("kernels", kernels[:, :, k], weights),
+            ("patches", patch.patch[:, :, 0], INK),
+            ("gains", found.magnitude, gains),
+        )
+        for n, (name, array, scale) in enumerate(parts):
             drawn[name].append(canvas.image(array, x + n * (side + inner), y, side, scale=scale))
         if marked:
             canvas.box(x - 3, y - 3, entry + 6, side + 6, "accent", 1.5)
@@ -323,10 +313,8 @@ def kernel_portraits(
         words.append(f"{k}: {wave}, {answer}")
     y = grid.lines * step + 16
     length = min(150.0, (width - 40) / 2)
-    legends = [
-        canvas.legend(weights, 0.5, y, length, "weights"),
-        canvas.legend(gains, 0.5 + length + 40, y, length, "gain"),
-    ]
+    legends = [canvas.legend(weights, 0.5, y, length, "weights")]
+    legends.append(canvas.legend(gains, 0.5 + length + 40, y, length, "gain"))
     alt = (
         f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
         "largest answer in these images of the largest possible. " + "; ".join(words) + "."

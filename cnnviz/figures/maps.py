@@ -227,7 +227,7 @@ def strongest_channel(maps: Any) -> int:
 def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
     """What `network_maps` draws of a run: every layer that changes values, with what its units see.
 
-    Layers that pass their input on (dropout) or only lay it out anew (flatten) are left out.
+    Layers that pass their input on (dropout) or only reshape it (flatten) are left out.
 
     Parameters
     ----------
@@ -309,9 +309,8 @@ def network_maps(
         top = y + head + (height - len(rows) * (tall + 4)) / 2
         for mosaic in rows:
             x = left + 0.5
-            images.append(
-                canvas.image(mosaic.cells, x, top, mosaic.tiles * tile, tall, scale=scale, frame=None)
-            )
+            broad = mosaic.tiles * tile
+            images.append(canvas.image(mosaic.cells, x, top, broad, tall, scale=scale, frame=None))
             frames += [(x + k * mosaic.step * tile, top, tile, tall) for k in range(mosaic.count)]
             top += tall + 4
         legends.append(canvas.legend(scale, width - 84, base - 14, 84.0))

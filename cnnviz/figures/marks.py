@@ -63,15 +63,9 @@ class Cells(Mark):
 
     def svg(self) -> str:
         data = base64.b64encode(png(self.colours())).decode()
-        return _element(
-            "image",
-            'preserveAspectRatio="none" style="image-rendering: pixelated" '
-            f'xlink:href="data:image/png;base64,{data}"',
-            x=self.x,
-            y=self.y,
-            width=self.width,
-            height=self.height,
-        )
+        look = 'preserveAspectRatio="none" style="image-rendering: pixelated"'
+        content = f'{look} xlink:href="data:image/png;base64,{data}"'
+        return _element("image", content, x=self.x, y=self.y, width=self.width, height=self.height)
 
     def colours(self) -> np.ndarray:
         """Each cell's colour, (H, W, 3) uint8; (H, W, 4) if some are clear."""
@@ -83,14 +77,9 @@ class Cells(Mark):
         from matplotlib.colors import Normalize
         from matplotlib.image import AxesImage
 
-        image = AxesImage(
-            ax,
-            cmap=self.scale.colormap(self.theme),
-            norm=Normalize(self.scale.low, self.scale.limit),
-            interpolation="none",
-            origin="upper",
-            extent=(self.x, self.x + self.width, self.y + self.height, self.y),
-        )
+        colours, norm = self.scale.colormap(self.theme), Normalize(self.scale.low, self.scale.limit)
+        box = (self.x, self.x + self.width, self.y + self.height, self.y)
+        image = AxesImage(ax, cmap=colours, norm=norm, interpolation="none", origin="upper", extent=box)
         image.set_data(self.array)
         image.set(clip_on=False, zorder=self.zorder)
         ax.add_image(image)
@@ -108,9 +97,8 @@ class Shape(Mark):
 
     def paint(self) -> str:
         """What an SVG element says of it."""
-        return (
-            f'fill="{self.fill}" stroke-linejoin="miter"{_stroke(self.colour, self.thickness, self.dashes)}'
-        )
+        stroke = _stroke(self.colour, self.thickness, self.dashes)
+        return f'fill="{self.fill}" stroke-linejoin="miter"{stroke}'
 
     def lay(self, patch: Patch, ax: Axes) -> Artist:
         """Put it on axes as a matplotlib patch."""
@@ -131,14 +119,8 @@ class Rect(Shape):
 
     def svg(self) -> str:
         # A rect may not have a negative width; matplotlib draws such a one to the other side.
-        return _element(
-            "rect",
-            self.paint(),
-            x=min(self.x, self.x + self.width),
-            y=min(self.y, self.y + self.height),
-            width=abs(self.width),
-            height=abs(self.height),
-        )
+        x, y = min(self.x, self.x + self.width), min(self.y, self.y + self.height)
+        return _element("rect", self.paint(), x=x, y=y, width=abs(self.width), height=abs(self.height))
 
     def on(self, ax: Axes) -> Artist:
         from matplotlib.patches import Rectangle

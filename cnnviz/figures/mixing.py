@@ -87,9 +87,8 @@ def pixel_mixing(
             canvas.box(left + selected * cell, y, cell, height, "accent", 2, halo=True, zorder=5)
     y = below + rows * (tall + 8) + 28
     bar = min((width - 2 * 24) / 3, 180.0)
-    for k, (words, scale) in enumerate(
-        (("channels in", data), ("weights", weights), ("bias and out", results))
-    ):
+    legends = {"channels in": data, "weights": weights, "bias and out": results}
+    for k, (words, scale) in enumerate(legends.items()):
         canvas.legend(scale, 0.5 + k * (bar + 24), y, bar, words)
     alt = (
         f"{channels_in} channels in, {', '.join(signed_number(v, 2) for v in values)}, times a matrix of "

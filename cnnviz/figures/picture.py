@@ -224,10 +224,10 @@ def figure(function: AnyFigure) -> AnyFigure:
     """
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    given = (("ax", "Axes | None", None), ("theme", "str | Theme", "light"))
+    shared = (("ax", "Axes | None", None), ("theme", "str | Theme", "light"))
     look = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-        for name, annotation, default in given
+        for name, annotation, default in shared
     ]
     marked: Any = function
     marked.__signature__ = signature.replace(parameters=[*own, *look])

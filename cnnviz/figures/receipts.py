@@ -110,7 +110,7 @@ def _bars(terms: Terms, most: int) -> Bars:
 
 
 def _entries(shares: Shares, wide: float) -> tuple[Bars, int]:
-    """The largest entries of a softmax and the own one, as far as there is room."""
+    """The largest entries of a softmax, and the receipt's own, as far as there is room."""
     most = max(int(wide // 42), 2)
     order = np.argsort(-shares.powers, kind="stable").tolist()
     chosen = sorted({shares.own, *[i for i in order if i != shares.own][: most - 1]})

@@ -152,13 +152,13 @@ def error_curve(
         point = mark_point(ax, (k, values[k]), words, offset, colour=colour, ha=ha, size=7, zorder=2)
         return line, point
 
-    known = shares is not None and bool(np.isfinite(shares[k]))
-    higher = not known or errors[k] >= cast(np.ndarray, shares)[k]
+    has_accuracy = shares is not None and bool(np.isfinite(shares[k]))
+    higher = not has_accuracy or errors[k] >= cast(np.ndarray, shares)[k]
     curve, point = mark(errors, chosen.accent, "solid", higher)
     second = None
     words = "relative error of the outputs" if shares is None else "relative error (solid), accuracy (dashed)"
     if shares is not None:
-        second, _ = mark(shares, chosen.positive, (0, (4, 2)), not higher) if known else (None, None)
+        second, _ = mark(shares, chosen.positive, (0, (4, 2)), not higher) if has_accuracy else (None, None)
     label(ax, chosen, x=xlabel, y=words)
     alt = f"Relative error by number kept, from 0: {', '.join(percent(e, 1) for e in errors)}; {k} are kept."
     if shares is not None:

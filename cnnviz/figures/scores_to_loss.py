@@ -157,7 +157,7 @@ def pixel_gradient(
     image, gradient = np.asarray(image), np.asarray(gradient)
     shown = [image, gradient] if after is None else [image, gradient, np.asarray(after)]
     if image.ndim != 2 or 0 in image.shape or len({array.shape for array in shown}) != 1:
-        raise ValueError(f"image and gradient must be (H, W) both, got {[array.shape for array in shown]}")
+        raise ValueError(f"image and gradient must both be (H, W), got {[array.shape for array in shown]}")
     gap, across = (20.0, len(shown)) if width >= 600 else (10.0, 2)
     grid = Grid(len(shown), across, width, gap, 300.0)
     tall = grid.side * image.shape[0] / image.shape[1]

@@ -35,25 +35,25 @@ def outer_product(kernel: Any, *, width: float = WIDE, **look: Unpack[Look]) -> 
     >>> picture["product"].get_array().tolist(), picture["rest"]
     ([[1.0, 2.0], [2.0, 4.0]], None)
     """
-    found = kernel if isinstance(kernel, Separation) else separation(kernel)
-    rows, cols = found.kernel.shape
-    exact = found.rank <= 1
+    separated = kernel if isinstance(kernel, Separation) else separation(kernel)
+    rows, cols = separated.kernel.shape
+    exact = separated.rank <= 1
     beside = not exact and width >= 600
-    # Beside a whole product stands a part of the same height.
+    # Beside the product stands what it leaves out, as large.
     across = (2 * cols + 1 if beside else cols + 1, GAP * (3 if beside else 1))
     unit = min((width - 1 - across[1]) / across[0], 56.0)
     wide, tall = unit * cols, unit * rows
     top = 24 + unit + GAP
     height = top + tall + (0 if exact or beside else 38 + tall)
     canvas = Canvas(width, height + 62, **look)
-    left_out = found.kernel - found.product
-    shared = Scale.of(found.kernel, found.product, left_out, signed=True)
+    left_out = separated.kernel - separated.product
+    shared = Scale.of(separated.kernel, separated.product, left_out, signed=True)
     x = 0.5 + unit + GAP
     parts = {}
     for name, array, over, down in (
-        ("column", found.column[:, None], 0.5, top),
-        ("row", found.row[None], x, 24.0),
-        ("product", found.product, x, top),
+        ("column", separated.column[:, None], 0.5, top),
+        ("row", separated.row[None], x, 24.0),
+        ("product", separated.product, x, top),
     ):
         scale = shared if name == "product" else Scale.of(array, signed=True)
         parts[name] = canvas.table(array, over, down, unit, scale)
@@ -65,19 +65,14 @@ def outer_product(kernel: Any, *, width: float = WIDE, **look: Unpack[Look]) -> 
         over, down = (x + wide + 2 * GAP, top) if beside else (x, top + tall + 38)
         canvas.text(over, down - 9, "Left out", weight="bold")
         rest = canvas.table(left_out, over, down, unit, shared)
-    canvas.legend(
-        shared,
-        0.5,
-        height + 30,
-        min(220.0, width - 1),
-        "weights; column and row each to its own largest weight"
-        if width >= 460
-        else "column, row: each to its own largest weight",
-    )
+    parted = "weights; column and row" if width >= 460 else "column, row:"
+    words = f"{parted} each to its own largest weight"
+    canvas.legend(shared, 0.5, height + 30, min(220.0, width - 1), words)
     column, row = (
-        " ".join(Scale.of(part, signed=True).write(v) for v in part) for part in (found.column, found.row)
+        " ".join(Scale.of(part, signed=True).write(v) for v in part)
+        for part in (separated.column, separated.row)
     )
     alt = f"The column {column} times the row {row} "
     alt += f"{'is' if exact else 'is nearest to'} the kernel of {rows} by {cols}"
-    alt += "." if exact else f"; it leaves out {number(100 * found.error)} % of it."
+    alt += "." if exact else f"; it leaves out {number(100 * separated.error)} % of it."
     return canvas.picture(alt, rest=rest, **parts)

@@ -33,7 +33,7 @@ def stacked_fields(depth: int = 3, size: int = 3, *, width: float = WIDE, **look
     Raises
     ------
     ValueError
-        as `kernels.stack_paths`; for a stack of none.
+        as `kernels.stack_paths`; for a stack without layers.
 
     Examples
     --------

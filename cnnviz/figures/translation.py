@@ -76,9 +76,8 @@ def moved_maps(
     step = 22 + tall + 14
     canvas = Canvas(width, step * grid.lines + 40, **look)
     images = {}
-    for k, (name, array) in enumerate(
-        (("before", before), ("moved", moved), ("after", after), ("difference", difference))
-    ):
+    shown = {"before": before, "moved": moved, "after": after, "difference": difference}
+    for k, (name, array) in enumerate(shown.items()):
         x, y = grid.place(k, step, 22)
         canvas.text(x, y - 8, TITLES[k], weight="bold")
         canvas.bar(x, y, side, tall, "panel", zorder=0)

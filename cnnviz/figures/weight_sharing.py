@@ -8,7 +8,7 @@ import numpy as np
 
 from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
-from cnnviz.figures.canvas import WIDE, Canvas
+from cnnviz.figures.canvas import WIDE, Canvas, map_of
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.numbers import number
 from cnnviz.ops.affine import dense
@@ -44,7 +44,7 @@ def weight_matrix(
     -------
     Picture
         Its artists are the images "input", "kernel", "output" and "matrix", whose data is the dense
-        layer's kernel transposed, with nan where nothing is connected.
+        layer's kernel transposed, with NaN where nothing is connected.
 
     Raises
     ------
@@ -56,16 +56,14 @@ def weight_matrix(
     >>> weight_matrix(np.eye(4), np.ones((3, 3)))["matrix"].get_array().shape
     (4, 16)
     """
-    x, kernel = np.asarray(x), np.asarray(kernel)
-    if x.ndim != 2:
-        raise ValueError(f"x must be (H, W), got shape {x.shape}")
-    found = convolution_matrix(kernel, x.shape)
-    rows, cols = found.output_size
+    x, kernel = map_of(x, "x"), np.asarray(kernel)
+    equivalent = convolution_matrix(kernel, x.shape)
+    rows, cols = equivalent.output_size
     if not 0 <= output < rows * cols:
         raise ValueError(f"output must be one of the {rows} x {cols} outputs, got {output!r}")
     row, col = divmod(output, cols)
-    answer = dense(x.reshape(1, -1), found.matrix.astype(x.dtype)).reshape(rows, cols)
-    lines = np.where(found.taps >= 0, found.matrix, np.nan).T
+    answer = dense(x.reshape(1, -1), equivalent.matrix.astype(x.dtype)).reshape(rows, cols)
+    lines = np.where(equivalent.taps >= 0, equivalent.matrix, np.nan).T
     weights, data, answers = Scale.of(kernel, signed=True), INK if pixels else Scale.of(x), Scale.of(answer)
     gap = 40.0 if width >= 600 else 14.0
     unit = min((width - 1 - 2 * gap) / (x.shape[1] + kernel.shape[1] + cols), 40.0)
@@ -99,7 +97,7 @@ def weight_matrix(
     )
     alt = (
         f"A {kernel.shape[0]} by {kernel.shape[1]} convolution of {x.shape[0]} by {x.shape[1]} cells as a "
-        f"dense layer with {lines.size} weights, of which {found.connected} may differ from 0 and take "
+        f"dense layer with {lines.size} weights, of which {equivalent.connected} may differ from 0 and take "
         f"{kernel.size} values. Output {row}, {col} is {number(float(answer[row, col]))}."
     )
     return canvas.picture(alt, **images)

@@ -1,1 +1,1 @@
-"""Images that go into a network: MNIST, files that a user hands in, and what makes a digit of a picture."""
+"""Images that go into a network: MNIST, files that a user hands in, and how a picture becomes a digit."""

@@ -1,7 +1,7 @@
 """A small array of numbers as a short text, which an address can carry: "1,0,-1;2,0,-2".
 
-Columns are parted by commas and rows by semicolons. Reading one takes finite numbers in ASCII and
-nothing else, of limited length, and executes nothing. Not meant for more than a few hundred cells.
+Columns are separated by commas and rows by semicolons. Reading accepts finite numbers in ASCII and nothing
+else, of limited length, and executes nothing. Not meant for more than a few hundred cells.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def array_to_text(array: Any) -> str:
     Returns
     -------
     str
-        Rows parted by semicolons, numbers by commas.
+        Rows separated by semicolons, numbers by commas.
 
     Raises
     ------
@@ -61,10 +61,10 @@ def array_from_text(text: str, dtype: Any = np.float64) -> np.ndarray:
     rows = [row.split(",") for row in text.split(";")]
     wrong = next((cell for row in rows for cell in row if not _NUMBER.fullmatch(cell)), None)
     if wrong is not None:
-        raise ValueError(f"text must be numbers parted by commas and semicolons, got {wrong[:40]!r}")
+        raise ValueError(f"text must be numbers separated by commas and semicolons, got {wrong[:40]!r}")
     if len({len(row) for row in rows}) > 1:
         raise ValueError(
-            f"text must have as many numbers in each row, got {', '.join(str(len(row)) for row in rows)}"
+            f"text must have equally many numbers in each row, got {', '.join(str(len(row)) for row in rows)}"
         )
     with np.errstate(over="ignore"):
         array = np.array([[float(cell) for cell in row] for row in rows]).astype(dtype)

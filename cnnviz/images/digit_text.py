@@ -1,4 +1,4 @@
-"""A digit of one's own as a short text, which an address or a line of code can carry.
+"""A user's own digit as a short text, which an address or a line of code can carry.
 
 The text is URL-safe base64 of the zlib-compressed pixels, a byte each. Reading one executes nothing and
 never unpacks more than one digit's 784 bytes.
@@ -49,7 +49,7 @@ def digit_to_text(image: np.ndarray) -> str:
 
 
 def digit_from_text(text: str) -> np.ndarray:
-    """The digit (28, 28), uint8, that `digit_to_text` wrote; ValueError if it did not.
+    """The digit (28, 28), uint8, that `digit_to_text` wrote; ValueError for any other text.
 
     >>> digit_from_text("eNpjYBgFo2AUwAAAAxAAAQ").shape
     (28, 28)

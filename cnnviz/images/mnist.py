@@ -1,4 +1,4 @@
-"""The MNIST data set. What makes a digit of a picture is in `digit_preparation`.
+"""The MNIST data set. How a picture becomes a digit is in `digit_preparation`.
 
 All 70,000 digits as LeCun, Cortes and Burges published them, checked against their checksum before a
 byte is used. Nothing is downloaded.
@@ -68,10 +68,10 @@ def _load(path: str):
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read the MNIST file {path}: {error.strerror}; {_HOW_TO_GET_IT}") from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256:
         raise DataError(
-            f"{path} is damaged or is not MNIST: its SHA-256 is {found}, expected {SHA256}; {_HOW_TO_GET_IT}"
+            f"{path} is damaged or is not MNIST: its SHA-256 is {digest}, expected {SHA256}; {_HOW_TO_GET_IT}"
         )
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in ("x_train", "y_train", "x_test", "y_test")}

@@ -1,4 +1,4 @@
-"""A gallery of named convolution kernels: what they do to waves, what they cost, who resembles them."""
+"""A gallery of named convolution kernels: what they do to waves, what they cost, which trained ones match."""
 
 from cnnviz.kernels.collection import NAMES, NamedKernel, gallery, named, sizes
 from cnnviz.kernels.definitions import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -86,28 +87,21 @@ _GALLERY: dict[str, _Entry] = {
     "laplacian of gaussian": _Entry(
         laplacian_of_gaussian, "finds blobs and soft edges", "Marr and Hildreth 1980", _ALL[2:]
     ),
-    "sobel x": _Entry(
-        lambda size: sobel("x", size), "values rising to the right", "Sobel and Feldman 1968", _ODD[1:]
-    ),
-    "sobel y": _Entry(
-        lambda size: sobel("y", size), "values rising downwards", "Sobel and Feldman 1968", _ODD[1:]
-    ),
-    "scharr x": _Entry(lambda: scharr("x"), "values rising to the right, truer to rotation", "Scharr 2000"),
-    "scharr y": _Entry(lambda: scharr("y"), "values rising downwards, truer to rotation", "Scharr 2000"),
+    "sobel x": _Entry(partial(sobel, "x"), "values rising to the right", "Sobel and Feldman 1968", _ODD[1:]),
+    "sobel y": _Entry(partial(sobel, "y"), "values rising downwards", "Sobel and Feldman 1968", _ODD[1:]),
+    "scharr x": _Entry(partial(scharr, "x"), "values rising to the right, truer to rotation", "Scharr 2000"),
+    "scharr y": _Entry(partial(scharr, "y"), "values rising downwards, truer to rotation", "Scharr 2000"),
     "prewitt x": _Entry(
-        lambda size: prewitt("x", size), "values rising to the right, plain average", "Prewitt 1970", _ALL[1:]
+        partial(prewitt, "x"), "values rising to the right, plain average", "Prewitt 1970", _ALL[1:]
     ),
     "prewitt y": _Entry(
-        lambda size: prewitt("y", size), "values rising downwards, plain average", "Prewitt 1970", _ALL[1:]
+        partial(prewitt, "y"), "values rising downwards, plain average", "Prewitt 1970", _ALL[1:]
     ),
-    "roberts x": _Entry(lambda: roberts("x"), "difference along one diagonal", "Roberts 1963", (2,)),
-    "roberts y": _Entry(lambda: roberts("y"), "difference along the other diagonal", "Roberts 1963", (2,)),
+    "roberts x": _Entry(partial(roberts, "x"), "difference along one diagonal", "Roberts 1963", (2,)),
+    "roberts y": _Entry(partial(roberts, "y"), "difference along the other diagonal", "Roberts 1963", (2,)),
     **{
         f"gabor {angle}°": _Entry(
-            lambda size, angle=angle: gabor(size, angle),
-            f"{stripes} of one width",
-            "Daugman 1985",
-            _ALL[2:],
+            partial(gabor, angle=angle), f"{stripes} of one width", "Daugman 1985", _ALL[2:]
         )
         for angle, stripes in (
             (0, "upright stripes"),
@@ -118,10 +112,7 @@ _GALLERY: dict[str, _Entry] = {
     },
     **{
         f"motion blur {angle}°": _Entry(
-            lambda size, angle=angle: motion_blur(size, angle),
-            f"smears along {angle}°",
-            "mean along a line",
-            _ODD[1:],
+            partial(motion_blur, angle=angle), f"smears along {angle}°", "mean along a line", _ODD[1:]
         )
         for angle in (0, 45, 90, 135)
     },

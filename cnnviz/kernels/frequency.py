@@ -28,11 +28,11 @@ class FrequencyResponse:
     ----------
     frequencies
         float64 (n,), from -0.5 to 0.5 cycles per pixel: from minus to plus the highest frequency
-        that pixels can show, light and dark by turns.
+        that pixels can show, light and dark in turn.
     values
-        complex128 (n, n): by vertical frequency (positive downwards), then by horizontal. What the
-        cross-correlation with the kernel, taken around its middle, multiplies a wave with; its angle
-        is by how much the wave is shifted.
+        complex128 (n, n): by vertical frequency (positive downwards), then by horizontal. What
+        cross-correlation with the kernel, taken around its middle, multiplies a wave by; the number's
+        angle says how far the wave is shifted.
     """
 
     frequencies: np.ndarray
@@ -59,7 +59,7 @@ class FrequencyResponse:
         gain = self.magnitude
         rows, cols = np.nonzero(gain >= gain.max() * (1 - _TIED))
         down, right = self.frequencies[rows], self.frequencies[cols]
-        # The response to a wave is that to the same wave run backwards: half a turn is all.
+        # A wave that runs backwards has the same gain, so half a turn covers all directions.
         angles = np.degrees(np.arctan2(down, right)) % 180
         frequencies = np.hypot(down, right)
         first = np.lexsort((angles, frequencies))[0]

@@ -59,8 +59,6 @@ def nearest_named(kernel: Any) -> Match:
     if not np.isfinite(largest) or largest == 0:
         raise ValueError("kernel must be finite and not all zero")
     candidates = _candidates(kernel.shape)
-    if not candidates.names:
-        raise ValueError(f"no kernel is named in the size {kernel.shape}")
     direction = kernel.ravel() / largest
     cosines = candidates.directions @ (direction / np.linalg.norm(direction))
     sizes = np.abs(cosines)
@@ -71,7 +69,7 @@ def nearest_named(kernel: Any) -> Match:
 
 @lru_cache
 def chance_similarity(size: int = 3, quantile: float = 0.5, samples: int = 1000) -> float:
-    """How near a kernel of random numbers comes to some named one: what a match has to be held against.
+    """How near a kernel of random numbers comes to some named one: what to compare a match with.
 
     Parameters
     ----------
@@ -93,16 +91,14 @@ def chance_similarity(size: int = 3, quantile: float = 0.5, samples: int = 1000)
     True
     """
     candidates = _candidates((size, size))
-    if not candidates.names:
-        raise ValueError(f"no kernel is named in the size {(size, size)}")
     random = np.random.default_rng(0).standard_normal((samples, size * size))
     random /= np.linalg.norm(random, axis=1, keepdims=True)
     return float(np.quantile(np.abs(random @ candidates.directions.T).max(axis=1), quantile))
 
 
 class _Candidates(NamedTuple):
-    names: list[str]
-    kernels: list[np.ndarray]
+    names: tuple[str, ...]
+    kernels: tuple[np.ndarray, ...]
     directions: np.ndarray
     """The kernels as rows of length 1."""
 
@@ -111,19 +107,19 @@ class _Candidates(NamedTuple):
 def _candidates(shape: tuple[int, int]) -> _Candidates:
     """Every named kernel of a size, in every direction it can be turned to (clockwise, in degrees)."""
     if shape[0] != shape[1] or shape[0] not in SIZES:
-        return _Candidates([], [], np.empty((0, 0)))
-    found = [(k.name, k.kernel) for k in gallery(shape[0])]
+        raise ValueError(f"no kernel is named in the size {shape}")
+    entries = [(k.name, k.kernel) for k in gallery(shape[0])]
     if shape[0] == 3:
         turned = [("emboss", emboss()), ("sobel", sobel()), ("prewitt", prewitt()), ("scharr", scharr())]
         for name, kernel in turned:
             for turns in range(1, 8):
                 if name == "emboss" or turns in (1, 3):
-                    found.append((f"{name} {45 * turns}°", rotate(kernel, turns)))
+                    entries.append((f"{name} {45 * turns}°", rotate(kernel, turns)))
     for angle in (22.5, 67.5, 112.5, 157.5):
         if shape[0] > 3:
-            found.append((f"gabor {angle:g}°", gabor(shape[0], angle)))
+            entries.append((f"gabor {angle:g}°", gabor(shape[0], angle)))
     if shape[0] > 2:
-        found += [(f"odd gabor {angle}°", gabor(shape[0], angle, phase=90)) for angle in (0, 45, 90, 135)]
-    names, kernels = zip(*found, strict=True)
+        entries += [(f"odd gabor {angle}°", gabor(shape[0], angle, phase=90)) for angle in (0, 45, 90, 135)]
+    names, kernels = zip(*entries, strict=True)
     directions = np.stack([kernel.ravel() / np.linalg.norm(kernel) for kernel in kernels])
-    return _Candidates(list(names), list(kernels), directions)
+    return _Candidates(names, kernels, directions)

@@ -1,7 +1,7 @@
 """A photograph to try kernels on, and any image made grey and small enough to be drawn.
 
-The photograph comes with matplotlib and is read from its files, without a network. Reading what a
-user hands in is `images`' part; colour is left out.
+The photograph comes with matplotlib and is read from its files, offline. Reading users' files is left to
+`images`; colour is left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz.images.image_files import read_image
 
 SIDE, SMALL_SIDE = 192, 96
-"""The longer side of what a kernel is tried on, and many at a time, in pixels."""
+"""The longer side, in pixels, of a picture that one kernel is tried on, and of one for many kernels."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
 """Source: ITU-R BT.601, section 2.5.1."""

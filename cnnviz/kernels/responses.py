@@ -1,7 +1,7 @@
 """What the kernels of a first layer answer to: the part of any image that excites each the most.
 
-Only what a kernel computes by itself counts, before bias and activation. Images that would excite it
-more than any real one are not made up here, but for the most that there can be.
+Only what a kernel computes by itself counts, before bias and activation. No image is made up that would
+excite it more than a real one; only the largest possible response is given.
 """
 
 from __future__ import annotations
@@ -103,20 +103,14 @@ def exciting_patches(
         responses = conv2d(images[first : first + _AT_A_TIME] / np.float32(255), weights.astype(np.float32))
         flat = responses.reshape(-1, count)
         values = flat.max(axis=0)
-        for k in np.flatnonzero(values > best):
-            image, row, col = np.unravel_index(int(flat[:, k].argmax()), responses.shape[:3])
-            best[k], places[k] = values[k], (first + image, row, col)
+        for better in np.flatnonzero(values > best):
+            at = np.unravel_index(int(flat[:, better].argmax()), responses.shape[:3])
+            best[better], places[better] = values[better], (first + at[0], *at[1:])
         if progress:
             progress(min(first + _AT_A_TIME, len(images)), len(images))
-    return [
-        ExcitingPatch(
-            k,
-            image,
-            row,
-            col,
-            images[image, row : row + height, col : col + width] / np.float32(255),
-            float(best[k]),
-            float(np.maximum(weights[..., k], 0).sum(dtype=np.float64)),
-        )
-        for k, (image, row, col) in enumerate(places.tolist())
-    ]
+    patches = []
+    for k, (image, row, col) in enumerate(places.tolist()):
+        patch = images[image, row : row + height, col : col + width] / np.float32(255)
+        possible = float(np.maximum(weights[..., k], 0).sum(dtype=np.float64))
+        patches.append(ExcitingPatch(k, image, row, col, patch, float(best[k]), possible))
+    return patches

@@ -1,4 +1,4 @@
-"""The kernels that training has made: each with the named one it is nearest to, in one order or another.
+"""Trained kernels, each with the named kernel that it is nearest to, in several orders.
 
 A kernel here is what one output channel weighs one input channel with; the sum over input channels is
 left to the layer.
@@ -136,7 +136,7 @@ def sort_trained(kernels: Iterable[TrainedKernel], by: str = "similarity") -> li
         raise ValueError(f"by must be one of {', '.join(ORDERS)}, got {by!r}")
     if by == "number":
         return list(kernels)
-    return sorted(kernels, key=lambda found: -(found.norm if by == "norm" else found.similarity))
+    return sorted(kernels, key=lambda kernel: -(kernel.norm if by == "norm" else kernel.similarity))
 
 
 def _match(kernel: np.ndarray) -> Match | None:

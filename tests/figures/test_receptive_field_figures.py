@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz
 from cnnviz import Layer, Network, figures
-from cnnviz.figures.receptive_fields import Seen
+from cnnviz.figures.receptive_paths import Seen
 from cnnviz.receptive_fields import check_field
 
 

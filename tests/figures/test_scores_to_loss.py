@@ -43,5 +43,5 @@ def test_what_cannot_be_drawn_is_refused():
         figures.class_columns([np.inf, 1.0])
     with pytest.raises(ValueError, match="probability must be from 0 to 1, got 2"):
         figures.cross_entropy_curve(2)
-    with pytest.raises(ValueError, match="image and gradient must be"):
+    with pytest.raises(ValueError, match=r"image and gradient must both be \(H, W\)"):
         figures.pixel_gradient(np.eye(3), np.eye(4))

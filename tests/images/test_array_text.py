@@ -41,7 +41,7 @@ def test_other_text_is_refused(text):
 
 
 def test_ragged_and_long_texts_are_refused():
-    with pytest.raises(ValueError, match="as many numbers in each row, got 2, 1"):
+    with pytest.raises(ValueError, match="must have equally many numbers in each row, got 2, 1"):
         array_from_text("1,2;3")
     with pytest.raises(ValueError, match="at most 4000 characters, got 10000"):
         array_from_text("1" * 10000)
