@@ -20,8 +20,9 @@ import h5py
 import numpy as np
 
 from cnnviz.layers import ENTRIES
-from cnnviz.network.keras_config import read_model, unfold
+from cnnviz.network.keras_config import read_model
 from cnnviz.network.network import Network
+from cnnviz.network.unfolding import unfold
 from cnnviz.resources import BUNDLED, asset
 
 MOST_CONFIG_BYTES = 64 * 2**20

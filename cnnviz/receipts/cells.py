@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import index as as_int
 from typing import Any
+
+from cnnviz.ops.padding import integer
 
 _AXES: dict[int, tuple[str, ...]] = {1: ("channel",), 2: ("row", "channel"), 3: ("row", "col", "channel")}
 """Names of the indices by the number of axes, the batch not counted."""
@@ -113,12 +114,7 @@ def locate(
 
 def checked_index(name: str, value: Any, size: int, what: str) -> int:
     """An int from 0 to size - 1; IndexError or TypeError for anything else."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = as_int(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    number = integer(value, name)
     if not 0 <= number < size:
         raise IndexError(f"{name} {number} is outside 0 .. {size - 1} of {what}")
     return number

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network
-from cnnviz.network.inputs import batched
+from cnnviz.network.inputs import batched, input_of_maps
 from cnnviz.receptive_fields.table import receptive_field
 
 PIXELS_AT_ONCE = 64
@@ -235,10 +235,7 @@ def check_field(
 
 
 def _one_image(net: Network, image: Any) -> np.ndarray:
-    if len(net.inputs) != 1 or len(net[net.inputs[0]].output_shape) != 3:
-        shapes = [net[name].output_shape for name in net.inputs]
-        raise ValueError(f"net must have one input, of maps (height, width, channels), got {shapes}")
-    images = batched(image, net[net.inputs[0]])
+    images = batched(image, input_of_maps(net))
     if len(images) != 1:
         raise ValueError(f"image must be one image, got {len(images)}")
     if not np.isfinite(images).all():

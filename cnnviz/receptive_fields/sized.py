@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers.links import Shape
+from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull
 from cnnviz.receptive_fields.extents import Bounds, UnitGrid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
@@ -231,10 +231,7 @@ def box_of(marks: np.ndarray, shape: Shape) -> Box:
 def _checked(u: int, axis: int, node: Node) -> int:
     names = ("row", "column") if unit_axes(node.shape) == 2 else ("unit",)
     name = names[min(axis, len(names) - 1)]
-    try:
-        u = index(u)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {u!r}") from None
+    u = integer(u, name)
     if not 0 <= u < node.shape[axis]:
         raise IndexError(f"{name} {u} is outside 0 .. {node.shape[axis] - 1} of {node.name!r} {node.shape}")
     return u

@@ -6,7 +6,6 @@ known, one for each way in which its layers can fall on the input.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -14,6 +13,7 @@ from operator import index
 from typing import Any
 
 from cnnviz.network import LayerGraph
+from cnnviz.network.layer_graph import names_like
 from cnnviz.receptive_fields.field import ReceptiveField, pair_text
 from cnnviz.receptive_fields.graph import Graph, graph_of_network, graph_of_specs
 from cnnviz.receptive_fields.sized import Box, SizedField, box_of, place_in
@@ -245,9 +245,7 @@ def _plain(value: Any) -> Any:
 
 def _find(graph: Graph, name: Any) -> int:
     if name not in graph.index:
-        close = difflib.get_close_matches(str(name), graph.index, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(graph.index)}"
-        raise KeyError(f"there is no layer {name!r}; {hint}")
+        raise KeyError(f"there is no layer {name!r}; {names_like(name, graph.index)}")
     return graph.index[name]
 
 
