@@ -1,7 +1,7 @@
 """What the browser computes for a layer: operations in plain values, and the arrays that they name.
 
 An operation is a mapping with a "type" that stage/js/forward.js knows. Weights go by the names under
-which `Network.with_weights` exchanges them. A layer without an operation is `GIVEN`: the stage shows
+which `Network.with_weights` exchanges them. A layer without an operation is "given": the stage shows
 Python's values and says so.
 """
 

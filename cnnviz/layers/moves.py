@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from cnnviz import ops
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.layer import Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number, operands
 
 
@@ -20,6 +21,10 @@ class MovingEntry(Entry):
     """A layer that only moves numbers."""
 
     moves_values_only = True
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        gradient = getattr(ops, f"{self.op}_grad")
+        return (gradient(grad, **chosen(layer.config, self.op_options)),)
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         came_from = int(origins(layer, tuple(x.shape for x in inputs))[position])

@@ -17,7 +17,7 @@ from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.operands import chosen as chosen_weight
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, map_shape, slides
-from cnnviz.ops.padding import Axis, Window, window
+from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.pooling import pooling_window
 
 
@@ -40,8 +40,7 @@ class PoolEntry(Entry):
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         """The window that slides over maps of this shape."""
-        c = layer.config
-        return window(shape[:2], c["pool_size"], c["strides"], c["padding"])  # type: ignore[arg-type]
+        return pooling_window((1, *shape), *chosen(layer.config, self.op_options).values())
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         gradient = getattr(ops, f"{self.op}_grad")
@@ -51,8 +50,7 @@ class PoolEntry(Entry):
         return (gradient(grad, inputs[0].shape, **options),)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
-        view = pooling_window((1, *map_shape(shapes[0])), *chosen(layer.config, self.op_options).values())
-        return [slides(view)]
+        return [slides(self.view(layer, map_shape(shapes[0])))]
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """One group: the window of one channel, with the weight 1 for the largest or 1/count for all."""

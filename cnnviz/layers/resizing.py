@@ -162,9 +162,7 @@ class SamplingEntry(Entry):
         (x,), (row, col, channel) = inputs, position
         rows, cols = self.samples(layer, x.shape)
         (above, down), (left, across) = rows.reads(row, x.dtype), cols.reads(col, x.dtype)
-        outside = [(at < 0) | (at >= size) for at, size in zip((above, left), x.shape, strict=False)]
-        patch = Patch(above, left, outside[0][:, None] | outside[1])
-        cut = patch.cut(x, np.array([channel]), fill=self.fill(layer))
+        cut = Patch.at(above, left, x.shape).cut(x, np.array([channel]), fill=self.fill(layer))
         return operands([x], weight=np.outer(down, across), labels=(f"channel {channel}",), **cut)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:

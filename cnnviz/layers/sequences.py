@@ -34,7 +34,12 @@ class SequenceEntry(Entry):
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         like = self.as_map(layer)
-        return tuple(map(_sequence, like.entry.input_gradients(like, *columns(inputs, grad))))
+        return tuple(map(_sequence, like.entry.input_gradients(like, *_columns(inputs, grad))))
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        like = self.as_map(layer)
+        found = like.entry.weight_gradient(like, weight, *_columns(inputs, grad))
+        return found.reshape(layer.weights[weight].shape)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         like, ((length, channels),) = self.as_map(layer), shapes
@@ -60,18 +65,18 @@ class SequenceEntry(Entry):
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         like = self.as_map(layer)
-        return like.entry.gradient_roundings(like, of, *columns(inputs, grad))
+        return like.entry.gradient_roundings(like, of, *_columns(inputs, grad))
 
     def gradient_magnitude(
         self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         like = self.as_map(layer)
-        found = like.entry.gradient_magnitude(like, of, *columns(inputs, grad))
+        found = like.entry.gradient_magnitude(like, of, *_columns(inputs, grad))
         of_what = [layer.weights[of]] if of else inputs
         return tuple(array.reshape(own.shape) for array, own in zip(found, of_what, strict=True))
 
 
-def columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """Sequences, and the gradient of what became of them, as maps of one column."""
     return [_column(x) for x in inputs], _column(grad)
 

@@ -5,6 +5,7 @@ Positions come from `ops.padding`, the engine's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,16 @@ class Patch:
     padding: np.ndarray
 
     @classmethod
+    def at(cls, rows: np.ndarray, cols: np.ndarray, shape: Sequence[int]) -> Patch:
+        """These rows and columns of a map; those outside it are padding."""
+        outside = [(at < 0) | (at >= size) for at, size in zip((rows, cols), shape, strict=False)]
+        return cls(rows, cols, outside[0][:, None] | outside[1])
+
+    @classmethod
     def of(cls, view: Window, position: Position) -> Patch:
         """What the output at a row and a column reads."""
         rows, cols = (_reads(axis, u) for axis, u in zip(view, position, strict=False))
-        outside = [(at < 0) | (at >= axis.size) for at, axis in zip((rows, cols), view, strict=True)]
-        return cls(rows, cols, outside[0][:, None] | outside[1])
+        return cls.at(rows, cols, [axis.size for axis in view])
 
     @classmethod
     def of_stamps(cls, view: Window, position: Position) -> tuple[Patch, np.ndarray, np.ndarray]:

@@ -34,6 +34,9 @@ CHANNELS = {
     "beta": "(C,); None is 0.",
     "epsilon": "Added to the variance; not negative.",
 }
+SMALLEST_DEVIATION = 1e-7
+"""Keras's Normalization divides by no less (keras.backend.epsilon)."""
+
 STATISTICS = dict.fromkeys(("mean", "variance"), "As in the forward call.")
 
 
@@ -85,10 +88,8 @@ def batch_norm_affine(
             raise ValueError(
                 f"{name} must have the shape of mean, {mean.shape}, got {name}.shape={array.shape}"
             )
-    if not number(epsilon, "epsilon") >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
     # The order of TensorFlow's tf.nn.batch_normalization, so that float32 rounds alike.
-    scale = 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+    scale = _inverse(variance, epsilon)
     if gamma is not None:
         scale = scale * gamma
     shift = -mean * scale if beta is None else beta - mean * scale
@@ -239,13 +240,19 @@ def _statistics(x: np.ndarray, epsilon: Any) -> tuple[np.ndarray, np.ndarray, np
     """mean, x - mean, variance and 1 / sqrt(variance + epsilon)."""
     if x.ndim < 1 or not x.size:
         raise ValueError(f"x must be (..., channels) and hold numbers, got x.shape={x.shape}")
-    if not number(epsilon, "epsilon") >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
     count = x.size // x.shape[-1]
     mean = sum_over_all_but_channels(x) / count
     centred = x - mean
     variance = sum_over_all_but_channels(centred * centred) / count
-    return mean, centred, variance, 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+    return mean, centred, variance, _inverse(variance, epsilon)
+
+
+def _inverse(variance: np.ndarray, epsilon: Any) -> np.ndarray:
+    """1 / sqrt(variance + epsilon)."""
+    added = number(epsilon, "epsilon")
+    if not added >= 0:
+        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
+    return 1 / np.sqrt(variance + added)
 
 
 def _check_channels(array: np.ndarray | None, name: str, x: np.ndarray) -> None:
@@ -270,7 +277,7 @@ def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     for name, array in (("mean", mean), ("variance", variance)):
         if not broadcasts_to(array.shape, x.shape):
             raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
-    return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+    return (x - mean) / deviation_of(variance)
 
 
 @gradient("normalize", "array of x's shape", **STATISTICS)
@@ -282,7 +289,7 @@ def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
     """
     grad, variance = floats(grad, variance, names=("grad", "variance"))
     _check_broadcasts(variance.shape, grad.shape, "variance")
-    return grad / _deviation(variance)
+    return grad / deviation_of(variance)
 
 
 @gradient("normalize", "array of mean_shape", mean_shape="The shape of mean.", **STATISTICS)
@@ -309,13 +316,14 @@ def normalize_variance_grad(x: Any, grad: Any, mean: Any, variance: Any) -> np.n
     check_grad(grad, x.shape)
     for name, array in (("mean", mean), ("variance", variance)):
         _check_broadcasts(array.shape, x.shape, name)
-    deviation = _deviation(variance)
-    slope = np.where(np.sqrt(variance) >= x.dtype.type(1e-7), -0.5 / deviation**3, 0)
+    deviation = deviation_of(variance)
+    slope = np.where(np.sqrt(variance) >= x.dtype.type(SMALLEST_DEVIATION), -0.5 / deviation**3, 0)
     return sum_to(grad * (x - mean), variance.shape) * slope
 
 
-def _deviation(variance: np.ndarray) -> np.ndarray:
-    return np.maximum(np.sqrt(variance), variance.dtype.type(1e-7))
+def deviation_of(variance: np.ndarray) -> np.ndarray:
+    """What Keras's Normalization divides by."""
+    return np.maximum(np.sqrt(variance), variance.dtype.type(SMALLEST_DEVIATION))
 
 
 def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...], name: str) -> None:
