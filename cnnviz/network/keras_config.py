@@ -36,6 +36,10 @@ class FileLayer:
     owner: str = ""
     """Its first call in the network."""
 
+    @property
+    def is_input(self) -> bool:
+        return self.kind == "InputLayer"
+
 
 @dataclass(eq=False)
 class Model:
@@ -148,7 +152,7 @@ class _Reader:
             name, member = self.member(data_of_layer, prefix, group)
             _add(model, name, member, where)
             nodes = _get(data_of_layer, "inbound_nodes", list, f"layer {prefix + name!r}")
-            if isinstance(member, FileLayer) and member.kind == "InputLayer":
+            if isinstance(member, FileLayer) and member.is_input:
                 nodes = [{"args": [], "kwargs": {}}]
             for node in nodes:
                 reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
@@ -193,6 +197,11 @@ def _is_operation(data: Mapping) -> bool:
     return module.startswith(("keras.src.ops", "keras.ops"))
 
 
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in the names of its layers."""
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
 def _groups(path: str) -> Callable[[str], str]:
     """Keras's names for a model's layers in the weights file: the class in snake case, counted.
 
@@ -203,7 +212,7 @@ def _groups(path: str) -> Callable[[str], str]:
     counts: dict[str, int] = {}
 
     def group(kind: str) -> str:
-        name = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
+        name = snake_case(kind)
         counts[name] = counts.get(name, -1) + 1
         return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
 

@@ -53,7 +53,7 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
             outputs = _unfold(member, f"{label}/", inputs, unfolded)
             if len(outputs) == 1:
                 unfolded.aliases[label] = outputs[0]
-        elif member.kind == "InputLayer" and feeds is not None:
+        elif member.is_input and feeds is not None:
             if name not in arguments:
                 raise ValueError(f"{label!r} is not among the inputs of {where}")
             outputs = [feeds[arguments[name]]]

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz.layers.links import ANY, Links, Shape, Slide, after, backward, forward, one_hot
 from cnnviz.network import LayerGraph
+from cnnviz.network.keras_config import snake_case
 from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid
 from cnnviz.receptive_fields.specs import Spec
@@ -132,17 +133,17 @@ def _append(nodes: list[Node], layers: Sequence[Spec], source: int) -> int:
     for spec in layers:
         if isinstance(spec, specs.Branches):
             ends = [_append(nodes, path, source) for path in spec.paths]
-            nodes.append(_node(nodes, spec.join, ends, kind=spec.merge.capitalize(), default=spec.merge))
+            nodes.append(_node(nodes, spec.join, ends))
         elif isinstance(spec, Spec):
-            nodes.append(_node(nodes, spec, [source], type(spec).__name__, spec.default_name))
+            nodes.append(_node(nodes, spec, [source]))
         else:
             raise TypeError(f"layers must be specs such as Conv(3) or Pool(2), got {spec!r}")
         source = len(nodes) - 1
     return source
 
 
-def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int], kind: str, default: str) -> Node:
-    taken = {node.name for node in nodes}
+def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int]) -> Node:
+    taken, kind, default = {node.name for node in nodes}, spec.kind, snake_case(spec.kind)
     if spec.name in taken:
         raise ValueError(f"names must be unique, got {spec.name!r} twice")
     numbered = (f"{default}_{i}" if i else default for i in range(len(nodes) + 1))

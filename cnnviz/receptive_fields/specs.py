@@ -27,16 +27,20 @@ class Spec:
 
     name: str | None = field(default=None, kw_only=True, repr=False)
 
-    default_name: ClassVar[str] = "layer"
     keras_class: ClassVar[str] = ""
     """The class whose entry says what its units read."""
+
+    @property
+    def kind(self) -> str:
+        """What it is called in a table."""
+        return type(self).__name__
 
     def links(self, *shapes: Shape) -> list[Links]:
         """From each input, of these shapes, to the units.
 
         Raises ValueError where the layer does not fit its inputs.
         """
-        return Layer(self.default_name, self.keras_class, self.config()).links(shapes)
+        return Layer(self.kind, self.keras_class, self.config()).links(shapes)
 
     def config(self) -> dict[str, Any]:
         """The options that Keras's class has."""
@@ -60,7 +64,6 @@ class GlobalPool(Spec):
 
     keepdims: bool = False
 
-    default_name: ClassVar[str] = "global_pool"
     keras_class: ClassVar[str] = "GlobalMaxPooling2D"
 
 
@@ -77,8 +80,6 @@ class Dense(Spec):
     """
 
     units: int | None = None
-
-    default_name: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
         read.optional(read.count)(self.units, "units")
@@ -97,7 +98,6 @@ class Flatten(Spec):
     ((1, 1), (2, 2))
     """
 
-    default_name: ClassVar[str] = "flatten"
     keras_class: ClassVar[str] = "Flatten"
 
 
@@ -112,7 +112,6 @@ class Reshape(Spec):
 
     target_shape: Sequence[int]
 
-    default_name: ClassVar[str] = "reshape"
     keras_class: ClassVar[str] = "Reshape"
 
     def __post_init__(self) -> None:
@@ -130,7 +129,6 @@ class Permute(Spec):
 
     dims: Sequence[int] = (2, 1, 3)
 
-    default_name: ClassVar[str] = "permute"
     keras_class: ClassVar[str] = "Permute"
 
     def __post_init__(self) -> None:
@@ -141,7 +139,6 @@ class Permute(Spec):
 class Identity(Spec):
     """A layer that leaves every cell where it is: an activation, a normalisation, dropout."""
 
-    default_name: ClassVar[str] = "identity"
     keras_class: ClassVar[str] = "Identity"
 
 
@@ -151,9 +148,13 @@ class Join(Spec):
 
     merge: str = "add"
 
+    @property
+    def kind(self) -> str:
+        return self.merge.capitalize()
+
     def links(self, *shapes: Shape) -> list[Links]:
         side_by_side = {"axis": -1} if self.merge == "concatenate" else {}
-        return Layer(self.merge, self.merge.capitalize(), side_by_side).links(shapes)
+        return Layer(self.merge, self.kind, side_by_side).links(shapes)
 
 
 @dataclass(frozen=True, init=False)

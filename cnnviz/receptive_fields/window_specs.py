@@ -70,7 +70,6 @@ class Conv(Sliding):
     filters: int | None = None
     groups: int = 1
 
-    default_name: ClassVar[str] = "conv"
     keras_class: ClassVar[str] = "Conv2D"
 
 
@@ -80,7 +79,6 @@ class DepthwiseConv(Sliding):
 
     depth_multiplier: int = 1
 
-    default_name: ClassVar[str] = "depthwise_conv"
     keras_class: ClassVar[str] = "DepthwiseConv2D"
 
 
@@ -90,7 +88,6 @@ class SeparableConv(Sliding):
 
     filters: int | None = None
 
-    default_name: ClassVar[str] = "separable_conv"
     keras_class: ClassVar[str] = "SeparableConv2D"
 
 
@@ -107,7 +104,6 @@ class TransposedConv(Sliding):
     output_padding: Any = None
     filters: int | None = None
 
-    default_name: ClassVar[str] = "transposed_conv"
     keras_class: ClassVar[str] = "Conv2DTranspose"
 
     def __post_init__(self) -> None:
@@ -130,7 +126,6 @@ class Pool(Spec):
     strides: Any = None
     padding: Any = "valid"
 
-    default_name: ClassVar[str] = "pool"
     keras_class: ClassVar[str] = "MaxPooling2D"
 
     def __post_init__(self) -> None:
@@ -151,7 +146,6 @@ class Upsample(Spec):
     size: Any = 2
     interpolation: str = "nearest"
 
-    default_name: ClassVar[str] = "upsample"
     keras_class: ClassVar[str] = "UpSampling2D"
 
     def __post_init__(self) -> None:
@@ -185,7 +179,6 @@ class ZeroPad(Spec):
 
     padding: Any = 1
 
-    default_name: ClassVar[str] = "zero_pad"
     keras_class: ClassVar[str] = "ZeroPadding2D"
 
     def __post_init__(self) -> None:
@@ -202,7 +195,6 @@ class Crop(Spec):
 
     cropping: Any = 1
 
-    default_name: ClassVar[str] = "crop"
     keras_class: ClassVar[str] = "Cropping2D"
 
     def __post_init__(self) -> None:
