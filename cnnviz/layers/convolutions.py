@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -245,7 +246,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
 
 
 class Conv2DTransposeEntry(ConvolutionEntry):
-    options = {**FILTERS, **KERNEL, "output_padding": (read.optional(read.extra), None)}
+    options = {**FILTERS, **KERNEL, "output_padding": (read.optional(partial(read.size, minimum=0)), None)}
     op = "conv2d_transpose"
     op_options = ("strides", "padding", "output_padding", "dilation_rate")
     label = "conv ᵀ"

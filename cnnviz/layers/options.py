@@ -81,11 +81,6 @@ def length(value: Any, name: str) -> int:
     return entries[0]
 
 
-def extra(value: Any, name: str) -> tuple[int, int]:
-    """As `size`, from 0."""
-    return size(value, name, minimum=0)
-
-
 def sides(value: Any, name: str) -> Sides:
     """An int, (height, width) or all four sides, as ((top, bottom), (left, right))."""
     numbers = cells(value, name)

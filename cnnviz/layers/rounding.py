@@ -19,11 +19,10 @@ from cnnviz.layers.layer import Layer
 def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     """How far two float32 evaluations of a layer may lie apart on the same inputs, unit by unit.
 
-    With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is
-    within gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes
-    is the layer itself on |x| with |w|. An activation passes it on times its steepest slope, and adds
-    the roundings of two elementary functions, each evaluation. What only selects or moves numbers must
-    agree to the bit.
+    With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is within
+    gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes is the layer
+    itself on |x| with |w|. An activation passes it on times its steepest slope, and adds the roundings of two
+    elementary functions, each evaluation. What only selects or moves numbers must agree to the bit.
 
     Parameters
     ----------

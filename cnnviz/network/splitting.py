@@ -31,8 +31,7 @@ def split(net: Network, layer: str) -> tuple[Network, Network]:
     KeyError
         if there is no such layer.
     ValueError
-        if the network does not end behind the layer, or something behind it also reads a layer that
-        is not.
+        if the network does not end behind the layer, or something behind it also reads a layer that is not.
 
     Examples
     --------

@@ -216,16 +216,16 @@ def parse_kernel_shape(value: Any, name: str, axes: str) -> Shape:
     return shape
 
 
-def parse_image_shape(value: Any, name: str = "input_shape") -> tuple[Shape, Shape]:
-    """The shape of images as given, and as (N, H, W, C).
+def parse_image_shape(value: Any) -> tuple[Shape, Shape]:
+    """An input_shape of images as given, and as (N, H, W, C).
 
     >>> parse_image_shape((28, 28))
     ((28, 28), (1, 28, 28, 1))
     """
-    given = parse_shape(value, name)
+    given = parse_shape(value, "input_shape")
     full = {2: (1, *given, 1), 3: (1, *given), 4: given}.get(len(given))
     if full is None:
-        raise ValueError(f"{name} must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
+        raise ValueError(f"input_shape must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
     return given, full
 
 
@@ -236,10 +236,10 @@ def image_grad(grad: np.ndarray, rank: int, shape: Shape) -> np.ndarray:
     return grad.reshape(shape)
 
 
-def check_grad(grad: np.ndarray, shape: Shape, name: str = "grad") -> None:
+def check_grad(grad: np.ndarray, shape: Shape) -> None:
     """ValueError unless grad has the shape of the forward operation's result."""
     if grad.shape != shape:
-        raise ValueError(f"{name} must have the result's shape, {shape}, got {name}.shape={grad.shape}")
+        raise ValueError(f"grad must have the result's shape, {shape}, got grad.shape={grad.shape}")
 
 
 def sum_to(grad: np.ndarray, shape: Shape) -> np.ndarray:

@@ -100,8 +100,7 @@ def conv2d(
     Raises
     ------
     ValueError
-        for a wrong rank, channels that do not fit, a non-positive stride, a kernel larger than
-        a valid input.
+        for a wrong rank, channels that do not fit, a non-positive stride, a kernel larger than a valid input.
     TypeError
         for arrays that do not hold real numbers and sizes that are not integers.
 

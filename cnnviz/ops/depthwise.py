@@ -292,8 +292,7 @@ def _cells(kernel_shape: tuple[int, ...], geometry: Window, itemsize: int) -> in
 def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Window) -> np.ndarray:
     """grad (N, H_out, W_out, C*M) with kernel (kh, kw, C, M), checked already.
 
-    Every number is a sum of at most K = kh*kw sums of M products: an error below
-    (K + M)*u*(sum|grad||w|).
+    Every number is a sum of at most K = kh*kw sums of M products: an error below (K + M)*u*(sum|grad||w|).
     """
     kh, kw, channels, multiplier = kernel.shape
     rows, cols = geometry

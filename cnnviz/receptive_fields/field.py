@@ -209,9 +209,8 @@ class ReceptiveField:
     def ends(self, clip: bool = True) -> list[tuple[np.ndarray, np.ndarray]]:
         """The first and the last cell that every unit sees, along each axis of the origin.
 
-        Each an int array of the layer's shape without the batch, in which axes along which nothing
-        changes have length 1; a unit that sees nothing has a last cell before its first. Errors as for
-        `intervals`.
+        Each an int array of the layer's shape without the batch, in which axes along which nothing changes
+        have length 1; a unit that sees nothing has a last cell before its first. Errors as for `intervals`.
 
         >>> from cnnviz.receptive_fields import Pool, receptive_field
         >>> (first, last), _ = receptive_field([Pool(2)], (4, 6))["pool"].ends()
