@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.padding import Axis
-
 Shape = tuple[int, ...]
 
 OPERATIONS = frozenset(
@@ -79,8 +77,3 @@ def drawn_shape(shape: Shape) -> Shape:
     if len(shape) < 3:
         return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1] if shape else 1)
     return (math.prod(shape[:-2]), *shape[-2:])
-
-
-def axis_numbers(axis: Axis) -> list[int]:
-    """A window along one axis as forward.js reads it."""
-    return [axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.after, axis.out]

@@ -64,11 +64,11 @@ class Entry:
     """Whether the output is the input in another shape, in the same order."""
     pools: ClassVar[bool] = False
     """Whether it makes one number of a whole window."""
-    averaging: ClassVar[str] = ""
+    averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
     multiplies: ClassVar[bool] = False
     """Whether it multiplies its inputs with each other."""
-    selects: ClassVar[str] = ""
+    selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
     scales_input: ClassVar[bool] = False
     """Whether a network that begins with it expects pixels as they are, 0..255."""

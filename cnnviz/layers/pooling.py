@@ -146,7 +146,19 @@ class GlobalAveragePoolEntry(GlobalPoolEntry):
     op = "global_avg_pool2d"
 
 
-class Pool1DEntry(SequenceEntry):
+class GlobalPool1DEntry(SequenceEntry):
+    """The pooling of that name, on a sequence."""
+
+    options = GlobalPoolEntry.options
+    pools = True
+
+    def __init__(self, maps: str) -> None:
+        self.maps = maps
+        self.selects = ENTRIES[maps].selects
+        self.averaging = ENTRIES[maps].averaging.replace("2D", "1D")
+
+
+class Pool1DEntry(GlobalPool1DEntry):
     """Windows of one channel each, along a sequence."""
 
     options = {
@@ -155,36 +167,11 @@ class Pool1DEntry(SequenceEntry):
         "padding": (read.choice("valid", "same"), "valid"),
     }
     lengths = ("pool_size", "strides")
-    pools = True
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
         normal["strides"] = normal["strides"] or normal["pool_size"]
         return normal
-
-
-class MaxPool1DEntry(Pool1DEntry):
-    maps = "MaxPooling2D"
-    selects = "largest"
-    averaging = "AveragePooling1D"
-
-
-class AveragePool1DEntry(Pool1DEntry):
-    maps = "AveragePooling2D"
-
-
-class GlobalMaxPool1DEntry(SequenceEntry):
-    options = GlobalPoolEntry.options
-    maps = "GlobalMaxPooling2D"
-    pools = True
-    selects = "largest"
-    averaging = "GlobalAveragePooling1D"
-
-
-class GlobalAveragePool1DEntry(SequenceEntry):
-    options = GlobalPoolEntry.options
-    maps = "GlobalAveragePooling2D"
-    pools = True
 
 
 ENTRIES.update(
@@ -193,9 +180,13 @@ ENTRIES.update(
         "AveragePooling2D": AveragePoolEntry(),
         "GlobalMaxPooling2D": GlobalMaxPoolEntry(),
         "GlobalAveragePooling2D": GlobalAveragePoolEntry(),
-        "MaxPooling1D": MaxPool1DEntry(),
-        "AveragePooling1D": AveragePool1DEntry(),
-        "GlobalMaxPooling1D": GlobalMaxPool1DEntry(),
-        "GlobalAveragePooling1D": GlobalAveragePool1DEntry(),
+    }
+)
+ENTRIES.update(
+    {
+        "MaxPooling1D": Pool1DEntry("MaxPooling2D"),
+        "AveragePooling1D": Pool1DEntry("AveragePooling2D"),
+        "GlobalMaxPooling1D": GlobalPool1DEntry("GlobalMaxPooling2D"),
+        "GlobalAveragePooling1D": GlobalPool1DEntry("GlobalAveragePooling2D"),
     }
 )

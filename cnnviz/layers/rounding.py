@@ -19,10 +19,9 @@ from cnnviz.layers.layer import Layer
 def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     """How far two float32 evaluations of a layer may lie apart on the same inputs, unit by unit.
 
-    With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is within
-    gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes is the layer
-    itself on |x| with |w|. An activation passes it on times its steepest slope, and adds the roundings of two
-    elementary functions, each evaluation. What only selects or moves numbers must agree to the bit.
+    The sum of the magnitudes of products w*x is the layer itself on |x| with |w|. An activation passes the
+    bound on times its steepest slope, and adds the roundings of two elementary functions for each evaluation.
+    What only selects or moves numbers must agree to the bit.
 
     Parameters
     ----------
@@ -71,8 +70,7 @@ def gradient_allowance(
 ) -> tuple[np.ndarray, ...]:
     """How far two float32 evaluations of a layer's gradient may lie apart, number by number.
 
-    A gradient is a sum of products too: n roundings on the longest path from a term to the result make
-    an error of gamma(n) * sum |terms|, and two evaluations differ by at most twice that.
+    A gradient is a sum of products too; n are the roundings on the longest path from a term to the result.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from cnnviz.layers.operands import Operands, Position
 class SequenceEntry(Entry):
     """A class that does on sequences what another one does on maps, whose entry says the rest."""
 
-    maps: ClassVar[str]
+    maps: str
     """The Keras class that does the same on maps."""
     lengths: ClassVar[tuple[str, ...]] = ()
     """The options that are one length here, and (height, width) there."""

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.browser import axis_numbers
 from cnnviz.layers.links import Slide
 from cnnviz.layers.operands import Position
 from cnnviz.ops.padding import Axis, Window
@@ -80,8 +79,9 @@ def slides(view: Window) -> tuple[Slide, Slide]:
 
 
 def browser_axes(view: Window) -> dict[str, list[int]]:
-    """The window as the browser reads it."""
-    return {"rows": axis_numbers(view.rows), "cols": axis_numbers(view.cols)}
+    """The window as forward.js reads it."""
+    rows, cols = ([a.size, a.kernel, a.stride, a.dilation, a.before, a.after, a.out] for a in view)
+    return {"rows": rows, "cols": cols}
 
 
 def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

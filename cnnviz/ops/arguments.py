@@ -105,29 +105,17 @@ def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:
     the channel axis where the result has one channel.
     """
     if x.ndim == 4:
-        return x, _same
+        return x, lambda y: y
     if x.ndim == 3:
-        return x[np.newaxis], _without_batch
+        return x[np.newaxis], lambda y: y[0]
     if x.ndim == 2:
-        return x[np.newaxis, :, :, np.newaxis], _without_batch_and_channel
+        return x[np.newaxis, :, :, np.newaxis], lambda y: y[0, ..., 0] if y.shape[-1] == 1 else y[0]
     raise ValueError(f"{name} must be (H, W), (H, W, C) or (N, H, W, C), got {name}.shape={x.shape}")
 
 
 def float_images(x: Any, name: str = "x") -> tuple[np.ndarray, Restore]:
     """x as floats (N, H, W, C), and how to give a result x's own rank back: see `images`."""
     return images(floats(x, names=(name,))[0], name)
-
-
-def _same(y: np.ndarray) -> np.ndarray:
-    return y
-
-
-def _without_batch(y: np.ndarray) -> np.ndarray:
-    return y[0]
-
-
-def _without_batch_and_channel(y: np.ndarray) -> np.ndarray:
-    return y[0, ..., 0] if y.shape[-1] == 1 else y[0]
 
 
 def check_bias(bias: np.ndarray | None, channels: int) -> None:

@@ -57,8 +57,8 @@ def transforms(tile: int) -> Transforms:
     kernel.append([Fraction(power == TAPS - 1) for power in range(TAPS)])
     rows = [[*_polynomial([q for q in points if q != p]), Fraction(0)] for p in points]
     rows.append(_polynomial(points))
-    for row in (0,) if scale[0] < 0 else ():
-        kernel[row], rows[row] = [-v for v in kernel[row]], [-v for v in rows[row]]
+    if scale[0] < 0:
+        kernel[0], rows[0] = [-v for v in kernel[0]], [-v for v in rows[0]]
     return Transforms(*(np.array(matrix, np.float64) for matrix in (output, kernel, rows)))
 
 
