@@ -240,7 +240,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "sigmoid": Function("1 / (1 + exp(-z))", 0.25, roundings=2 * SIGMOID + 2),
         # Quotient.
         "hard_sigmoid": Function("min(max(z + 3, 0), 6) / 6", 1 / 6, roundings=1),
-        # Sigmoid twice; two products.
+        # Sigmoid twice; three products.
         "tanh": Function("tanh(z)", roundings=2 * SIGMOID + 3),
         # Sigmoid; product.
         "softplus": Function("log(1 + exp(z))", through_one=True, roundings=SIGMOID + 1),

@@ -37,7 +37,7 @@ class Affine(NamedTuple):
 class Entry:
     """One Keras class. Subclasses say what differs from a layer that passes its one input on.
 
-    Methods take the layer that is meant. Where an op of the engine does all the work, `op`, `op_weights`
+    Methods take the layer in question. Where an op of the engine does all the work, `op`, `op_weights`
     and `op_options` name it and what it is called with, and so say the forward pass and the code.
     """
 
@@ -387,7 +387,7 @@ def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def quoted(words: str) -> str:
-    """A text as a literal, whatever is in it: names come from files."""
+    """A text as a Python literal, whatever it holds: names come from files."""
     return json.dumps(words, ensure_ascii=False)
 
 

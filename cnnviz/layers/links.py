@@ -29,7 +29,7 @@ class Rule(NamedTuple):
 
 
 FAR = 1 << 60
-"""Beyond every cell: the first and, negated, the last cell that a unit sees which sees none."""
+"""Beyond every cell. A unit that sees nothing has this as its first cell and its negative as its last."""
 
 FIRST = Rule(np.minimum, FAR)
 LAST = Rule(np.maximum, -FAR)
@@ -78,8 +78,8 @@ class Spread:
 class Resample:
     """Resizing along one axis of `size` cells: unit u lies at first + u*step, between two cells or near one.
 
-    Which cells it reads there, borders and rounding included, is said by `cells`, a row for each unit;
-    entries outside the axis are padding or nothing.
+    `cells` says which cells it reads there, borders and rounding included: a row for each unit. Entries
+    outside the axis are padding or nothing.
     """
 
     axis: int
@@ -221,7 +221,7 @@ def mix(shape: Shape, axis: int, units: int | None = None) -> Links:
 
 
 def everything(shape: Shape, out: Shape) -> Links:
-    """Links in which every unit of `out` reads all cells: what holds of a layer about which nothing is known.
+    """Links in which every unit of `out` reads all cells: the default where nothing is known of a layer.
 
     >>> after(everything((4, 4, 2), (3,)), (4, 4, 2))
     (3,)

@@ -1,7 +1,7 @@
-"""What layers have in common that only move numbers: each output is one of the inputs' numbers, or padding.
+"""What layers that only move numbers have in common: each output is one of the inputs' numbers, or padding.
 
-Where each comes from is asked by sending numbered cells through the layer itself, so this cannot differ
-from what it computes.
+To find where each comes from, numbered cells are sent through the layer itself: this cannot differ from what
+it computes.
 """
 
 from __future__ import annotations

@@ -279,7 +279,7 @@ def axes_of(config: Mapping[str, Any], rank: int) -> list[int]:
 
 
 def _positive(weights: Weights, mean: str, sign: int = -1) -> dict[str, np.ndarray]:
-    """The magnitudes of weights, but a mean's with this sign: it is taken off."""
+    """The magnitudes of weights. A mean gets this sign, as it is subtracted."""
     return {name: np.abs(value) * (sign if name == mean else 1) for name, value in weights.items()}
 
 

@@ -1,7 +1,7 @@
 """How a layer's options are read: from what Keras writes in a config to one form, checked.
 
 Each reader takes (value, name) and returns the normal form, or raises an error that names the
-option, its value and the rule. Which layer has which options is said by its entry.
+option, its value and the rule. An entry says which options its layers have.
 """
 
 from __future__ import annotations

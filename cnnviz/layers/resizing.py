@@ -211,7 +211,7 @@ class CenterCropEntry(SamplingEntry):
 
 
 def _largest_part(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
-    """The middle of an image, as much of it as has the shape that is wanted.
+    """The largest part in the middle of an image that has the shape that is wanted.
 
     Keras divides as floats and cuts off the fraction, which is the same as long as products of sizes stay
     below 2**24.
@@ -225,7 +225,7 @@ def _largest_part(height: int, width: int, rows: int, cols: int) -> tuple[Span, 
 
 
 def _padded(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
-    """All of an image, with padding on two sides that gives it the shape that is wanted, nearly.
+    """All of an image, with padding on two sides that brings it close to the shape that is wanted.
 
     >>> _padded(340, 500, 200, 200)
     (Span(size=340, start=-80, length=500, units=200), Span(size=500, start=0, length=500, units=200))

@@ -2,8 +2,8 @@
 
 Follows N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section 3.1: a sum
 of n products is within gamma(n) = n*u / (1 - n*u) of exact, times the sum of the magnitudes, so two of
-them are within twice that of each other. Which n and which magnitudes is said by the layer's entry. Left
-out are methods that are not a sum of these products, FFT and Winograd.
+them are within twice that of each other. The layer's entry says which n and which magnitudes. Methods that
+are not a sum of these products, FFT and Winograd, are left out.
 """
 
 from __future__ import annotations

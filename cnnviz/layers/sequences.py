@@ -15,7 +15,7 @@ from cnnviz.layers.operands import Operands, Position
 
 
 class SequenceEntry(Entry):
-    """A class that does on sequences what another one does on maps, whose entry says the rest."""
+    """A class that does on sequences what another one does on maps. The entry of that one says the rest."""
 
     maps: str
     """The Keras class that does the same on maps."""

@@ -1,4 +1,4 @@
-"""Layers that lay numbers out anew, repeat them, or add and drop cells at the borders."""
+"""Layers that reshape, reorder or repeat numbers, or add and drop cells at the borders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows over maps, as entries speak of them: which cells one output reads, for receipts and the browser.
+"""Windows over maps: which cells one output reads, for receipts and the browser.
 
 Positions come from `ops.padding`, the engine's own.
 """
@@ -43,7 +43,7 @@ class Patch:
         return cls(rows, cols, np.zeros((len(rows), len(cols)), bool)), down, across
 
     def cut(self, x: np.ndarray, channels: np.ndarray, fill: float = 0.0) -> dict[str, Any]:
-        """The fields of Operands for what is read of some channels of x (H, W, C)."""
+        """The fields of Operands for these cells in some channels of x (H, W, C)."""
         inside = [np.clip(at, 0, size - 1) for at, size in zip((self.rows, self.cols), x.shape, strict=False)]
         factor = x[np.ix_(*inside, channels)].transpose(2, 0, 1)
         places = np.broadcast_arrays(self.rows[:, None], self.cols, channels[:, None, None])

@@ -38,7 +38,7 @@ class Convolution:
     config: dict[str, Any]
 
     def of_affine(self, scale: np.ndarray, shift: np.ndarray) -> Convolution:
-        """The convolution that makes of x what this one makes of x*scale + shift; not with padding."""
+        """The convolution that makes of x what this one makes of x*scale + shift; only without padding."""
         groups, (_, _, depth, filters) = self.config["groups"], self.kernel.shape
         # A filter of group g reads the channels from g*depth: one column of scales for each filter.
         scales, shifts = (

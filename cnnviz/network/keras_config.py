@@ -173,7 +173,7 @@ def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None
 
 
 def _kind(data: Mapping, where: str) -> str:
-    """The class of a layer or model, once it is sure to be Keras's own and one that cnnviz computes."""
+    """The class of a layer or model, checked to be Keras's own and one that cnnviz computes."""
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
@@ -249,7 +249,7 @@ def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
         if len(args) != 2 or any(len(found) != 1 for found in tensors) or len(ranks) != 1 or kwargs:
             raise ValueError(f"{where} must be an operation on two tensors of one rank")
     else:
-        # What else a call may be given, `training` and `mask`, changes nothing at inference.
+        # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
         first = args[0] if args else kwargs.pop("inputs", [])
         tensors = [_tensors(first, where)]
         for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:

@@ -103,7 +103,7 @@ def _read(path: Path) -> Network:
 
 
 def _unpack(path: Path) -> tuple[bytes, bytes]:
-    """The two members of the archive that count."""
+    """The two members of the archive that are read."""
     if path.is_dir():
         raise ValueError("this is a folder, not a .keras file")
     try:
@@ -124,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         raise ValueError(f"{name} unpacks to {size:,} bytes, more than the {limit:,} that are read")
     try:
         return archive.read(name)
-    except Exception as error:  # Each compression method has exceptions of its own.
+    except Exception as error:  # Each compression method has its own exceptions.
         raise ValueError(f"{name} is damaged or encrypted ({error})") from None
 
 
@@ -136,7 +136,7 @@ def _parse(config: bytes) -> Any:
 
 
 class _Weights:
-    """The arrays of a weights file, which follows no link, and reads no more than it should."""
+    """Reads the arrays of a weights file. It follows no link and reads no more than the limit."""
 
     def __init__(self, data: bytes) -> None:
         self.left = MOST_WEIGHT_BYTES
@@ -176,7 +176,7 @@ class _Weights:
 
     @staticmethod
     def _child(group: h5py.Group, name: str) -> Any:
-        """A member that lies in this very file, None if there is none."""
+        """A member that lies in this file itself; None if there is no such member."""
         link = group.get(name, getlink=True)
         if link is not None and not isinstance(link, h5py.HardLink):
             raise ValueError(f"{name!r} is a {type(link).__name__}; links are not followed")

@@ -1,6 +1,6 @@
-"""LayerGraph: layers in the order in which they can be computed, by name, and what is changed in them.
+"""LayerGraph: layers by name, in an order in which they can be computed, and copies with changes.
 
-What a network is without computing anything: `network` adds predictions and runs.
+This is a network that computes nothing: `network` adds predictions and runs.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class LayerGraph:
         Raises
         ------
         KeyError
-            for a layer or weight that there is not.
+            for a layer or weight that does not exist.
         ValueError
             for another shape.
         """
@@ -128,7 +128,7 @@ class LayerGraph:
         Raises
         ------
         KeyError
-            for a layer that there is not.
+            for a layer that does not exist.
         ValueError
             for a layer that cannot have an activation, or an unknown activation.
         """
@@ -162,7 +162,7 @@ class LayerGraph:
         return derived
 
     def resolve(self, name: str) -> str:
-        """The layer's name that an alias stands for; KeyError for a name that there is not."""
+        """The layer's name that an alias stands for; KeyError for a name that does not exist."""
         name = self.aliases.get(name, name)
         if name not in self._layers:
             raise KeyError(f"{self.name} has no layer {name!r}; {names_like(name, self._layers)}")

@@ -57,8 +57,8 @@ def mistakes(
     labels
         (N,): the true classes, integers.
     predicted
-        (N,): what the network was found to say, if that is known; then only images that it says to be
-        wrong are predicted again, and those that are right after all are left out.
+        (N,): the classes that the network predicts, if they are known. Then only the images whose class is
+        wrong are predicted again, and those that turn out right are left out.
     top
         How many of the likeliest classes to give.
     batch_size

@@ -33,11 +33,11 @@ class Network(LayerGraph):
     layers
         Each after those that feed it.
     outputs
-        Names of the layers whose outputs are the network's; None is the last layer.
+        Names of the layers whose outputs are the network's; None takes the last layer.
     name
         For display.
     inputs
-        Names of the InputLayers in the order of the network's arguments; None is as they come.
+        Names of the InputLayers in the order of the network's arguments; None takes them as they come.
     aliases
         Other names for layers: a nested model's name for its last layer.
     source
@@ -117,7 +117,7 @@ class Network(LayerGraph):
         ValueError, TypeError
             as `predict`; for an edit that changes the shape.
         KeyError
-            for an edit of a layer that there is not.
+            for an edit of a layer that does not exist.
         """
         return forward_pass(self, x, edits)
 

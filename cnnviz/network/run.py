@@ -90,9 +90,9 @@ class Run(Mapping[str, np.ndarray]):
         Raises
         ------
         KeyError
-            for a layer that there is not.
+            for a layer that does not exist.
         ValueError, TypeError
-            for a unit that there is not, weights of another shape, a unit and weights together or none.
+            for a unit that does not exist, weights of another shape, a unit and weights together or none.
 
         Examples
         --------
@@ -151,7 +151,7 @@ class Gradient(Mapping[str, np.ndarray]):
     Images of a batch do not see each other, so an activation's gradient holds that of each image's own
     number. Weights are shared by all images: theirs is the sum over the batch.
 
-    `Run.gradient` makes it, from seeds: how much each unit of some layers counts in the number.
+    `Run.gradient` makes it from `seeds`, which say how much each unit of some layers counts in the number.
     """
 
     def __init__(self, run: Run, seeds: Mapping[str, np.ndarray], pre_activation: bool = False) -> None:
@@ -240,7 +240,7 @@ class Gradient(Mapping[str, np.ndarray]):
         grad.flags.writeable = False
         return grad
 
-    # Below, None stands for a gradient of zeros, with which nothing is worked out.
+    # Below, None stands for a gradient of zeros, so that nothing is computed from zeros.
 
     def _output(self, name: str) -> np.ndarray | None:
         if name not in self._outputs:

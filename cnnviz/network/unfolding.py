@@ -48,7 +48,7 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
         try:
             inputs = [values[ref[:2]][ref[2]] for ref in reads]
         except IndexError:
-            raise ValueError(f"{label!r} reads an output that there is not") from None
+            raise ValueError(f"{label!r} reads an output that does not exist") from None
         if isinstance(member, Model):
             outputs = _unfold(member, f"{label}/", inputs, unfolded)
             if len(outputs) == 1:
@@ -78,7 +78,7 @@ def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
 def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
     """(position in model.calls, which call of its member), each after the calls that it reads.
 
-    Among those that could come next, the one that the file names first does.
+    Where several could come next, the one that the file names first does.
     """
     keys: list[tuple[str, int]] = []
     counts: dict[str, int] = {}

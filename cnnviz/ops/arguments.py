@@ -1,7 +1,7 @@
 """Arguments of the engine, normalised once at the edge: dtypes, ranks, shapes.
 
-The core of every operation sees float arrays of rank four and tuples of ints only. What docstrings say of
-the arguments that a family of operations has in common is written once too, by `operation`.
+The core of every operation sees only float arrays of rank four and tuples of ints. What docstrings say about
+the arguments that a family of operations shares is written once too, by `operation`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def floats(*arrays: Any, names: tuple[str, ...], optional: int = 0) -> list[Any]
     """The arguments as arrays of one dtype: float64 if any is, else float32.
 
     Integers, booleans and float16 become float32. The last `optional` arguments may be None, and
-    stay it. Anything else is a TypeError.
+    stay None. Anything else is a TypeError.
     """
     converted: list[Any] = []
     for place, (array, name) in enumerate(zip(arrays, names, strict=True)):
@@ -154,7 +154,7 @@ def check_rank(array: np.ndarray, rank: int, name: str, axes: str) -> None:
 
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` can be combined with one of `target` without enlarging that.
+    """Whether an array of `shape` can be combined with one of `target` without enlarging it.
 
     >>> broadcasts_to((3,), (2, 3)), broadcasts_to((2, 3), (1, 3))
     (True, False)

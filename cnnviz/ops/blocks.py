@@ -89,13 +89,13 @@ class Blocks(Sequence[Block]):
 
 
 def starts(total: int, most: int) -> range:
-    """Where pieces of nearly equal length begin, none above `most`."""
+    """Where pieces of nearly equal length begin, none longer than `most`."""
     pieces = max(1, -(-total // max(most, 1)))
     return range(0, total, max(1, -(-total // pieces)))
 
 
 def evenly(total: int, most: int) -> Iterator[slice]:
-    """Slices of nearly equal length, none above `most`."""
+    """Slices of nearly equal length, none longer than `most`."""
     pieces = starts(total, most)
     return (slice(first, min(first + pieces.step, total)) for first in pieces)
 
@@ -133,7 +133,7 @@ class BlockInput:
         part = self._x[images, *place.inside]
         if place.cells is None:
             return self._view(part, block.shape[1:])
-        if place.border != self._border:  # else what lies around the input is zero still
+        if place.border != self._border:  # else what lies around the input is still zero
             place.cells.fill(0)
             self._border = place.border
         np.copyto(place.target, part)

@@ -24,7 +24,7 @@ PARAMETERS = {
 @operation(
     PARAMETERS,
     returns="array (...), or () for the mean\n    float64 if any argument is, else float32.",
-    raises="ValueError\n    for shapes that do not fit, a class that there is not, an unknown reduction.\n"
+    raises="ValueError\n    for shapes that do not fit, a class that does not exist, an unknown reduction.\n"
     "TypeError\n    for classes that are not integers.",
 )
 def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") -> np.ndarray:
@@ -46,7 +46,7 @@ def softmax_cross_entropy_grad(
 ) -> np.ndarray:
     """The gradient of `softmax_cross_entropy` with respect to the logits: softmax - labels.
 
-    Exact also for labels that do not add up to 1, for which TensorFlow's is not.
+    It is exact even for labels that do not add up to 1, where TensorFlow's is not.
 
     >>> softmax_cross_entropy_grad([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])

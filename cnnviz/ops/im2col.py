@@ -21,7 +21,7 @@ A worked example: 3x3 kernels from 16 channels to 16 filters over an image of 26
 - `Strips`: (26, 48, 24), a strip of 24 outputs for each of 48 numbers. The windows of output row i are
   image rows i to i + 2: (144, 24) in one piece. Products: its transpose (24, 144) @ (144, 16), 24 times.
 
-So much is copied, in numbers, and the last is chosen:
+This is how many numbers each copies. The last is chosen:
 
 >>> from cnnviz.ops.padding import window
 >>> kernel, geometry = (3, 3, 16, 16), window((26, 26), (3, 3), (1, 1), "valid")
@@ -49,7 +49,7 @@ from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
-"""Runs of fewer numbers than about this take as long to copy as runs of so many."""
+"""Copying a shorter run takes about as long as copying one of so many numbers."""
 
 RUN_PER_STRIP = 2
 """Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip."""
@@ -58,7 +58,7 @@ Cells = tuple[int, int, int]
 """A block's images, output rows and output columns."""
 
 RepeatedBias = Callable[[int], np.ndarray | None]
-"""The bias over and over, so many numbers in all; None if there is no bias."""
+"""The bias repeated to so many numbers in all; None if there is no bias."""
 
 
 @operation(
@@ -110,7 +110,7 @@ def im2col(
 
 
 def repeated(bias: np.ndarray | None) -> RepeatedBias:
-    """The bias, to be asked for as often as a row or an image has cells; each length is made once.
+    """The bias repeated to any length that is asked for; each length is made once.
 
     Adding it to all cells at once is one long addition, four times as fast as F numbers for each cell.
 
@@ -142,7 +142,7 @@ def im2col_steps(
     largest: Block,
     parts: Iterable[Block],
 ) -> Iterator[Call]:
-    """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made as they come.
+    """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made in this order.
 
     For each block: copy what its windows read, multiply, add the bias. Where x is not padded the calls
     can also be kept, and made again whenever x has changed.

@@ -3,8 +3,8 @@
 Arguments of an elementwise merge must broadcast against each other by NumPy's rule. Keras's layers
 do the same, except that they give an input of lower rank its missing axes behind the batch axis.
 
-A gradient has one array for each argument, in order; where arguments were broadcast, theirs are sums. Of
-equal arguments the first is the extreme, as in TensorFlow.
+A gradient has one array for each argument, in order; where arguments were broadcast, theirs are sums. Where
+arguments are equal, the first counts as the extreme, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _check_axis(shapes: list[Shape], axis: Any, name: str) -> int:
         raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
     place = axis % rank
     if len({(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}) > 1:
-        raise ValueError(f"{name} must agree but along axis {axis}, got {shapes}")
+        raise ValueError(f"{name} must agree except along axis {axis}, got {shapes}")
     return place
 
 

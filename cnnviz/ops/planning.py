@@ -278,7 +278,7 @@ _WORK = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winogra
 
 
 def _first(parts: Iterable[Block]) -> Block:
-    """The first and largest of these blocks, an empty one if there is none."""
+    """The first and largest of these blocks; an empty one if there are no blocks."""
     return next(iter(parts), Block(slice(0, 0), slice(0, 0), slice(0, 0)))
 
 

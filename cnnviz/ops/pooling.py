@@ -4,8 +4,8 @@ Windows are reduced one axis at a time, over strided slices of a block of images
 reduction over a sliding-window view, and padding never has to be written into a copy. NaN spreads
 to every window that holds it (TensorFlow's CPU max pool skips NaN, and says -3.4e38 instead of -inf).
 
-In the gradient a shared maximum's first cell gets all of it, in row-major order, and in a global maximum
-each cell an equal part, as in TensorFlow. Where the maximum is NaN, so is the cell that gets it.
+Where several cells share a window's maximum, the first of them, in row-major order, gets all of the gradient;
+of a global maximum each gets an equal part, as in TensorFlow. A window with NaN gives to its first NaN.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ def relu_grad(
 ) -> np.ndarray:
     """The gradient of `relu`: grad between the threshold and max_value, the slope below.
 
-    On the threshold it is 0, but for a plain leaky ReLU, which counts 0 as below. At max_value it is
-    grad, but 0 at the 6 of a ReLU6.
+    On the threshold it is 0, except in a plain leaky ReLU, which counts 0 as below. At max_value it is
+    grad, except at the 6 of a ReLU6, where it is 0.
 
     >>> relu_grad([-1, 0, 1, 9], [1, 1, 1, 1], max_value=6, negative_slope=0.5)
     array([0.5, 0. , 1. , 0. ], dtype=float32)

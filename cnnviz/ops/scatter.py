@@ -31,7 +31,7 @@ VERY_FEW_FILTERS = 12
 def scatter(
     x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window, groups: int = 1
 ) -> np.ndarray:
-    """x (N, H, W, C) with kernel (kh, kw, F // groups, C), checked; geometry as of `transposed_window`.
+    """x (N, H, W, C) with kernel (kh, kw, F // groups, C), checked; geometry as from `transposed_window`.
 
     An output is a sum of at most K = kh*kw sums of C // groups products, and a bias: an error below
     (C // groups + K)*u*(sum|x||w| + |bias|).
@@ -131,7 +131,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
 
 
 def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:
-    """Whether `_fill_apart` can do it, with bands of rows that are tall as against what they overlap."""
+    """Whether `_fill_apart` can do it, with bands of rows that are tall compared with their overlap."""
     rows, cols = geometry
     if not (rows.stride == cols.stride == 1 and VERY_FEW_FILTERS <= filters <= FEW_FILTERS):
         return False
@@ -153,7 +153,7 @@ def _offsets(axis: Axis) -> range:
 def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
     """How far apart rows of `size` cells must start if cells 0 .. count-1 are read, offset.
 
-    What is read before a row are the zeros behind the row above: one gap serves both.
+    The cells read before a row are the zeros behind the row above: one gap serves both.
     """
     return max(size - min(offsets[-1], 0), count + max(offsets[0], 0))
 

@@ -75,7 +75,7 @@ def winograd(
 
     Both transforms of a tile are one matrix product with the Kronecker square of the
     one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond the
-    window, is derived in tests/harness/rounding.py, which hands over `matrices` of its own.
+    window, is derived in tests/harness/rounding.py, which passes its own `matrices`.
     """
     matrices = matrices or transforms(tile)
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)

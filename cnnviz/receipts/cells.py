@@ -84,7 +84,7 @@ def locate(
     IndexError
         for one outside the output.
     TypeError
-        for one that is no int.
+        for one that is not an int.
     """
     given = {"row": row, "col": col, "channel": channel}
     named = [name for name, value in given.items() if value is not None]

@@ -1,7 +1,7 @@
 """Terms: the numbers that make up one cell, where each came from, and their sums.
 
 A cell of every layer class is a sum of products and a bias. The order of the sums is fixed here, in
-the dtype of the run; which numbers are multiplied is said by the layer's entry.
+the dtype of the run; the layer's entry says which numbers are multiplied.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Terms(Operands):
 
     @cached_property
     def product(self) -> np.ndarray:
-        """factor * weight; 0 for what a selecting layer leaves aside, be it infinite."""
+        """factor * weight; 0 for what a selecting layer leaves aside, even if that is infinite."""
         with np.errstate(all="ignore"):
             if self.selects:
                 return np.where(self.weight != 0, self.factor, self.factor.dtype.type(0))

@@ -1,15 +1,13 @@
 """Trace: the receipts behind a receipt, as a tree that ends at the network's inputs.
 
-A cell that several paths lead to has one receipt and one node, shared by them. Which factors are
-followed is decided by what they add; nothing is recomputed here.
+A cell that several paths lead to has one receipt and one node, which they share. The factors that add most
+are followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np  # noqa: F401 - for the doctest
 
 from cnnviz.numbers import short
 from cnnviz.receipts.cells import Cell, one_line
@@ -20,7 +18,7 @@ from cnnviz.receipts.receipt import Receipt, explain_cell
 class Trace:
     """A receipt and, as `children`, the traces of the factors that were followed.
 
-    `left_out` counts factors that would have been followed had there been room or depth left.
+    `left_out` counts the factors that were not followed for lack of room or depth.
     """
 
     receipt: Receipt
@@ -122,7 +120,7 @@ def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1,
 
     Examples
     --------
-    >>> import cnnviz
+    >>> import cnnviz, numpy as np
     >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
     >>> tree = cnnviz.explain(run, "conv2d_1", row=3, col=3, channel=0).trace()
     >>> [node.receipt.layer.kind for node in tree.path]

@@ -144,9 +144,9 @@ def effective_receptive_field(
     Raises
     ------
     KeyError
-        for a layer that there is not.
+        for a layer that does not exist.
     IndexError
-        for a unit that there is not.
+        for a unit that does not exist.
     ValueError, TypeError
         for no images, a row or column of a vector, a sum over a softmax's channels (it is always 1), and
         what `Network.predict` refuses.

@@ -1,8 +1,8 @@
 """Extents: what every unit of a layer sees, as tables of first and last cells or in closed form.
 
-`Bounds` are tables, exact for every kind of step. A `UnitGrid` is the closed form, borders ignored, that
-lasts as long as rows and columns of units run along rows and columns of the origin; reshaping them
-into one another ends it, and its tables go on, with the borders from there on.
+`Bounds` are tables, exact for every kind of step. A `UnitGrid` is the closed form, with borders ignored. It
+lasts as long as rows and columns of units run along rows and columns of the origin; where they are reshaped
+into one another its tables take over, and count the borders from there on.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class ReceptiveField:
     def size(self) -> tuple[int | None, ...]:
         """(height, width) of a unit's field if no border cuts it, holes included; the largest.
 
-        On a sequence (length,), and so all that follows.
+        On a sequence it is (length,); stride and padding have one entry too.
 
         None where it depends on a size that is not known, as where a unit sees everything. Of a vector,
         and where paths run along different axes, along rows and columns of the origin.
@@ -157,7 +157,7 @@ class ReceptiveField:
         Raises
         ------
         IndexError
-            for a unit that there is not.
+            for a unit that does not exist.
         ValueError
             for indices that do not fit the layer; if the answer depends on a size that is not known.
 

@@ -1,8 +1,8 @@
 """check_field: a unit's receptive field put to the test on an image, with the network's own weights.
 
 All pixels outside are changed, and no number of the unit may move by a bit; pixels inside are changed
-one at a time, and counted if a number moves. Trials can refute a field; that it holds for every image
-follows from the architecture alone, which is `receptive_field`'s part.
+one at a time, and counted if a number moves. Trials can refute a field. That it holds for every image follows
+from the architecture, from which `receptive_field` works it out.
 """
 
 from __future__ import annotations
@@ -171,9 +171,9 @@ def check_field(
     Raises
     ------
     KeyError
-        for a layer that there is not, or that the input does not feed.
+        for a layer that does not exist, or that the input does not feed.
     IndexError
-        for a unit that there is not.
+        for a unit that does not exist.
     ValueError, TypeError
         for several images, numbers that are not finite, a layer without maps, a mask of another shape,
         and what `Network.predict` refuses.

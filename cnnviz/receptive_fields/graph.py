@@ -25,7 +25,7 @@ Masks = dict[int, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One layer: its shape without the batch, the nodes that feed it, and the steps from each."""
+    """One layer: its shape without the batch, the nodes that feed it, and the links from each."""
 
     name: str
     kind: str
@@ -97,7 +97,7 @@ class Graph:
         return marks
 
     def period(self) -> int:
-        """A number that all cell sizes of the network divide: sizes that differ by it are laid out alike."""
+        """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""
         strides = [1] * len(self.nodes)
         for i, node in enumerate(self.nodes):
             for source, steps in zip(node.inputs, node.links, strict=True):

@@ -82,7 +82,7 @@ class StackLayer:
 
     @classmethod
     def parse(cls, word: str) -> StackLayer:
-        """The layer that a word stands for; ValueError for what is none."""
+        """The layer that a word stands for; ValueError for any other."""
         found = re.fullmatch(r"([a-z]+?)(\d+)(?:s(\d+))?(?:d(\d+))?(same|p\d+)?", word)
         if not found:
             raise ValueError(f"a layer is written like conv3, pool2 or conv3s2d2same, got {word[:40]!r}")
@@ -124,7 +124,7 @@ class StackLayer:
 def parse_stack(text: str) -> list[StackLayer]:
     """The layers of a stack, written with dots between.
 
-    Raises ValueError for what is no layer, for none, and for a stack too large to be meant.
+    Raises ValueError for a word that is not a layer, and for a stack that is empty or too large.
 
     >>> [layer.kernel for layer in parse_stack("conv3.conv5.pool2")]
     [3, 5, 2]
@@ -152,7 +152,7 @@ def stack_specs(text: str) -> list[Spec]:
 
 
 def write_stack(layers: Sequence[StackLayer | Spec]) -> str:
-    """The stack in words; ValueError for a spec for which there is none.
+    """The stack in words; ValueError for a spec that has no word.
 
     >>> write_stack([Conv(3, dilation_rate=2), Pool(2)])
     'conv3d2.pool2'

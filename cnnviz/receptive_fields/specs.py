@@ -1,9 +1,9 @@
 """Layer specs: just enough of a layer to know what its units see, for networks without weights.
 
-What a unit reads is said by the Keras class's entry in `layers`; a spec has its options. Here are the
-layers that pool everything, rearrange and join; those that slide windows are in `window_specs`.
-Arguments and defaults are Keras's. Numbers of filters matter only where channels turn into units, as
-behind a Flatten, and may be left out.
+A spec has the options of a Keras class, whose entry in `layers` says what a unit reads. Here are the layers
+that pool everything, rearrange and join; those that slide windows are in `window_specs`. Arguments and
+defaults are Keras's. Numbers of filters matter only where channels turn into units, as behind a Flatten, and
+may be left out.
 """
 
 from __future__ import annotations

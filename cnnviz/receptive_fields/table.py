@@ -47,7 +47,7 @@ def receptive_field(
     ValueError, TypeError
         for a shape that the network cannot take, naming the layer that fails.
     KeyError
-        for a layer `wrt` that there is not.
+        for a layer `wrt` that does not exist.
 
     Examples
     --------
@@ -152,7 +152,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def wrt(self, layer: str) -> ReceptiveFields:
         """The table of what is seen of another layer, by the layers that it feeds.
 
-        Raises KeyError for a layer that there is not.
+        Raises KeyError for a layer that does not exist.
 
         >>> from cnnviz.receptive_fields import Conv, Pool
         >>> receptive_field([Conv(5), Pool(2), Conv(3)], (28, 28)).wrt("pool")["conv_1"].size
@@ -163,7 +163,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def between(self, layer: str, earlier: str) -> ReceptiveField:
         """What units of a layer see of an earlier one.
 
-        Raises KeyError for a layer that there is not, or that the earlier one does not feed.
+        Raises KeyError for a layer that does not exist, or that the earlier one does not feed.
 
         >>> from cnnviz.receptive_fields import Conv, Pool
         >>> receptive_field([Conv(5), Pool(2), Conv(3)], (28, 28)).between("conv_1", "conv").size
@@ -191,7 +191,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         Raises
         ------
         KeyError, IndexError, ValueError
-            for a layer or a unit that there is not; ValueError if the size is not known.
+            for a layer or a unit that does not exist; ValueError if the size is not known.
 
         Examples
         --------
