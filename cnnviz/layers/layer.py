@@ -193,7 +193,9 @@ class Entry:
         self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """The sums of the magnitudes of a gradient's terms: the gradient itself, made positive."""
-        positive, layer = tuple(np.abs(x) for x in inputs), self.absolute(layer)
+        # Which number is the largest depends on the signs.
+        positive = inputs if self.selects else tuple(np.abs(x) for x in inputs)
+        layer = self.absolute(layer)
         if of:
             return (np.abs(self.weight_gradient(layer, of, positive, np.abs(grad))),)
         return tuple(np.abs(each) for each in self.input_gradients(layer, positive, np.abs(grad)))

@@ -149,12 +149,6 @@ class ExtremeEntry(MergeEntry):
         choose = np.argmax if self.selects == "largest" else np.argmin
         return chosen(factor, np.ones(factor.shape, bool), choose)
 
-    def gradient_magnitude(
-        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        # Which argument is the largest depends on the signs.
-        return self.input_gradients(layer, inputs, np.abs(grad))
-
 
 class MaximumEntry(ExtremeEntry):
     op = "maximum"

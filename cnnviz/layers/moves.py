@@ -66,6 +66,7 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     >>> origins(flip, ((2, 3),)).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
+    # Counted from 1, so that the 0 of padding is no cell.
     numbered, start = [], 1
     for shape in shapes:
         size = math.prod(shape)

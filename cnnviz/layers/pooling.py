@@ -89,12 +89,6 @@ class PoolEntry(Entry):
             return self.cells(layer, inputs[0]) - 1
         return sum(layer.config["pool_size"]) - 1
 
-    def gradient_magnitude(
-        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        # Which number is the largest depends on the signs.
-        return self.input_gradients(layer, inputs, np.abs(grad))
-
 
 class MaxPoolEntry(PoolEntry):
     op = "max_pool2d"

@@ -72,6 +72,7 @@ def evaluate(
             raise ValueError(f"y must hold labels from 0 to {shares.shape[1] - 1}, got {labels.max()}")
         right = shares[np.arange(len(labels)), labels].astype(np.float64)
         correct += int((shares.argmax(axis=1) == labels).sum())
+        # A probability that was rounded to 0 would make the loss infinite.
         loss -= float(np.log(np.maximum(right, np.finfo(np.float32).tiny)).sum())
         if progress is not None:
             progress(first + len(labels), len(y))

@@ -88,8 +88,8 @@ def batched(x: Any, layer: Layer) -> np.ndarray:
     for form, missing in forms:
         if _fits(x.shape, form):
             return np.expand_dims(x, missing)
-    batched, single = [form for form, _ in forms][::2], [form for form, _ in forms][1::2]
-    accepted = [_text(("N", *form[1:])) for form in batched] + [_text(form) for form in single]
+    several, one = [form for form, _ in forms][::2], [form for form, _ in forms][1::2]
+    accepted = [_text(("N", *form[1:])) for form in several] + [_text(form) for form in one]
     raise ValueError(f"x for {layer.name!r} must be {' or '.join(accepted)}, got x.shape={x.shape}")
 
 

@@ -163,15 +163,15 @@ class _Weights:
             raise ValueError(f"weights of layer {layer!r} (at {group!r} in the file): {error}") from error
 
     def _variables(self, group: str) -> dict[str, h5py.Dataset]:
+        if not group:
+            return {}
         place: Any = self.file
-        for step in [*group.split("/"), "vars"] if group else ():
+        for step in [*group.split("/"), "vars"]:
             place = self._child(place, step)
             if place is None:
                 return {}
             if not isinstance(place, h5py.Group):
                 raise ValueError(f"{step!r} is not a group")
-        if not group:
-            return {}
         return {name: self._child(place, name) for name in place}
 
     @staticmethod

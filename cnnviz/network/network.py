@@ -87,6 +87,7 @@ class Network(LayerGraph):
         check_batch_size(batch_size)
         batch_size = batch_size or self._default_batch(images)
         batches = []
+        # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
             inputs = prepared(self, batch)

@@ -53,6 +53,7 @@ class Run(Mapping[str, np.ndarray]):
     def __repr__(self) -> str:
         return f"<Run of {self.network.name}: {len(self)} layers, batch of {len(next(iter(self.values())))}>"
 
+    # Mapping's own would compare arrays.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -194,6 +195,7 @@ class Gradient(Mapping[str, np.ndarray]):
         before = "the pre-activation of " if self.of_pre_activation else ""
         return f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
 
+    # Mapping's own would compare arrays.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

@@ -138,19 +138,15 @@ class Terms(Operands):
 
     # Choosing -----------------------------------------------------------------------------------
 
-    def influence(self) -> np.ndarray:
-        """(groups, rows, columns): what each factor adds to the total; NaN counts as infinite."""
-        with np.errstate(all="ignore"):
-            shares = self.product if self.mix is None else self.product * self.mix[:, None, None]
-        return np.where(np.isnan(shares), np.inf, shares)
-
     def largest(self, count: int | None) -> list[tuple[int, int, int]]:
         """The places of the factors that add most, by magnitude, padding left out; None is all of them.
 
-        A selecting layer has one, the winner.
+        NaN counts as infinite. A selecting layer has one, the winner.
         """
+        with np.errstate(all="ignore"):
+            shares = self.product if self.mix is None else self.product * self.mix[:, None, None]
         allowed = np.flatnonzero((self.weight != 0) if self.selects else ~self.padding)
-        strength = np.abs(self.influence()).ravel()[allowed]
+        strength = np.abs(np.where(np.isnan(shares), np.inf, shares)).ravel()[allowed]
         order = np.argsort(-strength, kind="stable")[:count]
         places = np.stack(np.unravel_index(allowed[order], self.factor.shape), axis=-1)
         return [(int(g), int(r), int(c)) for g, r, c in places]
