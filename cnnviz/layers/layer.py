@@ -164,12 +164,12 @@ class Entry:
             return reads[0]
         if not self.op:
             return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
-        given = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
+        arguments = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
         names = [f"w[{quoted(name)}]" if name in layer.weights else "None" for name in self.op_weights]
         while names and names[-1] == "None":
             names.pop()
         named = [f"{name}={literal(layer.config[name])}" for name in self.op_options]
-        return f"ops.{self.op}({', '.join([*given, *names, *named])})"
+        return f"ops.{self.op}({', '.join([*arguments, *names, *named])})"
 
     # How it rounds ------------------------------------------------------------------------------
 

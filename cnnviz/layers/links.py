@@ -105,8 +105,8 @@ class Resample:
         source = np.moveaxis(values, self.axis, 0)
         read = source[np.where(self._inside, self.cells, 0)]
         there = self._inside.reshape(self._inside.shape + (1,) * (values.ndim - 1))
-        found = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
-        return np.moveaxis(found, 0, self.axis)
+        combined = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
+        return np.moveaxis(combined, 0, self.axis)
 
     def backward(self, marks: np.ndarray) -> np.ndarray:
         units, taps = np.nonzero(self._inside)

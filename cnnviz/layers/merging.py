@@ -33,8 +33,8 @@ class MergeEntry(Entry):
         full, gradient = _aligned(inputs), getattr(ops, f"{self.op}_grad")
         # Products and extremes need the inputs themselves, sums only their shapes.
         by_value = self.multiplies or self.selects
-        found = gradient(full, grad) if by_value else gradient(grad, [x.shape for x in full])
-        return tuple(each.reshape(x.shape) for each, x in zip(found, inputs, strict=True))
+        grads = gradient(full, grad) if by_value else gradient(grad, [x.shape for x in full])
+        return tuple(each.reshape(x.shape) for each, x in zip(grads, inputs, strict=True))
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         rank = max(map(len, shapes))

@@ -72,9 +72,9 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
         size = math.prod(shape)
         numbered.append(np.arange(start, start + size, dtype=np.float64).reshape(1, *shape))
         start += size
-    found = layer.before_activation(*numbered)[0].astype(np.int64) - 1
-    found.flags.writeable = False
-    return found
+    indices = layer.before_activation(*numbered)[0].astype(np.int64) - 1
+    indices.flags.writeable = False
+    return indices
 
 
 def _located(came_from: int, inputs: Arrays) -> tuple[int, Position]:

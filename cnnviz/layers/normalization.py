@@ -91,9 +91,9 @@ class BatchNormalizationEntry(AffineEntry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,), w, epsilon = inputs, layer.weights, layer.config["epsilon"]
         channel = slice(position[-1], position[-1] + 1)
-        given = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
-        scale, shift = (array[0] for array in ops.batch_norm_affine(*given, epsilon=epsilon))  # type: ignore[arg-type]
-        mean, variance, gamma, beta = (None if array is None else array[0] for array in given)
+        parts = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
+        scale, shift = (array[0] for array in ops.batch_norm_affine(*parts, epsilon=epsilon))  # type: ignore[arg-type]
+        mean, variance, gamma, beta = (None if array is None else array[0] for array in parts)
         equations = scale_and_shift(scale, shift, mean, variance, epsilon, gamma, beta)
         return one_number(x, position, scale, bias=shift, bias_name="shift", preparation=equations)
 
@@ -110,8 +110,8 @@ class BatchNormalizationEntry(AffineEntry):
         return replace(layer, weights=_positive(layer.weights, "moving_mean"))
 
     def as_affine(self, layer: Layer) -> Affine:
-        given = (layer.weights.get(name) for name in self.op_weights)
-        return Affine(*ops.batch_norm_affine(*given, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
+        parts = (layer.weights.get(name) for name in self.op_weights)
+        return Affine(*ops.batch_norm_affine(*parts, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
 
 
 def scale_and_shift(
@@ -149,8 +149,8 @@ class NormalizationEntry(AffineEntry):
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kept = axes_of(config, len(shape) + 1)
-        given = [config[name] for name in ("mean", "variance")]
-        if np.shape(given[0]) != np.shape(given[1]) or np.ndim(given[0]) > len(kept):
+        configured = [config[name] for name in ("mean", "variance")]
+        if np.shape(configured[0]) != np.shape(configured[1]) or np.ndim(configured[0]) > len(kept):
             raise ValueError(
                 f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
             )
@@ -173,10 +173,10 @@ class NormalizationEntry(AffineEntry):
     def mean_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         mean, variance = _statistics(layer, inputs[0].shape, inputs[0].dtype)
         if layer.config["invert"]:
-            found = ops.add_grad(grad, [mean.shape, grad.shape])[0]
+            mean_grad = ops.add_grad(grad, [mean.shape, grad.shape])[0]
         else:
-            found = ops.normalize_mean_grad(grad, mean.shape, variance)
-        return found.reshape(layer.weights["mean"].shape)
+            mean_grad = ops.normalize_mean_grad(grad, mean.shape, variance)
+        return mean_grad.reshape(layer.weights["mean"].shape)
 
     def variance_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         mean, variance = _statistics(layer, inputs[0].shape, inputs[0].dtype)
@@ -184,10 +184,10 @@ class NormalizationEntry(AffineEntry):
             deviation = deviation_of(variance)
             lowest = SMALLEST_DEVIATION**2
             slope = np.where(variance.astype(grad.dtype) >= lowest, 0.5 / deviation, 0).astype(grad.dtype)
-            found = ops.multiply_grad([deviation, inputs[0]], grad)[0] * slope
+            variance_grad = ops.multiply_grad([deviation, inputs[0]], grad)[0] * slope
         else:
-            found = ops.normalize_variance_grad(inputs[0], grad, mean, variance)
-        return found.reshape(layer.weights["variance"].shape)
+            variance_grad = ops.normalize_variance_grad(inputs[0], grad, mean, variance)
+        return variance_grad.reshape(layer.weights["variance"].shape)
 
     def count_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         return np.zeros((), grad.dtype)
@@ -257,8 +257,8 @@ class RescalingEntry(AffineEntry):
 
 def _statistics(layer: Layer, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
-    given: Mapping[str, Any] = layer.weights or layer.config
-    mean, variance = given["mean"], given["variance"]
+    source: Mapping[str, Any] = layer.weights or layer.config
+    mean, variance = source["mean"], source["variance"]
     # The statistics' axes belong to the kept axes of x, counted from the right.
     target = [1] * len(shape)
     for axis, size in zip(

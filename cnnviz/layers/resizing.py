@@ -65,12 +65,12 @@ class Samples:
 
     def matrix(self, dtype: np.dtype) -> np.ndarray:
         """(size, units): the weight of each cell in each unit."""
-        found = np.zeros((self.span.size, self.span.units), dtype)
+        table = np.zeros((self.span.size, self.span.units), dtype)
         share = self.share.astype(dtype)
         for cells, weights in ((self.lower, 1 - share), (self.upper, share)):
             (inside,) = np.nonzero((cells >= 0) & (cells < self.span.size))
-            found[cells[inside], inside] += weights[inside]
-        return found
+            table[cells[inside], inside] += weights[inside]
+        return table
 
     def link(self, axis: int) -> Resample:
         """Which cells the units read, a row for each; -1 where there is no second one."""
@@ -83,10 +83,10 @@ class Samples:
 def _taken(x: np.ndarray, cells: np.ndarray, axis: int, fill: float) -> np.ndarray:
     """Cells along an axis, with `fill` for those outside."""
     inside = (cells >= 0) & (cells < x.shape[axis])
-    found = np.take(x, np.where(inside, cells, 0), axis)
+    values = np.take(x, np.where(inside, cells, 0), axis)
     if not inside.all():
-        np.moveaxis(found, axis, 0)[~inside] = fill
-    return found
+        np.moveaxis(values, axis, 0)[~inside] = fill
+    return values
 
 
 @lru_cache(maxsize=256)

@@ -89,8 +89,8 @@ def gradient_allowance(
         One bound for each input, or the weight's alone.
     """
     factor = 2 * _gamma(layer.entry.gradient_roundings(layer, of, inputs, grad), grad.dtype)
-    found = layer.entry.gradient_magnitude(layer, of, inputs, grad)
-    return tuple(factor * magnitude.astype(np.float64) for magnitude in found)
+    magnitudes = layer.entry.gradient_magnitude(layer, of, inputs, grad)
+    return tuple(factor * magnitude.astype(np.float64) for magnitude in magnitudes)
 
 
 def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:

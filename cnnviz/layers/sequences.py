@@ -38,8 +38,8 @@ class SequenceEntry(Entry):
 
     def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         like = self.as_map(layer)
-        found = like.entry.weight_gradient(like, weight, *_columns(inputs, grad))
-        return found.reshape(layer.weights[weight].shape)
+        gradient = like.entry.weight_gradient(like, weight, *_columns(inputs, grad))
+        return gradient.reshape(layer.weights[weight].shape)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         like, ((length, channels),) = self.as_map(layer), shapes
@@ -51,9 +51,9 @@ class SequenceEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         like = self.as_map(layer)
         place = (*position[:-1], 0, position[-1])
-        found = like.entry.operands(like, [x[:, np.newaxis] for x in inputs], place)
-        index = None if found.weight_index is None else np.delete(found.weight_index, 1, axis=-1)
-        return replace(found, position=np.delete(found.position, 1, axis=-1), weight_index=index)
+        operands = like.entry.operands(like, [x[:, np.newaxis] for x in inputs], place)
+        index = None if operands.weight_index is None else np.delete(operands.weight_index, 1, axis=-1)
+        return replace(operands, position=np.delete(operands.position, 1, axis=-1), weight_index=index)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
@@ -71,9 +71,9 @@ class SequenceEntry(Entry):
         self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         like = self.as_map(layer)
-        found = like.entry.gradient_magnitude(like, of, *_columns(inputs, grad))
+        magnitudes = like.entry.gradient_magnitude(like, of, *_columns(inputs, grad))
         of_what = [layer.weights[of]] if of else inputs
-        return tuple(array.reshape(own.shape) for array, own in zip(found, of_what, strict=True))
+        return tuple(array.reshape(own.shape) for array, own in zip(magnitudes, of_what, strict=True))
 
 
 def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -245,8 +245,8 @@ def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
     if operation:
         tensors = [_tensors(arg, where) for arg in args]
-        ranks = {len(shape) for found in tensors for _, shape in found}
-        if len(args) != 2 or any(len(found) != 1 for found in tensors) or len(ranks) != 1 or kwargs:
+        ranks = {len(shape) for argument in tensors for _, shape in argument}
+        if len(args) != 2 or any(len(argument) != 1 for argument in tensors) or len(ranks) != 1 or kwargs:
             raise ValueError(f"{where} must be an operation on two tensors of one rank")
     else:
         # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
@@ -255,7 +255,7 @@ def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
         for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
             if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
                 raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
-    return [ref for found in tensors for ref, _ in found]
+    return [ref for argument in tensors for ref, _ in argument]
 
 
 def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:

@@ -156,8 +156,8 @@ class _Weights:
         try:
             variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
-                found = f"{len(variables)} arrays" if variables else "none"
-                raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {found}")
+                stored = f"{len(variables)} arrays" if variables else "none"
+                raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}")
             return {name: self._array(variables[str(i)], name) for i, name in enumerate(names)}
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"weights of layer {layer!r} (at {group!r} in the file): {error}") from error

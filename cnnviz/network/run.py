@@ -253,13 +253,13 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def _between(self, name: str) -> list[Layer]:
         """The layer and those that lead from it to the units, in order."""
-        reached, found = {name}, []
+        reached, between = {name}, []
         for layer in self.run.network:
             on_the_way = layer.name in self._needed and not reached.isdisjoint(layer.inputs)
             if layer.name == name or on_the_way:
                 reached.add(layer.name)
-                found.append(layer)
-        return found
+                between.append(layer)
+        return between
 
     def _gathered(self, layer: Layer) -> np.ndarray | None:
         """The layer's own seed, and what each reader of its output gives back."""

@@ -210,11 +210,11 @@ def parse_image_shape(value: Any) -> tuple[Shape, Shape]:
     >>> parse_image_shape((28, 28))
     ((28, 28), (1, 28, 28, 1))
     """
-    given = parse_shape(value, "input_shape")
-    full = {2: (1, *given, 1), 3: (1, *given), 4: given}.get(len(given))
+    shape = parse_shape(value, "input_shape")
+    full = {2: (1, *shape, 1), 3: (1, *shape), 4: shape}.get(len(shape))
     if full is None:
         raise ValueError(f"input_shape must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
-    return given, full
+    return shape, full
 
 
 def image_grad(grad: np.ndarray, rank: int, shape: Shape) -> np.ndarray:

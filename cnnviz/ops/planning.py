@@ -161,7 +161,7 @@ def make_plan(
     """The plan for checked arguments; "auto" is the cheapest of the ELEMENTWISE methods."""
     job = _Job(count, kernel_shape, geometry, groups, tile, itemsize)
     candidates = ELEMENTWISE if method == "auto" else (method,)
-    return min((_plan(name, job) for name in candidates), key=lambda made: made.seconds)
+    return min((_plan(name, job) for name in candidates), key=lambda each: each.seconds)
 
 
 class _Job(NamedTuple):
@@ -283,9 +283,9 @@ def _first(parts: Iterable[Block]) -> Block:
 
 
 def _itemsize(dtype: Any) -> int:
-    for known in (np.float32, np.float64):
-        if isinstance(dtype, str | type | np.dtype) and dtype in (known, known.__name__):
-            return np.dtype(known).itemsize
+    for kind in (np.float32, np.float64):
+        if isinstance(dtype, str | type | np.dtype) and dtype in (kind, kind.__name__):
+            return np.dtype(kind).itemsize
     raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
 
 

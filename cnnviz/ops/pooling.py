@@ -86,17 +86,17 @@ def max_pool2d_grad(
            [ 0.,  0.,  0.]])
     """
     x, grad = floats(x, grad, names=("x", "grad"))
-    given = x.shape
+    x_shape = x.shape
     x, _ = images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
-    grad = image_grad(grad, len(given), (len(x), *geometry.out, x.shape[3]))
+    grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = np.zeros(x.shape, x.dtype)
     largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
     step = images_at_once(x)
     for first in range(0, len(x), step):
         part = slice(first, first + step)
         _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
-    return x_grad.reshape(given)
+    return x_grad.reshape(x_shape)
 
 
 def _give_to_largest(
@@ -145,11 +145,11 @@ def avg_pool2d_grad(
            [1., 3., 2.]])
     """
     (grad,) = floats(grad, names=("grad",))
-    given, full = parse_image_shape(input_shape)
+    shape, full = parse_image_shape(input_shape)
     geometry = pooling_window(full, pool_size, strides, padding)
-    grad = image_grad(grad, len(given), (full[0], *geometry.out, full[3]))
+    grad = image_grad(grad, len(shape), (full[0], *geometry.out, full[3]))
     share = grad / window_counts(geometry).astype(grad.dtype)[..., np.newaxis]
-    return _spread(_spread(share, geometry.cols, 2), geometry.rows, 1).reshape(given)
+    return _spread(_spread(share, geometry.cols, 2), geometry.rows, 1).reshape(shape)
 
 
 def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
@@ -188,11 +188,11 @@ def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.n
            [5., 0.]])
     """
     x, grad = floats(x, grad, names=("x", "grad"))
-    given = x.shape
+    x_shape = x.shape
     x, _ = images(x)
-    grad = _grad_over_maps(grad, len(given), x.shape, keepdims)
+    grad = _grad_over_maps(grad, len(x_shape), x.shape, keepdims)
     chosen = (x == x.max(axis=(1, 2), keepdims=True)).astype(x.dtype)
-    return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(given)
+    return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(x_shape)
 
 
 @pooling(returns="array of the shape that keepdims says, without the axes that x came without")
@@ -214,9 +214,9 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
            [2., 2.]])
     """
     (grad,) = floats(grad, names=("grad",))
-    given, full = parse_image_shape(input_shape)
-    share = _grad_over_maps(grad, len(given), full, keepdims) / (full[1] * full[2])
-    return np.broadcast_to(share, full).reshape(given).copy()
+    shape, full = parse_image_shape(input_shape)
+    share = _grad_over_maps(grad, len(shape), full, keepdims) / (full[1] * full[2])
+    return np.broadcast_to(share, full).reshape(shape).copy()
 
 
 def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:

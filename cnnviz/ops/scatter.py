@@ -124,7 +124,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
             if key not in ready:
                 height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
                 offsets = [(i + shift) * width + j for i in down for j in along]
-                ready[key] = _Apart.made((len(part), height, width), offsets, weights)
+                ready[key] = _Apart.of((len(part), height, width), offsets, weights)
             ready[key].fill(part, target)
 
     in_parallel(work, Blocks(len(x), rows.size, cols.size, max(most, cols.size)))
@@ -166,7 +166,7 @@ class _Apart(NamedTuple):
     sums: np.ndarray
 
     @classmethod
-    def made(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
+    def of(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
         cells, (depth, filters) = math.prod(shape), weights[0].shape
         lead, trail = max(0, -min(offsets)), max(0, max(offsets))
         buffer = np.zeros((lead + cells + trail, depth), weights[0].dtype)

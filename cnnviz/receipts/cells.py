@@ -86,8 +86,8 @@ def locate(
     TypeError
         for one that is not an int.
     """
-    given = {"row": row, "col": col, "channel": channel}
-    named = [name for name, value in given.items() if value is not None]
+    indices = {"row": row, "col": col, "channel": channel}
+    named = [name for name, value in indices.items() if value is not None]
     if at is not None:
         if named:
             raise ValueError(
@@ -100,16 +100,16 @@ def locate(
     if len(shape) not in _AXES:
         raise ValueError(f"{layer!r} {shape} has {len(shape)} axes: say which number with at=(...)")
     names = _AXES[len(shape)]
-    if given["channel"] is None and shape[-1] == 1:
-        given["channel"] = 0
+    if indices["channel"] is None and shape[-1] == 1:
+        indices["channel"] = 0
     for name in named:
         if name not in names:
-            raise ValueError(f"{_what(layer, shape)}, which has no {name}, got {name}={given[name]!r}")
-    missing = [name for name in names if given[name] is None]
+            raise ValueError(f"{_what(layer, shape)}, which has no {name}, got {name}={indices[name]!r}")
+    missing = [name for name in names if indices[name] is None]
     if missing:
         ranges = ", ".join(f"{name} 0 .. {shape[names.index(name)] - 1}" for name in missing)
         raise ValueError(f"{_what(layer, shape)}: give {ranges}")
-    return Cell(layer, _checked(layer, shape, names, tuple(given[name] for name in names)))
+    return Cell(layer, _checked(layer, shape, names, tuple(indices[name] for name in names)))
 
 
 def checked_index(name: str, value: Any, size: int, what: str) -> int:

@@ -69,11 +69,11 @@ def digits_for(formula: str, values: Mapping[str, Any], result: Any) -> int:
     """
     for digits in range(4, MOST_DIGITS + 1):
         try:
-            found = _value(_parsed(formula), values, digits)
+            value = _value(_parsed(formula), values, digits)
         except (ArithmeticError, ValueError):
             # Infinite, or not a number: more digits would change nothing.
             return 4
-        if short(found) == short(result):
+        if short(value) == short(result):
             return digits
     return MOST_DIGITS
 

@@ -74,10 +74,10 @@ def explain(
     """
     if not isinstance(run, Run):
         raise TypeError(f"run must be what Network.run returns, got {type(run).__name__}")
-    found = run.network[layer]
-    value = run[found.name]
+    chosen = run.network[layer]
+    value = run[chosen.name]
     index = checked_index("index", index, len(value), f"the run's batch of {len(value)}")
-    cell = locate(found.name, value.shape[1:], row, col, channel, at)
+    cell = locate(chosen.name, value.shape[1:], row, col, channel, at)
     return explain_cell(run, cell, index)
 
 

@@ -101,17 +101,17 @@ def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
     images = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
     arrays = {} if image is not None else dict(zip(names, net.inputs, strict=True))
     index = slice(receipt.index, receipt.index + 1)
-    given = [line for name, layer in arrays.items() for line in _array(name, run[layer][index])]
-    imports = ["base64", "zlib"] * any("b64decode" in line for line in given)
+    setup = [line for name, layer in arrays.items() for line in _array(name, run[layer][index])]
+    imports = ["base64", "zlib"] * any("b64decode" in line for line in setup)
     own = ["import cnnviz", *(["from cnnviz import ops"] if library == "cnnviz" else [])]
-    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if given else [])]
+    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if setup else [])]
     return [
         *(f"import {name}" for name in imports),
         *([""] if imports else []),
         *sorted([*own[:1], *others]),
         *own[1:],
         "",
-        *given,
+        *setup,
         f"net = cnnviz.load_model({quoted(_name(net))})",
         f"run = net.run({image or images})",
     ]
@@ -150,12 +150,15 @@ def _by_keras(receipt: Receipt) -> list[str]:
     lines = ["model = keras.models.load_model(net.source)"]
     calls = sum(other.owner == layer.owner for other in net)
     if "/" not in layer.name and calls == 1:
-        found = f"model.get_layer({quoted(layer.name)})"
+        lookup = f"model.get_layer({quoted(layer.name)})"
         if layer.entry.is_function:
             # x + y in a functional model is no layer.
-            found = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
-        given = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
-        lines += [f"layer = {found}", f"y = keras.Model(model.inputs, layer.output)({given}, training=False)"]
+            lookup = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
+        images = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
+        lines += [
+            f"layer = {lookup}",
+            f"y = keras.Model(model.inputs, layer.output)({images}, training=False)",
+        ]
     else:
         # One call of a layer that has several, or is part of a nested model.
         names = [part.split(":")[0] for part in layer.owner.split("/")]

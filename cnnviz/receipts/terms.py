@@ -183,10 +183,10 @@ def operands_of(layer: Layer, inputs: Sequence[np.ndarray], position: Position) 
     >>> float(terms.total), str(terms.winner)
     (7.0, 'image, row 1, column 3, channel 0')
     """
-    found = layer.entry.operands(layer, list(inputs), position)
+    operands = layer.entry.operands(layer, list(inputs), position)
     shapes = tuple(x.shape for x in inputs) if layer.inputs else ()
-    preparation = tuple(Derivation(**vars(equation)) for equation in found.preparation)
-    return Terms(**vars(found) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
+    preparation = tuple(Derivation(**vars(equation)) for equation in operands.preparation)
+    return Terms(**vars(operands) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:

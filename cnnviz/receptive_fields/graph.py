@@ -55,21 +55,21 @@ class Graph:
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
-        found = {origin: Bounds.of_origin(self.nodes[origin].shape)}
+        fields = {origin: Bounds.of_origin(self.nodes[origin].shape)}
         for i, paths in self._downstream(origin):
-            found[i] = Bounds.union([found[source].after(steps) for source, steps in paths])
-        return found
+            fields[i] = Bounds.union([fields[source].after(steps) for source, steps in paths])
+        return fields
 
     def _theory(self, origin: int) -> dict[int, Field]:
         """The same with borders ignored, in closed form where there is one."""
         shape = self.nodes[origin].shape
-        found: dict[int, Field] = {
+        fields: dict[int, Field] = {
             origin: UnitGrid.of_origin(shape) if len(shape) in (2, 3) else Bounds.of_origin(shape)
         }
         for i, paths in self._downstream(origin):
-            reached = [extents.after(found[j], steps, self.nodes[j].shape) for j, steps in paths]
-            found[i] = extents.union(reached, self.nodes[i].shape)
-        return found
+            reached = [extents.after(fields[j], steps, self.nodes[j].shape) for j, steps in paths]
+            fields[i] = extents.union(reached, self.nodes[i].shape)
+        return fields
 
     def _unclipped(self, origin: int) -> dict[int, Bounds]:
         """The tables of `theory`."""

@@ -83,10 +83,10 @@ class StackLayer:
     @classmethod
     def parse(cls, word: str) -> StackLayer:
         """The layer that a word stands for; ValueError for any other."""
-        found = re.fullmatch(r"([a-z]+?)(\d+)(?:s(\d+))?(?:d(\d+))?(same|p\d+)?", word)
-        if not found:
+        match = re.fullmatch(r"([a-z]+?)(\d+)(?:s(\d+))?(?:d(\d+))?(same|p\d+)?", word)
+        if not match:
             raise ValueError(f"a layer is written like conv3, pool2 or conv3s2d2same, got {word[:40]!r}")
-        kind, kernel, stride, dilation, padding = found.groups()
+        kind, kernel, stride, dilation, padding = match.groups()
         usual = kernel if kind == "pool" else "1"
         default = "same" if kind == "bottleneck" else "valid"
         sizes = int(kernel), int(stride or usual), int(dilation or 1)
@@ -100,8 +100,8 @@ class StackLayer:
             layer = cls("bottleneck", middle.kernel, first.stride, middle.dilation, "same")
             if bottleneck(layer.stride, layer.kernel, layer.dilation).paths[0] == spec.paths[0]:
                 return layer
-        for kind, made in (("conv", Conv), ("transposed", TransposedConv)):
-            if type(spec) is made:
+        for kind, spec_class in (("conv", Conv), ("transposed", TransposedConv)):
+            if type(spec) is spec_class:
                 assert isinstance(spec, Conv | TransposedConv)
                 sizes = (_square(spec.kernel_size), _square(spec.strides), _square(spec.dilation_rate))
                 return cls(kind, *sizes, _sides(spec.padding))
@@ -117,8 +117,8 @@ class StackLayer:
             return bottleneck(self.stride, self.kernel, self.dilation, name=name)
         if self.kind == "pool":
             return Pool(self.kernel, self.stride, padding, name=name)
-        made = Conv if self.kind == "conv" else TransposedConv
-        return made(self.kernel, self.stride, padding, self.dilation, name=name)
+        spec_class = Conv if self.kind == "conv" else TransposedConv
+        return spec_class(self.kernel, self.stride, padding, self.dilation, name=name)
 
 
 def parse_stack(text: str) -> list[StackLayer]:

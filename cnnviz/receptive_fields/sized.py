@@ -188,17 +188,17 @@ def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Segment
     """A unit's indices from the arguments row and col, or unit; all None for the whole layer."""
     count = unit_axes(node.shape)
     wanted = {1: "one index, unit", 2: "a row and a col"}.get(count, f"unit, a tuple of {count} indices")
-    given: tuple[Any, ...] = (row, col)
+    indices: tuple[Any, ...] = (row, col)
     if unit is not None:
-        given = tuple(unit) if isinstance(unit, Sequence) else (unit,)
+        indices = tuple(unit) if isinstance(unit, Sequence) else (unit,)
     elif row is None and col is None:
         return (None,) * count
     elif count == 1 and col is None:
-        given = (row,)
+        indices = (row,)
     _check_countable(node)
-    if len(given) != count or None in given:
-        raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(given)}")
-    return tuple(_checked(i, axis, node) for axis, i in enumerate(given))
+    if len(indices) != count or None in indices:
+        raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(indices)}")
+    return tuple(_checked(i, axis, node) for axis, i in enumerate(indices))
 
 
 def _check_countable(node: Node) -> None:

@@ -95,10 +95,10 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def __getitem__(self, name: str | int) -> ReceptiveField:
         if isinstance(name, int) and not isinstance(name, bool):
             return self._field(self._names[name])
-        found = self._graphs[0].nodes[_find(self._graphs[0], name)].name
-        if found not in self._names:
+        layer = self._graphs[0].nodes[_find(self._graphs[0], name)].name
+        if layer not in self._names:
             raise KeyError(f"{name} is not fed by {self.origin}")
-        return self._field(found)
+        return self._field(layer)
 
     def __contains__(self, name: object) -> bool:
         place = self._graphs[0].index.get(name) if isinstance(name, str) else None
