@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar
 
-from cnnviz.layers import Layer
+from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers import options as read
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, Shape
 
@@ -29,6 +29,15 @@ class Spec:
 
     keras_class: ClassVar[str] = ""
     """The class whose entry says what its units read."""
+
+    def __post_init__(self) -> None:
+        """Options are read as the Keras class reads them; a default of None stays."""
+        options = ENTRIES[self.keras_class].options if self.keras_class else {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in options and not (value is None and each.default is None):
+                reader, _ = options[each.name]
+                self._set(**{each.name: reader(value, each.name)})
 
     @property
     def kind(self) -> str:
@@ -114,9 +123,6 @@ class Reshape(Spec):
 
     keras_class: ClassVar[str] = "Reshape"
 
-    def __post_init__(self) -> None:
-        self._set(target_shape=read.ints(self.target_shape, "target_shape"))
-
 
 @dataclass(frozen=True)
 class Permute(Spec):
@@ -130,9 +136,6 @@ class Permute(Spec):
     dims: Sequence[int] = (2, 1, 3)
 
     keras_class: ClassVar[str] = "Permute"
-
-    def __post_init__(self) -> None:
-        self._set(dims=read.ints(self.dims, "dims"))
 
 
 @dataclass(frozen=True)

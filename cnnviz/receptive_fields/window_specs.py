@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cnnviz.layers import options as read
 from cnnviz.layers.links import Links, Shape, Spread
 from cnnviz.layers.windows import map_shape
-from cnnviz.ops.padding import Axis, cells, pair, parse_padding
+from cnnviz.ops.padding import Axis, pair
 from cnnviz.receptive_fields.specs import Spec
 
 
@@ -23,16 +22,6 @@ class Sliding(Spec):
     strides: Any = 1
     padding: Any = "valid"
     dilation_rate: Any = 1
-
-    def __post_init__(self) -> None:
-        self._set(
-            kernel_size=pair(self.kernel_size, "kernel_size"),
-            strides=pair(self.strides, "strides"),
-            padding=parse_padding(self.padding),
-            dilation_rate=pair(self.dilation_rate, "dilation_rate"),
-        )
-        for name in ("filters", "groups", "depth_multiplier"):
-            read.optional(read.count)(getattr(self, name, None), name)
 
     def config(self) -> dict[str, Any]:
         # Unknown numbers of filters play no part: the least that the groups allow.
@@ -106,11 +95,6 @@ class TransposedConv(Sliding):
 
     keras_class: ClassVar[str] = "Conv2DTranspose"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.output_padding is not None:
-            self._set(output_padding=pair(self.output_padding, "output_padding", minimum=0))
-
 
 @dataclass(frozen=True)
 class Pool(Spec):
@@ -129,9 +113,8 @@ class Pool(Spec):
     keras_class: ClassVar[str] = "MaxPooling2D"
 
     def __post_init__(self) -> None:
-        size = pair(self.pool_size, "pool_size")
-        strides = size if self.strides is None else pair(self.strides, "strides")
-        self._set(pool_size=size, strides=strides, padding=parse_padding(self.padding))
+        super().__post_init__()
+        self._set(strides=self.strides or self.pool_size)
 
 
 @dataclass(frozen=True)
@@ -181,9 +164,6 @@ class ZeroPad(Spec):
 
     keras_class: ClassVar[str] = "ZeroPadding2D"
 
-    def __post_init__(self) -> None:
-        self._set(padding=cells(self.padding, "padding"))
-
 
 @dataclass(frozen=True)
 class Crop(Spec):
@@ -196,6 +176,3 @@ class Crop(Spec):
     cropping: Any = 1
 
     keras_class: ClassVar[str] = "Cropping2D"
-
-    def __post_init__(self) -> None:
-        self._set(cropping=cells(self.cropping, "cropping"))
