@@ -18,11 +18,11 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
-from cnnviz.ops.blocks import Call, run
+from cnnviz.ops.blocks import Call, images_at_once, run
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import Axis, Window, window
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.pooling import images_at_once, window_steps
+from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
 ACTIVATION_BYTES = 1 << 20

@@ -88,6 +88,17 @@ class Blocks(Sequence[Block]):
         return map(self.__getitem__, range(len(self)))
 
 
+def images_at_once(x: np.ndarray) -> int:
+    """As many images as stay in the cache."""
+    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+
+
+def batches(x: np.ndarray) -> list[slice]:
+    """Slices of as many images as stay in the cache."""
+    step = images_at_once(x)
+    return [slice(first, first + step) for first in range(0, len(x), step)]
+
+
 def starts(total: int, most: int) -> range:
     """Where pieces of nearly equal length begin, none longer than `most`."""
     pieces = max(1, -(-total // max(most, 1)))

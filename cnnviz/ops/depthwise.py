@@ -32,7 +32,7 @@ from cnnviz.ops.arguments import (
     parse_image_shape,
     parse_kernel_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, batches, windows
 from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
 from cnnviz.ops.padding import Window, sliding_window
 from cnnviz.ops.parallel import in_parallel, summed
@@ -299,8 +299,8 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
     x_grad = np.zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
     weights = np.tile(kernel.reshape(kh, kw, 1, -1), (1, 1, cols.out, 1)).reshape(kh, kw, -1)
 
-    def work(batches: Iterable[slice]) -> None:
-        for batch in batches:
+    def work(share: Iterable[slice]) -> None:
+        for batch in share:
             part, target = grad[batch], x_grad[batch]
             for u in range(kh):
                 for v in range(kw):
@@ -311,7 +311,7 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
                     product = product.reshape(*tap.shape[:3], channels, multiplier)
                     target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
 
-    in_parallel(work, _batches(grad))
+    in_parallel(work, batches(grad))
     return x_grad
 
 
@@ -325,8 +325,8 @@ def depthwise_kernel_gradient(
     kh, kw, channels, multiplier = kernel_shape
     rows, cols = geometry
 
-    def work(batches: Iterable[slice], total: np.ndarray) -> None:
-        for batch in batches:
+    def work(share: Iterable[slice], total: np.ndarray) -> None:
+        for batch in share:
             part, part_grad = x[batch], grad[batch]
             if multiplier > 1:
                 part = np.repeat(part, multiplier, axis=3)
@@ -339,9 +339,4 @@ def depthwise_kernel_gradient(
                     by_column = product.reshape(count * height, width * filters).sum(axis=0)
                     total[u, v] += by_column.reshape(width, filters).sum(axis=0)
 
-    return summed(work, _batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)
-
-
-def _batches(grad: np.ndarray) -> list[slice]:
-    step = max(1, BLOCK_BYTES // max(grad[:1].nbytes, 1))
-    return [slice(first, first + step) for first in range(0, len(grad), step)]
+    return summed(work, batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)

@@ -162,9 +162,7 @@ def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     >>> concatenate([[1, 2], [3]])
     array([1., 2., 3.], dtype=float32)
     """
-    if not isinstance(xs, (tuple, list)):
-        raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
-    arrays = floats(*xs, names=tuple(f"xs[{i}]" for i in range(len(xs))))
+    arrays = floats(*xs, names=_names(xs))
     if not arrays:
         raise ValueError("concatenate needs at least one array, got none")
     shapes = [array.shape for array in arrays]
@@ -225,11 +223,15 @@ def _extreme(
     return sum_to(grad, arrays[0].shape), *reversed(grads)
 
 
-def _arguments(xs: Any, grad: Any) -> tuple[list[np.ndarray], np.ndarray]:
+def _names(xs: Any) -> tuple[str, ...]:
+    """What error messages call each argument in a list."""
     if not isinstance(xs, tuple | list):
         raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
-    names = tuple(f"xs[{i}]" for i in range(len(xs)))
-    *arrays, grad = floats(*xs, grad, names=(*names, "grad"))
+    return tuple(f"xs[{i}]" for i in range(len(xs)))
+
+
+def _arguments(xs: Any, grad: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    *arrays, grad = floats(*xs, grad, names=(*_names(xs), "grad"))
     check_grad(grad, _result([array.shape for array in arrays]))
     return arrays, grad
 

@@ -27,7 +27,7 @@ from cnnviz.ops.arguments import (
     operation,
     parse_image_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Call, run
+from cnnviz.ops.blocks import Call, batches, images_at_once, run
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
 
@@ -92,9 +92,7 @@ def max_pool2d_grad(
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = np.zeros(x.shape, x.dtype)
     largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
-    step = images_at_once(x)
-    for first in range(0, len(x), step):
-        part = slice(first, first + step)
+    for part in batches(x):
         _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
     return x_grad.reshape(x_shape)
 
@@ -243,11 +241,6 @@ def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity
         range(0, len(x), images_at_once(x)),
     )
     return y
-
-
-def images_at_once(x: np.ndarray) -> int:
-    """As many images as stay in the cache."""
-    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
 
 
 def window_steps(

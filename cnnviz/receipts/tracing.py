@@ -85,9 +85,8 @@ class Trace:
                 repeated += 1
             elif len(rows) < most:
                 child._write(rows, deeper, seen, most)
-        notes = [f"{repeated} that are above"] * (repeated > 0) + [f"{self.left_out} more"] * (
-            self.left_out > 0
-        )
+        counts = {"that are above": repeated, "more": self.left_out}
+        notes = [f"{count} {words}" for words, count in counts.items() if count]
         if notes and len(rows) < most:
             rows.append((f"{deeper}and {', '.join(notes)}", ""))
 
