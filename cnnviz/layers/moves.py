@@ -60,7 +60,7 @@ def moving_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
 def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     """Where a layer that only moves numbers takes each from: flat indices, -1 for padding.
 
-    Indices of a second input go on where the first one's end.
+    Indices of a second input continue where those of the first end.
 
     >>> flip = Layer.from_config("flip", "Permute", {"dims": (2, 1)}, inputs=("x",))
     >>> origins(flip, ((2, 3),)).tolist()

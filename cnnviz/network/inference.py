@@ -63,7 +63,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Flattening:
-    """Maps of so many cells into one vector."""
+    """Maps of this many cells become vectors."""
 
     cells: int
 

@@ -121,7 +121,7 @@ class BlockInput:
     """The padded input cells that each block's outputs read: a view of x where nothing is padding.
 
     Else they are copied to one buffer for all blocks, as large as the largest needs: what a call returns
-    holds until the next. `view` is what to make of the cells (N, rows, cols, C) for so many outputs.
+    holds until the next. `view` is what to make of the cells (N, rows, cols, C) for `out` outputs.
     """
 
     def __init__(

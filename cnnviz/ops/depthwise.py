@@ -43,7 +43,8 @@ POINTWISE_AXES = "(1, 1, channels * multiplier, filters)"
 PARAMETERS = {
     "x": IMAGES,
     **dict.fromkeys(
-        ("kernel", "kernel_shape"), "(kh, kw, C, multiplier): so many outputs a channel, side by side."
+        ("kernel", "kernel_shape"),
+        "(kh, kw, C, multiplier): `multiplier` outputs for each channel, side by side.",
     ),
     **dict.fromkeys(("depthwise_kernel", "depthwise_kernel_shape"), "(kh, kw, C, multiplier)."),
     **dict.fromkeys(("pointwise_kernel", "pointwise_kernel_shape"), "(1, 1, C * multiplier, F)."),

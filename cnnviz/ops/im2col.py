@@ -49,7 +49,7 @@ from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
-"""Copying a shorter run takes about as long as copying one of so many numbers."""
+"""Copying a shorter run takes about as long as copying one of this many numbers."""
 
 RUN_PER_STRIP = 2
 """Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip."""
@@ -58,7 +58,7 @@ Cells = tuple[int, int, int]
 """A block's images, output rows and output columns."""
 
 RepeatedBias = Callable[[int], np.ndarray | None]
-"""The bias repeated to so many numbers in all; None if there is no bias."""
+"""The bias repeated until it has this many numbers; None if there is no bias."""
 
 
 @operation(
@@ -404,7 +404,7 @@ class Strips:
 
 
 def runs(block: np.ndarray, out: int, cols: Axis) -> np.ndarray:
-    """All runs of a padded input, for so many outputs in a row: a view (N, H, out, kw, C)."""
+    """All runs of a padded input, for `out` outputs in a row: a view (N, H, out, kw, C)."""
     n, h, w, c = block.strides
     shape = (*block.shape[:2], out, cols.kernel, block.shape[3])
     return as_strided(block, shape, (n, h, w * cols.stride, w * cols.dilation, c), writeable=False)
@@ -447,13 +447,13 @@ def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Call:
 
 
 def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1) -> int:
-    """Output cells in a block: within BLOCK_BYTES, and so many SMALL_GEMMs where filters are few."""
+    """Output cells in a block: within BLOCK_BYTES, and `products` SMALL_GEMMs where filters are few."""
     cells = BLOCK_BYTES // (numbers_per_cell * itemsize)
     return min(cells, products * SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
 
 
 def cells_in_room(room: int, rows: int, cols: int, overlap: int) -> int:
-    """Output cells in a block whose buffer has room for so many, if r output rows fill r + `overlap` of it.
+    """Output cells in a block whose buffer holds `room` cells, if r output rows fill r + `overlap` of it.
 
     As many whole images (rows x cols outputs) as fit; else a band of one image's rows; else part of a row.
 

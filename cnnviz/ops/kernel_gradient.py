@@ -23,7 +23,7 @@ LARGE_KERNEL = BLOCK_BYTES // 8
 """Bytes of a kernel above which adding it up takes much of the time that the products take."""
 
 MANY_CELLS = 512
-"""With so many cells in a product the addition of its result no longer matters."""
+"""With this many cells in a product the addition of its result no longer matters."""
 
 
 def kernel_gradient(

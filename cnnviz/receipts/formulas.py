@@ -44,7 +44,7 @@ _LATEX = {
 
 
 def text(formula: str, values: Mapping[str, Any] | None = None, digits: int = 4) -> str:
-    """A formula as text; `values` puts numbers in place of names, with so many significant digits.
+    """A formula as text; `values` puts numbers, with `digits` significant digits, in place of names.
 
     >>> text("z / (1 + exp(-z))", {"z": -2.0})
     '(-2) / (1 + exp(-(-2)))'
@@ -161,7 +161,7 @@ def _word(node: ast.Constant | ast.Name, values: Mapping[str, Any], digits: int)
 
 
 def _value(node: ast.expr, values: Mapping[str, Any], digits: int) -> float:
-    """What comes of a node's numbers as they are written."""
+    """The value of a node, from its numbers as they are written."""
     match node:
         case ast.Name(id="pi") if "pi" not in values:
             return math.pi

@@ -152,7 +152,7 @@ class Terms(Operands):
         return [(int(g), int(r), int(c)) for g, r, c in places]
 
     def shown(self, limit: int) -> tuple[list[int], Any]:
-        """At most so many groups, those that add most, in their order; and the sum of the others."""
+        """At most `limit` groups, those that add most, in their order; and the sum of the others."""
         strength = np.abs(np.where(np.isnan(self.contribution), np.inf, self.contribution))
         chosen = np.sort(np.argsort(-strength, kind="stable")[:limit])
         rest = np.delete(self.contribution, chosen)

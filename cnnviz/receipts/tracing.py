@@ -64,7 +64,7 @@ class Trace:
         return self.to_text()
 
     def to_text(self, lines: int = 100) -> str:
-        """One line a receipt, at most so many; several children are indented, one stands below its parent."""
+        """At most `lines` receipts, one a line; several children are indented, one is not."""
         if lines < 1:
             raise ValueError(f"lines must be at least 1, got {lines}")
         rows: list[tuple[str, str]] = []

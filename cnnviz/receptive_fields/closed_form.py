@@ -62,7 +62,7 @@ class Hull:
         return end and (end[0] + period * self.shift, end[1] + period * self.shift)
 
     def after(self, step: Slide | Spread | Resample | Gather | Expand, units: int) -> Hull:
-        """The hull behind a step from so many units."""
+        """The hull behind a step from `units` units."""
         match step:
             case Slide():
                 return self.slide(step.window)
@@ -136,11 +136,11 @@ class ClosedForm:
     hulls: tuple[Hull, ...]
 
     def after(self, step: Slide | Spread | Resample | Gather | Expand, units: int) -> ClosedForm:
-        """What is seen behind a step from so many units."""
+        """What is seen behind a step from `units` units."""
         return join(hull.after(step, units) for hull in self.hulls)
 
     def all_of(self, units: int) -> ClosedForm:
-        """What one unit sees that reads so many."""
+        """What a unit sees that reads units 0 .. units-1."""
         return join(hull.all_of(units) for hull in self.hulls)
 
     @property

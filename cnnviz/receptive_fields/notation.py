@@ -1,7 +1,7 @@
 """A stack of layers in one short word each, for addresses and lessons: "conv3.conv3s2same.pool2".
 
 A word is the kind and the kernel's size, then, where they are not the usual ones, the stride (s2), the
-dilation (d2) and the padding (same, or p1 for so many cells on each side). All kernels are square.
+dilation (d2) and the padding (same, or p1 for one cell on each side). All kernels are square.
 """
 
 from __future__ import annotations
