@@ -73,14 +73,14 @@ def gradient(forward: str, returns: str, **parameters: str) -> Callable[[Functio
 # Arrays -----------------------------------------------------------------------------------------
 
 
-def floats(*arrays: Any, names: tuple[str, ...], optional: int = 0) -> list[Any]:
-    """The arguments as arrays of one dtype: float64 if any is, else float32.
+def floats(*, optional: int = 0, **arrays: Any) -> list[Any]:
+    """The arguments, given by their names, as arrays of one dtype: float64 if any is, else float32.
 
     Integers, booleans and float16 become float32. The last `optional` arguments may be None, and
     stay None. Anything else is a TypeError.
     """
     converted: list[Any] = []
-    for place, (array, name) in enumerate(zip(arrays, names, strict=True)):
+    for place, (name, array) in enumerate(arrays.items()):
         if array is None:
             if place < len(arrays) - optional:
                 raise TypeError(f"{name} must be an array of numbers, got None")
@@ -115,7 +115,7 @@ def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:
 
 def float_images(x: Any, name: str = "x") -> tuple[np.ndarray, Restore]:
     """x as floats (N, H, W, C), and how to give a result x's own rank back: see `images`."""
-    return images(floats(x, names=(name,))[0], name)
+    return images(floats(**{name: x})[0], name)
 
 
 def check_bias(bias: np.ndarray | None, channels: int) -> None:
@@ -255,7 +255,7 @@ def sum_over_all_but_channels(grad: np.ndarray) -> np.ndarray:
 
 def channel_sums(grad: Any) -> np.ndarray:
     """grad (..., C), checked and summed to (C,): the gradient of what is added to each channel."""
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     if grad.ndim < 1:
         raise ValueError(f"grad must be (..., channels), got grad.shape={grad.shape}")
     return sum_over_all_but_channels(grad)
@@ -265,7 +265,7 @@ def for_input_gradient(
     grad: Any, kernel: Any, input_shape: Any, axes: str
 ) -> tuple[np.ndarray, np.ndarray, Shape, Shape]:
     """What a gradient with respect to the input takes: grad, the kernel, input_shape as given and in full."""
-    grad, kernel = floats(grad, kernel, names=("grad", "kernel"))
+    grad, kernel = floats(grad=grad, kernel=kernel)
     check_rank(kernel, 4, "kernel", axes)
     return grad, kernel, *parse_image_shape(input_shape)
 
@@ -274,7 +274,7 @@ def for_kernel_gradient(
     x: Any, grad: Any, kernel_shape: Any, axes: str
 ) -> tuple[np.ndarray, np.ndarray, Shape, int]:
     """What a gradient with respect to the kernel takes: x in full, grad, the kernel's shape, x's rank."""
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     return images(x)[0], grad, parse_kernel_shape(kernel_shape, "kernel_shape", axes), x.ndim
 
 

@@ -111,7 +111,7 @@ def conv2d(
     array([[ 8., 12.],
            [20., 24.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", AXES)
     check_bias(bias, kernel.shape[3])
@@ -180,5 +180,5 @@ def conv2d_bias_grad(grad: Any) -> np.ndarray:
     >>> conv2d_bias_grad([[1.0, 2.0], [3.0, 4.0]])
     array([10.])
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     return sum_over_all_but_channels(images(grad, "grad")[0])

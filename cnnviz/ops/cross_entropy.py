@@ -54,7 +54,7 @@ def softmax_cross_entropy_grad(
     logits, weights = _arguments(logits, labels, reduction)
     shape = logits.shape[:-1] if reduction == "none" else ()
     grad = np.ones(shape, logits.dtype) if grad is None else grad
-    logits, weights, grad = floats(logits, weights, grad, names=("logits", "labels", "grad"))
+    logits, weights, grad = floats(logits=logits, labels=weights, grad=grad)
     check_grad(grad, shape)
     if reduction == "mean":
         grad = grad / math.prod(logits.shape[:-1])
@@ -66,12 +66,12 @@ def _arguments(logits: Any, labels: Any, reduction: Any) -> list[np.ndarray]:
     """logits, and the weight of each class."""
     if reduction not in ("none", "mean"):
         raise ValueError(f"reduction must be 'none' or 'mean', got {reduction!r}")
-    (logits,) = floats(logits, names=("logits",))
+    (logits,) = floats(logits=logits)
     if logits.ndim < 1 or not logits.shape[-1]:
         raise ValueError(f"logits must be (..., classes), got logits.shape={logits.shape}")
-    (checked,) = floats(labels, names=("labels",))
+    (checked,) = floats(labels=labels)
     if checked.shape == logits.shape:
-        return floats(logits, labels, names=("logits", "labels"))
+        return floats(logits=logits, labels=labels)
     if checked.shape != logits.shape[:-1]:
         raise ValueError(
             f"labels must have shape {logits.shape[:-1]} (classes) or {logits.shape} (probabilities) to go "

@@ -63,7 +63,7 @@ def depthwise_conv2d(
     >>> depthwise_conv2d(np.ones((2, 2, 2)), np.full((2, 2, 2, 1), [[1], [10]]))
     array([[[ 4., 40.]]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     x, restore = images(x)
     _check_kernel(x, kernel, "kernel")
     check_bias(bias, kernel.shape[2] * kernel.shape[3])
@@ -125,8 +125,9 @@ def separable_conv2d(
     >>> separable_conv2d(np.ones((2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 1)))
     array([[[8.]]])
     """
-    names = ("x", "depthwise_kernel", "pointwise_kernel", "bias")
-    x, deep, point, bias = floats(x, depthwise_kernel, pointwise_kernel, bias, names=names, optional=1)
+    x, deep, point, bias = floats(
+        x=x, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel, bias=bias, optional=1
+    )
     x, restore = images(x)
     _check_kernel(x, deep, "depthwise_kernel")
     check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
@@ -157,8 +158,9 @@ def separable_conv2d_input_grad(
     >>> separable_conv2d_input_grad([[1.0, 5.0]], *kernels, (1, 2))
     array([[ 6., 30.]])
     """
-    names = ("grad", "depthwise_kernel", "pointwise_kernel")
-    grad, deep, point = floats(grad, depthwise_kernel, pointwise_kernel, names=names)
+    grad, deep, point = floats(
+        grad=grad, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel
+    )
     check_rank(deep, 4, "depthwise_kernel", AXES)
     check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
     shape, full = parse_image_shape(input_shape)
@@ -186,7 +188,7 @@ def separable_conv2d_depthwise_kernel_grad(
     >>> separable_conv2d_depthwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], (1, 1, 1, 1), point).ravel()
     array([33.])
     """
-    x, grad, point = floats(x, grad, pointwise_kernel, names=("x", "grad", "pointwise_kernel"))
+    x, grad, point = floats(x=x, grad=grad, pointwise_kernel=pointwise_kernel)
     rank = x.ndim
     x, _ = images(x)
     shape = parse_kernel_shape(depthwise_kernel_shape, "depthwise_kernel_shape", AXES)
@@ -215,7 +217,7 @@ def separable_conv2d_pointwise_kernel_grad(
     >>> separable_conv2d_pointwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], deep, (1, 1, 1, 1)).ravel()
     array([22.])
     """
-    x, grad, deep = floats(x, grad, depthwise_kernel, names=("x", "grad", "depthwise_kernel"))
+    x, grad, deep = floats(x=x, grad=grad, depthwise_kernel=depthwise_kernel)
     rank = x.ndim
     x, _ = images(x)
     check_rank(deep, 4, "depthwise_kernel", AXES)

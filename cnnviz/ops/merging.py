@@ -162,7 +162,7 @@ def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     >>> concatenate([[1, 2], [3]])
     array([1., 2., 3.], dtype=float32)
     """
-    arrays = floats(*xs, names=_names(xs))
+    arrays = floats(**_by_name(xs))
     if not arrays:
         raise ValueError("concatenate needs at least one array, got none")
     shapes = [array.shape for array in arrays]
@@ -177,7 +177,7 @@ def concatenate_grad(grad: Any, input_shapes: Any, axis: int = -1) -> Grads:
     >>> concatenate_grad([1.0, 2.0, 3.0], [(2,), (1,)])
     (array([1., 2.]), array([3.]))
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shapes = _shapes(input_shapes)
     place = _check_axis(shapes, axis, "input_shapes")
     ends = list(accumulate(shape[place] for shape in shapes))
@@ -199,7 +199,7 @@ def _check_axis(shapes: list[Shape], axis: Any, name: str) -> int:
 def _merged(xs: tuple[Any, ...], name: str) -> list[np.ndarray]:
     if not xs:
         raise ValueError(f"{name} needs at least one array, got none")
-    arrays = floats(*xs, names=tuple(f"argument {i}" for i in range(len(xs))))
+    arrays = floats(**{f"argument {i}": x for i, x in enumerate(xs)})
     try:
         np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
@@ -223,21 +223,21 @@ def _extreme(
     return sum_to(grad, arrays[0].shape), *reversed(grads)
 
 
-def _names(xs: Any) -> tuple[str, ...]:
-    """What error messages call each argument in a list."""
+def _by_name(xs: Any) -> dict[str, Any]:
+    """The arguments in a list by what error messages call them."""
     if not isinstance(xs, tuple | list):
         raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
-    return tuple(f"xs[{i}]" for i in range(len(xs)))
+    return {f"xs[{i}]": x for i, x in enumerate(xs)}
 
 
 def _arguments(xs: Any, grad: Any) -> tuple[list[np.ndarray], np.ndarray]:
-    *arrays, grad = floats(*xs, grad, names=(*_names(xs), "grad"))
+    *arrays, grad = floats(**_by_name(xs), grad=grad)
     check_grad(grad, _result([array.shape for array in arrays]))
     return arrays, grad
 
 
 def _broadcast(grad: Any, input_shapes: Any) -> tuple[np.ndarray, list[Shape]]:
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shapes = _shapes(input_shapes)
     check_grad(grad, _result(shapes))
     return grad, shapes

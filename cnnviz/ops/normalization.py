@@ -61,7 +61,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
     """
     x, mean, variance, gamma, beta = floats(
-        x, mean, variance, gamma, beta, names=("x", "mean", "variance", "gamma", "beta"), optional=2
+        x=x, mean=mean, variance=variance, gamma=gamma, beta=beta, optional=2
     )
     scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
     check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
@@ -79,9 +79,7 @@ def batch_norm_affine(
     >>> batch_norm_affine([1.0], [4.0], [2.0], [3.0], epsilon=0.0)
     (array([1.]), array([2.]))
     """
-    mean, variance, gamma, beta = floats(
-        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta"), optional=2
-    )
+    mean, variance, gamma, beta = floats(mean=mean, variance=variance, gamma=gamma, beta=beta, optional=2)
     check_rank(mean, 1, "mean", "(channels,)")
     for name, array in (("variance", variance), ("gamma", gamma), ("beta", beta)):
         if array is not None and array.shape != mean.shape:
@@ -105,7 +103,7 @@ def batch_norm_input_grad(
     >>> batch_norm_input_grad([3.0], [4.0], [10.0], epsilon=0.0)
     array([15.])
     """
-    grad, variance, gamma = floats(grad, variance, gamma, names=("grad", "variance", "gamma"), optional=1)
+    grad, variance, gamma = floats(grad=grad, variance=variance, gamma=gamma, optional=1)
     check_rank(variance, 1, "variance", "(channels,)")
     if gamma is not None and gamma.shape != variance.shape:
         raise ValueError(
@@ -125,7 +123,7 @@ def batch_norm_gamma_grad(
     >>> batch_norm_gamma_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
     array([1.])
     """
-    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    x, grad, mean, variance = floats(x=x, grad=grad, mean=mean, variance=variance)
     scale, _ = batch_norm_affine(mean, variance, epsilon=epsilon)
     return _centred_sum(x, grad, mean) * scale
 
@@ -159,8 +157,9 @@ def batch_norm_variance_grad(
     >>> batch_norm_variance_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
     array([-0.125])
     """
-    names = ("x", "grad", "mean", "variance", "gamma")
-    x, grad, mean, variance, gamma = floats(x, grad, mean, variance, gamma, names=names, optional=1)
+    x, grad, mean, variance, gamma = floats(
+        x=x, grad=grad, mean=mean, variance=variance, gamma=gamma, optional=1
+    )
     # y depends on variance through scale = gamma * (variance + epsilon)**-0.5.
     scale, _ = batch_norm_affine(mean, variance, gamma, epsilon=epsilon)
     return _centred_sum(x, grad, mean) * (-0.5 * scale / (variance + epsilon))
@@ -192,7 +191,7 @@ def batch_norm_training(
     (array([[-1.],
            [ 1.]]), array([2.]), array([1.]))
     """
-    x, gamma, beta = floats(x, gamma, beta, names=("x", "gamma", "beta"), optional=2)
+    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta, optional=2)
     mean, centred, variance, scale = _statistics(x, epsilon)
     for name, array in (("gamma", gamma), ("beta", beta)):
         _check_channels(array, name, x)
@@ -213,7 +212,7 @@ def batch_norm_training_input_grad(
            [-0.612],
            [ 1.225]])
     """
-    x, grad, gamma = floats(x, grad, gamma, names=("x", "grad", "gamma"), optional=1)
+    x, grad, gamma = floats(x=x, grad=grad, gamma=gamma, optional=1)
     check_grad(grad, x.shape)
     _, centred, _, scale = _statistics(x, epsilon)
     _check_channels(gamma, "gamma", x)
@@ -230,7 +229,7 @@ def batch_norm_training_gamma_grad(x: Any, grad: Any, *, epsilon: float = 1e-3) 
     >>> batch_norm_training_gamma_grad([[1.0], [3.0]], [[1.0], [10.0]], epsilon=0.0)
     array([9.])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     check_grad(grad, x.shape)
     _, centred, _, scale = _statistics(x, epsilon)
     return sum_over_all_but_channels(grad * centred) * scale
@@ -273,7 +272,7 @@ def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     >>> normalize([[3.0]], [1.0], [4.0])
     array([[1.]])
     """
-    x, mean, variance = floats(x, mean, variance, names=("x", "mean", "variance"))
+    x, mean, variance = floats(x=x, mean=mean, variance=variance)
     for name, array in (("mean", mean), ("variance", variance)):
         if not broadcasts_to(array.shape, x.shape):
             raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
@@ -287,7 +286,7 @@ def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
     >>> normalize_grad([[3.0]], [4.0])
     array([[1.5]])
     """
-    grad, variance = floats(grad, variance, names=("grad", "variance"))
+    grad, variance = floats(grad=grad, variance=variance)
     _check_broadcasts(variance.shape, grad.shape, "variance")
     return grad / deviation_of(variance)
 
@@ -312,7 +311,7 @@ def normalize_variance_grad(x: Any, grad: Any, mean: Any, variance: Any) -> np.n
     >>> normalize_variance_grad([[3.0], [5.0]], [[1.0], [1.0]], [1.0], [4.0])
     array([-0.375])
     """
-    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    x, grad, mean, variance = floats(x=x, grad=grad, mean=mean, variance=variance)
     check_grad(grad, x.shape)
     for name, array in (("mean", mean), ("variance", variance)):
         _check_broadcasts(array.shape, x.shape, name)

@@ -85,7 +85,7 @@ def max_pool2d_grad(
     array([[ 0., 11.,  0.],
            [ 0.,  0.,  0.]])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     x_shape = x.shape
     x, _ = images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
@@ -142,7 +142,7 @@ def avg_pool2d_grad(
     array([[1., 3., 2.],
            [1., 3., 2.]])
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shape, full = parse_image_shape(input_shape)
     geometry = pooling_window(full, pool_size, strides, padding)
     grad = image_grad(grad, len(shape), (full[0], *geometry.out, full[3]))
@@ -185,7 +185,7 @@ def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.n
     array([[0., 5.],
            [5., 0.]])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     x_shape = x.shape
     x, _ = images(x)
     grad = _grad_over_maps(grad, len(x_shape), x.shape, keepdims)
@@ -211,7 +211,7 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
     array([[2., 2.],
            [2., 2.]])
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shape, full = parse_image_shape(input_shape)
     share = _grad_over_maps(grad, len(shape), full, keepdims) / (full[1] * full[2])
     return np.broadcast_to(share, full).reshape(shape).copy()

@@ -48,7 +48,7 @@ def activation(function: Function) -> Function:
 
     @wraps(function)
     def call(x: Any, *arguments: Any, **options: Any) -> np.ndarray:
-        return function(*floats(x, names=("x",)), *arguments, **options)
+        return function(*floats(x=x), *arguments, **options)
 
     raises = "ValueError, TypeError\n    for an option out of its range; for what does not hold real numbers."
     return operation(PARAMETERS, returns="array of x's shape", raises=raises)(call)  # type: ignore[return-value]
@@ -59,7 +59,7 @@ def activation_gradient(function: Function) -> Function:
 
     @wraps(function)
     def call(x: Any, grad: Any, *arguments: Any, **options: Any) -> np.ndarray:
-        x, grad = floats(x, grad, names=("x", "grad"))
+        x, grad = floats(x=x, grad=grad)
         check_grad(grad, x.shape)
         return function(x, grad, *arguments, **options)
 
@@ -155,7 +155,7 @@ def prelu(x: Any, alpha: Any) -> np.ndarray:
     >>> prelu([[-1, 2]], [0.5, 0.5])
     array([[-0.5,  2. ]])
     """
-    x, alpha = floats(x, alpha, names=("x", "alpha"))
+    x, alpha = floats(x=x, alpha=alpha)
     _check_alpha(alpha.shape, x.shape, "alpha.shape")
     return np.where(x > 0, x, alpha * x)
 
@@ -167,7 +167,7 @@ def prelu_grad(x: Any, grad: Any, alpha: Any) -> np.ndarray:
     >>> prelu_grad([[-1, 0, 2]], [[1, 1, 1]], [0.5, 0.5, 0.5])
     array([[0.5, 0. , 1. ]])
     """
-    x, grad, alpha = floats(x, grad, alpha, names=("x", "grad", "alpha"))
+    x, grad, alpha = floats(x=x, grad=grad, alpha=alpha)
     check_grad(grad, x.shape)
     _check_alpha(alpha.shape, x.shape, "alpha.shape")
     return np.where(x > 0, grad, np.where(x < 0, alpha * grad, 0))
@@ -180,7 +180,7 @@ def prelu_alpha_grad(x: Any, grad: Any, alpha_shape: Any) -> np.ndarray:
     >>> prelu_alpha_grad([[-1, 2], [-3, -4]], [[1, 1], [1, 1]], (2,))
     array([-4., -4.], dtype=float32)
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     check_grad(grad, x.shape)
     shape = parse_shape(alpha_shape, "alpha_shape")
     _check_alpha(shape, x.shape, "alpha_shape")
