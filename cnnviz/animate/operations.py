@@ -273,7 +273,7 @@ def _image(x: Any, symbolic: bool) -> np.ndarray:
     """x as (H, W, C) floats, of one image; a shape becomes an image of zeros."""
     if symbolic and np.ndim(x) == 1:
         x = np.zeros(pair(x, "x"))
-    (x,) = floats(x, names=("x",))
+    (x,) = floats(x=x)
     batch, _ = images(x)
     if len(batch) != 1:
         raise ValueError(f"x must be one image, got {len(batch)} (x.shape={x.shape})")
@@ -284,5 +284,5 @@ def _kernel(kernel: Any, symbolic: bool) -> np.ndarray:
     """The kernel as floats of rank four, if it is one."""
     if symbolic and np.ndim(kernel) == 1:
         kernel = np.zeros(pair(kernel, "kernel"))
-    (kernel,) = floats(kernel, names=("kernel",))
+    (kernel,) = floats(kernel=kernel)
     return kernel[:, :, np.newaxis, np.newaxis] if kernel.ndim == 2 else kernel

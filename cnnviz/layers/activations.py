@@ -18,7 +18,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.options import Options
 from cnnviz.numbers import short
-from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
+from cnnviz.ops.rectifiers import SELU_ALPHA, SELU_SCALE
 
 Arguments = Mapping[str, Any]
 Branch = tuple[str, str]
@@ -95,33 +95,32 @@ def _relu(z: float, arguments: Arguments) -> Branch:
     return (f"{slope!r} * {below}" if slope else "0"), f"z <= {short(start)}"
 
 
+def _pieces(z: float, below: str, above: str = "z") -> Branch:
+    return (above, "z > 0") if z > 0 else (below, "z <= 0")
+
+
 def _leaky(z: float, arguments: Arguments) -> Branch:
-    slope = float(arguments.get("negative_slope", 0.2))
-    return ("z", "z > 0") if z > 0 else (f"{slope!r} * z", "z <= 0")
+    return _pieces(z, f"{float(arguments.get('negative_slope', 0.2))!r} * z")
 
 
 def _prelu(z: float, arguments: Arguments) -> Branch:
-    return ("z", "z > 0") if z > 0 else ("alpha * z", "z <= 0")
+    return _pieces(z, "alpha * z")
 
 
 def _elu(z: float, arguments: Arguments) -> Branch:
-    if z > 0:
-        return "z", "z > 0"
     alpha = float(arguments.get("alpha", 1.0))
-    return "exp(z) - 1" if alpha == 1 else f"{alpha!r} * (exp(z) - 1)", "z <= 0"
+    return _pieces(z, "exp(z) - 1" if alpha == 1 else f"{alpha!r} * (exp(z) - 1)")
 
 
 def _selu(z: float, arguments: Arguments) -> Branch:
-    if z > 0:
-        return f"{SELU_SCALE} * z", "z > 0"
-    return f"{SELU_SCALE} * {SELU_ALPHA} * (exp(z) - 1)", "z <= 0"
+    return _pieces(z, f"{SELU_SCALE} * {SELU_ALPHA} * (exp(z) - 1)", above=f"{SELU_SCALE} * z")
 
 
 def _celu(z: float, arguments: Arguments) -> Branch:
     alpha = float(arguments.get("alpha", 1.0))
     if alpha == 1:
         return _elu(z, arguments)
-    return ("z", "z > 0") if z > 0 else (f"{alpha!r} * (exp(z / {alpha!r}) - 1)", "z <= 0")
+    return _pieces(z, f"{alpha!r} * (exp(z / {alpha!r}) - 1)")
 
 
 def _gelu(z: float, arguments: Arguments) -> Branch:
@@ -241,7 +240,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "sigmoid": Function("1 / (1 + exp(-z))", 0.25, roundings=2 * SIGMOID + 2),
         # Quotient.
         "hard_sigmoid": Function("min(max(z + 3, 0), 6) / 6", 1 / 6, roundings=1),
-        # Sigmoid twice; two products.
+        # Sigmoid twice; three products.
         "tanh": Function("tanh(z)", roundings=2 * SIGMOID + 3),
         # Sigmoid; product.
         "softplus": Function("log(1 + exp(z))", through_one=True, roundings=SIGMOID + 1),

@@ -1,7 +1,7 @@
 """What the browser computes for a layer: operations in plain values, and the arrays that they name.
 
 An operation is a mapping with a "type" that stage/js/forward.js knows. Weights go by the names under
-which `Network.with_weights` exchanges them. A layer without an operation is `GIVEN`: the stage shows
+which `Network.with_weights` exchanges them. A layer without an operation is "given": the stage shows
 Python's values and says so.
 """
 
@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 
@@ -79,8 +77,3 @@ def drawn_shape(shape: Shape) -> Shape:
     if len(shape) < 3:
         return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1] if shape else 1)
     return (math.prod(shape[:-2]), *shape[-2:])
-
-
-def axis_numbers(axis: Axis) -> list[int]:
-    """A window along one axis as forward.js reads it."""
-    return [axis.size, axis.kernel, axis.stride, axis.dilation, axis.before, axis.after, axis.out]

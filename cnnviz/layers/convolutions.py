@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.links import Expand, Gather, Links, Slide, Spread
 from cnnviz.layers.operands import Operands, Position, weighted
 from cnnviz.layers.options import Options, Shape
-from cnnviz.layers.sequences import SequenceEntry, columns
+from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
 
@@ -54,13 +55,14 @@ class ConvolutionEntry(Entry):
         options = chosen(layer.config, self.op_options)
         return (gradient(grad, *self.kernels(layer), inputs[0].shape, **options),)
 
-    def kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        gradient = getattr(ops, f"{self.op}_kernel_grad")
-        options = chosen(layer.config, self.op_options)
-        return gradient(inputs[0], grad, layer.weights["kernel"].shape, **options)
-
-    def bias_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        return ops.conv2d_bias_grad(grad)
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        if weight == "bias":
+            return ops.conv2d_bias_grad(grad)
+        # The op takes the shape of the kernel that is meant, and the other one as it is.
+        pairs = zip(self.weights, self.kernels(layer), strict=False)
+        kernels = [kernel.shape if name == weight else kernel for name, kernel in pairs]
+        gradient = getattr(ops, f"{self.op}_{weight}_grad")
+        return gradient(inputs[0], grad, *kernels, **chosen(layer.config, self.op_options))
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         height, width, channels = map_shape(shapes[0])
@@ -155,14 +157,6 @@ class Conv1DEntry(SequenceEntry):
         before = layer.config["dilation_rate"] * (layer.config["kernel_size"] - 1)
         return replace(like, config={**like.config, "padding": ((before, 0), (0, 0))})
 
-    def kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        like = self.as_map(layer)
-        return like.entry.weight_gradient(like, "kernel", *columns(inputs, grad))[:, 0]
-
-    def bias_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        like = self.as_map(layer)
-        return like.entry.weight_gradient(like, "bias", *columns(inputs, grad))
-
 
 class DepthwiseConv2DEntry(ConvolutionEntry):
     options = {**KERNEL, **MULTIPLIER}
@@ -207,20 +201,6 @@ class SeparableConv2DEntry(ConvolutionEntry):
         pointwise = (1, 1, depthwise[2] * depthwise[3], filters)
         return {"depthwise_kernel": depthwise, "pointwise_kernel": pointwise, "bias": (filters,)}
 
-    def depthwise_kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        depthwise, pointwise = self.kernels(layer)
-        options = chosen(layer.config, self.op_options)
-        return ops.separable_conv2d_depthwise_kernel_grad(
-            inputs[0], grad, depthwise.shape, pointwise, **options
-        )
-
-    def pointwise_kernel_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        depthwise, pointwise = self.kernels(layer)
-        options = chosen(layer.config, self.op_options)
-        return ops.separable_conv2d_pointwise_kernel_grad(
-            inputs[0], grad, depthwise, pointwise.shape, **options
-        )
-
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """One group for each response of the depthwise step, mixed by the pointwise weights."""
         (x,), (kernel, pointwise), f = inputs, self.kernels(layer), position[-1]
@@ -236,8 +216,9 @@ class SeparableConv2DEntry(ConvolutionEntry):
         return weighted(x, layer.weights, "depthwise_kernel", index, cut, f, mix=mix, labels=labels)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        source, shape = drawn.sources[0], drawn.shape
-        middle = (*shape[:2], layer.weights["pointwise_kernel"].shape[2])
+        source, (kernel, pointwise) = drawn.sources[0], self.kernels(layer)
+        middle = (*drawn.shape[:2], pointwise.shape[2])
+        options = chosen(layer.config, self.op_options)
         depthwise = conv_stage(
             layer,
             self.view(layer, source),
@@ -246,14 +227,9 @@ class SeparableConv2DEntry(ConvolutionEntry):
             bias=False,
             name="depthwise",
             shape=middle,
-            value=lambda x: self._responses(layer, x),
+            value=lambda x: ops.depthwise_conv2d(x, kernel, **options),
         )
         return [depthwise, pixelwise_stage(layer, middle, "pointwise_kernel", "1×1 conv")]
-
-    def _responses(self, layer: Layer, x: np.ndarray) -> np.ndarray:
-        """What the depthwise step gives."""
-        options = chosen(layer.config, self.op_options)
-        return ops.depthwise_conv2d(x, layer.weights["depthwise_kernel"], **options)
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         depthwise, pointwise = self.kernels(layer)
@@ -270,7 +246,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
 
 
 class Conv2DTransposeEntry(ConvolutionEntry):
-    options = {**FILTERS, **KERNEL, "output_padding": (read.optional(read.extra), None)}
+    options = {**FILTERS, **KERNEL, "output_padding": (read.optional(partial(read.size, minimum=0)), None)}
     op = "conv2d_transpose"
     op_options = ("strides", "padding", "output_padding", "dilation_rate")
     label = "conv ᵀ"
@@ -304,7 +280,7 @@ class Conv2DTransposeEntry(ConvolutionEntry):
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         axes = browser_axes(self.view(layer, drawn.sources[0]))
-        names, arrays = weight_names(layer, "kernel")
+        names, arrays = exchangeable(layer, "kernel")
         return [BrowserStage({"type": "transposed", **axes, "label": self.label, **names}, arrays)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
@@ -324,7 +300,7 @@ def conv_stage(
     layer: Layer, view: Window, groups: int, kernel: str = "kernel", *, bias: bool = True, **fields: Any
 ) -> BrowserStage:
     """A convolution of the browser with one of the layer's kernels."""
-    names, arrays = weight_names(layer, kernel, bias)
+    names, arrays = exchangeable(layer, kernel, bias)
     op = {"type": "conv", **browser_axes(view), "groups": groups, "label": "conv", **names}
     return BrowserStage(op, arrays, **fields)
 
@@ -333,12 +309,12 @@ def pixelwise_stage(layer: Layer, source: tuple[int, ...], kernel: str, label: s
     """A dense layer, as the convolution that it is: 1x1, or as large as the map that was flattened."""
     size = (1, 1) if layer.weights[kernel].shape[-2] == source[2] else source[:2]
     rows, cols = (Axis(n, k) for n, k in zip(source, size, strict=False))
-    names, arrays = weight_names(layer, kernel)
+    names, arrays = exchangeable(layer, kernel)
     axes = browser_axes(Window(rows, cols))
     return BrowserStage({"type": "conv", **axes, "groups": 1, "label": label, **names}, arrays)
 
 
-def weight_names(
+def exchangeable(
     layer: Layer, kernel: str, bias: bool = True
 ) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """The kernel and the bias by the names under which `Network.with_weights` exchanges them; the arrays."""

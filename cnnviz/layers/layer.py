@@ -37,7 +37,7 @@ class Affine(NamedTuple):
 class Entry:
     """One Keras class. Subclasses say what differs from a layer that passes its one input on.
 
-    Methods take the layer that is meant. Where an op of the engine does all the work, `op`, `op_weights`
+    Methods take the layer in question. Where an op of the engine does all the work, `op`, `op_weights`
     and `op_options` name it and what it is called with, and so say the forward pass and the code.
     """
 
@@ -64,11 +64,11 @@ class Entry:
     """Whether the output is the input in another shape, in the same order."""
     pools: ClassVar[bool] = False
     """Whether it makes one number of a whole window."""
-    averaging: ClassVar[str] = ""
+    averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
     multiplies: ClassVar[bool] = False
     """Whether it multiplies its inputs with each other."""
-    selects: ClassVar[str] = ""
+    selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
     scales_input: ClassVar[bool] = False
     """Whether a network that begins with it expects pixels as they are, 0..255."""
@@ -164,12 +164,12 @@ class Entry:
             return reads[0]
         if not self.op:
             return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
-        given = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
+        arguments = [f"[{', '.join(reads)}]"] if self.joins else list(reads)
         names = [f"w[{quoted(name)}]" if name in layer.weights else "None" for name in self.op_weights]
         while names and names[-1] == "None":
             names.pop()
         named = [f"{name}={literal(layer.config[name])}" for name in self.op_options]
-        return f"ops.{self.op}({', '.join([*given, *names, *named])})"
+        return f"ops.{self.op}({', '.join([*arguments, *names, *named])})"
 
     # How it rounds ------------------------------------------------------------------------------
 
@@ -193,7 +193,9 @@ class Entry:
         self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """The sums of the magnitudes of a gradient's terms: the gradient itself, made positive."""
-        positive, layer = tuple(np.abs(x) for x in inputs), self.absolute(layer)
+        # Which number is the largest depends on the signs.
+        positive = inputs if self.selects else tuple(np.abs(x) for x in inputs)
+        layer = self.absolute(layer)
         if of:
             return (np.abs(self.weight_gradient(layer, of, positive, np.abs(grad))),)
         return tuple(np.abs(each) for each in self.input_gradients(layer, positive, np.abs(grad)))
@@ -387,7 +389,7 @@ def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def quoted(words: str) -> str:
-    """A text as a literal, whatever is in it: names come from files."""
+    """A text as a Python literal, whatever it holds: names come from files."""
     return json.dumps(words, ensure_ascii=False)
 
 

@@ -29,7 +29,7 @@ class Rule(NamedTuple):
 
 
 FAR = 1 << 60
-"""Beyond every cell: the first and, negated, the last cell that a unit sees which sees none."""
+"""Beyond every cell. A unit that sees nothing has this as its first cell and its negative as its last."""
 
 FIRST = Rule(np.minimum, FAR)
 LAST = Rule(np.maximum, -FAR)
@@ -47,10 +47,10 @@ class Slide:
         return _with(shape, self.axis, self.window.out)
 
     def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
-        return _gather(values, self.axis, self.window, rule)
+        return _carry(values, self.axis, self.window, rule)
 
     def backward(self, marks: np.ndarray) -> np.ndarray:
-        return _scatter(marks, self.axis, self.window, ANY)
+        return _carry(marks, self.axis, self.window, ANY, back=True)
 
 
 class Segment(Slide):
@@ -68,18 +68,18 @@ class Spread:
         return _with(shape, self.axis, self.window.size)
 
     def forward(self, values: np.ndarray, rule: Rule) -> np.ndarray:
-        return _scatter(values, self.axis, self.window, rule)
+        return _carry(values, self.axis, self.window, rule, back=True)
 
     def backward(self, marks: np.ndarray) -> np.ndarray:
-        return _gather(marks, self.axis, self.window, ANY)
+        return _carry(marks, self.axis, self.window, ANY)
 
 
 @dataclass(frozen=True, eq=False)
 class Resample:
     """Resizing along one axis of `size` cells: unit u lies at first + u*step, between two cells or near one.
 
-    Which cells it reads there, borders and rounding included, is said by `cells`, a row for each unit;
-    entries outside the axis are padding or nothing.
+    `cells` says which cells it reads there, borders and rounding included: a row for each unit. Entries
+    outside the axis are padding or nothing.
     """
 
     axis: int
@@ -105,8 +105,8 @@ class Resample:
         source = np.moveaxis(values, self.axis, 0)
         read = source[np.where(self._inside, self.cells, 0)]
         there = self._inside.reshape(self._inside.shape + (1,) * (values.ndim - 1))
-        found = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
-        return np.moveaxis(found, 0, self.axis)
+        combined = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
+        return np.moveaxis(combined, 0, self.axis)
 
     def backward(self, marks: np.ndarray) -> np.ndarray:
         units, taps = np.nonzero(self._inside)
@@ -221,7 +221,7 @@ def mix(shape: Shape, axis: int, units: int | None = None) -> Links:
 
 
 def everything(shape: Shape, out: Shape) -> Links:
-    """Links in which every unit of `out` reads all cells: what holds of a layer about which nothing is known.
+    """Links in which every unit of `out` reads all cells: the default where nothing is known of a layer.
 
     >>> after(everything((4, 4, 2), (3,)), (4, 4, 2))
     (3,)
@@ -252,27 +252,17 @@ def _along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
     return vector.reshape((1,) * axis + (-1,) + (1,) * (rank - 1 - axis))
 
 
-def _gather(values: np.ndarray, axis: int, window: Axis, rule: Rule) -> np.ndarray:
-    """Each window combines the values that it reads."""
+def _carry(values: np.ndarray, axis: int, window: Axis, rule: Rule, *, back: bool = False) -> np.ndarray:
+    """Each window combines what it reads; or, `back`, each cell what the windows that read it hold."""
     if values.shape[axis] == 1:
-        return _where(_windows_that_read(window), values, axis, rule)
-    out = np.full(_with(values.shape, axis, window.out), rule.nothing, values.dtype)
+        return _where(_reached(window, back), values, axis, rule)
+    length = window.size if back else window.out
+    out = np.full(_with(values.shape, axis, length), rule.nothing, values.dtype)
     source, target = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
     for tap in range(window.kernel):
         inputs, outputs = window.tap(tap)
-        target[outputs] = rule.combine(target[outputs], source[inputs])
-    return out
-
-
-def _scatter(values: np.ndarray, axis: int, window: Axis, rule: Rule) -> np.ndarray:
-    """Each cell combines the values of the windows that read it."""
-    if values.shape[axis] == 1:
-        return _where(_cells_that_are_read(window), values, axis, rule)
-    out = np.full(_with(values.shape, axis, window.size), rule.nothing, values.dtype)
-    source, target = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
-    for tap in range(window.kernel):
-        inputs, outputs = window.tap(tap)
-        target[inputs] = rule.combine(target[inputs], source[outputs])
+        read, filled = (outputs, inputs) if back else (inputs, outputs)
+        target[filled] = rule.combine(target[filled], source[read])
     return out
 
 
@@ -283,19 +273,12 @@ def _where(live: np.ndarray, values: np.ndarray, axis: int, rule: Rule) -> np.nd
 
 
 @lru_cache(maxsize=1024)
-def _windows_that_read(window: Axis) -> np.ndarray:
-    """Which windows hold at least one cell that is not padding."""
-    live = np.zeros(window.out, bool)
+def _reached(window: Axis, back: bool) -> np.ndarray:
+    """Which windows read at least one cell that is not padding; or, `back`, which cells any window reads."""
+    live = np.zeros(window.size if back else window.out, bool)
     for tap in range(window.kernel):
-        live[window.tap(tap)[1]] = True
-    return live
-
-
-@lru_cache(maxsize=1024)
-def _cells_that_are_read(window: Axis) -> np.ndarray:
-    live = np.zeros(window.size, bool)
-    for tap in range(window.kernel):
-        live[window.tap(tap)[0]] = True
+        inputs, outputs = window.tap(tap)
+        live[inputs if back else outputs] = True
     return live
 
 

@@ -30,9 +30,11 @@ class MergeEntry(Entry):
         return super().compute(layer, *_aligned(inputs))
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        gradient = getattr(ops, f"{self.op}_grad")
-        found = gradient(grad, [x.shape for x in _aligned(inputs)])
-        return tuple(each.reshape(x.shape) for each, x in zip(found, inputs, strict=True))
+        full, gradient = _aligned(inputs), getattr(ops, f"{self.op}_grad")
+        # Products and extremes need the inputs themselves, sums only their shapes.
+        by_value = self.multiplies or self.selects
+        grads = gradient(full, grad) if by_value else gradient(grad, [x.shape for x in full])
+        return tuple(each.reshape(x.shape) for each, x in zip(grads, inputs, strict=True))
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         rank = max(map(len, shapes))
@@ -124,15 +126,7 @@ class AverageEntry(MergeEntry):
         return factor.dtype.type(1) / factor.dtype.type(len(factor))
 
 
-class ProductEntry(MergeEntry):
-    """Merges whose gradients need the inputs themselves."""
-
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        found = getattr(ops, f"{self.op}_grad")(list(_aligned(inputs)), grad)
-        return tuple(each.reshape(x.shape) for each, x in zip(found, inputs, strict=True))
-
-
-class MultiplyEntry(ProductEntry):
+class MultiplyEntry(MergeEntry):
     op = "multiply"
     is_function = True
     multiplies = True
@@ -147,19 +141,13 @@ class MultiplyEntry(ProductEntry):
         return one_number(inputs[0], cells[0], weight, partner_places=partners, labels=layer.inputs[:1])
 
 
-class ExtremeEntry(ProductEntry):
+class ExtremeEntry(MergeEntry):
     is_function = True
     averaging = "Average"
 
     def factor_weights(self, factor: np.ndarray) -> Any:
         choose = np.argmax if self.selects == "largest" else np.argmin
         return chosen(factor, np.ones(factor.shape, bool), choose)
-
-    def gradient_magnitude(
-        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        # Which argument is the largest depends on the signs.
-        return self.input_gradients(layer, inputs, np.abs(grad))
 
 
 class MaximumEntry(ExtremeEntry):

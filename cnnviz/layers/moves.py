@@ -1,7 +1,7 @@
-"""What layers have in common that only move numbers: each output is one of the inputs' numbers, or padding.
+"""What layers that only move numbers have in common: each output is one of the inputs' numbers, or padding.
 
-Where each comes from is asked by sending numbered cells through the layer itself, so this cannot differ
-from what it computes.
+To find where each comes from, numbered cells are sent through the layer itself: this cannot differ from what
+it computes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from cnnviz import ops
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.layer import Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number, operands
 
 
@@ -20,6 +21,10 @@ class MovingEntry(Entry):
     """A layer that only moves numbers."""
 
     moves_values_only = True
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        gradient = getattr(ops, f"{self.op}_grad")
+        return (gradient(grad, **chosen(layer.config, self.op_options)),)
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         came_from = int(origins(layer, tuple(x.shape for x in inputs))[position])
@@ -55,20 +60,21 @@ def moving_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
 def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     """Where a layer that only moves numbers takes each from: flat indices, -1 for padding.
 
-    Indices of a second input go on where the first one's end.
+    Indices of a second input continue where those of the first end.
 
     >>> flip = Layer.from_config("flip", "Permute", {"dims": (2, 1)}, inputs=("x",))
     >>> origins(flip, ((2, 3),)).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
+    # Counted from 1, so that the 0 of padding is no cell.
     numbered, start = [], 1
     for shape in shapes:
         size = math.prod(shape)
         numbered.append(np.arange(start, start + size, dtype=np.float64).reshape(1, *shape))
         start += size
-    found = layer.before_activation(*numbered)[0].astype(np.int64) - 1
-    found.flags.writeable = False
-    return found
+    indices = layer.before_activation(*numbered)[0].astype(np.int64) - 1
+    indices.flags.writeable = False
+    return indices
 
 
 def _located(came_from: int, inputs: Arrays) -> tuple[int, Position]:

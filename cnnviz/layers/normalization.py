@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cnnviz import ops
 from cnnviz.layers import options as read
@@ -15,9 +16,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights
 from cnnviz.layers.links import Links
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
-
-SMALLEST_DEVIATION = 1e-7
-"""Keras's Normalization divides by no less (keras.backend.epsilon)."""
+from cnnviz.ops.normalization import SMALLEST_DEVIATION, deviation_of
 
 
 class AffineEntry(Entry):
@@ -92,16 +91,16 @@ class BatchNormalizationEntry(AffineEntry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,), w, epsilon = inputs, layer.weights, layer.config["epsilon"]
         channel = slice(position[-1], position[-1] + 1)
-        given = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
-        scale, shift = (array[0] for array in ops.batch_norm_affine(*given, epsilon=epsilon))  # type: ignore[arg-type]
-        mean, variance, gamma, beta = (None if array is None else array[0] for array in given)
+        parts = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
+        scale, shift = (array[0] for array in ops.batch_norm_affine(*parts, epsilon=epsilon))  # type: ignore[arg-type]
+        mean, variance, gamma, beta = (None if array is None else array[0] for array in parts)
         equations = scale_and_shift(scale, shift, mean, variance, epsilon, gamma, beta)
         return one_number(x, position, scale, bias=shift, bias_name="shift", preparation=equations)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         w = layer.weights
         names = {name.removeprefix("moving_"): f"{layer.owner}/{name}" for name in w}
-        a, b = self._affine(layer)
+        a, b = self.as_affine(layer)
         stage = affine_stage(layer, a, b, drawn, epsilon=layer.config["epsilon"], parts=names)
         kept = {f"{layer.owner}/{name}": array for name, array in w.items()}
         return [replace(stage, arrays={**stage.arrays, **kept})]
@@ -110,12 +109,9 @@ class BatchNormalizationEntry(AffineEntry):
         # x - mean becomes |x| + |mean|.
         return replace(layer, weights=_positive(layer.weights, "moving_mean"))
 
-    def _affine(self, layer: Layer) -> Affine:
-        given = (layer.weights.get(name) for name in self.op_weights)
-        return Affine(*ops.batch_norm_affine(*given, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
-
-    def as_affine(self, layer: Layer) -> Affine | None:
-        return self._affine(layer)
+    def as_affine(self, layer: Layer) -> Affine:
+        parts = (layer.weights.get(name) for name in self.op_weights)
+        return Affine(*ops.batch_norm_affine(*parts, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
 
 
 def scale_and_shift(
@@ -153,8 +149,8 @@ class NormalizationEntry(AffineEntry):
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kept = axes_of(config, len(shape) + 1)
-        given = [config[name] for name in ("mean", "variance")]
-        if np.shape(given[0]) != np.shape(given[1]) or np.ndim(given[0]) > len(kept):
+        configured = [config[name] for name in ("mean", "variance")]
+        if np.shape(configured[0]) != np.shape(configured[1]) or np.ndim(configured[0]) > len(kept):
             raise ValueError(
                 f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
             )
@@ -162,36 +158,36 @@ class NormalizationEntry(AffineEntry):
         return {"mean": statistics, "variance": statistics, "count": ()}
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
-        (x,), (mean, variance) = inputs, _statistics(layer, inputs[0])
+        (x,), (mean, variance) = inputs, _statistics(layer, inputs[0].shape, inputs[0].dtype)
         if not layer.config["invert"]:
             return ops.normalize(x, mean, variance)
-        return ops.add(ops.multiply(x, _deviation(variance)), mean)
+        return ops.add(ops.multiply(x, deviation_of(variance)), mean)
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        _, variance = _statistics(layer, inputs[0])
+        _, variance = _statistics(layer, inputs[0].shape, inputs[0].dtype)
         if layer.config["invert"]:
             # x times the deviation, plus the mean; dividing by a number undoes multiplying by it.
-            return (ops.multiply(grad, _deviation(variance)),)
+            return (ops.multiply(grad, deviation_of(variance)),)
         return (ops.normalize_grad(grad, variance),)
 
     def mean_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        mean, variance = _statistics(layer, inputs[0])
+        mean, variance = _statistics(layer, inputs[0].shape, inputs[0].dtype)
         if layer.config["invert"]:
-            found = ops.add_grad(grad, [mean.shape, grad.shape])[0]
+            mean_grad = ops.add_grad(grad, [mean.shape, grad.shape])[0]
         else:
-            found = ops.normalize_mean_grad(grad, mean.shape, variance)
-        return found.reshape(layer.weights["mean"].shape)
+            mean_grad = ops.normalize_mean_grad(grad, mean.shape, variance)
+        return mean_grad.reshape(layer.weights["mean"].shape)
 
     def variance_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        mean, variance = _statistics(layer, inputs[0])
+        mean, variance = _statistics(layer, inputs[0].shape, inputs[0].dtype)
         if layer.config["invert"]:
-            deviation = _deviation(variance)
+            deviation = deviation_of(variance)
             lowest = SMALLEST_DEVIATION**2
             slope = np.where(variance.astype(grad.dtype) >= lowest, 0.5 / deviation, 0).astype(grad.dtype)
-            found = ops.multiply_grad([deviation, inputs[0]], grad)[0] * slope
+            variance_grad = ops.multiply_grad([deviation, inputs[0]], grad)[0] * slope
         else:
-            found = ops.normalize_variance_grad(inputs[0], grad, mean, variance)
-        return found.reshape(layer.weights["variance"].shape)
+            variance_grad = ops.normalize_variance_grad(inputs[0], grad, mean, variance)
+        return variance_grad.reshape(layer.weights["variance"].shape)
 
     def count_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         return np.zeros((), grad.dtype)
@@ -200,10 +196,10 @@ class NormalizationEntry(AffineEntry):
         (x,), invert = inputs, layer.config["invert"]
         mean, variance = (
             np.broadcast_to(array, (1, *x.shape))[(0, *position)]
-            for array in _statistics(layer, x[np.newaxis])
+            for array in _statistics(layer, (1, *x.shape), x.dtype)
         )
         with np.errstate(all="ignore"):
-            deviation = _deviation(variance)
+            deviation = deviation_of(variance)
             scale = deviation if invert else 1 / deviation
             shift = mean if invert else -mean * scale
         equations = [Equation("deviation", "max(sqrt(variance), 1e-07)", {"variance": variance}, deviation)]
@@ -217,8 +213,8 @@ class NormalizationEntry(AffineEntry):
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         shape = (1, *drawn.output)
-        mean, variance = (v.astype(np.float32) for v in normalization_statistics(layer, shape))
-        deviation = _deviation(variance)
+        mean, variance = _statistics(layer, shape, np.float32)
+        deviation = deviation_of(variance)
         form, a, b = ("x*a+b", deviation, mean) if layer.config["invert"] else ("(x-a)/b", mean, deviation)
         if a.size > 1 and a.size != a.shape[-1]:
             a, b = (np.broadcast_to(v, shape) for v in (a, b))
@@ -259,10 +255,10 @@ class RescalingEntry(AffineEntry):
         return replace(layer, config=config)
 
 
-def normalization_statistics(layer: Layer, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(layer: Layer, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
-    given: Mapping[str, Any] = layer.weights or layer.config
-    mean, variance = given["mean"], given["variance"]
+    source: Mapping[str, Any] = layer.weights or layer.config
+    mean, variance = source["mean"], source["variance"]
     # The statistics' axes belong to the kept axes of x, counted from the right.
     target = [1] * len(shape)
     for axis, size in zip(
@@ -271,16 +267,7 @@ def normalization_statistics(layer: Layer, shape: tuple[int, ...]) -> tuple[np.n
         if size not in (1, shape[axis]):
             raise ValueError(f"mean has {size} entries where the input has {shape[axis]}")
         target[axis] = size
-    return np.reshape(mean, target), np.reshape(variance, target)
-
-
-def _statistics(layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean, variance = normalization_statistics(layer, x.shape)
-    return np.asarray(mean, x.dtype), np.asarray(variance, x.dtype)
-
-
-def _deviation(variance: np.ndarray) -> np.ndarray:
-    return np.maximum(np.sqrt(variance), variance.dtype.type(SMALLEST_DEVIATION))
+    return np.asarray(mean, dtype).reshape(target), np.asarray(variance, dtype).reshape(target)
 
 
 def axes_of(config: Mapping[str, Any], rank: int) -> list[int]:
@@ -292,7 +279,7 @@ def axes_of(config: Mapping[str, Any], rank: int) -> list[int]:
 
 
 def _positive(weights: Weights, mean: str, sign: int = -1) -> dict[str, np.ndarray]:
-    """The magnitudes of weights, but a mean's with this sign: it is taken off."""
+    """The magnitudes of weights. A mean gets this sign, as it is subtracted."""
     return {name: np.abs(value) * (sign if name == mean else 1) for name, value in weights.items()}
 
 

@@ -23,7 +23,7 @@ class Equation:
     Parameters
     ----------
     name
-        What comes of it: "scale".
+        What the result is called: "scale".
     formula
         A Python expression of the names in `values`; functions are those of the field: exp, sqrt, max.
     values

@@ -1,7 +1,7 @@
 """How a layer's options are read: from what Keras writes in a config to one form, checked.
 
 Each reader takes (value, name) and returns the normal form, or raises an error that names the
-option, its value and the rule. Which layer has which options is said by its entry.
+option, its value and the rule. An entry says which options its layers have.
 """
 
 from __future__ import annotations
@@ -79,11 +79,6 @@ def length(value: Any, name: str) -> int:
     if len(entries) != 1 or not 1 <= entries[0] <= LARGEST:
         raise ValueError(f"{name} must be one int from 1 to {LARGEST}, got {value!r}")
     return entries[0]
-
-
-def extra(value: Any, name: str) -> tuple[int, int]:
-    """As `size`, from 0."""
-    return size(value, name, minimum=0)
 
 
 def sides(value: Any, name: str) -> Sides:

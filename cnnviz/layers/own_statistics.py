@@ -80,14 +80,14 @@ class OwnStatisticsEntry(Entry):
         layout = self.layout(layer, x.shape)
         return x.reshape(layout.shape), layout
 
-    def _affine(self, layer: Layer, layout: GroupedAxes, found: OwnStatistics) -> tuple[Any, Any]:
-        scale = found.inverse * _weight(layer, layout, "gamma", 1)
+    def _affine(self, layer: Layer, layout: GroupedAxes, statistics: OwnStatistics) -> tuple[Any, Any]:
+        scale = statistics.inverse * _weight(layer, layout, "gamma", 1)
         beta = _weight(layer, layout, "beta", 0)
-        return scale, -found.mean * scale + beta if self.centres(layer) else beta
+        return scale, -statistics.mean * scale + beta if self.centres(layer) else beta
 
-    def _normalised(self, layer: Layer, x: np.ndarray, found: OwnStatistics) -> np.ndarray:
+    def _normalised(self, layer: Layer, x: np.ndarray, statistics: OwnStatistics) -> np.ndarray:
         """What gamma is multiplied by."""
-        return (x - found.mean if self.centres(layer) else x) * found.inverse
+        return (x - statistics.mean if self.centres(layer) else x) * statistics.inverse
 
     # Gradients ----------------------------------------------------------------------------------
 
@@ -95,12 +95,12 @@ class OwnStatisticsEntry(Entry):
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         """A number acts on its own output, through the mean on all, and through the variance on all."""
         x, layout = self._laid_out(layer, inputs[0])
-        found = _statistics(layer, layout, x)
+        statistics = _statistics(layer, layout, x)
         by_itself = grad.reshape(layout.shape) * _weight(layer, layout, "gamma", 1)
         by_mean = _mean(layout, by_itself) if self.centres(layer) else 0
-        along = _mean(layout, by_itself * self._normalised(layer, x, found))
-        by_variance = (x - found.mean) * found.inverse * along
-        return (((by_itself - by_mean - by_variance) * found.inverse).reshape(inputs[0].shape),)
+        along = _mean(layout, by_itself * self._normalised(layer, x, statistics))
+        by_variance = (x - statistics.mean) * statistics.inverse * along
+        return (((by_itself - by_mean - by_variance) * statistics.inverse).reshape(inputs[0].shape),)
 
     @quiet
     def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
@@ -124,9 +124,9 @@ class OwnStatisticsEntry(Entry):
         def here(array: Any) -> Any:
             return np.broadcast_to(array, layout.shape)[place]
 
-        found = _statistics(layer, layout, x)
-        scale, shift = map(here, self._affine(layer, layout, found))
-        total, mean, squares, variance, _ = map(here, found)
+        statistics = _statistics(layer, layout, x)
+        scale, shift = map(here, self._affine(layer, layout, statistics))
+        total, mean, squares, variance, _ = map(here, statistics)
         gamma, beta = (
             here(_weight(layer, layout, name, 0)) if name in layer.weights else None for name in self.weights
         )
@@ -184,11 +184,11 @@ class OwnStatisticsEntry(Entry):
         """1 / sqrt(variance + epsilon) and (|x| + size) times it, times 1 + doubt; in float64."""
         roundoff = float(np.finfo(x.dtype).eps) / 2
         x, layout = self._laid_out(layer, x.astype(np.float64))
-        found = _statistics(layer, layout, x)
+        statistics = _statistics(layer, layout, x)
         size = _mean(layout, np.abs(x))
         # g(n) is at most 2*n*u.
-        doubt = layout.count * roundoff * np.square(size * found.inverse)
-        inverse = found.inverse * (1 + doubt)
+        doubt = layout.count * roundoff * np.square(size * statistics.inverse)
+        inverse = statistics.inverse * (1 + doubt)
         return inverse, (np.abs(x) + size) * inverse, layout
 
 

@@ -17,7 +17,7 @@ from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.operands import chosen as chosen_weight
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, map_shape, slides
-from cnnviz.ops.padding import Axis, Window, window
+from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.pooling import pooling_window
 
 
@@ -40,8 +40,7 @@ class PoolEntry(Entry):
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         """The window that slides over maps of this shape."""
-        c = layer.config
-        return window(shape[:2], c["pool_size"], c["strides"], c["padding"])  # type: ignore[arg-type]
+        return pooling_window((1, *shape), *chosen(layer.config, self.op_options).values())
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         gradient = getattr(ops, f"{self.op}_grad")
@@ -51,8 +50,7 @@ class PoolEntry(Entry):
         return (gradient(grad, inputs[0].shape, **options),)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
-        view = pooling_window((1, *map_shape(shapes[0])), *chosen(layer.config, self.op_options).values())
-        return [slides(view)]
+        return [slides(self.view(layer, map_shape(shapes[0])))]
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """One group: the window of one channel, with the weight 1 for the largest or 1/count for all."""
@@ -90,12 +88,6 @@ class PoolEntry(Entry):
             # A cell may be the largest of as many windows.
             return self.cells(layer, inputs[0]) - 1
         return sum(layer.config["pool_size"]) - 1
-
-    def gradient_magnitude(
-        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        # Which number is the largest depends on the signs.
-        return self.input_gradients(layer, inputs, np.abs(grad))
 
 
 class MaxPoolEntry(PoolEntry):
@@ -148,7 +140,19 @@ class GlobalAveragePoolEntry(GlobalPoolEntry):
     op = "global_avg_pool2d"
 
 
-class Pool1DEntry(SequenceEntry):
+class GlobalPool1DEntry(SequenceEntry):
+    """The pooling of that name, on a sequence."""
+
+    options = GlobalPoolEntry.options
+    pools = True
+
+    def __init__(self, maps: str) -> None:
+        self.maps = maps
+        self.selects = ENTRIES[maps].selects
+        self.averaging = ENTRIES[maps].averaging.replace("2D", "1D")
+
+
+class Pool1DEntry(GlobalPool1DEntry):
     """Windows of one channel each, along a sequence."""
 
     options = {
@@ -157,36 +161,11 @@ class Pool1DEntry(SequenceEntry):
         "padding": (read.choice("valid", "same"), "valid"),
     }
     lengths = ("pool_size", "strides")
-    pools = True
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
         normal["strides"] = normal["strides"] or normal["pool_size"]
         return normal
-
-
-class MaxPool1DEntry(Pool1DEntry):
-    maps = "MaxPooling2D"
-    selects = "largest"
-    averaging = "AveragePooling1D"
-
-
-class AveragePool1DEntry(Pool1DEntry):
-    maps = "AveragePooling2D"
-
-
-class GlobalMaxPool1DEntry(SequenceEntry):
-    options = GlobalPoolEntry.options
-    maps = "GlobalMaxPooling2D"
-    pools = True
-    selects = "largest"
-    averaging = "GlobalAveragePooling1D"
-
-
-class GlobalAveragePool1DEntry(SequenceEntry):
-    options = GlobalPoolEntry.options
-    maps = "GlobalAveragePooling2D"
-    pools = True
 
 
 ENTRIES.update(
@@ -195,9 +174,13 @@ ENTRIES.update(
         "AveragePooling2D": AveragePoolEntry(),
         "GlobalMaxPooling2D": GlobalMaxPoolEntry(),
         "GlobalAveragePooling2D": GlobalAveragePoolEntry(),
-        "MaxPooling1D": MaxPool1DEntry(),
-        "AveragePooling1D": AveragePool1DEntry(),
-        "GlobalMaxPooling1D": GlobalMaxPool1DEntry(),
-        "GlobalAveragePooling1D": GlobalAveragePool1DEntry(),
+    }
+)
+ENTRIES.update(
+    {
+        "MaxPooling1D": Pool1DEntry("MaxPooling2D"),
+        "AveragePooling1D": Pool1DEntry("AveragePooling2D"),
+        "GlobalMaxPooling1D": GlobalPool1DEntry("GlobalMaxPooling2D"),
+        "GlobalAveragePooling1D": GlobalPool1DEntry("GlobalAveragePooling2D"),
     }
 )

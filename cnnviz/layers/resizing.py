@@ -65,12 +65,12 @@ class Samples:
 
     def matrix(self, dtype: np.dtype) -> np.ndarray:
         """(size, units): the weight of each cell in each unit."""
-        found = np.zeros((self.span.size, self.span.units), dtype)
+        table = np.zeros((self.span.size, self.span.units), dtype)
         share = self.share.astype(dtype)
         for cells, weights in ((self.lower, 1 - share), (self.upper, share)):
             (inside,) = np.nonzero((cells >= 0) & (cells < self.span.size))
-            found[cells[inside], inside] += weights[inside]
-        return found
+            table[cells[inside], inside] += weights[inside]
+        return table
 
     def link(self, axis: int) -> Resample:
         """Which cells the units read, a row for each; -1 where there is no second one."""
@@ -83,10 +83,10 @@ class Samples:
 def _taken(x: np.ndarray, cells: np.ndarray, axis: int, fill: float) -> np.ndarray:
     """Cells along an axis, with `fill` for those outside."""
     inside = (cells >= 0) & (cells < x.shape[axis])
-    found = np.take(x, np.where(inside, cells, 0), axis)
+    values = np.take(x, np.where(inside, cells, 0), axis)
     if not inside.all():
-        np.moveaxis(found, axis, 0)[~inside] = fill
-    return found
+        np.moveaxis(values, axis, 0)[~inside] = fill
+    return values
 
 
 @lru_cache(maxsize=256)
@@ -162,9 +162,7 @@ class SamplingEntry(Entry):
         (x,), (row, col, channel) = inputs, position
         rows, cols = self.samples(layer, x.shape)
         (above, down), (left, across) = rows.reads(row, x.dtype), cols.reads(col, x.dtype)
-        outside = [(at < 0) | (at >= size) for at, size in zip((above, left), x.shape, strict=False)]
-        patch = Patch(above, left, outside[0][:, None] | outside[1])
-        cut = patch.cut(x, np.array([channel]), fill=self.fill(layer))
+        cut = Patch.at(above, left, x.shape).cut(x, np.array([channel]), fill=self.fill(layer))
         return operands([x], weight=np.outer(down, across), labels=(f"channel {channel}",), **cut)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
@@ -213,7 +211,7 @@ class CenterCropEntry(SamplingEntry):
 
 
 def _largest_part(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
-    """The middle of an image, as much of it as has the shape that is wanted.
+    """The largest part in the middle of an image that has the shape that is wanted.
 
     Keras divides as floats and cuts off the fraction, which is the same as long as products of sizes stay
     below 2**24.
@@ -227,7 +225,7 @@ def _largest_part(height: int, width: int, rows: int, cols: int) -> tuple[Span, 
 
 
 def _padded(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
-    """All of an image, with padding on two sides that gives it the shape that is wanted, nearly.
+    """All of an image, with padding on two sides that brings it close to the shape that is wanted.
 
     >>> _padded(340, 500, 200, 200)
     (Span(size=340, start=-80, length=500, units=200), Span(size=500, start=0, length=500, units=200))

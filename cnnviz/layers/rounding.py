@@ -2,8 +2,8 @@
 
 Follows N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, section 3.1: a sum
 of n products is within gamma(n) = n*u / (1 - n*u) of exact, times the sum of the magnitudes, so two of
-them are within twice that of each other. Which n and which magnitudes is said by the layer's entry. Left
-out are methods that are not a sum of these products, FFT and Winograd.
+them are within twice that of each other. The layer's entry says which n and which magnitudes. Methods that
+are not a sum of these products, FFT and Winograd, are left out.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from cnnviz.layers.layer import Layer
 def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     """How far two float32 evaluations of a layer may lie apart on the same inputs, unit by unit.
 
-    With u the unit roundoff and gamma(n) = n*u / (1 - n*u): a sum of n products w*x in any order is
-    within gamma(n) * sum |w||x| of exact, so two of them within twice that; the sum of magnitudes
-    is the layer itself on |x| with |w|. An activation passes it on times its steepest slope, and adds
-    the roundings of two elementary functions, each evaluation. What only selects or moves numbers must
-    agree to the bit.
+    The sum of the magnitudes of products w*x is the layer itself on |x| with |w|. An activation passes the
+    bound on times its steepest slope, and adds the roundings of two elementary functions for each evaluation.
+    What only selects or moves numbers must agree to the bit.
 
     Parameters
     ----------
@@ -72,8 +70,7 @@ def gradient_allowance(
 ) -> tuple[np.ndarray, ...]:
     """How far two float32 evaluations of a layer's gradient may lie apart, number by number.
 
-    A gradient is a sum of products too: n roundings on the longest path from a term to the result make
-    an error of gamma(n) * sum |terms|, and two evaluations differ by at most twice that.
+    A gradient is a sum of products too; n are the roundings on the longest path from a term to the result.
 
     Parameters
     ----------
@@ -92,8 +89,8 @@ def gradient_allowance(
         One bound for each input, or the weight's alone.
     """
     factor = 2 * _gamma(layer.entry.gradient_roundings(layer, of, inputs, grad), grad.dtype)
-    found = layer.entry.gradient_magnitude(layer, of, inputs, grad)
-    return tuple(factor * magnitude.astype(np.float64) for magnitude in found)
+    magnitudes = layer.entry.gradient_magnitude(layer, of, inputs, grad)
+    return tuple(factor * magnitude.astype(np.float64) for magnitude in magnitudes)
 
 
 def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:

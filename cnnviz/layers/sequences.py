@@ -15,9 +15,9 @@ from cnnviz.layers.operands import Operands, Position
 
 
 class SequenceEntry(Entry):
-    """A class that does on sequences what another one does on maps, whose entry says the rest."""
+    """A class that does on sequences what another one does on maps. The entry of that one says the rest."""
 
-    maps: ClassVar[str]
+    maps: str
     """The Keras class that does the same on maps."""
     lengths: ClassVar[tuple[str, ...]] = ()
     """The options that are one length here, and (height, width) there."""
@@ -34,7 +34,12 @@ class SequenceEntry(Entry):
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         like = self.as_map(layer)
-        return tuple(map(_sequence, like.entry.input_gradients(like, *columns(inputs, grad))))
+        return tuple(map(_sequence, like.entry.input_gradients(like, *_columns(inputs, grad))))
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        like = self.as_map(layer)
+        gradient = like.entry.weight_gradient(like, weight, *_columns(inputs, grad))
+        return gradient.reshape(layer.weights[weight].shape)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         like, ((length, channels),) = self.as_map(layer), shapes
@@ -46,9 +51,9 @@ class SequenceEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         like = self.as_map(layer)
         place = (*position[:-1], 0, position[-1])
-        found = like.entry.operands(like, [x[:, np.newaxis] for x in inputs], place)
-        index = None if found.weight_index is None else np.delete(found.weight_index, 1, axis=-1)
-        return replace(found, position=np.delete(found.position, 1, axis=-1), weight_index=index)
+        operands = like.entry.operands(like, [x[:, np.newaxis] for x in inputs], place)
+        index = None if operands.weight_index is None else np.delete(operands.weight_index, 1, axis=-1)
+        return replace(operands, position=np.delete(operands.position, 1, axis=-1), weight_index=index)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
@@ -60,18 +65,18 @@ class SequenceEntry(Entry):
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         like = self.as_map(layer)
-        return like.entry.gradient_roundings(like, of, *columns(inputs, grad))
+        return like.entry.gradient_roundings(like, of, *_columns(inputs, grad))
 
     def gradient_magnitude(
         self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         like = self.as_map(layer)
-        found = like.entry.gradient_magnitude(like, of, *columns(inputs, grad))
+        magnitudes = like.entry.gradient_magnitude(like, of, *_columns(inputs, grad))
         of_what = [layer.weights[of]] if of else inputs
-        return tuple(array.reshape(own.shape) for array, own in zip(found, of_what, strict=True))
+        return tuple(array.reshape(own.shape) for array, own in zip(magnitudes, of_what, strict=True))
 
 
-def columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
     """Sequences, and the gradient of what became of them, as maps of one column."""
     return [_column(x) for x in inputs], _column(grad)
 

@@ -1,4 +1,4 @@
-"""Layers that lay numbers out anew, repeat them, or add and drop cells at the borders."""
+"""Layers that reshape, reorder or repeat numbers, or add and drop cells at the borders."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ class ZeroPaddingEntry(MovingEntry):
     rank = 4
     label = "zero pad"
 
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (ops.zero_pad2d_grad(grad, layer.config["padding"]),)
-
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         return [_shift(map_shape(shapes[0]), layer.config["padding"])]
 
@@ -43,9 +40,6 @@ class CroppingEntry(MovingEntry):
     op_options = ("cropping",)
     rank = 4
     label = "crop"
-
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (ops.crop2d_grad(grad, layer.config["cropping"]),)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         height, width, channels = map_shape(shapes[0])
@@ -64,9 +58,6 @@ class UpSamplingEntry(MovingEntry):
     op_options = ("size",)
     rank = 4
     label = "upsample"
-
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (ops.upsample2d_grad(grad, layer.config["size"]),)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         """Repeating is a transposed convolution with a box."""
@@ -93,7 +84,6 @@ class FlattenEntry(MovingEntry):
 class ReshapeEntry(FlattenEntry):
     options = {"target_shape": (read.ints, None)}
     op = "reshape"
-    op_options = ("target_shape",)
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         return ops.reshape(inputs[0], layer.config["target_shape"])
@@ -117,9 +107,6 @@ class PermuteEntry(MovingEntry):
     op = "permute"
     op_options = ("dims",)
     label = "permute"
-
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        return (ops.permute_grad(grad, layer.config["dims"]),)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         (shape,), dims = shapes, layer.config["dims"]

@@ -1,16 +1,16 @@
-"""Windows over maps, as entries speak of them: which cells one output reads, for receipts and the browser.
+"""Windows over maps: which cells one output reads, for receipts and the browser.
 
 Positions come from `ops.padding`, the engine's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.browser import axis_numbers
 from cnnviz.layers.links import Slide
 from cnnviz.layers.operands import Position
 from cnnviz.ops.padding import Axis, Window
@@ -25,11 +25,16 @@ class Patch:
     padding: np.ndarray
 
     @classmethod
+    def at(cls, rows: np.ndarray, cols: np.ndarray, shape: Sequence[int]) -> Patch:
+        """These rows and columns of a map; those outside it are padding."""
+        outside = [(at < 0) | (at >= size) for at, size in zip((rows, cols), shape, strict=False)]
+        return cls(rows, cols, outside[0][:, None] | outside[1])
+
+    @classmethod
     def of(cls, view: Window, position: Position) -> Patch:
         """What the output at a row and a column reads."""
         rows, cols = (_reads(axis, u) for axis, u in zip(view, position, strict=False))
-        outside = [(at < 0) | (at >= axis.size) for at, axis in zip((rows, cols), view, strict=True)]
-        return cls(rows, cols, outside[0][:, None] | outside[1])
+        return cls.at(rows, cols, [axis.size for axis in view])
 
     @classmethod
     def of_stamps(cls, view: Window, position: Position) -> tuple[Patch, np.ndarray, np.ndarray]:
@@ -38,7 +43,7 @@ class Patch:
         return cls(rows, cols, np.zeros((len(rows), len(cols)), bool)), down, across
 
     def cut(self, x: np.ndarray, channels: np.ndarray, fill: float = 0.0) -> dict[str, Any]:
-        """The fields of Operands for what is read of some channels of x (H, W, C)."""
+        """The fields of Operands for these cells in some channels of x (H, W, C)."""
         inside = [np.clip(at, 0, size - 1) for at, size in zip((self.rows, self.cols), x.shape, strict=False)]
         factor = x[np.ix_(*inside, channels)].transpose(2, 0, 1)
         places = np.broadcast_arrays(self.rows[:, None], self.cols, channels[:, None, None])
@@ -74,8 +79,9 @@ def slides(view: Window) -> tuple[Slide, Slide]:
 
 
 def browser_axes(view: Window) -> dict[str, list[int]]:
-    """The window as the browser reads it."""
-    return {"rows": axis_numbers(view.rows), "cols": axis_numbers(view.cols)}
+    """The window as forward.js reads it."""
+    rows, cols = ([a.size, a.kernel, a.stride, a.dilation, a.before, a.after, a.out] for a in view)
+    return {"rows": rows, "cols": cols}
 
 
 def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -67,11 +67,12 @@ def evaluate(
     correct, loss = 0, 0.0
     for first in range(0, len(y), batch_size):
         labels = y[first : first + batch_size]
-        found = probabilities(net, x[first : first + batch_size])
-        if labels.min() < 0 or labels.max() >= found.shape[1]:
-            raise ValueError(f"y must hold labels from 0 to {found.shape[1] - 1}, got {labels.max()}")
-        right = found[np.arange(len(labels)), labels].astype(np.float64)
-        correct += int((found.argmax(axis=1) == labels).sum())
+        shares = probabilities(net, x[first : first + batch_size])
+        if labels.min() < 0 or labels.max() >= shares.shape[1]:
+            raise ValueError(f"y must hold labels from 0 to {shares.shape[1] - 1}, got {labels.max()}")
+        right = shares[np.arange(len(labels)), labels].astype(np.float64)
+        correct += int((shares.argmax(axis=1) == labels).sum())
+        # A probability that was rounded to 0 would make the loss infinite.
         loss -= float(np.log(np.maximum(right, np.finfo(np.float32).tiny)).sum())
         if progress is not None:
             progress(first + len(labels), len(y))
@@ -79,11 +80,11 @@ def evaluate(
 
 
 def probabilities(net: Network, x: Any) -> np.ndarray:
-    """The network's output (N, classes), made sure to be probabilities."""
-    found = net.predict(x)
-    if not isinstance(found, np.ndarray) or found.ndim != 2:
-        raise ValueError(f"{net.name} is no classifier of images: its output is {net.output_shape}")
+    """The network's output (N, classes), checked to be probabilities."""
+    output = net.predict(x)
+    if not isinstance(output, np.ndarray) or output.ndim != 2:
+        raise ValueError(f"{net.name} is not a classifier of images: its output is {net.output_shape}")
     # A float32 softmax sums to 1 within a few units of roundoff a class.
-    if not (found.min(initial=0) >= 0 and np.allclose(found.sum(axis=1), 1, rtol=0, atol=1e-4)):
+    if not (output.min(initial=0) >= 0 and np.allclose(output.sum(axis=1), 1, rtol=0, atol=1e-4)):
         raise ValueError(f"the output of {net.name} is not probabilities: it should end in a softmax")
-    return found
+    return output

@@ -1,4 +1,4 @@
-"""The forward pass, layer by layer, with edits on the way: what every activation comes from."""
+"""The forward pass, layer by layer, with edits on the way."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.network.layer_graph import LayerGraph
 
 Edits = Mapping[str, Callable[[np.ndarray], np.ndarray]]
-"""Functions by layer: what each makes of its layer's output is what everything behind reads instead."""
+"""A function for each edited layer: what it makes of the layer's output is what later layers read instead."""
 
 
 def forward(

@@ -18,11 +18,11 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
-from cnnviz.ops.blocks import Call, run
+from cnnviz.ops.blocks import Call, images_at_once, run
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import Axis, Window, window
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.pooling import images_at_once, window_steps
+from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
 ACTIVATION_BYTES = 1 << 20
@@ -38,7 +38,7 @@ class Convolution:
     config: dict[str, Any]
 
     def of_affine(self, scale: np.ndarray, shift: np.ndarray) -> Convolution:
-        """The convolution that makes of x what this one makes of x*scale + shift; not with padding."""
+        """The convolution that makes of x what this one makes of x*scale + shift; only without padding."""
         groups, (_, _, depth, filters) = self.config["groups"], self.kernel.shape
         # A filter of group g reads the channels from g*depth: one column of scales for each filter.
         scales, shifts = (
@@ -63,7 +63,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Flattening:
-    """Maps of so many cells into one vector."""
+    """Maps of this many cells become vectors."""
 
     cells: int
 

@@ -56,6 +56,22 @@ def _scales_itself(graph: LayerGraph, name: str) -> bool:
     return False
 
 
+def check_batch_size(value: Any) -> None:
+    """ValueError unless it is None or a positive int."""
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1
+    ):
+        raise ValueError(f"batch_size must be a positive int or None, got {value!r}")
+
+
+def input_of_maps(net: LayerGraph) -> Layer:
+    """The one input of a network that reads maps; ValueError for other networks."""
+    shapes = [net[name].output_shape for name in net.inputs]
+    if [len(shape) for shape in shapes] != [3]:
+        raise ValueError(f"net must have one input, of maps (height, width, channels), got {shapes}")
+    return net[net.inputs[0]]
+
+
 def batched(x: Any, layer: Layer) -> np.ndarray:
     """x as (N, ...) for an input, whichever axes were left out."""
     try:
@@ -72,8 +88,8 @@ def batched(x: Any, layer: Layer) -> np.ndarray:
     for form, missing in forms:
         if _fits(x.shape, form):
             return np.expand_dims(x, missing)
-    batched, single = [form for form, _ in forms][::2], [form for form, _ in forms][1::2]
-    accepted = [_text(("N", *form[1:])) for form in batched] + [_text(form) for form in single]
+    several, one = [form for form, _ in forms][::2], [form for form, _ in forms][1::2]
+    accepted = [_text(("N", *form[1:])) for form in several] + [_text(form) for form in one]
     raise ValueError(f"x for {layer.name!r} must be {' or '.join(accepted)}, got x.shape={x.shape}")
 
 

@@ -1,13 +1,12 @@
-"""A Keras 3 model config as layers: Sequential and Functional, shared layers, nested models.
+"""A Keras 3 model config as models and their layers: Sequential and Functional, shared and nested.
 
-Works on the parsed JSON alone and trusts none of it: what is not as Keras writes it, is custom code
-or is not computed by cnnviz is a ValueError that names the layer. Weights are left to `keras_file`.
-The format is that of keras/src/models/functional.py and sequential.py.
+Works on the parsed JSON alone and trusts none of it: what is not as Keras writes it, is custom code or is not
+computed by cnnviz is a ValueError that names the layer. Weights are left to `keras_file`, the order of the
+calls to `unfolding`. The format is that of keras/src/models/functional.py and sequential.py.
 """
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,12 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers import ENTRIES, Layer
+from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
-
-MOST_CALLS = 10_000
-"""Of layers in a network: nested models that call nested models can unfold without end."""
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
@@ -39,6 +35,10 @@ class FileLayer:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     owner: str = ""
     """Its first call in the network."""
+
+    @property
+    def is_input(self) -> bool:
+        return self.kind == "InputLayer"
 
 
 @dataclass(eq=False)
@@ -59,9 +59,6 @@ class Model:
                 yield from member.entries()
             else:
                 yield member
-
-
-# From JSON to members ---------------------------------------------------------------------------
 
 
 def read_model(data: Any) -> Model:
@@ -106,9 +103,8 @@ class _Reader:
         else:
             try:
                 _check_number_format(config)
-                member = FileLayer(
-                    name, kind, normalize_config(kind, _plain(config)), self._trains(config), path
-                )
+                trainable = config.get("trainable", True) is not False and not self.frozen
+                member = FileLayer(name, kind, normalize_config(kind, _plain(config)), trainable, path)
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
@@ -156,7 +152,7 @@ class _Reader:
             name, member = self.member(data_of_layer, prefix, group)
             _add(model, name, member, where)
             nodes = _get(data_of_layer, "inbound_nodes", list, f"layer {prefix + name!r}")
-            if isinstance(member, FileLayer) and member.kind == "InputLayer":
+            if isinstance(member, FileLayer) and member.is_input:
                 nodes = [{"args": [], "kwargs": {}}]
             for node in nodes:
                 reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
@@ -169,9 +165,6 @@ class _Reader:
             offset = 1 if isinstance(source, Model) and source.functional else 0
             model.outputs.append((name, call - offset, tensor))
 
-    def _trains(self, config: Mapping) -> bool:
-        return config.get("trainable", True) is not False and not self.frozen
-
 
 def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None:
     if name in model.members:
@@ -180,7 +173,7 @@ def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None
 
 
 def _kind(data: Mapping, where: str) -> str:
-    """The class of a layer or model, once it is sure to be Keras's own and one that cnnviz computes."""
+    """The class of a layer or model, checked to be Keras's own and one that cnnviz computes."""
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
@@ -204,6 +197,11 @@ def _is_operation(data: Mapping) -> bool:
     return module.startswith(("keras.src.ops", "keras.ops"))
 
 
+def snake_case(name: str) -> str:
+    """The name of a class as Keras writes it in the names of its layers."""
+    return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
 def _groups(path: str) -> Callable[[str], str]:
     """Keras's names for a model's layers in the weights file: the class in snake case, counted.
 
@@ -214,7 +212,7 @@ def _groups(path: str) -> Callable[[str], str]:
     counts: dict[str, int] = {}
 
     def group(kind: str) -> str:
-        name = re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", kind).lower()
+        name = snake_case(kind)
         counts[name] = counts.get(name, -1) + 1
         return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
 
@@ -247,17 +245,17 @@ def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
     if operation:
         tensors = [_tensors(arg, where) for arg in args]
-        ranks = {len(shape) for found in tensors for _, shape in found}
-        if len(args) != 2 or any(len(found) != 1 for found in tensors) or len(ranks) != 1 or kwargs:
+        ranks = {len(shape) for argument in tensors for _, shape in argument}
+        if len(args) != 2 or any(len(argument) != 1 for argument in tensors) or len(ranks) != 1 or kwargs:
             raise ValueError(f"{where} must be an operation on two tensors of one rank")
     else:
-        # What else a call may be given, `training` and `mask`, changes nothing at inference.
+        # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
         first = args[0] if args else kwargs.pop("inputs", [])
         tensors = [_tensors(first, where)]
         for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
             if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
                 raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
-    return [ref for found in tensors for ref, _ in found]
+    return [ref for argument in tensors for ref, _ in argument]
 
 
 def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:
@@ -308,105 +306,3 @@ def _checked(value: Any, kind: type, what: str) -> Any:
 def _brief(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-# From members to layers -------------------------------------------------------------------------
-
-
-@dataclass
-class Unfolded:
-    """The calls of a model as layers, in the order in which they can be computed."""
-
-    layers: list[Layer] = field(default_factory=list)
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    aliases: dict[str, str] = field(default_factory=dict)
-
-
-def unfold(model: Model) -> Unfolded:
-    """Every call of every layer of a model and of the models in it, as a Layer.
-
-    Raises ValueError where the graph has loops, holes, or too many calls.
-    """
-    unfolded = Unfolded()
-    unfolded.outputs = _unfold(model, "", None, unfolded)
-    unfolded.inputs = [name for name, _, _ in model.inputs]
-    return unfolded
-
-
-def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfolded) -> list[str]:
-    """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
-    where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
-    arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
-    if feeds is not None and len(feeds) != len(arguments):
-        raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
-    values: dict[tuple[str, int], list[str]] = {}
-    for position, call in _in_order(model, where):
-        name, reads = model.calls[position]
-        member = model.members[name]
-        label = f"{prefix}{name}:{call}" if call else f"{prefix}{name}"
-        try:
-            inputs = [values[ref[:2]][ref[2]] for ref in reads]
-        except IndexError:
-            raise ValueError(f"{label!r} reads an output that there is not") from None
-        if isinstance(member, Model):
-            outputs = _unfold(member, f"{label}/", inputs, unfolded)
-            if len(outputs) == 1:
-                unfolded.aliases[label] = outputs[0]
-        elif member.kind == "InputLayer" and feeds is not None:
-            if name not in arguments:
-                raise ValueError(f"{label!r} is not among the inputs of {where}")
-            outputs = [feeds[arguments[name]]]
-            unfolded.aliases[label] = outputs[0]
-        else:
-            outputs = [label]
-            unfolded.layers.append(_layer(member, label, inputs))
-            if len(unfolded.layers) > MOST_CALLS:
-                raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
-        values[name, call] = outputs
-    try:
-        return [values[ref[:2]][ref[2]] for ref in model.outputs]
-    except (KeyError, IndexError):
-        raise ValueError(f"an output of {where} is not the output of any of its layers") from None
-
-
-def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
-    entry.owner = entry.owner or label
-    return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
-
-
-def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
-    """(position in model.calls, which call of its member), each after the calls that it reads.
-
-    Among those that could come next, the one that the file names first does.
-    """
-    keys: list[tuple[str, int]] = []
-    counts: dict[str, int] = {}
-    for name, _ in model.calls:
-        counts[name] = counts.get(name, -1) + 1
-        keys.append((name, counts[name]))
-    known = set(keys)
-    for name, reads in model.calls:
-        for ref in reads:
-            if ref[:2] not in known:
-                raise ValueError(
-                    f"layer {name!r} of {where} reads call {ref[1]} of {ref[0]!r}, which is not there"
-                )
-    waiting = [{ref[:2] for ref in reads} for _, reads in model.calls]
-    readers: dict[tuple[str, int], list[int]] = {}
-    for position, needs in enumerate(waiting):
-        for need in needs:
-            readers.setdefault(need, []).append(position)
-    ready = [position for position, needs in enumerate(waiting) if not needs]
-    done = 0
-    while ready:
-        position = heapq.heappop(ready)
-        done += 1
-        yield position, keys[position][1]
-        for reader in readers.get(keys[position], []):
-            waiting[reader].discard(keys[position])
-            if not waiting[reader]:
-                heapq.heappush(ready, reader)
-    if done < len(keys):
-        stuck = next(name for (name, _), needs in zip(keys, waiting, strict=True) if needs)
-        raise ValueError(f"{where} has a loop at layer {stuck!r}")

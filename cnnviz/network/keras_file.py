@@ -20,8 +20,9 @@ import h5py
 import numpy as np
 
 from cnnviz.layers import ENTRIES
-from cnnviz.network.keras_config import read_model, unfold
+from cnnviz.network.keras_config import read_model
 from cnnviz.network.network import Network
+from cnnviz.network.unfolding import unfold
 from cnnviz.resources import BUNDLED, asset
 
 MOST_CONFIG_BYTES = 64 * 2**20
@@ -102,7 +103,7 @@ def _read(path: Path) -> Network:
 
 
 def _unpack(path: Path) -> tuple[bytes, bytes]:
-    """The two members of the archive that count."""
+    """The two members of the archive that are read."""
     if path.is_dir():
         raise ValueError("this is a folder, not a .keras file")
     try:
@@ -123,7 +124,7 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         raise ValueError(f"{name} unpacks to {size:,} bytes, more than the {limit:,} that are read")
     try:
         return archive.read(name)
-    except Exception as error:  # Each compression method has exceptions of its own.
+    except Exception as error:  # Each compression method has its own exceptions.
         raise ValueError(f"{name} is damaged or encrypted ({error})") from None
 
 
@@ -135,7 +136,7 @@ def _parse(config: bytes) -> Any:
 
 
 class _Weights:
-    """The arrays of a weights file, which follows no link, and reads no more than it should."""
+    """Reads the arrays of a weights file. It follows no link and reads no more than the limit."""
 
     def __init__(self, data: bytes) -> None:
         self.left = MOST_WEIGHT_BYTES
@@ -155,27 +156,27 @@ class _Weights:
         try:
             variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
-                found = f"{len(variables)} arrays" if variables else "none"
-                raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {found}")
+                stored = f"{len(variables)} arrays" if variables else "none"
+                raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}")
             return {name: self._array(variables[str(i)], name) for i, name in enumerate(names)}
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise ValueError(f"weights of layer {layer!r} (at {group!r} in the file): {error}") from error
 
     def _variables(self, group: str) -> dict[str, h5py.Dataset]:
+        if not group:
+            return {}
         place: Any = self.file
-        for step in [*group.split("/"), "vars"] if group else ():
+        for step in [*group.split("/"), "vars"]:
             place = self._child(place, step)
             if place is None:
                 return {}
             if not isinstance(place, h5py.Group):
                 raise ValueError(f"{step!r} is not a group")
-        if not group:
-            return {}
         return {name: self._child(place, name) for name in place}
 
     @staticmethod
     def _child(group: h5py.Group, name: str) -> Any:
-        """A member that lies in this very file, None if there is none."""
+        """A member that lies in this file itself; None if there is no such member."""
         link = group.get(name, getlink=True)
         if link is not None and not isinstance(link, h5py.HardLink):
             raise ValueError(f"{name!r} is a {type(link).__name__}; links are not followed")

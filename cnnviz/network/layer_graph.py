@@ -1,13 +1,13 @@
-"""LayerGraph: layers in the order in which they can be computed, by name, and what is changed in them.
+"""LayerGraph: layers by name, in an order in which they can be computed, and copies with changes.
 
-What a network is without computing anything: `network` adds predictions and runs.
+This is a network that computes nothing: `network` adds predictions and runs.
 """
 
 from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -96,7 +96,7 @@ class LayerGraph:
         Raises
         ------
         KeyError
-            for a layer or weight that there is not.
+            for a layer or weight that does not exist.
         ValueError
             for another shape.
         """
@@ -128,7 +128,7 @@ class LayerGraph:
         Raises
         ------
         KeyError
-            for a layer that there is not.
+            for a layer that does not exist.
         ValueError
             for a layer that cannot have an activation, or an unknown activation.
         """
@@ -162,15 +162,21 @@ class LayerGraph:
         return derived
 
     def resolve(self, name: str) -> str:
-        """The layer's name that an alias stands for; KeyError for a name that there is not."""
+        """The layer's name that an alias stands for; KeyError for a name that does not exist."""
         name = self.aliases.get(name, name)
         if name not in self._layers:
-            close = difflib.get_close_matches(str(name), self._layers, n=3)
-            hint = (
-                f"; did you mean {' or '.join(close)}?" if close else f"; there are {', '.join(self._layers)}"
-            )
-            raise KeyError(f"{self.name} has no layer {name!r}{hint}")
+            raise KeyError(f"{self.name} has no layer {name!r}; {names_like(name, self._layers)}")
         return name
+
+
+def names_like(name: Any, names: Collection[str]) -> str:
+    """What to say to somebody who gave a name that is not among these.
+
+    >>> names_like("conv", ["conv2d", "pool"]), names_like("x", ["conv2d", "pool"])
+    ('did you mean conv2d?', 'there are conv2d, pool')
+    """
+    close = difflib.get_close_matches(str(name), names, n=3)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}"
 
 
 def single(values: tuple) -> Any:

@@ -57,8 +57,8 @@ def mistakes(
     labels
         (N,): the true classes, integers.
     predicted
-        (N,): what the network was found to say, if that is known; then only images that it says to be
-        wrong are predicted again, and those that are right after all are left out.
+        (N,): the classes that the network predicts, if they are known. Then only the images whose class is
+        wrong are predicted again, and those that turn out right are left out.
     top
         How many of the likeliest classes to give.
     batch_size
@@ -92,18 +92,18 @@ def mistakes(
                 f"{name} must be ({len(images)},), one for each image, got shape {np.shape(given)}"
             )
     suspects = np.arange(len(images)) if predicted is None else np.flatnonzero(predicted != labels)
-    found = []
+    wrong = []
     for start in range(0, len(suspects), batch_size):
         chosen = suspects[start : start + batch_size]
         shares = probabilities(net, images[chosen])
-        found += [
+        wrong += [
             Mistake(int(index), int(labels[index]), likeliest(row, top))
             for index, row in zip(chosen, shares, strict=True)
             if row.argmax() != labels[index]
         ]
         if progress is not None:
             progress(start + len(chosen), len(suspects))
-    return found
+    return wrong
 
 
 def likeliest(shares: Any, top: int = 2) -> tuple[tuple[int, float], ...]:
@@ -116,25 +116,25 @@ def likeliest(shares: Any, top: int = 2) -> tuple[tuple[int, float], ...]:
     return tuple((int(k), float(shares[k])) for k in np.argsort(-shares, kind="stable")[:top])
 
 
-def surest(found: Sequence[Mistake]) -> float:
+def surest(wrong: Sequence[Mistake]) -> float:
     """The largest probability that was given to a wrong class; 0 if there is no mistake.
 
     >>> surest([Mistake(8, 3, ((5, 0.5),)), Mistake(18, 3, ((5, 0.75),))])
     0.75
     """
-    return max((mistake.ranked[0][1] for mistake in found), default=0.0)
+    return max((mistake.ranked[0][1] for mistake in wrong), default=0.0)
 
 
-def least_sure(found: Sequence[Mistake]) -> Mistake | None:
+def least_sure(wrong: Sequence[Mistake]) -> Mistake | None:
     """The mistake whose likeliest class had the smallest probability; None if there is no mistake.
 
     >>> least_sure([Mistake(8, 3, ((5, 0.5),)), Mistake(18, 3, ((5, 0.75),))]).index
     8
     """
-    return min(found, key=lambda mistake: mistake.ranked[0][1], default=None)
+    return min(wrong, key=lambda mistake: mistake.ranked[0][1], default=None)
 
 
-def next_mistake(found: Sequence[Mistake], after: int) -> int | None:
+def next_mistake(wrong: Sequence[Mistake], after: int) -> int | None:
     """The index of the first mistake behind an index, going on at the start when the end is reached.
 
     None if there is no mistake at all.
@@ -143,6 +143,6 @@ def next_mistake(found: Sequence[Mistake], after: int) -> int | None:
     >>> next_mistake([one, two], 8), next_mistake([one, two], 18)
     (18, 8)
     """
-    if not found:
+    if not wrong:
         return None
-    return found[bisect_right([mistake.index for mistake in found], after) % len(found)].index
+    return wrong[bisect_right([mistake.index for mistake in wrong], after) % len(wrong)].index

@@ -17,7 +17,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inference import Inference, is_chain
-from cnnviz.network.inputs import images_of, prepared
+from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.run import Run, forward_pass
 
@@ -33,11 +33,11 @@ class Network(LayerGraph):
     layers
         Each after those that feed it.
     outputs
-        Names of the layers whose outputs are the network's; None is the last layer.
+        Names of the layers whose outputs are the network's; None takes the last layer.
     name
         For display.
     inputs
-        Names of the InputLayers in the order of the network's arguments; None is as they come.
+        Names of the InputLayers in the order of the network's arguments; None takes them as they come.
     aliases
         Other names for layers: a nested model's name for its last layer.
     source
@@ -84,11 +84,10 @@ class Network(LayerGraph):
         """
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
-        if batch_size is None:
-            batch_size = self._default_batch(images)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive int or None, got {batch_size!r}")
+        check_batch_size(batch_size)
+        batch_size = batch_size or self._default_batch(images)
         batches = []
+        # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
             inputs = prepared(self, batch)
@@ -119,7 +118,7 @@ class Network(LayerGraph):
         ValueError, TypeError
             as `predict`; for an edit that changes the shape.
         KeyError
-            for an edit of a layer that there is not.
+            for an edit of a layer that does not exist.
         """
         return forward_pass(self, x, edits)
 

@@ -1,4 +1,4 @@
-"""Run: every activation of one forward pass, and Gradient: how a number of it depends on all behind it.
+"""Run: every activation of one forward pass, and Gradient: how a number of it depends on all before it.
 
 The gradient is the chain rule over the run's graph, from the units back, only as far as is asked for.
 Dropout and the like pass gradients on, as they do values. What one layer contributes is in `layers`.
@@ -53,6 +53,7 @@ class Run(Mapping[str, np.ndarray]):
     def __repr__(self) -> str:
         return f"<Run of {self.network.name}: {len(self)} layers, batch of {len(next(iter(self.values())))}>"
 
+    # Mapping's own would compare arrays.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -67,12 +68,58 @@ class Run(Mapping[str, np.ndarray]):
     def gradient(
         self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
     ) -> Gradient:
-        """The gradient of a unit, or of a weighted sum of units, with respect to what is behind it.
+        """The gradient of a unit, or of a weighted sum of units, with respect to what they depend on.
 
-        run.gradient("conv2d_7", unit=(0, 0, 3))["conv2d_3"], say, or .wrt_input; see
-        `cnnviz.network.run.gradient`, whose arguments these are.
+        Parameters
+        ----------
+        of
+            The name of a layer; or {name: weights} for a sum over several layers.
+        unit
+            Which unit of the layer: an index such as (row, column, channel), the same for every image, in
+            which a slice or ... stands for the sum over what it selects; or an array (N, axes) of
+            integers, for each image its own unit. It may be left out where there is only one.
+        weights
+            Instead of a unit: how much each counts, in the shape of the layer's output, with or
+            without the batch axis.
+        pre_activation
+            Whether the values before the layer's activation are meant, such as logits before a softmax.
+
+        Returns
+        -------
+        Gradient
+
+        Raises
+        ------
+        KeyError
+            for a layer that does not exist.
+        ValueError, TypeError
+            for a unit that does not exist, weights of another shape, a unit and weights together or none.
+
+        Examples
+        --------
+        >>> from cnnviz import Layer, Network
+        >>> image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 2)})
+        >>> config, kernel = {"units": 1, "use_bias": False}, {"kernel": np.array([[2.0], [3.0]])}
+        >>> dense = Layer.from_config("dense", "Dense", config, weights=kernel, inputs=("image",))
+        >>> found = Network([image, dense]).run([[1.0, 10.0]]).gradient("dense", unit=0)
+        >>> found.value, found.wrt_input, found["dense/kernel"].ravel()
+        (array([32.]), array([[2., 3.]]), array([ 1., 10.]))
         """
-        return gradient(self, of, unit, weights=weights, pre_activation=pre_activation)
+        if isinstance(of, Mapping):
+            if unit is not None or weights is not None:
+                raise ValueError("of={layer: weights} takes no unit and no weights beside it")
+            if not of:
+                raise ValueError("of must name at least one layer, got none")
+            chosen = {self.network[name].name: _weighted(self, name, value) for name, value in of.items()}
+        elif (unit is None) == (weights is None) and (unit is not None or self[of][:1].size != 1):
+            raise ValueError(
+                f"say which of the {self[of].shape[1:]} units of {of} by unit= or weights=, one of the two"
+            )
+        elif weights is not None:
+            chosen = {self.network[of].name: _weighted(self, of, weights)}
+        else:
+            chosen = {self.network[of].name: _chosen(self, of, ... if unit is None else unit)}
+        return Gradient(self, chosen, pre_activation)
 
     @property
     def input(self) -> Any:
@@ -88,7 +135,7 @@ class Run(Mapping[str, np.ndarray]):
 def forward_pass(graph: LayerGraph, x: Any, edits: Edits | None = None) -> Run:
     """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
 
-    For another pass of a run's network there is no need of more: forward_pass(run.network, images).
+    It takes a run's network as it is, for another pass: forward_pass(run.network, images).
     """
     edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
     before: dict[str, np.ndarray] = {}
@@ -96,7 +143,7 @@ def forward_pass(graph: LayerGraph, x: Any, edits: Edits | None = None) -> Run:
 
 
 class Gradient(Mapping[str, np.ndarray]):
-    """The gradient of one number for each image with respect to activations and weights behind it.
+    """The gradient of one number for each image with respect to the activations and weights before it.
 
     A mapping from names to read-only arrays, each worked out when it is first asked for:
     gradient["conv2d_3"] has the shape of run["conv2d_3"], gradient["conv2d_3/kernel"] the kernel's.
@@ -105,7 +152,7 @@ class Gradient(Mapping[str, np.ndarray]):
     Images of a batch do not see each other, so an activation's gradient holds that of each image's own
     number. Weights are shared by all images: theirs is the sum over the batch.
 
-    `Run.gradient` makes it, from seeds: how much each unit of some layers counts in the number.
+    `Run.gradient` makes it from `seeds`, which say how much each unit of some layers counts in the number.
     """
 
     def __init__(self, run: Run, seeds: Mapping[str, np.ndarray], pre_activation: bool = False) -> None:
@@ -117,11 +164,11 @@ class Gradient(Mapping[str, np.ndarray]):
         self._inputs: dict[str, tuple[np.ndarray, ...] | None] = {}
         self._weights: dict[tuple[str, str], np.ndarray] = {}
         # The layers that the number depends on, and the places where these read each other.
-        self._behind = set(self.seeds)
+        self._needed = set(self.seeds)
         self._readers: dict[str, list[tuple[Layer, int]]] = {layer.name: [] for layer in run.network}
         for layer in reversed(run.network.layers):
-            if layer.name in self._behind:
-                self._behind.update(layer.inputs)
+            if layer.name in self._needed:
+                self._needed.update(layer.inputs)
                 for place, name in enumerate(layer.inputs):
                     self._readers[name].append((layer, place))
 
@@ -148,6 +195,7 @@ class Gradient(Mapping[str, np.ndarray]):
         before = "the pre-activation of " if self.of_pre_activation else ""
         return f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
 
+    # Mapping's own would compare arrays.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
@@ -161,8 +209,7 @@ class Gradient(Mapping[str, np.ndarray]):
     @property
     def wrt_input(self) -> Any:
         """With respect to the network's input; a tuple if there are several."""
-        grads = tuple(self[name] for name in self.run.network.inputs)
-        return grads[0] if len(grads) == 1 else grads
+        return single(tuple(self[name] for name in self.run.network.inputs))
 
     @property
     def wrt_weights(self) -> dict[str, np.ndarray]:
@@ -195,23 +242,24 @@ class Gradient(Mapping[str, np.ndarray]):
         grad.flags.writeable = False
         return grad
 
-    # Below, None stands for a gradient of zeros, with which nothing is worked out.
+    # Below, None stands for a gradient of zeros, so that nothing is computed from zeros.
 
     def _output(self, name: str) -> np.ndarray | None:
-        for layer in reversed(self._between(name)):
-            if layer.name not in self._outputs:
-                self._outputs[layer.name] = self._gathered(layer)
+        if name not in self._outputs:
+            for layer in reversed(self._between(name)):
+                if layer.name not in self._outputs:
+                    self._outputs[layer.name] = self._gathered(layer)
         return self._outputs[name]
 
     def _between(self, name: str) -> list[Layer]:
         """The layer and those that lead from it to the units, in order."""
-        reached, found = {name}, []
+        reached, between = {name}, []
         for layer in self.run.network:
-            on_the_way = layer.name in self._behind and not reached.isdisjoint(layer.inputs)
+            on_the_way = layer.name in self._needed and not reached.isdisjoint(layer.inputs)
             if layer.name == name or on_the_way:
                 reached.add(layer.name)
-                found.append(layer)
-        return found
+                between.append(layer)
+        return between
 
     def _gathered(self, layer: Layer) -> np.ndarray | None:
         """The layer's own seed, and what each reader of its output gives back."""
@@ -235,12 +283,12 @@ class Gradient(Mapping[str, np.ndarray]):
     def _pre_activation(self, layer: Layer) -> np.ndarray | None:
         if layer.name not in self._pre_activations:
             total = self.seeds.get(layer.name) if self.of_pre_activation else None
-            grad = self._outputs[layer.name] if layer.name in self._outputs else self._output(layer.name)
+            grad = self._output(layer.name)
             if grad is not None:
                 if layer.name in self.run.edited:
                     raise ValueError(
-                        f"the output of {layer.name} was edited in this run: how it depends on what is "
-                        "behind it is not known"
+                        f"the output of {layer.name} was edited in this run: how it depends on what came "
+                        "before it is not known"
                     )
                 if layer.activation is not None:
                     grad = layer.activation.gradient(self.run.pre_activation(layer.name), grad)
@@ -253,72 +301,13 @@ class Gradient(Mapping[str, np.ndarray]):
         if key not in self._weights:
             total = np.zeros(layer.weights[weight].shape, self.run.network.dtype)
             for call in self.run.network:
-                if call.owner == layer.owner and call.name in self._behind:
+                if call.owner == layer.owner and call.name in self._needed:
                     grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
                     if grad is not None:
                         inputs = self.run.inputs(call.name)
                         total += call.entry.weight_gradient(call, weight, inputs, grad)
             self._weights[key] = self._filled(total, total)
         return self._weights[key]
-
-
-def gradient(
-    run: Run, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
-) -> Gradient:
-    """The gradient of a unit, or of a weighted sum of units: what `Run.gradient` returns.
-
-    Parameters
-    ----------
-    run
-        A forward pass.
-    of
-        The name of a layer; or {name: weights} for a sum over several layers.
-    unit
-        Which unit of the layer: an index such as (row, column, channel), the same for every image, in
-        which a slice or ... stands for the sum over what it selects; or an array (N, axes) of
-        integers, for each image its own unit. It may be left out where there is only one.
-    weights
-        Instead of a unit: how much each counts, in the shape of the layer's output, with or
-        without the batch axis.
-    pre_activation
-        Whether the values before the layer's activation are meant, such as logits before a softmax.
-
-    Returns
-    -------
-    Gradient
-
-    Raises
-    ------
-    KeyError
-        for a layer that there is not.
-    ValueError, TypeError
-        for a unit that there is not, weights of another shape, a unit and weights together or none.
-
-    Examples
-    --------
-    >>> from cnnviz import Layer, Network
-    >>> image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 2)})
-    >>> config, kernel = {"units": 1, "use_bias": False}, {"kernel": np.array([[2.0], [3.0]])}
-    >>> dense = Layer.from_config("dense", "Dense", config, weights=kernel, inputs=("image",))
-    >>> found = Network([image, dense]).run([[1.0, 10.0]]).gradient("dense", unit=0)
-    >>> found.value, found.wrt_input, found["dense/kernel"].ravel()
-    (array([32.]), array([[2., 3.]]), array([ 1., 10.]))
-    """
-    if isinstance(of, Mapping):
-        if unit is not None or weights is not None:
-            raise ValueError("of={layer: weights} takes no unit and no weights beside it")
-        if not of:
-            raise ValueError("of must name at least one layer, got none")
-        chosen = {run.network[name].name: _weighted(run, name, value) for name, value in of.items()}
-    elif (unit is None) == (weights is None) and (unit is not None or run[of][:1].size != 1):
-        raise ValueError(
-            f"say which of the {run[of].shape[1:]} units of {of} by unit= or weights=, one of the two"
-        )
-    elif weights is not None:
-        chosen = {run.network[of].name: _weighted(run, of, weights)}
-    else:
-        chosen = {run.network[of].name: _chosen(run, of, ... if unit is None else unit)}
-    return Gradient(run, chosen, pre_activation)
 
 
 def _weighted(run: Run, name: str, value: Any) -> np.ndarray:

@@ -31,8 +31,7 @@ def split(net: Network, layer: str) -> tuple[Network, Network]:
     KeyError
         if there is no such layer.
     ValueError
-        if the network does not end behind the layer, or something behind it also reads a layer that
-        is not.
+        if an output does not depend on the layer, or a layer behind it also reads one that is not behind it.
 
     Examples
     --------
@@ -47,15 +46,15 @@ def split(net: Network, layer: str) -> tuple[Network, Network]:
     stray = [name for name in outputs if name not in behind]
     if stray:
         raise ValueError(f"the output {stray[0]!r} of {net.name} is not behind the layer {cut.name!r}")
-    for found in net:
-        past = [name for name in found.inputs if name != cut.name and name not in behind]
-        if found.name in behind and past:
+    for reader in net:
+        past = [name for name in reader.inputs if name != cut.name and name not in behind]
+        if reader.name in behind and past:
             raise ValueError(
-                f"layer must be one that everything behind it reads through: {found.name!r} is behind "
+                f"layer must be one that everything behind it reads through: {reader.name!r} is behind "
                 f"{cut.name!r} and reads {past[0]!r}, which is not"
             )
     head = Network(
-        [found for found in net if found.name in before],
+        [part for part in net if part.name in before],
         inputs=[name for name in net.inputs if name in before],
         outputs=[cut.name],
         name=f"{net.name} to {cut.name}",
@@ -63,7 +62,7 @@ def split(net: Network, layer: str) -> tuple[Network, Network]:
     )
     start = Layer.from_config(cut.name, "InputLayer", {"batch_shape": (None, *cut.output_shape)})
     tail = Network(
-        [start, *(found for found in net if found.name in behind)],
+        [start, *(part for part in net if part.name in behind)],
         outputs=outputs,
         name=f"{net.name} behind {cut.name}",
         source=net.source,
@@ -75,17 +74,17 @@ def split(net: Network, layer: str) -> tuple[Network, Network]:
 
 def _before(net: Network, cut: Layer) -> set[str]:
     """The layer and all that it depends on."""
-    found = {cut.name}
+    names = {cut.name}
     for layer in reversed(net.layers):
-        if layer.name in found:
-            found.update(layer.inputs)
-    return found
+        if layer.name in names:
+            names.update(layer.inputs)
+    return names
 
 
 def _behind(net: Network, cut: Layer) -> set[str]:
     """All that depends on the layer, without it."""
-    found = {cut.name}
+    names = {cut.name}
     for layer in net:
-        if not found.isdisjoint(layer.inputs):
-            found.add(layer.name)
-    return found - {cut.name}
+        if not names.isdisjoint(layer.inputs):
+            names.add(layer.name)
+    return names - {cut.name}

@@ -39,7 +39,7 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> np.ndarray:
     >>> dense([1.0, 2.0], [[1.0, 0.0], [10.0, 1.0]], [0.5, 0.5])
     array([21.5,  2.5])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     check_rank(kernel, 2, "kernel", "(channels in, units)")
     check_bias(bias, kernel.shape[1])
     check_last_axis(x, kernel.shape[0], f"kernel.shape={kernel.shape}")
@@ -56,7 +56,7 @@ def dense_input_grad(grad: Any, kernel: Any) -> np.ndarray:
     >>> dense_input_grad([1.0, 10.0], [[1.0, 2.0], [3.0, 4.0]])
     array([21., 43.])
     """
-    grad, kernel = floats(grad, kernel, names=("grad", "kernel"))
+    grad, kernel = floats(grad=grad, kernel=kernel)
     check_rank(kernel, 2, "kernel", "(channels in, units)")
     check_last_axis(grad, kernel.shape[1], f"kernel.shape={kernel.shape}", "grad")
     return (grad.reshape(-1, kernel.shape[1]) @ kernel.T).reshape(*grad.shape[:-1], kernel.shape[0])
@@ -70,7 +70,7 @@ def dense_kernel_grad(x: Any, grad: Any) -> np.ndarray:
     array([[ 1., 10.],
            [ 2., 20.]])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     for name, array in (("x", x), ("grad", grad)):
         if array.ndim < 1 or not array.shape[-1]:
             raise ValueError(f"{name} must be (..., channels), got {name}.shape={array.shape}")

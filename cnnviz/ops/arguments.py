@@ -1,7 +1,7 @@
 """Arguments of the engine, normalised once at the edge: dtypes, ranks, shapes.
 
-The core of every operation sees float arrays of rank four and tuples of ints only. What docstrings say of
-the arguments that a family of operations has in common is written once too, by `operation`.
+The core of every operation sees only float arrays of rank four and tuples of ints. What docstrings say about
+the arguments that a family of operations shares is written once too, by `operation`.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def gradient(forward: str, returns: str, **parameters: str) -> Callable[[Functio
 # Arrays -----------------------------------------------------------------------------------------
 
 
-def floats(*arrays: Any, names: tuple[str, ...], optional: int = 0) -> list[Any]:
-    """The arguments as arrays of one dtype: float64 if any is, else float32.
+def floats(*, optional: int = 0, **arrays: Any) -> list[Any]:
+    """The arguments, given by their names, as arrays of one dtype: float64 if any is, else float32.
 
     Integers, booleans and float16 become float32. The last `optional` arguments may be None, and
-    stay it. Anything else is a TypeError.
+    stay None. Anything else is a TypeError.
     """
     converted: list[Any] = []
-    for place, (array, name) in enumerate(zip(arrays, names, strict=True)):
+    for place, (name, array) in enumerate(arrays.items()):
         if array is None:
             if place < len(arrays) - optional:
                 raise TypeError(f"{name} must be an array of numbers, got None")
@@ -105,29 +105,17 @@ def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:
     the channel axis where the result has one channel.
     """
     if x.ndim == 4:
-        return x, _same
+        return x, lambda y: y
     if x.ndim == 3:
-        return x[np.newaxis], _without_batch
+        return x[np.newaxis], lambda y: y[0]
     if x.ndim == 2:
-        return x[np.newaxis, :, :, np.newaxis], _without_batch_and_channel
+        return x[np.newaxis, :, :, np.newaxis], lambda y: y[0, ..., 0] if y.shape[-1] == 1 else y[0]
     raise ValueError(f"{name} must be (H, W), (H, W, C) or (N, H, W, C), got {name}.shape={x.shape}")
 
 
 def float_images(x: Any, name: str = "x") -> tuple[np.ndarray, Restore]:
     """x as floats (N, H, W, C), and how to give a result x's own rank back: see `images`."""
-    return images(floats(x, names=(name,))[0], name)
-
-
-def _same(y: np.ndarray) -> np.ndarray:
-    return y
-
-
-def _without_batch(y: np.ndarray) -> np.ndarray:
-    return y[0]
-
-
-def _without_batch_and_channel(y: np.ndarray) -> np.ndarray:
-    return y[0, ..., 0] if y.shape[-1] == 1 else y[0]
+    return images(floats(**{name: x})[0], name)
 
 
 def check_bias(bias: np.ndarray | None, channels: int) -> None:
@@ -166,7 +154,7 @@ def check_rank(array: np.ndarray, rank: int, name: str, axes: str) -> None:
 
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
-    """Whether an array of `shape` can be combined with one of `target` without enlarging that.
+    """Whether an array of `shape` can be combined with one of `target` without enlarging it.
 
     >>> broadcasts_to((3,), (2, 3)), broadcasts_to((2, 3), (1, 3))
     (True, False)
@@ -216,17 +204,17 @@ def parse_kernel_shape(value: Any, name: str, axes: str) -> Shape:
     return shape
 
 
-def parse_image_shape(value: Any, name: str = "input_shape") -> tuple[Shape, Shape]:
-    """The shape of images as given, and as (N, H, W, C).
+def parse_image_shape(value: Any) -> tuple[Shape, Shape]:
+    """An input_shape of images as given, and as (N, H, W, C).
 
     >>> parse_image_shape((28, 28))
     ((28, 28), (1, 28, 28, 1))
     """
-    given = parse_shape(value, name)
-    full = {2: (1, *given, 1), 3: (1, *given), 4: given}.get(len(given))
+    shape = parse_shape(value, "input_shape")
+    full = {2: (1, *shape, 1), 3: (1, *shape), 4: shape}.get(len(shape))
     if full is None:
-        raise ValueError(f"{name} must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
-    return given, full
+        raise ValueError(f"input_shape must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
+    return shape, full
 
 
 def image_grad(grad: np.ndarray, rank: int, shape: Shape) -> np.ndarray:
@@ -236,10 +224,10 @@ def image_grad(grad: np.ndarray, rank: int, shape: Shape) -> np.ndarray:
     return grad.reshape(shape)
 
 
-def check_grad(grad: np.ndarray, shape: Shape, name: str = "grad") -> None:
+def check_grad(grad: np.ndarray, shape: Shape) -> None:
     """ValueError unless grad has the shape of the forward operation's result."""
     if grad.shape != shape:
-        raise ValueError(f"{name} must have the result's shape, {shape}, got {name}.shape={grad.shape}")
+        raise ValueError(f"grad must have the result's shape, {shape}, got grad.shape={grad.shape}")
 
 
 def sum_to(grad: np.ndarray, shape: Shape) -> np.ndarray:
@@ -267,7 +255,7 @@ def sum_over_all_but_channels(grad: np.ndarray) -> np.ndarray:
 
 def channel_sums(grad: Any) -> np.ndarray:
     """grad (..., C), checked and summed to (C,): the gradient of what is added to each channel."""
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     if grad.ndim < 1:
         raise ValueError(f"grad must be (..., channels), got grad.shape={grad.shape}")
     return sum_over_all_but_channels(grad)
@@ -277,7 +265,7 @@ def for_input_gradient(
     grad: Any, kernel: Any, input_shape: Any, axes: str
 ) -> tuple[np.ndarray, np.ndarray, Shape, Shape]:
     """What a gradient with respect to the input takes: grad, the kernel, input_shape as given and in full."""
-    grad, kernel = floats(grad, kernel, names=("grad", "kernel"))
+    grad, kernel = floats(grad=grad, kernel=kernel)
     check_rank(kernel, 4, "kernel", axes)
     return grad, kernel, *parse_image_shape(input_shape)
 
@@ -286,7 +274,7 @@ def for_kernel_gradient(
     x: Any, grad: Any, kernel_shape: Any, axes: str
 ) -> tuple[np.ndarray, np.ndarray, Shape, int]:
     """What a gradient with respect to the kernel takes: x in full, grad, the kernel's shape, x's rank."""
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     return images(x)[0], grad, parse_kernel_shape(kernel_shape, "kernel_shape", axes), x.ndim
 
 

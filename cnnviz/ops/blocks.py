@@ -88,14 +88,25 @@ class Blocks(Sequence[Block]):
         return map(self.__getitem__, range(len(self)))
 
 
+def images_at_once(x: np.ndarray) -> int:
+    """As many images as stay in the cache."""
+    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
+
+
+def batches(x: np.ndarray) -> list[slice]:
+    """Slices of as many images as stay in the cache."""
+    step = images_at_once(x)
+    return [slice(first, first + step) for first in range(0, len(x), step)]
+
+
 def starts(total: int, most: int) -> range:
-    """Where pieces of nearly equal length begin, none above `most`."""
+    """Where pieces of nearly equal length begin, none longer than `most`."""
     pieces = max(1, -(-total // max(most, 1)))
     return range(0, total, max(1, -(-total // pieces)))
 
 
 def evenly(total: int, most: int) -> Iterator[slice]:
-    """Slices of nearly equal length, none above `most`."""
+    """Slices of nearly equal length, none longer than `most`."""
     pieces = starts(total, most)
     return (slice(first, min(first + pieces.step, total)) for first in pieces)
 
@@ -110,7 +121,7 @@ class BlockInput:
     """The padded input cells that each block's outputs read: a view of x where nothing is padding.
 
     Else they are copied to one buffer for all blocks, as large as the largest needs: what a call returns
-    holds until the next. `view` is what to make of the cells (N, rows, cols, C) for so many outputs.
+    holds until the next. `view` is what to make of the cells (N, rows, cols, C) for `out` outputs.
     """
 
     def __init__(
@@ -133,7 +144,7 @@ class BlockInput:
         part = self._x[images, *place.inside]
         if place.cells is None:
             return self._view(part, block.shape[1:])
-        if place.border != self._border:  # else what lies around the input is zero still
+        if place.border != self._border:  # else what lies around the input is still zero
             place.cells.fill(0)
             self._border = place.border
         np.copyto(place.target, part)

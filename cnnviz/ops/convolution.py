@@ -3,9 +3,9 @@
 As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names and rules
 are TensorFlow's.
 
-The way from `conv2d` to the matrix product is six files long: this one, then `window` in padding.py (where
-windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows of a
-matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
+The way from `conv2d` to the matrix product is six files long: this one, then `sliding_window` in padding.py
+(where windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows
+of a matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
 gemm.py, which every product goes through. The other methods have a module each.
 
 A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
@@ -38,7 +38,7 @@ from cnnviz.ops.direct import direct
 from cnnviz.ops.fft import fft
 from cnnviz.ops.im2col import im2col
 from cnnviz.ops.kernel_gradient import kernel_gradient
-from cnnviz.ops.padding import pair, parse_padding, sliding_window, window
+from cnnviz.ops.padding import sliding_window
 from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.scatter import scatter
 from cnnviz.ops.winograd import winograd
@@ -100,8 +100,7 @@ def conv2d(
     Raises
     ------
     ValueError
-        for a wrong rank, channels that do not fit, a non-positive stride, a kernel larger than
-        a valid input.
+        for a wrong rank, channels that do not fit, a non-positive stride, a kernel larger than a valid input.
     TypeError
         for arrays that do not hold real numbers and sizes that are not integers.
 
@@ -112,14 +111,13 @@ def conv2d(
     array([[ 8., 12.],
            [20., 24.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", AXES)
     check_bias(bias, kernel.shape[3])
     groups = check_groups(x.shape, kernel.shape, groups)
-    steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
-    geometry = window(x.shape[1:3], kernel.shape[:2], steps, parse_padding(padding), dilation)
-    tile = check_method(method, kernel.shape[:2], steps, dilation, tile)
+    geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
+    tile = check_method(method, geometry, tile)
     chosen = make_plan(len(x), kernel.shape, geometry, groups, method, tile, x.itemsize).method
     if chosen == "winograd":
         return restore(winograd(x, kernel, bias, geometry, groups, tile))
@@ -182,5 +180,5 @@ def conv2d_bias_grad(grad: Any) -> np.ndarray:
     >>> conv2d_bias_grad([[1.0, 2.0], [3.0, 4.0]])
     array([10.])
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     return sum_over_all_but_channels(images(grad, "grad")[0])

@@ -24,7 +24,7 @@ PARAMETERS = {
 @operation(
     PARAMETERS,
     returns="array (...), or () for the mean\n    float64 if any argument is, else float32.",
-    raises="ValueError\n    for shapes that do not fit, a class that there is not, an unknown reduction.\n"
+    raises="ValueError\n    for shapes that do not fit, a class that does not exist, an unknown reduction.\n"
     "TypeError\n    for classes that are not integers.",
 )
 def softmax_cross_entropy(logits: Any, labels: Any, *, reduction: str = "none") -> np.ndarray:
@@ -46,7 +46,7 @@ def softmax_cross_entropy_grad(
 ) -> np.ndarray:
     """The gradient of `softmax_cross_entropy` with respect to the logits: softmax - labels.
 
-    Exact also for labels that do not add up to 1, for which TensorFlow's is not.
+    It is exact even for labels that do not add up to 1, where TensorFlow's is not.
 
     >>> softmax_cross_entropy_grad([[0.0, 0.0]], [1])
     array([[ 0.5, -0.5]])
@@ -54,7 +54,7 @@ def softmax_cross_entropy_grad(
     logits, weights = _arguments(logits, labels, reduction)
     shape = logits.shape[:-1] if reduction == "none" else ()
     grad = np.ones(shape, logits.dtype) if grad is None else grad
-    logits, weights, grad = floats(logits, weights, grad, names=("logits", "labels", "grad"))
+    logits, weights, grad = floats(logits=logits, labels=weights, grad=grad)
     check_grad(grad, shape)
     if reduction == "mean":
         grad = grad / math.prod(logits.shape[:-1])
@@ -66,12 +66,12 @@ def _arguments(logits: Any, labels: Any, reduction: Any) -> list[np.ndarray]:
     """logits, and the weight of each class."""
     if reduction not in ("none", "mean"):
         raise ValueError(f"reduction must be 'none' or 'mean', got {reduction!r}")
-    (logits,) = floats(logits, names=("logits",))
+    (logits,) = floats(logits=logits)
     if logits.ndim < 1 or not logits.shape[-1]:
         raise ValueError(f"logits must be (..., classes), got logits.shape={logits.shape}")
-    (checked,) = floats(labels, names=("labels",))
+    (checked,) = floats(labels=labels)
     if checked.shape == logits.shape:
-        return floats(logits, labels, names=("logits", "labels"))
+        return floats(logits=logits, labels=labels)
     if checked.shape != logits.shape[:-1]:
         raise ValueError(
             f"labels must have shape {logits.shape[:-1]} (classes) or {logits.shape} (probabilities) to go "

@@ -32,7 +32,7 @@ from cnnviz.ops.arguments import (
     parse_image_shape,
     parse_kernel_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, batches, windows
 from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
 from cnnviz.ops.padding import Window, sliding_window
 from cnnviz.ops.parallel import in_parallel, summed
@@ -43,7 +43,8 @@ POINTWISE_AXES = "(1, 1, channels * multiplier, filters)"
 PARAMETERS = {
     "x": IMAGES,
     **dict.fromkeys(
-        ("kernel", "kernel_shape"), "(kh, kw, C, multiplier): so many outputs a channel, side by side."
+        ("kernel", "kernel_shape"),
+        "(kh, kw, C, multiplier): `multiplier` outputs for each channel, side by side.",
     ),
     **dict.fromkeys(("depthwise_kernel", "depthwise_kernel_shape"), "(kh, kw, C, multiplier)."),
     **dict.fromkeys(("pointwise_kernel", "pointwise_kernel_shape"), "(1, 1, C * multiplier, F)."),
@@ -62,7 +63,7 @@ def depthwise_conv2d(
     >>> depthwise_conv2d(np.ones((2, 2, 2)), np.full((2, 2, 2, 1), [[1], [10]]))
     array([[[ 4., 40.]]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     x, restore = images(x)
     _check_kernel(x, kernel, "kernel")
     check_bias(bias, kernel.shape[2] * kernel.shape[3])
@@ -124,8 +125,9 @@ def separable_conv2d(
     >>> separable_conv2d(np.ones((2, 2, 2)), np.ones((2, 2, 2, 1)), np.ones((1, 1, 2, 1)))
     array([[[8.]]])
     """
-    names = ("x", "depthwise_kernel", "pointwise_kernel", "bias")
-    x, deep, point, bias = floats(x, depthwise_kernel, pointwise_kernel, bias, names=names, optional=1)
+    x, deep, point, bias = floats(
+        x=x, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel, bias=bias, optional=1
+    )
     x, restore = images(x)
     _check_kernel(x, deep, "depthwise_kernel")
     check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
@@ -156,8 +158,9 @@ def separable_conv2d_input_grad(
     >>> separable_conv2d_input_grad([[1.0, 5.0]], *kernels, (1, 2))
     array([[ 6., 30.]])
     """
-    names = ("grad", "depthwise_kernel", "pointwise_kernel")
-    grad, deep, point = floats(grad, depthwise_kernel, pointwise_kernel, names=names)
+    grad, deep, point = floats(
+        grad=grad, depthwise_kernel=depthwise_kernel, pointwise_kernel=pointwise_kernel
+    )
     check_rank(deep, 4, "depthwise_kernel", AXES)
     check_rank(point, 4, "pointwise_kernel", POINTWISE_AXES)
     shape, full = parse_image_shape(input_shape)
@@ -185,7 +188,7 @@ def separable_conv2d_depthwise_kernel_grad(
     >>> separable_conv2d_depthwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], (1, 1, 1, 1), point).ravel()
     array([33.])
     """
-    x, grad, point = floats(x, grad, pointwise_kernel, names=("x", "grad", "pointwise_kernel"))
+    x, grad, point = floats(x=x, grad=grad, pointwise_kernel=pointwise_kernel)
     rank = x.ndim
     x, _ = images(x)
     shape = parse_kernel_shape(depthwise_kernel_shape, "depthwise_kernel_shape", AXES)
@@ -214,7 +217,7 @@ def separable_conv2d_pointwise_kernel_grad(
     >>> separable_conv2d_pointwise_kernel_grad([[1.0, 2.0]], [[1.0, 5.0]], deep, (1, 1, 1, 1)).ravel()
     array([22.])
     """
-    x, grad, deep = floats(x, grad, depthwise_kernel, names=("x", "grad", "depthwise_kernel"))
+    x, grad, deep = floats(x=x, grad=grad, depthwise_kernel=depthwise_kernel)
     rank = x.ndim
     x, _ = images(x)
     check_rank(deep, 4, "depthwise_kernel", AXES)
@@ -292,16 +295,15 @@ def _cells(kernel_shape: tuple[int, ...], geometry: Window, itemsize: int) -> in
 def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Window) -> np.ndarray:
     """grad (N, H_out, W_out, C*M) with kernel (kh, kw, C, M), checked already.
 
-    Every number is a sum of at most K = kh*kw sums of M products: an error below
-    (K + M)*u*(sum|grad||w|).
+    Every number is a sum of at most K = kh*kw sums of M products: an error below (K + M)*u*(sum|grad||w|).
     """
     kh, kw, channels, multiplier = kernel.shape
     rows, cols = geometry
     x_grad = np.zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
     weights = np.tile(kernel.reshape(kh, kw, 1, -1), (1, 1, cols.out, 1)).reshape(kh, kw, -1)
 
-    def work(batches: Iterable[slice]) -> None:
-        for batch in batches:
+    def work(share: Iterable[slice]) -> None:
+        for batch in share:
             part, target = grad[batch], x_grad[batch]
             for u in range(kh):
                 for v in range(kw):
@@ -312,7 +314,7 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
                     product = product.reshape(*tap.shape[:3], channels, multiplier)
                     target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
 
-    in_parallel(work, _batches(grad))
+    in_parallel(work, batches(grad))
     return x_grad
 
 
@@ -326,8 +328,8 @@ def depthwise_kernel_gradient(
     kh, kw, channels, multiplier = kernel_shape
     rows, cols = geometry
 
-    def work(batches: Iterable[slice], total: np.ndarray) -> None:
-        for batch in batches:
+    def work(share: Iterable[slice], total: np.ndarray) -> None:
+        for batch in share:
             part, part_grad = x[batch], grad[batch]
             if multiplier > 1:
                 part = np.repeat(part, multiplier, axis=3)
@@ -340,9 +342,4 @@ def depthwise_kernel_gradient(
                     by_column = product.reshape(count * height, width * filters).sum(axis=0)
                     total[u, v] += by_column.reshape(width, filters).sum(axis=0)
 
-    return summed(work, _batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)
-
-
-def _batches(grad: np.ndarray) -> list[slice]:
-    step = max(1, BLOCK_BYTES // max(grad[:1].nbytes, 1))
-    return [slice(first, first + step) for first in range(0, len(grad), step)]
+    return summed(work, batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)

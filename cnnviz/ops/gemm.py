@@ -26,7 +26,7 @@ FEW_ROWS = 16
 """A product of fewer rows gains nothing by being small: none is cut into such pieces."""
 
 FEW_FILTERS = 32
-"""Up to so many columns of a product count as few: its blocks are made no larger than SMALL_GEMM allows."""
+"""Up to this many columns of a product count as few: its blocks are no larger than SMALL_GEMM allows."""
 
 SIGNATURE = re.compile(
     r"void \(char \*, char \*, int \*, int \*, int \*, (\w+) \*, \1 \*, int \*, "

@@ -21,7 +21,7 @@ A worked example: 3x3 kernels from 16 channels to 16 filters over an image of 26
 - `Strips`: (26, 48, 24), a strip of 24 outputs for each of 48 numbers. The windows of output row i are
   image rows i to i + 2: (144, 24) in one piece. Products: its transpose (24, 144) @ (144, 16), 24 times.
 
-So much is copied, in numbers, and the last is chosen:
+This is how many numbers each copies. The last is chosen:
 
 >>> from cnnviz.ops.padding import window
 >>> kernel, geometry = (3, 3, 16, 16), window((26, 26), (3, 3), (1, 1), "valid")
@@ -49,7 +49,7 @@ from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
 
 LONG_RUN = 8
-"""Runs of fewer numbers than about this take as long to copy as runs of so many."""
+"""Copying a shorter run takes about as long as copying one of this many numbers."""
 
 RUN_PER_STRIP = 2
 """Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip."""
@@ -58,7 +58,7 @@ Cells = tuple[int, int, int]
 """A block's images, output rows and output columns."""
 
 RepeatedBias = Callable[[int], np.ndarray | None]
-"""The bias over and over, so many numbers in all; None if there is no bias."""
+"""The bias repeated until it has this many numbers; None if there is no bias."""
 
 
 @operation(
@@ -110,7 +110,7 @@ def im2col(
 
 
 def repeated(bias: np.ndarray | None) -> RepeatedBias:
-    """The bias, to be asked for as often as a row or an image has cells; each length is made once.
+    """The bias repeated to any length that is asked for; each length is made once.
 
     Adding it to all cells at once is one long addition, four times as fast as F numbers for each cell.
 
@@ -142,7 +142,7 @@ def im2col_steps(
     largest: Block,
     parts: Iterable[Block],
 ) -> Iterator[Call]:
-    """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made as they come.
+    """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made in this order.
 
     For each block: copy what its windows read, multiply, add the bias. Where x is not padded the calls
     can also be kept, and made again whenever x has changed.
@@ -404,7 +404,7 @@ class Strips:
 
 
 def runs(block: np.ndarray, out: int, cols: Axis) -> np.ndarray:
-    """All runs of a padded input, for so many outputs in a row: a view (N, H, out, kw, C)."""
+    """All runs of a padded input, for `out` outputs in a row: a view (N, H, out, kw, C)."""
     n, h, w, c = block.strides
     shape = (*block.shape[:2], out, cols.kernel, block.shape[3])
     return as_strided(block, shape, (n, h, w * cols.stride, w * cols.dilation, c), writeable=False)
@@ -447,13 +447,13 @@ def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Call:
 
 
 def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1) -> int:
-    """Output cells in a block: within BLOCK_BYTES, and so many SMALL_GEMMs where filters are few."""
+    """Output cells in a block: within BLOCK_BYTES, and `products` SMALL_GEMMs where filters are few."""
     cells = BLOCK_BYTES // (numbers_per_cell * itemsize)
     return min(cells, products * SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
 
 
 def cells_in_room(room: int, rows: int, cols: int, overlap: int) -> int:
-    """Output cells in a block whose buffer has room for so many, if r output rows fill r + `overlap` of it.
+    """Output cells in a block whose buffer holds `room` cells, if r output rows fill r + `overlap` of it.
 
     As many whole images (rows x cols outputs) as fit; else a band of one image's rows; else part of a row.
 

@@ -20,10 +20,10 @@ from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import summed
 
 LARGE_KERNEL = BLOCK_BYTES // 8
-"""Bytes of a kernel above which adding it up costs, as against the products."""
+"""Bytes of a kernel above which adding it up takes much of the time that the products take."""
 
 MANY_CELLS = 512
-"""With so many cells in a product the addition of its result no longer matters."""
+"""With this many cells in a product the addition of its result no longer matters."""
 
 
 def kernel_gradient(

@@ -3,8 +3,8 @@
 Arguments of an elementwise merge must broadcast against each other by NumPy's rule. Keras's layers
 do the same, except that they give an input of lower rank its missing axes behind the batch axis.
 
-A gradient has one array for each argument, in order; where arguments were broadcast, theirs are sums. Of
-equal arguments the first is the extreme, as in TensorFlow.
+A gradient has one array for each argument, in order; where arguments were broadcast, theirs are sums. Where
+arguments are equal, the first counts as the extreme, as in TensorFlow.
 """
 
 from __future__ import annotations
@@ -162,9 +162,7 @@ def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     >>> concatenate([[1, 2], [3]])
     array([1., 2., 3.], dtype=float32)
     """
-    if not isinstance(xs, (tuple, list)):
-        raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
-    arrays = floats(*xs, names=tuple(f"xs[{i}]" for i in range(len(xs))))
+    arrays = floats(**_by_name(xs))
     if not arrays:
         raise ValueError("concatenate needs at least one array, got none")
     shapes = [array.shape for array in arrays]
@@ -179,7 +177,7 @@ def concatenate_grad(grad: Any, input_shapes: Any, axis: int = -1) -> Grads:
     >>> concatenate_grad([1.0, 2.0, 3.0], [(2,), (1,)])
     (array([1., 2.]), array([3.]))
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shapes = _shapes(input_shapes)
     place = _check_axis(shapes, axis, "input_shapes")
     ends = list(accumulate(shape[place] for shape in shapes))
@@ -194,14 +192,14 @@ def _check_axis(shapes: list[Shape], axis: Any, name: str) -> int:
         raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
     place = axis % rank
     if len({(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}) > 1:
-        raise ValueError(f"{name} must agree but along axis {axis}, got {shapes}")
+        raise ValueError(f"{name} must agree except along axis {axis}, got {shapes}")
     return place
 
 
 def _merged(xs: tuple[Any, ...], name: str) -> list[np.ndarray]:
     if not xs:
         raise ValueError(f"{name} needs at least one array, got none")
-    arrays = floats(*xs, names=tuple(f"argument {i}" for i in range(len(xs))))
+    arrays = floats(**{f"argument {i}": x for i, x in enumerate(xs)})
     try:
         np.broadcast_shapes(*(array.shape for array in arrays))
     except ValueError:
@@ -225,17 +223,21 @@ def _extreme(
     return sum_to(grad, arrays[0].shape), *reversed(grads)
 
 
-def _arguments(xs: Any, grad: Any) -> tuple[list[np.ndarray], np.ndarray]:
+def _by_name(xs: Any) -> dict[str, Any]:
+    """The arguments in a list by what error messages call them."""
     if not isinstance(xs, tuple | list):
         raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
-    names = tuple(f"xs[{i}]" for i in range(len(xs)))
-    *arrays, grad = floats(*xs, grad, names=(*names, "grad"))
+    return {f"xs[{i}]": x for i, x in enumerate(xs)}
+
+
+def _arguments(xs: Any, grad: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    *arrays, grad = floats(**_by_name(xs), grad=grad)
     check_grad(grad, _result([array.shape for array in arrays]))
     return arrays, grad
 
 
 def _broadcast(grad: Any, input_shapes: Any) -> tuple[np.ndarray, list[Shape]]:
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shapes = _shapes(input_shapes)
     check_grad(grad, _result(shapes))
     return grad, shapes

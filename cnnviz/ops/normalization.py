@@ -34,6 +34,9 @@ CHANNELS = {
     "beta": "(C,); None is 0.",
     "epsilon": "Added to the variance; not negative.",
 }
+SMALLEST_DEVIATION = 1e-7
+"""Keras's Normalization divides by no less (keras.backend.epsilon)."""
+
 STATISTICS = dict.fromkeys(("mean", "variance"), "As in the forward call.")
 
 
@@ -58,7 +61,7 @@ def batch_norm(
     Source: Ioffe and Szegedy, "Batch Normalization", ICML 2015, algorithm 2.
     """
     x, mean, variance, gamma, beta = floats(
-        x, mean, variance, gamma, beta, names=("x", "mean", "variance", "gamma", "beta"), optional=2
+        x=x, mean=mean, variance=variance, gamma=gamma, beta=beta, optional=2
     )
     scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
     check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
@@ -76,19 +79,15 @@ def batch_norm_affine(
     >>> batch_norm_affine([1.0], [4.0], [2.0], [3.0], epsilon=0.0)
     (array([1.]), array([2.]))
     """
-    mean, variance, gamma, beta = floats(
-        mean, variance, gamma, beta, names=("mean", "variance", "gamma", "beta"), optional=2
-    )
+    mean, variance, gamma, beta = floats(mean=mean, variance=variance, gamma=gamma, beta=beta, optional=2)
     check_rank(mean, 1, "mean", "(channels,)")
     for name, array in (("variance", variance), ("gamma", gamma), ("beta", beta)):
         if array is not None and array.shape != mean.shape:
             raise ValueError(
                 f"{name} must have the shape of mean, {mean.shape}, got {name}.shape={array.shape}"
             )
-    if not number(epsilon, "epsilon") >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
     # The order of TensorFlow's tf.nn.batch_normalization, so that float32 rounds alike.
-    scale = 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+    scale = _inverse(variance, epsilon)
     if gamma is not None:
         scale = scale * gamma
     shift = -mean * scale if beta is None else beta - mean * scale
@@ -104,7 +103,7 @@ def batch_norm_input_grad(
     >>> batch_norm_input_grad([3.0], [4.0], [10.0], epsilon=0.0)
     array([15.])
     """
-    grad, variance, gamma = floats(grad, variance, gamma, names=("grad", "variance", "gamma"), optional=1)
+    grad, variance, gamma = floats(grad=grad, variance=variance, gamma=gamma, optional=1)
     check_rank(variance, 1, "variance", "(channels,)")
     if gamma is not None and gamma.shape != variance.shape:
         raise ValueError(
@@ -124,7 +123,7 @@ def batch_norm_gamma_grad(
     >>> batch_norm_gamma_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
     array([1.])
     """
-    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    x, grad, mean, variance = floats(x=x, grad=grad, mean=mean, variance=variance)
     scale, _ = batch_norm_affine(mean, variance, epsilon=epsilon)
     return _centred_sum(x, grad, mean) * scale
 
@@ -158,8 +157,9 @@ def batch_norm_variance_grad(
     >>> batch_norm_variance_grad([[3.0], [1.0]], [[1.0], [10.0]], [1.0], [4.0], epsilon=0.0)
     array([-0.125])
     """
-    names = ("x", "grad", "mean", "variance", "gamma")
-    x, grad, mean, variance, gamma = floats(x, grad, mean, variance, gamma, names=names, optional=1)
+    x, grad, mean, variance, gamma = floats(
+        x=x, grad=grad, mean=mean, variance=variance, gamma=gamma, optional=1
+    )
     # y depends on variance through scale = gamma * (variance + epsilon)**-0.5.
     scale, _ = batch_norm_affine(mean, variance, gamma, epsilon=epsilon)
     return _centred_sum(x, grad, mean) * (-0.5 * scale / (variance + epsilon))
@@ -191,7 +191,7 @@ def batch_norm_training(
     (array([[-1.],
            [ 1.]]), array([2.]), array([1.]))
     """
-    x, gamma, beta = floats(x, gamma, beta, names=("x", "gamma", "beta"), optional=2)
+    x, gamma, beta = floats(x=x, gamma=gamma, beta=beta, optional=2)
     mean, centred, variance, scale = _statistics(x, epsilon)
     for name, array in (("gamma", gamma), ("beta", beta)):
         _check_channels(array, name, x)
@@ -212,7 +212,7 @@ def batch_norm_training_input_grad(
            [-0.612],
            [ 1.225]])
     """
-    x, grad, gamma = floats(x, grad, gamma, names=("x", "grad", "gamma"), optional=1)
+    x, grad, gamma = floats(x=x, grad=grad, gamma=gamma, optional=1)
     check_grad(grad, x.shape)
     _, centred, _, scale = _statistics(x, epsilon)
     _check_channels(gamma, "gamma", x)
@@ -229,7 +229,7 @@ def batch_norm_training_gamma_grad(x: Any, grad: Any, *, epsilon: float = 1e-3) 
     >>> batch_norm_training_gamma_grad([[1.0], [3.0]], [[1.0], [10.0]], epsilon=0.0)
     array([9.])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
+    x, grad = floats(x=x, grad=grad)
     check_grad(grad, x.shape)
     _, centred, _, scale = _statistics(x, epsilon)
     return sum_over_all_but_channels(grad * centred) * scale
@@ -239,13 +239,19 @@ def _statistics(x: np.ndarray, epsilon: Any) -> tuple[np.ndarray, np.ndarray, np
     """mean, x - mean, variance and 1 / sqrt(variance + epsilon)."""
     if x.ndim < 1 or not x.size:
         raise ValueError(f"x must be (..., channels) and hold numbers, got x.shape={x.shape}")
-    if not number(epsilon, "epsilon") >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
     count = x.size // x.shape[-1]
     mean = sum_over_all_but_channels(x) / count
     centred = x - mean
     variance = sum_over_all_but_channels(centred * centred) / count
-    return mean, centred, variance, 1 / np.sqrt(variance + number(epsilon, "epsilon"))
+    return mean, centred, variance, _inverse(variance, epsilon)
+
+
+def _inverse(variance: np.ndarray, epsilon: Any) -> np.ndarray:
+    """1 / sqrt(variance + epsilon)."""
+    added = number(epsilon, "epsilon")
+    if not added >= 0:
+        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
+    return 1 / np.sqrt(variance + added)
 
 
 def _check_channels(array: np.ndarray | None, name: str, x: np.ndarray) -> None:
@@ -266,11 +272,11 @@ def normalize(x: Any, mean: Any, variance: Any) -> np.ndarray:
     >>> normalize([[3.0]], [1.0], [4.0])
     array([[1.]])
     """
-    x, mean, variance = floats(x, mean, variance, names=("x", "mean", "variance"))
+    x, mean, variance = floats(x=x, mean=mean, variance=variance)
     for name, array in (("mean", mean), ("variance", variance)):
         if not broadcasts_to(array.shape, x.shape):
             raise ValueError(f"{name} must broadcast to x.shape={x.shape}, got {name}.shape={array.shape}")
-    return (x - mean) / np.maximum(np.sqrt(variance), x.dtype.type(1e-7))
+    return (x - mean) / deviation_of(variance)
 
 
 @gradient("normalize", "array of x's shape", **STATISTICS)
@@ -280,9 +286,9 @@ def normalize_grad(grad: Any, variance: Any) -> np.ndarray:
     >>> normalize_grad([[3.0]], [4.0])
     array([[1.5]])
     """
-    grad, variance = floats(grad, variance, names=("grad", "variance"))
+    grad, variance = floats(grad=grad, variance=variance)
     _check_broadcasts(variance.shape, grad.shape, "variance")
-    return grad / _deviation(variance)
+    return grad / deviation_of(variance)
 
 
 @gradient("normalize", "array of mean_shape", mean_shape="The shape of mean.", **STATISTICS)
@@ -305,17 +311,18 @@ def normalize_variance_grad(x: Any, grad: Any, mean: Any, variance: Any) -> np.n
     >>> normalize_variance_grad([[3.0], [5.0]], [[1.0], [1.0]], [1.0], [4.0])
     array([-0.375])
     """
-    x, grad, mean, variance = floats(x, grad, mean, variance, names=("x", "grad", "mean", "variance"))
+    x, grad, mean, variance = floats(x=x, grad=grad, mean=mean, variance=variance)
     check_grad(grad, x.shape)
     for name, array in (("mean", mean), ("variance", variance)):
         _check_broadcasts(array.shape, x.shape, name)
-    deviation = _deviation(variance)
-    slope = np.where(np.sqrt(variance) >= x.dtype.type(1e-7), -0.5 / deviation**3, 0)
+    deviation = deviation_of(variance)
+    slope = np.where(np.sqrt(variance) >= x.dtype.type(SMALLEST_DEVIATION), -0.5 / deviation**3, 0)
     return sum_to(grad * (x - mean), variance.shape) * slope
 
 
-def _deviation(variance: np.ndarray) -> np.ndarray:
-    return np.maximum(np.sqrt(variance), variance.dtype.type(1e-7))
+def deviation_of(variance: np.ndarray) -> np.ndarray:
+    """What Keras's Normalization divides by."""
+    return np.maximum(np.sqrt(variance), variance.dtype.type(SMALLEST_DEVIATION))
 
 
 def _check_broadcasts(shape: tuple[int, ...], target: tuple[int, ...], name: str) -> None:

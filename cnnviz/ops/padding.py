@@ -92,7 +92,7 @@ class Window(NamedTuple):
 
     @property
     def read_by_cell(self) -> int:
-        """Cells of a padded copy of the input for each output cell, but for the windows' overlap."""
+        """Cells of a padded copy of the input for each output cell, not counting the windows' overlap."""
         return self.rows.stride * self.cols.stride if self.padded else 0
 
 

@@ -22,7 +22,7 @@ import numpy as np
 Item = TypeVar("Item")
 
 MOST_THREADS = 4
-"""Each thread has buffers of its own, of up to two megabytes: with more threads they would be too much."""
+"""Each thread has its own buffers, of up to two megabytes: with more threads they would take too much."""
 
 TOTALS_BYTES = 8 << 20
 """What the partial sums of several threads may take together."""
@@ -114,7 +114,7 @@ def one_blas_thread() -> Iterator[None]:
     """BLAS on one thread for as long as anyone is in here.
 
     The limit is the whole process's: the first one in sets it, and the last one out restores what was
-    before, though they may be in different threads.
+    before; they may be in different threads.
     """
     global _users, _limit
     from threadpoolctl import OpenBLASController
@@ -129,7 +129,7 @@ def one_blas_thread() -> Iterator[None]:
         with _lock:
             _users -= 1
             if not _users:
-                # Left to itself it lets no other thread than the one that set a limit lift it.
+                # By default only the thread that set a limit can lift it.
                 OpenBLASController.clear_controlling_thread(force=True)
                 _limit.restore_original_limits()
                 OpenBLASController.clear_controlling_thread(force=True)

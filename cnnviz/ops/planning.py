@@ -20,7 +20,7 @@ from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
 from cnnviz.ops.im2col import choose_layout, im2col_blocks
-from cnnviz.ops.padding import LIMIT, Pair, Window, integer, integers, pair, parse_padding, window
+from cnnviz.ops.padding import LIMIT, Window, integer, integers, sliding_window
 from cnnviz.ops.parallel import threads
 
 METHODS = ("direct", "im2col", "fft", "winograd")
@@ -124,22 +124,21 @@ def plan(
     67436544
     """
     x_shape, kernel_shape = _shape(x, "x"), _shape(kernel, "kernel")
-    steps, dilation = pair(strides, "strides"), pair(dilation_rate, "dilation_rate")
-    tile = check_method(method, kernel_shape[:2], steps, dilation, tile)
     groups = check_groups(x_shape, kernel_shape, groups)
-    size, taps = x_shape[1:3], kernel_shape[:2]
-    geometry = window(size, taps, steps, parse_padding(padding), dilation)  # type: ignore[arg-type]
+    geometry = sliding_window(x_shape, kernel_shape, strides, padding, dilation_rate)
+    tile = check_method(method, geometry, tile)
     return make_plan(x_shape[0], kernel_shape, geometry, groups, method, tile, _itemsize(dtype))
 
 
-def check_method(method: Any, kernel: Any, strides: Pair, dilation: Pair, tile: Any) -> int:
+def check_method(method: Any, geometry: Window, tile: Any) -> int:
     """The tile, as an int; ValueError for an unknown method or one that cannot do this convolution."""
     if not isinstance(method, str) or method not in ("auto", *METHODS):
         raise ValueError(f"method must be 'auto', 'direct', 'im2col', 'fft' or 'winograd', got {method!r}")
     side = integer(tile, "tile")
     if side not in winograd.TILES:
         raise ValueError(f"tile must be 2 or 4, got {tile!r}")
-    if method == "winograd" and not (tuple(kernel) == (3, 3) and strides == dilation == (1, 1)):
+    kernel, strides, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in geometry), strict=True)
+    if method == "winograd" and not (kernel == (3, 3) and strides == dilation == (1, 1)):
         raise ValueError(
             "method='winograd' does 3x3 kernels with strides=1 and dilation_rate=1, got a "
             f"{kernel[0]}x{kernel[1]} kernel with strides={strides}, dilation_rate={dilation}; "
@@ -161,7 +160,7 @@ def make_plan(
     """The plan for checked arguments; "auto" is the cheapest of the ELEMENTWISE methods."""
     job = _Job(count, kernel_shape, geometry, groups, tile, itemsize)
     candidates = ELEMENTWISE if method == "auto" else (method,)
-    return min((_plan(name, job) for name in candidates), key=lambda made: made.seconds)
+    return min((_plan(name, job) for name in candidates), key=lambda each: each.seconds)
 
 
 class _Job(NamedTuple):
@@ -278,14 +277,14 @@ _WORK = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winogra
 
 
 def _first(parts: Iterable[Block]) -> Block:
-    """The first and largest of these blocks, an empty one if there is none."""
+    """The first and largest of these blocks; an empty one if there are no blocks."""
     return next(iter(parts), Block(slice(0, 0), slice(0, 0), slice(0, 0)))
 
 
 def _itemsize(dtype: Any) -> int:
-    for known in (np.float32, np.float64):
-        if isinstance(dtype, str | type | np.dtype) and dtype in (known, known.__name__):
-            return np.dtype(known).itemsize
+    for kind in (np.float32, np.float64):
+        if isinstance(dtype, str | type | np.dtype) and dtype in (kind, kind.__name__):
+            return np.dtype(kind).itemsize
     raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
 
 

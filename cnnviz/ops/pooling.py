@@ -4,8 +4,8 @@ Windows are reduced one axis at a time, over strided slices of a block of images
 reduction over a sliding-window view, and padding never has to be written into a copy. NaN spreads
 to every window that holds it (TensorFlow's CPU max pool skips NaN, and says -3.4e38 instead of -inf).
 
-In the gradient a shared maximum's first cell gets all of it, in row-major order, and in a global maximum
-each cell an equal part, as in TensorFlow. Where the maximum is NaN, so is the cell that gets it.
+Where several cells share a window's maximum, the first of them, in row-major order, gets all of the gradient;
+of a global maximum each gets an equal part, as in TensorFlow. A window with NaN gives to its first NaN.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cnnviz.ops.arguments import (
     operation,
     parse_image_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Call, run
+from cnnviz.ops.blocks import Call, batches, images_at_once, run
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
 
@@ -85,18 +85,16 @@ def max_pool2d_grad(
     array([[ 0., 11.,  0.],
            [ 0.,  0.,  0.]])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
-    given = x.shape
+    x, grad = floats(x=x, grad=grad)
+    x_shape = x.shape
     x, _ = images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
-    grad = image_grad(grad, len(given), (len(x), *geometry.out, x.shape[3]))
+    grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = np.zeros(x.shape, x.dtype)
     largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
-    step = images_at_once(x)
-    for first in range(0, len(x), step):
-        part = slice(first, first + step)
+    for part in batches(x):
         _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
-    return x_grad.reshape(given)
+    return x_grad.reshape(x_shape)
 
 
 def _give_to_largest(
@@ -144,12 +142,12 @@ def avg_pool2d_grad(
     array([[1., 3., 2.],
            [1., 3., 2.]])
     """
-    (grad,) = floats(grad, names=("grad",))
-    given, full = parse_image_shape(input_shape)
+    (grad,) = floats(grad=grad)
+    shape, full = parse_image_shape(input_shape)
     geometry = pooling_window(full, pool_size, strides, padding)
-    grad = image_grad(grad, len(given), (full[0], *geometry.out, full[3]))
+    grad = image_grad(grad, len(shape), (full[0], *geometry.out, full[3]))
     share = grad / window_counts(geometry).astype(grad.dtype)[..., np.newaxis]
-    return _spread(_spread(share, geometry.cols, 2), geometry.rows, 1).reshape(given)
+    return _spread(_spread(share, geometry.cols, 2), geometry.rows, 1).reshape(shape)
 
 
 def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
@@ -187,12 +185,12 @@ def global_max_pool2d_grad(x: Any, grad: Any, *, keepdims: bool = False) -> np.n
     array([[0., 5.],
            [5., 0.]])
     """
-    x, grad = floats(x, grad, names=("x", "grad"))
-    given = x.shape
+    x, grad = floats(x=x, grad=grad)
+    x_shape = x.shape
     x, _ = images(x)
-    grad = _grad_over_maps(grad, len(given), x.shape, keepdims)
+    grad = _grad_over_maps(grad, len(x_shape), x.shape, keepdims)
     chosen = (x == x.max(axis=(1, 2), keepdims=True)).astype(x.dtype)
-    return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(given)
+    return (chosen / chosen.sum(axis=(1, 2), keepdims=True) * grad).reshape(x_shape)
 
 
 @pooling(returns="array of the shape that keepdims says, without the axes that x came without")
@@ -213,10 +211,10 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
     array([[2., 2.],
            [2., 2.]])
     """
-    (grad,) = floats(grad, names=("grad",))
-    given, full = parse_image_shape(input_shape)
-    share = _grad_over_maps(grad, len(given), full, keepdims) / (full[1] * full[2])
-    return np.broadcast_to(share, full).reshape(given).copy()
+    (grad,) = floats(grad=grad)
+    shape, full = parse_image_shape(input_shape)
+    share = _grad_over_maps(grad, len(shape), full, keepdims) / (full[1] * full[2])
+    return np.broadcast_to(share, full).reshape(shape).copy()
 
 
 def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
@@ -243,11 +241,6 @@ def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity
         range(0, len(x), images_at_once(x)),
     )
     return y
-
-
-def images_at_once(x: np.ndarray) -> int:
-    """As many images as stay in the cache."""
-    return max(1, BLOCK_BYTES // max(x[:1].nbytes, 1))
 
 
 def window_steps(

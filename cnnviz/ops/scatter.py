@@ -31,7 +31,7 @@ VERY_FEW_FILTERS = 12
 def scatter(
     x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geometry: Window, groups: int = 1
 ) -> np.ndarray:
-    """x (N, H, W, C) with kernel (kh, kw, F // groups, C), checked; geometry as of `transposed_window`.
+    """x (N, H, W, C) with kernel (kh, kw, F // groups, C), checked; geometry as from `transposed_window`.
 
     An output is a sum of at most K = kh*kw sums of C // groups products, and a bias: an error below
     (C // groups + K)*u*(sum|x||w| + |bias|).
@@ -124,14 +124,14 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
             if key not in ready:
                 height = _pitch(part.shape[1], [i + shift for i in down], target.shape[1])
                 offsets = [(i + shift) * width + j for i in down for j in along]
-                ready[key] = _Apart.made((len(part), height, width), offsets, weights)
+                ready[key] = _Apart.of((len(part), height, width), offsets, weights)
             ready[key].fill(part, target)
 
     in_parallel(work, Blocks(len(x), rows.size, cols.size, max(most, cols.size)))
 
 
 def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> bool:
-    """Whether `_fill_apart` can do it, with bands of rows that are tall as against what they overlap."""
+    """Whether `_fill_apart` can do it, with bands of rows that are tall compared with their overlap."""
     rows, cols = geometry
     if not (rows.stride == cols.stride == 1 and VERY_FEW_FILTERS <= filters <= FEW_FILTERS):
         return False
@@ -153,7 +153,7 @@ def _offsets(axis: Axis) -> range:
 def _pitch(size: int, offsets: Sequence[int], count: int) -> int:
     """How far apart rows of `size` cells must start if cells 0 .. count-1 are read, offset.
 
-    What is read before a row are the zeros behind the row above: one gap serves both.
+    The cells read before a row are the zeros behind the row above: one gap serves both.
     """
     return max(size - min(offsets[-1], 0), count + max(offsets[0], 0))
 
@@ -166,7 +166,7 @@ class _Apart(NamedTuple):
     sums: np.ndarray
 
     @classmethod
-    def made(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
+    def of(cls, shape: tuple[int, ...], offsets: list[int], weights: list[np.ndarray]) -> _Apart:
         cells, (depth, filters) = math.prod(shape), weights[0].shape
         lead, trail = max(0, -min(offsets)), max(0, max(offsets))
         buffer = np.zeros((lead + cells + trail, depth), weights[0].dtype)

@@ -146,7 +146,7 @@ def reshape_grad(grad: Any, input_shape: Any) -> np.ndarray:
     >>> reshape_grad([[1, 2, 3, 4]], (1, 2, 2)).shape
     (1, 2, 2)
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     shape = parse_shape(input_shape, "input_shape")
     if not shape or grad.shape[:1] != shape[:1] or grad.size != math.prod(shape):
         raise ValueError(
@@ -161,7 +161,7 @@ def permute(x: Any, dims: Any) -> np.ndarray:
     >>> permute(np.zeros((1, 2, 3)), (2, 1)).shape
     (1, 3, 2)
     """
-    (x,) = floats(x, names=("x",))
+    (x,) = floats(x=x)
     return x.transpose(0, *_order(dims, x, "x"))
 
 
@@ -172,7 +172,7 @@ def permute_grad(grad: Any, dims: Any) -> np.ndarray:
     >>> permute_grad(np.zeros((1, 3, 2)), (2, 1)).shape
     (1, 2, 3)
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     order = _order(dims, grad, "grad")
     return grad.transpose(0, *(order.index(axis) + 1 for axis in range(1, grad.ndim)))
 
@@ -184,7 +184,7 @@ def rescale(x: Any, scale: Any, offset: Any = 0.0) -> np.ndarray:
     >>> rescale([0, 255], 1 / 255)
     array([0., 1.], dtype=float32)
     """
-    (x,) = floats(x, names=("x",))
+    (x,) = floats(x=x)
     return x * _for_channels(scale, "scale", x, "x") + _for_channels(offset, "offset", x, "x")
 
 
@@ -195,12 +195,12 @@ def rescale_grad(grad: Any, scale: Any) -> np.ndarray:
     >>> rescale_grad([1, 2], 10)
     array([10., 20.], dtype=float32)
     """
-    (grad,) = floats(grad, names=("grad",))
+    (grad,) = floats(grad=grad)
     return grad * _for_channels(scale, "scale", grad, "grad")
 
 
 def _with_batch(x: Any) -> np.ndarray:
-    (x,) = floats(x, names=("x",))
+    (x,) = floats(x=x)
     if x.ndim < 1:
         raise ValueError(f"x must have a batch axis, got x.shape={x.shape}")
     return x
@@ -217,7 +217,7 @@ def _order(dims: Any, x: np.ndarray, name: str) -> tuple[int, ...]:
 
 def _for_channels(value: Any, name: str, x: np.ndarray, x_name: str) -> np.ndarray:
     """value, in x's dtype."""
-    (array,) = floats(value, names=(name,))
+    (array,) = floats(**{name: value})
     if array.ndim and array.shape != x.shape[-1:]:
         raise ValueError(
             f"{name} must be a number or one for each channel of {x_name}.shape={x.shape}, got {value!r}"

@@ -60,7 +60,7 @@ def conv2d_transpose(
     array([[1., 1., 2., 2.],
            [0., 0., 0., 0.]])
     """
-    x, kernel, bias = floats(x, kernel, bias, names=("x", "kernel", "bias"), optional=1)
+    x, kernel, bias = floats(x=x, kernel=kernel, bias=bias, optional=1)
     x, restore = images(x)
     check_rank(kernel, 4, "kernel", AXES)
     check_bias(bias, kernel.shape[2])

@@ -57,8 +57,8 @@ def transforms(tile: int) -> Transforms:
     kernel.append([Fraction(power == TAPS - 1) for power in range(TAPS)])
     rows = [[*_polynomial([q for q in points if q != p]), Fraction(0)] for p in points]
     rows.append(_polynomial(points))
-    for row in (0,) if scale[0] < 0 else ():
-        kernel[row], rows[row] = [-v for v in kernel[row]], [-v for v in rows[row]]
+    if scale[0] < 0:
+        kernel[0], rows[0] = [-v for v in kernel[0]], [-v for v in rows[0]]
     return Transforms(*(np.array(matrix, np.float64) for matrix in (output, kernel, rows)))
 
 
@@ -75,7 +75,7 @@ def winograd(
 
     Both transforms of a tile are one matrix product with the Kronecker square of the
     one-dimensional ones. The error bound, which is larger than a plain sum's and reaches beyond the
-    window, is derived in tests/harness/rounding.py, which hands over `matrices` of its own.
+    window, is derived in tests/harness/rounding.py, which passes its own `matrices`.
     """
     matrices = matrices or transforms(tile)
     y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import index as as_int
 from typing import Any
+
+from cnnviz.ops.padding import integer
 
 _AXES: dict[int, tuple[str, ...]] = {1: ("channel",), 2: ("row", "channel"), 3: ("row", "col", "channel")}
 """Names of the indices by the number of axes, the batch not counted."""
@@ -83,10 +84,10 @@ def locate(
     IndexError
         for one outside the output.
     TypeError
-        for one that is no int.
+        for one that is not an int.
     """
-    given = {"row": row, "col": col, "channel": channel}
-    named = [name for name, value in given.items() if value is not None]
+    indices = {"row": row, "col": col, "channel": channel}
+    named = [name for name, value in indices.items() if value is not None]
     if at is not None:
         if named:
             raise ValueError(
@@ -99,26 +100,21 @@ def locate(
     if len(shape) not in _AXES:
         raise ValueError(f"{layer!r} {shape} has {len(shape)} axes: say which number with at=(...)")
     names = _AXES[len(shape)]
-    if given["channel"] is None and shape[-1] == 1:
-        given["channel"] = 0
+    if indices["channel"] is None and shape[-1] == 1:
+        indices["channel"] = 0
     for name in named:
         if name not in names:
-            raise ValueError(f"{_what(layer, shape)}, which has no {name}, got {name}={given[name]!r}")
-    missing = [name for name in names if given[name] is None]
+            raise ValueError(f"{_what(layer, shape)}, which has no {name}, got {name}={indices[name]!r}")
+    missing = [name for name in names if indices[name] is None]
     if missing:
         ranges = ", ".join(f"{name} 0 .. {shape[names.index(name)] - 1}" for name in missing)
         raise ValueError(f"{_what(layer, shape)}: give {ranges}")
-    return Cell(layer, _checked(layer, shape, names, tuple(given[name] for name in names)))
+    return Cell(layer, _checked(layer, shape, names, tuple(indices[name] for name in names)))
 
 
 def checked_index(name: str, value: Any, size: int, what: str) -> int:
     """An int from 0 to size - 1; IndexError or TypeError for anything else."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = as_int(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {value!r}") from None
+    number = integer(value, name)
     if not 0 <= number < size:
         raise IndexError(f"{name} {number} is outside 0 .. {size - 1} of {what}")
     return number

@@ -44,12 +44,12 @@ _LATEX = {
 
 
 def text(formula: str, values: Mapping[str, Any] | None = None, digits: int = 4) -> str:
-    """A formula as text; `values` puts numbers in place of names, with so many significant digits.
+    """A formula as text; `values` puts numbers, with `digits` significant digits, in place of names.
 
     >>> text("z / (1 + exp(-z))", {"z": -2.0})
     '(-2) / (1 + exp(-(-2)))'
     """
-    return _text(_parsed(formula), values or {}, digits)[0]
+    return _written(_parsed(formula), values or {}, digits, tex=False)[0]
 
 
 def latex(formula: str, values: Mapping[str, Any] | None = None, digits: int = 4) -> str:
@@ -58,7 +58,7 @@ def latex(formula: str, values: Mapping[str, Any] | None = None, digits: int = 4
     >>> print(latex("gamma / sqrt(variance + epsilon)"))
     \\frac{\\gamma}{\\sqrt{\\sigma^2 + \\varepsilon}}
     """
-    return _tex(_parsed(formula), values or {}, digits)[0]
+    return _written(_parsed(formula), values or {}, digits, tex=True)[0]
 
 
 def digits_for(formula: str, values: Mapping[str, Any], result: Any) -> int:
@@ -69,11 +69,11 @@ def digits_for(formula: str, values: Mapping[str, Any], result: Any) -> int:
     """
     for digits in range(4, MOST_DIGITS + 1):
         try:
-            found = _value(_parsed(formula), values, digits)
+            value = _value(_parsed(formula), values, digits)
         except (ArithmeticError, ValueError):
             # Infinite, or not a number: more digits would change nothing.
             return 4
-        if short(found) == short(result):
+        if short(value) == short(result):
             return digits
     return MOST_DIGITS
 
@@ -96,61 +96,50 @@ def _parsed(formula: str) -> ast.expr:
     return ast.parse(formula, mode="eval").body
 
 
-def _text(node: ast.expr, values: Mapping[str, Any], digits: int) -> tuple[str, int]:
-    """A node's text, and how strongly it holds together."""
+def _written(node: ast.expr, values: Mapping[str, Any], digits: int, tex: bool) -> tuple[str, int]:
+    """A node as text or LaTeX, and how strongly it holds together."""
+
+    def part(inner: ast.expr, wanted: int = 0) -> str:
+        words, level = _written(inner, values, digits, tex)
+        if level >= wanted:
+            return words
+        return rf"\left({words}\right)" if tex else f"({words})"
+
     match node:
+        case ast.Name(id=name) if tex and name not in values:
+            return _LATEX.get(name, name if len(name) == 1 else rf"\mathrm{{{name}}}"), _HIGHEST
         case ast.Constant() | ast.Name():
             word = _word(node, values, digits)
-            return word, 1 if word.startswith("-") else _HIGHEST
+            # A negative number is no better than a sum; a power of ten is a product.
+            level = 1 if word.startswith("-") else 2 if tex and "e" in word else _HIGHEST
+            return tex_number(word) if tex else word, level
         case ast.UnaryOp(operand=operand):
-            return f"-{_bound(*_text(operand, values, digits), 3)}", 3
+            return f"-{part(operand, 3)}", 3
+        case ast.BinOp(left=left, op=ast.Div(), right=right) if tex:
+            return rf"\frac{{{part(left)}}}{{{part(right)}}}", _HIGHEST
         case ast.BinOp(left=left, op=op, right=right):
             level = _LEVEL[type(op)]
             # What follows a minus sign or a slash must hold together more strongly.
             after = level + 1 if isinstance(op, ast.Sub | ast.Div) else level
-            first, second = (
-                _bound(*_text(left, values, digits), level),
-                _bound(*_text(right, values, digits), after),
-            )
-            return f"{first} {_SIGN[type(op)]} {second}", level
+            sign = r"\cdot" if tex and isinstance(op, ast.Mult) else _SIGN[type(op)]
+            return f"{part(left, level)} {sign} {part(right, after)}", level
         case ast.Call(func=ast.Name(id=name), args=args):
-            return f"{name}({', '.join(_text(arg, values, digits)[0] for arg in args)})", _HIGHEST
+            inner = ", ".join(map(part, args))
+            return _tex_call(name, inner) if tex else f"{name}({inner})", _HIGHEST
     raise ValueError(f"a formula cannot hold {ast.unparse(node)}")
 
 
-def _tex(node: ast.expr, values: Mapping[str, Any], digits: int) -> tuple[str, int]:
-    match node:
-        case ast.Constant() | ast.Name():
-            word = _word(node, values, digits)
-            named = isinstance(node, ast.Name) and node.id not in values
-            shown = _LATEX.get(word, word if len(word) == 1 else rf"\mathrm{{{word}}}") if named else word
-            # A power of ten is a product, and a negative number no better than a sum.
-            level = 1 if word.startswith("-") else 2 if not named and "e" in word else _HIGHEST
-            return shown if named else tex_number(word), level
-        case ast.UnaryOp(operand=operand):
-            return f"-{_tex_bound(*_tex(operand, values, digits), 3)}", 3
-        case ast.BinOp(left=left, op=ast.Div(), right=right):
-            return rf"\frac{{{_tex(left, values, digits)[0]}}}{{{_tex(right, values, digits)[0]}}}", _HIGHEST
-        case ast.BinOp(left=left, op=op, right=right):
-            level = _LEVEL[type(op)]
-            after = level + 1 if isinstance(op, ast.Sub) else level
-            first = _tex_bound(*_tex(left, values, digits), level)
-            second = _tex_bound(*_tex(right, values, digits), after)
-            sign = {ast.Add: "+", ast.Sub: "-", ast.Mult: r"\cdot"}[type(op)]
-            return f"{first} {sign} {second}", level
-        case ast.Call(func=ast.Name(id=name), args=args):
-            inner = ", ".join(_tex(arg, values, digits)[0] for arg in args)
-            match name:
-                case "sqrt":
-                    return rf"\sqrt{{{inner}}}", _HIGHEST
-                case "exp":
-                    return rf"e^{{{inner}}}", _HIGHEST
-                case "abs":
-                    return rf"\left|{inner}\right|", _HIGHEST
-                case "max" | "min" | "log" | "tanh":
-                    return rf"\{name}\left({inner}\right)", _HIGHEST
-            return rf"\operatorname{{{name}}}\left({inner}\right)", _HIGHEST
-    raise ValueError(f"a formula cannot hold {ast.unparse(node)}")
+def _tex_call(name: str, inner: str) -> str:
+    match name:
+        case "sqrt":
+            return rf"\sqrt{{{inner}}}"
+        case "exp":
+            return rf"e^{{{inner}}}"
+        case "abs":
+            return rf"\left|{inner}\right|"
+        case "max" | "min" | "log" | "tanh":
+            return rf"\{name}\left({inner}\right)"
+    return rf"\operatorname{{{name}}}\left({inner}\right)"
 
 
 def tex_number(word: str) -> str:
@@ -172,7 +161,7 @@ def _word(node: ast.Constant | ast.Name, values: Mapping[str, Any], digits: int)
 
 
 def _value(node: ast.expr, values: Mapping[str, Any], digits: int) -> float:
-    """What comes of a node's numbers as they are written."""
+    """The value of a node, from its numbers as they are written."""
     match node:
         case ast.Name(id="pi") if "pi" not in values:
             return math.pi
@@ -185,11 +174,3 @@ def _value(node: ast.expr, values: Mapping[str, Any], digits: int) -> float:
         case ast.Call(func=ast.Name(id=name), args=args):
             return _CALLED[name](*(_value(arg, values, digits) for arg in args))
     raise ValueError(f"a formula cannot hold {ast.unparse(node)}")
-
-
-def _bound(words: str, level: int, wanted: int) -> str:
-    return f"({words})" if level < wanted else words
-
-
-def _tex_bound(words: str, level: int, wanted: int) -> str:
-    return rf"\left({words}\right)" if level < wanted else words

@@ -6,7 +6,7 @@ every number is written, with its sign, so that colour is never the only cue.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -39,7 +39,7 @@ def to_html(receipt: Receipt) -> str:
         dots = "; a dot is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
         parts.append(_tag("p", escape(reads(terms) + dots), "note"))
         parts += [_step(step) for step in terms.preparation]
-        parts.append(_table(receipt) if terms.taken_apart and not is_copied(terms) else "")
+        parts.append(_sum(receipt) if terms.taken_apart and not is_copied(terms) else "")
         parts += [_step(step) for step in receipt.steps]
         parts += [_shares(step.shares, step.digits) for step in receipt.steps if step.shares is not None]
     parts.append(_tag("p", escape(closing(receipt)), "note"))
@@ -60,10 +60,15 @@ def _head(words: str, scope: str, **attributes: str) -> str:
     return _tag("th", escape(words), scope=scope, **attributes)
 
 
+def _table(caption: str, head: str, rows: Sequence[str], foot: str) -> str:
+    caption = _tag("caption", escape(caption), "hidden")
+    return f"<table>{caption}<thead>{head}</thead><tbody>{''.join(rows)}</tbody><tfoot>{foot}</tfoot></table>"
+
+
 # The sum ----------------------------------------------------------------------------------------
 
 
-def _table(receipt: Receipt) -> str:
+def _sum(receipt: Receipt) -> str:
     terms = receipt.terms
     chosen, rest = terms.shown(GROUPS)
     write = sum_format(terms)
@@ -104,13 +109,10 @@ def _table(receipt: Receipt) -> str:
     footer = "".join(
         _row(_head(name, "row", colspan=wide), _tag("td", f"<b>{write(number)}</b>")) for name, number in foot
     )
-    caption = _tag("caption", escape(f"What {receipt.title} is made of"), "hidden")
     heading = _row(*(_head(name, "col") for name in heads))
     legends = "".join(_legend(head, scales[name]) for head, name in zip(heads[1:], names, strict=False))
-    return (
-        f"<table>{caption}<thead>{heading}</thead><tbody>{''.join(body)}</tbody><tfoot>{footer}</tfoot></table>"
-        f"{_tag('p', legends, 'note') if drawn and len(terms) else ''}"
-    )
+    table = _table(f"What {receipt.title} is made of", heading, body, footer)
+    return table + (_tag("p", legends, "note") if drawn and len(terms) else "")
 
 
 def _window(terms: Terms, group: int, name: str, write: Format, scale: Scale) -> str:
@@ -130,20 +132,19 @@ def _window(terms: Terms, group: int, name: str, write: Format, scale: Scale) ->
 
 def _tint(value: Any, scale: Scale) -> str:
     number = float(value)
-    if not np.isfinite(number) or round(abs(number) / scale.limit * LEVELS) == 0:
-        return "t0"
-    return f"{'n' if number < 0 else 'p'}{round(abs(number) / scale.limit * LEVELS)}"
+    return _class_of(round(number / scale.limit * LEVELS) if np.isfinite(number) else 0)
+
+
+def _class_of(level: int) -> str:
+    """The class of a tint: "t0", "n1" to "n8" and "p1" to "p8"."""
+    return f"{'n' if level < 0 else 'p'}{abs(level)}" if level else "t0"
 
 
 def _legend(name: str, scale: Scale) -> str:
     low = -LEVELS if scale.signed else 0
-    swatches = "".join(
-        _tag("i", "", "t0" if level == 0 else f"{'n' if level < 0 else 'p'}{abs(level)}")
-        for level in range(low, LEVELS + 1)
-    )
-    ends = short(scale.low), short(scale.limit)
+    swatches = "".join(_tag("i", "", _class_of(level)) for level in range(low, LEVELS + 1))
     bar = _tag("span", swatches, "bar", aria_hidden="true")
-    return _tag("span", f"{name} {ends[0]} {bar} {ends[1]}", "legend")
+    return _tag("span", f"{name} {short(scale.low)} {bar} {short(scale.limit)}", "legend")
 
 
 # Steps ------------------------------------------------------------------------------------------
@@ -171,10 +172,7 @@ def _shares(shares: Shares, digits: int) -> str:
     total = _row(
         _head("sum of all", "row"), "<td></td>", _tag("td", short(shares.powers.sum(), digits)), "<td></td>"
     )
-    caption = _tag("caption", "Each exponential over the sum of all", "hidden")
-    return (
-        f"<table>{caption}<thead>{heads}</thead><tbody>{''.join(rows)}</tbody><tfoot>{total}</tfoot></table>"
-    )
+    return _table("Each exponential over the sum of all", heads, rows, total)
 
 
 # Style ------------------------------------------------------------------------------------------
@@ -183,7 +181,6 @@ def _shares(shares: Shares, digits: int) -> str:
 @lru_cache
 def _style() -> str:
     """The rules, with the palettes of both themes; the host's theme decides, else the reader's."""
-
     light, dark = THEMES["light"], THEMES["dark"]
     both: Callable[[str], str] = lambda name: f"light-dark({getattr(light, name)},{getattr(dark, name)})"  # noqa: E731
     palettes = palette("signed", "light"), palette("signed", "dark")
@@ -216,17 +213,12 @@ def _style() -> str:
         place = middle + level * middle // LEVELS
         paper = f"light-dark({palettes[0][place]},{palettes[1][place]})"
         ink = f"light-dark({','.join(ink_on(place - middle, scale, name) for name in THEMES)})"
-        name = "t0" if level == 0 else f"{'n' if level < 0 else 'p'}{abs(level)}"
-        rules.append(f" .{name}{{background:{paper};color:{ink}}}")
+        rules.append(f" .{_class_of(level)}{{background:{paper};color:{ink}}}")
     hosts = {
         "dark": ('[data-jp-theme-light="false"]', ".vscode-dark", 'html[theme="dark"]'),
         "light": ('[data-jp-theme-light="true"]', ".vscode-light", 'html[theme="light"]'),
     }
-    return "".join(_scoped(rules)) + "".join(
+    return "".join(f".cnnviz-receipt{rule}" for rule in rules) + "".join(
         f"{','.join(f'{host} .cnnviz-receipt' for host in names)}{{color-scheme:{scheme}}}"
         for scheme, names in hosts.items()
     )
-
-
-def _scoped(rules: Iterable[str]) -> Iterable[str]:
-    return (f".cnnviz-receipt{rule}" for rule in rules)

@@ -107,15 +107,11 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
 
 
 def _step(step: Derivation) -> list[Line]:
-    with_names, with_numbers = (
-        formulas.latex(step.formula),
-        formulas.latex(step.formula, step.values, step.digits),
-    )
-    parts = [with_names, with_numbers, _number(step.result)]
-    kept = [part for place, part in enumerate(parts) if part not in parts[:place]]
+    with_numbers = formulas.latex(step.formula, step.values, step.digits)
+    parts = dict.fromkeys([formulas.latex(step.formula), with_numbers, _number(step.result)])
     condition = step.condition.replace("<=", r"\le")
     note = rf"{words('as ')} {condition}" if condition else ""
-    return [(words(step.name), " = ".join(kept), note)]
+    return [(words(step.name), " = ".join(parts), note)]
 
 
 def _matrix(terms: Terms, write: Any, group: int, name: str) -> str:

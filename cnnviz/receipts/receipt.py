@@ -1,7 +1,7 @@
 """explain and Receipt: one number of a run with the arithmetic that gave it.
 
 The sum is done anew, term by term in a stated order, in the dtype of the run, and compared with what
-the run holds. How a receipt is shown is in `text`, `html`, `latex`, `reproduction` and `figures.receipts`.
+the run holds. `text`, `html`, `latex`, `reproduction` and `figures.receipts` show it.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ def explain(
     Raises
     ------
     KeyError
-        for a layer that there is not.
+        for a layer that does not exist.
     ValueError
         for an index that is missing or that the layer's output does not have.
     IndexError, TypeError
-        for one that is out of range, or no int.
+        for one that is out of range, or not an int.
 
     Examples
     --------
@@ -74,10 +74,10 @@ def explain(
     """
     if not isinstance(run, Run):
         raise TypeError(f"run must be what Network.run returns, got {type(run).__name__}")
-    found = run.network[layer]
-    value = run[found.name]
+    chosen = run.network[layer]
+    value = run[chosen.name]
     index = checked_index("index", index, len(value), f"the run's batch of {len(value)}")
-    cell = locate(found.name, value.shape[1:], row, col, channel, at)
+    cell = locate(chosen.name, value.shape[1:], row, col, channel, at)
     return explain_cell(run, cell, index)
 
 
@@ -187,7 +187,7 @@ class Receipt:
 
     @property
     def was_edited(self) -> bool:
-        """Whether the run holds another number than arithmetic gives: an edit put it there."""
+        """Whether the run holds another number than the arithmetic gives: an edit put it there."""
         one_is_nan = bool(np.isnan(self.value)) != bool(np.isnan(self.result))
         return one_is_nan or abs(float(self.residual)) > self.bound
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import textwrap
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer, literal, quoted
-from cnnviz.network import LayerGraph, Run
+from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
 from cnnviz.receipts.cells import one_line
@@ -53,10 +54,15 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
         raise ValueError(f"library must be one of {', '.join(LIBRARIES)}, got {library!r}")
     if not _is_the_files(receipt):
         lines = _from_numbers(receipt, library)
-    elif library == "cnnviz":
-        lines = [*_start(receipt, image, "cnnviz"), *_by_the_engine(receipt)]
     else:
-        lines = [*_start(receipt, image, "keras"), *_by_keras(receipt)]
+        place = ", ".join(map(str, (0, *receipt.cell.position)))
+        if not receipt.layer.inputs:
+            computed = [f"print(run[{quoted(receipt.layer.name)}][{place}])"]
+        elif library == "cnnviz":
+            computed = [*_by_the_engine(receipt.layer), f"print(y[{place}])"]
+        else:
+            computed = [*_by_keras(receipt), f"print(y.numpy()[{place}])"]
+        lines = [*_start(receipt, image, library), *computed]
     return "\n".join([f"# {one_line(receipt.title)}: {exact(receipt.value)}", *lines]) + "\n"
 
 
@@ -91,42 +97,33 @@ def _name(net: LayerGraph) -> str:
 def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
     """Imports, the network, and its run on the image."""
     run, net = receipt.run, receipt.run.network
-    given = [] if image is not None else _inputs(run, receipt.index)
-    names = "x" if len(net.inputs) == 1 else f"[{', '.join(_input_names(net))}]"
-    imports = ["base64", "zlib"] * any("b64decode" in line for line in given)
+    names = _numbered(net.inputs)
+    images = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+    arrays = {} if image is not None else dict(zip(names, net.inputs, strict=True))
+    index = slice(receipt.index, receipt.index + 1)
+    setup = [line for name, layer in arrays.items() for line in _array(name, run[layer][index])]
+    imports = ["base64", "zlib"] * any("b64decode" in line for line in setup)
     own = ["import cnnviz", *(["from cnnviz import ops"] if library == "cnnviz" else [])]
-    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if given else [])]
+    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if setup else [])]
     return [
         *(f"import {name}" for name in imports),
         *([""] if imports else []),
         *sorted([*own[:1], *others]),
         *own[1:],
         "",
-        *given,
+        *setup,
         f"net = cnnviz.load_model({quoted(_name(net))})",
-        f"run = net.run({image or names})",
+        f"run = net.run({image or images})",
     ]
 
 
-def _input_names(net: LayerGraph) -> list[str]:
-    return [f"x{i}" for i in range(len(net.inputs))]
+def _numbered(inputs: Sequence[str]) -> list[str]:
+    """Names for the arrays of some inputs."""
+    return ["x"] if len(inputs) == 1 else [f"x{i}" for i in range(len(inputs))]
 
 
-def _inputs(run: Run, index: int) -> list[str]:
-    names = _input_names(run.network) if len(run.network.inputs) > 1 else ["x"]
-    return [
-        line
-        for name, layer in zip(names, run.network.inputs, strict=True)
-        for line in _array(name, run[layer][index : index + 1])
-    ]
-
-
-def _by_the_engine(receipt: Receipt) -> list[str]:
-    layer = receipt.layer
-    place = ", ".join(map(str, (0, *receipt.cell.position)))
-    if not layer.inputs:
-        return [f"print(run[{quoted(layer.name)}][{place}])"]
-    reads = ["x"] if len(layer.inputs) == 1 else [f"x{i}" for i in range(len(layer.inputs))]
+def _by_the_engine(layer: Layer) -> list[str]:
+    reads = _numbered(layer.inputs)
     left = "(x,)" if len(reads) == 1 else ", ".join(reads)
     lines = [f"{left} = run.inputs({quoted(layer.name)})"]
     if layer.weights:
@@ -137,8 +134,7 @@ def _by_the_engine(receipt: Receipt) -> list[str]:
             lines.append(f"z = {expression}")
             expression = "z"
         expression = f"ops.{layer.activation.name}({', '.join([expression, *_arguments(layer)])})"
-    lines.append(f"y = {expression}")
-    return [*lines, f"print(y[{place}])"]
+    return [*lines, f"y = {expression}"]
 
 
 def _arguments(layer: Layer) -> list[str]:
@@ -151,25 +147,25 @@ def _arguments(layer: Layer) -> list[str]:
 
 def _by_keras(receipt: Receipt) -> list[str]:
     layer, net = receipt.layer, receipt.run.network
-    place = ", ".join(map(str, (0, *receipt.cell.position)))
-    if not layer.inputs:
-        return [f"print(run[{quoted(layer.name)}][{place}])"]
     lines = ["model = keras.models.load_model(net.source)"]
     calls = sum(other.owner == layer.owner for other in net)
     if "/" not in layer.name and calls == 1:
-        found = f"model.get_layer({quoted(layer.name)})"
+        lookup = f"model.get_layer({quoted(layer.name)})"
         if layer.entry.is_function:
             # x + y in a functional model is no layer.
-            found = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
-        given = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
-        lines += [f"layer = {found}", f"y = keras.Model(model.inputs, layer.output)({given}, training=False)"]
+            lookup = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
+        images = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
+        lines += [
+            f"layer = {lookup}",
+            f"y = keras.Model(model.inputs, layer.output)({images}, training=False)",
+        ]
     else:
         # One call of a layer that has several, or is part of a nested model.
         names = [part.split(":")[0] for part in layer.owner.split("/")]
         lines.append(f"layer = model{''.join(f'.get_layer({quoted(name)})' for name in names)}")
         lines.append(f"x = list(run.inputs({quoted(layer.name)}))")
         lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'})")
-    return [*lines, f"print(y.numpy()[{place}])"]
+    return lines
 
 
 # From the receipt's own numbers -------------------------------------------------------------------

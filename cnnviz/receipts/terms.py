@@ -1,7 +1,7 @@
 """Terms: the numbers that make up one cell, where each came from, and their sums.
 
 A cell of every layer class is a sum of products and a bias. The order of the sums is fixed here, in
-the dtype of the run; which numbers are multiplied is said by the layer's entry.
+the dtype of the run; the layer's entry says which numbers are multiplied.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Terms(Operands):
 
     @cached_property
     def product(self) -> np.ndarray:
-        """factor * weight; 0 for what a selecting layer leaves aside, be it infinite."""
+        """factor * weight; 0 for what a selecting layer leaves aside, even if that is infinite."""
         with np.errstate(all="ignore"):
             if self.selects:
                 return np.where(self.weight != 0, self.factor, self.factor.dtype.type(0))
@@ -138,25 +138,21 @@ class Terms(Operands):
 
     # Choosing -----------------------------------------------------------------------------------
 
-    def influence(self) -> np.ndarray:
-        """(groups, rows, columns): what each factor adds to the total; NaN counts as infinite."""
-        with np.errstate(all="ignore"):
-            shares = self.product if self.mix is None else self.product * self.mix[:, None, None]
-        return np.where(np.isnan(shares), np.inf, shares)
-
     def largest(self, count: int | None) -> list[tuple[int, int, int]]:
         """The places of the factors that add most, by magnitude, padding left out; None is all of them.
 
-        A selecting layer has one, the winner.
+        NaN counts as infinite. A selecting layer has one, the winner.
         """
+        with np.errstate(all="ignore"):
+            shares = self.product if self.mix is None else self.product * self.mix[:, None, None]
         allowed = np.flatnonzero((self.weight != 0) if self.selects else ~self.padding)
-        strength = np.abs(self.influence()).ravel()[allowed]
+        strength = np.abs(np.where(np.isnan(shares), np.inf, shares)).ravel()[allowed]
         order = np.argsort(-strength, kind="stable")[:count]
         places = np.stack(np.unravel_index(allowed[order], self.factor.shape), axis=-1)
         return [(int(g), int(r), int(c)) for g, r, c in places]
 
     def shown(self, limit: int) -> tuple[list[int], Any]:
-        """At most so many groups, those that add most, in their order; and the sum of the others."""
+        """At most `limit` groups, those that add most, in their order; and the sum of the others."""
         strength = np.abs(np.where(np.isnan(self.contribution), np.inf, self.contribution))
         chosen = np.sort(np.argsort(-strength, kind="stable")[:limit])
         rest = np.delete(self.contribution, chosen)
@@ -187,10 +183,10 @@ def operands_of(layer: Layer, inputs: Sequence[np.ndarray], position: Position) 
     >>> float(terms.total), str(terms.winner)
     (7.0, 'image, row 1, column 3, channel 0')
     """
-    found = layer.entry.operands(layer, list(inputs), position)
+    operands = layer.entry.operands(layer, list(inputs), position)
     shapes = tuple(x.shape for x in inputs) if layer.inputs else ()
-    preparation = tuple(Derivation(**vars(equation)) for equation in found.preparation)
-    return Terms(**vars(found) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
+    preparation = tuple(Derivation(**vars(equation)) for equation in operands.preparation)
+    return Terms(**vars(operands) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:

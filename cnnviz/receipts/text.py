@@ -74,12 +74,12 @@ def reads(terms: Terms) -> str:
 
 
 def _span(name: str, indices: Any) -> str:
-    found = np.unique(indices)
-    if len(found) == 1:
-        return f"{name} {found[0]}"
-    step = found[1] - found[0]
+    places = np.unique(indices)
+    if len(places) == 1:
+        return f"{name} {places[0]}"
+    step = places[1] - places[0]
     every = f" in steps of {step}" if step > 1 else ""
-    return f"{name}s {found[0]} to {found[-1]}{every}"
+    return f"{name}s {places[0]} to {places[-1]}{every}"
 
 
 # The sum ----------------------------------------------------------------------------------------

@@ -1,15 +1,13 @@
 """Trace: the receipts behind a receipt, as a tree that ends at the network's inputs.
 
-A cell that several paths lead to has one receipt and one node, shared by them. Which factors are
-followed is decided by what they add; nothing is recomputed here.
+A cell that several paths lead to has one receipt and one node, which they share. The factors that add most
+are followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np  # noqa: F401 - for the doctest
 
 from cnnviz.numbers import short
 from cnnviz.receipts.cells import Cell, one_line
@@ -20,7 +18,7 @@ from cnnviz.receipts.receipt import Receipt, explain_cell
 class Trace:
     """A receipt and, as `children`, the traces of the factors that were followed.
 
-    `left_out` counts factors that would have been followed had there been room or depth left.
+    `left_out` counts the factors that were not followed for lack of room or depth.
     """
 
     receipt: Receipt
@@ -66,7 +64,7 @@ class Trace:
         return self.to_text()
 
     def to_text(self, lines: int = 100) -> str:
-        """One line a receipt, at most so many; several children are indented, one stands below its parent."""
+        """At most `lines` receipts, one a line; several children are indented, one is not."""
         if lines < 1:
             raise ValueError(f"lines must be at least 1, got {lines}")
         rows: list[tuple[str, str]] = []
@@ -87,9 +85,8 @@ class Trace:
                 repeated += 1
             elif len(rows) < most:
                 child._write(rows, deeper, seen, most)
-        notes = [f"{repeated} that are above"] * (repeated > 0) + [f"{self.left_out} more"] * (
-            self.left_out > 0
-        )
+        counts = {"that are above": repeated, "more": self.left_out}
+        notes = [f"{count} {words}" for words, count in counts.items() if count]
         if notes and len(rows) < most:
             rows.append((f"{deeper}and {', '.join(notes)}", ""))
 
@@ -122,7 +119,7 @@ def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1,
 
     Examples
     --------
-    >>> import cnnviz
+    >>> import cnnviz, numpy as np
     >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
     >>> tree = cnnviz.explain(run, "conv2d_1", row=3, col=3, channel=0).trace()
     >>> [node.receipt.layer.kind for node in tree.path]

@@ -15,7 +15,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from cnnviz.layers.links import FAR, Resample
+from cnnviz.layers.links import FAR, Expand, Gather, Resample, Slide, Spread
 from cnnviz.ops.padding import Axis
 
 Interval = tuple[int, int]
@@ -60,6 +60,17 @@ class Hull:
         period, phase = divmod(u, len(self.ends))
         end = self.ends[phase]
         return end and (end[0] + period * self.shift, end[1] + period * self.shift)
+
+    def after(self, step: Slide | Spread | Resample | Gather | Expand, units: int) -> Hull:
+        """The hull behind a step from `units` units."""
+        match step:
+            case Slide():
+                return self.slide(step.window)
+            case Spread():
+                return self.spread(step.window)
+            case Resample():
+                return self.resample(step)
+        return self.all_of(units)
 
     def slide(self, window: Axis) -> Hull:
         """The hull behind a convolution or pooling."""
@@ -124,17 +135,13 @@ class ClosedForm:
 
     hulls: tuple[Hull, ...]
 
-    def slide(self, window: Axis) -> ClosedForm:
-        return join(ClosedForm((hull.slide(window),)) for hull in self.hulls)
-
-    def spread(self, window: Axis) -> ClosedForm:
-        return join(ClosedForm((hull.spread(window),)) for hull in self.hulls)
-
-    def resample(self, step: Resample) -> ClosedForm:
-        return join(ClosedForm((hull.resample(step),)) for hull in self.hulls)
+    def after(self, step: Slide | Spread | Resample | Gather | Expand, units: int) -> ClosedForm:
+        """What is seen behind a step from `units` units."""
+        return join(hull.after(step, units) for hull in self.hulls)
 
     def all_of(self, units: int) -> ClosedForm:
-        return join(ClosedForm((hull.all_of(units),)) for hull in self.hulls)
+        """What a unit sees that reads units 0 .. units-1."""
+        return join(hull.all_of(units) for hull in self.hulls)
 
     @property
     def constant(self) -> bool:
@@ -169,9 +176,9 @@ class ClosedForm:
         return table[:, 0], table[:, 1]
 
 
-def join(lines: Iterable[ClosedForm]) -> ClosedForm:
+def join(hulls: Iterable[Hull]) -> ClosedForm:
     """The union of what several paths see; paths that see nothing are left out."""
-    hulls = [hull for line in lines for hull in line.hulls if any(hull.ends)]
+    hulls = [hull for hull in hulls if any(hull.ends)]
     if len(hulls) == 1:
         return ClosedForm((hulls[0],))
     joined: dict[tuple[int, Fraction], Hull] = {}

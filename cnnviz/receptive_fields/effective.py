@@ -8,7 +8,7 @@ Receptive Field in Deep Convolutional Neural Networks", NeurIPS 2016. The backwa
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,8 @@ import numpy as np
 
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
-from cnnviz.network.inputs import batched
+from cnnviz.network.inputs import batched, check_batch_size, input_of_maps
+from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.sized import Box
 from cnnviz.receptive_fields.table import receptive_field
 
@@ -143,9 +144,9 @@ def effective_receptive_field(
     Raises
     ------
     KeyError
-        for a layer that there is not.
+        for a layer that does not exist.
     IndexError
-        for a unit that there is not.
+        for a unit that does not exist.
     ValueError, TypeError
         for no images, a row or column of a vector, a sum over a softmax's channels (it is always 1), and
         what `Network.predict` refuses.
@@ -163,10 +164,7 @@ def effective_receptive_field(
     Neural Networks", NeurIPS 2016, https://arxiv.org/abs/1701.04128
     """
     chosen = net[layer]
-    if len(net.inputs) != 1 or len(net[net.inputs[0]].output_shape) != 3:
-        shapes = [net[name].output_shape for name in net.inputs]
-        raise ValueError(f"net must have one input, of maps (height, width, channels), got {shapes}")
-    images = batched(images, net[net.inputs[0]])
+    images = batched(images, input_of_maps(net))
     if not len(images):
         raise ValueError(f"images must hold at least one, got shape {images.shape}")
     fields = receptive_field(net, images.shape[1:])
@@ -179,20 +177,18 @@ def effective_receptive_field(
     units: Any = tuple(np.transpose(places)) if places else ()
     seeds[(*units, slice(None) if channel is None else channel)] = 1 / max(len(places), 1)
     total = np.zeros(images.shape[1:3])
-    count = _batch(batch_size, [field.shape for field in fields.values()], net.dtype.itemsize)
+    check_batch_size(batch_size)
+    units_of_image = sum(math.prod(size or 1 for size in field.shape) for field in fields.values())
+    count = batch_size or max(1, BATCH_BYTES // (net.dtype.itemsize * units_of_image))
     for first in range(0, len(images), count):
-        gradient = input_gradient(net, chosen.name, images[first : first + count], seeds)
+        run = net.run(images[first : first + count])
+        gradient = run.gradient(chosen.name, weights=seeds).wrt_input
         total += np.abs(gradient).sum(axis=(0, -1), dtype=np.float64)
     field = fields[chosen.name]
     boxes = [field.box(*place) for place in places] if places else [field.box(unit=channel)]
     mean = total / len(images)
     mean.flags.writeable = False
     return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images))
-
-
-def input_gradient(net: Network, layer: str, images: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The gradient of a weighted sum of a layer's units with respect to each image, (N, H, W, C)."""
-    return net.run(images).gradient(layer, weights=seeds).wrt_input
 
 
 # Arguments --------------------------------------------------------------------------------------
@@ -218,37 +214,24 @@ def _places(layer: Layer, shape: tuple[int, ...], row: int | None, col: int | No
             raise ValueError(f"{layer.name} is a vector of {shape[0]}, row and col must be left out")
         return []
     rows, cols = (
-        _central(size) if index is None else [_check_index(name, index, size, layer.name)]
+        sorted({(size - 1) // 2, size // 2})
+        if index is None
+        else [_check_index(name, index, size, layer.name)]
         for name, index, size in (("row", row, shape[0]), ("col", col, shape[1]))
     )
     return [(r, c) for r in rows for c in cols]
 
 
-def _central(size: int) -> list[int]:
-    return sorted({(size - 1) // 2, size // 2})
-
-
 def _check_index(name: str, index: Any, size: int, layer: str) -> int:
-    if isinstance(index, bool) or not isinstance(index, int | np.integer):
-        raise TypeError(f"{name} must be an int, got {index!r}")
+    index = integer(index, name)
     if not 0 <= index < size:
         raise IndexError(f"{name} must be from 0 to {size - 1} in {layer}, got {index}")
-    return int(index)
+    return index
 
 
 def _check_fraction(fraction: float) -> None:
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction must be from 0 to 1, got {fraction!r}")
-
-
-def _batch(given: Any, shapes: Iterable[tuple[int | None, ...]], itemsize: int) -> int:
-    if given is None:
-        return max(
-            1, BATCH_BYTES // (itemsize * sum(math.prod(size or 1 for size in shape) for shape in shapes))
-        )
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
-        raise ValueError(f"batch_size must be a positive int or None, got {given!r}")
-    return int(given)
 
 
 # The map's measures -----------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Extents: what every unit of a layer sees, as tables of first and last cells or in closed form.
 
-`Bounds` are tables, exact for every kind of step. A `UnitGrid` is the closed form, borders ignored, that
-lasts as long as rows and columns of units run along rows and columns of the origin; reshaping them
-into one another ends it, and its tables go on, with the borders from there on.
+`Bounds` are tables, exact for every kind of step. A `UnitGrid` is the closed form, with borders ignored. It
+lasts as long as rows and columns of units run along rows and columns of the origin; where they are reshaped
+into one another its tables take over, and count the borders from there on.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class UnitGrid:
         if isinstance(step, Segment):
             return None
         lines, lengths = list(grid.lines), [height, width]
-        lines[step.axis] = _line_after(lines[step.axis], step, lengths[step.axis])
+        lines[step.axis] = lines[step.axis].after(step, lengths[step.axis])
         lengths[step.axis] = step.after(shape)[step.axis]
         return UnitGrid((lines[0], lines[1]), (lengths[0], lengths[1], channels), self.axes)
 
@@ -161,7 +161,7 @@ class UnitGrid:
             # The one column of a sequence.
             return self
         if step.axis == 0 and len(shape) > 1 and shape[0] == height and not isinstance(step, Segment):
-            rows = _line_after(self.lines[0], step, height)
+            rows = self.lines[0].after(step, height)
             return UnitGrid((rows, self.lines[1]), (step.after(shape)[0], width, channels), self.axes)
         if step.axis != len(shape) - 1:
             return None
@@ -207,18 +207,6 @@ def union(fields: Sequence[Field], shape: Shape) -> Field:
     if len(grids) == len(fields):
         own = [grid.shape for grid in grids if not grid.constant] or [grids[0].shape]
         if len(set(own)) == 1:
-            rows, cols = (join(grid.lines[axis] for grid in grids) for axis in (0, 1))
+            rows, cols = (join(hull for grid in grids for hull in grid.lines[axis].hulls) for axis in (0, 1))
             return UnitGrid((rows, cols), own[0], grids[0].axes)
     return Bounds.union([field.bounds(shape) if isinstance(field, UnitGrid) else field for field in fields])
-
-
-def _line_after(
-    line: ClosedForm, step: Slide | Spread | Resample | Gather | Expand, units: int
-) -> ClosedForm:
-    if isinstance(step, Slide):
-        return line.slide(step.window)
-    if isinstance(step, Spread):
-        return line.spread(step.window)
-    if isinstance(step, Resample):
-        return line.resample(step)
-    return line.all_of(units)

@@ -63,7 +63,7 @@ class ReceptiveField:
     def size(self) -> tuple[int | None, ...]:
         """(height, width) of a unit's field if no border cuts it, holes included; the largest.
 
-        On a sequence (length,), and so all that follows.
+        On a sequence it is (length,); stride and padding have one entry too.
 
         None where it depends on a size that is not known, as where a unit sees everything. Of a vector,
         and where paths run along different axes, along rows and columns of the origin.
@@ -157,7 +157,7 @@ class ReceptiveField:
         Raises
         ------
         IndexError
-            for a unit that there is not.
+            for a unit that does not exist.
         ValueError
             for indices that do not fit the layer; if the answer depends on a size that is not known.
 
@@ -209,9 +209,8 @@ class ReceptiveField:
     def ends(self, clip: bool = True) -> list[tuple[np.ndarray, np.ndarray]]:
         """The first and the last cell that every unit sees, along each axis of the origin.
 
-        Each an int array of the layer's shape without the batch, in which axes along which nothing
-        changes have length 1; a unit that sees nothing has a last cell before its first. Errors as for
-        `intervals`.
+        Each an int array of the layer's shape without the batch, in which axes along which nothing changes
+        have length 1; a unit that sees nothing has a last cell before its first. Errors as for `intervals`.
 
         >>> from cnnviz.receptive_fields import Pool, receptive_field
         >>> (first, last), _ = receptive_field([Pool(2)], (4, 6))["pool"].ends()

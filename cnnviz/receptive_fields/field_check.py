@@ -1,8 +1,8 @@
 """check_field: a unit's receptive field put to the test on an image, with the network's own weights.
 
 All pixels outside are changed, and no number of the unit may move by a bit; pixels inside are changed
-one at a time, and counted if a number moves. Trials can refute a field; that it holds for every image
-follows from the architecture alone, which is `receptive_field`'s part.
+one at a time, and counted if a number moves. Trials can refute a field. That it holds for every image follows
+from the architecture, from which `receptive_field` works it out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network
-from cnnviz.network.inputs import batched
+from cnnviz.network.inputs import batched, input_of_maps
 from cnnviz.receptive_fields.table import receptive_field
 
 PIXELS_AT_ONCE = 64
@@ -171,9 +171,9 @@ def check_field(
     Raises
     ------
     KeyError
-        for a layer that there is not, or that the input does not feed.
+        for a layer that does not exist, or that the input does not feed.
     IndexError
-        for a unit that there is not.
+        for a unit that does not exist.
     ValueError, TypeError
         for several images, numbers that are not finite, a layer without maps, a mask of another shape,
         and what `Network.predict` refuses.
@@ -235,10 +235,7 @@ def check_field(
 
 
 def _one_image(net: Network, image: Any) -> np.ndarray:
-    if len(net.inputs) != 1 or len(net[net.inputs[0]].output_shape) != 3:
-        shapes = [net[name].output_shape for name in net.inputs]
-        raise ValueError(f"net must have one input, of maps (height, width, channels), got {shapes}")
-    images = batched(image, net[net.inputs[0]])
+    images = batched(image, input_of_maps(net))
     if len(images) != 1:
         raise ValueError(f"image must be one image, got {len(images)}")
     if not np.isfinite(images).all():

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz.layers.links import ANY, Links, Shape, Slide, after, backward, forward, one_hot
 from cnnviz.network import LayerGraph
+from cnnviz.network.keras_config import snake_case
 from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid
 from cnnviz.receptive_fields.specs import Spec
@@ -24,7 +25,7 @@ Masks = dict[int, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One layer: its shape without the batch, the nodes that feed it, and the steps from each."""
+    """One layer: its shape without the batch, the nodes that feed it, and the links from each."""
 
     name: str
     kind: str
@@ -54,21 +55,21 @@ class Graph:
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
-        found = {origin: Bounds.of_origin(self.nodes[origin].shape)}
+        fields = {origin: Bounds.of_origin(self.nodes[origin].shape)}
         for i, paths in self._downstream(origin):
-            found[i] = Bounds.union([found[source].after(steps) for source, steps in paths])
-        return found
+            fields[i] = Bounds.union([fields[source].after(steps) for source, steps in paths])
+        return fields
 
     def _theory(self, origin: int) -> dict[int, Field]:
         """The same with borders ignored, in closed form where there is one."""
         shape = self.nodes[origin].shape
-        found: dict[int, Field] = {
+        fields: dict[int, Field] = {
             origin: UnitGrid.of_origin(shape) if len(shape) in (2, 3) else Bounds.of_origin(shape)
         }
         for i, paths in self._downstream(origin):
-            reached = [extents.after(found[j], steps, self.nodes[j].shape) for j, steps in paths]
-            found[i] = extents.union(reached, self.nodes[i].shape)
-        return found
+            reached = [extents.after(fields[j], steps, self.nodes[j].shape) for j, steps in paths]
+            fields[i] = extents.union(reached, self.nodes[i].shape)
+        return fields
 
     def _unclipped(self, origin: int) -> dict[int, Bounds]:
         """The tables of `theory`."""
@@ -96,7 +97,7 @@ class Graph:
         return marks
 
     def period(self) -> int:
-        """A number that all cell sizes of the network divide: sizes that differ by it are laid out alike."""
+        """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""
         strides = [1] * len(self.nodes)
         for i, node in enumerate(self.nodes):
             for source, steps in zip(node.inputs, node.links, strict=True):
@@ -132,17 +133,17 @@ def _append(nodes: list[Node], layers: Sequence[Spec], source: int) -> int:
     for spec in layers:
         if isinstance(spec, specs.Branches):
             ends = [_append(nodes, path, source) for path in spec.paths]
-            nodes.append(_node(nodes, spec.join, ends, kind=spec.merge.capitalize(), default=spec.merge))
+            nodes.append(_node(nodes, spec.join, ends))
         elif isinstance(spec, Spec):
-            nodes.append(_node(nodes, spec, [source], type(spec).__name__, spec.default_name))
+            nodes.append(_node(nodes, spec, [source]))
         else:
             raise TypeError(f"layers must be specs such as Conv(3) or Pool(2), got {spec!r}")
         source = len(nodes) - 1
     return source
 
 
-def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int], kind: str, default: str) -> Node:
-    taken = {node.name for node in nodes}
+def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int]) -> Node:
+    taken, kind, default = {node.name for node in nodes}, spec.kind, snake_case(spec.kind)
     if spec.name in taken:
         raise ValueError(f"names must be unique, got {spec.name!r} twice")
     numbered = (f"{default}_{i}" if i else default for i in range(len(nodes) + 1))

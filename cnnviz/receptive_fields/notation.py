@@ -1,7 +1,7 @@
 """A stack of layers in one short word each, for addresses and lessons: "conv3.conv3s2same.pool2".
 
 A word is the kind and the kernel's size, then, where they are not the usual ones, the stride (s2), the
-dilation (d2) and the padding (same, or p1 for so many cells on each side). All kernels are square.
+dilation (d2) and the padding (same, or p1 for one cell on each side). All kernels are square.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ class StackLayer:
 
     @classmethod
     def parse(cls, word: str) -> StackLayer:
-        """The layer that a word stands for; ValueError for what is none."""
-        found = re.fullmatch(r"([a-z]+?)(\d+)(?:s(\d+))?(?:d(\d+))?(same|p\d+)?", word)
-        if not found:
+        """The layer that a word stands for; ValueError for any other."""
+        match = re.fullmatch(r"([a-z]+?)(\d+)(?:s(\d+))?(?:d(\d+))?(same|p\d+)?", word)
+        if not match:
             raise ValueError(f"a layer is written like conv3, pool2 or conv3s2d2same, got {word[:40]!r}")
-        kind, kernel, stride, dilation, padding = found.groups()
+        kind, kernel, stride, dilation, padding = match.groups()
         usual = kernel if kind == "pool" else "1"
         default = "same" if kind == "bottleneck" else "valid"
         sizes = int(kernel), int(stride or usual), int(dilation or 1)
@@ -100,8 +100,8 @@ class StackLayer:
             layer = cls("bottleneck", middle.kernel, first.stride, middle.dilation, "same")
             if bottleneck(layer.stride, layer.kernel, layer.dilation).paths[0] == spec.paths[0]:
                 return layer
-        for kind, made in (("conv", Conv), ("transposed", TransposedConv)):
-            if type(spec) is made:
+        for kind, spec_class in (("conv", Conv), ("transposed", TransposedConv)):
+            if type(spec) is spec_class:
                 assert isinstance(spec, Conv | TransposedConv)
                 sizes = (_square(spec.kernel_size), _square(spec.strides), _square(spec.dilation_rate))
                 return cls(kind, *sizes, _sides(spec.padding))
@@ -117,14 +117,14 @@ class StackLayer:
             return bottleneck(self.stride, self.kernel, self.dilation, name=name)
         if self.kind == "pool":
             return Pool(self.kernel, self.stride, padding, name=name)
-        made = Conv if self.kind == "conv" else TransposedConv
-        return made(self.kernel, self.stride, padding, self.dilation, name=name)
+        spec_class = Conv if self.kind == "conv" else TransposedConv
+        return spec_class(self.kernel, self.stride, padding, self.dilation, name=name)
 
 
 def parse_stack(text: str) -> list[StackLayer]:
     """The layers of a stack, written with dots between.
 
-    Raises ValueError for what is no layer, for none, and for a stack too large to be meant.
+    Raises ValueError for a word that is not a layer, and for a stack that is empty or too large.
 
     >>> [layer.kernel for layer in parse_stack("conv3.conv5.pool2")]
     [3, 5, 2]
@@ -152,7 +152,7 @@ def stack_specs(text: str) -> list[Spec]:
 
 
 def write_stack(layers: Sequence[StackLayer | Spec]) -> str:
-    """The stack in words; ValueError for a spec for which there is none.
+    """The stack in words; ValueError for a spec that has no word.
 
     >>> write_stack([Conv(3, dilation_rate=2), Pool(2)])
     'conv3d2.pool2'

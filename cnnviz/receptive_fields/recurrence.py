@@ -18,9 +18,8 @@ class RecurrenceStep:
     """From one layer's input to the layer; every number is a (rows, columns) pair of the table.
 
     `local` is what the layer sees of its input: its size is k, with dilation's holes counted (and for a
-    transposed convolution the cells that really meet), its stride s, its padding p. `before` and `after`
-    are what the input and the layer see of the image: their size is r, their stride j, their padding the
-    offset.
+    transposed convolution the cells that really meet), its stride s, its padding p. `before` and `after` are
+    what the input and the layer see of the image: their size is r, their stride j, their padding the offset.
     """
 
     local: ReceptiveField

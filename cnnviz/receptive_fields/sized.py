@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from operator import index
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers.links import Shape
+from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull
 from cnnviz.receptive_fields.extents import Bounds, UnitGrid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
@@ -188,17 +188,17 @@ def place_in(node: Node, row: int | None, col: int | None, unit: Any) -> Segment
     """A unit's indices from the arguments row and col, or unit; all None for the whole layer."""
     count = unit_axes(node.shape)
     wanted = {1: "one index, unit", 2: "a row and a col"}.get(count, f"unit, a tuple of {count} indices")
-    given: tuple[Any, ...] = (row, col)
+    indices: tuple[Any, ...] = (row, col)
     if unit is not None:
-        given = tuple(unit) if isinstance(unit, Sequence) else (unit,)
+        indices = tuple(unit) if isinstance(unit, Sequence) else (unit,)
     elif row is None and col is None:
         return (None,) * count
     elif count == 1 and col is None:
-        given = (row,)
+        indices = (row,)
     _check_countable(node)
-    if len(given) != count or None in given:
-        raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(given)}")
-    return tuple(_checked(i, axis, node) for axis, i in enumerate(given))
+    if len(indices) != count or None in indices:
+        raise ValueError(f"a unit of {node.name!r} {node.shape} has {wanted}, got {place_name(indices)}")
+    return tuple(_checked(i, axis, node) for axis, i in enumerate(indices))
 
 
 def _check_countable(node: Node) -> None:
@@ -231,10 +231,7 @@ def box_of(marks: np.ndarray, shape: Shape) -> Box:
 def _checked(u: int, axis: int, node: Node) -> int:
     names = ("row", "column") if unit_axes(node.shape) == 2 else ("unit",)
     name = names[min(axis, len(names) - 1)]
-    try:
-        u = index(u)
-    except TypeError:
-        raise TypeError(f"{name} must be an int, got {u!r}") from None
+    u = integer(u, name)
     if not 0 <= u < node.shape[axis]:
         raise IndexError(f"{name} {u} is outside 0 .. {node.shape[axis] - 1} of {node.name!r} {node.shape}")
     return u

@@ -1,9 +1,9 @@
 """Layer specs: just enough of a layer to know what its units see, for networks without weights.
 
-What a unit reads is said by the Keras class's entry in `layers`; a spec has its options. Here are the
-layers that pool everything, rearrange and join; those that slide windows are in `window_specs`.
-Arguments and defaults are Keras's. Numbers of filters matter only where channels turn into units, as
-behind a Flatten, and may be left out.
+A spec has the options of a Keras class, whose entry in `layers` says what a unit reads. Here are the layers
+that pool everything, rearrange and join; those that slide windows are in `window_specs`. Arguments and
+defaults are Keras's. Numbers of filters matter only where channels turn into units, as behind a Flatten, and
+may be left out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from math import prod
 from typing import Any, ClassVar
 
-from cnnviz.layers import Layer
+from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers import options as read
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, Shape
 
@@ -27,16 +27,29 @@ class Spec:
 
     name: str | None = field(default=None, kw_only=True, repr=False)
 
-    default_name: ClassVar[str] = "layer"
     keras_class: ClassVar[str] = ""
     """The class whose entry says what its units read."""
+
+    def __post_init__(self) -> None:
+        """Options are read as the Keras class reads them; a default of None stays."""
+        options = ENTRIES[self.keras_class].options if self.keras_class else {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in options and not (value is None and each.default is None):
+                reader, _ = options[each.name]
+                self._set(**{each.name: reader(value, each.name)})
+
+    @property
+    def kind(self) -> str:
+        """What it is called in a table."""
+        return type(self).__name__
 
     def links(self, *shapes: Shape) -> list[Links]:
         """From each input, of these shapes, to the units.
 
         Raises ValueError where the layer does not fit its inputs.
         """
-        return Layer(self.default_name, self.keras_class, self.config()).links(shapes)
+        return Layer(self.kind, self.keras_class, self.config()).links(shapes)
 
     def config(self) -> dict[str, Any]:
         """The options that Keras's class has."""
@@ -60,7 +73,6 @@ class GlobalPool(Spec):
 
     keepdims: bool = False
 
-    default_name: ClassVar[str] = "global_pool"
     keras_class: ClassVar[str] = "GlobalMaxPooling2D"
 
 
@@ -77,8 +89,6 @@ class Dense(Spec):
     """
 
     units: int | None = None
-
-    default_name: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
         read.optional(read.count)(self.units, "units")
@@ -97,7 +107,6 @@ class Flatten(Spec):
     ((1, 1), (2, 2))
     """
 
-    default_name: ClassVar[str] = "flatten"
     keras_class: ClassVar[str] = "Flatten"
 
 
@@ -112,11 +121,7 @@ class Reshape(Spec):
 
     target_shape: Sequence[int]
 
-    default_name: ClassVar[str] = "reshape"
     keras_class: ClassVar[str] = "Reshape"
-
-    def __post_init__(self) -> None:
-        self._set(target_shape=read.ints(self.target_shape, "target_shape"))
 
 
 @dataclass(frozen=True)
@@ -130,18 +135,13 @@ class Permute(Spec):
 
     dims: Sequence[int] = (2, 1, 3)
 
-    default_name: ClassVar[str] = "permute"
     keras_class: ClassVar[str] = "Permute"
-
-    def __post_init__(self) -> None:
-        self._set(dims=read.ints(self.dims, "dims"))
 
 
 @dataclass(frozen=True)
 class Identity(Spec):
     """A layer that leaves every cell where it is: an activation, a normalisation, dropout."""
 
-    default_name: ClassVar[str] = "identity"
     keras_class: ClassVar[str] = "Identity"
 
 
@@ -151,9 +151,13 @@ class Join(Spec):
 
     merge: str = "add"
 
+    @property
+    def kind(self) -> str:
+        return self.merge.capitalize()
+
     def links(self, *shapes: Shape) -> list[Links]:
         side_by_side = {"axis": -1} if self.merge == "concatenate" else {}
-        return Layer(self.merge, self.merge.capitalize(), side_by_side).links(shapes)
+        return Layer(self.merge, self.kind, side_by_side).links(shapes)
 
 
 @dataclass(frozen=True, init=False)

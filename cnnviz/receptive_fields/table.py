@@ -6,7 +6,6 @@ known, one for each way in which its layers can fall on the input.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
@@ -14,6 +13,7 @@ from operator import index
 from typing import Any
 
 from cnnviz.network import LayerGraph
+from cnnviz.network.layer_graph import names_like
 from cnnviz.receptive_fields.field import ReceptiveField, pair_text
 from cnnviz.receptive_fields.graph import Graph, graph_of_network, graph_of_specs
 from cnnviz.receptive_fields.sized import Box, SizedField, box_of, place_in
@@ -47,7 +47,7 @@ def receptive_field(
     ValueError, TypeError
         for a shape that the network cannot take, naming the layer that fails.
     KeyError
-        for a layer `wrt` that there is not.
+        for a layer `wrt` that does not exist.
 
     Examples
     --------
@@ -95,10 +95,10 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def __getitem__(self, name: str | int) -> ReceptiveField:
         if isinstance(name, int) and not isinstance(name, bool):
             return self._field(self._names[name])
-        found = self._graphs[0].nodes[_find(self._graphs[0], name)].name
-        if found not in self._names:
+        layer = self._graphs[0].nodes[_find(self._graphs[0], name)].name
+        if layer not in self._names:
             raise KeyError(f"{name} is not fed by {self.origin}")
-        return self._field(found)
+        return self._field(layer)
 
     def __contains__(self, name: object) -> bool:
         place = self._graphs[0].index.get(name) if isinstance(name, str) else None
@@ -152,7 +152,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def wrt(self, layer: str) -> ReceptiveFields:
         """The table of what is seen of another layer, by the layers that it feeds.
 
-        Raises KeyError for a layer that there is not.
+        Raises KeyError for a layer that does not exist.
 
         >>> from cnnviz.receptive_fields import Conv, Pool
         >>> receptive_field([Conv(5), Pool(2), Conv(3)], (28, 28)).wrt("pool")["conv_1"].size
@@ -163,7 +163,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
     def between(self, layer: str, earlier: str) -> ReceptiveField:
         """What units of a layer see of an earlier one.
 
-        Raises KeyError for a layer that there is not, or that the earlier one does not feed.
+        Raises KeyError for a layer that does not exist, or that the earlier one does not feed.
 
         >>> from cnnviz.receptive_fields import Conv, Pool
         >>> receptive_field([Conv(5), Pool(2), Conv(3)], (28, 28)).between("conv_1", "conv").size
@@ -191,7 +191,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         Raises
         ------
         KeyError, IndexError, ValueError
-            for a layer or a unit that there is not; ValueError if the size is not known.
+            for a layer or a unit that does not exist; ValueError if the size is not known.
 
         Examples
         --------
@@ -245,9 +245,7 @@ def _plain(value: Any) -> Any:
 
 def _find(graph: Graph, name: Any) -> int:
     if name not in graph.index:
-        close = difflib.get_close_matches(str(name), graph.index, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(graph.index)}"
-        raise KeyError(f"there is no layer {name!r}; {hint}")
+        raise KeyError(f"there is no layer {name!r}; {names_like(name, graph.index)}")
     return graph.index[name]
 
 

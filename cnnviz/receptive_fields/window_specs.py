@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cnnviz.layers import options as read
 from cnnviz.layers.links import Links, Shape, Spread
 from cnnviz.layers.windows import map_shape
-from cnnviz.ops.padding import Axis, cells, pair, parse_padding
+from cnnviz.ops.padding import Axis, pair
 from cnnviz.receptive_fields.specs import Spec
 
 
@@ -23,16 +22,6 @@ class Sliding(Spec):
     strides: Any = 1
     padding: Any = "valid"
     dilation_rate: Any = 1
-
-    def __post_init__(self) -> None:
-        self._set(
-            kernel_size=pair(self.kernel_size, "kernel_size"),
-            strides=pair(self.strides, "strides"),
-            padding=parse_padding(self.padding),
-            dilation_rate=pair(self.dilation_rate, "dilation_rate"),
-        )
-        for name in ("filters", "groups", "depth_multiplier"):
-            read.optional(read.count)(getattr(self, name, None), name)
 
     def config(self) -> dict[str, Any]:
         # Unknown numbers of filters play no part: the least that the groups allow.
@@ -70,7 +59,6 @@ class Conv(Sliding):
     filters: int | None = None
     groups: int = 1
 
-    default_name: ClassVar[str] = "conv"
     keras_class: ClassVar[str] = "Conv2D"
 
 
@@ -80,7 +68,6 @@ class DepthwiseConv(Sliding):
 
     depth_multiplier: int = 1
 
-    default_name: ClassVar[str] = "depthwise_conv"
     keras_class: ClassVar[str] = "DepthwiseConv2D"
 
 
@@ -90,7 +77,6 @@ class SeparableConv(Sliding):
 
     filters: int | None = None
 
-    default_name: ClassVar[str] = "separable_conv"
     keras_class: ClassVar[str] = "SeparableConv2D"
 
 
@@ -107,13 +93,7 @@ class TransposedConv(Sliding):
     output_padding: Any = None
     filters: int | None = None
 
-    default_name: ClassVar[str] = "transposed_conv"
     keras_class: ClassVar[str] = "Conv2DTranspose"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.output_padding is not None:
-            self._set(output_padding=pair(self.output_padding, "output_padding", minimum=0))
 
 
 @dataclass(frozen=True)
@@ -130,13 +110,11 @@ class Pool(Spec):
     strides: Any = None
     padding: Any = "valid"
 
-    default_name: ClassVar[str] = "pool"
     keras_class: ClassVar[str] = "MaxPooling2D"
 
     def __post_init__(self) -> None:
-        size = pair(self.pool_size, "pool_size")
-        strides = size if self.strides is None else pair(self.strides, "strides")
-        self._set(pool_size=size, strides=strides, padding=parse_padding(self.padding))
+        super().__post_init__()
+        self._set(strides=self.strides or self.pool_size)
 
 
 @dataclass(frozen=True)
@@ -151,7 +129,6 @@ class Upsample(Spec):
     size: Any = 2
     interpolation: str = "nearest"
 
-    default_name: ClassVar[str] = "upsample"
     keras_class: ClassVar[str] = "UpSampling2D"
 
     def __post_init__(self) -> None:
@@ -185,11 +162,7 @@ class ZeroPad(Spec):
 
     padding: Any = 1
 
-    default_name: ClassVar[str] = "zero_pad"
     keras_class: ClassVar[str] = "ZeroPadding2D"
-
-    def __post_init__(self) -> None:
-        self._set(padding=cells(self.padding, "padding"))
 
 
 @dataclass(frozen=True)
@@ -202,8 +175,4 @@ class Crop(Spec):
 
     cropping: Any = 1
 
-    default_name: ClassVar[str] = "crop"
     keras_class: ClassVar[str] = "Cropping2D"
-
-    def __post_init__(self) -> None:
-        self._set(cropping=cells(self.cropping, "cropping"))

@@ -38,7 +38,7 @@ def test_what_is_no_classifier_is_refused():
         evaluate(net.with_activation({"softmax": None}), X[:2], Y[:2])
     image = cnnviz.Layer.from_config("image", "InputLayer", {"batch_shape": (None, 28, 28, 1)})
     pool = cnnviz.Layer.from_config("pool", "MaxPooling2D", {}, inputs=("image",))
-    with pytest.raises(ValueError, match=r"no classifier of images: its output is \(14, 14, 1\)"):
+    with pytest.raises(ValueError, match=r"not a classifier of images: its output is \(14, 14, 1\)"):
         evaluate(cnnviz.Network([image, pool]), X[:2], Y[:2])
     with pytest.raises(ValueError, match="got 2 and 3"):
         evaluate(net, X[:2], Y[:3])

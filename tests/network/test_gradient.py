@@ -436,7 +436,7 @@ def test_gradients_stop_at_an_edit(run: Run) -> None:
     edited = run.network.run(run.input, edits={"norm": lambda y: 0 * y + 1})
     gradient = edited.gradient("scores", unit=0)
     assert gradient["norm"].any()
-    message = "the output of norm was edited in this run: how it depends on what is behind it is not known"
+    message = "the output of norm was edited in this run: how it depends on what came before it is not known"
     for name in ("first", "image", "norm/gamma"):
         with pytest.raises(ValueError, match=re.escape(message)):
             gradient[name]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
-from cnnviz.ops.activations import SELU_ALPHA, SELU_SCALE
+from cnnviz.ops.rectifiers import SELU_ALPHA, SELU_SCALE
 from harness import authority, gradient_authority, gradient_rounding, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import assert_same_specials, numbers, seeds

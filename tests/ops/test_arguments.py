@@ -289,13 +289,13 @@ def test_dense_of_any_shapes_is_right_or_refused(shapes: Any) -> None:
 
 
 def test_floats_chooses_one_dtype_and_keeps_optional_none() -> None:
-    x, y, z = floats(np.zeros(2, np.float16), np.zeros(2), None, names=("x", "y", "z"), optional=1)
+    x, y, z = floats(x=np.zeros(2, np.float16), y=np.zeros(2), z=None, optional=1)
     assert x.dtype == y.dtype == np.float64
     assert z is None
     with pytest.raises(TypeError, match="y must be an array of numbers, got None"):
-        floats([1], None, names=("x", "y"))
+        floats(x=[1], y=None)
     same = np.zeros(3, np.float32)
-    assert floats(same, names=("x",))[0] is same
+    assert floats(x=same)[0] is same
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (3, 4, 1), (1, 3, 4, 1)])

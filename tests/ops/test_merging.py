@@ -132,12 +132,12 @@ def test_one_branch_alone_is_a_copy(name: str) -> None:
         (
             lambda: ops.concatenate([np.zeros((2, 3)), np.zeros((3, 3))]),
             ValueError,
-            "shapes must agree but along axis -1, got [(2, 3), (3, 3)]",
+            "shapes must agree except along axis -1, got [(2, 3), (3, 3)]",
         ),
         (
             lambda: ops.concatenate([np.zeros((2, 3)), np.zeros(2)]),
             ValueError,
-            "shapes must agree but along axis -1, got [(2, 3), (2,)]",
+            "shapes must agree except along axis -1, got [(2, 3), (2,)]",
         ),
         (
             lambda: ops.concatenate([np.zeros((2, 3))], axis=2),
@@ -281,7 +281,7 @@ def test_nan_inf_and_ties_are_tensorflows(name: str, data: st.DataObject, seed: 
         (
             lambda: ops.concatenate_grad(np.zeros((2, 3)), [(2, 1), (1, 2)]),
             ValueError,
-            "input_shapes must agree but along axis -1, got [(2, 1), (1, 2)]",
+            "input_shapes must agree except along axis -1, got [(2, 1), (1, 2)]",
         ),
         (
             lambda: ops.concatenate_grad(np.zeros((2, 3)), [(2, 1), (2, 2)], axis=2),

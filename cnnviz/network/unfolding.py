@@ -1,0 +1,112 @@
+"""A model's calls as the layers of a network: nested models unfolded, each call after those that feed it."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cnnviz.layers import Layer
+from cnnviz.network.keras_config import FileLayer, Model
+
+MOST_CALLS = 10_000
+"""Of layers in a network: nested models that call nested models can unfold without end."""
+
+
+@dataclass
+class Unfolded:
+    """The calls of a model as layers, in the order in which they can be computed."""
+
+    layers: list[Layer] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+def unfold(model: Model) -> Unfolded:
+    """Every call of every layer of a model and of the models in it, as a Layer.
+
+    Raises ValueError where the graph has loops, holes, or too many calls.
+    """
+    unfolded = Unfolded()
+    unfolded.outputs = _unfold(model, "", None, unfolded)
+    unfolded.inputs = [name for name, _, _ in model.inputs]
+    return unfolded
+
+
+def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfolded) -> list[str]:
+    """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
+    where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
+    arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
+    if feeds is not None and len(feeds) != len(arguments):
+        raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
+    values: dict[tuple[str, int], list[str]] = {}
+    for position, call in _in_order(model, where):
+        name, reads = model.calls[position]
+        member = model.members[name]
+        label = f"{prefix}{name}:{call}" if call else f"{prefix}{name}"
+        try:
+            inputs = [values[ref[:2]][ref[2]] for ref in reads]
+        except IndexError:
+            raise ValueError(f"{label!r} reads an output that does not exist") from None
+        if isinstance(member, Model):
+            outputs = _unfold(member, f"{label}/", inputs, unfolded)
+            if len(outputs) == 1:
+                unfolded.aliases[label] = outputs[0]
+        elif member.is_input and feeds is not None:
+            if name not in arguments:
+                raise ValueError(f"{label!r} is not among the inputs of {where}")
+            outputs = [feeds[arguments[name]]]
+            unfolded.aliases[label] = outputs[0]
+        else:
+            outputs = [label]
+            unfolded.layers.append(_layer(member, label, inputs))
+            if len(unfolded.layers) > MOST_CALLS:
+                raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
+        values[name, call] = outputs
+    try:
+        return [values[ref[:2]][ref[2]] for ref in model.outputs]
+    except (KeyError, IndexError):
+        raise ValueError(f"an output of {where} is not the output of any of its layers") from None
+
+
+def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
+    entry.owner = entry.owner or label
+    return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
+
+
+def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:
+    """(position in model.calls, which call of its member), each after the calls that it reads.
+
+    Where several could come next, the one that the file names first does.
+    """
+    keys: list[tuple[str, int]] = []
+    counts: dict[str, int] = {}
+    for name, _ in model.calls:
+        counts[name] = counts.get(name, -1) + 1
+        keys.append((name, counts[name]))
+    known = set(keys)
+    for name, reads in model.calls:
+        for ref in reads:
+            if ref[:2] not in known:
+                raise ValueError(
+                    f"layer {name!r} of {where} reads call {ref[1]} of {ref[0]!r}, which is not there"
+                )
+    waiting = [{ref[:2] for ref in reads} for _, reads in model.calls]
+    readers: dict[tuple[str, int], list[int]] = {}
+    for position, needs in enumerate(waiting):
+        for need in needs:
+            readers.setdefault(need, []).append(position)
+    ready = [position for position, needs in enumerate(waiting) if not needs]
+    done = 0
+    while ready:
+        position = heapq.heappop(ready)
+        done += 1
+        yield position, keys[position][1]
+        for reader in readers.get(keys[position], []):
+            waiting[reader].discard(keys[position])
+            if not waiting[reader]:
+                heapq.heappush(ready, reader)
+    if done < len(keys):
+        stuck = next(name for (name, _), needs in zip(keys, waiting, strict=True) if needs)
+        raise ValueError(f"{where} has a loop at layer {stuck!r}")
