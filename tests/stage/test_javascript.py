@@ -166,7 +166,7 @@ def test_what_python_computed_has_a_receipt_that_ends_there():
     text = base64.b64encode(bytes(build_scene(run, 0))).decode()
     found = ask_node(program, text, "base64", "scene", "receipt", "cone")
     rows, cols, channels = (list(range(n)) for n in run["image"].shape[1:])
-    value = float(run["group_normalization_1"][0, 1, 1, 1])
+    value = float(run[run.network.layers[2].name][0, 1, 1, 1])
     fed = {"rows": rows, "cols": cols, "channels": channels}
     assert found == ["given", value, [], 0, fed, [1] * len(channels)]
 
