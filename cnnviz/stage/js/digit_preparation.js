@@ -1,12 +1,14 @@
 // A drawing made into what MNIST's digits are: cnnviz.images.digit_preparation for light ink on a bare pad.
 
-import { clip } from "./arrays.js";
+import { boxOfAll, clip } from "./arrays.js";
 import { roundEven } from "./numbers.js";
 
 const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
 const STROKE = [1.9, 4.3];
+
+/** @import { Box } from "./scene.js" */
 
 /** @typedef {{ rows: number, cols: number, data: Float64Array }} Grid */
 
@@ -184,23 +186,14 @@ function pad(source, by) {
 }
 
 /**
- * The part of a grid where something is above a level.
+ * The part of a grid where something is above a level; something must be.
  *
  * @param {Grid} source
  * @param {number} above
  */
 function crop(source, above) {
-  const { rows, cols, data } = source;
-  let [top, bottom, left, right] = [rows, -1, cols, -1];
-  data.forEach((value, n) => {
-    if (value <= above) return;
-    const [r, c] = [Math.floor(n / cols), n % cols];
-    top = Math.min(top, r);
-    bottom = r;
-    left = Math.min(left, c);
-    right = Math.max(right, c);
-  });
-  return region(source, top, left, bottom - top + 1, right - left + 1);
+  const box = /** @type {Box} */ (boxOfAll(source.rows, source.cols, (n) => source.data[n] > above));
+  return region(source, box.top, box.left, box.bottom - box.top + 1, box.right - box.left + 1);
 }
 
 /**

@@ -1,6 +1,7 @@
 // Exactly which cells reach a cell, where they are not all cells of a box: dilation leaves holes, strides
 // longer than their window too, and paths that meet again leave odd shapes.
 
+import { range, runs } from "./arrays.js";
 import { axisOf, placesRead, readShape, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
@@ -134,23 +135,11 @@ export function hasHoles(marks, { top, bottom, left, right }, cols) {
 export function borders(marks, rows, cols) {
   /** @type {(row: number, col: number) => boolean} */
   const at = (row, col) => row >= 0 && col >= 0 && row < rows && col < cols && marks[row * cols + col] === 1;
-  /** @type {number[][]} */
-  const lines = [];
-  /** @type {(count: number, edge: (n: number) => boolean, draw: (from: number, to: number) => void) => void} */
-  const runs = (count, edge, draw) => {
-    for (let n = 0, start = -1; n <= count; n++) {
-      const on = n < count && edge(n);
-      if (on && start < 0) start = n;
-      if (on || start < 0) continue;
-      draw(start, n);
-      start = -1;
-    }
-  };
-  for (let row = 0; row <= rows; row++) {
-    runs(cols, (col) => at(row - 1, col) !== at(row, col), (from, to) => lines.push([from, row, to, row]));
-  }
-  for (let col = 0; col <= cols; col++) {
-    runs(rows, (row) => at(row, col - 1) !== at(row, col), (from, to) => lines.push([col, from, col, to]));
-  }
-  return lines;
+  const across = range(rows + 1).flatMap((row) =>
+    runs(range(cols).filter((col) => at(row - 1, col) !== at(row, col))).map(([first, last]) => [first, row, last + 1, row]),
+  );
+  const down = range(cols + 1).flatMap((col) =>
+    runs(range(rows).filter((row) => at(row, col - 1) !== at(row, col))).map(([first, last]) => [col, first, col, last + 1]),
+  );
+  return [...across, ...down];
 }

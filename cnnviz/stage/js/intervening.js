@@ -1,6 +1,6 @@
 // Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
 
-import { largestAt } from "./arrays.js";
+import { boxOfAll, largestAt, range } from "./arrays.js";
 import { channelMask } from "./cone.js";
 import { button } from "./dom.js";
 import { number, probability } from "./numbers.js";
@@ -106,28 +106,14 @@ class Intervening {
   /** On every map, the box around the cells that are not what they were. */
   changedMarks() {
     const { scene, values } = this.view;
-    const marks = [];
-    for (const stage of scene.stages) {
+    return scene.stages.flatMap((stage) => {
       const [height, width, channels] = stage.shape;
       const [now, was] = [values[stage.index], this.baseline[stage.index]];
-      const boxes = Array.from({ length: channels }, () => null);
-      for (let n = 0; n < now.length; n++) {
-        if (now[n] === was[n]) continue;
-        const k = n % channels;
-        const pixel = Math.floor(n / channels);
-        const [row, col] = [Math.floor(pixel / width), pixel % width];
-        const box = (boxes[k] ??= { top: height, bottom: -1, left: width, right: -1 });
-        box.top = Math.min(box.top, row);
-        box.bottom = Math.max(box.bottom, row);
-        box.left = Math.min(box.left, col);
-        box.right = Math.max(box.right, col);
-      }
-      boxes.forEach((box, k) => {
-        if (!box) return;
-        marks.push({ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" });
+      return range(channels).flatMap((k) => {
+        const box = boxOfAll(height, width, (n) => now[n * channels + k] !== was[n * channels + k]);
+        return box ? [{ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" }] : [];
       });
-    }
-    return marks;
+    });
   }
 
   write(error) {

@@ -1,6 +1,6 @@
 // The live view: what is shown and chosen, and what the pointer and the keys do.
 
-import { clip, largestAt } from "./arrays.js";
+import { clip, largestAt, runs } from "./arrays.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
 import { closest } from "./dom.js";
@@ -538,17 +538,6 @@ function moved(cell, { key, shiftKey }, stage) {
   else return null;
   const [row, col, channel] = [next.row, next.col, next.channel].map((n, i) => clip(n, 0, stage.shape[i] - 1));
   return { ...next, row, col, channel };
-}
-
-/** Sorted whole numbers as runs without gaps, [first, last] each. */
-function runs(numbers) {
-  const found = [];
-  for (const n of numbers) {
-    const last = found[found.length - 1];
-    if (last && n === last[1] + 1) last[1] = n;
-    else found.push([n, n]);
-  }
-  return found;
 }
 
 export function measure(name, start) {
