@@ -5,7 +5,7 @@ import { Colours } from "../js/colours.js";
 import { number, probability } from "../js/numbers.js";
 import { Pad } from "../js/pad.js";
 import { sceneOf } from "../js/scene.js";
-import { appTheme, dress, watchAppTheme } from "../js/theme.js";
+import { appTheme, dress, watchTheme } from "../js/theme.js";
 import { stageName } from "../js/words.js";
 
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
@@ -38,8 +38,8 @@ class Page {
 
   /** A network, as a scene. */
   take(data) {
-    this.themes?.disconnect();
-    this.themes = watchAppTheme(() => this.followTheme());
+    this.stopTheme?.();
+    this.stopTheme = watchTheme(() => this.followTheme());
     this.sizes.observe(this.part("maps"));
     if (sameNumbers(this.data, data)) return; // A rerun of the page brings the same bytes again.
     this.data = data;
@@ -64,7 +64,7 @@ class Page {
   }
 
   stop() {
-    this.themes.disconnect();
+    this.stopTheme();
     this.sizes.disconnect();
   }
 

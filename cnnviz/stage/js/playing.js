@@ -5,7 +5,7 @@ import { closest, pixelRatio, reducedMotion, sized } from "./dom.js";
 import { saveFile } from "./files.js";
 import { beside, number, signed } from "./numbers.js";
 import { Panel } from "./panel.js";
-import { receiptOf } from "./receipt.js";
+import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
 import { stageName } from "./words.js";
@@ -329,7 +329,7 @@ export class Player extends Panel {
     figure.hidden = this.stage.op.type === "pool";
     if (figure.hidden) return;
     const group = this.groupOf(receiptOf(this.scene, this.view.values, this.cell));
-    const limit = Math.max(1e-12, ...group.terms.map((term) => Math.abs(term.weight.value)));
+    const limit = largestOf([group], (term) => term.weight.value);
     const scale = { kind: "signed", limit };
     const size = Math.min(38, Math.floor(150 / group.cols));
     sized(canvas, group.cols * size, group.rows * size);

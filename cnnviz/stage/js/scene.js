@@ -245,12 +245,16 @@ export function cellIndex(stage, { row, col, channel }) {
 export function cellAt(stage, index) {
   const [, width, channels] = stage.shape;
   const pixel = Math.floor(index / channels);
-  return {
-    stage: stage.index,
-    row: Math.floor(pixel / width),
-    col: pixel % width,
-    channel: index % channels,
-  };
+  return { stage: stage.index, row: Math.floor(pixel / width), col: pixel % width, channel: index % channels };
+}
+
+/**
+ * A text that stands for a cell.
+ *
+ * @param {Cell} cell
+ */
+export function cellKey({ stage, row, col, channel }) {
+  return [stage, row, col, channel].join();
 }
 
 /**
@@ -258,9 +262,7 @@ export function cellAt(stage, index) {
  * @param {Cell | null} b
  */
 export function sameCell(a, b) {
-  return Boolean(
-    a && b && a.stage === b.stage && a.row === b.row && a.col === b.col && a.channel === b.channel,
-  );
+  return a !== null && b !== null && cellKey(a) === cellKey(b);
 }
 
 /**

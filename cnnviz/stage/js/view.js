@@ -10,7 +10,7 @@ import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
 import { cellIndex, isVector, sameCell } from "./scene.js";
 import { Pictures } from "./surface.js";
-import { dress, themeAround } from "./theme.js";
+import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
 import { cellName, stageName } from "./words.js";
 
@@ -504,20 +504,12 @@ export class View {
       }
     };
     apply();
-    this.dark = window.matchMedia("(prefers-color-scheme: dark)");
-    this.dark.addEventListener("change", apply);
-    this.themes = new MutationObserver(apply);
-    const watched = { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] };
-    for (const element of [document.documentElement, document.body, document.querySelector(".stApp")]) {
-      if (element) this.themes.observe(element, watched);
-    }
-    this.stopTheme = () => this.dark.removeEventListener("change", apply);
+    this.stopTheme = watchTheme(apply);
   }
 
   destroy() {
     document.removeEventListener("keydown", this.escaped);
     this.resizing.disconnect();
-    this.themes.disconnect();
     this.stopTheme();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
