@@ -37,6 +37,38 @@ export function closest(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
 }
 
+/**
+ * A canvas of so many pixels, which is on no page yet.
+ *
+ * @param {number} width
+ * @param {number} height
+ */
+export function canvasOf(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+/**
+ * Where an event happened in an element: from 0 to 1, from its left and from its top.
+ *
+ * @param {MouseEvent} event
+ * @param {Element} element
+ */
+export function sharesAt(event, element) {
+  const box = element.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+/**
+ * Fill a select with options.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {[value: number, text: string][]} options
+ * @param {number} [chosen] a value
+ */
+export function offer(select, options, chosen) {
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, String(value), false, value === chosen)));
+}
+
 /** Whether the reader asks for no motion: a query that can also be listened to. */
 export function reducedMotion() {
   return window.matchMedia("(prefers-reduced-motion: reduce)");
