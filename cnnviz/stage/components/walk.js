@@ -2,7 +2,7 @@
 // All texts, numbers and colours come with the data; here they are placed.
 
 import { clip } from "../js/arrays.js";
-import { reducedMotion, sized } from "../js/dom.js";
+import { canvasOf, reducedMotion, sized } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
 import { arrange, draw } from "../js/walk_drawing.js";
 
@@ -225,7 +225,7 @@ class Player {
   save() {
     const [dots, margin] = [3, 24];
     const [width, height] = [this.layout.width + 2 * margin, this.layout.height + 2 * margin];
-    const copy = sized(document.createElement("canvas"), width, height, dots);
+    const copy = sized(canvasOf(0, 0), width, height, dots);
     const pen = copy.getContext("2d");
     pen.fillStyle = this.scene.colours.background;
     pen.fillRect(0, 0, width, height);

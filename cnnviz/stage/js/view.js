@@ -3,7 +3,7 @@
 import { clip, largestAt, runs } from "./arrays.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
-import { closest } from "./dom.js";
+import { closest, offer } from "./dom.js";
 import { cellsSeen, hasHoles } from "./holes.js";
 import { number, probability } from "./numbers.js";
 import { Overview } from "./overview.js";
@@ -366,37 +366,32 @@ export class View {
     const { output, classes } = this.scene;
     const probabilities = this.values[output.index];
     this.part("what").textContent = this.titleNow ?? item.title;
-    let verdict = "";
-    if (isVector(output) && output.op.type === "softmax" && !output.op.log) {
-      const best = largestAt(probabilities);
-      verdict = `predicted ${classes[best]} with ${probability(probabilities[best])}`;
-      if (item.label !== null && !this.titleNow) {
-        const right = item.label === best;
-        verdict += right ? " ✓" : ` ✗ (it is a ${classes[item.label]})`;
-      }
-    }
+    const best = largestAt(probabilities);
+    const known = item.label !== null && !this.titleNow;
+    const right = known ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
+    const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
+    const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
     this.part("verdict").textContent = verdict;
   }
 
   writeItems() {
     const field = this.part("items");
     field.hidden = this.scene.items.length < 2;
-    const select = field.querySelector("select");
-    select.replaceChildren(...this.scene.items.map(({ title }, i) => new Option(title, String(i), false, i === this.item)));
+    offer(field.querySelector("select"), this.scene.items.map(({ title }, i) => [i, title]), this.item);
   }
 
   writeKey(cell) {
     const shown = cell ?? { stage: this.overview.firstShown, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);
-    const low = scale.kind === "signed" ? `−${number(scale.limit, 3)}` : "0";
+    const end = number(scale.limit, 3);
+    const [low, high] = scale.kind === "signed" ? ["−", "+"].map((sign) => sign + end) : ["0", end];
     const extent = { map: "this map", layer: "this layer", network: "the whole network" }[this.range];
     const fixed = scale.kind === "ink" || stage.op.type === "softmax";
     const about = fixed ? stageName(stage) : `${stageName(stage)}, one scale for ${extent}`;
     const key = [scale.kind, scale.limit, about, this.colours.theme].join();
     if (key === this.keyShown) return;
     this.keyShown = key;
-    const high = scale.kind === "signed" ? `+${number(scale.limit, 3)}` : number(scale.limit, 3);
     this.part("legend").innerHTML =
       `<span>${low}</span><i style="background:${this.colours.gradient(scale)}"></i><span>${high}</span>` +
       `<span class="cv-about"></span>`;
