@@ -11,8 +11,6 @@ import { stageName } from "../js/words.js";
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
 const GAP = 6;
 
-const pages = new WeakMap();
-
 /** @import { Component } from "../js/dom.js" */
 
 /**
@@ -20,11 +18,10 @@ const pages = new WeakMap();
  */
 export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
-  if (!pages.has(root)) pages.set(root, new Page(root));
-  const page = pages.get(root);
-  page.tell = (drawing) => setTriggerValue("drawing", drawing);
-  page.take(data);
-  return () => page.stop();
+  root.page ??= new Page(root);
+  root.page.tell = (drawing) => setTriggerValue("drawing", drawing);
+  root.page.take(data);
+  return () => root.page.stop();
 }
 
 class Page {

@@ -61,16 +61,9 @@ export class Colours {
    * @param {number} value
    * @param {Scale} scale
    */
-  packed(value, scale) {
-    return this.table(scale.kind)[placeOf(value, scale)];
-  }
-
-  /**
-   * @param {number} value
-   * @param {Scale} scale
-   */
   css(value, scale) {
-    return `rgb(${bytesOf(this.packed(value, scale)).join(",")})`;
+    const packed = this.table(scale.kind)[placeOf(value, scale)];
+    return `rgb(${[0, 8, 16].map((shift) => (packed >> shift) & 255).join(",")})`;
   }
 
   /**
@@ -136,13 +129,6 @@ function placeOf(value, { kind, limit }) {
   const share = kind === "signed" ? (value / limit + 1) / 2 : value / limit;
   const place = Math.round(clip(share, 0, 1) * STEPS);
   return Number.isNaN(place) ? placeOf(0, { kind, limit }) : place;
-}
-
-/**
- * @param {number} packed
- */
-function bytesOf(packed) {
-  return [0, 8, 16].map((shift) => (packed >> shift) & 255);
 }
 
 /**

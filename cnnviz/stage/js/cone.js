@@ -49,7 +49,7 @@ export function boxOf({ row, col }) {
  * @param {Cell} cell
  */
 function lookUp(scene, [offset, count, type, h, w, c], cell) {
-  const table = scene.read([offset, count, type]);
+  const table = scene.plan.read([offset, count, type]);
   const row = h === 1 ? 0 : cell.row;
   const col = w === 1 ? 0 : cell.col;
   const channel = c === 1 ? 0 : cell.channel;

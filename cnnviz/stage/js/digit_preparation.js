@@ -306,12 +306,8 @@ function cubic(x) {
  * @param {Grid} mask
  */
 function strokeWidth(mask) {
-  const distance = distanceToEdge(mask);
-  let [sum, count] = [0, 0];
-  mask.data.forEach((on, n) => {
-    if (on) [sum, count] = [sum + distance.data[n], count + 1];
-  });
-  return count ? (4 * sum) / count : 0;
+  const inside = distanceToEdge(mask).data.filter((distance) => distance > 0);
+  return inside.length ? (4 * inside.reduce((a, b) => a + b)) / inside.length : 0;
 }
 
 /**

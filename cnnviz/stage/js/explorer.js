@@ -9,7 +9,6 @@ import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { View } from "./view.js";
 
-const views = new WeakMap();
 const plans = new Map();
 
 /** @import { Component } from "./dom.js" */
@@ -43,8 +42,7 @@ function planOf(key) {
  */
 export async function showInExplorer({ data, parentElement, setStateValue }, style) {
   const root = parentElement.querySelector(".live-view");
-  if (!views.has(root)) views.set(root, { view: null, base: null });
-  const known = views.get(root);
+  const known = (root.liveView ??= { view: null, base: null });
   known.ask = setStateValue;
   known.data = data;
   const numbers = new Part(data);

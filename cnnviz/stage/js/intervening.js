@@ -45,8 +45,7 @@ class Intervening {
 
   apply(edit) {
     const same = (other) => JSON.stringify({ ...other, value: 0 }) === JSON.stringify({ ...edit, value: 0 });
-    this.edits = [...this.edits.filter((other) => !same(other)), edit];
-    this.send();
+    this.send([...this.edits.filter((other) => !same(other)), edit]);
   }
 
   /** What takes back that a receipt's number was set to 0; null if it was not. */
@@ -55,20 +54,11 @@ class Intervening {
     const found = this.edits.find(
       ({ kind, layer, channel }) => kind === "channel" && layer === stage.layer && channel === cell.channel,
     );
-    return found ? () => this.undo(found) : null;
+    return found ? () => this.send(this.edits.filter((other) => other !== found)) : null;
   }
 
-  undo(edit) {
-    this.edits = this.edits.filter((other) => other !== edit);
-    this.send();
-  }
-
-  reset() {
-    this.edits = [];
-    this.send();
-  }
-
-  send() {
+  send(edits) {
+    this.edits = edits;
     this.asked = performance.now();
     this.count += 1;
     this.bar.dataset.busy = "1";
@@ -130,13 +120,13 @@ class Intervening {
     };
     const was = verdict(this.baseline[output.index]);
     const now = verdict(view.values[output.index]);
-    const changed = new Set((view.extraMarks).map((mark) => mark.stage)).size;
+    const changed = new Set(view.extraMarks.map((mark) => mark.stage)).size;
     const words = error ? escapeHtml(error) : `before <b>${was}</b>, now <b>${now}</b>; ${plural(changed, "column")} changed`;
     this.bar.innerHTML = `<span>${plural(this.edits.length, "change")} by hand: ${escapeHtml(
       this.edits.map((edit) => edit.words).join("; "),
     )}</span> <span role="status">${words}</span>
       <button type="button" class="cv-button cv-reset">Reset</button>`;
-    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.reset());
+    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.send([]));
   }
 
   // The receipt's handles ---------------------------------------------------------------------------

@@ -133,15 +133,6 @@ export class Scene {
   }
 
   /**
-   * An array of the plan.
-   *
-   * @param {Place} place
-   */
-  read(place) {
-    return this.plan.read(place);
-  }
-
-  /**
    * The array that an operation names.
    *
    * @param {string} name
