@@ -1,4 +1,4 @@
-// A grid of numbers: arrow keys move, Enter or leaving a cell commits, what is no number is refused in words.
+// A grid of numbers: arrow keys move, Enter or leaving a cell commits, and what is not a number is refused in words.
 // A table that is pasted fills the cells from the one it is pasted into.
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;

@@ -96,7 +96,9 @@ class Mixing {
     this.find(".table").replaceChildren(table);
     const button = (place, kind, k) => {
       const label = kind === "in" ? `show map ${k} that comes in` : `output ${k}: show its map and its products`;
-      place.innerHTML = `<button type="button" aria-label="${label}"><span class="thumb"><canvas></canvas><i></i></span><span class="number">${k}</span></button>`;
+      place.innerHTML =
+        `<button type="button" aria-label="${label}"><span class="thumb"><canvas></canvas><i></i></span>` +
+        `<span class="number">${k}</span></button>`;
       place.firstChild.onclick = () => this.choose({ kind, k });
       this.draw(place.querySelector("canvas"), { kind, k });
       return place.firstChild;

@@ -57,10 +57,10 @@ class Player {
       this.paint();
     };
     this.canvas.onclick = (event) => {
-      const found = this.at(event);
-      if (found !== null) {
+      const under = this.at(event);
+      if (under !== null) {
         this.filling = false;
-        this.choose(found);
+        this.choose(under);
       } else if (this.timer) this.pause();
     };
     root.onkeydown = (event) => this.key(event);
@@ -79,7 +79,7 @@ class Player {
     const { scene, step, start } = data; // No step is the one it opens at.
     const last = scene.steps.length - 1;
     if (this.scene?.key === scene.key) {
-      // The address may come to another step; the answer to a step that was chosen here is no news.
+      // The address may lead to another step; Python's answer to a step that was chosen here brings nothing new.
       if (this.given !== step && this.told === null) this.go(step ?? start);
       if ((step ?? start) === this.told) this.told = null;
       this.given = step;
@@ -105,7 +105,7 @@ class Player {
 
   play() {
     if (this.still.matches) return;
-    // Where nobody has gone anywhere yet, it plays from the beginning.
+    // If no step has been chosen yet, it plays from the beginning.
     const fresh = !this.filling && this.step === this.start;
     this.filling = true;
     if (fresh || this.step >= this.scene.steps.length - 1) this.go(0);
@@ -159,10 +159,10 @@ class Player {
   }
 
   point(event) {
-    const found = this.at(event);
-    if (found === this.preview) return;
-    this.preview = found;
-    this.canvas.style.cursor = found === null ? "" : "pointer";
+    const under = this.at(event);
+    if (under === this.preview) return;
+    this.preview = under;
+    this.canvas.style.cursor = under === null ? "" : "pointer";
     this.paint();
   }
 
@@ -173,8 +173,8 @@ class Player {
     for (const [k, place] of places.entries()) {
       const col = Math.floor((event.clientX - box.left - place.x) / place.cell) - place.grid.before[1];
       const row = Math.floor((event.clientY - box.top - place.y) / place.cell) - place.grid.before[0];
-      const found = this.byPlace.get(`${k} ${row} ${col}`);
-      if (found !== undefined) return found;
+      const under = this.byPlace.get(`${k} ${row} ${col}`);
+      if (under !== undefined) return under;
     }
     return null;
   }

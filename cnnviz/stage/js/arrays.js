@@ -1,4 +1,4 @@
-// What is asked of plain numbers and arrays of them in several places.
+// Small functions of plain numbers and arrays of them.
 
 /** @import { Box } from "./scene.js" */
 

@@ -192,8 +192,8 @@ const extentsKnown = new WeakMap();
  * @param {Float32Array} values
  */
 function extentsOf(stage, values) {
-  const known = extentsKnown.get(values);
-  if (known) return known;
+  const kept = extentsKnown.get(values);
+  if (kept) return kept;
   const channels = stage.shape[2];
   const extents = Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
   for (let n = 0; n < values.length; n++) {

@@ -118,16 +118,16 @@ function digitParts(level) {
     const label = mass.length;
     const edges = [0, 0, 0, 0];
     let sum = 0;
-    const found = [start];
+    const part = [start];
     parts[start] = label;
-    for (const n of found) {
+    for (const n of part) {
       const [r, c] = [Math.floor(n / cols), n % cols];
       sum += data[n];
       [r === 0, r === rows - 1, c === 0, c === cols - 1].forEach((on, i) => (edges[i] += on ? 1 : 0));
       around(level, n, 1, (next) => {
         if (parts[next] || data[next] <= 0.25) return;
         parts[next] = label;
-        found.push(next);
+        part.push(next);
       });
     }
     mass.push(sum);

@@ -1,4 +1,4 @@
-// Small dealings with the page that several parts of it need.
+// Small helpers for the page: elements, events, canvases.
 
 /**
  * What Streamlit hands to a component's `show`, which may return a function that ends what it began.
@@ -18,12 +18,12 @@
  * @param {string} [className] a class beside "cv-button"
  */
 export function button(text, run, className = "") {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = `cv-button ${className}`.trim();
-  made.textContent = text;
-  made.onclick = () => run(made);
-  return made;
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = `cv-button ${className}`.trim();
+  element.textContent = text;
+  element.onclick = () => run(element);
+  return element;
 }
 
 /**

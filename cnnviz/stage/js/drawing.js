@@ -1,4 +1,4 @@
-// Drawing in the live view: the maps and the prediction follow the pen, and NumPy when it is lifted.
+// Drawing in the live view: the maps and the prediction follow the pen; NumPy's numbers come when it is lifted.
 
 import { closest } from "./dom.js";
 import { Pad } from "./pad.js";
@@ -45,7 +45,7 @@ class Drawing extends Panel {
     this.pad.canvas.focus({ preventScroll: true });
   }
 
-  /** What the host adds to the pad, when the pad first draws itself. */
+  /** Add the live view's buttons to the pad, when the pad first draws itself. */
   complete(panel) {
     if (this.engine?.isConnected) return;
     panel.querySelector(".cv-padkeys").insertAdjacentHTML("beforebegin", BUTTONS);
@@ -99,7 +99,7 @@ class Drawing extends Panel {
     if (this.engine.textContent !== words) this.engine.textContent = words;
   }
 
-  /** What Python was asked of a drawing is over. */
+  /** Tell Python, if it was asked, that the drawing is over. */
   takeBack() {
     if (this.asked) this.view.host.ask("drawing", null);
     this.asked = false;

@@ -102,13 +102,13 @@ export class Gif {
    * @param {Uint8ClampedArray} data
    */
   indices(data) {
-    const found = new Uint8Array(data.length / 4);
-    for (let n = 0, at = 0; n < found.length; n++, at += 4) {
+    const places = new Uint8Array(data.length / 4);
+    for (let n = 0, at = 0; n < places.length; n++, at += 4) {
       const key = keyOf(data[at], data[at + 1], data[at + 2]);
       if (this.nearest[key] < 0) this.nearest[key] = this.closest(data[at], data[at + 1], data[at + 2]);
-      found[n] = this.nearest[key];
+      places[n] = this.nearest[key];
     }
-    return found;
+    return places;
   }
 
   /**

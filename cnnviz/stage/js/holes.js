@@ -41,8 +41,8 @@ const withHoles = new WeakMap();
  * @param {Scene} scene
  */
 function mayHaveHoles(scene) {
-  const known = withHoles.get(scene);
-  if (known) return known;
+  const kept = withHoles.get(scene);
+  if (kept) return kept;
   /** @type {boolean[]} */
   const holes = [];
   for (const { op, reads } of scene.stages) {
@@ -78,9 +78,9 @@ function grid({ shape }) {
  * @param {Stage} stage
  * @param {number} input
  * @param {Uint8Array} marked
- * @param {Uint8Array} known
+ * @param {Uint8Array} read
  */
-function markRead(scene, stage, input, marked, known) {
+function markRead(scene, stage, input, marked, read) {
   const channels = scene.stages[stage.reads[input]].shape[2];
   const { op } = stage;
   const [rows, cols, filters] = stage.shape;
@@ -93,20 +93,20 @@ function markRead(scene, stage, input, marked, known) {
         if (!tap.inside) continue;
         const first = (tap.row * width + tap.col) * depth;
         // A map that was flattened is read as another shape: a pixel there may be several here.
-        for (let n = Math.floor(first / channels); n * channels < first + depth; n++) known[n] = 1;
+        for (let n = Math.floor(first / channels); n * channels < first + depth; n++) read[n] = 1;
       }
     } else if (place) {
       for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
         const at = place(n, input);
-        if (at >= 0) known[Math.floor(at / channels)] = 1;
+        if (at >= 0) read[Math.floor(at / channels)] = 1;
       }
     } else if (op.type === "softmax" && op.axis !== 2) {
       for (let n = 0; n < rows * cols; n++) {
         const same = op.axis === 0 ? n % cols === pixel % cols : Math.floor(n / cols) === Math.floor(pixel / cols);
-        if (same) known[n] = 1;
+        if (same) read[n] = 1;
       }
     } else {
-      known[pixel] = 1;
+      read[pixel] = 1;
     }
   }
 }

@@ -36,7 +36,7 @@ class Intervening {
     view.receipt.editWeight = (weight, at) => this.open(weightEdit(view.scene, weight), at);
   }
 
-  /** Which network and image the host says that this is about: what is asked names them. */
+  /** The name of the network and image that are shown: questions to Python carry it. */
   get about() {
     return this.view.scene.header.host.item;
   }
@@ -48,13 +48,13 @@ class Intervening {
     this.send([...this.edits.filter((other) => !same(other)), edit]);
   }
 
-  /** What takes back that a receipt's number was set to 0; null if it was not. */
+  /** A function that undoes setting a receipt's number to 0; null if it was not set. */
   undoOf({ stage, cell, value }) {
     if (stage.part !== "output" || value !== 0 || this.about !== this.of || !this.view.scene.header.host.edits) return null;
-    const found = this.edits.find(
+    const edit = this.edits.find(
       ({ kind, layer, channel }) => kind === "channel" && layer === stage.layer && channel === cell.channel,
     );
-    return found ? () => this.send(this.edits.filter((other) => other !== found)) : null;
+    return edit ? () => this.send(this.edits.filter((other) => other !== edit)) : null;
   }
 
   send(edits) {

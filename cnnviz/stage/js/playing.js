@@ -17,6 +17,8 @@ const WINDOWED = ["conv", "transposed", "pool"];
 const SIDE = 250;
 const BARE = { before: 0, after: 0 };
 
+/** @type {(name: string) => string} */
+const figure = (name) => `<figure><canvas class="cv-slide-${name}" role="img"></canvas><figcaption></figcaption></figure>`;
 const PANEL = `
 <div class="cv-play">
   <div class="cv-playbar">
@@ -31,7 +33,7 @@ const PANEL = `
   </div>
   <label class="cv-scrub"><span class="cv-stepname"></span><input type="range" min="0" value="0" aria-label="Step"></label>
   <div class="cv-slides">
-    ${["in", "kernel", "out"].map((name) => `<figure><canvas class="cv-slide-${name}" role="img"></canvas><figcaption></figcaption></figure>`).join("")}
+    ${["in", "kernel", "out"].map(figure).join("")}
     <p class="cv-sliding"></p>
   </div>
 </div>`;
@@ -76,7 +78,7 @@ export class Player extends Panel {
     this.frame = requestAnimationFrame(this.tick);
   }
 
-  /** Open without having been asked by a click. */
+  /** Open because the page asks for it, without a click. */
   play() {
     this.show();
   }
@@ -87,7 +89,7 @@ export class Player extends Panel {
     return stages;
   }
 
-  /** The windowed cell that a cell only finishes: its own, through activation and normalisation. */
+  /** The windowed cell behind a cell, through activation and normalisation; null if there is none. */
   windowBehind(cell) {
     const { scene } = this.view;
     let at = cell;
@@ -144,12 +146,12 @@ export class Player extends Panel {
     this.drawAll();
   }
 
-  /** The output channel to begin with: that with the largest value, since many are blank after ReLU. */
+  /** The output channel to begin with: the one with the largest value, since many are blank after ReLU. */
   liveliest(s) {
     return largestAt(this.view.values[s]) % this.view.scene.stages[s].shape[2];
   }
 
-  /** The input channel to begin with: that whose numbers and weights are largest, since many are blank. */
+  /** The input channel to begin with: the one whose numbers and weights are largest, since many are blank. */
   telling(first, per, channels) {
     const { view, stage } = this;
     const x = view.values[stage.reads[0]];
@@ -202,7 +204,7 @@ export class Player extends Panel {
     return Number(this.find("[data-pick=speed]").value);
   }
 
-  /** Every step into a GIF, which the browser keeps; another click while it is made calls it off. */
+  /** Every step into a GIF, which the browser keeps; another click meanwhile calls it off. */
   async save(button) {
     if (this.recording) {
       this.recording = false;

@@ -41,7 +41,7 @@ export class ReceiptPanel {
     this.element.querySelector("h2, .cv-start").focus({ preventScroll: true });
   }
 
-  /** To where another receipt begins: its name and its value in sight, and the focus there. */
+  /** Go to where a receipt begins: its name and its value come into sight and get the focus. */
   toHead() {
     this.focusHead();
     const head = this.element.querySelector(".cv-rhead") ?? this.element;
@@ -73,7 +73,7 @@ export class ReceiptPanel {
     for (const extension of view.extensions) extension.receiptShown?.(this);
   }
 
-  /** Beside the value: what it would be, had it not been set by hand. */
+  /** Beside a value that was set by hand: what was computed. */
   instead(last) {
     if (!this.undoOf(last)) return "";
     return `<span class="cv-instead">computed <b>${number(last.total)}</b>${this.setByHand(last, this.steps.length - 1)}</span>`;
@@ -97,7 +97,7 @@ export class ReceiptPanel {
     };
   }
 
-  /** The receipts from the last sum or choice to the cell: what only finishes it is told in one go. */
+  /** The receipts from the last sum or choice up to the cell; the steps that only finish it are told with it. */
   chain(cell) {
     const { scene, values } = this.view;
     const steps = [receiptOf(scene, values, cell)];
@@ -200,8 +200,8 @@ export class ReceiptPanel {
 
   /** What is known of TensorFlow's number for this cell, or for this layer. */
   authority({ stage, cell, value }) {
-    const known = this.view.authority?.(stage, cell, value);
-    if (known) return known;
+    const words = this.view.authority?.(stage, cell, value);
+    if (words) return words;
     const { recorded } = this.view.scene.header;
     const difference = recorded.layers?.[stage.layer];
     if (difference === undefined) return "no comparison with TensorFlow is recorded for this network";

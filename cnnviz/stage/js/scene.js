@@ -150,8 +150,8 @@ export class Scene {
    * @returns {Float32Array[]}
    */
   valuesOf(item) {
-    const known = this.values.get(item);
-    if (known) return known;
+    const kept = this.values.get(item);
+    if (kept) return kept;
     const { tensors } = this.items[item];
     const before = this.base?.valuesOf(0);
     const changed = new Set(Object.keys(this.numbers.header.arrays));

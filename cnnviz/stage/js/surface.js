@@ -201,9 +201,9 @@ export class Pictures {
       const sheet = this.sheets[s];
       const limits = scales.of(s, 0, range);
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
-      const known = sheet.key === key && sameNumbers(sheet.values, values[s]);
+      const asBefore = sheet.key === key && sameNumbers(sheet.values, values[s]);
       sheet.values = values[s];
-      if (known) return;
+      if (asBefore) return;
       this.fill(stage, values[s], (channel) => scales.of(s, channel, range));
       sheet.key = key;
       painted.add(s);

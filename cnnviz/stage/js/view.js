@@ -109,7 +109,7 @@ export class View {
     this.titleNow = this.engine = null;
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
     this.authority = null;
-    /** @type {((step: Receipt) => (() => void) | null) | null} what takes back a change by hand */
+    /** @type {((step: Receipt) => (() => void) | null) | null} a function that undoes a change by hand */
     this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
@@ -367,8 +367,8 @@ export class View {
     const probabilities = this.values[output.index];
     this.part("what").textContent = this.titleNow ?? item.title;
     const best = largestAt(probabilities);
-    const known = item.label !== null && !this.titleNow;
-    const right = known ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
+    const judged = item.label !== null && !this.titleNow;
+    const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
     const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
     this.part("verdict").textContent = verdict;
@@ -398,7 +398,7 @@ export class View {
     this.part("about").textContent = about;
   }
 
-  /** A cell for those who do not see it. */
+  /** Say a cell in words, for those who do not see it. */
   announce(cell, opened = false) {
     if (!cell) return;
     const stage = this.scene.stages[cell.stage];
