@@ -1,6 +1,7 @@
 // What is under the pointer, enlarged, with its name and number.
 
 import { number } from "./numbers.js";
+import { seenWords } from "./outlines.js";
 import { cellIndex, cellKey, isVector } from "./scene.js";
 import { escapeHtml, stageName } from "./words.js";
 
@@ -54,7 +55,7 @@ export class Tooltip {
     const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
     part(".cv-value").innerHTML = was + escapeHtml(number(value));
-    part(".cv-sees").textContent = view.seenWords(cell);
+    part(".cv-sees").textContent = seenWords(view.scene, cell);
     this.canvas.hidden = vector;
     if (!vector) this.enlarge(cell, stage);
   }

@@ -1,11 +1,10 @@
 // The live view: what is shown and chosen, and what the pointer and the keys do.
 
-import { clip, largestAt, runs } from "./arrays.js";
+import { clip, largestAt } from "./arrays.js";
 import { Colours, Scales } from "./colours.js";
-import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
 import { closest, offer } from "./dom.js";
-import { cellsSeen, hasHoles } from "./holes.js";
 import { number, probability } from "./numbers.js";
+import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
 import { cellIndex, isVector, sameCell } from "./scene.js";
@@ -39,19 +38,6 @@ const TEMPLATE = `
 <p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, Enter opens
 the receipt, Escape steps back.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
-
-const STYLES = (around) => ({
-  seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
-  fed: { stroke: around.ink, width: 1, outside: 0.5, dash: [2, 2], halo: halo(around, 0.7) },
-  read: { stroke: around.accent, width: 1.75, outside: 1, halo: halo(around, 0.9) },
-  changed: { stroke: around.accent, width: 1, outside: 0.5, dash: [3, 2] },
-  cell: { stroke: around.ink, width: 1.75, outside: 1.25, halo: around.background },
-});
-
-function halo(around, share) {
-  const alpha = Math.round(255 * share).toString(16).padStart(2, "0");
-  return around.background + alpha;
-}
 
 let lastUsed = null;
 
@@ -211,7 +197,7 @@ export class View {
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
   refresh() {
     const cell = this.active;
-    this.overview.mark(this.marksOf(cell), STYLES(this.colours.around));
+    this.overview.mark(this.marksOf(cell), outlineStyles(this.colours.around));
     this.receipt.mark(cell);
     this.writeKey(cell);
   }
@@ -224,51 +210,9 @@ export class View {
     });
   }
 
-  /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
+  /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    const marks = [...this.extraMarks];
-    if (!cell) return marks;
-    const { stages } = this.scene;
-    const reads = stages[cell.stage].reads;
-    const exactly = cellsSeen(this.scene, cell);
-    for (const [s, channels] of feedingChannels(this.scene, cell)) {
-      if (s === cell.stage) continue;
-      const box = seenBox(this.scene, cell, stages[s]);
-      if (!box) continue;
-      const style = reads.includes(s) ? "read" : "seen";
-      const cells = exactly.get(s);
-      const holes = cells && hasHoles(cells, box, stages[s].shape[1]);
-      marks.push({ stage: s, channels, box, style, cells: holes ? cells : null });
-    }
-    for (const s of this.scene.readers[cell.stage]) {
-      const units = fedUnits(this.scene, cell, stages[s]);
-      const channels = channelMask(stages[s], units.channels);
-      for (const [top, bottom] of runs(units.rows)) {
-        for (const [left, right] of runs(units.cols)) {
-          marks.push({ stage: s, channels, box: { top, bottom, left, right }, style: "fed" });
-        }
-      }
-    }
-    const own = channelMask(stages[cell.stage], [cell.channel]);
-    marks.push({ stage: cell.stage, channels: own, box: boxOf(cell), style: "cell" });
-    return marks;
-  }
-
-  /** What a cell sees on the network's first input, in words; "" if nothing. */
-  seenWords(cell) {
-    const input = this.scene.stages.find((stage) => stage.op.type === "input");
-    if (cell.stage === input.index) return "";
-    const box = seenBox(this.scene, cell, input);
-    if (!box || isVector(input)) return "";
-    const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
-    const all = height === input.shape[0] && width === input.shape[1];
-    const cells = cellsSeen(this.scene, cell).get(input.index);
-    const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
-    if (cells && hasHoles(cells, box, input.shape[1])) {
-      return `sees ${cells.reduce((a, b) => a + b)} pixels with holes between, ${ends}`;
-    }
-    if (all) return `sees the whole image, ${height}×${width}`;
-    return `sees ${height}×${width} pixels, ${ends}`;
+    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
   }
 
   // Choosing --------------------------------------------------------------------------------------
@@ -405,7 +349,7 @@ export class View {
     const place = isVector(stage)
       ? cellName(this.scene, cell)
       : `${stageName(stage)}, row ${cell.row}, column ${cell.col}, channel ${cell.channel}`;
-    const sees = this.seenWords(cell);
+    const sees = seenWords(this.scene, cell);
     const words = `${place}: ${number(this.valueOf(cell))}${sees ? `, ${sees}` : ""}.`;
     this.say(opened ? `Receipt of ${words}` : words);
   }
