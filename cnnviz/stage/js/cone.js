@@ -103,6 +103,7 @@ export function channelMask(stage, channels) {
 function markRead(scene, stage, input, marked, read) {
   const { type, groups, axis } = stage.op;
   const channels = read.length;
+  const all = ["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2);
   if (type === "move") {
     for (const [from, to] of movedChannels(scene, stage)[input]) if (marked[to]) read[from] = 1;
   } else if (type === "conv" && groups > 1) {
@@ -111,9 +112,7 @@ function markRead(scene, stage, input, marked, read) {
       const group = Math.floor(f / filters);
       if (on) read.fill(1, (group * channels) / groups, ((group + 1) * channels) / groups);
     });
-  } else if (["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2)) {
-    read.fill(1);
-  } else if (channels === 1 || channels !== marked.length) {
+  } else if (all || channels === 1 || channels !== marked.length) {
     read.fill(1);
   } else {
     marked.forEach((on, k) => (read[k] |= on));

@@ -455,6 +455,7 @@ export class View {
   }
 }
 
+/** The cell that a key leads to from another; null for keys that lead nowhere. */
 function moved(cell, { key, shiftKey }, stage) {
   const [height, width] = stage.shape;
   const next = { ...cell };
