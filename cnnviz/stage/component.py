@@ -32,7 +32,7 @@ LARGEST_PAD = 400
 
 _SHARED = """
 const shared = (globalThis.cnnvizLiveView ??= {});
-shared.ready ??= new Promise((found) => (shared.found = found));
+shared.ready ??= new Promise((arrived) => (shared.arrived = arrived));
 """
 _SHOW = f"{_SHARED}export default async (given) => (await shared.ready)(given);\n"
 """The view's own script, which goes with every answer: it waits for the code."""
@@ -46,7 +46,7 @@ def components() -> tuple[Any, Any]:
     code = f"""{script("explorer")}
 {_SHARED}
 const style = {json.dumps(style())};
-shared.found((given) => explorer_module.showInExplorer(given, style));
+shared.arrived((given) => explorer_module.showInExplorer(given, style));
 export default ({{ data }}) => explorer_module.takePlan(data);
 """
     return (
@@ -81,7 +81,7 @@ def live_view(
     Parameters
     ----------
     net
-        The network: one that was read, or one made of layers (`cnnviz.Network`), of a single layer even.
+        The network: one that was read, or one made of layers (`cnnviz.Network`), even of a single layer.
     image
         One image, as `Network.run` takes it.
     title, label
@@ -182,8 +182,8 @@ def answer(
         which only what differs is sent. What was asked of another image is over; what does not fit is
         answered in the scene's `host`, in words.
     visit
-        What is kept between the answers of one view. The scene's host says, as `item`, by which name
-        questions about this network and this image are asked, until there is another one.
+        What is kept between the answers of one view. The scene's host says, as `item`, the name that
+        questions about this network and this image carry, until there is another one.
     """
     of = _named(visit if visit is not None else {}, net, image, item)
     host: dict[str, Any] = {"edits": 0, "item": of}
@@ -196,7 +196,7 @@ def answer(
         except (ImageError, ValueError) as error:
             host["drawing"]["error"] = str(error)
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
-    # Of every answer, or the browser takes it for a wish to open nothing.
+    # In every answer, or the browser would take it as a request to open nothing.
     about |= {"pinned": pinned, "play": play}
     run = net.run(image)
     scene = plain = build_scene(run, 0, layers=layers, **about)
@@ -214,7 +214,7 @@ def answer(
         scene = build_scene(run, 0, plan=plain.plan, base=base, **about)
     if not host["edits"] and _get(asked.get("compare"), "of") == plain.key:
         _add_comparison(scene, host, run)
-    # An answer that is the last one over again would not reach the view.
+    # An answer equal to the last one would not reach the view: the counts make it another.
     host["asked"] = [str(_get(asked.get(name), "count")) for name in ("edits", "compare")]
     scene.host.update(host)
     return scene
@@ -233,11 +233,11 @@ def _named(visit: MutableMapping[str, Any], net: Network, image: np.ndarray, ite
 
 def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
     """TensorFlow's numbers behind all others, or why there are none."""
-    found = COMPARISONS.ask(run)
-    if isinstance(found, str):
-        host["tensorflow"] = found
+    outputs = COMPARISONS.ask(run)
+    if isinstance(outputs, str):
+        host["tensorflow"] = outputs
     else:
-        host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in found.items()}
+        host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in outputs.items()}
 
 
 def _get(value: Any, name: str) -> Any:

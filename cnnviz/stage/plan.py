@@ -53,7 +53,7 @@ _MOST = 8
 
 
 def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None) -> StagePlan:
-    """The plan of a network whose layers have these output shapes (no batch); kept while the network is.
+    """The plan of a network whose layers have these output shapes (no batch); kept as long as the network.
 
     `layers` are those to be shown: what they need stays behind them, what they do not need is left out.
     ValueError if there is no such layer.
@@ -192,11 +192,11 @@ def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
 
 def recorded_differences(net: LayerGraph) -> dict[str, Any]:
     """What the bundled verification found for a network's very file, by layer; {} if nothing."""
-    found = recorded(net)
-    if found is None:
+    comparison = recorded(net)
+    if comparison is None:
         return {}
-    layers = {row.name: row.difference for row in found.layers}
-    return {"images": found.images, "layers": layers}
+    layers = {row.name: row.difference for row in comparison.layers}
+    return {"images": comparison.images, "layers": layers}
 
 
 def _model(net: LayerGraph) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Scene: what the browser gets of a run, a network's plan and the numbers of one or more images.
 
 Numbers that the browser derives to the last bit (ReLU, batch normalisation, max pooling, what is only
-moved) are left out; so are, where the browser has other numbers of the same image, those that are equal.
+moved) are left out, and so are those that it has already: equal numbers of the same image.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
 
 
 def _draws_nothing_new(layer: Layer, shape: Shape, read: Shape) -> bool:
-    """Whether it only lays its input out anew, as a vector or in the shape that it is drawn in anyhow."""
+    """Whether it only lays its input out anew, as a vector or in the shape that it is drawn in already."""
     return layer.entry.relays and (len(shape) == 1 or drawn_shape(shape) == drawn_shape(read))
 
 

@@ -1,4 +1,4 @@
-// A grid of numbers: arrow keys move, Enter or leaving a cell commits, what is no number is refused in words.
+// A grid of numbers: arrow keys move, Enter or leaving a cell commits, and what is not a number is refused in words.
 // A table that is pasted fills the cells from the one it is pasted into.
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
@@ -44,13 +44,12 @@ class Grid {
       return;
     }
     this.sent = [];
-    const values = parse(text);
-    if (values.length !== this.values?.length || values[0].length !== this.values[0].length) {
-      this.values = values;
+    const before = this.values;
+    this.values = parse(text);
+    if (this.values.length !== before?.length || this.values[0].length !== before[0].length) {
       this.build();
       this.say("");
     }
-    this.values = values;
     this.paint();
   }
 
@@ -63,10 +62,7 @@ class Grid {
     this.inputs = this.values.map((row, r) =>
       row.map((_, c) => {
         const input = document.createElement("input");
-        input.type = "text";
-        input.autocomplete = "off";
-        input.spellcheck = false;
-        input.enterKeyHint = "done";
+        Object.assign(input, { type: "text", autocomplete: "off", spellcheck: false, enterKeyHint: "done" });
         if (this.limits.low !== null && this.limits.low >= 0) input.inputMode = "decimal"; // Some of its keyboards lack a minus.
         input.tabIndex = many && (r || c) ? -1 : 0;
         input.setAttribute("aria-label", `row ${r}, column ${c}`);
@@ -124,8 +120,7 @@ class Grid {
       this.commit(r, c);
       input.select();
     } else if (event.key === "Escape") {
-      input.value = write(this.values[r][c]);
-      input.removeAttribute("aria-invalid");
+      this.restore(r, c);
       input.select();
       this.say("");
     } else if (event.key === "PageUp" || event.key === "PageDown") {
@@ -147,17 +142,16 @@ class Grid {
     if (wrong) {
       input.setAttribute("aria-invalid", "true");
       this.say(`${wrong} The cell keeps ${write(this.values[r][c])}.`);
-      if (!this.active(input)) {
-        input.value = write(this.values[r][c]);
-        input.removeAttribute("aria-invalid");
-      }
+    } else if (value !== this.values[r][c]) {
+      this.take([[r, c, value]]);
       return;
     }
-    if (value === this.values[r][c]) {
-      if (!this.active(input)) input.value = write(value);
-      return;
-    }
-    this.take([[r, c, value]]);
+    if (!this.active(input)) this.restore(r, c);
+  }
+
+  restore(r, c) {
+    this.inputs[r][c].value = write(this.values[r][c]);
+    this.inputs[r][c].removeAttribute("aria-invalid");
   }
 
   paste(event, r, c) {

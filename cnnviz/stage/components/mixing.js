@@ -4,6 +4,7 @@
 import { clip, range } from "../js/arrays.js";
 import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
+import { sharesAt } from "../js/dom.js";
 import { beside, decimal } from "../js/numbers.js";
 
 /** @import { Component } from "../js/dom.js" */
@@ -35,14 +36,13 @@ class Mixing {
     const place = this.sent.findIndex((one) => same(one, kept));
     const old = place >= 0 && place < this.sent.length - 1; // An answer to something older than what is shown.
     this.sent = old ? this.sent.slice(place + 1) : [];
-    if (data.key !== this.key) {
+    const other = data.key !== this.key;
+    if (other || !old) this.kept = kept;
+    if (other) {
       this.key = data.key;
       this.over = null;
       this.take(data);
-      this.kept = kept;
       this.build();
-    } else if (!old) {
-      this.kept = kept;
     }
     if (!old) this.map = this.map?.kind === "in" && this.map.k < this.inputs ? this.map : { kind: "out", k: this.kept.out };
     this.paint();
@@ -54,14 +54,13 @@ class Mixing {
     this.inputs = data.inputs;
     this.outputs = data.outputs;
     this.scales = data.scales;
-    this.then = data.then;
     this.colours = new Colours(data, data.theme);
     this.x = floats(data.x);
     this.matrix = floats(data.matrix);
     this.bias = floats(data.bias);
     this.before = floats(data.before);
     this.after = floats(data.after);
-    this.lines = ["+ bias", "= sum", "the network’s", "difference", ...(this.then ? [`after ${this.then}`] : [])];
+    this.lines = ["+ bias", "= sum", "the network’s", "difference", ...(data.then ? [`after ${data.then}`] : [])];
   }
 
   get at() {
@@ -95,34 +94,36 @@ class Mixing {
       <tbody>${ins.map(() => `<tr><th scope="row"></th><td class="x"></td>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="chosen-weight"></td><td class="product"></td></tr>`).join("")}</tbody>
       <tfoot>${this.lines.map((name) => `<tr><th scope="row" colspan="2">${name}</th>${outs.map((o) => `<td data-out="${o}"><span></span></td>`).join("")}<td class="w"></td><td class="product"></td></tr>`).join("")}</tfoot>`;
     this.find(".table").replaceChildren(table);
-    const button = (kind, k) => {
-      const made = document.createElement("button");
-      made.type = "button";
-      made.innerHTML = `<span class="thumb"><canvas></canvas><i></i></span><span class="number">${k}</span>`;
-      made.setAttribute("aria-label", kind === "in" ? `show map ${k} that comes in` : `output ${k}: show its map and its products`);
-      made.onclick = () => this.choose({ kind, k });
-      this.draw(made.querySelector("canvas"), { kind, k });
-      return made;
+    const button = (place, kind, k) => {
+      const label = kind === "in" ? `show map ${k} that comes in` : `output ${k}: show its map and its products`;
+      place.innerHTML =
+        `<button type="button" aria-label="${label}"><span class="thumb"><canvas></canvas><i></i></span>` +
+        `<span class="number">${k}</span></button>`;
+      place.firstChild.onclick = () => this.choose({ kind, k });
+      this.draw(place.querySelector("canvas"), { kind, k });
+      return place.firstChild;
     };
     this.buttons = {
-      in: ins.map((i) => table.tBodies[0].rows[i].cells[0].appendChild(button("in", i))),
-      out: outs.map((o) => table.tHead.querySelector(`[data-out="${o}"]`).appendChild(button("out", o))),
+      in: ins.map((i) => button(table.tBodies[0].rows[i].cells[0], "in", i)),
+      out: outs.map((o) => button(table.tHead.querySelector(`[data-out="${o}"]`), "out", o)),
     };
     this.body = [...table.tBodies[0].rows];
     this.foot = [...table.tFoot.rows];
-    this.weights();
+    this.writeWeights();
     this.legends();
     this.pad.setAttribute("aria-label", `A map of ${this.rows} by ${this.cols} pixels. Arrow keys move the pixel, Home and End go to the ends of its row.`);
   }
 
-  weights() {
+  writeWeights() {
     this.body.forEach((row, i) => {
-      for (let o = 0; o < this.outputs; o++) {
-        const cell = row.cells[2 + o];
-        this.colours.tint(cell, this.weight(i, o), this.scales.weights);
-        cell.firstChild.textContent = this.words(this.weight(i, o), "weights");
-      }
+      for (let o = 0; o < this.outputs; o++) this.fill(row.cells[2 + o], this.weight(i, o), "weights");
     });
+  }
+
+  // A number into a cell of the table, with its colour on one of the scales.
+  fill(cell, value, scale, words = this.words(value, scale)) {
+    this.colours.tint(cell, value, this.scales[scale]);
+    (cell.firstElementChild ?? cell).textContent = words;
   }
 
   legends() {
@@ -148,10 +149,9 @@ class Mixing {
 
   paint() {
     const { kind, k } = this.map;
-    if (this.drawn !== `${this.key} ${kind} ${k}`) {
-      this.drawn = `${this.key} ${kind} ${k}`;
-      this.draw(this.pad.querySelector("canvas"), this.map);
-    }
+    const drawn = `${this.key} ${kind} ${k}`;
+    if (this.drawn !== drawn) this.draw(this.pad.querySelector("canvas"), this.map);
+    this.drawn = drawn;
     for (const name of ["in", "out"]) {
       this.buttons[name].forEach((button, n) => button.setAttribute("aria-pressed", String(kind === name && k === n)));
     }
@@ -179,14 +179,10 @@ class Mixing {
     this.find(".shown").textContent = `${kind === "in" ? "Comes in" : "Goes out"}: map ${k}, row ${row}, column ${col}`;
     this.find(".times").textContent = `× column ${out}`;
     this.body.forEach((tr, i) => {
-      const value = this.input(i);
-      const [x, weight, product] = [tr.cells[1], tr.cells[2 + this.outputs], tr.cells[3 + this.outputs]];
-      x.textContent = this.words(value, "in");
-      this.colours.tint(x, value, this.scales.in);
-      weight.textContent = this.words(this.weight(i, out), "weights");
-      this.colours.tint(weight, this.weight(i, out), this.scales.weights);
-      product.textContent = fixed(value * this.weight(i, out), 3);
-      this.colours.tint(product, value * this.weight(i, out), this.scales.out);
+      const [value, weight] = [this.input(i), this.weight(i, out)];
+      this.fill(tr.cells[1], value, "in");
+      this.fill(tr.cells[2 + this.outputs], weight, "weights");
+      this.fill(tr.cells[3 + this.outputs], value * weight, "out", fixed(value * weight, 3));
       this.outline(tr, out);
       this.follow(this.buttons.in[i], row, col);
     });
@@ -195,9 +191,9 @@ class Mixing {
       for (let o = 0; o < this.outputs; o++) {
         const cell = tr.cells[1 + o];
         const { value, words } = this.footing(n, o, false);
-        cell.firstChild.textContent = words;
         // The difference has no place on the scale.
-        if (n !== 3) this.colours.tint(cell, value, this.scales.out);
+        if (n === 3) cell.firstChild.textContent = words;
+        else this.fill(cell, value, "out", words);
       }
       this.outline(tr, out);
       tr.cells[2 + this.outputs].textContent = this.footing(n, out, true).words;
@@ -233,10 +229,8 @@ class Mixing {
 
   listen() {
     const cell = (event) => {
-      const box = this.pad.getBoundingClientRect();
-      const row = Math.floor(((event.clientY - box.top) / box.height) * this.rows);
-      const col = Math.floor(((event.clientX - box.left) / box.width) * this.cols);
-      return this.inside(row, col);
+      const [across, down] = sharesAt(event, this.pad);
+      return this.inside(Math.floor(down * this.rows), Math.floor(across * this.cols));
     };
     this.pad.onpointermove = (event) => {
       if (event.pointerType === "touch") return;

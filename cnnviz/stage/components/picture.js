@@ -1,6 +1,7 @@
 // Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons.
 
 import { clip } from "../js/arrays.js";
+import { canvasOf } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
@@ -39,9 +40,7 @@ function lay(root, { tiles, chosen }, maxWidth) {
   place.setAttribute("role", "group");
   place.setAttribute("aria-label", "Pick one: arrow keys go from one to the next, Enter picks");
   tiles.forEach(({ box, name }, n) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "tile";
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "tile" });
     button.setAttribute("aria-label", name);
     const [left, top, width, height] = box.map((share) => `${100 * share}%`);
     Object.assign(button.style, { left, top, width, height });
@@ -93,9 +92,7 @@ async function raster(svg, root) {
   const url = URL.createObjectURL(standalone(svg, root));
   image.src = url;
   await image.decode();
-  const canvas = document.createElement("canvas");
-  canvas.width = width * SCALE;
-  canvas.height = height * SCALE;
+  const canvas = canvasOf(width * SCALE, height * SCALE);
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(image, 0, 0, canvas.width, canvas.height);

@@ -2,7 +2,7 @@
 // Where the sidebar covers the page, as on a telephone, a link in it closes it.
 
 import { closest } from "../js/dom.js";
-import { appTheme, watchAppTheme } from "../js/theme.js";
+import { appTheme, watchTheme } from "../js/theme.js";
 
 /** @import { Component } from "../js/dom.js" */
 
@@ -28,7 +28,7 @@ export function show({ data, parentElement, setStateValue }) {
 
   const sizes = new ResizeObserver(tell);
   sizes.observe(column);
-  const themes = watchAppTheme(tell);
+  const stopTheme = watchTheme(tell);
   const follow = (event) => {
     const sidebar = closest(event, ".stSidebar");
     if (sidebar && closest(event, "a") && sidebar.offsetWidth > window.innerWidth / 2) {
@@ -42,6 +42,6 @@ export function show({ data, parentElement, setStateValue }) {
   return () => {
     document.removeEventListener("click", follow);
     sizes.disconnect();
-    themes.disconnect();
+    stopTheme();
   };
 }

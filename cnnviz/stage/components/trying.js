@@ -5,13 +5,11 @@ import { Colours } from "../js/colours.js";
 import { number, probability } from "../js/numbers.js";
 import { Pad } from "../js/pad.js";
 import { sceneOf } from "../js/scene.js";
-import { appTheme, dress, watchAppTheme } from "../js/theme.js";
+import { appTheme, dress, watchTheme } from "../js/theme.js";
 import { stageName } from "../js/words.js";
 
 const PAUSE = 600; // Milliseconds after the last stroke until the drawing counts as done.
 const GAP = 6;
-
-const pages = new WeakMap();
 
 /** @import { Component } from "../js/dom.js" */
 
@@ -20,11 +18,10 @@ const pages = new WeakMap();
  */
 export function show({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".trying");
-  if (!pages.has(root)) pages.set(root, new Page(root));
-  const page = pages.get(root);
-  page.tell = (drawing) => setTriggerValue("drawing", drawing);
-  page.take(data);
-  return () => page.stop();
+  root.page ??= new Page(root);
+  root.page.tell = (drawing) => setTriggerValue("drawing", drawing);
+  root.page.take(data);
+  return () => root.page.stop();
 }
 
 class Page {
@@ -38,8 +35,8 @@ class Page {
 
   /** A network, as a scene. */
   take(data) {
-    this.themes?.disconnect();
-    this.themes = watchAppTheme(() => this.followTheme());
+    this.stopTheme?.();
+    this.stopTheme = watchTheme(() => this.followTheme());
     this.sizes.observe(this.part("maps"));
     if (sameNumbers(this.data, data)) return; // A rerun of the page brings the same bytes again.
     this.data = data;
@@ -64,7 +61,7 @@ class Page {
   }
 
   stop() {
-    this.themes.disconnect();
+    this.stopTheme();
     this.sizes.disconnect();
   }
 

@@ -1,4 +1,6 @@
-// What is asked of plain numbers and arrays of them in several places.
+// Small functions of plain numbers and arrays of them.
+
+/** @import { Box } from "./scene.js" */
 
 /**
  * @param {number} value
@@ -31,6 +33,44 @@ export function sameNumbers(a, b) {
   if (!a || a.length !== b.length) return false;
   for (let n = 0; n < a.length; n++) if (a[n] !== b[n]) return false;
   return true;
+}
+
+/**
+ * Sorted whole numbers as runs without gaps: [first, last] each.
+ *
+ * @param {number[]} numbers
+ */
+export function runs(numbers) {
+  /** @type {[number, number][]} */
+  const joined = [];
+  for (const n of numbers) {
+    const last = joined.at(-1);
+    if (last?.[1] === n - 1) last[1] = n;
+    else joined.push([n, n]);
+  }
+  return joined;
+}
+
+/**
+ * The smallest box that holds all cells of a grid for which something is so; null if there are none.
+ *
+ * @param {number} rows
+ * @param {number} cols
+ * @param {(n: number) => boolean} holds of the n-th cell, row by row
+ * @returns {Box | null}
+ */
+export function boxOfAll(rows, cols, holds) {
+  const box = { top: rows, bottom: -1, left: cols, right: -1 };
+  for (let row = 0, n = 0; row < rows; row++) {
+    for (let col = 0; col < cols; col++, n++) {
+      if (!holds(n)) continue;
+      box.top = Math.min(box.top, row);
+      box.bottom = row;
+      box.left = Math.min(box.left, col);
+      box.right = Math.max(box.right, col);
+    }
+  }
+  return box.bottom < 0 ? null : box;
 }
 
 /**

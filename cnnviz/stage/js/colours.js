@@ -61,16 +61,9 @@ export class Colours {
    * @param {number} value
    * @param {Scale} scale
    */
-  packed(value, scale) {
-    return this.table(scale.kind)[placeOf(value, scale)];
-  }
-
-  /**
-   * @param {number} value
-   * @param {Scale} scale
-   */
   css(value, scale) {
-    return `rgb(${bytesOf(this.packed(value, scale)).join(",")})`;
+    const packed = this.table(scale.kind)[placeOf(value, scale)];
+    return `rgb(${[0, 8, 16].map((shift) => (packed >> shift) & 255).join(",")})`;
   }
 
   /**
@@ -139,13 +132,6 @@ function placeOf(value, { kind, limit }) {
 }
 
 /**
- * @param {number} packed
- */
-function bytesOf(packed) {
-  return [0, 8, 16].map((shift) => (packed >> shift) & 255);
-}
-
-/**
  * @param {string} hex
  */
 function channels(hex) {
@@ -206,8 +192,8 @@ const extentsKnown = new WeakMap();
  * @param {Float32Array} values
  */
 function extentsOf(stage, values) {
-  const known = extentsKnown.get(values);
-  if (known) return known;
+  const kept = extentsKnown.get(values);
+  if (kept) return kept;
   const channels = stage.shape[2];
   const extents = Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
   for (let n = 0; n < values.length; n++) {

@@ -1,4 +1,4 @@
-// TensorFlow's number for the very cell: asked for when a receipt is looked at, by a process of its own.
+// TensorFlow's number for the cell whose receipt is open: a process of its own computes it.
 
 import { exact, number } from "./numbers.js";
 import { cellIndex } from "./scene.js";
@@ -61,7 +61,7 @@ class Comparing {
     if (this.answer === "running") this.timer = setTimeout(() => this.ask(), WAIT);
   }
 
-  /** Other numbers came: what was asked is of no use to them. */
+  /** Other numbers came: an answer to the last question would not be about them. */
   updated() {
     this.waiting = false;
     this.walked();
@@ -74,7 +74,7 @@ class Comparing {
     clearTimeout(this.timer);
   }
 
-  /** Beside the receipt; "" where only the record is left to say. */
+  /** What stands beside the receipt; "" leaves it to the recorded comparison. */
   words(stage, cell, value) {
     if (this.view.before) return "TensorFlow knows only the network as it was";
     if (this.view.shown) return "TensorFlow is asked when the pen is lifted";

@@ -49,7 +49,7 @@ export function boxOf({ row, col }) {
  * @param {Cell} cell
  */
 function lookUp(scene, [offset, count, type, h, w, c], cell) {
-  const table = scene.read([offset, count, type]);
+  const table = scene.plan.read([offset, count, type]);
   const row = h === 1 ? 0 : cell.row;
   const col = w === 1 ? 0 : cell.col;
   const channel = c === 1 ? 0 : cell.channel;
@@ -71,9 +71,9 @@ export function feedingChannels(scene, cell) {
     if (!marked) continue;
     const stage = scene.stages[s];
     stage.reads.forEach((source, input) => {
-      const known = marks.get(source) ?? channelMask(scene.stages[source], []);
-      markRead(scene, stage, input, marked, known);
-      marks.set(source, known);
+      const read = marks.get(source) ?? channelMask(scene.stages[source], []);
+      markRead(scene, stage, input, marked, read);
+      marks.set(source, read);
     });
   }
   return marks;
@@ -98,25 +98,24 @@ export function channelMask(stage, channels) {
  * @param {Stage} stage
  * @param {number} input
  * @param {Uint8Array} marked
- * @param {Uint8Array} known
+ * @param {Uint8Array} read
  */
-function markRead(scene, stage, input, marked, known) {
+function markRead(scene, stage, input, marked, read) {
   const { type, groups, axis } = stage.op;
-  const channels = known.length;
+  const channels = read.length;
+  const all = ["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2);
   if (type === "move") {
-    for (const [from, to] of movedChannels(scene, stage)[input]) if (marked[to]) known[from] = 1;
+    for (const [from, to] of movedChannels(scene, stage)[input]) if (marked[to]) read[from] = 1;
   } else if (type === "conv" && groups > 1) {
     const filters = marked.length / groups;
     marked.forEach((on, f) => {
       const group = Math.floor(f / filters);
-      if (on) known.fill(1, (group * channels) / groups, ((group + 1) * channels) / groups);
+      if (on) read.fill(1, (group * channels) / groups, ((group + 1) * channels) / groups);
     });
-  } else if (["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2)) {
-    known.fill(1);
-  } else if (channels === 1 || channels !== marked.length) {
-    known.fill(1);
+  } else if (all || channels === 1 || channels !== marked.length) {
+    read.fill(1);
   } else {
-    marked.forEach((on, k) => (known[k] |= on));
+    marked.forEach((on, k) => (read[k] |= on));
   }
 }
 
@@ -130,18 +129,18 @@ const moved = new WeakMap();
  * @param {Stage} stage
  */
 function movedChannels(scene, stage) {
-  const known = moved.get(stage);
-  if (known) return known;
+  const kept = moved.get(stage);
+  if (kept) return kept;
   const place = placesRead(scene, stage);
   const [to, count] = [stage.shape[2], lengthOf(stage)];
   const pairs = stage.reads.map((source, input) => {
     const from = scene.stages[source].shape[2];
-    const found = new Set();
+    const moves = new Set();
     for (let n = 0; n < count; n++) {
       const at = place(n, input);
-      if (at >= 0) found.add((at % from) * to + (n % to));
+      if (at >= 0) moves.add((at % from) * to + (n % to));
     }
-    return [...found].map((pair) => /** @type {[number, number]} */ ([Math.floor(pair / to), pair % to]));
+    return [...moves].map((pair) => /** @type {[number, number]} */ ([Math.floor(pair / to), pair % to]));
   });
   moved.set(stage, pairs);
   return pairs;

@@ -1,9 +1,11 @@
 // The receipt as text and LaTeX, the code that reproduces it, and a link to what is shown.
 
+import { range } from "./arrays.js";
 import { toBase64 } from "./base64.js";
 import { button } from "./dom.js";
 import { copyText } from "./files.js";
-import { beside, exact, number, probability, signed } from "./numbers.js";
+import { beside, bracketed, exact, number, probability, signed } from "./numbers.js";
+import { largestOf } from "./receipt.js";
 import { stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
@@ -35,18 +37,14 @@ export function copying(view) {
   return {
     receiptShown(panel) {
       const actions = panel.element.querySelector(".cv-ractions");
-      const group = document.createElement("span");
-      group.className = "cv-copies";
-      group.setAttribute("role", "group");
-      group.setAttribute("aria-label", "Copy this receipt");
-      group.append("Copy");
+      actions.insertAdjacentHTML("beforeend", '<span class="cv-copies" role="group" aria-label="Copy this receipt">Copy</span>');
+      const group = actions.lastElementChild;
       for (const [kind, name, write] of KINDS) {
         const copy = copyButton(name, name, () => write(view, panel.steps));
         copy.dataset.copy = kind;
         copy.setAttribute("aria-label", `Copy as ${name}`);
         group.append(copy);
       }
-      actions.append(group);
     },
   };
 }
@@ -73,7 +71,7 @@ export function receiptText(view, steps) {
   const last = steps[steps.length - 1];
   const item = scene.items[view.item];
   const lines = [`${scene.header.model.name}, ${view.titleNow ?? item.title}`, view.receipt.heading(last.cell)];
-  for (const step of steps) lines.push("", ...TEXT[step.type](view, step));
+  for (const step of steps) lines.push("", ...TEXT[step.type](step));
   if (last.total !== undefined) {
     lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);
   }
@@ -81,9 +79,9 @@ export function receiptText(view, steps) {
 }
 
 const TEXT = {
-  input: (view, step) => [`pixel ${exact(step.value)}`],
-  given: (view, step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
-  weighted(view, step) {
+  input: (step) => [`pixel ${exact(step.value)}`],
+  given: (step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
+  weighted(step) {
     const lines = [stageName(step.stage)];
     for (const group of step.groups) {
       const products = group.terms.map((term) => `${factor(term.x)}*${factor(term.weight.value)}`);
@@ -93,31 +91,32 @@ const TEXT = {
     const bias = step.bias ? ` + bias ${number(step.bias.value)}` : "";
     return [...lines, `  sum ${signed(step.sum)}${bias} = ${number(step.total)}`];
   },
-  affine(view, step) {
+  affine(step) {
     const x = number(step.groups[0].terms[0].x);
     const formula = step.form === "x*a+b" ? `${x} * ${number(step.a)} + ${factor(step.b)}` : `(${x} - ${factor(step.a)}) / ${number(step.b)}`;
     return [`${stageName(step.stage)}: ${formula} = ${number(step.value)}`];
   },
-  activation: (view, step) => [`${step.stage.label}(${number(step.groups[0].terms[0].x)}) = ${number(step.value)}`],
-  max: (view, step) => [`${stageName(step.stage)}: max(${numbers(step)}) = ${number(step.value)}`],
-  mean: (view, step) => [`${stageName(step.stage)}: mean(${numbers(step)}) = ${number(step.value)}`],
-  softmax(view, step) {
+  activation: (step) => [`${step.stage.label}(${number(step.groups[0].terms[0].x)}) = ${number(step.value)}`],
+  max: (step) => [`${stageName(step.stage)}: max(${numbersOf(step)}) = ${number(step.value)}`],
+  mean: (step) => [`${stageName(step.stage)}: mean(${numbersOf(step)}) = ${number(step.value)}`],
+  softmax(step) {
     const shift = `x - ${factor(step.most)}`;
     const lines = step.groups[0].terms.map((term, t) => `  ${t}: x = ${number(term.x)}, exp(${shift}) = ${number(term.power)}, ${probability(term.power / step.sum)}`);
     const own = step.groups[0].terms[step.self];
     const result = step.log ? `log of ${number(own.power)} / ${number(step.sum)}` : `${number(own.power)} / ${number(step.sum)}`;
     return ["softmax", ...lines, `  ${result} = ${number(step.value)}`];
   },
-  merge: (view, step) => [`${stageName(step.stage)}: ${step.mode}(${numbers(step)}) = ${number(step.value)}`],
-  move: (view, step) => [`${stageName(step.stage)}: ${step.groups[0].terms[0].from ? `copied, ${number(step.value)}` : "padding, 0"}`],
+  merge: (step) => [`${stageName(step.stage)}: ${step.mode}(${numbersOf(step)}) = ${number(step.value)}`],
+  move: (step) => [`${stageName(step.stage)}: ${step.groups[0].terms[0].from ? `copied, ${number(step.value)}` : "padding, 0"}`],
 };
 
 function factor(value) {
-  return value < 0 ? `(${number(value)})` : number(value);
+  return bracketed(number(value));
 }
 
-function numbers(step) {
-  return step.groups[0].terms.filter((term) => term.from).map((term) => number(term.x)).join(", ");
+/** The numbers that a step reads, without padding. */
+function numbersOf(step, write = (x) => number(x)) {
+  return step.groups[0].terms.filter((term) => term.from).map((term) => write(term.x)).join(", ");
 }
 
 // LaTeX ----------------------------------------------------------------------------------------------
@@ -127,14 +126,13 @@ function numbers(step) {
  * @param {Receipt[]} steps
  */
 export function receiptLatex(view, steps) {
-  const lines = steps.flatMap((step) => LATEX[step.type](view, step));
+  const lines = steps.flatMap((step) => LATEX[step.type](step));
   return `\\begin{align*}\n${lines.map((line) => `  ${line}`).join(" \\\\\n")}\n\\end{align*}\n`;
 }
 
 function tex(value) {
   const text = number(value).replace("−", "-").replace(/,/g, "{,}");
-  const power = text.match(/^(.*)e(−|-)?(\d+)$/);
-  return power ? `${power[1]} \\cdot 10^{${power[2] ? "-" : ""}${power[3]}}` : text;
+  return text.replace(/^(.*)e([−-]?)(\d+)$/, (_, digits, sign, power) => `${digits} \\cdot 10^{${sign && "-"}${power}}`);
 }
 
 function texBracket(value) {
@@ -146,52 +144,44 @@ function texWords(words) {
 }
 
 function matrix(group, value, limit) {
-  const rows = [];
-  for (let r = 0; r < group.rows; r++) {
-    const row = group.terms.slice(r * group.cols, (r + 1) * group.cols);
-    rows.push(row.map((term) => beside(value(term), limit, false).replace("−", "-")).join(" & "));
-  }
+  const texts = group.terms.map((term) => beside(value(term), limit, false).replace("−", "-"));
+  const rows = range(group.rows).map((r) => texts.slice(r * group.cols, (r + 1) * group.cols).join(" & "));
   return `\\begin{bmatrix} ${rows.join(" \\\\ ")} \\end{bmatrix}`;
 }
 
 const LATEX = {
-  input: (view, step) => [`x &= ${tex(step.value)}`],
-  given: (view, step) => [`z &= ${tex(step.value)} && \\text{not taken apart}`],
-  weighted(view, step) {
-    const limit = (value) => Math.max(1e-12, ...step.groups.flatMap((group) => group.terms.map((term) => Math.abs(value(term)))));
+  input: (step) => [`x &= ${tex(step.value)}`],
+  given: (step) => [`z &= ${tex(step.value)} && \\text{not taken apart}`],
+  weighted(step) {
     const [x, w] = [(term) => term.x, (term) => term.weight.value];
     const lines = step.groups.map((group) => {
       const product = group.terms.length === 1
         ? `${tex(x(group.terms[0]))} \\cdot ${texBracket(w(group.terms[0]))}`
-        : `${matrix(group, x, limit(x))} * ${matrix(group, w, limit(w))}`;
+        : `${matrix(group, x, largestOf(step.groups, x))} * ${matrix(group, w, largestOf(step.groups, w))}`;
       return `s_{${group.channel}} &= ${product} = ${tex(group.sum)}`;
     });
     const bias = step.bias ? ` + ${texBracket(step.bias.value)}` : "";
     return [...lines, `z &= \\textstyle\\sum_c s_c${step.bias ? " + b" : ""} = ${tex(step.sum)}${bias} = ${tex(step.total)}`];
   },
-  affine(view, step) {
+  affine(step) {
     const x = texBracket(step.groups[0].terms[0].x);
     const formula = step.form === "x*a+b" ? `${x} \\cdot ${texBracket(step.a)} + ${texBracket(step.b)}` : `(${x} - ${texBracket(step.a)}) / ${tex(step.b)}`;
     return [`${texWords(step.stage.layer)}: \\quad y &= ${formula} = ${tex(step.value)}`];
   },
-  activation: (view, step) => [
+  activation: (step) => [
     `a &= \\operatorname{${step.name.replace(/_/g, "\\_")}}(${tex(step.groups[0].terms[0].x)}) = ${tex(step.value)}`,
   ],
-  max: (view, step) => [`y &= \\max(${texList(step)}) = ${tex(step.value)}`],
-  mean: (view, step) => [`y &= \\frac{1}{${step.count}} \\left(${texList(step).replace(/, /g, " + ")}\\right) = ${tex(step.value)}`],
-  softmax(view, step) {
+  max: (step) => [`y &= \\max(${numbersOf(step, tex)}) = ${tex(step.value)}`],
+  mean: (step) => [`y &= \\frac{1}{${step.count}} \\left(${numbersOf(step, tex).replace(/, /g, " + ")}\\right) = ${tex(step.value)}`],
+  softmax(step) {
     const own = step.groups[0].terms[step.self];
     const fraction = `\\frac{e^{${tex(own.x)}}}{\\sum_j e^{x_j}}`;
     const ratio = `\\frac{${tex(own.power)}}{${tex(step.sum)}}`;
     return [`p &= ${step.log ? `\\log ${fraction}` : `${fraction} = ${ratio}`} = ${tex(step.value)}`];
   },
-  merge: (view, step) => [`y &= \\operatorname{${step.mode}}(${texList(step)}) = ${tex(step.value)}`],
-  move: (view, step) => [`y &= ${tex(step.value)}`],
+  merge: (step) => [`y &= \\operatorname{${step.mode}}(${numbersOf(step, tex)}) = ${tex(step.value)}`],
+  move: (step) => [`y &= ${tex(step.value)}`],
 };
-
-function texList(step) {
-  return step.groups[0].terms.filter((term) => term.from).map((term) => tex(term.x)).join(", ");
-}
 
 // Code -----------------------------------------------------------------------------------------------
 
@@ -229,8 +219,7 @@ print(part.predict(image[None])${indexCode(stage, cell)})
 
 /** The indices of a layer's cells, as `cnnviz.explain` calls them. */
 function indicesOf(stage) {
-  if (stage.axes === 1) return ["channel"];
-  return stage.axes === 2 ? ["row", "channel"] : ["row", "col", "channel"];
+  return { 1: ["channel"], 2: ["row", "channel"] }[stage.axes] ?? ["row", "col", "channel"];
 }
 
 function indexCode(stage, cell) {

@@ -1,12 +1,14 @@
 // A drawing made into what MNIST's digits are: cnnviz.images.digit_preparation for light ink on a bare pad.
 
-import { clip } from "./arrays.js";
+import { boxOfAll, clip } from "./arrays.js";
 import { roundEven } from "./numbers.js";
 
 const SIDE = 28;
 const BOX = 20;
 const CENTRE = 14;
 const STROKE = [1.9, 4.3];
+
+/** @import { Box } from "./scene.js" */
 
 /** @typedef {{ rows: number, cols: number, data: Float64Array }} Grid */
 
@@ -116,16 +118,16 @@ function digitParts(level) {
     const label = mass.length;
     const edges = [0, 0, 0, 0];
     let sum = 0;
-    const found = [start];
+    const part = [start];
     parts[start] = label;
-    for (const n of found) {
+    for (const n of part) {
       const [r, c] = [Math.floor(n / cols), n % cols];
       sum += data[n];
       [r === 0, r === rows - 1, c === 0, c === cols - 1].forEach((on, i) => (edges[i] += on ? 1 : 0));
       around(level, n, 1, (next) => {
         if (parts[next] || data[next] <= 0.25) return;
         parts[next] = label;
-        found.push(next);
+        part.push(next);
       });
     }
     mass.push(sum);
@@ -184,23 +186,14 @@ function pad(source, by) {
 }
 
 /**
- * The part of a grid where something is above a level.
+ * The part of a grid where something is above a level; something must be.
  *
  * @param {Grid} source
  * @param {number} above
  */
 function crop(source, above) {
-  const { rows, cols, data } = source;
-  let [top, bottom, left, right] = [rows, -1, cols, -1];
-  data.forEach((value, n) => {
-    if (value <= above) return;
-    const [r, c] = [Math.floor(n / cols), n % cols];
-    top = Math.min(top, r);
-    bottom = r;
-    left = Math.min(left, c);
-    right = Math.max(right, c);
-  });
-  return region(source, top, left, bottom - top + 1, right - left + 1);
+  const box = /** @type {Box} */ (boxOfAll(source.rows, source.cols, (n) => source.data[n] > above));
+  return region(source, box.top, box.left, box.bottom - box.top + 1, box.right - box.left + 1);
 }
 
 /**
@@ -313,12 +306,8 @@ function cubic(x) {
  * @param {Grid} mask
  */
 function strokeWidth(mask) {
-  const distance = distanceToEdge(mask);
-  let [sum, count] = [0, 0];
-  mask.data.forEach((on, n) => {
-    if (on) [sum, count] = [sum + distance.data[n], count + 1];
-  });
-  return count ? (4 * sum) / count : 0;
+  const inside = distanceToEdge(mask).data.filter((distance) => distance > 0);
+  return inside.length ? (4 * inside.reduce((a, b) => a + b)) / inside.length : 0;
 }
 
 /**

@@ -1,4 +1,4 @@
-// Small dealings with the page that several parts of it need.
+// Small helpers for the page: elements, events, canvases.
 
 /**
  * What Streamlit hands to a component's `show`, which may return a function that ends what it began.
@@ -18,12 +18,12 @@
  * @param {string} [className] a class beside "cv-button"
  */
 export function button(text, run, className = "") {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.className = `cv-button ${className}`.trim();
-  made.textContent = text;
-  made.onclick = () => run(made);
-  return made;
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = `cv-button ${className}`.trim();
+  element.textContent = text;
+  element.onclick = () => run(element);
+  return element;
 }
 
 /**
@@ -35,6 +35,38 @@ export function button(text, run, className = "") {
  */
 export function closest(event, selector) {
   return event.target instanceof Element ? event.target.closest(selector) : null;
+}
+
+/**
+ * A canvas of so many pixels, which is on no page yet.
+ *
+ * @param {number} width
+ * @param {number} height
+ */
+export function canvasOf(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height });
+}
+
+/**
+ * Where an event happened in an element: from 0 to 1, from its left and from its top.
+ *
+ * @param {MouseEvent} event
+ * @param {Element} element
+ */
+export function sharesAt(event, element) {
+  const box = element.getBoundingClientRect();
+  return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+/**
+ * Fill a select with options.
+ *
+ * @param {HTMLSelectElement} select
+ * @param {[value: number, text: string][]} options
+ * @param {number} [chosen] a value
+ */
+export function offer(select, options, chosen) {
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, String(value), false, value === chosen)));
 }
 
 /** Whether the reader asks for no motion: a query that can also be listened to. */

@@ -1,4 +1,4 @@
-// Drawing in the live view: the maps and the prediction follow the pen, and NumPy when it is lifted.
+// Drawing in the live view: the maps and the prediction follow the pen; NumPy's numbers come when it is lifted.
 
 import { closest } from "./dom.js";
 import { Pad } from "./pad.js";
@@ -45,7 +45,7 @@ class Drawing extends Panel {
     this.pad.canvas.focus({ preventScroll: true });
   }
 
-  /** What the host adds to the pad, when the pad first draws itself. */
+  /** Add the live view's buttons to the pad, when the pad first draws itself. */
   complete(panel) {
     if (this.engine?.isConnected) return;
     panel.querySelector(".cv-padkeys").insertAdjacentHTML("beforebegin", BUTTONS);
@@ -58,8 +58,7 @@ class Drawing extends Panel {
     if (!this.open) return;
     super.close();
     this.forget();
-    if (this.asked) this.view.host.ask("drawing", null);
-    this.asked = false;
+    this.takeBack();
     this.view.repaint();
   }
 
@@ -73,16 +72,15 @@ class Drawing extends Panel {
     this.complete(panel);
     this.use.disabled = !digit;
     this.forget();
-    if (digit && !this.view.scene.computable) {
+    if (!digit) {
+      this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
+    } else if (!this.view.scene.computable) {
       this.say("A layer of this network is computed by Python alone: its numbers come when you lift the pen.");
-    } else if (digit) {
+    } else {
       this.view.shown = this.view.scene.forward(Float32Array.from(digit, (v) => v / 255));
       this.view.titleNow = "your drawing";
       this.view.engine = "this browser";
       this.say("Computed in this browser while you draw; NumPy follows when you lift the pen.");
-    } else {
-      const blank = !this.pad || this.pad.blank;
-      this.say(blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
     }
     this.view.repaint();
     if (digit) measure("cnnviz:draw", began);
@@ -101,11 +99,16 @@ class Drawing extends Panel {
     if (this.engine.textContent !== words) this.engine.textContent = words;
   }
 
+  /** Tell Python, if it was asked, that the drawing is over. */
+  takeBack() {
+    if (this.asked) this.view.host.ask("drawing", null);
+    this.asked = false;
+  }
+
   send() {
     this.version += 1;
     if (this.pad.blank) {
-      if (this.asked) this.view.host.ask("drawing", null);
-      this.asked = false;
+      this.takeBack();
       return;
     }
     this.asked = true;

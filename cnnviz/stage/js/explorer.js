@@ -9,7 +9,6 @@ import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { View } from "./view.js";
 
-const views = new WeakMap();
 const plans = new Map();
 
 /** @import { Component } from "./dom.js" */
@@ -22,15 +21,15 @@ const plans = new Map();
  */
 export function takePlan(data) {
   const part = new Part(data);
-  const known = planOf(part.header.key);
-  known.found(part);
+  const plan = planOf(part.header.key);
+  plan.arrived(part);
 }
 
 function planOf(key) {
   if (!plans.has(key)) {
-    const known = {};
-    known.part = new Promise((found) => (known.found = found));
-    plans.set(key, known);
+    const plan = {};
+    plan.part = new Promise((arrived) => (plan.arrived = arrived));
+    plans.set(key, plan);
   }
   return plans.get(key);
 }
@@ -43,28 +42,27 @@ function planOf(key) {
  */
 export async function showInExplorer({ data, parentElement, setStateValue }, style) {
   const root = parentElement.querySelector(".live-view");
-  if (!views.has(root)) views.set(root, { view: null, base: null });
-  const known = views.get(root);
-  known.ask = setStateValue;
-  known.data = data;
+  const shown = (root.liveView ??= { view: null, base: null });
+  shown.ask = setStateValue;
+  shown.newest = data;
   const numbers = new Part(data);
   const plan = await planOf(numbers.header.plan).part;
-  // Others came while the plan was on its way.
-  if (known.data !== data || known.shown === data) return;
-  known.shown = data;
+  // Newer numbers came while the plan was on its way, or these are on the screen.
+  if (shown.newest !== data || shown.data === data) return;
+  shown.data = data;
   const { base } = numbers.header;
-  if (base && known.base?.key !== base) {
+  if (base && shown.base?.key !== base) {
     // These are differences from numbers that were never here: ask for all of them.
     setStateValue("have", "");
     return;
   }
-  const scene = new Scene(plan, numbers, base ? known.base : null);
-  if (!scene.header.host.edits && !base) known.base = scene;
-  if (known.view) known.view.update(scene);
-  else known.view = begin(root, scene, known, style);
+  const scene = new Scene(plan, numbers, base ? shown.base : null);
+  if (!scene.header.host.edits && !base) shown.base = scene;
+  if (shown.view) shown.view.update(scene);
+  else shown.view = begin(root, scene, shown, style);
 }
 
-function begin(root, scene, known, style) {
+function begin(root, scene, shown, style) {
   const sheet = document.createElement("style");
   sheet.textContent = style;
   root.before(sheet);
@@ -73,8 +71,8 @@ function begin(root, scene, known, style) {
     kind: "explorer",
     ask: (name, value) => {
       // What is here need not come again.
-      known.ask("have", known.base?.key ?? "");
-      known.ask(name, value);
+      shown.ask("have", shown.base?.key ?? "");
+      shown.ask(name, value);
     },
     theme: appTheme,
     extensions: [playing, drawing, intervening, comparing, copying],

@@ -1,5 +1,6 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
+import { clip, range } from "./arrays.js";
 import { axisOf, placesRead, readShape, tapsAlong } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -164,9 +165,7 @@ export const OPERATIONS = {
  */
 function windowsOf({ op }) {
   const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
-  const [rowTaps, colTaps] = [rows, cols].map((axis) =>
-    Array.from({ length: axis.out }, (_, u) => tapsAlong(axis, u)),
-  );
+  const [rowTaps, colTaps] = [rows, cols].map((axis) => range(axis.out).map((u) => tapsAlong(axis, u)));
   return { rows, cols, rowTaps, colTaps };
 }
 
@@ -201,7 +200,7 @@ const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Mat
 /** @type {(z: number) => number} */
 const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 /** @type {(z: number) => number} */
-const hardSigmoid = (z) => Math.min(Math.max(z / 6 + 0.5, 0), 1);
+const hardSigmoid = (z) => clip(z / 6 + 0.5, 0, 1);
 
 /**
  * The activations that Python may name, with Keras's definitions and defaults.
@@ -212,10 +211,10 @@ export const ACTIVATIONS = {
   linear: (x) => x,
   relu(x, { threshold = 0, max_value: most, negative_slope: slope }) {
     let y = threshold ? (x > threshold ? x : 0) : Math.max(x, 0);
-    if (most != null) y = Math.min(Math.max(y, 0), f(most));
+    if (most != null) y = clip(y, 0, f(most));
     return slope ? f(y + f(f(slope) * Math.min(f(x - f(threshold)), 0))) : y;
   },
-  relu6: (x) => Math.min(Math.max(x, 0), 6),
+  relu6: (x) => clip(x, 0, 6),
   leaky_relu: (x, { negative_slope: slope = 0.2 }) => (x > 0 ? x : f(f(slope) * x)),
   prelu: (x, _, slope = 0) => (x > 0 ? x : f(slope * x)),
   elu: (x, { alpha = 1 }) => (x > 0 ? x : alpha * Math.expm1(x)),
@@ -271,7 +270,7 @@ export function lineOf(shape, axis, index) {
   const strides = [shape[1] * shape[2], shape[2], 1];
   const step = strides[axis];
   const place = Math.floor(index / step) % shape[axis];
-  return Array.from({ length: shape[axis] }, (_, i) => index + (i - place) * step);
+  return range(shape[axis]).map((i) => index + (i - place) * step);
 }
 
 /**

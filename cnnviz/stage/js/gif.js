@@ -1,13 +1,15 @@
 // A GIF from pictures of one size: at most 255 colours, and of each picture only what changed.
 // Source: GIF89a specification (CompuServe, 1990), with the looping extension that all viewers know.
 
+import { boxOfAll } from "./arrays.js";
+
 const CLEAR = 256;
 const END = 257;
 const LARGEST = 4096;
 const HASH = 16384;
+const ONE = { left: 0, right: 0, top: 0, bottom: 0 };
 
 /** @typedef {Pick<ImageData, "data">} Picture */
-/** @typedef {{ left: number, top: number, width: number, height: number }} Frame */
 
 /**
  * Colours for some pictures: the most frequent, by five bits a channel, each bin's mean.
@@ -64,16 +66,18 @@ export class Gif {
    */
   add({ data }, hundredths) {
     const now = this.indices(data);
-    const box = this.changed(now);
-    const pixels = new Uint8Array(box.width * box.height);
-    for (let y = 0, n = 0; y < box.height; y++) {
-      let source = (box.top + y) * this.width + box.left;
-      for (let x = 0; x < box.width; x++, n++, source++) {
-        pixels[n] = this.before && this.before[source] === now[source] ? this.clear : now[source];
-      }
-    }
+    const { before } = this;
+    // One pixel if nothing is other than before.
+    const box = boxOfAll(this.height, this.width, (n) => now[n] !== before?.[n]) ?? ONE;
+    const [width, height] = [box.right - box.left + 1, box.bottom - box.top + 1];
+    const pixels = new Uint8Array(width * height).map((_, n) => {
+      const place = (box.top + Math.floor(n / width)) * this.width + box.left + (n % width);
+      return before?.[place] === now[place] ? this.clear : now[place];
+    });
     this.before = now;
-    this.parts.push(frameHead(box, hundredths, this.clear), compressed(pixels));
+    const control = [0x21, 0xf9, 4, 0x05, ...word(hundredths), this.clear, 0];
+    const head = [...control, 0x2c, ...[box.left, box.top, width, height].flatMap(word), 0, 8];
+    this.parts.push(Uint8Array.from(head), compressed(pixels));
   }
 
   /** The file. */
@@ -98,13 +102,13 @@ export class Gif {
    * @param {Uint8ClampedArray} data
    */
   indices(data) {
-    const found = new Uint8Array(data.length / 4);
-    for (let n = 0, at = 0; n < found.length; n++, at += 4) {
+    const places = new Uint8Array(data.length / 4);
+    for (let n = 0, at = 0; n < places.length; n++, at += 4) {
       const key = keyOf(data[at], data[at + 1], data[at + 2]);
       if (this.nearest[key] < 0) this.nearest[key] = this.closest(data[at], data[at + 1], data[at + 2]);
-      found[n] = this.nearest[key];
+      places[n] = this.nearest[key];
     }
-    return found;
+    return places;
   }
 
   /**
@@ -115,29 +119,6 @@ export class Gif {
   closest(r, g, b) {
     const distances = this.palette.map(([x, y, z]) => (x - r) ** 2 + (y - g) ** 2 + (z - b) ** 2);
     return distances.indexOf(Math.min(...distances));
-  }
-
-  /**
-   * The box of what is not as before: one pixel if nothing is.
-   *
-   * @param {Uint8Array} now
-   * @returns {Frame}
-   */
-  changed(now) {
-    const { width, height, before } = this;
-    if (!before) return { left: 0, top: 0, width, height };
-    let [left, right, top, bottom] = [width, -1, height, -1];
-    for (let y = 0, n = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, n++) {
-        if (now[n] === before[n]) continue;
-        if (x < left) left = x;
-        if (x > right) right = x;
-        if (y < top) top = y;
-        bottom = y;
-      }
-    }
-    if (right < 0) return { left: 0, top: 0, width: 1, height: 1 };
-    return { left, top, width: right - left + 1, height: bottom - top + 1 };
   }
 }
 
@@ -153,16 +134,6 @@ function text(words) {
  */
 function word(value) {
   return [value & 255, value >> 8];
-}
-
-/**
- * @param {Frame} frame
- * @param {number} hundredths
- * @param {number} clear
- */
-function frameHead({ left, top, width, height }, hundredths, clear) {
-  const control = [0x21, 0xf9, 4, 0x05, ...word(hundredths), clear, 0];
-  return Uint8Array.from([...control, 0x2c, ...word(left), ...word(top), ...word(width), ...word(height), 0, 8]);
 }
 
 /**

@@ -1,6 +1,7 @@
 // Exactly which cells reach a cell, where they are not all cells of a box: dilation leaves holes, strides
 // longer than their window too, and paths that meet again leave odd shapes.
 
+import { range, runs } from "./arrays.js";
 import { axisOf, placesRead, readShape, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
@@ -40,8 +41,8 @@ const withHoles = new WeakMap();
  * @param {Scene} scene
  */
 function mayHaveHoles(scene) {
-  const known = withHoles.get(scene);
-  if (known) return known;
+  const kept = withHoles.get(scene);
+  if (kept) return kept;
   /** @type {boolean[]} */
   const holes = [];
   for (const { op, reads } of scene.stages) {
@@ -77,9 +78,9 @@ function grid({ shape }) {
  * @param {Stage} stage
  * @param {number} input
  * @param {Uint8Array} marked
- * @param {Uint8Array} known
+ * @param {Uint8Array} read
  */
-function markRead(scene, stage, input, marked, known) {
+function markRead(scene, stage, input, marked, read) {
   const channels = scene.stages[stage.reads[input]].shape[2];
   const { op } = stage;
   const [rows, cols, filters] = stage.shape;
@@ -92,20 +93,20 @@ function markRead(scene, stage, input, marked, known) {
         if (!tap.inside) continue;
         const first = (tap.row * width + tap.col) * depth;
         // A map that was flattened is read as another shape: a pixel there may be several here.
-        for (let n = Math.floor(first / channels); n * channels < first + depth; n++) known[n] = 1;
+        for (let n = Math.floor(first / channels); n * channels < first + depth; n++) read[n] = 1;
       }
     } else if (place) {
       for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
         const at = place(n, input);
-        if (at >= 0) known[Math.floor(at / channels)] = 1;
+        if (at >= 0) read[Math.floor(at / channels)] = 1;
       }
     } else if (op.type === "softmax" && op.axis !== 2) {
       for (let n = 0; n < rows * cols; n++) {
         const same = op.axis === 0 ? n % cols === pixel % cols : Math.floor(n / cols) === Math.floor(pixel / cols);
-        if (same) known[n] = 1;
+        if (same) read[n] = 1;
       }
     } else {
-      known[pixel] = 1;
+      read[pixel] = 1;
     }
   }
 }
@@ -134,23 +135,11 @@ export function hasHoles(marks, { top, bottom, left, right }, cols) {
 export function borders(marks, rows, cols) {
   /** @type {(row: number, col: number) => boolean} */
   const at = (row, col) => row >= 0 && col >= 0 && row < rows && col < cols && marks[row * cols + col] === 1;
-  /** @type {number[][]} */
-  const lines = [];
-  /** @type {(count: number, edge: (n: number) => boolean, draw: (from: number, to: number) => void) => void} */
-  const runs = (count, edge, draw) => {
-    for (let n = 0, start = -1; n <= count; n++) {
-      const on = n < count && edge(n);
-      if (on && start < 0) start = n;
-      if (on || start < 0) continue;
-      draw(start, n);
-      start = -1;
-    }
-  };
-  for (let row = 0; row <= rows; row++) {
-    runs(cols, (col) => at(row - 1, col) !== at(row, col), (from, to) => lines.push([from, row, to, row]));
-  }
-  for (let col = 0; col <= cols; col++) {
-    runs(rows, (row) => at(row, col - 1) !== at(row, col), (from, to) => lines.push([col, from, col, to]));
-  }
-  return lines;
+  const across = range(rows + 1).flatMap((row) =>
+    runs(range(cols).filter((col) => at(row - 1, col) !== at(row, col))).map(([first, last]) => [first, row, last + 1, row]),
+  );
+  const down = range(cols + 1).flatMap((col) =>
+    runs(range(rows).filter((row) => at(row, col - 1) !== at(row, col))).map(([first, last]) => [col, first, col, last + 1]),
+  );
+  return [...across, ...down];
 }

@@ -1,6 +1,6 @@
 // Changing a channel, a weight, a bias or a pixel: Python computes again, and what changed is marked.
 
-import { largestAt } from "./arrays.js";
+import { boxOfAll, largestAt, range } from "./arrays.js";
 import { channelMask } from "./cone.js";
 import { button } from "./dom.js";
 import { number, probability } from "./numbers.js";
@@ -36,7 +36,7 @@ class Intervening {
     view.receipt.editWeight = (weight, at) => this.open(weightEdit(view.scene, weight), at);
   }
 
-  /** Which network and image the host says that this is about: what is asked names them. */
+  /** The name of the network and image that are shown: questions to Python carry it. */
   get about() {
     return this.view.scene.header.host.item;
   }
@@ -45,30 +45,20 @@ class Intervening {
 
   apply(edit) {
     const same = (other) => JSON.stringify({ ...other, value: 0 }) === JSON.stringify({ ...edit, value: 0 });
-    this.edits = [...this.edits.filter((other) => !same(other)), edit];
-    this.send();
+    this.send([...this.edits.filter((other) => !same(other)), edit]);
   }
 
-  /** What takes back that a receipt's number was set to 0; null if it was not. */
+  /** A function that undoes setting a receipt's number to 0; null if it was not set. */
   undoOf({ stage, cell, value }) {
     if (stage.part !== "output" || value !== 0 || this.about !== this.of || !this.view.scene.header.host.edits) return null;
-    const found = this.edits.find(
+    const edit = this.edits.find(
       ({ kind, layer, channel }) => kind === "channel" && layer === stage.layer && channel === cell.channel,
     );
-    return found ? () => this.undo(found) : null;
+    return edit ? () => this.send(this.edits.filter((other) => other !== edit)) : null;
   }
 
-  undo(edit) {
-    this.edits = this.edits.filter((other) => other !== edit);
-    this.send();
-  }
-
-  reset() {
-    this.edits = [];
-    this.send();
-  }
-
-  send() {
+  send(edits) {
+    this.edits = edits;
     this.asked = performance.now();
     this.count += 1;
     this.bar.dataset.busy = "1";
@@ -106,28 +96,14 @@ class Intervening {
   /** On every map, the box around the cells that are not what they were. */
   changedMarks() {
     const { scene, values } = this.view;
-    const marks = [];
-    for (const stage of scene.stages) {
+    return scene.stages.flatMap((stage) => {
       const [height, width, channels] = stage.shape;
       const [now, was] = [values[stage.index], this.baseline[stage.index]];
-      const boxes = Array.from({ length: channels }, () => null);
-      for (let n = 0; n < now.length; n++) {
-        if (now[n] === was[n]) continue;
-        const k = n % channels;
-        const pixel = Math.floor(n / channels);
-        const [row, col] = [Math.floor(pixel / width), pixel % width];
-        const box = (boxes[k] ??= { top: height, bottom: -1, left: width, right: -1 });
-        box.top = Math.min(box.top, row);
-        box.bottom = Math.max(box.bottom, row);
-        box.left = Math.min(box.left, col);
-        box.right = Math.max(box.right, col);
-      }
-      boxes.forEach((box, k) => {
-        if (!box) return;
-        marks.push({ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" });
+      return range(channels).flatMap((k) => {
+        const box = boxOfAll(height, width, (n) => now[n * channels + k] !== was[n * channels + k]);
+        return box ? [{ stage: stage.index, channels: channelMask(stage, [k]), box, style: "changed" }] : [];
       });
-    }
-    return marks;
+    });
   }
 
   write(error) {
@@ -144,13 +120,13 @@ class Intervening {
     };
     const was = verdict(this.baseline[output.index]);
     const now = verdict(view.values[output.index]);
-    const changed = new Set((view.extraMarks).map((mark) => mark.stage)).size;
+    const changed = new Set(view.extraMarks.map((mark) => mark.stage)).size;
     const words = error ? escapeHtml(error) : `before <b>${was}</b>, now <b>${now}</b>; ${plural(changed, "column")} changed`;
     this.bar.innerHTML = `<span>${plural(this.edits.length, "change")} by hand: ${escapeHtml(
       this.edits.map((edit) => edit.words).join("; "),
     )}</span> <span role="status">${words}</span>
       <button type="button" class="cv-button cv-reset">Reset</button>`;
-    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.reset());
+    this.bar.querySelector(".cv-reset").addEventListener("click", () => this.send([]));
   }
 
   // The receipt's handles ---------------------------------------------------------------------------

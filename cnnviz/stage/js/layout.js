@@ -1,5 +1,6 @@
 // Where each column and each map of the overview goes.
 
+import { range } from "./arrays.js";
 import { isVector } from "./scene.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -106,13 +107,10 @@ function columnOf(stage, target) {
   const fit = Math.max(1, Math.floor((TALL + GAP.map) / (height + GAP.map)));
   const across = Math.ceil(channels / fit);
   const down = Math.ceil(channels / across);
-  const rects = [];
-  for (let k = 0; k < channels; k++) {
-    const column = k % across;
-    const row = Math.floor(k / across);
-    const place = { x: column * (width + GAP.map), y: row * (height + GAP.map) };
-    rects.push({ channel: k, ...place, width, height, rows, cols });
-  }
+  const rects = range(channels).map((channel) => {
+    const place = { x: (channel % across) * (width + GAP.map), y: Math.floor(channel / across) * (height + GAP.map) };
+    return { channel, ...place, width, height, rows, cols };
+  });
   return { rects, width: across * (width + GAP.map) - GAP.map, height: down * (height + GAP.map) - GAP.map };
 }
 

@@ -49,8 +49,7 @@ export class Overview {
 
   resized() {
     this.showMore();
-    const side = this.sideSize();
-    if (side !== this.side) {
+    if (this.sideSize() !== this.side) {
       this.rebuild();
       this.view.show();
     }
@@ -98,8 +97,7 @@ export class Overview {
     if (this.laidOut === scene.header.key + zoom) return;
     this.laidOut = scene.header.key + zoom;
     this.side = this.sideSize();
-    const { stages } = scene;
-    const { output } = scene;
+    const { stages, output } = scene;
     this.hasBars = isVector(output) && output.shape[2] <= MOST_BARS && !scene.header.cut && scene.shows(output);
     this.shown = stages
       .filter((stage) => scene.shows(stage) && stage.index !== 0 && !(this.hasBars && stage === output))

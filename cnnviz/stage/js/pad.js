@@ -2,6 +2,7 @@
 
 import { clip } from "./arrays.js";
 import { toBase64 } from "./base64.js";
+import { canvasOf, closest, sharesAt } from "./dom.js";
 import { prepareDigit } from "./digit_preparation.js";
 
 const SIZE = 168;
@@ -65,8 +66,7 @@ export class Pad {
     this.preview = find(".cv-prepared canvas");
     this.width = find(".cv-brush");
     this.spoken = find("[role=status]");
-    this.ink = document.createElement("canvas");
-    this.ink.width = this.ink.height = SIZE;
+    this.ink = canvasOf(SIZE, SIZE);
     this.listen(element);
     this.redraw();
   }
@@ -96,14 +96,13 @@ export class Pad {
     });
     this.width.addEventListener("input", () => this.brush.hidden || this.showBrush());
     element.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-do]");
-      if (button?.dataset.do === "erase") {
+      const button = closest(event, "[data-do]");
+      const action = button?.dataset.do;
+      if (action === "undo") this.undo();
+      if (action === "clear" && this.strokes.length) this.clear();
+      if (action === "erase") {
         this.erasing = !this.erasing;
         button.setAttribute("aria-pressed", String(this.erasing));
-      } else if (button?.dataset.do === "undo") {
-        this.undo();
-      } else if (button?.dataset.do === "clear" && this.strokes.length) {
-        this.replace([]);
       }
     });
   }
@@ -111,8 +110,7 @@ export class Pad {
   // The pointer -----------------------------------------------------------------------------------
 
   place(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * SIZE, ((event.clientY - box.top) / box.height) * SIZE];
+    return sharesAt(event, this.canvas).map((share) => share * SIZE);
   }
 
   pressed(event) {
@@ -146,7 +144,6 @@ export class Pad {
   lift() {
     if (!this.stroke) return false;
     this.stroke = this.pointer = null;
-    this.redraw();
     this.done();
     return true;
   }
@@ -204,18 +201,17 @@ export class Pad {
   undo() {
     if (this.stroke || !this.past.length) return;
     this.strokes = this.past.pop();
-    this.redraw();
     this.done();
   }
 
-  replace(strokes) {
+  clear() {
     this.past.push(this.strokes);
-    this.strokes = strokes;
-    this.redraw();
+    this.strokes = [];
     this.done();
   }
 
   done() {
+    this.redraw();
     this.say(this.digit ? `Brush up. ${this.host.verdict()}` : this.strokes.length ? "Too little ink." : "The pad is empty.");
     this.host.lifted();
   }

@@ -1,12 +1,13 @@
 // The window slides over its input and fills the map, step by step: stride, padding and holes included.
 
 import { largestAt, range } from "./arrays.js";
-import { closest, pixelRatio, reducedMotion, sized } from "./dom.js";
+import { canvasOf, closest, offer, pixelRatio, reducedMotion, sharesAt, sized } from "./dom.js";
 import { saveFile } from "./files.js";
 import { beside, number, signed } from "./numbers.js";
 import { Panel } from "./panel.js";
-import { receiptOf } from "./receipt.js";
+import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
+import { cellAt } from "./scene.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
 import { stageName } from "./words.js";
 
@@ -14,7 +15,10 @@ import { stageName } from "./words.js";
 
 const WINDOWED = ["conv", "transposed", "pool"];
 const SIDE = 250;
+const BARE = { before: 0, after: 0 };
 
+/** @type {(name: string) => string} */
+const figure = (name) => `<figure><canvas class="cv-slide-${name}" role="img"></canvas><figcaption></figcaption></figure>`;
 const PANEL = `
 <div class="cv-play">
   <div class="cv-playbar">
@@ -29,9 +33,7 @@ const PANEL = `
   </div>
   <label class="cv-scrub"><span class="cv-stepname"></span><input type="range" min="0" value="0" aria-label="Step"></label>
   <div class="cv-slides">
-    <figure><canvas class="cv-slide-in" role="img"></canvas><figcaption></figcaption></figure>
-    <figure><canvas class="cv-slide-kernel" role="img"></canvas><figcaption></figcaption></figure>
-    <figure><canvas class="cv-slide-out" role="img"></canvas><figcaption></figcaption></figure>
+    ${["in", "kernel", "out"].map(figure).join("")}
     <p class="cv-sliding"></p>
   </div>
 </div>`;
@@ -65,7 +67,7 @@ export class Player extends Panel {
     this.find = (selector) => this.panel.querySelector(selector);
     const stages = this.offer();
     const pinned = view.pinned && this.windowBehind(view.pinned);
-    if (pinned) this.choose(pinned.stage, pinned.channel, pinned.row * this.width(pinned) + pinned.col);
+    if (pinned) this.choose(pinned.stage, pinned.channel, pinned.row * view.scene.stages[pinned.stage].shape[1] + pinned.col);
     else this.choose(stages[0].index);
     this.listen();
     this.running = !this.still.matches;
@@ -76,22 +78,18 @@ export class Player extends Panel {
     this.frame = requestAnimationFrame(this.tick);
   }
 
-  /** Open without having been asked by a click. */
+  /** Open because the page asks for it, without a click. */
   play() {
     this.show();
   }
 
   offer() {
     const stages = windowed(this.view.scene);
-    this.find("[data-pick=stage]").replaceChildren(...stages.map((stage) => new Option(stageName(stage), String(stage.index))));
+    offer(this.find("[data-pick=stage]"), stages.map((stage) => [stage.index, stageName(stage)]));
     return stages;
   }
 
-  width({ stage }) {
-    return this.view.scene.stages[stage].shape[1];
-  }
-
-  /** The windowed cell that a cell only finishes: its own, through activation and normalisation. */
+  /** The windowed cell behind a cell, through activation and normalisation; null if there is none. */
   windowBehind(cell) {
     const { scene } = this.view;
     let at = cell;
@@ -137,27 +135,23 @@ export class Player extends Panel {
     const [, , channels] = readShape(scene, this.stage);
     const [rows, cols, filters] = this.stage.shape;
     this.steps = rows * cols;
-    const options = (count) => range(count).map((i) => new Option(String(i), String(i)));
-    const per = this.stage.op.groups ? channels / this.stage.op.groups : channels;
-    const first = this.stage.op.type === "pool" ? channel : Math.floor(channel / (filters / (channels / per))) * per;
-    this.from = this.stage.op.type === "pool" ? channel : this.telling(first, per, channels);
+    const { type, groups = 1 } = this.stage.op;
+    const per = channels / groups;
+    this.from = type === "pool" ? channel : this.telling(Math.floor(channel / (filters / groups)) * per, per, channels);
     this.find("[data-pick=stage]").value = s;
-    this.find("[data-pick=from]").replaceChildren(...options(channels));
-    this.find("[data-pick=from]").disabled = this.stage.op.type === "pool" || per === 1;
-    this.find("[data-pick=to]").replaceChildren(...options(filters));
-    this.find("[data-pick=from]").value = this.from;
-    this.find("[data-pick=to]").value = channel;
-    const scrub = this.find(".cv-scrub input");
-    scrub.max = this.steps - 1;
+    offer(this.find("[data-pick=from]"), range(channels).map((i) => [i, String(i)]), this.from);
+    offer(this.find("[data-pick=to]"), range(filters).map((i) => [i, String(i)]), channel);
+    this.find("[data-pick=from]").disabled = type === "pool" || per === 1;
+    this.find(".cv-scrub input").max = this.steps - 1;
     this.drawAll();
   }
 
-  /** The output channel to begin with: that with the largest value, since many are blank after ReLU. */
+  /** The output channel to begin with: the one with the largest value, since many are blank after ReLU. */
   liveliest(s) {
     return largestAt(this.view.values[s]) % this.view.scene.stages[s].shape[2];
   }
 
-  /** The input channel to begin with: that whose numbers and weights are largest, since many are blank. */
+  /** The input channel to begin with: the one whose numbers and weights are largest, since many are blank. */
   telling(first, per, channels) {
     const { view, stage } = this;
     const x = view.values[stage.reads[0]];
@@ -199,13 +193,10 @@ export class Player extends Panel {
       figure.onpointerenter = () => (this.hovering = true);
       figure.onpointerleave = () => (this.hovering = false);
     }
-    const out = this.find(".cv-slide-out");
-    out.onclick = (event) => {
-      const box = out.getBoundingClientRect();
+    this.find(".cv-slide-out").onclick = (event) => {
       const [rows, cols] = this.stage.shape;
-      const row = Math.min(rows - 1, Math.floor(((event.clientY - box.top) / box.height) * rows));
-      const col = Math.min(cols - 1, Math.floor(((event.clientX - box.left) / box.width) * cols));
-      this.go(row * cols + col);
+      const [across, down] = sharesAt(event, event.currentTarget);
+      this.go(Math.min(rows - 1, Math.floor(down * rows)) * cols + Math.min(cols - 1, Math.floor(across * cols)));
     };
   }
 
@@ -213,7 +204,7 @@ export class Player extends Panel {
     return Number(this.find("[data-pick=speed]").value);
   }
 
-  /** Every step into a GIF, which the browser keeps; another click while it is made calls it off. */
+  /** Every step into a GIF, which the browser keeps; another click meanwhile calls it off. */
   async save(button) {
     if (this.recording) {
       this.recording = false;
@@ -272,8 +263,7 @@ export class Player extends Panel {
   // Drawing -----------------------------------------------------------------------------------------
 
   get cell() {
-    const cols = this.stage.shape[1];
-    return { stage: this.stage.index, row: Math.floor(this.step / cols), col: this.step % cols, channel: this.channel };
+    return cellAt(this.stage, this.step * this.stage.shape[2] + this.channel);
   }
 
   /** Everything anew: another layer, another channel, other numbers. */
@@ -281,19 +271,18 @@ export class Player extends Panel {
     const { view, stage } = this;
     this.scene = view.scene;
     const [height, width, channels] = readShape(view.scene, stage);
-    const padded = stage.op.type !== "transposed";
-    const [rows, cols] = [axisOf(stage.op.rows), axisOf(stage.op.cols)];
-    this.top = padded ? rows.before : 0;
-    this.left = padded ? cols.before : 0;
-    this.inRows = height + (padded ? rows.before + rows.after : 0);
-    this.inCols = width + (padded ? cols.before + cols.after : 0);
+    // What a transposed convolution reads has no padding: its window writes.
+    const [rows, cols] = stage.op.type === "transposed" ? [BARE, BARE] : [axisOf(stage.op.rows), axisOf(stage.op.cols)];
+    this.top = rows.before;
+    this.left = cols.before;
+    this.inRows = height + rows.before + rows.after;
+    this.inCols = width + cols.before + cols.after;
     const source = view.scene.stages[stage.reads[0]];
     this.inScale = view.scales.of(source.index, 0, "layer");
     this.outScale = view.scales.of(stage.index, 0, "layer");
     const x = view.values[source.index];
     this.inCell = Math.max(4, Math.floor(SIDE / Math.max(this.inRows, this.inCols)));
-    const canvas = this.find(".cv-slide-in");
-    this.input = sized(document.createElement("canvas"), this.inCols * this.inCell, this.inRows * this.inCell);
+    this.input = sized(canvasOf(0, 0), this.inCols * this.inCell, this.inRows * this.inCell);
     const context = this.input.getContext("2d");
     for (let r = 0; r < this.inRows; r++) {
       for (let c = 0; c < this.inCols; c++) {
@@ -304,7 +293,7 @@ export class Player extends Panel {
         context.fillRect(c * this.inCell, r * this.inCell, this.inCell, this.inCell);
       }
     }
-    sized(canvas, this.input.width / pixelRatio(), this.input.height / pixelRatio());
+    sized(this.find(".cv-slide-in"), this.input.width / pixelRatio(), this.input.height / pixelRatio());
     const [outRows, outCols] = stage.shape;
     this.outCell = Math.max(4, Math.floor(SIDE / Math.max(outRows, outCols, this.inRows)));
     sized(this.find(".cv-slide-out"), outCols * this.outCell, outRows * this.outCell);
@@ -325,11 +314,10 @@ export class Player extends Panel {
 
   drawKernel() {
     const canvas = this.find(".cv-slide-kernel");
-    const figure = canvas.parentElement;
-    figure.hidden = this.stage.op.type === "pool";
-    if (figure.hidden) return;
+    canvas.parentElement.hidden = this.stage.op.type === "pool";
+    if (canvas.parentElement.hidden) return;
     const group = this.groupOf(receiptOf(this.scene, this.view.values, this.cell));
-    const limit = Math.max(1e-12, ...group.terms.map((term) => Math.abs(term.weight.value)));
+    const limit = largestOf([group], (term) => term.weight.value);
     const scale = { kind: "signed", limit };
     const size = Math.min(38, Math.floor(150 / group.cols));
     sized(canvas, group.cols * size, group.rows * size);
@@ -373,8 +361,7 @@ export class Player extends Panel {
   drawStep() {
     const { view, stage, cell } = this;
     const { around } = view.colours;
-    const canvas = this.find(".cv-slide-in");
-    const context = canvas.getContext("2d");
+    const context = this.find(".cv-slide-in").getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.drawImage(this.input, 0, 0);
     context.setTransform(pixelRatio(), 0, 0, pixelRatio(), 0, 0);
@@ -386,11 +373,9 @@ export class Player extends Panel {
     }
     stroke(context, path, around.background, 3);
     stroke(context, path, around.accent, 1.5);
-    const [, cols] = stage.shape;
-    const out = this.find(".cv-slide-out").getContext("2d");
     const frame = new Path2D();
-    frame.rect((this.step % cols) * this.outCell + 1, Math.floor(this.step / cols) * this.outCell + 1, this.outCell - 2, this.outCell - 2);
-    stroke(out, frame, around.ink, 1.5);
+    frame.rect(cell.col * this.outCell + 1, cell.row * this.outCell + 1, this.outCell - 2, this.outCell - 2);
+    stroke(this.find(".cv-slide-out").getContext("2d"), frame, around.ink, 1.5);
     this.find(".cv-scrub input").value = this.step;
     this.find(".cv-stepname").textContent = `step ${this.step + 1} of ${this.steps}`;
     this.find(".cv-sliding").innerHTML = this.words(receiptOf(this.scene, view.values, cell));
@@ -417,8 +402,7 @@ function stroke(context, path, colour, width) {
 
 /** A pattern for cells that are not there. */
 function hatch(context, around) {
-  const tile = document.createElement("canvas");
-  tile.width = tile.height = 6;
+  const tile = canvasOf(6, 6);
   const brush = tile.getContext("2d");
   brush.fillStyle = around.panel;
   brush.fillRect(0, 0, 6, 6);

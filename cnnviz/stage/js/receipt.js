@@ -72,6 +72,16 @@ export function receiptOf(scene, values, cell) {
 }
 
 /**
+ * The largest magnitude of some number of the terms, and no less than what a colour scale needs.
+ *
+ * @param {Group[]} groups
+ * @param {(term: Term) => number} value
+ */
+export function largestOf(groups, value) {
+  return Math.max(1e-12, ...groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))));
+}
+
+/**
  * By the operations of the stages.
  *
  * @type {Record<string, (scene: Scene, values: Float32Array[], stage: Stage, cell: Cell, index: number) => Details>}
@@ -85,18 +95,16 @@ export const DETAILS = {
   pool,
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
-    const a = scene.data(stage.op.a);
-    const b = scene.data(stage.op.b);
-    const k = index % a.length;
-    const total = affineOf(stage.op.form, term.x, a[k], b[k]);
-    return { type: "affine", form: stage.op.form, groups: [single(term)], a: a[k], b: b[k], total };
+    const [a, b] = [scene.data(stage.op.a), scene.data(stage.op.b)].map((array) => array[index % array.length]);
+    const total = affineOf(stage.op.form, term.x, a, b);
+    return { type: "affine", form: stage.op.form, groups: [column([term])], a, b, total };
   },
   activation(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
     const { name, arguments: given } = stage.op;
     const slope = name === "prelu" ? scene.data(given.alpha)[index] : undefined;
     const total = f(activationOf(name, given, term.x, slope));
-    return { type: "activation", name, groups: [single(term)], slope, total };
+    return { type: "activation", name, groups: [column([term])], slope, total };
   },
   softmax(scene, values, stage, cell, index) {
     const line = lineOf(stage.shape, stage.op.axis, index);
@@ -106,8 +114,7 @@ export const DETAILS = {
     const sum = f(powers.reduce((a, b) => a + b, 0));
     const self = line.indexOf(index);
     const total = stage.op.log ? f(terms[self].x - most - Math.log(sum)) : f(powers[self] / sum);
-    const groups = [{ channel: null, rows: terms.length, cols: 1, terms, sum }];
-    return { type: "softmax", log: stage.op.log, most, sum, self, groups, total };
+    return { type: "softmax", log: stage.op.log, most, sum, self, groups: [{ ...column(terms), sum }], total };
   },
   move(scene, values, stage, cell, index) {
     const place = placesRead(scene, stage);
@@ -116,23 +123,24 @@ export const DETAILS = {
       return at < 0 ? [] : [termAt(scene, values, read, at)];
     });
     const [term = PADDING] = terms;
-    return { type: "move", groups: [single(term)], total: term.x };
+    return { type: "move", groups: [column([term])], total: term.x };
   },
   merge(scene, values, stage, cell, index) {
     const place = placesRead(scene, stage);
     const terms = stage.reads.map((read, input) => termAt(scene, values, read, place(index, input)));
     const total = mergeOf(stage.op.mode, terms.map((term) => term.x));
-    const groups = [{ channel: null, rows: terms.length, cols: 1, terms }];
-    return { type: "merge", mode: stage.op.mode, groups, total };
+    return { type: "merge", mode: stage.op.mode, groups: [column(terms)], total };
   },
 };
 
 /**
- * @param {Term} term
+ * Terms that have no place in a window, one below the other.
+ *
+ * @param {Term[]} terms
  * @returns {Group}
  */
-function single(term) {
-  return { channel: null, rows: 1, cols: 1, terms: [term] };
+function column(terms) {
+  return { channel: null, rows: terms.length, cols: 1, terms };
 }
 
 /** @type {Term} */

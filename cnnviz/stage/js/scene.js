@@ -133,15 +133,6 @@ export class Scene {
   }
 
   /**
-   * An array of the plan.
-   *
-   * @param {Place} place
-   */
-  read(place) {
-    return this.plan.read(place);
-  }
-
-  /**
    * The array that an operation names.
    *
    * @param {string} name
@@ -159,8 +150,8 @@ export class Scene {
    * @returns {Float32Array[]}
    */
   valuesOf(item) {
-    const known = this.values.get(item);
-    if (known) return known;
+    const kept = this.values.get(item);
+    if (kept) return kept;
     const { tensors } = this.items[item];
     const before = this.base?.valuesOf(0);
     const changed = new Set(Object.keys(this.numbers.header.arrays));
@@ -245,12 +236,16 @@ export function cellIndex(stage, { row, col, channel }) {
 export function cellAt(stage, index) {
   const [, width, channels] = stage.shape;
   const pixel = Math.floor(index / channels);
-  return {
-    stage: stage.index,
-    row: Math.floor(pixel / width),
-    col: pixel % width,
-    channel: index % channels,
-  };
+  return { stage: stage.index, row: Math.floor(pixel / width), col: pixel % width, channel: index % channels };
+}
+
+/**
+ * A text that stands for a cell.
+ *
+ * @param {Cell} cell
+ */
+export function cellKey({ stage, row, col, channel }) {
+  return [stage, row, col, channel].join();
 }
 
 /**
@@ -258,9 +253,7 @@ export function cellAt(stage, index) {
  * @param {Cell | null} b
  */
 export function sameCell(a, b) {
-  return Boolean(
-    a && b && a.stage === b.stage && a.row === b.row && a.col === b.col && a.channel === b.channel,
-  );
+  return a !== null && b !== null && cellKey(a) === cellKey(b);
 }
 
 /**

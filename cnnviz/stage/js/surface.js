@@ -1,7 +1,7 @@
 // A canvas with maps on it, and one over it for outlines: moving the pointer redraws only the latter.
 
 import { sameNumbers } from "./arrays.js";
-import { pixelRatio, sized } from "./dom.js";
+import { canvasOf, pixelRatio, sized } from "./dom.js";
 import { borders } from "./holes.js";
 
 /** @import { Colours, Scales } from "./colours.js" */
@@ -24,8 +24,8 @@ import { borders } from "./holes.js";
 
 export class Surface {
   constructor(host) {
-    this.base = document.createElement("canvas");
-    this.over = document.createElement("canvas");
+    this.base = canvasOf(0, 0);
+    this.over = canvasOf(0, 0);
     this.base.className = "cv-base";
     this.over.className = "cv-over";
     for (const canvas of [this.base, this.over]) canvas.setAttribute("aria-hidden", "true");
@@ -138,13 +138,10 @@ export class Surface {
           if (!rect || (mark.channels && !mark.channels[channel])) return;
           if (rect.x > this.left + this.shown || rect.x + rect.width < this.left) return;
           any = true;
-          if (mark.cells) {
-            this.outline(path, rect, mark);
-            return;
-          }
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;
-          path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
+          if (mark.cells) this.outline(path, rect, mark);
+          else path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
         });
       }
       if (!any) continue;
@@ -185,9 +182,7 @@ export class Pictures {
     this.sheets = scene.stages.map((stage) => {
       const [height, width, channels] = stage.shape;
       const across = Math.max(1, Math.min(channels, Math.floor(4096 / width)));
-      const sheet = document.createElement("canvas");
-      sheet.width = across * width;
-      sheet.height = Math.ceil(channels / across) * height;
+      const sheet = canvasOf(across * width, Math.ceil(channels / across) * height);
       return { sheet, across, key: "", values: /** @type {Float32Array | undefined} */ (undefined) };
     });
     this.at = this.at.bind(this);
@@ -206,9 +201,9 @@ export class Pictures {
       const sheet = this.sheets[s];
       const limits = scales.of(s, 0, range);
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
-      const known = sheet.key === key && sameNumbers(sheet.values, values[s]);
+      const asBefore = sheet.key === key && sameNumbers(sheet.values, values[s]);
       sheet.values = values[s];
-      if (known) return;
+      if (asBefore) return;
       this.fill(stage, values[s], (channel) => scales.of(s, channel, range));
       sheet.key = key;
       painted.add(s);

@@ -13,15 +13,21 @@ export function appTheme() {
 }
 
 /**
- * Call when the app's theme may be another; returns the observer.
+ * Call when the theme of the page around, or of the app, may be another; returns what ends it.
  *
  * @param {() => void} changed
  */
-export function watchAppTheme(changed) {
+export function watchTheme(changed) {
+  const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const observer = new MutationObserver(changed);
-  const app = document.querySelector(".stApp");
-  if (app) observer.observe(app, { attributes: true });
-  return observer;
+  dark.addEventListener("change", changed);
+  for (const element of [document.documentElement, document.body, document.querySelector(".stApp")]) {
+    if (element) observer.observe(element, { attributes: true });
+  }
+  return () => {
+    dark.removeEventListener("change", changed);
+    observer.disconnect();
+  };
 }
 
 /**

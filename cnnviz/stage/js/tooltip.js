@@ -1,7 +1,8 @@
 // What is under the pointer, enlarged, with its name and number.
 
 import { number } from "./numbers.js";
-import { cellIndex, isVector } from "./scene.js";
+import { seenWords } from "./outlines.js";
+import { cellIndex, cellKey, isVector } from "./scene.js";
 import { escapeHtml, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
@@ -42,7 +43,7 @@ export class Tooltip {
     const { view } = this;
     const stage = view.scene.stages[cell.stage];
     const value = view.valueOf(cell);
-    const key = [cell.stage, cell.row, cell.col, cell.channel, value].join();
+    const key = `${cellKey(cell)} ${value}`;
     if (key === this.written && !this.element.hidden) return;
     this.written = key;
     const part = (name) => this.element.querySelector(name);
@@ -54,7 +55,7 @@ export class Tooltip {
     const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
     part(".cv-value").innerHTML = was + escapeHtml(number(value));
-    part(".cv-sees").textContent = view.seenWords(cell);
+    part(".cv-sees").textContent = seenWords(view.scene, cell);
     this.canvas.hidden = vector;
     if (!vector) this.enlarge(cell, stage);
   }
@@ -69,21 +70,10 @@ export class Tooltip {
     context.imageSmoothingEnabled = false;
     context.fillStyle = around.panel;
     context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    const top = Math.max(0, cell.row - half);
-    const left = Math.max(0, cell.col - half);
-    const bottom = Math.min(height, cell.row + half + 1);
-    const right = Math.min(width, cell.col + half + 1);
-    context.drawImage(
-      image,
-      x + left,
-      y + top,
-      right - left,
-      bottom - top,
-      (left - cell.col + half) * size,
-      (top - cell.row + half) * size,
-      (right - left) * size,
-      (bottom - top) * size,
-    );
+    const [top, left] = [Math.max(0, cell.row - half), Math.max(0, cell.col - half)];
+    const [rows, cols] = [Math.min(height, cell.row + half + 1) - top, Math.min(width, cell.col + half + 1) - left];
+    const place = [left - cell.col + half, top - cell.row + half, cols, rows].map((cells) => cells * size);
+    context.drawImage(image, x + left, y + top, cols, rows, ...place);
     for (const [colour, width] of /** @type {[string, number][]} */ ([[around.background, 6], [around.ink, 3]])) {
       context.strokeStyle = colour;
       context.lineWidth = width;

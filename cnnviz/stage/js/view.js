@@ -2,15 +2,14 @@
 
 import { clip, largestAt } from "./arrays.js";
 import { Colours, Scales } from "./colours.js";
-import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
-import { closest } from "./dom.js";
-import { cellsSeen, hasHoles } from "./holes.js";
+import { closest, offer } from "./dom.js";
 import { number, probability } from "./numbers.js";
+import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
 import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
 import { cellIndex, isVector, sameCell } from "./scene.js";
 import { Pictures } from "./surface.js";
-import { dress, themeAround } from "./theme.js";
+import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
 import { cellName, stageName } from "./words.js";
 
@@ -39,19 +38,6 @@ const TEMPLATE = `
 <p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, Enter opens
 the receipt, Escape steps back.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
-
-const STYLES = (around) => ({
-  seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
-  fed: { stroke: around.ink, width: 1, outside: 0.5, dash: [2, 2], halo: halo(around, 0.7) },
-  read: { stroke: around.accent, width: 1.75, outside: 1, halo: halo(around, 0.9) },
-  changed: { stroke: around.accent, width: 1, outside: 0.5, dash: [3, 2] },
-  cell: { stroke: around.ink, width: 1.75, outside: 1.25, halo: around.background },
-});
-
-function halo(around, share) {
-  const alpha = Math.round(255 * share).toString(16).padStart(2, "0");
-  return around.background + alpha;
-}
 
 let lastUsed = null;
 
@@ -109,7 +95,7 @@ export class View {
     this.titleNow = this.engine = null;
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
     this.authority = null;
-    /** @type {((step: Receipt) => (() => void) | null) | null} what takes back a change by hand */
+    /** @type {((step: Receipt) => (() => void) | null) | null} a function that undoes a change by hand */
     this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
@@ -211,7 +197,7 @@ export class View {
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
   refresh() {
     const cell = this.active;
-    this.overview.mark(this.marksOf(cell), STYLES(this.colours.around));
+    this.overview.mark(this.marksOf(cell), outlineStyles(this.colours.around));
     this.receipt.mark(cell);
     this.writeKey(cell);
   }
@@ -224,51 +210,9 @@ export class View {
     });
   }
 
-  /** The outlines that belong to a cell: itself, what it sees on every stage before, what it feeds. */
+  /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    const marks = [...this.extraMarks];
-    if (!cell) return marks;
-    const { stages } = this.scene;
-    const reads = stages[cell.stage].reads;
-    const exactly = cellsSeen(this.scene, cell);
-    for (const [s, channels] of feedingChannels(this.scene, cell)) {
-      if (s === cell.stage) continue;
-      const box = seenBox(this.scene, cell, stages[s]);
-      if (!box) continue;
-      const style = reads.includes(s) ? "read" : "seen";
-      const cells = exactly.get(s);
-      const holes = cells && hasHoles(cells, box, stages[s].shape[1]);
-      marks.push({ stage: s, channels, box, style, cells: holes ? cells : null });
-    }
-    for (const s of this.scene.readers[cell.stage]) {
-      const units = fedUnits(this.scene, cell, stages[s]);
-      const channels = channelMask(stages[s], units.channels);
-      for (const [top, bottom] of runs(units.rows)) {
-        for (const [left, right] of runs(units.cols)) {
-          marks.push({ stage: s, channels, box: { top, bottom, left, right }, style: "fed" });
-        }
-      }
-    }
-    const own = channelMask(stages[cell.stage], [cell.channel]);
-    marks.push({ stage: cell.stage, channels: own, box: boxOf(cell), style: "cell" });
-    return marks;
-  }
-
-  /** What a cell sees on the network's first input, in words; "" if nothing. */
-  seenWords(cell) {
-    const input = this.scene.stages.find((stage) => stage.op.type === "input");
-    if (cell.stage === input.index) return "";
-    const box = seenBox(this.scene, cell, input);
-    if (!box || isVector(input)) return "";
-    const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
-    const all = height === input.shape[0] && width === input.shape[1];
-    const cells = cellsSeen(this.scene, cell).get(input.index);
-    const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
-    if (cells && hasHoles(cells, box, input.shape[1])) {
-      return `sees ${cells.reduce((a, b) => a + b)} pixels with holes between, ${ends}`;
-    }
-    if (all) return `sees the whole image, ${height}×${width}`;
-    return `sees ${height}×${width} pixels, ${ends}`;
+    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
   }
 
   // Choosing --------------------------------------------------------------------------------------
@@ -366,51 +310,46 @@ export class View {
     const { output, classes } = this.scene;
     const probabilities = this.values[output.index];
     this.part("what").textContent = this.titleNow ?? item.title;
-    let verdict = "";
-    if (isVector(output) && output.op.type === "softmax" && !output.op.log) {
-      const best = largestAt(probabilities);
-      verdict = `predicted ${classes[best]} with ${probability(probabilities[best])}`;
-      if (item.label !== null && !this.titleNow) {
-        const right = item.label === best;
-        verdict += right ? " ✓" : ` ✗ (it is a ${classes[item.label]})`;
-      }
-    }
+    const best = largestAt(probabilities);
+    const judged = item.label !== null && !this.titleNow;
+    const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
+    const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
+    const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
     this.part("verdict").textContent = verdict;
   }
 
   writeItems() {
     const field = this.part("items");
     field.hidden = this.scene.items.length < 2;
-    const select = field.querySelector("select");
-    select.replaceChildren(...this.scene.items.map(({ title }, i) => new Option(title, String(i), false, i === this.item)));
+    offer(field.querySelector("select"), this.scene.items.map(({ title }, i) => [i, title]), this.item);
   }
 
   writeKey(cell) {
     const shown = cell ?? { stage: this.overview.firstShown, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);
-    const low = scale.kind === "signed" ? `−${number(scale.limit, 3)}` : "0";
+    const end = number(scale.limit, 3);
+    const [low, high] = scale.kind === "signed" ? ["−", "+"].map((sign) => sign + end) : ["0", end];
     const extent = { map: "this map", layer: "this layer", network: "the whole network" }[this.range];
     const fixed = scale.kind === "ink" || stage.op.type === "softmax";
     const about = fixed ? stageName(stage) : `${stageName(stage)}, one scale for ${extent}`;
     const key = [scale.kind, scale.limit, about, this.colours.theme].join();
     if (key === this.keyShown) return;
     this.keyShown = key;
-    const high = scale.kind === "signed" ? `+${number(scale.limit, 3)}` : number(scale.limit, 3);
     this.part("legend").innerHTML =
       `<span>${low}</span><i style="background:${this.colours.gradient(scale)}"></i><span>${high}</span>` +
       `<span class="cv-about"></span>`;
     this.part("about").textContent = about;
   }
 
-  /** A cell for those who do not see it. */
+  /** Say a cell in words, for those who do not see it. */
   announce(cell, opened = false) {
     if (!cell) return;
     const stage = this.scene.stages[cell.stage];
     const place = isVector(stage)
       ? cellName(this.scene, cell)
       : `${stageName(stage)}, row ${cell.row}, column ${cell.col}, channel ${cell.channel}`;
-    const sees = this.seenWords(cell);
+    const sees = seenWords(this.scene, cell);
     const words = `${place}: ${number(this.valueOf(cell))}${sees ? `, ${sees}` : ""}.`;
     this.say(opened ? `Receipt of ${words}` : words);
   }
@@ -504,26 +443,19 @@ export class View {
       }
     };
     apply();
-    this.dark = window.matchMedia("(prefers-color-scheme: dark)");
-    this.dark.addEventListener("change", apply);
-    this.themes = new MutationObserver(apply);
-    const watched = { attributes: true, attributeFilter: ["class", "style", "data-theme", "data-jp-theme-light"] };
-    for (const element of [document.documentElement, document.body, document.querySelector(".stApp")]) {
-      if (element) this.themes.observe(element, watched);
-    }
-    this.stopTheme = () => this.dark.removeEventListener("change", apply);
+    this.stopTheme = watchTheme(apply);
   }
 
   destroy() {
     document.removeEventListener("keydown", this.escaped);
     this.resizing.disconnect();
-    this.themes.disconnect();
     this.stopTheme();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }
 }
 
+/** The cell that a key leads to from another; null for keys that lead nowhere. */
 function moved(cell, { key, shiftKey }, stage) {
   const [height, width] = stage.shape;
   const next = { ...cell };
@@ -538,17 +470,6 @@ function moved(cell, { key, shiftKey }, stage) {
   else return null;
   const [row, col, channel] = [next.row, next.col, next.channel].map((n, i) => clip(n, 0, stage.shape[i] - 1));
   return { ...next, row, col, channel };
-}
-
-/** Sorted whole numbers as runs without gaps, [first, last] each. */
-function runs(numbers) {
-  const found = [];
-  for (const n of numbers) {
-    const last = found[found.length - 1];
-    if (last && n === last[1] + 1) last[1] = n;
-    else found.push([n, n]);
-  }
-  return found;
 }
 
 export function measure(name, start) {

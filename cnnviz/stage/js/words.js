@@ -1,5 +1,7 @@
 // Names of stages and cells in words, counts, and text made safe for HTML.
 
+import { isVector } from "./scene.js";
+
 /** @import { Cell, Scene, Stage } from "./scene.js" */
 
 /**
@@ -36,7 +38,7 @@ export function cellName(scene, cell) {
   if (stage === output && softmax) return `probability of ${classes[cell.channel] ?? cell.channel}`;
   // What a last softmax reads.
   if (softmax && output.reads[0] === stage.index) return `logit ${classes[cell.channel] ?? cell.channel}`;
-  if (stage.shape[0] === 1 && stage.shape[1] === 1) return `${name} unit ${cell.channel}`;
+  if (isVector(stage)) return `${name} unit ${cell.channel}`;
   return `${place} channel ${cell.channel}`;
 }
 
@@ -54,6 +56,5 @@ export function stageName(stage) {
  * @param {Stage} stage
  */
 export function shapeText(stage) {
-  const [height, width, channels] = stage.shape;
-  return stage.axes === 1 || (height === 1 && width === 1) ? `${channels}` : `${height}×${width}×${channels}`;
+  return stage.axes === 1 || isVector(stage) ? `${stage.shape[2]}` : stage.shape.join("×");
 }

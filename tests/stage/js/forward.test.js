@@ -64,5 +64,5 @@ test("merges of three", () => {
 test("what is not known is said by name", () => {
   assert.throws(() => activationOf("relu9", {}, 1), /unknown activation relu9/);
   assert.throws(() => mergeOf("dot", [1]), /unknown merge dot/);
-  assert.throws(() => computed({ type: "attention" }, [3, 3, 1]), /unknown operation attention/);
+  assert.throws(() => computed({ type: "attention" }, [3, 3, 1]), /does not compute stage 1: its operation is attention/);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { largestAt, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
+import { boxOfAll, largestAt, runs, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
 import { fromBase64, toBase64 } from "../../../cnnviz/stage/js/base64.js";
 import { agreeing, bracketed, decimal, exact, number, roundEven } from "../../../cnnviz/stage/js/numbers.js";
 import { cellName, escapeHtml, plural, shapeText } from "../../../cnnviz/stage/js/words.js";
@@ -48,6 +48,15 @@ test("cells by what they are", () => {
   const names = [0, 1, 2, 3].map((stage) => cellName(scene, { stage, row: 0, col: 0, channel: stage && 2 }));
   assert.deepEqual(names, ["input (0, 0)", "conv (0, 0) channel 2", "logit cow", "probability of cow"]);
   assert.deepEqual(scene.stages.map(shapeText), ["2×2×1", "2×2×3", "4", "4"]);
+});
+
+test("boxes and runs", () => {
+  const marked = [3, 5, 9];
+  assert.deepEqual(boxOfAll(4, 3, (n) => marked.includes(n)), { top: 1, bottom: 3, left: 0, right: 2 });
+  assert.deepEqual(boxOfAll(1, 2, (n) => n === 1), { top: 0, bottom: 0, left: 1, right: 1 });
+  assert.equal(boxOfAll(2, 2, () => false), null);
+  assert.deepEqual(runs([0, 1, 4, 6, 7, 8]), [[0, 1], [4, 4], [6, 8]]);
+  assert.deepEqual(runs([]), []);
 });
 
 test("arrays and bytes", () => {

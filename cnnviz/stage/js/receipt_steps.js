@@ -1,0 +1,189 @@
+// How each kind of step of a receipt reads, as HTML for the receipt panel.
+
+import { activationOf, mergeOf } from "./forward.js";
+import { agreeing, bracketed, digitsFor, number, probability, signed } from "./numbers.js";
+import { escapeHtml, plural, stageName } from "./words.js";
+
+/** @import { Receipt } from "./receipt.js" */
+/** @import { ReceiptPanel } from "./receipt_panel.js" */
+
+const CARDS = 32;
+
+/** A step's t-th number, which can be followed to the cell it came from. */
+function numberButton(i, t, text, label) {
+  return `<button type="button" tabindex="-1" class="cv-number" data-term="${i}.0.${t}" data-role="x"
+    aria-label="${escapeHtml(label)}">${text}</button>`;
+}
+
+/** A step's only number. */
+function link(panel, i, text) {
+  const { term } = panel.termOf(`${i}.0.0`);
+  return numberButton(i, 0, text, term.from ? `${panel.heading(term.from)}: ${text}` : text);
+}
+
+/** A card for each channel: its input, times its kernel, its products and their sum. */
+function cards(panel, step, i) {
+  const shown = panel.all ? step.groups : step.groups.slice(0, CARDS);
+  const together = (all) => all.reduce((a, b) => a + b);
+  const digits = digitsFor(step.groups.map(({ sum }) => sum), step.sum, together);
+  const single = step.groups[0].terms.length === 1;
+  const cards = shown.map((group, g) => {
+    const name = step.groups.length > 1 || group.channel ? `channel ${group.channel}` : "";
+    const texts = single ? factors(group.terms[0], digits) : {};
+    const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${signed(group.sum, digits)}</b>`;
+    return `<div class="cv-card"><span class="cv-ch">${name}</span>
+      ${panel.grid(step, i, group, g, "x", texts.x)}<i>×</i>${panel.grid(step, i, group, g, "w", texts.w)}<i>=</i>
+      ${panel.grid(step, i, group, g, "p", texts.p)}${sum}</div>`;
+  });
+  const more = step.groups.length - shown.length;
+  const button = `<button type="button" class="cv-button" data-all>Show the other ${plural(more, "channel")}</button>`;
+  const { cols } = step.groups[0];
+  const one = single ? " cv-single" : "";
+  // Three grids of cells and the signs between them: as many cards beside each other as there is room for.
+  const width = 3 * cols * (cols > 6 ? 9 : 34) + 48;
+  return `<div class="cv-cards${one}" style="--card:${width}px">${cards.join("")}</div>${more ? button : ""}`;
+}
+
+/** The one product of a channel: what is written multiplies to what is written. */
+function factors({ x, weight, product }, digits) {
+  const [a, b] = agreeing([x, weight.value], product, ([a, b]) => a * b, digits);
+  return { x: a, w: weight.value > 0 ? `+${b}` : b, p: signed(product, digits) };
+}
+
+/**
+ * By the kinds of receipts: HTML of the i-th step in a panel.
+ *
+ * @type {Record<string, (panel: ReceiptPanel, step: Receipt, i: number) => string>}
+ */
+export const STEPS = {
+  input(_panel, step) {
+    const byte = step.value * 255;
+    const whole = Math.abs(byte - Math.round(byte)) < 1e-3 && step.value >= 0 && step.value <= 1;
+    const note = whole ? ` = ${Math.round(byte)}/255, where 0 is paper and 1 is ink` : "";
+    return `<p class="cv-line">pixel <b>${number(step.value)}</b>${note}</p>`;
+  },
+
+  given(panel, step, i) {
+    return `<h3>${escapeHtml(stageName(step.stage))}: not taken apart</h3>
+      <p class="cv-line">computed by Python: ${panel.outcome(step, i)}</p>
+      <p class="cv-small">This page knows no operation for a ${escapeHtml(step.stage.kind)} layer, so it shows Python's numbers.</p>`;
+  },
+
+  weighted(panel, step, i) {
+    const [group] = step.groups;
+    const count = step.groups.length;
+    const patch = group.terms.length === 1 ? "one cell" : `a patch of ${group.rows}×${group.cols}`;
+    const channels = count > 1 ? ` in each of ${count} channels` : "";
+    const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
+    const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
+    const bias = step.bias
+      ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracketed(added)}</b> <i>=</i> ${panel.outcome(step, i, step.total)}`
+      : panel.setByHand(step, i);
+    const sums = count > 1 ? `the ${count} sums together` : "sum";
+    const sign = step.sum > 0 ? "+" : "";
+    return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
+      ${cards(panel, step, i)}
+      <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
+  },
+
+  affine(panel, step, i) {
+    const { scene } = panel.view;
+    const { parts, epsilon } = step.stage.op;
+    const given = [step.groups[0].terms[0].x, step.a, step.b];
+    const texts = agreeing(given, step.total, ([x, a, b]) => (step.form === "x*a+b" ? x * a + b : (x - a) / b));
+    const x = link(panel, i, bracketed(texts[0]));
+    const [a, b] = texts.slice(1).map(bracketed);
+    const sum = step.form === "x*a+b"
+      ? `${x} <i>×</i> scale <b>${a}</b> <i>+</i> shift <b>${b}</b>`
+      : `(${x} <i>−</i> mean <b>${a}</b>) <i>/</i> deviation <b>${b}</b>`;
+    let words = "";
+    if (parts) {
+      const at = (name) => (parts[name] ? scene.data(parts[name])[step.cell.channel] : { gamma: 1, beta: 0 }[name]);
+      const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map(at);
+      const scale = agreeing([gamma, variance], step.a, ([g, v]) => g / Math.sqrt(v + epsilon));
+      const shift = agreeing([beta, mean, step.a], step.b, ([b, m, s]) => b - m * s);
+      words = `<p class="cv-small">scale = γ / √(variance + ε) = ${scale[0]} / √(${scale[1]} + ${number(epsilon, 1)})
+        = ${number(step.a)}; shift = β − mean × scale = ${shift[0]} − ${bracketed(shift[1])} × ${bracketed(shift[2])} = ${number(step.b)}</p>`;
+    }
+    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h3>
+      <p class="cv-line">${sum} <i>=</i> ${panel.outcome(step, i)}</p>${words}`;
+  },
+
+  activation(panel, step, i) {
+    const x = step.groups[0].terms[0].x;
+    const plainRelu = step.name === "relu" && !Object.keys(step.stage.op.arguments).length;
+    const label = escapeHtml(step.stage.label);
+    const formula = plainRelu ? `${label}: the larger of 0 and` : `${label} of`;
+    const note = plainRelu && x < 0 ? " <span>negative, so nothing passes</span>" : "";
+    const { name, arguments: given } = step.stage.op;
+    const [text] = agreeing([x], step.total, ([z]) => activationOf(name, given, z, step.slope));
+    return `<p class="cv-line">${formula} ${link(panel, i, text)} <i>=</i> ${panel.outcome(step, i)}${note}</p>`;
+  },
+
+  max(panel, step, i) {
+    const winner = step.groups[0].terms[step.winner];
+    const where = winner?.from ? ` at row ${winner.from.row}, column ${winner.from.col}` : "";
+    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
+      <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}
+      <i>→</i><b class="cv-sum">${number(step.total)}</b></div></div>
+      <p class="cv-line">the largest${where} is ${panel.outcome(step, i)}</p>`;
+  },
+
+  mean(panel, step, i) {
+    return `<h3>${escapeHtml(stageName(step.stage))}: the mean of ${plural(step.count, "cell")}, in one channel</h3>
+      <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}</div></div>
+      <p class="cv-line">sum <b>${agreeing([step.groups[0].sum], step.total, ([sum]) => sum / step.count)[0]}</b>
+      <i>/</i> <b>${step.count}</b> <i>=</i> ${panel.outcome(step, i)}</p>`;
+  },
+
+  softmax(panel, step, i) {
+    const { scene, colours } = panel.view;
+    const names = step.stage === scene.output ? scene.classes : null;
+    const own = step.groups[0].terms[step.self];
+    const [x, most, power, sum] = agreeing([own.x, step.most, own.power, step.sum], step.total, ([x, most, power, sum]) =>
+      step.log ? x - most - Math.log(sum) : power / sum,
+    );
+    const rows = step.groups[0].terms.map((term, t) => {
+      const share = term.power / step.sum;
+      const itself = t === step.self;
+      const name = names?.[t] ?? t;
+      return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${escapeHtml(name)}</th>
+        <td>${numberButton(i, t, number(term.x), `logit ${name}: ${number(term.x)}`)}</td>
+        <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : probability(share)}</td>
+        <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
+    });
+    const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;
+    const line = step.log
+      ? `${x} <i>−</i> ${bracketed(most)} <i>−</i> log <b>${sum}</b>`
+      : `<b>${power}</b> <i>/</i> <b>${sum}</b>`;
+    return `<h3>Softmax: each exponential over the sum of them all</h3>
+      <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x</th>
+      <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
+      <tfoot><tr><th scope="row">sum</th><td></td><td>${sum}</td><td></td><td></td></tr></tfoot></table>
+      <p class="cv-line">${line} <i>=</i> ${panel.outcome(step, i)}</p>
+      <p class="cv-small">The largest logit is taken off first, which changes no share and keeps e to the x small.</p>`;
+  },
+
+  merge(panel, step, i) {
+    const sign = { add: "+", subtract: "−", multiply: "×", average: "+", maximum: ",", minimum: "," }[step.mode];
+    const { terms } = step.groups[0];
+    const texts = agreeing(terms.map(({ x }) => x), step.total, (all) => mergeOf(step.mode, all));
+    const numbers = terms.map((term, t) => numberButton(i, t, bracketed(texts[t]), panel.heading(term.from)));
+    const joined = numbers.join(` <i>${sign}</i> `);
+    const whole = {
+      average: `(${joined}) <i>/</i> ${numbers.length}`,
+      maximum: `the largest of ${joined}`,
+      minimum: `the smallest of ${joined}`,
+    }[step.mode] ?? joined;
+    return `<h3>${escapeHtml(stageName(step.stage))}: cell by cell</h3>
+      <p class="cv-line">${whole} <i>=</i> ${panel.outcome(step, i)}</p>`;
+  },
+
+  move(panel, step, i) {
+    const [term] = step.groups[0].terms;
+    const line = term.from
+      ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step, i)}`
+      : "padding: <b>0</b>, read from nowhere";
+    return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
+  },
+};
