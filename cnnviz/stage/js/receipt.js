@@ -89,7 +89,7 @@ export function largestOf(groups, value) {
 export const DETAILS = {
   input: () => ({ type: "input" }),
   // Python gave the number, and this page knows no operation that does: it is not taken apart.
-  given: (_scene, values, stage, _cell, index) => ({ type: "given", total: values[stage.index][index] }),
+  given: () => ({ type: "given" }),
   conv: weighted,
   transposed: weighted,
   pool,

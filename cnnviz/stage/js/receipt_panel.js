@@ -191,7 +191,10 @@ export class ReceiptPanel {
   proof(last) {
     const { view } = this;
     const value = exact(last.value);
-    if (this.undoOf(last)) return `<span>computed <b>${exact(last.total)}</b>, set to <b>${value}</b> by hand</span>`;
+    if (this.undoOf(last)) {
+      const computed = last.total === undefined ? "" : `computed <b>${exact(last.total)}</b>, `;
+      return `<span>${computed}set to <b>${value}</b> by hand</span>`;
+    }
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
     const engine = view.engine ?? "NumPy";

@@ -65,7 +65,7 @@ export const STEPS = {
 
   given(panel, step, i) {
     return `<h3>${escapeHtml(stageName(step.stage))}: not taken apart</h3>
-      <p class="cv-line">computed by Python: ${panel.outcome(step, i)}</p>
+      <p class="cv-line">computed by Python: ${panel.outcome(step, i, step.value)}</p>
       <p class="cv-small">This page knows no operation for a ${escapeHtml(step.stage.kind)} layer, so it shows Python's numbers.</p>`;
   },
 
