@@ -52,8 +52,11 @@ class Entry:
     rank: ClassVar[int | None] = None
     """Axes that the input must have, with the batch; None is any number."""
     op: ClassVar[str] = ""
+    """The function of `ops` that does all the work; "" where `compute` says it, or nothing is computed."""
     op_weights: ClassVar[tuple[str, ...]] = ()
+    """The weights that it takes behind the inputs, in order."""
     op_options: ClassVar[tuple[str, ...]] = ()
+    """The options that it takes by name."""
     joins: ClassVar[bool] = False
     """Whether the op takes its inputs as one list."""
     activates: ClassVar[bool] = False
