@@ -43,7 +43,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.arguments import IMAGES, float_images, operation
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Call, evenly, run, windows
+from cnnviz.ops.blocks import (
+    BLOCK_BYTES,
+    Block,
+    BlockInput,
+    Blocks,
+    Call,
+    Finish,
+    as_it_is,
+    evenly,
+    run,
+    windows,
+)
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
@@ -141,17 +152,19 @@ def im2col_steps(
     y: np.ndarray,
     largest: Block,
     parts: Iterable[Block],
+    finish: Finish = as_it_is,
 ) -> Iterator[Call]:
     """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made in this order.
 
-    For each block: copy what its windows read, multiply, add the bias. Where x is not padded the calls
+    For each block: copy what its windows read, multiply, add the bias, and whatever finishes it. The calls
     can also be kept, and made again whenever x has changed.
     """
     layout = choose_layout(kernel.shape, geometry, groups)
     if not geometry.padded and groups == 1 and isinstance(layout, WholeWindows):
         matrix = as_matrix(layout.view(x, geometry.out), layout.length)
         if matrix is not None:
-            yield from steps_without_copy(matrix, kernel.reshape(layout.length, -1), bias, y, parts)
+            weights = kernel.reshape(layout.length, -1)
+            yield from steps_without_copy(matrix, weights, bias, y, parts, finish)
             return
     padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
     everything = layout.view(x, geometry.out)
@@ -165,9 +178,11 @@ def im2col_steps(
         if padded is None:
             read = everything[block.images, layout.rows_read(block.rows), block.cols]
         else:
-            read = padded(block)
+            read, calls = padded.steps(block)
+            yield from calls
         yield partial(np.copyto, work.copied, read)
         yield from work.steps(bias, y[block])
+        yield from finish(y[block])
 
 
 def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
@@ -179,7 +194,12 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def steps_without_copy(
-    matrix: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray, parts: Iterable[Block]
+    matrix: np.ndarray,
+    weights: np.ndarray,
+    bias: RepeatedBias,
+    y: np.ndarray,
+    parts: Iterable[Block],
+    finish: Finish,
 ) -> Iterator[Call]:
     """y = matrix @ weights + bias, block by block, where x itself is the matrix."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
@@ -190,6 +210,7 @@ def steps_without_copy(
         sums = flat[cells].reshape(block.shape[0], -1)
         if bias(sums.shape[1]) is not None:
             yield with_bias(sums, bias, sums)
+        yield from finish(y[block])
 
 
 # How windows are laid out -----------------------------------------------------------------------
