@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cache, partial
 from itertools import chain
 from typing import Any, cast
@@ -33,7 +34,7 @@ from cnnviz.ops.blocks import Call, Finish, as_it_is, evenly, images_at_once, ru
 from cnnviz.ops.depthwise import along_rows, depthwise_blocks, depthwise_steps
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import window
-from cnnviz.ops.parallel import in_parallel, shares, threads
+from cnnviz.ops.parallel import in_parallel, one_blas_thread, shares, threads
 from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
@@ -42,6 +43,13 @@ ACTIVATION_BYTES = 1 << 20
 
 BAND = 1 << 16
 """Numbers that are treated at one time where each is by itself: they and a copy stay in the cache."""
+
+WORTH_SHARING = 1 << 25
+"""Multiply-adds of a matrix product, half a millisecond's, from which on threads share a step: waking one
+takes a tenth of that."""
+
+ELEMENTWISE_COST = 10
+"""How many of them take as long as one multiply-add that is not part of a matrix product."""
 
 
 class Memory:
@@ -85,6 +93,7 @@ class Program:
     ) -> None:
         self.count, self._workers = count, workers
         self._stages: list[list[list[Call]]] = []
+        self._shared = False
         self._memory = Memory(dtype)
         self._dtype = dtype
         self._values = {name: np.zeros((count, *shape), dtype) for name, shape in inputs.items()}
@@ -102,11 +111,13 @@ class Program:
         """The outputs for `count` images; the arrays are overwritten by the next call."""
         for name, array in inputs.items():
             np.copyto(self.inputs[name], array)
-        for stage in self._stages:
-            if len(stage) == 1:
-                run(stage[0])
-            else:
-                in_parallel(lambda lists: run(chain.from_iterable(lists)), stage)
+        # BLAS's own threads wait for each other in loops, which on a busy machine is slower than one.
+        with one_blas_thread() if self._shared else nullcontext():
+            for stage in self._stages:
+                if len(stage) == 1:
+                    run(stage[0])
+                else:
+                    in_parallel(lambda lists: run(chain.from_iterable(lists)), stage)
         return self.outputs
 
     def _is_finish(self, step: Instruction, behind: Instruction) -> bool:
@@ -188,17 +199,19 @@ class Program:
             self._stages.append([[]])
         self._stages[-1][0].extend(calls)
 
-    def _add_shared(self, parts: Sequence[Any], calls: Any) -> None:
-        """The calls for some of the parts, as many lists as there are workers."""
-        groups = shares(parts, self._workers) if parts else []
+    def _add_shared(self, parts: Sequence[Any], multiply_adds: int, calls: Any) -> None:
+        """The calls for some of the parts, in as many lists as there are workers if that saves time."""
+        groups = shares(parts, self._workers if multiply_adds >= WORTH_SHARING else 1) if parts else []
         if len(groups) == 1:
             self._add(calls(groups[0]))
         elif groups:
+            self._shared = True
             self._stages.append([list(calls(group)) for group in groups])
 
     def _bands(self, y: np.ndarray, calls: Any) -> None:
         bands = list(evenly(y.size, BAND))
-        self._add_shared(bands, lambda some: (call for band in some for call in calls(band)))
+        work = y.size * ELEMENTWISE_COST
+        self._add_shared(bands, work, lambda some: (call for band in some for call in calls(band)))
 
     # One kind of operation each -----------------------------------------------------------------
 
@@ -215,6 +228,7 @@ class Program:
         along = repeated(bias)
         self._add_shared(
             parts,
+            y[..., 0].size * kernel.size,
             lambda some: im2col_steps(x, kernel, along, geometry, config["groups"], y, some[0], some, finish),
         )
         return y.reshape(self.count, -1) if vector else y
@@ -228,7 +242,11 @@ class Program:
         y = self._memory.take(self.count, *geometry.out, kernel.shape[2] * kernel.shape[3])
         parts = depthwise_blocks(self.count, kernel.shape, geometry, x.itemsize)
         along = along_rows(kernel, bias, parts)
-        self._add_shared(parts, lambda some: depthwise_steps(x, along, geometry, y, some[0], some, finish))
+        self._add_shared(
+            parts,
+            y[..., 0].size * kernel.size * ELEMENTWISE_COST,
+            lambda some: depthwise_steps(x, along, geometry, y, some[0], some, finish),
+        )
         return y
 
     def _affine(
