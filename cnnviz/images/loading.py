@@ -108,7 +108,7 @@ def load_as(
         array = np.repeat(array, channels, axis=2)
     x = preprocess(array, mode).reshape(array.shape[: len(shape)]).view(LoadedImage)
     x.mode = mode
-    x.pixels = np.rint(array).astype(np.uint8)
+    x.pixels = array if array.dtype == np.uint8 else np.rint(array).astype(np.uint8)
     x.said = "; ".join([*said, f"preprocess={mode!r}: {MODES[mode]}"]) + (f", {because}" if because else "")
     return x
 

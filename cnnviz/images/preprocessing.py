@@ -84,27 +84,6 @@ def preprocess(pixels: np.ndarray, mode: str, dtype: DTypeLike = np.float32) -> 
     return x
 
 
-def to_pixels(x: np.ndarray, mode: str) -> np.ndarray:
-    """The way back: uint8 pixels, red, green, blue, to be shown.
-
-    >>> pixels = np.arange(6, dtype=np.uint8).reshape(1, 2, 3)
-    >>> all((to_pixels(preprocess(pixels, mode), mode) == pixels).all() for mode in MODES)
-    True
-    """
-    check_mode(mode)
-    _check_channels(x, mode)
-    y = np.asarray(x, np.float64)
-    if mode == "tf":
-        y = (y + 1) * 127.5
-    elif mode == "caffe":
-        y = (y + CAFFE_MEAN)[..., ::-1]
-    elif mode == "torch":
-        y = (y * IMAGENET_DEVIATION + IMAGENET_MEAN) * 255
-    elif mode != "none":
-        y = y * 255
-    return np.rint(np.clip(np.nan_to_num(y), 0, 255)).astype(np.uint8)
-
-
 def _check_channels(x: np.ndarray, mode: str) -> None:
     if mode in COLOUR_MODES and x.shape[-1:] != (3,):
         raise ValueError(f"preprocess={mode!r} takes three channels, red, green, blue: got shape {x.shape}")

@@ -1,8 +1,8 @@
 """expected_pixels: the scale in which a network wants its pixels, and how that can be known.
 
-No file says it, but the network may: it scales pixels itself, it is one of `keras.applications`, whose
-scales are documented, or its first batch normalisation remembers what came in during training. The last
-is evidence, not proof, and is said to be a guess.
+No file says it, but the network may: it scales pixels itself, or it is one of `keras.applications`, whose
+scales are documented. Else there may be evidence in its weights (`pixel_evidence`), which is no proof and is
+said to be a guess.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from cnnviz.images.preprocessing import COLOUR_MODES
 from cnnviz.layers.layer import Layer
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.network.pixel_evidence import by_scores, by_statistics
 from cnnviz.resources import BUNDLED, asset
 
 
@@ -43,7 +45,7 @@ class Application(NamedTuple):
 
 APPLICATIONS = (
     Application("ConvNeXt", r"convnext_(tiny|small|base|large|xlarge)", (), "torch"),
-    Application("DenseNet", r"densenet(121|169|201)", ("conv1_conv", "conv2_block1_0_bn"), "torch"),
+    Application("DenseNet", r"densenet(121|169|201)", ("conv1_conv", "conv2_block1_concat"), "torch"),
     Application("EfficientNetV2", r"efficientnetv2-\w+", (), "tf"),
     Application("InceptionResNetV2", r"inception_resnet_v2", ("mixed_5b", "conv_7b"), "tf"),
     Application("InceptionV3", r"inception_v3", ("mixed0", "mixed10"), "tf"),
@@ -61,6 +63,15 @@ and MobileNetV3 have it unless they are made with include_preprocessing=False.
 
 Source: the pages of keras.io/api/applications; a test compares each with its `preprocess_input`.
 """
+
+
+_NOTHING = (
+    "unit",
+    "for want of anything in the network that says what it was trained on: if its answers make no sense, "
+    "say which preprocess it wants",
+)
+_GUESSES: WeakKeyDictionary[LayerGraph, dict[str, tuple[str, str]]] = WeakKeyDictionary()
+"""What was found in a network's weights, which takes about a second, for each input."""
 
 
 def expected_pixels(net: LayerGraph, input: str | None = None) -> Expected:
@@ -97,13 +108,10 @@ def expected_pixels(net: LayerGraph, input: str | None = None) -> Expected:
     known = by_layers(net, name) or by_name(net, name)
     if known is not None:
         return known
-    from_weights = None
-    return from_weights or Expected(
-        "unit",
-        "for want of anything in the network that says what it was trained on: if its answers make no "
-        "sense, say which preprocess it wants",
-        sure=False,
-    )
+    guesses = _GUESSES.setdefault(net, {})
+    if name not in guesses:
+        guesses[name] = by_statistics(net, name) or by_scores(net, name) or _NOTHING
+    return Expected(*guesses[name], sure=False)
 
 
 def input_of(net: LayerGraph, name: str | None) -> str:
