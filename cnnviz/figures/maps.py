@@ -18,6 +18,7 @@ from cnnviz.figures.canvas import WIDE, Canvas, Grid, map_of, maps_of, side_by_s
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import COLOURS, InputPicture, input_picture
 from cnnviz.network import Run
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.numbers import number, percent
 from cnnviz.receptive_fields import receptive_field
 
@@ -219,22 +220,14 @@ def image_of(
 class LayerMaps:
     """What `network_maps` draws of one layer: its values (H, W, C) or (C,), and words about it.
 
-    `pixels` says that they are a picture's, and `preprocess` the mode that it was prepared with, if known.
+    `pixels` says that they are a picture's, and `picture` how that is drawn; None lets their range decide.
     """
 
     name: str
     values: np.ndarray
     note: str = ""
     pixels: bool = False
-    preprocess: str | None = None
-
-    @property
-    def picture(self) -> InputPicture | None:
-        """How its values are drawn if they are a picture's, grey or in colour; else None."""
-        values = np.asarray(self.values)
-        if not self.pixels or values.ndim not in (2, 3) or values.shape[2:] not in ((), (1,), (3,)):
-            return None
-        return input_picture(values, self.preprocess)
+    picture: InputPicture | None = None
 
 
 def strongest(values: Any) -> tuple[int, int]:
@@ -288,7 +281,8 @@ def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
         note = " × ".join(map(str, values.shape))
         if layer.name in fields and before:
             note += f", sees {' × '.join(map(str, fields[layer.name].size))}"
-        rows.append(LayerMaps(layer.name, values, note, pixels=not before))
+        picture = None if before else picture_of(run, layer.name, image)
+        rows.append(LayerMaps(layer.name, values, note, pixels=not before, picture=picture))
     return rows
 
 
@@ -328,7 +322,7 @@ def network_maps(
     left, right = (196.0, 104.0) if wide else (0.0, 0.0)
     across = min(16, max(_stack(layer).shape[2] for layer in layers)) if wide else 8
     tile = min((width - left - right - (across - 1) * 4) / across, 56.0)
-    pictures = [layer.picture for layer in layers]
+    pictures = [_picture(layer) for layer in layers]
     maps, scales = _drawn(layers, pictures, shared)
     blocks = [_mosaics(each, across, 4 / tile) for each in maps]
     tile = min(tile, (width - left - right - 1) / max(rows[0].tiles for rows in blocks))
@@ -396,6 +390,14 @@ def _mosaics(maps: np.ndarray, across: int, gap: float) -> list[_Mosaic]:
 def _stack(layer: LayerMaps) -> np.ndarray:
     values = np.asarray(layer.values)
     return values.reshape(1, 1, -1) if values.ndim == 1 else maps_of(values, f"values of {layer.name}")
+
+
+def _picture(layer: LayerMaps) -> InputPicture | None:
+    """How a layer's values are drawn if they are a picture's."""
+    several = np.ndim(layer.values) == 3 and np.shape(layer.values)[2] not in (1, 3)
+    if not layer.pixels or np.ndim(layer.values) not in (2, 3) or several:
+        return None
+    return layer.picture or input_picture(layer.values)
 
 
 def _drawn(

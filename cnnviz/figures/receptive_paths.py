@@ -15,8 +15,9 @@ import numpy as np
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, maps_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.images.input_pictures import input_picture
+from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -26,8 +27,8 @@ class Seen:
     """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it.
 
     The box is ((top, bottom), (left, right)), ends included; it may reach beyond the maps, into padding.
-    `pixels` says that the maps are a picture's, and `preprocess` the mode that it was prepared with, if
-    known. `kind` is the layer's class; `behind` are those of the layers, not shown, that change the numbers
+    `pixels` says that the maps are a picture's, and `picture` how that is drawn; None lets their range
+    decide. `kind` is the layer's class; `behind` are those of the layers, not shown, that change the numbers
     between the last map shown and this one.
     """
 
@@ -37,7 +38,7 @@ class Seen:
     pixels: bool = False
     kind: str = ""
     behind: tuple[str, ...] = ()
-    preprocess: str | None = None
+    picture: InputPicture | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
             pixels=name in run.network.inputs,
             kind=run.network[name].kind,
             behind=_not_shown(run.network, name, names),
+            picture=picture_of(run, name, image) if name in run.network.inputs else None,
         )
         for name in names
     ]
@@ -212,7 +214,9 @@ def receptive_path(
         here = [clipped(layer.box[0], rows), clipped(layer.box[1], cols)]
         (first, last), (start, end) = here
         inside = maps[first : last + 1, start : end + 1]
-        picture = input_picture(maps, layer.preprocess) if layer.pixels and maps.shape[2] in (1, 3) else None
+        picture = None
+        if layer.pixels and maps.shape[2] in (1, 3):
+            picture = layer.picture or input_picture(maps)
         channel = None
         if picture is None:
             channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0

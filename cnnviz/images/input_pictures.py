@@ -58,6 +58,10 @@ class InputPicture:
         shown = np.clip(self._undone(_with_channels(values)), 0, 1)[:, :, self.channels]
         return shown[:, :, 0] if len(self.channels) == 1 else shown
 
+    def share(self, value: Any, channel: int) -> float:
+        """What a number in a channel is of full brightness, 0 to 1."""
+        return float(value) * self.factor[channel] + self.offset[channel]
+
     def drawn(self, values: Any) -> tuple[np.ndarray, Scale]:
         """What is drawn of values, and on which scale: grey pixels as they are, colour from 0 to 1."""
         if self.channels == (0,) and not self.said:
@@ -82,9 +86,10 @@ def input_picture(values: Any, preprocess: str | None = None) -> InputPicture:
     values
         (H, W), (H, W, 1) or (H, W, 3): one image as the network was given it, or a file's pixels.
     preprocess
-        The mode of `preprocessing` that made these numbers of a picture's. If it is None, or no picture
-        becomes these numbers by it, their range decides: 0..1, 0..255 and -1..1 are taken for what they
-        seem to be, and all else is drawn from the smallest number to the largest.
+        The mode of `preprocessing` that made these numbers of a picture's; None is a `LoadedImage`'s own.
+        If it is not known, or no picture becomes these numbers by it, their range decides: 0..1, 0..255
+        and -1..1 are taken for what they seem to be, and all else is drawn from the smallest number to
+        the largest.
 
     Raises
     ------
@@ -97,6 +102,7 @@ def input_picture(values: Any, preprocess: str | None = None) -> InputPicture:
     >>> picture.of([[-1.0, 0.0]]).tolist(), picture.said
     ([[0.0, 0.5]], 'drawn from -1 to 1')
     """
+    preprocess = preprocess or getattr(values, "mode", None)
     values = _with_channels(values)
     if preprocess is not None:
         picture = _before(preprocess, values.shape[2])

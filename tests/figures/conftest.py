@@ -13,6 +13,7 @@ import cnnviz
 from cnnviz import channels, figures, kernels, ops
 from cnnviz.concepts import translation
 from cnnviz.images.digit_preparation import prepare_in_steps
+from cnnviz.images.input_pictures import input_picture
 from cnnviz.images.preprocessing import preprocess
 from cnnviz.network.mistakes import Mistake
 from cnnviz.receptive_fields import check_field
@@ -55,7 +56,11 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
     ]
     coloured = [
         figures.LayerMaps(
-            "input", preprocess(COLOUR, "torch"), "28 × 20 × 3", pixels=True, preprocess="torch"
+            "input",
+            preprocess(COLOUR, "torch"),
+            "28 × 20 × 3",
+            pixels=True,
+            picture=input_picture(preprocess(COLOUR, "torch"), "torch"),
         ),
         figures.LayerMaps("grey", IMAGE[:, :, None] * 2 - 1, "28 × 28 × 1", pixels=True),
         *layers[1:],

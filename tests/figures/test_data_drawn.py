@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnviz import channels, figures, kernels, load_mnist, load_model, ops
+from cnnviz.images.input_pictures import input_picture
 from cnnviz.images.preprocessing import preprocess
 from cnnviz.network.mistakes import Mistake
 
@@ -263,10 +264,11 @@ def test_a_colour_picture_is_drawn_as_it_was_before_it_was_prepared(mode):
     photograph[0, 0], photograph[0, 1] = 0, 255
     x = preprocess(photograph, mode)
     assert_array_equal(shown(figures.image_of(x, preprocess=mode)["image"]), photograph)
-    maps = figures.network_maps([figures.LayerMaps("input", x, pixels=True, preprocess=mode)])
+    picture = input_picture(x, mode)
+    maps = figures.network_maps([figures.LayerMaps("input", x, pixels=True, picture=picture)])
     assert_array_equal(shown(maps["maps"][0])[::3, ::3], photograph)
     assert maps["legends"] == maps["scales"] == [None]
-    seen = figures.Seen("input", x, ((0, 1), (0, 1)), pixels=True, preprocess=mode)
+    seen = figures.Seen("input", x, ((0, 1), (0, 1)), pixels=True, picture=picture)
     path = figures.receptive_path([seen])
     assert_array_equal(shown(path["maps"][0]), photograph)
     assert path["channels"] == [None]
