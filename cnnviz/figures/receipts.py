@@ -177,7 +177,7 @@ class _Tiles:
         values = array.transpose(1, 2, 0)
         if scale is not None:
             return 0.5 + values[:, :, self.picture.channels] / (2 * scale.limit)
-        blank = self.terms.padding.all(axis=0)[:, :, np.newaxis]
+        blank = np.asarray(self.terms.padding.all(axis=0))[:, :, np.newaxis]
         return np.where(blank, np.nan, self.picture.of(values))
 
     def _tile(self, canvas: Canvas, x: float, y: float, array: np.ndarray, scale: Scale) -> Any:

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.images.input_pictures import InputPicture
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
-from cnnviz.images.input_pictures import InputPicture
 from cnnviz.network import Run
 from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.receipts.cells import Cell, checked_index, locate
