@@ -12,7 +12,7 @@ from cnnviz.network.expected_pixels import expected_pixels
 from cnnviz.network.run import Run
 
 
-def picture_of(run: Run, name: str | None = None, index: int = 0) -> InputPicture | None:
+def picture_of(run: Run, name: str | None = None, index: int | None = 0) -> InputPicture | None:
     """How an input of a run is drawn: as the picture that it came from, grey or in colour.
 
     Parameters
@@ -22,7 +22,7 @@ def picture_of(run: Run, name: str | None = None, index: int = 0) -> InputPictur
     name
         The input; None is the first.
     index
-        The image in the run's batch.
+        The image in the run's batch; None is one way for all of them.
 
     Returns
     -------
@@ -39,7 +39,10 @@ def picture_of(run: Run, name: str | None = None, index: int = 0) -> InputPictur
     ('red', 'green', 'blue')
     """
     name = run.network.inputs[0] if name is None else run.network[name].name
-    values = run[name][index]
+    values = run[name]
+    values = (
+        values.reshape(-1, *values.shape[2:]) if index is None and values.ndim > 2 else values[index or 0]
+    )
     if values.ndim not in (2, 3) or values.shape[2:] not in ((), (1,), (3,)) or 0 in values.shape:
         return None
     return input_picture(values, run.preprocess.get(name) or expected_pixels(run.network, name).mode)
