@@ -7,9 +7,9 @@ from typing import Unpack
 
 import numpy as np
 
-from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import input_picture
 from cnnviz.network.mistakes import Mistake
 from cnnviz.numbers import percent
 
@@ -30,7 +30,7 @@ def hard_cases(
     found
         From `cnnviz.network.mistakes.mistakes`.
     images
-        (N, H, W), all that were looked at, or those of `found` by their index.
+        (N, H, W) grey, or (N, H, W, 3) in colour: all that were looked at, or those of `found` by index.
     columns
         Tiles in a row; None is as many as are about 60 pixels wide.
 
@@ -59,11 +59,11 @@ def hard_cases(
     grid = Grid(len(found), columns, width, gap, 84.0)
     tile, step = grid.side, grid.side + 62
     canvas = Canvas(width, grid.lines * step, **look)
-    scale = Scale.of_pixels(images[found[0].index])
     drawn, tiles = [], []
     for k, mistake in enumerate(found):
         x, y = grid.place(k, step, 1)
-        drawn.append(canvas.image(images[mistake.index], x, y, tile, tile, scale=scale))
+        image, scale = input_picture(images[mistake.index]).drawn(images[mistake.index])
+        drawn.append(canvas.image(image, x, y, tile, tile, scale=scale))
         canvas.note(x + 1, y + tile + 15, f"is {mistake.label}")
         for line, (name, share) in enumerate(mistake.ranked[:2]):
             says = f"{name}: {percent(share, 0)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.images.preprocessing import preprocess
+from cnnviz.images.preprocessing import MODES, preprocess
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import Shape
 from cnnviz.network.expected_pixels import by_layers, by_name
@@ -20,6 +20,31 @@ from cnnviz.network.layer_graph import LayerGraph
 
 def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
     """The argument of predict and run as one array with a batch axis for each input."""
+    given = _by_input(graph, x)
+    images = {name: batched(given[name], graph[name]) for name in graph.inputs}
+    counts = {name: len(array) for name, array in images.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"inputs must agree in batch size, got {counts}")
+    return images
+
+
+def modes_of(graph: LayerGraph, x: Any) -> dict[str, str]:
+    """How the pixels of each input were prepared, where that is known: a `LoadedImage` says it.
+
+    `x` is the argument of predict and run; integers are prepared by these.
+    """
+    modes = {}
+    for name, given in _by_input(graph, x).items():
+        said = {getattr(one, "mode", "") for one in (given if isinstance(given, list | tuple) else [given])}
+        if len(said) == 1 and said <= MODES.keys():
+            modes[name] = said.pop()
+        elif np.asarray(given).dtype.kind in "iu":
+            modes[name] = mode_of_integers(graph, name)
+    return modes
+
+
+def _by_input(graph: LayerGraph, x: Any) -> dict[str, Any]:
+    """What was given, by the names of the inputs."""
     if len(graph.inputs) == 1 and not isinstance(x, Mapping):
         given = {graph.inputs[0]: x}
     elif isinstance(x, Mapping):
@@ -31,11 +56,7 @@ def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
         raise ValueError(
             f"x must have one array for each input, {', '.join(graph.inputs)}: a list or a mapping"
         )
-    images = {name: batched(given[name], graph[name]) for name in graph.inputs}
-    counts = {name: len(array) for name, array in images.items()}
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"inputs must agree in batch size, got {counts}")
-    return images
+    return given
 
 
 def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.images.input_pictures import InputPicture
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import Run
+from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.receipts.cells import Cell, checked_index, locate
 from cnnviz.receipts.steps import Derivation, activation_step
 from cnnviz.receipts.terms import Terms, operands_of
@@ -86,6 +88,8 @@ def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
     layer = run.network[cell.layer]
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
     terms = operands_of(layer, [x[index] for x in inputs], cell.position)
+    if len(layer.inputs) == 1:
+        terms = terms.over_planes(planes_of(run, layer.inputs[0], index))
     steps: tuple[Derivation, ...] = ()
     if layer.activation is not None:
         steps = (_activate(layer.activation, run.pre_activation(layer.name), (index, *cell.position), terms),)
@@ -199,7 +203,23 @@ class Receipt:
     @property
     def title(self) -> str:
         """The cell and the class of its layer, in words."""
-        return f"{self.layer.name} ({self.layer.kind}), {self.cell.place}"
+        words = f"{self.layer.name} ({self.layer.kind}), {self.cell.place}"
+        return f"{words}, {self.plane}" if self.plane else words
+
+    @cached_property
+    def plane(self) -> str:
+        """The plane of a colour picture that the number lies in: "red", "green" or "blue"; "" if in none."""
+        planes = planes_of(self.run, self.layer.name, self.index)
+        return planes[self.cell.position[-1]] if planes else ""
+
+    @property
+    def picture(self) -> InputPicture | None:
+        """How what was read is drawn, if that is a colour picture: the network's input, all three planes."""
+        source = self.layer.inputs[0] if len(self.layer.inputs) == 1 else ""
+        if source not in self.run.network.inputs or len(self.terms.factor) != 3:
+            return None
+        picture = picture_of(self.run, source, self.index)
+        return picture if picture is not None and self.terms.labels == picture.planes else None
 
     def __str__(self) -> str:
         return self.to_text()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from cnnviz.network import Run
+from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
@@ -172,6 +173,7 @@ def build_scene(
     names = list(classes) if classes is not None else [str(i) for i in range(outputs)]
     start = {"trail": _step_to(plan, shapes, pinned) if pinned else "", "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
+    header |= _colours(plan, run, index)
     scene = Scene(plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
     if net is not plan.network:
         scene.change_weights(take_apart(net, shapes))
@@ -180,6 +182,24 @@ def build_scene(
         name = title if len(chosen) == 1 else f"{title} {i}"
         scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited, base=base)
     return scene
+
+
+def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
+    """How the first input is drawn as a colour picture, and which stages' channels are its planes.
+
+    All images of a scene are drawn alike, so that they can be compared.
+    """
+    first = plan.taken.stages[0]
+    if first.layer.inputs or first.shape != run[first.layer.name].shape[1:]:
+        return {}
+    picture = picture_of(run, first.layer.name, index)
+    if picture is None or not picture.planes:
+        return {}
+    planes = {number: planes_of(run, stage.layer.name) for number, stage in enumerate(plan.taken.stages)}
+    return {
+        "picture": {**asdict(picture), "planes": picture.planes},
+        "planes": {str(number): names for number, names in planes.items() if names},
+    }
 
 
 def _step_to(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:

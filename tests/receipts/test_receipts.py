@@ -365,7 +365,7 @@ def test_two_stages_of_a_separable_convolution():
     np.testing.assert_allclose(receipt.terms.partial, deep, rtol=1e-5)
     np.testing.assert_array_equal(receipt.terms.mix, weights["pointwise_kernel"][0, 0, :, 3])
     np.testing.assert_array_equal(receipt.terms.contribution, receipt.terms.partial * receipt.terms.mix)
-    assert receipt.terms.labels[:3] == ("channel 0.0", "channel 0.1", "channel 1.0")
+    assert receipt.terms.labels[:3] == ("red.0", "red.1", "green.0")
 
 
 def test_a_cell_that_no_stamp_reaches_is_its_bias():

@@ -558,3 +558,54 @@ def test_a_keras_program_on_a_real_digit(digits, once):
 def test_an_unknown_library(digits):
     with pytest.raises(ValueError, match="library must be one of cnnviz, keras, got 'torch'"):
         explain(digits, "conv2d", row=0, col=0, channel=0).to_code("torch")
+
+
+# Colour pictures -----------------------------------------------------------------------------------
+
+
+def photograph(mode: str) -> Run:
+    """A convolution over a colour picture that was prepared in a mode."""
+    weights = {"kernel": normal(3, 3, 3, 2), "bias": np.zeros(2)}
+    options = {"filters": 2, "kernel_size": 3, "padding": "same"}
+    net = Network([image(6, 5, 3), layer("conv", "Conv2D", "image", weights=weights, **options)])
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    return net.run(cnnviz.load_image(pixels, like=net, preprocess=mode))
+
+
+@pytest.mark.parametrize(
+    ("mode", "planes"), [("tf", ("red", "green", "blue")), ("caffe", ("blue", "green", "red"))]
+)
+def test_a_receipt_over_a_colour_picture_names_its_planes(mode, planes):
+    run = photograph(mode)
+    receipt = explain(run, "conv", row=2, col=3, channel=1)
+    assert receipt.terms.labels == planes
+    lines = receipt.to_text().splitlines()
+    assert [line.split()[0] for line in lines if line[:1].isalpha() and " * " in line] == list(planes)
+    assert re.findall(r"\\text\{(red|green|blue)\}", receipt.to_latex()) == list(planes)
+    assert re.findall(r'<th scope="row">(\w+)</th>', receipt.to_html()) == list(planes)
+
+
+def test_a_pixel_of_a_colour_picture_is_named_by_its_plane_and_its_step():
+    run = photograph("caffe")
+    receipt = explain(run, "image", row=2, col=3, channel=0)
+    assert receipt.plane == "blue"
+    assert receipt.title == "image (InputLayer), row 2, column 3, channel 0, blue"
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    said = " ".join(receipt.to_text().split())
+    assert said.endswith(f"blue {pixels[2, 3, 2]} of 255, the preprocessing 'caffe' undone")
+    assert explain(run, "conv", row=0, col=0, channel=0).plane == ""
+
+
+def test_a_plot_shows_patch_and_kernel_in_colours_too():
+    run = photograph("torch")
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    picture = explain(run, "conv", row=0, col=2, channel=1).plot()
+    patch, kernel = (np.asarray(each.get_array()) for each in picture["colours"])
+    assert patch[0, :, 3].tolist() == [0, 0, 0], "padding is blank"
+    np.testing.assert_array_equal(patch[1:, :, :3], pixels[:2, 1:4])
+    weights = run.network["conv"].weights["kernel"][:, :, :, 1]
+    limit = picture["kernels"][0].norm.vmax
+    assert limit == np.abs(weights).max()
+    np.testing.assert_allclose(kernel, 0.5 + weights / (2 * limit))
+    assert len(picture["patches"]) == 3
+    assert explain(run, "image", row=0, col=2, channel=1).plot()["colours"] == []

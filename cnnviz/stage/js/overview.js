@@ -119,18 +119,34 @@ export class Overview {
   placeInput(stage) {
     const [rows, cols, channels] = stage.shape;
     const cell = Math.max(1, Math.floor(this.side / Math.max(rows, cols)));
-    const rects = range(channels).map((channel) => ({
+    const colours = this.view.scene.picture !== null;
+    // A colour picture, and under it its planes with their names.
+    const step = rows * cell + (colours ? 16 : 4);
+    const rects = range(channels + (colours ? 1 : 0)).map((channel) => ({
       stage: stage.index,
       channel,
       x: 2,
-      y: 2 + channel * (rows * cell + 4),
+      y: 2 + (colours ? (channel + 1) % (channels + 1) : channel) * step,
       width: cols * cell,
       height: rows * cell,
       rows,
       cols,
+      colours: channel === channels,
     }));
-    this.input.place(rects, cols * cell + 4, channels * (rows * cell + 4));
+    this.input.place(rects, cols * cell + 4, rects.length * step);
+    this.writePlanes(stage, rects);
     this.area.querySelector(".cv-in .cv-sidehead").innerHTML = this.headOf([stage.index]) + this.button(stage);
+  }
+
+  /** The names of a colour picture's planes, above each. */
+  writePlanes(stage, rects) {
+    const map = this.area.querySelector(".cv-in .cv-map");
+    map.querySelectorAll(".cv-limit").forEach((element) => element.remove());
+    if (!stage.planes) return;
+    const names = rects.filter(({ colours }) => !colours).map(
+      ({ channel, x, y }) => `<span class="cv-limit" style="left:${x}px;top:${y - 15}px">${stage.planes[channel]}</span>`,
+    );
+    map.insertAdjacentHTML("beforeend", names.join(""));
   }
 
   headOf(group) {
