@@ -314,8 +314,9 @@ class _KerasGraph:
                     self.names += [""] * len(feeds)
                     wanted += feeds
                 elif not node.is_input:
-                    self.names.append(label)
-                    wanted.append(node.outputs[0])
+                    several = len(node.outputs) > 1
+                    self.names += [f"{label}[{i}]" if several else label for i in range(len(node.outputs))]
+                    wanted += node.outputs
         # Under keys, since Keras unpacks a list of one.
         self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
@@ -325,7 +326,9 @@ class _KerasGraph:
         values = [outputs[str(i)] for i in range(len(outputs))]
         for name, value in zip(self.names, values, strict=True):
             if name:
-                yield name, value.numpy()
+                # What is true is 1 in our engine, what is false 0.
+                number = value.numpy()
+                yield name, number.astype(np.float32) if number.dtype == bool else number
         for first, count, graph in self.nested:
             yield from graph(values[first : first + count])
 
