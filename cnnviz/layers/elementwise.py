@@ -30,7 +30,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Layer, literal
 from cnnviz.layers.links import Expand, Links
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
-from cnnviz.layers.tensor_operations import OperationEntry, kind_of
+from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of
 from cnnviz.ops.arguments import sum_to
 
 ONE, TWO = ("x",), ("x1", "x2")
@@ -264,9 +264,7 @@ class ElementwiseEntry(OperationEntry):
         self.name, self.rule = name, ELEMENTWISE[name]
         self.parameters = self.rule.parameters
         several = len(self.parameters) > 1
-        self.options: Options = {
-            each: (read.optional(read.numbers), None) for each in self.parameters if several
-        }
+        self.options: Options = {each: (constant, None) for each in self.parameters if several}
         self.most_inputs = len(self.parameters)
         self.multiplies = name == "multiply"
 
@@ -326,7 +324,7 @@ class ElementwiseEntry(OperationEntry):
 
     def values(self, layer: Layer, inputs: Arrays) -> list[np.ndarray]:
         """Its arguments as arrays of one dtype; ValueError where their axes do not fit."""
-        dtype, rank = np.result_type(np.float32, *inputs), inputs[0].ndim
+        dtype, rank = common(layer, inputs), inputs[0].ndim
         arrays = [np.asarray(each, dtype) for each in self.arguments(layer, inputs)]
         if any(x.ndim != rank for x in inputs):
             raise ValueError(
@@ -370,6 +368,8 @@ class ElementwiseEntry(OperationEntry):
         return [tuple(Expand(i, size) for i, size in enumerate(out) if shape[i] < size) for shape in shapes]
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        dtype = common(layer, inputs)
+        inputs = [np.asarray(x, dtype) for x in inputs]
         if self.rule.merge and len(inputs) > 1:
             return ENTRIES[self.rule.merge].operands(layer, inputs, position)
         places = [tuple(0 if n == 1 else i for n, i in zip(x.shape, position, strict=True)) for x in inputs]

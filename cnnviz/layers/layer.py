@@ -73,6 +73,8 @@ class Entry:
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
+    casts: ClassVar[bool] = True
+    """Whether it computes in its network's dtype, as Keras's layers do, whatever it reads."""
     scales_input: ClassVar[bool] = False
     """Whether a network that begins with it expects pixels as they are, 0..255."""
     label: str = ""
@@ -370,6 +372,12 @@ class Layer:
         positions = self.entry.kernel_positions(self)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
+
+    def cast(self, inputs: Arrays, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        """What it reads as it computes with it, in a network of this dtype."""
+        if not self.entry.casts:
+            return tuple(inputs)
+        return tuple(x if x.dtype == dtype else x.astype(dtype) for x in inputs)
 
     def before_activation(self, *inputs: np.ndarray) -> np.ndarray:
         """What the layer computes from its inputs before its activation."""

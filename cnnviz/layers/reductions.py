@@ -12,7 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
 from cnnviz.layers.operands import Operands, Position, chosen, operands
-from cnnviz.layers.tensor_operations import OperationEntry, kind_of, not_the_batch
+from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
 from cnnviz.ops.padding import Axis, Window
@@ -135,14 +135,14 @@ class ReductionEntry(OperationEntry):
 class MatmulEntry(OperationEntry):
     """Products of matrices, the last two axes of each argument; a constant is the same for all images."""
 
-    options = dict.fromkeys(("x1", "x2"), (read.optional(read.numbers), None))
+    options = dict.fromkeys(("x1", "x2"), (constant, None))
     parameters = ("x1", "x2")
     most_inputs = 2
     multiplies = True
 
     def values(self, layer: Layer, inputs: Arrays) -> tuple[np.ndarray, np.ndarray]:
         """Both matrices; ValueError where images would be multiplied with each other."""
-        one, two = (np.asarray(each, inputs[0].dtype) for each in self.arguments(layer, inputs))
+        one, two = (np.asarray(each, common(layer, inputs)) for each in self.arguments(layer, inputs))
         constants = [layer.config[name] is not None for name in self.parameters]
         least = 2 if constants[1] else 3
         if any(x.ndim < least for x in inputs) or len({x.ndim for x in inputs}) > 1:
@@ -187,7 +187,7 @@ class MatmulEntry(OperationEntry):
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The numbers of the first tensor, each times one of the other matrix."""
-        one, two = (np.asarray(each, inputs[0].dtype) for each in self.arguments(layer, inputs))
+        one, two = (np.asarray(each, common(layer, inputs)) for each in self.arguments(layer, inputs))
         row = self._place(one.shape, position)[:-1]
         column = self._place(two.shape, position)
         before, weights = one[row], two[column[:-2]][:, column[-1]]
@@ -199,7 +199,7 @@ class MatmulEntry(OperationEntry):
             factor, weight = weights, before
         axes = len(places[0])
         return operands(
-            inputs[:1],
+            [one],
             factor.reshape(1, 1, -1),
             weight.reshape(1, 1, -1),
             np.array(places, int).reshape(1, 1, -1, axes),

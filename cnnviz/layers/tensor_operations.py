@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnviz.layers.layer import Entry, Layer, literal
+from cnnviz.layers.options import number, numbers
 
 PREFIX = "ops."
 
@@ -25,6 +26,7 @@ class OperationEntry(Entry):
     """The arguments of its call, in order."""
     namespace: ClassVar[str] = ""
     """Where in keras.ops it is, if not there itself: "image."."""
+    casts = False
     splits: bool = False
     """Whether it has several results; each is a layer, and the option "output" says which it is."""
 
@@ -68,7 +70,29 @@ def kind_of(function: str) -> str:
 
 
 def _written(value: Any) -> str:
-    return f"np.array({value.tolist()}, np.float32)" if isinstance(value, np.ndarray) else literal(value)
+    return (
+        f"np.array({value.tolist()}, np.{value.dtype})" if isinstance(value, np.ndarray) else literal(value)
+    )
+
+
+def constant(value: Any, name: str) -> float | np.ndarray | None:
+    """None, where a tensor is read; a finite number; or an array of numbers, which stays as it is.
+
+    An array of float64 makes the result float64, as in Keras; a number has the dtype of what it meets.
+    """
+    if value is None or not isinstance(value, list | tuple | np.ndarray):
+        return None if value is None else number(value, name)
+    array = np.array(numbers(value, name))
+    wide = isinstance(value, np.ndarray) and value.dtype == np.float64
+    array = array if wide else array.astype(np.float32)
+    array.flags.writeable = False
+    return array
+
+
+def common(layer: Layer, inputs: Sequence[np.ndarray]) -> np.dtype:
+    """The dtype in which an operation computes: the widest of its tensors and arrays."""
+    arrays = [value.dtype for value in layer.config.values() if isinstance(value, np.ndarray)]
+    return np.result_type(np.float32, *inputs, *arrays)
 
 
 def not_the_batch(axes: Sequence[int], rank: int) -> tuple[int, ...]:

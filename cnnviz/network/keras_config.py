@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
+from cnnviz.layers.options import numbers
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
 
 Ref = tuple[str, int, int]
@@ -266,7 +267,7 @@ def _operation_call(node: Any, kind: str, where: str) -> tuple[list[Ref], dict[s
         if _holds_a_tensor(given.get(name)):
             reads += [ref for ref, _ in _tensors(given[name], where)]
         else:
-            constants[name] = _plain(given.get(name))
+            constants[name] = _constant(given.get(name))
     return reads, {name: value for name, value in constants.items() if value is not None}
 
 
@@ -274,11 +275,19 @@ def _constants(data: Mapping, kind: str, where: str) -> dict[str, Any]:
     """The constants of an operation's call; ValueError where it has several calls with different ones."""
     nodes = _get(data, "inbound_nodes", list, where)
     calls = [_operation_call(node, kind, where)[1] for node in nodes]
-    if any(call != calls[0] for call in calls):
+    if any(repr(call) != repr(calls[0]) for call in calls):
         raise ValueError(
             f"{where} is called several times with different constants; make an operation for each call"
         )
     return calls[0] if calls else {}
+
+
+def _constant(value: Any) -> Any:
+    """A constant of a call; an array of float64 is one, any other a list."""
+    config = value.get("config") if isinstance(value, Mapping) else None
+    if isinstance(config, Mapping) and config.get("dtype") == "float64" and "value" in config:
+        return numbers(config["value"], "a constant")
+    return _plain(value)
 
 
 def _holds_a_tensor(value: Any) -> bool:

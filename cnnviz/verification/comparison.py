@@ -199,7 +199,7 @@ def verify(
         theirs = file(run.input)
         exact = precise.run(run.input)
         for layer in net:
-            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name])
+            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name], net.dtype)
         ours = net.predict(batch)
         output = theirs[net[net.outputs[0]].name]
         identical += int(
@@ -227,7 +227,12 @@ class _Tally:
         self.numbers = dict.fromkeys(("difference", "numpy_error", "tensorflow_error", "alone", "share"), 0.0)
 
     def add(
-        self, layer: Layer, ours: np.ndarray, theirs: Mapping[str, np.ndarray], exact: np.ndarray
+        self,
+        layer: Layer,
+        ours: np.ndarray,
+        theirs: Mapping[str, np.ndarray],
+        exact: np.ndarray,
+        dtype: np.dtype,
     ) -> None:
         output = theirs[layer.name]
         if output.shape != ours.shape:
@@ -238,7 +243,7 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = [theirs[name] for name in layer.inputs]
+            inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
             alone = layer.after_activation(layer.before_activation(*inputs))
             numbers["alone"] = _distance(alone, output)
             numbers["share"] = _share(alone, output, allowance(layer, *inputs))

@@ -36,6 +36,7 @@ def arithmetic() -> Calls:
         "x * x": lambda x, y: x * x,
         "-x": lambda x, y: -x,
         "2 ** x": lambda x, y: 2**x,
+        "in float64": lambda x, y: (x - np.array([0.485, 0.456, 0.406])) / np.array([0.2, 0.3, 0.4]),
         "by name": lambda x, y: ops.subtract(x1=0.3, x2=x),
         "a column": lambda x, y: x * y[:, :, :1],
         "a vector with the axes of a map": lambda x, y: x + ops.mean(y, axis=(1, 2), keepdims=True),

@@ -11,17 +11,17 @@ import pytest
 from scipy import special
 
 import cnnviz
-from cnnviz import Network, verify
+from cnnviz import Network, explain, verify
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.rounding import allowance
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name, kind_of
 from cnnviz.network.keras_file import ModelFileError
 from harness.authority import keras, tf
-from harness.keras_models import write
+from harness.keras_models import save, write
 from harness.networks import run_of
 from harness.operation_models import FAMILIES, numbers, operations
 
-ops = keras.ops
+L, ops = keras.layers, keras.ops
 OPERATIONS = {kind for kind, entry in ENTRIES.items() if isinstance(entry, OperationEntry)}
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_computed_is_refused_by_name(name, tmp_path):
 def test_a_split_is_a_layer_for_each_part(tmp_path):
     x = keras.Input((4, 4, 6), name="image")
     parts = ops.split(x, 3, axis=-1)
-    model = keras.Model(x, keras.layers.Concatenate(name="y")([parts[2], parts[0]]))
+    model = keras.Model(x, L.Concatenate(name="y")([parts[2], parts[0]]))
     net = cnnviz.load_model(write(model, tmp_path / "split.keras"))
     name = parts[0]._keras_history.operation.name
     assert [layer.name for layer in net] == ["image", f"{name}[0]", f"{name}[2]", "y"]
@@ -163,11 +163,97 @@ def test_a_split_is_a_layer_for_each_part(tmp_path):
     np.testing.assert_array_equal(net.run(x)["y"], x[..., [4, 5, 0, 1]])
 
 
+def test_an_array_of_float64_makes_what_follows_float64_up_to_the_next_layer(tmp_path):
+    x = keras.Input((4, 4, 3), name="image")
+    wide = ops.tanh(x * np.array([0.1, 0.2, 0.3]))
+    pooled = L.GlobalAveragePooling2D(name="pooled")(wide)
+    model = keras.Model(x, L.Dense(2, name="y")(ops.concatenate([pooled, ops.max(wide, axis=(1, 2))], -1)))
+    path = write(model, tmp_path / "wide.keras")
+    net = cnnviz.load_model(path)
+    run = net.run(numbers()[:, :, :4])
+    dtypes = {layer.kind: run[layer.name].dtype for layer in net}
+    assert dtypes == {
+        **dict.fromkeys(("InputLayer", "GlobalAveragePooling2D", "Dense"), np.float32),
+        **dict.fromkeys(("ops.Multiply", "ops.Tanh", "ops.Max", "ops.Concatenate"), np.float64),
+    }
+    assert run.gradient("y", unit=0).wrt_input.shape == (2, 4, 4, 3)
+    for layer in net:
+        receipt = explain(run, layer.name, at=(0,) * (run[layer.name].ndim - 1))
+        assert abs(float(receipt.residual)) <= receipt.bound
+    assert verify(path, numbers()[:, :, :4])
+
+
+PREPROCESSED = {"caffe": "vgg16", "torch": "densenet", "tf": "mobilenet_v2"}
+
+
+@pytest.mark.parametrize("mode", PREPROCESSED)
+def test_preprocess_input_in_a_graph(mode, tmp_path):
+    """Pixels 0..255 go in as they are, integers too."""
+    x = keras.Input((8, 8, 3), name="image")
+    y = getattr(keras.applications, PREPROCESSED[mode]).preprocess_input(x)
+    model = keras.Model(x, L.GlobalMaxPooling2D()(L.Conv2D(4, 3)(y)), name=mode)
+    path = save(model, tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    assert verify(path, pixels.astype(np.float32))
+    net = cnnviz.load_model(path)
+    expected = keras.applications.imagenet_utils.preprocess_input(pixels.astype(np.float32), mode=mode)
+    prepared = net.run(pixels)[next(layer for layer in net if layer.kind == "Conv2D").inputs[0]]
+    # Of each mode's up to three steps, numbers of at most 255.
+    np.testing.assert_allclose(prepared, expected, rtol=0, atol=4 * 255 * 2.0**-24)
+
+
+def test_transfer_learning_as_in_tensorflow_s_tutorial(tmp_path):
+    """tensorflow.org/tutorials/images/transfer_learning, with a small base in MobileNetV2's place."""
+    layer = keras.Input((16, 16, 3))
+    y = L.ReLU(6.0)(L.BatchNormalization()(L.Conv2D(6, 3, strides=2, padding="same", use_bias=False)(layer)))
+    base = keras.Model(layer, y, name="base")
+    base.trainable = False
+    augmentation = keras.Sequential([L.RandomFlip("horizontal"), L.RandomRotation(0.2)], name="augmentation")
+    x = keras.Input((16, 16, 3), name="image")
+    y = keras.applications.mobilenet_v2.preprocess_input(augmentation(x))
+    y = L.Dropout(0.2)(L.GlobalAveragePooling2D()(base(y, training=False)))
+    path = save(keras.Model(x, L.Dense(1, activation="sigmoid")(y), name="cats_and_dogs"), tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.uint8)
+    result = verify(path, pixels.astype(np.float32))
+    assert result.passed
+    assert {row.kind for row in result.layers} >= {"ops.TrueDivide", "ops.Subtract", "RandomFlip"}
+
+
+def test_the_gates_of_mobilenet_v3(tmp_path):
+    """x * relu6(x + 3) / 6, written with operators (keras/src/applications/mobilenet_v3.py)."""
+    x = keras.Input((6, 6, 4), name="image")
+    y = L.Conv2D(4, 1)(x)
+    pooled = L.GlobalAveragePooling2D(keepdims=True)(y)
+    gate = L.ReLU(6.0)(pooled + 3.0) * (1.0 / 6.0)
+    model = keras.Model(x, L.Multiply()([y, gate]), name="gates")
+    assert verify(save(model, tmp_path), np.random.default_rng(0).normal(size=(3, 6, 6, 4)))
+
+
+@pytest.mark.parametrize(
+    ("build", "pixels"),
+    [
+        (lambda x: x / 255, True),
+        (lambda x: x * (1 / 255), True),
+        (lambda x: x / 127.5 - 1, True),
+        (lambda x: x - 127.5, True),
+        (lambda x: ops.flip(x, axis=2) - 100.0, True),
+        (lambda x: 2 * x - 1, False),
+        (lambda x: x - 0.5, False),
+        (lambda x: (x - 0.5) / 0.25, False),
+    ],
+)
+def test_a_network_that_begins_with_arithmetic_says_which_pixels_it_wants(build, pixels, tmp_path):
+    x = keras.Input((4, 4, 1), name="image")
+    net = cnnviz.load_model(write(keras.Model(x, build(x)), tmp_path / "pixels.keras"))
+    white = np.full((1, 4, 4, 1), 255, np.uint8)
+    np.testing.assert_array_equal(net.run(white)["image"], 255.0 if pixels else 1.0)
+
+
 def test_sizes_that_are_not_known(tmp_path):
     x = keras.Input((None, None, 3), name="image")
     y = (x / 127.5 - 1)[:, ::2, :, ::-1]
     y = ops.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    model = keras.Model(x, ops.mean(keras.layers.Conv2D(4, 3)(y), axis=(1, 2)))
+    model = keras.Model(x, ops.mean(L.Conv2D(4, 3)(y), axis=(1, 2)))
     net = cnnviz.load_model(write(model, tmp_path / "unknown.keras"))
     assert next(layer for layer in net if layer.kind == "ops.Pad").output_shape == (None, None, 3)
     images = np.random.default_rng(0).uniform(0, 255, (2, 9, 8, 3)).astype(np.float32)
