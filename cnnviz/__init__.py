@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cnnviz.images.mnist import load_mnist
     from cnnviz.layers.layer import Layer
     from cnnviz.network import Network, Run
+    from cnnviz.network.image_loading import load_image
     from cnnviz.network.keras_file import ModelFileError, load_model
     from cnnviz.receipts import Receipt, explain
     from cnnviz.receptive_fields import effective_receptive_field, receptive_field
@@ -30,6 +31,7 @@ _MODULE_OF = {
     "digit_from_text": "images.digit_text",
     "effective_receptive_field": "receptive_fields",
     "explain": "receipts",
+    "load_image": "network.image_loading",
     "load_mnist": "images.mnist",
     "load_model": "network.keras_file",
     "receptive_field": "receptive_fields",

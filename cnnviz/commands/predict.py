@@ -16,6 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from cnnviz.images.digit_preparation import prepare_digit
     from cnnviz.images.image_files import ImageError, read_image
+    from cnnviz.images.ink import LARGEST
     from cnnviz.network.evaluation import probabilities
     from cnnviz.network.keras_file import load_model
     from cnnviz.numbers import probability
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     answers, code = [], 0
     for path in args.images:
         try:
-            chances = probabilities(net, prepare_digit(read_image(path))[None])[0]
+            chances = probabilities(net, prepare_digit(read_image(path, side=LARGEST))[None])[0]
         except ImageError as error:
             code = complain(f"{path}: {error}")
             continue

@@ -54,7 +54,7 @@ def convolution_step(
     in_channel
         The input channel that is written out; None is the one that contributes most.
     pixels
-        Draw x as an image, ink on paper.
+        Draw x as an image, ink on paper, if it lies between 0 and 1.
 
     Returns
     -------
@@ -95,7 +95,8 @@ def convolution_step(
     one_line = width >= 800
     bottom = layout["end"][1] + (8 if one_line else 30)
     canvas = Canvas(width, bottom + (lines * 128 + 36 if several else 0), **look)
-    data = INK if pixels else Scale.of(x)
+    # A picture whose numbers are not 0 to 1 has a scale of its own; no number may lie beyond it.
+    data = INK if pixels and 0 <= x.min() <= x.max() <= 1 else Scale.of(x)
     parts = {
         "input": (f"Input, channel {shown}" if several else "Input", x[:, :, shown], data),
         "patch": ("Patch", patch[:, :, shown], data),

@@ -10,9 +10,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import input_picture
 from cnnviz.numbers import number
 from cnnviz.receptive_fields.field import Box
 
@@ -34,7 +34,7 @@ def exciting_digits(
     Parameters
     ----------
     images
-        (n, H, W): pixels 0 to 1, or 0 to 255 as integers.
+        (n, H, W) grey, or (n, H, W, 3) in colour: pixels 0 to 1, or 0 to 255 as integers.
     boxes
         ((top, bottom), (left, right)), inclusive, for each image: the pixels that the cell depends on.
     values
@@ -66,17 +66,22 @@ def exciting_digits(
     images = np.asarray(images)
     count = len(images)
     marks = [""] * count if labels is None else list(labels)
-    if images.ndim != 3 or not count == len(boxes) == len(values) == len(titles) == len(marks) or not count:
+    if (
+        images.ndim not in (3, 4)
+        or not count == len(boxes) == len(values) == len(titles) == len(marks)
+        or not count
+    ):
         raise ValueError(
-            f"images must be (n, H, W) with a box, value, title and label for each, got shape {images.shape}"
+            "images must be (n, H, W) or (n, H, W, 3) with a box, value, title and label for each, "
+            f"got shape {images.shape}"
         )
-    rows, cols = images.shape[1:]
+    rows, cols = images.shape[1:3]
     for (top, bottom), (left, right) in boxes:
         if not (0 <= top <= bottom < rows and 0 <= left <= right < cols):
             raise ValueError(
                 f"boxes must lie on {rows} by {cols} pixels, got {((top, bottom), (left, right))}"
             )
-    scale = Scale.of_pixels(images)
+    pictures = [input_picture(image).drawn(image) for image in images]
     wide = width >= 600
     across = min(columns or (6 if wide else 3), count)
     grid = Grid(count, across, width, 20.0 if wide else 12.0, 170.0)
@@ -88,7 +93,7 @@ def exciting_digits(
     block = 22 + tall + (0 if beside else 6 + tall) + 22
     canvas = Canvas(width, grid.lines * block, **look)
     drawn, patches, tiles = [], [], []
-    for k, (image, box, value) in enumerate(zip(images, boxes, values, strict=True)):
+    for k, ((image, scale), box, value) in enumerate(zip(pictures, boxes, values, strict=True)):
         (top, bottom), (left, right) = box
         x, y = grid.place(k, block, 20)
         canvas.text(x, y - 6, marks[k], weight="bold")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
+import numpy as np
+
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import input_picture
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}
@@ -22,7 +25,8 @@ def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]
     Parameters
     ----------
     check
-        From `check_field`. Of an image of several channels their mean is drawn.
+        From `check_field`. An image of three channels is drawn in its colours; of any other number
+        of them their mean is drawn.
 
     Returns
     -------
@@ -50,13 +54,14 @@ def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]
     step = max(side + 14, 26 + lines * cell[1] + 14)
     canvas = Canvas(width, len(rows) * step + 40, **look)
     scale = Scale.of(*(values for _, _, values, _ in rows), signed=True)
-    ink = Scale.of_pixels(check.image)
+    shown = [image if image.shape[2] in (1, 3) else image.mean(axis=2)[..., None] for _, image, _, _ in rows]
+    picture = input_picture(np.concatenate(shown))
     ends = [(int(cells.min()), int(cells.max())) for cells in check.mask.nonzero() if cells.size]
     images, boxes, strips, changed = [], [], [], []
-    for k, (words, image, values, same) in enumerate(rows):
+    for k, ((words, _, values, same), image) in enumerate(zip(rows, shown, strict=True)):
         y = 2 + k * step
         unit = side / max(image.shape[:2])
-        drawn = image[:, :, 0] if image.shape[2] == 1 else image.mean(axis=2)
+        drawn, ink = picture.drawn(image)
         images.append(canvas.image(drawn, 0.5, y, unit * image.shape[1], scale=ink))
         if ends:
             boxes.append(canvas.field(0.5, y, unit, (ends[0], ends[1])))

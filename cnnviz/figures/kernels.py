@@ -14,6 +14,7 @@ import numpy as np
 from cnnviz.colours import BRIGHTNESS, INK, Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, map_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import COLOURS
 from cnnviz.kernels import ExcitingPatch, frequency_response
 from cnnviz.numbers import number
 
@@ -27,6 +28,7 @@ def kernel_tiles(
     shared: bool = True,
     scale: Scale | None = None,
     values: bool = True,
+    planes: Sequence[str] = COLOURS,
     selected: int | None = None,
     columns: int | None = None,
     title: str = "",
@@ -35,10 +37,14 @@ def kernel_tiles(
 ) -> Picture:
     """Kernels as tiles, their weights written into them where they fit.
 
+    A kernel over a colour picture is four tables: its weights for red, green and blue, on one scale, and the
+    three together as a colour picture, in which grey is zero.
+
     Parameters
     ----------
     kernels
-        (kh, kw, N), or a sequence of (kh, kw) arrays, whose sizes may differ.
+        (kh, kw, N), or a sequence of (kh, kw) arrays, whose sizes may differ. Over colours
+        (kh, kw, 3, N), as a layer has them, or a sequence of (kh, kw, 3).
     labels, notes
         Above each tile, and under it (in lines); None is the numbers from 0, and nothing.
     shared
@@ -48,6 +54,8 @@ def kernel_tiles(
         The shared scale, if it is to be another than these kernels' own.
     values
         Whether to write the weights.
+    planes
+        Which colour each channel of a kernel over colours reads: blue first behind the preprocessing "caffe".
     selected
         A kernel to outline.
     columns
@@ -58,7 +66,13 @@ def kernel_tiles(
     Returns
     -------
     Picture
-        Its artists are "kernels", the images, "scales" and "legend".
+        Its artists are "kernels", the images, "scales" and "legend". Over colours each of "kernels" is
+        a tuple of its planes in the channels' order, and "pictures" are the kernels as colour pictures.
+
+    Raises
+    ------
+    ValueError
+        for other shapes, and labels or notes that are not as many as the kernels.
 
     Examples
     --------
@@ -66,7 +80,9 @@ def kernel_tiles(
     >>> len(picture["kernels"]), picture["scales"][0].limit
     (16, 1.0)
     """
-    tiles = _as_list(kernels)
+    if sorted(planes) != sorted(COLOURS):
+        raise ValueError(f"planes must be red, green and blue in the channels' order, got {planes!r}")
+    tiles = _as_list(kernels, colours=True)
     names = [str(k) for k in range(len(tiles))] if labels is None else list(labels)
     under = [""] * len(tiles) if notes is None else list(notes)
     if len(names) != len(tiles) or len(under) != len(tiles):
@@ -75,35 +91,86 @@ def kernel_tiles(
     scales = [common or Scale.of(tile, signed=True) for tile in tiles]
     gap = 14.0 if width >= 600 else 10.0
     widest = max(text_width(line, SMALL) for words in (*names, *under) for line in words.split("\n"))
+    coloured = any(tile.ndim == 3 for tile in tiles)
+    least = 2 * text_width(_WHOLE, SMALL - 2) + 14 if coloured else 70.0
     # Words may shrink by a fifth to make room for one more column.
-    fitting = int((width + gap - 1) // (max(0.8 * widest, 70.0) + gap))
+    fitting = int((width + gap - 1) // (max(0.8 * widest, least) + gap))
     columns = columns or max(1, min(len(tiles), fitting, 8))
-    grid = Grid(len(tiles), columns, width, gap, 150.0)
+    grid = Grid(len(tiles), columns, width, gap, 300.0 if coloured else 150.0)
     side = grid.side
     # Hinted letters can be a little wider than measured.
     size = SMALL * min(1.0, 0.97 * side / widest)
-    step = side + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
+    tall = side + _PLANE_NAMES if coloured else side
+    step = tall + 30.0 + 14 * max(len(note.split("\n")) if note else 0 for note in under)
     below = grid.lines * step
-    canvas = Canvas(width, below + 46, **look)
-    images = []
+    canvas = Canvas(width, below + (62 if coloured else 46), **look)
+    images: list[Any] = []
+    pictures: list[Any] = []
     for k, (tile, own) in enumerate(zip(tiles, scales, strict=True)):
         x, y = grid.place(k, step, 18)
         marked = k == selected
         canvas.name(x, y - 6, names[k], marked, size=size)
-        unit = side / max(tile.shape)
-        images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
-        if values:
-            canvas.values(tile, x, y, unit, own)
-        if marked:
+        unit = side / max(tile.shape[:2])
+        if tile.ndim == 3:
+            parts = _over_colours(canvas, tile, x, y, side, own, planes, values)
+            pictures.append(parts[0])
+            images.append(parts[1:])
+        else:
+            images.append(canvas.image(tile, x, y, unit * tile.shape[1], scale=own))
+            if values:
+                canvas.values(tile, x, y, unit, own)
+        if marked and tile.ndim == 3:
+            canvas.box(x - 3, y - 1, side + 6, tall + 4, "accent", 2, zorder=4)
+        elif marked:
             canvas.box(x, y, unit * tile.shape[1], unit * tile.shape[0], "accent", 2, zorder=4)
         for n, line in enumerate(under[k].split("\n")):
-            canvas.text(x, y + side + 15 + 14 * n, line, size=size, colour="muted")
+            canvas.text(x, y + tall + 15 + 14 * n, line, size=size, colour="muted")
     words = title if common else title or "each kernel from minus to plus its own largest weight"
     legend = canvas.legend(common or Scale("signed", 1.0), 0.5, below + 18, min(220.0, width - 1), words)
+    if coloured:
+        canvas.note(0.5, below + 56, _AS_COLOURS)
     alt = "Kernels. " + " ".join(
-        f"{name}: {_in_words(tile, own)}." for name, tile, own in zip(names, tiles, scales, strict=True)
+        f"{name}: {_in_words(tile, own, planes)}."
+        for name, tile, own in zip(names, tiles, scales, strict=True)
     )
-    return canvas.picture(alt, kernels=images, scales=scales, legend=legend)
+    drawn = {"pictures": pictures} if coloured else {}
+    return canvas.picture(alt, kernels=images, scales=scales, legend=legend, **drawn)
+
+
+_PLANE_NAMES = 28.0
+"""Room for the names over the two lines of tables of a kernel over colours."""
+
+_WHOLE = "in colours"
+_AS_COLOURS = f"{_WHOLE}: grey is 0, full colour the scale's end"
+
+
+def _over_colours(
+    canvas: Canvas,
+    kernel: np.ndarray,
+    x: float,
+    y: float,
+    side: float,
+    scale: Scale,
+    planes: Sequence[str],
+    values: bool,
+) -> tuple[Any, ...]:
+    """A kernel (kh, kw, 3) as a colour picture and its three planes, in two lines of two, with names."""
+    gap = 6.0
+    part = (side - gap) / 2
+    unit = part / max(kernel.shape[:2])
+    whole = 0.5 + kernel[:, :, [list(planes).index(name) for name in COLOURS]] / (2 * scale.limit)
+    images = []
+    for n, name in enumerate((_WHOLE, *planes)):
+        left, top = (
+            x + (n % 2) * (part + gap),
+            y + (n // 2) * (part + _PLANE_NAMES / 2 + 2) + _PLANE_NAMES / 2 - 2,
+        )
+        canvas.text(left, top - 3, name, size=SMALL - 2, colour="muted")
+        array = whole if n == 0 else kernel[:, :, n - 1]
+        images.append(canvas.image(array, left, top, unit * kernel.shape[1], scale=INK if n == 0 else scale))
+        if values and n:
+            canvas.values(array, left, top, unit, scale)
+    return tuple(images)
 
 
 @figure
@@ -322,18 +389,24 @@ def kernel_portraits(
     return canvas.picture(alt, legends=legends, **drawn)
 
 
-def _as_list(kernels: Any) -> list[np.ndarray]:
-    if isinstance(kernels, np.ndarray) and kernels.ndim == 3:
-        tiles = [kernels[:, :, k] for k in range(kernels.shape[2])]
+def _as_list(kernels: Any, *, colours: bool = False) -> list[np.ndarray]:
+    """Each kernel (kh, kw); with `colours` also (kh, kw, 3)."""
+    if isinstance(kernels, np.ndarray) and kernels.ndim in ((3, 4) if colours else (3,)):
+        one = kernels.ndim == 4 and kernels.shape[2] == 1
+        tiles = [kernels[:, :, 0, k] if one else kernels[..., k] for k in range(kernels.shape[-1])]
     else:
         tiles = [np.asarray(kernel) for kernel in kernels]
-    if not tiles or any(tile.ndim != 2 or 0 in tile.shape for tile in tiles):
+    fits = [tile.ndim == 2 or (colours and tile.ndim == 3 and tile.shape[2] == 3) for tile in tiles]
+    if not tiles or not all(fits) or any(0 in tile.shape for tile in tiles):
         shapes = [tile.shape for tile in tiles]
-        raise ValueError(f"kernels must be (kh, kw, N) or a sequence of (kh, kw), got shapes {shapes}")
+        more = ", or over colours (kh, kw, 3, N) or a sequence of (kh, kw, 3)" if colours else ""
+        raise ValueError(f"kernels must be (kh, kw, N) or a sequence of (kh, kw){more}, got shapes {shapes}")
     return tiles
 
 
-def _in_words(kernel: np.ndarray, scale: Scale) -> str:
+def _in_words(kernel: np.ndarray, scale: Scale, planes: Sequence[str] = COLOURS) -> str:
+    if kernel.ndim == 3:
+        return ", ".join(f"{name} {_in_words(kernel[:, :, c], scale)}" for c, name in enumerate(planes))
     if kernel.size > 25:
         size = f"{kernel.shape[0]} by {kernel.shape[1]}"
         return f"{size} weights from {number(kernel.min())} to {number(kernel.max())}"

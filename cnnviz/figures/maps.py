@@ -1,7 +1,8 @@
 """Feature maps: all channels of a layer, one of them large, and every layer of a network.
 
 Maps that stand side by side share one scale, whose legend is drawn with them. Values are drawn as
-they are given; nothing is normalised here.
+they are given; nothing is normalised here, but for the input of a network, which is drawn as the picture
+that it came from.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import WIDE, Canvas, Grid, map_of, maps_of, side_by_side
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import COLOURS, InputPicture, input_picture
 from cnnviz.network import Run
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.numbers import number, percent
 from cnnviz.receptive_fields import receptive_field
 
@@ -157,16 +160,20 @@ def single_map(
 def image_of(
     pixels: Any,
     *,
+    preprocess: str | None = None,
     box: tuple[tuple[int, int], tuple[int, int]] | None = None,
     width: float = 220.0,
     **look: Unpack[Look],
 ) -> Picture:
-    """A grey image, pixels 0 to 1 (or 0 to 255 as integers), ink on paper.
+    """An image: a grey one as ink on paper, a colour one in its colours.
 
     Parameters
     ----------
     pixels
-        (H, W).
+        (H, W), (H, W, 1) or (H, W, 3): 0 to 1, 0 to 255, or as a network was given them.
+    preprocess
+        The mode that they were prepared with, which is undone; if it is None, pixels with another range than
+        0 to 1 or 0 to 255 are drawn from their smallest number to their largest, and the picture says so.
     box
         A part of it to outline: ((top, bottom), (left, right)), inclusive.
 
@@ -175,33 +182,52 @@ def image_of(
     Picture
         Its artist is "image".
 
+    Raises
+    ------
+    ValueError
+        for another shape or an unknown mode.
+
     Examples
     --------
     >>> image_of(np.zeros((28, 28), "uint8"))["image"].get_array().shape
     (28, 28)
     """
-    pixels = map_of(pixels, "pixels")
-    scale = Scale.of_pixels(pixels)
-    size = width / pixels.shape[1]
-    canvas = Canvas(width, pixels.shape[0] * size, **look)
-    image = canvas.image(pixels, 0.5, 0.5, width - 1, pixels.shape[0] * size - 1, scale=scale)
+    picture = input_picture(pixels, preprocess)
+    shown, scale = picture.drawn(pixels)
+    rows, cols = shown.shape[:2]
+    size = width / cols
+    canvas = Canvas(width, rows * size + (20 if picture.said else 0), **look)
+    image = canvas.image(shown, 0.5, 0.5, width - 1, rows * size - 1, scale=scale)
+    if picture.said:
+        canvas.note(0.5, rows * size + 14, picture.said)
     if box:
         (top, bottom), (left, right) = box
         canvas.field(0, 0, size, box)
-    share = float((pixels > 0).mean())
-    alt = f"An image of {pixels.shape[0]} by {pixels.shape[1]} pixels, {percent(share, 0)} of them inked"
+    alt = f"An image of {rows} by {cols} pixels, "
+    if picture.planes:
+        means = (
+            f"{name} {number(mean)}" for name, mean in zip(COLOURS, shown.mean(axis=(0, 1)), strict=True)
+        )
+        alt += f"in colour, on the average {', '.join(means)} of 1"
+    else:
+        alt += f"{percent(float((shown > 0).mean()), 0)} of them inked"
+    alt += f", {picture.said}" if picture.said else ""
     alt += f"; outlined are rows {top} to {bottom} and columns {left} to {right}." if box else "."
     return canvas.picture(alt, image=image)
 
 
 @dataclass(frozen=True)
 class LayerMaps:
-    """What `network_maps` draws of one layer: its values (H, W, C) or (C,), and words about it."""
+    """What `network_maps` draws of one layer: its values (H, W, C) or (C,), and words about it.
+
+    `pixels` says that they are a picture's, and `picture` how that is drawn; None lets their range decide.
+    """
 
     name: str
     values: np.ndarray
     note: str = ""
     pixels: bool = False
+    picture: InputPicture | None = None
 
 
 def strongest(values: Any) -> tuple[int, int]:
@@ -255,7 +281,8 @@ def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:
         note = " × ".join(map(str, values.shape))
         if layer.name in fields and before:
             note += f", sees {' × '.join(map(str, fields[layer.name].size))}"
-        rows.append(LayerMaps(layer.name, values, note, pixels=not before))
+        picture = None if before else picture_of(run, layer.name, image)
+        rows.append(LayerMaps(layer.name, values, note, pixels=not before, picture=picture))
     return rows
 
 
@@ -272,7 +299,8 @@ def network_maps(
     Parameters
     ----------
     layers
-        In order; `pixels` marks the input, which is drawn as ink on a scale of its own.
+        In order; `pixels` marks the input: a grey picture is drawn as ink on a scale of its own, a picture
+        of three channels in its colours.
     shared
         One scale for the whole network instead of one for each layer, so that rows compare too.
 
@@ -280,7 +308,7 @@ def network_maps(
     -------
     Picture
         Its artists are "maps", one image a layer that holds all its channels side by side with
-        empty cells between them, "legends" and "scales", by layer.
+        empty cells between them, "legends" and "scales", by layer; a picture in its colours has neither.
 
     Examples
     --------
@@ -294,31 +322,36 @@ def network_maps(
     left, right = (196.0, 104.0) if wide else (0.0, 0.0)
     across = min(16, max(_stack(layer).shape[2] for layer in layers)) if wide else 8
     tile = min((width - left - right - (across - 1) * 4) / across, 56.0)
-    scales = _scales(layers, shared)
-    blocks = [_mosaics(_stack(layer), across, 4 / tile) for layer in layers]
+    pictures = [_picture(layer) for layer in layers]
+    maps, scales = _drawn(layers, pictures, shared)
+    blocks = [_mosaics(each, across, 4 / tile) for each in maps]
     tile = min(tile, (width - left - right - 1) / max(rows[0].tiles for rows in blocks))
     heights = [max(len(rows) * (rows[0].shape * tile + 4), 40 if wide else 0) for rows in blocks]
     head, foot = (0, 12) if wide else (44, 14)
     canvas = Canvas(width, sum(heights) + len(layers) * (head + foot), **look)
     images, legends, frames, y = [], [], [], 0.0
-    for layer, scale, rows, height in zip(layers, scales, blocks, heights, strict=True):
+    for layer, picture, scale, rows, height in zip(layers, pictures, scales, blocks, heights, strict=True):
         base = y + height / 2 if wide else y + 18
         canvas.text(0, base - 2, layer.name, weight="bold")
-        canvas.note(0, base + 14, layer.note)
+        said = picture.said if picture else ""
+        canvas.note(0, base + 14, layer.note if wide else ", ".join(filter(None, [layer.note, said])))
+        if wide:
+            canvas.note(0, base + 28, said)
         tall = rows[0].shape * tile
         top = y + head + (height - len(rows) * (tall + 4)) / 2
         for mosaic in rows:
             x = left + 0.5
             broad = mosaic.tiles * tile
-            images.append(canvas.image(mosaic.cells, x, top, broad, tall, scale=scale, frame=None))
+            images.append(canvas.image(mosaic.cells, x, top, broad, tall, scale=scale or INK, frame=None))
             frames += [(x + k * mosaic.step * tile, top, tile, tall) for k in range(mosaic.count)]
             top += tall + 4
-        legends.append(canvas.legend(scale, width - 84, base - 14, 84.0))
+        legends.append(canvas.legend(scale, width - 84, base - 14, 84.0) if scale else None)
         y += height + head + foot
     canvas.boxes(frames)
     alt = "Every layer's output. " + " ".join(
-        f"{layer.name}: {' by '.join(map(str, np.shape(layer.values)))}, {scale}."
-        for layer, scale in zip(layers, scales, strict=True)
+        f"{layer.name}: {' by '.join(map(str, np.shape(layer.values)))}, {scale or 'in its colours'}"
+        + (f", {picture.said}." if picture and picture.said else ".")
+        for layer, picture, scale in zip(layers, pictures, scales, strict=True)
     )
     return canvas.picture(alt, maps=images, legends=legends, scales=scales)
 
@@ -335,10 +368,15 @@ class _Mosaic:
 
 
 def _mosaics(maps: np.ndarray, across: int, gap: float) -> list[_Mosaic]:
-    """The maps in rows of at most `across`, small ones repeated so that gaps can be thin."""
-    rows, cols, channels = maps.shape
+    """The maps in rows of at most `across`, small ones repeated so that gaps can be thin.
+
+    A picture in its colours, (H, W, 1, 3), is one map.
+    """
+    rows, cols, channels = maps.shape[:3]
     repeat = max(1, -(-24 // cols))
     big = maps.repeat(repeat, axis=0).repeat(repeat, axis=1)
+    if maps.ndim == 4:
+        return [_Mosaic(big[:, :, 0], 1, 1.0, 1.0, rows / cols)]
     between = max(1, round(gap * big.shape[1]))
     mosaics = []
     for first in range(0, channels, across):
@@ -354,7 +392,28 @@ def _stack(layer: LayerMaps) -> np.ndarray:
     return values.reshape(1, 1, -1) if values.ndim == 1 else maps_of(values, f"values of {layer.name}")
 
 
-def _scales(layers: Sequence[LayerMaps], shared: bool) -> list[Scale]:
+def _picture(layer: LayerMaps) -> InputPicture | None:
+    """How a layer's values are drawn if they are a picture's."""
+    several = np.ndim(layer.values) == 3 and np.shape(layer.values)[2] not in (1, 3)
+    if not layer.pixels or np.ndim(layer.values) not in (2, 3) or several:
+        return None
+    return layer.picture or input_picture(layer.values)
+
+
+def _drawn(
+    layers: Sequence[LayerMaps], pictures: Sequence[InputPicture | None], shared: bool
+) -> tuple[list[np.ndarray], list[Scale | None]]:
+    """The maps of each layer, (H, W, C) or in colours (H, W, 1, 3), and their scales."""
     data = [layer.values for layer in layers if not layer.pixels]
     everything = Scale.of(*data) if shared else None
-    return [INK if layer.pixels else everything or Scale.of(layer.values) for layer in layers]
+    maps: list[np.ndarray] = []
+    scales: list[Scale | None] = []
+    for layer, picture in zip(layers, pictures, strict=True):
+        if picture is None:
+            maps.append(_stack(layer))
+            scales.append(Scale.of(layer.values) if layer.pixels else everything or Scale.of(layer.values))
+            continue
+        array, scale = picture.drawn(layer.values)
+        maps.append(array[:, :, np.newaxis])
+        scales.append(None if picture.planes else scale)
+    return maps, scales

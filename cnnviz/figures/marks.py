@@ -70,7 +70,9 @@ class Cells(Mark):
     def colours(self) -> np.ndarray:
         """Each cell's colour, (H, W, 3) uint8; (H, W, 4) if some are clear."""
         if self.array.ndim == 3:
-            return (255 * np.clip(self.array, 0, 1)).round().astype(np.uint8)
+            clear = np.isnan(self.array).any(axis=2)
+            colours = (255 * np.clip(np.nan_to_num(self.array), 0, 1)).round().astype(np.uint8)
+            return np.dstack([colours, np.where(clear, 0, 255).astype(np.uint8)]) if clear.any() else colours
         return cell_colours(self.array, self.scale, self.theme)
 
     def on(self, ax: Axes) -> Artist:
@@ -80,7 +82,8 @@ class Cells(Mark):
         colours, norm = self.scale.colormap(self.theme), Normalize(self.scale.low, self.scale.limit)
         box = (self.x, self.x + self.width, self.y + self.height, self.y)
         image = AxesImage(ax, cmap=colours, norm=norm, interpolation="none", origin="upper", extent=box)
-        image.set_data(self.array)
+        whole = self.array.ndim == 2 or not np.isnan(self.array).any()
+        image.set_data(self.array if whole else self.colours())
         image.set(clip_on=False, zorder=self.zorder)
         ax.add_image(image)
         return image

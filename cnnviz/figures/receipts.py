@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnviz.colours import Scale, Theme
+from cnnviz.colours import INK, Scale, Theme
 from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
 from cnnviz.figures.picture import Picture
+from cnnviz.images.input_pictures import InputPicture
 from cnnviz.numbers import number, signed_number
 from cnnviz.receipts import Receipt
 from cnnviz.receipts.cells import one_line
@@ -48,13 +49,14 @@ def plot(
     -------
     cnnviz.figures.Picture
         Its artists are "patches", "kernels" and "products" (lists of images, one for each channel
-        that is drawn), "bars" (what each part adds) and "shares" (of a softmax).
+        that is drawn), "colours" (patch and kernel as colour pictures, where a colour picture is read),
+        "bars" (what each part adds) and "shares" (of a softmax).
     """
     if width is not None and not width >= NARROWEST:
         raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
     wide = WIDE if width is None else float(width)
     terms = receipt.terms
-    tiles = _Tiles(terms, wide) if max(terms.window) > 1 and len(terms) else None
+    tiles = _Tiles(terms, wide, receipt.picture) if max(terms.window) > 1 and len(terms) else None
     bars = _bars(terms, most=20 if wide >= 600 else 6)
     shares = next((step.shares for step in receipt.steps if step.shares is not None), None)
     if width is None and tiles is None:
@@ -67,6 +69,7 @@ def plot(
     for line, words in enumerate(heading):
         canvas.text(0, 16 + 20 * line, words, size=TITLE, weight="bold")
     artists: dict[str, Any] = {"patches": [], "kernels": [], "products": [], "bars": [], "shares": []}
+    artists["colours"] = []
     if tiles:
         artists.update(tiles.draw(canvas, top))
     if len(bars) > 1:
@@ -114,20 +117,28 @@ def _entries(shares: Shares, wide: float) -> tuple[Bars, int]:
     most = max(int(wide // 42), 2)
     order = np.argsort(-shares.powers, kind="stable").tolist()
     chosen = sorted({shares.own, *[i for i in order if i != shares.own][: most - 1]})
-    names = [shares.labels[i].rsplit(" ", 1)[-1] for i in chosen]
+    names = [_bare(shares.labels[i]) for i in chosen]
     return list(zip(names, shares.results[chosen].astype(float), strict=True)), chosen.index(shares.own)
 
 
 def _short(terms: Terms, group: int) -> str:
     label = terms.labels[group]
-    return label.removeprefix("channel ").removeprefix("unit ") if len(terms.factor) > 1 else label
+    return _bare(label) if len(terms.factor) > 1 else label
+
+
+def _bare(label: str) -> str:
+    """The number in "channel 7"; a class's name as it is."""
+    word, _, number = label.partition(" ")
+    return number if word in ("channel", "unit", "row", "column", "entry") and number.isdigit() else label
 
 
 class _Tiles:
     """The patches, kernels and products of a few channels, one row of tiles for each."""
 
-    def __init__(self, terms: Terms, width: float) -> None:
+    def __init__(self, terms: Terms, width: float, picture: InputPicture | None = None) -> None:
         self.terms = terms
+        self.picture = picture
+        """How the patch is drawn in its colours, in a line of its own; None where it has none."""
         self.wide = wide = width >= 600
         self.groups = terms.shown(DRAWN)[0]
         self.names = ["factor"] if terms.selects else ["factor", "weight", "product"][: 3 if wide else 2]
@@ -138,26 +149,42 @@ class _Tiles:
         self.unit = min(room / cols, 60.0)
         self.tile = cols * self.unit, rows * self.unit
         self.pitch = rows * self.unit + 14
-        self.height = len(self.groups) * self.pitch + 80
+        self.lines = len(self.groups) + (picture is not None)
+        self.height = self.lines * self.pitch + 80
 
     def draw(self, canvas: Canvas, top: float) -> dict[str, Any]:
         titles = {"factor": "Read", "weight": "Weights", "product": "Products"}
         keys = {"factor": "patches", "weight": "kernels", "product": "products"}
         artists: dict[str, Any] = {}
-        x, first = self.left, top + 20
+        artists["colours"] = []
+        x, first = self.left, top + 20 + (self.lines - len(self.groups)) * self.pitch
         for name in self.names:
             array: np.ndarray = getattr(self.terms, name)
             scale = Scale.of(array[np.isfinite(array)], signed=None if name == "factor" else True)
             canvas.text(x, top + 12, titles[name], weight="bold")
+            if self.picture is not None and name != "product":
+                shown = self._in_colours(array, None if name == "factor" else scale)
+                artists["colours"].append(canvas.image(shown, x, top + 20, *self.tile, scale=INK))
             artists[keys[name]] = [
                 self._tile(canvas, x, first + place * self.pitch, array[group], scale)
                 for place, group in enumerate(self.groups)
             ]
             canvas.legend(scale, x, first + len(self.groups) * self.pitch + 6, max(self.tile[0], LEGEND))
             x += max(self.tile[0], LEGEND) + self.gap
+        if self.picture is not None:
+            canvas.note(0, top + 20 + self.tile[1] / 2 + 4, "in colours")
         for place, group in enumerate(self.groups):
             self._label(canvas, x - self.gap + (12 if self.wide else 4), first + place * self.pitch, group)
         return artists
+
+    def _in_colours(self, array: np.ndarray, scale: Scale | None) -> np.ndarray:
+        """The patch as the picture has it, padding blank; or the kernel on a scale, in which grey is zero."""
+        assert self.picture is not None
+        values = array.transpose(1, 2, 0)
+        if scale is not None:
+            return 0.5 + values[:, :, self.picture.channels] / (2 * scale.limit)
+        blank = np.asarray(self.terms.padding.all(axis=0))[:, :, np.newaxis]
+        return np.where(blank, np.nan, self.picture.of(values))
 
     def _tile(self, canvas: Canvas, x: float, y: float, array: np.ndarray, scale: Scale) -> Any:
         shown = np.where(np.isfinite(array), array, np.nan)

@@ -12,10 +12,12 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.colours import INK, Scale
+from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, maps_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -25,7 +27,8 @@ class Seen:
     """One layer on the way from the image to a unit: its maps (H, W, C) and which of its cells feed it.
 
     The box is ((top, bottom), (left, right)), ends included; it may reach beyond the maps, into padding.
-    `kind` is the layer's class; `behind` are those of the layers, not shown, that change the numbers
+    `pixels` says that the maps are a picture's, and `picture` how that is drawn; None lets their range
+    decide. `kind` is the layer's class; `behind` are those of the layers, not shown, that change the numbers
     between the last map shown and this one.
     """
 
@@ -35,6 +38,7 @@ class Seen:
     pixels: bool = False
     kind: str = ""
     behind: tuple[str, ...] = ()
+    picture: InputPicture | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,7 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
             pixels=name in run.network.inputs,
             kind=run.network[name].kind,
             behind=_not_shown(run.network, name, names),
+            picture=picture_of(run, name, image) if name in run.network.inputs else None,
         )
         for name in names
     ]
@@ -176,7 +181,7 @@ def receptive_path(
     ----------
     layers
         From the image to the unit's own layer, whose box is the unit itself. Of each the channel
-        with the largest magnitude inside the box is shown.
+        with the largest magnitude inside the box is shown, but of a colour picture all three.
     legends
         Whether each map has its scale under it.
 
@@ -184,7 +189,7 @@ def receptive_path(
     -------
     Picture
         Its artists are "maps", "boxes", "cut" (the dashed outlines, None where nothing is cut off) and
-        the numbers of the "channels" shown.
+        the numbers of the "channels" shown, None for a picture in its colours.
 
     Examples
     --------
@@ -209,9 +214,18 @@ def receptive_path(
         here = [clipped(layer.box[0], rows), clipped(layer.box[1], cols)]
         (first, last), (start, end) = here
         inside = maps[first : last + 1, start : end + 1]
-        channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
+        picture = None
+        if layer.pixels and maps.shape[2] in (1, 3):
+            picture = layer.picture or input_picture(maps)
+        channel = None
+        if picture is None:
+            channel = int(np.abs(inside).max(axis=(0, 1)).argmax()) if inside.size else 0
+            shown = maps[:, :, channel]
+            scale = Scale.of(shown)
+        else:
+            shown, scale = picture.drawn(maps)
+            channel = None if picture.planes else 0
         x, y = grid.place(k, step, 36)
-        scale = INK if layer.pixels else Scale.of(maps[:, :, channel])
         # Room for what lies beyond the map.
         before = max(-top, 0), max(-left, 0)
         extent = rows + before[0] + max(bottom + 1 - rows, 0), cols + before[1] + max(right + 1 - cols, 0)
@@ -221,11 +235,15 @@ def receptive_path(
         canvas.text(x, y - 21, layer.name, weight="bold", size=SMALL + 1)
         size = f"{last - first + 1} × {end - start + 1}"
         words = f"{size} of {rows} × {cols}"
-        if maps.shape[2] > 1 and text_width(f"{words}, channel {channel}", SMALL) <= side:
+        if (
+            channel is not None
+            and maps.shape[2] > 1
+            and text_width(f"{words}, channel {channel}", SMALL) <= side
+        ):
             words += f", channel {channel}"
         canvas.note(x, y - 6, words)
-        images.append(canvas.image(maps[:, :, channel], x0, y0, unit * cols, scale=scale))
-        if legends:
+        images.append(canvas.image(shown, x0, y0, unit * cols, scale=scale))
+        if legends and channel is not None:
             canvas.legend(scale, x, y + side + 14, min(side, 110.0))
         whole = top, left, bottom - top + 1, right - left + 1
         cut.append(
@@ -237,6 +255,8 @@ def receptive_path(
             boxes.append(canvas.cell(x0, y0, unit, first, start, *inside.shape[:2]))
         channels.append(channel)
         sizes.append(f"{layer.name}: {size} cells, rows {first} to {last}, columns {start} to {end}")
+        if picture is not None and picture.said:
+            sizes[-1] += f", {picture.said}"
         if beyond:
             sizes[-1] += f", cut off from rows {top} to {bottom}, columns {left} to {right}"
     alt = f"What the unit sees, from the image up. {'; '.join(sizes)}. {left_out(layers)}".rstrip()

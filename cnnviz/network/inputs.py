@@ -11,13 +11,40 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.images.preprocessing import MODES, preprocess
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import Shape
+from cnnviz.network.expected_pixels import by_layers, by_name
 from cnnviz.network.layer_graph import LayerGraph
 
 
 def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
     """The argument of predict and run as one array with a batch axis for each input."""
+    given = _by_input(graph, x)
+    images = {name: batched(given[name], graph[name]) for name in graph.inputs}
+    counts = {name: len(array) for name, array in images.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"inputs must agree in batch size, got {counts}")
+    return images
+
+
+def modes_of(graph: LayerGraph, x: Any) -> dict[str, str]:
+    """How the pixels of each input were prepared, where that is known: a `LoadedImage` says it.
+
+    `x` is the argument of predict and run; integers are prepared by these.
+    """
+    modes = {}
+    for name, given in _by_input(graph, x).items():
+        said = {getattr(one, "mode", "") for one in (given if isinstance(given, list | tuple) else [given])}
+        if len(said) == 1 and said <= MODES.keys():
+            modes[name] = said.pop()
+        elif np.asarray(given).dtype.kind in "iu":
+            modes[name] = mode_of_integers(graph, name)
+    return modes
+
+
+def _by_input(graph: LayerGraph, x: Any) -> dict[str, Any]:
+    """What was given, by the names of the inputs."""
     if len(graph.inputs) == 1 and not isinstance(x, Mapping):
         given = {graph.inputs[0]: x}
     elif isinstance(x, Mapping):
@@ -29,31 +56,22 @@ def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
         raise ValueError(
             f"x must have one array for each input, {', '.join(graph.inputs)}: a list or a mapping"
         )
-    images = {name: batched(given[name], graph[name]) for name in graph.inputs}
-    counts = {name: len(array) for name, array in images.items()}
-    if len(set(counts.values())) > 1:
-        raise ValueError(f"inputs must agree in batch size, got {counts}")
-    return images
+    return given
 
 
 def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Images as the network computes with them: floats, pixels divided by 255 unless it does so itself."""
-    return {
-        name: floats(x, graph.dtype, name, pixels=not _scales_itself(graph, name))
-        for name, x in images.items()
-    }
+    """Images as the network computes with them: floats, integers in the scale that it wants pixels in."""
+    return {name: floats(x, graph.dtype, name, mode_of_integers(graph, name)) for name, x in images.items()}
 
 
-def _scales_itself(graph: LayerGraph, name: str) -> bool:
-    """Whether the first layer that changes what pixels mean expects them as they are."""
-    reached = {name}
-    for layer in graph:
-        if not reached.isdisjoint(layer.inputs):
-            if layer.entry.scales_input:
-                return True
-            if layer.entry.keeps_scale:
-                reached.add(layer.name)
-    return False
+def mode_of_integers(graph: LayerGraph, name: str) -> str:
+    """What is done to pixels 0..255 that come as integers, a key of `images.preprocessing.MODES`.
+
+    What the network's layers or its name say, else "unit". Weights are not asked: predictions must not
+    change their meaning while a network is trained.
+    """
+    known = by_layers(graph, name) or by_name(graph, name)
+    return known.mode if known else "unit"
 
 
 def check_batch_size(value: Any) -> None:
@@ -104,14 +122,13 @@ def _fits(actual: Sequence[int], wanted: Shape) -> bool:
     )
 
 
-def floats(x: np.ndarray, dtype: np.dtype, name: str, pixels: bool) -> np.ndarray:
-    """A copy of x in a network's dtype; with `pixels`, integers 0..255 become 0..1."""
-    y = np.array(x, dtype, order="C")
-    if pixels and x.dtype.kind in "iu":
-        if x.size and not 0 <= x.min() <= x.max() <= 255:
-            raise ValueError(
-                f"integers for {name!r} must be pixels, 0 to 255, got {x.min()} to {x.max()}; "
-                "other numbers must come as floats"
-            )
-        y /= dtype.type(255)
-    return y
+def floats(x: np.ndarray, dtype: np.dtype, name: str, mode: str) -> np.ndarray:
+    """A copy of x in a network's dtype; integers, which are pixels 0..255, in the scale of a mode."""
+    if x.dtype.kind not in "iu":
+        return np.array(x, dtype, order="C")
+    if mode != "none" and x.size and not 0 <= x.min() <= x.max() <= 255:
+        raise ValueError(
+            f"integers for {name!r} must be pixels, 0 to 255, got {x.min()} to {x.max()}; "
+            "other numbers must come as floats"
+        )
+    return preprocess(x, mode, dtype)

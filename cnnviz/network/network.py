@@ -67,9 +67,11 @@ class Network(LayerGraph):
         ----------
         x
             Images (N, H, W, C) or one (H, W, C), without the channel axis too if there is one channel:
-            integers 0..255, which are divided by 255 unless the network starts with its own Rescaling
-            or Normalization, or floats, which are taken as they are. Several inputs: a list, or a
-            mapping by name.
+            integers 0..255, which are pixels, or floats, which are taken as they are. Pixels stay as they
+            are if the network begins with its own Rescaling or Normalization; if its name is that of one
+            of `keras.applications`, they are scaled as its `preprocess_input` does it; else they are
+            divided by 255. `cnnviz.load_image` looks further, and says what it did. Several inputs: a
+            list, or a mapping by name.
         batch_size
             Images at a time; None keeps the largest activation below 32 MB.
 

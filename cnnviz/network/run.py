@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
-from cnnviz.network.inputs import images_of, prepared
+from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.ops.padding import integer
 
@@ -30,9 +30,12 @@ class Run(Mapping[str, np.ndarray]):
         outputs: dict[str, np.ndarray],
         before: dict[str, np.ndarray],
         edited: Iterable[str] = (),
+        preprocess: Mapping[str, str] | None = None,
     ) -> None:
         self.network = network
         self.edited = frozenset(edited)
+        self.preprocess = dict(preprocess or {})
+        """The mode of preprocessing that the pixels of each input came in, where that is known."""
         self._outputs = outputs
         self._before = before
         for array in (*outputs.values(), *before.values()):
@@ -63,7 +66,8 @@ class Run(Mapping[str, np.ndarray]):
 
     def inputs(self, name: str) -> tuple[np.ndarray, ...]:
         """The arrays that a layer read."""
-        return tuple(self._outputs[feeder] for feeder in self.network[name].inputs)
+        layer = self.network[name]
+        return layer.cast([self._outputs[feeder] for feeder in layer.inputs], self.network.dtype)
 
     def gradient(
         self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
@@ -139,7 +143,8 @@ def forward_pass(graph: LayerGraph, x: Any, edits: Edits | None = None) -> Run:
     """
     edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
     before: dict[str, np.ndarray] = {}
-    return Run(graph, forward(graph, prepared(graph, images_of(graph, x)), before, edits), before, edits)
+    outputs = forward(graph, prepared(graph, images_of(graph, x)), before, edits)
+    return Run(graph, outputs, before, edits, modes_of(graph, x))
 
 
 class Gradient(Mapping[str, np.ndarray]):

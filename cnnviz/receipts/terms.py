@@ -6,8 +6,9 @@ the dtype of the run; the layer's entry says which numbers are multiplied.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -80,6 +81,16 @@ class Terms(Operands):
             return self.sum + self.bias if self.bias_name else self.sum
 
     # Places -------------------------------------------------------------------------------------
+
+    def over_planes(self, planes: Sequence[str]) -> Terms:
+        """The same, its groups called by the planes of a colour picture where they are named by channels.
+
+        `planes` are the names of the source's channels; () leaves everything as it is.
+        """
+        if not planes:
+            return self
+        name = lambda found: planes[int(found[1])]  # noqa: E731
+        return replace(self, labels=tuple(re.sub(r"^channel (\d+)", name, each) for each in self.labels))
 
     @property
     def row(self) -> np.ndarray | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.network.colour_planes import picture_of
 from cnnviz.numbers import MOST_DIGITS, Format, column, exact, short
 from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
@@ -47,12 +48,21 @@ def closing(receipt: Receipt) -> str:
     """The last line: the number by this arithmetic, the number in the run, and the difference."""
     dtype = np.asarray(receipt.value).dtype
     if not receipt.layer.inputs and not receipt.was_edited:
-        return f"an input of the network, given as {exact(receipt.value)} ({dtype})"
+        return f"an input of the network, given as {exact(receipt.value)} ({dtype}){_pixel(receipt)}"
     here, there = exact(receipt.result), exact(receipt.value)
     words = f"{dtype}: {here} in this order, {there} in the run, residual {short(receipt.residual, 2)}"
     if receipt.was_edited:
         return f"{words}: more than rounding leaves, so this layer's output was edited in the run"
     return f"{words} (rounding leaves at most {short(receipt.bound, 2)})" if receipt.bound else words
+
+
+def _pixel(receipt: Receipt) -> str:
+    """What a number of the input is of a colour picture, in the 256 steps of a file."""
+    picture = picture_of(receipt.run, receipt.layer.name, receipt.index) if receipt.plane else None
+    if picture is None:
+        return ""
+    steps = short(255 * picture.share(receipt.value, receipt.cell.position[-1]))
+    return f": {receipt.plane} {steps} of 255" + (f", {picture.said}" if picture.said else "")
 
 
 def reads(terms: Terms) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import read_image
+from cnnviz.images.ink import LARGEST
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network.keras_file import load_model
 from cnnviz.stage.live_view import LiveView
@@ -58,7 +59,7 @@ def export(
         raise ValueError(f"digits must be 0 to {len(images) - 1}, got {wrong[0]}")
     scene: Scene | None = None
     if image is not None:
-        run = net.run(prepare_digit(read_image(image)))
+        run = net.run(prepare_digit(read_image(image, side=LARGEST)))
         scene = build_scene(run, 0, title=Path(image).name, key="image")
     for digit in digits:
         named: dict[str, Any] = {

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from cnnviz.images.class_names import class_names
 from cnnviz.network import Run
+from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
@@ -90,7 +92,7 @@ class Scene:
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
         for number, stage in enumerate(self.plan.taken.stages):
             changed = stage.part == "output" and stage.layer.name in edited
-            if stage.exact and not changed and run.network.dtype == np.float32:
+            if stage.exact and not changed and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
             digest.update(value.data)
@@ -119,7 +121,7 @@ def build_scene(
     run: Run,
     index: int | None = None,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Any = None,
     title: str = "image",
     label: int | None = None,
     key: str = "",
@@ -140,7 +142,7 @@ def build_scene(
     index
         One image of the run's batch; None takes them all.
     classes
-        The names of the outputs; by default their numbers.
+        The names of the outputs, as `class_names` takes them; by default their numbers.
     title, label, key, code, edited, base
         As for `Scene.add`; titles of several images are numbered.
     plan
@@ -153,7 +155,7 @@ def build_scene(
     IndexError
         if there is no such image.
     ValueError
-        if there is no such layer or cell.
+        if there is no such layer or cell, or not one name for each class.
 
     Examples
     --------
@@ -168,10 +170,13 @@ def build_scene(
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
     plan = plan or plan_of(net, shapes, layers)
-    outputs = int(np.prod(plan.taken.stages[-1].shape))
-    names = list(classes) if classes is not None else [str(i) for i in range(outputs)]
+    last = plan.taken.stages[-1]
+    names = [str(i) for i in range(int(np.prod(last.shape)))]
+    if classes is not None and last.layer.name in map(net.resolve, net.outputs):
+        names = class_names(classes, last.shape[2])
     start = {"trail": _step_to(plan, shapes, pinned) if pinned else "", "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
+    header |= _colours(plan, run, index)
     scene = Scene(plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
     if net is not plan.network:
         scene.change_weights(take_apart(net, shapes))
@@ -180,6 +185,24 @@ def build_scene(
         name = title if len(chosen) == 1 else f"{title} {i}"
         scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited, base=base)
     return scene
+
+
+def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
+    """How the first input is drawn as a colour picture, and which stages' channels are its planes.
+
+    All images of a scene are drawn alike, so that they can be compared.
+    """
+    first = plan.taken.stages[0]
+    if first.layer.inputs or first.shape != run[first.layer.name].shape[1:]:
+        return {}
+    picture = picture_of(run, first.layer.name, index)
+    if picture is None or not picture.planes:
+        return {}
+    planes = {number: planes_of(run, stage.layer.name) for number, stage in enumerate(plan.taken.stages)}
+    return {
+        "picture": {**asdict(picture), "planes": picture.planes},
+        "planes": {str(number): names for number, names in planes.items() if names},
+    }
 
 
 def _step_to(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:

@@ -13,6 +13,8 @@ import cnnviz
 from cnnviz import channels, figures, kernels, ops
 from cnnviz.concepts import translation
 from cnnviz.images.digit_preparation import prepare_in_steps
+from cnnviz.images.input_pictures import input_picture
+from cnnviz.images.preprocessing import preprocess
 from cnnviz.network.mistakes import Mistake
 from cnnviz.receptive_fields import check_field
 
@@ -27,6 +29,7 @@ MATRIX = RNG.standard_normal((16, 10)).astype(np.float32)
 BIAS = RNG.standard_normal(10).astype(np.float32)
 CHANCES = RNG.dirichlet(np.full(10, 0.2), 17)
 SOBEL = kernels.sobel("x")
+COLOUR = np.random.default_rng(5).integers(0, 256, (28, 20, 3)).astype(np.uint8)
 KEPT = np.random.default_rng(3).random((4, 12, 12)) >= 0.25
 KEPT_90 = np.random.default_rng(4).random((2, 90)) >= 0.5
 SIGNED_IMAGE = (IMAGE - 0.5) * 1e-5
@@ -50,6 +53,21 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
     seen = [
         figures.Seen("input", IMAGE, ((3, 8), (20, 29)), pixels=True),
         *(figures.Seen(f"conv2d_{k}", SIGNED, ((k, k + 3), (0, 2))) for k in range(7)),
+    ]
+    coloured = [
+        figures.LayerMaps(
+            "input",
+            preprocess(COLOUR, "torch"),
+            "28 × 20 × 3",
+            pixels=True,
+            picture=input_picture(preprocess(COLOUR, "torch"), "torch"),
+        ),
+        figures.LayerMaps("grey", IMAGE[:, :, None] * 2 - 1, "28 × 28 × 1", pixels=True),
+        *layers[1:],
+    ]
+    seen_in_colour = [
+        figures.Seen("input", COLOUR, ((3, 8), (14, 21)), pixels=True),
+        figures.Seen("conv2d", SIGNED, ((2, 3), (0, 2))),
     ]
     rungs = [
         figures.Rung("input", range(28), [4, 5, 6]),
@@ -120,6 +138,9 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "error_curve": call(figures.error_curve, REDUCTION_ERRORS, 4),
         "field_trials": call(figures.field_trials, refuted),
+        "exciting_digits in colour": call(
+            figures.exciting_digits, COLOUR[None], [((2, 4), (0, 2))], [28.7893], titles=["cat 3"]
+        ),
         "exciting_digits": call(
             figures.exciting_digits,
             np.stack([IMAGE] * 7),
@@ -131,12 +152,20 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         "feature_maps": call(figures.feature_maps, POSITIVE, selected=3, cell=(2, 5), title="conv2d"),
         "feature_maps, signed": call(figures.feature_maps, SIGNED),
         "frequency_map": call(figures.frequency_map, SOBEL),
+        "hard_cases in colour": call(
+            figures.hard_cases, [Mistake(0, 1, ((2, 0.9), (1, 0.1)))], COLOUR[None] / 255
+        ),
         "hard_cases": call(
             figures.hard_cases,
             [Mistake(k, k % 10, ((3, 0.999), (k % 3, 1e-3))) for k in range(23)],
             (255 * np.stack([IMAGE] * 23)).astype(np.uint8),
         ),
         "image_of": call(figures.image_of, IMAGE, box=((1, 4), (2, 8))),
+        "image_of in colour": call(figures.image_of, COLOUR, box=((1, 4), (2, 8))),
+        "image_of in colour, prepared": call(
+            figures.image_of, preprocess(COLOUR, "caffe"), preprocess="caffe"
+        ),
+        "image_of in colour, of no known range": call(figures.image_of, COLOUR[:8] - 99.5),
         "kernel_gallery": call(
             figures.kernel_gallery,
             [k.kernel for k in kernels.gallery(5)],
@@ -154,6 +183,12 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
             figures.kernel_response, IMAGE, SOBEL, ops.conv2d(IMAGE, SOBEL[:, :, None, None])
         ),
         "kernel_tiles": call(figures.kernel_tiles, KERNEL, selected=2, notes=["sobel x\n0.98"] * 16),
+        "kernel_tiles over colours": call(
+            figures.kernel_tiles,
+            np.stack([KERNEL, -KERNEL, KERNEL / 2], axis=2),
+            selected=2,
+            notes=["mostly red\n0.98"] * 16,
+        ),
         "kernel_tiles, each its own": call(
             figures.kernel_tiles,
             [k.kernel for k in kernels.gallery(3)],
@@ -187,6 +222,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "network_maps": call(figures.network_maps, layers),
         "network_maps, one scale": call(figures.network_maps, layers, shared=True),
+        "network_maps in colour": call(figures.network_maps, coloured),
         "outer_product": call(figures.outer_product, kernels.gaussian(5)),
         "outer_product, nearest": call(figures.outer_product, kernels.laplacian_of_gaussian(7)),
         "pixel_gradient": call(figures.pixel_gradient, IMAGE, SIGNED_IMAGE, after=IMAGE),
@@ -203,6 +239,7 @@ def figure_calls() -> dict[str, Callable[..., figures.Picture]]:
         ),
         "receptive_ladder": call(figures.receptive_ladder, rungs),
         "receptive_path": call(figures.receptive_path, seen),
+        "receptive_path in colour": call(figures.receptive_path, seen_in_colour),
         "shift_map": call(
             figures.shift_map, np.abs(SIGNED[:11, :11, 0]) / 5, 2, -1, title="probability of 7"
         ),

@@ -7,6 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnviz import channels, figures, kernels, load_mnist, load_model, ops
+from cnnviz.images.input_pictures import input_picture
+from cnnviz.images.preprocessing import preprocess
+from cnnviz.network.mistakes import Mistake
 
 RNG = np.random.default_rng(11)
 MAPS = RNG.standard_normal((5, 6, 4)).astype(np.float32)
@@ -174,6 +177,41 @@ def test_probabilities_say_what_was_right():
     assert "true label" in [t.get_text() for t in figures.probabilities([0.2, 0.8], label=0).ax.texts][1]
 
 
+def test_of_many_classes_the_likeliest_are_drawn_and_the_rest_is_said():
+    values = np.random.default_rng(0).dirichlet(np.full(1000, 0.1))
+    names = [f"class called {k}" for k in range(1000)]
+    picture = figures.probabilities(values, classes=names, label=3)
+    order = np.argsort(-values, kind="stable")[:10].tolist()
+    assert 3 not in order
+    shown = [*values[order], values[3], 1 - values[order].sum() - values[3]]
+    unit = picture["bars"][0].get_width() / values[order[0]]
+    assert_allclose([bar.get_width() for bar in picture["bars"]], np.multiply(shown, unit), rtol=1e-6)
+    assert f"Predicted class called {order[0]}; the true label is class called 3." in picture.alt
+    assert "class called 3: " in picture.alt
+    assert "989 others: " in picture.alt
+    assert len(figures.probabilities(values, top=3)["bars"]) == 4
+    assert len(figures.probabilities(values[:20])["bars"]) == 20
+
+
+def test_classes_have_their_names_in_every_figure_of_scores():
+    names = ["tench", "goldfish"]
+    assert "goldfish: 90" in figures.probabilities([0.1, 0.9], classes=names).alt
+    assert "tench: +1" in figures.class_columns([1.0, -2.0], classes=names).alt
+    off = figures.channels_off([0.25, 0.75], [[0.25, 0.75], [0.9, 0.1]], classes=dict(enumerate(names)))
+    assert "goldfish with 75" in off.alt
+    assert "so tench is predicted" in off.alt
+    found = [Mistake(0, 0, ((1, 0.75), (0, 0.25)))]
+    wrong = figures.hard_cases(found, np.zeros((1, 8, 8), "uint8"), classes=names)
+    assert "Image 0 is a tench: goldfish with 75 %" in wrong.alt
+    for draw in (figures.probabilities, figures.class_columns):
+        with pytest.raises(
+            ValueError, match="classes must have one name for each of the network's 2 classes, got 1"
+        ):
+            draw([0.1, 0.9], classes=["tench"])
+    with pytest.raises(ValueError, match="classes must name class 1 too, got 1 names"):
+        figures.hard_cases(found, np.zeros((1, 8, 8), "uint8"), classes=["tench"])
+
+
 def test_magnitudes_lie_on_a_logarithmic_scale():
     picture = figures.magnitudes([("a", (1e-6,)), ("b", (1e-5,)), ("c", (1e-4,)), ("d", (0.0,))], ["x"])
     x = [mark.center[0] for mark in picture["marks"][0]]
@@ -242,3 +280,77 @@ def test_the_strongest_cell_and_channel():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+# Pictures in their colours --------------------------------------------------------------------------
+
+PHOTOGRAPH = RNG.integers(0, 256, (12, 9, 3)).astype(np.uint8)
+
+
+def shown(image):
+    """What is drawn of a picture, as the bytes 0..255 that a file has."""
+    return np.rint(255 * np.asarray(image.get_array())).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["unit", "tf", "caffe", "torch", "none"])
+def test_a_colour_picture_is_drawn_as_it_was_before_it_was_prepared(mode):
+    # 12 by 9 pixels with the whole range of each plane, as a photograph has it.
+    photograph = PHOTOGRAPH.copy()
+    photograph[0, 0], photograph[0, 1] = 0, 255
+    x = preprocess(photograph, mode)
+    assert_array_equal(shown(figures.image_of(x, preprocess=mode)["image"]), photograph)
+    picture = input_picture(x, mode)
+    maps = figures.network_maps([figures.LayerMaps("input", x, pixels=True, picture=picture)])
+    assert_array_equal(shown(maps["maps"][0])[::3, ::3], photograph)
+    assert maps["legends"] == maps["scales"] == [None]
+    seen = figures.Seen("input", x, ((0, 1), (0, 1)), pixels=True, picture=picture)
+    path = figures.receptive_path([seen])
+    assert_array_equal(shown(path["maps"][0]), photograph)
+    assert path["channels"] == [None]
+
+
+def test_a_picture_that_is_not_drawn_as_it_is_says_so():
+    x = PHOTOGRAPH - 40.5
+    picture = figures.image_of(x)
+    assert_allclose(picture["image"].get_array(), (x - x.min()) / np.ptp(x), atol=1e-12)
+    assert f"drawn from {x.min():g} to {x.max():g}" in picture.alt
+    assert "the preprocessing 'tf' undone" in figures.image_of(x / 300, preprocess="tf").alt
+    assert "drawn from" not in figures.image_of(PHOTOGRAPH).alt
+    # Numbers that no picture becomes by that mode are not taken for one.
+    assert "drawn from" in figures.image_of(x, preprocess="torch").alt
+
+
+def test_figures_of_several_images_take_colour():
+    boxes = [((0, 3), (2, 5))] * 2
+    both = np.stack([PHOTOGRAPH, 255 - PHOTOGRAPH])
+    picture = figures.exciting_digits(both, boxes, [2.0, 1.0], titles=["0", "1"])
+    assert_array_equal(shown(picture["images"][1]), both[1])
+    assert_array_equal(shown(picture["patches"][0]), PHOTOGRAPH[:4, 2:6])
+    wrong = [Mistake(1, 0, ((1, 0.75), (0, 0.25)))]
+    assert_array_equal(shown(figures.hard_cases(wrong, both)["images"][0]), both[1])
+
+
+@pytest.mark.parametrize("planes", [("red", "green", "blue"), ("blue", "green", "red")])
+def test_a_kernel_over_colours_is_three_planes_on_one_scale_and_a_colour_picture(planes):
+    kernel = RNG.standard_normal((3, 3, 3, 5))
+    picture = figures.kernel_tiles(kernel, planes=planes)
+    limit = np.abs(kernel).max()
+    for k in range(5):
+        for channel, image in enumerate(picture["kernels"][k]):
+            assert_array_equal(image.get_array(), kernel[:, :, channel, k])
+            assert limits(image) == limits(picture["legend"]) == (-limit, limit)
+        red = kernel[:, :, planes.index("red"), k]
+        assert_allclose(picture["pictures"][k].get_array()[:, :, 0], 0.5 + red / (2 * limit))
+    words = picture.alt[picture.alt.index(" 0: ") : picture.alt.index(" 1: ")]
+    assert [words.index(name) for name in planes] == sorted(words.index(name) for name in planes)
+
+
+def test_kernels_of_other_shapes_are_refused():
+    assert len(figures.kernel_tiles(RNG.standard_normal((3, 3, 1, 5)))["kernels"]) == 5
+    for bad in (np.ones((3, 3, 2, 5)), [np.ones((3, 3, 4))], np.ones((3, 3, 0))):
+        with pytest.raises(ValueError, match=r"kernels must be \(kh, kw, N\).*over colours \(kh, kw, 3, N\)"):
+            figures.kernel_tiles(bad)
+    with pytest.raises(ValueError, match="planes must be red, green and blue"):
+        figures.kernel_tiles(np.ones((3, 3, 3, 5)), planes=("red", "blue"))
+    with pytest.raises(ValueError, match=r"pixels must be \(H, W\) or \(H, W, 1\) in grey or \(H, W, 3\)"):
+        figures.image_of(np.ones((3, 3, 4)))

@@ -19,12 +19,17 @@ from cnnviz import Network, Receipt, Run, explain
 from cnnviz.colours import THEMES
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
+from cnnviz.layers.tensor_operations import PREFIX
 from cnnviz.receipts import formulas, html
 from cnnviz.receipts.steps import activation_step
 from cnnviz.receipts.text import sum_format
 from harness.authority import keras
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.operation_models import FAMILIES
+
+LAYERS = {kind for kind in ENTRIES if not kind.startswith(PREFIX)}
+"""What `one_of_each` has; programs of operations are in test_tensor_operations."""
 
 
 @cache
@@ -363,7 +368,7 @@ def test_every_receipt_can_be_drawn(width):
             seen.add((receipt.layer.kind, bool(receipt.steps)))
             picture = receipt.plot(width=width, theme="dark")
             fits(picture)
-    assert {kind for kind, _ in seen} == set(ENTRIES)
+    assert {kind for kind, _ in seen} == LAYERS
     with pytest.raises(ValueError, match="width must be at least 300 pixels, got 100"):
         receipt.plot(width=100)
 
@@ -446,13 +451,13 @@ def test_programs_by_keras(once):
         if key not in done:
             done.add(key)
             assert_reproduces(receipt, receipt.to_code("keras"), from_image=True)
-    assert {kind for kind, _ in done} == set(ENTRIES)
+    assert {kind for kind, _ in done} == LAYERS
 
 
 @pytest.mark.parametrize("library", ["cnnviz", "keras"])
 def test_programs_with_the_receipts_own_numbers(library):
     """Networks that were made by hand: there is nothing to load."""
-    for name in (*STACKS, *ONLY_FLOAT32):
+    for name in (*STACKS, *ONLY_FLOAT32, *FAMILIES):
         changed = run_of(name).network.astype(np.float32)
         changed.source = None
         run = changed.run(run_of(name).input)
@@ -558,3 +563,97 @@ def test_a_keras_program_on_a_real_digit(digits, once):
 def test_an_unknown_library(digits):
     with pytest.raises(ValueError, match="library must be one of cnnviz, keras, got 'torch'"):
         explain(digits, "conv2d", row=0, col=0, channel=0).to_code("torch")
+
+
+# Colour pictures -----------------------------------------------------------------------------------
+
+
+def photograph(mode: str) -> Run:
+    """A convolution over a colour picture that was prepared in a mode."""
+    weights = {"kernel": normal(3, 3, 3, 2), "bias": np.zeros(2)}
+    options = {"filters": 2, "kernel_size": 3, "padding": "same"}
+    net = Network([image(6, 5, 3), layer("conv", "Conv2D", "image", weights=weights, **options)])
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    return net.run(cnnviz.load_image(pixels, like=net, preprocess=mode))
+
+
+@pytest.mark.parametrize(
+    ("mode", "planes"), [("tf", ("red", "green", "blue")), ("caffe", ("blue", "green", "red"))]
+)
+def test_a_receipt_over_a_colour_picture_names_its_planes(mode, planes):
+    run = photograph(mode)
+    receipt = explain(run, "conv", row=2, col=3, channel=1)
+    assert receipt.terms.labels == planes
+    lines = receipt.to_text().splitlines()
+    assert [line.split()[0] for line in lines if line[:1].isalpha() and " * " in line] == list(planes)
+    assert re.findall(r"\\text\{(red|green|blue)\}", receipt.to_latex()) == list(planes)
+    assert re.findall(r'<th scope="row">(\w+)</th>', receipt.to_html()) == list(planes)
+
+
+def test_a_pixel_of_a_colour_picture_is_named_by_its_plane_and_its_step():
+    run = photograph("caffe")
+    receipt = explain(run, "image", row=2, col=3, channel=0)
+    assert receipt.plane == "blue"
+    assert receipt.title == "image (InputLayer), row 2, column 3, channel 0, blue"
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    said = " ".join(receipt.to_text().split())
+    assert said.endswith(f"blue {pixels[2, 3, 2]} of 255, the preprocessing 'caffe' undone")
+    assert explain(run, "conv", row=0, col=0, channel=0).plane == ""
+
+
+def test_a_plot_shows_patch_and_kernel_in_colours_too():
+    run = photograph("torch")
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    picture = explain(run, "conv", row=0, col=2, channel=1).plot()
+    patch, kernel = (np.asarray(each.get_array()) for each in picture["colours"])
+    assert patch[0, :, 3].tolist() == [0, 0, 0], "padding is blank"
+    np.testing.assert_array_equal(patch[1:, :, :3], pixels[:2, 1:4])
+    weights = run.network["conv"].weights["kernel"][:, :, :, 1]
+    limit = picture["kernels"][0].norm.vmax
+    assert limit == np.abs(weights).max()
+    np.testing.assert_allclose(kernel, 0.5 + weights / (2 * limit))
+    assert len(picture["patches"]) == 3
+    assert explain(run, "image", row=0, col=2, channel=1).plot()["colours"] == []
+
+
+# Names of classes ----------------------------------------------------------------------------------
+
+NAMES = ("tench", "goldfish, large", "a \\ & b")
+
+
+def classifier(softmax: str) -> Network:
+    """Three scores; the softmax in the dense layer, in a layer behind it, or none."""
+    weights = {"kernel": normal(4, 3), "bias": normal(3)}
+    fused = {"activation": "softmax"} if softmax == "fused" else {}
+    layers = [image(4), layer("scores", "Dense", "image", weights=weights, units=3, **fused)]
+    return Network([*layers, *([layer("shares", "Softmax", "scores")] if softmax == "behind" else [])])
+
+
+@pytest.mark.parametrize("softmax", ["fused", "behind", "none"])
+def test_scores_are_called_by_the_names_of_their_classes(softmax):
+    run = classifier(softmax).run(normal(1, 4))
+    receipt = explain(run, "scores", channel=1, classes=NAMES)
+    assert receipt.title == "scores (Dense), unit 1, goldfish, large"
+    shown = [receipt.to_text(), receipt.to_html(), receipt.to_latex(), receipt.to_code(), receipt.plot().alt]
+    assert all("goldfish, large" in each for each in shown)
+    receipt = explain(run, run.network.outputs[0], channel=2, classes=list(NAMES))
+    assert receipt.class_name == "a \\ & b"
+    if softmax != "none":
+        assert receipt.steps[0].shares.labels == NAMES
+        assert "tench" in receipt.to_text()
+    # What a receipt leads to keeps the names, and pixels have none.
+    assert {node.receipt.class_name for node in receipt.trace().walk()} <= {"", "a \\ & b", *NAMES}
+    assert explain(run, "image", channel=0, classes=NAMES).class_name == ""
+    assert explain(run, "scores", channel=1).title == "scores (Dense), unit 1"
+
+
+def test_there_is_one_name_for_each_class(tmp_path):
+    run = classifier("fused").run(normal(1, 4))
+    path = tmp_path / "names.txt"
+    path.write_text("a\nb\n")
+    with pytest.raises(
+        ValueError, match=r"names\.txt must have one name for each of the network's 3 classes, got 2"
+    ):
+        explain(run, "scores", channel=0, classes=path)
+    path.write_text("a\nb\nc\n")
+    assert explain(run, "scores", channel=0, classes=path).class_name == "a"

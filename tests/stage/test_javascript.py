@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import cnnviz
+from cnnviz import Layer, Network
 from cnnviz.colours import PALETTES, THEMES, Scale, for_browser, ink_on
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.layers.activations import ACTIVATIONS
@@ -22,6 +23,7 @@ from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.live_view import network_run, strokes
+from harness.networks import conv, image
 from harness.node import ask_node
 
 MODULES = sorted(path.stem for path in (bundle.HERE / "js").glob("*.js"))
@@ -283,3 +285,40 @@ def test_a_gif_that_the_browser_writes_is_read_back_frame_by_frame():
             image.seek(n)
             assert image.info["duration"] == 70
             np.testing.assert_array_equal(np.asarray(image.convert("RGB")), frame)
+
+
+# Colour pictures ----------------------------------------------------------------------------------
+
+PHOTOGRAPH = """
+({ scene, base64, colours, words }, text) => {
+  const read = scene.sceneOf(base64.fromBase64(text));
+  const context = { createImageData: (w, h) => ({ data: new Uint8ClampedArray(4 * w * h) }) };
+  const [rows, cols] = read.stages[0].shape;
+  const painter = new colours.Colours(read.header);
+  const names = read.stages.map((stage) => words.channelName(stage, 0));
+  if (!read.picture) return { names };
+  const { data } = painter.photograph(context, rows, cols, read.valuesOf(0)[0], read.picture);
+  return { names, data: [...data] };
+}"""
+
+
+@pytest.mark.parametrize("mode", ["unit", "tf", "caffe", "torch", "none"])
+def test_the_input_of_the_view_is_the_picture_that_it_came_from(mode):
+    pixels = np.random.default_rng(6).integers(0, 256, (5, 4, 3)).astype(np.uint8)
+    padding = Layer.from_config("pad", "ZeroPadding2D", {}, inputs=("image",))
+    net = Network([image(5, 4, 3), padding, conv("conv", "pad", 3, 2)])
+    run = net.run(cnnviz.load_image(pixels, like=net, preprocess=mode))
+    text = base64.b64encode(bytes(build_scene(run))).decode()
+    found = ask_node(PHOTOGRAPH, text, "scene", "base64", "colours", "words")
+    drawn = np.reshape(found["data"], (5, 4, 4))
+    np.testing.assert_array_equal(drawn[:, :, :3], pixels)
+    assert (drawn[:, :, 3] == 255).all()
+    first = "blue" if mode == "caffe" else "red"
+    assert found["names"] == [first, first, "channel 0"]
+
+
+def test_what_is_no_colour_picture_has_numbers_for_channels():
+    net = Network([image(5, 4, 2), conv("conv", "image", 2, 3)])
+    text = base64.b64encode(bytes(build_scene(net.run(np.ones((5, 4, 2)))))).decode()
+    found = ask_node(PHOTOGRAPH, text, "scene", "base64", "colours", "words")
+    assert found == {"names": ["channel 0"] * 2}

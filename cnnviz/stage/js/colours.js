@@ -2,7 +2,7 @@
 
 import { clip } from "./arrays.js";
 
-/** @import { Scene, Stage } from "./scene.js" */
+/** @import { Picture, Scene, Stage } from "./scene.js" */
 /** @import { Theme } from "./theme.js" */
 
 /**
@@ -108,6 +108,26 @@ export class Colours {
   }
 
   /**
+   * Numbers in three channels as a picture in its own colours, a device pixel each.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} rows
+   * @param {number} cols
+   * @param {Float32Array} values
+   * @param {Picture} picture
+   */
+  photograph(context, rows, cols, values, { channels, factor, offset }) {
+    const image = context.createImageData(cols, rows);
+    for (let n = 0; n < rows * cols; n++) {
+      channels.forEach((channel, colour) => {
+        image.data[4 * n + colour] = 255 * (values[3 * n + channel] * factor[channel] + offset[channel]);
+      });
+      image.data[4 * n + 3] = 255;
+    }
+    return image;
+  }
+
+  /**
    * A scale's palette as a CSS gradient.
    *
    * @param {Scale} scale
@@ -164,7 +184,7 @@ export class Scales {
   of(s, channel, range) {
     const stage = this.scene.stages[s];
     const unit = stage.op.type === "input" && largest(this.extents[s]) <= 1 && !this.signs[s];
-    if (unit) return { kind: "ink", limit: 1 };
+    if (unit) return { kind: stage.planes ? "positive" : "ink", limit: 1 };
     const kind = this.signs[s] ? "signed" : "positive";
     if (stage.op.type === "softmax" && !stage.op.log) return { kind, limit: 1 };
     if (range === "network" && !this.apart[s]) return { kind, limit: this.network };

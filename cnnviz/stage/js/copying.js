@@ -6,7 +6,7 @@ import { button } from "./dom.js";
 import { copyText } from "./files.js";
 import { beside, bracketed, exact, number, probability, signed } from "./numbers.js";
 import { largestOf } from "./receipt.js";
-import { stageName } from "./words.js";
+import { channelName, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { View } from "./view.js" */
@@ -71,7 +71,7 @@ export function receiptText(view, steps) {
   const last = steps[steps.length - 1];
   const item = scene.items[view.item];
   const lines = [`${scene.header.model.name}, ${view.titleNow ?? item.title}`, view.receipt.heading(last.cell)];
-  for (const step of steps) lines.push("", ...TEXT[step.type](step));
+  for (const step of steps) lines.push("", ...TEXT[step.type](step, scene));
   if (last.total !== undefined) {
     lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);
   }
@@ -81,12 +81,12 @@ export function receiptText(view, steps) {
 const TEXT = {
   input: (step) => [`pixel ${exact(step.value)}`],
   given: (step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
-  weighted(step) {
+  weighted(step, scene) {
     const lines = [stageName(step.stage)];
     for (const group of step.groups) {
       const products = group.terms.map((term) => `${factor(term.x)}*${factor(term.weight.value)}`);
       const shown = products.length > 9 ? `${products.slice(0, 8).join(" + ")} + … ${products.length} products` : products.join(" + ");
-      lines.push(`  channel ${group.channel}: ${shown} = ${signed(group.sum)}`);
+      lines.push(`  ${channelName(scene.stages[step.stage.reads[0]], group.channel)}: ${shown} = ${signed(group.sum)}`);
     }
     const bias = step.bias ? ` + bias ${number(step.bias.value)}` : "";
     return [...lines, `  sum ${signed(step.sum)}${bias} = ${number(step.total)}`];

@@ -17,6 +17,7 @@ import { isVector } from "./scene.js";
  * @property {number} height
  * @property {number} rows
  * @property {number} cols
+ * @property {boolean} [colours] whether it is the whole picture in its colours, behind its planes
  */
 
 /**

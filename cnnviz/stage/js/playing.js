@@ -9,7 +9,7 @@ import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
 import { cellAt } from "./scene.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
-import { stageName } from "./words.js";
+import { channelName, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
 
@@ -298,7 +298,7 @@ export class Player extends Panel {
     this.outCell = Math.max(4, Math.floor(SIDE / Math.max(outRows, outCols, this.inRows)));
     sized(this.find(".cv-slide-out"), outCols * this.outCell, outRows * this.outCell);
     const pads = this.inRows > height || this.inCols > width ? ", padding hatched" : "";
-    this.caption("in", `${stageName(source)}, channel ${this.from}${pads}`);
+    this.caption("in", `${stageName(source)}, ${channelName(source, this.from)}${pads}`);
     this.caption("out", `${stageName(stage)}, channel ${this.channel}`);
     this.drawKernel();
     this.clearOut();

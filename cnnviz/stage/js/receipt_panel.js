@@ -7,7 +7,7 @@ import { largestOf, receiptOf } from "./receipt.js";
 import { STEPS } from "./receipt_steps.js";
 import { cellKey, isVector } from "./scene.js";
 import { Surface } from "./surface.js";
-import { cellName, escapeHtml, stageName } from "./words.js";
+import { cellName, channelName, escapeHtml, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
 /** @import { View } from "./view.js" */
@@ -111,7 +111,7 @@ export class ReceiptPanel {
     const { scene } = this.view;
     const stage = scene.stages[cell.stage];
     if (isVector(stage)) return cellName(scene, cell);
-    const channel = stage.shape[2] > 1 ? `, channel ${cell.channel}` : "";
+    const channel = stage.shape[2] > 1 ? `, ${channelName(stage, cell.channel)}` : "";
     return `${stageName(stage)}, row ${cell.row}, column ${cell.col}${channel}`;
   }
 
@@ -227,7 +227,7 @@ export class ReceiptPanel {
     const size = Math.max(1, Math.floor(174 / Math.max(rows, cols)));
     const rect = { stage: cell.stage, channel: cell.channel, x: 3, y: 3, width: cols * size, height: rows * size, rows, cols };
     holder.innerHTML = `<div class="cv-map"></div><p></p>`;
-    holder.querySelector("p").textContent = `${stageName(stage)}${stage.shape[2] > 1 ? `, channel ${cell.channel}` : ""}`;
+    holder.querySelector("p").textContent = `${stageName(stage)}${stage.shape[2] > 1 ? `, ${channelName(stage, cell.channel)}` : ""}`;
     this.local = new Surface(holder.querySelector(".cv-map"));
     this.local.place([rect], cols * size + 6, rows * size + 6);
     this.local.draw(view.pictures.at, view.colours.around.line);

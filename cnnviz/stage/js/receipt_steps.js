@@ -2,7 +2,7 @@
 
 import { activationOf, mergeOf } from "./forward.js";
 import { agreeing, bracketed, digitsFor, number, probability, signed } from "./numbers.js";
-import { escapeHtml, plural, stageName } from "./words.js";
+import { channelName, escapeHtml, plural, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { ReceiptPanel } from "./receipt_panel.js" */
@@ -27,8 +27,9 @@ function cards(panel, step, i) {
   const together = (all) => all.reduce((a, b) => a + b);
   const digits = digitsFor(step.groups.map(({ sum }) => sum), step.sum, together);
   const single = step.groups[0].terms.length === 1;
+  const source = panel.view.scene.stages[step.stage.reads[0]];
   const cards = shown.map((group, g) => {
-    const name = step.groups.length > 1 || group.channel ? `channel ${group.channel}` : "";
+    const name = step.groups.length > 1 || group.channel ? channelName(source, group.channel) : "";
     const texts = single ? factors(group.terms[0], digits) : {};
     const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${signed(group.sum, digits)}</b>`;
     return `<div class="cv-card"><span class="cv-ch">${name}</span>
@@ -56,7 +57,14 @@ function factors({ x, weight, product }, digits) {
  * @type {Record<string, (panel: ReceiptPanel, step: Receipt, i: number) => string>}
  */
 export const STEPS = {
-  input(_panel, step) {
+  input(panel, step) {
+    const { picture } = panel.view.scene;
+    const plane = step.stage.index === 0 && picture?.planes[step.cell.channel];
+    if (plane) {
+      const full = step.value * picture.factor[step.cell.channel] + picture.offset[step.cell.channel];
+      const said = picture.said ? `, ${picture.said}` : "";
+      return `<p class="cv-line">pixel <b>${number(step.value)}</b>: ${plane} ${number(255 * full)} of 255${escapeHtml(said)}</p>`;
+    }
     const byte = step.value * 255;
     const whole = Math.abs(byte - Math.round(byte)) < 1e-3 && step.value >= 0 && step.value <= 1;
     const note = whole ? ` = ${Math.round(byte)}/255, where 0 is paper and 1 is ink` : "";

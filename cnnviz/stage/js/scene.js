@@ -29,6 +29,19 @@ import { computeStage } from "./forward.js";
  * @property {string[]} hidden the layers before it that are not shown
  * @property {boolean} exact whether the browser computes the same bits
  * @property {string} rf the side of its receptive field, in words
+ * @property {string[]} [planes] the planes of a colour picture that its channels hold
+ */
+
+/**
+ * How the first input is drawn as the colour picture that it came from, as `InputPicture` in
+ * input_pictures.py: each number times its channel's factor, plus its offset, is 0 to 1.
+ *
+ * @typedef {object} Picture
+ * @property {string[]} planes what each channel holds
+ * @property {number[]} channels which channels hold red, green and blue
+ * @property {number[]} factor by channel
+ * @property {number[]} offset by channel
+ * @property {string} said what was done to the numbers
  */
 
 /** @typedef {{ stage: number, row: number, col: number, channel: number }} Cell */
@@ -100,14 +113,17 @@ export class Scene {
     this.plan = plan;
     this.numbers = numbers;
     this.base = base;
-    const { host, start, items, classes, key } = numbers.header;
+    const { host, start, items, classes, key, picture, planes } = numbers.header;
     this.header = { ...plan.header, host, start };
     this.key = key;
     /** @type {Stage[]} */
     this.stages = this.header.stages.map((/** @type {object} */ stage, /** @type {number} */ index) => ({
       ...stage,
       index,
+      planes: planes?.[index],
     }));
+    /** @type {Picture | null} */
+    this.picture = picture ?? null;
     /** @type {Item[]} */
     this.items = items;
     /** @type {string[]} */

@@ -94,7 +94,7 @@ export class Surface {
       if (dx < 0 || dy < 0 || dx >= rect.width || dy >= rect.height) continue;
       return {
         stage: rect.stage,
-        channel: rect.channel,
+        channel: rect.colours ? 0 : rect.channel,
         row: Math.min(rect.rows - 1, Math.floor((dy / rect.height) * rect.rows)),
         col: Math.min(rect.cols - 1, Math.floor((dx / rect.width) * rect.cols)),
       };
@@ -135,7 +135,7 @@ export class Surface {
         const rects = this.byStage.get(mark.stage);
         if (!rects) continue;
         rects.forEach((rect, channel) => {
-          if (!rect || (mark.channels && !mark.channels[channel])) return;
+          if (!rect || (mark.channels && !rect.colours && !mark.channels[channel])) return;
           if (rect.x > this.left + this.shown || rect.x + rect.width < this.left) return;
           any = true;
           const [x, y, w, h] = this.boxOf(rect, mark.box);
@@ -180,7 +180,9 @@ export class Pictures {
     this.scene = scene;
     this.colours = colours;
     this.sheets = scene.stages.map((stage) => {
-      const [height, width, channels] = stage.shape;
+      const [height, width] = stage.shape;
+      // A colour picture lies behind its planes.
+      const channels = stage.shape[2] + (this.inColours(stage) ? 1 : 0);
       const across = Math.max(1, Math.min(channels, Math.floor(4096 / width)));
       const sheet = canvasOf(across * width, Math.ceil(channels / across) * height);
       return { sheet, across, key: "", values: /** @type {Float32Array | undefined} */ (undefined) };
@@ -218,6 +220,15 @@ export class Pictures {
       const context = image.getContext("2d");
       context.putImageData(this.colours.picture(context, height, width, (n) => values[n * channels + k], scaleOf(k)), x, y);
     }
+    if (!this.inColours(stage)) return;
+    const { image, x, y } = this.at(stage.index, channels);
+    const context = image.getContext("2d");
+    context.putImageData(this.colours.photograph(context, height, width, values, this.scene.picture), x, y);
+  }
+
+  /** Whether a stage is drawn as a colour picture too. */
+  inColours(stage) {
+    return this.scene.picture !== null && stage.index === 0;
   }
 
   at(s, channel) {

@@ -33,13 +33,23 @@ export function cellName(scene, cell) {
   const { output, classes } = scene;
   const name = stageName(stage);
   const place = `${name} (${cell.row}, ${cell.col})`;
-  if (stage.op.type === "input") return stage.shape[2] > 1 ? `${place} channel ${cell.channel}` : place;
+  if (stage.op.type === "input") return stage.shape[2] > 1 ? `${place} ${channelName(stage, cell.channel)}` : place;
   const softmax = output.op.type === "softmax";
   if (stage === output && softmax) return `probability of ${classes[cell.channel] ?? cell.channel}`;
   // What a last softmax reads.
   if (softmax && output.reads[0] === stage.index) return `logit ${classes[cell.channel] ?? cell.channel}`;
   if (isVector(stage)) return `${name} unit ${cell.channel}`;
-  return `${place} channel ${cell.channel}`;
+  return `${place} ${channelName(stage, cell.channel)}`;
+}
+
+/**
+ * A channel in words: the plane of a colour picture that it holds, else its number.
+ *
+ * @param {Stage} stage
+ * @param {number} channel
+ */
+export function channelName(stage, channel) {
+  return stage.planes?.[channel] ?? `channel ${channel}`;
 }
 
 /**
