@@ -31,6 +31,7 @@ from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.kernels.photographs import SIDE
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
@@ -133,7 +134,7 @@ def stack(text: str, size: int) -> ReceptiveFields:
 @st.cache_resource(show_spinner="Reading the picture", max_entries=16)
 def grey_picture(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     """A picture's brightness, for one kernel and smaller for many; ImageError if it cannot be read."""
-    image = read_image(content)
+    image = read_image(content, side=4 * SIDE)
     return kernels.grey(image), kernels.grey(image, kernels.SMALL_SIDE)
 
 

@@ -17,6 +17,7 @@ from components import component
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
 from cnnviz.images.image_files import FORMATS, ImageError, read_image
+from cnnviz.images.ink import LARGEST
 from cnnviz.stage.bundle import style
 from cnnviz.stage.component import raster_of
 from cnnviz.teaching.questions import Question
@@ -81,7 +82,7 @@ def questions_about(digit: Digit) -> list[Question]:
 def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
     if file is not None:
-        _take(lambda: read_image(file), what)
+        _take(lambda: read_image(file, side=LARGEST), what)
 
 
 def _take(read: Callable[[], np.ndarray], what: str, *, drawn: bool = False) -> None:

@@ -73,17 +73,22 @@ def run(args: argparse.Namespace) -> int:
         return code
     if examples.said:
         print(examples.said)
-    # The view's last column is the last output.
-    path = export_images(args.output, net, shown, names.get(net.outputs[-1]))
+    path = export_images(args.output, net, shown, names.get(_last_output(net)))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
+
+
+def _last_output(net: Network) -> str:
+    """The output that is the view's last column."""
+    order = {layer.name: place for place, layer in enumerate(net)}
+    return max(net.outputs, key=lambda output: order[net[output].name])
 
 
 def _shown(
     net: Network, examples: Examples, names: Mapping[str, Sequence[str]]
 ) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each picture with what is said of it; those of another size than the first are left out."""
-    labels = labels_by_output(net, examples, names).get(net.outputs[-1])
+    labels = labels_by_output(net, examples, names).get(_last_output(net))
     size = None
     for (place,), batch in examples.batches(1):
         shapes = [x.shape for x in (batch.values() if isinstance(batch, dict) else [batch])]

@@ -10,11 +10,14 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.figures.canvas import LABEL, WIDE, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, WIDE, Canvas, shortened, text_width
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.class_names import class_names
 from cnnviz.numbers import probability
 
 ROW = 22.0
+NAME = 90.0
+"""Pixels for the name of another class."""
 
 
 @figure
@@ -24,6 +27,7 @@ def channels_off(
     *,
     selected: int | None = None,
     silent: Sequence[int] = (),
+    classes: Any = None,
     width: float = WIDE,
     **look: Unpack[Look],
 ) -> Picture:
@@ -39,6 +43,8 @@ def channels_off(
         A channel to mark.
     silent
         Channels that were zero before, and are said to be.
+    classes
+        The names of the classes, as `cnnviz.images.class_names.class_names` takes them; None is 0, 1, 2, ...
 
     Returns
     -------
@@ -65,7 +71,8 @@ def channels_off(
     best, count = int(whole.argmax()), len(without)
     columns = 2 if width >= 600 and count > 8 else 1
     lines = -(-count // columns)
-    texts = [_words(row, best, c in silent) for c, row in enumerate(without)]
+    names = class_names(range(len(whole)) if classes is None else classes, len(whole))
+    texts = [_words(row, best, c in silent, names) for c, row in enumerate(without)]
     left = 14 + max(text_width(str(c), weight="bold") for c in range(count))
     right = 14 + max(text_width(words, weight="bold") for words in texts)
     across = (width - (columns - 1) * 40) / columns
@@ -90,16 +97,16 @@ def channels_off(
         marks.append(canvas.line([(end, 18), (end, 26 + ROW * len(chosen))], "ink", 1.2, zorder=4))
     told = "; ".join(
         f"without channel {c}: {probability(row[best])}"
-        + (f", so {row.argmax()} is predicted" if row.argmax() != best else "")
+        + (f", so {names[row.argmax()]} is predicted" if row.argmax() != best else "")
         for c, row in enumerate(without)
     )
     return canvas.picture(
-        f"{best} with {probability(whole[best])}. W{told[1:]}.", bars=bars, lines=marks, tiles=tiles
+        f"{names[best]} with {probability(whole[best])}. W{told[1:]}.", bars=bars, lines=marks, tiles=tiles
     )
 
 
-def _words(row: np.ndarray, best: int, silent: bool) -> str:
+def _words(row: np.ndarray, best: int, silent: bool, names: Sequence[str]) -> str:
     if silent:
         return f"{probability(row[best])}, was silent"
     now = int(row.argmax())
-    return probability(row[best]) + (f", says {now}" if now != best else "")
+    return probability(row[best]) + (f", says {shortened(names[now], NAME)}" if now != best else "")

@@ -11,9 +11,14 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.figures.canvas import LABEL, SMALL, Canvas, text_width
+from cnnviz.figures.canvas import LABEL, SMALL, Canvas, shortened, text_width
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.class_names import class_names
+from cnnviz.network.mistakes import likeliest
 from cnnviz.numbers import minus, number, probability
+
+MOST_CLASSES, LIKELIEST = 20, 10
+"""Of more classes than the first, only so many of the likeliest are drawn."""
 
 
 @figure
@@ -66,7 +71,8 @@ def bars(
     if not (values >= 0).all():
         raise ValueError(f"values must not be negative or NaN, got {values.min():g}")
     whole = limit or float(values.max()) or 1.0
-    left = 12 + max(text_width(name, weight="bold") for name in names)
+    shown = [shortened(name, 0.45 * width, weight="bold") for name in names]
+    left = 12 + max(text_width(name, weight="bold") for name in shown)
     right = 12 + max(text_width(words, weight="bold") for words in written)
     canvas = Canvas(width, row * len(values) + 2, **look)
     unit = (width - left - right) / whole
@@ -80,7 +86,7 @@ def bars(
         drawn.append(canvas.bar(left, y, value * unit, thick, "accent" if chosen else "positive", zorder=2))
         if inner is not None:
             parts.append(canvas.bar(left, y + thick / 2 - 2, inner[k] * unit, 4, "ink"))
-        canvas.name(left - 10, base, names[k], chosen, size=LABEL, ha="right")
+        canvas.name(left - 10, base, shown[k], chosen, size=LABEL, ha="right")
         canvas.text(width - right + 8, base, written[k], weight="bold" if chosen else "normal")
     alt = "; ".join(f"{name}: {text}" for name, text in zip(names, written, strict=True)) + "."
     return canvas.picture(alt, bars=drawn, inner=parts)
@@ -91,7 +97,8 @@ def probabilities(
     values: Any,
     *,
     label: int | None = None,
-    classes: Sequence[str] | None = None,
+    classes: Any = None,
+    top: int | None = None,
     width: float = 460.0,
     **look: Unpack[Look],
 ) -> Picture:
@@ -104,7 +111,10 @@ def probabilities(
     label
         The true class, if it is known.
     classes
-        Their names; None is 0, 1, 2, ...
+        Their names, as `cnnviz.images.class_names.class_names` takes them; None is 0, 1, 2, ...
+    top
+        Only so many of the likeliest, the likeliest first, and the true class; None is all of up to 20
+        classes in their order, and the 10 likeliest of more.
 
     Returns
     -------
@@ -115,17 +125,30 @@ def probabilities(
     --------
     >>> probabilities([0.1, 0.9], label=1).alt
     'Predicted 1, the true label. 0: 10.00 %; 1: 90.00 %.'
+    >>> probabilities([0.1, 0.2, 0.7], classes=["a", "b", "c"], top=2).alt
+    'Predicted c. c: 70.00 %; b: 20.00 %; 1 other: 10.00 %.'
     """
     values = np.asarray(values, float)
     values = values[0] if values.ndim == 2 and len(values) == 1 else values
     if values.ndim != 1 or not values.size:
         raise ValueError(f"values must be (classes,), got shape {values.shape}")
-    names = [str(k) for k in range(len(values))] if classes is None else list(classes)
+    if top is not None and top < 1:
+        raise ValueError(f"top must be at least 1, got {top!r}")
+    names = class_names(range(len(values)) if classes is None else classes, len(values))
     best = int(values.argmax())
-    texts = [probability(value) for value in values]
+    shown = list(range(len(values)))
+    if top is not None or len(values) > MOST_CLASSES:
+        shown = [k for k, _ in likeliest(values, top or LIKELIEST)]
+        shown += [label] if label is not None and label not in shown else []
+    texts = [probability(values[k]) for k in shown]
     if label is not None and label != best:
-        texts[label] += "  true label"
-    picture = bars(values, names, texts=texts, limit=1.0, highlight=best, width=width, **look)
+        texts[shown.index(label)] += "  true label"
+    rows, left = [names[k] for k in shown], len(values) - len(shown)
+    parts = [*values[shown], *([max(0.0, float(values.sum() - values[shown].sum()))] if left else [])]
+    if left:
+        rows.append(f"{left} other{'s' * (left > 1)}")
+        texts.append(probability(parts[-1]))
+    picture = bars(parts, rows, texts=texts, limit=1.0, highlight=shown.index(best), width=width, **look)
     truth = ""
     if label is not None:
         truth = ", the true label" if label == best else f"; the true label is {names[label]}"

@@ -47,6 +47,19 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
     return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
 
 
+def shortened(words: str, room: float, size: float = LABEL, weight: str = "normal") -> str:
+    """Words, or as many of their letters as fit into some pixels, and an ellipsis; a digit always fits.
+
+    >>> shortened("7", 0.0), shortened("great white shark", 60.0)
+    ('7', 'great…')
+    """
+    whole = words
+    while len(words) > 1 and text_width(whole, size, weight) > room:
+        words = words[:-1]
+        whole = words.rstrip() + "…"
+    return whole
+
+
 class Grid:
     """Tiles in lines from a canvas's left end.
 
@@ -296,7 +309,8 @@ class Canvas:
             end = top - 4 if value >= 0 else top + tall + 12
             self.text(centre, end, scale.write(value, 2 if step < 44 else 3), size=SMALL - 1, ha="center")
             under = y + height + (30 if scale.signed else 18)
-            self.name(centre, under, name, k == selected, colour="muted", ha="center")
+            words = shortened(name, step - 4, weight="bold" if k == selected else "normal")
+            self.name(centre, under, words, k == selected, colour="muted", ha="center")
         return bars
 
     def line(

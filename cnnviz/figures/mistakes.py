@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
-from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
+from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, shortened, text_width
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.class_names import class_names
 from cnnviz.images.input_pictures import input_picture
 from cnnviz.network.mistakes import Mistake
 from cnnviz.numbers import percent
@@ -19,6 +20,7 @@ def hard_cases(
     found: Sequence[Mistake],
     images: np.ndarray | Mapping[int, np.ndarray],
     *,
+    classes: Any = None,
     columns: int | None = None,
     width: float = WIDE,
     **look: Unpack[Look],
@@ -31,6 +33,8 @@ def hard_cases(
         From `cnnviz.network.mistakes.mistakes`.
     images
         (N, H, W) grey, or (N, H, W, 3) in colour: all that were looked at, or those of `found` by index.
+    classes
+        The names of the classes, as `cnnviz.images.class_names.class_names` takes them; None is 0, 1, 2, ...
     columns
         Tiles in a row; None is as many as are about 60 pixels wide.
 
@@ -43,7 +47,7 @@ def hard_cases(
     Raises
     ------
     ValueError
-        if there is no mistake to draw.
+        if there is no mistake to draw, or a class without a name.
 
     Examples
     --------
@@ -54,6 +58,10 @@ def hard_cases(
     """
     if not found:
         raise ValueError("found must hold at least one mistake")
+    most = 1 + max(max(mistake.label, *(k for k, _ in mistake.ranked)) for mistake in found)
+    names = class_names(range(most) if classes is None else classes)
+    if len(names) < most:
+        raise ValueError(f"classes must name class {most - 1} too, got {len(names)} names")
     gap = 12.0 if width >= 600 else 10.0
     columns = columns or max(1, int((width + gap) // (60 + gap)))
     grid = Grid(len(found), columns, width, gap, 84.0)
@@ -64,22 +72,29 @@ def hard_cases(
         x, y = grid.place(k, step, 1)
         image, scale = input_picture(images[mistake.index]).drawn(images[mistake.index])
         drawn.append(canvas.image(image, x, y, tile, tile, scale=scale))
-        canvas.note(x + 1, y + tile + 15, f"is {mistake.label}")
-        for line, (name, share) in enumerate(mistake.ranked[:2]):
-            says = f"{name}: {percent(share, 0)}"
+        canvas.note(x + 1, y + tile + 15, shortened(f"is {names[mistake.label]}", tile, SMALL))
+        for line, (label, share) in enumerate(mistake.ranked[:2]):
             weight = "bold" if line == 0 else "normal"
+            chance = f": {percent(share, 0)}"
+            room = tile + gap - text_width(chance, SMALL, weight)
+            says = shortened(names[label], room, SMALL, weight) + chance
             canvas.text(x + 1, y + tile + 30 + 15 * line, says, size=SMALL, weight=weight)
         tiles.append(canvas.share(x, y, tile, tile + 50))
     count = "One image" if len(found) == 1 else f"{len(found)} images"
-    alt = f"{count} that the network gets wrong. " + " ".join(case_in_words(mistake) for mistake in found)
+    alt = f"{count} that the network gets wrong. " + " ".join(
+        case_in_words(mistake, names) for mistake in found
+    )
     return canvas.picture(alt, images=drawn, tiles=tiles)
 
 
-def case_in_words(mistake: Mistake) -> str:
+def case_in_words(mistake: Mistake, names: Sequence[str] | None = None) -> str:
     """A mistake as a sentence.
 
     >>> case_in_words(Mistake(8, 5, ((6, 0.999), (5, 0.001))))
     'Image 8 is a 5: 6 with > 99 %, 5 with < 1 %.'
+    >>> case_in_words(Mistake(8, 1, ((0, 0.75), (1, 0.25))), ["cat", "dog"])
+    'Image 8 is a dog: cat with 75 %, dog with 25 %.'
     """
-    says = ", ".join(f"{name} with {percent(share, 0)}" for name, share in mistake.ranked)
-    return f"Image {mistake.index} is a {mistake.label}: {says}."
+    called = range(1 + max(mistake.label, *(k for k, _ in mistake.ranked))) if names is None else names
+    says = ", ".join(f"{called[k]} with {percent(share, 0)}" for k, share in mistake.ranked)
+    return f"Image {mistake.index} is a {called[mistake.label]}: {says}."

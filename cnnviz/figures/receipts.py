@@ -117,13 +117,19 @@ def _entries(shares: Shares, wide: float) -> tuple[Bars, int]:
     most = max(int(wide // 42), 2)
     order = np.argsort(-shares.powers, kind="stable").tolist()
     chosen = sorted({shares.own, *[i for i in order if i != shares.own][: most - 1]})
-    names = [shares.labels[i].rsplit(" ", 1)[-1] for i in chosen]
+    names = [_bare(shares.labels[i]) for i in chosen]
     return list(zip(names, shares.results[chosen].astype(float), strict=True)), chosen.index(shares.own)
 
 
 def _short(terms: Terms, group: int) -> str:
     label = terms.labels[group]
-    return label.removeprefix("channel ").removeprefix("unit ") if len(terms.factor) > 1 else label
+    return _bare(label) if len(terms.factor) > 1 else label
+
+
+def _bare(label: str) -> str:
+    """The number in "channel 7"; a class's name as it is."""
+    word, _, number = label.partition(" ")
+    return number if word in ("channel", "unit", "row", "column", "entry") and number.isdigit() else label
 
 
 class _Tiles:

@@ -15,6 +15,7 @@ from cnnviz.colours import INK, Scale
 from cnnviz.figures.axes import chart, label, mark_point
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
+from cnnviz.images.class_names import class_names
 from cnnviz.numbers import minus, number, percent, signed_number
 
 
@@ -22,7 +23,7 @@ from cnnviz.numbers import minus, number, percent, signed_number
 def class_columns(
     values: Any,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Any = None,
     selected: int | None = None,
     title: str = "",
     signed: bool = True,
@@ -36,7 +37,7 @@ def class_columns(
     values
         (classes,): logits, or a gradient with respect to them.
     classes
-        Their names; None is 0, 1, 2, ...
+        Their names, as `cnnviz.images.class_names.class_names` takes them; None is 0, 1, 2, ...
     selected
         A class to mark.
     title
@@ -57,7 +58,7 @@ def class_columns(
     numbers = np.asarray(values, float)
     if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"values must be (classes,) and finite, got shape {numbers.shape}")
-    names = [str(k) for k in range(len(numbers))] if classes is None else list(classes)
+    names = class_names(range(len(numbers)) if classes is None else classes, len(numbers))
     scale = Scale.of(numbers, signed=signed or None)
     # Small numbers are written in units of a power of ten, which the title names.
     unit = 10.0 ** math.floor(math.log10(scale.limit)) if scale.limit < 0.01 else 1.0

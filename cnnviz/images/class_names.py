@@ -105,4 +105,5 @@ def _name(value: Any, number: int, where: str) -> str:
     name = value[-1] if isinstance(value, list | tuple) and value else value
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
         raise ValueError(f"{where} must have a name for class {number}, got {value!r:.60}")
-    return str(name).strip()
+    # It is written into a line of text.
+    return "".join(c if c.isprintable() else "?" for c in str(name).strip())

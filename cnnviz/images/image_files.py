@@ -2,12 +2,16 @@
 
 PNG, JPEG, WebP and the first frame of a GIF, by Pillow; other formats are refused unread, since
 some of their decoders run programs. Every way in which a file can be bad ends in one `ImageError`.
+Files are decoded one at a time and no larger than is asked for, so that several uploads need no more
+room than one.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
+import threading
 import warnings
 from typing import Any, BinaryIO
 
@@ -16,6 +20,9 @@ import numpy as np
 MAX_BYTES = 10 * 2**20
 MAX_PIXELS = 25_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+_BAND = 64
+"""Rows of the reduced image that are made at once."""
+_one_at_a_time = threading.Lock()
 _AT_MOST = f"at most {MAX_PIXELS // 10**6} megapixels are read"
 
 
@@ -23,15 +30,20 @@ class ImageError(ValueError):
     """An image cannot be read, or holds no digit; the message is one sentence for its owner."""
 
 
-def read_image(source: str | os.PathLike[str] | bytes | BinaryIO) -> np.ndarray:
+def read_image(source: str | os.PathLike[str] | bytes | BinaryIO, *, side: int | None = None) -> np.ndarray:
     """Decode a PNG, JPEG or WebP image, or the first frame of a GIF.
 
-    Size and pixel count are checked before anything is decoded: at most 10 MB and 25 megapixels.
+    Size and pixel count are checked before anything is decoded: at most 10 MB and 25 megapixels. One image
+    is decoded at a time; others wait.
 
     Parameters
     ----------
     source
         A path, the file's content, or an open binary file.
+    side
+        The most pixels that the longer side is to have: a larger image is reduced to it, by the means of its
+        pixels, and a JPEG is decoded to an eighth, a quarter or half of its size where that is enough. None:
+        every pixel is read.
 
     Returns
     -------
@@ -43,6 +55,8 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO) -> np.ndarray:
     ------
     ImageError
         (a ValueError) for a file that is missing, empty, too large, damaged, or of another kind.
+    ValueError
+        if `side` is less than 1.
 
     Examples
     --------
@@ -50,11 +64,19 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO) -> np.ndarray:
     Traceback (most recent call last):
     cnnviz.images.image_files.ImageError: the image file is empty (0 bytes)
     """
-    from PIL import Image, ImageOps
-
+    if side is not None and side < 1:
+        raise ValueError(f"side must be at least 1 pixel, got {side}")
     content = _content(source)
     if not content:
         raise ImageError("the image file is empty (0 bytes)")
+    with _one_at_a_time:
+        return _decoded(content, side)
+
+
+def _decoded(content: bytes, side: int | None) -> np.ndarray:
+    """A file's content as an array; what Pillow needed for it is free again when this returns."""
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             # Pillow warns of a large image and refuses a huge one; to us both are too large.
@@ -64,8 +86,7 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO) -> np.ndarray:
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise ImageError(f"the image has {width} x {height} pixels; {_AT_MOST}")
-            picture.load()
-            return _array(ImageOps.exif_transpose(picture))
+            return _array(picture, side or max(picture.size))
     except ImageError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -95,10 +116,46 @@ def _content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     return content
 
 
-def _array(picture: Any) -> np.ndarray:
-    """A decoded Pillow image as an array of one of `read_image`'s kinds."""
+def _array(picture: Any, side: int) -> np.ndarray:
+    """An opened Pillow image as an array of one of `read_image`'s kinds, upright."""
+    from PIL import ImageOps
+
+    size = picture.size
+    if max(size) > side:
+        size = tuple(max(1, round(length * side / max(size))) for length in size)
+        if picture.format == "JPEG":
+            # Twice the size asked for: what is left to reduce then need not be a whole factor.
+            picture.draft(None, (2 * size[0], 2 * size[1]))
+    picture.load()
+    picture = _plain(picture) if size == picture.size else _reduced(picture, size)
+    upright = np.asarray(ImageOps.exif_transpose(picture))
+    return upright.astype(np.uint16) if upright.dtype.itemsize > 1 else upright
+
+
+def _plain(picture: Any) -> Any:
+    """A Pillow image as grey of 8 or 16 bits, RGB, or RGBA where something may be transparent."""
     if picture.mode.startswith("I;16"):
-        return np.asarray(picture).astype(np.uint16)
-    if picture.has_transparency_data:
-        return np.asarray(picture.convert("RGBA"))
-    return np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB"))
+        return picture
+    mode = "RGBA" if picture.has_transparency_data else "L" if picture.mode in ("1", "L") else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def _reduced(picture: Any, size: tuple[int, int]) -> Any:
+    """A Pillow image made smaller by the means of its pixels, band by band: no second one of its size."""
+    from PIL import Image
+
+    (columns, rows), factor = size, picture.size[1] / size[1]
+    bands = []
+    for top in range(0, rows, _BAND):
+        first, last = top * factor, min(top + _BAND, rows) * factor
+        above, below = math.floor(first), min(math.ceil(last - 1e-9), picture.size[1])
+        band = _plain(picture.crop((0, above, picture.size[0], below)))
+        if band.mode.startswith("I;16"):
+            band = band.convert("I")
+        box = (0, first - above, picture.size[0], min(last - above, below - above))
+        bands.append(band.resize((columns, min(_BAND, rows - top)), Image.Resampling.BOX, box=box))
+    small = Image.new(bands[0].mode, size)
+    for top, band in zip(range(0, rows, _BAND), bands, strict=True):
+        small.paste(band, (0, top))
+    small.info = picture.info
+    return small

@@ -9,6 +9,8 @@ import numpy as np
 
 from cnnviz.images.image_files import ImageError
 
+LARGEST = 400
+"""The most pixels a side that are looked at; `image_files.read_image` need not read more."""
 _BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 
 
@@ -43,7 +45,7 @@ def _unit(image: np.ndarray) -> np.ndarray:
     else:
         raise ValueError(f"image must be of an unsigned integer, boolean or float dtype, got {image.dtype}")
     rows, columns, channels = image.shape
-    step = -(-max(rows, columns) // 400)
+    step = -(-max(rows, columns) // LARGEST)
     down, across = min(step, rows), min(step, columns)
     blocks = image[: rows // down * down, : columns // across * across]
     blocks = blocks.reshape(rows // down, down, columns // across, across, channels)

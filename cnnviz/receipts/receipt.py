@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.images.class_names import class_names
 from cnnviz.images.input_pictures import InputPicture
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
-from cnnviz.network import Run
+from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.receipts.cells import Cell, checked_index, locate
 from cnnviz.receipts.steps import Derivation, activation_step
@@ -33,6 +34,7 @@ def explain(
     channel: int | None = None,
     index: int = 0,
     at: Sequence[int] | None = None,
+    classes: Any = None,
 ) -> Receipt:
     """The receipt of one number: where it came from, multiplied by what, added to what.
 
@@ -51,6 +53,9 @@ def explain(
     at
         In place of row, col and channel: all indices of the cell as a tuple, for an output with any
         number of axes.
+    classes
+        The names of the network's classes, which its scores are then called by: a list, a text or JSON
+        file, or a folder with one sub-folder for each (see `cnnviz.images.class_names.class_names`).
 
     Returns
     -------
@@ -62,7 +67,8 @@ def explain(
     KeyError
         for a layer that does not exist.
     ValueError
-        for an index that is missing or that the layer's output does not have.
+        for an index that is missing or that the layer's output does not have, or not one name for each
+        class.
     IndexError, TypeError
         for one that is out of range, or not an int.
 
@@ -80,10 +86,21 @@ def explain(
     value = run[chosen.name]
     index = checked_index("index", index, len(value), f"the run's batch of {len(value)}")
     cell = locate(chosen.name, value.shape[1:], row, col, channel, at)
-    return explain_cell(run, cell, index)
+    return explain_cell(run, cell, index, () if classes is None else _checked_names(run.network, classes))
 
 
-def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
+def _checked_names(net: LayerGraph, classes: Any) -> tuple[str, ...]:
+    """The names of classes, if the network has an output of as many numbers."""
+    counts = {net[name].output_shape[-1] for name in net.outputs if net[name].output_shape}
+    names = class_names(classes, None if len(counts) > 1 else next(iter(counts), None))
+    if len(names) not in counts:
+        raise ValueError(
+            f"classes must be as many as an output of {net.name} has, {counts}, got {len(names)}"
+        )
+    return tuple(names)
+
+
+def explain_cell(run: Run, cell: Cell, index: int = 0, classes: tuple[str, ...] = ()) -> Receipt:
     """`explain` for a cell that is known to exist."""
     layer = run.network[cell.layer]
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
@@ -92,11 +109,23 @@ def explain_cell(run: Run, cell: Cell, index: int = 0) -> Receipt:
         terms = terms.over_planes(planes_of(run, layer.inputs[0], index))
     steps: tuple[Derivation, ...] = ()
     if layer.activation is not None:
-        steps = (_activate(layer.activation, run.pre_activation(layer.name), (index, *cell.position), terms),)
-    return Receipt(run, layer, cell, index, terms, run[layer.name][(index, *cell.position)], steps)
+        place, names = (index, *cell.position), classes if _is_score(run.network, layer, classes) else ()
+        steps = (_activate(layer.activation, run.pre_activation(layer.name), place, terms, names),)
+    return Receipt(run, layer, cell, index, terms, run[layer.name][(index, *cell.position)], steps, classes)
 
 
-def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms) -> Derivation:
+def _is_score(net: LayerGraph, layer: Layer, classes: tuple[str, ...]) -> bool:
+    """Whether a layer's last axis is that of the classes: an output, or what an output's activation reads."""
+    outputs = [net[name] for name in net.outputs]
+    read = {name for output in outputs if output.is_activation for name in output.inputs}
+    return layer.name in read.union(output.name for output in outputs) and (
+        layer.output_shape[-1:] == (len(classes),)
+    )
+
+
+def _activate(
+    activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms, classes: tuple[str, ...]
+) -> Derivation:
     """The activation of a receipt's total; a softmax takes its other numbers from the run."""
     arguments = dict(activation.arguments)
     if activation.axis is None:
@@ -108,7 +137,8 @@ def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], ter
     line[place[axis]] = terms.total
     names = {2: ("unit",), 3: ("row", "channel"), 4: ("row", "column", "channel")}.get(z.ndim, ())
     word = dict(enumerate(("image", *names))).get(axis, "entry")
-    labels = tuple(f"{word} {i}" for i in range(len(line)))
+    numbered = tuple(f"{word} {i}" for i in range(len(line)))
+    labels = classes if classes and axis == z.ndim - 1 else numbered
     return activation_step(Activation(activation.name), line, place[axis], labels)
 
 
@@ -128,6 +158,8 @@ class Receipt:
         The number, read from the run.
     steps
         What follows the sum: the activation.
+    classes
+        The names of the network's classes, if they were given.
     """
 
     run: Run = field(repr=False)
@@ -137,6 +169,7 @@ class Receipt:
     terms: Terms
     value: Any
     steps: tuple[Derivation, ...] = field(repr=False)
+    classes: tuple[str, ...] = field(repr=False, default=())
 
     @property
     def row(self) -> int | None:
@@ -204,7 +237,14 @@ class Receipt:
     def title(self) -> str:
         """The cell and the class of its layer, in words."""
         words = f"{self.layer.name} ({self.layer.kind}), {self.cell.place}"
-        return f"{words}, {self.plane}" if self.plane else words
+        name = self.plane or self.class_name
+        return f"{words}, {name}" if name else words
+
+    @property
+    def class_name(self) -> str:
+        """The name of the class that the number is a score of; "" if it is none, or nobody named them."""
+        named = self.classes and _is_score(self.run.network, self.layer, self.classes)
+        return self.classes[self.cell.position[-1]] if named else ""
 
     @cached_property
     def plane(self) -> str:

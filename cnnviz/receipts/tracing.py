@@ -145,7 +145,9 @@ def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1,
         else:
             if cell not in nodes or (level < levels[cell] and nodes[cell].left_out):
                 # New, or reached now by a shorter way that leaves more depth.
-                child = nodes.setdefault(cell, Trace(explain_cell(receipt.run, cell, receipt.index)))
+                child = nodes.setdefault(
+                    cell, Trace(explain_cell(receipt.run, cell, receipt.index, receipt.classes))
+                )
                 child.children, child.left_out = (), 0
                 levels[cell] = level
                 branches.append((child, iter(followed(child.receipt, follow))))

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import read_image
+from cnnviz.images.ink import LARGEST
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
@@ -55,7 +56,8 @@ def export(
     net = load_model(model)
     shown: list[tuple[Any, dict[str, Any]]] = []
     if image is not None:
-        shown.append((prepare_digit(read_image(image)), {"title": Path(image).name, "key": "image"}))
+        pixels = prepare_digit(read_image(image, side=LARGEST))
+        shown.append((pixels, {"title": Path(image).name, "key": "image"}))
     return export_images(output, net, [*shown, *mnist_digits(digits)])
 
 

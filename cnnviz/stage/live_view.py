@@ -72,6 +72,7 @@ def view(
     *,
     titles: Sequence[str] | None = None,
     labels: Sequence[int] | None = None,
+    classes: Any = None,
     layers: Sequence[str] | None = None,
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
@@ -89,6 +90,9 @@ def view(
         What the images are called, one each.
     labels
         The classes that they really are, one each.
+    classes
+        The names of the network's classes: a list, a text or JSON file, or a folder with one sub-folder for
+        each (see `cnnviz.images.class_names.class_names`); None is their numbers.
     layers
         Names of the layers to be shown; None is all of them. Others on the way to them have no column,
         but receipts still lead through them; the prediction is shown if its layer is among them.
@@ -107,8 +111,8 @@ def view(
     Raises
     ------
     ValueError
-        for images that do not fit the network; if there are not as many titles or labels as images; if
-        there is no such layer or cell.
+        for images that do not fit the network; if there are not as many titles or labels as images, or
+        names as classes; if there is no such layer or cell.
 
     Examples
     --------
@@ -125,7 +129,7 @@ def view(
         if given is not None and len(given) != count:
             raise ValueError(f"{name} must have one entry for each of the {count} images, got {len(given)}")
     shown = layers if last is None else layers_until(net, last)
-    scene = build_scene(run, layers=shown, pinned=pinned, play=play)
+    scene = build_scene(run, classes=classes, layers=shown, pinned=pinned, play=play)
     for i, item in enumerate(scene.items):
         if titles is not None:
             item["title"] = titles[i]

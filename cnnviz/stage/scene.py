@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.images.class_names import class_names
 from cnnviz.network import Run
 from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.stage.parts import Part
@@ -120,7 +121,7 @@ def build_scene(
     run: Run,
     index: int | None = None,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Any = None,
     title: str = "image",
     label: int | None = None,
     key: str = "",
@@ -141,7 +142,7 @@ def build_scene(
     index
         One image of the run's batch; None takes them all.
     classes
-        The names of the outputs; by default their numbers.
+        The names of the outputs, as `class_names` takes them; by default their numbers.
     title, label, key, code, edited, base
         As for `Scene.add`; titles of several images are numbered.
     plan
@@ -154,7 +155,7 @@ def build_scene(
     IndexError
         if there is no such image.
     ValueError
-        if there is no such layer or cell.
+        if there is no such layer or cell, or not one name for each class.
 
     Examples
     --------
@@ -169,8 +170,10 @@ def build_scene(
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
     plan = plan or plan_of(net, shapes, layers)
-    outputs = int(np.prod(plan.taken.stages[-1].shape))
-    names = list(classes) if classes is not None else [str(i) for i in range(outputs)]
+    last = plan.taken.stages[-1]
+    names = [str(i) for i in range(int(np.prod(last.shape)))]
+    if classes is not None and last.layer.name in map(net.resolve, net.outputs):
+        names = class_names(classes, last.shape[2])
     start = {"trail": _step_to(plan, shapes, pinned) if pinned else "", "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
     header |= _colours(plan, run, index)

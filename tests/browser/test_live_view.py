@@ -10,7 +10,7 @@ from PIL import Image, ImageSequence
 
 import cnnviz
 from browser.waiting import copied, expect
-from harness.networks import merges, normal
+from harness.networks import conv, image, layer, merges, normal
 
 CELL_AT = """([stage, row, col, channel]) => {
   const view = document.querySelector("[id^=cnnviz-]").view;
@@ -79,9 +79,9 @@ def test_hover_outlines_the_cone_and_what_is_fed(live, run):
     marks = page.evaluate(MARKS)
     table = cnnviz.receptive_field(run.network)
     seen = {mark["layer"]: mark for mark in marks if mark["style"] in ("seen", "read")}
-    for layer in ("input", "conv2d", "batch_normalization"):
-        (top, bottom), (left, right) = table.between("conv2d_1", layer).box(6, 9)
-        assert seen[layer]["box"] == {"top": top, "bottom": bottom, "left": left, "right": right}
+    for name in ("input", "conv2d", "batch_normalization"):
+        (top, bottom), (left, right) = table.between("conv2d_1", name).box(6, 9)
+        assert seen[name]["box"] == {"top": top, "bottom": bottom, "left": left, "right": right}
     (fed,) = [mark for mark in marks if mark["style"] == "fed"]
     assert (fed["stage"], fed["channels"]) == (STAGE["conv2d_1 ReLU"], 1)
     until_marked(page, ".cv-in .cv-over", 20)
@@ -473,3 +473,26 @@ def test_two_views_live_beside_each_other_in_a_notebook(open_page, tmp_path):
     )
     page = open_page(path.as_uri(), offline=True)
     expect(page.locator(".cv-title")).to_contain_text(["predicted 7", "predicted 2"])
+
+
+def test_of_many_classes_the_likeliest_have_bars(open_page, tmp_path):
+    weights = {"kernel": normal(2, 40), "bias": normal(40)}
+    net = cnnviz.Network(
+        [
+            image(6, 6, 1),
+            conv("conv", "image", 1, 2),
+            layer("means", "GlobalAveragePooling2D", "conv"),
+            layer("scores", "Dense", "means", weights=weights, units=40, activation="softmax"),
+        ]
+    )
+    x = normal(6, 6)
+    names = [f"class <{k}>" for k in range(40)]
+    order = np.argsort(-net.predict(x)[0], kind="stable")[:10]
+    file = cnnviz.view(net, x, classes=names).save(tmp_path / "many.html")
+    page = open_page(file.as_uri(), offline=True)
+    rows = page.locator(".cv-barrow")
+    expect(rows.locator(".cv-class")).to_have_text([names[k] for k in order])
+    expect(page.locator(".cv-few")).to_have_text("the 10 likeliest of 40")
+    rows.nth(3).click()
+    expect(page.locator(".cv-crumbs li").first).to_have_text(f"probability of {names[order[3]]}")
+    expect(rows.nth(3)).to_have_attribute("data-mark", "cell")

@@ -177,6 +177,41 @@ def test_probabilities_say_what_was_right():
     assert "true label" in [t.get_text() for t in figures.probabilities([0.2, 0.8], label=0).ax.texts][1]
 
 
+def test_of_many_classes_the_likeliest_are_drawn_and_the_rest_is_said():
+    values = np.random.default_rng(0).dirichlet(np.full(1000, 0.1))
+    names = [f"class called {k}" for k in range(1000)]
+    picture = figures.probabilities(values, classes=names, label=3)
+    order = np.argsort(-values, kind="stable")[:10].tolist()
+    assert 3 not in order
+    shown = [*values[order], values[3], 1 - values[order].sum() - values[3]]
+    unit = picture["bars"][0].get_width() / values[order[0]]
+    assert_allclose([bar.get_width() for bar in picture["bars"]], np.multiply(shown, unit), rtol=1e-6)
+    assert f"Predicted class called {order[0]}; the true label is class called 3." in picture.alt
+    assert "class called 3: " in picture.alt
+    assert "989 others: " in picture.alt
+    assert len(figures.probabilities(values, top=3)["bars"]) == 4
+    assert len(figures.probabilities(values[:20])["bars"]) == 20
+
+
+def test_classes_have_their_names_in_every_figure_of_scores():
+    names = ["tench", "goldfish"]
+    assert "goldfish: 90" in figures.probabilities([0.1, 0.9], classes=names).alt
+    assert "tench: +1" in figures.class_columns([1.0, -2.0], classes=names).alt
+    off = figures.channels_off([0.25, 0.75], [[0.25, 0.75], [0.9, 0.1]], classes=dict(enumerate(names)))
+    assert "goldfish with 75" in off.alt
+    assert "so tench is predicted" in off.alt
+    found = [Mistake(0, 0, ((1, 0.75), (0, 0.25)))]
+    wrong = figures.hard_cases(found, np.zeros((1, 8, 8), "uint8"), classes=names)
+    assert "Image 0 is a tench: goldfish with 75 %" in wrong.alt
+    for draw in (figures.probabilities, figures.class_columns):
+        with pytest.raises(
+            ValueError, match="classes must have one name for each of the network's 2 classes, got 1"
+        ):
+            draw([0.1, 0.9], classes=["tench"])
+    with pytest.raises(ValueError, match="classes must name class 1 too, got 1 names"):
+        figures.hard_cases(found, np.zeros((1, 8, 8), "uint8"), classes=["tench"])
+
+
 def test_magnitudes_lie_on_a_logarithmic_scale():
     picture = figures.magnitudes([("a", (1e-6,)), ("b", (1e-5,)), ("c", (1e-4,)), ("d", (0.0,))], ["x"])
     x = [mark.center[0] for mark in picture["marks"][0]]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,3 +138,86 @@ def test_what_cannot_be_opened_says_why(tmp_path):
         read_image(tmp_path / "nothing.png")
     with pytest.raises(ImageError, match=r"^cannot read the image: Is a directory$"):
         read_image(tmp_path)
+
+
+# Smaller than the file ------------------------------------------------------------------------------
+
+
+def means(image: np.ndarray, factor: int) -> np.ndarray:
+    rows, columns = (length // factor for length in image.shape[:2])
+    return image.reshape(rows, factor, columns, factor, -1).mean(axis=(1, 3)).reshape(rows, columns, -1)
+
+
+@pytest.mark.parametrize("shape", [(300, 450), (300, 450, 3), (450, 300, 3)])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_larger_image_is_reduced_by_the_means_of_its_pixels(shape, kind):
+    """To half a level: each mean is rounded once, band by band or not; Pillow sums rows before columns."""
+    noise = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    content = encode(Image.fromarray(noise), kind, lossless=True)
+    for side, factor in ((150, 3), (450, 1), (1000, 1)):
+        found = read_image(content, side=side)
+        assert max(found.shape) == 450 // factor
+        grey = found if len(shape) == 3 or kind == "PNG" else found[..., 0]
+        assert np.abs(grey.reshape(means(noise, factor).shape) - means(noise, factor)).max() <= 1
+
+
+def test_bands_meet_where_the_factor_is_no_whole_number():
+    ramp = np.repeat(np.linspace(0, 65535, 1000).astype(np.uint16)[:, None], 30, axis=1)
+    found = read_image(encode(Image.fromarray(ramp)), side=333)
+    assert found.dtype == np.uint16
+    assert found.shape == (333, 10)
+    edges = np.arange(334) * 1000 / 333
+    exact = 65535 * (edges[1:] + edges[:-1] - 1) / 2 / 999
+    # Within a step of the ramp: a band's first and last row are counted by their share.
+    assert np.abs(found[:, 5] - exact).max() < 65.6
+
+
+def test_the_colour_of_what_is_transparent_does_not_run_into_the_rest():
+    image = np.zeros((80, 80, 4), np.uint8)
+    image[:, 30:] = 200, 100, 50, 255
+    found = read_image(encode(Image.fromarray(image)), side=20)
+    # Rounded twice: times its alpha of a half, and divided by it again.
+    np.testing.assert_allclose(found[:, 7], np.tile([200, 100, 50, 128], (20, 1)), atol=1)
+
+
+def test_a_photograph_is_decoded_small_and_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.fromarray(np.kron(RAMP, np.ones((200, 200), np.uint8)))
+    found = read_image(encode(picture, "JPEG", exif=exif), side=100)
+    assert found.shape == (100, 75)
+    assert found[0, -1] < 20 < found[-1, 0] - 100
+    with pytest.raises(ValueError, match="side must be at least 1 pixel, got 0"):
+        read_image(b"x", side=0)
+
+
+UPLOADS = """
+import io, threading
+import numpy as np
+from PIL import Image
+from cnnviz.images.image_files import read_image
+
+def peak():
+    return [int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")][0] / 1000
+
+file = io.BytesIO()
+Image.new("RGBA", (5000, 5000), (250, 250, 250, 128)).save(file, "WEBP", lossless=True, method=0)
+open("/proc/self/clear_refs", "w").write("5")
+base, shapes = peak(), []
+one = lambda: shapes.append(read_image(file.getvalue(), side=400).shape)
+threads = [threading.Thread(target=one) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(shapes), peak() - base)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read from /proc")
+def test_three_large_uploads_at_once_need_no_more_room_than_one():
+    """Of 100 MB each: libwebp's two canvases, what it hands out and Pillow's; and one that malloc keeps."""
+    run = subprocess.run([sys.executable, "-c", UPLOADS], capture_output=True, text=True, check=True)
+    count, used = run.stdout.split()
+    assert int(count) == 3
+    assert float(used) < 5 * 100

@@ -609,3 +609,46 @@ def test_a_plot_shows_patch_and_kernel_in_colours_too():
     np.testing.assert_allclose(kernel, 0.5 + weights / (2 * limit))
     assert len(picture["patches"]) == 3
     assert explain(run, "image", row=0, col=2, channel=1).plot()["colours"] == []
+
+
+# Names of classes ----------------------------------------------------------------------------------
+
+NAMES = ("tench", "goldfish, large", "a \\ & b")
+
+
+def classifier(softmax: str) -> Network:
+    """Three scores; the softmax in the dense layer, in a layer behind it, or none."""
+    weights = {"kernel": normal(4, 3), "bias": normal(3)}
+    fused = {"activation": "softmax"} if softmax == "fused" else {}
+    layers = [image(4), layer("scores", "Dense", "image", weights=weights, units=3, **fused)]
+    return Network([*layers, *([layer("shares", "Softmax", "scores")] if softmax == "behind" else [])])
+
+
+@pytest.mark.parametrize("softmax", ["fused", "behind", "none"])
+def test_scores_are_called_by_the_names_of_their_classes(softmax):
+    run = classifier(softmax).run(normal(1, 4))
+    receipt = explain(run, "scores", channel=1, classes=NAMES)
+    assert receipt.title == "scores (Dense), unit 1, goldfish, large"
+    shown = [receipt.to_text(), receipt.to_html(), receipt.to_latex(), receipt.to_code(), receipt.plot().alt]
+    assert all("goldfish, large" in each for each in shown)
+    receipt = explain(run, run.network.outputs[0], channel=2, classes=list(NAMES))
+    assert receipt.class_name == "a \\ & b"
+    if softmax != "none":
+        assert receipt.steps[0].shares.labels == NAMES
+        assert "tench" in receipt.to_text()
+    # What a receipt leads to keeps the names, and pixels have none.
+    assert {node.receipt.class_name for node in receipt.trace().walk()} <= {"", "a \\ & b", *NAMES}
+    assert explain(run, "image", channel=0, classes=NAMES).class_name == ""
+    assert explain(run, "scores", channel=1).title == "scores (Dense), unit 1"
+
+
+def test_there_is_one_name_for_each_class(tmp_path):
+    run = classifier("fused").run(normal(1, 4))
+    path = tmp_path / "names.txt"
+    path.write_text("a\nb\n")
+    with pytest.raises(
+        ValueError, match=r"names\.txt must have one name for each of the network's 3 classes, got 2"
+    ):
+        explain(run, "scores", channel=0, classes=path)
+    path.write_text("a\nb\nc\n")
+    assert explain(run, "scores", channel=0, classes=path).class_name == "a"

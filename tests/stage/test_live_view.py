@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -67,6 +68,21 @@ def test_titles_and_labels_must_fit(net):
         cnnviz.view(net, images, titles=["a"])
     with pytest.raises(ValueError, match="labels must have one entry"):
         cnnviz.view(net, images, labels=[1, 2, 3])
+
+
+def test_classes_are_called_by_their_names(net, tmp_path):
+    names = [f"the {i}" for i in range(10)]
+    path = tmp_path / "names.json"
+    path.write_text(json.dumps(names))
+    for classes in (names, path, {str(i): name for i, name in enumerate(names)}):
+        assert cnnviz.view(net, np.zeros((28, 28)), classes=classes).scene.numbers.header["classes"] == names
+    with pytest.raises(
+        ValueError, match="classes must have one name for each of the network's 10 classes, got 9"
+    ):
+        cnnviz.view(net, np.zeros((28, 28)), classes=names[:9])
+    # A part of the network that does not reach the scores has no classes.
+    part = cnnviz.view(net, np.zeros((28, 28)), classes=names, last="conv2d").scene
+    assert "the 0" not in part.numbers.header["classes"]
 
 
 def test_a_float64_network_is_shown_in_float32(net):

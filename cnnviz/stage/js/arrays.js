@@ -23,6 +23,17 @@ export function largestAt(values) {
 }
 
 /**
+ * The places of the largest numbers, the largest first; of equal ones the first comes first.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {number} count
+ */
+export function largestFirst(values, count) {
+  const places = range(values.length);
+  return places.sort((a, b) => values[b] - values[a] || a - b).slice(0, count);
+}
+
+/**
  * Whether two arrays hold the same, number by number.
  *
  * @param {ArrayLike<number> | undefined} a

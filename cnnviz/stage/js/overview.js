@@ -1,6 +1,6 @@
 // The picture of the network: the image at the left, a column of maps for each stage, the prediction.
 
-import { largestAt, range } from "./arrays.js";
+import { largestAt, largestFirst, range } from "./arrays.js";
 import { boxOf } from "./cone.js";
 import { closest, scrolling } from "./dom.js";
 import { layOut } from "./layout.js";
@@ -12,6 +12,8 @@ import { escapeHtml, plural, shapeText, stageName } from "./words.js";
 /** @import { View } from "./view.js" */
 
 const MOST_BARS = 20;
+// Of more classes only the likeliest have bars, beside a column of them all.
+const LIKELIEST = 10;
 
 export class Overview {
   /**
@@ -24,7 +26,7 @@ export class Overview {
       <div class="cv-side cv-in"><div class="cv-sidehead"></div><div class="cv-map"></div></div>
       <div class="cv-window"><button type="button" class="cv-button cv-more" hidden></button>
         <div class="cv-scroll"><div class="cv-strip"></div></div></div>
-      <div class="cv-side cv-outs"><div class="cv-sidehead"></div><div class="cv-bars"></div></div>`;
+      <div class="cv-side cv-outs"><div class="cv-sidehead"></div><div class="cv-bars"></div><p class="cv-few"></p></div>`;
     this.input = new Surface(this.area.querySelector(".cv-in .cv-map"));
     this.strip = this.area.querySelector(".cv-strip");
     this.scroll = this.area.querySelector(".cv-scroll");
@@ -98,9 +100,12 @@ export class Overview {
     this.laidOut = scene.header.key + zoom;
     this.side = this.sideSize();
     const { stages, output } = scene;
-    this.hasBars = isVector(output) && output.shape[2] <= MOST_BARS && !scene.header.cut && scene.shows(output);
+    const few = output.shape[2] <= MOST_BARS;
+    const predicts = isVector(output) && (few || output.op.type === "softmax");
+    this.hasBars = predicts && !scene.header.cut && scene.shows(output);
+    this.ranked = this.hasBars && !few;
     this.shown = stages
-      .filter((stage) => scene.shows(stage) && stage.index !== 0 && !(this.hasBars && stage === output))
+      .filter((stage) => scene.shows(stage) && stage.index !== 0 && !(this.hasBars && few && stage === output))
       .map((stage) => stage.index);
     this.area.querySelector(".cv-in").hidden = !scene.shows(stages[0]);
     this.placeInput(stages[0]);
@@ -220,7 +225,8 @@ export class Overview {
     if (!this.hasBars) return;
     const s = this.view.scene.output.index;
     const mark = marks.filter((candidate) => candidate.stage === s);
-    [...this.bars.children].forEach((row, channel) => {
+    [...this.bars.children].forEach((row) => {
+      const channel = Number(row.dataset.channel);
       const styles = mark.filter(({ channels }) => !channels || channels[channel]).map(({ style }) => style);
       row.dataset.mark = styles.includes("cell") ? "cell" : (styles[0] ?? "");
     });
@@ -235,9 +241,11 @@ export class Overview {
     const { output, classes } = this.view.scene;
     const head = this.headOf([output.index]);
     side.querySelector(".cv-sidehead").innerHTML = head + this.button(output);
-    this.bars.innerHTML = range(output.shape[2]).map(
+    side.querySelector(".cv-few").textContent = this.ranked ? `the ${LIKELIEST} likeliest of ${output.shape[2]}` : "";
+    this.bars.classList.toggle("cv-named", this.ranked || classes.some((name) => name.length > 2));
+    this.bars.innerHTML = range(this.ranked ? LIKELIEST : output.shape[2]).map(
       (k) => `<button type="button" tabindex="-1" class="cv-barrow" data-channel="${k}">
-        <span class="cv-class">${escapeHtml(classes[k] ?? k)}</span><span class="cv-track"><i></i><u hidden></u></span>
+        <span class="cv-class"></span><span class="cv-track"><i></i><u hidden></u></span>
         <span class="cv-share"></span></button>`,
     ).join("");
   }
@@ -245,19 +253,23 @@ export class Overview {
   drawBars() {
     if (!this.hasBars) return;
     const { view } = this;
-    const { output } = view.scene;
+    const { output, classes } = view.scene;
     const values = view.values[output.index];
+    const order = this.ranked ? largestFirst(values, LIKELIEST) : range(values.length);
     const scale = view.scales.of(output.index, 0, "layer");
     const shares = output.op.type === "softmax" && !output.op.log;
     const best = largestAt(values);
-    [...this.bars.children].forEach((row, k) => {
+    [...this.bars.children].forEach((row, i) => {
+      const k = order[i];
+      row.dataset.channel = k;
+      row.title = row.querySelector(".cv-class").textContent = classes[k] ?? k;
       const bar = row.querySelector("i");
       bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
       bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
       const text = shares ? probability(values[k]) : number(values[k], 3);
       row.querySelector(".cv-share").textContent = text;
       row.classList.toggle("cv-best", k === best);
-      row.setAttribute("aria-label", `${view.scene.classes[k]}: ${text}. Show the receipt`);
+      row.setAttribute("aria-label", `${classes[k] ?? k}: ${text}. Show the receipt`);
       const before = row.querySelector("u");
       before.hidden = !view.before;
       if (view.before) before.style.left = `${100 * Math.min(1, Math.abs(view.before[output.index][k]) / scale.limit)}%`;
@@ -325,7 +337,7 @@ export class Overview {
     const surface = cell.stage === 0 ? this.input : this.maps;
     const rect = surface.byStage.get(cell.stage)?.[cell.channel];
     if (!rect) {
-      const row = this.bars.children[cell.channel];
+      const row = [...this.bars.children].find(({ dataset }) => Number(dataset.channel) === cell.channel);
       return row?.getBoundingClientRect() ?? null;
     }
     const box = surface.base.getBoundingClientRect();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { boxOfAll, largestAt, runs, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
+import { boxOfAll, largestAt, largestFirst, runs, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
 import { fromBase64, toBase64 } from "../../../cnnviz/stage/js/base64.js";
 import { agreeing, bracketed, decimal, exact, number, roundEven } from "../../../cnnviz/stage/js/numbers.js";
 import { cellName, escapeHtml, plural, shapeText } from "../../../cnnviz/stage/js/words.js";
@@ -65,4 +65,9 @@ test("arrays and bytes", () => {
   assert.ok(sameNumbers(counting(3), [0, 1, 2]) && !sameNumbers(undefined, [0]) && !sameNumbers([0, 1], [0]));
   const bytes = Uint8Array.from({ length: 256 }, (_, n) => n);
   assert.deepEqual(fromBase64(toBase64(bytes)), bytes);
+});
+
+test("the largest numbers, of equal ones the first", () => {
+  assert.deepEqual(largestFirst(Float32Array.of(1, 3, 2, 3, 0), 3), [1, 3, 2]);
+  assert.deepEqual(largestFirst([1], 3), [0]);
 });
