@@ -38,8 +38,9 @@ def add_pictures(parser: argparse.ArgumentParser, *, numbers: bool = False) -> N
         "--preprocess",
         default="auto",
         metavar="MODE",
-        help="the scale of the pixels, by its name in Keras's preprocess_input (default: auto, which asks "
-        "the network and says what it took)",
+        help="the scale of the pixels: tf, caffe or torch as in Keras's preprocess_input, unit (0..1), none "
+        "(0..255), or digit, which makes a digit of a picture as in MNIST (default: auto, which asks the "
+        "network and says what it took)",
     )
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 import cnnviz
 from cnnviz.commands import main
 from cnnviz.images.mnist import load_mnist
+from cnnviz.images.preprocessing import MODES
 from harness.authority import keras
 
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 40), "red": (200, 30, 30)}
@@ -117,6 +118,13 @@ def test_predict_says_which_scale_it_took_and_why(run):
     said = run("predict", "colour.keras", "photos/red/0.png").splitlines()[0]
     net = cnnviz.load_model("colour.keras")
     assert said == str(cnnviz.network.expected_pixels.expected_pixels(net))
+
+
+def test_the_help_names_every_scale(run):
+    said = " ".join(run("predict", "--help").split())
+    assert all(
+        re.search(rf"\b{mode}\b", said[said.index("--preprocess MODE") :]) for mode in (*MODES, "auto")
+    )
 
 
 def test_words_may_stand_behind_options(run):
