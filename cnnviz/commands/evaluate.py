@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     for name, why in examples.skipped:
         code = complain(f"{name}: {why}")
     if args.json:
-        said = {"preprocess": examples.said} if examples.said else {}
+        said = {"said": examples.said} if examples.said else {}
         told = {
             output: _for_json(found, names.get(output), examples.names) for output, found in results.items()
         }

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         for one in found.of(net[layer].name, channel)
     ]
     if args.json:
-        said = {"preprocess": examples.said} if examples.said else {}
+        said = {"said": examples.said} if examples.said else {}
         key = "digits" if digits else "images"
         print_json({"model": model, "layer": layer, "channel": channel, **said, key: rows})
         return 0

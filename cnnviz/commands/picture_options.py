@@ -220,7 +220,7 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
             f"{net.name} takes {net.input_shape}, not 28 x 28 digits: give it pictures with --images PATH"
         )
     if len(net.inputs) == 1:
-        return _of_one_input(net, options, args)
+        return _of_one_input(net, options, args, words=bool(paths))
     return _of_several_inputs(net, options, args)
 
 
@@ -229,19 +229,33 @@ def _test_digits(limit: int | None) -> Examples:
     return Examples({"digits": x}, [f"test digit {i}" for i in range(len(x))], y)
 
 
-def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace) -> Examples:
+def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, *, words: bool) -> Examples:
+    """`words` says that they are pictures that stand behind the command: drawn or photographed digits."""
     (name,) = net.inputs
     if len(net[name].output_shape) not in (2, 3):
         columns, names, labels = _numbers(net, name, paths, args.limit)
         return Examples({name: columns}, names, labels)
+    from cnnviz.images.preprocessing import MODES
+    from cnnviz.images.sources import LoadedImages
+    from cnnviz.network.expected_pixels import expected_pixels
     from cnnviz.network.image_loading import load_images
 
     digits = args.preprocess == "auto" and takes_digits(net)
+    bundled = digits and expected_pixels(net, name).mode == "digit"
+    digits = bundled or (digits and words)
     mode = "digit" if digits else args.preprocess
     parts = [
         load_images(path.removeprefix(f"{name}="), net, mode, limit=args.limit if len(paths) == 1 else None)
         for path in paths
     ]
+    if digits:
+        # Arrays of MNIST's size are digits already.
+        parts = [
+            LoadedImages(part.source, part.shape, "unit")
+            if getattr(part.source.items, "shape", ())[1:3] == (28, 28)
+            else part
+            for part in parts
+        ]
     entries = [(part, i) for part in parts for i in range(len(part))]
     names = [
         each for path, part in zip(paths, parts, strict=True) for each in _called(path, part.source.names)
@@ -250,6 +264,8 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace) 
     said = [part.source.said for part in parts if part.source.skipped]
     if not digits:
         said.append(_scale_said(net, name, args.preprocess, parts[0].mode))
+    elif not bundled and any(part.mode == "digit" for part in parts):
+        said.append(f"preprocess='digit': {MODES['digit']}; --preprocess unit takes pictures as they are")
     found = Examples(
         {name: _Parts(entries, digits)},
         names,

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     for name, why in examples.skipped:
         code = complain(f"{name}: {why}")
     if args.json:
-        said = {"preprocess": examples.said} if examples.said else {}
+        said = {"said": examples.said} if examples.said else {}
         print_json({"model": model, **said, "images": found})
     return code
 

@@ -14,6 +14,7 @@ import cnnviz
 from cnnviz.commands import main
 from cnnviz.images.mnist import load_mnist
 from cnnviz.images.preprocessing import MODES
+from cnnviz.resources import asset
 from harness.authority import keras
 
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 40), "red": (200, 30, 30)}
@@ -283,6 +284,22 @@ def test_pictures_of_digits_are_prepared_as_digits(run, here):
         Image.fromarray(large).save(here / "digits" / str(y[digit]) / "one.png")
     data = json.loads(run("predict", "mnist_14k", "--images", "digits", "--json"))
     assert [one["prediction"] for one in data["images"]] == sorted(int(n) for n in y[:3])
+    # Another network of that size may read anything: its folders are taken as they are, and that is said.
+    (here / "mine.keras").write_bytes(asset("mnist_14k.keras").read_bytes())
+    line = run("predict", "mine.keras", f"digits/{y[0]}/one.png").splitlines()
+    assert line[0].startswith("preprocess='digit'")
+    assert line[1].startswith(f"digits/{y[0]}/one.png: {y[0]} (")
+    assert "preprocess='digit'" not in run("predict", "mine.keras", "--images", "digits")
+
+
+def test_arrays_of_digits_are_taken_as_they_are(run, here):
+    x, y = load_mnist()[1]
+    np.savez(here / "few.npz", x=x[:60], y=y[:60])
+    of_file = json.loads(run("evaluate", "mnist_14k", "--images", "few.npz", "--json"))
+    assert of_file == {
+        **json.loads(run("evaluate", "mnist_14k", "--images", "60", "--json")),
+        "worst": of_file["worst"],
+    }
 
 
 @pytest.mark.parametrize(
