@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnviz.images.digit_preparation import prepare_digit
-from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.images.image_files import FORMATS, MAX_BYTES, ImageError, read_image
+from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
@@ -98,7 +101,7 @@ def load_as(
             f"interpolation must be {', '.join(map(repr, INTERPOLATIONS))}, got {interpolation!r}"
         )
     height, width, channels = _wanted(shape)
-    given, said = _read(source)
+    given, said = _read(source, _enough(height, width, interpolation, digit=mode == "digit"))
     if mode == "digit":
         array = prepare_digit(given)[..., None]
     else:
@@ -122,30 +125,65 @@ def _wanted(shape: Shape) -> tuple[int | None, int | None, int]:
     return height, width, channels
 
 
-def _read(source: Any) -> tuple[np.ndarray, list[str]]:
-    """What a source holds, as an array, and what was done to read it."""
+def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarray, list[str]]:
+    """What a source holds, as an array, and what was done to read it.
+
+    `side` says, of a file's width and height, how many pixels its longer side is to have; None is all.
+    """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if path.is_dir():
             raise ImageError(f"{path} is a folder: load_images reads the images in it")
-        array = read_image(path)
-        return array, [f"{path.name}: {_said_of_file(path)}"]
+        array, said = _read_file(path, path, side)
+        return array, [f"{path.name}: {said}"]
     if isinstance(source, bytes) or hasattr(source, "read"):
-        content = source if isinstance(source, bytes) else source.read()
-        return read_image(content), [_said_of_file(io.BytesIO(content))]
+        content = source if isinstance(source, bytes) else source.read(MAX_BYTES + 1)
+        array, said = _read_file(content, io.BytesIO(content), side)
+        return array, [said]
     if hasattr(source, "has_transparency_data"):
-        return from_pillow(source), [f"a Pillow image: {_said_of(source)}"]
+        try:
+            return from_pillow(source), [f"a Pillow image: {_said_of(source)}"]
+        except OSError as error:
+            raise ImageError(f"the image is damaged and cannot be decoded ({error})") from None
     array = np.asarray(source)
-    if (
-        array.ndim not in (2, 3)
-        or array.shape[2:] > (4,)
-        or 0 in array.shape
-        or array.dtype.kind not in "buif"
-    ):
+    fits = array.ndim in (2, 3) and array.shape[2:] <= (4,) and array.size and array.dtype.kind in "buif"
+    if not fits:
         raise ValueError(
             f"an image must be (H, W) or (H, W, 1..4) numbers and not empty, got {array.dtype} {array.shape}"
         )
     return array, [f"an array of {array.shape[1]} x {array.shape[0]} pixels"]
+
+
+def _read_file(
+    source: Path | bytes, file: Any, side: Callable[[int, int], int | None]
+) -> tuple[np.ndarray, str]:
+    from PIL import Image
+
+    said, most = "", None
+    # What is wrong with a file, read_image says.
+    with (
+        suppress(Exception),
+        warnings.catch_warnings(action="ignore"),
+        Image.open(file, formats=FORMATS) as picture,
+    ):
+        said, most = _said_of(picture), side(*picture.size)
+    return read_image(source, side=most), said + (f"; read at up to {most} pixels a side" if most else "")
+
+
+def _enough(
+    height: int | None, width: int | None, how: str, *, digit: bool
+) -> Callable[[int, int], int | None]:
+    """How much of a file is read: of one that is four times too large, twice what is wanted."""
+
+    def side(across: int, down: int) -> int | None:
+        if digit:
+            return LARGEST
+        if not height or not width or how == "nearest":
+            return None
+        factor = min(across, down) // (2 * max(height, width))
+        return -(-max(across, down) // factor) if factor > 1 else None
+
+    return side
 
 
 def from_pillow(picture: Any) -> np.ndarray:
@@ -165,14 +203,6 @@ def from_pillow(picture: Any) -> np.ndarray:
     if upright.has_transparency_data:
         return np.asarray(upright.convert("RGBA"))
     return np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
-
-
-def _said_of_file(file: Any) -> str:
-    """What is to be said of a file that could be read."""
-    from PIL import Image
-
-    with Image.open(file) as picture:
-        return _said_of(picture)
 
 
 def _said_of(picture: Any) -> str:

@@ -81,7 +81,10 @@ def planes_of(run: Run, name: str, index: int = 0) -> tuple[str, ...]:
     shape = run[layer.inputs[0]].shape[1:]
     (links,) = layer.links([shape])
     channel = positions(shape, 2)
-    first = forward(links, channel, FIRST).min(axis=(0, 1)).tolist()
-    last = forward(links, channel, LAST).max(axis=(0, 1)).tolist()
+    # One position stands for all channels where they all read the same.
+    channels = run[name].shape[-1]
+    first = forward(links, channel, FIRST).min(axis=(0, 1)).tolist() * channels
+    last = forward(links, channel, LAST).max(axis=(0, 1)).tolist() * channels
+    first, last = first[:channels], last[:channels]
     # A channel that is all padding reads nothing; one that reads several planes is none of them.
     return tuple(below[c] for c in first) if first == last else ()

@@ -126,7 +126,7 @@ def input_of(net: LayerGraph, name: str | None) -> str:
 def by_layers(net: LayerGraph, name: str) -> Expected | None:
     """What the layers in front say: "none" where one of them scales pixels; None if they say nothing."""
     for layer in _first_layers(net, name):
-        if layer.entry.scales_input:
+        if layer.entry.scales_pixels(layer):
             because = f"because its layer {layer.name} ({layer.kind}) scales the pixels itself"
             return Expected("none", because, sure=True)
     return None

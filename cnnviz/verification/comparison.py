@@ -198,7 +198,7 @@ def verify(
         theirs = file(inputs)
         exact = precise.run(inputs)
         for layer in net:
-            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name])
+            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name], net.dtype)
         same = np.ones(min(size, count - first), bool)
         answers = net.predict(batch)
         for name, ours in zip(net.outputs, answers if len(net.outputs) > 1 else (answers,), strict=True):
@@ -227,7 +227,12 @@ class _Tally:
         self.numbers = dict.fromkeys(("difference", "numpy_error", "tensorflow_error", "alone", "share"), 0.0)
 
     def add(
-        self, layer: Layer, ours: np.ndarray, theirs: Mapping[str, np.ndarray], exact: np.ndarray
+        self,
+        layer: Layer,
+        ours: np.ndarray,
+        theirs: Mapping[str, np.ndarray],
+        exact: np.ndarray,
+        dtype: np.dtype,
     ) -> None:
         output = theirs[layer.name]
         if output.shape != ours.shape:
@@ -238,7 +243,7 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = [theirs[name] for name in layer.inputs]
+            inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
             alone = layer.after_activation(layer.before_activation(*inputs))
             numbers["alone"] = _distance(alone, output)
             numbers["share"] = _share(alone, output, allowance(layer, *inputs))
@@ -317,8 +322,9 @@ class _KerasGraph:
                     self.names += [""] * len(feeds)
                     wanted += feeds
                 elif not node.is_input:
-                    self.names.append(label)
-                    wanted.append(node.outputs[0])
+                    several = len(node.outputs) > 1
+                    self.names += [f"{label}[{i}]" if several else label for i in range(len(node.outputs))]
+                    wanted += node.outputs
         # Under keys, since Keras unpacks a list of one.
         self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
@@ -328,7 +334,9 @@ class _KerasGraph:
         values = [outputs[str(i)] for i in range(len(outputs))]
         for name, value in zip(self.names, values, strict=True):
             if name:
-                yield name, value.numpy()
+                # What is true is 1 in our engine, what is false 0.
+                number = value.numpy()
+                yield name, number.astype(np.float32) if number.dtype == bool else number
         for first, count, graph in self.nested:
             yield from graph(values[first : first + count])
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz.images.image_files import ImageError
+from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.images.loading import INTERPOLATIONS, LoadedImage, load_as
 from harness.authority import keras
 
@@ -158,6 +158,45 @@ def test_the_middle_is_cut_out():
     np.testing.assert_array_equal(image, COLOUR[3:27])
     assert "the middle 24 x 24 cut out" in image.said
     assert "squeezed" not in image.said
+
+
+def test_of_a_large_file_no_more_is_read_than_is_needed(monkeypatch):
+    smooth = Image.fromarray(COLOUR).resize((1200, 900), Image.Resampling.BICUBIC)
+    sides = []
+
+    def counted(source, side):
+        sides.append(side)
+        return read_image(source, side=side)
+
+    monkeypatch.setattr("cnnviz.images.loading.read_image", counted)
+    for kind in ("PNG", "JPEG"):
+        content = encode(smooth, kind)
+        small = load_as(content, (60, 80, 3), "none")
+        whole = load_as(np.asarray(Image.open(io.BytesIO(content))), (60, 80, 3), "none")
+        # Every pixel is replaced by the mean of five by five around it: by no more than the largest change
+        # over five pixels along either axis.
+        pixels = np.asarray(smooth, np.float32)
+        most = sum(
+            np.abs(pixels.take(range(5, n), axis) - pixels.take(range(n - 5), axis)).max()
+            for axis, n in enumerate(pixels.shape[:2])
+        )
+        np.testing.assert_allclose(small, whole, atol=most)
+        assert np.abs(small - whole).mean() < 1
+        assert "read at up to 240 pixels a side" in small.said
+        load_as(content, (60, 80, 3), "none", interpolation="nearest")
+        load_as(content, (300, 400, 3), "none")
+        load_as(content, (None, None, 3), "none")
+    assert sides == [240, None, None, None] * 2
+
+
+def test_a_stream_without_end_is_refused():
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            assert size >= 0
+            return bytes(size)
+
+    with pytest.raises(ImageError, match="larger than 10 MB"):
+        load_as(Endless(), (8, 8, 3), "unit")
 
 
 def test_an_unknown_size_is_the_images_own():

@@ -127,3 +127,24 @@ def test_what_is_no_picture_gets_the_usual_and_says_so():
     found = expected_pixels(net)
     assert (found.mode, found.sure) == ("unit", False)
     assert "if its answers make no sense, say which preprocess" in str(found)
+
+
+def test_arithmetic_in_front_scales_pixels_too(tmp_path):
+    """As TensorFlow's tutorials write it, `preprocess_input` within the graph included."""
+    fronts = {
+        "x / 255": lambda x: x / 255,
+        "x / 127.5 - 1": lambda x: x / 127.5 - 1,
+        "caffe": keras.applications.vgg16.preprocess_input,
+        "torch": keras.applications.densenet.preprocess_input,
+        "tf": keras.applications.mobilenet_v2.preprocess_input,
+    }
+    for name, front in fronts.items():
+        x = keras.Input((32, 32, 3))
+        model = keras.Model(x, keras.layers.Conv2D(2, 3)(front(x)), name="vgg16")
+        model.save(tmp_path / "model.keras")
+        net = cnnviz.load_model(tmp_path / "model.keras")
+        assert expected_pixels(net)[::2] == ("none", True), name
+        theirs = model(PIXELS[np.newaxis].astype(np.float32), training=False).numpy()
+        scale = float(np.abs(theirs).max())
+        # Sums of 28 terms that cancel at most tenfold.
+        np.testing.assert_allclose(net.predict(PIXELS), theirs, rtol=0, atol=280 * 2.0**-24 * scale)
