@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,9 @@ def _shown(
     """Each picture with what is said of it; those of another size than the first are left out."""
     labels = labels_by_output(net, examples, names).get(_last_output(net))
     size = None
+    # Pictures of one name lie in the folders of several classes.
+    paths = [Path(name).absolute() for name in examples.names]
+    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
     for (place,), batch in examples.batches(1):
         shapes = [x.shape for x in (batch.values() if isinstance(batch, dict) else [batch])]
         size = size or shapes
@@ -100,7 +104,8 @@ def _shown(
             )
             continue
         label = None if labels is None else int(labels[place])
-        yield batch, {"title": Path(name).name, "label": label, "key": Path(name).name}
+        title = paths[place].relative_to(folder).as_posix()
+        yield batch, {"title": title, "label": label, "key": title}
 
 
 COMMAND = Command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -238,7 +239,16 @@ def test_export_shows_pictures_in_their_colours(run, here):
     out = run("export", "colour.keras", "--images", "photos", *UNIT, "--limit", "4", "-o", "photos.html")
     assert "photos.html:" in out
     assert "opens in any browser" in out
-    assert (here / "photos.html").stat().st_size > 50_000
+    scene = base64.b64decode(re.search(r'data-part="scene">([^<]*)<', (here / "photos.html").read_text())[1])
+    titles = re.findall(rb'"title":"([^"]*)","label":(\d)', scene)
+    assert titles == [
+        (b"blue/0.png", b"0"),
+        (b"green/0.png", b"1"),
+        (b"green/2.png", b"1"),
+        (b"red/2.png", b"2"),
+    ]
+    assert b'"classes":["blue","green","red"]' in scene
+    assert b'"planes":["red","green","blue"]' in scene
     both = ("--images", "left=photos", "--images", "right=photos")
     run("export", "pair.keras", *both, "-o", "pair.html")
 
