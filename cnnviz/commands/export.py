@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,8 +25,10 @@ from cnnviz.resources import BUNDLED
 if TYPE_CHECKING:
     from cnnviz.network import Network
 
-MOST = 12
-"""Pictures in one file, unless --limit says otherwise."""
+MOST, BYTES = 12, 64 * 2**20
+"""Pictures in one file, and what their numbers take, unless --limit says otherwise."""
+SIDE = 64
+"""What an unknown size is reckoned as."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
     if args.digits and not takes_digits(net):
         raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
     examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
-    if args.limit is None and len(examples) > MOST:
-        print(f"{MOST} of {len(examples)} pictures, evenly spread: --limit N takes more")
-        examples = examples.evenly(MOST)
+    most = _most(net) if args.limit is None else args.limit
+    if len(examples) > most:
+        print(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
+        examples = examples.evenly(most)
     names = names_of_classes(args, classes_of(net), examples)
     shown = [*_shown(net, examples, names), *mnist_digits(args.digits)]
     code = 0
@@ -77,6 +81,12 @@ def run(args: argparse.Namespace) -> int:
     path = export_images(args.output, net, shown, names.get(_last_output(net)))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
+
+
+def _most(net: Network) -> int:
+    """How many pictures a file holds without getting too large for a browser; at least one."""
+    numbers = sum(math.prod(size or SIDE for size in layer.output_shape) for layer in net)
+    return max(1, min(MOST, BYTES // (4 * max(numbers, 1))))
 
 
 def _last_output(net: Network) -> str:

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 import cnnviz
-from cnnviz.commands import main
+from cnnviz.commands import export, main
 from cnnviz.images.mnist import load_mnist
 from cnnviz.images.preprocessing import MODES
 from cnnviz.resources import asset
 from harness.authority import keras
+from harness.networks import conv, image
 
 COLOURS = {"blue": (30, 40, 200), "green": (30, 180, 40), "red": (200, 30, 30)}
 
@@ -328,3 +329,17 @@ def test_arrays_of_digits_are_taken_as_they_are(run, here):
 )
 def test_what_does_not_fit_is_said_in_one_line(refused, arguments, message):
     assert message in refused(*arguments)
+
+
+def test_a_file_holds_no_more_pictures_than_a_browser_takes(run):
+    small, large = (
+        cnnviz.Network([image(side, side, 3), conv("conv", "image", 3, 8)]) for side in (12, 1000)
+    )
+    assert (export._most(small), export._most(large)) == (export.MOST, 1)
+    for i in range(5):
+        Image.new("RGB", (10, 12)).save(f"photos/red/more{i}.png")
+    assert run("export", "colour.keras", "--images", "photos", *UNIT, "-o", "all.html").startswith(
+        "12 of 14 pictures, evenly spread: --limit N takes more"
+    )
+    for path in Path("photos/red").glob("more*.png"):
+        path.unlink()
