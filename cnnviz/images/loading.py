@@ -199,7 +199,10 @@ def from_pillow(picture: Any) -> np.ndarray:
     if upright.mode.startswith("I;16"):
         return np.asarray(upright).astype(np.uint16)
     if upright.mode in ("I", "F"):
-        return np.asarray(upright)
+        array = np.asarray(upright)
+        # Pillow holds images of 16 bits as "I" too, once something was done to them.
+        deep = upright.mode == "I" and array.min() >= 0 and 255 < array.max() < 2**16
+        return array.astype(np.uint16) if deep else array
     if upright.has_transparency_data:
         return np.asarray(upright.convert("RGBA"))
     return np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))

@@ -113,6 +113,8 @@ def open_images(source: Any, limit: int | None = None) -> ImageSource:
     """
     if isinstance(source, str | os.PathLike):
         path = Path(source)
+        if not os.fspath(source) or not path.exists():
+            raise ImageError(f"cannot read images from {os.fspath(source)!r}: No such file or directory")
         if path.is_dir():
             found = _folder(path)
         elif path.suffix.lower() in (".npz", ".npy"):
@@ -152,9 +154,9 @@ def _folder(folder: Path) -> ImageSource:
     if classes:
         beside = sorted(each for each in folder.iterdir() if each.is_file() and each.name[0] != ".")
         skipped += [Skipped(path.name, "in no class's folder") for path in beside]
-    said = f"{folder.name}: {len(paths)} images" + (f" in {len(classes)} classes" if classes else "")
-    if skipped:
-        said += f", {len(skipped)} other files passed over"
+    said = f"{folder.resolve().name}: {_count(len(paths), 'image')}"
+    said += f" in {_count(len(classes), 'class', 'es')}" if classes else ""
+    said += f", {_count(len(skipped), 'other file')} passed over" if skipped else ""
     return ImageSource(
         paths,
         [path.relative_to(folder).as_posix() for path in paths],
@@ -163,6 +165,10 @@ def _folder(folder: Path) -> ImageSource:
         tuple(skipped),
         said,
     )
+
+
+def _count(count: int, what: str, ending: str = "s") -> str:
+    return f"{count:,} {what}{ending if count != 1 else ''}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -215,7 +221,7 @@ def _array(array: np.ndarray, labels: np.ndarray | None, where: str) -> ImageSou
                 f"got {labels.dtype} {labels.shape}"
             )
     return ImageSource(
-        images, [str(i) for i in range(len(images))], labels, said=f"{where}: {len(images)} images"
+        images, [str(i) for i in range(len(images))], labels, said=f"{where}: {_count(len(images), 'image')}"
     )
 
 
@@ -250,7 +256,10 @@ class LoadedImages(Sequence[LoadedImage]):
     @property
     def said(self) -> str:
         """What there is, what is done to the first of them, and how many were left out."""
-        return f"{self.source.said}; the first: {self[0].said}"
+        try:
+            return f"{self.source.said}; the first: {self[0].said}"
+        except ImageError as error:
+            return f"{self.source.said}; the first cannot be read: {error}"
 
     def batches(self, batch_size: int = 32) -> Iterator[Batch]:
         """All images, some at a time; a file that cannot be read is left out, and added to `skipped`.
@@ -260,6 +269,11 @@ class LoadedImages(Sequence[LoadedImage]):
         batch_size
             Images at a time; fewer in the last batch, or where the network takes any size and the next
             image has another one.
+
+        Raises
+        ------
+        ImageError
+            (a ValueError) if none can be read.
         """
         if isinstance(batch_size, bool) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}")
@@ -277,8 +291,10 @@ class LoadedImages(Sequence[LoadedImage]):
                 images, chosen = [], []
             images.append(np.asarray(image))
             chosen.append(i)
-        if images:
-            yield self._batch(images, chosen)
+        if not images:
+            name, why = self.skipped[-1]
+            raise ImageError(f"no image can be read in {self.source.said}; the last, {name}: {why}")
+        yield self._batch(images, chosen)
 
     def _batch(self, images: list[np.ndarray], chosen: list[int]) -> Batch:
         labels = self.source.labels

@@ -144,6 +144,8 @@ def test_sixteen_bits_keep_what_eight_would_lose():
     image = load_as(encode(Image.fromarray(deep)), (8, 8, 1), "unit")
     np.testing.assert_allclose(image[..., 0], deep / 65535, rtol=4 * 2.0**-24)
     assert "16 bits a channel read as 0..255" in image.said
+    for held in (Image.fromarray(deep), Image.fromarray(deep.astype(np.int32))):
+        np.testing.assert_array_equal(load_as(held, (8, 8, 1), "unit"), image)
 
 
 def test_numbers_of_an_array_are_pixels():

@@ -79,6 +79,21 @@ def test_a_file_that_cannot_be_read_is_left_out(folder):
         images[images.source.names.index("dog/a.jpg")]
 
 
+def test_where_nothing_can_be_read_it_is_an_error(folder):
+    for path in folder.rglob("*.png"):
+        path.unlink()
+    for path in [*folder.rglob("*.jpg"), *folder.rglob("*.gif")]:
+        path.write_bytes(b"broken")
+    images = LoadedImages(open_images(folder), (8, 8, 3), "unit")
+    assert "2 images in 3 classes" in images.said
+    assert "the first cannot be read: the file is not" in images.said
+    with pytest.raises(ImageError, match=r"no image can be read in .* emu/e.gif: the file is not"):
+        list(images.batches())
+    for missing in (folder / "nothing", folder / "nothing.png", ""):
+        with pytest.raises(ImageError, match=r"cannot read images from .*: No such file or directory"):
+            open_images(missing)
+
+
 def test_a_folder_without_classes(tmp_path):
     for name in ("b.png", "a.png"):
         picture(tmp_path / name)
@@ -161,7 +176,7 @@ BAD = {
         "one whole number as label for each of its 3 images",
     ),
     "vectors": (lambda path: np.save(path / "a.npy", np.zeros(8)), r"must be images \(N, H, W\)"),
-    "missing": (lambda path: path / "nothing.npz", "cannot read .* No such file"),
+    "missing": (lambda path: path / "nothing.npz", "cannot read images from .* No such file"),
 }
 
 
