@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     for name, why in examples.skipped:
         complain(f"{name}: {why}")
     names = next(iter(names_of_classes(args, classes_of(net), examples).values()), examples.classes)
-    found = _search(net, model, examples, whole=digits and not number_of_digits(args))
+    found = _search(net, model, examples, digits, whole=digits and not number_of_digits(args))
     rows: list[dict[str, Any]] = [
         {
             **({"digit": one.image} if digits else {"image": examples.names[one.image]}),
@@ -105,7 +105,7 @@ def _check(net: Network, layer: str, channel: int) -> None:
     """ValueError unless there are such maps."""
     with_maps = [each.name for each in net if each.inputs and len(each.output_shape) == 3]
     if not with_maps:
-        raise ValueError(f"{net.name} has no layer with maps")
+        raise ValueError(f"{net.name} has no layer with maps, so no channel to excite")
     if layer not in net or net[layer].name not in with_maps:
         raise ValueError(f"LAYER must be one of {', '.join(with_maps)}, got {layer!r}")
     count = net[layer].output_shape[-1]
@@ -123,15 +123,17 @@ def _label(examples: Examples, image: int, names: Sequence[str] | None) -> dict[
     return {"label": names[label] if names else label}
 
 
-def _search(net: Network, model: str, examples: Examples, *, whole: bool) -> Exciting:
+def _search(net: Network, model: str, examples: Examples, digits: bool, *, whole: bool) -> Exciting:
     """What excites the channels in some images; of the whole test set a model's record, if there is one."""
     from cnnviz.concepts.exciting import most_exciting, read_exciting
 
     kept = read_exciting(model, net.source) if whole and model in BUNDLED else None
     if kept is not None:
         return kept
+    # Pictures for a network that takes any size may each have their own.
+    alone = any(None in net[name].output_shape for name in net.inputs) and not digits
     with ProgressBar(f"looking with {model}") as progress:
-        return most_exciting(net, examples, progress=progress)
+        return most_exciting(net, examples, batch_size=1 if alone else None, progress=progress)
 
 
 def _record() -> int:

@@ -232,6 +232,7 @@ def _test_digits(limit: int | None) -> Examples:
 def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, *, words: bool) -> Examples:
     """`words` says that they are pictures that stand behind the command: drawn or photographed digits."""
     (name,) = net.inputs
+    paths = [path.removeprefix(f"{name}=") for path in paths]
     if len(net[name].output_shape) not in (2, 3):
         columns, names, labels = _numbers(net, name, paths, args.limit)
         return Examples({name: columns}, names, labels)
@@ -245,8 +246,7 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
     digits = bundled or (digits and words)
     mode = "digit" if digits else args.preprocess
     parts = [
-        load_images(path.removeprefix(f"{name}="), net, mode, limit=args.limit if len(paths) == 1 else None)
-        for path in paths
+        load_images(_source(path), net, mode, limit=args.limit if len(paths) == 1 else None) for path in paths
     ]
     if digits:
         # Arrays of MNIST's size are digits already.
@@ -274,6 +274,11 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
         "; ".join(said),
     )
     return found if labelled or args.limit is None else found.of(range(min(args.limit, len(found))))
+
+
+def _source(path: str) -> str | list[str]:
+    """What `load_images` takes; a single picture in a list, so that it may turn out to be none later on."""
+    return path if Path(path).is_dir() or path.lower().endswith((".npz", ".npy")) else [path]
 
 
 def _called(path: str, names: Sequence[str]) -> list[str]:
@@ -310,7 +315,7 @@ def _of_several_inputs(net: Network, options: Sequence[str], args: argparse.Name
     labels, classes, said = None, None, []
     for name in net.inputs:
         if len(net[name].output_shape) in (2, 3):
-            part = load_images(given[name], net, args.preprocess, input=name, limit=args.limit)
+            part = load_images(_source(given[name]), net, args.preprocess, input=name, limit=args.limit)
             columns[name] = part
             names = names or _called(given[name], part.source.names)
             labels = part.source.labels if labels is None else labels
@@ -334,7 +339,6 @@ def _numbers(
     import numpy as np
 
     (path,) = paths if len(paths) == 1 else ("",)
-    path = path.removeprefix(f"{name}=")
     shape = net[name].output_shape
     if not path.lower().endswith((".npy", ".npz")):
         raise ValueError(

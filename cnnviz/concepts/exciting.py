@@ -7,7 +7,6 @@ model's file.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -115,12 +114,12 @@ def most_exciting(
     count = len(images)
     if not 1 <= count <= 2**16:
         raise ValueError(f"images must be 1 to {2**16:,}, got {count:,}")
-    batch_size = _batch(net) if batch_size is None else batch_size
+    batch_size = _batch(net, images) if batch_size is None else batch_size
     if top < 1 or batch_size < 1:
         raise ValueError(f"top and batch_size must be positive, got {top!r} and {batch_size!r}")
     names = [layer.name for layer in net if layer.inputs and len(layer.output_shape) == 3]
     if not names:
-        raise ValueError(f"{net.name} has no layer with maps")
+        raise ValueError(f"{net.name} has no layer with maps, so no channel to excite")
     values: dict[str, np.ndarray] = {}
     places: dict[str, np.ndarray] = {}
     for first in range(0, count, batch_size):
@@ -138,13 +137,10 @@ def most_exciting(
     return Exciting(net.name, count, values, places)
 
 
-def _batch(net: Network) -> int:
-    """How many images' activations fit into memory; one at a time where the sizes are not known."""
-    sizes = [size for layer in net for size in layer.output_shape]
-    if None in sizes:
-        return 1
-    units = sum(math.prod(size or 1 for size in layer.output_shape) for layer in net)
-    return max(1, min(250, BATCH_BYTES // (net.dtype.itemsize * units)))
+def _batch(net: Network, images: Any) -> int:
+    """How many images' activations fit into memory, judged by the first's."""
+    one = sum(array.nbytes for array in net.run(images[:1]).values())
+    return max(1, min(250, BATCH_BYTES // max(one, 1)))
 
 
 def _strongest(run: Run, layer: str, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -284,7 +284,11 @@ def test_a_damaged_file_is_left_out_and_named(capsys, here, monkeypatch):
     captured = capsys.readouterr()
     assert captured.err == "cnnviz: some/red/b.png: the file is not a PNG, JPEG, WebP or GIF image\n"
     assert "some/red/a.png: " in captured.out
-    assert "1 other files passed over" in captured.out
+    assert "1 other file passed over" in captured.out
+    assert main(["predict", "colour.keras", "nowhere.png", "some/red/a.png"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "cnnviz: nowhere.png: cannot read the image: No such file or directory\n"
+    assert "some/red/a.png: " in captured.out
 
 
 def test_pictures_of_digits_are_prepared_as_digits(run, here):
