@@ -55,6 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        found, rest = super().parse_known_args(args, namespace)
+        # argparse takes words that may be missing only where the first of them stands, not behind an option.
+        if rest and "words" in vars(found) and not any(word.startswith("-") for word in rest):
+            found.words += rest
+            rest = []
+        return found, rest
+
     def error(self, message: str) -> NoReturn:
         raise ValueError(f"{message} (see {self.prog} --help)")
 

@@ -1,27 +1,40 @@
-"""cnnviz evaluate: accuracy and loss on the test images."""
+"""cnnviz evaluate: accuracy, loss, the confusion matrix and the worst mistakes on labelled images."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+from cnnviz.commands.answers import as_scores, classes_of, labels_by_output, outputs_of
+from cnnviz.commands.picture_options import (
+    add_classes,
+    add_pictures,
+    examples_for,
+    names_of_classes,
+    number_of_digits,
+)
 from cnnviz.commands.shared import (
     Command,
     ProgressBar,
-    add_images,
     add_json,
     add_model,
-    mnist_test_set,
+    complain,
     print_json,
-    require_digits,
     table,
 )
 from cnnviz.resources import BUNDLED
 
+if TYPE_CHECKING:
+    from cnnviz.commands.picture_options import Examples
+    from cnnviz.network import Network
+    from cnnviz.network.confusion import Classification
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
-    add_images(parser)
+    add_pictures(parser, numbers=True)
+    add_classes(parser)
     parser.add_argument(
         "--epochs", action="store_true", help="after every epoch of a bundled model's training, not the last"
     )
@@ -36,21 +49,136 @@ def run(args: argparse.Namespace) -> int:
         return _run_epochs(args)
     if args.record:
         raise ValueError("--record keeps what --epochs finds: give both")
-    from cnnviz.network.evaluation import evaluate
+    from cnnviz.network.confusion import Tally
     from cnnviz.network.keras_file import load_model
 
-    net = require_digits(load_model(args.model))
-    x, y = mnist_test_set(args.images)
+    net = load_model(args.model)
+    own = number_of_digits(args)
+    examples = examples_for(net, args)
+    names = names_of_classes(args, classes_of(net), examples)
+    labels = labels_by_output(net, examples, names)
+    if not labels:
+        raise ValueError(_why_not(net, examples))
+    tallies = {output: Tally() for output in labels}
+    done = 0
     with ProgressBar(f"evaluating {args.model}") as progress:
-        result = evaluate(net, x, y, progress=progress)
+        for places, batch in examples.batches(500 if own else 32):
+            for output, values in outputs_of(net, net.predict(batch)).items():
+                if output in tallies:
+                    tallies[output].add(as_scores(net, output, values), labels[output][places], places)
+            done = places[-1] + 1
+            progress(done, len(examples))
+    results = {output: tally.result for output, tally in tallies.items()}
+    code = 0
+    for name, why in examples.skipped:
+        code = complain(f"{name}: {why}")
     if args.json:
-        print_json({"model": args.model, **asdict(result), "accuracy": result.accuracy})
-    else:
+        said = {"said": examples.said} if examples.said else {}
+        told = {
+            output: _for_json(found, names.get(output), examples.names) for output, found in results.items()
+        }
+        print_json({"model": args.model, **said, **(told if len(told) > 1 else next(iter(told.values())))})
+        return code
+    if examples.said:
+        print(examples.said)
+    others = [output for output in net.outputs if output not in results]
+    if others:
+        print(f"not evaluated, as the labels are no classes of theirs: {', '.join(others)}")
+    for output, result in results.items():
+        of = f", {output}" if len(net.outputs) > 1 else ""
+        loss = f", loss {result.loss:.4f}" if result.loss is not None else f"; {_NO_LOSS}"
         print(
-            f"{args.model}: accuracy {result.accuracy:.2%} ({result.correct:,} of {result.images:,} "
-            f"test images), loss {result.loss:.4f}"
+            f"{args.model}{of}: accuracy {result.accuracy:.2%} ({result.correct:,} of {result.images:,} "
+            f"{'test ' if own else ''}images){loss}"
         )
-    return 0
+        if not own:
+            print(*_details(result, names.get(output), examples.names), sep="\n")
+    return code
+
+
+def _why_not(net: Network, examples: Examples) -> str:
+    """Why labels of these examples are no classes of any output."""
+    sizes = classes_of(net)
+    if not sizes:
+        return f"{net.name} gives no scores of classes: its output is {net.output_shape}"
+    if examples.labels is None:
+        return (
+            "evaluate needs labelled images: a folder whose sub-folders are the classes, or an .npz file "
+            "with labels"
+        )
+    outputs = ", ".join(f"{output} has {size}" for output, size in sizes.items())
+    if examples.classes is None:
+        most = int(examples.labels.max(initial=0))
+        return f"no output of {net.name} has as many classes as the labels, up to {most}: {outputs}"
+    return (
+        f"the folder has {len(examples.classes)} classes, and no output of {net.name} has as many: "
+        f"{outputs}. Give the names of its classes with --classes FILE, so that names of folders, "
+        f"such as {examples.classes[0]}, are found among them"
+    )
+
+
+_NO_LOSS = "no loss, as the scores are no probabilities"
+
+LARGEST_MATRIX = 20
+"""The confusions of more classes are listed, the commonest first."""
+
+
+def _for_json(result: Classification, names: Sequence[str] | None, images: Sequence[str]) -> dict[str, Any]:
+    return {
+        "images": result.images,
+        "correct": result.correct,
+        "loss": result.loss,
+        "accuracy": result.accuracy,
+        **({"classes": names} if names else {}),
+        "confusion": result.confusion.tolist(),
+        "worst": [
+            {"image": images[one.index], "label": one.label, "ranked": [list(pair) for pair in one.ranked]}
+            for one in result.worst
+        ],
+    }
+
+
+def _details(result: Classification, names: Sequence[str] | None, images: Sequence[str]) -> Iterator[str]:
+    """The confusion matrix, or the commonest confusions of many classes; and the worst mistakes."""
+    classes = len(result.confusion)
+    called = names or [str(k) for k in range(classes)]
+    if classes <= LARGEST_MATRIX:
+        yield "\nrows are what the images are, columns what they are called"
+        head = ["", *called, "right"]
+        shares = _shares(result)
+        rows = [
+            [called[k], *(str(n) for n in row), share]
+            for k, (row, share) in enumerate(zip(result.confusion.tolist(), shares, strict=True))
+        ]
+        yield from table([head, *rows], frozenset(range(1, classes + 2)))
+    elif result.most_confused(1):
+        yield "\nthe commonest confusions"
+        pairs = [[called[a], "called", called[b], str(n)] for a, b, n in result.most_confused(10)]
+        yield from table(pairs, frozenset({3}))
+    if result.worst:
+        yield "\nthe worst mistakes"
+        rows = [
+            [
+                images[one.index],
+                f"is {called[one.label]}",
+                ", ".join(f"{called[k]} {_told(result, value)}" for k, value in one.ranked),
+            ]
+            for one in result.worst
+        ]
+        yield from table(rows, frozenset())
+
+
+def _shares(result: Classification) -> list[str]:
+    """How much of each class is right."""
+    counts = result.confusion.sum(axis=1).tolist()
+    rights = result.confusion.diagonal().tolist()
+    return [f"{right / n:.0%}" if n else "-" for right, n in zip(rights, counts, strict=True)]
+
+
+def _told(result: Classification, value: float) -> str:
+    from cnnviz.numbers import number, probability
+
+    return f"({probability(value)})" if result.loss is not None else f"(score {number(value, 4)})"
 
 
 def _run_epochs(args: argparse.Namespace) -> int:
@@ -61,6 +189,9 @@ def _run_epochs(args: argparse.Namespace) -> int:
 
     if args.model not in BUNDLED:
         raise ValueError(f"--epochs takes {' or '.join(BUNDLED)}, got {args.model!r}")
+    count = number_of_digits(args)
+    if count is None:
+        raise ValueError("--epochs takes the MNIST test digits: --images must be a number of them")
     if args.record and args.images:
         raise ValueError("--record takes all test images: leave out --images")
     history = read_history(args.model)
@@ -70,7 +201,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
         )
     with ProgressBar(f"evaluating every epoch of {args.model}") as progress:
         (x, y), (images, labels) = load_mnist()
-        few = slice(args.images)
+        few = slice(count or None)
         predictions = predict_epochs(
             load_model(args.model),
             history,
@@ -101,12 +232,13 @@ def _run_epochs(args: argparse.Namespace) -> int:
 
 COMMAND = Command(
     "evaluate",
-    "accuracy and loss on the 10,000 test images, by the NumPy engine",
+    "accuracy and loss on labelled images, by the NumPy engine; without --images on MNIST's 10,000",
     arguments,
     run,
     (
         "cnnviz evaluate",
         "cnnviz evaluate runs/mnist_14k.keras --json",
         "cnnviz evaluate mnist_maxpool --epochs --images 500",
+        "cnnviz evaluate mine.keras --images photos --classes names.txt",
     ),
 )

@@ -1,31 +1,48 @@
-"""cnnviz exciting: the test digits that excite a channel most."""
+"""cnnviz exciting: the images that excite a channel most."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnviz.commands.answers import classes_of
+from cnnviz.commands.picture_options import (
+    Examples,
+    add_classes,
+    add_pictures,
+    examples_for,
+    names_of_classes,
+    number_of_digits,
+    with_model,
+)
 from cnnviz.commands.shared import (
     Command,
     ProgressBar,
     add_json,
+    complain,
     mnist_test_set,
     print_json,
-    require_digits,
     table,
 )
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
     from cnnviz.concepts.exciting import Exciting
+    from cnnviz.network import Network
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("layer", nargs="?", metavar="LAYER", help="a layer with maps, such as conv2d_3")
-    parser.add_argument("channel", nargs="?", type=int, metavar="CHANNEL", help="one of its channels, from 0")
     parser.add_argument(
-        "--model", default=BUNDLED[0], metavar="MODEL", help=f"the model (default: {BUNDLED[0]})"
+        "words",
+        nargs="*",
+        metavar="LAYER",
+        help="a layer with maps, such as conv2d_3, and behind it one of its channels, from 0; before them "
+        "the model, if not given by --model",
     )
+    parser.add_argument("--model", metavar="MODEL", help=f"the model (default: {BUNDLED[0]})")
+    add_pictures(parser, numbers=True)
+    add_classes(parser)
     parser.add_argument(
         "--record",
         action="store_true",
@@ -35,50 +52,88 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.record != (args.layer is None) or (args.layer is None) != (args.channel is None):
+    model, words = with_model(args.words, args.model)
+    if args.record != (not words) or len(words) not in (0, 2):
         raise ValueError("give a LAYER and a CHANNEL, or --record without them")
     if args.record:
         return _record()
-    exciting = _search(args.model)
-    if args.layer not in exciting.values:
-        raise ValueError(f"LAYER must be one of {', '.join(exciting.values)}, got {args.layer!r}")
-    count = len(exciting.values[args.layer])
-    if not 0 <= args.channel < count:
-        raise ValueError(f"CHANNEL must be from 0 to {count - 1}, got {args.channel}")
-    labels = mnist_test_set(None)[1]
+    from cnnviz.network.keras_file import load_model
+
+    net = load_model(model)
+    layer, channel = words[0], _number(words[1])
+    _check(net, layer, channel)
+    examples = examples_for(net, args)
+    digits = number_of_digits(args) is not None
+    if not digits:
+        examples = examples.readable()
+    for name, why in examples.skipped:
+        complain(f"{name}: {why}")
+    names = next(iter(names_of_classes(args, classes_of(net), examples).values()), examples.classes)
+    found = _search(net, model, examples, digits, whole=digits and not number_of_digits(args))
     rows: list[dict[str, Any]] = [
         {
-            "digit": one.image,
-            "label": int(labels[one.image]),
+            **({"digit": one.image} if digits else {"image": examples.names[one.image]}),
+            **_label(examples, one.image, names),
             "row": one.row,
             "col": one.col,
             "value": one.value,
         }
-        for one in exciting.of(args.layer, args.channel)
+        for one in found.of(net[layer].name, channel)
     ]
     if args.json:
-        print_json({"model": args.model, "layer": args.layer, "channel": args.channel, "digits": rows})
+        said = {"said": examples.said} if examples.said else {}
+        key = "digits" if digits else "images"
+        print_json({"model": model, "layer": layer, "channel": channel, **said, key: rows})
         return 0
-    heads = ["test digit", "label", "row", "column", "value"]
-    lines = [
-        [str(row["digit"]), str(row["label"]), str(row["row"]), str(row["col"]), f"{row['value']:.4f}"]
-        for row in rows
-    ]
-    print(*table([heads, *lines], frozenset(range(5))), sep="\n")
+    if examples.said:
+        print(examples.said)
+    heads = {"digit": "test digit", "col": "column"}
+    lines = [[f"{v:.4f}" if key == "value" else str(v) for key, v in row.items()] for row in rows]
+    right = frozenset(i for i, key in enumerate(rows[0]) if digits or key not in ("image", "label"))
+    print(*table([[heads.get(key, key) for key in rows[0]], *lines], right), sep="\n")
     return 0
 
 
-def _search(model: str) -> Exciting:
-    """A model's record if there is one, else a new search."""
-    from cnnviz.concepts.exciting import most_exciting, read_exciting
-    from cnnviz.network.keras_file import load_model
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"CHANNEL must be a whole number, got {text!r}") from None
 
-    net = require_digits(load_model(model))
-    kept = read_exciting(model, net.source) if model in BUNDLED else None
+
+def _check(net: Network, layer: str, channel: int) -> None:
+    """ValueError unless there are such maps."""
+    with_maps = [each.name for each in net if each.inputs and len(each.output_shape) == 3]
+    if not with_maps:
+        raise ValueError(f"{net.name} has no layer with maps, so no channel to excite")
+    if layer not in net or net[layer].name not in with_maps:
+        raise ValueError(f"LAYER must be one of {', '.join(with_maps)}, got {layer!r}")
+    count = net[layer].output_shape[-1]
+    if count is not None and not 0 <= channel < count:
+        raise ValueError(f"CHANNEL must be from 0 to {count - 1}, got {channel}")
+
+
+def _label(examples: Examples, image: int, names: Sequence[str] | None) -> dict[str, Any]:
+    """What an image is, if that is known."""
+    if examples.labels is None:
+        return {}
+    label = int(examples.labels[image])
+    # A folder's labels are numbers of its own classes.
+    names = examples.classes or names
+    return {"label": names[label] if names else label}
+
+
+def _search(net: Network, model: str, examples: Examples, digits: bool, *, whole: bool) -> Exciting:
+    """What excites the channels in some images; of the whole test set a model's record, if there is one."""
+    from cnnviz.concepts.exciting import most_exciting, read_exciting
+
+    kept = read_exciting(model, net.source) if whole and model in BUNDLED else None
     if kept is not None:
         return kept
+    # Pictures for a network that takes any size may each have their own.
+    alone = any(None in net[name].output_shape for name in net.inputs) and not digits
     with ProgressBar(f"looking with {model}") as progress:
-        return most_exciting(net, mnist_test_set(None)[0], progress=progress)
+        return most_exciting(net, examples, batch_size=1 if alone else None, progress=progress)
 
 
 def _record() -> int:
@@ -97,12 +152,13 @@ def _record() -> int:
 
 COMMAND = Command(
     "exciting",
-    "the test digits that excite a channel most, and where",
+    "the images that excite a channel most, and where; without --images of MNIST's test digits",
     arguments,
     run,
     (
         "cnnviz exciting conv2d_3 7",
         "cnnviz exciting conv2d_1 0 --model mnist_maxpool --json",
+        "cnnviz exciting mine.keras conv2d 3 --images photos",
         "cnnviz exciting --record",
     ),
 )

@@ -1,18 +1,47 @@
-"""cnnviz export: the live view of digits as one HTML file."""
+"""cnnviz export: the live view of pictures as one HTML file."""
 
 from __future__ import annotations
 
 import argparse
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.shared import Command
+from cnnviz.commands.answers import classes_of, labels_by_output
+from cnnviz.commands.picture_options import (
+    Examples,
+    add_classes,
+    add_pictures,
+    examples_for,
+    names_of_classes,
+    takes_digits,
+    with_model,
+)
+from cnnviz.commands.shared import Command, complain
+from cnnviz.resources import BUNDLED
+
+if TYPE_CHECKING:
+    from cnnviz.network import Network
+
+MOST, BYTES = 12, 64 * 2**20
+"""Pictures in one file, and what their numbers take, unless --limit says otherwise."""
+SIDE = 64
+"""What an unknown size is reckoned as."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "image", nargs="?", metavar="IMAGE", help="PNG, JPEG, WebP or GIF of one digit; or give --digits"
+        "words",
+        nargs="*",
+        metavar="IMAGE",
+        help="PNG, JPEG, WebP or GIF, or a folder of them; before it the model, if not given by --model",
     )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the HTML file to write")
-    parser.add_argument("--model", default="mnist_14k", help="the model (default: mnist_14k)")
+    parser.add_argument("--model", metavar="MODEL", help=f"the model (default: {BUNDLED[0]})")
+    add_pictures(parser)
+    add_classes(parser)
     parser.add_argument(
         "--digits", type=digits, default=(), metavar="N,N,...", help="MNIST test digits to take in, by number"
     )
@@ -26,17 +55,77 @@ def digits(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.stage.export import export
+    from cnnviz.network.keras_file import load_model
+    from cnnviz.stage.export import export_images, mnist_digits
 
-    path = export(args.output, args.image, model=args.model, digits=args.digits)
+    model, paths = with_model(args.words, args.model)
+    if not paths and not args.images and not args.digits:
+        raise ValueError("there is nothing to show: give an image, --images PATH, or --digits")
+    net = load_model(model)
+    if args.digits and not takes_digits(net):
+        raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
+    examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
+    most = _most(net) if args.limit is None else args.limit
+    if len(examples) > most:
+        print(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
+        examples = examples.evenly(most)
+    names = names_of_classes(args, classes_of(net), examples)
+    shown = [*_shown(net, examples, names), *mnist_digits(args.digits)]
+    code = 0
+    for name, why in examples.skipped:
+        code = complain(f"{name}: {why}")
+    if not shown:
+        return code
+    if examples.said:
+        print(examples.said)
+    path = export_images(args.output, net, shown, names.get(_last_output(net)))
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
-    return 0
+    return code
+
+
+def _most(net: Network) -> int:
+    """How many pictures a file holds without getting too large for a browser; at least one."""
+    numbers = sum(math.prod(size or SIDE for size in layer.output_shape) for layer in net)
+    return max(1, min(MOST, BYTES // (4 * max(numbers, 1))))
+
+
+def _last_output(net: Network) -> str:
+    """The output that is the view's last column."""
+    order = {layer.name: place for place, layer in enumerate(net)}
+    return max(net.outputs, key=lambda output: order[net[output].name])
+
+
+def _shown(
+    net: Network, examples: Examples, names: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Each picture with what is said of it; those of another size than the first are left out."""
+    labels = labels_by_output(net, examples, names).get(_last_output(net))
+    size = None
+    # Pictures of one name lie in the folders of several classes.
+    paths = [Path(name).absolute() for name in examples.names]
+    folder = os.path.commonpath([path.parent for path in paths]) if paths else ""
+    for (place,), batch in examples.batches(1):
+        shapes = [x.shape for x in (batch.values() if isinstance(batch, dict) else [batch])]
+        size = size or shapes
+        name = examples.names[place]
+        if shapes != size:
+            examples.skipped.append(
+                (name, f"has another size than {examples.names[0]}: one view shows one size")
+            )
+            continue
+        label = None if labels is None else int(labels[place])
+        title = paths[place].relative_to(folder).as_posix()
+        yield batch, {"title": title, "label": label, "key": title}
 
 
 COMMAND = Command(
     "export",
-    "write the live view of a digit as one HTML file that needs no server and no network",
+    "write the live view of pictures as one HTML file that needs no server and no network",
     arguments,
     run,
-    ("cnnviz export seven.png -o seven.html", "cnnviz export --digits 0,7,42 -o digits.html"),
+    (
+        "cnnviz export seven.png -o seven.html",
+        "cnnviz export --digits 0,7,42 -o digits.html",
+        "cnnviz export mine.keras --images photos --classes names.txt -o photos.html",
+    ),
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.shared import Command, add_json, add_model, print_json, table
+
+if TYPE_CHECKING:
+    from cnnviz.network import Network
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    from cnnviz.network.expected_pixels import expected_pixels
     from cnnviz.network.keras_file import load_model
     from cnnviz.receptive_fields import receptive_field
 
@@ -31,11 +35,20 @@ def run(args: argparse.Namespace) -> int:
         }
         for layer in net
     ]
+    pixels = {name: str(expected_pixels(net, name)) for name in net.inputs if _is_picture(net, name)}
     counts = [row["multiply_adds"] for row in layers]
     products = None if None in counts else sum(counts)
     if args.json:
         params = {"total": total, "trainable": trainable, "non_trainable": fixed}
-        print_json({"model": args.model, "layers": layers, "params": params, "multiply_adds": products})
+        print_json(
+            {
+                "model": args.model,
+                "layers": layers,
+                "params": params,
+                "multiply_adds": products,
+                "pixels": pixels,
+            }
+        )
         return 0
     heads = ("layer", "kind", "output", "parameters", "multiply-adds", "receptive field")
     rows = [
@@ -52,7 +65,14 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
     print(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
     print(f"{_number(products)} multiply-adds for one image")
+    for name, said in pixels.items():
+        print(f"pixels{f' of {name}' if len(net.inputs) > 1 else ''}: {said}")
     return 0
+
+
+def _is_picture(net: Network, name: str) -> bool:
+    shape = net[name].output_shape
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
 def _number(value: int | None) -> str:
@@ -61,7 +81,7 @@ def _number(value: int | None) -> str:
 
 COMMAND = Command(
     "info",
-    "the layer table: output shape, parameters, multiply-adds, receptive field",
+    "the layer table: output shape, parameters, multiply-adds, receptive field; and the scale of its pixels",
     arguments,
     run,
     ("cnnviz info", "cnnviz info mnist_maxpool --json"),

@@ -1,49 +1,91 @@
-"""cnnviz predict: pictures of digits, named."""
+"""cnnviz predict: what a network says of pictures."""
 
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-from cnnviz.commands.shared import Command, add_json, complain, print_json, require_digits
+from cnnviz.commands.answers import answer, classes_of, in_words, outputs_of
+from cnnviz.commands.picture_options import (
+    add_classes,
+    add_pictures,
+    examples_for,
+    names_of_classes,
+    takes_digits,
+    with_model,
+)
+from cnnviz.commands.shared import Command, add_json, complain, print_json
+from cnnviz.resources import BUNDLED
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP or GIF of one digit")
-    parser.add_argument("--model", default="mnist_14k", help="the model (default: mnist_14k)")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="IMAGE",
+        help="PNG, JPEG, WebP or GIF, or folders of them; before them the model, if not given by --model",
+    )
+    parser.add_argument("--model", metavar="MODEL", help=f"the model (default: {BUNDLED[0]})")
+    add_pictures(parser)
+    add_classes(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.images.digit_preparation import prepare_digit
-    from cnnviz.images.image_files import ImageError, read_image
-    from cnnviz.images.ink import LARGEST
-    from cnnviz.network.evaluation import probabilities
+    model, paths = with_model(args.words, args.model)
+    if not paths and not args.images:
+        raise ValueError(
+            "the following arguments are required: IMAGE, or --images (see cnnviz predict --help)"
+        )
     from cnnviz.network.keras_file import load_model
-    from cnnviz.numbers import probability
 
-    net = require_digits(load_model(args.model))
-    answers, code = [], 0
-    for path in args.images:
-        try:
-            chances = probabilities(net, prepare_digit(read_image(path, side=LARGEST))[None])[0]
-        except ImageError as error:
-            code = complain(f"{path}: {error}")
-            continue
-        top = [{"digit": int(i), "probability": float(chances[i])} for i in chances.argsort()[::-1][:3]]
-        answers.append({"image": path, "prediction": top[0]["digit"], "top": top})
+    net = load_model(model)
+    examples = examples_for(net, args, paths)
+    if examples.said and not args.json:
+        print(examples.said)
+    names = names_of_classes(args, classes_of(net), examples)
+    found: list[dict[str, Any]] = []
+    for (place,), batch in examples.batches(1):
+        told = {
+            output: answer(net, output, values[0], names.get(output))
+            for output, values in outputs_of(net, net.predict(batch)).items()
+        }
+        if takes_digits(net) and not names:
+            # A digit's class is the digit.
+            told = {output: _with_digits(one) for output, one in told.items()}
+        found.append({"image": examples.names[place], **_for_json(told)})
         if not args.json:
-            print(
-                f"{path}: " + ", ".join(f"{one['digit']} ({probability(one['probability'])})" for one in top)
+            several = len(told) > 1
+            words = (
+                f"{output}: {in_words(one)}" if several else in_words(one) for output, one in told.items()
             )
+            print(f"{examples.names[place]}: {'; '.join(words)}", flush=True)
+    code = 0
+    for name, why in examples.skipped:
+        code = complain(f"{name}: {why}")
     if args.json:
-        print_json({"model": args.model, "images": answers})
+        said = {"said": examples.said} if examples.said else {}
+        print_json({"model": model, **said, "images": found})
     return code
+
+
+def _with_digits(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told, "top": [{"digit": one["class"], **one} for one in told["top"]]} if "top" in told else told
+
+
+def _for_json(told: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the outputs say; that of an only output without its name."""
+    return told if len(told) > 1 else next(iter(told.values()))
 
 
 COMMAND = Command(
     "predict",
-    "name the digit on a picture: the three likeliest, with probabilities",
+    "what a network says of pictures: the three likeliest classes, with probabilities",
     arguments,
     run,
-    ("cnnviz predict seven.png photo.jpg", "cnnviz predict seven.png --model mnist_maxpool --json"),
+    (
+        "cnnviz predict seven.png photo.jpg",
+        "cnnviz predict seven.png --model mnist_maxpool --json",
+        "cnnviz predict mine.keras --images photos --classes names.txt",
+    ),
 )

@@ -97,21 +97,11 @@ def import_tensorflow() -> None:
         os.close(nowhere)
 
 
-def add_images(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--images", type=count, metavar="N", help="only the first N test images")
-
-
 def mnist_test_set(count: int | None) -> tuple[Any, Any]:
     from cnnviz.images.mnist import load_mnist
 
     x, y = load_mnist()[1]
     return x[:count], y[:count]
-
-
-def require_digits(net: Any) -> Any:
-    if net.input_shape not in ((28, 28, 1), (28, 28)):
-        raise ValueError(f"{net.name} takes {net.input_shape}, not 28 x 28 digits")
-    return net
 
 
 def complain(message: str) -> int:

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
+from cnnviz.commands.picture_options import (
+    add_pictures,
+    examples_for,
+    number_of_digits,
+    takes_digits,
+)
 from cnnviz.commands.shared import (
     Command,
     ProgressBar,
-    add_images,
     add_json,
     add_model,
     import_tensorflow,
-    mnist_test_set,
     print_json,
-    require_digits,
 )
 from cnnviz.resources import BUNDLED
+
+if TYPE_CHECKING:
+    from cnnviz.network import Network
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, default=None)
-    add_images(parser)
+    add_pictures(parser, numbers=True)
     parser.add_argument(
         "--record", action="store_true", help="keep the result with the bundled models, for the explorer"
     )
@@ -33,14 +40,16 @@ def run(args: argparse.Namespace) -> int:
 
     if args.record and (args.model or args.images):
         raise ValueError("--record takes the bundled models on all test images: leave out MODEL and --images")
-    nets = [require_digits(load_model(name)) for name in ([args.model] if args.model else BUNDLED)]
-    x, _ = mnist_test_set(args.images)
+    nets = [load_model(name) for name in ([args.model] if args.model else BUNDLED)]
+    given = [images_for(net, args) for net in nets]
     import_tensorflow()
     results = []
-    for net in nets:
+    for net, (x, said) in zip(nets, given, strict=True):
         with ProgressBar(f"verifying {net.name}") as progress:
             results.append(verify(net, x, progress=progress))
         if not args.json:
+            if said:
+                print(said)
             print(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
@@ -50,10 +59,55 @@ def run(args: argparse.Namespace) -> int:
     return 0 if passed else 1
 
 
+def images_for(net: Network, args: argparse.Namespace) -> tuple[Any, str]:
+    """What to compare on, and what is to be said of it: pictures, test digits, or random numbers."""
+    if not args.images and not takes_digits(net):
+        few = args.limit or RANDOM
+        return random_inputs(net, few), f"on {few} images of random numbers: --images PATH takes pictures"
+    examples = examples_for(net, args)
+    if number_of_digits(args) is not None:
+        return examples[:], ""
+    if args.limit is None and len(examples) > PICTURES:
+        examples = examples.evenly(PICTURES)
+    places, batch = next(examples.batches(len(examples)), ([], None))
+    if not places:
+        raise ValueError("; ".join(f"{name}: {why}" for name, why in examples.skipped))
+    left = len(examples) - len(places)
+    said = f"{examples.said}; {left} of other sizes, or damaged, left out" if left else examples.said
+    return batch, said
+
+
+RANDOM = 4
+"""Images of random numbers, where there are no pictures."""
+PICTURES = 32
+"""Pictures of a folder, unless --limit says otherwise."""
+SIDE = 64
+"""The size of a random image of a network that takes any."""
+
+
+def random_inputs(net: Network, number: int) -> dict[str, Any]:
+    """Random numbers for every input, the same each time: pixels in the scale that it wants, else normal."""
+    import numpy as np
+
+    from cnnviz.images.preprocessing import preprocess
+    from cnnviz.network.expected_pixels import expected_pixels
+
+    rng = np.random.default_rng(0)
+    inputs = {}
+    for name in net.inputs:
+        shape = tuple(SIDE if n is None else n for n in net[name].output_shape)
+        if len(shape) == 3 and shape[2] in (1, 3):
+            pixels = rng.integers(0, 256, (number, *shape))
+            inputs[name] = preprocess(pixels, expected_pixels(net, name).mode, net.dtype)
+        else:
+            inputs[name] = rng.standard_normal((number, *shape)).astype(net.dtype)
+    return inputs
+
+
 COMMAND = Command(
     "verify",
-    "compare every layer with TensorFlow on the 10,000 test images (needs TensorFlow)",
+    "compare every layer with TensorFlow, which is needed; without --images on MNIST's 10,000 test digits",
     arguments,
     run,
-    ("cnnviz verify", "cnnviz verify mnist_14k --images 500"),
+    ("cnnviz verify", "cnnviz verify mnist_14k --images 500", "cnnviz verify mine.keras --images photos"),
 )

@@ -20,6 +20,8 @@ from cnnviz.resources import asset, checksum, write_arrays
 
 TOP = 12
 """Images kept for each channel, unless asked otherwise."""
+BATCH_BYTES = 2**28
+"""The activations of a batch take no more."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def most_exciting(
     images: Any,
     *,
     top: int = TOP,
-    batch_size: int = 250,
+    batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Exciting:
     """Look through images for those that excite each channel most; each image counts once a channel.
@@ -78,13 +80,14 @@ def most_exciting(
     Parameters
     ----------
     net
-        A network with one input.
+        A network, some of whose layers have maps.
     images
-        (N, H, W) or (N, H, W, C), as `Network.run` takes them; at most 65,536.
+        (N, H, W) or (N, H, W, C), as `Network.run` takes them, or a sequence whose slices it takes; at most
+        65,536.
     top
         How many to keep; fewer where there are fewer images. Of equals the first is kept.
     batch_size
-        Images at a time, all of whose activations are in memory.
+        Images at a time, all of whose activations are in memory; None keeps these below 256 MB.
     progress
         Called as progress(images done, images).
 
@@ -96,7 +99,7 @@ def most_exciting(
     Raises
     ------
     ValueError
-        if there are no images, or too many.
+        if there are no images, or too many, or no layer has maps.
 
     Examples
     --------
@@ -111,9 +114,12 @@ def most_exciting(
     count = len(images)
     if not 1 <= count <= 2**16:
         raise ValueError(f"images must be 1 to {2**16:,}, got {count:,}")
+    batch_size = _batch(net, images) if batch_size is None else batch_size
     if top < 1 or batch_size < 1:
         raise ValueError(f"top and batch_size must be positive, got {top!r} and {batch_size!r}")
     names = [layer.name for layer in net if layer.inputs and len(layer.output_shape) == 3]
+    if not names:
+        raise ValueError(f"{net.name} has no layer with maps, so no channel to excite")
     values: dict[str, np.ndarray] = {}
     places: dict[str, np.ndarray] = {}
     for first in range(0, count, batch_size):
@@ -129,6 +135,12 @@ def most_exciting(
         if progress is not None:
             progress(min(first + batch_size, count), count)
     return Exciting(net.name, count, values, places)
+
+
+def _batch(net: Network, images: Any) -> int:
+    """How many images' activations fit into memory, judged by the first's."""
+    one = sum(array.nbytes for array in net.run(images[:1]).values())
+    return max(1, min(250, BATCH_BYTES // max(one, 1)))
 
 
 def _strongest(run: Run, layer: str, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,8 @@ def kernel_tiles(
     values
         Whether to write the weights.
     planes
-        Which colour each channel of a kernel over colours reads: blue first behind the preprocessing "caffe".
+        Which colour each channel of a kernel over colours reads: blue first behind the preprocessing
+        "caffe". `cnnviz.network.colour_planes.planes_of` says it of a run.
     selected
         A kernel to outline.
     columns

@@ -7,6 +7,7 @@ by all products; sums and shares of a softmax are bars with their numbers.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 from cnnviz.colours import INK, Scale, Theme
 from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
 from cnnviz.figures.picture import Picture
-from cnnviz.images.input_pictures import InputPicture
 from cnnviz.numbers import number, signed_number
 from cnnviz.receipts import Receipt
 from cnnviz.receipts.cells import one_line
@@ -56,7 +56,7 @@ def plot(
         raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
     wide = WIDE if width is None else float(width)
     terms = receipt.terms
-    tiles = _Tiles(terms, wide, receipt.picture) if max(terms.window) > 1 and len(terms) else None
+    tiles = _Tiles(terms, wide, receipt.in_colours) if max(terms.window) > 1 and len(terms) else None
     bars = _bars(terms, most=20 if wide >= 600 else 6)
     shares = next((step.shares for step in receipt.steps if step.shares is not None), None)
     if width is None and tiles is None:
@@ -135,10 +135,10 @@ def _bare(label: str) -> str:
 class _Tiles:
     """The patches, kernels and products of a few channels, one row of tiles for each."""
 
-    def __init__(self, terms: Terms, width: float, picture: InputPicture | None = None) -> None:
+    def __init__(self, terms: Terms, width: float, in_colours: Mapping[str, np.ndarray]) -> None:
         self.terms = terms
-        self.picture = picture
-        """How the patch is drawn in its colours, in a line of its own; None where it has none."""
+        self.in_colours = in_colours
+        """Patch and kernel as colour pictures, which have a line of their own; empty where there are none."""
         self.wide = wide = width >= 600
         self.groups = terms.shown(DRAWN)[0]
         self.names = ["factor"] if terms.selects else ["factor", "weight", "product"][: 3 if wide else 2]
@@ -149,7 +149,7 @@ class _Tiles:
         self.unit = min(room / cols, 60.0)
         self.tile = cols * self.unit, rows * self.unit
         self.pitch = rows * self.unit + 14
-        self.lines = len(self.groups) + (picture is not None)
+        self.lines = len(self.groups) + bool(in_colours)
         self.height = self.lines * self.pitch + 80
 
     def draw(self, canvas: Canvas, top: float) -> dict[str, Any]:
@@ -162,8 +162,8 @@ class _Tiles:
             array: np.ndarray = getattr(self.terms, name)
             scale = Scale.of(array[np.isfinite(array)], signed=None if name == "factor" else True)
             canvas.text(x, top + 12, titles[name], weight="bold")
-            if self.picture is not None and name != "product":
-                shown = self._in_colours(array, None if name == "factor" else scale)
+            if name in self.in_colours:
+                shown = self.in_colours[name]
                 artists["colours"].append(canvas.image(shown, x, top + 20, *self.tile, scale=INK))
             artists[keys[name]] = [
                 self._tile(canvas, x, first + place * self.pitch, array[group], scale)
@@ -171,20 +171,11 @@ class _Tiles:
             ]
             canvas.legend(scale, x, first + len(self.groups) * self.pitch + 6, max(self.tile[0], LEGEND))
             x += max(self.tile[0], LEGEND) + self.gap
-        if self.picture is not None:
+        if self.in_colours:
             canvas.note(0, top + 20 + self.tile[1] / 2 + 4, "in colours")
         for place, group in enumerate(self.groups):
             self._label(canvas, x - self.gap + (12 if self.wide else 4), first + place * self.pitch, group)
         return artists
-
-    def _in_colours(self, array: np.ndarray, scale: Scale | None) -> np.ndarray:
-        """The patch as the picture has it, padding blank; or the kernel on a scale, in which grey is zero."""
-        assert self.picture is not None
-        values = array.transpose(1, 2, 0)
-        if scale is not None:
-            return 0.5 + values[:, :, self.picture.channels] / (2 * scale.limit)
-        blank = np.asarray(self.terms.padding.all(axis=0))[:, :, np.newaxis]
-        return np.where(blank, np.nan, self.picture.of(values))
 
     def _tile(self, canvas: Canvas, x: float, y: float, array: np.ndarray, scale: Scale) -> Any:
         shown = np.where(np.isfinite(array), array, np.nan)

@@ -70,13 +70,28 @@ def evaluate(
         shares = probabilities(net, x[first : first + batch_size])
         if labels.min() < 0 or labels.max() >= shares.shape[1]:
             raise ValueError(f"y must hold labels from 0 to {shares.shape[1] - 1}, got {labels.max()}")
-        right = shares[np.arange(len(labels)), labels].astype(np.float64)
         correct += int((shares.argmax(axis=1) == labels).sum())
-        # A probability that was rounded to 0 would make the loss infinite.
-        loss -= float(np.log(np.maximum(right, np.finfo(np.float32).tiny)).sum())
+        loss += float(cross_entropies(shares, labels).sum())
         if progress is not None:
             progress(first + len(labels), len(y))
     return Evaluation(len(y), correct, loss / len(y))
+
+
+def cross_entropies(shares: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(N,): minus the logarithm of each right class's probability, of (N, classes) probabilities."""
+    right = shares[np.arange(len(labels)), labels].astype(np.float64)
+    # A probability that was rounded to 0 would make the loss infinite.
+    return -np.log(np.maximum(right, np.finfo(np.float32).tiny))
+
+
+def are_probabilities(scores: np.ndarray) -> bool:
+    """Whether each row of (N, classes) scores is probabilities: none negative, and they sum to 1.
+
+    >>> are_probabilities(np.array([[0.25, 0.75]])), are_probabilities(np.array([[0.25, 0.5]]))
+    (True, False)
+    """
+    # A float32 softmax sums to 1 within a few units of roundoff a class.
+    return scores.min(initial=0) >= 0 and np.allclose(scores.sum(axis=1), 1, rtol=0, atol=1e-4)
 
 
 def probabilities(net: Network, x: Any) -> np.ndarray:
@@ -84,7 +99,6 @@ def probabilities(net: Network, x: Any) -> np.ndarray:
     output = net.predict(x)
     if not isinstance(output, np.ndarray) or output.ndim != 2:
         raise ValueError(f"{net.name} is not a classifier of images: its output is {net.output_shape}")
-    # A float32 softmax sums to 1 within a few units of roundoff a class.
-    if not (output.min(initial=0) >= 0 and np.allclose(output.sum(axis=1), 1, rtol=0, atol=1e-4)):
+    if not are_probabilities(output):
         raise ValueError(f"the output of {net.name} is not probabilities: it should end in a softmax")
     return output

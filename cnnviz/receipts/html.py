@@ -88,6 +88,9 @@ def _sum(receipt: Receipt) -> str:
         + ["adds"]
     )
     body = []
+    if receipt.in_colours and drawn:
+        pictures = [_tag("td", _picture(receipt.in_colours[name])) for name in names]
+        body.append(_row(_head("in colours", "row"), *pictures, "<td></td>" * (len(heads) - 1 - len(names))))
     for group in chosen:
         cells = [_head(terms.labels[group], "row")]
         if drawn:
@@ -128,6 +131,19 @@ def _window(terms: Terms, group: int, name: str, write: Format, scale: Scale) ->
     label = "; ".join(" ".join(line) for line in np.where(padding, "padding", words).tolist())
     columns = f"grid-template-columns:repeat({numbers.shape[1]},auto)"
     return _tag("span", "".join(cells), "grid", role="img", aria_label=label, style=columns)
+
+
+def _picture(colours: np.ndarray) -> str:
+    """A grid of cells (rows, columns, 3) in their own colours, from 0 to 1; NaN is padding."""
+    cells = []
+    for place in np.ndindex(colours.shape[:2]):
+        if np.isnan(colours[place]).any():
+            cells.append(_tag("i", "·", "pad"))
+        else:
+            red, green, blue = (round(255 * float(share)) for share in colours[place])
+            cells.append(_tag("i", "&nbsp;", "cell", style=f"background:rgb({red},{green},{blue})"))
+    columns = f"grid-template-columns:repeat({colours.shape[1]},1.6em)"
+    return _tag("span", "".join(cells), "grid", role="img", aria_label="in its colours", style=columns)
 
 
 def _tint(value: Any, scale: Scale) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.colours import Scale
 from cnnviz.images.class_names import class_names
 from cnnviz.images.input_pictures import InputPicture
 from cnnviz.layers.activations import Activation
@@ -252,8 +253,26 @@ class Receipt:
         planes = planes_of(self.run, self.layer.name, self.index)
         return planes[self.cell.position[-1]] if planes else ""
 
+    @cached_property
+    def in_colours(self) -> dict[str, np.ndarray]:
+        """Patch ("factor") and kernel ("weight") as colour pictures (rows, columns, 3), from 0 to 1.
+
+        Empty where the network's input is not read, or is no colour picture. The patch is as the picture
+        has it, its padding NaN; in the kernel grey is zero and a full colour the largest weight.
+        """
+        picture = self._picture
+        if picture is None or self.terms.selects:
+            return {}
+        patch, kernel = (array.transpose(1, 2, 0) for array in (self.terms.factor, self.terms.weight))
+        blank = np.asarray(self.terms.padding.all(axis=0))[:, :, np.newaxis]
+        limit = Scale.of(kernel, signed=True).limit
+        return {
+            "factor": np.where(blank, np.nan, picture.of(patch)),
+            "weight": 0.5 + kernel[:, :, picture.channels] / (2 * limit),
+        }
+
     @property
-    def picture(self) -> InputPicture | None:
+    def _picture(self) -> InputPicture | None:
         """How what was read is drawn, if that is a colour picture: the network's input, all three planes."""
         source = self.layer.inputs[0] if len(self.layer.inputs) == 1 else ""
         if source not in self.run.network.inputs or len(self.terms.factor) != 3:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.mnist import load_mnist
+from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
 from cnnviz.stage.live_view import LiveView
 from cnnviz.stage.scene import Scene, build_scene
@@ -52,28 +53,80 @@ def export(
     """
     if image is None and not digits:
         raise ValueError("there is nothing to show: give an image, digits, or both")
-    net = load_model(model).astype(np.float32)
+    net = load_model(model)
+    shown: list[tuple[Any, dict[str, Any]]] = []
+    if image is not None:
+        pixels = prepare_digit(read_image(image, side=LARGEST))
+        shown.append((pixels, {"title": Path(image).name, "key": "image"}))
+    return export_images(output, net, [*shown, *mnist_digits(digits)])
+
+
+def mnist_digits(digits: Sequence[int]) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    """MNIST test digits by their numbers, each with what the view says of it; ValueError for other numbers.
+
+    >>> [named["title"] for _, named in mnist_digits([7])]
+    ['test digit 7']
+    """
     images, labels = load_mnist()[1]
     wrong = [digit for digit in digits if not 0 <= digit < len(images)]
     if wrong:
         raise ValueError(f"digits must be 0 to {len(images) - 1}, got {wrong[0]}")
+    return [
+        (
+            images[digit],
+            {
+                "title": f"test digit {digit}",
+                "label": int(labels[digit]),
+                "key": str(digit),
+                "code": digit_code(digit),
+            },
+        )
+        for digit in digits
+    ]
+
+
+def export_images(
+    output: str | os.PathLike[str],
+    net: Network,
+    images: Iterable[tuple[Any, Mapping[str, Any]]],
+    classes: Sequence[str] | None = None,
+) -> Path:
+    """Write the live view of a network on some images as a single HTML file.
+
+    Parameters
+    ----------
+    output
+        The file to write.
+    net
+        Any network that cnnviz reads.
+    images
+        At least one: what `Network.run` takes for one image, and what is said of it, as for `Scene.add`:
+        its title, label, key and code. All must have one size.
+    classes
+        The names of the outputs; by default their numbers.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        if there is no image, or the names are not as many as the outputs.
+    OSError
+        if the file cannot be written.
+    """
+    net = net.astype(np.float32)
     scene: Scene | None = None
-    if image is not None:
-        run = net.run(prepare_digit(read_image(image, side=LARGEST)))
-        scene = build_scene(run, 0, title=Path(image).name, key="image")
-    for digit in digits:
-        named: dict[str, Any] = {
-            "title": f"test digit {digit}",
-            "label": int(labels[digit]),
-            "key": str(digit),
-            "code": digit_code(digit),
-        }
-        run = net.run(images[digit])
+    for x, named in images:
+        run = net.run(x)
         if scene is None:
-            scene = build_scene(run, 0, **named)
+            scene = build_scene(run, 0, classes=classes, **named)
         else:
             scene.add(run, 0, **named)
-    assert scene is not None
+    if scene is None:
+        raise ValueError("images must hold at least one image")
     return LiveView(scene).save(output)
 
 

@@ -28,7 +28,7 @@ from cnnviz.images.mnist import load_mnist
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Network
-from cnnviz.network.inputs import batched
+from cnnviz.network.inputs import images_of
 from cnnviz.network.keras_file import load_model
 from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
 
@@ -153,7 +153,8 @@ def verify(
     net
         A network that was loaded from a file, a bundled name, or the path of a .keras file.
     x
-        Images as for `Network.predict`; None is the 10,000 MNIST test images.
+        Images as for `Network.predict`, for several inputs a list or a mapping; None is the 10,000 MNIST
+        test images.
     batch_size
         Images at a time; None keeps the memory for activations below about 100 MB.
     progress
@@ -169,7 +170,7 @@ def verify(
     ModuleNotFoundError
         where TensorFlow is not installed.
     ValueError
-        for a network that did not come from a file, or has no images or several inputs.
+        for a network that did not come from a file, or if there are no images.
 
     Examples
     --------
@@ -181,37 +182,36 @@ def verify(
     net = net if isinstance(net, Network) else load_model(net)
     if net.source is None:
         raise ValueError(f"{net.name} was not read from a file, so there is nothing to compare it with")
-    if len(net.inputs) != 1 or len(net.outputs) != 1:
-        raise ValueError(f"verify takes networks with one input and one output, got {net!r}")
-    if x is None:
-        x = load_mnist()[1][0]
-    x = batched(x, net[net.inputs[0]])
-    if len(x) == 0:
+    images = images_of(net, load_mnist()[1][0] if x is None else x)
+    count = len(images[net.inputs[0]])
+    if count == 0:
         raise ValueError("x holds no images")
     file = KerasFile(net.source)
     precise = net.astype(np.float64)
     size = batch_size or _batch(net)
     tallies = {layer.name: _Tally() for layer in net}
     identical, furthest = 0, 0.0
-    for first in range(0, len(x), size):
-        batch = x[first : first + size]
+    for first in range(0, count, size):
+        batch = {name: array[first : first + size] for name, array in images.items()}
         run = net.run(batch)
-        theirs = file(run.input)
-        exact = precise.run(run.input)
+        inputs = {name: run[name] for name in net.inputs}
+        theirs = file(inputs)
+        exact = precise.run(inputs)
         for layer in net:
             tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name], net.dtype)
-        ours = net.predict(batch)
-        output = theirs[net[net.outputs[0]].name]
-        identical += int(
-            (ours.argmax(axis=-1) == output.argmax(axis=-1)).reshape(len(batch), -1).all(1).sum()
-        )
-        furthest = max(furthest, _distance(ours, output))
+        same = np.ones(min(size, count - first), bool)
+        answers = net.predict(batch)
+        for name, ours in zip(net.outputs, answers if len(net.outputs) > 1 else (answers,), strict=True):
+            output = theirs[net[name].name]
+            same &= (ours.argmax(axis=-1) == output.argmax(axis=-1)).reshape(len(same), -1).all(axis=1)
+            furthest = max(furthest, _distance(ours, output))
+        identical += int(same.sum())
         if progress is not None:
-            progress(first + len(batch), len(x))
+            progress(first + len(same), count)
     return Verification(
         model=net.name,
         sha256=checksum(net.source),
-        images=len(x),
+        images=count,
         identical=identical,
         predict_difference=furthest,
         layers=tuple(tallies[layer.name].result(layer) for layer in net),
@@ -290,8 +290,11 @@ class KerasFile:
         self.graph = _KerasGraph(model, "")
         self.layers = {layer.name: layer for layer in model.layers}
 
-    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(self.graph([x]))
+    def __call__(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every layer's output for a batch, of several inputs a mapping by their names."""
+        return dict(
+            self.graph([x[name] for name in self.graph.input_names] if isinstance(x, Mapping) else [x])
+        )
 
 
 class _KerasGraph:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from cnnviz import channels, figures, kernels, load_mnist, load_model, ops
+from cnnviz import Network, channels, figures, kernels, load_image, load_mnist, load_model, ops
 from cnnviz.images.input_pictures import input_picture
 from cnnviz.images.preprocessing import preprocess
 from cnnviz.network.mistakes import Mistake
+from harness.networks import conv, image
 
 RNG = np.random.default_rng(11)
 MAPS = RNG.standard_normal((5, 6, 4)).astype(np.float32)
@@ -336,9 +337,9 @@ def test_a_kernel_over_colours_is_three_planes_on_one_scale_and_a_colour_picture
     picture = figures.kernel_tiles(kernel, planes=planes)
     limit = np.abs(kernel).max()
     for k in range(5):
-        for channel, image in enumerate(picture["kernels"][k]):
-            assert_array_equal(image.get_array(), kernel[:, :, channel, k])
-            assert limits(image) == limits(picture["legend"]) == (-limit, limit)
+        for channel, drawn in enumerate(picture["kernels"][k]):
+            assert_array_equal(drawn.get_array(), kernel[:, :, channel, k])
+            assert limits(drawn) == limits(picture["legend"]) == (-limit, limit)
         red = kernel[:, :, planes.index("red"), k]
         assert_allclose(picture["pictures"][k].get_array()[:, :, 0], 0.5 + red / (2 * limit))
     words = picture.alt[picture.alt.index(" 0: ") : picture.alt.index(" 1: ")]
@@ -354,3 +355,15 @@ def test_kernels_of_other_shapes_are_refused():
         figures.kernel_tiles(np.ones((3, 3, 3, 5)), planes=("red", "blue"))
     with pytest.raises(ValueError, match=r"pixels must be \(H, W\) or \(H, W, 1\) in grey or \(H, W, 3\)"):
         figures.image_of(np.ones((3, 3, 4)))
+
+
+@pytest.mark.parametrize("mode", ["unit", "tf", "caffe", "torch", "none"])
+def test_a_run_on_a_colour_picture_is_drawn_from_the_picture_on(mode):
+    net = Network([image(12, 9, 3), conv("conv", "image", 3, 4)])
+    photograph = PHOTOGRAPH.copy()
+    photograph[0, 0], photograph[0, 1] = 0, 255
+    run = net.run(load_image(photograph, like=net, preprocess=mode))
+    maps = figures.network_maps(figures.layers_of(run))
+    assert_array_equal(shown(maps["maps"][0])[::3, ::3], photograph)
+    path = figures.receptive_path(figures.path_to(run, "conv", 3, 4))
+    assert_array_equal(shown(path["maps"][0]), photograph)

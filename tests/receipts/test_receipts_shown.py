@@ -587,7 +587,10 @@ def test_a_receipt_over_a_colour_picture_names_its_planes(mode, planes):
     lines = receipt.to_text().splitlines()
     assert [line.split()[0] for line in lines if line[:1].isalpha() and " * " in line] == list(planes)
     assert re.findall(r"\\text\{(red|green|blue)\}", receipt.to_latex()) == list(planes)
-    assert re.findall(r'<th scope="row">(\w+)</th>', receipt.to_html()) == list(planes)
+    assert re.findall(r'<th scope="row">([\w ]+)</th>', receipt.to_html()) == ["in colours", *planes]
+    pixels = np.random.default_rng(4).integers(0, 256, (6, 5, 3))
+    shown = re.findall(r"background:rgb\((\d+),(\d+),(\d+)\)", receipt.to_html())
+    np.testing.assert_array_equal(np.reshape(shown[:9], (3, 3, 3)).astype(int), pixels[1:4, 2:5])
 
 
 def test_a_pixel_of_a_colour_picture_is_named_by_its_plane_and_its_step():

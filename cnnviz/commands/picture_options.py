@@ -1,0 +1,393 @@
+"""--images, --classes and --preprocess: what a command runs a network on, and what its classes are called.
+
+Without --images a network that reads digits gets MNIST's test digits. What is done to the pixels is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnnviz.commands.shared import count, mnist_test_set
+from cnnviz.resources import BUNDLED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cnnviz.network import Network
+
+_MODEL_FILES = (".keras", ".h5", ".hdf5")
+
+
+def add_pictures(parser: argparse.ArgumentParser, *, numbers: bool = False) -> None:
+    """--images, --limit and --preprocess; with `numbers` --images also takes how many test digits."""
+    digits = "; or a number: so many of the MNIST test digits" if numbers else ""
+    parser.add_argument(
+        "--images",
+        type=_path_or_number,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a picture, a folder (its sub-folders are classes), or an .npz or .npy file; for a network of "
+        f"several inputs NAME=PATH for each{digits}",
+    )
+    parser.add_argument("--limit", type=count, metavar="N", help="at most N of them, evenly spread")
+    parser.add_argument(
+        "--preprocess",
+        default="auto",
+        metavar="MODE",
+        help="the scale of the pixels: tf, caffe or torch as in Keras's preprocess_input, unit (0..1), none "
+        "(0..255), or digit, which makes a digit of a picture as in MNIST (default: auto, which asks the "
+        "network and says what it took)",
+    )
+
+
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="the names of the classes: one a line, or JSON; or a folder of folders",
+    )
+
+
+def with_model(words: Sequence[str], model: str | None) -> tuple[str, list[str]]:
+    """The model, which may come first among a command's words or after --model, and the other words."""
+    rest = list(words)
+    first = rest[0] if rest else ""
+    if model is None and (first in BUNDLED or first.lower().endswith(_MODEL_FILES)):
+        model = rest.pop(0)
+    return model or BUNDLED[0], rest
+
+
+def takes_digits(net: Network) -> bool:
+    """Whether a network can read grey 28 x 28 digits: its one input has that size, or any."""
+    if len(net.inputs) != 1:
+        return False
+    shape = net.input_shape
+    return len(shape) in (2, 3) and set(shape[:2]) <= {28, None} and shape[2:] in ((), (1,))
+
+
+def number_of_digits(args: argparse.Namespace) -> int | None:
+    """How many of MNIST's test digits the options ask for, 0 for all of them; None if for other images."""
+    if not args.images:
+        return args.limit or 0
+    only, *more = args.images
+    return int(only) if _is_number(only) and not more else None
+
+
+def _path_or_number(text: str) -> str:
+    return str(count(text)) if _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    # A file may have a number for its name.
+    return text.isascii() and text.isdigit() and not Path(text).exists()
+
+
+class Examples:
+    """What a network is run on: as many images, or arrays, for each of its inputs.
+
+    Parameters
+    ----------
+    columns
+        For each input of the network a sequence of what it reads, without a batch axis.
+    names
+        What each example is called.
+    labels, classes
+        (N,) the classes that the examples really are, and the names of these classes; None if not known.
+    said
+        What is done to the pixels, in words; "" if there is nothing to say.
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[Any] | np.ndarray],
+        names: Sequence[str],
+        labels: np.ndarray | None = None,
+        classes: Sequence[str] | None = None,
+        said: str = "",
+    ) -> None:
+        self.columns, self.names, self.labels, self.classes, self.said = columns, names, labels, classes, said
+        self.skipped: list[tuple[str, str]] = []
+        """Examples that could not be read, and why; `batches` adds to them."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, chosen: slice) -> Any:
+        """Some examples as `Network.predict` takes them."""
+        import numpy as np
+
+        places = range(*chosen.indices(len(self)))
+        if all(isinstance(column, np.ndarray) for column in self.columns.values()):
+            given = {name: column[chosen] for name, column in self.columns.items()}
+            return given if len(given) > 1 else next(iter(given.values()))
+        return self._stacked([[column[i] for column in self.columns.values()] for i in places])
+
+    def evenly(self, number: int) -> Examples:
+        """At most so many of the examples, evenly spread."""
+        step = max(1, len(self) / number)
+        return self.of([int(i * step) for i in range(min(number, len(self)))])
+
+    def of(self, places: Sequence[int]) -> Examples:
+        """Only some of the examples."""
+        return Examples(
+            {name: _Chosen(column, places) for name, column in self.columns.items()},
+            [self.names[i] for i in places],
+            None if self.labels is None else self.labels[list(places)],
+            self.classes,
+            self.said,
+        )
+
+    def readable(self) -> Examples:
+        """The examples without those that cannot be read, which `skipped` names: each is read once."""
+        found = self.of([i for places, _ in self.batches(1) for i in places])
+        found.skipped = self.skipped
+        return found
+
+    def batches(self, size: int = 32) -> Iterator[tuple[list[int], Any]]:
+        """The examples, some at a time: their numbers, and what `Network.predict` takes.
+
+        One that cannot be read is left out and added to `skipped`. Where the network takes any size, a
+        batch ends where the next image has another one.
+        """
+
+        from cnnviz.images.image_files import ImageError
+
+        places: list[int] = []
+        rows: list[list[np.ndarray]] = []
+        for i, name in enumerate(self.names):
+            try:
+                row = [column[i] for column in self.columns.values()]
+            except ImageError as error:
+                self.skipped.append((name, str(error)))
+                continue
+            if rows and (len(rows) == size or [x.shape for x in row] != [x.shape for x in rows[0]]):
+                yield places, self._stacked(rows)
+                places, rows = [], []
+            places.append(i)
+            rows.append(row)
+        if rows:
+            yield places, self._stacked(rows)
+
+    def _stacked(self, rows: Sequence[Sequence[np.ndarray]]) -> Any:
+        arrays = [_stacked(column) for column in zip(*rows, strict=True)]
+        return dict(zip(self.columns, arrays, strict=True)) if len(arrays) > 1 else arrays[0]
+
+
+def _stacked(images: Sequence[np.ndarray]) -> np.ndarray:
+    """Images as one array, which still says in which scale their pixels are."""
+    import numpy as np
+
+    from cnnviz.images.loading import LoadedImage
+
+    array = np.stack([np.asarray(image) for image in images])
+    modes = {getattr(image, "mode", "") for image in images}
+    if len(modes) > 1 or modes == {""}:
+        return array
+    loaded = array.view(LoadedImage)
+    loaded.mode = modes.pop()
+    return loaded
+
+
+class _Chosen(Sequence[Any]):
+    """Some entries of a sequence, which are looked up when they are asked for."""
+
+    def __init__(self, all_of_them: Sequence[Any] | np.ndarray, places: Sequence[int]) -> None:
+        self.all_of_them, self.places = all_of_them, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, i: Any) -> Any:
+        return self.all_of_them[self.places[i]]
+
+
+def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = ()) -> Examples:
+    """What a command's options say that the network is to be run on.
+
+    `paths` are pictures that come without an option. ValueError if there are none, but for a network that
+    reads digits, which gets the MNIST test digits.
+    """
+    options = [*paths, *args.images]
+    digits = number_of_digits(args) if not paths else None
+    if digits is not None:
+        if takes_digits(net):
+            return _test_digits(digits or None)
+        raise ValueError(
+            f"{net.name} takes {net.input_shape}, not 28 x 28 digits: give it pictures with --images PATH"
+        )
+    if len(net.inputs) == 1:
+        return _of_one_input(net, options, args, words=bool(paths))
+    return _of_several_inputs(net, options, args)
+
+
+def _test_digits(limit: int | None) -> Examples:
+    x, y = mnist_test_set(limit)
+    return Examples({"digits": x}, [f"test digit {i}" for i in range(len(x))], y)
+
+
+def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, *, words: bool) -> Examples:
+    """`words` says that they are pictures that stand behind the command: drawn or photographed digits."""
+    (name,) = net.inputs
+    paths = [path.removeprefix(f"{name}=") for path in paths]
+    if len(net[name].output_shape) not in (2, 3):
+        columns, names, labels = _numbers(net, name, paths, args.limit)
+        return Examples({name: columns}, names, labels)
+    from cnnviz.images.preprocessing import MODES
+    from cnnviz.images.sources import LoadedImages
+    from cnnviz.network.expected_pixels import expected_pixels
+    from cnnviz.network.image_loading import load_images
+
+    digits = args.preprocess == "auto" and takes_digits(net)
+    bundled = digits and expected_pixels(net, name).mode == "digit"
+    digits = bundled or (digits and words)
+    mode = "digit" if digits else args.preprocess
+    parts = [
+        load_images(_source(path), net, mode, limit=args.limit if len(paths) == 1 else None) for path in paths
+    ]
+    if digits:
+        # Arrays of MNIST's size are digits already.
+        parts = [
+            LoadedImages(part.source, part.shape, "unit")
+            if getattr(part.source.items, "shape", ())[1:3] == (28, 28)
+            else part
+            for part in parts
+        ]
+    entries = [(part, i) for part in parts for i in range(len(part))]
+    names = [
+        each for path, part in zip(paths, parts, strict=True) for each in _called(path, part.source.names)
+    ]
+    labelled = len(parts) == 1
+    said = [part.source.said for part in parts if part.source.skipped]
+    if not digits:
+        said.append(_scale_said(net, name, args.preprocess, parts[0].mode))
+    elif not bundled and any(part.mode == "digit" for part in parts):
+        said.append(f"preprocess='digit': {MODES['digit']}; --preprocess unit takes pictures as they are")
+    found = Examples(
+        {name: _Parts(entries, digits)},
+        names,
+        parts[0].source.labels if labelled else None,
+        parts[0].source.classes if labelled else None,
+        "; ".join(said),
+    )
+    return found if labelled or args.limit is None else found.of(range(min(args.limit, len(found))))
+
+
+def _source(path: str) -> str | list[str]:
+    """What `load_images` takes; a single picture in a list, so that it may turn out to be none later on."""
+    return path if Path(path).is_dir() or path.lower().endswith((".npz", ".npy")) else [path]
+
+
+def _called(path: str, names: Sequence[str]) -> list[str]:
+    """The images of a folder or an archive by their paths; a single file by its own."""
+    return (
+        [path] if len(names) == 1 and not Path(path).is_dir() else [str(Path(path) / name) for name in names]
+    )
+
+
+class _Parts(Sequence[Any]):
+    """The images of several sources, one after the other; digits as the bytes that MNIST has."""
+
+    def __init__(self, entries: Sequence[tuple[Sequence[Any], int]], digits: bool) -> None:
+        self.entries, self.digits = entries, digits
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, i: Any) -> Any:
+        part, place = self.entries[i]
+        # A network that scales pixels itself wants a digit's ink as 0..255 too: bytes go to each as it wants.
+        return part[place].pixels if self.digits else part[place]
+
+
+def _of_several_inputs(net: Network, options: Sequence[str], args: argparse.Namespace) -> Examples:
+    from cnnviz.network.image_loading import load_images
+
+    given = dict(option.split("=", 1) for option in options if "=" in option)
+    if len(given) != len(options) or set(given) != set(net.inputs):
+        each = " ".join(f"--images {name}=PATH" for name in net.inputs)
+        raise ValueError(f"{net.name} has the inputs {', '.join(net.inputs)}: give each its own, {each}")
+    columns: dict[str, Any] = {}
+    names: Sequence[str] = ()
+    labels, classes, said = None, None, []
+    for name in net.inputs:
+        if len(net[name].output_shape) in (2, 3):
+            part = load_images(_source(given[name]), net, args.preprocess, input=name, limit=args.limit)
+            columns[name] = part
+            names = names or _called(given[name], part.source.names)
+            labels = part.source.labels if labels is None else labels
+            classes = classes or part.source.classes
+            said.append(f"{name}: {_scale_said(net, name, args.preprocess, part.mode)}")
+        else:
+            columns[name], numbers, own = _numbers(net, name, [given[name]], args.limit)
+            names = names or numbers
+            labels = own if labels is None else labels
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        words = ", ".join(f"{length} for {name}" for name, length in lengths.items())
+        raise ValueError(f"--images must give every input as many examples, got {words}")
+    return Examples(columns, names, labels, classes, "; ".join(said))
+
+
+def _numbers(
+    net: Network, name: str, paths: Sequence[str], limit: int | None
+) -> tuple[np.ndarray, list[str], np.ndarray | None]:
+    """Arrays for an input that reads no pictures, from an .npy or .npz file; its labels "y", if any."""
+    import numpy as np
+
+    (path,) = paths if len(paths) == 1 else ("",)
+    shape = net[name].output_shape
+    if not path.lower().endswith((".npy", ".npz")):
+        raise ValueError(
+            f"the input {name} takes {shape}, no pictures: give its numbers as one .npy or .npz file"
+        )
+    try:
+        content = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
+    labels = None
+    if not isinstance(content, np.ndarray):
+        found = next((each for each in (name, "x", "arr_0") if each in content.files), None)
+        if found is None:
+            raise ValueError(f"{path} must hold {name} or x, it holds {', '.join(content.files)}")
+        labels = content["y"] if "y" in content.files else None
+        content = content[found]
+    chosen = slice(limit)
+    return (
+        content[chosen],
+        [str(i) for i in range(len(content[chosen]))],
+        None if labels is None else labels[chosen],
+    )
+
+
+def _scale_said(net: Network, name: str, asked: str, mode: str) -> str:
+    """Which scale the pixels get, and why."""
+    from cnnviz.network.expected_pixels import expected_pixels
+
+    return f"preprocess={mode!r}, as asked" if asked != "auto" else str(expected_pixels(net, name))
+
+
+def names_of_classes(
+    args: argparse.Namespace, sizes: Mapping[str, int], examples: Examples | None = None
+) -> dict[str, list[str]]:
+    """The names of the classes of each output that is known to have some: --classes', else a folder's.
+
+    `sizes` are the numbers of classes of the outputs. ValueError if --classes fits none of them.
+    """
+    from cnnviz.images.class_names import class_names
+
+    if args.classes is None:
+        names = list(examples.classes or ()) if examples is not None else []
+        return {output: names for output, size in sizes.items() if names and len(names) == size}
+    if len(sizes) == 1:
+        ((output, size),) = sizes.items()
+        return {output: class_names(args.classes, size)}
+    names = class_names(args.classes)
+    fitting = {output: names for output, size in sizes.items() if len(names) == size}
+    if not fitting:
+        outputs = ", ".join(f"{output} {size}" for output, size in sizes.items()) or "none"
+        raise ValueError(f"{args.classes} names {len(names)} classes; the outputs with classes are {outputs}")
+    return fitting
