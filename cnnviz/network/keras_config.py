@@ -185,7 +185,8 @@ def _kind(data: Mapping, where: str) -> str:
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    supported = f"supported are {', '.join(sorted([*ENTRIES, 'Sequential', 'Functional']))}"
+    layers = [kind for kind in ENTRIES if PREFIX not in kind]
+    supported = f"supported are {', '.join(sorted([*layers, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
         raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
     if not is_keras(module):

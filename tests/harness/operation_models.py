@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import FUNCTIONS
-from cnnviz.layers.elementwise import ELEMENTWISE
+from cnnviz.layers.elementwise_rules import ELEMENTWISE
 from cnnviz.layers.tensor_operations import kind_of
 from harness.authority import keras
 

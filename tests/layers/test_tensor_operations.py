@@ -11,11 +11,12 @@ import pytest
 from scipy import special
 
 import cnnviz
-from cnnviz import Network, explain, verify
+from cnnviz import Network, explain, receptive_field, verify
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.rounding import allowance
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name, kind_of
 from cnnviz.network.keras_file import ModelFileError
+from cnnviz.receptive_fields.extents import unit_axes
 from harness.authority import keras, tf
 from harness.keras_models import save, write
 from harness.networks import run_of
@@ -109,6 +110,44 @@ def source(net: Network) -> Any:
         return name
 
     return found
+
+
+NOT_EXACT = {"ops.Tile", "ops.Roll", "ops.StopGradient"}
+"""The first two say that each unit reads the whole axis; the third has no slope."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_receptive_fields_hold_all_cells_that_a_unit_depends_on(family):
+    """Those that have a slope; of what moves and adds up numbers they are all."""
+    run = run_of(family)
+    table = receptive_field(run.network)
+    rng = np.random.default_rng(0)
+    exact = {"image"}
+    for layer in run.network:
+        if not layer.inputs:
+            continue
+        entry = layer.entry
+        if (
+            not entry.selects
+            and (entry.moves_values_only or layer.kind in ("ops.Mean", "ops.Sum", "ops.Matmul"))
+            and layer.kind not in NOT_EXACT
+            and set(layer.inputs) <= exact
+        ):
+            exact.add(layer.name)
+        shape = layer.output_shape
+        unit = tuple(int(rng.integers(n)) for n in shape[: unit_axes(shape)])
+        weights = np.zeros(shape)
+        weights[unit] = rng.uniform(1, 2, shape[len(unit) :])
+        mask = table[layer.name].mask(unit=unit)
+        reached = run.gradient(layer.name, weights=weights).wrt_input[0].any(axis=-1)
+        assert (mask >= reached).all(), layer.name
+        if layer.name in exact:
+            assert (mask == reached).all(), layer.name
+        rows, cols = table[layer.name].box(unit=unit)
+        if mask.any():
+            assert rows == (mask.any(1).argmax(), 3 - mask.any(1)[::-1].argmax()), layer.name
+            assert cols == (mask.any(0).argmax(), 4 - mask.any(0)[::-1].argmax()), layer.name
+        table[layer.name].box(unit=unit, clip=False)
 
 
 # Refusals ---------------------------------------------------------------------------------------
