@@ -44,8 +44,6 @@ class Elementwise:
         The layer class that does the same with two tensors.
     decides
         Whether the result is true or false, which are 1 and 0.
-    exact
-        Whether the browser computes it to the last bit, if it is of one number.
     """
 
     formula: str
@@ -56,7 +54,6 @@ class Elementwise:
     signs: tuple[int, ...] = ()
     merge: str = ""
     decides: bool = False
-    exact: bool = False
 
 
 def _flat(y: Any, *arguments: Any) -> tuple[Any, ...]:
@@ -82,12 +79,8 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         "divide": Elementwise("x1 / x2", lambda y, a, b: (1 / b, -a / b / b), 2, TWO),
         "true_divide": Elementwise("x1 / x2", lambda y, a, b: (1 / b, -a / b / b), 2, TWO),
         "power": Elementwise("pow(x1, x2)", _power, 2 * ELEMENTARY, TWO),
-        "maximum": Elementwise(
-            "max(x1, x2)", lambda y, a, b: (a >= b, a < b), 0, TWO, merge="Maximum", exact=True
-        ),
-        "minimum": Elementwise(
-            "min(x1, x2)", lambda y, a, b: (a <= b, a > b), 0, TWO, merge="Minimum", exact=True
-        ),
+        "maximum": Elementwise("max(x1, x2)", lambda y, a, b: (a >= b, a < b), 0, TWO, merge="Maximum"),
+        "minimum": Elementwise("min(x1, x2)", lambda y, a, b: (a <= b, a > b), 0, TWO, merge="Minimum"),
         "floor_divide": Elementwise("floor(x1 / x2)", _flat, 0, TWO, lambda a, b: np.floor(a / b)),
         "mod": Elementwise("mod(x1, x2)", lambda y, a, b: (1, -np.floor(a / b)), 2, TWO),
         "arctan2": Elementwise(
@@ -112,22 +105,21 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         ),
         # Of one.
         "negative": Elementwise("-x", lambda y, x: (-1,), 0, signs=(-1,)),
-        "absolute": Elementwise("abs(x)", lambda y, x: (np.sign(x),), 0, exact=True),
-        "sign": Elementwise("sign(x)", _flat, 0, exact=True),
-        "floor": Elementwise("floor(x)", _flat, 0, exact=True),
-        "ceil": Elementwise("ceil(x)", _flat, 0, exact=True),
-        "trunc": Elementwise("trunc(x)", _flat, 0, exact=True),
+        "absolute": Elementwise("abs(x)", lambda y, x: (np.sign(x),), 0),
+        "sign": Elementwise("sign(x)", _flat, 0),
+        "floor": Elementwise("floor(x)", _flat, 0),
+        "ceil": Elementwise("ceil(x)", _flat, 0),
+        "trunc": Elementwise("trunc(x)", _flat, 0),
         "round": Elementwise("round(x)", _flat, 0),
         "clip": Elementwise(
             "min(max(x, x_min), x_max)",
             lambda y, x, low, high: ((x >= low) & (x <= high), 0, 0),
             0,
             ("x", "x_min", "x_max"),
-            exact=True,
         ),
-        "square": Elementwise("x * x", lambda y, x: (2 * x,), 1, exact=True),
-        "reciprocal": Elementwise("1 / x", lambda y, x: (-1 / (x * x),), 1, exact=True),
-        "sqrt": Elementwise("sqrt(x)", lambda y, x: (0.5 / y,), 1, exact=True),
+        "square": Elementwise("x * x", lambda y, x: (2 * x,), 1),
+        "reciprocal": Elementwise("1 / x", lambda y, x: (-1 / (x * x),), 1),
+        "sqrt": Elementwise("sqrt(x)", lambda y, x: (0.5 / y,), 1),
         "rsqrt": Elementwise("1 / sqrt(x)", lambda y, x: (-0.5 * y / x,), compute=lambda x: 1 / np.sqrt(x)),
         "exp": Elementwise("exp(x)", lambda y, x: (y,)),
         "expm1": Elementwise("expm1(x)", lambda y, x: (np.exp(x),)),
@@ -165,7 +157,7 @@ class Applied(Activation):
     def function(self) -> Function:
         rule = ELEMENTWISE[self.name]
         steps = rule.roundings + 3
-        return Function(self._written, np.inf, kinked=True, roundings=steps, exact=rule.exact)
+        return Function(self._written, np.inf, kinked=True, roundings=steps)
 
     @cached_property
     def place(self) -> int:

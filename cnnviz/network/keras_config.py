@@ -108,7 +108,13 @@ class _Reader:
                     config = {**config, **_constants(data, kind, where)}
                 _check_number_format(config)
                 trainable = config.get("trainable", True) is not False and not self.frozen
-                member = FileLayer(name, kind, normalize_config(kind, _plain(config)), trainable, path)
+                member = FileLayer(
+                    name,
+                    kind,
+                    normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
+                    trainable,
+                    path,
+                )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):

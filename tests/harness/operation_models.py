@@ -48,6 +48,10 @@ def arithmetic() -> Calls:
             calls |= {
                 f"{name}(x, y)": lambda x, y, f=function: f(x, y),
                 f"{name}(x, 0.375)": lambda x, y, f=function: f(x, 0.375),
+            }
+            if rule.decides:
+                continue
+            calls |= {
                 f"{name}(0.375, x)": lambda x, y, f=function: f(0.375, x),
                 f"{name}(x, array)": lambda x, y, f=function: f(x, ops.convert_to_tensor(ARRAY)),
                 f"{name}(map, x)": lambda x, y, f=function: f(MAP, x),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import warnings
 from functools import cache
 from typing import Any
@@ -15,7 +17,9 @@ from cnnviz import Network, explain, receptive_field, verify
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.rounding import allowance
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name, kind_of
+from cnnviz.network.keras_config import read_model
 from cnnviz.network.keras_file import ModelFileError
+from cnnviz.network.unfolding import unfold
 from cnnviz.receptive_fields.extents import unit_axes
 from harness.authority import keras, tf
 from harness.keras_models import save, write
@@ -185,6 +189,40 @@ def test_what_is_not_computed_is_refused_by_name(name, tmp_path):
     with pytest.raises(ModelFileError, match=message) as error:
         cnnviz.load_model(path)
     assert "layer '" in str(error.value)
+
+
+JUNK = [None, True, -1, 0, 3, 10**30, 1e308, "x", "", [], {}, [1, 2, 3], [[1]], {"class_name": "__slice__"}]
+JUNK += [
+    {"class_name": "__numpy__", "config": {"value": each, "dtype": "float64"}}
+    for each in ("x", [[1], [1, 2]])
+]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in items for place in ((value, key), *places(item))]
+
+
+def test_junk_anywhere_in_an_operation_is_refused_or_harmless():
+    x = keras.Input((4, 5, 3), name="image")
+    y = ops.where(x > 0.5, 1 - x / 255, ops.clip(x, 0.25, 0.5))[:, ::2, None, 1:]
+    y = ops.pad(ops.reshape(y, (-1, 8, 3)), ((0, 0), (1, 1), (0, 0)))
+    y = ops.concatenate(ops.split(y + np.array([1.0, 2.0, 3.0]), 2, axis=1), axis=-1)
+    y = ops.max(ops.matmul(y, ops.transpose(ops.expand_dims(y, 1)[:, 0], (0, 2, 1))), axis=1)
+    config = keras.Model(x, ops.softmax(y)).to_json()
+    draw, refusals = random.Random(0), 0
+    for _ in range(300):
+        data = json.loads(config)
+        operation = draw.choice(data["config"]["layers"][1:])
+        container, key = draw.choice(places(operation))
+        container[key] = draw.choice(JUNK)
+        try:
+            graph = unfold(read_model(data))
+            Network(graph.layers, graph.outputs, inputs=graph.inputs)
+        except (ValueError, TypeError, OverflowError):
+            refusals += 1
+    assert 100 < refusals < 300
 
 
 # Networks as people build them -------------------------------------------------------------------
