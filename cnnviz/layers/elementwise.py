@@ -24,12 +24,14 @@ from cnnviz.layers.elementwise_rules import (
     computed,
     products_with_slopes,
     slopes_of,
+    with_names,
 )
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Links
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of
+from cnnviz.numbers import short
 from cnnviz.ops.arguments import sum_to
 
 
@@ -192,6 +194,14 @@ class ElementwiseEntry(OperationEntry):
             return [self._affine_stage(layer, drawn)]
         return [BrowserStage({"type": "given", "label": self.name})]
 
+    def _label(self, layer: Layer) -> str:
+        """The formula with the constants in it: "x / 255"."""
+        words = {
+            name: "x" if value is None else short(value) if np.ndim(value) == 0 else "array"
+            for name, value in layer.config.items()
+        }
+        return with_names(self.rule.formula, words)
+
     def _affine_stage(self, layer: Layer, drawn: Drawn) -> BrowserStage:
         a, b = self._affine(layer, np.float32)
         form = "x*a+b"
@@ -200,7 +210,7 @@ class ElementwiseEntry(OperationEntry):
             form, a, b = "(x-a)/b", b, np.asarray(layer.config["x2"], np.float32)
         shape = drawn.output if max(a.size, b.size) > drawn.output[-1] else drawn.output[-1:]
         names = {"a": f"{layer.name}/a", "b": f"{layer.name}/b"}
-        op = {"type": "affine", "form": form, "label": self.rule.formula, **names}
+        op = {"type": "affine", "form": form, "label": self._label(layer), **names}
         arrays = {
             name: np.broadcast_to(v.reshape(v.shape[max(v.ndim - len(shape), 0) :]), shape).ravel()
             for name, v in zip(names.values(), (a, b), strict=True)

@@ -174,7 +174,7 @@ class Applied(Activation):
     def _written(self, z: float, arguments: Mapping[str, Any]) -> Branch:
         rule = ELEMENTWISE[self.name]
         values = {name: f"({v!r})" if v < 0 else repr(v) for name, v in arguments.items()}
-        formula = _replaced(rule.formula, {**values, rule.parameters[self.place]: "z"})
+        formula = with_names(rule.formula, {**values, rule.parameters[self.place]: "z"})
         if rule.decides:
             return ("1", formula) if self(np.array(z)) else ("0", f"not {formula}")
         chosen, condition, other = re.fullmatch(r"(.+?)(?: if (.+) else (.+))?", formula).groups()  # type: ignore[union-attr]
@@ -189,10 +189,10 @@ class Applied(Activation):
         return call_of(self.name, given, library)
 
 
-def _replaced(formula: str, names: Mapping[str, str]) -> str:
+def with_names(formula: str, names: Mapping[str, str]) -> str:
     """A formula with names exchanged, whole words: x_min, max and exp hold an x too.
 
-    >>> _replaced("min(max(x, x_min), x_max)", {"x": "z", "x_min": "0.0", "x_max": "1.0"})
+    >>> with_names("min(max(x, x_min), x_max)", {"x": "z", "x_min": "0.0", "x_max": "1.0"})
     'min(max(z, 0.0), 1.0)'
     """
     return re.sub(r"[A-Za-z_]\w*", lambda found: names.get(found.group(), found.group()), formula)
@@ -211,7 +211,7 @@ def call_of(name: str, arguments: Sequence[str], library: str) -> str:
     names = dict(zip(rule.parameters, arguments, strict=True))
     if name == "where":
         return f"np.where({names['condition']}, {names['x1']}, {names['x2']})"
-    return _replaced(rule.formula, {"sqrt": "np.sqrt", "floor": "np.floor", "erf": "special.erf", **names})
+    return with_names(rule.formula, {"sqrt": "np.sqrt", "floor": "np.floor", "erf": "special.erf", **names})
 
 
 def computed(name: str, arguments: Sequence[Any]) -> np.ndarray:

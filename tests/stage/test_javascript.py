@@ -241,6 +241,23 @@ def test_receipts_add_up_as_in_python():
         assert abs(found["residual"]) <= receipt.bound + 1e-12
 
 
+KERAS_CODE = """({ copying }, stages) => stages.map((stage) => copying.kerasCode(
+  { scene: { header: { model: { path: "net" } }, items: [{ code: "x" }] }, item: 0 },
+  [{ cell: { row: 1, col: 2, channel: 0 }, stage: { axes: 3, part: "output", ...stage } }]))"""
+
+
+def test_code_for_keras_finds_operations_which_are_no_layers():
+    stages = [
+        {"kind": "Conv2D", "layer": "conv"},
+        {"kind": "ops.Add", "layer": "add"},
+        {"kind": "ops.Split", "layer": "split[2]"},
+    ]
+    conv, add, split = ask_node(KERAS_CODE, stages, "copying")
+    assert 'keras.Model(model.inputs, model.get_layer("conv").output)' in conv
+    assert 'next(op for op in model.operations if op.name == "add").output)' in add
+    assert 'next(op for op in model.operations if op.name == "split").output[2])' in split
+
+
 # Drawings -------------------------------------------------------------------------------------------
 
 

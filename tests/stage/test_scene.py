@@ -141,6 +141,11 @@ def test_every_operation_has_a_scene(name):
             assert stage.op["type"] in ("affine", "merge"), stage.name
 
 
+def test_arithmetic_is_labelled_with_its_numbers():
+    labels = [stage.label for stage in build_scene(run_of("arithmetic"), 0).plan.taken.stages]
+    assert {"x / 255", "2 * x", "x - 1", "1 - x", "x * array", "-x"} <= set(labels)
+
+
 @pytest.mark.parametrize("net", [merges(), branching()], ids=["merges", "branching"])
 def test_a_graph_becomes_columns_in_its_order(net):
     run = net.run(normal(*net.input_shape).astype(np.float32))
