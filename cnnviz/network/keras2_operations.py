@@ -70,6 +70,7 @@ FUNCTIONS: dict[str, tuple[str, dict[str, str]]] = {
     "ones_like": ("ones_like", {"input": "x"}),
     "zeros_like": ("zeros_like", {"input": "x"}),
     "getitem": ("get_item", {"tensor": "x", "slice_spec": "key"}),
+    "image.grayscale_to_rgb": ("repeat", {"images": "x"}),
     "image.resize": ("resize", {"images": "images", "size": "size", "method": "interpolation"}),
 }
 """TensorFlow's functions, without the modules math, nn and so on: the one of keras.ops, and for TensorFlow's
@@ -82,8 +83,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "split": {"axis": 0},
     "stack": {"axis": 0},
     "leaky_relu": {"negative_slope": 0.2},
+    "image.grayscale_to_rgb": {"repeats": 3, "axis": -1},
 }
-"""What TensorFlow takes where nothing is said, if Keras's operation takes something else, or must be told."""
+"""What TensorFlow's functions take where nothing is said, if Keras's take something else, or must be told."""
 
 UNSAID = frozenset({"name", "conjugate", "data_format", "num", "validate_indices"})
 """Arguments that change nothing here."""
@@ -131,7 +133,7 @@ def as_operation(data: Mapping[str, Any]) -> dict[str, Any]:
     calls = []
     for node in data["inbound_nodes"]:
         given = {**dict(zip(names, node["args"], strict=False)), **node["kwargs"]}
-        arguments = dict(DEFAULTS.get(keras_name, {}))
+        arguments = dict(DEFAULTS.get(name, {}))
         for each, value in given.items():
             if each in names:
                 arguments[names[each]] = _in_keras_words(names[each], value)

@@ -50,6 +50,7 @@ CALLS = {
         {"paddings": [[0, 0], [1, 1], [0, 2], [0, 0]], "mode": "CONSTANT", "constant_values": 0},
         np.pad(X, [(0, 0), (1, 1), (0, 2), (0, 0)]),
     ),
+    "image.grayscale_to_rgb": (TENSOR, {}, np.repeat(X, 3, -1)),
     "tile": (TENSOR, {"multiples": [1, 2, 1, 1], "name": None}, np.tile(X, (1, 2, 1, 1))),
     "reverse": (TENSOR, {"axis": [-1], "name": None}, X[..., ::-1]),
     "split": (TENSOR, {"num_or_size_splits": [1, 2], "axis": -1}, X[..., :1]),
