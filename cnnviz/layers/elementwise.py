@@ -263,19 +263,21 @@ def _shapes(arrays: Sequence[np.ndarray]) -> str:
     return " and ".join(str(array.shape) for array in arrays)
 
 
+def _option(parameter: inspect.Parameter) -> tuple[str, tuple[Any, Any]]:
+    """An argument of an activation, with its reader and default; one that must be said has None."""
+    default = None if parameter.default is parameter.empty else parameter.default
+    by_type = read.flag if isinstance(default, bool) else read.number
+    return parameter.name, (read.axis if parameter.name == "axis" else by_type, default)
+
+
 class ActivationOperationEntry(ActivationEntry, OperationEntry):
     """An activation of a Keras layer as a function: keras.ops.relu."""
 
     def __init__(self, function: str) -> None:
         self.name = function
-        readers = {bool: read.flag, float: read.number, int: read.axis}
-        defaults = {
-            name: parameter.default
-            for name, parameter in list(inspect.signature(getattr(ops, function)).parameters.items())[1:]
-        }
+        parameters = list(inspect.signature(getattr(ops, function)).parameters.values())[1:]
         # Keras's function takes none of the ReLU layer's options.
-        known = {} if function == "relu" else {k: v for k, v in defaults.items() if type(v) in readers}
-        self.options = {name: (readers[type(v)], v) for name, v in known.items()}
+        self.options = {} if function == "relu" else dict(map(_option, parameters))
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

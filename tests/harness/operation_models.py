@@ -77,7 +77,8 @@ def functions() -> Calls:
     }
     for name in FUNCTIONS:
         if kind_of(name) in ENTRIES:
-            calls[name] = lambda x, y, name=name: getattr(ops, name)(4 * x - 2)
+            said = {"threshold": (0.25, 0.5)}.get(name, ())
+            calls[name] = lambda x, y, name=name, said=said: getattr(ops, name)(4 * x - 2, *said)
     calls["leaky_relu, 1/4"] = lambda x, y: ops.leaky_relu(x - 0.5, negative_slope=0.25)
     calls["gelu, exact"] = lambda x, y: ops.gelu(4 * x - 2, approximate=False)
     calls["softmax, rows"] = lambda x, y: ops.softmax(x, axis=1)
