@@ -45,7 +45,7 @@ def without_bends(net: Network) -> Network:
     ['AveragePooling2D', 'AveragePooling2D']
     """
     for layer in net.layers:
-        if layer.entry.multiplies:
+        if layer.entry.bends(layer):
             raise ValueError(f"net must have no layer that multiplies activations, {layer.name} does")
     bent = [layer.name for layer in net.layers if layer.activation is not None]
     straight = net.with_activation(dict.fromkeys(bent))

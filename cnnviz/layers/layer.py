@@ -111,6 +111,10 @@ class Entry:
         """Whether the layer is an activation and nothing else."""
         return self.activates
 
+    def bends(self, layer: Layer) -> bool:
+        """Whether the layer is no affine map, even without an activation."""
+        return self.multiplies
+
     def scales_pixels(self, layer: Layer) -> bool:
         """Whether a network that begins with this layer expects pixels as they are, 0..255."""
         return self.scales_input
@@ -242,7 +246,8 @@ def normalize_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         for an unknown kind, an option out of its range, and options that cnnviz does not compute.
     """
     if kind not in ENTRIES:
-        raise ValueError(f"{kind} is not supported; supported are {', '.join(sorted(ENTRIES))}")
+        layers = sorted(name for name in ENTRIES if "." not in name)
+        raise ValueError(f"{kind} is not supported; supported are {', '.join(layers)}")
     if config.get("data_format") == "channels_first":
         raise ValueError(
             "data_format='channels_first' is not supported: cnnviz reads channels_last (N, H, W, C)"

@@ -34,10 +34,9 @@ from cnnviz.layers.merging import ConcatenateEntry
 from cnnviz.layers.moves import MovingEntry, origins
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options
+from cnnviz.layers.slicing import Config, cells_along, read_key, regrouped, sliced, sliced_links
 from cnnviz.layers.tensor_operations import OperationEntry, kind_of, not_the_batch
 from cnnviz.ops.padding import Axis
-
-Config = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -70,110 +69,6 @@ class Rearrangement:
     most_inputs: float = 1
     splits: bool = False
     fill: Callable[[Config], float] = lambda config: 0.0
-
-
-# Slices -----------------------------------------------------------------------------------------
-
-
-def _key(value: Any, name: str) -> tuple[Any, ...]:
-    """What stands in the brackets of x[...], as Python or Keras writes it, as a tuple."""
-    entries = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return tuple(_key_entry(entry, name) for entry in entries)
-
-
-def _key_entry(value: Any, name: str) -> Any:
-    if isinstance(value, Mapping):
-        config = value.get("config")
-        if value.get("class_name") == "__ellipsis__":
-            return ...
-        if value.get("class_name") == "__slice__" and isinstance(config, Mapping):
-            value = slice(*(config.get(end) for end in ("start", "stop", "step")))
-    if isinstance(value, slice):
-        ends = (value.start, value.stop, value.step)
-        if all(end is None or (isinstance(end, int) and not isinstance(end, bool)) for end in ends):
-            if value.step == 0:
-                raise ValueError(f"{name} must not have a slice with the step 0, got {value!r}")
-            return value
-    elif value is None or value is ... or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    raise ValueError(
-        f"{name} must be made of ints, slices with ints, ... and None, got {value!r}: cells that are "
-        "chosen by other numbers are not supported"
-    )
-
-
-def _full_key(key: tuple[Any, ...], rank: int) -> list[Any]:
-    """The entries for the axes behind the batch; ValueError where they do not fit, or change the batch."""
-    cells = sum(entry is not None and entry is not ... for entry in key)
-    if key.count(...) > 1 or cells > rank:
-        raise ValueError(f"key must fit an array with {rank} axes, its batch included, got {key}")
-    place = key.index(...) if ... in key else len(key)
-    full = [*key[:place], *[slice(None)] * (rank - cells), *key[place + 1 :]]
-    if full[0] not in (slice(None), slice(0, None), slice(None, None, 1), slice(0, None, 1)):
-        raise ValueError(
-            f"key must leave the batch, the first axis, as it is (begin with : or ...), got {literal(key)}"
-        )
-    return full[1:]
-
-
-def _sliced(x: np.ndarray, config: Config) -> np.ndarray:
-    full = _full_key(config["key"], x.ndim)
-    sizes = iter(x.shape[1:])
-    for entry in full:
-        if entry is not None:
-            _cells_of(entry, next(sizes))
-    return x[(slice(None), *full)]
-
-
-def _cells_of(entry: Any, size: int) -> range:
-    """The cells of an axis that an int or a slice chooses."""
-    if isinstance(entry, slice):
-        cells = range(*entry.indices(size))
-        if not cells:
-            raise ValueError(f"key must leave at least one cell of each axis, got {entry} of {size}")
-        return cells
-    if not -size <= entry < size:
-        raise ValueError(f"key must name cells that there are, got {entry} of {size}")
-    return range(entry % size, entry % size + 1)
-
-
-def _line(axis: int, cells: range, size: int) -> Links:
-    """The link of cells along an axis, a step apart."""
-    if cells == range(size):
-        return ()
-    if cells.step > 0 or len(cells) == 1:
-        step = cells.step if len(cells) > 1 else 1
-        last = cells[-1] + 1
-        return (Slide(axis, Axis(size, 1, stride=step, before=-cells.start, after=last - size)),)
-    table = np.array(cells).reshape(-1, 1)
-    return (Resample(axis, size, table, Fraction(cells.start), Fraction(cells.step), between=False),)
-
-
-def _sliced_links(shapes: Sequence[Shape], config: Config) -> list[Links]:
-    (shape,) = shapes
-    links: list[Any] = []
-    kept: list[int] = []
-    axis = 0
-    for entry in _full_key(config["key"], len(shape) + 1):
-        if entry is None:
-            kept.append(1)
-            continue
-        cells = _cells_of(entry, shape[axis])
-        links += _line(axis, cells, shape[axis])
-        if isinstance(entry, slice):
-            kept.append(len(cells))
-        axis += 1
-    return [(*links, *_regrouped(_after(links, shape), tuple(kept)))]
-
-
-def _after(links: Sequence[Any], shape: Shape) -> Shape:
-    for link in links:
-        shape = link.after(shape)
-    return shape
-
-
-def _regrouped(old: Shape, new: Shape) -> Links:
-    return () if old == new else (Regroup(old, new),)
 
 
 # Shapes -----------------------------------------------------------------------------------------
@@ -219,7 +114,7 @@ def _relaying(new_shape: Callable[[Config, Shape], Shape], options: Options) -> 
     """The same numbers in another shape."""
     return Rearrangement(
         lambda x, c: x.reshape(len(x), *new_shape(c, x.shape[1:])),
-        lambda shapes, c: [_regrouped(shapes[0], new_shape(c, shapes[0]))],
+        lambda shapes, c: [regrouped(shapes[0], new_shape(c, shapes[0]))],
         options,
         relays=True,
     )
@@ -311,7 +206,7 @@ def _padded_links(shapes: Sequence[Shape], config: Config) -> list[Links]:
 def _flipped_links(shapes: Sequence[Shape], config: Config) -> list[Links]:
     axes = not_the_batch(_named(config["axis"]), len(shapes[0]) + 1)
     sizes = [(axis - 1, shapes[0][axis - 1]) for axis in axes]
-    return [tuple(link for axis, n in sizes for link in _line(axis, range(n - 1, -1, -1), n))]
+    return [tuple(link for axis, n in sizes for link in cells_along(axis, range(n - 1, -1, -1), n))]
 
 
 def _named(axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -402,7 +297,7 @@ def _split(x: np.ndarray, config: Config) -> np.ndarray:
 def _split_links(shapes: Sequence[Shape], config: Config) -> list[Links]:
     axis = _along(config, len(shapes[0]) + 1) - 1
     size = shapes[0][axis]
-    return [_line(axis, _part(config, size), size)]
+    return [cells_along(axis, _part(config, size), size)]
 
 
 def _sections(value: Any, name: str) -> Any:
@@ -436,7 +331,7 @@ def _filled(value: Callable[[Config], float], **more: Any) -> Rearrangement:
 
 REARRANGEMENTS: Mapping[str, Rearrangement] = MappingProxyType(
     {
-        "get_item": Rearrangement(_sliced, _sliced_links, {"key": (_key, None)}, ("x", "key")),
+        "get_item": Rearrangement(sliced, sliced_links, {"key": (read_key, None)}, ("x", "key")),
         "reshape": _relaying(_new_shape, {"newshape": (_sizes, None)}),
         "squeeze": _relaying(_squeezed, {"axis": (read.axes, None)}),
         "expand_dims": _relaying(_expanded, {"axis": (read.axes, None)}),
@@ -478,8 +373,8 @@ REARRANGEMENTS: Mapping[str, Rearrangement] = MappingProxyType(
             splits=True,
         ),
         "unstack": Rearrangement(
-            lambda x, c: _sliced(x, _unstack_key(c, x.ndim)),
-            lambda shapes, c: _sliced_links(shapes, _unstack_key(c, len(shapes[0]) + 1)),
+            lambda x, c: sliced(x, _unstack_key(c, x.ndim)),
+            lambda shapes, c: sliced_links(shapes, _unstack_key(c, len(shapes[0]) + 1)),
             {"axis": (read.axis, 0), "output": (_output, 0)},
             splits=True,
         ),

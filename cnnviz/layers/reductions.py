@@ -29,6 +29,7 @@ class ReductionEntry(OperationEntry):
             name, ""
         )
         self.averaging = "ops.Mean" if self.selects else ""
+        self.multiplies = name == "var"
 
     def axes(self, layer: Layer, rank: int) -> tuple[int, ...]:
         """Along which it goes, of an input of this rank with its batch."""

@@ -34,7 +34,10 @@ class OperationEntry(Entry):
         """The call's arguments in order: constants from the config, and what is given for the tensors."""
         wanted = [name for name in self.parameters if layer.config.get(name) is None]
         if len(wanted) != len(given):
-            raise ValueError(f"{', '.join(self.parameters)} must be {len(given)} tensors and constants")
+            raise ValueError(
+                f"its arguments {', '.join(self.parameters)} need {len(wanted)} tensors beside the "
+                f"constants, got {len(given)}"
+            )
         tensors = dict(zip(wanted, given, strict=True))
         return [tensors[name] if name in tensors else layer.config[name] for name in self.parameters]
 

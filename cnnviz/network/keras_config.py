@@ -108,7 +108,13 @@ class _Reader:
                     config = {**config, **_constants(data, kind, where)}
                 _check_number_format(config)
                 trainable = config.get("trainable", True) is not False and not self.frozen
-                member = FileLayer(name, kind, normalize_config(kind, _plain(config)), trainable, path)
+                member = FileLayer(
+                    name,
+                    kind,
+                    normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
+                    trainable,
+                    path,
+                )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
@@ -185,7 +191,8 @@ def _kind(data: Mapping, where: str) -> str:
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    supported = f"supported are {', '.join(sorted([*ENTRIES, 'Sequential', 'Functional']))}"
+    layers = [kind for kind in ENTRIES if PREFIX not in kind]
+    supported = f"supported are {', '.join(sorted([*layers, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
         raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
     if not is_keras(module):

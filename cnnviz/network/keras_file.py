@@ -41,7 +41,7 @@ def load_model(name_or_path: str | os.PathLike[str]) -> Network:
     ----------
     name_or_path
         "mnist_14k" or "mnist_maxpool", which come with cnnviz, or the path of a file that Keras 3
-        saved: a Sequential or Functional model of the layers in `cnnviz.layers.ENTRIES`.
+        saved: a Sequential or Functional model of the layers and operations in `cnnviz.layers.ENTRIES`.
 
     Returns
     -------

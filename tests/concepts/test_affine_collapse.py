@@ -30,6 +30,28 @@ def test_it_is_what_the_layers_compute(model):
     assert affine.accuracy(images, LABELS[:50]) == (layered.argmax(axis=1) == LABELS[:50]).mean()
 
 
+def test_operations_with_numbers_are_affine_too():
+    def operation(name, kind, *inputs, **config):
+        return Layer.from_config(name, f"ops.{kind}", config, inputs=inputs)
+
+    image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 4, 4, 2)})
+    layers = [
+        image,
+        operation("scaled", "TrueDivide", "image", x2=[2.0, 4.0]),
+        operation("shifted", "Subtract", "scaled", x1=1.0),
+        operation("cut", "Maximum", "shifted", x2=0.5),
+        operation("largest", "Maximum", "cut", "image"),
+        operation("y", "Max", "largest", axis=(1, 2)),
+    ]
+    affine = collapse(Network(layers))
+    x = np.random.default_rng(0).normal(size=(3, 4, 4, 2))
+    expected = ((1 - x / [2, 4]) / 2 + x / 2).mean(axis=(1, 2))
+    np.testing.assert_allclose(affine(x), expected, rtol=0, atol=1e-14)
+    for kind in ("Multiply", "TrueDivide", "Power"):
+        with pytest.raises(ValueError, match="odd"):
+            without_bends(Network([image, operation("odd", kind, "image", "image")]))
+
+
 def test_a_column_of_the_matrix_is_what_one_pixel_adds():
     affine = collapse(cnnviz.load_model("mnist_maxpool"))
     pixels = [0, 300, 405, 783]

@@ -13,7 +13,7 @@ import numpy as np
 
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import FUNCTIONS
-from cnnviz.layers.elementwise import ELEMENTWISE
+from cnnviz.layers.elementwise_rules import ELEMENTWISE
 from cnnviz.layers.tensor_operations import kind_of
 from harness.authority import keras
 
@@ -48,6 +48,10 @@ def arithmetic() -> Calls:
             calls |= {
                 f"{name}(x, y)": lambda x, y, f=function: f(x, y),
                 f"{name}(x, 0.375)": lambda x, y, f=function: f(x, 0.375),
+            }
+            if rule.decides:
+                continue
+            calls |= {
                 f"{name}(0.375, x)": lambda x, y, f=function: f(0.375, x),
                 f"{name}(x, array)": lambda x, y, f=function: f(x, ops.convert_to_tensor(ARRAY)),
                 f"{name}(map, x)": lambda x, y, f=function: f(MAP, x),
@@ -73,7 +77,8 @@ def functions() -> Calls:
     }
     for name in FUNCTIONS:
         if kind_of(name) in ENTRIES:
-            calls[name] = lambda x, y, name=name: getattr(ops, name)(4 * x - 2)
+            said = {"threshold": (0.25, 0.5)}.get(name, ())
+            calls[name] = lambda x, y, name=name, said=said: getattr(ops, name)(4 * x - 2, *said)
     calls["leaky_relu, 1/4"] = lambda x, y: ops.leaky_relu(x - 0.5, negative_slope=0.25)
     calls["gelu, exact"] = lambda x, y: ops.gelu(4 * x - 2, approximate=False)
     calls["softmax, rows"] = lambda x, y: ops.softmax(x, axis=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import warnings
 from functools import cache
 from typing import Any
@@ -11,11 +13,14 @@ import pytest
 from scipy import special
 
 import cnnviz
-from cnnviz import Network, explain, verify
+from cnnviz import Network, explain, receptive_field, verify
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.rounding import allowance
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name, kind_of
+from cnnviz.network.keras_config import read_model
 from cnnviz.network.keras_file import ModelFileError
+from cnnviz.network.unfolding import unfold
+from cnnviz.receptive_fields.extents import unit_axes
 from harness.authority import keras, tf
 from harness.keras_models import save, write
 from harness.networks import run_of
@@ -111,6 +116,44 @@ def source(net: Network) -> Any:
     return found
 
 
+NOT_EXACT = {"ops.Tile", "ops.Roll", "ops.StopGradient"}
+"""The first two say that each unit reads the whole axis; the third has no slope."""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_receptive_fields_hold_all_cells_that_a_unit_depends_on(family):
+    """Those that have a slope; of what moves and adds up numbers they are all."""
+    run = run_of(family)
+    table = receptive_field(run.network)
+    rng = np.random.default_rng(0)
+    exact = {"image"}
+    for layer in run.network:
+        if not layer.inputs:
+            continue
+        entry = layer.entry
+        if (
+            not entry.selects
+            and (entry.moves_values_only or layer.kind in ("ops.Mean", "ops.Sum", "ops.Matmul"))
+            and layer.kind not in NOT_EXACT
+            and set(layer.inputs) <= exact
+        ):
+            exact.add(layer.name)
+        shape = layer.output_shape
+        unit = tuple(int(rng.integers(n)) for n in shape[: unit_axes(shape)])
+        weights = np.zeros(shape)
+        weights[unit] = rng.uniform(1, 2, shape[len(unit) :])
+        mask = table[layer.name].mask(unit=unit)
+        reached = run.gradient(layer.name, weights=weights).wrt_input[0].any(axis=-1)
+        assert (mask >= reached).all(), layer.name
+        if layer.name in exact:
+            assert (mask == reached).all(), layer.name
+        rows, cols = table[layer.name].box(unit=unit)
+        if mask.any():
+            assert rows == (mask.any(1).argmax(), 3 - mask.any(1)[::-1].argmax()), layer.name
+            assert cols == (mask.any(0).argmax(), 4 - mask.any(0)[::-1].argmax()), layer.name
+        table[layer.name].box(unit=unit, clip=False)
+
+
 # Refusals ---------------------------------------------------------------------------------------
 
 MAP, VECTOR = (4, 5, 3), (6,)
@@ -146,6 +189,40 @@ def test_what_is_not_computed_is_refused_by_name(name, tmp_path):
     with pytest.raises(ModelFileError, match=message) as error:
         cnnviz.load_model(path)
     assert "layer '" in str(error.value)
+
+
+JUNK = [None, True, -1, 0, 3, 10**30, 1e308, "x", "", [], {}, [1, 2, 3], [[1]], {"class_name": "__slice__"}]
+JUNK += [
+    {"class_name": "__numpy__", "config": {"value": each, "dtype": "float64"}}
+    for each in ("x", [[1], [1, 2]])
+]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every (container, key) in a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, item in items for place in ((value, key), *places(item))]
+
+
+def test_junk_anywhere_in_an_operation_is_refused_or_harmless():
+    x = keras.Input((4, 5, 3), name="image")
+    y = ops.where(x > 0.5, 1 - x / 255, ops.clip(x, 0.25, 0.5))[:, ::2, None, 1:]
+    y = ops.pad(ops.reshape(y, (-1, 8, 3)), ((0, 0), (1, 1), (0, 0)))
+    y = ops.concatenate(ops.split(y + np.array([1.0, 2.0, 3.0]), 2, axis=1), axis=-1)
+    y = ops.max(ops.matmul(y, ops.transpose(ops.expand_dims(y, 1)[:, 0], (0, 2, 1))), axis=1)
+    config = keras.Model(x, ops.softmax(y)).to_json()
+    draw, refusals = random.Random(0), 0
+    for _ in range(300):
+        data = json.loads(config)
+        operation = draw.choice(data["config"]["layers"][1:])
+        container, key = draw.choice(places(operation))
+        container[key] = draw.choice(JUNK)
+        try:
+            graph = unfold(read_model(data))
+            Network(graph.layers, graph.outputs, inputs=graph.inputs)
+        except (ValueError, TypeError, OverflowError):
+            refusals += 1
+    assert 100 < refusals < 300
 
 
 # Networks as people build them -------------------------------------------------------------------

@@ -212,9 +212,16 @@ layer.activation = keras.activations.linear  # to see the number before the acti
   const file = path ? `cnnviz.resources.asset(${quoted(`${path}.keras`)})` : quoted(`${name}.keras`);
   return `${imageCode(view, "keras")}
 model = keras.models.load_model(${file})${path ? "" : UNKNOWN}${before}
-part = keras.Model(model.inputs, model.get_layer(${quoted(stage.layer)}).output)
+part = keras.Model(model.inputs, ${kerasOutput(stage)})
 print(part.predict(image[None])${indexCode(stage, cell)})
 `;
+}
+
+/** The output of a stage's layer in Keras. An operation is no layer, and may have several: "split[1]". */
+function kerasOutput({ kind, layer }) {
+  if (!kind.startsWith("ops.")) return `model.get_layer(${quoted(layer)}).output`;
+  const [, name, part] = /^(.*?)(\[\d+\])?$/.exec(layer);
+  return `next(op for op in model.operations if op.name == ${quoted(name)}).output${part ?? ""}`;
 }
 
 /** The indices of a layer's cells, as `cnnviz.explain` calls them. */
