@@ -40,6 +40,15 @@ class FileLayer:
     def is_input(self) -> bool:
         return self.kind == "InputLayer"
 
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Its weights in the order in which Keras saves them."""
+        return ENTRIES[self.kind].weight_names(self.config)
+
+    def trains(self, weight: str) -> bool:
+        """Whether training would change this weight."""
+        return self.trainable and weight not in ENTRIES[self.kind].statistics
+
 
 @dataclass(eq=False)
 class Model:
@@ -61,8 +70,8 @@ class Model:
                 yield member
 
 
-def read_model(data: Any) -> Model:
-    """The model that a config.json describes.
+def read_model(data: Any, container: str = "layers") -> Model:
+    """The model that a config describes; `container` is the group that holds a model's layers.
 
     Raises ValueError or TypeError for anything else.
     """
@@ -72,14 +81,15 @@ def read_model(data: Any) -> Model:
         raise ValueError(f"config.json must describe a model, it describes a layer ({kind})")
     config = _get(data, "config", Mapping, "the model")
     frozen = config.get("trainable", True) is False
-    return _Reader(frozen).model(data, kind, "the model", "", "")
+    return _Reader(frozen, container).model(data, kind, "the model", "", "")
 
 
 class _Reader:
     """Reads one file's configs, and remembers the objects that they say are shared."""
 
-    def __init__(self, frozen: bool) -> None:
+    def __init__(self, frozen: bool, container: str) -> None:
         self.frozen = frozen
+        self.container = container
         self.shared: dict[int, FileLayer | Model] = {}
 
     def member(
@@ -95,7 +105,7 @@ class _Reader:
         path = "" if _is_operation(data) else group(kind)
         shared = data.get("shared_object_id")
         if isinstance(shared, int) and shared in self.shared:
-            return name, self.shared[shared]
+            return name, self._counted(self.shared[shared], kind, group)
         if kind in ("Sequential", "Functional"):
             member: FileLayer | Model = self.model(
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
@@ -109,7 +119,16 @@ class _Reader:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
             self.shared[shared] = member
-        return name, member
+        return name, self._counted(member, kind, group)
+
+    def _counted(
+        self, member: FileLayer | Model, kind: str, group: Callable[[str], str]
+    ) -> FileLayer | Model:
+        """The member. Keras 2.13 lists a layer with weights twice, and counts two of its class."""
+        layers = member.entries() if isinstance(member, Model) else [member]
+        if self.container != "layers" and any(layer.weight_names for layer in layers):
+            group(kind)
+        return member
 
     def model(self, data: Mapping, kind: str, where: str, prefix: str, path: str) -> Model:
         """A Sequential or Functional model; `path` is the HDF5 group that holds its layers."""
@@ -119,7 +138,7 @@ class _Reader:
         if not layers:
             raise ValueError(f"{where} has no layers")
         read = self._sequential if kind == "Sequential" else self._functional
-        read(model, data, layers, where, prefix, f"{path}/layers".lstrip("/"))
+        read(model, data, layers, where, prefix, f"{path}/{self.container}".lstrip("/"))
         return model
 
     def _sequential(
@@ -238,8 +257,6 @@ def _plain(value: Any) -> Any:
 
 def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
     """What one call of a layer reads."""
-    if isinstance(node, list):
-        raise ValueError(f"{where} was saved by Keras 2; load and save the model with Keras 3")
     node = _checked(node, Mapping, f"a call of {where}")
     args = _get(node, "args", list, f"a call of {where}")
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
