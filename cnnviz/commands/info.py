@@ -35,7 +35,15 @@ def run(args: argparse.Namespace) -> int:
     products = None if None in counts else sum(counts)
     if args.json:
         params = {"total": total, "trainable": trainable, "non_trainable": fixed}
-        print_json({"model": args.model, "layers": layers, "params": params, "multiply_adds": products})
+        print_json(
+            {
+                "model": args.model,
+                "layers": layers,
+                "params": params,
+                "multiply_adds": products,
+                "notes": net.notes,
+            }
+        )
         return 0
     heads = ("layer", "kind", "output", "parameters", "multiply-adds", "receptive field")
     rows = [
@@ -52,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
     print(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
     print(f"{_number(products)} multiply-adds for one image")
+    for note in net.notes:
+        print(note)
     return 0
 
 

@@ -264,6 +264,8 @@ class Layer:
         As in Keras; the statistics of a normalisation are never trainable.
     owner
         The name of this layer's first call, which owns the weights; "" means itself.
+    precision
+        The dtype in which Keras computes it, by its policy; here it is computed in its weights'.
     input_shapes, output_shape
         Without the batch axis, None where unknown; filled in by `Network`.
     """
@@ -275,6 +277,7 @@ class Layer:
     inputs: tuple[str, ...] = ()
     trainable: bool = True
     owner: str = ""
+    precision: str = "float32"
     input_shapes: tuple[Shape, ...] = ()
     output_shape: Shape = ()
 

@@ -35,6 +35,8 @@ class FileLayer:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     owner: str = ""
     """Its first call in the network."""
+    precision: str = "float32"
+    """The dtype in which Keras computes it."""
 
     @property
     def is_input(self) -> bool:
@@ -114,7 +116,14 @@ class _Reader:
             try:
                 _check_number_format(config)
                 trainable = config.get("trainable", True) is not False and not self.frozen
-                member = FileLayer(name, kind, normalize_config(kind, _plain(config)), trainable, path)
+                member = FileLayer(
+                    name,
+                    kind,
+                    normalize_config(kind, _plain(config)),
+                    trainable,
+                    path,
+                    precision=_precision(config),
+                )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
@@ -243,6 +252,15 @@ def _check_number_format(config: Mapping) -> None:
     name = policy.get("class_name") if isinstance(policy, Mapping) else policy
     if "Quantized" in str(name) or config.get("quantization_config") is not None:
         raise ValueError("quantised weights are not supported")
+
+
+def _precision(config: Mapping) -> str:
+    """The dtype in which a layer computes: under the policy mixed_float16, float16 with float32 weights."""
+    policy = config.get("dtype")
+    if isinstance(policy, Mapping):
+        named = policy.get("config")
+        policy = named.get("name") if isinstance(named, Mapping) else None
+    return policy.removeprefix("mixed_") if isinstance(policy, str) else "float32"
 
 
 def _plain(value: Any) -> Any:

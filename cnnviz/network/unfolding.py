@@ -72,7 +72,16 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
 
 def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
     entry.owner = entry.owner or label
-    return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
+    return Layer(
+        label,
+        entry.kind,
+        entry.config,
+        entry.weights,
+        tuple(inputs),
+        entry.trainable,
+        entry.owner,
+        entry.precision,
+    )
 
 
 def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,7 @@ from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import asset
 from cnnviz.verification.comparison import LayerCheck, Verification, read_record, verify, write_record
 from harness.authority import keras
-from harness.keras_models import ONLY_FLOAT32, STACKS, L, save, sequential, write
+from harness.keras_models import ONLY_FLOAT32, STACKS, L, policy, save, sequential, write
 
 IMAGES = load_mnist()[1][0][:40]
 ARCHITECTURES = {**STACKS, **ONLY_FLOAT32}
@@ -57,6 +57,37 @@ def test_every_kind_of_layer_stays_within_its_bound(tmp_path, name):
     result = verify(path, x)
     assert all(row.passed for row in result.layers), str(result)
     assert result.predict_difference < 1e-2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.parametrize("name", ["convolution", "batch normalisation", "activations", "pooling", "shapes"])
+def test_half_precision_stays_within_its_own_bound(tmp_path, dtype, name):
+    with policy(dtype):
+        path = save(sequential(STACKS[name]), tmp_path)
+    net = cnnviz.load_model(path)
+    x = np.random.default_rng(1).normal(0, 1, (3, *STACKS[name][0])).astype(np.float32)
+    result = verify(net, x)
+    assert result, str(result)
+    assert result.notes == net.notes
+    half = dtype.removeprefix("mixed_")
+    assert str(net.notes) in str((f"Keras computes all layers in {half}; here they run in float32.",))
+    assert f"{net.notes[0]}\nPASSED" in str(result)
+    assert Verification.from_dict(json.loads(result.to_json())) == result
+    # With wide bounds: those of float32 would not hold.
+    if name == "convolution":
+        assert max(row.alone for row in result.layers) > 1e-4
+        kernel = f"{net.layers[1].name}/kernel"
+        wrong = net.with_weights({kernel: net.layers[1].weights["kernel"][::-1]})
+        assert not verify(wrong, x)
+
+
+def test_single_layers_in_half_precision_are_counted(tmp_path):
+    layers = [keras.Input((4,)), L.Dense(3, dtype="mixed_float16", name="half"), L.Dense(2, name="whole")]
+    net = cnnviz.load_model(save(keras.Sequential(layers, name="mixed"), tmp_path))
+    assert [layer.precision for layer in net] == ["float32", "float16", "float32"]
+    assert net.notes == ("Keras computes 1 of 3 layers in float16; here they run in float32.",)
+    assert verify(net, np.ones((2, 4), np.float32))
+    assert cnnviz.load_model("mnist_14k").notes == ()
 
 
 def test_nested_and_shared_layers_are_compared_each_call(tmp_path):
