@@ -40,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     if args.record:
         return _record()
     exciting = _search(args.model)
+    if not exciting.values:
+        raise ValueError(f"{args.model} has no layer with maps, so no channel to excite")
     if args.layer not in exciting.values:
         raise ValueError(f"LAYER must be one of {', '.join(exciting.values)}, got {args.layer!r}")
     count = len(exciting.values[args.layer])

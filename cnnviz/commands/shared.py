@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+DIGITS = ((28, 28, 1), (28, 28))
+"""The shapes of a digit, with its channel and without."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -109,7 +112,10 @@ def mnist_test_set(count: int | None) -> tuple[Any, Any]:
 
 
 def require_digits(net: Any) -> Any:
-    if net.input_shape not in ((28, 28, 1), (28, 28)):
+    """The network, checked to take 28 x 28 digits: of this size, or of any size and of one channel."""
+    from cnnviz.network.inputs import takes
+
+    if len(net.inputs) != 1 or not any(takes(net[net.inputs[0]], shape) for shape in DIGITS):
         raise ValueError(f"{net.name} takes {net.input_shape}, not 28 x 28 digits")
     return net
 

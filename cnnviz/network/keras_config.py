@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
+from cnnviz.layers.options import count
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
@@ -37,6 +38,8 @@ class FileLayer:
     """Its first call in the network."""
     precision: str = "float32"
     """The dtype in which Keras computes it."""
+    lora_rank: int = 0
+    """Of the factors that it trains in place of its kernel."""
 
     @property
     def is_input(self) -> bool:
@@ -123,6 +126,7 @@ class _Reader:
                     trainable,
                     path,
                     precision=_precision(config),
+                    lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
                 )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cnnviz.layers import Layer
@@ -34,6 +34,27 @@ def unfold(model: Model) -> Unfolded:
     return unfolded
 
 
+def call_labels(calls: Iterable[str]) -> dict[tuple[str, int], str]:
+    """What each call is called, from the names of the layers in the order in which they are called.
+
+    A name that is a layer's own is left out, so that every one is unique.
+
+    >>> list(call_labels(["c", "d", "c", "c:1"]).values())
+    ['c', 'd', 'c:2', 'c:1']
+    """
+    names = list(calls)
+    own = set(names)
+    labels: dict[tuple[str, int], str] = {}
+    counts, numbers = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for name in names:
+        number = numbers[name]
+        while number and f"{name}:{number}" in own:
+            number += 1
+        labels[name, counts[name]] = f"{name}:{number}" if number else name
+        counts[name], numbers[name] = counts[name] + 1, number + 1
+    return labels
+
+
 def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfolded) -> list[str]:
     """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
     where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
@@ -41,10 +62,11 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
     if feeds is not None and len(feeds) != len(arguments):
         raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
     values: dict[tuple[str, int], list[str]] = {}
+    labels = call_labels(name for name, _ in model.calls)
     for position, call in _in_order(model, where):
         name, reads = model.calls[position]
         member = model.members[name]
-        label = f"{prefix}{name}:{call}" if call else f"{prefix}{name}"
+        label = prefix + labels[name, call]
         try:
             inputs = [values[ref[:2]][ref[2]] for ref in reads]
         except IndexError:
@@ -81,6 +103,7 @@ def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
         entry.trainable,
         entry.owner,
         entry.precision,
+        entry.lora_rank,
     )
 
 

@@ -30,6 +30,7 @@ from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import batched
 from cnnviz.network.keras_file import load_model
+from cnnviz.network.unfolding import call_labels
 from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
 
 RECORD = "verification.json"
@@ -115,7 +116,7 @@ class Verification:
         rows = [
             (
                 row.name,
-                " x ".join(map(str, row.shape)),
+                " x ".join("?" if size is None else str(size) for size in row.shape),
                 f"{row.difference:.1e}",
                 f"{row.numpy_error:.1e}",
                 f"{row.tensorflow_error:.1e}",
@@ -310,18 +311,23 @@ class _KerasGraph:
         self.nested: list[tuple[int, int, _KerasGraph]] = []
         wanted: list[Any] = []
         in_graph = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
-        for operation in graph.operations:
-            nodes = [node for node in operation._inbound_nodes if id(node) in in_graph]
-            for call, node in enumerate(nodes):
-                label = f"{prefix}{operation.name}" + (f":{call}" if call else "")
-                if hasattr(operation, "operations") or hasattr(operation, "_functional"):
-                    feeds = list(node.input_tensors)
-                    self.nested.append((len(wanted), len(feeds), _KerasGraph(operation, f"{label}/")))
-                    self.names += [""] * len(feeds)
-                    wanted += feeds
-                elif not node.is_input:
-                    self.names.append(label)
-                    wanted.append(node.outputs[0])
+        called = [
+            (operation, node)
+            for operation in graph.operations
+            for node in operation._inbound_nodes
+            if id(node) in in_graph
+        ]
+        labels = call_labels(operation.name for operation, _ in called).values()
+        for (operation, node), name in zip(called, labels, strict=True):
+            label = prefix + name
+            if hasattr(operation, "operations") or hasattr(operation, "_functional"):
+                feeds = list(node.input_tensors)
+                self.nested.append((len(wanted), len(feeds), _KerasGraph(operation, f"{label}/")))
+                self.names += [""] * len(feeds)
+                wanted += feeds
+            elif not node.is_input:
+                self.names.append(label)
+                wanted.append(node.outputs[0])
         # Under keys, since Keras unpacks a list of one.
         self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
