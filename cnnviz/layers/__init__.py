@@ -8,11 +8,14 @@ the browser's operation, the code that reproduces it, its rounding.
 from cnnviz.layers import activation_layers as activation_layers
 from cnnviz.layers import convolutions as convolutions
 from cnnviz.layers import dense as dense
+from cnnviz.layers import elementwise as elementwise
 from cnnviz.layers import merging as merging
 from cnnviz.layers import normalization as normalization
 from cnnviz.layers import own_statistics as own_statistics
 from cnnviz.layers import passing as passing
 from cnnviz.layers import pooling as pooling
+from cnnviz.layers import rearranging as rearranging
+from cnnviz.layers import reductions as reductions
 from cnnviz.layers import resizing as resizing
 from cnnviz.layers import shaping as shaping
 from cnnviz.layers.layer import ENTRIES as ENTRIES

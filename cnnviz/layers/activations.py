@@ -50,6 +50,12 @@ class Activation:
         """From the gradient with respect to the result to that with respect to x."""
         return getattr(ops, f"{self.name}_grad")(x, grad, **self.arguments)
 
+    def code(self, z: str, library: str = "cnnviz", arguments: Mapping[str, str] | None = None) -> str:
+        """A Python expression of it; `arguments` are given as expressions, else its own as literals."""
+        given = arguments if arguments is not None else {k: repr(v) for k, v in self.arguments.items()}
+        named = [z, *(f"{name}={value}" for name, value in given.items())]
+        return f"{'ops' if library == 'cnnviz' else 'keras.activations'}.{self.name}({', '.join(named)})"
+
     @property
     def function(self) -> Function:
         """What there is to know about it."""

@@ -47,7 +47,7 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
-    most_inputs: ClassVar[float] = 1
+    most_inputs: float = 1
     least_inputs: ClassVar[int] = 1
     rank: ClassVar[int | None] = None
     """Axes that the input must have, with the batch; None is any number."""
@@ -57,27 +57,27 @@ class Entry:
     """The weights that it takes behind the inputs, in order."""
     op_options: ClassVar[tuple[str, ...]] = ()
     """The options that it takes by name."""
-    joins: ClassVar[bool] = False
+    joins: bool = False
     """Whether the op takes its inputs as one list."""
     activates: ClassVar[bool] = False
     """Whether the class is an activation and nothing else."""
     moves_values_only: ClassVar[bool] = False
     """Whether each output is one of the inputs' numbers, or padding: the layer does no arithmetic."""
-    relays: ClassVar[bool] = False
+    relays: bool = False
     """Whether the output is the input in another shape, in the same order."""
     pools: ClassVar[bool] = False
     """Whether it makes one number of a whole window."""
     averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
-    multiplies: ClassVar[bool] = False
+    multiplies: bool = False
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
+    casts: ClassVar[bool] = True
+    """Whether it computes in its network's dtype, as Keras's layers do, whatever it reads."""
     scales_input: ClassVar[bool] = False
     """Whether a network that begins with it expects pixels as they are, 0..255."""
-    is_function: ClassVar[bool] = False
-    """Whether Keras also writes it for an operation on two tensors, such as x + y, under this name."""
-    label: ClassVar[str] = ""
+    label: str = ""
     """A short word for what it does, where that is not its class."""
 
     # Its config and weights --------------------------------------------------------------------
@@ -106,6 +106,14 @@ class Entry:
     def computes(self) -> bool:
         """Whether the pre-activation is anything but the input."""
         return bool(self.op) or type(self).compute is not Entry.compute
+
+    def only_activates(self, layer: Layer) -> bool:
+        """Whether the layer is an activation and nothing else."""
+        return self.activates
+
+    def scales_pixels(self, layer: Layer) -> bool:
+        """Whether a network that begins with this layer expects pixels as they are, 0..255."""
+        return self.scales_input
 
     def activation(self, layer: Layer) -> Activation | None:
         """What turns the pre-activation into the output: fused, or the layer itself; None if nothing."""
@@ -315,7 +323,7 @@ class Layer:
     @property
     def is_activation(self) -> bool:
         """Whether the layer is an activation and nothing else."""
-        return self.entry.activates
+        return self.entry.only_activates(self)
 
     @property
     def is_convolution(self) -> bool:
@@ -335,7 +343,7 @@ class Layer:
     @property
     def passes_on(self) -> bool:
         """Whether the layer's output is its input: dropout, for example."""
-        return not self.entry.computes and not self.entry.activates
+        return not self.entry.computes and not self.is_activation
 
     @property
     def activation(self) -> Activation | None:
@@ -380,6 +388,12 @@ class Layer:
         positions = self.entry.kernel_positions(self)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
+
+    def cast(self, inputs: Arrays, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+        """What it reads as it computes with it, in a network of this dtype."""
+        if not self.entry.casts:
+            return tuple(inputs)
+        return tuple(x if x.dtype == dtype else x.astype(dtype) for x in inputs)
 
     def before_activation(self, *inputs: np.ndarray) -> np.ndarray:
         """What the layer computes from its inputs before its activation."""

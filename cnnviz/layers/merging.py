@@ -103,13 +103,11 @@ class MergeEntry(Entry):
 
 class AddEntry(MergeEntry):
     op = "add"
-    is_function = True
 
 
 class SubtractEntry(MergeEntry):
     op = "subtract"
     least_inputs, most_inputs = 2, 2
-    is_function = True
 
     def factor_weights(self, factor: np.ndarray) -> Any:
         return np.array([1, -1]).reshape(-1, 1, 1)
@@ -128,7 +126,6 @@ class AverageEntry(MergeEntry):
 
 class MultiplyEntry(MergeEntry):
     op = "multiply"
-    is_function = True
     multiplies = True
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
@@ -142,7 +139,6 @@ class MultiplyEntry(MergeEntry):
 
 
 class ExtremeEntry(MergeEntry):
-    is_function = True
     averaging = "Average"
 
     def factor_weights(self, factor: np.ndarray) -> Any:

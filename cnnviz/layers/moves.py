@@ -66,13 +66,15 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     >>> origins(flip, ((2, 3),)).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
-    # Counted from 1, so that the 0 of padding is no cell.
-    numbered, start = [], 1
+    numbered, start = [], 0
     for shape in shapes:
         size = math.prod(shape)
         numbered.append(np.arange(start, start + size, dtype=np.float64).reshape(1, *shape))
         start += size
-    indices = layer.before_activation(*numbered)[0].astype(np.int64) - 1
+    indices = layer.before_activation(*numbered)[0].astype(np.int64)
+    # Whatever padding holds, it is the same for other numbers.
+    shifted = layer.before_activation(*(cells + 1 for cells in numbered))[0].astype(np.int64)
+    indices[indices == shifted] = -1
     indices.flags.writeable = False
     return indices
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
+from cnnviz.layers.tensor_operations import OperationEntry
 
 
 class PassingEntry(Entry):
@@ -34,9 +39,35 @@ class InputEntry(PassingEntry):
         return [BrowserStage({"type": "input", "label": "input"})]
 
 
+def _float(value: Any, name: str) -> str:
+    if value not in ("float16", "bfloat16", "float32", "float64"):
+        raise ValueError(
+            f"{name}={value!r} is not supported: cnnviz computes in floats; "
+            "leave the cast out, or cast to float32"
+        )
+    return str(value)
+
+
+class CastEntry(OperationEntry, PassingEntry):
+    """Numbers in another format, which is a float: cnnviz keeps its own."""
+
+    options = {"dtype": (_float, None)}
+
+
+class StopGradientEntry(OperationEntry, PassingEntry):
+    """The input, of which nothing is said to change the output."""
+
+    parameters = ("variable",)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (np.zeros_like(grad),)
+
+
 ENTRIES.update(
     {
         "InputLayer": InputEntry(),
+        "ops.Cast": CastEntry(),
+        "ops.StopGradient": StopGradientEntry(),
         **dict.fromkeys(
             (
                 *("Identity", "GaussianNoise", "ActivityRegularization"),

@@ -17,10 +17,11 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, literal
 from cnnviz.layers.links import Links, Resample
 from cnnviz.layers.moves import moving_stage
 from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.layers.windows import Patch, map_shape
 
 
@@ -271,4 +272,23 @@ class ResizingEntry(SamplingEntry):
         return Span(height, 0, height, rows), Span(width, 0, width, cols)
 
 
-ENTRIES.update({"CenterCrop": CenterCropEntry(), "Resizing": ResizingEntry()})
+class ResizeEntry(OperationEntry, ResizingEntry):
+    """The layer's operation, keras.ops.image.resize."""
+
+    parameters = ("images",)
+    namespace = "image."
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        if "size" in config:
+            height, width = read.size(config["size"], "size")
+            config = {**config, "height": height, "width": width}
+        return super().normalize(config)
+
+    def keras_code(self, layer: Layer, reads: Sequence[str]) -> str:
+        given = {name: value for name, value in layer.config.items() if name not in ("height", "width")}
+        named = "".join(f", {name}={literal(value)}" for name, value in given.items())
+        size = layer.config["height"], layer.config["width"]
+        return f"keras.ops.image.resize({reads[0]}, {size}{named})"
+
+
+ENTRIES.update({"CenterCrop": CenterCropEntry(), "Resizing": ResizingEntry(), "ops.Resize": ResizeEntry()})

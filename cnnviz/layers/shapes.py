@@ -39,7 +39,7 @@ def with_shapes(
             else:
                 read = [np.empty((0, *(probe if n is None else n for n in sizes[layer.name])), dtype)]
             try:
-                values[layer.name] = layer.after_activation(_checked(layer, read))
+                values[layer.name] = layer.after_activation(_checked(layer, layer.cast(read, dtype)))
             except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
                 raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
         feeds = tuple(_shape([values[name] for values in probes]) for name in layer.inputs)
@@ -48,7 +48,7 @@ def with_shapes(
     return shaped
 
 
-def _checked(layer: Layer, read: list[np.ndarray]) -> np.ndarray:
+def _checked(layer: Layer, read: Sequence[np.ndarray]) -> np.ndarray:
     entry = layer.entry
     if entry.rank not in (None, read[0].ndim):
         axes = {3: "(N, L, C)", 4: "(N, H, W, C)"}[entry.rank]

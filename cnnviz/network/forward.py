@@ -28,7 +28,7 @@ def forward(
     last_reader.update(dict.fromkeys(map(graph.resolve, graph.outputs), ""))
     for layer in graph:
         read = [values[name] for name in layer.inputs] or [inputs[layer.name]]
-        z = layer.before_activation(*read)
+        z = layer.before_activation(*layer.cast(read, graph.dtype))
         values[layer.name] = layer.after_activation(z)
         if before is not None:
             before[layer.name] = z

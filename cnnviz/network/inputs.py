@@ -49,7 +49,7 @@ def _scales_itself(graph: LayerGraph, name: str) -> bool:
     reached = {name}
     for layer in graph:
         if not reached.isdisjoint(layer.inputs):
-            if layer.entry.scales_input:
+            if layer.entry.scales_pixels(layer):
                 return True
             if layer.entry.keeps_scale:
                 reached.add(layer.name)

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from cnnviz.network.keras2_operations import KINDS as OPERATIONS
+from cnnviz.network.keras2_operations import as_operation
+
 KINDS = {
     "Model": "Functional",
     "ThresholdedReLU": "ReLU",
@@ -63,8 +66,8 @@ def with_modules(data: Any) -> Any:
         config = dict(config)
         if isinstance(config.get("layers"), list):
             config["layers"] = [with_modules(layer) for layer in config["layers"]]
-        elif "inbound_nodes" in data and "dtype" not in config:
-            # Every layer has one; an operation such as x + y has the name of a layer, and no more.
+        elif "inbound_nodes" in data and not {"trainable", "batch_shape"} & config.keys():
+            # Every layer has one of them; an operation such as x + y has the name of a layer alone.
             module = "keras.ops"
         for name in ("layer", "activation"):
             if name in config:
@@ -136,10 +139,21 @@ def _rewrite_calls(config: dict[str, Any]) -> None:
         nodes = layer.get("inbound_nodes")
         if isinstance(nodes, list):
             layer["inbound_nodes"] = [_call(node, kinds, models) for node in nodes]
+    config["layers"] = [as_operation(layer) if _is_operation(layer) else layer for layer in config["layers"]]
     # For the outputs, and only there, Keras 3 counts a Functional model's calls so too.
     chains = {name for name, kind in kinds.items() if kind == "Sequential"}
     if "output_layers" in config:
         config["output_layers"] = _outputs(config["output_layers"], chains)
+
+
+def _is_operation(layer: Any) -> bool:
+    return (
+        isinstance(layer, dict)
+        and layer.get("class_name") in OPERATIONS
+        and isinstance(layer.get("config"), Mapping)
+        and isinstance(layer.get("inbound_nodes"), list)
+        and all(isinstance(node, Mapping) and "args" in node for node in layer["inbound_nodes"])
+    )
 
 
 def _call(node: Any, names: Collection[Any], models: Collection[Any]) -> Any:

@@ -17,7 +17,8 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
-from cnnviz.layers.options import count
+from cnnviz.layers.options import count, numbers
+from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
@@ -117,6 +118,8 @@ class _Reader:
             )
         else:
             try:
+                if _is_operation(data):
+                    config = {**config, **_constants(data, kind, where)}
                 _check_number_format(config)
                 trainable = config.get("trainable", True) is not False and not self.frozen
                 member = FileLayer(
@@ -125,7 +128,7 @@ class _Reader:
                     normalize_config(kind, _plain(config)),
                     trainable,
                     path,
-                    precision=_precision(config),
+                    precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
                     lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
                 )
             except (ValueError, TypeError) as error:
@@ -187,7 +190,11 @@ class _Reader:
             if isinstance(member, FileLayer) and member.is_input:
                 nodes = [{"args": [], "kwargs": {}}]
             for node in nodes:
-                reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
+                where_called = f"layer {prefix + name!r}"
+                if isinstance(member, FileLayer) and _is_operation(data_of_layer):
+                    reads, _ = _operation_call(node, member.kind, where_called)
+                else:
+                    reads = _reads(node, where_called)
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
@@ -217,9 +224,14 @@ def _kind(data: Mapping, where: str) -> str:
             f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
         )
     if _is_operation(data):
-        if kind not in ENTRIES or not ENTRIES[kind].is_function:
-            raise ValueError(f"{where} is the operation {kind} ({module}), not a layer; {supported}")
-    elif kind not in ENTRIES and kind not in ("Sequential", "Functional"):
+        if PREFIX + kind not in ENTRIES:
+            raise ValueError(
+                f"{where} is the operation keras.ops.{function_name(kind)}, which cnnviz does not compute; "
+                "save the model up to there, or with layers and operations in its place that are in "
+                "cnnviz.layers.ENTRIES"
+            )
+        return PREFIX + kind
+    if kind not in ENTRIES and kind not in ("Sequential", "Functional"):
         raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
     return kind
 
@@ -267,8 +279,25 @@ def _precision(config: Mapping) -> str:
     return policy.removeprefix("mixed_") if isinstance(policy, str) else "float32"
 
 
+def _precision_of_operation(data: Mapping) -> str:
+    """An operation has no policy: it computes in the dtype of what it reads."""
+    dtypes = {tensor.get("dtype") for tensor in _tensor_configs(data.get("inbound_nodes"))}
+    found = dtypes.pop() if len(dtypes) == 1 else None
+    return found if isinstance(found, str) else "float32"
+
+
+def _tensor_configs(value: Any) -> Iterator[Mapping]:
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        yield value["config"] if isinstance(value.get("config"), Mapping) else {}
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensor_configs(each)
+
+
 def _plain(value: Any) -> Any:
     """A config with the arrays that Keras writes as objects turned into lists."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         inner = value.get("config")
         if value.get("class_name") in ("__numpy__", "__tensor__") and isinstance(inner, Mapping):
@@ -277,24 +306,62 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
+def _operation_call(node: Any, kind: str, where: str) -> tuple[list[Ref], dict[str, Any]]:
+    """What one call of an operation reads, and its other arguments by name."""
+    node = _checked(node, Mapping, f"a call of {where}")
+    args = _get(node, "args", list, f"a call of {where}")
+    kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
+    entry = ENTRIES[kind]
+    assert isinstance(entry, OperationEntry)
+    given = {**dict(zip(entry.parameters, args, strict=False)), **kwargs}
+    if len(args) > len(entry.parameters) or not given.keys() <= {*entry.parameters}:
+        raise ValueError(f"{where} must be called with {', '.join(entry.parameters)}, got {_brief(node)}")
+    reads: list[Ref] = []
+    constants = {}
+    for name in entry.parameters:
+        if _holds_a_tensor(given.get(name)):
+            reads += [ref for ref, _ in _tensors(given[name], where)]
+        else:
+            constants[name] = _constant(given.get(name))
+    return reads, {name: value for name, value in constants.items() if value is not None}
+
+
+def _constants(data: Mapping, kind: str, where: str) -> dict[str, Any]:
+    """The constants of an operation's call; ValueError where it has several calls with different ones."""
+    nodes = _get(data, "inbound_nodes", list, where)
+    calls = [_operation_call(node, kind, where)[1] for node in nodes]
+    if any(repr(call) != repr(calls[0]) for call in calls):
+        raise ValueError(
+            f"{where} is called several times with different constants; make an operation for each call"
+        )
+    return calls[0] if calls else {}
+
+
+def _constant(value: Any) -> Any:
+    """A constant of a call; an array of float64 is one, any other a list."""
+    config = value.get("config") if isinstance(value, Mapping) else None
+    if isinstance(config, Mapping) and config.get("dtype") == "float64" and "value" in config:
+        return numbers(config["value"], "a constant")
+    return _plain(value)
+
+
+def _holds_a_tensor(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_holds_a_tensor, value))
+    return isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"
+
+
+def _reads(node: Any, where: str) -> list[Ref]:
     """What one call of a layer reads."""
     node = _checked(node, Mapping, f"a call of {where}")
     args = _get(node, "args", list, f"a call of {where}")
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
-    if operation:
-        tensors = [_tensors(arg, where) for arg in args]
-        ranks = {len(shape) for argument in tensors for _, shape in argument}
-        if len(args) != 2 or any(len(argument) != 1 for argument in tensors) or len(ranks) != 1 or kwargs:
-            raise ValueError(f"{where} must be an operation on two tensors of one rank")
-    else:
-        # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
-        first = args[0] if args else kwargs.pop("inputs", [])
-        tensors = [_tensors(first, where)]
-        for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
-            if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
-                raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
-    return [ref for argument in tensors for ref, _ in argument]
+    # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
+    first = args[0] if args else kwargs.pop("inputs", [])
+    for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
+        if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
+            raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
+    return [ref for ref, _ in _tensors(first, where)]
 
 
 def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:

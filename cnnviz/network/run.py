@@ -63,7 +63,8 @@ class Run(Mapping[str, np.ndarray]):
 
     def inputs(self, name: str) -> tuple[np.ndarray, ...]:
         """The arrays that a layer read."""
-        return tuple(self._outputs[feeder] for feeder in self.network[name].inputs)
+        layer = self.network[name]
+        return layer.cast([self._outputs[feeder] for feeder in layer.inputs], self.network.dtype)
 
     def gradient(
         self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False

@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cnnviz.layers import Layer
+from cnnviz.layers import ENTRIES, Layer
+from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network.keras_config import FileLayer, Model
 
 MOST_CALLS = 10_000
@@ -61,35 +62,54 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
     arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
     if feeds is not None and len(feeds) != len(arguments):
         raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
-    values: dict[tuple[str, int], list[str]] = {}
     labels = call_labels(name for name, _ in model.calls)
+    values: dict[tuple[str, int], list[str] | dict[int, str]] = {}
+    numbers: dict[tuple[str, int], set[int]] = {}
+    for name, call, number in (*(ref for _, reads in model.calls for ref in reads), *model.outputs):
+        numbers.setdefault((name, call), set()).add(number)
     for position, call in _in_order(model, where):
         name, reads = model.calls[position]
         member = model.members[name]
         label = prefix + labels[name, call]
         try:
             inputs = [values[ref[:2]][ref[2]] for ref in reads]
-        except IndexError:
+        except LookupError:
             raise ValueError(f"{label!r} reads an output that does not exist") from None
         if isinstance(member, Model):
-            outputs = _unfold(member, f"{label}/", inputs, unfolded)
-            if len(outputs) == 1:
-                unfolded.aliases[label] = outputs[0]
+            values[name, call] = inner = _unfold(member, f"{label}/", inputs, unfolded)
+            if len(inner) == 1:
+                unfolded.aliases[label] = inner[0]
         elif member.is_input and feeds is not None:
             if name not in arguments:
                 raise ValueError(f"{label!r} is not among the inputs of {where}")
-            outputs = [feeds[arguments[name]]]
-            unfolded.aliases[label] = outputs[0]
+            values[name, call] = [feeds[arguments[name]]]
+            unfolded.aliases[label] = feeds[arguments[name]]
         else:
-            outputs = [label]
-            unfolded.layers.append(_layer(member, label, inputs))
+            parts = _parts(member, label, inputs, sorted(numbers.get((name, call), ())))
+            values[name, call] = {number: part.name for number, part in parts.items()}
+            unfolded.layers += parts.values()
             if len(unfolded.layers) > MOST_CALLS:
                 raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
-        values[name, call] = outputs
     try:
         return [values[ref[:2]][ref[2]] for ref in model.outputs]
     except (KeyError, IndexError):
         raise ValueError(f"an output of {where} is not the output of any of its layers") from None
+
+
+def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int]) -> dict[int, Layer]:
+    """A call as layers, by the number of the output: one, but of an operation with several outputs.
+
+    Of those the ones that are read are layers: "split[0]", "split[2]".
+    """
+    entry = ENTRIES[member.kind]
+    if not (isinstance(entry, OperationEntry) and entry.splits):
+        return {0: _layer(member, label, inputs)}
+    return {
+        number: Layer(
+            f"{label}[{number}]", member.kind, {**member.config, "output": number}, inputs=tuple(inputs)
+        )
+        for number in numbers
+    }
 
 
 def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:

@@ -26,10 +26,16 @@ _JOINED: dict[type, Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
 }
 _CALLED: dict[str, Callable[..., float]] = {
-    **{name: getattr(math, name) for name in ("exp", "sqrt", "log", "tanh", "erfc")},
-    "abs": abs,
-    "max": max,
-    "min": min,
+    **{
+        name: getattr(math, name)
+        for name in (
+            *("exp", "expm1", "sqrt", "pow", "log", "log2", "log10", "log1p", "erf", "erfc", "tanh", "sinh"),
+            *("cosh", "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "floor", "ceil", "trunc"),
+        )
+    },
+    **{each.__name__: each for each in (abs, max, min, round)},
+    "mod": operator.mod,
+    "sign": lambda z: (z > 0) - (z < 0),
 }
 
 _LATEX = {
@@ -135,9 +141,12 @@ def _tex_call(name: str, inner: str) -> str:
             return rf"\sqrt{{{inner}}}"
         case "exp":
             return rf"e^{{{inner}}}"
+        case "pow":
+            base, power = inner.rsplit(", ", 1)
+            return rf"\left({base}\right)^{{{power}}}"
         case "abs":
             return rf"\left|{inner}\right|"
-        case "max" | "min" | "log" | "tanh":
+        case "max" | "min" | "log" | "tanh" | "sinh" | "cosh" | "sin" | "cos" | "tan":
             return rf"\{name}\left({inner}\right)"
     return rf"\operatorname{{{name}}}\left({inner}\right)"
 

@@ -7,7 +7,7 @@ the run holds. `text`, `html`, `latex`, `reproduction` and `figures.receipts` sh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -98,14 +98,14 @@ def _activate(activation: Activation, z: np.ndarray, place: tuple[int, ...], ter
     if activation.axis is None:
         if activation.name == "prelu":
             arguments["alpha"] = np.broadcast_to(arguments["alpha"], z.shape[1:])[place[1:]]
-        return activation_step(Activation(activation.name, arguments), np.array([terms.total]))
+        return activation_step(replace(activation, arguments=arguments), np.array([terms.total]))
     axis = activation.axis % z.ndim
     line = np.moveaxis(z, axis, -1)[place[:axis] + place[axis + 1 :]].copy()
     line[place[axis]] = terms.total
     names = {2: ("unit",), 3: ("row", "channel"), 4: ("row", "column", "channel")}.get(z.ndim, ())
     word = dict(enumerate(("image", *names))).get(axis, "entry")
     labels = tuple(f"{word} {i}" for i in range(len(line)))
-    return activation_step(Activation(activation.name), line, place[axis], labels)
+    return activation_step(replace(activation, arguments={}), line, place[axis], labels)
 
 
 @dataclass(frozen=True, eq=False)

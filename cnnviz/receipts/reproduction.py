@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer, literal, quoted
+from cnnviz.layers.layer import Layer, quoted
+from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
@@ -62,7 +63,7 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
             computed = [*_by_the_engine(receipt.layer), f"print(y[{place}])"]
         else:
             computed = [*_by_keras(receipt), f"print(y.numpy()[{place}])"]
-        lines = [*_start(receipt, image, library), *computed]
+        lines = [*_start(receipt, image, library, computed), *computed]
     return "\n".join([f"# {one_line(receipt.title)}: {exact(receipt.value)}", *lines]) + "\n"
 
 
@@ -94,8 +95,8 @@ def _name(net: LayerGraph) -> str:
 # From the file ----------------------------------------------------------------------------------
 
 
-def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
-    """Imports, the network, and its run on the image."""
+def _start(receipt: Receipt, image: str | None, library: str, then: Sequence[str]) -> list[str]:
+    """Imports, those for what is computed then too, the network, and its run on the image."""
     run, net = receipt.run, receipt.run.network
     names = _numbered(net.inputs)
     images = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
@@ -104,7 +105,9 @@ def _start(receipt: Receipt, image: str | None, library: str) -> list[str]:
     setup = [line for name, layer in arrays.items() for line in _array(name, run[layer][index])]
     imports = ["base64", "zlib"] * any("b64decode" in line for line in setup)
     own = ["import cnnviz", *(["from cnnviz import ops"] if library == "cnnviz" else [])]
-    others = [*(["import keras"] if library == "keras" else []), *(["import numpy as np"] if setup else [])]
+    own += ["from scipy import special"] * any("special." in line for line in then)
+    uses_numpy = bool(setup) or any("np." in line for line in then)
+    others = [*(["import keras"] if library == "keras" else []), *["import numpy as np"] * uses_numpy]
     return [
         *(f"import {name}" for name in imports),
         *([""] if imports else []),
@@ -133,27 +136,24 @@ def _by_the_engine(layer: Layer) -> list[str]:
         if expression != reads[0]:
             lines.append(f"z = {expression}")
             expression = "z"
-        expression = f"ops.{layer.activation.name}({', '.join([expression, *_arguments(layer)])})"
+        alpha = {"alpha": 'w["alpha"]'} if "alpha" in layer.weights else None
+        expression = layer.activation.code(expression, arguments=alpha)
     return [*lines, f"y = {expression}"]
-
-
-def _arguments(layer: Layer) -> list[str]:
-    """The keywords of a layer's activation; a PReLU's is a weight."""
-    assert layer.activation is not None
-    if "alpha" in layer.weights:
-        return ['w["alpha"]']
-    return [f"{name}={literal(value)}" for name, value in layer.activation.arguments.items()]
 
 
 def _by_keras(receipt: Receipt) -> list[str]:
     layer, net = receipt.layer, receipt.run.network
+    if isinstance(layer.entry, OperationEntry):
+        reads = _numbered(layer.inputs)
+        left = "(x,)" if len(reads) == 1 else ", ".join(reads)
+        return [
+            f"{left} = run.inputs({quoted(layer.name)})",
+            f"y = {layer.entry.keras_code(layer, reads)}",
+        ]
     lines = ["model = keras.models.load_model(net.source)"]
     calls = sum(other.owner == layer.owner for other in net)
     if "/" not in layer.name and calls == 1:
         lookup = f"model.get_layer({quoted(layer.name)})"
-        if layer.entry.is_function:
-            # x + y in a functional model is no layer.
-            lookup = f"next(op for op in model.operations if op.name == {quoted(layer.name)})"
         images = "[run.input]" if len(net.inputs) == 1 else "list(run.input)"
         lines += [
             f"layer = {lookup}",
@@ -195,12 +195,13 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
     if activation is not None:
         lines += _activated(receipt, activation, keras, arrays)
     packed = any("b64decode" in line for line in arrays)
-    needs_ops = activation is not None and not keras
+    needs_ops = any("ops." in line and "keras.ops" not in line for line in lines)
     imports = [
         *(["import base64", "import zlib", ""] if packed else []),
         *(["import keras"] if keras else []),
         "import numpy as np",
         *(["from cnnviz import ops"] if needs_ops else []),
+        *(["from scipy import special"] if any("special." in line for line in lines) else []),
     ]
     shown = "float(y)" if keras and len(terms) else "y"
     return [*(edited if receipt.was_edited else []), *imports, "", *arrays, *lines, f"print({shown})"]
@@ -217,14 +218,11 @@ def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: li
             else f"ops.{activation.name}(z)"
         )
         return [f"z[{step.shares.own}] = y", f"y = {call}[{step.shares.own}]"]
-    name, arguments = activation.name, dict(activation.arguments)
-    if name == "prelu":
+    if activation.name == "prelu":
         alpha = step.values.get("alpha", 1.0)
-        name, arguments = "leaky_relu", {"negative_slope": float(alpha)}
-    named = "".join(f", {key}={literal(value)}" for key, value in arguments.items())
-    if keras:
-        return [f"y = keras.activations.{name}(keras.ops.convert_to_tensor(y){named})"]
-    return [f"y = ops.{name}(y{named})"]
+        activation = Activation("leaky_relu", {"negative_slope": float(alpha)})
+    y = "keras.ops.convert_to_tensor(y)" if keras else "y"
+    return [f"y = {activation.code(y, 'keras' if keras else 'cnnviz')}"]
 
 
 # Arrays -----------------------------------------------------------------------------------------

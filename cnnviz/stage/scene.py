@@ -90,7 +90,7 @@ class Scene:
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
         for number, stage in enumerate(self.plan.taken.stages):
             changed = stage.part == "output" and stage.layer.name in edited
-            if stage.exact and not changed and run.network.dtype == np.float32:
+            if stage.exact and not changed and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
             digest.update(value.data)

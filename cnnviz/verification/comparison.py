@@ -205,7 +205,7 @@ def verify(
         theirs = file(run.input)
         exact = precise.run(run.input)
         for layer in net:
-            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name])
+            tallies[layer.name].add(layer, run[layer.name], theirs, exact[layer.name], net.dtype)
         ours = net.predict(batch)
         output = theirs[net[net.outputs[0]].name]
         identical += int(
@@ -234,7 +234,12 @@ class _Tally:
         self.numbers = dict.fromkeys(("difference", "numpy_error", "tensorflow_error", "alone", "share"), 0.0)
 
     def add(
-        self, layer: Layer, ours: np.ndarray, theirs: Mapping[str, np.ndarray], exact: np.ndarray
+        self,
+        layer: Layer,
+        ours: np.ndarray,
+        theirs: Mapping[str, np.ndarray],
+        exact: np.ndarray,
+        dtype: np.dtype,
     ) -> None:
         output = theirs[layer.name]
         if output.shape != ours.shape:
@@ -245,7 +250,7 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = [theirs[name] for name in layer.inputs]
+            inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
             alone = layer.after_activation(layer.before_activation(*inputs))
             numbers["alone"] = _distance(alone, output)
             numbers["share"] = _share(alone, output, allowance(layer, *inputs))
@@ -326,8 +331,9 @@ class _KerasGraph:
                 self.names += [""] * len(feeds)
                 wanted += feeds
             elif not node.is_input:
-                self.names.append(label)
-                wanted.append(node.outputs[0])
+                several = len(node.outputs) > 1
+                self.names += [f"{label}[{i}]" if several else label for i in range(len(node.outputs))]
+                wanted += node.outputs
         # Under keys, since Keras unpacks a list of one.
         self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
@@ -343,9 +349,9 @@ class _KerasGraph:
 
 
 def as_float32(value: Any) -> np.ndarray:
-    """A tensor's numbers; those of half precision, which NumPy hardly computes with, as float32."""
+    """A tensor's numbers; those of half precision as float32, and what is true as 1, as in our engine."""
     array = np.asarray(value)
-    return array.astype(np.float32) if array.dtype.itemsize == 2 else array
+    return array.astype(np.float32) if array.dtype == bool or array.dtype.itemsize == 2 else array
 
 
 # The record -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 import cnnviz
 from cnnviz import Layer, Network, Run
 from harness.keras_models import ONLY_FLOAT32, STACKS, save, sequential
+from harness.operation_models import FAMILIES, numbers, operations
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="cnnviz-models-")
 
@@ -65,9 +66,11 @@ def merges() -> Network:
 
 @cache
 def run_of(name: str) -> Run:
-    """A run of two images through one of the Keras models, read from its file."""
-    shape, _ = entry = {**STACKS, **ONLY_FLOAT32}[name]
+    """A run of two images through one of the Keras models, of layers or operations, read from its file."""
     folder = Path(_FOLDER.name, name.replace(" ", "_"))
     folder.mkdir()
+    if name in FAMILIES:
+        return cnnviz.load_model(save(operations(name)[0], folder)).run(numbers())
+    shape, _ = entry = {**STACKS, **ONLY_FLOAT32}[name]
     net = cnnviz.load_model(save(sequential(entry), folder))
     return net.run(normal(2, *(6 if n is None else n for n in shape)).astype(np.float32))

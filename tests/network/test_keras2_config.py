@@ -21,7 +21,7 @@ import pytest
 import cnnviz
 from cnnviz import ModelFileError, load_model
 from cnnviz.network.keras2_config import as_keras3
-from harness.authority import keras
+from harness.authority import keras, tf
 
 with warnings.catch_warnings():
     # It is as old as what it stands for.
@@ -161,6 +161,18 @@ def several() -> tuple[Any, dict[str, Any]]:
     return tf_keras.Model([p, q], [t["last"], joined], name="several"), t
 
 
+def operations() -> tuple[Any, dict[str, Any]]:
+    """Functions of TensorFlow, and what prepares pictures in a graph."""
+    image = L.Input((6, 6, 3), name="image")
+    prepared = tf_keras.applications.mobilenet_v2.preprocess_input(image)
+    caffe = image[:, :, :, ::-1] - [103.939, 116.779, 123.68]
+    y = L.Conv2D(4, 3, name="conv")(tf.concat([prepared, caffe], axis=-1))
+    y = tf.nn.relu(y) * 0.5 + 1.0 - y / L.GlobalAveragePooling2D(keepdims=True, name="mean")(y) ** 2.0
+    cut = y[:, 1:, ::2]
+    t = {"all": L.Activation("linear", name="all")(tf.reduce_max(cut, axis=[1, 2]))}
+    return tf_keras.Model(image, t["all"], name="operations"), t
+
+
 def partly_frozen() -> tuple[Any, dict[str, Any]]:
     """Keras 2 stores what it trains first: here that is another order than the layers'."""
     image = L.Input((5, 5, 2), name="image")
@@ -184,7 +196,7 @@ def partly_frozen() -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     "build",
-    [plain, other_sizes_in_training, shared_and_nested, ending_in_models, several, partly_frozen],
+    [plain, other_sizes_in_training, shared_and_nested, ending_in_models, several, partly_frozen, operations],
 )
 def test_files_of_keras2_are_what_keras2_computes(build, name, tmp_path):
     tf_keras.utils.set_random_seed(0)

@@ -26,6 +26,7 @@ from cnnviz.receipts.steps import activation_step
 from harness import cases, rounding
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.operation_models import FAMILIES
 
 
 def cells_of(run: Run, name: str) -> Iterator[Cell]:
@@ -67,14 +68,14 @@ def sum_bound(found: Layer, inputs: tuple[np.ndarray, ...]) -> np.ndarray | None
     return 2 * bound.limit(np.float32)
 
 
-def check_layer(run: Run, name: str, index: int) -> int:
-    """Every cell of one layer; returns their number."""
+def check_layer(run: Run, name: str, index: int, step: int = 1) -> int:
+    """Every cell of one layer, or one in every `step`; returns their number."""
     found = run.network[name]
     inputs = tuple(x[index : index + 1] for x in run.inputs(name))
     allowed = allowance(found, *inputs)[0] if inputs else np.zeros(run[name].shape[1:])
     summed = sum_bound(found, inputs)
     count = 0
-    for cell in cells_of(run, name):
+    for cell in list(cells_of(run, name))[::step]:
         receipt = explain_cell(run, cell, index)
         where = f"{receipt.title} of image {index}"
         assert receipt.value == run[name][(index, *cell.position)], where
@@ -124,6 +125,12 @@ def check_terms(run: Run, receipt: Receipt) -> None:
         assert run[cell.layer][(receipt.index, *cell.position)] == terms.total
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_cells_of_every_operation(name):
+    run = run_of(name)
+    assert sum(check_layer(run, found.name, index=1, step=19) for found in run.network) > 0
+
+
 @pytest.mark.parametrize("name", [*STACKS, *ONLY_FLOAT32])
 def test_every_cell_of_every_layer_class(name):
     run = run_of(name)
@@ -141,7 +148,7 @@ def test_every_cell_of_every_merge():
         "column, row 2, column 0, channel 1",
     ]
     assert set(ENTRIES) <= {entry.kind for entry in net} | {
-        entry.kind for name in (*STACKS, *ONLY_FLOAT32) for entry in run_of(name).network
+        entry.kind for name in (*STACKS, *ONLY_FLOAT32, *FAMILIES) for entry in run_of(name).network
     }
 
 

@@ -19,12 +19,17 @@ from cnnviz import Network, Receipt, Run, explain
 from cnnviz.colours import THEMES
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
+from cnnviz.layers.tensor_operations import PREFIX
 from cnnviz.receipts import formulas, html
 from cnnviz.receipts.steps import activation_step
 from cnnviz.receipts.text import sum_format
 from harness.authority import keras
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.operation_models import FAMILIES
+
+LAYERS = {kind for kind in ENTRIES if not kind.startswith(PREFIX)}
+"""What `one_of_each` has; programs of operations are in test_tensor_operations."""
 
 
 @cache
@@ -363,7 +368,7 @@ def test_every_receipt_can_be_drawn(width):
             seen.add((receipt.layer.kind, bool(receipt.steps)))
             picture = receipt.plot(width=width, theme="dark")
             fits(picture)
-    assert {kind for kind, _ in seen} == set(ENTRIES)
+    assert {kind for kind, _ in seen} == LAYERS
     with pytest.raises(ValueError, match="width must be at least 300 pixels, got 100"):
         receipt.plot(width=100)
 
@@ -446,13 +451,13 @@ def test_programs_by_keras(once):
         if key not in done:
             done.add(key)
             assert_reproduces(receipt, receipt.to_code("keras"), from_image=True)
-    assert {kind for kind, _ in done} == set(ENTRIES)
+    assert {kind for kind, _ in done} == LAYERS
 
 
 @pytest.mark.parametrize("library", ["cnnviz", "keras"])
 def test_programs_with_the_receipts_own_numbers(library):
     """Networks that were made by hand: there is nothing to load."""
-    for name in (*STACKS, *ONLY_FLOAT32):
+    for name in (*STACKS, *ONLY_FLOAT32, *FAMILIES):
         changed = run_of(name).network.astype(np.float32)
         changed.source = None
         run = changed.run(run_of(name).input)

@@ -17,6 +17,7 @@ from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stages import take_apart, values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.operation_models import FAMILIES
 
 TYPES = {"f4": "<f4", "i4": "<i4", "i2": "<i2"}
 
@@ -125,6 +126,19 @@ def test_every_layer_class_has_a_scene(name):
         # Only what says nothing of the browser is shown as Python's values, and resizing between cells.
         nothing = type(stage.layer.entry).browser is Entry.browser or stage.layer.kind in RESIZING
         assert operation != "given" or nothing
+
+
+ARITHMETIC = {"ops.Add", "ops.Subtract", "ops.Multiply", "ops.Negative"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_operation_has_a_scene(name):
+    run = run_of(name)
+    taken = build_scene(run, 1).plan.taken
+    for stage in taken.stages:
+        assert values_of(stage, run, 1).shape == stage.shape
+        if stage.layer.kind in ARITHMETIC and stage.layer.input_shape == stage.layer.output_shape:
+            assert stage.op["type"] in ("affine", "merge"), stage.name
 
 
 @pytest.mark.parametrize("net", [merges(), branching()], ids=["merges", "branching"])

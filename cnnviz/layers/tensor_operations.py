@@ -1,0 +1,107 @@
+"""Operations: nodes of a functional Keras model that are no layers, such as x / 255 or keras.ops.mean(x).
+
+The kind of an operation is "ops." and its class in keras.ops: "ops.Mean". Its config has Keras's options,
+and under the names of the call's arguments those that are constants; an argument that is missing there is a
+tensor, read from the layer's inputs in the order of the call. So 1 - x is "ops.Subtract" with {"x1": 1}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cnnviz.layers.layer import Entry, Layer, literal
+from cnnviz.layers.options import number, numbers
+
+PREFIX = "ops."
+
+
+class OperationEntry(Entry):
+    """An operation of keras.ops on one tensor."""
+
+    parameters: tuple[str, ...] = ("x",)
+    """The arguments of its call, in order."""
+    namespace: ClassVar[str] = ""
+    """Where in keras.ops it is, if not there itself: "image."."""
+    casts = False
+    splits: bool = False
+    """Whether it has several results; each is a layer, and the option "output" says which it is."""
+
+    def arguments(self, layer: Layer, given: Sequence[Any]) -> list[Any]:
+        """The call's arguments in order: constants from the config, and what is given for the tensors."""
+        wanted = [name for name in self.parameters if layer.config.get(name) is None]
+        if len(wanted) != len(given):
+            raise ValueError(f"{', '.join(self.parameters)} must be {len(given)} tensors and constants")
+        tensors = dict(zip(wanted, given, strict=True))
+        return [tensors[name] if name in tensors else layer.config[name] for name in self.parameters]
+
+    def keras_code(self, layer: Layer, reads: Sequence[str]) -> str:
+        """The call of keras.ops that computes it; `reads` are the expressions of its tensors."""
+        given = [f"[{', '.join(reads)}]"] if self.joins else self.written_arguments(layer, reads)
+        named = [
+            f"{name}={literal(layer.config[name])}" for name in self.options if name not in self.parameters
+        ]
+        return f"keras.ops.{self.namespace}{function_name(layer.kind)}({', '.join([*given, *named])})"
+
+    def written_arguments(self, layer: Layer, reads: Sequence[str]) -> list[str]:
+        """The call's arguments as Python expressions, those of its tensors being given."""
+        return [each if isinstance(each, str) else _written(each) for each in self.arguments(layer, reads)]
+
+
+def function_name(kind: str) -> str:
+    """The function of keras.ops that makes an operation.
+
+    >>> function_name("ops.TrueDivide"), function_name("ops.Log1p")
+    ('true_divide', 'log1p')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.removeprefix(PREFIX)).lower()
+
+
+def kind_of(function: str) -> str:
+    """The kind of an operation, from its function in keras.ops.
+
+    >>> kind_of("true_divide")
+    'ops.TrueDivide'
+    """
+    return PREFIX + "".join(word[:1].upper() + word[1:] for word in function.split("_"))
+
+
+def _written(value: Any) -> str:
+    return (
+        f"np.array({value.tolist()}, np.{value.dtype})" if isinstance(value, np.ndarray) else literal(value)
+    )
+
+
+def constant(value: Any, name: str) -> float | np.ndarray | None:
+    """None, where a tensor is read; a finite number; or an array of numbers, which stays as it is.
+
+    An array of float64 makes the result float64, as in Keras; a number has the dtype of what it meets.
+    """
+    if value is None or not isinstance(value, list | tuple | np.ndarray):
+        return None if value is None else number(value, name)
+    array = np.array(numbers(value, name))
+    wide = isinstance(value, np.ndarray) and value.dtype == np.float64
+    array = array if wide else array.astype(np.float32)
+    array.flags.writeable = False
+    return array
+
+
+def common(layer: Layer, inputs: Sequence[np.ndarray]) -> np.dtype:
+    """The dtype in which an operation computes: the widest of its tensors and arrays."""
+    arrays = [value.dtype for value in layer.config.values() if isinstance(value, np.ndarray)]
+    return np.result_type(np.float32, *inputs, *arrays)
+
+
+def not_the_batch(axes: Sequence[int], rank: int) -> tuple[int, ...]:
+    """Axes of an array with a batch, counted from the front; ValueError for axis 0, and others."""
+    for axis in axes:
+        if not -rank <= axis < rank:
+            raise ValueError(f"axis={axis} must be an axis of an array with {rank} axes, its batch included")
+        if axis % rank == 0:
+            raise ValueError(
+                f"axis={axis} is the batch: images do not see each other in cnnviz; name the other axes"
+            )
+    return tuple(axis % rank for axis in axes)
