@@ -7,7 +7,7 @@ Nothing is checked beyond what is rewritten; what is not as Keras 2 writes it is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cnnviz.network.keras2_operations import KINDS as OPERATIONS
@@ -100,11 +100,14 @@ def _config(config: Mapping, kind: str) -> dict[str, Any]:
     config = {names.get(name, name): value for name, value in config.items()}
     if isinstance(config.get("layers"), list):
         config["layers"] = [as_keras3(layer) for layer in config["layers"]]
+        names = without_slashes(map(_name_of, config["layers"]))
         if kind == "Sequential":
             # It could be said of the first layer alone, or of that of a model that comes first.
             config.setdefault("build_input_shape", _input_shape(config["layers"]))
         else:
-            _rewrite_calls(config)
+            _rewrite_calls(config, names)
+        for layer in config["layers"]:
+            _rename(layer, names)
     elif isinstance(config.get("layer"), Mapping):
         config["layer"] = as_keras3(config["layer"])
     activation = config.get("activation")
@@ -121,16 +124,14 @@ def _config(config: Mapping, kind: str) -> dict[str, Any]:
 
 
 def _input_shape(layers: list[Any]) -> Any:
-    config = layers[0].get("config") if layers and isinstance(layers[0], Mapping) else None
-    if not isinstance(config, Mapping):
-        return None
+    config = _config_of(layers[0]) if layers else {}
     return config.get("batch_shape") or config.get("build_input_shape")
 
 
 # The calls of a graph ---------------------------------------------------------------------------
 
 
-def _rewrite_calls(config: dict[str, Any]) -> None:
+def _rewrite_calls(config: dict[str, Any], names: Mapping[Any, str]) -> None:
     layers = [layer for layer in config["layers"] if isinstance(layer, dict)]
     kinds = {layer.get("name"): layer["class_name"] for layer in layers if "class_name" in layer}
     # A model is its own first call, so that in the graph around it calls count from 1.
@@ -138,12 +139,13 @@ def _rewrite_calls(config: dict[str, Any]) -> None:
     for layer in layers:
         nodes = layer.get("inbound_nodes")
         if isinstance(nodes, list):
-            layer["inbound_nodes"] = [_call(node, kinds, models) for node in nodes]
+            layer["inbound_nodes"] = [_call(node, names, models) for node in nodes]
     config["layers"] = [as_operation(layer) if _is_operation(layer) else layer for layer in config["layers"]]
     # For the outputs, and only there, Keras 3 counts a Functional model's calls so too.
     chains = {name for name, kind in kinds.items() if kind == "Sequential"}
-    if "output_layers" in config:
-        config["output_layers"] = _outputs(config["output_layers"], chains)
+    for end, counted in (("input_layers", ()), ("output_layers", chains)):
+        if end in config:
+            config[end] = _ends(config[end], names, counted)
 
 
 def _is_operation(layer: Any) -> bool:
@@ -156,7 +158,7 @@ def _is_operation(layer: Any) -> bool:
     )
 
 
-def _call(node: Any, names: Collection[Any], models: Collection[Any]) -> Any:
+def _call(node: Any, names: Mapping[Any, str], models: Collection[Any]) -> Any:
     """One call: [[name, call, output, {other arguments}], ...] becomes the arguments themselves."""
     if not isinstance(node, list | Mapping) or (isinstance(node, Mapping) and "args" in node):
         return node
@@ -168,7 +170,7 @@ def _call(node: Any, names: Collection[Any], models: Collection[Any]) -> Any:
                 others.update(value[3])
             if value[0] == "_CONSTANT_VALUE":
                 return value[2]
-            history = [value[0], value[1] - (value[0] in models), value[2]]
+            history = [names[value[0]], value[1] - (value[0] in models), value[2]]
             return {"class_name": "__keras_tensor__", "config": {"shape": [], "keras_history": history}}
         if isinstance(value, list):
             return [argument(each) for each in value]
@@ -188,11 +190,52 @@ def _is_tensor(value: Any, names: Collection[Any]) -> bool:
     return value[0] == "_CONSTANT_VALUE" or (value[0] in names and list(map(type, value[1:3])) == [int, int])
 
 
-def _outputs(value: Any, chains: Collection[Any]) -> Any:
-    if _is_tensor(value, chains):
-        return [value[0], value[1] - 1, value[2]]
+def _ends(value: Any, names: Mapping[Any, str], counted: Collection[Any]) -> Any:
+    """A model's inputs or outputs; calls of `counted` models count from 1."""
+    if _is_tensor(value, names) and value[0] in names:
+        return [names[value[0]], value[1] - (value[0] in counted), value[2]]
     if isinstance(value, list):
-        return [_outputs(each, chains) for each in value]
+        return [_ends(each, names, counted) for each in value]
     if isinstance(value, Mapping):
-        return {key: _outputs(each, chains) for key, each in value.items()}
+        return {key: _ends(each, names, counted) for key, each in value.items()}
     return value
+
+
+# Names ------------------------------------------------------------------------------------------
+
+
+def without_slashes(names: Iterable[Any]) -> dict[Any, str]:
+    """Each name as it is here, where a slash stands between a model and its layers.
+
+    >>> without_slashes(["conv1/bn", "conv1_bn", "scores"])
+    {'conv1/bn': 'conv1_bn_', 'conv1_bn': 'conv1_bn', 'scores': 'scores'}
+    """
+    names = list(names)
+    taken = {name for name in names if "/" not in str(name)}
+    changed = {}
+    for name in names:
+        new = name
+        if name not in taken:
+            new = str(name).replace("/", "_")
+            while new in taken:
+                new += "_"
+            taken.add(new)
+        changed[name] = new
+    return changed
+
+
+def _name_of(layer: Any) -> Any:
+    return layer.get("name") or _config_of(layer).get("name") if isinstance(layer, Mapping) else None
+
+
+def _config_of(layer: Any) -> Mapping:
+    config = layer.get("config") if isinstance(layer, Mapping) else None
+    return config if isinstance(config, Mapping) else {}
+
+
+def _rename(layer: Any, names: Mapping[Any, str]) -> None:
+    if isinstance(layer, dict) and isinstance(layer.get("config"), Mapping):
+        new = names[_name_of(layer)]
+        layer["config"] = {**layer["config"], "name": new}
+        if "name" in layer:
+            layer["name"] = new

@@ -21,7 +21,7 @@ import numpy as np
 
 from cnnviz.network.foreign_files import WEIGHTS_ONLY, what_it_is
 from cnnviz.network.hdf5 import MOST_BYTES, Hdf5, check_heaps
-from cnnviz.network.keras2_config import as_keras3, with_modules
+from cnnviz.network.keras2_config import as_keras3, with_modules, without_slashes
 from cnnviz.network.keras_config import FileLayer, Model, read_model
 from cnnviz.network.network import Network
 from cnnviz.network.unfolding import unfold
@@ -215,19 +215,29 @@ class _WholeHdf5(Hdf5):
 
     def fill(self, model: Model) -> None:
         """Give every layer of the model its weights."""
+        originals = self._originals()
         for name, member in model.members.items():
             layers = list(member.entries()) if isinstance(member, Model) else [member]
             wanted = [(layer, weight) for layer in dict.fromkeys(layers) for weight in layer.weight_names]
             # Keras stores what it trains first.
             wanted.sort(key=lambda pair: not pair[0].trains(pair[1]))
             try:
-                stored = list(self._stored(name))
+                stored = list(self._stored(originals.get(name, name)))
                 if len(stored) != len(wanted):
                     raise ValueError(_other_count(tuple(weight for _, weight in wanted), len(stored)))
                 for (layer, weight), data in zip(wanted, stored, strict=True):
                     layer.weights[weight] = self.array(data, weight)
             except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
                 raise ValueError(f"weights of layer {name!r}: {error}") from error
+
+    def _originals(self) -> dict[str, str]:
+        """The layers' own names, by those that they have here."""
+        try:
+            root = self.group("model_weights")
+            names = [] if root is None else self.names(root, "layer_names")
+        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            raise ValueError(f"model_weights is damaged ({error})") from error
+        return {new: name for name, new in without_slashes(names).items()}
 
     def _stored(self, layer: str) -> Iterator[Any]:
         """The arrays of one of the model's layers, in Keras's order."""

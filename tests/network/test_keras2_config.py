@@ -161,6 +161,18 @@ def several() -> tuple[Any, dict[str, Any]]:
     return tf_keras.Model([p, q], [t["last"], joined], name="several"), t
 
 
+def slashes() -> tuple[Any, dict[str, Any]]:
+    """Names as in keras.applications; here a slash stands between a model and its layers."""
+    image = L.Input((6, 6, 2), name="in/image")
+    y = L.BatchNormalization(name="block/conv_")(L.Conv2D(2, 3, name="block/conv")(image))
+    inner_image = L.Input((4, 4, 2), name="inner/image")
+    inner = tf_keras.Model(inner_image, L.Conv2D(1, 1, name="in/conv")(inner_image), name="a/model")
+    chain = tf_keras.Sequential([inner, L.ReLU(name="re/lu")], name="a/chain")
+    t = {"block_conv__": y, "a_model": inner(y), "a_chain": chain(y)}
+    t["block_conv"] = L.Concatenate(name="block_conv")([t["a_model"], t["a_chain"]])
+    return tf_keras.Model(image, t["block_conv"], name="slashes"), t
+
+
 def operations() -> tuple[Any, dict[str, Any]]:
     """Functions of TensorFlow, and what prepares pictures in a graph."""
     image = L.Input((6, 6, 3), name="image")
@@ -196,7 +208,16 @@ def partly_frozen() -> tuple[Any, dict[str, Any]]:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize(
     "build",
-    [plain, other_sizes_in_training, shared_and_nested, ending_in_models, several, partly_frozen, operations],
+    [
+        plain,
+        other_sizes_in_training,
+        shared_and_nested,
+        ending_in_models,
+        several,
+        partly_frozen,
+        operations,
+        slashes,
+    ],
 )
 def test_files_of_keras2_are_what_keras2_computes(build, name, tmp_path):
     tf_keras.utils.set_random_seed(0)
