@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from cnnviz.network.inputs import batched
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.unfolding import call_labels
 from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
+from cnnviz.verification.keras2_graph import Keras2Graph, load_with_keras2
 
 RECORD = "verification.json"
 BATCH_BYTES = 24 * 2**20
@@ -285,20 +287,32 @@ def _share(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> float:
 
 
 class KerasFile:
-    """A .keras file as Keras loads it; called on a batch, it gives every layer's output by our names."""
+    """A model's file as Keras loads it; called on a batch, it gives every layer's output by our names.
+
+    What Keras 3 cannot load Keras 2 may, if it is installed.
+    """
 
     def __init__(self, path: Path) -> None:
         tensorflow()
+        self.graph: _KerasGraph | Keras2Graph
         try:
             model = keras().models.load_model(path, compile=False)
+            self.graph = _KerasGraph(model, "")
         except Exception as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"Keras cannot load {path}: {reason}") from error
-        self.graph = _KerasGraph(model, "")
+            reason = shorten(str(error).strip().split("\n")[0], 300)
+            try:
+                model = load_with_keras2(path)
+                self.graph = Keras2Graph(model)
+            except ModuleNotFoundError:
+                raise ValueError(
+                    f"Keras 3 cannot load {path}: {reason}; if Keras 2 wrote it, pip install tf-keras"
+                ) from error
+            except Exception:
+                raise ValueError(f"Keras cannot load {path}: {reason}") from error
         self.layers = {layer.name: layer for layer in model.layers}
 
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(self.graph([x]))
+        return {name: as_float32(value) for name, value in self.graph([x])}
 
 
 class _KerasGraph:
@@ -343,7 +357,7 @@ class _KerasGraph:
         values = [outputs[str(i)] for i in range(len(outputs))]
         for name, value in zip(self.names, values, strict=True):
             if name:
-                yield name, as_float32(value)
+                yield name, value
         for first, count, graph in self.nested:
             yield from graph(values[first : first + count])
 
