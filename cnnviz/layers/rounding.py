@@ -32,10 +32,10 @@ class Half(NamedTuple):
 HALF = {"float16": Half(2.0**-11, 2.0**-14), "bfloat16": Half(2.0**-8, 2.0**-126)}
 
 
-def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+def allowance(layer: Layer, *inputs: np.ndarray, precision: str = "") -> np.ndarray:
     """How far two evaluations of a layer may lie apart on the same inputs, unit by unit.
 
-    Both are float32, or float64 where the inputs are; one is in the layer's `precision` if that is half.
+    Both are float32, or float64 where the inputs are, but for one in half precision.
 
     The sum of the magnitudes of products w*x is the layer itself on |x| with |w|. An activation passes the
     bound on times its steepest slope, and adds the roundings of two elementary functions for each evaluation.
@@ -47,6 +47,8 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         A layer of a network.
     inputs
         What it reads, each with a batch axis.
+    precision
+        "float16" or "bfloat16" where the other evaluation is in half precision; else that of the inputs.
 
     Returns
     -------
@@ -57,10 +59,10 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     bound = np.zeros(z.shape)
     roundings = layer.entry.roundings(layer, inputs)
     unit = _roundoff(z.dtype)
-    half = HALF.get(layer.precision)
+    half = HALF.get(precision)
     if half is not None:
         least = half.smallest
-        steps = roundings + _casts(layer, inputs)
+        steps = roundings + _casts(layer, inputs, precision)
         magnitude = layer.entry.magnitude(_lifted(layer, least), [_away(x, 2 * least) for x in inputs])
         factor = _gamma(roundings, unit) + _gamma(steps, half.roundoff)
         bound = factor * (magnitude.astype(np.float64) + steps * least)
@@ -76,12 +78,12 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     return bound
 
 
-def _casts(layer: Layer, inputs: tuple[np.ndarray, ...]) -> int:
+def _casts(layer: Layer, inputs: tuple[np.ndarray, ...], precision: str) -> int:
     """How many of the numbers that a term is made of a cast to half precision changes."""
     constants = [value for value in layer.config.values() if isinstance(value, float | np.ndarray)]
     weights = [array for array in layer.weights.values() if array.dtype.kind == "f"]
-    changed = (not _is_half(np.asarray(each), layer.precision) for each in [*weights, *constants])
-    return sum(changed) + any(not _is_half(x, layer.precision) for x in inputs)
+    changed = (not _is_half(np.asarray(each), precision) for each in [*weights, *constants])
+    return sum(changed) + any(not _is_half(x, precision) for x in inputs)
 
 
 def _is_half(x: np.ndarray, precision: str) -> bool:

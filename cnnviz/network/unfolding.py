@@ -106,7 +106,11 @@ def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int])
         return {0: _layer(member, label, inputs)}
     return {
         number: Layer(
-            f"{label}[{number}]", member.kind, {**member.config, "output": number}, inputs=tuple(inputs)
+            f"{label}[{number}]",
+            member.kind,
+            {**member.config, "output": number},
+            inputs=tuple(inputs),
+            precision=member.precision,
         )
         for number in numbers
     }

@@ -255,7 +255,7 @@ class _Tally:
             inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
             alone = layer.after_activation(layer.before_activation(*inputs))
             numbers["alone"] = _distance(alone, output)
-            numbers["share"] = _share(alone, output, allowance(layer, *inputs))
+            numbers["share"] = _share(alone, output, allowance(layer, *inputs, precision=layer.precision))
         for name, value in numbers.items():
             self.numbers[name] = max(self.numbers[name], value)
 

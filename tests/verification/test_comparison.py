@@ -81,6 +81,22 @@ def test_half_precision_stays_within_its_own_bound(tmp_path, dtype, name):
         assert not verify(wrong, x)
 
 
+def test_operations_are_compared_in_the_precision_of_what_they_read(tmp_path):
+    with policy("mixed_bfloat16"):
+        image = keras.Input((8, 8, 3), name="image")
+        maps = L.Conv2D(4, 3, name="conv")(image)
+        y = keras.ops.relu(maps * 0.1 + 1.0)[:, 1:, ::2] / 3.0
+        scores = L.Dense(5, activation="softmax", dtype="float32", name="scores")(L.Flatten()(y))
+        net = cnnviz.load_model(save(keras.Model(image, scores, name="operations"), tmp_path))
+    whole = [layer.name for layer in net if layer.precision == "float32"]
+    assert whole == ["image", "scores"]
+    result = verify(net, np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32))
+    assert result, str(result)
+    # A receipt is about our own arithmetic, which is float32.
+    run = net.run(np.ones((8, 8, 3), np.float32))
+    assert cnnviz.explain(run, "conv", row=1, col=1, channel=0).bound < 1e-4
+
+
 def test_single_layers_in_half_precision_are_counted(tmp_path):
     layers = [keras.Input((4,)), L.Dense(3, dtype="mixed_float16", name="half"), L.Dense(2, name="whole")]
     net = cnnviz.load_model(save(keras.Sequential(layers, name="mixed"), tmp_path))
