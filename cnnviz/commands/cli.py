@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         description="See inside a convolutional network, and check every number in it.",
         epilog="examples:\n"
         + "".join(f"  {example}\n" for command in COMMANDS for example in command.examples)
-        + "\nMODEL is mnist_14k, mnist_maxpool, or the path of a .keras file.",
+        + "\nMODEL is mnist_14k, mnist_maxpool, or the path of a .keras or .h5 file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

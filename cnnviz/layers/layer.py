@@ -277,6 +277,11 @@ class Layer:
         As in Keras; the statistics of a normalisation are never trainable.
     owner
         The name of this layer's first call, which owns the weights; "" means itself.
+    precision
+        The dtype in which Keras computes it, by its policy; here it is computed in its weights'.
+    lora_rank
+        Of the two factors that Keras trains in place of the kernel (LoRA), 0 where there are none. A file
+        holds the kernel with their product added.
     input_shapes, output_shape
         Without the batch axis, None where unknown; filled in by `Network`.
     """
@@ -288,6 +293,8 @@ class Layer:
     inputs: tuple[str, ...] = ()
     trainable: bool = True
     owner: str = ""
+    precision: str = "float32"
+    lora_rank: int = 0
     input_shapes: tuple[Shape, ...] = ()
     output_shape: Shape = ()
 
@@ -351,14 +358,23 @@ class Layer:
     @property
     def params(self) -> int:
         """Number of weights, of all kinds."""
-        return sum(array.size for array in self.weights.values())
+        return sum(array.size for array in self.weights.values()) + self._lora_params
 
     @property
     def trainable_params(self) -> int:
         """Number of weights that training would change."""
         statistics = self.entry.statistics
-        sizes = (array.size for name, array in self.weights.items() if name not in statistics)
-        return sum(sizes) if self.trainable else 0
+        fixed = statistics | {"kernel"} if self.lora_rank else statistics
+        sizes = (array.size for name, array in self.weights.items() if name not in fixed)
+        return sum(sizes) + self._lora_params if self.trainable else 0
+
+    @property
+    def _lora_params(self) -> int:
+        """Of the factors (all axes of the kernel but the last, rank) and (rank, the last axis)."""
+        if not self.lora_rank or "kernel" not in self.weights:
+            return 0
+        *reads, makes = self.weights["kernel"].shape
+        return self.lora_rank * (math.prod(reads) + makes)
 
     @property
     def non_trainable_params(self) -> int:

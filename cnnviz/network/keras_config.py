@@ -17,7 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
-from cnnviz.layers.options import numbers
+from cnnviz.layers.options import count, numbers
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
 
 Ref = tuple[str, int, int]
@@ -37,10 +37,23 @@ class FileLayer:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     owner: str = ""
     """Its first call in the network."""
+    precision: str = "float32"
+    """The dtype in which Keras computes it."""
+    lora_rank: int = 0
+    """Of the factors that it trains in place of its kernel."""
 
     @property
     def is_input(self) -> bool:
         return self.kind == "InputLayer"
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Its weights in the order in which Keras saves them."""
+        return ENTRIES[self.kind].weight_names(self.config)
+
+    def trains(self, weight: str) -> bool:
+        """Whether training would change this weight."""
+        return self.trainable and weight not in ENTRIES[self.kind].statistics
 
 
 @dataclass(eq=False)
@@ -63,8 +76,8 @@ class Model:
                 yield member
 
 
-def read_model(data: Any) -> Model:
-    """The model that a config.json describes.
+def read_model(data: Any, container: str = "layers") -> Model:
+    """The model that a config describes; `container` is the group that holds a model's layers.
 
     Raises ValueError or TypeError for anything else.
     """
@@ -74,14 +87,15 @@ def read_model(data: Any) -> Model:
         raise ValueError(f"config.json must describe a model, it describes a layer ({kind})")
     config = _get(data, "config", Mapping, "the model")
     frozen = config.get("trainable", True) is False
-    return _Reader(frozen).model(data, kind, "the model", "", "")
+    return _Reader(frozen, container).model(data, kind, "the model", "", "")
 
 
 class _Reader:
     """Reads one file's configs, and remembers the objects that they say are shared."""
 
-    def __init__(self, frozen: bool) -> None:
+    def __init__(self, frozen: bool, container: str) -> None:
         self.frozen = frozen
+        self.container = container
         self.shared: dict[int, FileLayer | Model] = {}
 
     def member(
@@ -97,7 +111,7 @@ class _Reader:
         path = "" if _is_operation(data) else group(kind)
         shared = data.get("shared_object_id")
         if isinstance(shared, int) and shared in self.shared:
-            return name, self.shared[shared]
+            return name, self._counted(self.shared[shared], kind, group)
         if kind in ("Sequential", "Functional"):
             member: FileLayer | Model = self.model(
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
@@ -114,12 +128,23 @@ class _Reader:
                     normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
                     trainable,
                     path,
+                    precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
+                    lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
                 )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
             self.shared[shared] = member
-        return name, member
+        return name, self._counted(member, kind, group)
+
+    def _counted(
+        self, member: FileLayer | Model, kind: str, group: Callable[[str], str]
+    ) -> FileLayer | Model:
+        """The member. Keras 2.13 lists a layer with weights twice, and counts two of its class."""
+        layers = member.entries() if isinstance(member, Model) else [member]
+        if self.container != "layers" and any(layer.weight_names for layer in layers):
+            group(kind)
+        return member
 
     def model(self, data: Mapping, kind: str, where: str, prefix: str, path: str) -> Model:
         """A Sequential or Functional model; `path` is the HDF5 group that holds its layers."""
@@ -129,7 +154,7 @@ class _Reader:
         if not layers:
             raise ValueError(f"{where} has no layers")
         read = self._sequential if kind == "Sequential" else self._functional
-        read(model, data, layers, where, prefix, f"{path}/layers".lstrip("/"))
+        read(model, data, layers, where, prefix, f"{path}/{self.container}".lstrip("/"))
         return model
 
     def _sequential(
@@ -246,6 +271,30 @@ def _check_number_format(config: Mapping) -> None:
         raise ValueError("quantised weights are not supported")
 
 
+def _precision(config: Mapping) -> str:
+    """The dtype in which a layer computes: under the policy mixed_float16, float16 with float32 weights."""
+    policy = config.get("dtype")
+    if isinstance(policy, Mapping):
+        named = policy.get("config")
+        policy = named.get("name") if isinstance(named, Mapping) else None
+    return policy.removeprefix("mixed_") if isinstance(policy, str) else "float32"
+
+
+def _precision_of_operation(data: Mapping) -> str:
+    """An operation has no policy: it computes in the dtype of what it reads."""
+    dtypes = {tensor.get("dtype") for tensor in _tensor_configs(data.get("inbound_nodes"))}
+    found = dtypes.pop() if len(dtypes) == 1 else None
+    return found if isinstance(found, str) else "float32"
+
+
+def _tensor_configs(value: Any) -> Iterator[Mapping]:
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        yield value["config"] if isinstance(value.get("config"), Mapping) else {}
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensor_configs(each)
+
+
 def _plain(value: Any) -> Any:
     """A config with the arrays that Keras writes as objects turned into lists."""
     if isinstance(value, list):
@@ -305,8 +354,6 @@ def _holds_a_tensor(value: Any) -> bool:
 
 def _reads(node: Any, where: str) -> list[Ref]:
     """What one call of a layer reads."""
-    if isinstance(node, list):
-        raise ValueError(f"{where} was saved by Keras 2; load and save the model with Keras 3")
     node = _checked(node, Mapping, f"a call of {where}")
     args = _get(node, "args", list, f"a call of {where}")
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))

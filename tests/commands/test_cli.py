@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,51 @@ def test_verify_passes_and_fails_with_its_exit_code(capsys, monkeypatch, tmp_pat
     monkeypatch.setattr("cnnviz.network.keras_file.load_model", lambda name: broken)
     assert main(["verify", "mnist_14k", "--images", "4"]) == 1
     assert "FAILED" in capsys.readouterr().out
+
+
+def small(folder: Path, *layers, shape=(None, None, 1)) -> str:
+    """An untrained network, in a file."""
+    keras = pytest.importorskip("keras")
+    path = folder / "small.keras"
+    model = keras.Sequential([keras.Input(shape), *layers], name="small")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(path)
+    return str(path)
+
+
+def test_a_network_that_takes_any_size_takes_digits(capsys, tmp_path, seven):
+    from keras import layers as L
+
+    conv = L.Conv2D(10, 3, name="conv")
+    path = small(tmp_path, conv, L.GlobalAveragePooling2D(), L.Softmax())
+    assert "of 20 test images" in run(capsys, "evaluate", path, "--images", "20")
+    assert "PASSED" in run(capsys, "verify", path, "--images", "5")
+    assert "? x ? x 10" in run(capsys, "verify", path, "--images", "5")
+    assert seven in run(capsys, "predict", seven, "--model", path)
+    assert "test digit" in run(capsys, "exciting", "conv", "3", "--model", path)
+    of_colours = small(tmp_path, L.GlobalAveragePooling2D(), shape=(None, None, 3))
+    assert main(["evaluate", of_colours]) == 2
+    assert "small takes (None, None, 3), not 28 x 28 digits" in capsys.readouterr().err
+
+
+def test_a_network_without_maps_excites_no_channel(capsys, tmp_path):
+    from keras import layers as L
+
+    path = small(tmp_path, L.Flatten(), L.Dense(2, name="scores"), shape=(28, 28, 1))
+    assert main(["exciting", "scores", "1", "--model", path]) == 2
+    assert "has no layer with maps, so no channel to excite" in capsys.readouterr().err
+
+
+def test_half_precision_is_said(capsys, tmp_path):
+    from keras import layers as L
+
+    layers = [L.Conv2D(2, 3, dtype="bfloat16"), L.Flatten(dtype="bfloat16"), L.Dense(2)]
+    path = small(tmp_path, *layers, shape=(28, 28, 1))
+    note = "Keras computes 2 of 4 layers in bfloat16; here they run in float32."
+    assert note in run(capsys, "info", path)
+    assert json.loads(run(capsys, "info", path, "--json"))["notes"] == [note]
+    assert f"{note}\nPASSED" in run(capsys, "verify", path, "--images", "5")
 
 
 def test_evaluate_goes_through_the_epochs(capsys):

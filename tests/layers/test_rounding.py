@@ -130,3 +130,42 @@ def test_a_function_that_mixes_numbers_has_no_bound_number_by_number():
     z = np.zeros((1, 3), np.float32)
     with pytest.raises(ValueError, match="must take each number by itself, got softmax"):
         activation_gradient_allowance(Activation("softmax"), z, z)
+
+
+def test_half_precision_rounds_by_its_own_unit_and_casts_what_it_reads():
+    """A tenth is no number of 16 bits: x is cast, then the kernel and the bias."""
+    kernel = np.array([[0.1], [-2.0]], np.float32)
+    layer = replace(
+        Layer.from_config("dense", "Dense", {"units": 1}),
+        weights={"kernel": kernel, "bias": np.array([0.1], np.float32)},
+    )
+    x = np.array([[0.5, 1.0]], np.float32)
+    magnitude = 0.1 * 0.5 + 2.0 * 1.0 + 0.1
+    n = 2 + 2
+    for precision, unit in (("float16", 2.0**-11), ("bfloat16", 2.0**-8)):
+        cast_weights = n + 2
+        bound = cast_weights * unit / (1 - cast_weights * unit) + n * U
+        half = allowance(layer, x, precision=precision)
+        np.testing.assert_allclose(half, bound * magnitude, rtol=2e-3)
+        cast_all = cast_weights + 1
+        bound = cast_all * unit / (1 - cast_all * unit) + n * U
+        away = np.array([[0.3, -1.0]], np.float32)
+        half = allowance(layer, away, precision=precision)
+        np.testing.assert_allclose(half, bound * (0.1 * 0.3 + 2 + 0.1), rtol=2e-3)
+
+
+def test_what_only_moves_numbers_of_16_bits_must_agree_to_the_bit():
+    layer = Layer.from_config("a", "MaxPooling2D", {})
+    x = np.random.default_rng(0).normal(size=(1, 4, 4, 1)).astype(np.float32)
+    narrow = (x.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    # What is left is the rounding of numbers that are too small for the format.
+    assert allowance(layer, narrow, precision="bfloat16").max() < 1e-37
+    assert allowance(layer, x, precision="bfloat16").max() > 2.0**-9
+
+
+def test_a_sum_too_long_for_half_precision_is_still_bounded():
+    """n*u is above 1: the usual bound would be negative."""
+    weights = {"kernel": np.ones((2000, 1), np.float32), "bias": np.ones(1, np.float32)}
+    layer = Layer.from_config("dense", "Dense", {"units": 1}, weights=weights)
+    bound = allowance(layer, np.ones((1, 2000), np.float32), precision="bfloat16")
+    assert bound == pytest.approx(2001 * ((1 - 2.0**-8) ** -2002 - 1), rel=1e-2)

@@ -27,7 +27,18 @@ from cnnviz.layers import ENTRIES
 from cnnviz.layers.tensor_operations import PREFIX
 from cnnviz.network.keras_config import _groups
 from harness.authority import keras
-from harness.keras_models import ONLY_FLOAT32, STACKS, L, counts, outputs, policy, save, sequential, write
+from harness.keras_models import (
+    ONLY_FLOAT32,
+    STACKS,
+    L,
+    counts,
+    outputs,
+    policy,
+    randomise,
+    save,
+    sequential,
+    write,
+)
 
 # A value of these stacks is a sum of at most about 100 products that cancel at most tenfold, or a few
 # roundings of one number, and no layer amplifies what went wrong before: 100 * 10 * u of the largest.
@@ -567,7 +578,7 @@ REFUSED_GRAPHS: dict[str, tuple[Callable[[Config], Any], str]] = {
     "wrong input": (lambda c: c["config"].update(input_layers=["pool", 0, 0]), "inputs must be the InputLay"),
     "Keras 2": (
         lambda c: layer_of(c, "pool").update(inbound_nodes=[[["chain", 1, 0, {}]]]),
-        "layer 'pool' was saved by Keras 2",
+        "a call of layer 'pool' must be an object, got",
     ),
     "a number": (
         lambda c: layer_of(c, "pool")["inbound_nodes"][0].update(args=[2.0]),
@@ -663,9 +674,9 @@ def test_archives_that_are_refused(plain, tmp_path):
     empty.touch()
     text.write_text("not a model")
     cut.write_bytes(plain.read_bytes()[:-100])
-    for path in (empty, text, cut):
-        refused(path, r"not a \.keras file, or a damaged one")
-    refused(tmp_path, "this is a folder")
+    for path, message in ((empty, "this is an empty file"), (text, "this is not a model"), (cut, "cut off")):
+        refused(path, message)
+    refused(tmp_path, "this is a folder, not a model file")
     refused(rewritten(plain, config__json=None), "it has no config.json")
     refused(rewritten(plain, model__weights__h5=None), "it has no model.weights.h5")
     refused(rewritten(plain, config__json=b"\xff{}"), "config.json is not JSON")
@@ -742,3 +753,33 @@ def test_flipped_bytes_in_the_weights_are_refused_or_change_numbers_only(plain):
         except ModelFileError:
             refusals += 1
     assert refusals > 10
+
+
+def test_layers_with_lora_factors_count_as_keras_counts_them(tmp_path):
+    """The file holds their product in the kernel; Keras counts what it would train."""
+    model = keras.Sequential(
+        [keras.Input((6, 6, 2)), L.Conv2D(4, 3), L.Conv2D(3, 1), L.Flatten(), L.Dense(5)], name="lora"
+    )
+    randomise(model)
+    for layer, rank in ((model.layers[0], 2), (model.layers[3], 3)):
+        layer.enable_lora(rank)
+    for weight in model.weights:
+        if "lora" in weight.path:
+            weight.assign(np.random.default_rng(0).normal(size=weight.shape))
+    net = load_model(write(model, tmp_path / "lora.keras"))
+    assert net.count_params() == counts(model)
+    x = np.random.default_rng(1).normal(size=(2, 6, 6, 2)).astype(np.float32)
+    assert_equal(net.predict(x), np.asarray(model(x)), "float32", "the merged kernel")
+
+
+def test_a_call_gives_way_to_a_layer_of_its_name(tmp_path):
+    image = keras.Input((5, 5, 2), name="image")
+    shared = L.Conv2D(2, 1, name="c")
+    y = L.Conv2D(2, 1, name="c:1", activation="relu")(shared(shared(image)))
+    model = keras.Model(image, L.Add(name="sum")([shared(y), y]), name="colons")
+    net = load_model(save(model, tmp_path))
+    assert [layer.name for layer in net] == ["image", "c", "c:2", "c:1", "c:3", "sum"]
+    assert [layer.name for layer in net if layer.owner == "c"] == ["c", "c:2", "c:3"]
+    x = np.random.default_rng(1).normal(size=(2, 5, 5, 2)).astype(np.float32)
+    assert_equal(net.predict(x), np.asarray(model(x)), "float32", "colons")
+    assert cnnviz.verify(net, x)
