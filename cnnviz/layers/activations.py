@@ -290,7 +290,8 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
         module = value.get("module")
         if module not in (None, "builtins") and not is_keras(module):
             raise ValueError(
-                f"{name} is custom code ({module!r}), which is never run; it must be a Keras name"
+                f"{name} is custom code ({module!r}), which is never run: "
+                "put one of keras.activations in its place"
             )
         if function == "function":
             return parse_activation(config, name)
@@ -303,12 +304,18 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
             or function not in ACTIVATION_LAYERS
             or not isinstance(config, Mapping)
         ):
-            raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {function!r}")
+            raise ValueError(_unknown(name, function))
         op, options = ACTIVATION_LAYERS[function]
         return Activation(op, read.all_of(options, config))
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {value!r}")
+        raise ValueError(_unknown(name, value))
     return None if value == "linear" else Activation(ACTIVATIONS[value])
+
+
+def _unknown(name: str, value: Any) -> str:
+    return (
+        f"{name} must be one of keras.activations, which cnnviz knows by name, such as 'relu', got {value!r}"
+    )
 
 
 def is_keras(module: Any) -> bool:

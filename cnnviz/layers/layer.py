@@ -22,6 +22,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.layers.refusals import refusal
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
@@ -234,10 +235,11 @@ def normalize_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         for an unknown kind, an option out of its range, and options that cnnviz does not compute.
     """
     if kind not in ENTRIES:
-        raise ValueError(f"{kind} is not supported; supported are {', '.join(sorted(ENTRIES))}")
+        raise ValueError(refusal(kind))
     if config.get("data_format") == "channels_first":
         raise ValueError(
-            "data_format='channels_first' is not supported: cnnviz reads channels_last (N, H, W, C)"
+            "data_format='channels_first' is not supported: build the model with 'channels_last', "
+            "(N, H, W, C), where kernels keep their shapes, and give it the weights with set_weights"
         )
     return ENTRIES[kind].normalize(config)
 

@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
+from cnnviz.layers.refusals import refusal
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
@@ -91,7 +92,7 @@ class _Reader:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"a layer's name must be text without '/', got {_brief(name)}")
         where = f"layer {prefix + name!r}"
-        kind = _kind(data, where)
+        kind = _kind(data, where, name)
         path = "" if _is_operation(data) else group(kind)
         shared = data.get("shared_object_id")
         if isinstance(shared, int) and shared in self.shared:
@@ -172,23 +173,29 @@ def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None
     model.members[name] = member
 
 
-def _kind(data: Mapping, where: str) -> str:
+def _kind(data: Mapping, where: str, name: str = "") -> str:
     """The class of a layer or model, checked to be Keras's own and one that cnnviz computes."""
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    supported = f"supported are {', '.join(sorted([*ENTRIES, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
-        raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
+        raise ValueError(
+            f"{where} is a Lambda, Python code in the file, which is never run: "
+            "put layers or functions of keras.ops in its place"
+        )
     if not is_keras(module):
         raise ValueError(
-            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
+            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; "
+            "put Keras's own layers or functions of keras.ops in its place"
         )
     if _is_operation(data):
         if kind not in ENTRIES or not ENTRIES[kind].is_function:
-            raise ValueError(f"{where} is the operation {kind} ({module}), not a layer; {supported}")
+            raise ValueError(
+                f"{where} is the operation {kind} ({module}), which cnnviz does not compute: "
+                "put a layer in its place"
+            )
     elif kind not in ENTRIES and kind not in ("Sequential", "Functional"):
-        raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
+        raise ValueError(f"{where}: {refusal(kind, name)}")
     return kind
 
 
@@ -223,7 +230,7 @@ def _check_number_format(config: Mapping) -> None:
     policy = config.get("dtype")
     name = policy.get("class_name") if isinstance(policy, Mapping) else policy
     if "Quantized" in str(name) or config.get("quantization_config") is not None:
-        raise ValueError("quantised weights are not supported")
+        raise ValueError("quantised weights are not supported: save the model before it is quantised")
 
 
 def _plain(value: Any) -> Any:
