@@ -12,7 +12,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
-from cnnviz.layers.links import Expand, Links, Regroup, Slide, Spread, Transpose
+from cnnviz.layers.links import Expand, Links, Regroup, Slide, Transpose
 from cnnviz.layers.moves import MovingEntry
 from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.sequences import MovingSequenceEntry
@@ -50,27 +50,6 @@ class CroppingEntry(MovingEntry):
         if top + bottom >= height or left + right >= width:
             raise ValueError(f"cropping must leave at least one cell of {height} x {width}, got {sides}")
         return [_shift((height, width, channels), ((-top, -bottom), (-left, -right)))]
-
-
-class UpSamplingEntry(MovingEntry):
-    options = {
-        "size": (read.size, (2, 2)),
-        "interpolation": (read.only("nearest", "only 'nearest' is"), "nearest"),
-    }
-    op = "upsample2d"
-    op_options = ("size",)
-    rank = 4
-    label = "upsample"
-
-    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
-        """Repeating is a transposed convolution with a box."""
-        factors = layer.config["size"]
-        lengths = zip(map_shape(shapes[0]), factors, strict=False)
-        return [tuple(Spread(i, Axis(n * factor, factor, factor)) for i, (n, factor) in enumerate(lengths))]
-
-    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
-        # As many numbers are added as there are copies.
-        return prod(layer.config["size"]) - 1
 
 
 class FlattenEntry(MovingEntry):
@@ -180,7 +159,6 @@ ENTRIES.update(
     {
         "ZeroPadding2D": ZeroPaddingEntry(),
         "Cropping2D": CroppingEntry(),
-        "UpSampling2D": UpSamplingEntry(),
         "ZeroPadding1D": ZeroPadding1DEntry(),
         "Cropping1D": Cropping1DEntry(),
         "UpSampling1D": UpSampling1DEntry(),

@@ -350,6 +350,28 @@ ONLY_FLOAT32: dict[str, Stack] = {
             L.Resizing(9, 3),
         ],
     ),
+    "filters": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9, interpolation="bicubic"),
+            L.Resizing(8, 4, interpolation="lanczos3", crop_to_aspect_ratio=True),
+            L.Conv2D(3, 2),
+            L.Resizing(
+                5, 5, interpolation="bicubic", antialias=True, pad_to_aspect_ratio=True, fill_value=1.5
+            ),
+            L.Resizing(3, 9, interpolation="lanczos5", antialias=True),
+            L.Resizing(9, 4, interpolation="bilinear", antialias=True),
+        ],
+    ),
+    "upsampling": (
+        (3, 2, 2),
+        lambda: [
+            L.UpSampling2D((2, 3), interpolation="bilinear"),
+            L.Conv2D(3, 2),
+            L.UpSampling2D(2, interpolation="bicubic"),
+            L.UpSampling2D((1, 2), interpolation="lanczos3"),
+        ],
+    ),
     "resizing of unknown sizes": (
         (None, None, 3),
         lambda: [L.Resizing(6, 7), L.Conv2D(2, 3), L.Flatten(), L.Dense(2)],

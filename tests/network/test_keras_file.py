@@ -383,10 +383,6 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: L.Conv2D(2, 1, data_format="channels_first", name="odd"),
         r"layer 'odd' \(Conv2D\): data_format='channels_first' is not supported: build the model with",
     ),
-    "bilinear": (
-        lambda: L.UpSampling2D(2, interpolation="bilinear", name="odd"),
-        r"layer 'odd' \(UpSampling2D\): interpolation='bilinear' is not supported: only 'nearest' is",
-    ),
     "renorm": (
         lambda: L.BatchNormalization(renorm=True, name="odd"),
         r"layer 'odd' \(BatchNormalization\): renorm=True is not supported",

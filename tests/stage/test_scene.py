@@ -46,7 +46,7 @@ def digit_run():
     return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][:2])
 
 
-RESIZING = {"CenterCrop", "Resizing"}
+RESIZING = {"CenterCrop", "Resizing", "UpSampling2D"}
 
 
 def branching() -> Network:
