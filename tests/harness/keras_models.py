@@ -209,7 +209,8 @@ STACKS: dict[str, Stack] = {
             for name in (
                 *("relu", "relu6", "elu", "celu", "selu", "silu", "swish", "mish", "softplus", "softsign"),
                 *("hard_silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh", "exponential", "linear"),
-                *("softmax", "log_softmax", None),
+                *("hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus"),
+                *("sparse_sigmoid", "log_sigmoid", "softmax", "log_softmax", None),
             )
         ],
     ),

@@ -401,7 +401,11 @@ REFUSED_LAYERS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "unknown activation": (
         lambda: L.Activation("glu", name="odd"),
-        r"layer 'odd' \(Activation\): activation must be one of .*relu.*, got 'glu'",
+        r"layer 'odd' \(Activation\): activation='glu' is not supported: it halves its axis",
+    ),
+    "activation that is none": (
+        lambda: L.Activation("sparsemax", name="odd"),
+        r"layer 'odd' \(Activation\): activation='sparsemax' is not supported: Keras's has",
     ),
 }
 
