@@ -183,6 +183,25 @@ STACKS: dict[str, Stack] = {
             L.AveragePooling2D((2, 1)),
         ],
     ),
+    "adaptive pooling": (
+        (11, 9, 3),
+        lambda: [
+            L.AdaptiveAveragePooling2D((8, 9)),
+            L.AdaptiveMaxPooling2D((5, 4)),
+            L.AdaptiveAveragePooling2D((3, 6)),
+            L.AdaptiveAveragePooling2D((1, 2)),
+        ],
+    ),
+    "adaptive pooling of sequences": (
+        (12, 3),
+        lambda: [
+            L.AdaptiveMaxPooling1D(4),
+            L.Conv1D(3, 1),
+            L.AdaptiveAveragePooling1D(7),
+            L.AdaptiveMaxPooling1D(5),
+            L.AdaptiveAveragePooling1D(1),
+        ],
+    ),
     "global average": ((5, 4, 3), lambda: [L.GlobalAveragePooling2D(keepdims=True), L.Flatten()]),
     "global maximum": ((5, 4, 3), lambda: [L.GlobalMaxPooling2D(), L.Dense(2)]),
     "global both": (
