@@ -16,6 +16,7 @@ from cnnviz.layers import passing as passing
 from cnnviz.layers import pooling as pooling
 from cnnviz.layers import resizing as resizing
 from cnnviz.layers import shaping as shaping
+from cnnviz.layers import wrappers as wrappers
 from cnnviz.layers.layer import ENTRIES as ENTRIES
 from cnnviz.layers.layer import Entry as Entry
 from cnnviz.layers.layer import Layer as Layer

@@ -54,7 +54,7 @@ class ConvolutionEntry(Entry):
         return window(shape[:2], c["kernel_size"], c["strides"], c["padding"], c["dilation_rate"])  # type: ignore[arg-type]
 
     def kernels(self, layer: Layer) -> list[np.ndarray]:
-        return [layer.weights[name] for name in self.weights if name != "bias"]
+        return [layer.weights[name] for name in self.weights if name.endswith("kernel")]
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         gradient = getattr(ops, f"{self.op}_input_grad")

@@ -26,6 +26,8 @@ from cnnviz.layers.refusals import refusal
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
+WeightPlaces = tuple[tuple[str, tuple[str, ...]], ...]
+"""Groups in a file, counted from a layer's own, which is ""; and the weights that each holds, in order."""
 
 
 class Affine(NamedTuple):
@@ -81,6 +83,10 @@ class Entry:
     label: ClassVar[str] = ""
     """A short word for what it does, where that is not its class."""
 
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        """The entry of a layer with these options: this one, unless the class wraps another."""
+        return self
+
     # Its config and weights --------------------------------------------------------------------
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,6 +97,10 @@ class Entry:
         """The weights that a layer with these options has."""
         switch = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
         return tuple(name for name in self.weights if name not in switch or config.get(switch[name], True))
+
+    def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
+        """Where they lie in Keras's files."""
+        return (("", self.weight_names(config)),)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights for an input of this shape; ValueError where it does not fit."""
@@ -300,7 +310,7 @@ class Layer:
     @property
     def entry(self) -> Entry:
         """What there is to know about its class."""
-        return ENTRIES[self.kind]
+        return ENTRIES[self.kind].of(self.config)
 
     @property
     def input_shape(self) -> Shape:

@@ -84,9 +84,8 @@ def _read(path: Path) -> Network:
         model = read_model(_parse(config))
         with _Weights(weights) as stored:
             for entry in model.entries():
-                entry.weights = stored.read(
-                    entry.group, entry.name, ENTRIES[entry.kind].weight_names(entry.config)
-                )
+                for group, names in ENTRIES[entry.kind].weight_places(entry.config):
+                    entry.weights |= stored.read(f"{entry.group}/{group}".strip("/"), entry.name, names)
         graph = unfold(model)
         return Network(
             graph.layers,

@@ -78,6 +78,35 @@ STACKS: dict[str, Stack] = {
             L.UpSampling1D(),
         ],
     ),
+    "each step": (
+        (3, 6, 5, 2),
+        lambda: [
+            L.TimeDistributed(L.Conv2D(4, 3, padding="same", activation="relu")),
+            L.TimeDistributed(L.BatchNormalization()),
+            L.TimeDistributed(L.MaxPooling2D(2)),
+            L.TimeDistributed(L.PReLU(shared_axes=[1, 2])),
+            L.TimeDistributed(L.Softmax(axis=1)),
+            L.TimeDistributed(L.LayerNormalization()),
+            L.TimeDistributed(L.Permute((3, 1, 2))),
+            L.TimeDistributed(L.Rescaling(0.5, offset=0.25)),
+            L.TimeDistributed(L.Flatten()),
+            L.TimeDistributed(L.Dropout(0.5)),
+            L.TimeDistributed(L.Dense(5, activation="tanh")),
+            L.TimeDistributed(L.ReLU()),
+            L.Conv1D(4, 2),
+        ],
+    ),
+    "spectral normalisation": (
+        (6, 5, 2),
+        lambda: [
+            L.SpectralNormalization(L.Conv2D(4, 3, padding="same", activation="relu")),
+            L.SpectralNormalization(L.DepthwiseConv2D(2, use_bias=False)),
+            L.SpectralNormalization(L.Conv2DTranspose(3, 2, strides=2)),
+            L.Reshape((10, 24)),
+            L.TimeDistributed(L.SpectralNormalization(L.Dense(3))),
+            L.SpectralNormalization(L.Conv1D(4, 2), power_iterations=2),
+        ],
+    ),
     "rows as a sequence": (
         (8, 5, 2),
         lambda: [
