@@ -20,3 +20,4 @@ from cnnviz.layers import wrappers as wrappers
 from cnnviz.layers.layer import ENTRIES as ENTRIES
 from cnnviz.layers.layer import Entry as Entry
 from cnnviz.layers.layer import Layer as Layer
+from cnnviz.layers.refusals import REFUSED as REFUSED

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation, is_keras
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, WeightPlaces, normalize_config
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, normalize_config
 from cnnviz.layers.links import Link, Links, Regroup, Transpose
 from cnnviz.layers.operands import Operands, Position
 from cnnviz.layers.options import Shape
@@ -41,15 +41,14 @@ class WrapperEntry(Entry):
         """The config for a layer of this class with these options; ValueError where it cannot be held."""
         raise NotImplementedError(f"{type(self).__name__} says no config")
 
-    def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
-        return self.of(config).weight_places(config)
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        return self.of(config).weight_groups(config)
 
 
-def _places(inner: Entry, options: Mapping[str, Any]) -> WeightPlaces:
+def _groups(inner: Entry, options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Where the weights of the layer that is held lie, counted from the wrapper's group."""
-    return tuple(
-        (f"layer/{group}".rstrip("/"), names) for group, names in inner.of(options).weight_places(options)
-    )
+    groups = inner.of(options).weight_groups(options)
+    return {f"layer/{group}".rstrip("/"): names for group, names in groups.items()}
 
 
 # Spectral normalisation -------------------------------------------------------------------------
@@ -87,9 +86,9 @@ def _divided(inner: Entry) -> Entry:
         def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (*inner.weight_names(config), vector)
 
-        def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
+        def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             # Keras writes the kernel twice.
-            return (("", ("kernel", vector)), *_places(inner, config))
+            return {"": ("kernel", vector), **_groups(inner, config)}
 
         def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
             shapes = inner.weight_shapes(config, shape)
@@ -133,20 +132,21 @@ class TimeDistributedEntry(WrapperEntry):
     def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         if not ENTRIES[kind].least_inputs <= 1 <= ENTRIES[kind].most_inputs:
             raise ValueError(f"layer must take one input, {kind} does not")
-        return {"layer": kind, "options": options}
+        # An activation is exchanged where other layers have theirs.
+        return {"layer": kind, "options": options, **_fused(options)}
 
     def of(self, config: Mapping[str, Any]) -> Entry:
         return _at_each_step(ENTRIES[config["layer"]].of(config["options"]))
 
-    def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
-        return _places(ENTRIES[config["layer"]], config["options"])
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        return _groups(ENTRIES[config["layer"]], config["options"])
 
     def step(self, layer: Layer) -> Layer:
         """The layer that is held, with the shapes that it has at one step."""
         return replace(
             layer,
             kind=layer.config["layer"],
-            config=layer.config["options"],
+            config={**layer.config["options"], **_fused(layer.config)},
             input_shapes=tuple(shape[1:] for shape in layer.input_shapes),
             output_shape=layer.output_shape[1:],
         )
@@ -237,7 +237,12 @@ def _at_each_step(inner: Entry) -> Entry:
         "scales_input",
     )
     said = {name: getattr(inner, name) for name in names}
+    said["options"] = _fused(inner.options)
     return type("TimeDistributedEntry", (TimeDistributedEntry,), {"inner": inner, **said})()  # type: ignore[no-any-return]
+
+
+def _fused(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name == "activation"}
 
 
 def _as_images(x: np.ndarray) -> np.ndarray:
