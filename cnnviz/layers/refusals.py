@@ -30,7 +30,6 @@ _KINDS = {
     "its queries, keys and values are several inputs": (
         *("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
     ),
-    "it multiplies along axes that its options name": ("Dot", "EinsumDense"),
     "what it masks changes what later layers compute": ("Masking",),
     "it is a list of layers without a graph": ("Pipeline",),
     "it runs code that is not Keras's": (

@@ -144,6 +144,19 @@ STACKS: dict[str, Stack] = {
         (6,),
         lambda: [L.Dense(7, activation="mish"), L.Dense(5, use_bias=False), L.Dense(3, "softmax")],
     ),
+    "products along axes": (
+        # As many rows as columns: Keras mixes up the axes that "..." stands for when it says the shape.
+        (3, 3, 2),
+        lambda: [
+            L.EinsumDense("...c,cd->...d", output_shape=5, bias_axes="d", activation="tanh"),
+            L.EinsumDense("abcd,ce->abed", output_shape=(3, 6, 5), bias_axes="e"),
+            L.EinsumDense("abcd,cdef->abef", output_shape=(3, 3, 2), bias_axes="be"),
+            L.EinsumDense("abcd,bc->acd", output_shape=(3, 2)),
+            L.EinsumDense("acd,dbe->abce", output_shape=(2, 3, 4)),
+            L.Flatten(),
+            L.EinsumDense("ab,bc->ac", output_shape=3, bias_axes="c", activation="softmax"),
+        ],
+    ),
     "dense on maps": ((4, 3, 2), lambda: [L.Dense(5, activation="sigmoid"), L.Softmax(axis=1)]),
     "batch normalisation": (
         (5, 4, 3),

@@ -75,7 +75,7 @@ def test_layers_equal_keras_in_float32(name, tmp_path):
 
 
 def test_every_kind_is_compared_with_keras():
-    merging = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
+    merging = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"}
     used = {type(layer).__name__ for _, build in STACKS.values() for layer in build()}
     assert used | merging | {"InputLayer"} == set(ENTRIES)
 
@@ -134,6 +134,9 @@ def branches() -> tuple[Any, dict[str, Any]]:
         t[f"{name}_scaled"] = merge(name=f"{name}_scaled")([t[name], t["pooled"]])
     t["Subtract"] = L.Subtract(name="Subtract")([t["left"], t["right"]])
     t["Concatenate"] = L.Concatenate(name="Concatenate")([t["Add"], t["Subtract"], image])
+    t["Dot"] = L.Dot((1, 1), name="Dot")([t["left"], t["right"]])
+    t["Dot_vectors"] = L.Dot(-1, name="Dot_vectors")([t["pooled"], t["pooled"]])
+    t["Dot_ranks"] = L.Dot((3, 1), name="Dot_ranks")([t["right"], t["pooled"]])
     t["rows"] = L.Concatenate(axis=1, name="rows")([t["left"], t["right"]])
     total = t["Add"] + t["Minimum"]
     total = total * t["left"] - image
