@@ -20,6 +20,7 @@ from cnnviz.layers.activations import parse_activation
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
 from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.options import Shape
 
 quiet = np.errstate(all="ignore")
 
@@ -183,6 +184,12 @@ class EinsumDenseEntry(Entry):
         sizes = found.sizes((0, *shape), layer.weights["kernel"].shape)
         out = [sizes[letter] for letter in found.result[1:]]
         return [reads(found.first[1:], found.result[1:], shape, out)]
+
+    def kernel_positions(self, layer: Layer) -> Shape:
+        """Every weight serves once for each entry along the axes of the input that the kernel has not."""
+        found = self.contraction(layer.config, len(layer.input_shape) + 1)
+        axes = zip(found.first[1:], layer.input_shape, strict=True)
+        return tuple(size for letter, size in axes if letter not in found.second)
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,), kernel = inputs, layer.weights["kernel"]

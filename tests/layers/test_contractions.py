@@ -31,6 +31,8 @@ def test_a_receipt_lists_the_products_by_hand():
     np.testing.assert_array_equal(receipt.terms.factor.ravel(), x[0, :, 2])
     np.testing.assert_array_equal(receipt.terms.weight.ravel(), net["einsum"].weights["kernel"][:, 1])
     assert abs(receipt.residual) <= receipt.bound
+    # Four products for each of 2 * 3 numbers.
+    assert net["einsum"].multiply_adds == 24
 
 
 def test_two_vectors_give_one_number():
