@@ -22,6 +22,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.layers.refusals import refusal
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
@@ -80,6 +81,10 @@ class Entry:
     label: str = ""
     """A short word for what it does, where that is not its class."""
 
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        """The entry of a layer with these options: this one, unless the class wraps another."""
+        return self
+
     # Its config and weights --------------------------------------------------------------------
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,6 +95,10 @@ class Entry:
         """The weights that a layer with these options has."""
         switch = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
         return tuple(name for name in self.weights if name not in switch or config.get(switch[name], True))
+
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The weights by the layer within the layer that has them in a file; "" is the layer itself."""
+        return {"": self.weight_names(config)}
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights for an input of this shape; ValueError where it does not fit."""
@@ -246,11 +255,11 @@ def normalize_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         for an unknown kind, an option out of its range, and options that cnnviz does not compute.
     """
     if kind not in ENTRIES:
-        layers = sorted(name for name in ENTRIES if "." not in name)
-        raise ValueError(f"{kind} is not supported; supported are {', '.join(layers)}")
+        raise ValueError(refusal(kind))
     if config.get("data_format") == "channels_first":
         raise ValueError(
-            "data_format='channels_first' is not supported: cnnviz reads channels_last (N, H, W, C)"
+            "data_format='channels_first' is not supported: build the model with 'channels_last', "
+            "(N, H, W, C), where kernels keep their shapes, and give it the weights with set_weights"
         )
     return ENTRIES[kind].normalize(config)
 
@@ -318,7 +327,7 @@ class Layer:
     @property
     def entry(self) -> Entry:
         """What there is to know about its class."""
-        return ENTRIES[self.kind]
+        return ENTRIES[self.kind].of(self.config)
 
     @property
     def input_shape(self) -> Shape:

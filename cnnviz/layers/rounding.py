@@ -129,6 +129,10 @@ def _after(
         own = own + units * np.minimum(steepest, 1) * np.abs(z)
     if function.through_one:
         own = own + units * steepest
+    if function.jump is not None:
+        # Two evaluations may lie on either side.
+        distance, height = function.jump(z, activation.arguments)
+        own = own + np.where(distance <= bound, height, 0)
     return steepest * bound + own
 
 

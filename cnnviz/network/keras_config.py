@@ -18,6 +18,7 @@ from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
 from cnnviz.layers.options import count, numbers
+from cnnviz.layers.refusals import refusal
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
 
 Ref = tuple[str, int, int]
@@ -107,7 +108,7 @@ class _Reader:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"a layer's name must be text without '/', got {_brief(name)}")
         where = f"layer {prefix + name!r}"
-        kind = _kind(data, where)
+        kind = _kind(data, where, name)
         path = "" if _is_operation(data) else group(kind)
         shared = data.get("shared_object_id")
         if isinstance(shared, int) and shared in self.shared:
@@ -211,18 +212,20 @@ def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None
     model.members[name] = member
 
 
-def _kind(data: Mapping, where: str) -> str:
+def _kind(data: Mapping, where: str, name: str = "") -> str:
     """The class of a layer or model, checked to be Keras's own and one that cnnviz computes."""
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    layers = [kind for kind in ENTRIES if PREFIX not in kind]
-    supported = f"supported are {', '.join(sorted([*layers, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
-        raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
+        raise ValueError(
+            f"{where} is a Lambda, Python code in the file, which is never run: "
+            "put layers or functions of keras.ops in its place"
+        )
     if not is_keras(module):
         raise ValueError(
-            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
+            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; "
+            "put Keras's own layers or functions of keras.ops in its place"
         )
     if _is_operation(data):
         if PREFIX + kind not in ENTRIES:
@@ -233,7 +236,7 @@ def _kind(data: Mapping, where: str) -> str:
             )
         return PREFIX + kind
     if kind not in ENTRIES and kind not in ("Sequential", "Functional"):
-        raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
+        raise ValueError(f"{where}: {refusal(kind, name)}")
     return kind
 
 
@@ -268,7 +271,7 @@ def _check_number_format(config: Mapping) -> None:
     policy = config.get("dtype")
     name = policy.get("class_name") if isinstance(policy, Mapping) else policy
     if "Quantized" in str(name) or config.get("quantization_config") is not None:
-        raise ValueError("quantised weights are not supported")
+        raise ValueError("quantised weights are not supported: save the model before it is quantised")
 
 
 def _precision(config: Mapping) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from cnnviz.layers import ENTRIES
 from cnnviz.network.foreign_files import WEIGHTS_ONLY, what_it_is
 from cnnviz.network.hdf5 import MOST_BYTES, Hdf5, check_heaps
 from cnnviz.network.keras2_config import as_keras3, with_modules, without_slashes
@@ -149,15 +150,21 @@ class _Archive(Hdf5):
             layer.weights = self._read(layer)
 
     def _read(self, layer: FileLayer) -> dict[str, np.ndarray]:
-        """A layer's arrays by name; they must be as many as there are names."""
-        names = layer.weight_names
+        """A layer's arrays by name, its own and those of layers within it."""
+        weights: dict[str, np.ndarray] = {}
+        for part, names in ENTRIES[layer.kind].weight_groups(layer.config).items():
+            weights |= self._part(layer, f"{layer.group}/{part}".rstrip("/"), names)
+        return weights
+
+    def _part(self, layer: FileLayer, group: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """The arrays of one group; they must be as many as there are names."""
         try:
-            variables = self._variables(layer.group)
+            variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
                 raise ValueError(_other_count(names, len(variables)))
             return {name: self.array(variables[str(i)], name) for i, name in enumerate(names)}
         except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            place = f"weights of layer {layer.name!r} (at {layer.group!r} in the file)"
+            place = f"weights of layer {layer.name!r} (at {group!r} in the file)"
             raise ValueError(f"{place}: {error}") from error
 
     def _variables(self, group: str) -> dict[str, h5py.Dataset]:

@@ -164,7 +164,8 @@ def _by_keras(receipt: Receipt) -> list[str]:
         names = [part.split(":")[0] for part in layer.owner.split("/")]
         lines.append(f"layer = model{''.join(f'.get_layer({quoted(name)})' for name in names)}")
         lines.append(f"x = list(run.inputs({quoted(layer.name)}))")
-        lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'})")
+        # Augmentation takes it for training if nothing is said.
+        lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'}, training=False)")
     return lines
 
 

@@ -17,7 +17,7 @@ from scipy import ndimage
 from cnnviz.images.mnist import load_mnist
 
 SIDE = 280
-TUNING, JUDGING = range(0, 30_000), range(30_000, 60_000)
+TUNING, JUDGING = range(30_000), range(30_000, 60_000)
 """Indices of training digits: what the preparation was tuned on, and what it is judged by."""
 
 Style = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -60,6 +60,9 @@ def merges() -> Network:
             layer("channels", "Concatenate", "left", "image", "right"),
             layer("rows", "Concatenate", "left", "right", axis=1),
             layer("flat", "Concatenate", "vector", "vector", axis=-1),
+            layer("dot", "Dot", "left", "right", axes=(1, 1)),
+            layer("dot of vectors", "Dot", "vector", "vector", axes=-1),
+            layer("dot of ranks", "Dot", "left", "vector", axes=(3, 1)),
         ]
     )
 

@@ -233,6 +233,18 @@ export const ACTIVATIONS = {
   softplus,
   softsign: (x) => x / (1 + Math.abs(x)),
   exponential: Math.exp,
+  hard_tanh: (x) => clip(x, -1, 1),
+  hard_shrink: (x, { threshold = 0.5 }) => (Math.abs(x) > f(threshold) ? x : 0),
+  soft_shrink(x, { threshold = 0.5 }) {
+    const least = f(threshold);
+    return x > least ? f(x - least) : x < -least ? f(x + least) : 0;
+  },
+  threshold: (x, { threshold, default_value: rest }) => (x > f(threshold) ? x : f(rest)),
+  tanh_shrink: (x) => x - Math.tanh(x),
+  squareplus: (x, { b = 4 }) => (x + Math.sqrt(x * x + b)) / 2,
+  sparse_plus: (x) => (x < 1 ? Math.max(x + 1, 0) ** 2 / 4 : x),
+  sparse_sigmoid: (x) => clip((x + 1) / 2, 0, 1),
+  log_sigmoid: (x) => -softplus(-x),
 };
 
 /**
