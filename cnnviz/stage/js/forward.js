@@ -1,6 +1,6 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
-import { clip, range } from "./arrays.js";
+import { clip, maximum, minimum, range } from "./arrays.js";
 import { axisOf, placesRead, readShape, tapsAlong } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -117,7 +117,10 @@ export const OPERATIONS = {
 
   affine(scene, { op }, [x], out) {
     const [a, b] = [scene.data(op.a), scene.data(op.b)];
-    for (let n = 0; n < out.length; n++) out[n] = affineOf(op.form, x[n], a[n % a.length], b[n % a.length]);
+    for (let n = 0; n < out.length; n++) {
+      const i = affinePlace(op, a.length, n);
+      out[n] = affineOf(op.form, x[n], a[i], b[i]);
+    }
   },
 
   activation(scene, { op }, [x], out) {
@@ -131,7 +134,7 @@ export const OPERATIONS = {
     for (let n = 0; n < out.length; n++) {
       if (done[n]) continue;
       const line = lineOf(shape, op.axis, n);
-      const most = Math.max(...line.map((i) => x[i]));
+      const most = maximum(line.map((i) => x[i]));
       const sum = line.reduce((total, i) => total + Math.exp(x[i] - most), 0);
       for (const i of line) {
         out[i] = op.log ? x[i] - most - Math.log(sum) : Math.exp(x[i] - most) / sum;
@@ -167,6 +170,17 @@ function windowsOf({ op }) {
   const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
   const [rowTaps, colTaps] = [rows, cols].map((axis) => range(axis.out).map((u) => tapsAlong(axis, u)));
   return { rows, cols, rowTaps, colTaps };
+}
+
+/**
+ * Which of its `count` scales and shifts an affine stage's n-th number has; `repeat` neighbours share one.
+ *
+ * @param {Record<string, any>} op
+ * @param {number} count
+ * @param {number} n
+ */
+export function affinePlace({ repeat = 1 }, count, n) {
+  return Math.floor(n / repeat) % count;
 }
 
 /**
@@ -298,6 +312,6 @@ export const MERGES = {
   subtract: ([a, b]) => f(a - b),
   multiply: (numbers) => numbers.reduce((a, b) => f(a * b)),
   average: (numbers) => f(sum(numbers) / numbers.length),
-  maximum: (numbers) => Math.max(...numbers),
-  minimum: (numbers) => Math.min(...numbers),
+  maximum: (numbers) => maximum(numbers),
+  minimum,
 };

@@ -1,6 +1,6 @@
 // Where each column and each map of the overview goes.
 
-import { range } from "./arrays.js";
+import { maximum, range } from "./arrays.js";
 import { isVector } from "./scene.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -41,7 +41,7 @@ const NARROWEST = 104;
  * @param {number} zoom the pixels of a cell of the largest map
  */
 export function layOut(scene, shown, zoom) {
-  const largest = Math.max(...shown.map((s) => Math.max(...scene.stages[s].shape.slice(0, 2))));
+  const largest = maximum(shown.flatMap((s) => scene.stages[s].shape.slice(0, 2)));
   const target = Math.min(120, Math.min(40, Math.max(26, largest)) * zoom);
   /** @type {number[][]} */
   const groups = [];

@@ -21,7 +21,7 @@ export function number(value, digits = 4) {
   let text;
   if (size === 0) text = "0";
   else if (size >= 10 ** (digits - 1)) text = BigInt(roundEven(value)).toLocaleString("en-GB");
-  else if (size < 1e-3) text = value.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
+  else if (size < 1e-3) text = value.toExponential(Math.max(0, digits - 2)).replace("e-", "e−").replace("e+", "e");
   else text = fixed(value, Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
   // A probability just below 1 is not 1.
   if (size < 1 && Number(text) === 1) text = size > 0.9999995 ? exact(value) : value.toFixed(6);

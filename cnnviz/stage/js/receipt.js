@@ -1,6 +1,7 @@
 // The receipt of one cell: every factor, where it came from, and how they add up, in float32.
 
-import { activationOf, affineOf, f, lineOf, mergeOf } from "./forward.js";
+import { maximum } from "./arrays.js";
+import { activationOf, affineOf, affinePlace, f, lineOf, mergeOf } from "./forward.js";
 import { cellAt, cellIndex } from "./scene.js";
 import { placesRead, readShape, tapsOf } from "./windows.js";
 
@@ -39,6 +40,7 @@ import { placesRead, readShape, tapsOf } from "./windows.js";
  * @property {string} [form] of an affine step, with its numbers a and b
  * @property {number} [a]
  * @property {number} [b]
+ * @property {number} [place] of these in their arrays
  * @property {string} [name] of an activation
  * @property {number} [slope]
  * @property {boolean} [log] whether a softmax is a log-softmax
@@ -78,7 +80,7 @@ export function receiptOf(scene, values, cell) {
  * @param {(term: Term) => number} value
  */
 export function largestOf(groups, value) {
-  return Math.max(1e-12, ...groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))));
+  return maximum(groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))), 1e-12);
 }
 
 /**
@@ -95,9 +97,11 @@ export const DETAILS = {
   pool,
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
-    const [a, b] = [scene.data(stage.op.a), scene.data(stage.op.b)].map((array) => array[index % array.length]);
+    const all = [scene.data(stage.op.a), scene.data(stage.op.b)];
+    const place = affinePlace(stage.op, all[0].length, index);
+    const [a, b] = all.map((array) => array[place]);
     const total = affineOf(stage.op.form, term.x, a, b);
-    return { type: "affine", form: stage.op.form, groups: [column([term])], a, b, total };
+    return { type: "affine", form: stage.op.form, groups: [column([term])], a, b, place, total };
   },
   activation(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
@@ -109,7 +113,7 @@ export const DETAILS = {
   softmax(scene, values, stage, cell, index) {
     const line = lineOf(stage.shape, stage.op.axis, index);
     const terms = line.map((place) => termAt(scene, values, stage.reads[0], place));
-    const most = Math.max(...terms.map((term) => term.x));
+    const most = maximum(terms.map((term) => term.x));
     const powers = terms.map((term) => (term.power = f(Math.exp(term.x - most))));
     const sum = f(powers.reduce((a, b) => a + b, 0));
     const self = line.indexOf(index);
@@ -219,7 +223,7 @@ function pool(scene, values, stage, cell) {
   /** @type {Group} */
   const group = { channel: cell.channel, rows: stage.op.rows[1], cols: stage.op.cols[1], terms };
   if (stage.op.mode === "max") {
-    const total = Math.max(...live.map((term) => term.x));
+    const total = maximum(live.map((term) => term.x));
     const winner = terms.findIndex((term) => term.from && term.x === total);
     return { type: "max", groups: [group], winner, total };
   }

@@ -98,7 +98,7 @@ export const STEPS = {
       : `(${x} <i>−</i> mean <b>${a}</b>) <i>/</i> deviation <b>${b}</b>`;
     let words = "";
     if (parts) {
-      const at = (name) => (parts[name] ? scene.data(parts[name])[step.cell.channel] : { gamma: 1, beta: 0 }[name]);
+      const at = (name) => (parts[name] ? scene.data(parts[name])[step.place] : { gamma: 1, beta: 0 }[name]);
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map(at);
       const scale = agreeing([gamma, variance], step.a, ([g, v]) => g / Math.sqrt(v + epsilon));
       const shift = agreeing([beta, mean, step.a], step.b, ([b, m, s]) => b - m * s);
