@@ -1,7 +1,7 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
 import { clip, maximum, minimum, range } from "./arrays.js";
-import { axisOf, placesRead, readShape, tapsAlong } from "./windows.js";
+import { axisOf, lineOf, placesRead, readShape, tapsAlong } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
 
@@ -129,11 +129,11 @@ export const OPERATIONS = {
     for (let n = 0; n < out.length; n++) out[n] = activationOf(name, given, x[n], slopes?.[n]);
   },
 
-  softmax(scene, { op, shape }, [x], out) {
+  softmax(scene, { op }, [x], out) {
     const done = new Uint8Array(out.length);
     for (let n = 0; n < out.length; n++) {
       if (done[n]) continue;
-      const line = lineOf(shape, op.axis, n);
+      const line = lineOf(op, n);
       const most = maximum(line.map((i) => x[i]));
       const sum = line.reduce((total, i) => total + Math.exp(x[i] - most), 0);
       for (const i of line) {
@@ -271,20 +271,6 @@ function erfc(x) {
     result = Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction);
   }
   return x >= 0 ? result : 2 - result;
-}
-
-/**
- * The places, in a stage's numbers, that one softmax runs over: those of a cell's line.
- *
- * @param {number[]} shape
- * @param {number} axis
- * @param {number} index
- */
-export function lineOf(shape, axis, index) {
-  const strides = [shape[1] * shape[2], shape[2], 1];
-  const step = strides[axis];
-  const place = Math.floor(index / step) % shape[axis];
-  return range(shape[axis]).map((i) => index + (i - place) * step);
 }
 
 /**

@@ -2,7 +2,7 @@
 // longer than their window too, and paths that meet again leave odd shapes.
 
 import { range, runs } from "./arrays.js";
-import { axisOf, placesRead, readShape, tapsOf } from "./windows.js";
+import { axisOf, lineOf, placesRead, readShape, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
@@ -100,13 +100,10 @@ function markRead(scene, stage, input, marked, read) {
         const at = place(n, input);
         if (at >= 0) read[Math.floor(at / channels)] = 1;
       }
-    } else if (op.type === "softmax" && op.axis !== 2) {
-      for (let n = 0; n < rows * cols; n++) {
-        const same = op.axis === 0 ? n % cols === pixel % cols : Math.floor(n / cols) === Math.floor(pixel / cols);
-        if (same) read[n] = 1;
-      }
     } else {
-      read[pixel] = 1;
+      const own = range(filters).map((channel) => pixel * filters + channel);
+      const places = op.type !== "softmax" ? own : op.step === 1 ? lineOf(op, own[0]) : own.flatMap((n) => lineOf(op, n));
+      for (const at of places) read[Math.floor(at / channels)] = 1;
     }
   }
 }

@@ -1,9 +1,9 @@
 // The receipt of one cell: every factor, where it came from, and how they add up, in float32.
 
 import { maximum } from "./arrays.js";
-import { activationOf, affineOf, affinePlace, f, lineOf, mergeOf } from "./forward.js";
+import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
 import { cellAt, cellIndex } from "./scene.js";
-import { placesRead, readShape, tapsOf } from "./windows.js";
+import { lineOf, placesRead, readShape, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
 
@@ -111,7 +111,7 @@ export const DETAILS = {
     return { type: "activation", name, groups: [column([term])], slope, total };
   },
   softmax(scene, values, stage, cell, index) {
-    const line = lineOf(stage.shape, stage.op.axis, index);
+    const line = lineOf(stage.op, index);
     const terms = line.map((place) => termAt(scene, values, stage.reads[0], place));
     const most = maximum(terms.map((term) => term.x));
     const powers = terms.map((term) => (term.power = f(Math.exp(term.x - most))));

@@ -1,6 +1,8 @@
 // Where windows lie on what they read, and where numbers come from that are only moved or merged.
 
-/** @import { Scene, Stage } from "./scene.js" */
+import { range } from "./arrays.js";
+
+/** @import { Operation, Scene, Stage } from "./scene.js" */
 
 /**
  * An axis of a window, as `Axis` in cnnviz.ops.padding.
@@ -98,6 +100,17 @@ export function tapsOf({ op }, { row, col }) {
     }
   }
   return taps;
+}
+
+/**
+ * The places, in a stage's numbers, that one softmax runs over: those of a cell's line.
+ *
+ * @param {Operation} op
+ * @param {number} index the cell's place
+ */
+export function lineOf({ count, step }, index) {
+  const first = index - (Math.floor(index / step) % count) * step;
+  return range(count).map((i) => first + i * step);
 }
 
 /**

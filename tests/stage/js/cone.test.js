@@ -17,7 +17,7 @@ const READERS = {
   groups: { shape: [3, 3, 6], op: { type: "conv", rows: ROWS, cols: COLS, groups: 2, kernel: "k" } },
   pool: { shape: [3, 3, 4], op: { type: "pool", mode: "max", rows: ROWS, cols: axis(5, 3) } },
   transposed: { shape: [12, 10, 2], op: { type: "transposed", ...LARGER, kernel: "k" } },
-  softmax: { shape: [6, 5, 4], op: { type: "softmax", axis: 2 } },
+  softmax: { shape: [6, 5, 4], op: { type: "softmax", count: 4, step: 1 } },
   turned: { shape: [5, 6, 4], op: { type: "move", from: "turned" } },
   activation: { shape: [6, 5, 4], op: { type: "activation", name: "relu", arguments: {} } },
 };

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ACTIVATIONS, activationOf, affineOf, lineOf, mergeOf } from "../../../cnnviz/stage/js/forward.js";
+import { ACTIVATIONS, activationOf, affineOf, mergeOf } from "../../../cnnviz/stage/js/forward.js";
+import { lineOf } from "../../../cnnviz/stage/js/windows.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 const INPUT = { shape: [3, 3, 1], op: { type: "input" } };
@@ -34,12 +35,12 @@ test("pools do not count padding", () => {
 });
 
 test("a softmax adds up to one along its own axis, however large the logits", () => {
-  const scene = sceneWith([INPUT, { shape: [3, 3, 1], op: { type: "softmax", axis: 0, log: false } }],
+  const scene = sceneWith([INPUT, { shape: [3, 3, 1], op: { type: "softmax", count: 3, step: 3, log: false } }],
     Float32Array.of(0, 1000, -5, 1, 1000, 2, 2, 1000, 900));
   const [, y] = scene.valuesOf(0);
   for (let col = 0; col < 3; col++) assert.ok(Math.abs(y[col] + y[col + 3] + y[col + 6] - 1) < 1e-6);
-  assert.deepEqual(lineOf([3, 3, 1], 0, 4), [1, 4, 7]);
-  assert.deepEqual(lineOf([3, 3, 1], 1, 4), [3, 4, 5]);
+  assert.deepEqual(lineOf({ type: "softmax", count: 3, step: 3 }, 4), [1, 4, 7]);
+  assert.deepEqual(lineOf({ type: "softmax", count: 3, step: 1 }, 4), [3, 4, 5]);
 });
 
 test("each step of a normalisation is rounded", () => {

@@ -52,7 +52,7 @@ test("a mean is over the cells that are there", () => {
 });
 
 test("a softmax knows its own term, and the powers' sum", () => {
-  const receipt = explained({ type: "softmax", axis: 2, log: false }, [3, 3, 2], [1, 2, 1]);
+  const receipt = explained({ type: "softmax", count: 2, step: 1, log: false }, [3, 3, 2], [1, 2, 1]);
   assert.equal(receipt.self, 1);
   assert.ok(Math.abs(receipt.groups[0].terms[1].power / receipt.sum - receipt.value) < 1e-7);
 });
