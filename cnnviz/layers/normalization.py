@@ -156,7 +156,12 @@ class NormalizationEntry(AffineEntry):
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kept = axes_of(config, len(shape) + 1)
         configured = [config[name] for name in ("mean", "variance")]
-        if np.shape(configured[0]) != np.shape(configured[1]) or np.ndim(configured[0]) > len(kept):
+        one_is_missing = (configured[0] is None) != (configured[1] is None)
+        if (
+            one_is_missing
+            or np.shape(configured[0]) != np.shape(configured[1])
+            or np.ndim(configured[0]) > len(kept)
+        ):
             raise ValueError(
                 f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
             )
