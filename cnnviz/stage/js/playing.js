@@ -3,7 +3,7 @@
 import { largestAt, range } from "./arrays.js";
 import { canvasOf, closest, offer, pixelRatio, reducedMotion, sharesAt, sized } from "./dom.js";
 import { saveFile } from "./files.js";
-import { beside, number, signed } from "./numbers.js";
+import { formed, formOf, number, powerText, signed } from "./numbers.js";
 import { Panel } from "./panel.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
@@ -321,6 +321,7 @@ export class Player extends Panel {
     const scale = { kind: "signed", limit };
     const size = Math.min(38, Math.floor(150 / group.cols));
     sized(canvas, group.cols * size, group.rows * size);
+    const form = formOf(limit, 3);
     const context = canvas.getContext("2d");
     context.font = `9.5px ${getComputedStyle(this.view.root).fontFamily}`;
     context.textAlign = "center";
@@ -331,9 +332,10 @@ export class Player extends Panel {
       context.fillRect(x, y, size - 1, size - 1);
       if (size < 30) return;
       context.fillStyle = this.view.colours.inkOn(term.weight.value, scale);
-      context.fillText(beside(term.weight.value, limit, true), x + size / 2, y + size / 2);
+      context.fillText(formed(term.weight.value, form, true), x + size / 2, y + size / 2);
     });
-    this.caption("kernel", `kernel ${this.from} → ${this.channel}`);
+    const unit = size < 30 ? "" : powerText(form);
+    this.caption("kernel", `kernel ${this.from} → ${this.channel}${unit && `, ${unit}`}`);
   }
 
   groupOf(receipt) {

@@ -2,6 +2,7 @@
 
 import { maximum } from "./arrays.js";
 import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
+import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
 import { lineOf, placesRead, readShape, tapsOf } from "./windows.js";
 
@@ -80,7 +81,7 @@ export function receiptOf(scene, values, cell) {
  * @param {(term: Term) => number} value
  */
 export function largestOf(groups, value) {
-  return maximum(groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))), 1e-12);
+  return maximum(groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))), NOTHING);
 }
 
 /**

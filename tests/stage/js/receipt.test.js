@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { receiptOf } from "../../../cnnviz/stage/js/receipt.js";
+import { largestOf, receiptOf } from "../../../cnnviz/stage/js/receipt.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 const INPUT = { shape: [3, 3, 2], op: { type: "input" } };
@@ -43,6 +43,16 @@ test("the largest cell wins, and never a padded one", () => {
   const receipt = explained({ type: "pool", mode: "max", rows, cols: rows }, [2, 2, 2], [0, 0, 0], image);
   assert.equal(receipt.groups[0].terms[receipt.winner].from.row, 0);
   assert.equal(receipt.value, receipt.total);
+});
+
+test("a window may be as large as a photograph", () => {
+  const side = 400;
+  const image = Float32Array.from({ length: side * side }, (_, n) => n % 1009);
+  const [rows, input] = [axis(side, side), { shape: [side, side, 1], op: { type: "input" } }];
+  const whole = { shape: [1, 1, 1], op: { type: "pool", mode: "max", rows, cols: rows } };
+  const scene = sceneWith([input, whole], image);
+  const { total, winner, groups } = receiptOf(scene, scene.valuesOf(0), { stage: 1, row: 0, col: 0, channel: 0 });
+  assert.deepEqual([total, winner, largestOf(groups, (term) => term.x)], [1008, 1008, 1008]);
 });
 
 test("a mean is over the cells that are there", () => {
