@@ -9,7 +9,7 @@ import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
 import { cellAt } from "./scene.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
-import { stageName } from "./words.js";
+import { positionText, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
 
@@ -384,8 +384,7 @@ export class Player extends Panel {
   }
 
   words(receipt) {
-    const { row, col } = receipt.cell;
-    const at = `row ${row}, column ${col}`;
+    const at = positionText(receipt.stage, receipt.cell);
     const value = `<b>${number(receipt.value)}</b>`;
     if (receipt.type === "max") return `${at}: the largest of ${receipt.groups[0].terms.length} cells = ${value}`;
     if (receipt.type === "mean") return `${at}: the mean of ${receipt.count} cells = ${value}`;

@@ -7,7 +7,7 @@ import { largestOf, receiptOf } from "./receipt.js";
 import { STEPS } from "./receipt_steps.js";
 import { cellKey, isVector } from "./scene.js";
 import { Surface } from "./surface.js";
-import { cellName, escapeHtml, plural, stageName } from "./words.js";
+import { cellName, escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
 /** @import { View } from "./view.js" */
@@ -113,8 +113,7 @@ export class ReceiptPanel {
     const { scene } = this.view;
     const stage = scene.stages[cell.stage];
     if (isVector(stage)) return cellName(scene, cell);
-    const channel = stage.shape[2] > 1 ? `, channel ${cell.channel}` : "";
-    return `${stageName(stage)}, row ${cell.row}, column ${cell.col}${channel}`;
+    return `${stageName(stage)}, ${placeText(stage, cell)}`;
   }
 
   crumbs() {

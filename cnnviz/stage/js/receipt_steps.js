@@ -3,7 +3,7 @@
 import { maximum } from "./arrays.js";
 import { activationOf, mergeOf } from "./forward.js";
 import { agreeing, bracketed, finer, formed, formOf, NOTHING, number, powerText, probability, rounded } from "./numbers.js";
-import { escapeHtml, plural, stageName } from "./words.js";
+import { escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { ReceiptPanel } from "./receipt_panel.js" */
@@ -143,7 +143,7 @@ export const STEPS = {
 
   max(panel, step, i) {
     const winner = step.groups[0].terms[step.winner];
-    const where = winner?.from ? ` at row ${winner.from.row}, column ${winner.from.col}` : "";
+    const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";
     const won = winner?.from ? numberButton(i, step.winner, number(step.total), panel.heading(winner.from)) : number(step.total);
     return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}
