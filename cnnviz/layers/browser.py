@@ -17,7 +17,10 @@ import numpy as np
 Shape = tuple[int, ...]
 
 OPERATIONS = frozenset(
-    {"input", "conv", "transposed", "pool", "affine", "activation", "softmax", "move", "merge", "given"}
+    {
+        *("input", "conv", "transposed", "pool", "sample", "affine", "activation", "softmax", "move"),
+        *("merge", "given"),
+    }
 )
 """All types of operations; forward.js has a function for each but "input" and "given"."""
 

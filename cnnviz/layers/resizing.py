@@ -21,7 +21,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links, Resample
 from cnnviz.layers.moves import moving_stage
 from cnnviz.layers.operands import Operands, Position, operands
-from cnnviz.layers.windows import Patch, map_shape
+from cnnviz.layers.windows import Patch, map_shape, sample_stage
 
 
 class Span(NamedTuple):
@@ -62,6 +62,12 @@ class Samples:
         if not share:
             return self.lower[unit : unit + 1], np.ones(1, dtype)
         return np.array([self.lower[unit], self.upper[unit]]), np.array([1 - share, share])
+
+    @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cells that each unit reads, and their weights: (units, 2)."""
+        cells = np.stack([self.lower, self.upper], axis=1)
+        return cells, np.stack([1 - self.share, self.share], axis=1)
 
     def matrix(self, dtype: np.dtype) -> np.ndarray:
         """(size, units): the weight of each cell in each unit."""
@@ -166,10 +172,10 @@ class SamplingEntry(Entry):
         return operands([x], weight=np.outer(down, across), labels=(f"channel {channel}",), **cut)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        both = self.samples(layer, drawn.inputs[0])
+        both, fill = self.samples(layer, drawn.inputs[0]), self.fill(layer)
         padded = any(each.span.start < 0 for each in both)
-        if any(each.between for each in both) or (padded and self.fill(layer)):
-            return super().browser(layer, drawn)
+        if any(each.between for each in both) or (padded and fill):
+            return [sample_stage(layer, [each.table for each in both], drawn.sources[0], fill)]
         return [moving_stage(layer, drawn)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:

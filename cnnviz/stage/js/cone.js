@@ -3,7 +3,7 @@
 
 import { range } from "./arrays.js";
 import { cellAt, cellIndex, isVector } from "./scene.js";
-import { axisOf, lengthOf, lineOf, placesRead, readShape, tapsAlong } from "./windows.js";
+import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Axis } from "./windows.js" */
 /** @import { Box, Cell, Scene, Stage } from "./scene.js" */
@@ -170,6 +170,18 @@ export function fedUnits(scene, cell, reader) {
     const size = channels / (op.groups ?? 1);
     const group = Math.floor((channel * (op.groups ?? 1)) / depth);
     return { rows, cols, channels: range(size).map((i) => group * size + i) };
+  }
+  if (op.type === "sample") {
+    const reads = (/** @type {number} */ axis, /** @type {number} */ u, /** @type {number} */ at) =>
+      samplesAlong(scene, op, axis, u).some(([i]) => i === at);
+    // The channels are the source's, and so are the rows and the columns, unless a layer between is hidden.
+    const pixel = Math.floor(flat / channels);
+    const [row, col] = [Math.floor(pixel / op.along[1].size), pixel % op.along[1].size];
+    return {
+      rows: range(height).filter((u) => reads(0, u, row)),
+      cols: range(width).filter((u) => reads(1, u, col)),
+      channels: [flat % channels],
+    };
   }
   if (op.type === "given") return { rows: range(height), cols: range(width), channels: range(channels) };
   const cells = fedPlaces(scene, cell.stage, flat, reader).map((n) => cellAt(reader, n));

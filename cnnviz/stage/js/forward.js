@@ -1,7 +1,7 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
 import { clip, maximum, minimum, range } from "./arrays.js";
-import { axisOf, lineOf, placesRead, readShape, tapsAlong } from "./windows.js";
+import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
 
@@ -110,6 +110,26 @@ export const OPERATIONS = {
           }
           const count = rowTaps[r].length * colTaps[c].length;
           out[(r * cols.out + c) * channels + k] = largest ? most : sum / count;
+        }
+      }
+    }
+  },
+
+  sample(scene, { op, shape }, [x], out) {
+    const [height, width, channels] = shape;
+    const sourceWidth = op.along[1].size;
+    const across = range(width).map((c) => samplesAlong(scene, op, 1, c));
+    for (let r = 0; r < height; r++) {
+      const down = samplesAlong(scene, op, 0, r);
+      for (let c = 0; c < width; c++) {
+        for (let k = 0; k < channels; k++) {
+          let sum = 0;
+          for (const [row, a] of down) {
+            for (const [col, b] of across[c]) {
+              sum += a * b * (row < 0 || col < 0 ? op.fill : x[(row * sourceWidth + col) * channels + k]);
+            }
+          }
+          out[(r * width + c) * channels + k] = sum;
         }
       }
     }

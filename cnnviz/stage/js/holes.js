@@ -2,7 +2,7 @@
 // longer than their window too, and paths that meet again leave odd shapes.
 
 import { range, runs } from "./arrays.js";
-import { axisOf, lineOf, placesRead, readShape, tapsOf } from "./windows.js";
+import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
@@ -56,7 +56,7 @@ function mayHaveHoles(scene) {
  * @param {Operation} op
  */
 function leavesHoles(op) {
-  if (op.type === "move" || op.type === "merge") return true;
+  if (["move", "merge", "sample"].includes(op.type)) return true;
   return [op.rows, op.cols].some((axis) => {
     if (!axis) return false;
     const { kernel, stride, dilation } = axisOf(axis);
@@ -94,6 +94,12 @@ function markRead(scene, stage, input, marked, read) {
         const first = (tap.row * width + tap.col) * depth;
         // A map that was flattened is read as another shape: a pixel there may be several here.
         for (let n = Math.floor(first / channels); n * channels < first + depth; n++) read[n] = 1;
+      }
+    } else if (op.type === "sample") {
+      for (const [row] of samplesAlong(scene, op, 0, Math.floor(pixel / cols))) {
+        for (const [col] of samplesAlong(scene, op, 1, pixel % cols)) {
+          if (row >= 0 && col >= 0) read[Math.floor(((row * op.along[1].size + col) * filters) / channels)] = 1;
+        }
       }
     } else if (place) {
       for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {

@@ -4,14 +4,14 @@ import { maximum } from "./arrays.js";
 import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
 import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
-import { lineOf, placesRead, readShape, tapsOf } from "./windows.js";
+import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
 
 /**
  * One number of an array that the plan names.
  *
- * @typedef {{ name: string, index: number, value: number }} Weight
+ * @typedef {{ name: string, index: number, value: number }} Weight a weight that is derived has no name
  */
 
 /**
@@ -96,6 +96,22 @@ export const DETAILS = {
   conv: weighted,
   transposed: weighted,
   pool,
+  sample(scene, values, stage, { row, col, channel }) {
+    const [down, across] = [samplesAlong(scene, stage.op, 0, row), samplesAlong(scene, stage.op, 1, col)];
+    const [width, channels] = [stage.op.along[1].size, stage.shape[2]];
+    let sum = 0;
+    const terms = down.flatMap(([r, a]) =>
+      across.map(([c, b]) => {
+        const weight = { name: "", index: -1, value: f(a * b) };
+        const place = (r * width + c) * channels + channel;
+        const read = r < 0 || c < 0 ? { from: null, x: stage.op.fill } : termAt(scene, values, stage.reads[0], place);
+        const product = f(read.x * weight.value);
+        sum = f(sum + product);
+        return { ...read, weight, product };
+      }),
+    );
+    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total: sum };
+  },
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
     const all = [scene.data(stage.op.a), scene.data(stage.op.b)];

@@ -336,7 +336,7 @@ export class ReceiptPanel {
 
   clicked(at) {
     const { term } = this.termOf(at.dataset.term);
-    if (at.dataset.role === "w" && this.editWeight?.(term.weight, at)) return;
+    if (at.dataset.role === "w" && term.weight.name && this.editWeight?.(term.weight, at)) return;
     if (!term.from) return;
     this.view.follow(term.from);
     this.toHead();

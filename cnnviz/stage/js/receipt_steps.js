@@ -107,6 +107,14 @@ export const STEPS = {
       <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
   },
 
+  sampled(panel, step, i) {
+    const count = step.groups[0].terms.length;
+    return `<h3>${escapeHtml(stageName(step.stage))}: ${plural(count, "cell")} of one channel, each with its weight</h3>
+      ${cards(panel, step, i)}
+      <p class="cv-line">sum ${panel.outcome(step, i)}</p>
+      <p class="cv-small">A weight is that of the row times that of the column; they say how near the cell is.</p>`;
+  },
+
   affine(panel, step, i) {
     const { scene } = panel.view;
     const { parts, epsilon } = step.stage.op;

@@ -34,6 +34,13 @@ test("pools do not count padding", () => {
   assert.deepEqual(computed({ type: "pool", mode: "max", rows, cols: rows }, [2, 2, 1]), [4, 5, 7, 8]);
 });
 
+test("a sampled number is a sum of cells, each with its row's weight times its column's", () => {
+  const along = ["rows", "cols"].map((axis) => ({ size: 3, taps: 2, cells: axis, weights: `${axis}_weights` }));
+  const arrays = { rows: Int32Array.of(0, 1), rows_weights: Float32Array.of(0.5, 0.5), cols: Int32Array.of(2, 3), cols_weights: Float32Array.of(0.25, 0.75) };
+  // Rows 0 and 1 of column 2 hold 2 and 5; column 3 is outside.
+  assert.deepEqual(computed({ type: "sample", fill: 8, along }, [1, 1, 1], /** @type {any} */ (arrays)), [0.25 * 3.5 + 0.75 * 8]);
+});
+
 test("a softmax adds up to one along its own axis, however large the logits", () => {
   const scene = sceneWith([INPUT, { shape: [3, 3, 1], op: { type: "softmax", count: 3, step: 3, log: false } }],
     Float32Array.of(0, 1000, -5, 1, 1000, 2, 2, 1000, 900));
