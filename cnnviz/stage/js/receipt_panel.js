@@ -167,7 +167,7 @@ export class ReceiptPanel {
     const cells = group.terms.map((term, t) => {
       const value = { x: term.x, w: term.weight?.value, p: term.product }[role];
       const key = `${i}.${g}.${t}`;
-      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : "pad"}</span>`;
+      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : term.x ? formed(term.x, written) : "pad"}</span>`;
       const text = tiny ? "" : formed(value, written, scale.kind === "signed");
       const style = `background:${colours.css(value, scale)};color:${colours.inkOn(value, scale)}`;
       const won = step.winner === t ? " cv-won" : "";

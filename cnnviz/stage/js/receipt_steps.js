@@ -153,7 +153,7 @@ export const STEPS = {
     const winner = step.groups[0].terms[step.winner];
     const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";
     const won = winner?.from ? numberButton(i, step.winner, number(step.total), panel.heading(winner.from)) : number(step.total);
-    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
+    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${plural(step.groups[0].terms.length, "cell")}, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}
       <i>→</i><b class="cv-sum">${number(step.total)}</b></div></div>
       <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step, i)}</p>`;
