@@ -12,6 +12,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=int, default=1, metavar="N", help="threads of each engine (default: %(default)s)"
     )
+    parser.add_argument(
+        "--applications",
+        action="store_true",
+        help="one image through networks of keras.applications instead; needs TensorFlow",
+    )
     add_json(parser)
 
 
@@ -21,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
     with ProgressBar("measuring") as progress:
-        measured = measure(args.threads, progress=progress)
+        measured = measure(args.threads, progress=progress, applications=args.applications)
     if args.json:
         print_json(
             {"threads": args.threads, "rows": [{**asdict(row), "ratio": row.ratio} for row in measured]}
@@ -36,5 +41,5 @@ COMMAND = Command(
     "time the engine's work, beside TensorFlow's where it is installed",
     arguments,
     run,
-    ("cnnviz bench", "cnnviz bench --threads 2 --json"),
+    ("cnnviz bench", "cnnviz bench --threads 2 --json", "cnnviz bench --applications"),
 )

@@ -17,7 +17,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
-from cnnviz.network.inference import Convolution
+from cnnviz.network.simplifying import Convolution
 
 
 def normalizations(net: Network) -> list[str]:

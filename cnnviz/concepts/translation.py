@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network, Run
-from cnnviz.network.inference import is_chain
+from cnnviz.network.simplifying import is_chain
 from cnnviz.ops.padding import Pair, integer
 from cnnviz.receptive_fields import ReceptiveField, receptive_field
 

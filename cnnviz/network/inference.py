@@ -1,272 +1,380 @@
 """The forward pass when only the output is wanted: fewer steps, on blocks that stay in the cache.
 
-Batch normalisation is folded into neighbouring weights, pooling goes before ReLU, and a chain of
-layers is compiled once into a list of NumPy calls on fixed buffers. Graphs with branches are left
-to `Network`. Folding rounds differently; nothing here is used where activations are kept.
+A simplified network is compiled once into a list of NumPy calls on fixed buffers; an activation follows on
+each block of its convolution while that is in the cache. Buffers serve again as soon as nothing reads them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import pairwise
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from functools import cache, partial
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
-from cnnviz.ops.blocks import Call, images_at_once, run
+from cnnviz.network.simplifying import (
+    Cellwise,
+    Convolution,
+    DepthwiseConvolution,
+    Instruction,
+    MaxPool,
+    Operation,
+    Other,
+    Reshaping,
+    ZeroPadding,
+    simplify,
+)
+from cnnviz.ops.blocks import Call, Finish, as_it_is, evenly, images_at_once, run
+from cnnviz.ops.depthwise import along_rows, depthwise_blocks, depthwise_steps
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
-from cnnviz.ops.padding import Axis, Window, window
-from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.padding import window
+from cnnviz.ops.parallel import in_parallel, one_blas_thread, shares, threads
 from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
 ACTIVATION_BYTES = 1 << 20
 """A block is as many images, up to IMAGES, as keep the largest activation below a megabyte."""
 
+BAND = 1 << 16
+"""Numbers that are treated at one time where each is by itself: they and a copy stay in the cache."""
 
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution; a dense layer is one of a 1x1 image."""
+WORTH_SHARING = 1 << 25
+"""Multiply-adds of a matrix product, half a millisecond's, from which on threads share a step: waking one
+takes a tenth of that."""
 
-    kernel: np.ndarray
-    bias: np.ndarray | None
-    config: dict[str, Any]
-
-    def of_affine(self, scale: np.ndarray, shift: np.ndarray) -> Convolution:
-        """The convolution that makes of x what this one makes of x*scale + shift; only without padding."""
-        groups, (_, _, depth, filters) = self.config["groups"], self.kernel.shape
-        # A filter of group g reads the channels from g*depth: one column of scales for each filter.
-        scales, shifts = (
-            np.repeat(numbers.reshape(groups, depth).T, filters // groups, axis=1)
-            for numbers in (scale, shift)
-        )
-        extra = (self.kernel * shifts).sum(axis=(0, 1, 2))
-        return replace(
-            self, kernel=self.kernel * scales, bias=extra if self.bias is None else self.bias + extra
-        )
-
-    def then_affine(self, scale: np.ndarray, shift: np.ndarray) -> Convolution:
-        """The convolution whose output is this one's times scale plus shift."""
-        bias = shift if self.bias is None else self.bias * scale + shift
-        return replace(self, kernel=self.kernel * scale, bias=bias)
+ELEMENTWISE_COST = 10
+"""How many of them take as long as one multiply-add that is not part of a matrix product."""
 
 
-@dataclass(frozen=True)
-class MaxPool:
-    config: dict[str, Any]
+class Memory:
+    """Flat arrays for the values between the steps: what is given back is handed out again."""
 
+    def __init__(self, dtype: np.dtype) -> None:
+        self._dtype = dtype
+        self._free: list[np.ndarray] = []
 
-@dataclass(frozen=True)
-class Flattening:
-    """Maps of this many cells become vectors."""
-
-    cells: int
-
-
-@dataclass(frozen=True)
-class Other:
-    """Any other layer, computed as `Network` computes it."""
-
-    layer: Layer
-
-
-Operation = Convolution | Affine | MaxPool | Flattening | Activation | Other
-RELU = Activation("relu")
-
-
-def is_chain(layers: Sequence[Layer]) -> bool:
-    """Whether the first layer is the input, of known size, and each other is fed by the one before."""
-    fed = all(layer.inputs == (before.name,) for before, layer in pairwise(layers))
-    known = all(None not in layer.output_shape for layer in layers)
-    return bool(layers) and not layers[0].inputs and fed and known
-
-
-def simplify(layers: Sequence[Layer]) -> list[Operation]:
-    """A chain's operations, with batch normalisation folded away and pooling before ReLU.
-
-    An affine map goes into the convolution before it, or waits for the next one: past max pooling
-    only if no channel's scale is negative, which would turn a maximum into a minimum; into a
-    convolution only if that reads no padding, which the map would have to leave at zero.
-    """
-    done: list[Operation] = []
-    waiting: Affine | None = None
-    for operation in (operation for layer in layers[1:] for operation in _operations(layer)):
-        if isinstance(operation, Affine):
-            last = done[-1] if done else None
-            if waiting is not None:
-                waiting = Affine(
-                    waiting.scale * operation.scale, waiting.shift * operation.scale + operation.shift
-                )
-            elif isinstance(last, Convolution):
-                done[-1] = last.then_affine(operation.scale, operation.shift)
-            else:
-                waiting = operation
-            continue
-        if waiting is not None:
-            if isinstance(operation, Convolution) and _has_no_padding(operation):
-                operation, waiting = operation.of_affine(waiting.scale, waiting.shift), None
-            elif isinstance(operation, Flattening):
-                waiting = Affine(
-                    np.tile(waiting.scale, operation.cells), np.tile(waiting.shift, operation.cells)
-                )
-            elif not (isinstance(operation, MaxPool) and waiting.scale.min() >= 0):
-                done.append(waiting)
-                waiting = None
-        if isinstance(operation, MaxPool) and done and done[-1] == RELU:
-            done.insert(-1, operation)
+    def take(self, *shape: int) -> np.ndarray:
+        """An array of this shape, whatever is in it: the smallest free one that is large enough, or a new."""
+        numbers = math.prod(shape)
+        fitting = [place for place, flat in enumerate(self._free) if flat.size >= numbers]
+        if fitting:
+            flat = self._free.pop(min(fitting, key=lambda place: self._free[place].size))
         else:
-            done.append(operation)
-    return done if waiting is None else [*done, waiting]
+            flat = np.empty(numbers, self._dtype)
+        return flat[:numbers].reshape(shape)
 
-
-def _operations(layer: Layer) -> Iterator[Operation]:
-    entry = layer.entry
-    if (affine := entry.as_affine(layer)) is not None:
-        yield affine
-    elif (convolution := entry.as_convolution(layer)) is not None:
-        yield Convolution(*convolution)
-    elif entry.op == "max_pool2d":
-        yield MaxPool(dict(layer.config))
-    elif entry.relays and len(layer.output_shape) == 1:
-        yield Flattening(math.prod(cast(tuple[int, ...], layer.input_shape[:-1])))
-    elif not (layer.is_activation or layer.passes_on):
-        yield Other(layer)
-        return
-    if layer.activation is not None:
-        yield layer.activation
-
-
-def _has_no_padding(convolution: Convolution) -> bool:
-    padding = convolution.config["padding"]
-    return padding == "valid" or (padding == "same" and convolution.kernel.shape[:2] == (1, 1))
+    def give_back(self, array: np.ndarray) -> None:
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        self._free.append(array.reshape(-1))
 
 
 class Program:
-    """A chain compiled for blocks of `count` images: a list of NumPy calls on fixed buffers.
+    """Steps compiled for `count` images: stages that follow each other, each of lists of calls that may run
+    side by side.
 
     Not for two threads at once: they would share the buffers.
     """
 
-    def __init__(self, layers: Sequence[Layer], count: int, dtype: np.dtype) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Instruction],
+        inputs: Mapping[str, tuple[int, ...]],
+        outputs: Sequence[str],
+        count: int,
+        dtype: np.dtype,
+        workers: int = 1,
+    ) -> None:
+        self.count, self._workers = count, workers
+        self._stages: list[list[list[Call]]] = []
+        self._shared = False
+        self._memory = Memory(dtype)
         self._dtype = dtype
-        self._steps: list[Call] = []
-        self.count = count
-        self.input = np.zeros((count, *_known(layers[0])), dtype)
-        largest = max(math.prod(_known(layer)) for layer in layers)
-        # An array of zeros: the maximum with it is three times as fast as with the number 0.
-        self._zeros = np.zeros(count * largest, dtype)
-        self.output = self.input
-        for operation in simplify(layers):
-            self.output = self._compile(operation, self.output)
+        self._values = {name: np.zeros((count, *shape), dtype) for name, shape in inputs.items()}
+        self._filled = cache(lambda number: np.full(BAND, number, dtype))
+        self.inputs = dict(self._values)
+        self._readers = Counter([*outputs, *(name for step in steps for name in step.inputs)])
+        left = list(steps)
+        while left:
+            step = left.pop(0)
+            finished = bool(left) and self._is_finish(step, left[0])
+            self._compile(step, left.pop(0) if finished else None)
+        self.outputs = tuple(self._values[name] for name in outputs)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The chain's output for `count` images; the array is overwritten by the next call."""
-        np.copyto(self.input, x)
-        run(self._steps)
-        return self.output
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        """The outputs for `count` images; the arrays are overwritten by the next call."""
+        for name, array in inputs.items():
+            np.copyto(self.inputs[name], array)
+        # BLAS's own threads wait for each other in loops, which on a busy machine is slower than one.
+        with one_blas_thread() if self._shared else nullcontext():
+            for stage in self._stages:
+                if len(stage) == 1:
+                    run(stage[0])
+                else:
+                    in_parallel(lambda lists: run(chain.from_iterable(lists)), stage)
+        return self.outputs
 
-    def _compile(self, operation: Operation, x: np.ndarray) -> np.ndarray:
-        """Add the calls of one operation on the buffer x; the buffer that its result is in."""
+    def _is_finish(self, step: Instruction, behind: Instruction) -> bool:
+        """Whether the step behind alone reads this one's result, and is an activation, number by number."""
+        activation = behind.operation
+        return (
+            isinstance(step.operation, Convolution | Affine | Cellwise)
+            and isinstance(activation, Activation)
+            and behind.inputs == (step.name,)
+            and self._readers[step.name] == 1
+            and _number_by_number(activation)
+        )
+
+    def _compile(self, step: Instruction, behind: Instruction | None) -> None:
+        """Add the calls of a step, and of the activation behind it that finishes each block of its result."""
+        reads = [self._values[each] for each in step.inputs]
+        finish = as_it_is if behind is None else self._finish(cast(Activation, behind.operation))
+        result = self._result(step.operation, reads, finish, step.inputs)
+        self._values[(behind or step).name] = result
+        for each in set(step.inputs):
+            self._readers[each] -= step.inputs.count(each)
+            if not self._readers[each]:
+                done = self._values.pop(each)
+                if not any(np.may_share_memory(done, kept) for kept in self._values.values()):
+                    self._memory.give_back(done)
+
+    def _result(
+        self, operation: Operation, reads: list[np.ndarray], finish: Finish, names: tuple[str, ...]
+    ) -> np.ndarray:
+        """Where an operation's result is, once the calls that this adds have been made."""
+        x = reads[0]
         match operation:
+            case DepthwiseConvolution():
+                return self._depthwise(operation, x, finish)
             case Convolution():
-                return self._convolution(operation, x)
+                return self._convolution(operation, x, finish)
+            case Reshaping(shape):
+                return x.reshape(self.count, *shape)
             case MaxPool(config):
                 geometry = window(x.shape[1:3], config["pool_size"], config["strides"], config["padding"])
-                y = self._empty(*geometry.out, x.shape[3])
+                y = self._memory.take(self.count, *geometry.out, x.shape[3])
                 firsts = range(0, self.count, images_at_once(x))
-                self._steps += window_steps(x, geometry, np.maximum, -np.inf, y, firsts)
+                self._add(window_steps(x, geometry, np.maximum, -np.inf, y, firsts))
                 return y
-            case Flattening():
-                return x.reshape(self.count, -1)
             case Affine(scale, shift):
-                cells = x[0].size // len(scale)
-                each = x.reshape(self.count, -1)
-                self._steps += [
-                    partial(np.multiply, each, np.tile(scale, cells), out=each),
-                    partial(np.add, each, np.tile(shift, cells), out=each),
-                ]
-                return x
+                y = self._over(x, names)
+                self._add(self._affine(x, scale, shift, y, finish))
+                return y
+            case Cellwise(function):
+                return self._cellwise(function, reads, names, finish)
             case Activation():
-                if operation == RELU:
-                    flat = x.reshape(-1)
-                    self._steps.append(partial(np.maximum, flat, self._zeros[: flat.size], out=flat))
+                y = self._over(x, names)
+                if _number_by_number(operation):
+                    self._bands(
+                        y, lambda part: self._activated(operation, x.reshape(-1)[part], y.reshape(-1)[part])
+                    )
                 else:
-                    self._steps.append(partial(_put, x, operation, x))
-                return x
-            case Other(layer):
-                y = self._empty(*_known(layer))
-                self._steps.append(partial(_put, y, _whole(layer), x))
+                    self._add([partial(_put, y, operation, x)])
+                return y
+            case ZeroPadding(_, layer) | Other(layer):
+                y = self._memory.take(self.count, *cast(tuple[int, ...], layer.output_shape))
+                self._add([partial(_put, y, _whole(layer), *reads)])
                 return y
 
-    def _convolution(self, operation: Convolution, x: np.ndarray) -> np.ndarray:
-        config, kernel = operation.config, operation.kernel.astype(self._dtype)
-        bias = None if operation.bias is None else operation.bias.astype(self._dtype)
-        shape = x.shape
-        x = x.reshape(self.count, 1, 1, -1) if x.ndim == 2 else x
+    def _over(self, x: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """An array for what is made of x, cell by cell: x itself if nothing else is to read it."""
+        return x if self._may_go(x, names) else self._memory.take(*x.shape)
+
+    def _may_go(self, x: np.ndarray, names: tuple[str, ...]) -> bool:
+        """Whether x is no longer needed once the step that reads these values has been made."""
+        sharing = [name for name, value in self._values.items() if np.may_share_memory(x, value)]
+        return len(sharing) == 1 and self._readers[sharing[0]] == names.count(sharing[0])
+
+    # Adding calls -------------------------------------------------------------------------------
+
+    def _add(self, calls: Iterable[Call]) -> None:
+        """Calls that follow all that came before; they join the last stage if that is one list too."""
+        if not (self._stages and len(self._stages[-1]) == 1):
+            self._stages.append([[]])
+        self._stages[-1][0].extend(calls)
+
+    def _add_shared(self, parts: Sequence[Any], multiply_adds: int, calls: Any) -> None:
+        """The calls for some of the parts, in as many lists as there are workers if that saves time."""
+        groups = shares(parts, self._workers if multiply_adds >= WORTH_SHARING else 1) if parts else []
+        if len(groups) == 1:
+            self._add(calls(groups[0]))
+        elif groups:
+            self._shared = True
+            self._stages.append([list(calls(group)) for group in groups])
+
+    def _bands(self, y: np.ndarray, calls: Any) -> None:
+        bands = list(evenly(y.size, BAND))
+        work = y.size * ELEMENTWISE_COST
+        self._add_shared(bands, work, lambda some: (call for band in some for call in calls(band)))
+
+    # One kind of operation each -----------------------------------------------------------------
+
+    def _convolution(self, operation: Convolution, x: np.ndarray, finish: Finish) -> np.ndarray:
+        config, kernel = operation.config, operation.kernel.astype(self._dtype, copy=False)
+        bias = None if operation.bias is None else operation.bias.astype(self._dtype, copy=False)
+        vector = x.ndim == 2
+        x = x.reshape(self.count, 1, 1, -1) if vector else x
         geometry = window(
             x.shape[1:3], kernel.shape[:2], config["strides"], config["padding"], config["dilation_rate"]
         )
-        if geometry.padded:
-            x, geometry = self._padded(x, geometry)
-        y = self._empty(*geometry.out, kernel.shape[3])
+        y = self._memory.take(self.count, *geometry.out, kernel.shape[3])
         parts = im2col_blocks(self.count, kernel.shape, geometry, config["groups"], x.itemsize)
-        self._steps += im2col_steps(x, kernel, repeated(bias), geometry, config["groups"], y, parts[0], parts)
-        return y.reshape(self.count, -1) if len(shape) == 2 else y
+        along = repeated(bias)
+        self._add_shared(
+            parts,
+            y[..., 0].size * kernel.size,
+            lambda some: im2col_steps(x, kernel, along, geometry, config["groups"], y, some[0], some, finish),
+        )
+        return y.reshape(self.count, -1) if vector else y
 
-    def _padded(self, x: np.ndarray, geometry: Window) -> tuple[np.ndarray, Window]:
-        """A buffer with a border of zeros that x is copied into, and the geometry on it."""
-        rows, cols = geometry
-        padded = np.zeros((self.count, rows.padded, cols.padded, x.shape[3]), x.dtype)
-        inside = padded[:, rows.before : rows.before + rows.size, cols.before : cols.before + cols.size]
-        self._steps.append(partial(np.copyto, inside, x))
-        return padded, Window(*(Axis(a.padded, a.kernel, a.stride, a.dilation) for a in geometry))
+    def _depthwise(self, operation: DepthwiseConvolution, x: np.ndarray, finish: Finish) -> np.ndarray:
+        config, kernel = operation.config, operation.kernel.astype(self._dtype, copy=False)
+        bias = None if operation.bias is None else operation.bias.astype(self._dtype, copy=False)
+        geometry = window(
+            x.shape[1:3], kernel.shape[:2], config["strides"], config["padding"], config["dilation_rate"]
+        )
+        y = self._memory.take(self.count, *geometry.out, kernel.shape[2] * kernel.shape[3])
+        parts = depthwise_blocks(self.count, kernel.shape, geometry, x.itemsize)
+        along = along_rows(kernel, bias, parts)
+        self._add_shared(
+            parts,
+            y[..., 0].size * kernel.size * ELEMENTWISE_COST,
+            lambda some: depthwise_steps(x, along, geometry, y, some[0], some, finish),
+        )
+        return y
 
-    def _empty(self, *shape: int) -> np.ndarray:
-        return np.empty((self.count, *shape), self._dtype)
+    def _affine(
+        self, x: np.ndarray, scale: np.ndarray, shift: np.ndarray, y: np.ndarray, finish: Finish
+    ) -> Iterator[Call]:
+        """Row by row: the channels' numbers repeated along one, which makes it one run."""
+        row = math.prod(x.shape[-2:]) if x.ndim > 2 else x.shape[-1]
+        times = row // len(scale)
+        scale, shift = (np.tile(numbers.astype(self._dtype), times) for numbers in (scale, shift))
+        rows, results = x.reshape(-1, row), y.reshape(-1, row)
+        for band in evenly(len(rows), max(1, BAND // row)):
+            yield partial(np.multiply, rows[band], scale, out=results[band])
+            yield partial(np.add, results[band], shift, out=results[band])
+            yield from finish(results[band])
+
+    def _cellwise(
+        self, function: Any, reads: list[np.ndarray], names: tuple[str, ...], finish: Finish
+    ) -> np.ndarray:
+        shape = np.broadcast_shapes(*(x.shape for x in reads))
+        # What is written over must have been read by then: with more than two, only the first one has.
+        free = [x for x in reads if x.shape == shape and self._may_go(x, names)]
+        over = (
+            free[:1] if len(reads) == 2 else [x for x in free if x is reads[0] and names.count(names[0]) == 1]
+        )
+        y = over[0] if over else self._memory.take(*shape)
+        if any(x.shape != shape for x in reads):
+            self._add(_joined(function, reads, y))
+            self._bands(y, lambda band: finish(y.reshape(-1)[band]))
+        else:
+            flat, whole = [x.reshape(-1) for x in reads], y.reshape(-1)
+            self._bands(
+                y,
+                lambda band: [
+                    *_joined(function, [x[band] for x in flat], whole[band]),
+                    *finish(whole[band]),
+                ],
+            )
+        return y
+
+    def _finish(self, activation: Activation) -> Finish:
+        return lambda block: self._over_bands(activation, block.reshape(-1))
+
+    def _over_bands(self, activation: Activation, flat: np.ndarray) -> Iterator[Call]:
+        for band in evenly(flat.size, BAND):
+            yield from self._activated(activation, flat[band], flat[band])
+
+    def _activated(self, activation: Activation, x: np.ndarray, y: np.ndarray) -> Iterator[Call]:
+        """y = activation(x) for up to BAND numbers."""
+        limit = _limit_of_relu(activation)
+        if limit is not None:
+            # With arrays of one number these are three times as fast as with the number.
+            yield partial(np.maximum, x, self._filled(0.0)[: x.size], out=y)
+            if limit < math.inf:
+                yield partial(np.minimum, y, self._filled(limit)[: x.size], out=y)
+        else:
+            yield partial(_put, y, activation, x)
 
 
-def _known(layer: Layer) -> tuple[int, ...]:
-    """A layer's output shape, all sizes of which are known in a chain."""
-    return cast(tuple[int, ...], layer.output_shape)
+def _limit_of_relu(activation: Activation) -> float | None:
+    """The largest number that a ReLU without slope or threshold lets through; None for anything else."""
+    if activation.name == "relu6":
+        return 6.0
+    arguments = dict(activation.arguments)
+    limit = arguments.pop("max_value", None)
+    if activation.name != "relu" or any(arguments.values()):
+        return None
+    return math.inf if limit is None else limit
 
 
-def _put(y: np.ndarray, function: Any, x: np.ndarray) -> None:
-    y[...] = function(x)
+def _number_by_number(activation: Activation) -> bool:
+    """Whether it does the same to each number, wherever that stands."""
+    numbers = all(np.ndim(value) == 0 for value in activation.arguments.values())
+    return activation.axis is None and numbers
+
+
+def _joined(function: Any, arrays: Sequence[np.ndarray], y: np.ndarray) -> Iterator[Call]:
+    first, *others = arrays
+    for other in others:
+        yield partial(function, first, other, out=y)
+        first = y
+
+
+def _put(y: np.ndarray, function: Any, *reads: np.ndarray) -> None:
+    y[...] = function(*reads)
 
 
 def _whole(layer: Layer) -> Any:
-    return lambda x: layer.after_activation(layer.before_activation(x))
+    return lambda *reads: layer.after_activation(layer.before_activation(*reads))
 
 
 class Inference:
-    """Predictions of a chain of layers, block by block.
+    """Predictions of a network in which all sizes are known, block by block.
 
     Programs are compiled when first needed and kept; each is used by one thread at a time.
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: np.dtype) -> None:
-        self._layers, self._dtype = layers, dtype
-        largest = max(math.prod(_known(layer)) for layer in layers) * dtype.itemsize
+    def __init__(self, layers: Sequence[Layer], outputs: Sequence[str], dtype: np.dtype) -> None:
+        shapes = {layer.name: cast(tuple[int, ...], layer.output_shape) for layer in layers}
+        self._dtype = dtype
+        self._inputs = {layer.name: shapes[layer.name] for layer in layers if not layer.inputs}
+        self._shapes = [shapes[name] for name in outputs]
+        self._steps, self._outputs = simplify(layers, outputs)
+        largest = max(map(math.prod, shapes.values())) * dtype.itemsize
         self.images = max(1, min(IMAGES, ACTIVATION_BYTES // max(largest, 1)))
-        self._idle: dict[int, list[Program]] = {}
+        self._idle: dict[tuple[int, int], list[Program]] = {}
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The network's output for prepared images (N, ...)."""
-        y = np.empty((len(x), *_known(self._layers[-1])), self._dtype)
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The network's outputs for prepared images (N, ...) by their inputs' names."""
+        count = len(next(iter(inputs.values())))
+        results = [np.empty((count, *shape), self._dtype) for shape in self._shapes]
+        firsts = range(0, count, self.images)
+        # A single block is shared among the threads; of several each thread takes whole ones.
+        workers = threads() if len(firsts) == 1 else 1
 
-        def work(firsts: Iterable[int]) -> None:
-            for first in firsts:
-                part = x[first : first + self.images]
-                idle = self._idle.setdefault(len(part), [])
-                program = idle.pop() if idle else Program(self._layers, len(part), self._dtype)
-                y[first : first + len(part)] = program(part)
+        def work(some: Iterable[int]) -> None:
+            for first in some:
+                part = {name: x[first : first + self.images] for name, x in inputs.items()}
+                size = min(self.images, count - first)
+                idle = self._idle.setdefault((size, workers), [])
+                program = (
+                    idle.pop()
+                    if idle
+                    else Program(self._steps, self._inputs, self._outputs, size, self._dtype, workers)
+                )
+                for result, values in zip(results, program(part), strict=True):
+                    result[first : first + size] = values
                 idle.append(program)
 
         with np.errstate(all="ignore"):
-            in_parallel(work, range(0, len(x), self.images))
-        return y
+            in_parallel(work, firsts)
+        return results

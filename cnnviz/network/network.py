@@ -16,10 +16,11 @@ import numpy as np
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.forward import Edits, forward
-from cnnviz.network.inference import Inference, is_chain
+from cnnviz.network.inference import Inference
 from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.run import Run, forward_pass
+from cnnviz.network.simplifying import sizes_are_known
 
 BATCH_BYTES = 32 * 2**20
 """The default batch keeps the largest activation below this."""
@@ -59,7 +60,7 @@ class Network(LayerGraph):
     def predict(self, x: Any, batch_size: int | None = None) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
 
-        A chain of layers is computed with batch normalisation folded into its neighbours, which rounds
+        Where all sizes are known, batch normalisation is folded into its neighbours, which rounds
         differently from `run` in the last digits.
 
         Parameters
@@ -92,7 +93,7 @@ class Network(LayerGraph):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
             inputs = prepared(self, batch)
             if self._inference is not None:
-                batches.append([self._inference(inputs[self.inputs[0]])])
+                batches.append(self._inference(inputs))
             else:
                 values = forward(self, inputs)
                 batches.append([values[self.resolve(name)] for name in self.outputs])
@@ -128,9 +129,10 @@ class Network(LayerGraph):
 
     @cached_property
     def _inference(self) -> Inference | None:
-        """The fast way to the output alone, for networks that are one chain of layers."""
-        whole = self.outputs == (self.layers[-1].name,) and is_chain(self.layers)
-        return Inference(self.layers, self.dtype) if whole else None
+        """The fast way to the output alone, for networks whose sizes are known."""
+        if not sizes_are_known(self.layers):
+            return None
+        return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
 
     def _default_batch(self, images: Mapping[str, np.ndarray]) -> int:
         layers: Iterable[Layer] = self

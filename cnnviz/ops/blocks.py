@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from functools import partial
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -24,6 +25,15 @@ MOST_PLACES = 128
 
 Call = Callable[[], Any]
 """One NumPy call with its arguments, on arrays that are already there."""
+
+Finish = Callable[[np.ndarray], Iterable[Call]]
+"""The calls that finish a block of the result, while it is still in the cache."""
+
+
+def as_it_is(block: np.ndarray) -> Iterable[Call]:
+    """Nothing is left to do with a block."""
+    return ()
+
 
 View = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 
@@ -122,6 +132,7 @@ class BlockInput:
 
     Else they are copied to one buffer for all blocks, as large as the largest needs: what a call returns
     holds until the next. `view` is what to make of the cells (N, rows, cols, C) for `out` outputs.
+    `steps` says which calls copy them instead; made in the same order, they can be made again.
     """
 
     def __init__(
@@ -134,6 +145,12 @@ class BlockInput:
         self._border: Any = None
 
     def __call__(self, block: Block) -> np.ndarray:
+        cells, calls = self.steps(block)
+        run(calls)
+        return cells
+
+    def steps(self, block: Block) -> tuple[np.ndarray, list[Call]]:
+        """Where the cells are once the calls are made, and the calls."""
         images, rows, cols = block
         key = images.stop - images.start, rows.start, rows.stop, cols.start, cols.stop
         if key not in self._places:  # bands are the same in every image
@@ -143,12 +160,12 @@ class BlockInput:
         place = self._places[key]
         part = self._x[images, *place.inside]
         if place.cells is None:
-            return self._view(part, block.shape[1:])
+            return self._view(part, block.shape[1:]), []
+        calls: list[Call] = [partial(np.copyto, place.target, part)]
         if place.border != self._border:  # else what lies around the input is still zero
-            place.cells.fill(0)
+            calls.insert(0, partial(place.cells.fill, 0))
             self._border = place.border
-        np.copyto(place.target, part)
-        return place.view
+        return place.view, calls
 
     def _place(self, block: Block) -> _Place:
         spans = [reads(axis, out) for axis, out in zip(self._geometry, block[1:], strict=True)]

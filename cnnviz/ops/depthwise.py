@@ -10,10 +10,13 @@ rule; what lies between the two steps is computed again from the input.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.arguments import (
     IMAGES,
@@ -32,9 +35,19 @@ from cnnviz.ops.arguments import (
     parse_image_shape,
     parse_kernel_shape,
 )
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, batches, windows
+from cnnviz.ops.blocks import (
+    BLOCK_BYTES,
+    Block,
+    BlockInput,
+    Blocks,
+    Call,
+    Finish,
+    as_it_is,
+    batches,
+    run,
+)
 from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
-from cnnviz.ops.padding import Window, sliding_window
+from cnnviz.ops.padding import Axis, Window, sliding_window
 from cnnviz.ops.parallel import in_parallel, summed
 
 AXES = "(kh, kw, channels, multiplier)"
@@ -261,34 +274,112 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geomet
     Every output is a sum of K = kh*kw products and a bias, rounded once for each product and
     each addition: an error below (K + 1)*u*(sum|x||w| + |bias|).
     """
-    kh, kw, channels, multiplier = kernel.shape
-    y = np.empty((len(x), *geometry.out, channels * multiplier), x.dtype)
-    parts = Blocks(len(x), *geometry.out, _cells(kernel.shape, geometry, x.itemsize))
+    y = np.empty((len(x), *geometry.out, kernel.shape[2] * kernel.shape[3]), x.dtype)
+    parts = depthwise_blocks(len(x), kernel.shape, geometry, x.itemsize)
+    along = along_rows(kernel, bias, parts)
+    in_parallel(lambda share: run(depthwise_steps(x, along, geometry, y, parts[0], share)), parts)
+    return y
+
+
+def depthwise_blocks(count: int, kernel_shape: Shape, geometry: Window, itemsize: int) -> Blocks:
+    """The blocks that the output for `count` images is cut into."""
+    return Blocks(count, *geometry.out, _cells(kernel_shape, geometry, itemsize))
+
+
+class AlongRows(NamedTuple):
+    """The weights (kh, kw, width * C * multiplier) and the bias repeated along the widest block's rows."""
+
+    weights: np.ndarray
+    bias: np.ndarray | None
+    multiplier: int
+
+
+def along_rows(kernel: np.ndarray, bias: np.ndarray | None, parts: Blocks) -> AlongRows:
+    kh, kw, _, multiplier = kernel.shape
     width = max((part.shape[2] for part in parts), default=0)
     weights = np.tile(kernel.reshape(kh, kw, -1), (1, 1, width))
+    return AlongRows(weights, None if bias is None else np.tile(bias, width), multiplier)
 
-    def work(share: Iterable[Block]) -> None:
-        read = BlockInput(x, geometry, parts[0])
-        for block in share:
-            cells = read(block)
-            if multiplier > 1:
-                cells = np.repeat(cells, multiplier, axis=3)
-            taps = windows(cells, block.shape[1:], geometry).transpose(3, 4, 0, 1, 2, 5)
-            taps = taps.reshape(*taps.shape[:4], -1)  # without a copy where columns are next to each other
-            sums = np.reshape(y[block], taps.shape[2:], copy=False)
-            np.einsum("uvnix,uvx->nix", taps, weights[..., : taps.shape[4]], out=sums)
-            if bias is not None:
-                sums += np.tile(bias, block.shape[2])
 
-    in_parallel(work, parts)
-    return y
+def depthwise_steps(
+    x: np.ndarray,
+    along: AlongRows,
+    geometry: Window,
+    y: np.ndarray,
+    largest: Block,
+    parts: Iterable[Block],
+    finish: Finish = as_it_is,
+) -> Iterator[Call]:
+    """The calls that compute these parts of y from x, in this order; they can be kept and made again."""
+    read = BlockInput(x, geometry, largest)
+    classes = _tap_classes(geometry.cols)
+    memory: dict[str, np.ndarray] = {}
+
+    def buffer(use: str, *shape: int) -> np.ndarray:
+        size = math.prod(shape)
+        if use not in memory or memory[use].size < size:
+            memory[use] = np.empty(size, x.dtype)
+        return memory[use][:size].reshape(shape)
+
+    for block in parts:
+        cells, calls = read.steps(block)
+        yield from calls
+        if along.multiplier > 1:
+            repeated = buffer("repeated", *cells.shape, along.multiplier)
+            yield partial(np.copyto, repeated, cells[..., np.newaxis])
+            cells = repeated.reshape(*cells.shape[:3], -1)
+        result = y[block]
+        sums = np.reshape(result, (*block.shape[:2], -1), copy=False)
+        for which, (taps, phase, first) in enumerate(classes):
+            columns = cells[:, :, phase :: geometry.cols.stride]
+            if columns.strides[2:] != (columns.itemsize * columns.shape[3], columns.itemsize):
+                side_by_side = buffer("columns", *columns.shape)
+                yield partial(np.copyto, side_by_side, columns)
+                columns = side_by_side
+            numbers = _numbers(columns[:, :, first:], taps, block.shape, geometry)
+            target = buffer("sums", *sums.shape) if which else sums
+            weights = along.weights[:, taps, : sums.shape[2]]
+            yield partial(np.einsum, "uvnix,uvx->nix", numbers, weights, out=target)
+            if which:
+                yield partial(np.add, sums, target, out=sums)
+        if along.bias is not None:
+            yield partial(np.add, sums, along.bias[: sums.shape[2]], out=sums)
+        yield from finish(result)
+
+
+def _tap_classes(axis: Axis) -> list[tuple[slice, int, int]]:
+    """Kernel columns that read the same columns of the input, those of one phase, counted modulo the stride.
+
+    For each class: its taps, the phase, and which column of the phase the first tap of output 0 reads.
+
+    >>> _tap_classes(Axis(9, kernel=3, stride=2))
+    [(slice(0, 3, 2), 0, 0), (slice(1, 3, 2), 1, 0)]
+    """
+    step = axis.stride // math.gcd(axis.stride, axis.dilation)
+    firsts = ((tap, divmod(tap * axis.dilation, axis.stride)) for tap in range(min(step, axis.kernel)))
+    return [(slice(tap, axis.kernel, step), phase, first) for tap, (first, phase) in firsts]
+
+
+def _numbers(columns: np.ndarray, taps: slice, shape: tuple[int, int, int], geometry: Window) -> np.ndarray:
+    """What each tap reads, rows in one piece: a view (kh, taps, N, H_out, W_out * C) of one phase."""
+    rows, cols = geometry
+    n, h, w, c = columns.strides
+    count = len(range(*taps.indices(cols.kernel)))
+    return as_strided(
+        columns,
+        (rows.kernel, count, *shape[:2], shape[2] * columns.shape[3]),
+        (h * rows.dilation, w * (taps.step * cols.dilation // cols.stride), n, h * rows.stride, c),
+        writeable=False,
+    )
 
 
 def _cells(kernel_shape: tuple[int, ...], geometry: Window, itemsize: int) -> int:
     """Output cells in a block: it and what is copied of its input, within BLOCK_BYTES."""
-    kh, kw, channels, multiplier = kernel_shape
-    strided = geometry.cols.stride > 1
-    copies = 1 + geometry.read_by_cell + (kh * kw if strided else 0)
+    _, _, channels, multiplier = kernel_shape
+    rows, cols = geometry
+    # One phase of the columns, and the sums of a second one.
+    of_phase = 1 + rows.stride if cols.stride > 1 else 0
+    copies = 1 + geometry.read_by_cell + of_phase
     return max(1, BLOCK_BYTES // (copies * channels * multiplier * itemsize))
 
 

@@ -43,7 +43,18 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.arguments import IMAGES, float_images, operation
-from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, Call, evenly, run, windows
+from cnnviz.ops.blocks import (
+    BLOCK_BYTES,
+    Block,
+    BlockInput,
+    Blocks,
+    Call,
+    Finish,
+    as_it_is,
+    evenly,
+    run,
+    windows,
+)
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
@@ -52,7 +63,17 @@ LONG_RUN = 8
 """Copying a shorter run takes about as long as copying one of this many numbers."""
 
 RUN_PER_STRIP = 2
-"""Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip."""
+"""Strips are quicker to fill and to multiply where a run is at most this many times as long as a strip,"""
+
+LONG_FOR_STRIPS = 128
+"""and no longer than this: from there on it is copied just as quickly as it stands."""
+
+FILTERS_PER_ROW = 8
+"""`Runs` multiplies the rows in which windows overlap once more for each block. With more filters than this
+for each output row that costs more than copying the windows."""
+
+WEIGHTY_BLOCK = 8
+"""A block may take this many BLOCK_BYTES where as many bytes of weights have to be read for each block."""
 
 Cells = tuple[int, int, int]
 """A block's images, output rows and output columns."""
@@ -141,17 +162,19 @@ def im2col_steps(
     y: np.ndarray,
     largest: Block,
     parts: Iterable[Block],
+    finish: Finish = as_it_is,
 ) -> Iterator[Call]:
     """The calls that compute these parts of y (N, H_out, W_out, F) from x, to be made in this order.
 
-    For each block: copy what its windows read, multiply, add the bias. Where x is not padded the calls
+    For each block: copy what its windows read, multiply, add the bias, and whatever finishes it. The calls
     can also be kept, and made again whenever x has changed.
     """
     layout = choose_layout(kernel.shape, geometry, groups)
     if not geometry.padded and groups == 1 and isinstance(layout, WholeWindows):
         matrix = as_matrix(layout.view(x, geometry.out), layout.length)
         if matrix is not None:
-            yield from steps_without_copy(matrix, kernel.reshape(layout.length, -1), bias, y, parts)
+            weights = kernel.reshape(layout.length, -1)
+            yield from steps_without_copy(matrix, weights, bias, y, parts, finish)
             return
     padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
     everything = layout.view(x, geometry.out)
@@ -165,9 +188,11 @@ def im2col_steps(
         if padded is None:
             read = everything[block.images, layout.rows_read(block.rows), block.cols]
         else:
-            read = padded(block)
+            read, calls = padded.steps(block)
+            yield from calls
         yield partial(np.copyto, work.copied, read)
         yield from work.steps(bias, y[block])
+        yield from finish(y[block])
 
 
 def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
@@ -179,7 +204,12 @@ def as_matrix(view: np.ndarray, length: int) -> np.ndarray | None:
 
 
 def steps_without_copy(
-    matrix: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray, parts: Iterable[Block]
+    matrix: np.ndarray,
+    weights: np.ndarray,
+    bias: RepeatedBias,
+    y: np.ndarray,
+    parts: Iterable[Block],
+    finish: Finish,
 ) -> Iterator[Call]:
     """y = matrix @ weights + bias, block by block, where x itself is the matrix."""
     flat, (rows, cols) = y.reshape(len(matrix), -1), y.shape[1:3]
@@ -190,6 +220,7 @@ def steps_without_copy(
         sums = flat[cells].reshape(block.shape[0], -1)
         if bias(sums.shape[1]) is not None:
             yield with_bias(sums, bias, sums)
+        yield from finish(y[block])
 
 
 # How windows are laid out -----------------------------------------------------------------------
@@ -237,13 +268,14 @@ class BlockWork(NamedTuple):
 
 def choose_layout(kernel_shape: tuple[int, ...], geometry: Window, groups: int = 1) -> Layout:
     """`Strips` or, for longer runs, `Runs` where kernel rows share what is copied; else `WholeWindows`."""
-    kh, kw, depth, _ = kernel_shape
+    kh, kw, depth, filters = kernel_shape
     (rows, cols), run = geometry, kw * depth
     if kh > 1 and groups == 1 and geometry.out != (1, 1):
         adjacent = rows.dilation == 1 and rows.stride <= kh
-        if adjacent and cols.out > LONG_RUN and run <= RUN_PER_STRIP * cols.out:
+        short = run <= RUN_PER_STRIP * cols.out and (run <= LONG_FOR_STRIPS or rows.stride > 1)
+        if adjacent and cols.out > LONG_RUN and short:
             return Strips(kernel_shape, geometry)
-        if rows.stride == 1 and run > LONG_RUN:
+        if rows.stride == 1 and run > LONG_RUN and filters <= FILTERS_PER_ROW * rows.out:
             return Runs(kernel_shape, geometry)
     return WholeWindows(kernel_shape, geometry, groups)
 
@@ -270,7 +302,8 @@ class WholeWindows:
     def cells(self, itemsize: int) -> int:
         depth, filters = self.kernel_shape[2:]
         each = self.length * self.groups + filters + self.geometry.read_by_cell * depth * self.groups
-        return cells_in_block(each, self.length, filters // self.groups, itemsize)
+        weights = math.prod(self.kernel_shape)
+        return cells_in_block(each, self.length, filters // self.groups, itemsize, weights=weights)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
         taps = windows(block, out, self.geometry)
@@ -320,7 +353,8 @@ class Runs:
         rows, cols = self.geometry
         filters = self.kernel_shape[3]
         each = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
-        room = cells_in_block(each, self.length, filters, itemsize, products=2)
+        weights = math.prod(self.kernel_shape)
+        room = cells_in_block(each, self.length, filters, itemsize, products=2, weights=weights)
         return cells_in_room(room, rows.out, cols.out, overlap=rows.extent - 1)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
@@ -446,9 +480,14 @@ def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Call:
 # How large a block is ---------------------------------------------------------------------------
 
 
-def cells_in_block(numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1) -> int:
-    """Output cells in a block: within BLOCK_BYTES, and `products` SMALL_GEMMs where filters are few."""
-    cells = BLOCK_BYTES // (numbers_per_cell * itemsize)
+def cells_in_block(
+    numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1, weights: int = 0
+) -> int:
+    """Output cells in a block: within BLOCK_BYTES, or a WEIGHTY_BLOCK if the weights that it reads take more;
+    and within `products` SMALL_GEMMs where filters are few.
+    """
+    room = max(BLOCK_BYTES, min(weights * itemsize, WEIGHTY_BLOCK * BLOCK_BYTES))
+    cells = room // (numbers_per_cell * itemsize)
     return min(cells, products * SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,9 @@ Call = Callable[[], Any]
 Line = tuple[str, Call, Call | None]
 """What is measured: its name, our call, TensorFlow's."""
 
+APPLICATIONS = ("MobileNetV2", "EfficientNetB0", "ResNet50", "VGG16")
+"""The networks of keras.applications that one image of 224x224 goes through."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,14 +49,16 @@ class Row:
         return None if self.tensorflow is None else self.cnnviz / self.tensorflow
 
 
-def measure(threads: int, progress: Callable[[int, int], None] | None = None) -> list[Row]:
+def measure(
+    threads: int, progress: Callable[[int, int], None] | None = None, applications: bool = False
+) -> list[Row]:
     """The table for this machine, measured in a process of its own with so many threads.
 
-    `progress` is called as progress(rows done, rows in all). Raises ChildProcessError (an OSError) if that
-    process fails.
+    `applications` measures networks of keras.applications instead, which needs TensorFlow. `progress` is
+    called as progress(rows done, rows in all). Raises ChildProcessError (an OSError) if that process fails.
     """
     process = TensorFlowProcess(
-        *("-m", "cnnviz.verification.benchmark", str(threads)),
+        *("-m", "cnnviz.verification.benchmark", str(threads), *(["applications"] if applications else [])),
         environment={
             **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads)),
             "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -73,11 +80,9 @@ def measure(threads: int, progress: Callable[[int, int], None] | None = None) ->
 
 
 def lines(threads: int) -> list[Line]:
-    """All that is measured, in a process whose engines use so many threads."""
+    """All that is measured but for applications, in a process whose engines use so many threads."""
     try:
-        tf = tensorflow()
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf = _tensorflow(threads)
     except ModuleNotFoundError:
         tf = None
     rng = np.random.default_rng(0)
@@ -92,6 +97,29 @@ def lines(threads: int) -> list[Line]:
         *_gradients(numbers, tf),
         *_networks(net, numbers, tf),
     ]
+
+
+def _tensorflow(threads: int) -> Any:
+    tf = tensorflow()
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    return tf
+
+
+def application_lines(threads: int) -> Iterator[Line]:
+    """One image through networks of keras.applications with random weights, one network after the other.
+
+    Raises ModuleNotFoundError without TensorFlow.
+    """
+    tf = _tensorflow(threads)
+    image = np.random.default_rng(0).random((1, 224, 224, 3), np.float32)
+    for name in APPLICATIONS:
+        model = getattr(keras().applications, name)(weights=None)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.keras"
+            model.save(path)
+            net = load_model(path)
+        yield f"{name}, 1 image of 224x224", _bound(net.predict, image), _compiled(tf, model, image)
 
 
 def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
@@ -217,15 +245,16 @@ def table(measured: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def main(threads: int) -> None:
+def main(threads: int, applications: bool = False) -> None:
     """Write one JSON line for each row as it is measured: [rows in all, row]."""
     with answer_stream() as answer:
-        todo = lines(threads)
+        todo = application_lines(threads) if applications else lines(threads)
+        total = len(APPLICATIONS) if applications else len(todo)  # type: ignore[arg-type]
         for name, ours, theirs in todo:
             row = Row(name, *_least(ours, theirs))
-            answer.write(json.dumps([len(todo), asdict(row)]).encode() + b"\n")
+            answer.write(json.dumps([total, asdict(row)]).encode() + b"\n")
             answer.flush()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), "applications" in sys.argv[2:])

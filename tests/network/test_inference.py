@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer
+from cnnviz.layers.layer import Affine, Layer
 from cnnviz.network import Network
-from cnnviz.network.inference import IMAGES, Affine, Convolution, MaxPool, is_chain, simplify
+from cnnviz.network.inference import IMAGES
+from cnnviz.network.simplifying import (
+    Cellwise,
+    Convolution,
+    DepthwiseConvolution,
+    MaxPool,
+    ZeroPadding,
+    is_chain,
+    simplify,
+)
 
 RNG = np.random.default_rng(11)
 
@@ -66,7 +75,7 @@ def assert_same(net, count=2 * IMAGES + 3):
 
 
 def kinds(net):
-    return [type(operation) for operation in simplify(net.layers)]
+    return [type(step.operation) for step in simplify(net.layers, net.outputs)[0]]
 
 
 def test_batch_norm_after_a_linear_convolution_goes_into_it():
@@ -117,7 +126,7 @@ def test_batch_norm_goes_through_flatten_into_a_dense_layer():
         layer("flat", "Flatten"),
         dense("d", 7, 36 * 3, activation="softmax"),
     )
-    assert [kind.__name__ for kind in kinds(net)] == ["MaxPool", "Flattening", "Convolution", "Activation"]
+    assert [kind.__name__ for kind in kinds(net)] == ["MaxPool", "Reshaping", "Convolution", "Activation"]
     assert_same(net)
 
 
@@ -165,3 +174,139 @@ def test_an_empty_batch_and_a_graph_with_branches():
     double = Network([image, Layer("add", "Add", inputs=("image", "image"))])
     assert not is_chain(double.layers)
     np.testing.assert_array_equal(double.predict(np.ones((1, 4, 4, 1))), np.full((1, 4, 4, 1), 2))
+
+
+def depthwise(name, size, channels, multiplier=1, **config):
+    shape = (size, size, channels, multiplier)
+    weights = {
+        "kernel": RNG.normal(size=shape).astype("f") / 3,
+        "bias": RNG.normal(size=channels * multiplier).astype("f"),
+    }
+    config = {"kernel_size": size, "depth_multiplier": multiplier, **config}
+    return Layer.from_config(name, "DepthwiseConv2D", config, weights=weights)
+
+
+def fed(one, *names):
+    return Layer(one.name, one.kind, one.config, one.weights, names, owner=one.owner)
+
+
+IMAGE = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 12, 12, 3)})
+
+
+def test_batch_norm_goes_into_depthwise_convolutions_on_both_sides():
+    net = chain(
+        conv("a", 4, 3, 3, activation="relu"),
+        norm("n", 4),
+        depthwise("d", 3, 4, multiplier=2, strides=2),
+        norm("m", 8),
+        layer("relu", "ReLU", max_value=6.0),
+    )
+    assert kinds(net) == [Convolution, Activation, DepthwiseConvolution, Activation]
+    assert_same(net)
+
+
+def test_padding_goes_into_the_convolution_that_reads_it():
+    net = chain(
+        layer("pad", "ZeroPadding2D", padding=((0, 1), (2, 1))),
+        depthwise("d", 3, 3, strides=2),
+        layer("pad2", "ZeroPadding2D"),
+        conv("a", 4, 3, 3, padding="same"),
+    )
+    assert kinds(net) == [DepthwiseConvolution, ZeroPadding, Convolution]
+    assert_same(net)
+
+
+def test_what_two_layers_read_is_kept():
+    net = Network(
+        [
+            IMAGE,
+            fed(conv("a", 4, 3, 3, padding="same"), "image"),
+            fed(norm("n", 4), "a"),
+            fed(layer("relu", "ReLU"), "n"),
+            fed(layer("add", "Add"), "relu", "a", "n", "relu"),
+            fed(layer("product", "Multiply"), "a", "add"),
+        ]
+    )
+    assert kinds(net) == [Convolution, Affine, Activation, Cellwise, Cellwise]
+    assert_same(net)
+
+
+def test_outputs_and_inputs_that_are_read_further_on_are_not_written_over():
+    net = Network(
+        [
+            IMAGE,
+            fed(layer("drop", "Dropout", rate=0.1), "image"),
+            fed(layer("relu", "ReLU"), "drop"),
+            fed(norm("n", 3), "relu"),
+            fed(layer("flat", "Flatten"), "n"),
+            fed(layer("tanh", "Activation", activation="tanh"), "n"),
+        ],
+        outputs=["n", "image", "flat", "tanh", "drop"],
+    )
+    x = RNG.normal(size=(3, 12, 12, 3)).astype("f")
+    for _ in range(2):
+        for found, right in zip(net.predict(x), net.run(x).output, strict=True):
+            np.testing.assert_allclose(found, right, rtol=1e-5, atol=1e-6)
+
+
+def several(output):
+    return output if isinstance(output, tuple) else (output,)
+
+
+def any_graph(random):
+    """A graph of layers of all kinds that are compiled, each reading any that came before."""
+    layers, shapes = [IMAGE], {"image": (12, 12, 3)}
+    for i in range(random.integers(4, 14)):
+        source = str(random.choice(list(shapes)))
+        rows, _, channels = shapes[source]
+        one = [
+            lambda name, rows, c: conv(
+                name, 4, 3, c, padding="same", activation=str(random.choice(["relu", "silu"]))
+            ),
+            lambda name, rows, c: conv(name, 5, 1, c),
+            lambda name, rows, c: depthwise(name, 3, c, padding="same"),
+            lambda name, rows, c: norm(name, c, positive=bool(random.integers(2))),
+            lambda name, rows, c: layer(name, "ReLU"),
+            lambda name, rows, c: layer(name, "Softmax"),
+            lambda name, rows, c: layer(name, "Dropout", rate=0.5),
+            lambda name, rows, c: layer(name, "ZeroPadding2D", padding=((0, 1), (0, 1))),
+            lambda name, rows, c: layer(name, "MaxPooling2D", padding="same"),
+            lambda name, rows, c: layer(name, str(random.choice(["Add", "Multiply", "Subtract"]))),
+            lambda name, rows, c: layer(name, "GlobalAveragePooling2D", keepdims=True),
+        ][random.integers(11)](f"layer_{i}", rows, channels)
+        names = [source]
+        if one.entry.most_inputs > 1:
+            partners = [
+                name for name, shape in shapes.items() if shape == shapes[source] or shape == (1, 1, channels)
+            ]
+            count = 2 if one.kind == "Subtract" else random.integers(2, 4)
+            names = [source, *map(str, random.choice(partners, count - 1))]
+            random.shuffle(names)
+        layers.append(fed(one, *names))
+        shapes = {each.name: each.output_shape for each in Network(layers)}
+    outputs = random.choice(list(shapes), random.integers(1, 3), replace=False)
+    return Network(layers, outputs=[str(name) for name in outputs])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_graph_predicts_what_it_runs(seed):
+    random = np.random.default_rng(seed)
+    net = any_graph(random).astype(np.float64)
+    x = random.normal(size=(3, 12, 12, 3))
+    expected = several(net.run(x).output)
+    for _ in range(2):
+        for one, right in zip(several(net.predict(x)), expected, strict=True):
+            np.testing.assert_allclose(one, right, rtol=0, atol=1e-12 * max(np.abs(right).max(), 1))
+
+
+def test_threads_that_share_one_image_change_nothing(monkeypatch):
+    net = chain(
+        conv("a", 64, 3, 3, padding="same"), norm("n", 64), layer("relu", "ReLU"), shape=(128, 128, 3)
+    )
+    x = RNG.normal(size=(1, 128, 128, 3)).astype("f")
+    results = []
+    for count in (1, 2, 4):
+        monkeypatch.setattr("cnnviz.network.inference.threads", lambda count=count: count)
+        results.append(net.astype(np.float32).predict(x))
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])

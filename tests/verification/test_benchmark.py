@@ -19,6 +19,13 @@ def test_both_sides_of_every_line_compute_the_same():
         np.testing.assert_allclose(np.asarray(theirs()), result, rtol=0, atol=2e-5 * scale, err_msg=name)
 
 
+def test_both_sides_of_an_application_compute_the_same(monkeypatch):
+    monkeypatch.setattr(benchmark, "APPLICATIONS", ("MobileNetV2",))
+    ((name, ours, theirs),) = benchmark.application_lines(threads=1)
+    assert name == "MobileNetV2, 1 image of 224x224"
+    np.testing.assert_allclose(np.asarray(theirs()), ours(), rtol=1e-4)
+
+
 def test_the_least_of_many_calls_counts(monkeypatch):
     monkeypatch.setattr(benchmark, "SECONDS", 0.0)
     calls = []
