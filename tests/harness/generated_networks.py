@@ -32,10 +32,13 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
     axes = range(1, len(shape) + 1)
     channels = rng.uniform(0.5, 2, shape[-1]).round(3).tolist()
     height, width = (*shape, 1)[:2]
+    batch = "bcdefgh"[: len(shape)]
     return {
         "activation": [None, None, *ACTIVATIONS],
         "alpha": [0.3, 1.5],
+        "axes": [-1, 1, len(shape), (len(shape), 1)],
         "axis": [-1, -1, *axes, tuple(axes), None],
+        "bias_axes": [None, "z"],
         "center": [True, False],
         "crop_to_aspect_ratio": [True, False],
         "cropping": [0, 1, ((0, 1), (1, 0))],
@@ -44,6 +47,7 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
         "dilation_rate": [1, 1, 2, (1, 2)],
         "dims": [tuple(rng.permutation(axes).tolist())],
         "epsilon": [1e-3, 1e-5, 0.1],
+        "equation": [f"a{batch},{batch[-1]}z->a{batch[:-1]}z"],
         "fill_value": [0.0, 0.5],
         "filters": [2, 4],
         "groups": [1, 2, -1],
@@ -52,10 +56,19 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
         "invert": [True, False],
         "keepdims": [True, False],
         "kernel_size": [1, 2, 3, (3, 2), (1, 3)],
+        "layer": [
+            _held("Dense", units=3, activation="relu"),
+            _held("Conv2D", filters=3, kernel_size=2, padding="same"),
+            _held("Activation", activation="tanh"),
+        ],
         "max_value": [None, 1.0],
         "mean": [None, channels, 0.25],
+        "n": [1, 3],
         "negative_slope": [0.0, 0.25],
+        "normalize": [True, False],
         "offset": [0.0, 0.5, channels],
+        "output_shape": [(*(None,) * (len(shape) - 1), 3)],
+        "output_size": [1, 2, (2, 1)],
         "output_padding": [None, None, 0, 1],
         "pad_to_aspect_ratio": [True, False],
         "padding": ["valid", "same", "same", "causal", 1, ((1, 0), (0, 2))],
@@ -75,6 +88,11 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
     }
 
 
+def _held(kind: str, **config: Any) -> dict[str, Any]:
+    """A layer as a wrapper's config has it."""
+    return {"module": "keras.layers", "class_name": kind, "config": config}
+
+
 def shape_of(size: int, rank: int, rng: np.random.Generator) -> Shape:
     """A shape of so many cells; axes of length 1 are likelier than not among the possible ones."""
     shape: list[int] = []
@@ -91,12 +109,12 @@ def drawn(kind: str, name: str, reads: Sequence[Layer], rng: np.random.Generator
     inputs = tuple(layer.name for layer in reads)
     if entry.rank not in (None, len(shapes[0]) + 1):
         return None
-    for attempt in range(TRIES if entry.options else 1):
+    for attempt in range(TRIES if entry.options or entry.most_inputs == 1 else 1):
         if attempt % 10 == 0:
             values = choices(shapes[0], rng)  # type: ignore[arg-type]
         config = {
             option: values[option][rng.integers(len(values[option]))]
-            for option, (_, default) in entry.options.items()
+            for option, (_, default) in {**entry.options, "layer": (None, None)}.items()
             if option in values and (default is None or rng.random() < 0.6)
         }
         try:
@@ -169,6 +187,8 @@ def pairs_of(first: str, seed: int = 0) -> tuple[Network, set[str]]:
         source = [start[0]] if first == "InputLayer" else behind(first, "first", start[0], start[1:], rng)
         if source:
             break
+    else:
+        return Network(start), {first}
     layers, missing = [*start, *(source if first != "InputLayer" else [])], set()
     like = Layer.from_config("like", "Activation", {"activation": "tanh"}, inputs=(source[-1].name,))
     layers.append(_shaped(like, source[-1:]))  # type: ignore[arg-type]

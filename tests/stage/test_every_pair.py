@@ -19,6 +19,7 @@ import cnnviz
 from cnnviz import Layer, Network, Run
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.rounding import allowance
+from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stages import Stage, values_of
 from harness.generated_networks import choices, pairs_of
@@ -91,6 +92,9 @@ def bound_of(stage: Stage, run: Run) -> np.ndarray:
         layer = Layer.from_config(layer.name, "Activation", {"activation": layer.activation})
         inputs = (run.pre_activation(stage.layer.name),)
     elif stage.part == "depthwise":
+        if isinstance(layer.entry, SequenceEntry):
+            # Its bound is that of the maps of one column that it works on.
+            layer, inputs = layer.entry.as_map(layer), [x[:, :, np.newaxis] for x in inputs]
         kernel = {"kernel": layer.weights["depthwise_kernel"]}
         layer = replace(
             layer, kind="DepthwiseConv2D", weights=kernel, config={**layer.config, "activation": None}
@@ -154,7 +158,7 @@ def _other_terms(what: str, asked: Asked, number: int, place: list[int], terms: 
         return
     cell = np.unravel_index(int(np.ravel_multi_index(tuple(place), stage.shape)), stage.layer.output_shape)
     expected = set()
-    python = cnnviz.explain(run, stage.layer.name, **_named(cell)).terms
+    python = cnnviz.explain(run, stage.layer.name, at=[int(i) for i in cell]).terms
     for group, row, col in np.argwhere(~python.padding):
         source = int(python.source[group])
         shape = stage.layer.input_shapes[source]
@@ -167,11 +171,6 @@ def _other_terms(what: str, asked: Asked, number: int, place: list[int], terms: 
     found = {(source, flat, float(np.float32(x))) for source, flat, x in terms}
     if found != expected:
         yield f"{what} is made of {sorted(found - expected)[:3]}, not {sorted(expected - found)[:3]}"
-
-
-def _named(cell: tuple[int, ...]) -> dict[str, int]:
-    names = {1: ("channel",), 2: ("row", "channel"), 3: ("row", "col", "channel")}[len(cell)]
-    return {name: int(i) for name, i in zip(names, cell, strict=True)}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
