@@ -341,9 +341,10 @@ def conv_stage(
     return BrowserStage(op, arrays, **fields)
 
 
-def pixelwise_stage(layer: Layer, source: tuple[int, ...], kernel: str, label: str) -> BrowserStage:
+def pixelwise_stage(
+    layer: Layer, source: tuple[int, ...], kernel: str, label: str, size: Sequence[int] = (1, 1)
+) -> BrowserStage:
     """A dense layer, as the convolution that it is: 1x1, or as large as the map that was flattened."""
-    size = (1, 1) if layer.weights[kernel].shape[-2] == source[2] else source[:2]
     rows, cols = (Axis(n, k) for n, k in zip(source, size, strict=False))
     names, arrays = exchangeable(layer, kernel)
     axes = browser_axes(Window(rows, cols))

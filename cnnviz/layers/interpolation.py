@@ -86,6 +86,12 @@ class Samples:
             return self.lower[unit : unit + 1], np.ones(1, dtype)
         return np.array([self.lower[unit], self.upper[unit]]), np.array([1 - share, share])
 
+    @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cells that each unit reads, and their weights: (units, 2)."""
+        cells = np.stack([self.lower, self.upper], axis=1)
+        return cells, np.stack([1 - self.share, self.share], axis=1)
+
     def matrix(self, dtype: np.dtype, *, magnitude: bool = False) -> np.ndarray:
         """(size, units): the weight of each cell in each unit, none of which is negative."""
         share = self.share.astype(dtype)
@@ -121,6 +127,11 @@ class WeightedCells:
     def most(self) -> int:
         """How many cells a unit can read."""
         return self.cells.shape[1]
+
+    @property
+    def table(self) -> tuple[np.ndarray, np.ndarray]:
+        """The cells that each unit reads, and their weights: (units, taps)."""
+        return self.cells, self.weights
 
     def of(self, x: np.ndarray, axis: int, fill: float, *, magnitude: bool = False) -> np.ndarray:
         """The units of x, with `fill` in the padding; or the magnitudes of the terms that are added up."""

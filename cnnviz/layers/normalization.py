@@ -39,13 +39,19 @@ class AffineEntry(Entry):
 
 
 def affine_stage(layer: Layer, a: np.ndarray, b: np.ndarray, drawn: Drawn, **more: Any) -> BrowserStage:
-    """x*a + b as the browser computes it, or another `form` of it; a and b are what `ops` works with."""
-    source = drawn.sources[0]
-    if a.size != math.prod(source):
-        a, b = (np.broadcast_to(v, (source[2],)) for v in (a, b))
+    """x*a + b as the browser computes it, or another `form` of it; a and b are what `ops` works with.
+
+    Where they differ along one axis only, as by channel, there is one of each for an entry of that axis,
+    which `repeat` cells after each other share; else there is one for each cell.
+    """
+    a, b = np.broadcast_arrays(a, b)
+    behind = [-axis - 1 for axis, size in enumerate(reversed(a.shape)) if size > 1]
+    if len(behind) > 1:
+        a, b = (np.broadcast_to(v, (1, *drawn.output)) for v in (a, b))
+    repeat = math.prod(drawn.output[behind[0] :][1:]) if len(behind) == 1 else 1
     names = {"a": f"{layer.name}/a", "b": f"{layer.name}/b"}
-    op = {"type": "affine", "form": "x*a+b", "label": layer.entry.label, **names, **more}
-    return BrowserStage(op, {names["a"]: a, names["b"]: b}, exact=True)
+    op = {"type": "affine", "form": "x*a+b", "repeat": repeat, "label": layer.entry.label, **names, **more}
+    return BrowserStage(op, {names["a"]: a.ravel(), names["b"]: b.ravel()}, exact=True)
 
 
 class BatchNormalizationEntry(AffineEntry):
@@ -181,7 +187,12 @@ class NormalizationEntry(AffineEntry):
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kept = axes_of(config, len(shape) + 1)
         configured = [config[name] for name in ("mean", "variance")]
-        if np.shape(configured[0]) != np.shape(configured[1]) or np.ndim(configured[0]) > len(kept):
+        one_is_missing = (configured[0] is None) != (configured[1] is None)
+        if (
+            one_is_missing
+            or np.shape(configured[0]) != np.shape(configured[1])
+            or np.ndim(configured[0]) > len(kept)
+        ):
             raise ValueError(
                 f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
             )
@@ -243,13 +254,10 @@ class NormalizationEntry(AffineEntry):
         return one_number(x, position, scale, bias=shift, bias_name=name, preparation=tuple(equations))
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        shape = (1, *drawn.output)
-        mean, variance = _statistics(layer, shape, np.float32)
+        mean, variance = _statistics(layer, (1, *drawn.output), np.float32)
         deviation = deviation_of(variance)
         form, a, b = ("x*a+b", deviation, mean) if layer.config["invert"] else ("(x-a)/b", mean, deviation)
-        if a.size > 1 and a.size != a.shape[-1]:
-            a, b = (np.broadcast_to(v, shape) for v in (a, b))
-        return [affine_stage(layer, a.ravel(), b.ravel(), drawn, form=form)]
+        return [affine_stage(layer, a, b, drawn, form=form)]
 
     def absolute(self, layer: Layer) -> Layer:
         # x - mean becomes |x| + |mean|; a normalisation that is undone adds its mean.

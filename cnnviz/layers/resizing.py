@@ -18,7 +18,7 @@ from cnnviz.layers.moves import moving_stage
 from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.options import Options
 from cnnviz.layers.tensor_operations import OperationEntry
-from cnnviz.layers.windows import Patch, map_shape
+from cnnviz.layers.windows import Patch, map_shape, sample_stage
 from cnnviz.ops.padding import Axis
 
 
@@ -72,10 +72,10 @@ class SamplingEntry(Entry):
         return operands([x], weight=np.outer(down, across), labels=(f"channel {channel}",), **cut)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        both = self.samples(layer, drawn.inputs[0])
+        both, fill = self.samples(layer, drawn.inputs[0]), self.fill(layer)
         padded = any(each.span.start < 0 for each in both)
-        if any(each.between for each in both) or (padded and self.fill(layer)):
-            return super().browser(layer, drawn)
+        if any(each.between for each in both) or (padded and fill):
+            return [sample_stage(layer, [each.table for each in both], drawn.sources[0], fill)]
         return [moving_stage(layer, drawn)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:

@@ -211,12 +211,12 @@ PADDED = {**NEAREST, "pad_to_aspect_ratio": True}
     [
         ("CenterCrop", {}, (6, 7, 2), "move"),
         ("CenterCrop", {}, (4, 6, 2), "move"),
-        ("CenterCrop", {}, (3, 9, 2), "given"),
-        ("Resizing", {}, (3, 9, 2), "given"),
+        ("CenterCrop", {}, (3, 9, 2), "sample"),
+        ("Resizing", {}, (3, 9, 2), "sample"),
         ("Resizing", {}, (4, 6, 2), "move"),
         ("Resizing", NEAREST, (3, 9, 2), "move"),
         ("Resizing", PADDED, (3, 9, 2), "move"),
-        ("Resizing", {**PADDED, "fill_value": 1.0}, (3, 9, 2), "given"),
+        ("Resizing", {**PADDED, "fill_value": 1.0}, (3, 9, 2), "sample"),
     ],
 )
 def test_the_browser_moves_what_is_only_moved(kind, options, shape, operation):

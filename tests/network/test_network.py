@@ -124,6 +124,12 @@ def test_integers_that_are_not_pixels_are_refused(net, wrong):
         net.predict(x)
 
 
+@pytest.mark.parametrize("config", [{"mean": 0.25}, {"variance": 2.0}, {"mean": 0.25, "invert": True}])
+def test_a_normalization_has_both_of_its_numbers_or_neither(config):
+    with pytest.raises(ValueError, match="mean and variance must both be None, or of one shape"):
+        Network([image(3), layer("scale", "Normalization", "image", **config)])
+
+
 @pytest.mark.parametrize("kind", ["Rescaling", "Normalization"])
 def test_a_network_that_scales_its_input_gets_integers_as_they_are(kind):
     config = {"scale": 0.5} if kind == "Rescaling" else {"mean": 0.0, "variance": 4.0, "axis": None}

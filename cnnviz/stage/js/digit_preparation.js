@@ -1,6 +1,6 @@
 // A drawing made into what MNIST's digits are: cnnviz.images.digit_preparation for light ink on a bare pad.
 
-import { boxOfAll, clip } from "./arrays.js";
+import { boxOfAll, clip, maximum } from "./arrays.js";
 import { roundEven } from "./numbers.js";
 
 const SIDE = 28;
@@ -133,7 +133,7 @@ function digitParts(level) {
     mass.push(sum);
     along.push(Math.max(edges[0] / cols, edges[1] / cols, edges[2] / rows, edges[3] / rows));
   }
-  const heaviest = Math.max(...mass);
+  const heaviest = maximum(mass);
   const all = mass.reduce((a, b) => a + b);
   const free = mass.filter((_, i) => along[i] < 0.15).reduce((a, b) => a + b, 0);
   const kept = mass.map((m, i) => i > 0 && m >= 0.03 * heaviest && (free < 0.1 * all || along[i] < 0.15));
