@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.images.ink import edge_of, ink_of, opaque, to_grey
+from cnnviz.images.ink import edge_of, opaque, read_ink, to_grey
 
 SIDE = 28
 BOX = 20
@@ -134,7 +134,7 @@ def prepare_in_steps(image: np.ndarray) -> Preparation:
     grey = to_grey(given)
     framed = _already_framed(grey)
     if framed is None:
-        ink = ink_of(grey)
+        ink = read_ink(grey).level
         box, scaled, stroke = _scale(ink)
         corner = _corner(scaled)
     else:

@@ -17,7 +17,7 @@ from scipy import ndimage
 from cnnviz.images.mnist import load_mnist
 
 SIDE = 280
-TUNING, JUDGING = range(0, 30_000), range(30_000, 60_000)
+TUNING, JUDGING = range(30_000), range(30_000, 60_000)
 """Indices of training digits: what the preparation was tuned on, and what it is judged by."""
 
 Style = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -92,7 +92,7 @@ def on_table(ink, rng, *, sides, tone=0.15, paper=0.92, pen=0.12, tilt=0.0, grai
 
 
 def shadowed(ink, rng, *, strength, soft=0.0, pen=0.1):
-    """A shadow over a part of the sheet, which takes away a share of the light; its edge may cross the digit."""
+    """A shadow over a part of the sheet takes away a share of the light; its edge may cross the digit."""
     turn = rng.uniform(0, 2 * np.pi)
     shade = (np.cos(turn) * _COLUMNS + np.sin(turn) * _ROWS > rng.uniform(-0.3, 0.6)).astype(float)
     if soft:
