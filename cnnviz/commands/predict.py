@@ -10,6 +10,19 @@ from cnnviz.commands.shared import Command, add_json, complain, print_json, requ
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="PNG, JPEG, WebP or GIF of one digit")
     parser.add_argument("--model", default="mnist_14k", help="the model (default: mnist_14k)")
+    parser.add_argument(
+        "--ink",
+        choices=("auto", "dark", "light"),
+        default="auto",
+        help="what is ink on the picture (default: auto)",
+    )
+    parser.add_argument(
+        "--crop",
+        nargs=4,
+        type=float,
+        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="the part to look at, in shares of the height and the width: 0.1 0.9 0 1",
+    )
     add_json(parser)
 
 
@@ -22,10 +35,12 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz.numbers import probability
 
     net = require_digits(load_model(args.model))
+    crop = args.crop and ((args.crop[0], args.crop[1]), (args.crop[2], args.crop[3]))
     answers, code = [], 0
     for path in args.images:
         try:
-            chances = probabilities(net, prepare_digit(read_image(path, side=LARGEST))[None])[0]
+            digit = prepare_digit(read_image(path, side=LARGEST), ink=args.ink, crop=crop)
+            chances = probabilities(net, digit[None])[0]
         except ImageError as error:
             code = complain(f"{path}: {error}")
             continue
@@ -45,5 +60,8 @@ COMMAND = Command(
     "name the digit on a picture: the three likeliest, with probabilities",
     arguments,
     run,
-    ("cnnviz predict seven.png photo.jpg", "cnnviz predict seven.png --model mnist_maxpool --json"),
+    (
+        "cnnviz predict seven.png photo.jpg --ink dark --crop 0.2 0.8 0 1",
+        "cnnviz predict seven.png --model mnist_maxpool --json",
+    ),
 )

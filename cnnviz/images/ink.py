@@ -159,6 +159,28 @@ def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
     return max(readings, key=lambda reading: reading.evidence)
 
 
+def drawn_ink(level: np.ndarray) -> np.ndarray:
+    """The ink of a drawing, whose pixels are ink already: 0 is bare and 1 is full, (H, W).
+
+    The pad of the page does the same in the browser, in `digit_preparation.js`.
+    """
+    from scipy import ndimage
+
+    scaled = _scaled(level) if np.ptp(level) >= 0.04 else None
+    if scaled is None:
+        raise ImageError(_BLANK)
+    square = np.ones((3, 3), bool)
+    parts, count = ndimage.label(scaled > 0.25, structure=square)
+    mass = np.bincount(parts.ravel(), weights=scaled.ravel(), minlength=count + 1)
+    mass[0] = 0
+    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    along = np.max([np.bincount(line, minlength=count + 1) / line.size for line in lines], axis=0)
+    if mass[along < 0.15].sum() >= 0.1 * mass.sum():
+        mass[along >= 0.15] = 0
+    kept = (mass > 0) & (mass >= 0.03 * mass.max())
+    return np.where(ndimage.binary_dilation(kept[parts], structure=square, iterations=2), scaled, 0)
+
+
 def _continued(grey: np.ndarray, sheet: np.ndarray) -> np.ndarray:
     """A sheet's tone carried on to where there is none: each pixel outside gets the nearest one's."""
     from scipy import ndimage

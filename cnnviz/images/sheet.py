@@ -102,7 +102,8 @@ def _without_rows(light: np.ndarray) -> np.ndarray:
 
     thick = max(3, round(max(light.shape) / 25))
     above = light - ndimage.grey_opening(light, size=(thick, 1), mode="nearest")
-    if above.max() < _FAINT:
+    end = max(1, above.shape[1] // 10)
+    if any(np.median(stretch.max(axis=0)) < _FAINT for stretch in (above[:, :end], above[:, -end:])):
         return light
     best, slope = 0.0, 0.0
     coarse = _shrunk(above, -(-max(above.shape) // _LOOKED_AT))
@@ -111,7 +112,6 @@ def _without_rows(light: np.ndarray) -> np.ndarray:
         if (sharp := float((profile**2).sum())) > best:
             best, slope = sharp, tried
     straight = _sheared(above, slope)
-    end = max(1, straight.shape[1] // 10)
     # Behind a digit half of a line may be hidden, but a line reaches both sides and a stroke does not.
     stretches = (straight, straight[:, :end], straight[:, -end:])
     level = np.min([np.median(stretch, axis=1) for stretch in stretches], axis=0)
