@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.images.image_files import ImageError
-from cnnviz.images.sheet import sheet_of, without_ruling
+from cnnviz.images.sheet import is_four_sided, sheet_of, without_ruling
 
 LARGEST = 400
 """The most pixels a side that are looked at; `image_files.read_image` need not read more."""
@@ -239,7 +239,7 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     extent = _longest(mask)
     width = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean())
     outline = mask & ~ndimage.binary_erosion(mask)
-    if outline.sum() > _LONGEST_LINE * extent or _is_frame(mask, width):
+    if outline.sum() > _LONGEST_LINE * extent or _is_frame(mask, width) or _is_block(mask):
         return 0.0
     parts, _ = ndimage.label(ndimage.binary_dilation(mask, iterations=math.ceil(width / 2)))
     if (
@@ -269,6 +269,17 @@ def _tones(light: np.ndarray, mask: np.ndarray, reach: int) -> tuple[np.ndarray,
     size = (2 * reach + 1,) * 2
     inside = ndimage.maximum_filter(np.where(mask, light, light.min()), size)
     return inside, ndimage.minimum_filter(np.where(mask, light.max(), light), size)
+
+
+def _is_block(mask: np.ndarray) -> bool:
+    """Whether a mask is a four-sided patch of paper; a 1 is one too, but slim."""
+    from scipy import ndimage
+
+    rows, columns = (np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0))
+    if max(rows, columns) < 0.04 * max(mask.shape) or max(rows, columns) > 2 * min(rows, columns):
+        return False
+    whole = ndimage.binary_fill_holes(mask)
+    return bool(mask.sum() > 0.6 * whole.sum() and is_four_sided(whole))
 
 
 def _is_frame(mask: np.ndarray, width: float) -> bool:

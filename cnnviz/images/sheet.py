@@ -17,7 +17,7 @@ _FOUR_SIDED = 0.88
 
 _FAINT = 0.03
 """Contrast of the faintest ruling that is looked for."""
-_SLOPES = np.linspace(-0.15, 0.15, 61)
+_SLOPES = np.array(sorted(np.linspace(-0.15, 0.15, 61), key=abs))
 
 
 def sheet_of(grey: np.ndarray) -> np.ndarray | None:
@@ -39,7 +39,7 @@ def sheet_of(grey: np.ndarray) -> np.ndarray | None:
             for part in np.flatnonzero(areas[1:] > _LEAST * small.size) + 1:
                 sheet = ndimage.binary_fill_holes(parts == part)
                 area = int(sheet.sum())
-                if area < least and _holds_ink(sheet, parts == part) and _is_four_sided(sheet):
+                if area < least and _holds_ink(sheet, parts == part) and is_four_sided(sheet):
                     best, least = sheet, area
     if best is None:
         return None
@@ -69,7 +69,7 @@ def _holds_ink(sheet: np.ndarray, area: np.ndarray) -> bool:
     return longest > 0.12 * max(sheet.shape)
 
 
-def _is_four_sided(sheet: np.ndarray) -> bool:
+def is_four_sided(sheet: np.ndarray) -> bool:
     """Whether an area fills a rectangle, turned by up to 20 degrees, but for a little."""
     from scipy import ndimage
 
@@ -105,12 +105,8 @@ def _without_rows(light: np.ndarray) -> np.ndarray:
     end = max(1, above.shape[1] // 10)
     if any(np.median(stretch.max(axis=0)) < _FAINT for stretch in (above[:, :end], above[:, -end:])):
         return light
-    best, slope = 0.0, 0.0
-    coarse = _shrunk(above, -(-max(above.shape) // _LOOKED_AT))
-    for tried in _SLOPES:
-        profile = _sheared(coarse, tried).mean(axis=1)
-        if (sharp := float((profile**2).sum())) > best:
-            best, slope = sharp, tried
+    slope = _sharpest(_shrunk(above, -(-max(above.shape) // _LOOKED_AT)), _SLOPES)
+    slope = _sharpest(above, slope + np.linspace(-0.005, 0.005, 5)[[2, 1, 3, 0, 4]])
     straight = _sheared(above, slope)
     # Behind a digit half of a line may be hidden, but a line reaches both sides and a stroke does not.
     stretches = (straight, straight[:, :end], straight[:, -end:])
@@ -131,6 +127,12 @@ def _without_rows(light: np.ndarray) -> np.ndarray:
     over = straight[covered] > tone + 0.4 * (straight.max() - tone)
     straight[covered] = np.where(over, straight[covered], np.minimum(bridged, straight[covered]))
     return _sheared(straight, -slope)
+
+
+def _sharpest(image: np.ndarray, slopes: np.ndarray) -> float:
+    """The first of the slopes along which the means of an image's rows differ most."""
+    sharp = [float((_sheared(image, slope).mean(axis=1) ** 2).sum()) for slope in slopes]
+    return float(slopes[int(np.argmax(sharp))])
 
 
 def _sheared(image: np.ndarray, slope: float) -> np.ndarray:

@@ -10,7 +10,6 @@ from cnnviz.images.digit_preparation import prepare_digit, prepare_in_steps
 from cnnviz.images.image_files import ImageError
 from tests.harness.digit_styles import JUDGING, STYLES, picture, specimens
 
-SAMPLE = 2
 IMAGES, LABELS = specimens(10, JUDGING)
 EMPTY_IS_A_MARK = {"staple"}
 """An empty sheet of these styles bears a mark that could be a digit's stroke."""
@@ -19,11 +18,9 @@ EMPTY_IS_A_MARK = {"staple"}
 @pytest.mark.parametrize("style", STYLES)
 def test_digits_are_read_in_every_style(style):
     """A sample; `python -m tests.benchmarks.digit_styles` reads fifty of each."""
-    start = 2 * (list(STYLES).index(style) % 5)
-    chosen = range(start, start + SAMPLE)
-    digits = np.stack([prepare_digit(picture(IMAGES[n], style, n)) for n in chosen])
-    right = cnnviz.load_model("mnist_14k").predict(digits).argmax(axis=1) == LABELS[chosen]
-    assert right.sum() >= SAMPLE - 1
+    n = list(STYLES).index(style) % 10
+    digit = prepare_digit(picture(IMAGES[n], style, n))
+    assert cnnviz.load_model("mnist_14k").predict(digit[None]).argmax() == LABELS[n]
 
 
 @pytest.mark.parametrize("style", [style for style in STYLES if style not in EMPTY_IS_A_MARK])
