@@ -41,7 +41,7 @@ def picture(digit: np.ndarray | None, style: str, seed: int) -> np.ndarray:
     ink = np.zeros((SIDE, SIDE))
     if digit is not None:
         large = np.asarray(Image.fromarray(digit).resize((round(28 * factor),) * 2, Image.Resampling.BICUBIC))
-        top, left = (SIDE - len(large)) // 2 + rng.integers(-20, 21, 2)
+        top, left = (SIDE - len(large)) // 2 + rng.integers(-14, 15, 2)
         ink[top : top + len(large), left : left + len(large)] = large / 255
     return STYLES[style](ink, rng)
 
@@ -83,7 +83,7 @@ def on_table(ink, rng, *, sides, tone=0.15, paper=0.92, pen=0.12, tilt=0.0, grai
     """A sheet whose edge runs through the picture on some sides, a table beyond it."""
     table = np.zeros(ink.shape, bool)
     for side in sides:
-        depth, slope = rng.uniform(0.75, 0.9), rng.uniform(-tilt, tilt)
+        depth, slope = rng.uniform(0.84, 0.93), rng.uniform(-tilt, tilt)
         across, along = (_ROWS, _COLUMNS) if side in "tb" else (_COLUMNS, _ROWS)
         sign = -1 if side in "tl" else 1
         table |= sign * across + slope * along > depth
