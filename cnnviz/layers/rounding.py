@@ -39,7 +39,7 @@ def allowance(layer: Layer, *inputs: np.ndarray) -> np.ndarray:
     bound = np.zeros(z.shape)
     if roundings := layer.entry.roundings(layer, inputs):
         magnitude = layer.entry.magnitude(layer, inputs).astype(np.float64)
-        bound = 2 * _gamma(roundings, z.dtype) * magnitude
+        bound = 2 * _gamma(roundings, z.dtype) * magnitude + roundings * _underflow(z.dtype)
     activation = layer.activation
     return bound if activation is None else _after(activation, z, layer.after_activation(z), bound)
 
@@ -88,9 +88,10 @@ def gradient_allowance(
     tuple of np.ndarray
         One bound for each input, or the weight's alone.
     """
-    factor = 2 * _gamma(layer.entry.gradient_roundings(layer, of, inputs, grad), grad.dtype)
+    roundings = layer.entry.gradient_roundings(layer, of, inputs, grad)
+    factor, least = 2 * _gamma(roundings, grad.dtype), roundings * _underflow(grad.dtype)
     magnitudes = layer.entry.gradient_magnitude(layer, of, inputs, grad)
-    return tuple(factor * magnitude.astype(np.float64) for magnitude in magnitudes)
+    return tuple(factor * magnitude.astype(np.float64) + least for magnitude in magnitudes)
 
 
 def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:
@@ -110,6 +111,11 @@ def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: n
 def _gamma(roundings: int, dtype: np.dtype) -> float:
     n = roundings * _roundoff(dtype)
     return n / (1 - n)
+
+
+def _underflow(dtype: np.dtype) -> float:
+    """What a result below the normal numbers is off by where it is set to 0, as TensorFlow's kernels do."""
+    return float(np.finfo(dtype).tiny)
 
 
 def _roundoff(dtype: np.dtype) -> float:

@@ -238,15 +238,19 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = [theirs[name] for name in layer.inputs]
-            alone = layer.after_activation(layer.before_activation(*inputs))
-            numbers["alone"] = _distance(alone, output)
-            numbers["share"] = _share(alone, output, allowance(layer, *inputs))
+            numbers["alone"], numbers["share"] = alone(layer, theirs)
         for name, value in numbers.items():
             self.numbers[name] = max(self.numbers[name], value)
 
     def result(self, layer: Layer) -> LayerCheck:
         return LayerCheck(layer.name, layer.kind, layer.output_shape, **self.numbers)
+
+
+def alone(layer: Layer, theirs: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """How far a layer is from Keras's on what Keras's layer read, and the largest share of its bound."""
+    inputs, output = [theirs[name] for name in layer.inputs], theirs[layer.name]
+    ours = layer.after_activation(layer.before_activation(*inputs))
+    return _distance(ours, output), _share(ours, output, allowance(layer, *inputs))
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -56,6 +56,7 @@ def merges() -> Network:
             *pairs,
             *threes,
             layer("one", "Multiply", "left"),
+            layer("scaled", "CustomScaleLayer", "left", "vector", scale=-0.17),
             layer("channels", "Concatenate", "left", "image", "right"),
             layer("rows", "Concatenate", "left", "right", axis=1),
             layer("flat", "Concatenate", "vector", "vector", axis=-1),

@@ -20,6 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 import cnnviz
 from cnnviz import ModelFileError, load_model
@@ -76,6 +77,7 @@ def test_layers_equal_keras_in_float32(name, tmp_path):
 
 def test_every_kind_is_compared_with_keras():
     merging = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
+    merging.add("CustomScaleLayer")
     used = {type(layer).__name__ for _, build in STACKS.values() for layer in build()}
     assert used | merging | {"InputLayer"} == set(ENTRIES)
 
@@ -125,6 +127,7 @@ def branches() -> tuple[Any, dict[str, Any]]:
     t["Subtract"] = L.Subtract(name="Subtract")([t["left"], t["right"]])
     t["Concatenate"] = L.Concatenate(name="Concatenate")([t["Add"], t["Subtract"], image])
     t["rows"] = L.Concatenate(axis=1, name="rows")([t["left"], t["right"]])
+    t["scaled"] = CustomScaleLayer(-0.17, name="scaled")([t["Subtract"], t["left"]])
     total = t["Add"] + t["Minimum"]
     total = total * t["left"] - image
     t["total"] = L.Identity(name="total")(keras.ops.maximum(total, image))
