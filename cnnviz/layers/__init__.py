@@ -6,6 +6,7 @@ the browser's operation, the code that reproduces it, its rounding.
 """
 
 from cnnviz.layers import activation_layers as activation_layers
+from cnnviz.layers import attention as attention
 from cnnviz.layers import convolutions as convolutions
 from cnnviz.layers import dense as dense
 from cnnviz.layers import merging as merging

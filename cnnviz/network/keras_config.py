@@ -103,6 +103,7 @@ class _Reader:
         else:
             try:
                 _check_number_format(config)
+                config = {**config, **_call_options(data, kind, where)}
                 trainable = config.get("trainable", True) is not False and not self.frozen
                 member = FileLayer(name, kind, normalize_config(kind, _plain(config)), trainable, path)
             except (ValueError, TypeError) as error:
@@ -155,7 +156,8 @@ class _Reader:
             if isinstance(member, FileLayer) and member.is_input:
                 nodes = [{"args": [], "kwargs": {}}]
             for node in nodes:
-                reads = _reads(node, f"layer {prefix + name!r}", operation=_is_operation(data_of_layer))
+                kind = member.kind if isinstance(member, FileLayer) else ""
+                reads = _reads(node, f"layer {prefix + name!r}", kind, operation=_is_operation(data_of_layer))
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
@@ -212,7 +214,7 @@ def _groups(path: str) -> Callable[[str], str]:
     counts: dict[str, int] = {}
 
     def group(kind: str) -> str:
-        name = snake_case(kind)
+        name = snake_case(ENTRIES[kind].file_name or kind) if kind in ENTRIES else snake_case(kind)
         counts[name] = counts.get(name, -1) + 1
         return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
 
@@ -236,7 +238,26 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
+def _call_options(data: Mapping, kind: str, where: str) -> dict[str, Any]:
+    """The options that a layer's calls are given, of those that change what it computes."""
+    nodes = data.get("inbound_nodes")
+    calls = (
+        [node.get("kwargs") for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+    )
+    options = {}
+    for name, (_, default) in ENTRIES[kind].call_options.items():
+        values = [_given(call.get(name), default) for call in calls if isinstance(call, Mapping)]
+        if any(value != values[0] for value in values):
+            raise ValueError(f"its calls have different {name}; make a layer for each")
+        options[name] = values[0] if values else default
+    return options
+
+
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _reads(node: Any, where: str, kind: str, operation: bool) -> list[Ref]:
     """What one call of a layer reads."""
     if isinstance(node, list):
         raise ValueError(f"{where} was saved by Keras 2; load and save the model with Keras 3")
@@ -249,11 +270,13 @@ def _reads(node: Any, where: str, operation: bool) -> list[Ref]:
         if len(args) != 2 or any(len(argument) != 1 for argument in tensors) or len(ranks) != 1 or kwargs:
             raise ValueError(f"{where} must be an operation on two tensors of one rank")
     else:
+        names = ENTRIES[kind].arguments if kind else ("inputs",)
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        tensors = [_tensors(value, where) for name in names if (value := given.pop(name, None)) is not None]
         # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
-        first = args[0] if args else kwargs.pop("inputs", [])
-        tensors = [_tensors(first, where)]
-        for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
-            if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
+        free = ("training", *(ENTRIES[kind].call_options if kind else ()))
+        for name, value in [*given.items(), *(("training", value) for value in args[len(names) :])]:
+            if name not in free and (_holds_something(value) if "mask" in name else value is not False):
                 raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
     return [ref for argument in tensors for ref, _ in argument]
 

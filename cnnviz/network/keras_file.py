@@ -84,9 +84,8 @@ def _read(path: Path) -> Network:
         model = read_model(_parse(config))
         with _Weights(weights) as stored:
             for entry in model.entries():
-                entry.weights = stored.read(
-                    entry.group, entry.name, ENTRIES[entry.kind].weight_names(entry.config)
-                )
+                for part, names in ENTRIES[entry.kind].weight_groups(entry.config).items():
+                    entry.weights |= stored.read(entry.group, entry.name, names, part)
         graph = unfold(model)
         return Network(
             graph.layers,
@@ -151,10 +150,13 @@ class _Weights:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def read(self, group: str, layer: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """A layer's arrays by name; they must be as many as there are names."""
+    def read(self, group: str, layer: str, names: tuple[str, ...], part: str = "") -> dict[str, np.ndarray]:
+        """The arrays of a layer, or of a layer in it, by name; they must be as many as there are names."""
         try:
-            variables = self._variables(group)
+            variables = self._variables(f"{group}/{part}".rstrip("/"))
+            if part and not variables:
+                # What has no public name in Keras's code is stored under its private one.
+                variables = self._variables(f"{group}/_{part}")
             if sorted(variables) != sorted(map(str, range(len(names)))):
                 stored = f"{len(variables)} arrays" if variables else "none"
                 raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}")

@@ -1,0 +1,302 @@
+"""Attention: each position of a sequence takes a mean of the values at all positions, by how well they fit.
+
+Dropout is left out, as at inference, and so are masks but the causal one and the sliding window. What is
+computed is in `attention_steps`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers import options as read
+from cnnviz.layers.attention_steps import AttentionSteps, Heads, Numbers
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.links import Links, Regroup, Slide, after, mix
+from cnnviz.layers.options import Options
+from cnnviz.layers.running_error import Estimate
+from cnnviz.ops.padding import Axis
+
+Shape = tuple[int, ...]
+
+
+class ProjectingEntry(Entry):
+    """Query, key and value are projected to several heads, and what these find back to one vector."""
+
+    arguments = ("query", "value", "key")
+    call_options = {"use_causal_mask": (read.flag, False)}
+    least_inputs, most_inputs = 2, 3
+    multiplies = True
+    label = "attention"
+    weights = tuple(
+        f"{part}_{name}"
+        for part in ("query", "key", "gate", "value", "output")
+        for name in ("kernel", "bias")
+    )
+
+    def heads(self, config: Mapping[str, Any], width: int) -> Heads:
+        """Of a layer whose query has so many channels."""
+        raise NotImplementedError(f"{type(self).__name__} says no heads")
+
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
+        parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
+        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(name for names in self.weight_groups(config).values() for name in names)
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        query, value, key = _three(shape)
+        attended = self.attended(config, query)
+        masked = config["use_causal_mask"] or config["sliding_window"] is not None
+        if masked and len(query) != 2:
+            raise ValueError(
+                "use_causal_mask and sliding_window are only supported on inputs (N, positions, channels)"
+            )
+        between = [axis for axis in range(len(query) - 1) if axis not in attended]
+        fits = len(query) == len(value) == len(key) and value[:-1] == key[:-1]
+        if not fits or any(query[axis] != value[axis] for axis in between):
+            raise ValueError(
+                "query, value and key must agree in all axes but attention_axes and the last, and value and "
+                f"key in those too, got {query}, {value} and {key}"
+            )
+        heads = self.heads(config, query[-1])
+        shapes = {
+            "query": (query[-1], heads.queries, heads.key_dim),
+            "key": (key[-1], heads.keys, heads.key_dim),
+            "gate": (query[-1], heads.queries, heads.value_dim),
+            "value": (value[-1], heads.keys, heads.value_dim),
+        }
+        biases = {f"{name}_bias": each[1:] for name, each in shapes.items()}
+        kernels = {f"{name}_kernel": each for name, each in shapes.items()}
+        output = {
+            "output_kernel": (heads.queries, heads.value_dim, *heads.output),
+            "output_bias": heads.output,
+        }
+        return {**kernels, **biases, **output}
+
+    def attended(self, config: Mapping[str, Any], shape: Shape) -> Shape:
+        """The axes of positions, of an input without its batch."""
+        last = len(shape) - 1
+        axes = config.get("attention_axes")
+        asked = tuple(range(1, last + 1)) if axes is None else axes
+        found = tuple(axis % (last + 2) - 1 for axis in asked if -last - 1 <= axis <= last)
+        if len(found) != len(asked) or len({*found}) != len(found) or not found or {*found} & {-1, last}:
+            raise ValueError(
+                f"attention_axes={axes} must be axes of positions of an input of rank {last + 2}: "
+                "not the batch, not the channels"
+            )
+        return found
+
+    # What it computes ---------------------------------------------------------------------------
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self._back(layer, inputs, self._forward(layer, inputs, _as_it_is).out)
+
+    def _forward(self, layer: Layer, inputs: Arrays, wrap: Callable[[np.ndarray], Numbers]) -> AttentionSteps:
+        """The steps of the forward pass on sequences, in what `wrap` makes of arrays."""
+        heads = self.heads(layer.config, inputs[0].shape[-1])
+        sequences = [wrap(self._sequence(layer, x)) for x in _three(inputs)]
+        w = {name: wrap(array) for name, array in layer.weights.items()}
+        allowed = self._allowed(layer, sequences[0].shape[1], sequences[1].shape[1])
+        scale = 1 / math.sqrt(heads.key_dim)
+        return AttentionSteps(sequences, w, heads, allowed, scale, self._empty_rows(layer, inputs))
+
+    def _empty_rows(self, layer: Layer, inputs: Arrays) -> bool:
+        """Whether a query that may read nothing finds 0; else it finds the mean, as Keras has both."""
+        return bool(layer.config["dropout"] > 0 or inputs[0].ndim != 3)
+
+    def _allowed(self, layer: Layer, queries: int, keys: int) -> np.ndarray:
+        ahead = np.arange(keys) - np.arange(queries)[:, np.newaxis]
+        allowed = np.ones(ahead.shape, bool)
+        if layer.config["use_causal_mask"]:
+            allowed &= ahead <= 0
+        if layer.config["sliding_window"] is not None:
+            allowed &= np.abs(ahead) < layer.config["sliding_window"]
+        return allowed
+
+    def _order(self, layer: Layer, rank: int) -> Shape:
+        """Axes of an input with its batch, those of positions behind all that are taken one by one."""
+        attended = [axis + 1 for axis in self.attended(layer.config, (1,) * (rank - 1))]
+        return (*(axis for axis in range(rank - 1) if axis not in attended), *attended, rank - 1)
+
+    def _sequence(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        order = self._order(layer, x.ndim)
+        count = len(self.attended(layer.config, x.shape[1:]))
+        moved = x.transpose(order)
+        apart, positions = moved.shape[: -count - 1], moved.shape[-count - 1 : -1]
+        return moved.reshape(math.prod(apart), math.prod(positions), x.shape[-1])
+
+    def _back(self, layer: Layer, inputs: Arrays, y: np.ndarray) -> np.ndarray:
+        """From (N, positions, outputs) to the axes of the query, and those of the result behind them."""
+        query, heads = inputs[0], self.heads(layer.config, inputs[0].shape[-1])
+        order = self._order(layer, query.ndim)
+        moved = y.reshape(*(query.shape[axis] for axis in order[:-1]), math.prod(heads.output))
+        return moved.transpose(np.argsort(order)).reshape(*query.shape[:-1], *heads.output)
+
+    # Gradients ----------------------------------------------------------------------------------
+
+    def _gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Callable[[np.ndarray], Numbers]
+    ) -> tuple[list[Numbers], dict[str, Numbers]]:
+        """With respect to the sequences of query, value and key, and to each weight."""
+        flat = grad.reshape(*inputs[0].shape[:-1], math.prod(grad.shape[inputs[0].ndim - 1 :]))
+        with np.errstate(all="ignore"):
+            return self._forward(layer, inputs, wrap).backward(wrap(self._sequence(layer, flat)))
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        found, _ = self._gradients(layer, inputs, grad, _as_it_is)
+        return self._of_inputs(layer, inputs, found)
+
+    def _of_inputs(self, layer: Layer, inputs: Arrays, found: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+        query, value, key = found
+        kept = [query, value, key] if len(inputs) == 3 else [query, value + key]
+        return tuple(self._unsequenced(layer, x, each) for x, each in zip(inputs, kept, strict=True))
+
+    def _unsequenced(self, layer: Layer, x: np.ndarray, sequence: np.ndarray) -> np.ndarray:
+        order = self._order(layer, x.ndim)
+        return sequence.reshape(*(x.shape[axis] for axis in order)).transpose(np.argsort(order))
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        _, found = self._gradients(layer, inputs, grad, _as_it_is)
+        return found[weight].reshape(layer.weights[weight].shape)
+
+    # Which cells it reads -----------------------------------------------------------------------
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        """The query where the unit is; values and keys at all positions that it may attend to."""
+        query, *others = shapes
+        heads = self.heads(layer.config, query[-1])
+        outputs = mix(query, -1, math.prod(heads.output))
+        shape = after(outputs, query)
+        split = (Regroup(shape, (*query[:-1], *heads.output)),) if len(heads.output) > 1 else ()
+        found: list[Links] = [(*outputs, *split)]
+        for other in others:
+            along = [
+                link
+                for axis in self.attended(layer.config, query)
+                for link in self._along(layer, query, other, axis)
+            ]
+            found.append((*along, *mix(other, -1, math.prod(heads.output)), *split))
+        return found
+
+    def _along(self, layer: Layer, query: Shape, other: Shape, axis: int) -> Links:
+        """How positions along an axis are read."""
+        queries, keys, window = query[axis], other[axis], layer.config["sliding_window"]
+        causal = layer.config["use_causal_mask"]
+        allowed = self._allowed(layer, queries, keys)
+        # A query that may read nothing finds the mean of all.
+        if allowed.all() or not allowed.any(axis=1).all():
+            return mix(other, axis, queries)
+        longest = max(queries, keys)
+        before = min(window or longest, longest) - 1
+        ahead = 0 if causal else before
+        return (Slide(axis, Axis(keys, before + 1 + ahead, before=before, after=queries - keys + ahead)),)
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Of the projections, the scores and the means."""
+        shapes = _three(layer.input_shapes)
+        if any(None in shape for shape in shapes):
+            return None
+        heads = self.heads(layer.config, shapes[0][-1])
+        attended = self.attended(layer.config, shapes[0])
+        queries, _, keys = (math.prod(shape[:-1]) for shape in shapes)
+        sizes = {name: array.size for name, array in layer.weights.items() if name.endswith("kernel")}
+        by_position = {"key_kernel": keys, "value_kernel": keys}
+        projections = sum(size * by_position.get(name, queries) for name, size in sizes.items())
+        read_by_each = math.prod(shapes[2][axis] for axis in attended)
+        return projections + queries * read_by_each * heads.queries * (heads.key_dim + heads.value_dim)
+
+    # How it rounds ------------------------------------------------------------------------------
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        # The estimate of the magnitude counts them.
+        return 1
+
+    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self._back(layer, inputs, self._forward(layer, inputs, Estimate.exact).out.error)
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        return 1
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        found, weights = self._gradients(layer, inputs, grad, Estimate.exact)
+        if of:
+            return (weights[of].error.reshape(layer.weights[of].shape),)
+        errors = [each.error for each in found]
+        if len(inputs) == 2:
+            # Key and value are one input; the sum of both rounds once more.
+            both = found[1] + found[2]
+            errors = [errors[0], both.error, np.zeros_like(both.error)]
+        return self._of_inputs(layer, inputs, errors)
+
+
+def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Query, value and key, which is the value where it is not given."""
+    query, value, *key = values
+    return query, value, (key or [value])[0]
+
+
+def _as_it_is(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+SHARED: Options = {
+    "use_bias": (read.flag, True),
+    "use_gate": (read.flag, False),
+    "dropout": (read.share, 0.0),
+    "sliding_window": (read.optional(read.count), None),
+    **ProjectingEntry.call_options,
+}
+
+
+class MultiHeadAttentionEntry(ProjectingEntry):
+    options = {
+        "num_heads": (read.count, None),
+        "key_dim": (read.count, None),
+        "value_dim": (read.optional(read.count), None),
+        "output_shape": (read.axes, None),
+        "attention_axes": (read.optional(read.ints), None),
+        **SHARED,
+    }
+
+    def heads(self, config: Mapping[str, Any], width: int) -> Heads:
+        number, key_dim = config["num_heads"], config["key_dim"]
+        return Heads(
+            number, number, key_dim, config["value_dim"] or key_dim, config["output_shape"] or (width,)
+        )
+
+
+class GroupQueryAttentionEntry(ProjectingEntry):
+    options = {
+        "head_dim": (read.count, None),
+        "num_query_heads": (read.count, None),
+        "num_key_value_heads": (read.count, None),
+        **SHARED,
+    }
+    file_name = "GroupedQueryAttention"
+    rank = 3
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        normal = super().normalize(config)
+        queries, keys = normal["num_query_heads"], normal["num_key_value_heads"]
+        if queries % keys:
+            raise ValueError(f"num_query_heads={queries} must be a multiple of num_key_value_heads={keys}")
+        return normal
+
+    def heads(self, config: Mapping[str, Any], width: int) -> Heads:
+        queries, keys, dim = (config[name] for name in ("num_query_heads", "num_key_value_heads", "head_dim"))
+        return Heads(queries, keys, dim, dim, (width,))
+
+
+ENTRIES.update(
+    {"MultiHeadAttention": MultiHeadAttentionEntry(), "GroupQueryAttention": GroupQueryAttentionEntry()}
+)
