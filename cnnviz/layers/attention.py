@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.attention_steps import AttentionSteps, Heads, Numbers
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, WeightPlaces
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
 from cnnviz.layers.running_error import Estimate
@@ -41,13 +41,13 @@ class ProjectingEntry(Entry):
         """Of a layer whose query has so many channels."""
         raise NotImplementedError(f"{type(self).__name__} says no heads")
 
-    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
         names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
         parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
-        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+        return tuple((f"{part}_dense", tuple(f"{part}_{name}" for name in names)) for part in parts)
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(name for names in self.weight_groups(config).values() for name in names)
+        return tuple(name for _, names in self.weight_places(config) for name in names)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         query, value, key = _three(shape)

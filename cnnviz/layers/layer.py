@@ -25,6 +25,8 @@ from cnnviz.layers.options import Options, Shape, all_of
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
+WeightPlaces = tuple[tuple[str, tuple[str, ...]], ...]
+"""Groups in a file, counted from a layer's own, which is ""; and the weights that each holds, in order."""
 
 
 class Affine(NamedTuple):
@@ -98,9 +100,9 @@ class Entry:
         switch = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
         return tuple(name for name in self.weights if name not in switch or config.get(switch[name], True))
 
-    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-        """The weights by the layer within the layer that has them in a file; "" is the layer itself."""
-        return {"": self.weight_names(config)}
+    def weight_places(self, config: Mapping[str, Any]) -> WeightPlaces:
+        """Where they lie in Keras's files."""
+        return (("", self.weight_names(config)),)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         """The shapes of its weights for an input of this shape; ValueError where it does not fit.

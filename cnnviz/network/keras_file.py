@@ -84,8 +84,8 @@ def _read(path: Path) -> Network:
         model = read_model(_parse(config))
         with _Weights(weights) as stored:
             for entry in model.entries():
-                for part, names in ENTRIES[entry.kind].weight_groups(entry.config).items():
-                    entry.weights |= stored.read(entry.group, entry.name, names, part)
+                for group, names in ENTRIES[entry.kind].weight_places(entry.config):
+                    entry.weights |= stored.read(f"{entry.group}/{group}".strip("/"), entry.name, names)
         graph = unfold(model)
         return Network(
             graph.layers,
@@ -150,13 +150,10 @@ class _Weights:
     def __exit__(self, *_: object) -> None:
         self.file.close()
 
-    def read(self, group: str, layer: str, names: tuple[str, ...], part: str = "") -> dict[str, np.ndarray]:
-        """The arrays of a layer, or of a layer in it, by name; they must be as many as there are names."""
+    def read(self, group: str, layer: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """A layer's arrays by name; they must be as many as there are names."""
         try:
-            variables = self._variables(f"{group}/{part}".rstrip("/"))
-            if part and not variables:
-                # What has no public name in Keras's code is stored under its private one.
-                variables = self._variables(f"{group}/_{part}")
+            variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
                 stored = f"{len(variables)} arrays" if variables else "none"
                 raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}")
@@ -169,7 +166,8 @@ class _Weights:
             return {}
         place: Any = self.file
         for step in [*group.split("/"), "vars"]:
-            place = self._child(place, step)
+            # A layer in a layer is called as in Keras's code, in some versions with an underscore.
+            place = self._child(place, step) or self._child(place, f"_{step}")
             if place is None:
                 return {}
             if not isinstance(place, h5py.Group):
