@@ -7,23 +7,23 @@ computed is in `attention_steps`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers import options as read
-from cnnviz.layers.attention_steps import AttentionSteps, Heads, Numbers
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, WeightPlaces
+from cnnviz.layers.attention_steps import AttentionSteps, Heads
+from cnnviz.layers.estimated import EstimatedEntry, Numbers, Wrap, allowed_places
+from cnnviz.layers.layer import ENTRIES, Arrays, Layer, WeightPlaces
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
-from cnnviz.layers.running_error import Estimate
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 
 
-class ProjectingEntry(Entry):
+class ProjectingEntry(EstimatedEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
     arguments = ("query", "value", "key")
@@ -94,31 +94,33 @@ class ProjectingEntry(Entry):
 
     # What it computes ---------------------------------------------------------------------------
 
-    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return self._back(layer, inputs, self._forward(layer, inputs, _as_it_is).out)
+    def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
+        return self._back(layer, inputs, self._steps(layer, inputs, wrap).out)
 
-    def _forward(self, layer: Layer, inputs: Arrays, wrap: Callable[[np.ndarray], Numbers]) -> AttentionSteps:
-        """The steps of the forward pass on sequences, in what `wrap` makes of arrays."""
-        heads = self.heads(layer.config, inputs[0].shape[-1])
-        sequences = [wrap(self._sequence(layer, x)) for x in _three(inputs)]
-        w = {name: wrap(array) for name, array in layer.weights.items()}
-        allowed = self._allowed(layer, sequences[0].shape[1], sequences[1].shape[1])
-        scale = 1 / math.sqrt(heads.key_dim)
-        return AttentionSteps(sequences, w, heads, allowed, scale, self._empty_rows(layer, inputs))
+    def backward(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
+    ) -> tuple[list[Numbers], dict[str, Numbers]]:
+        flat = grad.reshape(*inputs[0].shape[:-1], math.prod(grad.shape[inputs[0].ndim - 1 :]))
+        (query, value, key), weights = self._steps(layer, inputs, wrap).backward(
+            wrap(self._sequence(layer, flat))
+        )
+        found = [query, value, key] if len(inputs) == 3 else [query, value + key]
+        return [self._unsequenced(layer, x, each) for x, each in zip(inputs, found, strict=True)], weights
 
-    def _empty_rows(self, layer: Layer, inputs: Arrays) -> bool:
-        """Whether a query that may read nothing finds 0; else it finds the mean, as Keras has both."""
-        return bool(layer.config["dropout"] > 0 or inputs[0].ndim != 3)
-
-    def _allowed(self, layer: Layer, queries: int, keys: int) -> np.ndarray:
-        ahead = np.arange(keys) - np.arange(queries)[:, np.newaxis]
-        allowed = np.ones(ahead.shape, bool)
-        if layer.config["use_causal_mask"]:
-            allowed &= ahead <= 0
-        if layer.config["sliding_window"] is not None:
-            allowed &= np.abs(ahead) < layer.config["sliding_window"]
-        return allowed
+    def _steps(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> AttentionSteps:
+        config, heads = layer.config, self.heads(layer.config, inputs[0].shape[-1])
+        query, value, key = (self._sequence(layer, x) for x in _three(inputs))
+        causal, window = config["use_causal_mask"], config["sliding_window"]
+        # A query that may read nothing finds 0, or the mean of all: Keras computes in two ways.
+        finds_nothing = bool(config["dropout"] > 0 or inputs[0].ndim != 3)
+        return AttentionSteps(
+            [wrap(query), wrap(value), wrap(key)],
+            {name: wrap(array) for name, array in layer.weights.items()},
+            heads,
+            allowed_places(query.shape[1], key.shape[1], causal, window),
+            1 / math.sqrt(heads.key_dim),
+            finds_nothing,
+        )
 
     def _order(self, layer: Layer, rank: int) -> Shape:
         """Axes of an input with its batch, those of positions behind all that are taken one by one."""
@@ -126,45 +128,21 @@ class ProjectingEntry(Entry):
         return (*(axis for axis in range(rank - 1) if axis not in attended), *attended, rank - 1)
 
     def _sequence(self, layer: Layer, x: np.ndarray) -> np.ndarray:
-        order = self._order(layer, x.ndim)
+        """(N, positions, channels)."""
         count = len(self.attended(layer.config, x.shape[1:]))
-        moved = x.transpose(order)
+        moved = x.transpose(self._order(layer, x.ndim))
         apart, positions = moved.shape[: -count - 1], moved.shape[-count - 1 : -1]
         return moved.reshape(math.prod(apart), math.prod(positions), x.shape[-1])
 
-    def _back(self, layer: Layer, inputs: Arrays, y: np.ndarray) -> np.ndarray:
-        """From (N, positions, outputs) to the axes of the query, and those of the result behind them."""
-        query, heads = inputs[0], self.heads(layer.config, inputs[0].shape[-1])
-        order = self._order(layer, query.ndim)
-        moved = y.reshape(*(query.shape[axis] for axis in order[:-1]), math.prod(heads.output))
-        return moved.transpose(np.argsort(order)).reshape(*query.shape[:-1], *heads.output)
+    def _unsequenced(self, layer: Layer, like: np.ndarray, sequence: Numbers) -> Numbers:
+        """From (N, positions, numbers) to the axes of an input, and the numbers."""
+        order = self._order(layer, like.ndim)
+        moved = sequence.reshape(*(like.shape[axis] for axis in order[:-1]), sequence.shape[-1])
+        return moved.transpose(*np.argsort(order))
 
-    # Gradients ----------------------------------------------------------------------------------
-
-    def _gradients(
-        self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Callable[[np.ndarray], Numbers]
-    ) -> tuple[list[Numbers], dict[str, Numbers]]:
-        """With respect to the sequences of query, value and key, and to each weight."""
-        flat = grad.reshape(*inputs[0].shape[:-1], math.prod(grad.shape[inputs[0].ndim - 1 :]))
-        with np.errstate(all="ignore"):
-            return self._forward(layer, inputs, wrap).backward(wrap(self._sequence(layer, flat)))
-
-    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        found, _ = self._gradients(layer, inputs, grad, _as_it_is)
-        return self._of_inputs(layer, inputs, found)
-
-    def _of_inputs(self, layer: Layer, inputs: Arrays, found: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-        query, value, key = found
-        kept = [query, value, key] if len(inputs) == 3 else [query, value + key]
-        return tuple(self._unsequenced(layer, x, each) for x, each in zip(inputs, kept, strict=True))
-
-    def _unsequenced(self, layer: Layer, x: np.ndarray, sequence: np.ndarray) -> np.ndarray:
-        order = self._order(layer, x.ndim)
-        return sequence.reshape(*(x.shape[axis] for axis in order)).transpose(np.argsort(order))
-
-    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        _, found = self._gradients(layer, inputs, grad, _as_it_is)
-        return found[weight].reshape(layer.weights[weight].shape)
+    def _back(self, layer: Layer, inputs: Arrays, out: Numbers) -> Numbers:
+        heads = self.heads(layer.config, inputs[0].shape[-1])
+        return self._unsequenced(layer, inputs[0], out).reshape(*inputs[0].shape[:-1], *heads.output)
 
     # Which cells it reads -----------------------------------------------------------------------
 
@@ -189,7 +167,7 @@ class ProjectingEntry(Entry):
         """How positions along an axis are read."""
         queries, keys, window = query[axis], other[axis], layer.config["sliding_window"]
         causal = layer.config["use_causal_mask"]
-        allowed = self._allowed(layer, queries, keys)
+        allowed = allowed_places(queries, keys, causal, window)
         # A query that may read nothing finds the mean of all.
         if allowed.all() or not allowed.any(axis=1).all():
             return mix(other, axis, queries)
@@ -212,41 +190,11 @@ class ProjectingEntry(Entry):
         read_by_each = math.prod(shapes[2][axis] for axis in attended)
         return projections + queries * read_by_each * heads.queries * (heads.key_dim + heads.value_dim)
 
-    # How it rounds ------------------------------------------------------------------------------
-
-    def roundings(self, layer: Layer, inputs: Arrays) -> int:
-        # The estimate of the magnitude counts them.
-        return 1
-
-    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return self._back(layer, inputs, self._forward(layer, inputs, Estimate.exact).out.error)
-
-    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
-        return 1
-
-    def gradient_magnitude(
-        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
-    ) -> tuple[np.ndarray, ...]:
-        found, weights = self._gradients(layer, inputs, grad, Estimate.exact)
-        if of:
-            return (weights[of].error.reshape(layer.weights[of].shape),)
-        errors = [each.error for each in found]
-        if len(inputs) == 2:
-            # Key and value are one input; the sum of both rounds once more.
-            both = found[1] + found[2]
-            errors = [errors[0], both.error, np.zeros_like(both.error)]
-        return self._of_inputs(layer, inputs, errors)
-
 
 def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Query, value and key, which is the value where it is not given."""
     query, value, *key = values
     return query, value, (key or [value])[0]
-
-
-def _as_it_is(array: np.ndarray) -> np.ndarray:
-    return array
 
 
 SHARED: Options = {

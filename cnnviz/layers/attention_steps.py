@@ -9,16 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from cnnviz import ops
-from cnnviz.layers.running_error import Estimate
+from cnnviz.layers.estimated import Numbers, rounded, sigmoid, softmax, softmax_back, turned
 
 Shape = tuple[int, ...]
-Numbers = Any
-"""An array, or an `Estimate` of one."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +53,15 @@ class AttentionSteps:
         self.query = self._projected(query, "query", heads.queries)
         self.key = self._projected(key, "key", heads.keys).repeat(heads.shared, 1)
         self.value = self._projected(value, "value", heads.keys).repeat(heads.shared, 1)
-        scores = (self.query @ self.key.transpose(0, 1, 3, 2)) * _rounded(scale, query)
-        self.shares = _softmax(scores, allowed)
+        scores = (self.query @ self.key.transpose(0, 1, 3, 2)) * rounded(scale, query)
+        self.shares = softmax(scores, allowed)
         if empty_rows:
             self.shares = self.shares * allowed
         self.attended = self._joined(self.shares @ self.value)
         self.gate = None
         joined = self.attended
         if "gate_kernel" in w:
-            self.gate = _sigmoid(self._joined(self._projected(query, "gate", heads.queries)))
+            self.gate = sigmoid(self._joined(self._projected(query, "gate", heads.queries)))
             joined = joined * self.gate
         self.joined = joined
         out = joined @ self._matrix("output", joined.shape[-1])
@@ -76,19 +72,18 @@ class AttentionSteps:
     def backward(self, grad: Numbers) -> tuple[list[Numbers], dict[str, Numbers]]:
         """From the gradient of the result to those of query, value and key, and of the weights by name."""
         grad = grad.reshape(grad.shape[0] * grad.shape[1], grad.shape[2])
-        weights = {"output_kernel": _turned(self.joined) @ grad, "output_bias": grad.sum(0)}
-        joined = grad @ _turned(self._matrix("output", self.joined.shape[-1]))
+        weights = {"output_kernel": turned(self.joined) @ grad, "output_bias": grad.sum(0)}
+        joined = grad @ turned(self._matrix("output", self.joined.shape[-1]))
         by_gate = None
         if self.gate is not None:
             slope = joined * self.attended * self.gate * (1 - self.gate)
             by_gate = self._unprojected(slope, self.sequences[0], "gate", weights)
             joined = joined * self.gate
         attended = self._split(joined)
-        value = _turned(self.shares) @ attended
-        shares = attended @ _turned(self.value)
-        scores = self.shares * (shares - (shares * self.shares).sum(-1, keepdims=True)) * self.allowed
-        scores = scores * _rounded(self.scale, grad)
-        query, key = scores @ self.key, _turned(scores) @ self.query
+        value = turned(self.shares) @ attended
+        shares = attended @ turned(self.value)
+        scores = softmax_back(shares, self.shares, self.allowed) * rounded(self.scale, grad)
+        query, key = scores @ self.key, turned(scores) @ self.query
         inputs = [
             self._unprojected(self._joined(each), x, name, weights)
             for each, x, name in zip(
@@ -117,9 +112,9 @@ class AttentionSteps:
     def _unprojected(self, grad: Numbers, x: Numbers, part: str, weights: dict[str, Numbers]) -> Numbers:
         """The gradient of what was projected; those of the kernel and the bias go into `weights`."""
         count, positions, channels = x.shape
-        weights[f"{part}_kernel"] = _turned(x.reshape(count * positions, channels)) @ grad
+        weights[f"{part}_kernel"] = turned(x.reshape(count * positions, channels)) @ grad
         weights[f"{part}_bias"] = grad.sum(0)
-        return (grad @ _turned(self._matrix(part, channels))).reshape(count, positions, channels)
+        return (grad @ turned(self._matrix(part, channels))).reshape(count, positions, channels)
 
     def _joined(self, x: Numbers) -> Numbers:
         """(N, heads, positions, numbers) -> (N*positions, heads*numbers)."""
@@ -137,29 +132,3 @@ class AttentionSteps:
             return x
         count, _, positions, numbers = x.shape
         return x.reshape(count, self.heads.keys, self.heads.shared, positions, numbers).sum(2)
-
-
-def _turned(x: Numbers) -> Numbers:
-    """The last two axes exchanged."""
-    order = list(range(len(x.shape)))
-    return x.transpose(*order[:-2], order[-1], order[-2])
-
-
-def _rounded(number: float, like: Numbers) -> Numbers:
-    """A number in the dtype of an array; in an estimate it is off by its rounding."""
-    if isinstance(like, Estimate):
-        return Estimate(np.array(number), np.array(abs(number)), like.roundoff)
-    return like.dtype.type(number)
-
-
-def _sigmoid(x: Numbers) -> Numbers:
-    return x.sigmoid() if isinstance(x, Estimate) else ops.sigmoid(x)
-
-
-def _softmax(x: Numbers, allowed: np.ndarray) -> Numbers:
-    """Along the last axis; what is not allowed counts as so low that its share is 0, unless nothing is."""
-    if isinstance(x, Estimate):
-        return x.softmax(allowed)
-    if not allowed.all():
-        x = np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
-    return ops.softmax(x)
