@@ -9,6 +9,8 @@ from cnnviz.layers import activation_layers as activation_layers
 from cnnviz.layers import attention as attention
 from cnnviz.layers import convolutions as convolutions
 from cnnviz.layers import dense as dense
+from cnnviz.layers import einsum as einsum
+from cnnviz.layers import embedding as embedding
 from cnnviz.layers import merging as merging
 from cnnviz.layers import normalization as normalization
 from cnnviz.layers import own_statistics as own_statistics

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.attention_steps import AttentionSteps, Heads
-from cnnviz.layers.estimated import EstimatedEntry, Numbers, Wrap, allowed_places
+from cnnviz.layers.estimated import (
+    EstimatedEntry,
+    Numbers,
+    Wrap,
+    allowed_places,
+    softmax,
+    softmax_back,
+    tanh,
+    turned,
+)
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer, WeightPlaces
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
@@ -197,6 +206,138 @@ def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
     return query, value, (key or [value])[0]
 
 
+class PlainAttentionEntry(EstimatedEntry):
+    """Queries, keys and values as they are: `Attention`, and Bahdanau's additive one, arXiv 1409.0473.
+
+    A score is a product of query and key, or a weighted sum of tanh(query + key).
+    """
+
+    options = {
+        "use_scale": (read.flag, False),
+        "score_mode": (read.choice("dot", "concat"), "dot"),
+        "use_causal_mask": (read.flag, False),
+    }
+    call_options = {"use_causal_mask": options["use_causal_mask"]}
+    least_inputs, most_inputs = 2, 3
+    rank = 3
+    multiplies = True
+    label = "attention"
+    weights: ClassVar[tuple[str, ...]] = ("scale", "concat_score_weight")
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        there = {"scale": config["use_scale"], "concat_score_weight": config["score_mode"] == "concat"}
+        return tuple(name for name, is_there in there.items() if is_there)
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        query, value, key = _three(shape)
+        if {len(query), len(value), len(key)} != {2} or query[1] != key[1] or value[0] != key[0]:
+            raise ValueError(
+                "query and key must agree in their channels, and value and key in their positions, "
+                f"got {query}, {value} and {key}"
+            )
+        return dict.fromkeys(self.weights, ())
+
+    def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
+        _, value, _ = _three([wrap(x) for x in inputs])
+        return self._shares(layer, inputs, wrap) @ value
+
+    def backward(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
+    ) -> tuple[list[Numbers], dict[str, Numbers]]:
+        _, value, _ = _three([wrap(x) for x in inputs])
+        shares, after = self._shares(layer, inputs, wrap), wrap(grad)
+        scores = softmax_back(after @ turned(value), shares, self._allowed(layer, inputs))
+        query_grad, key_grad, weights = self._scores_back(layer, inputs, scores, wrap)
+        value_grad = turned(shares) @ after
+        found = [value_grad, key_grad] if len(inputs) == 3 else [value_grad + key_grad]
+        return [query_grad, *found], weights
+
+    def _allowed(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        query, _, key = _three(inputs)
+        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"])
+
+    def _shares(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
+        query, _, key = _three([wrap(x) for x in inputs])
+        w = {name: wrap(array) for name, array in layer.weights.items()}
+        if self._multiplies(layer):
+            scores = query @ turned(key)
+            scores = scores * w["scale"] if w else scores
+        else:
+            (_, (each, whole)), bent = self._factors(w), self._bent(query, key, w)
+            scores = (bent * each).sum(-1) * whole
+        return softmax(scores, self._allowed(layer, inputs))
+
+    def _multiplies(self, layer: Layer) -> bool:
+        return layer.config["score_mode"] == "dot"
+
+    def _factors(self, w: Mapping[str, Numbers]) -> tuple[Numbers, tuple[Numbers, Numbers]]:
+        """What the sum of query and key is multiplied by, what its tanh, and what the sum of these."""
+        return w.get("scale", 1), (1, w["concat_score_weight"])
+
+    def _bent(self, query: Numbers, key: Numbers, w: Mapping[str, Numbers]) -> Numbers:
+        """(N, queries, keys, channels)."""
+        return tanh(_all_sums(query, key) * self._factors(w)[0])
+
+    def _scores_back(
+        self, layer: Layer, inputs: Arrays, grad: Numbers, wrap: Wrap
+    ) -> tuple[Numbers, Numbers, dict[str, Numbers]]:
+        query, _, key = _three([wrap(x) for x in inputs])
+        w = {name: wrap(array) for name, array in layer.weights.items()}
+        if self._multiplies(layer):
+            scaled = grad * w["scale"] if w else grad
+            own = {"scale": _total(grad * (query @ turned(key)))} if w else {}
+            return scaled @ key, turned(scaled) @ query, own
+        (inner, (each, whole)), bent = self._factors(w), self._bent(query, key, w)
+        grad = grad.reshape(*grad.shape, 1)
+        by_sum = grad * whole * each * (1 - bent * bent)
+        own = self._weights_back(w, grad, by_sum, bent, _all_sums(query, key))
+        found = by_sum * inner
+        return found.sum(2), found.sum(1), own
+
+    def _weights_back(
+        self, w: Mapping[str, Numbers], grad: Numbers, by_sum: Numbers, bent: Numbers, sums: Numbers
+    ) -> dict[str, Numbers]:
+        own = {"concat_score_weight": _total(grad * bent)}
+        return {**own, "scale": _total(by_sum * sums)} if "scale" in w else own
+
+
+class AdditiveAttentionEntry(PlainAttentionEntry):
+    """The sum of tanh(query + key), each channel with its own weight."""
+
+    options = {"use_scale": (read.flag, True), "use_causal_mask": (read.flag, False)}
+    weights = ("scale",)
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.weights if config["use_scale"] else ()
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        super().weight_shapes(config, shape)
+        return {"scale": shape[0][-1:]}
+
+    def _multiplies(self, layer: Layer) -> bool:
+        return False
+
+    def _factors(self, w: Mapping[str, Numbers]) -> tuple[Numbers, tuple[Numbers, Numbers]]:
+        return 1, (w.get("scale", 1), 1)
+
+    def _weights_back(
+        self, w: Mapping[str, Numbers], grad: Numbers, by_sum: Numbers, bent: Numbers, sums: Numbers
+    ) -> dict[str, Numbers]:
+        return {"scale": (grad * bent).sum(0).sum(0).sum(0)} if w else {}
+
+
+def _all_sums(query: Numbers, key: Numbers) -> Numbers:
+    """Of each query with each key: (N, queries, keys, channels)."""
+    (count, queries, channels), keys = query.shape, key.shape[1]
+    return query.reshape(count, queries, 1, channels) + key.reshape(count, 1, keys, channels)
+
+
+def _total(x: Numbers) -> Numbers:
+    while len(x.shape):
+        x = x.sum(0)
+    return x
+
+
 SHARED: Options = {
     "use_bias": (read.flag, True),
     "use_gate": (read.flag, False),
@@ -246,5 +387,10 @@ class GroupQueryAttentionEntry(ProjectingEntry):
 
 
 ENTRIES.update(
-    {"MultiHeadAttention": MultiHeadAttentionEntry(), "GroupQueryAttention": GroupQueryAttentionEntry()}
+    {
+        "MultiHeadAttention": MultiHeadAttentionEntry(),
+        "GroupQueryAttention": GroupQueryAttentionEntry(),
+        "Attention": PlainAttentionEntry(),
+        "AdditiveAttention": AdditiveAttentionEntry(),
+    }
 )

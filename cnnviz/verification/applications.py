@@ -149,8 +149,10 @@ def _randomise(model: Any, images: np.ndarray, rng: np.random.Generator) -> None
     for layer, momentum in zip(normalisations, momenta, strict=True):
         layer.momentum = momentum
         mean, variance = (np.asarray(each) for each in (layer.moving_mean, layer.moving_variance))
+        # A channel that was nearly the same everywhere would otherwise blow up every change of it.
+        variance = variance + 0.3 * np.square(mean) + 1e-2
         layer.moving_mean.assign(mean + rng.normal(0, 0.3, mean.shape) * np.sqrt(variance))
-        layer.moving_variance.assign((variance + 1e-2) * rng.uniform(0.5, 2, variance.shape))
+        layer.moving_variance.assign(variance * rng.uniform(0.5, 2, variance.shape))
 
 
 def _drawn(layer: Any, weight: Any, rng: np.random.Generator) -> Any:

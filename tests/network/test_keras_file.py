@@ -79,8 +79,8 @@ def test_every_kind_is_compared_with_keras():
     merging = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
     merging.add("CustomScaleLayer")
     used = {type(layer).__name__ for _, build in STACKS.values() for layer in build()}
-    # These read several inputs, and are compared in tests/layers/test_attention.py.
-    merging |= {"MultiHeadAttention", "GroupQueryAttention"}
+    # These read several inputs or whole numbers, and are compared in tests/layers.
+    merging |= {"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention", "Embedding"}
     assert used | merging | {"InputLayer"} == set(ENTRIES)
 
 
