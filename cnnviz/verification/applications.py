@@ -1,9 +1,9 @@
 """The networks of keras.applications, each read from a file and compared with Keras layer by layer.
 
 Every layer gets what Keras's layer got, so that errors do not pile up, and must stay within its bound.
-Weights are drawn, not downloaded; statistics of batch normalisations are those of a few images, and then
-changed, so that numbers stay of one size through networks of hundreds of layers. Networks are taken one at
-a time, at the smallest size that Keras builds them for.
+Weights are drawn, not downloaded; the statistics of batch normalisations are those of a few images, so that
+numbers stay of one size through networks of hundreds of layers. Networks are taken one at a time, at the
+smallest size that Keras builds them for.
 """
 
 from __future__ import annotations
@@ -141,18 +141,15 @@ def _randomise(model: Any, images: np.ndarray, rng: np.random.Generator) -> None
     for layer in layers:
         for weight in layer.weights:
             weight.assign(_drawn(layer, weight, rng))
-    normalisations = [layer for layer in layers if isinstance(layer, keras().layers.BatchNormalization)]
-    momenta = [layer.momentum for layer in normalisations]
-    for layer in normalisations:
-        layer.momentum = 0.0
+    # In training the statistics become those of the images, here at once and with nothing dropped: each layer
+    # then has numbers near 1, however many come before it.
+    changed = [(layer, name) for layer in layers for name in ("momentum", "rate") if hasattr(layer, name)]
+    before = [getattr(layer, name) for layer, name in changed]
+    for layer, name in changed:
+        setattr(layer, name, 0.0)
     model(images, training=True)
-    for layer, momentum in zip(normalisations, momenta, strict=True):
-        layer.momentum = momentum
-        mean, variance = (np.asarray(each) for each in (layer.moving_mean, layer.moving_variance))
-        # A channel that was nearly the same everywhere would otherwise blow up every change of it.
-        variance = variance + 0.3 * np.square(mean) + 1e-2
-        layer.moving_mean.assign(mean + rng.normal(0, 0.3, mean.shape) * np.sqrt(variance))
-        layer.moving_variance.assign(variance * rng.uniform(0.5, 2, variance.shape))
+    for (layer, name), value in zip(changed, before, strict=True):
+        setattr(layer, name, value)
 
 
 def _drawn(layer: Any, weight: Any, rng: np.random.Generator) -> Any:
