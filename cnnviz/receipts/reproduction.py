@@ -204,7 +204,7 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
         "import numpy as np",
         *(["from cnnviz import ops"] if needs_ops else []),
     ]
-    shown = "float(y)" if keras and len(terms) else "y"
+    shown = "float(y)" if keras and (len(terms) or activation is not None) else "y"
     return [*(edited if receipt.was_edited else []), *imports, "", *arrays, *lines, f"print({shown})"]
 
 
