@@ -141,6 +141,9 @@ def _randomise(model: Any, images: np.ndarray, rng: np.random.Generator) -> None
     for layer in layers:
         for weight in layer.weights:
             weight.assign(_drawn(layer, weight, rng))
+        if isinstance(layer, keras().layers.Normalization):
+            # It computes with a copy of its weights.
+            layer.finalize_state()
     # In training the statistics become those of the images, here at once and with nothing dropped: each layer
     # then has numbers near 1, however many come before it.
     changed = [(layer, name) for layer in layers for name in ("momentum", "rate") if hasattr(layer, name)]
