@@ -35,7 +35,7 @@ Shape = tuple[int, ...]
 class ProjectingEntry(EstimatedEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
-    arguments = ("query", "value", "key")
+    call_arguments = ("query", "value", "key")
     call_options = {"use_causal_mask": (read.flag, False)}
     least_inputs, most_inputs = 2, 3
     multiplies = True

@@ -82,7 +82,7 @@ class Entry:
     label: ClassVar[str] = ""
     """A short word for what it does, where that is not its class."""
 
-    arguments: ClassVar[tuple[str, ...]] = ("inputs",)
+    call_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
     """Keras's names for the tensors that its call takes, in order; the later ones may be left out."""
     call_options: ClassVar[Options] = {}
     """The options, of `options` too, that Keras takes not when the layer is made but when it is called."""

@@ -270,7 +270,7 @@ def _reads(node: Any, where: str, kind: str, operation: bool) -> list[Ref]:
         if len(args) != 2 or any(len(argument) != 1 for argument in tensors) or len(ranks) != 1 or kwargs:
             raise ValueError(f"{where} must be an operation on two tensors of one rank")
     else:
-        names = ENTRIES[kind].arguments if kind else ("inputs",)
+        names = ENTRIES[kind].call_arguments if kind else ("inputs",)
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         tensors = [_tensors(value, where) for name in names if (value := given.pop(name, None)) is not None]
         # The other arguments that a call may have, `training` and `mask`, change nothing at inference.

@@ -164,7 +164,7 @@ def _by_keras(receipt: Receipt) -> list[str]:
         names = [part.split(":")[0] for part in layer.owner.split("/")]
         lines.append(f"layer = model{''.join(f'.get_layer({quoted(name)})' for name in names)}")
         lines.append(f"x = list(run.inputs({quoted(layer.name)}))")
-        several = "*x" if len(layer.entry.arguments) > 1 else "x"
+        several = "*x" if len(layer.entry.call_arguments) > 1 else "x"
         named = "".join(f", {key}={literal(layer.config[key])}" for key in layer.entry.call_options)
         lines.append(f"y = layer({several if len(layer.inputs) > 1 else 'x[0]'}{named})")
     return lines
