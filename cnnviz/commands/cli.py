@@ -11,11 +11,23 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cnnviz.commands import bench, evaluate, exciting, explore, export, info, predict, train, verify
+from cnnviz.commands import (
+    bench,
+    evaluate,
+    exciting,
+    explore,
+    export,
+    info,
+    predict,
+    supported,
+    train,
+    verify,
+)
 from cnnviz.commands.shared import complain
 
 COMMANDS = tuple(
-    module.COMMAND for module in (explore, predict, export, evaluate, verify, exciting, train, info, bench)
+    module.COMMAND
+    for module in (explore, predict, export, evaluate, verify, exciting, train, info, supported, bench)
 )
 
 

@@ -81,6 +81,13 @@ class Entry:
     label: str = ""
     """A short word for what it does, where that is not its class."""
 
+    call_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
+    """Keras's names for the tensors that its call takes, in order; the later ones may be left out."""
+    call_options: ClassVar[Options] = {}
+    """The options, of `options` too, that Keras takes not when the layer is made but when it is called."""
+    file_name: ClassVar[str] = ""
+    """What Keras names its weights in a file after, where that is not its class."""
+
     def of(self, config: Mapping[str, Any]) -> Entry:
         """The entry of a layer with these options: this one, unless the class wraps another."""
         return self
@@ -101,7 +108,10 @@ class Entry:
         return {"": self.weight_names(config)}
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
-        """The shapes of its weights for an input of this shape; ValueError where it does not fit."""
+        """The shapes of its weights for an input of this shape; ValueError where it does not fit.
+
+        Of a layer with several inputs `shape` holds one for each.
+        """
         return {}
 
     # What it computes --------------------------------------------------------------------------
@@ -172,6 +182,15 @@ class Entry:
     def kernel_positions(self, layer: Layer) -> Shape:
         """Where its kernel is applied, once at each position: by default of the output."""
         return layer.output_shape[:-1]
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Products that it sums for one image, padding included; None if a size is unknown."""
+        kernels = sum(array.size for name, array in layer.weights.items() if name.endswith("kernel"))
+        if not kernels:
+            return 0
+        positions = self.kernel_positions(layer)
+        known = [size for size in positions if size is not None]
+        return kernels * math.prod(known) if len(known) == len(positions) else None
 
     # What the browser computes, and the code ----------------------------------------------------
 
@@ -392,16 +411,11 @@ class Layer:
 
     @property
     def multiply_adds(self) -> int | None:
-        """Products that a convolution or dense layer sums for one image, padding included; else 0.
+        """Products that a convolution, dense or attention layer sums for one image, padding included; else 0.
 
         Biases, activations, pooling and normalisation are not counted. None if a size is unknown.
         """
-        kernels = sum(array.size for name, array in self.weights.items() if name.endswith("kernel"))
-        if not kernels:
-            return 0
-        positions = self.entry.kernel_positions(self)
-        known = [size for size in positions if size is not None]
-        return kernels * math.prod(known) if len(known) == len(positions) else None
+        return self.entry.multiply_adds(self)
 
     def cast(self, inputs: Arrays, dtype: np.dtype) -> tuple[np.ndarray, ...]:
         """What it reads as it computes with it, in a network of this dtype."""

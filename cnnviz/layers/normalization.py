@@ -1,4 +1,4 @@
-"""Layers that scale and shift: normalisations with given statistics, and rescaling."""
+"""Layers that scale and shift: normalisations with given statistics, rescaling, ConvNeXt's LayerScale."""
 
 from __future__ import annotations
 
@@ -294,6 +294,37 @@ class RescalingEntry(AffineEntry):
         return replace(layer, config=config)
 
 
+class LayerScaleEntry(AffineEntry):
+    """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
+
+    weights = ("gamma",)
+    op = "multiply"
+    op_weights = weights
+    label = "scale"
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        return {"gamma": (shape[-1],)}
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.multiply(grad, layer.weights["gamma"]),)
+
+    def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return ops.multiply_grad([inputs[0], layer.weights["gamma"]], grad)[1]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        channel = np.full((1, 1, 1, 1), position[-1])
+        gamma = layer.weights["gamma"][position[-1]]
+        return one_number(inputs[0], position, gamma, weight_name="gamma", weight_index=channel)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        gamma = layer.weights["gamma"]
+        return [affine_stage(layer, gamma, np.zeros_like(gamma), drawn)]
+
+    def as_affine(self, layer: Layer) -> Affine:
+        gamma = layer.weights["gamma"]
+        return Affine(gamma, np.zeros_like(gamma))
+
+
 def _statistics(layer: Layer, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
     source: Mapping[str, Any] = layer.weights or layer.config
@@ -327,5 +358,6 @@ ENTRIES.update(
         "BatchNormalization": BatchNormalizationEntry(),
         "Normalization": NormalizationEntry(),
         "Rescaling": RescalingEntry(),
+        "LayerScale": LayerScaleEntry(),
     }
 )

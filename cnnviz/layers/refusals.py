@@ -26,10 +26,7 @@ _KINDS = {
     "it works with the histogram of each image": (
         *("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization"),
     ),
-    "it looks rows up in a table": ("Embedding", "ReversibleEmbedding"),
-    "its queries, keys and values are several inputs": (
-        *("AdditiveAttention", "Attention", "GroupedQueryAttention", "MultiHeadAttention"),
-    ),
+    "it looks rows up in a table, and back": ("ReversibleEmbedding",),
     "what it masks changes what later layers compute": ("Masking",),
     "it is a list of layers without a graph": ("Pipeline",),
     "it runs code that is not Keras's": (

@@ -69,7 +69,8 @@ def allowance(layer: Layer, *inputs: np.ndarray, precision: str = "") -> np.ndar
         # Of the two evaluations of the activation.
         unit = (unit + half.roundoff) / 2
     elif roundings:
-        bound = 2 * _gamma(roundings, unit) * layer.entry.magnitude(layer, inputs).astype(np.float64)
+        magnitude = layer.entry.magnitude(layer, inputs).astype(np.float64)
+        bound = 2 * _gamma(roundings, unit) * magnitude + roundings * _underflow(z.dtype)
     activation = layer.activation
     if activation is not None:
         bound = _after(activation, z, layer.after_activation(z), bound, unit)
@@ -160,9 +161,9 @@ def gradient_allowance(
         One bound for each input, or the weight's alone.
     """
     roundings = layer.entry.gradient_roundings(layer, of, inputs, grad)
-    factor = 2 * _gamma(roundings, _roundoff(grad.dtype))
+    factor, least = 2 * _gamma(roundings, _roundoff(grad.dtype)), roundings * _underflow(grad.dtype)
     magnitudes = layer.entry.gradient_magnitude(layer, of, inputs, grad)
-    return tuple(factor * magnitude.astype(np.float64) for magnitude in magnitudes)
+    return tuple(factor * magnitude.astype(np.float64) + least for magnitude in magnitudes)
 
 
 def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: np.ndarray) -> np.ndarray:
@@ -183,6 +184,11 @@ def _gamma(roundings: int, unit: float) -> float:
     n = roundings * unit
     # gamma(n) is above (1 - u)**-n - 1, which it stands for, and has no meaning from n*u = 1 on.
     return n / (1 - n) if n < 0.5 else math.expm1(min(-roundings * math.log1p(-unit), 700))
+
+
+def _underflow(dtype: np.dtype) -> float:
+    """What a result below the normal numbers is off by where it is set to 0, as TensorFlow's kernels do."""
+    return float(np.finfo(dtype).tiny)
 
 
 def _roundoff(dtype: np.dtype) -> float:

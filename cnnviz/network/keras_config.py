@@ -122,6 +122,7 @@ class _Reader:
                 if _is_operation(data):
                     config = {**config, **_constants(data, kind, where)}
                 _check_number_format(config)
+                config = {**config, **_call_options(data, kind, where)}
                 trainable = config.get("trainable", True) is not False and not self.frozen
                 member = FileLayer(
                     name,
@@ -195,7 +196,8 @@ class _Reader:
                 if isinstance(member, FileLayer) and _is_operation(data_of_layer):
                     reads, _ = _operation_call(node, member.kind, where_called)
                 else:
-                    reads = _reads(node, where_called)
+                    kind = member.kind if isinstance(member, FileLayer) else ""
+                    reads = _reads(node, where_called, kind)
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
@@ -260,7 +262,7 @@ def _groups(path: str) -> Callable[[str], str]:
     counts: dict[str, int] = {}
 
     def group(kind: str) -> str:
-        name = snake_case(kind)
+        name = snake_case(ENTRIES[kind].file_name or kind) if kind in ENTRIES else snake_case(kind)
         counts[name] = counts.get(name, -1) + 1
         return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
 
@@ -355,17 +357,39 @@ def _holds_a_tensor(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"
 
 
-def _reads(node: Any, where: str) -> list[Ref]:
+def _call_options(data: Mapping, kind: str, where: str) -> dict[str, Any]:
+    """The options that a layer's calls are given, of those that change what it computes."""
+    nodes = data.get("inbound_nodes")
+    calls = (
+        [node.get("kwargs") for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+    )
+    options = {}
+    for name, (_, default) in ENTRIES[kind].call_options.items():
+        values = [_given(call.get(name), default) for call in calls if isinstance(call, Mapping)]
+        if any(value != values[0] for value in values):
+            raise ValueError(f"its calls have different {name}; make a layer for each")
+        options[name] = values[0] if values else default
+    return options
+
+
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _reads(node: Any, where: str, kind: str) -> list[Ref]:
     """What one call of a layer reads."""
     node = _checked(node, Mapping, f"a call of {where}")
     args = _get(node, "args", list, f"a call of {where}")
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
+    names = ENTRIES[kind].call_arguments if kind else ("inputs",)
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    tensors = [_tensors(value, where) for name in names if (value := given.pop(name, None)) is not None]
     # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
-    first = args[0] if args else kwargs.pop("inputs", [])
-    for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
-        if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
+    free = ("training", *(ENTRIES[kind].call_options if kind else ()))
+    for name, value in [*given.items(), *(("training", value) for value in args[len(names) :])]:
+        if name not in free and (_holds_something(value) if "mask" in name else value is not False):
             raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
-    return [ref for ref, _ in _tensors(first, where)]
+    return [ref for argument in tensors for ref, _ in argument]
 
 
 def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:

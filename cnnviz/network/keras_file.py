@@ -170,7 +170,10 @@ class _Archive(Hdf5):
     def _variables(self, group: str) -> dict[str, h5py.Dataset]:
         if not group:
             return {}
-        place = self.group(f"{group}/vars") or self.group(group.replace("/", "\\") + "/vars")
+        # A layer in a layer is called as in Keras's code, in some versions with an underscore.
+        above, _, last = group.rpartition("/")
+        paths = f"{group}/vars", f"{above}/_{last}/vars", group.replace("/", "\\") + "/vars"
+        place = next((found for path in paths if (found := self.group(path)) is not None), None)
         return {} if place is None else {name: self.child(place, name) for name in place}
 
 

@@ -252,15 +252,21 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
-            alone = layer.after_activation(layer.before_activation(*inputs))
-            numbers["alone"] = _distance(alone, output)
-            numbers["share"] = _share(alone, output, allowance(layer, *inputs, precision=layer.precision))
+            numbers["alone"], numbers["share"] = alone(layer, theirs, dtype)
         for name, value in numbers.items():
             self.numbers[name] = max(self.numbers[name], value)
 
     def result(self, layer: Layer) -> LayerCheck:
         return LayerCheck(layer.name, layer.kind, layer.output_shape, **self.numbers)
+
+
+def alone(layer: Layer, theirs: Mapping[str, np.ndarray], dtype: np.dtype) -> tuple[float, float]:
+    """How far a layer is from Keras's on what Keras's layer read, and the largest share of its bound."""
+    output = theirs[layer.name]
+    inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
+    ours = layer.after_activation(layer.before_activation(*inputs))
+    bound = allowance(layer, *inputs, precision=layer.precision)
+    return _distance(ours, output), _share(ours, output, bound)
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:

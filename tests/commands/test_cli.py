@@ -12,6 +12,7 @@ import sys
 import time
 import urllib.request
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,9 @@ import cnnviz
 from cnnviz.commands import cli, explore, main
 from cnnviz.commands.cli import COMMANDS
 from cnnviz.images.mnist import load_mnist
+from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
+from cnnviz.verification.applications import ApplicationCheck
 
 X, Y = load_mnist()[1]
 ROOT = Path(cnnviz.__file__).parents[1]
@@ -198,6 +201,37 @@ def test_half_precision_is_said(capsys, tmp_path):
     assert f"{note}\nPASSED" in run(capsys, "verify", path, "--images", "5")
 
 
+def test_supported_lists_every_class(capsys):
+    said = run(capsys, "supported")
+    listed, legend = said.split("\n\n")
+    assert {re.sub(r"\W", "", word) for word in re.findall(r"\S+", listed)} >= set(ENTRIES)
+    assert "LayerNormalization+" in listed
+    assert "+ the live view shows Python's numbers" in legend
+    rows = json.loads(run(capsys, "supported", "--json"))
+    assert [row["class"] for row in rows if row["family"] == "dense"] == ["Dense"]
+    assert sorted(row["class"] for row in rows) == sorted(ENTRIES)
+
+
+def test_supported_compares_applications(capsys, monkeypatch):
+    def check(name):
+        good = ApplicationCheck(name, 32, 91, 3_239_114, 0.331, "conv1", (0.24, 4.1), 2.0)
+        return {
+            "MobileNet": good,
+            "Xception": replace(good, name="Xception", share=1.5),
+            "VGG16": ApplicationCheck("VGG16", problem="skipped: too large"),
+        }[name]
+
+    monkeypatch.setattr("cnnviz.verification.applications.check_application", check)
+    heads, row, last = run(capsys, "supported", "--applications", "MobileNet", "VGG16").splitlines()
+    assert heads.split()[:2] == ["network", "input"]
+    assert row.split() == ["MobileNet", "32", "x", "32", "91", "3,239,114", "33%", "0.24", "to", "4.1", "2"]
+    assert last == "VGG16: skipped: too large"
+    assert main(["supported", "--applications", "Xception"]) == 1
+    assert "150% in conv1  FAILED" in capsys.readouterr().out
+    data = json.loads(run(capsys, "supported", "--applications", "VGG16", "--json"))
+    assert data[0]["share"] is None
+
+
 def test_evaluate_goes_through_the_epochs(capsys):
     said = run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100").splitlines()
     assert re.split(r" {2,}", said[0])[1:3] == ["test accuracy", "test loss"]
@@ -271,7 +305,9 @@ def test_a_port_that_is_taken_is_named(capsys):
         assert f"cannot listen on localhost, port {port}" in refused(capsys, "explore", "--port", port)
 
 
-@pytest.mark.parametrize("command", [["verify", "mnist_14k"], ["train", "mnist_14k"]])
+@pytest.mark.parametrize(
+    "command", [["verify", "mnist_14k"], ["train", "mnist_14k"], ["supported", "--applications"]]
+)
 def test_without_tensorflow_it_says_what_to_type(capsys, monkeypatch, tmp_path, command):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.chdir(tmp_path)

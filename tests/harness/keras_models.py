@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras.src.applications.convnext import LayerScale
 
 from harness.authority import keras
 
@@ -300,6 +301,20 @@ STACKS: dict[str, Stack] = {
             L.BatchNormalization(),
             L.Reshape((6, 1, 5)),
         ],
+    ),
+    "sums along axes": (
+        (3, 3, 5),
+        lambda: [
+            L.EinsumDense("abcd,def->abcef", (3, 3, 2, 6), bias_axes="f", activation="tanh"),
+            L.EinsumDense("...ef,efg->...g", 4, bias_axes="g"),
+            L.EinsumDense("abcd,cg->agbd", (5, 3, 4), bias_axes="gd"),
+            L.EinsumDense("ab...,bc->ac...", 6, bias_axes="c", activation="sigmoid"),
+            L.EinsumDense("abcd,bcdh->ah", 3),
+        ],
+    ),
+    "a scale for each channel": (
+        (4, 3, 5),
+        lambda: [L.Conv2D(4, 2), LayerScale(1e-6, 4), L.GlobalAveragePooling2D(), LayerScale(1.0, 4)],
     ),
     "crops of the middle": ((9, 8, 2), lambda: [L.CenterCrop(7, 7), L.CenterCrop(4, 3)]),
     "scales": (

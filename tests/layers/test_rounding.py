@@ -44,6 +44,15 @@ def test_what_only_moves_numbers_must_agree_to_the_bit(kind):
     assert not allowance(Layer.from_config("a", kind, {}), x).any()
 
 
+def test_a_product_that_underflows_may_be_zero():
+    """TensorFlow's kernels set what is below the normal numbers to 0; NumPy keeps it."""
+    x, y = np.full((1, 1), 1e-20, np.float32), np.full((1, 1), 1e-19, np.float32)
+    layer = Layer.from_config("product", "Multiply", {}, inputs=("x", "y"))
+    product = layer.before_activation(x, y)
+    assert 0 < product < np.finfo(np.float32).tiny
+    assert product <= allowance(layer, x, y) < 1e-36
+
+
 def test_a_normalisation_is_bounded_by_what_it_subtracts():
     """x - mean cancels, so the bound must come from |x| + |mean|, not from the difference."""
     weights = {
