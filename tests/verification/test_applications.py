@@ -28,7 +28,7 @@ def test_all_networks_are_listed():
 
 
 def test_weights_that_are_too_large_are_skipped_before_they_are_saved(monkeypatch):
-    monkeypatch.setattr("cnnviz.verification.applications.MOST_WEIGHT_BYTES", 2**20)
+    monkeypatch.setattr("cnnviz.verification.applications.MOST_BYTES", 2**20)
     check = check_application("MobileNet")
     assert not check.passed
     assert check.problem.startswith("skipped: weights of 12,956,456 bytes")
