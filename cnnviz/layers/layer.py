@@ -417,6 +417,12 @@ class Layer:
         """
         return self.entry.multiply_adds(self)
 
+    @property
+    def widens(self) -> bool:
+        """Whether it makes float64 of what it reads, as an operation with an array of that dtype does."""
+        arrays = (value for value in self.config.values() if isinstance(value, np.ndarray))
+        return not self.entry.casts and any(array.dtype == np.float64 for array in arrays)
+
     def cast(self, inputs: Arrays, dtype: np.dtype) -> tuple[np.ndarray, ...]:
         """What it reads as it computes with it, in a network of this dtype."""
         if not self.entry.casts:
