@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cached
+import state
 import streamlit as st
 from components import component
 from downloads import csv_text
@@ -84,7 +85,7 @@ def pick(
 
     def picked() -> None:
         number = st.session_state[key].picked
-        if isinstance(number, int) and 0 <= number < len(names):
+        if state.is_place(number, len(names)):
             on_pick(number)
 
     _PICTURE(

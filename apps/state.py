@@ -7,6 +7,7 @@ makes no sense is replaced by the default, and a notice says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -129,7 +130,7 @@ def integer(
 ) -> int:
     """A whole number from low to high, by st.number_input or another widget of that kind."""
     make = widget or st.number_input
-    value = _current(name, default, int, lambda v: isinstance(v, int) and low <= v <= high)
+    value = _current(name, default, _whole, _between(low, high))
     if low < high:
         arguments = {**arguments, "value": value}
         picked = _show(name, value, (low, high), lambda key: make(label, low, high, key=key, **arguments))
@@ -148,6 +149,28 @@ def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
 def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
     """Words that only code and the URL choose; there is no widget."""
     return _remember(name, _current(name, default, str, fits), default, str)
+
+
+def place(name: str, count: int, default: int) -> int:
+    """A whole number from 0 up to, not including, `count`, that only code and the URL choose."""
+    return _remember(name, _current(name, default, _whole, _between(0, count - 1)), default, str)
+
+
+def is_place(value: Any, count: int, first: int = 0) -> bool:
+    """Whether a value, from wherever it is, is a whole number from `first` up to, not including, `count`."""
+    return isinstance(value, int) and not isinstance(value, bool) and first <= value < count
+
+
+def _whole(text: str) -> int:
+    """A whole number as a URL writes it; ValueError for anything else, however long it is."""
+    if not re.fullmatch("[+-]?[0-9]{1,18}", text):
+        raise ValueError(f"a whole number must have 1 to 18 digits, got {text[:40]!r}")
+    return int(text)
+
+
+def _between(low: int, high: int) -> Callable[[Any], bool]:
+    """Whether a value is a whole number from low to high."""
+    return lambda value: is_place(value, high + 1, low)
 
 
 def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable[[Any], bool]) -> Any:

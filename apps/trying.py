@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 from chosen_digit import Digit, choose_image
 from components import component
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
@@ -80,7 +81,8 @@ def questions_about(digit: Digit) -> list[Question]:
 
 def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
-    if file is not None:
+    # What the server does not hold, an upload that is gone or was never made, is no UploadedFile.
+    if isinstance(file, UploadedFile):
         _take(lambda: read_image(file), what)
 
 

@@ -8,7 +8,6 @@ shows Python's values.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -391,9 +390,23 @@ def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: config[name] for name in names}
 
 
+def one_line(words: str) -> str:
+    """A text without line breaks and other marks that do not print: names come from files.
+
+    >>> one_line("conv\\nimport os")
+    'conv?import os'
+    """
+    return "".join(c if c.isprintable() else "?" for c in words)
+
+
 def quoted(words: str) -> str:
-    """A text as a Python literal, whatever it holds: names come from files."""
-    return json.dumps(words, ensure_ascii=False)
+    """A text as a Python literal, whatever it holds: names come from files.
+
+    >>> print(quoted("conv2d"), quoted('a"; import os\\n'))
+    "conv2d" "a\\"; import os\\n"
+    """
+    spelt = (f"\\{c}" if c in '"\\' else c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    return f'"{"".join(spelt)}"'
 
 
 def literal(value: Any) -> str:

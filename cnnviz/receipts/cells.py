@@ -130,12 +130,3 @@ def _checked(
 def _what(layer: str, shape: tuple[int, ...]) -> str:
     kind = {1: "a vector", 2: "a sequence (row, channel)", 3: "maps (row, col, channel)"}[len(shape)]
     return f"{layer!r} {shape} is {kind}"
-
-
-def one_line(words: str) -> str:
-    """A text without line breaks and other marks that do not print: layer names come from files.
-
-    >>> one_line("conv\\nimport os")
-    'conv?import os'
-    """
-    return "".join(c if c.isprintable() else "?" for c in words)

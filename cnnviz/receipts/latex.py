@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers.layer import one_line
 from cnnviz.numbers import column, exact, short
 from cnnviz.receipts import formulas
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.formulas import tex_number
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Derivation

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer, literal, quoted
+from cnnviz.layers.layer import Layer, literal, one_line, quoted
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import BUNDLED, asset
 

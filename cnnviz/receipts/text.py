@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers.layer import one_line
 from cnnviz.numbers import MOST_DIGITS, Format, column, exact, short
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cnnviz.layers.layer import one_line
 from cnnviz.numbers import short
-from cnnviz.receipts.cells import Cell, one_line
+from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.receipt import Receipt, explain_cell
 
 
