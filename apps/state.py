@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from plain import plain
 
 _EXPLICIT = "explicit"
 """Choices by name that are not the default."""
@@ -35,6 +36,8 @@ _PUT = "put"
 
 _START = {"selectbox": "index", "radio": "index", "segmented_control": "default", "pills": "default"}
 """The argument by which widgets of a kind take the value they start at; others call it value."""
+_MARKDOWN = {"radio", "segmented_control", "pills"}
+"""Kinds of widgets that take their options' words for Markdown."""
 _ALWAYS = {"segmented_control": {"required": True}}
 """What every widget of a kind is given: one of its options is always chosen."""
 
@@ -106,8 +109,11 @@ def option(
     In the URL an option is its text; on the page too, unless `options` maps it to other words. Where there
     is no choice there is no widget.
     """
-    if isinstance(options, Mapping):
-        arguments = {"format_func": options.get, **arguments}
+    words = arguments.get("format_func", options.get if isinstance(options, Mapping) else str)
+    if widget.__name__ in _MARKDOWN:
+        arguments = {**arguments, "format_func": lambda value: plain(words(value))}
+    elif isinstance(options, Mapping):
+        arguments = {"format_func": words, **arguments}
     options = list(options)
     texts = {str(value): value for value in options}
     value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
@@ -115,6 +121,7 @@ def option(
         start = _START.get(widget.__name__, "value")
         first = list(texts).index(str(value)) if start == "index" else texts[str(value)]
         arguments = {**_ALWAYS.get(widget.__name__, {}), **arguments, start: first}
+        label = plain(label)
         value = _show(name, value, tuple(texts), lambda key: widget(label, options, key=key, **arguments))
     return _remember(name, value, default, str)
 
@@ -132,7 +139,7 @@ def integer(
     make = widget or st.number_input
     value = _current(name, default, _whole, _between(low, high))
     if low < high:
-        arguments = {**arguments, "value": value}
+        label, arguments = plain(label), {**arguments, "value": value}
         picked = _show(name, value, (low, high), lambda key: make(label, low, high, key=key, **arguments))
         value = int(picked)
     return _remember(name, value, default, str)
@@ -142,7 +149,7 @@ def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
     """On or off: 1 or 0 in the URL."""
     value = _current(name, default, {"1": True, "0": False}.__getitem__, lambda v: isinstance(v, bool))
     shown = value
-    value = _show(name, value, (), lambda key: st.toggle(label, value=shown, key=key, **arguments))
+    value = _show(name, value, (), lambda key: st.toggle(plain(label), value=shown, key=key, **arguments))
     return _remember(name, value, default, lambda v: str(int(v)))
 
 

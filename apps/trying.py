@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 from chosen_digit import Digit, choose_image
 from components import component
+from plain import plain
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
@@ -101,4 +102,4 @@ def say_why_not() -> None:
     """Why what was brought last was not taken."""
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
-        st.error(refused.replace("`", ""))
+        st.error(plain(refused))

@@ -109,3 +109,12 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}
+
+
+def one_line(words: str) -> str:
+    """A text without line breaks and other marks that do not print: names come from files.
+
+    >>> one_line("conv\\nimport os")
+    'conv?import os'
+    """
+    return "".join(c if c.isprintable() else "?" for c in words)

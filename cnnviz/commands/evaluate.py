@@ -14,6 +14,7 @@ from cnnviz.commands.shared import (
     mnist_test_set,
     print_json,
     require_digits,
+    say,
     table,
 )
 from cnnviz.resources import BUNDLED
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"model": args.model, **asdict(result), "accuracy": result.accuracy})
     else:
-        print(
+        say(
             f"{args.model}: accuracy {result.accuracy:.2%} ({result.correct:,} of {result.images:,} "
             f"test images), loss {result.loss:.4f}"
         )
@@ -95,7 +96,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
                 for images in ("test", "training")
             )
             rows.append([str(epoch), *test, *training])
-        print("\n".join(table(rows, frozenset(range(5)))))
+        say("\n".join(table(rows, frozenset(range(5)))))
     return 0
 
 

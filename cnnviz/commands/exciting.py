@@ -12,6 +12,7 @@ from cnnviz.commands.shared import (
     mnist_test_set,
     print_json,
     require_digits,
+    say,
     table,
 )
 from cnnviz.resources import BUNDLED
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         [str(row["digit"]), str(row["label"]), str(row["row"]), str(row["col"]), f"{row['value']:.4f}"]
         for row in rows
     ]
-    print(*table([heads, *lines], frozenset(range(5))), sep="\n")
+    say("\n".join(table([heads, *lines], frozenset(range(5)))))
     return 0
 
 
@@ -91,7 +92,7 @@ def _record() -> int:
         assert net.source is not None
         with ProgressBar(f"looking with {model}") as progress:
             path = write_exciting(most_exciting(net, images, progress=progress), net.source)
-        print(f"{path.name}: {path.stat().st_size:,} bytes")
+        say(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
 
 

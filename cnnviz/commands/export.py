@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cnnviz.commands.shared import Command
+from cnnviz.commands.shared import Command, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz.stage.export import export
 
     path = export(args.output, args.image, model=args.model, digits=args.digits)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
+    say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cnnviz.commands.shared import Command, add_json, add_model, print_json, table
+from cnnviz.commands.shared import Command, add_json, add_model, print_json, say, table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
         )
         for layer, row in zip(net, layers, strict=True)
     ]
-    print("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
-    print(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
-    print(f"{_number(products)} multiply-adds for one image")
+    say("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
+    say(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
+    say(f"{_number(products)} multiply-adds for one image")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cnnviz.commands.shared import Command, add_json, complain, print_json, require_digits
+from cnnviz.commands.shared import Command, add_json, complain, print_json, require_digits, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +31,7 @@ def run(args: argparse.Namespace) -> int:
         top = [{"digit": int(i), "probability": float(chances[i])} for i in chances.argsort()[::-1][:3]]
         answers.append({"image": path, "prediction": top[0]["digit"], "top": top})
         if not args.json:
-            print(
-                f"{path}: " + ", ".join(f"{one['digit']} ({probability(one['probability'])})" for one in top)
-            )
+            say(f"{path}: " + ", ".join(f"{one['digit']} ({probability(one['probability'])})" for one in top))
     if args.json:
         print_json({"model": args.model, "images": answers})
     return code

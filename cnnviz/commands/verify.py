@@ -14,6 +14,7 @@ from cnnviz.commands.shared import (
     mnist_test_set,
     print_json,
     require_digits,
+    say,
 )
 from cnnviz.resources import BUNDLED
 
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         with ProgressBar(f"verifying {net.name}") as progress:
             results.append(verify(net, x, progress=progress))
         if not args.json:
-            print(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
+            say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
     passed = all(result.passed for result in results)

@@ -21,6 +21,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
@@ -292,7 +293,7 @@ class Layer:
         object.__setattr__(self, "owner", self.owner or self.name)
 
     def __repr__(self) -> str:
-        return f"<Layer {self.name}: {self.kind} {self.input_shape} -> {self.output_shape}>"
+        return one_line(f"<Layer {self.name}: {self.kind} {self.input_shape} -> {self.output_shape}>")
 
     @property
     def entry(self) -> Entry:
@@ -388,15 +389,6 @@ class Layer:
 def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Some of a config's options, as keyword arguments."""
     return {name: config[name] for name in names}
-
-
-def one_line(words: str) -> str:
-    """A text without line breaks and other marks that do not print: names come from files.
-
-    >>> one_line("conv\\nimport os")
-    'conv?import os'
-    """
-    return "".join(c if c.isprintable() else "?" for c in words)
 
 
 def quoted(words: str) -> str:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer, literal, one_line, quoted
+from cnnviz.layers.layer import Layer, literal, quoted
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
 from cnnviz.receipts.receipt import Receipt
-from cnnviz.resources import BUNDLED, asset
+from cnnviz.resources import BUNDLED, asset, one_line
 
 LIBRARIES = ("cnnviz", "keras")
 MOST_LITERALS = 2000

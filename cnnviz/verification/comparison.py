@@ -30,7 +30,7 @@ from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import batched
 from cnnviz.network.keras_file import load_model
-from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
+from cnnviz.resources import asset, checksum, keras, one_line, tensorflow, versions, write_atomically
 
 RECORD = "verification.json"
 BATCH_BYTES = 24 * 2**20
@@ -110,7 +110,7 @@ class Verification:
         heads = ("layer", "output", "NumPy - TensorFlow", "NumPy - float64", "TensorFlow - float64", "alone")
         rows = [
             (
-                row.name,
+                one_line(row.name),
                 " x ".join(map(str, row.shape)),
                 f"{row.difference:.1e}",
                 f"{row.numpy_error:.1e}",
@@ -127,7 +127,7 @@ class Verification:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return "\n".join(
             [
-                f"{self.model}: {self.images:,} images, {versions}",
+                f"{one_line(self.model)}: {self.images:,} images, {versions}",
                 *lines,
                 f"largest difference of an output {self.predict_difference:.1e}; "
                 f"predictions identical on {self.identical:,} of {self.images:,}",
