@@ -14,6 +14,8 @@ from typing import Any
 import streamlit as st
 from plain import plain
 
+from cnnviz.resources import one_line
+
 _EXPLICIT = "explicit"
 """Choices by name that are not the default."""
 _WIDGETS = "widgets"
@@ -110,10 +112,8 @@ def option(
     is no choice there is no widget.
     """
     words = arguments.get("format_func", options.get if isinstance(options, Mapping) else str)
-    if widget.__name__ in _MARKDOWN:
-        arguments = {**arguments, "format_func": lambda value: plain(words(value))}
-    elif isinstance(options, Mapping):
-        arguments = {"format_func": words, **arguments}
+    shown = plain if widget.__name__ in _MARKDOWN else one_line
+    arguments = {**arguments, "format_func": lambda value: shown(words(value))}
     options = list(options)
     texts = {str(value): value for value in options}
     value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
