@@ -25,19 +25,20 @@ def read_back(downloads, value):
     return cell
 
 
-@pytest.mark.parametrize(
-    "value", [-3, 2.5, "-3.25", "+0.125", "−0.5", "1e-07", "-1.5e+10", "12.5 %", "1,234", "–"]
-)
+NUMBERS = (-3, 2.5, "-3.25", "+0.125", "−0.5", "1e-07", "-1.5e+10", "12.5 %", "1,234", "–")
+FORMULAS = ("=1+1", "+1+cmd", "-2+3", "@SUM(A1)", " =1", "\t=1", "\r\n=1", "＝1", "-", "=1\n=2")
+
+
+@pytest.mark.parametrize("value", NUMBERS)
 def test_a_number_stays_as_it_is(downloads, value):
     assert read_back(downloads, value) == str(value)
 
 
-@pytest.mark.parametrize(
-    "words", ["=1+1", "+1+cmd", "-2+3", "@SUM(A1)", " =1", "\t=1", "\r\n=1", "＝1", "-", "=1\n=2"]
-)
+@pytest.mark.parametrize("words", FORMULAS)
 def test_a_formula_becomes_words(downloads, words):
     cell = read_back(downloads, words)
-    assert cell.startswith("'") or not cell.lstrip()[:1].isascii() or cell.startswith("?")
+    # A tab or a line break before it has become a question mark.
+    assert cell.startswith(("'", "?"))
     assert cell.isprintable()
 
 

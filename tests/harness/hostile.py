@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import zipfile
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,18 @@ def renamed(path: Path, *, model: str = "mnist_14k") -> dict[str, str]:
         for name, content in files.items():
             target.writestr(name, content)
     return new
+
+
+def markdown(at: Any) -> Iterator[str]:
+    """All that a page gives Streamlit as Markdown: texts, notices, labels, options of some widgets."""
+    for element in (*at.main, *at.sidebar):
+        proto = getattr(element, "proto", None)
+        if type(proto).__name__ in ("Code", "Html", "Selectbox", "Slider"):
+            continue
+        for field in ("body", "label", "help"):
+            yield str(getattr(proto, field, ""))
+        for option in getattr(proto, "options", ()):
+            yield str(getattr(option, "content", option))
 
 
 def marks(markdown: str) -> list[str]:

@@ -17,7 +17,7 @@ from apps.conftest import PAGES, given, htmls
 from cnnviz import Network
 from cnnviz.commands import main
 from cnnviz.stage.export import export
-from harness.hostile import NAMES, Tags, imported, marks, printed, renamed
+from harness.hostile import NAMES, Tags, imported, markdown, marks, printed, renamed
 
 DIGIT = cnnviz.load_mnist()[1][0][0]
 
@@ -44,18 +44,6 @@ def explorer(visit, hostile) -> Iterator:
         patch.setattr(cached, "available_models", lambda: [NAMES[0]])
         patch.setattr(cached, "network", lambda model: hostile)
         yield visit
-
-
-def markdown(at) -> Iterator[str]:
-    """All that a page gives Streamlit as Markdown: texts, notices, labels, options of some widgets."""
-    for element in (*at.main, *at.sidebar):
-        proto = getattr(element, "proto", None)
-        if type(proto).__name__ in ("Code", "Html", "Selectbox", "Slider"):
-            continue
-        for field in ("body", "label", "help"):
-            yield str(getattr(proto, field, ""))
-        for option in getattr(proto, "options", ()):
-            yield str(getattr(option, "content", option))
 
 
 VIEWS = [(page, "") for page in PAGES] + [("feature_maps", view) for view in ("sums", "two", "off")]
