@@ -11,31 +11,9 @@ from cnnviz.stage.export import export
 from harness.hostile import MARKDOWN, WORDS, imported, printed, renamed
 
 NAMES = (
-    *(
-        "digit",
-        "own",
-        "model",
-        "source",
-        "cells_a_side",
-        "top",
-        "left",
-        "kernel_rows",
-        "kernel_columns",
-        "start",
-    ),
-    *(
-        "start",
-        "stride",
-        "dilation",
-        "padding",
-        "flip",
-        "transposed",
-        "letters",
-        "kernel",
-        "step",
-        "deep_layer",
-    ),
-    *("kind", "channel_step", "layer", "channel", "row", "column"),
+    *("digit", "own", "model", "source", "cells_a_side", "top", "left", "kernel_rows", "kernel_columns"),
+    *("start", "stride", "dilation", "padding", "flip", "transposed", "letters", "kernel", "step"),
+    *("deep_layer", "kind", "channel_step", "layer", "channel", "row", "column"),
 )
 """Parameters of the convolution page."""
 
