@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlencode
 
+import cnnviz
 from browser.waiting import copied, until_settled
 from cnnviz.resources import one_line
-from cnnviz.stage.export import export
-from harness.hostile import MARKDOWN, WORDS, imported, printed, renamed
+from cnnviz.stage.live_view import LiveView
+from cnnviz.stage.scene import build_scene
+from harness.hostile import MARKDOWN, NAMES, WORDS, imported, printed, renamed
 
-NAMES = (
+PARAMETERS = (
     *("digit", "own", "model", "source", "cells_a_side", "top", "left", "kernel_rows", "kernel_columns"),
     *("start", "stride", "dilation", "padding", "flip", "transposed", "letters", "kernel", "step"),
     *("deep_layer", "kind", "channel_step", "layer", "channel", "row", "column"),
@@ -35,7 +37,7 @@ def told(page, words: dict[str, str]) -> dict[str, str]:
 
 
 def test_a_notice_shows_what_the_address_asks_for_letter_by_letter(open_page, explorer):
-    asked = dict(zip(NAMES, WORDS, strict=False))
+    asked = dict(zip(PARAMETERS, WORDS, strict=False))
     assert set(MARKDOWN) < set(asked.values())
     elsewhere: list[str] = []
     page = open_page("about:blank")
@@ -48,34 +50,41 @@ def test_a_notice_shows_what_the_address_asks_for_letter_by_letter(open_page, ex
     assert not [url for url in elsewhere if not url.startswith((explorer, "data:", "blob:", "ws:"))]
 
 
+KINDS = ("text", "latex", "numpy", "keras")
+"""What a receipt is copied as."""
+
 TAGS = """() => {
   const stage = document.querySelector("main > div").shadowRoot;
   return [...new Set([...stage.querySelectorAll("*")].map((element) => element.tagName))];
 }"""
 
 
-def tags_of_stage(page) -> set[str]:
-    """The tags of the whole stage, with a receipt open."""
+def open_receipt(page) -> None:
     page.wait_for_selector(".cv-barrow")
     page.locator(".cv-barrow").first.click()
     page.locator(".cv-ractions").first.wait_for()
+
+
+def tags_of_stage(page) -> set[str]:
+    """All tags, once the player is open too."""
+    page.locator(".cv-openplay").click()
     return set(page.evaluate(TAGS))
 
 
-def copies(page, kind: str) -> str:
-    return copied(page, page.locator(f"[data-copy={kind}]"))
-
-
-def test_the_stage_of_a_network_with_hostile_names_has_no_tag_of_theirs(open_page, digits_file, tmp_path):
+def test_a_stage_whose_every_name_is_hostile_has_no_tag_of_theirs(open_page, digits_file, tmp_path):
     file = tmp_path / "hostile.keras"
     names = renamed(file)
-    usual = tags_of_stage(open_page(digits_file.as_uri()))
-    page = open_page(export(tmp_path / "page.html", digits=[0], model=str(file)).as_uri())
-    assert tags_of_stage(page) <= usual
+    run = cnnviz.load_model(file).run(cnnviz.load_mnist()[1][0][0])
+    scene = build_scene(run, 0, classes=NAMES[-11:-1], title=" ".join(NAMES), label=7)
+    usual = open_page(digits_file.as_uri())
+    page = open_page(LiveView(scene).save(tmp_path / "page.html").as_uri())
+    for one in (usual, page):
+        open_receipt(one)
+    assert page.locator(".cv-head b").all_text_contents()[0] == names["conv2d"]
+    assert page.locator(".cv-class").all_text_contents() == list(NAMES[-11:-1])
+    copies = {kind: copied(page, page.locator(f"[data-copy={kind}]")) for kind in KINDS}
+    assert all(map(printed, copies.values()))
+    assert imported(copies["numpy"]) <= {"base64", "numpy", "cnnviz"}
+    assert "os" not in imported(copies["keras"])
+    assert tags_of_stage(page) <= tags_of_stage(usual)
     assert page.title() != "1"
-    heads = page.locator(".cv-head b").all_text_contents()
-    assert names["conv2d"] in heads
-    for kind in ("text", "latex", "numpy", "keras"):
-        assert printed(copies(page, kind))
-    assert imported(copies(page, "numpy")) == {"numpy", "cnnviz"}
-    assert "os" not in imported(copies(page, "keras"))
