@@ -10,11 +10,11 @@ import re
 
 from cnnviz.resources import one_line
 
-_MARKS = re.compile(r"[\\`*\[\]<>~$&]|(?<![^\W_])_|_(?![^\W_])|^[-+=#]")
+_MARKS = re.compile(r"[\\`*\[\]<>~$&]|(?<![^\W_])_|_(?![^\W_])|^[-+=#](?!\d)")
 """What Markdown reads as a mark; an underscore between two letters is none."""
 
 _FOUND_LATER = re.compile(
-    r":(?=\S)|@(?=\S)|www(?=\.)|^\d+(?=[.)])|(?<!\S)[-<>~](?=(->?|[>=])(?!\S))", re.IGNORECASE
+    r":(?=\S)|@(?=\S)|www(?=\.)|^\d+(?=[.)](?:\s|$))|(?<!\S)[-<>~](?=(->?|[>=])(?!\S))", re.IGNORECASE
 )
 """What becomes an icon, an emoji, a link, a list or an arrow where no backslash helps."""
 
