@@ -50,6 +50,22 @@ def test_a_notice_shows_what_the_address_asks_for_letter_by_letter(open_page, ex
     assert not [url for url in elsewhere if not url.startswith((explorer, "data:", "blob:", "ws:"))]
 
 
+LINKS = (
+    *("trail", "trail=!!~~!", "trail=conv2d_2~-1~0~0", "trail=conv2d_2~1e9~0~0", "trail=conv2d_2~NaN~0~0"),
+    *("trail=__proto__~0~0~0", "item=__proto__&range=%00", "%", "%FF=%FF"),
+    "trail=%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D1%3E~0~0~0",
+    "trail=" + "conv2d_2~1~1~1!" * 5000,
+)
+"""What may stand after the # of a page of the stage."""
+
+
+def test_a_stage_opens_whatever_its_link_asks_for(live):
+    for link in LINKS:
+        page = live(f"#{link}")
+        assert page.locator(".cv-crumbs li").count() <= 200
+        assert page.title() != "1"
+
+
 KINDS = ("text", "latex", "numpy", "keras")
 """What a receipt is copied as."""
 
