@@ -10,12 +10,15 @@ import itertools
 import json
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from streamlit import config
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
+from streamlit.testing.v1 import AppTest
 
 import cnnviz
 from apps.conftest import PAGES
@@ -150,7 +153,7 @@ HEARD = ("picked", "typed", "kept", "step", "drawing", "told", "have", "edits", 
 """What the components' scripts say."""
 
 
-def sent(at, turn: int, *, trigger: bool) -> WidgetStates:
+def sent(at, turn: int, *, trigger: bool, content: str = "") -> WidgetStates:
     """The widgets as they are, and answers to everything that any component listens to."""
     states = at._tree.get_widget_states()
     for place, element in enumerate(at.get("bidi_component")):
@@ -162,7 +165,7 @@ def sent(at, turn: int, *, trigger: bool) -> WidgetStates:
             state.json_trigger_value = json.dumps(events)
         else:
             state.id = element.proto.id
-            state.json_value = json.dumps(answers)
+            state.json_value = content or json.dumps(answers)
     return states
 
 
@@ -174,6 +177,22 @@ def test_a_page_bears_any_message_of_its_components(visit, request, page, trigge
         began = time.monotonic()
         at._run(sent(at, turn, trigger=trigger))
         check(at, time.monotonic() - began)
+
+
+def test_what_streamlit_itself_cannot_read_shows_no_traceback():
+    # A visit of its own: what was sent stays with the session.
+    at = AppTest.from_file(str(app()), default_timeout=60).run()
+    settings = tomllib.loads((app().parent / ".streamlit" / "config.toml").read_text("utf-8"))
+    shown = config.get_option("client.showErrorDetails")
+    config.set_option("client.showErrorDetails", settings["client"]["showErrorDetails"])
+    try:
+        at._run(sent(at, 0, trigger=False, content='{"step": %s}' % ("9" * 4301)))
+    finally:
+        config.set_option("client.showErrorDetails", shown)
+    assert at.exception
+    for failed in at.exception:
+        assert not failed.stack_trace
+        assert str(app().parent) not in failed.message
 
 
 def edits() -> Iterator[dict[str, object]]:
