@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ import cnnviz
 from apps.conftest import PAGES, given, htmls
 from cnnviz import Network
 from cnnviz.commands import main
+from cnnviz.resources import app
 from cnnviz.stage.export import export
 from harness.hostile import NAMES, Tags, imported, markdown, marks, printed, renamed
 
@@ -108,3 +111,45 @@ def test_an_exported_page_has_no_tag_more(hostile_file, tmp_path):
     made = Tags(export(tmp_path / "hostile.html", digits=[0], model=str(hostile_file)).read_text("utf-8"))
     assert made.names == usual.names
     assert made.acting == usual.acting
+
+
+SAYING = {"markdown", "caption", "info", "warning", "error", "success", "header", "subheader", "title"}
+SAYING |= {"button", "expander", "progress", "page_link", "toggle", "checkbox", "write"}
+"""What takes Markdown of Streamlit's `st`."""
+FROM_OUTSIDE = re.compile(r"(?<!digit\.)\b(name|model|layer|error|reason|nearest|label)\b")
+SAFE = {"plain", "percent", "number", "probability"}
+
+
+def unescaped(node: ast.AST) -> Iterator[str]:
+    """What a piece of code puts into a text that may come from a file or an address, not through `plain`."""
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in SAFE:
+        return
+    if isinstance(node, ast.FormattedValue) and FROM_OUTSIDE.search(ast.unparse(node.value)):
+        yield from unescaped(node.value)
+        if not isinstance(node.value, ast.Call):
+            yield ast.unparse(node.value)
+    for child in ast.iter_child_nodes(node):
+        yield from unescaped(child)
+
+
+def test_no_page_puts_a_name_into_markdown_as_it_is():
+    found = set()
+    for path in app().parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {f"st.{kind}" for kind in SAYING}:
+                said = [word.value for word in node.keywords if word.arg in ("label", "text", "help")]
+                found |= {
+                    f"{path.name}: {words}" for text in (*node.args, *said) for words in unescaped(text)
+                }
+    assert found == set()
+
+
+def test_no_command_prints_but_by_what_makes_lines_safe():
+    folder = Path(cnnviz.__file__).parent / "commands"
+    printing = {
+        path.name
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.stdout.write")
+    }
+    assert printing <= {"shared.py", "cli.py"}
