@@ -40,4 +40,4 @@ def _cell(value: Any) -> Any:
 
 _FORMULA = tuple("=+-@＝＋－＠")
 """How a formula begins, for one spreadsheet or another."""
-_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?%)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?(\s?%)?", re.IGNORECASE)

@@ -28,5 +28,5 @@ def plain(words: object) -> str:
     >>> print(plain("conv2d_3"), plain("![](//host/b.png)"), plain("*a* _b_"))
     conv2d_3 !\\[\\](//host/b.png) \\*a\\* \\_b\\_
     """
-    text = one_line(" ".join(str(words).split()))
+    text = one_line(re.sub("[ \t\r\n]+", " ", str(words)).strip())
     return _MARKS.sub(r"\\\g<0>", _FOUND_LATER.sub(rf"\g<0>{_JOINER}", text))

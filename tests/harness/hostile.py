@@ -100,7 +100,7 @@ def imported(code: str) -> set[str]:
 
 def printed(text: str) -> bool:
     """Whether a terminal shows all of a text, line by line, and obeys none of it."""
-    return all(line.isprintable() for line in text.split("\n"))
+    return all(c in "\n\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}" or c.isprintable() for c in text)
 
 
 class Tags(HTMLParser):

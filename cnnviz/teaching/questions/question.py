@@ -66,7 +66,7 @@ class Question:
             f"  {letter}) {choice.text}"
             for letter, choice in zip(ascii_lowercase, self.choices, strict=False)
         ]
-        return "\n".join(map(one_line, [self.prompt, *lines]))
+        return "\n".join(map(one_line, [*self.prompt.split("\n"), *lines]))
 
 
 def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int = 4) -> Question:
