@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-import time
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
@@ -17,6 +16,8 @@ import numpy as np
 import streamlit as st
 import turns
 from chosen_digit import Digit, test_digits
+from long_answers import LongAnswers
+from plain import plain
 
 import cnnviz
 from cnnviz import kernels, ops
@@ -159,8 +160,8 @@ def exciting_patches(model: str, layer: str) -> list[kernels.ExcitingPatch]:
 
 
 @st.cache_resource(show_spinner=False)
-def _long_answers() -> dict[Any, Any]:
-    return {}
+def _long_answers() -> LongAnswers:
+    return LongAnswers()
 
 
 def with_progress(key: tuple, words: str, compute: Callable[[Callable[[int, int], None]], Any]) -> Any:
@@ -170,14 +171,9 @@ def with_progress(key: tuple, words: str, compute: Callable[[Callable[[int, int]
     """
     answers = _long_answers()
     if key not in answers:
-        place, began = st.empty(), time.monotonic()
-
-        def progress(done: int, of_all: int) -> None:
-            if time.monotonic() - began > 0.3:
-                place.progress(min(done / of_all, 1.0), words)
-
+        place = st.empty()
         with turns.aside():
-            answers[key] = compute(progress)
+            answers.work_out(key, compute, lambda share: place.progress(share, plain(words)))
         place.empty()
     return answers[key]
 

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import cached
+import state
 import streamlit as st
 from components import component
 from downloads import csv_text
+from plain import plain
 from surroundings import surroundings
 
 _PICTURE = component("picture")
@@ -31,10 +33,10 @@ def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> 
 
 
 def section(name: str, words: str = "") -> None:
-    """A part of a page: a heading, and words on what it shows."""
-    st.header(name, anchor=False)
+    """A part of a page: a heading, and words on what it shows; both are plain, as names stand in them."""
+    st.header(plain(name), anchor=False)
     if words:
-        st.markdown(words)
+        st.markdown(plain(words))
 
 
 def row(key: str, **arguments: Any) -> Any:
@@ -84,7 +86,7 @@ def pick(
 
     def picked() -> None:
         number = st.session_state[key].picked
-        if isinstance(number, int) and 0 <= number < len(names):
+        if state.is_place(number, len(names)):
             on_pick(number)
 
     _PICTURE(

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
+
+from cnnviz.resources import one_line
 
 
 def gif(name: str, make: Callable[[], bytes], key: str) -> None:
@@ -21,7 +24,20 @@ def gif(name: str, make: Callable[[], bytes], key: str) -> None:
 
 
 def csv_text(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table as a CSV file."""
+    """A table as a CSV file, in which a spreadsheet finds no formula."""
     sheet = io.StringIO()
-    csv.writer(sheet).writerows([heads, *rows])
+    csv.writer(sheet).writerows([[_cell(value) for value in row] for row in (heads, *rows)])
     return sheet.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A number as it is; words that a spreadsheet would compute behind an apostrophe, on one line."""
+    if not isinstance(value, str):
+        return value
+    words = one_line(value)
+    return f"'{words}" if words.lstrip()[:1] in _FORMULA and not _NUMBER.fullmatch(words) else words
+
+
+_FORMULA = tuple("=+-@＝＋－＠")
+"""How a formula begins, for one spreadsheet or another."""
+_NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?(\s?%)?", re.IGNORECASE)

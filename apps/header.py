@@ -16,6 +16,7 @@ import state
 import streamlit as st
 from chosen_digit import Digit, choose_own, choose_test_digit, is_own, test_digits
 from components import component
+from plain import plain
 from surroundings import surroundings
 
 from cnnviz.colours import ink_png
@@ -106,7 +107,7 @@ def show() -> None:
 
 def point_to_mnist_14k(lack: str, label: str) -> None:
     """Say what the network lacks, and offer the one that has it."""
-    st.info(lack)
+    st.info(plain(lack))
     st.button(
         label,
         on_click=state.put,
@@ -119,7 +120,7 @@ def notices(place: Any) -> None:
     """Say under the header what had to be replaced in the address."""
     with place.container():
         for sentence in state.notices():
-            st.warning(sentence)
+            st.warning(plain(sentence))
 
 
 def _go_to(count: int) -> None:
@@ -136,7 +137,7 @@ def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
     drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
     chance = html.escape(probability(here.run.output[0][here.predicted]))
-    says = f"{here.model} says<br><b>{here.predicted}</b> with {chance}"
+    says = f"{html.escape(here.model)} says<br><b>{here.predicted}</b> with {chance}"
     if here.label is None:
         words, alt = f"<p>This is<br><b>{here.digit.name}</b></p><p>{says}</p>", here.digit.name.capitalize()
     else:

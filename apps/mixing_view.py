@@ -7,6 +7,7 @@ and output are kept is in the URL.
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,9 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
     def keep() -> None:
         told = st.session_state["mixing"].kept
         for (parameter, short), limit in zip(_PARAMETERS.items(), (rows, cols, outputs), strict=True):
-            value = told.get(short) if isinstance(told, dict) else None
-            if isinstance(value, int) and 0 <= value < limit:
-                state.put(parameter, str(value))
+            value = told.get(short) if isinstance(told, Mapping) else None
+            if state.is_place(value, limit):
+                state.put(parameter, value)
 
     theme = surroundings()["theme"]
     scales = {
@@ -76,8 +77,7 @@ def show(run: Run, name: str, key: str) -> tuple[int, int, int]:
 def _kept(limits: tuple[int, ...], first: tuple[int, ...]) -> tuple[int, int, int]:
     """What the URL says is kept; `first` where it says nothing."""
     row, column, channel = (
-        int(state.text(name, str(start), {str(n) for n in range(limit)}.__contains__))
-        for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
+        state.place(name, limit, start) for name, limit, start in zip(_PARAMETERS, limits, first, strict=True)
     )
     return row, column, channel
 

@@ -24,13 +24,13 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
     """
     animation, scene = cached.animation(operation, theme=surroundings()["theme"], **arguments)
     last, start = len(animation) - 1, animation.walk.telling
-    step = int(state.text(name, str(start), lambda text: text.isdecimal() and int(text) <= last))
+    step = state.place(name, last + 1, start)
     key = f"walk.{name}"
 
     def take() -> None:
         chosen = st.session_state[key].step
-        if isinstance(chosen, int) and 0 <= chosen <= last:
-            state.put(name, str(chosen))
+        if state.is_place(chosen, last + 1):
+            state.put(name, chosen)
 
     _WALK(
         key=key,

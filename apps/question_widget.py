@@ -6,6 +6,7 @@ import hashlib
 import html
 
 import streamlit as st
+from plain import plain
 
 from cnnviz.teaching.questions import Choice, Question
 
@@ -20,9 +21,9 @@ def ask(*questions: Question) -> None:
 @st.fragment
 def _ask(question: Question) -> None:
     with st.container(key=f"question.{_digest(question)}"):
-        texts = [choice.text for choice in question.choices]
+        texts = [plain(choice.text) for choice in question.choices]
         picked = st.radio(
-            question.prompt,
+            plain(question.prompt),
             range(len(texts)),
             index=None,
             format_func=texts.__getitem__,

@@ -13,6 +13,7 @@ import chrome
 import numpy as np
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz.figures import Seen
 from cnnviz.receptive_fields import ReceptiveFields
@@ -61,11 +62,11 @@ def show() -> None:
     _editor(layers, place - 1)
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
-        st.warning(f"That layer is not possible: {refused}.")
+        st.warning(f"That layer is not possible: {plain(refused)}.")
     try:
         fields = cached.stack(text, size)
     except ValueError as error:
-        st.warning(f"This stack does not fit an input of {size} pixels: {error}.")
+        st.warning(f"This stack does not fit an input of {size} pixels: {plain(error)}.")
         return
     _growth(fields, layers, [spec.name or "" for spec in stack_specs(text)], size, place - 1)
 

@@ -7,10 +7,14 @@ makes no sense is replaced by the default, and a notice says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from plain import plain
+
+from cnnviz.resources import one_line
 
 _EXPLICIT = "explicit"
 """Choices by name that are not the default."""
@@ -34,6 +38,8 @@ _PUT = "put"
 
 _START = {"selectbox": "index", "radio": "index", "segmented_control": "default", "pills": "default"}
 """The argument by which widgets of a kind take the value they start at; others call it value."""
+_MARKDOWN = {"radio", "segmented_control", "pills"}
+"""Kinds of widgets that take their options' words for Markdown."""
 _ALWAYS = {"segmented_control": {"required": True}}
 """What every widget of a kind is given: one of its options is always chosen."""
 
@@ -105,8 +111,9 @@ def option(
     In the URL an option is its text; on the page too, unless `options` maps it to other words. Where there
     is no choice there is no widget.
     """
-    if isinstance(options, Mapping):
-        arguments = {"format_func": options.get, **arguments}
+    words = arguments.get("format_func", options.get if isinstance(options, Mapping) else str)
+    shown = plain if widget.__name__ in _MARKDOWN else one_line
+    arguments = {**arguments, "format_func": lambda value: shown(words(value))}
     options = list(options)
     texts = {str(value): value for value in options}
     value = _current(name, default, texts.__getitem__, lambda v: str(v) in texts)
@@ -114,6 +121,7 @@ def option(
         start = _START.get(widget.__name__, "value")
         first = list(texts).index(str(value)) if start == "index" else texts[str(value)]
         arguments = {**_ALWAYS.get(widget.__name__, {}), **arguments, start: first}
+        label = plain(label)
         value = _show(name, value, tuple(texts), lambda key: widget(label, options, key=key, **arguments))
     return _remember(name, value, default, str)
 
@@ -129,9 +137,9 @@ def integer(
 ) -> int:
     """A whole number from low to high, by st.number_input or another widget of that kind."""
     make = widget or st.number_input
-    value = _current(name, default, int, lambda v: isinstance(v, int) and low <= v <= high)
+    value = _current(name, default, _whole, _between(low, high))
     if low < high:
-        arguments = {**arguments, "value": value}
+        label, arguments = plain(label), {**arguments, "value": value}
         picked = _show(name, value, (low, high), lambda key: make(label, low, high, key=key, **arguments))
         value = int(picked)
     return _remember(name, value, default, str)
@@ -141,13 +149,35 @@ def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
     """On or off: 1 or 0 in the URL."""
     value = _current(name, default, {"1": True, "0": False}.__getitem__, lambda v: isinstance(v, bool))
     shown = value
-    value = _show(name, value, (), lambda key: st.toggle(label, value=shown, key=key, **arguments))
+    value = _show(name, value, (), lambda key: st.toggle(plain(label), value=shown, key=key, **arguments))
     return _remember(name, value, default, lambda v: str(int(v)))
 
 
 def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
     """Words that only code and the URL choose; there is no widget."""
     return _remember(name, _current(name, default, str, fits), default, str)
+
+
+def place(name: str, count: int, default: int) -> int:
+    """A whole number from 0 up to, not including, `count`, that only code and the URL choose."""
+    return _remember(name, _current(name, default, _whole, _between(0, count - 1)), default, str)
+
+
+def is_place(value: Any, count: int, first: int = 0) -> bool:
+    """Whether a value, from wherever it is, is a whole number from `first` up to, not including, `count`."""
+    return isinstance(value, int) and not isinstance(value, bool) and first <= value < count
+
+
+def _whole(text: str) -> int:
+    """A whole number as a URL writes it; ValueError for anything else, however long it is."""
+    if not re.fullmatch("[+-]?[0-9]{1,18}", text):
+        raise ValueError(f"a whole number must have 1 to 18 digits, got {text[:40]!r}")
+    return int(text)
+
+
+def _between(low: int, high: int) -> Callable[[Any], bool]:
+    """Whether a value is a whole number from low to high."""
+    return lambda value: is_place(value, high + 1, low)
 
 
 def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable[[Any], bool]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -29,7 +30,7 @@ def look_around() -> None:
         on_told_change=lambda: None,
     )
     told = getattr(answer, "told", None)
-    if told:
-        width = told["width"] if told["width"] in WIDTHS else WIDTHS[-1]
-        around = {"width": width, "theme": "dark" if told["dark"] else "light"}
+    if isinstance(told, Mapping):
+        width, dark = told.get("width"), told.get("dark")
+        around = {"width": width if width in WIDTHS else WIDTHS[-1], "theme": "dark" if dark else "light"}
     st.session_state["surroundings"] = around

@@ -13,6 +13,8 @@ import numpy as np
 import streamlit as st
 from chosen_digit import Digit, choose_image
 from components import component
+from plain import plain
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
@@ -99,7 +101,8 @@ def questions_about(digit: Digit) -> list[Question]:
 
 def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
-    if file is not None:
+    # What the server does not hold, an upload that is gone or was never made, is no UploadedFile.
+    if isinstance(file, UploadedFile):
         _take(lambda: read_image(file, side=LARGEST), what)
 
 
@@ -119,4 +122,4 @@ def say_why_not() -> None:
     """Why what was brought last was not taken."""
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
-        st.error(refused.replace("`", ""))
+        st.error(plain(refused))

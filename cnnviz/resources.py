@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from unicodedata import category
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,3 +110,14 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}
+
+
+def one_line(words: str) -> str:
+    """A text without line breaks and other marks that do not print: names come from files.
+
+    Spaces of all widths stay, as the one between a number and its percent sign.
+
+    >>> one_line("conv\\nimport os")
+    'conv?import os'
+    """
+    return "".join(c if c.isprintable() or category(c) == "Zs" else "?" for c in words)

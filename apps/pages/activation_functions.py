@@ -12,6 +12,7 @@ from chosen_digit import test_digits
 from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations
 from cnnviz.concepts.dead_channels import zeros_in
 from cnnviz.layers.activations import Activation
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import number, percent
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
@@ -77,7 +78,7 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
         "Exchanged, not trained again",
         "The weights were learned for one curve. With another one each layer gets numbers that it was not "
         "made for, and even a small change of the curve can do great harm. How much differs from network to "
-        "network: try both. A network *trained* with another function can be as good as this one.",
+        "network: try both. A network trained with another function can be as good as this one.",
     )
     net = cached.exchanged(here.model, function, layers)
     left, right = chrome.columns(3, 2)
@@ -156,8 +157,8 @@ def collapse() -> None:
         "Why there must be one at all",
         "Leave out every activation and let the pooling average instead of choosing the largest. All that is "
         f"left are weighted sums, and weighted sums of weighted sums are weighted sums. The {layers} layers "
-        f"of {here.model} become one affine map from {inputs} pixels to {outputs} logits, **logits = A x + "
-        "b**, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)",
+        f"of {here.model} become one affine map from {inputs} pixels to {outputs} logits, logits = A x + "
+        "b, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)",
     )
     logits = affine(here.digit.image)[0]
     chrome.facts(
@@ -218,13 +219,13 @@ snippets.show(
     from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
-    net = cnnviz.load_model("{here.model}")
-    before = net.run(image).pre_activation("{name}")
-    after = function_named("{function}")(before)
+    net = cnnviz.load_model({quoted(here.model)})
+    before = net.run(image).pre_activation({quoted(name)})
+    after = function_named({quoted(function)})(before)
     print((before < 0).mean(), (after == 0).mean())
 
     images, labels = cnnviz.load_mnist()[1]
-    other = exchange(net, "{function}", {list(layers)})
+    other = exchange(net, {quoted(function)}, {list(layers)})
     print(evaluate(other, images[:{COUNT}], labels[:{COUNT}]).accuracy)
 
     affine = collapse(net)

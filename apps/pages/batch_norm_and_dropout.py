@@ -9,10 +9,12 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import choose_test_digit
+from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts import dropout
 from cnnviz.concepts.batch_normalization import fold, normalizations
+from cnnviz.layers.layer import quoted
 from cnnviz.network.mistakes import least_sure
 from cnnviz.numbers import number, percent, probability, signed_number
 from cnnviz.teaching.questions.batch_norm_and_dropout import louder_input, without_scaling
@@ -143,7 +145,7 @@ def folding(name: str, channel: int) -> None:
         "Folded away",
         f"Now that its statistics are fixed, {name} is y = scale · x + shift for each channel, and "
         f"{folded.into} can do its work: its weights for a channel are multiplied with the scale, and what "
-        "the shifts come to is added to its biases. What is left differs by rounding. `Network.predict` "
+        "the shifts come to is added to its biases. What is left differs by rounding. Network.predict "
         "works so.",
     )
     chrome.facts(
@@ -234,7 +236,8 @@ def now(seed: int) -> None:
     name = next(iter(drops))
     before, after = here.run.inputs(name)[0], here.run[name]
     same = "equals" if np.array_equal(before, after) else "differs from"
-    st.markdown(f"What comes out of {name} now {same} what goes in, in each of its {after.size:,} numbers.")
+    said = f"What comes out of {name} now {same} what goes in, in each of its {after.size:,} numbers."
+    st.markdown(plain(said))
 
 
 if norms:
@@ -267,7 +270,7 @@ from cnnviz.concepts.dropout import dropout_layers, drop_in_steps, run_with_drop
 
 images, labels = cnnviz.load_mnist()[1]
 image = {here.digit.code}
-net = cnnviz.load_model("{here.model}")
+net = cnnviz.load_model({quoted(here.model)})
 for name, rate in dropout_layers(net).items():
     found = drop_in_steps(net.run(image).inputs(name)[0], rate, steps=100, layer=name)
     print(name, rate, found.scale, found.distance, found.expected)
@@ -278,10 +281,10 @@ if norms:
     lines += f"""
 from cnnviz.concepts.batch_normalization import compare_forms, fold, normalization_over
 
-measured = normalization_over(net, "{norm}", images[:{COUNT}])
+measured = normalization_over(net, {quoted(norm)}, images[:{COUNT}])
 print(measured.before.mean, measured.moving.mean)
-for forms in compare_forms(net, "{norm}", images[:64], [1, 8, 64]):
+for forms in compare_forms(net, {quoted(norm)}, images[:64], [1, 8, 64]):
     print(forms.images, forms.distance)
-print(fold(net, "{norm}").largest_difference(net.run(image)))
+print(fold(net, {quoted(norm)}).largest_difference(net.run(image)))
 """
 snippets.show(lines)

@@ -12,9 +12,11 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz import figures, ops
 from cnnviz.concepts import playground
+from cnnviz.layers.layer import quoted
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
@@ -92,7 +94,7 @@ geometry: Window | None = None
 try:
     geometry = window(x.shape, used.shape, (stride, stride), padding, (dilation, dilation))
 except ValueError as error:
-    st.warning(f"This does not fit: {error}.")
+    st.warning(f"This does not fit: {plain(error)}.")
 if geometry is not None:
     pixels = source == "patch"
     if back:
@@ -279,13 +281,13 @@ snippets.show(
     back = ops.conv2d_transpose(y, kernel[:, :, None, None], strides={stride}, dilation_rate={dilation})
     print(back.shape)  # without crop; playground.backwards has what brings x's size back
 
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     run = net.run(image)
-    layer = net["{name}"]
+    layer = net[{quoted(name)}]
     y = ops.conv2d(
-        run.inputs("{name}")[0], layer.weights["kernel"], layer.weights.get("bias"),
+        run.inputs({quoted(name)})[0], layer.weights["kernel"], layer.weights.get("bias"),
         strides={layer.config["strides"]}, padding={layer.config["padding"]!r},
     )
-    print(y[0, {row}, {col}, {channel}], run.pre_activation("{name}")[0, {row}, {col}, {channel}])
+    print(y[0, {row}, {col}, {channel}], run.pre_activation({quoted(name)})[0, {row}, {col}, {channel}])
     """
 )

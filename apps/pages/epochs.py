@@ -13,7 +13,9 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import choose_test_digit, test_digits
+from plain import plain
 
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import minus, number, percent
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
@@ -252,7 +254,7 @@ chrome.title(
     instead=in_fact,
 )
 if history is None:
-    st.info(f"The history of {here.model}'s training is not here.")
+    st.info(f"The history of {plain(here.model)}'s training is not here.")
 else:
     batches(history)
     chrome.section("Through the run", "Move through the epochs; everything below follows.")
@@ -283,11 +285,11 @@ else:
         from cnnviz.training.history import read_history
 
         image = {here.digit.code}
-        history = read_history("{here.model}")
+        history = read_history({quoted(here.model)})
         print(history.images, history.batch_size, history.steps_per_epoch, history.steps)
-        net = cnnviz.load_model("{here.model}").with_weights(history.weights_after({epoch}))
+        net = cnnviz.load_model({quoted(here.model)}).with_weights(history.weights_after({epoch}))
         print(net.predict(image))
-        found = read_predictions("{here.model}")
+        found = read_predictions({quoted(here.model)})
         print(found.accuracies["test"][{epoch}], found.gap({epoch}))
         for flip in found.flips({max(epoch, 1)})[:10]:
             print(flip)

@@ -8,11 +8,13 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import Digit, choose_test_digit, test_digits
+from plain import plain
 
 from cnnviz import figures, receptive_field
 from cnnviz.channels.ablation import ablate, next_reader, without_channel
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import number, probability
 from cnnviz.teaching.questions import feature_maps as questions
 
@@ -57,12 +59,14 @@ def show_channel() -> None:
     )
     record = cached.kept(read_exciting, here.model)
     if record is None:
-        st.info(f"There is no record of this file of {here.model}: `cnnviz exciting --record` makes it.")
+        lack = f"There is no record of this file of {here.model}: cnnviz exciting --record makes it."
+        st.info(plain(lack))
         return
     top = record.of(name, channel)
     images, labels = test_digits()
     if not top[0].value:
-        st.info(f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits.")
+        dead = f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits."
+        st.info(plain(dead))
         return
     chosen = [one.image for one in top]
     chrome.pick(
@@ -84,11 +88,12 @@ def show_sums() -> None:
     """The sums by input channel of which a convolution's output is made."""
     chrome.section("Where its numbers come from")
     if not has_partial_sums(here.network[name]):
-        st.info(f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do.")
+        other = f"{name} is a {here.network[name].kind}: it does not add up channels. Convolutions do."
+        st.info(plain(other))
         summing = [layer for layer in maps if has_partial_sums(here.network[layer])]
         before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
         nearest = before[-1] if before else summing[0]
-        st.button(f"Show {nearest}", on_click=lambda: state.put("layer", nearest))
+        st.button(f"Show {plain(nearest)}", on_click=lambda: state.put("layer", nearest))
         return
     rows, cols = values.shape[:2]
     with chrome.controls("cell"):
@@ -96,13 +101,14 @@ def show_sums() -> None:
         col = state.integer("column", 0, cols - 1, peak[1], "Column")
     sums = partial_sums(here.run, name, channel)
     count = len(sums.inputs)
-    st.markdown(
+    said = (
         f"{name} reads one channel, which is convolved with kernel {channel}. The map and the bias are added "
         "up; what comes out is the pre-activation."
         if count == 1
         else f"Each of the {count} channels that {name} reads is convolved with its own slice of kernel "
         f"{channel}. The {count} maps and the bias are added up; what comes out is the pre-activation."
     )
+    st.markdown(plain(said))
     chrome.show(
         "sum_of_parts",
         f"Maps by input channel, on one scale with their sum. Added up in float64 here, the sum and what the "
@@ -259,10 +265,10 @@ snippets.show(
     from cnnviz.channels.ablation import ablate
 
     image = {here.digit.code}
-    run = cnnviz.load_model("{here.model}").run(image)
-    maps = run["{name}"][0]
+    run = cnnviz.load_model({quoted(here.model)}).run(image)
+    maps = run[{quoted(name)}][0]
     figures.feature_maps(maps, selected={channel}).save("maps.png")
     print(figures.strongest(maps[:, :, {channel}]))
-    print(ablate(run, "{name}").remaining)
+    print(ablate(run, {quoted(name)}).remaining)
     """
 )

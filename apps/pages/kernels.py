@@ -10,9 +10,11 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz import kernels, ops
 from cnnviz.images.image_files import ImageError
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import percent
 from cnnviz.teaching.questions import kernels as questions
 
@@ -45,7 +47,7 @@ def uploaded(stand_in: Any) -> Any:
         reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
-    st.warning(f"{file.name} is not shown: {reason}. The photograph stands in.")
+    st.warning(f"{plain(file.name)} is not shown: {plain(reason)}. The photograph stands in.")
     return stand_in
 
 
@@ -200,7 +202,7 @@ snippets.show(
     print(np.abs(response).max(), kernels.separation(kernel).rank)
     print(kernels.frequency_response(kernel).peak)
     figures.frequency_map(kernel)
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     for trained in kernels.sort_trained(kernels.trained_kernels(net), {order!r}):
         print(trained)
     """

@@ -8,6 +8,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz import channels, receptive_field
 from cnnviz.channels.ablation import next_reader
@@ -155,10 +156,11 @@ def show_saving(name: str) -> None:
     )
     mixer, behind = costs.steps
     saved, more = costs.direct - behind, costs.other - costs.direct
+    it, other = plain(name), plain(reader.name)
     st.markdown(
-        f"Here, in {here.model}, {name} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
-        f"**{saved.multiply_adds:,}** in {reader.name}: {_in_all(more.multiply_adds)}. It has "
-        f"{mixer.parameters:,} parameters of its own and saves {saved.parameters:,} in {reader.name}: "
+        f"In {plain(here.model)}, {it} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
+        f"**{saved.multiply_adds:,}** in {other}: {_in_all(more.multiply_adds)}. It has "
+        f"{mixer.parameters:,} parameters of its own and saves {saved.parameters:,} in {other}: "
         f"{_in_all(more.parameters)}."
     )
     chrome.table(

@@ -10,6 +10,7 @@ import streamlit as st
 from chosen_digit import choose_image
 
 from cnnviz import figures
+from cnnviz.layers.layer import quoted
 from cnnviz.teaching.questions import overview as questions
 
 here = header.current()
@@ -50,7 +51,7 @@ snippets.show(
     import cnnviz
 
     image = {here.digit.code}
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     run = net.run(image)
     for name, values in run.items():
         print(name, values.shape, values.min(), values.max())

@@ -10,10 +10,12 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts import downsampling as pooling
 from cnnviz.concepts import playground
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import percent
 from cnnviz.teaching.questions import pooling as questions
 
@@ -52,7 +54,7 @@ try:
     fits = True
 except ValueError as error:
     fits = False
-    st.warning(f"This does not fit: {error}.")
+    st.warning(f"This does not fit: {plain(error)}.")
 if fits:
     chrome.show(
         "max_and_average",
@@ -158,14 +160,14 @@ snippets.show(
     from cnnviz.concepts import downsampling as pooling
 
     image = {here.digit.code}
-    net = cnnviz.load_model("{here.model}")
-    x = net.run(image)["{name}"][0, :, :, {channel}]
+    net = cnnviz.load_model({quoted(here.model)})
+    x = net.run(image)[{quoted(name)}][0, :, :, {channel}]
     largest = ops.max_pool2d(x, {pool_size}, strides={stride}, padding={shown!r})
     mean = ops.avg_pool2d(x, {pool_size}, strides={stride}, padding={shown!r})
     print(largest.shape, largest.max(), mean.max())
     print(animate.max_pool2d(x[:8, :8], 2).words(0))
 
-    move = pooling.pooled_move(net, image, "{name}", 0, 1)
+    move = pooling.pooled_move(net, image, {quoted(name)}, 0, 1)
     print(["%.2f" % change for change in move.changes])
     """
 )

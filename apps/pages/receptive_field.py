@@ -15,9 +15,11 @@ import stack_builder
 import state
 import streamlit as st
 from chosen_digit import Digit
+from plain import plain
 
 from cnnviz import figures, receptive_field
 from cnnviz.figures import Scale, left_out, strongest_channel
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import minus, number, percent
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
 from cnnviz.receptive_fields.effective import SHARES
@@ -65,7 +67,7 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
     here.live_view(key="cone", last=name, pinned=(name, row, col, channel))
     st.page_link(
         "pages/overview.py",
-        label=f"Open {name} row {row}, column {col}, channel {channel} in the whole network →",
+        label=f"Open {plain(name)} row {row}, column {col}, channel {channel} in the whole network →",
         query_params={**state.kept("digit", "own", "model"), "view": f"trail={name}~{row}~{col}~{channel}"},
     )
 
@@ -314,19 +316,19 @@ snippets.show(
     import cnnviz
     from cnnviz.receptive_fields import Conv, Pool, check_field
 
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     fields = cnnviz.receptive_field(net)
     print(fields)
-    print(fields["{chosen}"].box({unit_row}, {unit_col}))
+    print(fields[{quoted(chosen)}].box({unit_row}, {unit_col}))
 
     image = {here.digit.code}
-    check = check_field(net, image, "{chosen}", {unit_row}, {unit_col})
+    check = check_field(net, image, {quoted(chosen)}, {unit_row}, {unit_col})
     print(check)
     print(check.sufficient, check.idle)
 
     _, (images, labels) = cnnviz.load_mnist()
     effective = cnnviz.effective_receptive_field(
-        net, "{chosen}", images[:{len(DIGITS)}], row={unit_row}, col={unit_col}
+        net, {quoted(chosen)}, images[:{len(DIGITS)}], row={unit_row}, col={unit_col}
     )
     print(effective.sigma, effective.shares)
 

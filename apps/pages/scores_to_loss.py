@@ -9,6 +9,7 @@ import state
 import streamlit as st
 
 from cnnviz.concepts.scores_to_loss import GradientStep, Loss, loss_of, softmax_steps, step_against
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import number, probability, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
@@ -183,7 +184,7 @@ snippets.show(
     from cnnviz.concepts.scores_to_loss import loss_of, softmax_steps, step_against
 
     image = {here.digit.code}
-    loss = loss_of(cnnviz.load_model("{here.model}").run(image), target={target})
+    loss = loss_of(cnnviz.load_model({quoted(here.model)}).run(image), target={target})
     print(softmax_steps(loss.logits, temperature={temperature}).probabilities)
     print(loss.value, loss.wrt_logits)
 

@@ -11,6 +11,7 @@ from chosen_digit import test_digits
 
 from cnnviz import channels, kernels, receptive_field
 from cnnviz.figures import strongest_channel
+from cnnviz.layers.layer import quoted
 from cnnviz.teaching.questions import three_by_three as questions
 
 here = header.current()
@@ -128,9 +129,9 @@ snippets.show(
     found = channels.stack_of_3x3({depth}, {width}, {side})
     print(found.other, found.direct, found.saving)
     print(kernels.stack_paths({depth}))
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     print(cnnviz.receptive_field(net))
-    weights = net["{first.name}"].weights["kernel"]
+    weights = net[{quoted(first.name)}].weights["kernel"]
     patches = kernels.exciting_patches(weights, cnnviz.load_mnist()[1][0])
     for patch in patches:
         print(patch.kernel, patch.image, patch.row, patch.col, patch.response, patch.possible)

@@ -9,8 +9,10 @@ import state
 import streamlit as st
 import trying
 from chosen_digit import choose_test_digit, test_digits
+from plain import plain
 
 from cnnviz import figures
+from cnnviz.layers.layer import quoted
 from cnnviz.network.mistakes import SURE, likeliest, surest
 from cnnviz.numbers import percent, probability
 from cnnviz.teaching.questions.try_it import how_sure_it_was
@@ -64,14 +66,12 @@ sure = (
     if most < SURE
     else "It is sure of it, which is not the same as being right."
 )
-st.markdown(f"{here.model} says **{best}** with {probability(most)}. {sure}")
+st.markdown(f"{plain(here.model)} says **{best}** with {probability(most)}. {sure}")
 chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
 chrome.section("Hard cases")
 images, _ = test_digits()
-st.markdown(
-    f"All {len(mistakes)} of the {len(images):,} test digits that {here.model} gets wrong. Pick one to "
-    "follow it through every page."
-)
+wrong = f"All {len(mistakes)} of the {len(images):,} test digits that {here.model} gets wrong."
+st.markdown(plain(f"{wrong} Pick one to follow it through every page."))
 indices = [mistake.index for mistake in mistakes]
 chrome.pick(
     "hard_cases",
@@ -92,7 +92,7 @@ snippets.show(
 
     # An image file instead: prepare_digit(read_image("seven.jpg"))
     image = {here.digit.code}
-    run = cnnviz.load_model("{here.model}").run(image)
+    run = cnnviz.load_model({quoted(here.model)}).run(image)
     print(likeliest(run.output, top=3))
     """
 )

@@ -11,7 +11,9 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from plain import plain
 
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import number, percent
 from cnnviz.teaching.questions.verification import who_is_right
 from cnnviz.verification.comparison import LayerCheck, Verification, recorded
@@ -63,13 +65,13 @@ def follow(job: VerificationJob) -> None:
     if not job.over:
         st.session_state[key] = True
         with st.container(key="following", horizontal=True, vertical_alignment="center", gap="medium"):
-            st.progress(job.share, text=job.words)
+            st.progress(job.share, text=plain(job.words))
             st.button("Stop", on_click=job.stop)
         return
     if st.session_state.pop(key, False):
         st.rerun()
     if job.state == "failed":
-        st.warning(f"TensorFlow could not be asked: {job.error}.")
+        st.warning(f"TensorFlow could not be asked: {plain(job.error)}.")
     elif job.state == "stopped":
         st.info("Stopped.")
 
@@ -81,7 +83,7 @@ def summary(result: Verification, when: str) -> None:
         ("every layer within its bound", "yes" if result.passed else "no"),
         ("computed", when),
     )
-    st.caption(", ".join(f"{name} {version}" for name, version in result.versions.items()))
+    st.caption(plain(", ".join(f"{name} {version}" for name, version in result.versions.items())))
 
 
 def what_was_compared() -> None:
@@ -160,10 +162,8 @@ live = job.result if job is not None else None
 shown = live or record
 what_was_compared()
 if shown is None:
-    st.info(
-        f"The recorded verification of {here.model} is not here. Where TensorFlow is installed, `cnnviz "
-        f"verify {here.model}` makes it anew."
-    )
+    lack = f"The recorded verification of {here.model} is not here."
+    st.info(plain(f"{lack} Where TensorFlow is installed, cnnviz verify {here.model} makes it anew."))
 else:
     chrome.section("The result", "What this very server found." if live else "As it was recorded.")
     summary(shown, "just now" if live else f"on {shown.date}")
@@ -178,6 +178,6 @@ snippets.show(
 
     _, (images, labels) = cnnviz.load_mnist()
     # Needs TensorFlow: pip install "cnnviz[tensorflow]"
-    print(cnnviz.verify("{here.model}", images[:{job.images if job else COUNTS[1]}]))
+    print(cnnviz.verify({quoted(here.model)}, images[:{job.images if job else COUNTS[1]}]))
     """
 )

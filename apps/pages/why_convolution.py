@@ -7,6 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+from plain import plain
 
 from cnnviz import figures
 from cnnviz.concepts.translation import compare_shift, padded_with_zeros, predictions_over_shifts
@@ -16,6 +17,7 @@ from cnnviz.concepts.weight_sharing import (
     convolution_matrix,
     difference_from_dense,
 )
+from cnnviz.layers.layer import quoted
 from cnnviz.numbers import general, number, percent, probability
 from cnnviz.teaching.questions import why_convolution as questions
 
@@ -98,7 +100,7 @@ with right:
     after = moved.after.output[0]
     says = "still" if after.argmax() == here.predicted else "now"
     st.markdown(
-        f"Where it was, {here.model} took it for {here.predicted} with "
+        f"Where it was, {plain(here.model)} took it for {here.predicted} with "
         f"{probability(here.run.output[0][here.predicted])}; moved, it {says} says {after.argmax()}."
         + (f" {percent(moved.lost, 0)} of the ink went over the border." if moved.lost > 0.001 else "")
     )
@@ -175,7 +177,7 @@ snippets.show(
     from cnnviz.concepts.weight_sharing import busiest_patch, connections, convolution_matrix
 
     image = {here.digit.code}
-    net = cnnviz.load_model("{here.model}")
+    net = cnnviz.load_model({quoted(here.model)})
     found = compare_shift(net, image, {rows}, {cols})
     for name, maps in found.items():
         print(name, maps.cells, maps.error)
@@ -183,13 +185,13 @@ snippets.show(
     for name, maps in at_the_border.items():
         print(name, maps.error, maps.error_inside)
     print(net.predict(shift(image, {rows}, {cols})).argmax())
-    figures.moved_maps({"at_the_border" if padded else "found"}["{name}"], {channel})
+    figures.moved_maps({"at_the_border" if padded else "found"}[{quoted(name)}], {channel})
 
     patch = busiest_patch(image / 255)
-    kernel = net["{convolutions[0]}"].weights["kernel"][:, :, 0, {chosen}]
+    kernel = net[{quoted(convolutions[0])}].weights["kernel"][:, :, 0, {chosen}]
     matrix = convolution_matrix(kernel, patch.shape).matrix
     print(ops.dense(patch.reshape(1, -1), matrix).reshape(4, 4))
     print(ops.conv2d(patch, kernel[:, :, None, None]))
-    print(connections(net["{convolutions[0]}"]))
+    print(connections(net[{quoted(convolutions[0])}]))
     """
 )

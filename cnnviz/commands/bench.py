@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from cnnviz.commands.shared import Command, ProgressBar, add_json, print_json
+from cnnviz.commands.shared import Command, ProgressBar, add_json, print_json, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
             {"threads": args.threads, "rows": [{**asdict(row), "ratio": row.ratio} for row in measured]}
         )
     else:
-        print(table(measured))
+        say(table(measured))
     return 0
 
 

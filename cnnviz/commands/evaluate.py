@@ -21,6 +21,7 @@ from cnnviz.commands.shared import (
     add_model,
     complain,
     print_json,
+    say,
     table,
 )
 from cnnviz.resources import BUNDLED
@@ -80,19 +81,19 @@ def run(args: argparse.Namespace) -> int:
         print_json({"model": args.model, **said, **(told if len(told) > 1 else next(iter(told.values())))})
         return code
     if examples.said:
-        print(examples.said)
+        say(examples.said)
     others = [output for output in net.outputs if output not in results]
     if others:
-        print(f"not evaluated, as the labels are no classes of theirs: {', '.join(others)}")
+        say(f"not evaluated, as the labels are no classes of theirs: {', '.join(others)}")
     for output, result in results.items():
         of = f", {output}" if len(net.outputs) > 1 else ""
         loss = f", loss {result.loss:.4f}" if result.loss is not None else f"; {_NO_LOSS}"
-        print(
+        say(
             f"{args.model}{of}: accuracy {result.accuracy:.2%} ({result.correct:,} of {result.images:,} "
             f"{'test ' if own else ''}images){loss}"
         )
         if not own:
-            print(*_details(result, names.get(output), examples.names), sep="\n")
+            say("\n".join(_details(result, names.get(output), examples.names)))
     return code
 
 
@@ -226,7 +227,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
                 for images in ("test", "training")
             )
             rows.append([str(epoch), *test, *training])
-        print("\n".join(table(rows, frozenset(range(5)))))
+        say("\n".join(table(rows, frozenset(range(5)))))
     return 0
 
 

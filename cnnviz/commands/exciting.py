@@ -23,6 +23,7 @@ from cnnviz.commands.shared import (
     complain,
     mnist_test_set,
     print_json,
+    say,
     table,
 )
 from cnnviz.resources import BUNDLED
@@ -86,11 +87,11 @@ def run(args: argparse.Namespace) -> int:
         print_json({"model": model, "layer": layer, "channel": channel, **said, key: rows})
         return 0
     if examples.said:
-        print(examples.said)
+        say(examples.said)
     heads = {"digit": "test digit", "col": "column"}
     lines = [[f"{v:.4f}" if key == "value" else str(v) for key, v in row.items()] for row in rows]
     right = frozenset(i for i, key in enumerate(rows[0]) if digits or key not in ("image", "label"))
-    print(*table([[heads.get(key, key) for key in rows[0]], *lines], right), sep="\n")
+    say("\n".join(table([[heads.get(key, key) for key in rows[0]], *lines], right)))
     return 0
 
 
@@ -146,7 +147,7 @@ def _record() -> int:
         assert net.source is not None
         with ProgressBar(f"looking with {model}") as progress:
             path = write_exciting(most_exciting(net, images, progress=progress), net.source)
-        print(f"{path.name}: {path.stat().st_size:,} bytes")
+        say(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0
 
 

@@ -9,7 +9,7 @@ import runpy
 import socket
 import sys
 
-from cnnviz.commands.shared import Command
+from cnnviz.commands.shared import Command, say
 
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         "logger.hideWelcomeMessage": True,
     }
     _share_heaps()
-    print(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
+    say(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
     sys.argv = ["streamlit", "run", str(script)]
     sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)

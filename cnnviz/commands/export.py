@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, complain
+from cnnviz.commands.shared import Command, complain, say
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
     most = _most(net) if args.limit is None else args.limit
     if len(examples) > most:
-        print(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
+        say(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
         examples = examples.evenly(most)
     names = names_of_classes(args, classes_of(net), examples)
     shown = [*_shown(net, examples, names), *mnist_digits(args.digits)]
@@ -77,9 +77,9 @@ def run(args: argparse.Namespace) -> int:
     if not shown:
         return code
     if examples.said:
-        print(examples.said)
+        say(examples.said)
     path = export_images(args.output, net, shown, names.get(_last_output(net)))
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
+    say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.shared import Command, add_json, add_model, print_json, table
+from cnnviz.commands.shared import Command, add_json, add_model, print_json, say, table
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
@@ -63,13 +63,13 @@ def run(args: argparse.Namespace) -> int:
         )
         for layer, row in zip(net, layers, strict=True)
     ]
-    print("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
-    print(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
-    print(f"{_number(products)} multiply-adds for one image")
+    say("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
+    say(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
+    say(f"{_number(products)} multiply-adds for one image")
     for name, said in pixels.items():
-        print(f"pixels{f' of {name}' if len(net.inputs) > 1 else ''}: {said}")
+        say(f"pixels{f' of {name}' if len(net.inputs) > 1 else ''}: {said}")
     for note in net.notes:
-        print(note)
+        say(note)
     return 0
 
 

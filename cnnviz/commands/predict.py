@@ -14,7 +14,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_json, complain, print_json
+from cnnviz.commands.shared import Command, add_json, complain, print_json, say
 from cnnviz.resources import BUNDLED
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     net = load_model(model)
     examples = examples_for(net, args, paths)
     if examples.said and not args.json:
-        print(examples.said)
+        say(examples.said)
     names = names_of_classes(args, classes_of(net), examples)
     found: list[dict[str, Any]] = []
     for (place,), batch in examples.batches(1):
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             words = (
                 f"{output}: {in_words(one)}" if several else in_words(one) for output, one in told.items()
             )
-            print(f"{examples.names[place]}: {'; '.join(words)}", flush=True)
+            say(f"{examples.names[place]}: {'; '.join(words)}", flush=True)
     code = 0
     for name, why in examples.skipped:
         code = complain(f"{name}: {why}")

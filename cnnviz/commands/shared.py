@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cnnviz.resources import one_line
+
 DIGITS = ((28, 28, 1), (28, 28))
 """The shapes of a digit, with its channel and without."""
 
@@ -43,6 +45,11 @@ def count(text: str) -> int:
     return value
 
 
+def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
+    """Print lines of a result; what a terminal would obey and not show is a question mark in them."""
+    print("\n".join(map(one_line, str(text).split("\n"))), end=end, flush=flush)
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
@@ -62,7 +69,7 @@ class ProgressBar:
     """A bar on stderr, if that is a terminal; called with how much is done, of how much."""
 
     def __init__(self, what: str) -> None:
-        self.what = what
+        self.what = one_line(what)
         self.shown = sys.stderr.isatty()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
@@ -109,5 +116,5 @@ def mnist_test_set(count: int | None) -> tuple[Any, Any]:
 
 def complain(message: str) -> int:
     """One line on stderr; the exit code of bad input."""
-    print(f"cnnviz: {' '.join(message.split())}", file=sys.stderr)
+    print(f"cnnviz: {one_line(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from cnnviz.commands.shared import Command, ProgressBar, add_json, import_tensorflow, print_json, table
+from cnnviz.commands.shared import Command, ProgressBar, add_json, import_tensorflow, print_json, say, table
 
 WIDTH = 100
 MARKS = {
@@ -40,10 +40,10 @@ def run(args: argparse.Namespace) -> int:
         marks = "".join(mark for name, (mark, _) in MARKS.items() if not row[name])
         families.setdefault(row["family"], []).append(f"{row['class']}{marks}")
     for family, classes in families.items():
-        print(textwrap.fill(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
+        say(textwrap.fill(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
     print()
     for mark, meaning in MARKS.values():
-        print(f"{mark} {meaning}")
+        say(f"{mark} {meaning}")
     return 0
 
 
@@ -92,10 +92,10 @@ def _applications(names: list[str], as_json: bool) -> int:
             for check in checks
             if not check.problem
         ]
-        print("\n".join(table([heads, *rows], right=frozenset({1, 2, 3, 4, 5, 6}))))
+        say("\n".join(table([heads, *rows], right=frozenset({1, 2, 3, 4, 5, 6}))))
         for check in checks:
             if check.problem:
-                print(f"{check.name}: {check.problem}")
+                say(f"{check.name}: {check.problem}")
     return 0 if all(check.passed or check.problem.startswith("skipped") for check in checks) else 1
 
 

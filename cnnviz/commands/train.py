@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from cnnviz.commands.shared import Command, ProgressBar, add_json, count, import_tensorflow, print_json
+from cnnviz.commands.shared import Command, ProgressBar, add_json, count, import_tensorflow, print_json, say
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 bar.clear()
                 shown = [f"{key} {logs[key]:.4f}" for key in FIGURES if key in logs]
-                print(f"epoch {epoch}/{epochs}: {', '.join(shown)}", flush=True)
+                say(f"epoch {epoch}/{epochs}: {', '.join(shown)}", flush=True)
 
         history = training.train(
             args.model,
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"files": [str(files.model), str(files.history), str(files.epochs)], **history})
     else:
-        print(f"saved {files.model}; see how good it is: cnnviz evaluate {files.model}")
+        say(f"saved {files.model}; see how good it is: cnnviz evaluate {files.model}")
     return 0
 
 

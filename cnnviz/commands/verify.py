@@ -18,6 +18,7 @@ from cnnviz.commands.shared import (
     add_model,
     import_tensorflow,
     print_json,
+    say,
 )
 from cnnviz.resources import BUNDLED
 
@@ -49,8 +50,8 @@ def run(args: argparse.Namespace) -> int:
             results.append(verify(net, x, progress=progress))
         if not args.json:
             if said:
-                print(said)
-            print(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
+                say(said)
+            say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
     passed = all(result.passed for result in results)

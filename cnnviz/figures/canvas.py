@@ -19,6 +19,7 @@ from cnnviz.figures.marks import Arrow, Cells, Dashes, Dot, Line, Mark, Point, R
 from cnnviz.figures.picture import Drawing, Picture
 from cnnviz.numbers import number, signed_number
 from cnnviz.receptive_fields.field import Box
+from cnnviz.resources import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,8 @@ def text_width(words: str, size: float = LABEL, weight: str = "normal") -> float
     from matplotlib.textpath import text_to_path
 
     font = FontProperties(size=size, weight=weight)
-    return float(text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]) if words else 0.0
+    shown = one_line(words)
+    return float(text_to_path.get_text_width_height_descent(shown, font, ismath=False)[0]) if words else 0.0
 
 
 def shortened(words: str, room: float, size: float = LABEL, weight: str = "normal") -> str:
@@ -222,7 +224,7 @@ class Canvas:
         weight: str | int = "normal",
     ) -> Mark:
         """Write a line of words; y is its baseline, `ha` says which part of it stands at x."""
-        return self._put(Words(6, x, y, words, size, self.colour(colour), ha, weight))
+        return self._put(Words(6, x, y, one_line(words), size, self.colour(colour), ha, weight))
 
     def note(self, x: float, y: float, words: str, *, ha: str = "left") -> Mark:
         """Write what may be overlooked: small and muted."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from cnnviz.colours import Theme
 from cnnviz.figures.marks import Mark, coordinate
+from cnnviz.resources import one_line
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -130,7 +131,7 @@ class Picture:
         return self[name] if name in self._artists else otherwise
 
     def __repr__(self) -> str:
-        return f"<Picture: {self.alt}>"
+        return one_line(f"<Picture: {self.alt}>")
 
     def described(self, alt: str) -> Picture:
         """The same picture with another text alternative."""

@@ -17,9 +17,9 @@ from cnnviz.figures.canvas import LABEL, SMALL, TITLE, WIDE, Canvas
 from cnnviz.figures.picture import Picture
 from cnnviz.numbers import number, signed_number
 from cnnviz.receipts import Receipt
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
+from cnnviz.resources import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnviz.kernels.matching import Match, nearest_named
 from cnnviz.network import Network
+from cnnviz.resources import one_line
 
 ORDERS = ("number", "similarity", "norm")
 """What `sort_trained` sorts by."""
@@ -54,7 +55,9 @@ class TrainedKernel:
         return self.match.similarity if self.match else 0.0
 
     def __repr__(self) -> str:
-        return f"<TrainedKernel {self.network} {self.layer} {self.channel} to {self.number}: {self.match}>"
+        return one_line(
+            f"<TrainedKernel {self.network} {self.layer} {self.channel} to {self.number}: {self.match}>"
+        )
 
 
 def trained_kernels(network: Network, layer: str | None = None, channel: int = 0) -> list[TrainedKernel]:

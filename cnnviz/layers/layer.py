@@ -8,7 +8,6 @@ shows Python's values.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
 from cnnviz.layers.refusals import refusal
+from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
@@ -341,7 +341,7 @@ class Layer:
         object.__setattr__(self, "owner", self.owner or self.name)
 
     def __repr__(self) -> str:
-        return f"<Layer {self.name}: {self.kind} {self.input_shape} -> {self.output_shape}>"
+        return one_line(f"<Layer {self.name}: {self.kind} {self.input_shape} -> {self.output_shape}>")
 
     @property
     def entry(self) -> Entry:
@@ -456,8 +456,13 @@ def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def quoted(words: str) -> str:
-    """A text as a Python literal, whatever it holds: names come from files."""
-    return json.dumps(words, ensure_ascii=False)
+    """A text as a Python literal, whatever it holds: names come from files.
+
+    >>> print(quoted("conv2d"), quoted('a"; import os\\n'))
+    "conv2d" "a\\"; import os\\n"
+    """
+    spelt = (f"\\{c}" if c in '"\\' else c if c.isprintable() else ascii(c)[1:-1] for c in words)
+    return f'"{"".join(spelt)}"'
 
 
 def literal(value: Any) -> str:

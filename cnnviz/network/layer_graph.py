@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
 from cnnviz.layers.shapes import with_shapes
+from cnnviz.resources import one_line
 
 
 class LayerGraph:
@@ -45,7 +46,9 @@ class LayerGraph:
 
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
-        return f"<Network {self.name}: {len(self)} layers, {self.count_params()[0]:,} parameters, {shapes}>"
+        return one_line(
+            f"<Network {self.name}: {len(self)} layers, {self.count_params()[0]:,} parameters, {shapes}>"
+        )
 
     def __getitem__(self, name: str) -> Layer:
         return self._layers[self.resolve(name)]

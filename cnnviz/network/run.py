@@ -16,6 +16,7 @@ from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.ops.padding import integer
+from cnnviz.resources import one_line
 
 
 class Run(Mapping[str, np.ndarray]):
@@ -54,7 +55,9 @@ class Run(Mapping[str, np.ndarray]):
         return name in self.network
 
     def __repr__(self) -> str:
-        return f"<Run of {self.network.name}: {len(self)} layers, batch of {len(next(iter(self.values())))}>"
+        return one_line(
+            f"<Run of {self.network.name}: {len(self)} layers, batch of {len(next(iter(self.values())))}>"
+        )
 
     # Mapping's own would compare arrays.
     __eq__ = object.__eq__
@@ -198,7 +201,9 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __repr__(self) -> str:
         before = "the pre-activation of " if self.of_pre_activation else ""
-        return f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
+        return one_line(
+            f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
+        )
 
     # Mapping's own would compare arrays.
     __eq__ = object.__eq__

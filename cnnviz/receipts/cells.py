@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz.ops.padding import integer
+from cnnviz.resources import one_line
 
 _AXES: dict[int, tuple[str, ...]] = {1: ("channel",), 2: ("row", "channel"), 3: ("row", "col", "channel")}
 """Names of the indices by the number of axes, the batch not counted."""
@@ -66,7 +67,7 @@ class Cell:
         return f"position {self.position}"
 
     def __str__(self) -> str:
-        return f"{self.layer}, {self.place}"
+        return f"{one_line(self.layer)}, {self.place}"
 
 
 def locate(
@@ -130,12 +131,3 @@ def _checked(
 def _what(layer: str, shape: tuple[int, ...]) -> str:
     kind = {1: "a vector", 2: "a sequence (row, channel)", 3: "maps (row, col, channel)"}[len(shape)]
     return f"{layer!r} {shape} is {kind}"
-
-
-def one_line(words: str) -> str:
-    """A text without line breaks and other marks that do not print: layer names come from files.
-
-    >>> one_line("conv\\nimport os")
-    'conv?import os'
-    """
-    return "".join(c if c.isprintable() else "?" for c in words)

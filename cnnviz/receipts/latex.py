@@ -12,12 +12,12 @@ import numpy as np
 
 from cnnviz.numbers import column, exact, short
 from cnnviz.receipts import formulas
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.formulas import tex_number
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Derivation
 from cnnviz.receipts.terms import Terms
 from cnnviz.receipts.text import count_words, is_copied, sum_format
+from cnnviz.resources import one_line
 
 LARGEST_WINDOW = 49
 """A window with more numbers is not written out."""
@@ -55,7 +55,7 @@ def words(text: str) -> str:
     \\text{conv2d\\_3, row 1}
     """
     special = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", **{c: f"\\{c}" for c in "&%$#_{}"}}
-    return rf"\text{{{''.join(special.get(c, c) for c in text)}}}"
+    return rf"\text{{{''.join(special.get(c, c) for c in one_line(text))}}}"
 
 
 Line = tuple[str, str, str]

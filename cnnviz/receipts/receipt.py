@@ -24,6 +24,7 @@ from cnnviz.network.colour_planes import picture_of, planes_of
 from cnnviz.receipts.cells import Cell, checked_index, locate
 from cnnviz.receipts.steps import Derivation, activation_step
 from cnnviz.receipts.terms import Terms, operands_of
+from cnnviz.resources import one_line
 
 
 def explain(
@@ -284,7 +285,7 @@ class Receipt:
         return self.to_text()
 
     def __repr__(self) -> str:
-        return f"<Receipt of {self.title}: {self.value}>"
+        return one_line(f"<Receipt of {self.title}: {self.value}>")
 
     # These need modules that need this one, so the doors assign them: `receipts` all but the last, which
     # draws and is assigned by `figures`.

@@ -20,9 +20,8 @@ from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
-from cnnviz.resources import BUNDLED, asset
+from cnnviz.resources import BUNDLED, asset, one_line
 
 LIBRARIES = ("cnnviz", "keras")
 MOST_LITERALS = 2000

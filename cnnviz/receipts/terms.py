@@ -18,6 +18,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.layers.operands import Operands, Position
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import Derivation
+from cnnviz.resources import one_line
 
 
 class Term(NamedTuple):
@@ -145,7 +146,9 @@ class Terms(Operands):
 
     def __repr__(self) -> str:
         groups, rows, cols = self.factor.shape
-        return f"<Terms: {groups} x {rows} x {cols} products from {', '.join(self.sources) or 'nothing'}>"
+        return one_line(
+            f"<Terms: {groups} x {rows} x {cols} products from {', '.join(self.sources) or 'nothing'}>"
+        )
 
     # Choosing -----------------------------------------------------------------------------------
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from cnnviz.network.colour_planes import picture_of
 from cnnviz.numbers import MOST_DIGITS, Format, column, exact, short
-from cnnviz.receipts.cells import one_line
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
+from cnnviz.resources import one_line
 
 NARROWEST = 60
 STAGES = "each channel: patch * depthwise kernel = response, times its pointwise weight = what it adds"
@@ -116,7 +116,7 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     if table is None:
         table = _listed(terms, chosen, rest)
     if terms.selects:
-        return [*lines, "", *table, *_wrapped(f"{terms.selects}: {one_line(str(terms.winner))}", width)]
+        return [*lines, "", *table, *_wrapped(f"{terms.selects}: {terms.winner}", width)]
     return [*lines, "", *table, *_footer(terms, len(table[-1]))]
 
 

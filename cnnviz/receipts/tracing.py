@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cnnviz.numbers import short
-from cnnviz.receipts.cells import Cell, one_line
+from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.receipt import Receipt, explain_cell
+from cnnviz.resources import one_line
 
 
 @dataclass(eq=False)
@@ -58,7 +59,7 @@ class Trace:
         return sum(1 for _ in self.walk())
 
     def __repr__(self) -> str:
-        return f"<Trace of {self.receipt.title}: {len(self)} receipts, {len(self.pixels)} pixels>"
+        return one_line(f"<Trace of {self.receipt.title}: {len(self)} receipts, {len(self.pixels)} pixels>")
 
     def __str__(self) -> str:
         return self.to_text()

@@ -21,6 +21,7 @@ from cnnviz.network.inputs import batched, check_batch_size, input_of_maps
 from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.sized import Box
 from cnnviz.receptive_fields.table import receptive_field
+from cnnviz.resources import one_line
 
 BATCH_BYTES = 64 * 2**20
 """The default batch keeps all activations together below this: the backward pass needs them."""
@@ -103,7 +104,7 @@ class EffectiveReceptiveField:
 
     def __repr__(self) -> str:
         rows, cols = self.sigma
-        return (
+        return one_line(
             f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, {self.images} images>"
         )
 

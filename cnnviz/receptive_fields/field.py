@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnviz.receptive_fields.graph import Graph, Node
 from cnnviz.receptive_fields.sized import Box, Interval, SizedField, place_in
+from cnnviz.resources import one_line
 
 Number = int | Fraction
 Answer = TypeVar("Answer")
@@ -55,7 +56,9 @@ class ReceptiveField:
 
     def __repr__(self) -> str:
         stride, padding = pair_text(self.stride), pair_text(self.padding)
-        return f"<ReceptiveField of {self.name}: size {self.label}, stride {stride}, padding {padding}>"
+        return one_line(
+            f"<ReceptiveField of {self.name}: size {self.label}, stride {stride}, padding {padding}>"
+        )
 
     # Theory -------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.network import Network
 from cnnviz.network.inputs import batched, input_of_maps
 from cnnviz.receptive_fields.table import receptive_field
+from cnnviz.resources import one_line
 
 PIXELS_AT_ONCE = 64
 """Pixels that are changed in one batch, each in its own copy of the image."""
@@ -119,7 +120,7 @@ class FieldCheck:
         return self.sufficient and not any(self.idle)
 
     def __repr__(self) -> str:
-        return (
+        return one_line(
             f"<FieldCheck of {self.layer} row {self.row}, column {self.col}: {self.unchanged} of "
             f"{len(self.values)} numbers unchanged by {self.outside} pixels outside, {self.matters.sum()} of "
             f"{self.inside} inside change it>"

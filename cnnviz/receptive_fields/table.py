@@ -18,6 +18,7 @@ from cnnviz.receptive_fields.field import ReceptiveField, pair_text
 from cnnviz.receptive_fields.graph import Graph, graph_of_network, graph_of_specs
 from cnnviz.receptive_fields.sized import Box, SizedField, box_of, place_in
 from cnnviz.receptive_fields.specs import Spec
+from cnnviz.resources import one_line
 
 AnyShape = tuple[int | None, ...]
 
@@ -111,7 +112,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         return len(self._names)
 
     def __repr__(self) -> str:
-        return f"<ReceptiveFields of {len(self)} layers on {self.origin}>"
+        return one_line(f"<ReceptiveFields of {len(self)} layers on {self.origin}>")
 
     def __str__(self) -> str:
         table = [_HEADINGS, *map(_cells, self.values())]
@@ -126,7 +127,7 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
             return "<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in texts) + "</tr>"
 
         body = "".join(row("td", _cells(field)) for field in self.values())
-        caption = f"<caption>Receptive fields on {escape(self.origin)}</caption>"
+        caption = f"<caption>Receptive fields on {escape(one_line(self.origin))}</caption>"
         return f"<table>{caption}<thead>{row('th', _HEADINGS)}</thead><tbody>{body}</tbody></table>"
 
     def rows(self) -> list[dict[str, Any]]:
@@ -236,7 +237,7 @@ def _cells(field: ReceptiveField) -> tuple[str, ...]:
     numbers = (field.label, pair_text(field.stride), pair_text(field.padding))
     # A vector has no places that fields could be centred on.
     remark = "" if field.aligned or len(field.origin_shape) < 2 else "misaligned"
-    return (field.name, field.kind, output, *numbers, remark)
+    return (one_line(field.name), field.kind, output, *numbers, remark)
 
 
 def _plain(value: Any) -> Any:

@@ -189,7 +189,8 @@ def answer(
     host: dict[str, Any] = {"edits": 0, "item": of}
     drawing = asked.get("drawing")
     if drawing and _get(drawing, "of") == of:
-        host["drawing"] = {"version": _get(drawing, "version")}
+        version = _get(drawing, "version")
+        host["drawing"] = {"version": version if isinstance(version, int) else None}
         try:
             image = prepare_digit(raster_of(drawing), ink="drawn")
             title, label, item, code = "your drawing", None, "drawing", ""
@@ -248,7 +249,7 @@ def raster_of(drawing: Any) -> np.ndarray:
     """What a browser's pad sent as an image (side, side), uint8, 255 is ink; ValueError if bad."""
     side, pixels = _get(drawing, "side"), _get(drawing, "pixels")
     if isinstance(side, bool) or not isinstance(side, int) or not 28 <= side <= LARGEST_PAD:
-        raise ValueError(f"the pad's side must be 28 to {LARGEST_PAD} pixels, got {side!r}")
+        raise ValueError(f"the pad's side must be 28 to {LARGEST_PAD} pixels, got {str(side)[:40]!r}")
     try:
         content = base64.b64decode(pixels, validate=True)
     except (TypeError, binascii.Error):

@@ -57,7 +57,7 @@ def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> t
         raise InterventionError(f"edits must be a list of at most {MOST}")
     weights: dict[str, np.ndarray] = {}
     silenced: dict[str, list[int]] = {}
-    pixels: list[tuple[tuple[int, ...], float]] = []
+    pixels: list[Mapping[str, Any]] = []
     for edit in edits:
         kind = edit.get("kind") if isinstance(edit, Mapping) else None
         if kind == "channel":
@@ -66,13 +66,13 @@ def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> t
         elif kind == "weight":
             _change_weight(net, edit, weights)
         elif kind == "pixel":
-            pixels.append(_pixel(net, edit))
+            pixels.append(edit)
         else:
-            raise InterventionError(f"kind must be 'channel', 'weight' or 'pixel', got {kind!r}")
+            raise InterventionError(f"kind must be 'channel', 'weight' or 'pixel', got {_brief(kind)}")
     changed = net.with_weights(weights) if weights else net
     if pixels:
         image = np.array(net.run(image)[net.inputs[0]][0])
-        for place, value in pixels:
+        for place, value in [_pixel(image.shape, edit) for edit in pixels]:
             image[place] = value
     silence = {layer: _silence(channels) for layer, channels in silenced.items()}
     return changed.run(image, edits=silence), frozenset(silenced)
@@ -81,22 +81,24 @@ def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> t
 def _channel(net: Network, edit: Mapping[str, Any]) -> tuple[str, int]:
     layer = edit.get("layer")
     if not isinstance(layer, str) or layer not in net:
-        raise InterventionError(f"there is no layer {layer!r}")
-    return layer, _whole(edit, "channel", net[layer].output_shape[-1])
+        raise InterventionError(f"there is no layer {_brief(layer)}")
+    shape = net[layer].output_shape
+    if not shape:
+        raise InterventionError(f"there are no channels in {_brief(layer)}")
+    return layer, _whole(edit, "channel", shape[-1])
 
 
 def _change_weight(net: Network, edit: Mapping[str, Any], weights: dict[str, np.ndarray]) -> None:
     name = str(edit.get("name"))
     layer, _, weight = name.rpartition("/")
     if layer not in net or weight not in net[layer].weights:
-        raise InterventionError(f"there is no weight {name!r}")
+        raise InterventionError(f"there is no weight {_brief(name)}")
     if name not in weights:
         weights[name] = np.array(net[layer].weights[weight])
     weights[name].flat[_whole(edit, "index", weights[name].size)] = _real(edit)
 
 
-def _pixel(net: Network, edit: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
-    shape = net[net.inputs[0]].output_shape
+def _pixel(shape: tuple[int, ...], edit: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
     names = ("row", "col", "channel")[: len(shape)] if len(shape) > 1 else ("channel",)
     place = tuple(_whole(edit, name, size) for name, size in zip(names, shape, strict=True))
     return place, _real(edit)
@@ -105,7 +107,7 @@ def _pixel(net: Network, edit: Mapping[str, Any]) -> tuple[tuple[int, ...], floa
 def _whole(edit: Mapping[str, Any], name: str, size: int | None) -> int:
     value = edit.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < (size or 2**31):
-        raise InterventionError(f"{name} must be a whole number below {size}, got {value!r}")
+        raise InterventionError(f"{name} must be a whole number below {size}, got {_brief(value)}")
     return value
 
 
@@ -113,14 +115,19 @@ def _real(edit: Mapping[str, Any]) -> float:
     value = edit.get("value")
     most = float(np.finfo(np.float32).max)
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-        raise InterventionError(
-            f"value must be a finite number within float32's range, got {str(value)[:40]!r}"
-        )
+        raise InterventionError(f"value must be a finite number within float32's range, got {_brief(value)}")
     return float(value)
+
+
+def _brief(value: object) -> str:
+    """What was asked for, as far as it fits a sentence."""
+    return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
 
 
 def _silence(channels: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
     def edit(output: np.ndarray) -> np.ndarray:
+        if max(channels) >= output.shape[-1]:  # Where the last axis has no size until there is an image.
+            raise InterventionError(f"channel must be below {output.shape[-1]}, got {max(channels)}")
         output[..., list(channels)] = 0
         return output
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz.colours import THEMES
 from cnnviz.network import Network
-from cnnviz.resources import write_atomically
+from cnnviz.resources import one_line, write_atomically
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
@@ -32,7 +32,7 @@ class LiveView:
 
     def __repr__(self) -> str:
         count = len(self.scene.items)
-        return f"<LiveView of {self.scene.plan.network.name}: {count} image{'s' * (count != 1)}>"
+        return one_line(f"<LiveView of {self.scene.plan.network.name}: {count} image{'s' * (count != 1)}>")
 
     def _repr_html_(self) -> str:
         return fragment(bytes(self.scene), linked=False)

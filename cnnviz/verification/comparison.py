@@ -32,7 +32,7 @@ from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import images_of
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.unfolding import call_labels
-from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
+from cnnviz.resources import asset, checksum, keras, one_line, tensorflow, versions, write_atomically
 from cnnviz.verification.keras2_graph import Keras2Graph, load_with_keras2
 
 RECORD = "verification.json"
@@ -117,7 +117,7 @@ class Verification:
         heads = ("layer", "output", "NumPy - TensorFlow", "NumPy - float64", "TensorFlow - float64", "alone")
         rows = [
             (
-                row.name,
+                one_line(row.name),
                 " x ".join("?" if size is None else str(size) for size in row.shape),
                 f"{row.difference:.1e}",
                 f"{row.numpy_error:.1e}",
@@ -134,7 +134,7 @@ class Verification:
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return "\n".join(
             [
-                f"{self.model}: {self.images:,} images, {versions}",
+                f"{one_line(self.model)}: {self.images:,} images, {versions}",
                 *lines,
                 f"largest difference of an output {self.predict_difference:.1e}; "
                 f"predictions identical on {self.identical:,} of {self.images:,}",

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import cnnviz
-from apps.conftest import htmls, pictures, widget
+from apps.conftest import given, htmls, pictures, widget
 from cnnviz.resources import app
 
 
@@ -75,6 +75,21 @@ def test_a_default_follows_the_digit_until_it_is_chosen(visit):
     widget(at.number_input, "digit").set_value(14).run()
     run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][14])
     assert widget(at.number_input, "channel").value == run["conv2d"][0].max(axis=(0, 1)).argmax()
+
+
+@pytest.mark.parametrize("number", ["9" * 4301, "-" + "9" * 4301, "1_0", "٣", "1.0", "1e1", "", "nan", "0x1"])
+@pytest.mark.parametrize("name", ["step", "stride", "channel", "digit"])
+def test_what_is_no_whole_number_is_replaced_and_noticed(visit, name, number):
+    at = visit("convolution", **{name: number})
+    assert not at.exception
+    (notice,) = at.warning
+    assert notice.value.startswith(f"The address asks for {name} “{number[:40]}”")
+
+
+def test_a_step_is_read_as_every_whole_number(visit):
+    at = visit("convolution", step="7")
+    assert not at.warning
+    assert given(at, "cnnviz.walk")[0]["step"] == 7
 
 
 def test_random_and_next_mistake(visit):

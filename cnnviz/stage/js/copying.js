@@ -6,7 +6,7 @@ import { button } from "./dom.js";
 import { copyText } from "./files.js";
 import { beside, bracketed, exact, number, probability, signed } from "./numbers.js";
 import { largestOf } from "./receipt.js";
-import { channelName, stageName } from "./words.js";
+import { channelName, oneLine, quoted, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { View } from "./view.js" */
@@ -75,7 +75,7 @@ export function receiptText(view, steps) {
   if (last.total !== undefined) {
     lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);
   }
-  return `${lines.join("\n")}\n`;
+  return `${lines.map(oneLine).join("\n")}\n`;
 }
 
 /** @type {Record<string, (step: Receipt, scene: import("./scene.js").Scene) => string[]>} */
@@ -142,7 +142,7 @@ function texBracket(value) {
 }
 
 function texWords(words) {
-  return `\\text{${words.replace(/[\\{}$&#_%^~]/g, (c) => (c === "\\" ? "\\textbackslash{}" : `\\${c}${c === "^" || c === "~" ? "{}" : ""}`))}}`;
+  return `\\text{${oneLine(words).replace(/[\\{}$&#_%^~]/g, (c) => (c === "\\" ? "\\textbackslash{}" : `\\${c}${c === "^" || c === "~" ? "{}" : ""}`))}}`;
 }
 
 function matrix(group, value, limit) {
@@ -236,10 +236,6 @@ function indexCode(stage, cell) {
   return `[${[0, ...indicesOf(stage).map((name) => cell[name])].join(", ")}]`;
 }
 
-function quoted(text) {
-  return JSON.stringify(text);
-}
-
 const UNKNOWN = "  # Put your network's file here: the view was not told where it is.";
 
 /** Lines that load the network and the image: by name where it has one, else by its numbers. */
@@ -256,7 +252,7 @@ function imageCode(view, library) {
     lines.push(`net = cnnviz.load_model(${quoted(path ?? `${name}.keras`)})${path ? "" : UNKNOWN}`);
   }
   if (item.code && !view.shown) {
-    lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${item.title}`);
+    lines.push(`image = np.float32(${item.code})[..., None] / 255  # ${oneLine(item.title)}`);
   } else {
     const shape = scene.stages[0].shape.join(", ");
     const text = toBase64(new Uint8Array(Float32Array.from(view.values[0]).buffer));

@@ -39,6 +39,9 @@ const TEMPLATE = `
 the receipt, Escape steps back.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
 
+/** Cells on the way down that a link may name: more than anybody has clicked. */
+const LONGEST_TRAIL = 200;
+
 let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
@@ -292,7 +295,7 @@ export class View {
     if (["map", "layer", "network"].includes(state.range)) this.range = state.range;
     this.part("range").value = this.range;
     const trail = [];
-    for (const text of (state.trail ?? "").split("!").filter(Boolean)) {
+    for (const text of (state.trail ?? "").split("!", LONGEST_TRAIL).filter(Boolean)) {
       const [name, ...place] = text.split("~");
       const stage = this.scene.stages.find((candidate) => candidate.name === name);
       const [row, col, channel] = place.map(Number);

@@ -23,6 +23,25 @@ export function escapeHtml(text) {
 }
 
 /**
+ * A text without line breaks and other marks that do not print, as `one_line` in Python: names come from files.
+ *
+ * @param {string} text
+ */
+export function oneLine(text) {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
+}
+
+/**
+ * A text as a Python literal, whatever it holds.
+ *
+ * @param {string} text
+ */
+export function quoted(text) {
+  const escaped = (c) => `\\U${c.codePointAt(0).toString(16).padStart(8, "0")}`;
+  return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+/**
  * A cell in words, as a crumb or a heading: "conv2d_3 ReLU (4, 5) channel 7".
  *
  * @param {Scene} scene

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
+from cnnviz.resources import one_line
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -57,14 +59,14 @@ class Question:
 
     def with_answer(self) -> str:
         """The question as it prints, with its right answer below."""
-        return f"{self}\n  -> {self.answer.text}: {self.answer.why}"
+        return f"{self}\n{one_line(f'  -> {self.answer.text}: {self.answer.why}')}"
 
     def __str__(self) -> str:
         lines = [
             f"  {letter}) {choice.text}"
             for letter, choice in zip(ascii_lowercase, self.choices, strict=False)
         ]
-        return "\n".join([self.prompt, *lines])
+        return "\n".join(map(one_line, [*self.prompt.split("\n"), *lines]))
 
 
 def question(prompt: str, right: Choice, wrong: Iterable[Choice], *, most: int = 4) -> Question:

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { boxOfAll, largestAt, largestFirst, runs, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
 import { fromBase64, toBase64 } from "../../../cnnviz/stage/js/base64.js";
 import { agreeing, bracketed, decimal, exact, finer, formed, formOf, number, powerText, rounded, roundEven } from "../../../cnnviz/stage/js/numbers.js";
-import { cellName, escapeHtml, plural, shapeText } from "../../../cnnviz/stage/js/words.js";
+import { cellName, escapeHtml, oneLine, plural, quoted, shapeText } from "../../../cnnviz/stage/js/words.js";
 import { counting, sceneWith } from "./scenes.js";
 
 test("what is no number, and what is just below 1", () => {
@@ -35,6 +35,12 @@ test("signs, brackets, halves", () => {
 test("counts, shapes and text for HTML", () => {
   assert.deepEqual([plural(1, "cell"), plural(12345, "cell")], ["1 cell", "12,345 cells"]);
   assert.equal(escapeHtml(`<a href="x">&'`), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+});
+
+test("names of files in a line of text and in Python code", () => {
+  assert.equal(oneLine("conv\n\u001b[31m\u202e\u2028 é😀"), "conv??[31m?? é😀");
+  assert.equal(quoted('a"\n'), '"a\\"\\n"');
+  assert.equal(quoted("\u202e😀"), '"\\U0000202e😀"');
 });
 
 test("cells by what they are", () => {
