@@ -64,14 +64,18 @@ def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
     write_together({path: write})
 
 
-def write_together(files: Mapping[Path, Callable[[str], Any]]) -> None:
+def write_together(
+    files: Mapping[Path, Callable[[str], Any]], *, before: Callable[[], None] | None = None
+) -> None:
     """Write several files as `write_atomically` does: all of them are ready before the first is replaced.
 
-    They are replaced in the order given. Only a kill between two replacements leaves a part of them, and
-    then it is the first ones.
+    They are replaced in the order given, after `before` was called. Only a kill between two replacements
+    leaves a part of them, and then it is the first ones.
     """
     with ExitStack() as stack:
         puts = [stack.enter_context(_written(path, write)) for path, write in files.items()]
+        if before is not None:
+            before()
         for put in puts:
             put()
 
@@ -240,7 +244,7 @@ def stated_arrays(path: str | os.PathLike[str]) -> dict[str, StatedArray]:
     Raises
     ------
     ValueError
-        if it is not an .npz file, holds Python objects, or is cut off.
+        if it is not an .npz file, holds Python objects, or is cut off; which file is for the caller to say.
     OSError
         if it cannot be read.
     """
@@ -293,12 +297,10 @@ def read_arrays(
     names = stated if names is None else list(names)
     missing = [name for name in names if name not in stated]
     if missing:
-        raise ValueError(f"{os.fspath(path)} has no {missing[0]}")
+        raise ValueError(f"it has no {missing[0]}")
     size = sum(stated[name].nbytes for name in names)
     if size > limit:
-        raise ValueError(
-            f"{os.fspath(path)} holds arrays of {size:,} bytes, but at most {limit:,} bytes are read"
-        )
+        raise ValueError(f"it holds arrays of {size:,} bytes, but at most {limit:,} bytes are read")
     with _archive(path) as archive:
         arrays = {}
         for name in names:
@@ -310,13 +312,15 @@ def read_arrays(
 @contextmanager
 def _archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """An .npz file that is open; whatever is wrong in it is a ValueError."""
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+        raise ValueError("it is a pipe, not a file")
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive
         except Exception as error:  # zipfile and NumPy raise some ten kinds.
             why = (str(error) or type(error).__name__).splitlines()[0]
-            raise ValueError(f"{os.fspath(path)} is not a sound .npz file: {why}") from None
+            raise ValueError(f"it is not a sound .npz file: {why}") from None
 
 
 def checksum(path: Path) -> str:

@@ -160,6 +160,23 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_a_folder_that_may_not_be_written_in_is_said(tmp_path, mode):
+    folder = tmp_path / "locked"
+    folder.mkdir()
+    folder.chmod(mode)
+    user = os.geteuid()
+    if user == 0:  # root may write anywhere.
+        os.seteuid(65534)
+    try:
+        with pytest.raises(PermissionError, match=r"^cannot write a\.json in .*: Permission denied$"):
+            write_atomically(folder / "a.json", writing("new"))
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o755)
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "name", ["x" * 255, "ä" * 127, "." + "x" * 254, "[ab]*?.json", "\udcff.json", "a b\n.c"]
 )
@@ -295,11 +312,9 @@ def test_arrays_of_every_kind_are_read_as_numpy_reads_them(tmp_path):
             name: (array.shape, array.nbytes) for name, array in arrays.items()
         }
     assert list(read_arrays(path, ["text"])) == ["text"]
-    with pytest.raises(ValueError, match=f"^{path} has no y$"):
+    with pytest.raises(ValueError, match=r"^it has no y$"):
         read_arrays(path, ["y"])
-    with pytest.raises(
-        ValueError, match=f"^{path} holds arrays of 192 bytes, but at most 191 bytes are read$"
-    ):
+    with pytest.raises(ValueError, match=r"^it holds arrays of 192 bytes, but at most 191 bytes are read$"):
         read_arrays(path, ["layer/kernel:0"], limit=191)
 
 
@@ -327,7 +342,7 @@ def test_what_is_no_archive_of_arrays_is_said(tmp_path):
     whole = path.read_bytes()
     for content in (b"", b"PK", whole[:200], whole[:-5], whole.replace(b"NUMPY", b"NVMPY"), whole[500:]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=f"^{path} is not a sound .npz file: "):
+        with pytest.raises(ValueError, match=r"^it is not a sound \.npz file: "):
             read_arrays(path)
     np.save(path.with_suffix(".npy"), np.arange(3))
     with pytest.raises(ValueError, match=r"is not a sound \.npz file: File is not a zip file"):

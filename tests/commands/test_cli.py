@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from PIL import Image
 import cnnviz
 from cnnviz.commands import cli, explore, main
 from cnnviz.commands.cli import COMMANDS
+from cnnviz.commands.shared import Interruption, ProgressBar
 from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import asset
 
@@ -239,6 +242,43 @@ def test_interrupting_is_quiet(capsys, monkeypatch):
     monkeypatch.setattr("cnnviz.network.keras_file.load_model", interrupt)
     assert main(["info"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("dropped_as", [None, RuntimeError])
+def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped_as):
+    steps = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work(step):
+        try:
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            if dropped_as is not None:
+                raise dropped_as("an operation failed") from None
+
+    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+        bar = ProgressBar("working", interruption)
+        for step in range(5):
+            bar(step, 5)
+            steps.append(step)
+            work(step)
+    assert steps == [0, 1, 2]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interruption_at_the_very_end_is_not_lost_and_a_process_deaf_to_it_stays_so():
+    with pytest.raises(KeyboardInterrupt), Interruption(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with ThreadPoolExecutor() as threads, Interruption():
+        threads.submit(Interruption().__enter__).result()
 
 
 def test_a_reader_that_leaves_is_no_error():
