@@ -284,7 +284,7 @@ def test_runs_that_are_killed_or_interrupted_go_on_to_the_same_weights(tmp_path)
 
     whole = None
     for case, outcome in zip_lazily(
-        cases(), lambda each: limited_calls(trained, each, memory=8192 * MEGABYTE)
+        cases(), lambda each: limited_calls(trained, each, memory=8192 * MEGABYTE, seconds=300)
     ):
         _, out, options, sent, after = case
         what = f"{Path(out).name} {options} after {after:.2f} s: {Path(f'{out}.log').read_text()}"
