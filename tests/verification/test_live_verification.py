@@ -115,10 +115,11 @@ class Ending(BaseException):
 )
 def test_a_job_fails_with_its_reason_and_those_behind_it_run(monkeypatch, trouble, capsys):
     queue, record = OneAtATime(), read_record()["mnist_maxpool"]
-    kept = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'input()'], stdin=-1)"
+    sleep = "import time; time.sleep(60)"
+    kept = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}])"
     program = {
         "a killed child": "import os; os.kill(os.getpid(), 9)",
-        "a hanging child": f"{kept}; time.sleep(60)",
+        "a hanging child": f"{kept}; {sleep}",
     }.get(trouble, "print(3)")
     first, second = job(program), job(f"print({json.dumps({'result': record.to_dict()})!r})")
     run_first = first.run
@@ -128,7 +129,7 @@ def test_a_job_fails_with_its_reason_and_those_behind_it_run(monkeypatch, troubl
         if trouble == "a full temporary folder":
             if not os.path.exists("/dev/full"):
                 pytest.skip("there is no device that is always full")
-            patch.setattr(tensorflow_process, "TemporaryFile", lambda: Path("/dev/full").open("w+b"))
+            patch.setattr(tensorflow_process, "TemporaryFile", lambda: open("/dev/full", "w+b"))  # noqa: SIM115
         elif trouble == "an ending":
 
             def end(line):
