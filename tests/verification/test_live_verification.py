@@ -10,7 +10,6 @@ import tempfile
 import time
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Thread
 
 import numpy as np
