@@ -135,11 +135,12 @@ def _stream(path: Path, there: os.stat_result) -> BinaryIO | None:
     A file that this program prints to is written to through that output: opened anew, each of the two would
     overwrite what the other wrote.
     """
-    for output in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            if os.path.samestat(there, os.fstat(output.fileno())):
-                output.flush()
-                return os.fdopen(os.dup(output.fileno()), "wb")
+    for number, output in ((1, sys.stdout), (2, sys.stderr)):
+        with suppress(OSError):
+            if os.path.samestat(there, os.fstat(number)):
+                if output is not None:
+                    output.flush()
+                return os.fdopen(os.dup(number), "wb")
     return None if stat.S_ISREG(there.st_mode) else path.open("wb")
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +91,16 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.clear()
+
+
+@contextmanager
+def words_beside(output: str | os.PathLike[str]) -> Iterator[None]:
+    """Print on stderr meanwhile, if the file that is written is stdout."""
+    same = False
+    with suppress(OSError):
+        same = os.path.samestat(os.stat(output), os.fstat(1))
+    with redirect_stdout(sys.stderr) if same else nullcontext():
+        yield
 
 
 class Interruption:

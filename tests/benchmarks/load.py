@@ -1,8 +1,9 @@
 """How the explorer bears a class, and what else comes: uploads, heavy buttons, visitors that vanish.
 
-Run it with `python tests/benchmarks/load.py` on a machine that does nothing else: on a busy one its memory and
-its processor time mean something, its waits do not. It prints a report and fails only if a session saw an error. Each scene is a class of readers, with a few others among them, or on
-one page; what is reported are the readers' reruns: from the message sent to "script finished" received.
+Run it with `python tests/benchmarks/load.py` on a machine that does nothing else: on a busy one its memory
+and its processor time mean something, its waits do not. It prints a report and fails only if a session saw
+an error. Each scene is a class of readers, with a few others among them, or on one page; what is reported
+are the readers' reruns: from the message sent to "script finished" received.
 """
 
 from __future__ import annotations

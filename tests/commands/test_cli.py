@@ -402,6 +402,21 @@ def test_nothing_of_the_current_folder_is_run(foreign, seven, arguments):
     assert "foreign" not in done.stdout
 
 
+def test_what_is_exported_to_stdout_is_the_page_alone(tmp_path):
+    command = [sys.executable, "-m", "cnnviz", "export", "--digits", "3", "-o", "/dev/stdout"]
+    piped = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    assert piped.stdout.startswith(b"<!doctype html>")
+    assert piped.stdout.rstrip().endswith(b"</html>")
+    assert b"opens in any browser" in piped.stderr
+    file = tmp_path / "page.html"
+    file.write_text("before\n")
+    with file.open("a") as opened:
+        subprocess.run(command, stdout=opened, stderr=subprocess.DEVNULL, cwd=ROOT, check=True)
+    written = file.read_bytes()
+    assert written.startswith(b"before\n<!doctype html>")
+    assert written.rstrip().endswith(b"</html>")
+
+
 def test_a_reader_that_leaves_is_no_error():
     command = [sys.executable, "-m", "cnnviz", "info"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as writer:
