@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, complain, say
+from cnnviz.commands.shared import Command, complain, say, words_beside
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -55,6 +55,12 @@ def digits(text: str) -> tuple[int, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
+    with words_beside(args.output):
+        return export(args)
+
+
+def export(args: argparse.Namespace) -> int:
+    """Write the file, and say what is in it."""
     from cnnviz.network.keras_file import load_model
     from cnnviz.stage.export import export_images, mnist_digits
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +69,19 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]
 
 
 class ProgressBar:
-    """A bar on stderr, if that is a terminal; called with how much is done, of how much."""
+    """A bar on stderr, if that is a terminal; called with how much is done, of how much.
 
-    def __init__(self, what: str) -> None:
+    Where an interruption is given, one that was dropped is raised at the next call.
+    """
+
+    def __init__(self, what: str, interruption: Interruption | None = None) -> None:
         self.what = one_line(what)
         self.shown = sys.stderr.isatty()
+        self.interruption = interruption
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
+        if self.interruption is not None:
+            self.interruption.check()
         filled = 30 * done // max(total, 1)
         self._write(f"\r{self.what} [{'#' * filled:.<30}] {done:,}/{total:,} {note}\x1b[K")
 
@@ -89,6 +98,49 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.clear()
+
+
+@contextmanager
+def words_beside(output: str | os.PathLike[str]) -> Iterator[None]:
+    """Print on stderr meanwhile, if the file that is written is stdout."""
+    same = False
+    with suppress(OSError):
+        same = os.path.samestat(os.stat(output), os.fstat(1))
+    with redirect_stdout(sys.stderr) if same else nullcontext():
+        yield
+
+
+class Interruption:
+    """Ctrl-C while TensorFlow works, which now and then drops the KeyboardInterrupt that is raised inside it.
+
+    Inside the context `check` raises it again, and leaving the context does, whatever came of it meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def _note(self, *_: object) -> None:
+        self._asked = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        if self._asked:
+            raise KeyboardInterrupt from None
+
+    def __enter__(self) -> Interruption:
+        # Whoever started us deaf to Ctrl-C, or handles it, goes on so; only the main thread hears it.
+        self._ours = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self._ours:
+            signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.check()
 
 
 def import_tensorflow() -> None:

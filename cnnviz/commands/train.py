@@ -6,7 +6,16 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from cnnviz.commands.shared import Command, ProgressBar, add_json, count, import_tensorflow, print_json, say
+from cnnviz.commands.shared import (
+    Command,
+    Interruption,
+    ProgressBar,
+    add_json,
+    count,
+    import_tensorflow,
+    print_json,
+    say,
+)
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -56,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
                 f"but there are only {len(images):,}"
             )
         (images, labels), validation = training.split(images, labels)
-    import_tensorflow()
-    with ProgressBar(f"training {args.model}") as bar:
+    with Interruption() as interruption, ProgressBar(f"training {args.model}", interruption) as bar:
+        import_tensorflow()
 
         def progress(epoch: int, epochs: int, step: int, steps: int, logs: dict[str, float]) -> None:
             if step:

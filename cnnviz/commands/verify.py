@@ -13,6 +13,7 @@ from cnnviz.commands.picture_options import (
 )
 from cnnviz.commands.shared import (
     Command,
+    Interruption,
     ProgressBar,
     add_json,
     add_model,
@@ -43,15 +44,16 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError("--record takes the bundled models on all test images: leave out MODEL and --images")
     nets = [load_model(name) for name in ([args.model] if args.model else BUNDLED)]
     given = [images_for(net, args) for net in nets]
-    import_tensorflow()
     results = []
-    for net, (x, said) in zip(nets, given, strict=True):
-        with ProgressBar(f"verifying {net.name}") as progress:
-            results.append(verify(net, x, progress=progress))
-        if not args.json:
-            if said:
-                say(said)
-            say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
+    with Interruption() as interruption:
+        import_tensorflow()
+        for net, (x, said) in zip(nets, given, strict=True):
+            with ProgressBar(f"verifying {net.name}", interruption) as progress:
+                results.append(verify(net, x, progress=progress))
+            if not args.json:
+                if said:
+                    say(said)
+                say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
     passed = all(result.passed for result in results)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network, Run
-from cnnviz.resources import asset, checksum, write_arrays
+from cnnviz.resources import asset, checksum, read_arrays, write_arrays
 
 TOP = 12
 """Images kept for each channel, unless asked otherwise."""
@@ -216,14 +216,14 @@ def read_exciting(
     if not kept.is_file() or not file.is_file():
         return None
     try:
-        with np.load(kept, allow_pickle=False) as archive:
-            if str(archive["sha256"]) != checksum(file):
-                return None
-            names = [key.removesuffix("/values") for key in archive.files if key.endswith("/values")]
-            values = {name: archive[f"{name}/values"] for name in names}
-            places = {name: archive[f"{name}/places"] for name in names}
-            return Exciting(model, int(archive["images"]), values, places)
-    except (KeyError, ValueError, OSError, EOFError) as error:
+        arrays = read_arrays(kept)
+        if str(arrays["sha256"]) != checksum(file):
+            return None
+        names = [key.removesuffix("/values") for key in arrays if key.endswith("/values")]
+        values = {name: arrays[f"{name}/values"] for name in names}
+        places = {name: arrays[f"{name}/places"] for name in names}
+        return Exciting(model, int(arrays["images"]), values, places)
+    except (KeyError, TypeError, ValueError, OSError) as error:
         raise ValueError(f"{kept.name} is not a record of exciting images: {error}") from error
 
 

@@ -12,12 +12,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from cnnviz.colours import Theme
 from cnnviz.figures.marks import Mark, coordinate
-from cnnviz.resources import one_line
+from cnnviz.resources import one_line, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -177,9 +178,11 @@ class Picture:
         return content.getvalue()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file; the format follows the name's ending, as in matplotlib."""
+        """Write the picture to a file in one step; the format follows the name's ending, as in matplotlib."""
+        place = Path(path) if Path(path).suffix else Path(f"{os.fspath(path)}.png")
+        ending = place.suffix.removeprefix(".")
         with _RENDERING:
-            self.figure.savefig(path, dpi=144)
+            write_atomically(place, lambda file: self.figure.savefig(file, dpi=144, format=ending))
 
     def _repr_png_(self) -> bytes:
         return self.png()

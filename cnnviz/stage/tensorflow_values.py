@@ -102,7 +102,10 @@ class Comparisons:
             except BaseException as error:
                 future.set_exception(error)
 
-        self._queue.put(answer)
+        try:
+            self._queue.put(answer)
+        except RuntimeError as error:
+            future.set_exception(error)
         return future
 
     def _why_not(self, net: LayerGraph) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
 from cnnviz.images.mnist import DataError, load_mnist
+from cnnviz.resources import read_arrays, stated_arrays
 
 VALIDATION_IMAGES = 5_000
 SPLIT_SEED = 2026
@@ -38,16 +37,20 @@ def read_data(path: str | os.PathLike[str] | None = None) -> tuple[np.ndarray, n
     if path is None:
         return load_mnist()[0]
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            images, labels = archive["x_train"], archive["y_train"]
+        stated = stated_arrays(path)
+        x, y = stated["x_train"], stated["y_train"]
+        if x.dtype != np.uint8 or x.shape[1:] != (28, 28) or not x.shape[0]:
+            raise DataError(f"x_train must be uint8 (N, 28, 28), got {x.dtype} {x.shape}")
+        if y.dtype.kind not in "iu" or y.shape != x.shape[:1]:
+            raise DataError(f"y_train must be {x.shape[0]} integers, got {y.dtype} {y.shape}")
+        images, labels = read_arrays(path, ("x_train", "y_train")).values()
+    except DataError:
+        raise
     except OSError as error:
         raise DataError(f"cannot read {os.fspath(path)}: {error.strerror or error}") from None
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train") from None
-    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
-        raise DataError(f"x_train must be uint8 (N, 28, 28), got {images.dtype} {images.shape}")
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise DataError(f"y_train must be {len(images)} integers, got {labels.dtype} {labels.shape}")
+    except (ValueError, KeyError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise DataError(f"{os.fspath(path)} is not an npz file with x_train and y_train: {reason}") from None
     if labels.min() < 0 or labels.max() > 9:
         raise DataError(f"y_train must be digits 0..9, got {labels.min()} to {labels.max()}")
     return images, labels

@@ -8,8 +8,6 @@ Nothing here chooses an epoch: the bundled weights are the last one's.
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ import numpy as np
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network import Network
 from cnnviz.network.evaluation import evaluate, probabilities
-from cnnviz.resources import checksum, write_arrays
+from cnnviz.resources import checksum, read_arrays, write_arrays
 from cnnviz.training.history import TrainingHistory
 from cnnviz.training.run_files import RunFiles
 
@@ -248,19 +246,19 @@ def read_predictions(model: str, folder: str | os.PathLike[str] | None = None) -
     if not path.is_file() or not weights.is_file():
         return None
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if str(archive["sha256"]) != checksum(weights):
-                return None
-            labels, predictions = archive["labels"], archive["predictions"]
-            if predictions.ndim != 2 or predictions.shape[1:] != labels.shape:
-                raise ValueError(f"predictions are {predictions.shape}, labels {labels.shape}")
-            return EpochPredictions(
-                model=model,
-                labels=labels,
-                predictions=predictions,
-                losses={name: archive[f"{name} loss"] for name in ("test", "training")},
-                accuracies={name: archive[f"{name} accuracy"] for name in ("test", "training")},
-                training_images=int(archive["training_images"]),
-            )
-    except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = read_arrays(path)
+        if str(arrays["sha256"]) != checksum(weights):
+            return None
+        labels, predictions = arrays["labels"], arrays["predictions"]
+        if predictions.ndim != 2 or predictions.shape[1:] != labels.shape:
+            raise ValueError(f"predictions are {predictions.shape}, labels {labels.shape}")
+        return EpochPredictions(
+            model=model,
+            labels=labels,
+            predictions=predictions,
+            losses={name: arrays[f"{name} loss"] for name in ("test", "training")},
+            accuracies={name: arrays[f"{name} accuracy"] for name in ("test", "training")},
+            training_images=int(arrays["training_images"]),
+        )
+    except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path} holds no predictions: {error}") from error

@@ -5,10 +5,7 @@ Reads the files that `cnnviz.training.train` writes; needs no TensorFlow.
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.resources import asset
+from cnnviz.resources import asset, read_arrays
 from cnnviz.training.recipes import Recipe
 from cnnviz.training.run_files import RunFiles
 
@@ -149,7 +146,8 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
     Raises
     ------
     ValueError
-        if a file is not what `cnnviz.training.train` writes.
+        if a file is not what `cnnviz.training.train` writes. Of a run that was killed while it wrote, what
+        the history tells counts: weights of an epoch that it lacks are left out.
 
     Examples
     --------
@@ -161,8 +159,12 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
     if not files.history.is_file():
         return None
     try:
-        data: Any = json.loads(files.history.read_text(encoding="utf-8"))
-        rows = tuple(dict(row) for row in data["epochs"])
+        data = files.record()
+        rows = tuple(data["epochs"])
+        if not isinstance(data["recipe"], dict):
+            raise ValueError(f"its recipe must be an object, got {data['recipe']!r:.60}")
+        if int(data["images"]) < 1 or int(data["recipe"]["batch_size"]) < 1:
+            raise ValueError("images and batch_size must be at least 1")
         return TrainingHistory(
             model,
             int(data["images"]),
@@ -172,8 +174,9 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
             int(data.get("validation_images", 0)),
             data["recipe"],
         )
-    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{files.history} is no training history: {error}") from error
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(f"{files.history} is no training history: {reason}") from error
 
 
 def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:
@@ -210,8 +213,12 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
 def _weights(path: Path, epochs: int) -> dict[str, np.ndarray] | None:
     if not path.is_file():
         return None
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        weights = {name: archive[name] for name in archive.files}
-    if any(len(array) != epochs + 1 for array in weights.values()):
+    try:
+        weights = read_arrays(path)
+    except ValueError as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from None
+    # A run that is killed between the two files leaves the weights one epoch ahead.
+    lengths = {array.shape[:1] for array in weights.values()}
+    if lengths not in ({(epochs + 1,)}, {(epochs + 2,)}):
         raise ValueError(f"{path} must hold {epochs + 1} versions of every weight")
-    return weights
+    return {name: array[: epochs + 1] for name, array in weights.items()}

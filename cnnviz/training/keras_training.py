@@ -12,7 +12,6 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -83,7 +82,7 @@ def train(
 ) -> dict[str, Any]:
     """Train a model and leave `<name>.keras`, `<name>.history.json` and `<name>.epochs.npz` in out.
 
-    After every epoch all files are replaced atomically, so a killed run leaves its last complete
+    After every epoch all files are replaced, the history last, so a killed run leaves its last complete
     epoch; `resume=True` goes on from it and ends in the same weights as an uninterrupted run.
 
     Parameters
@@ -118,8 +117,8 @@ def train(
     ValueError
         for an unknown model, or a checkpoint of another run when resuming.
     """
-    Path(out).mkdir(parents=True, exist_ok=True)
     files = RunFiles(out, name or model)
+    files.prepare()
     steps = recipe.steps(len(images))
     described = {
         "model": model,
@@ -131,14 +130,13 @@ def train(
     }
     keras().utils.set_random_seed(seed)
     tensorflow().config.experimental.enable_op_determinism()
+    network = build(model, recipe.dropout)
+    network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
     if resume:
-        if not files.checkpoint.exists():
-            raise ValueError(f"nothing to resume: there is no {files.checkpoint}")
-        network = keras().models.load_model(files.checkpoint)
-        history, snapshots = files.load(described, int(network.optimizer.iterations) // steps)
+        files.load_checkpoint(network)
+        done = int(network.optimizer.iterations) // steps
+        history, snapshots = files.load(described, done, _weights(network))
     else:
-        network = build(model, recipe.dropout)
-        network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
         history = {**described, "versions": versions(), "epochs": []}
         snapshots = [_weights(network)]
     x = images.reshape(-1, 28, 28, 1)

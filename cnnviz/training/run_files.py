@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnviz.resources import asset, write_arrays, write_atomically
+from cnnviz.resources import (
+    arrays_writer,
+    asset,
+    read_arrays,
+    remove_leftovers,
+    stated_arrays,
+    write_arrays,
+    write_together,
+)
+
+HISTORY_LIMIT = 16 * 10**6
+"""Bytes of a history that are read: some fifty thousand epochs."""
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -48,35 +63,135 @@ class RunFiles:
 
     @property
     def checkpoint(self) -> Path:
-        """The whole state of an unfinished run: raw weights, optimizer, dropout's generators."""
-        return self._path("checkpoint.keras")
+        """The state that an unfinished run goes on from: the raw weights and the optimizer's variables."""
+        return self._path("checkpoint.npz")
 
     def _path(self, ending: str) -> Path:
         file = f"{self.name}.{ending}"
         return asset(file) if self.folder is None else Path(self.folder) / file
 
-    def save_result(self, network: Any, history: dict, snapshots: list[dict[str, np.ndarray]]) -> None:
-        """Keep the network, the history, and the weights after every epoch so far."""
-        write_atomically(self.model, network.save)
-        write_arrays(
-            self.epochs, {key: np.stack([weights[key] for weights in snapshots]) for key in snapshots[0]}
-        )
+    def prepare(self) -> None:
+        """Make the folder, and delete what a run that was killed while it wrote left beside its files."""
+        try:
+            self.model.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise type(error)(f"cannot make the folder {self.model.parent}: {error.strerror}") from None
+        for path in (self.model, self.history, self.epochs, self.checkpoint):
+            remove_leftovers(path)
+
+    def save_result(self, network: Any, history: dict, snapshots: list[Arrays]) -> None:
+        """Keep the network, the history, and the weights after every epoch so far.
+
+        The history is replaced last: until then the one before it counts, whose epochs have the same
+        weights. That of another run, which an overwriting one replaces, goes before the first file changes.
+        """
+        stacked = {key: np.stack([weights[key] for weights in snapshots]) for key in snapshots[0]}
         text = json.dumps(history, indent=1) + "\n"
-        write_atomically(self.history, lambda path: Path(path).write_text(text))
+        write_together(
+            {
+                self.epochs: arrays_writer(stacked),
+                self.model: network.save,
+                self.history: lambda temporary: Path(temporary).write_text(text),
+            },
+            before=self._forget if len(history["epochs"]) == 1 else None,
+        )
 
-    def save_checkpoint(self, network: Any) -> None:
-        write_atomically(self.checkpoint, network.save)
+    def _forget(self) -> None:
+        self.checkpoint.unlink(missing_ok=True)
+        self.history.unlink(missing_ok=True)
 
-    def load(self, described: dict, epochs: int) -> tuple[dict, list[dict[str, np.ndarray]]]:
-        """History and snapshots up to the checkpoint's epoch, if they are of the run described."""
-        history = json.loads(self.history.read_text())
+    def record(self) -> dict[str, Any]:
+        """What the history's file says; ValueError if it is not the history of a run."""
+        try:
+            if self.history.stat().st_size > HISTORY_LIMIT:
+                raise ValueError(f"it has more than {HISTORY_LIMIT:,} bytes")
+            record = json.loads(self.history.read_text(encoding="utf-8"))
+            if not isinstance(record, dict):
+                raise ValueError(f"it is a {type(record).__name__} instead of an object")
+            rows = record.get("epochs")
+            if not isinstance(rows, list) or not all(map(_is_row, rows)):
+                raise ValueError("its epochs must be a list of numbers by name")
+            return record
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise ValueError(f"{self.history} is no training history: {reason}") from error
+
+    def load(self, described: dict, epochs: int, weights: Arrays) -> tuple[dict, list[Arrays]]:
+        """History and snapshots up to the checkpoint's epoch, if they are of the run described.
+
+        Parameters
+        ----------
+        described
+            What the history must say of the run.
+        epochs
+            How many the checkpoint has behind it.
+        weights
+            The network's, by the names and in the shapes that the snapshots must have.
+        """
+        history = self.record()
         for key, value in described.items():
             if history.get(key) != value:
                 raise ValueError(
                     f"cannot resume: {self.history} is of a run with {key}={history.get(key)!r}, "
                     f"this one has {key}={value!r}"
                 )
+        if not 1 <= epochs <= len(history["epochs"]):
+            raise ValueError(
+                f"cannot resume: {self.checkpoint} is after epoch {epochs}, "
+                f"but {self.history} has {len(history['epochs'])}"
+            )
         history["epochs"] = history["epochs"][:epochs]
-        with np.load(self.epochs, allow_pickle=False) as archive:
-            stacked = {key: archive[key] for key in archive.files}
+        with _resuming(self.epochs):
+            stated = stated_arrays(self.epochs)
+            for name, array in weights.items():
+                found = stated.get(name)
+                if (
+                    found is None
+                    or found.shape[:1] < (epochs + 1,)
+                    or (found.shape[1:], found.dtype) != (array.shape, array.dtype)
+                ):
+                    raise ValueError(f"it must hold {epochs + 1} versions of {name} {array.shape}")
+            stacked = read_arrays(self.epochs, weights)
         return history, [{key: value[i] for key, value in stacked.items()} for i in range(epochs + 1)]
+
+    def save_checkpoint(self, network: Any) -> None:
+        """Keep what a resumed run needs of a Keras model: numbers alone, nothing that could be executed."""
+        write_arrays(self.checkpoint, {name: variable.numpy() for name, variable in _state(network).items()})
+
+    def load_checkpoint(self, network: Any) -> None:
+        """Give a compiled Keras model the numbers that were kept of one like it."""
+        if not self.checkpoint.exists():
+            raise ValueError(f"nothing to resume: there is no {self.checkpoint}")
+        network.optimizer.build(network.trainable_variables)
+        state = _state(network)
+        with _resuming(self.checkpoint):
+            stated = stated_arrays(self.checkpoint)
+            for name, variable in state.items():
+                found = stated.get(name)
+                if found is None or (found.shape, found.dtype) != (tuple(variable.shape), variable.dtype):
+                    raise ValueError(f"it must hold {name}, {variable.dtype} {tuple(variable.shape)}")
+            arrays = read_arrays(self.checkpoint, state)
+        for name, variable in state.items():
+            variable.assign(arrays[name])
+
+
+def _is_row(row: Any) -> bool:
+    return isinstance(row, dict) and all(type(value) in (int, float) for value in row.values())
+
+
+def _state(network: Any) -> dict[str, Any]:
+    """The variables of a compiled model and of its optimizer, by their places."""
+    of = {"network": network.weights, "optimizer": network.optimizer.variables}
+    return {f"{part}/{i}": variable for part, variables in of.items() for i, variable in enumerate(variables)}
+
+
+@contextmanager
+def _resuming(path: Path) -> Iterator[None]:
+    """Say which file is the reason why a run cannot be resumed."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"cannot resume: there is no {path}") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"cannot resume: {path} is not what a run leaves: {reason}") from None

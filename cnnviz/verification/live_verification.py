@@ -73,8 +73,8 @@ class VerificationJob:
         error = "it ended without a result"
         try:
             self._process.run(self._take)
-        except Exception as problem:  # Whatever it is: it is said, and the next job runs.
-            error = str(problem)
+        except BaseException as problem:  # Whatever it is: it is said, and the next job runs.
+            error = str(problem) or type(problem).__name__
         with self._lock:
             if self.state == "running":
                 self.state, self.error = "failed", error
@@ -136,7 +136,10 @@ class Verifications:
             self._jobs.move_to_end(key)
             while len(self._jobs) > KEPT:
                 self._jobs.popitem(last=False)[1].stop()
-            self._queue.put(job.run)
+            try:
+                self._queue.put(job.run)
+            except RuntimeError as error:
+                job.state, job.error = "failed", str(error)
         return job
 
 

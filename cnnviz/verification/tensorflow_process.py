@@ -9,10 +9,12 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,20 +73,28 @@ class TensorFlowProcess:
         OSError
             with the reason, if it cannot start, fails, or is stopped; what `take` raises ends it too.
         """
-        with TemporaryFile() as sent, TemporaryFile() as errors:
-            if self.images is not None:
-                np.save(sent, self.images, allow_pickle=False)
-                sent.seek(0)
+        with ExitStack() as files:
+            try:
+                sent, errors = (files.enter_context(TemporaryFile()) for _ in range(2))
+                if self.images is not None:
+                    np.save(sent, self.images, allow_pickle=False)
+                    sent.seek(0)
+            except OSError as error:
+                with suppress(OSError):
+                    files.close()
+                raise OSError(
+                    f"the temporary folder cannot be written in: {error.strerror or error}"
+                ) from None
             with self._start(sent, errors) as process:
                 clock = Timer(self.timeout or 0, self.stop, [f"it took longer than {self.timeout} seconds"])
                 clock.daemon = True
-                if self.timeout is not None:
-                    clock.start()
                 try:
+                    if self.timeout is not None:
+                        clock.start()
                     for line in process.stdout or ():
                         take(line)
                 except BaseException:
-                    process.kill()
+                    _kill(process)
                     raise
                 finally:
                     process.wait()
@@ -101,7 +111,7 @@ class TensorFlowProcess:
         with self._lock:
             self._end = self._end or reason
             if self._process is not None:
-                self._process.kill()
+                _kill(self._process)
                 with suppress(subprocess.TimeoutExpired):
                     self._process.wait(5)
 
@@ -117,6 +127,7 @@ class TensorFlowProcess:
                 stdin=sent,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                start_new_session=True,  # With a group of its own what it starts ends with it.
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join([package, *paths]),
@@ -126,6 +137,14 @@ class TensorFlowProcess:
                 },
             )
             return self._process
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it started, which would keep its output open."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (AttributeError, OSError):
+        process.kill()
 
 
 _PROCESSES: WeakSet[TensorFlowProcess] = WeakSet()
@@ -146,16 +165,27 @@ class OneAtATime:
         self._lock = Lock()
 
     def put(self, job: Callable[[], object]) -> None:
-        """Call `job` when those before it are over; how it ended is the job's own business."""
-        self._waiting.put(job)
+        """Call `job` when those before it are over; how it ended is the job's own business.
+
+        Raises
+        ------
+        RuntimeError
+            if there is no thread to be had; the job is not called then.
+        """
         with self._lock:
-            if self._worker is None:
-                self._worker = Thread(target=self._work, name="tensorflow", daemon=True)
-                self._worker.start()
+            if self._worker is None or not self._worker.is_alive():
+                worker = Thread(target=self._work, name="tensorflow", daemon=True)
+                worker.start()
+                self._worker = worker
+        self._waiting.put(job)
 
     def _work(self) -> None:
         while True:
-            self._waiting.get()()
+            job = self._waiting.get()
+            try:
+                job()
+            except BaseException:  # Even what ends a program must not leave the others waiting for ever.
+                traceback.print_exc()
 
 
 def sent_images() -> np.ndarray:

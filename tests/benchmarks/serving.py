@@ -57,6 +57,11 @@ class Serving:
         """Resident memory of the server and its children, in MB of 10^6 bytes."""
         return sum(map(_resident, [self.process.pid, *_children(self.process.pid)])) / 1e6
 
+    def processor(self) -> float:
+        """Seconds of processor time that the server took, and its children that ended."""
+        numbers = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, numbers[11:15])) / os.sysconf("SC_CLK_TCK")
+
 
 def _resident(pid: int) -> int:
     try:

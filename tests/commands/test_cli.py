@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import time
 import urllib.request
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from PIL import Image
 import cnnviz
 from cnnviz.commands import cli, explore, main
 from cnnviz.commands.cli import COMMANDS
+from cnnviz.commands.shared import Interruption, ProgressBar
 from cnnviz.images.mnist import load_mnist
 from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
@@ -323,6 +326,97 @@ def test_interrupting_is_quiet(capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("dropped_as", [None, RuntimeError])
+def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped_as):
+    steps = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work(step):
+        try:
+            if step == 2:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            if dropped_as is not None:
+                raise dropped_as("an operation failed") from None
+
+    def work_through():
+        with Interruption() as interruption:
+            bar = ProgressBar("working", interruption)
+            for step in range(5):
+                bar(step, 5)
+                steps.append(step)
+                work(step)
+
+    with pytest.raises(KeyboardInterrupt):
+        work_through()
+    assert steps == [0, 1, 2]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interruption_at_the_very_end_is_not_lost_and_a_process_deaf_to_it_stays_so():
+    with pytest.raises(KeyboardInterrupt), Interruption(), contextlib.suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with ThreadPoolExecutor() as threads, Interruption():
+        threads.submit(Interruption().__enter__).result()
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """A folder whose files say "foreign" when they are run in the place of those that cnnviz imports."""
+    names = [
+        "numpy",
+        "scipy",
+        "matplotlib",
+        "PIL",
+        "h5py",
+        "streamlit",
+        "threadpoolctl",
+        "tensorflow",
+        "keras",
+    ]
+    names += ["argparse", "json", "hashlib", "zipfile", "cached", "cnnviz_stage", "altair", "pandas", "click"]
+    names += ["sitecustomize", "usercustomize"]
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("print('foreign', flush=True)\nraise SystemExit(99)\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("evaluate", "--images", "5"), ("predict", "{seven}")])
+def test_nothing_of_the_current_folder_is_run(foreign, seven, arguments):
+    command = [part.format(seven=seven) for part in arguments]
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnviz", *command],
+        capture_output=True,
+        text=True,
+        cwd=foreign,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "foreign" not in done.stdout
+
+
+def test_what_is_exported_to_stdout_is_the_page_alone(tmp_path):
+    command = [sys.executable, "-m", "cnnviz", "export", "--digits", "3", "-o", "/dev/stdout"]
+    piped = subprocess.run(command, capture_output=True, cwd=ROOT, check=True)
+    assert piped.stdout.startswith(b"<!doctype html>")
+    assert piped.stdout.rstrip().endswith(b"</html>")
+    assert b"opens in any browser" in piped.stderr
+    file = tmp_path / "page.html"
+    file.write_text("before\n")
+    with file.open("a") as opened:
+        subprocess.run(command, stdout=opened, stderr=subprocess.DEVNULL, cwd=ROOT, check=True)
+    written = file.read_bytes()
+    assert written.startswith(b"before\n<!doctype html>")
+    assert written.rstrip().endswith(b"</html>")
+
+
 def test_a_reader_that_leaves_is_no_error():
     command = [sys.executable, "-m", "cnnviz", "info"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as writer:
@@ -354,13 +448,13 @@ def test_explore_shares_heaps_where_the_c_library_can(monkeypatch):
     explore._share_heaps()
 
 
-def test_explore_serves_the_app_from_any_directory(tmp_path):
+def test_explore_serves_the_app_from_any_directory_and_runs_nothing_that_lies_there(foreign):
     with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(foreign)}
     server = subprocess.Popen(
         [sys.executable, "-m", "cnnviz", "explore", "--no-browser", "--port", str(port)],
-        cwd=tmp_path,
+        cwd=foreign,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -384,3 +478,4 @@ def test_explore_serves_the_app_from_any_directory(tmp_path):
         server.send_signal(signal.SIGINT)
         rest, _ = server.communicate(timeout=20)
     assert "Traceback" not in rest
+    assert "foreign" not in rest

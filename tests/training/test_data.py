@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -42,3 +45,41 @@ def test_data_of_ones_own_is_read_and_checked(tmp_path):
         np.savez(path, **arrays)
         with pytest.raises(DataError, match=message):
             read_data(path)
+
+
+def test_what_is_no_such_file_is_said(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    with pytest.raises(
+        DataError, match=r"x\.npy is not an npz file with x_train and y_train: .*not a zip file"
+    ):
+        read_data(tmp_path / "x.npy")
+    with pytest.raises(DataError, match=r"^cannot read .*none\.npz: No such file or directory$"):
+        read_data(tmp_path / "none.npz")
+    with pytest.raises(DataError, match=r"^cannot read .*: Is a directory$"):
+        read_data(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="it is a pipe, not a file"):
+        read_data(tmp_path / "pipe")
+
+
+def test_arrays_are_judged_by_their_headers(tmp_path, monkeypatch):
+    """Nothing of 392 GB is asked for, whether they are only said to be there or would really unpack."""
+    path = tmp_path / "own.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, shape in (("x_train", (500_000_000, 28, 28)), ("y_train", (500_000_000,))):
+            with archive.open(f"{name}.npy", "w") as file:
+                header = {"shape": shape, "fortran_order": False, "descr": "|u1"}
+                np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(DataError, match=r"x_train .* should have 392,000,000,000 bytes, but has 128$"):
+        read_data(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("x_train.npy", "w") as file:
+            header = {"shape": (10**5, 29, 28), "fortran_order": False, "descr": "|u1"}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _ in range(100):
+                file.write(bytes(29 * 28 * 1000))
+        with archive.open("y_train.npy", "w") as file:
+            np.lib.format.write_array(file, np.zeros(10**5, np.uint8))
+    monkeypatch.setattr(np.lib.format, "read_array", None)
+    with pytest.raises(DataError, match=r"x_train must be uint8 \(N, 28, 28\), got uint8 \(100000, 29, 28\)"):
+        read_data(path)

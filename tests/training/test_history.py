@@ -72,6 +72,33 @@ def test_damaged_weights_are_named(tmp_path):
         read_history("net", tmp_path)
 
 
+def test_weights_one_epoch_ahead_of_a_run_that_was_killed_are_left_out(tmp_path):
+    write(tmp_path, versions=4)
+    history = read_history("net", tmp_path)
+    assert history.weights["conv2d/kernel"].shape == (3, 2, 2)
+    assert history.weights_after(2)["conv2d/kernel"].tolist() == [[8, 9], [10, 11]]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[]", "it is a list instead of an object"),
+        ("[" * 100_000, "maximum recursion depth"),
+        ('{"epochs": 3}', "its epochs must be a list of numbers by name"),
+        ('{"epochs": [{"loss": "low"}]}', "its epochs must be a list of numbers by name"),
+        ('{"epochs": [], "recipe": {"batch_size": 128}}', "it has no 'images'"),
+        ('{"epochs": [], "images": 1e999, "recipe": {"batch_size": 128}}', "infinity"),
+        ('{"epochs": [], "images": 10, "recipe": {"batch_size": 0}}', "batch_size"),
+        ('{"epochs": [], "images": 10, "recipe": 3}', "recipe"),
+        (" " * 17_000_000, "it has more than 16,000,000 bytes"),
+    ],
+)
+def test_a_history_that_is_none_says_why(tmp_path, content, reason):
+    (tmp_path / "net.history.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"net\.history\.json is no training history: .*{reason}"):
+        read_history("net", tmp_path)
+
+
 def test_files_of_different_runs_are_named(tmp_path):
     write(tmp_path, versions=5)
     with pytest.raises(ValueError, match="must hold 3 versions of every weight"):

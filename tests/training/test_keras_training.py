@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cnnviz
 from cnnviz.images.mnist import load_mnist
+from cnnviz.resources import read_arrays, write_arrays
 from cnnviz.training import (
     Augmentation,
     Recipe,
@@ -118,6 +122,91 @@ def test_a_kill_between_the_results_and_the_checkpoint_loses_nothing(finished, t
     assert len(result(tmp_path)[0]["epochs"]) == 2
     run(tmp_path, seed=3, resume=True)
     assert_same(result(tmp_path), result(finished))
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory):
+    """What a run leaves that is killed in its second epoch."""
+
+    class Killed(Exception):
+        pass
+
+    def kill(epoch, epochs, step, steps, logs):
+        if epoch == 1 and step == 2:
+            raise Killed
+
+    folder = tmp_path_factory.mktemp("unfinished")
+    with pytest.raises(Killed):
+        run(folder, seed=3, progress=kill)
+    return folder
+
+
+def arrays_without(path, name, replaced=None):
+    arrays = read_arrays(path)
+    del arrays[name]
+    write_arrays(path, arrays | ({} if replaced is None else {name: replaced}))
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage", "message"),
+    [
+        (
+            "epochs.npz",
+            lambda path: path.write_bytes(path.read_bytes()[:5000]),
+            "epochs.npz is not what a run",
+        ),
+        ("epochs.npz", Path.unlink, "cannot resume: there is no .*epochs.npz"),
+        (
+            "epochs.npz",
+            lambda path: arrays_without(path, "dense/bias", np.zeros((1, 10), np.float32)),
+            r"epochs.npz is not what a run leaves: it must hold 2 versions of dense/bias \(10,\)",
+        ),
+        (
+            "history.json",
+            lambda path: path.write_text("[]"),
+            "history.json is no training history: it is a list",
+        ),
+        ("history.json", Path.unlink, "history.json is no training history: No such file"),
+        (
+            "checkpoint.npz",
+            lambda path: path.write_bytes(b"PK\3\4"),
+            "checkpoint.npz is not what a run leaves",
+        ),
+        (
+            "checkpoint.npz",
+            lambda path: build("mnist_maxpool").save(f"{path}.keras") or os.replace(f"{path}.keras", path),
+            "checkpoint.npz is not what a run leaves: it is not a sound .npz file",
+        ),
+        (
+            "checkpoint.npz",
+            lambda path: arrays_without(path, "optimizer/0"),
+            "checkpoint.npz is not what a run leaves: it must hold optimizer/0, int64 ",
+        ),
+        (
+            "checkpoint.npz",
+            lambda path: arrays_without(path, "optimizer/0", np.array(4000, np.int64)),
+            "checkpoint.npz is after epoch 1000, but .*history.json has 1",
+        ),
+        (
+            "checkpoint.npz",
+            lambda path: arrays_without(path, "network/0", np.zeros((5, 5, 1, 16), np.float32)),
+            r"it must hold network/0, float32 \(3, 3, 1, 16\)",
+        ),
+    ],
+)
+def test_what_is_damaged_cannot_be_resumed_and_stays_as_it_is(unfinished, tmp_path, ending, damage, message):
+    folder = shutil.copytree(unfinished, tmp_path / "run")
+    damage(folder / f"mnist_maxpool.{ending}")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match=message):
+        run(folder, seed=3, resume=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"^cannot make the folder .*/file: File exists$"):
+        run(tmp_path / "file")
 
 
 def test_nothing_to_resume_is_said(tmp_path):

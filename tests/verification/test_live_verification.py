@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import cnnviz
+from cnnviz.verification import tensorflow_process
 from cnnviz.verification.comparison import read_record
 from cnnviz.verification.live_verification import VerificationJob, Verifications
 from cnnviz.verification.tensorflow_process import OneAtATime, TensorFlowProcess
@@ -96,11 +97,78 @@ def test_after_a_job_that_fails_the_next_one_runs(monkeypatch, tmp_path):
         unstarted = job("print('never')")
         queue.put(unstarted.run)
         wait(unstarted, "failed")
-    assert "No such file" in nowhere.error
+    assert nowhere.error == "the temporary folder cannot be written in: No such file or directory"
     assert "/no/such/program" in unstarted.error
     after = job(f"print({json.dumps({'result': record.to_dict()})!r})")
     queue.put(after.run)
     wait(after, "done")
+
+
+class Ending(BaseException):
+    """What ends a program, like SystemExit."""
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    ["a full temporary folder", "a killed child", "a hanging child", "an ending", "an ending outside"],
+)
+def test_a_job_fails_with_its_reason_and_those_behind_it_run(monkeypatch, trouble, capsys):
+    queue, record = OneAtATime(), read_record()["mnist_maxpool"]
+    sleep = "import time; time.sleep(60)"
+    kept = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}])"
+    program = {
+        "a killed child": "import os; os.kill(os.getpid(), 9)",
+        "a hanging child": f"{kept}; {sleep}",
+    }.get(trouble, "print(3)")
+    first, second = job(program), job(f"print({json.dumps({'result': record.to_dict()})!r})")
+    run_first = first.run
+    if trouble == "a hanging child":
+        first._process.timeout = 0.5
+    with monkeypatch.context() as patch:
+        if trouble == "a full temporary folder":
+            if not os.path.exists("/dev/full"):
+                pytest.skip("there is no device that is always full")
+            patch.setattr(tensorflow_process, "TemporaryFile", lambda: open("/dev/full", "w+b"))  # noqa: SIM115
+        elif trouble == "an ending":
+
+            def end(line):
+                raise Ending("the end")
+
+            first._take = end
+        elif trouble == "an ending outside":
+
+            def run_first():
+                first.run()
+                raise Ending("the end")
+
+        queue.put(run_first)
+        wait(first, "failed", 20)
+    queue.put(second.run)
+    wait(second, "done", 20)
+    assert (
+        first.error
+        == {
+            "a full temporary folder": "the temporary folder cannot be written in: No space left on device",
+            "a killed child": "exit code -9",
+            "a hanging child": "it took longer than 0.5 seconds",
+            "an ending": "the end",
+            "an ending outside": "its answer cannot be read: b'3\\n'",
+        }[trouble]
+    )
+
+
+def test_without_a_thread_a_job_fails_and_one_begins_when_there_is_one_again(monkeypatch):
+    net, jobs = cnnviz.load_model("mnist_maxpool"), Verifications()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Thread, "start", refuse)
+        refused = jobs.start(net, IMAGES)
+    assert (refused.state, refused.error) == ("failed", "can't start new thread")
+    monkeypatch.setattr(VerificationJob, "run", lambda self: setattr(self, "state", "done"))
+    wait(jobs.start(net, IMAGES), "done")
 
 
 def test_a_job_is_stopped_before_or_while_it_runs():
