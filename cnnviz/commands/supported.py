@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         families.setdefault(row["family"], []).append(f"{row['class']}{marks}")
     for family, classes in families.items():
         say(textwrap.fill(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
-    say()
+    say("")
     for mark, meaning in MARKS.values():
         say(f"{mark} {meaning}")
     return 0
