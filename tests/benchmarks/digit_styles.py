@@ -1,7 +1,7 @@
 """How many digits are read right in each style, and how many empty sheets are taken for a digit.
 
-    python -m tests.benchmarks.digit_styles            50 digits in each style, none of which was tuned on
-    python -m tests.benchmarks.digit_styles --tuning   the others
+python -m tests.benchmarks.digit_styles            50 digits in each style, none of which was tuned on
+python -m tests.benchmarks.digit_styles --tuning   the others
 """
 
 from __future__ import annotations
