@@ -29,6 +29,7 @@ from cnnviz.layers.links import (
     Slide,
     Spread,
     Transpose,
+    check_size,
     forward,
     positions,
 )
@@ -100,8 +101,15 @@ class UnitGrid:
         axes = unit_axes(shape)
         return cls((rows, cols), (shape[0], shape[1] if axes == 2 else 1, shape[-1]), axes)
 
+    def at(self, place: tuple[int, int], origin: int) -> tuple[int, int] | None:
+        """What one unit, at a row and column of the grid, sees along an axis of the origin."""
+        ends = [line.at(u, origin) for line, u in zip(self.lines, place, strict=True)]
+        live = [end for end in ends if end]
+        return (min(end[0] for end in live), max(end[1] for end in live)) if live else None
+
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
+        check_size((max(self.shape),))
         back = Regroup(self.shape, shape)
         first, last = [], []
         for origin in range(self.axes):
