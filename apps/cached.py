@@ -104,7 +104,7 @@ def pad(model: str) -> bytes:
 def preparation(digit: Digit) -> Preparation | None:
     """The steps of preparing a digit's 28 x 28 pixels once more; None if they hold no ink."""
     try:
-        return prepare_in_steps(digit.image)
+        return prepare_in_steps(digit.image, ink="drawn")
     except ImageError:
         return None
 

@@ -14,7 +14,7 @@ import streamlit as st
 from chosen_digit import Digit, choose_image
 from components import component
 
-from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
+from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
 from cnnviz.images.image_files import FORMATS, ImageError, read_image
 from cnnviz.images.ink import LARGEST
@@ -25,7 +25,7 @@ from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
 _PAD = component("trying", base_css=style())
 _BROUGHT, _REFUSED = "brought", "refused"
-"""The last digit that was brought: its text, its steps, whether it was drawn; why one was not taken."""
+"""The last digit that was brought: its text, its steps, its picture if it has one; why one was not taken."""
 
 
 def pad(model: str) -> None:
@@ -34,7 +34,7 @@ def pad(model: str) -> None:
     def drawn() -> None:
         drawing = st.session_state["pad"].drawing
         if drawing:
-            _take(lambda: raster_of(drawing), "The drawing", drawn=True)
+            _take(lambda: raster_of(drawing), "The drawing", ink="drawn")
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
 
@@ -67,8 +67,26 @@ def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
 
     It begins with what was drawn or handed in if the session still has it, else with the digit itself.
     """
-    text, steps, drawn = st.session_state.get(_BROUGHT, ("", None, False))
-    return (steps, drawn) if text and text == digit.own else (cached.preparation(digit), True)
+    text, steps, picture = st.session_state.get(_BROUGHT, ("", None, None))
+    return (steps, picture is None) if text and text == digit.own else (cached.preparation(digit), True)
+
+
+def mend(steps: Preparation) -> None:
+    """Where something else was taken for ink than was meant: the other tone, or a part of the picture."""
+    picture = st.session_state[_BROUGHT][2]
+
+    def again() -> None:
+        chosen = st.session_state
+        crop = [tuple(share / 100 for share in chosen[key]) for key in ("rows", "columns")]
+        _take(lambda: picture, "That part", ink=chosen["ink"], crop=(crop[0], crop[1]))
+
+    with st.expander("Is something else its ink?"), st.form("mend"):
+        found = "dark" if steps.inverted else "light"
+        inks = ["dark", "light"]
+        st.radio("Its ink, against its paper, is", inks, inks.index(found), key="ink", horizontal=True)
+        st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key="rows")
+        st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key="columns")
+        st.form_submit_button("Prepare it again", on_click=again)
 
 
 def questions_about(digit: Digit) -> list[Question]:
@@ -85,14 +103,15 @@ def _take_file(key: str, what: str) -> None:
         _take(lambda: read_image(file, side=LARGEST), what)
 
 
-def _take(read: Callable[[], np.ndarray], what: str, *, drawn: bool = False) -> None:
+def _take(read: Callable[[], np.ndarray], what: str, *, ink: Ink = "auto", crop: Crop | None = None) -> None:
     """Make what was brought the digit of all pages, or remember why it cannot be."""
     try:
-        steps = prepare_in_steps(read())
+        picture = read()
+        steps = prepare_in_steps(picture, ink=ink, crop=crop)
     except ValueError as error:
         st.session_state[_REFUSED] = f"{what} was not taken: {error}."
         return
-    st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, drawn
+    st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, None if ink == "drawn" else picture
     choose_image(steps.digit)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnviz.commands import main
 from cnnviz.commands.cli import COMMANDS
 
 README = Path(__file__).parents[1] / "README.md"
@@ -29,6 +30,11 @@ def test_the_commands_exist():
     named = set(re.findall(r"(?:`|bin/)cnnviz ([a-z]+)\b", TEXT))
     assert named
     assert named <= {command.name for command in COMMANDS}
+
+
+def test_the_classes_that_are_read_are_listed(capsys):
+    assert main(["supported"]) == 0
+    assert f"```text\n{capsys.readouterr().out}```" in TEXT, "paste what `cnnviz supported` prints"
 
 
 def test_files_that_it_shows_or_names_are_there():

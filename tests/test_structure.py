@@ -236,6 +236,7 @@ ACROSS = {
     "layers/test_entry.py": "all entries",
     "layers/test_gradients.py": "all entries' gradients",
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
+    "stage/test_every_pair.py": "the numbers of all stages, from Python through Node",
     "ops/test_finite_differences.py": "all gradients",
     "ops/test_gradients.py": "all gradients",
     "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",

@@ -42,7 +42,10 @@ if steps is not None:
     told = (
         f"{here.digit.name.capitalize()} was prepared already, and is taken as it is.{origin}"
         if steps.as_it_was
-        else "Ink is told from paper whatever their brightness."
+        else "Its pixels are ink already."
+        if drawn
+        else "The sheet is told from what lies round it, and its ruling is left out. Of dark and light, "
+        "that is its ink whose outline follows more of the edges in the picture."
     )
     chrome.show(
         "preparation_steps",
@@ -51,6 +54,8 @@ if steps is not None:
         steps=steps,
         drawn=drawn,
     )
+    if not drawn:
+        trying.mend(steps)
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)
 sure = (

@@ -11,11 +11,23 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from cnnviz.commands import bench, evaluate, exciting, explore, export, info, predict, train, verify
+from cnnviz.commands import (
+    bench,
+    evaluate,
+    exciting,
+    explore,
+    export,
+    info,
+    predict,
+    supported,
+    train,
+    verify,
+)
 from cnnviz.commands.shared import complain
 
 COMMANDS = tuple(
-    module.COMMAND for module in (explore, predict, export, evaluate, verify, exciting, train, info, bench)
+    module.COMMAND
+    for module in (explore, predict, export, evaluate, verify, exciting, train, info, supported, bench)
 )
 
 
@@ -73,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         description="See inside a convolutional network, and check every number in it.",
         epilog="examples:\n"
         + "".join(f"  {example}\n" for command in COMMANDS for example in command.examples)
-        + "\nMODEL is mnist_14k, mnist_maxpool, or the path of a .keras file.",
+        + "\nMODEL is mnist_14k, mnist_maxpool, or the path of a .keras or .h5 file.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")

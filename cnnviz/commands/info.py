@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
                 "params": params,
                 "multiply_adds": products,
                 "pixels": pixels,
+                "notes": net.notes,
             }
         )
         return 0
@@ -67,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{_number(products)} multiply-adds for one image")
     for name, said in pixels.items():
         print(f"pixels{f' of {name}' if len(net.inputs) > 1 else ''}: {said}")
+    for note in net.notes:
+        print(note)
     return 0
 
 

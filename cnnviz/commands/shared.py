@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+DIGITS = ((28, 28, 1), (28, 28))
+"""The shapes of a digit, with its channel and without."""
+
 
 @dataclass(frozen=True)
 class Command:

@@ -142,7 +142,7 @@ class _Tiles:
         self.wide = wide = width >= 600
         self.groups = terms.shown(DRAWN)[0]
         self.names = ["factor"] if terms.selects else ["factor", "weight", "product"][: 3 if wide else 2]
-        self.left, right, self.gap = (70.0, 110.0, 46.0) if wide else (62.0, 52.0, 16.0)
+        self.left, right, self.gap = (70.0, 110.0, 46.0) if wide else (62.0, 56.0, 12.0)
         columns = 3 if wide else 2
         room = (width - self.left - right - (columns - 1) * self.gap) / columns
         rows, cols = terms.window

@@ -75,7 +75,8 @@ def path_to(run: Run, layer: str, row: int, col: int, image: int = 0) -> list[Se
     list of Seen
         From the image up. Boxes may reach beyond the maps, into padding.
     """
-    fields = receptive_field(run.network)
+    sizes = {name: run[name].shape[1:] for name in run.network.inputs}
+    fields = receptive_field(run.network, sizes if len(sizes) > 1 else next(iter(sizes.values())))
     names = _on_the_way(fields, run.network, layer)
     return [
         Seen(
@@ -130,22 +131,30 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
-def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1) -> list[Rung]:
+def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape: Any = None) -> list[Rung]:
     """What `receptive_ladder` draws: the rows (axis 0) or columns (1) that feed one of a layer's.
+
+    Of a vector it is what feeds one unit, the only one on its rung: a vector has no rows or columns.
+    `input_shape` is `receptive_field`'s, for networks that take any size; ValueError without it.
 
     >>> from cnnviz import load_model
     >>> [len(rung.seen) for rung in rungs_to(load_model("mnist_14k"), "conv2d_1", 5)]
     [5, 3, 1]
     """
-    fields = receptive_field(net)
+    fields = receptive_field(net, input_shape)
     names = _on_the_way(fields, net, layer)
     rungs: list[Rung] = []
     for below, name in zip([None, *names], names, strict=False):
-        count = net[name].output_shape[axis] or 0
-        centers = [float(fields[name].center(*((u, 0) if axis == 0 else (0, u)))[axis]) for u in range(count)]
+        field = fields[name]
+        if None in field.shape:
+            raise ValueError(f"the size of {name!r} is not known: pass input_shape=(height, width)")
+        vector = len(field.shape) == 1
+        units: Sequence[int] = [unit] if vector else range(field.shape[axis] or 0)
+        places = [u if vector else (u, 0) if axis == 0 else (0, u) for u in units]
+        centers = [float(field.center(unit=place)[axis]) for place in places]
         reads = None if below is None else fields.between(name, below)
-        links = None if reads is None else [list(reads.cells(axis, u)) for u in range(count)]
-        seen = list(fields.between(layer, name).cells(axis, unit))
+        links = None if reads is None else [list(reads.cells(axis, u)) for u in units]
+        seen = [0] if vector else list(fields.between(layer, name).cells(axis, unit))
         rungs.append(Rung(name, centers, seen, links))
     return rungs
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
-from cnnviz.images.ink import edge_of, ink_of, opaque, to_grey
+from cnnviz.images.ink import drawn_ink, edge_of, opaque, read_ink, to_grey
 
 SIDE = 28
 BOX = 20
@@ -21,6 +22,8 @@ CENTRE = 14.0
 STROKE = (1.9, 4.3)
 """Stroke widths, in pixels, of the middle 90 % of the MNIST training digits (see `_stroke_width`)."""
 
+Ink = Literal["auto", "dark", "light", "drawn"]
+Crop = tuple[tuple[float, float], tuple[float, float]]
 Box = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -48,6 +51,8 @@ class Preparation:
         thinned into MNIST's range.
     as_it_was
         Whether the image was an MNIST digit already, and was left alone (or only inverted).
+    sheet
+        (H, W) bool: where the sheet was found that the digit is on, None if it fills the image.
     """
 
     given: np.ndarray
@@ -58,6 +63,7 @@ class Preparation:
     digit: np.ndarray
     stroke: tuple[float, float]
     as_it_was: bool = False
+    sheet: np.ndarray | None = None
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -72,19 +78,26 @@ class Preparation:
         return bool(grey[inked].mean() < grey[~inked].mean())
 
 
-def prepare_digit(image: np.ndarray) -> np.ndarray:
+def prepare_digit(image: np.ndarray, *, ink: Ink = "auto", crop: Crop | None = None) -> np.ndarray:
     """Turn a drawn or photographed digit into one like the MNIST digits.
 
-    The ink is separated from its background (lighter or darker, unevenly lit), specks are dropped, a
-    stroke outside MNIST's range of widths is thickened or thinned, and the digit is scaled into 20x20 and
-    placed by its centre of mass. An image that already is an MNIST digit, 28x28 with its ink so placed, is
-    taken as it is (inverted, if it is dark on light).
+    The sheet is told from the table or frame round it and rid of its ruling, the ink is separated from it
+    (lighter or darker, unevenly lit, half in shadow), and specks are dropped. A stroke outside MNIST's
+    range of widths is thickened or thinned, and the digit is scaled into 20x20 and placed by its centre of
+    mass. An image that already is an MNIST digit, 28x28 with its ink so placed, is taken as it is (inverted,
+    if it is dark on light).
 
     Parameters
     ----------
     image
         (H, W) or (H, W, 1) grey, (H, W, 2) grey and alpha, (H, W, 3) RGB or (H, W, 4) RGBA:
         unsigned integers over their whole range, booleans, or floats within 0..1.
+    ink
+        What is ink: "dark" or "light" on its paper; "auto" chooses the reading whose outline explains more of
+        the picture's edges; "drawn" takes the pixels for ink already, 0 where there is none, as a pad has it.
+    crop
+        ((top, bottom), (left, right)) of the part to look at, in shares of the height and the width, 0..1;
+        None is all of it.
 
     Returns
     -------
@@ -94,9 +107,9 @@ def prepare_digit(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     ImageError
-        (a ValueError) if nothing in the image stands out from its background.
+        (a ValueError) if nothing in the image is ink on a sheet.
     ValueError
-        for another shape or dtype, or floats that are not within 0..1.
+        for another shape or dtype, floats that are not within 0..1, another `ink`, or a crop that is empty.
 
     Examples
     --------
@@ -107,15 +120,15 @@ def prepare_digit(image: np.ndarray) -> np.ndarray:
 
     Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
     """
-    return prepare_in_steps(image).digit
+    return prepare_in_steps(image, ink=ink, crop=crop).digit
 
 
-def prepare_in_steps(image: np.ndarray) -> Preparation:
+def prepare_in_steps(image: np.ndarray, *, ink: Ink = "auto", crop: Crop | None = None) -> Preparation:
     """The same, with every step on the way.
 
     Parameters
     ----------
-    image
+    image, ink, crop
         As for `prepare_digit`, which raises the same errors.
 
     Returns
@@ -130,29 +143,52 @@ def prepare_in_steps(image: np.ndarray) -> Preparation:
     >>> steps.box, steps.scaled.shape[0], steps.inverted
     (((40, 159), (150, 159)), 20, True)
     """
+    if ink not in get_args(Ink):
+        raise ValueError(f"ink must be one of {', '.join(get_args(Ink))}, got {ink!r}")
     given = opaque(image)
+    if crop is not None:
+        given = _cropped(given, crop)
     grey = to_grey(given)
-    framed = _already_framed(grey)
+    framed = _already_framed(grey) if ink in ("auto", "drawn") else None
+    sheet = None
     if framed is None:
-        ink = ink_of(grey)
-        box, scaled, stroke = _scale(ink)
+        if ink == "drawn":
+            level = drawn_ink(grey)
+        else:
+            reading = read_ink(grey, ink)
+            level, sheet = reading.level, reading.sheet
+        box, scaled, stroke = _scale(level)
         corner = _corner(scaled)
     else:
-        ink, box = framed, _extent(framed > 0)
+        level, box = framed, _extent(framed > 0)
         scaled, corner = framed[box], (box[0].start, box[1].start)
         stroke = (_stroke_width(_fit(scaled, 8 * BOX) > 0.5) / 8,) * 2
     digit = np.zeros((SIDE, SIDE))
     digit[corner[0] : corner[0] + scaled.shape[0], corner[1] : corner[1] + scaled.shape[1]] = scaled
     return Preparation(
         given=(given[..., 0] if given.shape[2] == 1 else given).astype(np.float32),
-        ink=ink.astype(np.float32),
+        ink=level.astype(np.float32),
         box=((box[0].start, box[0].stop - 1), (box[1].start, box[1].stop - 1)),
         scaled=scaled,
         corner=corner,
         digit=np.rint(255 * digit).astype(np.uint8),
         stroke=stroke,
         as_it_was=framed is not None,
+        sheet=sheet,
     )
+
+
+def _cropped(image: np.ndarray, crop: Crop) -> np.ndarray:
+    """A part of an image, in shares of its height and width."""
+    ends = []
+    for (first, last), length in zip(crop, image.shape, strict=False):
+        if not 0 <= first < last <= 1:
+            raise ValueError(
+                f"crop must be ((top, bottom), (left, right)) with 0 <= first < last <= 1, got {crop}"
+            )
+        start = min(math.floor(first * length), length - 1)
+        ends.append(slice(start, max(start + 1, math.ceil(last * length))))
+    return image[tuple(ends)]
 
 
 def _already_framed(grey: np.ndarray) -> np.ndarray | None:

@@ -5,12 +5,24 @@ Where a digit lies in its frame, and how large it has to be, is left to `digit_p
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from cnnviz.images.image_files import ImageError
+from cnnviz.images.sheet import is_four_sided, sheet_of, without_ruling
 
 LARGEST = 400
 """The most pixels a side that are looked at; `image_files.read_image` need not read more."""
+_FAINTEST = 0.1
+"""Added to a tone before its logarithm is taken: a step in shadow counts nearly as one in the light."""
+_WITH_A_TABLE = 56
+"""Pixels a side: a smaller picture shows no table and no ruling, but was cut out of its sheet."""
+_LONGEST_LINE = 16
+"""The most that a digit's outlines measure, in longer sides of its box."""
+_SHARP = 0.56
+"""How much of the step across an outline is there already in half its breadth: half of it, in a ramp."""
 _BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 
 
@@ -95,49 +107,208 @@ def to_grey(image: np.ndarray) -> np.ndarray:
     return grey - axis[axis < 0].sum()
 
 
-def ink_of(grey: np.ndarray) -> np.ndarray:
-    """How much ink each pixel holds, 0..1, whatever the polarity and the lighting."""
-    edge = np.sort(edge_of(grey))
-    alike = np.searchsorted(edge, edge + 0.016, side="right") - np.arange(edge.size)
-    even = alike.max() > 0.35 * edge.size
-    around = edge[alike.argmax()] if even else _edge_surface(grey)
-    # Ink is the minority that is far off its background: the third moment has its sign.
-    if ((grey - around) ** 3).sum() < 0:
-        grey, around = 1 - grey, 1 - around
-    paper = around if even else _local_floor(grey)
-    contrast = (grey - paper) / np.maximum(1 - paper, 0.05)
-    if np.ptp(contrast) < 0.04:
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was taken for ink, and why.
+
+    Parameters
+    ----------
+    level
+        (H, W): how much ink each pixel holds, 0..1.
+    dark
+        Whether the ink is darker than its paper.
+    sheet
+        (H, W) bool: where the sheet is; None if it is all of the picture.
+    evidence
+        The length of the ink's sharp outlines in widths of its stroke; it decides between light and dark.
+    """
+
+    level: np.ndarray
+    dark: bool
+    sheet: np.ndarray | None
+    evidence: float
+
+
+def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
+    """The ink of a picture (H, W): the better of two readings, as dark ink and as light ink."""
+    from scipy import ndimage
+
+    grey = ndimage.gaussian_filter(grey, max(grey.shape) / 300)
+    large = max(grey.shape) >= _WITH_A_TABLE
+    sheet = sheet_of(grey) if large else None
+    if sheet is not None:
+        rows, columns = np.flatnonzero(sheet.any(axis=1)), np.flatnonzero(sheet.any(axis=0))
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        cut = _continued(grey[box], sheet[box])
+    else:
+        box, cut = (slice(None), slice(None)), grey
+    if large:
+        cut = 1 - without_ruling(1 - without_ruling(cut))
+    readings, seen = [], np.log(_FAINTEST + cut)
+    for dark in (True, False):
+        if ink in ("auto", "dark" if dark else "light"):
+            level = _levels(1 - cut if dark else cut)
+            if level is not None:
+                evidence = _evidence(-seen if dark else seen, level)
+                whole = np.zeros_like(grey)
+                whole[box] = level
+                readings.append(Reading(whole, dark, sheet, evidence))
+    readings = [reading for reading in readings if reading.evidence > 0]
+    if not readings:
         raise ImageError(_BLANK)
+    return max(readings, key=lambda reading: reading.evidence)
+
+
+def drawn_ink(level: np.ndarray) -> np.ndarray:
+    """The ink of a drawing, whose pixels are ink already: 0 is bare and 1 is full, (H, W).
+
+    The pad of the page does the same in the browser, in `digit_preparation.js`.
+    """
+    from scipy import ndimage
+
+    scaled = _scaled(level) if np.ptp(level) >= 0.04 else None
+    if scaled is None:
+        raise ImageError(_BLANK)
+    square = np.ones((3, 3), bool)
+    parts, count = ndimage.label(scaled > 0.25, structure=square)
+    mass = np.bincount(parts.ravel(), weights=scaled.ravel(), minlength=count + 1)
+    mass[0] = 0
+    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    along = np.max([np.bincount(line, minlength=count + 1) / line.size for line in lines], axis=0)
+    if mass[along < 0.15].sum() >= 0.1 * mass.sum():
+        mass[along >= 0.15] = 0
+    kept = (mass > 0) & (mass >= 0.03 * mass.max())
+    return np.where(ndimage.binary_dilation(kept[parts], structure=square, iterations=2), scaled, 0)
+
+
+def _continued(grey: np.ndarray, sheet: np.ndarray) -> np.ndarray:
+    """A sheet's tone carried on to where there is none: each pixel outside gets the nearest one's."""
+    from scipy import ndimage
+
+    if sheet.all():
+        return grey
+    nearest = ndimage.distance_transform_edt(~sheet, return_distances=False, return_indices=True)
+    return grey[tuple(nearest)]
+
+
+def _levels(light: np.ndarray) -> np.ndarray | None:
+    """How much light ink each pixel holds; None if there is none."""
+    paper = _local_floor(light)
+    contrast = (light - paper) / np.maximum(1 - paper, 0.05)
+    if np.ptp(contrast) < 0.04:
+        return None
+    level = _scaled(contrast)
+    if level is None:
+        return None
+    kept = _digit_parts(level)
+    if not kept.any():
+        return None
+    again = _scaled(np.where(kept | (level <= 0.25), contrast, 0.0))
+    if again is None:
+        return None
+    return np.where(kept, again, 0)
+
+
+def _scaled(contrast: np.ndarray) -> np.ndarray | None:
+    """Contrast with its paper as 0 and its ink as 1; None if they are not told apart."""
     threshold = _otsu(contrast)
     ink, rest = contrast[contrast > threshold], contrast[contrast <= threshold]
+    if not ink.size or not rest.size:
+        return None
     bare = np.median(rest)
     # Of a normal distribution a quarter lies within 0.3186 sigma; soft edges do not reach that far down.
     noise = np.quantile(np.abs(rest - bare), 0.25) / 0.3186
     if np.median(ink) - bare < max(0.06, 4 * noise):
-        raise ImageError(_BLANK)
+        return None
     floor = min(bare + 3 * noise, (bare + threshold) / 2)
-    level = np.clip((contrast - floor) / (np.quantile(ink, 0.6) - floor), 0, 1)
-    return np.where(_digit_parts(level), level, 0)
+    return np.clip((contrast - floor) / (np.quantile(ink, 0.6) - floor), 0, 1)
+
+
+def _evidence(light: np.ndarray, level: np.ndarray) -> float:
+    """How much edge the ink's outline explains: its steps in tone, summed; 0 if it is no digit.
+
+    Ink is bounded by edges all round, which are sharp for its width; what is left between strokes and a frame
+    is open somewhere, what light does is soft. A digit is one thing and a short line: neither scattered
+    specks nor a texture.
+    """
+    from scipy import ndimage
+
+    mask, light = np.pad(level > 0.5, 1), np.pad(light, 1, mode="edge")
+    if not mask.any():
+        return 0.0
+    extent = _longest(mask)
+    width = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean())
+    outline = mask & ~ndimage.binary_erosion(mask)
+    if outline.sum() > _LONGEST_LINE * extent or _is_frame(mask, width) or _is_block(mask):
+        return 0.0
+    parts, _ = ndimage.label(ndimage.binary_dilation(mask, iterations=math.ceil(width / 2)))
+    if (
+        max(_longest(mask[box] & (parts[box] == n + 1)) for n, box in enumerate(ndimage.find_objects(parts)))
+        < 0.4 * extent
+    ):
+        return 0.0
+    reach = int(np.clip(width / 4, 1, 6))
+    inside, beside = _tones(light, mask, reach)
+    step = (inside - beside)[outline]
+    inside, beside = _tones(light, mask, 2 * reach)
+    whole_step = (inside - beside)[outline]
+    closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
+    if closed < 0.6 or np.median(step) < _SHARP * np.median(whole_step):
+        return 0.0
+    around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
+        mask, iterations=reach
+    )
+    bare = float((light < (inside + beside) / 2)[around].mean()) if around.any() else 1.0
+    return float(step.sum()) * (2 * closed - 1) * bare
+
+
+def _tones(light: np.ndarray, mask: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lightest ink, and the darkest of what is no ink, within reach of each pixel."""
+    from scipy import ndimage
+
+    size = (2 * reach + 1,) * 2
+    inside = ndimage.maximum_filter(np.where(mask, light, light.min()), size)
+    return inside, ndimage.minimum_filter(np.where(mask, light.max(), light), size)
+
+
+def _is_block(mask: np.ndarray) -> bool:
+    """Whether a mask is a four-sided patch of paper; a 1 is one too, but slim."""
+    from scipy import ndimage
+
+    rows, columns = (np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0))
+    if max(rows, columns) < 0.04 * max(mask.shape) or max(rows, columns) > 2 * min(rows, columns):
+        return False
+    whole = ndimage.binary_fill_holes(mask)
+    return bool(mask.sum() > 0.6 * whole.sum() and is_four_sided(whole))
+
+
+def _is_frame(mask: np.ndarray, width: float) -> bool:
+    """Whether a mask is a thin line along all four sides of the picture."""
+    from scipy import ndimage
+
+    rows, columns = (np.ptp(np.flatnonzero(mask.any(axis=axis))) + 1 for axis in (1, 0))
+    if min(rows / mask.shape[0], columns / mask.shape[1]) < 0.75 or width > 0.08 * max(rows, columns):
+        return False
+    return bool(ndimage.binary_fill_holes(mask).sum() > 0.85 * rows * columns)
+
+
+def _steps(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> np.ndarray:
+    """For each pixel of an outline, how much lighter the ink near it is than what is beside it."""
+    from scipy import ndimage
+
+    size = (2 * reach + 1,) * 2
+    inside = ndimage.maximum_filter(np.where(mask, light, light.min()), size)
+    beside = ndimage.minimum_filter(np.where(mask, light.max(), light), size)
+    return (inside - beside)[outline]
+
+
+def _longest(mask: np.ndarray) -> int:
+    """The longer side of the box round what is in a mask."""
+    return max(int(np.ptp(np.flatnonzero(mask.any(axis=axis)))) + 1 for axis in (0, 1)) if mask.any() else 0
 
 
 def edge_of(grey: np.ndarray) -> np.ndarray:
     return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
-
-
-def _edge_surface(grey: np.ndarray) -> np.ndarray:
-    """The image's edge continued inwards: a first guess at an uneven background.
-
-    The Coons patch of the four sides (Coons, 1967): the two linear blends, less the bilinear one
-    of the corners.
-    """
-    v, u = (np.linspace(0, 1, n) for n in grey.shape)
-    v = v[:, None]
-    across = (1 - v) * grey[0] + v * grey[-1]
-    down = (1 - u) * grey[:, :1] + u * grey[:, -1:]
-    corners = (1 - v) * ((1 - u) * grey[0, 0] + u * grey[0, -1]) + v * (
-        (1 - u) * grey[-1, 0] + u * grey[-1, -1]
-    )
-    return across + down - corners
 
 
 def _local_floor(grey: np.ndarray) -> np.ndarray:
@@ -148,7 +319,7 @@ def _local_floor(grey: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     window = max(3, round(max(grey.shape) / 4))
-    return ndimage.grey_opening(ndimage.gaussian_filter(grey, 1.0), size=(window, window))
+    return ndimage.grey_opening(grey, size=(window, window))
 
 
 def _otsu(values: np.ndarray) -> float:
@@ -164,18 +335,50 @@ def _otsu(values: np.ndarray) -> float:
 
 
 def _digit_parts(level: np.ndarray) -> np.ndarray:
-    """Where the digit is: not specks, nor what runs along the image's edge beside a free-standing digit."""
+    """Where the digit is: not specks, nor what comes in from the edge of the picture."""
     from scipy import ndimage
 
     square = np.ones((3, 3), bool)
     parts, count = ndimage.label(level > 0.25, structure=square)
     mass = np.bincount(parts.ravel(), weights=level.ravel(), minlength=count + 1)
     mass[0] = 0
-    kept = mass >= 0.03 * mass.max()
-    along = np.zeros(count + 1)
-    for line in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
-        along = np.maximum(along, np.bincount(line, minlength=count + 1) / line.size)
-    free = along < 0.15
-    if mass[free].sum() >= 0.1 * mass.sum():
-        kept &= free
-    return ndimage.binary_dilation(kept[parts] & (parts > 0), structure=square, iterations=2)
+    kept = _inner(parts, mass)
+    kept &= mass >= 0.03 * mass[kept].max(initial=0)
+    return ndimage.binary_dilation(kept[parts], structure=square, iterations=2)
+
+
+def _inner(parts: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Which parts of a picture may belong to a digit, by where they lie."""
+    from scipy import ndimage
+
+    boxes = ndimage.find_objects(parts)
+    if not boxes:
+        return np.zeros(1, bool)
+    spans = np.array([(0, 0), *([part.stop - part.start for part in box] for box in boxes)]) / parts.shape
+    # Parts that only come near the edge count as touching it, but a small picture has no pixel to spare.
+    near = max(parts.shape) // 50
+    reach = np.array(
+        [
+            (0, 0, 0, 0),
+            *(
+                (box[0].start, parts.shape[0] - box[0].stop, box[1].start, parts.shape[1] - box[1].stop)
+                for box in boxes
+            ),
+        ]
+    )
+    touching = (reach <= near).any(axis=1)
+    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    along = np.stack([np.bincount(line, minlength=len(mass)) / line.size for line in lines])
+    inside = ~touching & (mass > 0)
+    large = spans.max(axis=1) >= 0.3
+    crossing = touching & large & (along.max(axis=0) < 0.15)
+    if inside.any() and mass[inside].max() > 0.25 * mass[crossing].max(initial=0):
+        return inside
+    if crossing.any():
+        return inside | crossing
+    # A digit that was cut out at its ink touches the edges with whole strokes, but fills the picture.
+    strokes = (mass > 0) & (along.max(axis=0) < 0.95)
+    if not strokes.any():
+        return strokes
+    slack = reach[strokes].min(axis=0).reshape(2, 2).sum(axis=1) / parts.shape
+    return strokes if slack.min() <= 0.3 else np.zeros_like(strokes)

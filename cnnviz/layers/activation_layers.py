@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,16 +72,26 @@ class PReLUEntry(ActivationEntry):
         return super().gradient_magnitude(layer, of, inputs, grad)
 
 
+def _softmax_stage(activation: Activation, drawn: Drawn) -> BrowserStage:
+    """Over `count` numbers that lie `step` apart."""
+    axis = activation.axis
+    if not axis:
+        # Along the batch: the browser has one image of it.
+        return BrowserStage({"type": "given", "label": "softmax"})
+    # Keras counts the batch as axis 0.
+    behind = drawn.output[axis - 1 if axis > 0 else axis :]
+    log = activation.name == "log_softmax"
+    line = {"count": behind[0], "step": math.prod(behind[1:])}
+    return BrowserStage({"type": "softmax", "log": log, **line, "label": "softmax"})
+
+
 def activation_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
     """A layer's activation as the browser computes it, fused or alone."""
     activation = layer.activation
     assert activation is not None
     function, arguments = activation.function, dict(activation.arguments)
     if activation.axis is not None:
-        # Keras counts the batch as axis 0; as drawn, the last axis is the channels.
-        axis = activation.axis - len(drawn.output) - 1 if activation.axis > 0 else activation.axis
-        log = activation.name == "log_softmax"
-        return BrowserStage({"type": "softmax", "log": log, "axis": axis % 3, "label": "softmax"})
+        return _softmax_stage(activation, drawn)
     arrays = {}
     if "alpha" in layer.weights:
         alpha = np.broadcast_to(arguments.pop("alpha"), drawn.output).reshape(drawn.shape)

@@ -135,6 +135,46 @@ def _gelu(z: float, arguments: Arguments) -> Branch:
     return "z / 2 * erfc(-z / sqrt(2))", ""
 
 
+def _hard_shrink(z: float, arguments: Arguments) -> Branch:
+    least = float(arguments.get("threshold", 0.5))
+    return ("z", f"abs(z) > {least!r}") if abs(z) > least else ("0", f"abs(z) <= {least!r}")
+
+
+def _soft_shrink(z: float, arguments: Arguments) -> Branch:
+    least = float(arguments.get("threshold", 0.5))
+    if abs(z) > least:
+        return (f"z - {least!r}", f"z > {least!r}") if z > 0 else (f"z + {least!r}", f"z < {-least!r}")
+    return "0", f"abs(z) <= {least!r}"
+
+
+def _threshold(z: float, arguments: Arguments) -> Branch:
+    least, rest = float(arguments["threshold"]), float(arguments["default_value"])
+    return ("z", f"z > {least!r}") if z > least else (repr(rest), f"z <= {least!r}")
+
+
+def _squareplus(z: float, arguments: Arguments) -> Branch:
+    return f"(z + sqrt(z * z + {float(arguments.get('b', 4))!r})) / 2", ""
+
+
+def _sparse_plus(z: float, arguments: Arguments) -> Branch:
+    if z >= 1:
+        return "z", "z >= 1"
+    return ("(z + 1) * (z + 1) / 4", "-1 < z < 1") if z > -1 else ("0", "z <= -1")
+
+
+# Where a function jumps: how far from the jump a number is, and how high it is ---------------------
+
+
+def _hard_shrink_jump(z: np.ndarray, arguments: Arguments) -> tuple[np.ndarray, float]:
+    least = float(arguments.get("threshold", 0.5))
+    return np.abs(np.abs(z) - least), least
+
+
+def _threshold_jump(z: np.ndarray, arguments: Arguments) -> tuple[np.ndarray, float]:
+    least, rest = float(arguments["threshold"]), float(arguments["default_value"])
+    return np.abs(z - least), abs(least - rest)
+
+
 # On what numbers the roundings of a gradient fall -------------------------------------------------
 
 
@@ -202,6 +242,8 @@ class Function:
         How many roundings its derivative passes, and on what numbers.
     exact
         Whether the browser computes it to the last bit, without a transcendental function.
+    jump
+        Where it jumps: how far each number is from there, and how high it is.
     """
 
     written: str | Callable[[float, Arguments], Branch]
@@ -213,6 +255,7 @@ class Function:
     roundings: int = 0
     magnitude: Magnitude = _slope
     exact: bool = False
+    jump: Callable[[np.ndarray, Arguments], tuple[np.ndarray, float]] | None = None
 
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
@@ -254,6 +297,19 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "softsign": Function("z / (1 + abs(z))", roundings=4),
         # exp; product. It has no steepest slope: the result is the slope.
         "exponential": Function("exp(z)", np.inf, roundings=ELEMENTARY + 1),
+        "hard_tanh": Function("min(max(z, -1), 1)", kinked=True, exact=True),
+        "hard_shrink": Function(_hard_shrink, kinked=True, exact=True, jump=_hard_shrink_jump),
+        "soft_shrink": Function(_soft_shrink, kinked=True, exact=True),
+        "threshold": Function(_threshold, kinked=True, exact=True, jump=_threshold_jump),
+        # tanh, counted twice in its square; square, product.
+        "tanh_shrink": Function("z - tanh(z)", roundings=2 * ELEMENTARY + 2),
+        # b cast, also in its root; the hypotenuse, twice; sum, two products, quotient, product.
+        "squareplus": Function(_squareplus, roundings=2 + 2 * ELEMENTARY + 5),
+        # Sum; two products.
+        "sparse_plus": Function(_sparse_plus, roundings=3),
+        "sparse_sigmoid": Function("min(max((z + 1) / 2, 0), 1)", 0.5),
+        # Sigmoid; product.
+        "log_sigmoid": Function("-log(1 + exp(-z))", through_one=True, roundings=SIGMOID + 1),
         "softmax": Function("exp(z - largest) / sum", mixes=True),
         "log_softmax": Function("z - largest - log(sum)", 2.0, mixes=True),
     }
@@ -261,9 +317,19 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
 """Every activation function that cnnviz computes, by the name of its op."""
 
 ACTIVATIONS = MappingProxyType(
-    {name: name for name in FUNCTIONS if name != "prelu"} | {"swish": "silu", "hard_swish": "hard_silu"}
+    {name: name for name in FUNCTIONS if name not in ("prelu", "threshold")}
+    | {"swish": "silu", "hard_swish": "hard_silu"}
 )
 """The activations that Keras knows by name, each with the op that computes it."""
+
+REFUSED_ACTIVATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "glu": "it halves its axis; put a layer for each half in its place",
+        "sparsemax": "Keras's has a threshold that is not the sparsemax's: its results do not add up to 1",
+        "threshold": "it has no defaults, so that a name alone does not say it",
+    }
+)
+"""Those of keras.activations that are not read by name, and why."""
 
 ACTIVATION_LAYERS: Mapping[str, tuple[str, Options]] = MappingProxyType(
     {
@@ -296,7 +362,8 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
         module = value.get("module")
         if module not in (None, "builtins") and not is_keras(module):
             raise ValueError(
-                f"{name} is custom code ({module!r}), which is never run; it must be a Keras name"
+                f"{name} is custom code ({module!r}), which is never run: "
+                "put one of keras.activations in its place"
             )
         if function == "function":
             return parse_activation(config, name)
@@ -309,12 +376,20 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
             or function not in ACTIVATION_LAYERS
             or not isinstance(config, Mapping)
         ):
-            raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {function!r}")
+            raise ValueError(_unknown(name, function))
         op, options = ACTIVATION_LAYERS[function]
         return Activation(op, read.all_of(options, config))
     if not isinstance(value, str) or value not in ACTIVATIONS:
-        raise ValueError(f"{name} must be one of {', '.join(ACTIVATIONS)}, got {value!r}")
+        raise ValueError(_unknown(name, value))
     return None if value == "linear" else Activation(ACTIVATIONS[value])
+
+
+def _unknown(name: str, value: Any) -> str:
+    if isinstance(value, str) and value in REFUSED_ACTIVATIONS:
+        return f"{name}={value!r} is not supported: {REFUSED_ACTIVATIONS[value]}"
+    return (
+        f"{name} must be one of keras.activations, which cnnviz knows by name, such as 'relu', got {value!r}"
+    )
 
 
 def is_keras(module: Any) -> bool:

@@ -17,7 +17,10 @@ import numpy as np
 Shape = tuple[int, ...]
 
 OPERATIONS = frozenset(
-    {"input", "conv", "transposed", "pool", "affine", "activation", "softmax", "move", "merge", "given"}
+    {
+        *("input", "conv", "transposed", "pool", "sample", "affine", "activation", "softmax", "move"),
+        *("merge", "given"),
+    }
 )
 """All types of operations; forward.js has a function for each but "input" and "given"."""
 
@@ -26,12 +29,18 @@ OPERATIONS = frozenset(
 class Drawn:
     """What is known of a layer where it is drawn: shapes without the batch.
 
-    `inputs` and `output` are as the network has them, `sources` and `shape` as they are drawn.
+    `inputs` and `output` are as the network has them. `columns` are as what it reads is drawn: the same
+    numbers in the same order, but a map that was only flattened is still seen as a map.
     """
 
     inputs: tuple[Shape, ...]
     output: Shape
-    sources: tuple[Shape, ...]
+    columns: tuple[Shape, ...]
+
+    @property
+    def sources(self) -> tuple[Shape, ...]:
+        """The shapes that the layer reads, each as (height, width, channels)."""
+        return tuple(map(drawn_shape, self.inputs))
 
     @property
     def shape(self) -> Shape:

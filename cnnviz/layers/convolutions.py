@@ -30,6 +30,12 @@ SLIDING: Options = {
 FUSED: Options = {"use_bias": (read.flag, True), "activation": (parse_activation, None)}
 FILTERS: Options = {"filters": (read.count, None)}
 KERNEL: Options = {"kernel_size": (read.size, None), **SLIDING, **FUSED}
+SLIDING_1D: Options = {
+    "strides": (read.length, 1),
+    "padding": (read.choice("valid", "same"), "valid"),
+    "dilation_rate": (read.length, 1),
+}
+KERNEL_1D: Options = {"kernel_size": (read.length, None), **SLIDING_1D, **FUSED}
 MULTIPLIER: Options = {"depth_multiplier": (read.count, 1)}
 
 
@@ -48,7 +54,7 @@ class ConvolutionEntry(Entry):
         return window(shape[:2], c["kernel_size"], c["strides"], c["padding"], c["dilation_rate"])  # type: ignore[arg-type]
 
     def kernels(self, layer: Layer) -> list[np.ndarray]:
-        return [layer.weights[name] for name in self.weights if name != "bias"]
+        return [layer.weights[name] for name in self.weights if name.endswith("kernel")]
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         gradient = getattr(ops, f"{self.op}_input_grad")
@@ -130,24 +136,27 @@ class Conv2DEntry(ConvolutionEntry):
         return layer.weights["kernel"], layer.weights.get("bias"), chosen(layer.config, self.op_options)
 
 
-class Conv1DEntry(SequenceEntry):
-    options = {
-        **FILTERS,
-        "kernel_size": (read.length, None),
-        "strides": (read.length, 1),
-        "padding": (read.choice("valid", "same", "causal"), "valid"),
-        "dilation_rate": (read.length, 1),
-        "groups": (read.count, 1),
-        **FUSED,
-    }
-    weights = ("kernel", "bias")
-    maps = "Conv2D"
+class SlidingSequenceEntry(SequenceEntry):
+    """The convolution of that name, on a sequence."""
+
+    weights: ClassVar[tuple[str, ...]] = ("kernel", "bias")
     lengths = ("kernel_size", "strides", "dilation_rate")
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
-        filters, groups = config["filters"], config["groups"]
-        _check_groups(shape[-1], filters, groups)
-        return {"kernel": (config["kernel_size"], shape[-1] // groups, filters), "bias": (filters,)}
+        """Those of the kernels on maps, without their axis of one column."""
+        like = self.as_map(Layer("", self.maps, config))
+        shapes = like.entry.weight_shapes(like.config, (shape[0], 1, shape[1]))
+        return {name: (of[0], *of[2:]) if len(of) == 4 else of for name, of in shapes.items()}
+
+
+class Conv1DEntry(SlidingSequenceEntry):
+    options = {
+        **FILTERS,
+        **KERNEL_1D,
+        "padding": (read.choice("valid", "same", "causal"), "valid"),
+        "groups": (read.count, 1),
+    }
+    maps = "Conv2D"
 
     def as_map(self, layer: Layer) -> Layer:
         like = super().as_map(layer)
@@ -245,6 +254,10 @@ class SeparableConv2DEntry(ConvolutionEntry):
         return pointwise[3] + multiplier + kh * kw - 1
 
 
+def _length_from_0(value: Any, name: str) -> int:
+    return 0 if value in (0, [0], (0,)) else read.length(value, name)
+
+
 class Conv2DTransposeEntry(ConvolutionEntry):
     options = {**FILTERS, **KERNEL, "output_padding": (read.optional(partial(read.size, minimum=0)), None)}
     op = "conv2d_transpose"
@@ -296,6 +309,29 @@ class Conv2DTransposeEntry(ConvolutionEntry):
         return math.prod(layer.weights["kernel"].shape[:3])
 
 
+class DepthwiseConv1DEntry(SlidingSequenceEntry):
+    options = {**KERNEL_1D, **MULTIPLIER}
+    maps = "DepthwiseConv2D"
+
+
+class SeparableConv1DEntry(SlidingSequenceEntry):
+    options = {**FILTERS, **KERNEL_1D, **MULTIPLIER}
+    weights = SeparableConv2DEntry.weights
+    maps = "SeparableConv2D"
+
+
+class Conv1DTransposeEntry(SlidingSequenceEntry):
+    options = {**FILTERS, **KERNEL_1D, "output_padding": (read.optional(_length_from_0), None)}
+    maps = "Conv2DTranspose"
+
+    def kernel_positions(self, layer: Layer) -> Shape:
+        return layer.input_shape[:-1]
+
+    def as_map(self, layer: Layer) -> Layer:
+        like, added = super().as_map(layer), layer.config["output_padding"]
+        return replace(like, config={**like.config, "output_padding": None if added is None else (added, 0)})
+
+
 def conv_stage(
     layer: Layer, view: Window, groups: int, kernel: str = "kernel", *, bias: bool = True, **fields: Any
 ) -> BrowserStage:
@@ -305,9 +341,10 @@ def conv_stage(
     return BrowserStage(op, arrays, **fields)
 
 
-def pixelwise_stage(layer: Layer, source: tuple[int, ...], kernel: str, label: str) -> BrowserStage:
+def pixelwise_stage(
+    layer: Layer, source: tuple[int, ...], kernel: str, label: str, size: Sequence[int] = (1, 1)
+) -> BrowserStage:
     """A dense layer, as the convolution that it is: 1x1, or as large as the map that was flattened."""
-    size = (1, 1) if layer.weights[kernel].shape[-2] == source[2] else source[:2]
     rows, cols = (Axis(n, k) for n, k in zip(source, size, strict=False))
     names, arrays = exchangeable(layer, kernel)
     axes = browser_axes(Window(rows, cols))
@@ -342,8 +379,11 @@ ENTRIES.update(
     {
         "Conv2D": Conv2DEntry(),
         "Conv1D": Conv1DEntry(),
+        "Conv1DTranspose": Conv1DTransposeEntry(),
         "DepthwiseConv2D": DepthwiseConv2DEntry(),
+        "DepthwiseConv1D": DepthwiseConv1DEntry(),
         "SeparableConv2D": SeparableConv2DEntry(),
+        "SeparableConv1D": SeparableConv1DEntry(),
         "Conv2DTranspose": Conv2DTransposeEntry(),
     }
 )

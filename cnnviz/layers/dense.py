@@ -52,7 +52,10 @@ class DenseEntry(Entry):
         return weighted(x, layer.weights, "kernel", index[:, None, None], cut, unit)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        return [pixelwise_stage(layer, drawn.sources[0], "kernel", self.label)]
+        if len(drawn.inputs[0]) > 1:
+            return [pixelwise_stage(layer, drawn.sources[0], "kernel", self.label)]
+        column = drawn.columns[0]
+        return [pixelwise_stage(layer, column, "kernel", self.label, column[:2])]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return len(layer.weights["kernel"]) + 2

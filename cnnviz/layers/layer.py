@@ -22,6 +22,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.layers.refusals import refusal
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
@@ -80,6 +81,17 @@ class Entry:
     label: str = ""
     """A short word for what it does, where that is not its class."""
 
+    call_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
+    """Keras's names for the tensors that its call takes, in order; the later ones may be left out."""
+    call_options: ClassVar[Options] = {}
+    """The options, of `options` too, that Keras takes not when the layer is made but when it is called."""
+    file_name: ClassVar[str] = ""
+    """What Keras names its weights in a file after, where that is not its class."""
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        """The entry of a layer with these options: this one, unless the class wraps another."""
+        return self
+
     # Its config and weights --------------------------------------------------------------------
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,8 +103,15 @@ class Entry:
         switch = {"bias": "use_bias", "gamma": "scale", "beta": "center"}
         return tuple(name for name in self.weights if name not in switch or config.get(switch[name], True))
 
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """The weights by the layer within the layer that has them in a file; "" is the layer itself."""
+        return {"": self.weight_names(config)}
+
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
-        """The shapes of its weights for an input of this shape; ValueError where it does not fit."""
+        """The shapes of its weights for an input of this shape; ValueError where it does not fit.
+
+        Of a layer with several inputs `shape` holds one for each.
+        """
         return {}
 
     # What it computes --------------------------------------------------------------------------
@@ -163,6 +182,15 @@ class Entry:
     def kernel_positions(self, layer: Layer) -> Shape:
         """Where its kernel is applied, once at each position: by default of the output."""
         return layer.output_shape[:-1]
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Products that it sums for one image, padding included; None if a size is unknown."""
+        kernels = sum(array.size for name, array in layer.weights.items() if name.endswith("kernel"))
+        if not kernels:
+            return 0
+        positions = self.kernel_positions(layer)
+        known = [size for size in positions if size is not None]
+        return kernels * math.prod(known) if len(known) == len(positions) else None
 
     # What the browser computes, and the code ----------------------------------------------------
 
@@ -246,11 +274,11 @@ def normalize_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]:
         for an unknown kind, an option out of its range, and options that cnnviz does not compute.
     """
     if kind not in ENTRIES:
-        layers = sorted(name for name in ENTRIES if "." not in name)
-        raise ValueError(f"{kind} is not supported; supported are {', '.join(layers)}")
+        raise ValueError(refusal(kind))
     if config.get("data_format") == "channels_first":
         raise ValueError(
-            "data_format='channels_first' is not supported: cnnviz reads channels_last (N, H, W, C)"
+            "data_format='channels_first' is not supported: build the model with 'channels_last', "
+            "(N, H, W, C), where kernels keep their shapes, and give it the weights with set_weights"
         )
     return ENTRIES[kind].normalize(config)
 
@@ -277,6 +305,11 @@ class Layer:
         As in Keras; the statistics of a normalisation are never trainable.
     owner
         The name of this layer's first call, which owns the weights; "" means itself.
+    precision
+        The dtype in which Keras computes it, by its policy; here it is computed in its weights'.
+    lora_rank
+        Of the two factors that Keras trains in place of the kernel (LoRA), 0 where there are none. A file
+        holds the kernel with their product added.
     input_shapes, output_shape
         Without the batch axis, None where unknown; filled in by `Network`.
     """
@@ -288,6 +321,8 @@ class Layer:
     inputs: tuple[str, ...] = ()
     trainable: bool = True
     owner: str = ""
+    precision: str = "float32"
+    lora_rank: int = 0
     input_shapes: tuple[Shape, ...] = ()
     output_shape: Shape = ()
 
@@ -311,7 +346,7 @@ class Layer:
     @property
     def entry(self) -> Entry:
         """What there is to know about its class."""
-        return ENTRIES[self.kind]
+        return ENTRIES[self.kind].of(self.config)
 
     @property
     def input_shape(self) -> Shape:
@@ -351,14 +386,23 @@ class Layer:
     @property
     def params(self) -> int:
         """Number of weights, of all kinds."""
-        return sum(array.size for array in self.weights.values())
+        return sum(array.size for array in self.weights.values()) + self._lora_params
 
     @property
     def trainable_params(self) -> int:
         """Number of weights that training would change."""
         statistics = self.entry.statistics
-        sizes = (array.size for name, array in self.weights.items() if name not in statistics)
-        return sum(sizes) if self.trainable else 0
+        fixed = statistics | {"kernel"} if self.lora_rank else statistics
+        sizes = (array.size for name, array in self.weights.items() if name not in fixed)
+        return sum(sizes) + self._lora_params if self.trainable else 0
+
+    @property
+    def _lora_params(self) -> int:
+        """Of the factors (all axes of the kernel but the last, rank) and (rank, the last axis)."""
+        if not self.lora_rank or "kernel" not in self.weights:
+            return 0
+        *reads, makes = self.weights["kernel"].shape
+        return self.lora_rank * (math.prod(reads) + makes)
 
     @property
     def non_trainable_params(self) -> int:
@@ -367,16 +411,17 @@ class Layer:
 
     @property
     def multiply_adds(self) -> int | None:
-        """Products that a convolution or dense layer sums for one image, padding included; else 0.
+        """Products that a convolution, dense or attention layer sums for one image, padding included; else 0.
 
         Biases, activations, pooling and normalisation are not counted. None if a size is unknown.
         """
-        kernels = sum(array.size for name, array in self.weights.items() if name.endswith("kernel"))
-        if not kernels:
-            return 0
-        positions = self.entry.kernel_positions(self)
-        known = [size for size in positions if size is not None]
-        return kernels * math.prod(known) if len(known) == len(positions) else None
+        return self.entry.multiply_adds(self)
+
+    @property
+    def widens(self) -> bool:
+        """Whether it makes float64 of what it reads, as an operation with an array of that dtype does."""
+        arrays = (value for value in self.config.values() if isinstance(value, np.ndarray))
+        return not self.entry.casts and any(array.dtype == np.float64 for array in arrays)
 
     def cast(self, inputs: Arrays, dtype: np.dtype) -> tuple[np.ndarray, ...]:
         """What it reads as it computes with it, in a network of this dtype."""

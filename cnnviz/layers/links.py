@@ -79,7 +79,7 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Resample:
-    """Resizing along one axis of `size` cells: unit u lies at first + u*step, between two cells or near one.
+    """Resizing along one axis of `size` cells: unit u lies at first + u*step, between cells or near one.
 
     `cells` says which cells it reads there, borders and rounding included: a row for each unit. Entries
     outside the axis are padding or nothing.
@@ -92,12 +92,18 @@ class Resample:
     step: Fraction
     between: bool
     """Whether a unit reads the cells on both sides, else the nearest."""
+    radius: Fraction = Fraction(1)
+    """How near the cells are that it reads then: nearer than this."""
+    alone: bool = True
+    """Whether a unit on the middle of a cell reads that cell only."""
 
     def without_borders(self, u: int) -> tuple[int, int]:
         """The first and the last cell that unit u reads if the axis goes on without end."""
         place = self.first + u * self.step
-        nearest = floor(place + Fraction(1, 2))
-        return (floor(place), ceil(place)) if self.between else (nearest, nearest)
+        if not self.between or (self.alone and place.denominator == 1):
+            nearest = floor(place + Fraction(1, 2))
+            return nearest, nearest
+        return floor(place - self.radius) + 1, ceil(place + self.radius) - 1
 
     def after(self, shape: Shape) -> Shape:
         return _with(shape, self.axis, len(self.cells))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,37 @@ class SubtractEntry(MergeEntry):
         return first + second
 
 
+class CustomScaleEntry(MergeEntry):
+    """first + scale * second: the class of keras.applications' InceptionResNetV2."""
+
+    options = {"scale": (read.number, None)}
+    least_inputs, most_inputs = 2, 2
+    label = "add scaled"
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        first, second = _aligned(inputs)
+        return ops.add(first, ops.multiply(second, second.dtype.type(layer.config["scale"])))
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        grads = ops.add_grad(grad, [x.shape for x in _aligned(inputs)])
+        scaled = ops.multiply(grads[1], grad.dtype.type(layer.config["scale"]))
+        return tuple(each.reshape(x.shape) for each, x in zip((grads[0], scaled), inputs, strict=True))
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        found = super().operands(layer, inputs, position)
+        weight = np.array([1, layer.config["scale"]], found.weight.dtype).reshape(-1, 1, 1)
+        return replace(found, weight=weight)
+
+    def code(self, layer: Layer, reads: Sequence[str]) -> str:
+        return f"{reads[0]} + {reads[1]} * {layer.config['scale']!r}"
+
+    # A sum with a factor is none of its ways of merging.
+    browser = Entry.browser
+
+    def absolute(self, layer: Layer) -> Layer:
+        return replace(layer, config={"scale": abs(layer.config["scale"])})
+
+
 class AverageEntry(MergeEntry):
     op = "average"
 
@@ -212,5 +244,6 @@ ENTRIES.update(
         "Maximum": MaximumEntry(),
         "Minimum": MinimumEntry(),
         "Concatenate": ConcatenateEntry(),
+        "CustomScaleLayer": CustomScaleEntry(),
     }
 )

@@ -1,4 +1,4 @@
-"""Layers that scale and shift: normalisations with given statistics, and rescaling."""
+"""Layers that scale and shift: normalisations with given statistics, rescaling, ConvNeXt's LayerScale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights
+from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
 from cnnviz.layers.links import Links
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
 from cnnviz.ops.normalization import SMALLEST_DEVIATION, deviation_of
@@ -39,13 +39,19 @@ class AffineEntry(Entry):
 
 
 def affine_stage(layer: Layer, a: np.ndarray, b: np.ndarray, drawn: Drawn, **more: Any) -> BrowserStage:
-    """x*a + b as the browser computes it, or another `form` of it; a and b are what `ops` works with."""
-    source = drawn.sources[0]
-    if a.size != math.prod(source):
-        a, b = (np.broadcast_to(v, (source[2],)) for v in (a, b))
+    """x*a + b as the browser computes it, or another `form` of it; a and b are what `ops` works with.
+
+    Where they differ along one axis only, as by channel, there is one of each for an entry of that axis,
+    which `repeat` cells after each other share; else there is one for each cell.
+    """
+    a, b = np.broadcast_arrays(a, b)
+    behind = [-axis - 1 for axis, size in enumerate(reversed(a.shape)) if size > 1]
+    if len(behind) > 1:
+        a, b = (np.broadcast_to(v, (1, *drawn.output)) for v in (a, b))
+    repeat = math.prod(drawn.output[behind[0] :][1:]) if len(behind) == 1 else 1
     names = {"a": f"{layer.name}/a", "b": f"{layer.name}/b"}
-    op = {"type": "affine", "form": "x*a+b", "label": layer.entry.label, **names, **more}
-    return BrowserStage(op, {names["a"]: a, names["b"]: b}, exact=True)
+    op = {"type": "affine", "form": "x*a+b", "repeat": repeat, "label": layer.entry.label, **names, **more}
+    return BrowserStage(op, {names["a"]: a.ravel(), names["b"]: b.ravel()}, exact=True)
 
 
 class BatchNormalizationEntry(AffineEntry):
@@ -64,33 +70,38 @@ class BatchNormalizationEntry(AffineEntry):
     op_options = ("epsilon",)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
-        if config["axis"] not in (-1, len(shape)):
-            raise ValueError(f"axis={config['axis']} is not supported: only the last axis, the channels, is")
-        return dict.fromkeys(self.weights, (shape[-1],))
+        (axis,) = axes_of({"axis": (config["axis"],)}, len(shape) + 1)
+        return dict.fromkeys(self.weights, (shape[axis - 1],))
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        (x,) = _axis_last(layer, inputs)
+        return np.moveaxis(super().compute(layer, x), -1, layer.config["axis"])
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        c, w = layer.config, layer.weights
-        return (ops.batch_norm_input_grad(grad, w["moving_variance"], w.get("gamma"), epsilon=c["epsilon"]),)
+        (grad,), c, w = _axis_last(layer, [grad]), layer.config, layer.weights
+        moved = ops.batch_norm_input_grad(grad, w["moving_variance"], w.get("gamma"), epsilon=c["epsilon"])
+        return (np.moveaxis(moved, -1, c["axis"]),)
 
     def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        statistics = layer.weights["moving_mean"], layer.weights["moving_variance"]
-        return ops.batch_norm_gamma_grad(inputs[0], grad, *statistics, epsilon=layer.config["epsilon"])
+        arrays = *_axis_last(layer, [*inputs, grad]), *_moving(layer)
+        return ops.batch_norm_gamma_grad(*arrays, epsilon=layer.config["epsilon"])
 
     def beta_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        return ops.batch_norm_beta_grad(grad)
+        return ops.batch_norm_beta_grad(*_axis_last(layer, [grad]))
 
     def moving_mean_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        c, w = layer.config, layer.weights
+        (grad,), c, w = _axis_last(layer, [grad]), layer.config, layer.weights
         return ops.batch_norm_mean_grad(grad, w["moving_variance"], w.get("gamma"), epsilon=c["epsilon"])
 
     def moving_variance_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
-        c, w = layer.config, layer.weights
-        statistics = w["moving_mean"], w["moving_variance"], w.get("gamma")
-        return ops.batch_norm_variance_grad(inputs[0], grad, *statistics, epsilon=c["epsilon"])
+        arrays = *_axis_last(layer, [*inputs, grad]), *_moving(layer), layer.weights.get("gamma")
+        return ops.batch_norm_variance_grad(*arrays, epsilon=layer.config["epsilon"])
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,), w, epsilon = inputs, layer.weights, layer.config["epsilon"]
-        channel = slice(position[-1], position[-1] + 1)
+        axis = layer.config["axis"]
+        entry = position[axis - 1 if axis > 0 else axis]
+        channel = slice(entry, entry + 1)
         parts = [w[name][channel].astype(x.dtype) if name in w else None for name in self.op_weights]
         scale, shift = (array[0] for array in ops.batch_norm_affine(*parts, epsilon=epsilon))  # type: ignore[arg-type]
         mean, variance, gamma, beta = (None if array is None else array[0] for array in parts)
@@ -100,7 +111,12 @@ class BatchNormalizationEntry(AffineEntry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         w = layer.weights
         names = {name.removeprefix("moving_"): f"{layer.owner}/{name}" for name in w}
-        a, b = self.as_affine(layer)
+        a, b = self.scale_and_shift(layer)
+        if not self.is_last(layer, len(drawn.output)):
+            shape = [1] * (len(drawn.output) + 1)
+            shape[layer.config["axis"]] = len(a)
+            a, b = (np.broadcast_to(each.reshape(shape), (1, *drawn.output)).ravel() for each in (a, b))
+            return [affine_stage(layer, a, b, drawn)]
         stage = affine_stage(layer, a, b, drawn, epsilon=layer.config["epsilon"], parts=names)
         kept = {f"{layer.owner}/{name}": array for name, array in w.items()}
         return [replace(stage, arrays={**stage.arrays, **kept})]
@@ -109,9 +125,30 @@ class BatchNormalizationEntry(AffineEntry):
         # x - mean becomes |x| + |mean|.
         return replace(layer, weights=_positive(layer.weights, "moving_mean"))
 
-    def as_affine(self, layer: Layer) -> Affine:
+    def as_affine(self, layer: Layer) -> Affine | None:
+        return self.scale_and_shift(layer) if self.is_last(layer, len(layer.input_shape)) else None
+
+    def is_last(self, layer: Layer, axes: int) -> bool:
+        """Whether its axis is the channels' of an input with as many axes, the batch not counted."""
+        return layer.config["axis"] in (-1, axes)
+
+    def code(self, layer: Layer, reads: Sequence[str]) -> str:
+        if self.is_last(layer, len(layer.input_shape)):
+            return super().code(layer, reads)
+        return f"net[{quoted(layer.name)}].before_activation({', '.join(reads)})"
+
+    def scale_and_shift(self, layer: Layer) -> Affine:
         parts = (layer.weights.get(name) for name in self.op_weights)
         return Affine(*ops.batch_norm_affine(*parts, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
+
+
+def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:
+    """Arrays of the input's shape with the axis that is normalised in the last place."""
+    return [np.moveaxis(array, layer.config["axis"], -1) for array in arrays]
+
+
+def _moving(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    return layer.weights["moving_mean"], layer.weights["moving_variance"]
 
 
 def scale_and_shift(
@@ -150,7 +187,12 @@ class NormalizationEntry(AffineEntry):
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kept = axes_of(config, len(shape) + 1)
         configured = [config[name] for name in ("mean", "variance")]
-        if np.shape(configured[0]) != np.shape(configured[1]) or np.ndim(configured[0]) > len(kept):
+        one_is_missing = (configured[0] is None) != (configured[1] is None)
+        if (
+            one_is_missing
+            or np.shape(configured[0]) != np.shape(configured[1])
+            or np.ndim(configured[0]) > len(kept)
+        ):
             raise ValueError(
                 f"mean and variance must both be None, or of one shape that fits axis={config['axis']}"
             )
@@ -212,13 +254,10 @@ class NormalizationEntry(AffineEntry):
         return one_number(x, position, scale, bias=shift, bias_name=name, preparation=tuple(equations))
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        shape = (1, *drawn.output)
-        mean, variance = _statistics(layer, shape, np.float32)
+        mean, variance = _statistics(layer, (1, *drawn.output), np.float32)
         deviation = deviation_of(variance)
         form, a, b = ("x*a+b", deviation, mean) if layer.config["invert"] else ("(x-a)/b", mean, deviation)
-        if a.size > 1 and a.size != a.shape[-1]:
-            a, b = (np.broadcast_to(v, shape) for v in (a, b))
-        return [affine_stage(layer, a.ravel(), b.ravel(), drawn, form=form)]
+        return [affine_stage(layer, a, b, drawn, form=form)]
 
     def absolute(self, layer: Layer) -> Layer:
         # x - mean becomes |x| + |mean|; a normalisation that is undone adds its mean.
@@ -255,6 +294,37 @@ class RescalingEntry(AffineEntry):
         return replace(layer, config=config)
 
 
+class LayerScaleEntry(AffineEntry):
+    """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
+
+    weights = ("gamma",)
+    op = "multiply"
+    op_weights = weights
+    label = "scale"
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        return {"gamma": (shape[-1],)}
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (ops.multiply(grad, layer.weights["gamma"]),)
+
+    def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        return ops.multiply_grad([inputs[0], layer.weights["gamma"]], grad)[1]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        channel = np.full((1, 1, 1, 1), position[-1])
+        gamma = layer.weights["gamma"][position[-1]]
+        return one_number(inputs[0], position, gamma, weight_name="gamma", weight_index=channel)
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        gamma = layer.weights["gamma"]
+        return [affine_stage(layer, gamma, np.zeros_like(gamma), drawn)]
+
+    def as_affine(self, layer: Layer) -> Affine:
+        gamma = layer.weights["gamma"]
+        return Affine(gamma, np.zeros_like(gamma))
+
+
 def _statistics(layer: Layer, shape: tuple[int, ...], dtype: DTypeLike) -> tuple[np.ndarray, np.ndarray]:
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
     source: Mapping[str, Any] = layer.weights or layer.config
@@ -288,5 +358,6 @@ ENTRIES.update(
         "BatchNormalization": BatchNormalizationEntry(),
         "Normalization": NormalizationEntry(),
         "Rescaling": RescalingEntry(),
+        "LayerScale": LayerScaleEntry(),
     }
 )

@@ -1,7 +1,8 @@
 """Normalisations by statistics of the input itself: each number by those of the numbers around it.
 
 Ba, Kiros and Hinton, "Layer Normalization", arXiv 1607.06450; Wu and He, "Group Normalization", ECCV
-2018. The steps are in Keras's order, so that float32 rounds alike.
+2018; Zhang and Sennrich, "Root Mean Square Layer Normalization", NeurIPS 2019. The steps are in Keras's
+order, so that float32 rounds alike.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,11 +19,15 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links, Slide, Spread, mix
 from cnnviz.layers.normalization import axes_of, scale_and_shift
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
+from cnnviz.ops.arguments import broadcasts_to
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 
 quiet = np.errstate(all="ignore")
+
+SHORTEST = 1e-12
+"""The least length that Keras's UnitNormalization divides by."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +49,26 @@ class GroupedAxes:
 
 
 class OwnStatistics(NamedTuple):
-    """Of an input in its layout; `squares` is the sum of the squared distances from the mean."""
+    """Of an input in its layout; `squares` is the sum of the squared distances from the mean, or from 0."""
 
     sum: np.ndarray
     mean: np.ndarray
     squares: np.ndarray
     variance: np.ndarray
     inverse: np.ndarray
-    """1 / sqrt(variance + epsilon)."""
+    """What is multiplied by: 1 / sqrt(variance + epsilon)."""
 
 
 class OwnStatisticsEntry(Entry):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
 
-    weights = ("gamma", "beta")
+    weights: ClassVar[tuple[str, ...]] = ("gamma", "beta")
+    """What is multiplied by, and what is added."""
     label = "norm"
     # With a scale that is made of the input.
     multiplies = True
+    about_mean: ClassVar[bool] = True
+    """Whether squares are of distances from the mean, else of the numbers themselves."""
 
     def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
         """How it sees an input of this shape, the batch included."""
@@ -68,12 +76,31 @@ class OwnStatisticsEntry(Entry):
 
     def centres(self, layer: Layer) -> bool:
         """Whether the mean is taken off."""
-        return True
+        return self.about_mean
+
+    def shares(self, layout: GroupedAxes) -> int:
+        """What a sum of squares is divided by."""
+        return layout.count
+
+    def gain(self, layer: Layer, layout: GroupedAxes) -> Any:
+        """What the normalised numbers are multiplied by."""
+        return _weight(layer, layout, self.weights[0], 1) if self.weights else 1
+
+    def inverse(self, layer: Layer, variance: np.ndarray) -> np.ndarray:
+        """What a number is multiplied by, before gamma."""
+        return 1 / np.sqrt(variance + layer.config["epsilon"])
+
+    def statistics_of(self, layer: Layer, layout: GroupedAxes, x: np.ndarray) -> OwnStatistics:
+        total = _sum(x, layout.axes)
+        mean = total / layout.count if self.about_mean else np.zeros_like(total)
+        squares = _sum(np.square(x - mean), layout.axes)
+        variance = squares / self.shares(layout)
+        return OwnStatistics(total, mean, squares, variance, self.inverse(layer, variance))
 
     @quiet
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         x, layout = self._laid_out(layer, inputs[0])
-        scale, shift = self._affine(layer, layout, _statistics(layer, layout, x))
+        scale, shift = self._affine(layer, layout, self.statistics_of(layer, layout, x))
         return (x * scale + shift).reshape(inputs[0].shape)
 
     def _laid_out(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, GroupedAxes]:
@@ -81,7 +108,7 @@ class OwnStatisticsEntry(Entry):
         return x.reshape(layout.shape), layout
 
     def _affine(self, layer: Layer, layout: GroupedAxes, statistics: OwnStatistics) -> tuple[Any, Any]:
-        scale = statistics.inverse * _weight(layer, layout, "gamma", 1)
+        scale = statistics.inverse * self.gain(layer, layout)
         beta = _weight(layer, layout, "beta", 0)
         return scale, -statistics.mean * scale + beta if self.centres(layer) else beta
 
@@ -95,18 +122,19 @@ class OwnStatisticsEntry(Entry):
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         """A number acts on its own output, through the mean on all, and through the variance on all."""
         x, layout = self._laid_out(layer, inputs[0])
-        statistics = _statistics(layer, layout, x)
-        by_itself = grad.reshape(layout.shape) * _weight(layer, layout, "gamma", 1)
+        statistics = self.statistics_of(layer, layout, x)
+        by_itself = grad.reshape(layout.shape) * self.gain(layer, layout)
         by_mean = _mean(layout, by_itself) if self.centres(layer) else 0
-        along = _mean(layout, by_itself * self._normalised(layer, x, statistics))
+        normalised = self._normalised(layer, x, statistics)
+        along = _sum(by_itself * normalised, layout.axes) / self.shares(layout)
         by_variance = (x - statistics.mean) * statistics.inverse * along
         return (((by_itself - by_mean - by_variance) * statistics.inverse).reshape(inputs[0].shape),)
 
     @quiet
     def gamma_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         x, layout = self._laid_out(layer, inputs[0])
-        normalised = self._normalised(layer, x, _statistics(layer, layout, x))
-        return _of_weight(layer, layout, "gamma", grad.reshape(layout.shape) * normalised)
+        normalised = self._normalised(layer, x, self.statistics_of(layer, layout, x))
+        return _of_weight(layer, layout, self.weights[0], grad.reshape(layout.shape) * normalised)
 
     @quiet
     def beta_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
@@ -124,7 +152,7 @@ class OwnStatisticsEntry(Entry):
         def here(array: Any) -> Any:
             return np.broadcast_to(array, layout.shape)[place]
 
-        statistics = _statistics(layer, layout, x)
+        statistics = self.statistics_of(layer, layout, x)
         scale, shift = map(here, self._affine(layer, layout, statistics))
         total, mean, squares, variance, _ = map(here, statistics)
         gamma, beta = (
@@ -149,6 +177,7 @@ class OwnStatisticsEntry(Entry):
     # The root, the division and gamma are five more at most. What d*d takes away from the scale is at most
     # d*d / (2*(variance + epsilon)) of it, which is g(n)*doubt. So the scale is within g(n + 9)*(1 + doubt)
     # of exact, mean*scale within g(2*n + 10)*(1 + doubt)*size*scale, and two additions make 2*n + 12.
+    # Where nothing is a distance from the mean, size and doubt are 0.
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return 2 * self.layout(layer, inputs[0].shape).count + 12
@@ -156,7 +185,7 @@ class OwnStatisticsEntry(Entry):
     @quiet
     def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         _, normalised, layout = self._magnitudes(layer, inputs[0])
-        gamma, beta = (np.abs(_weight(layer, layout, name, i)) for name, i in (("gamma", 1), ("beta", 0)))
+        gamma, beta = np.abs(self.gain(layer, layout)), np.abs(_weight(layer, layout, "beta", 0))
         return np.asarray(normalised * gamma + beta).reshape(inputs[0].shape)
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
@@ -166,7 +195,7 @@ class OwnStatisticsEntry(Entry):
             # n + 9; then n for the sum along the gradient, and no more than 17 for products and differences.
             return 6 * count + 50
         # A weight's gradient adds up all numbers that it served.
-        return grad.size // max(layer.weights[of].size, 1) + (2 * count + 16 if of == "gamma" else 0)
+        return grad.size // max(layer.weights[of].size, 1) + (0 if of == "beta" else 2 * count + 16)
 
     @quiet
     def gradient_magnitude(
@@ -175,29 +204,21 @@ class OwnStatisticsEntry(Entry):
         inverse, normalised, layout = self._magnitudes(layer, inputs[0])
         grad = np.abs(grad).reshape(layout.shape)
         if of:
-            return (_of_weight(layer, layout, of, grad * normalised if of == "gamma" else grad),)
-        grad = grad * np.abs(_weight(layer, layout, "gamma", 1))
-        along = _mean(layout, grad * normalised)
+            return (_of_weight(layer, layout, of, grad if of == "beta" else grad * normalised),)
+        grad = grad * np.abs(self.gain(layer, layout))
+        along = _sum(grad * normalised, layout.axes) / self.shares(layout)
         return (((grad + _mean(layout, grad) + normalised * along) * inverse).reshape(inputs[0].shape),)
 
     def _magnitudes(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, GroupedAxes]:
         """1 / sqrt(variance + epsilon) and (|x| + size) times it, times 1 + doubt; in float64."""
         roundoff = float(np.finfo(x.dtype).eps) / 2
         x, layout = self._laid_out(layer, x.astype(np.float64))
-        statistics = _statistics(layer, layout, x)
-        size = _mean(layout, np.abs(x))
+        statistics = self.statistics_of(layer, layout, x)
+        size = _mean(layout, np.abs(x)) if self.about_mean else np.zeros_like(statistics.squares)
         # g(n) is at most 2*n*u.
         doubt = layout.count * roundoff * np.square(size * statistics.inverse)
         inverse = statistics.inverse * (1 + doubt)
         return inverse, (np.abs(x) + size) * inverse, layout
-
-
-def _statistics(layer: Layer, layout: GroupedAxes, x: np.ndarray) -> OwnStatistics:
-    total = _sum(x, layout.axes)
-    mean = total / layout.count
-    squares = _sum(np.square(x - mean), layout.axes)
-    variance = squares / layout.count
-    return OwnStatistics(total, mean, squares, variance, 1 / np.sqrt(variance + layer.config["epsilon"]))
 
 
 def _sum(x: np.ndarray, axes: Shape) -> np.ndarray:
@@ -256,6 +277,85 @@ class LayerNormalizationEntry(OwnStatisticsEntry):
         return [tuple(link for axis in axes for link in mix(shapes[0], axis - 1))]
 
 
+class AboutZeroEntry(OwnStatisticsEntry):
+    """Each number over the size of all along some axes; nothing is taken off."""
+
+    about_mean = False
+
+    @quiet
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        image = inputs[0]
+        x, layout = self._laid_out(layer, image[np.newaxis])
+        statistics = self.statistics_of(layer, layout, x)
+        scale, _ = self._affine(layer, layout, statistics)
+        numbers = statistics.squares, statistics.variance, self.gain(layer, layout), scale
+        squares, variance, gain, scale = (np.broadcast_to(each, x.shape)[(0, *position)] for each in numbers)
+        steps = self.written(layer, layout.count, squares, variance, gain, scale)
+        return one_number(image, position, scale, preparation=steps)
+
+    def written(
+        self, layer: Layer, count: int, squares: Any, variance: Any, gain: Any, scale: Any
+    ) -> tuple[Equation, ...]:
+        """How the scale of a number comes from the sum of the squares."""
+        raise NotImplementedError(f"{type(self).__name__} does not write out its scale")
+
+    def links(self, layer: Layer, shapes: Sequence[Shape]) -> list[Links]:
+        axes = axes_of(layer.config, len(shapes[0]) + 1)
+        return [tuple(link for axis in axes for link in mix(shapes[0], axis - 1))]
+
+
+class RMSNormalizationEntry(AboutZeroEntry):
+    """x * scale / sqrt(mean(x**2) + epsilon)."""
+
+    options = {"axis": (_in_keras_order, -1), "epsilon": (read.number, 1e-6)}
+    weights = ("scale",)
+    scale_gradient = OwnStatisticsEntry.gamma_gradient
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        axes_of(config, len(shape) + 1)
+        sizes = tuple((None, *shape)[axis] for axis in config["axis"])
+        # Keras multiplies by the scale as it is: its axes lie on the last ones of the input.
+        if not broadcasts_to(sizes, shape):
+            raise ValueError(f"axis={config['axis']} gives scale the shape {sizes}, which must fit {shape}")
+        return {"scale": sizes}
+
+    def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
+        scale = layer.weights["scale"].shape
+        return GroupedAxes(
+            shape, tuple(axes_of(layer.config, len(shape))), (1,) * (len(shape) - len(scale)) + scale
+        )
+
+    def written(
+        self, layer: Layer, count: int, squares: Any, variance: Any, gain: Any, scale: Any
+    ) -> tuple[Equation, ...]:
+        values = {"weight": gain, "mean_square": variance, "epsilon": layer.config["epsilon"]}
+        return (
+            Equation("mean_square", "squares / count", {"squares": squares, "count": count}, variance),
+            Equation("scale", "weight / sqrt(mean_square + epsilon)", values, scale),
+        )
+
+
+class UnitNormalizationEntry(AboutZeroEntry):
+    """x over its length, the root of the sum of the squares; Keras multiplies by 1e12 at most."""
+
+    options = {"axis": (read.ints, -1)}
+    weights = ()
+
+    def layout(self, layer: Layer, shape: Shape) -> GroupedAxes:
+        return GroupedAxes(shape, tuple(axes_of(layer.config, len(shape))), (1,) * len(shape))
+
+    def shares(self, layout: GroupedAxes) -> int:
+        return 1
+
+    def inverse(self, layer: Layer, variance: np.ndarray) -> np.ndarray:
+        return np.minimum(1 / np.sqrt(variance), variance.dtype.type(1 / SHORTEST))
+
+    def written(
+        self, layer: Layer, count: int, squares: Any, variance: Any, gain: Any, scale: Any
+    ) -> tuple[Equation, ...]:
+        return (Equation("scale", f"1 / max(sqrt(squares), {SHORTEST})", {"squares": squares}, scale),)
+
+
 def _groups(value: Any, name: str) -> int:
     """A number of groups; -1 is a group for each channel."""
     return value if value == -1 else read.count(value, name)
@@ -301,5 +401,10 @@ def _grouped(config: Mapping[str, Any], shape: Sequence[Any]) -> tuple[int, int]
 
 
 ENTRIES.update(
-    {"LayerNormalization": LayerNormalizationEntry(), "GroupNormalization": GroupNormalizationEntry()}
+    {
+        "LayerNormalization": LayerNormalizationEntry(),
+        "GroupNormalization": GroupNormalizationEntry(),
+        "RMSNormalization": RMSNormalizationEntry(),
+        "UnitNormalization": UnitNormalizationEntry(),
+    }
 )

@@ -14,7 +14,10 @@ from cnnviz.layers.tensor_operations import OperationEntry
 
 
 class PassingEntry(Entry):
-    """Dropout, noise and augmentation at inference: the output is the input."""
+    """Dropout, noise and augmentation at inference: the output is the input.
+
+    Also RandomCrop's, whatever its size, in Keras 3.15; its documentation says that it cuts out the middle.
+    """
 
     moves_values_only = True
 
@@ -70,14 +73,21 @@ ENTRIES.update(
         "ops.StopGradient": StopGradientEntry(),
         **dict.fromkeys(
             (
-                *("Identity", "GaussianNoise", "ActivityRegularization"),
-                *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"),
-                *("RandomContrast", "RandomBrightness"),
+                *("Identity", "GaussianNoise", "ActivityRegularization", "MaxNumBoundingBoxes"),
+                *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
+                *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
+                *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
+                *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPosterization", "RandomSaturation"),
+                *("RandomSharpness", "RandomGaussianBlur", "Solarization"),
+                *("AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
             PassingEntry(),
         ),
         **dict.fromkeys(
-            ("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout"),
+            (
+                *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
+                *("AlphaDropout", "GaussianDropout"),
+            ),
             DropoutEntry(),
         ),
     }

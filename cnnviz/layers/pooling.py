@@ -55,7 +55,7 @@ class PoolEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """One group: the window of one channel, with the weight 1 for the largest or 1/count for all."""
         (x,), channel = inputs, np.array(position[-1:])
-        patch = Patch.of(self.view(layer, x.shape), self.place(position))
+        patch = self.patch(layer, x.shape, position)
         labels = (f"channel {position[-1]}",)
         if self.selects:
             cut = patch.cut(x, channel, fill=-np.inf)
@@ -66,9 +66,9 @@ class PoolEntry(Entry):
         share = x.dtype.type(1) / x.dtype.type(there.sum())
         return operands([x], weight=np.where(there, share, 0), labels=labels, **cut)
 
-    def place(self, position: Position) -> Position:
+    def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
         """The window of an output."""
-        return position
+        return Patch.of(self.view(layer, shape), position)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         mode = "max" if self.selects else "mean"
@@ -119,8 +119,8 @@ class GlobalPoolEntry(PoolEntry):
             return [gathered]
         return [(*gathered, Regroup((1, 1, channels), (channels,)))]
 
-    def place(self, position: Position) -> Position:
-        return (0, 0, position[-1])
+    def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
+        return super().patch(layer, shape, (0, 0, position[-1]))
 
     def cells(self, layer: Layer, x: np.ndarray) -> int:
         return math.prod(x.shape[1:3])

@@ -1,118 +1,29 @@
-"""Layers that bring images of any size to one: the middle cut out, and resizing.
-
-Follows TensorFlow's kernels (tensorflow/core/kernels/image/resize_bilinear_op.cc, half_pixel_centers),
-which place units in float32 whatever the dtype: else a unit close to a cell's middle or border would
-read another cell.
-"""
+"""Layers that bring images to another size: the middle cut out, resizing, and upsampling."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
-from typing import Any, NamedTuple
+from math import prod
+from typing import Any
 
 import numpy as np
 
+from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.interpolation import INTERPOLATIONS, Samples, Span, WeightedCells, samples
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, literal
-from cnnviz.layers.links import Links, Resample
+from cnnviz.layers.links import Links, Spread
 from cnnviz.layers.moves import moving_stage
 from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.options import Options
 from cnnviz.layers.tensor_operations import OperationEntry
-from cnnviz.layers.windows import Patch, map_shape
-
-
-class Span(NamedTuple):
-    """The cells that become `units` along an axis of `size` cells: `length` of them, from `start` on.
-
-    Those outside the axis are padding.
-    """
-
-    size: int
-    start: int
-    length: int
-    units: int
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What the units along one axis are made of: from cell `lower`, a `share` of the way to cell `upper`."""
-
-    span: Span
-    lower: np.ndarray
-    upper: np.ndarray
-    share: np.ndarray
-    between: bool
-    """Whether a unit may lie between two cells; else all shares are 0."""
-
-    def of(self, x: np.ndarray, axis: int, fill: float, *, magnitude: bool = False) -> np.ndarray:
-        """The units of x, with `fill` in the padding; or the magnitudes of the terms that are added up."""
-        lower = _taken(x, self.lower, axis, fill)
-        if not self.between:
-            return lower
-        upper = _taken(x, self.upper, axis, fill)
-        share = self.share.astype(x.dtype).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-        return lower + (upper + lower if magnitude else upper - lower) * share
-
-    def reads(self, unit: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-        """The cells that a unit reads, and their weights."""
-        share = self.share[unit].astype(dtype)
-        if not share:
-            return self.lower[unit : unit + 1], np.ones(1, dtype)
-        return np.array([self.lower[unit], self.upper[unit]]), np.array([1 - share, share])
-
-    def matrix(self, dtype: np.dtype) -> np.ndarray:
-        """(size, units): the weight of each cell in each unit."""
-        table = np.zeros((self.span.size, self.span.units), dtype)
-        share = self.share.astype(dtype)
-        for cells, weights in ((self.lower, 1 - share), (self.upper, share)):
-            (inside,) = np.nonzero((cells >= 0) & (cells < self.span.size))
-            table[cells[inside], inside] += weights[inside]
-        return table
-
-    def link(self, axis: int) -> Resample:
-        """Which cells the units read, a row for each; -1 where there is no second one."""
-        table = np.stack([self.lower, np.where(self.share > 0, self.upper, -1)], axis=1)
-        step = Fraction(self.span.length, self.span.units)
-        first = self.span.start + (step - 1) / 2
-        return Resample(axis, self.span.size, table, first, step, self.between)
-
-
-def _taken(x: np.ndarray, cells: np.ndarray, axis: int, fill: float) -> np.ndarray:
-    """Cells along an axis, with `fill` for those outside."""
-    inside = (cells >= 0) & (cells < x.shape[axis])
-    values = np.take(x, np.where(inside, cells, 0), axis)
-    if not inside.all():
-        np.moveaxis(values, axis, 0)[~inside] = fill
-    return values
-
-
-@lru_cache(maxsize=256)
-def samples(span: Span, interpolation: str) -> Samples:
-    """Where units lie: unit u at (u + 1/2) * length / units, in which cell i is the one from i to i + 1.
-
-    >>> thirds = samples(Span(size=2, start=0, length=2, units=3), "bilinear")
-    >>> thirds.lower.tolist(), thirds.upper.tolist(), thirds.share.tolist()
-    ([0, 0, 1], [0, 1, 1], [0.0, 0.5, 0.0])
-    """
-    step = np.float32(span.length) / np.float32(span.units)
-    place = (np.arange(span.units, dtype=np.float32) + np.float32(0.5)) * step
-    between = interpolation == "bilinear" and span.length != span.units
-    if between:
-        # From here on counted from the middle of cell 0.
-        place -= np.float32(0.5)
-    floor, last = np.floor(place), span.length - 1
-    upper = np.minimum(np.ceil(place) if between else floor, last).astype(int)
-    lower = np.minimum(np.maximum(floor, 0).astype(int), upper)
-    share = np.where(lower < upper, place - floor, np.float32(0))
-    return Samples(span, lower + span.start, upper + span.start, share, between)
+from cnnviz.layers.windows import Patch, map_shape, sample_stage
+from cnnviz.ops.padding import Axis
 
 
 class SamplingEntry(Entry):
-    """Each unit is one cell, or a mean of the up to four around it that weighs the nearer ones more."""
+    """Each unit is one cell, or a weighted mean of the cells around it."""
 
     rank = 4
 
@@ -120,23 +31,17 @@ class SamplingEntry(Entry):
     def keeps_scale(self) -> bool:
         return True
 
-    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        normal = super().normalize(config)
-        read.size((normal["height"], normal["width"]), "(height, width)")
-        return normal
-
     def spans(self, config: Mapping[str, Any], height: int, width: int) -> tuple[Span, Span]:
         """Which rows and which columns of an image of this size are brought to the size that is wanted."""
         raise NotImplementedError
 
-    def samples(self, layer: Layer, shape: Sequence[int]) -> tuple[Samples, Samples]:
+    def samples(self, layer: Layer, shape: Sequence[int]) -> tuple[Samples | WeightedCells, ...]:
         """Those of the rows and of the columns, for an image (height, width, channels)."""
         height, width, _ = map_shape(tuple(shape))
         if not height or not width:
             raise ValueError(f"its input must have at least one cell, got {height} x {width}")
-        interpolation = layer.config.get("interpolation", "bilinear")
-        rows, cols = (samples(span, interpolation) for span in self.spans(layer.config, height, width))
-        return rows, cols
+        how = layer.config.get("interpolation", "bilinear"), layer.config.get("antialias", False)
+        return tuple(samples(span, *how) for span in self.spans(layer.config, height, width))
 
     def fill(self, layer: Layer) -> float:
         """The number in the padding."""
@@ -167,18 +72,22 @@ class SamplingEntry(Entry):
         return operands([x], weight=np.outer(down, across), labels=(f"channel {channel}",), **cut)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        both = self.samples(layer, drawn.inputs[0])
+        both, fill = self.samples(layer, drawn.inputs[0]), self.fill(layer)
         padded = any(each.span.start < 0 for each in both)
-        if any(each.between for each in both) or (padded and self.fill(layer)):
-            return super().browser(layer, drawn)
+        if any(each.between for each in both) or (padded and fill):
+            return [sample_stage(layer, [each.table for each in both], drawn.sources[0], fill)]
         return [moving_stage(layer, drawn)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
-        """The engine subtracts, multiplies and adds along either axis, which makes 6.
+        """The engine subtracts, multiplies and adds along either axis, which makes 6; filters have more.
 
         A receipt has two weights 1 - share, their product, that times the cell, and three additions: 7.
         """
-        return 7 if any(each.between for each in self.samples(layer, inputs[0].shape[1:])) else 0
+        both = self.samples(layer, inputs[0].shape[1:])
+        if any(isinstance(each, WeightedCells) for each in both):
+            # A receipt adds up the cells of all rows one by one.
+            return sum(each.roundings for each in both) + prod(each.most for each in both)
+        return 7 if any(each.between for each in both) else 0
 
     def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         # The terms of lower + (upper - lower) * share are lower, upper * share and lower * share.
@@ -192,15 +101,36 @@ class SamplingEntry(Entry):
         """
         both = self.samples(layer, inputs[0].shape[1:])
         rows, cols = (int(np.count_nonzero(each.matrix(grad.dtype), axis=1).max()) for each in both)
+        if any(isinstance(each, WeightedCells) for each in both):
+            return rows * cols + sum(each.roundings for each in both)
         if any(each.between for each in both):
             return 4 * rows * cols - 1 + 4
         return max(rows * cols - 1, 0)
 
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        grad = np.abs(grad)
+        for axis, each in enumerate(self.samples(layer, inputs[0].shape[1:]), 1):
+            weights = each.matrix(grad.dtype, magnitude=True)
+            grad = np.moveaxis(np.tensordot(weights, grad, (1, axis)), 0, axis)
+        return (grad,)
 
-class CenterCropEntry(SamplingEntry):
+
+class SizedEntry(SamplingEntry):
+    """To a height and a width."""
+
+    options: Options = {"height": (read.count, None), "width": (read.count, None)}
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        normal = super().normalize(config)
+        read.size((normal["height"], normal["width"]), "(height, width)")
+        return normal
+
+
+class CenterCropEntry(SizedEntry):
     """The middle of an image; of one that is too small, the largest part of that shape, resized."""
 
-    options = {"height": (read.count, None), "width": (read.count, None)}
     label = "crop"
 
     def spans(self, config: Mapping[str, Any], height: int, width: int) -> tuple[Span, Span]:
@@ -236,28 +166,19 @@ def _padded(height: int, width: int, rows: int, cols: int) -> tuple[Span, Span]:
     return Span(height, -above, height + 2 * above, rows), Span(width, -left, width + 2 * left, cols)
 
 
-def _interpolation(value: Any, name: str) -> str:
-    if value not in ("nearest", "bilinear"):
-        raise ValueError(f"{name}={value!r} is not supported: only 'nearest' and 'bilinear' are")
-    return value
-
-
-class ResizingEntry(SamplingEntry):
+class ResizingEntry(SizedEntry):
     options = {
-        **CenterCropEntry.options,
-        "interpolation": (_interpolation, "bilinear"),
+        **SizedEntry.options,
+        "interpolation": (read.choice(*INTERPOLATIONS), "bilinear"),
         "crop_to_aspect_ratio": (read.flag, False),
         "pad_to_aspect_ratio": (read.flag, False),
         "fill_mode": (read.only("constant", "Keras has no other"), "constant"),
         "fill_value": (read.number, 0.0),
-        "antialias": (read.only(False, "only resizing without a filter before it is"), False),
+        "antialias": (read.flag, False),
     }
     label = "resize"
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        if config.get("interpolation") == "nearest":
-            # TensorFlow does not filter then, whatever is asked.
-            config = {**config, "antialias": False}
         normal = super().normalize(config)
         if normal["crop_to_aspect_ratio"] and normal["pad_to_aspect_ratio"]:
             raise ValueError("only one of crop_to_aspect_ratio and pad_to_aspect_ratio can be true")
@@ -291,4 +212,48 @@ class ResizeEntry(OperationEntry, ResizingEntry):
         return f"keras.ops.image.resize({reads[0]}, {size}{named})"
 
 
-ENTRIES.update({"CenterCrop": CenterCropEntry(), "Resizing": ResizingEntry(), "ops.Resize": ResizeEntry()})
+class UpSamplingEntry(SamplingEntry):
+    """As many times as large: each cell repeated, or interpolated between cells."""
+
+    options = {
+        "size": (read.size, (2, 2)),
+        "interpolation": (read.choice(*INTERPOLATIONS), "nearest"),
+    }
+    label = "upsample"
+
+    def spans(self, config: Mapping[str, Any], height: int, width: int) -> tuple[Span, Span]:
+        rows, cols = config["size"]
+        return Span(height, 0, height, height * rows), Span(width, 0, width, width * cols)
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        if layer.config["interpolation"] == "nearest":
+            return ops.upsample2d(inputs[0], layer.config["size"])
+        return super().compute(layer, *inputs)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        if layer.config["interpolation"] == "nearest":
+            return (ops.upsample2d_grad(grad, layer.config["size"]),)
+        return super().input_gradients(layer, inputs, grad)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        if layer.config["interpolation"] != "nearest":
+            return super().links(layer, shapes)
+        # Repeating is a transposed convolution with a box.
+        factors = layer.config["size"]
+        lengths = zip(map_shape(shapes[0]), factors, strict=False)
+        return [tuple(Spread(i, Axis(n * factor, factor, factor)) for i, (n, factor) in enumerate(lengths))]
+
+    def code(self, layer: Layer, reads: Sequence[str]) -> str:
+        if layer.config["interpolation"] == "nearest":
+            return f"ops.upsample2d({reads[0]}, size={layer.config['size']!r})"
+        return super().code(layer, reads)
+
+
+ENTRIES.update(
+    {
+        "CenterCrop": CenterCropEntry(),
+        "Resizing": ResizingEntry(),
+        "ops.Resize": ResizeEntry(),
+        "UpSampling2D": UpSamplingEntry(),
+    }
+)

@@ -57,7 +57,8 @@ class SequenceEntry(Entry):
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
-        return like.entry.browser(like, drawn)
+        on_maps = replace(drawn, inputs=tuple((length, 1, channels) for length, channels in drawn.inputs))
+        return [_of_sequences(stage) for stage in like.entry.browser(like, on_maps)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         like = self.as_map(layer)
@@ -74,6 +75,18 @@ class SequenceEntry(Entry):
         magnitudes = like.entry.gradient_magnitude(like, of, *_columns(inputs, grad))
         of_what = [layer.weights[of]] if of else inputs
         return tuple(array.reshape(own.shape) for array, own in zip(magnitudes, of_what, strict=True))
+
+
+class MovingSequenceEntry(SequenceEntry):
+    """One that only moves numbers."""
+
+    moves_values_only = True
+
+
+def _of_sequences(stage: BrowserStage) -> BrowserStage:
+    """The step of a layer on maps, which gives its value from sequences."""
+    value = stage.value
+    return replace(stage, value=None if value is None else lambda x: _sequence(value(_column(x))))
 
 
 def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

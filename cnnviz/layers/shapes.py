@@ -53,7 +53,8 @@ def _checked(layer: Layer, read: Sequence[np.ndarray]) -> np.ndarray:
     if entry.rank not in (None, read[0].ndim):
         axes = {3: "(N, L, C)", 4: "(N, H, W, C)"}[entry.rank]
         raise ValueError(f"its input must be {axes}, got {('N', *read[0].shape[1:])}")
-    expected = entry.weight_shapes(layer.config, read[0].shape[1:])
+    shapes = [x.shape[1:] for x in read]
+    expected = entry.weight_shapes(layer.config, shapes[0] if len(shapes) == 1 else shapes)
     names = entry.weight_names(layer.config)
     if set(names) != set(layer.weights):
         raise ValueError(f"it must have the weights {list(names)}, got {list(layer.weights)}")

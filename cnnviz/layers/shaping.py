@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -10,9 +12,10 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
-from cnnviz.layers.links import Links, Regroup, Slide, Spread, Transpose
+from cnnviz.layers.links import Expand, Links, Regroup, Slide, Transpose
 from cnnviz.layers.moves import MovingEntry
 from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.sequences import MovingSequenceEntry
 from cnnviz.layers.windows import map_shape
 from cnnviz.ops.padding import Axis, Sides
 
@@ -47,27 +50,6 @@ class CroppingEntry(MovingEntry):
         if top + bottom >= height or left + right >= width:
             raise ValueError(f"cropping must leave at least one cell of {height} x {width}, got {sides}")
         return [_shift((height, width, channels), ((-top, -bottom), (-left, -right)))]
-
-
-class UpSamplingEntry(MovingEntry):
-    options = {
-        "size": (read.size, (2, 2)),
-        "interpolation": (read.only("nearest", "only 'nearest' is"), "nearest"),
-    }
-    op = "upsample2d"
-    op_options = ("size",)
-    rank = 4
-    label = "upsample"
-
-    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
-        """Repeating is a transposed convolution with a box."""
-        factors = layer.config["size"]
-        lengths = zip(map_shape(shapes[0]), factors, strict=False)
-        return [tuple(Spread(i, Axis(n * factor, factor, factor)) for i, (n, factor) in enumerate(lengths))]
-
-    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
-        # As many numbers are added as there are copies.
-        return prod(layer.config["size"]) - 1
 
 
 class FlattenEntry(MovingEntry):
@@ -115,6 +97,59 @@ class PermuteEntry(MovingEntry):
         return [(Transpose(tuple(axis - 1 for axis in dims)),)]
 
 
+class RepeatVectorEntry(MovingEntry):
+    """A vector as each row of a sequence."""
+
+    options = {"n": (read.count, None)}
+    label = "repeat"
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        if inputs[0].ndim != 2:
+            raise ValueError(f"its input must be a vector (N, C), got {('N', *inputs[0].shape[1:])}")
+        return inputs[0][:, np.newaxis].repeat(layer.config["n"], axis=1)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        return (grad.sum(axis=1),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        (shape,) = shapes
+        return [(Regroup(shape, (1, *shape)), Expand(0, layer.config["n"]))]
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        return layer.config["n"] - 1
+
+
+class ZeroPadding1DEntry(MovingSequenceEntry):
+    options = {"padding": (partial(read.size, minimum=0), (1, 1))}
+    maps = "ZeroPadding2D"
+
+    def as_map(self, layer: Layer) -> Layer:
+        return _with_sides(super().as_map(layer), "padding")
+
+
+class Cropping1DEntry(MovingSequenceEntry):
+    options = {"cropping": (partial(read.size, minimum=0), (1, 1))}
+    maps = "Cropping2D"
+
+    def as_map(self, layer: Layer) -> Layer:
+        return _with_sides(super().as_map(layer), "cropping")
+
+
+class UpSampling1DEntry(MovingSequenceEntry):
+    options = {"size": (read.length, 2)}
+    maps = "UpSampling2D"
+    lengths = ("size",)
+
+    def as_map(self, layer: Layer) -> Layer:
+        like = super().as_map(layer)
+        return replace(like, config={**like.config, "interpolation": "nearest"})
+
+
+def _with_sides(like: Layer, option: str) -> Layer:
+    """What is added to or cut off a sequence's ends, as that of a map's four sides."""
+    return replace(like, config={option: (like.config[option], (0, 0))})
+
+
 def _shift(shape: tuple[int, int, int], sides: Sides) -> Links:
     """Padding, or cropping where the numbers of cells are negative: windows of one tap."""
     return tuple(Slide(i, Axis(shape[i], 1, before=sides[i][0], after=sides[i][1])) for i in (0, 1))
@@ -124,7 +159,10 @@ ENTRIES.update(
     {
         "ZeroPadding2D": ZeroPaddingEntry(),
         "Cropping2D": CroppingEntry(),
-        "UpSampling2D": UpSamplingEntry(),
+        "ZeroPadding1D": ZeroPadding1DEntry(),
+        "Cropping1D": Cropping1DEntry(),
+        "UpSampling1D": UpSampling1DEntry(),
+        "RepeatVector": RepeatVectorEntry(),
         "Flatten": FlattenEntry(),
         "Reshape": ReshapeEntry(),
         "Permute": PermuteEntry(),

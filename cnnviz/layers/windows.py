@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers.browser import BrowserStage
+from cnnviz.layers.layer import Layer
 from cnnviz.layers.links import Slide
 from cnnviz.layers.operands import Position
 from cnnviz.ops.padding import Axis, Window
@@ -82,6 +84,24 @@ def browser_axes(view: Window) -> dict[str, list[int]]:
     """The window as forward.js reads it."""
     rows, cols = ([a.size, a.kernel, a.stride, a.dilation, a.before, a.after, a.out] for a in view)
     return {"rows": rows, "cols": cols}
+
+
+def sample_stage(
+    layer: Layer, tables: Sequence[tuple[np.ndarray, np.ndarray]], source: Sequence[int], fill: float = 0.0
+) -> BrowserStage:
+    """Each unit a sum of a few cells of its own channel, times weights that belong to rows and to columns.
+
+    A table for the rows and one for the columns: the cells that each unit reads, and their weights, both
+    (units, taps). Cells outside the map are padding and hold `fill`; what has the weight 0 is not read.
+    """
+    along: list[dict[str, Any]] = []
+    arrays: dict[str, np.ndarray] = {}
+    for axis, size, (cells, weights) in zip(("rows", "cols"), source, tables, strict=False):
+        names = {"cells": f"{layer.name}/{axis}", "weights": f"{layer.name}/{axis}_weights"}
+        arrays |= {names["cells"]: cells.astype(np.int32), names["weights"]: weights.astype(np.float32)}
+        along.append({"size": size, "taps": cells.shape[1], **names})
+    op = {"type": "sample", "along": along, "fill": fill, "label": layer.entry.label or layer.kind}
+    return BrowserStage(op, arrays)
 
 
 def map_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -17,7 +17,8 @@ import numpy as np
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import is_keras
 from cnnviz.layers.layer import normalize_config
-from cnnviz.layers.options import numbers
+from cnnviz.layers.options import count, numbers
+from cnnviz.layers.refusals import refusal
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
 
 Ref = tuple[str, int, int]
@@ -37,10 +38,23 @@ class FileLayer:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
     owner: str = ""
     """Its first call in the network."""
+    precision: str = "float32"
+    """The dtype in which Keras computes it."""
+    lora_rank: int = 0
+    """Of the factors that it trains in place of its kernel."""
 
     @property
     def is_input(self) -> bool:
         return self.kind == "InputLayer"
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Its weights in the order in which Keras saves them."""
+        return ENTRIES[self.kind].weight_names(self.config)
+
+    def trains(self, weight: str) -> bool:
+        """Whether training would change this weight."""
+        return self.trainable and weight not in ENTRIES[self.kind].statistics
 
 
 @dataclass(eq=False)
@@ -63,8 +77,8 @@ class Model:
                 yield member
 
 
-def read_model(data: Any) -> Model:
-    """The model that a config.json describes.
+def read_model(data: Any, container: str = "layers") -> Model:
+    """The model that a config describes; `container` is the group that holds a model's layers.
 
     Raises ValueError or TypeError for anything else.
     """
@@ -74,14 +88,15 @@ def read_model(data: Any) -> Model:
         raise ValueError(f"config.json must describe a model, it describes a layer ({kind})")
     config = _get(data, "config", Mapping, "the model")
     frozen = config.get("trainable", True) is False
-    return _Reader(frozen).model(data, kind, "the model", "", "")
+    return _Reader(frozen, container).model(data, kind, "the model", "", "")
 
 
 class _Reader:
     """Reads one file's configs, and remembers the objects that they say are shared."""
 
-    def __init__(self, frozen: bool) -> None:
+    def __init__(self, frozen: bool, container: str) -> None:
         self.frozen = frozen
+        self.container = container
         self.shared: dict[int, FileLayer | Model] = {}
 
     def member(
@@ -93,11 +108,11 @@ class _Reader:
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"a layer's name must be text without '/', got {_brief(name)}")
         where = f"layer {prefix + name!r}"
-        kind = _kind(data, where)
+        kind = _kind(data, where, name)
         path = "" if _is_operation(data) else group(kind)
         shared = data.get("shared_object_id")
         if isinstance(shared, int) and shared in self.shared:
-            return name, self.shared[shared]
+            return name, self._counted(self.shared[shared], kind, group)
         if kind in ("Sequential", "Functional"):
             member: FileLayer | Model = self.model(
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
@@ -107,6 +122,7 @@ class _Reader:
                 if _is_operation(data):
                     config = {**config, **_constants(data, kind, where)}
                 _check_number_format(config)
+                config = {**config, **_call_options(data, kind, where)}
                 trainable = config.get("trainable", True) is not False and not self.frozen
                 member = FileLayer(
                     name,
@@ -114,12 +130,23 @@ class _Reader:
                     normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
                     trainable,
                     path,
+                    precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
+                    lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
                 )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
         if isinstance(shared, int):
             self.shared[shared] = member
-        return name, member
+        return name, self._counted(member, kind, group)
+
+    def _counted(
+        self, member: FileLayer | Model, kind: str, group: Callable[[str], str]
+    ) -> FileLayer | Model:
+        """The member. Keras 2.13 lists a layer with weights twice, and counts two of its class."""
+        layers = member.entries() if isinstance(member, Model) else [member]
+        if self.container != "layers" and any(layer.weight_names for layer in layers):
+            group(kind)
+        return member
 
     def model(self, data: Mapping, kind: str, where: str, prefix: str, path: str) -> Model:
         """A Sequential or Functional model; `path` is the HDF5 group that holds its layers."""
@@ -129,7 +156,7 @@ class _Reader:
         if not layers:
             raise ValueError(f"{where} has no layers")
         read = self._sequential if kind == "Sequential" else self._functional
-        read(model, data, layers, where, prefix, f"{path}/layers".lstrip("/"))
+        read(model, data, layers, where, prefix, f"{path}/{self.container}".lstrip("/"))
         return model
 
     def _sequential(
@@ -169,7 +196,8 @@ class _Reader:
                 if isinstance(member, FileLayer) and _is_operation(data_of_layer):
                     reads, _ = _operation_call(node, member.kind, where_called)
                 else:
-                    reads = _reads(node, where_called)
+                    kind = member.kind if isinstance(member, FileLayer) else ""
+                    reads = _reads(node, where_called, kind)
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
@@ -186,18 +214,20 @@ def _add(model: Model, name: str, member: FileLayer | Model, where: str) -> None
     model.members[name] = member
 
 
-def _kind(data: Mapping, where: str) -> str:
+def _kind(data: Mapping, where: str, name: str = "") -> str:
     """The class of a layer or model, checked to be Keras's own and one that cnnviz computes."""
     kind, module = data.get("class_name"), data.get("module")
     if not isinstance(kind, str):
         raise ValueError(f"{where} has no class_name")
-    layers = [kind for kind in ENTRIES if PREFIX not in kind]
-    supported = f"supported are {', '.join(sorted([*layers, 'Sequential', 'Functional']))}"
     if kind == "Lambda":
-        raise ValueError(f"{where} is a Lambda, Python code in the file, which is never run; {supported}")
+        raise ValueError(
+            f"{where} is a Lambda, Python code in the file, which is never run: "
+            "put layers or functions of keras.ops in its place"
+        )
     if not is_keras(module):
         raise ValueError(
-            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; {supported}"
+            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; "
+            "put Keras's own layers or functions of keras.ops in its place"
         )
     if _is_operation(data):
         if PREFIX + kind not in ENTRIES:
@@ -208,7 +238,7 @@ def _kind(data: Mapping, where: str) -> str:
             )
         return PREFIX + kind
     if kind not in ENTRIES and kind not in ("Sequential", "Functional"):
-        raise ValueError(f"{where} is a {kind}, which cnnviz does not compute; {supported}")
+        raise ValueError(f"{where}: {refusal(kind, name)}")
     return kind
 
 
@@ -232,7 +262,7 @@ def _groups(path: str) -> Callable[[str], str]:
     counts: dict[str, int] = {}
 
     def group(kind: str) -> str:
-        name = snake_case(kind)
+        name = snake_case(ENTRIES[kind].file_name or kind) if kind in ENTRIES else snake_case(kind)
         counts[name] = counts.get(name, -1) + 1
         return f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}"
 
@@ -243,7 +273,31 @@ def _check_number_format(config: Mapping) -> None:
     policy = config.get("dtype")
     name = policy.get("class_name") if isinstance(policy, Mapping) else policy
     if "Quantized" in str(name) or config.get("quantization_config") is not None:
-        raise ValueError("quantised weights are not supported")
+        raise ValueError("quantised weights are not supported: save the model before it is quantised")
+
+
+def _precision(config: Mapping) -> str:
+    """The dtype in which a layer computes: under the policy mixed_float16, float16 with float32 weights."""
+    policy = config.get("dtype")
+    if isinstance(policy, Mapping):
+        named = policy.get("config")
+        policy = named.get("name") if isinstance(named, Mapping) else None
+    return policy.removeprefix("mixed_") if isinstance(policy, str) else "float32"
+
+
+def _precision_of_operation(data: Mapping) -> str:
+    """An operation has no policy: it computes in the dtype of what it reads."""
+    dtypes = {tensor.get("dtype") for tensor in _tensor_configs(data.get("inbound_nodes"))}
+    found = dtypes.pop() if len(dtypes) == 1 else None
+    return found if isinstance(found, str) else "float32"
+
+
+def _tensor_configs(value: Any) -> Iterator[Mapping]:
+    if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+        yield value["config"] if isinstance(value.get("config"), Mapping) else {}
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _tensor_configs(each)
 
 
 def _plain(value: Any) -> Any:
@@ -303,19 +357,39 @@ def _holds_a_tensor(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"
 
 
-def _reads(node: Any, where: str) -> list[Ref]:
+def _call_options(data: Mapping, kind: str, where: str) -> dict[str, Any]:
+    """The options that a layer's calls are given, of those that change what it computes."""
+    nodes = data.get("inbound_nodes")
+    calls = (
+        [node.get("kwargs") for node in nodes if isinstance(node, Mapping)] if isinstance(nodes, list) else []
+    )
+    options = {}
+    for name, (_, default) in ENTRIES[kind].call_options.items():
+        values = [_given(call.get(name), default) for call in calls if isinstance(call, Mapping)]
+        if any(value != values[0] for value in values):
+            raise ValueError(f"its calls have different {name}; make a layer for each")
+        options[name] = values[0] if values else default
+    return options
+
+
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _reads(node: Any, where: str, kind: str) -> list[Ref]:
     """What one call of a layer reads."""
-    if isinstance(node, list):
-        raise ValueError(f"{where} was saved by Keras 2; load and save the model with Keras 3")
     node = _checked(node, Mapping, f"a call of {where}")
     args = _get(node, "args", list, f"a call of {where}")
     kwargs = dict(_get(node, "kwargs", Mapping, f"a call of {where}"))
+    names = ENTRIES[kind].call_arguments if kind else ("inputs",)
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    tensors = [_tensors(value, where) for name in names if (value := given.pop(name, None)) is not None]
     # The other arguments that a call may have, `training` and `mask`, change nothing at inference.
-    first = args[0] if args else kwargs.pop("inputs", [])
-    for name, value in [*kwargs.items(), *(("training", value) for value in args[1:])]:
-        if name not in ("training", "mask") or (name == "mask" and _holds_something(value)):
+    free = ("training", *(ENTRIES[kind].call_options if kind else ()))
+    for name, value in [*given.items(), *(("training", value) for value in args[len(names) :])]:
+        if name not in free and (_holds_something(value) if "mask" in name else value is not False):
             raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
-    return [ref for ref, _ in _tensors(first, where)]
+    return [ref for argument in tensors for ref, _ in argument]
 
 
 def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:

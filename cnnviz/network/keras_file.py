@@ -1,18 +1,18 @@
-"""load_model: a .keras archive (Keras 3) as a Network, read with h5py and json alone.
+"""load_model: a .keras archive or a whole model in HDF5 as a Network, read with h5py and json alone.
 
-Only config.json and model.weights.h5 are read. Nothing in them is executed or imported, sizes are
-limited, and what does not fit is an error here and not later. Where the weights lie is as in
-keras/src/saving/saving_lib.py. Optimizers, losses and custom objects are left out.
+Only config and weights are read. Nothing in them is executed or imported, sizes are limited, and what does
+not fit is an error here and not later. Weights lie as in saving_lib.py and legacy_h5_format.py of
+keras/src/saving and of Keras 2. Optimizers, losses and custom objects are left out.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import zipfile
+from collections.abc import Iterator
 from functools import cache
-from io import BytesIO
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ import h5py
 import numpy as np
 
 from cnnviz.layers import ENTRIES
-from cnnviz.network.keras_config import read_model
+from cnnviz.network.foreign_files import WEIGHTS_ONLY, what_it_is
+from cnnviz.network.hdf5 import MOST_BYTES, Hdf5, check_heaps
+from cnnviz.network.keras2_config import as_keras3, with_modules, without_slashes
+from cnnviz.network.keras_config import FileLayer, Model, read_model
 from cnnviz.network.network import Network
 from cnnviz.network.unfolding import unfold
 from cnnviz.resources import BUNDLED, asset
 
 MOST_CONFIG_BYTES = 64 * 2**20
-MOST_WEIGHT_BYTES = 2**30
-"""Limits on what an archive may unpack to, and on what its arrays may say they hold."""
+"""Limit on what the description of a model may unpack to."""
 
 
 class ModelFileError(ValueError):
@@ -40,8 +42,9 @@ def load_model(name_or_path: str | os.PathLike[str]) -> Network:
     Parameters
     ----------
     name_or_path
-        "mnist_14k" or "mnist_maxpool", which come with cnnviz, or the path of a file that Keras 3
-        saved: a Sequential or Functional model of the layers and operations in `cnnviz.layers.ENTRIES`.
+        "mnist_14k" or "mnist_maxpool", which come with cnnviz, or the path of a file that Keras 2 or 3
+        saved, .keras or .h5: a Sequential or Functional model of the layers and operations in
+        `cnnviz.layers.ENTRIES`.
 
     Returns
     -------
@@ -53,8 +56,8 @@ def load_model(name_or_path: str | os.PathLike[str]) -> Network:
     FileNotFoundError
         if there is no such file.
     ModelFileError
-        (a ValueError) if the file is damaged, does not fit together, or holds a layer, an option or
-        custom code that cnnviz does not compute; it names the file and the layer.
+        (a ValueError) if the file is of another kind, is damaged, does not fit together, or holds a layer,
+        an option or custom code that cnnviz does not compute; it names the file, the layer, and what to do.
 
     Examples
     --------
@@ -80,13 +83,9 @@ def _bundled(name: str) -> Network:
 
 def _read(path: Path) -> Network:
     try:
-        config, weights = _unpack(path)
-        model = read_model(_parse(config))
-        with _Weights(weights) as stored:
-            for entry in model.entries():
-                entry.weights = stored.read(
-                    entry.group, entry.name, ENTRIES[entry.kind].weight_names(entry.config)
-                )
+        with _opened(path) as file:
+            model = read_model(file.config, file.container)
+            file.fill(model)
         graph = unfold(model)
         return Network(
             graph.layers,
@@ -102,23 +101,85 @@ def _read(path: Path) -> Network:
         raise ModelFileError(f"{path}: its models are nested too deeply") from None
 
 
-def _unpack(path: Path) -> tuple[bytes, bytes]:
-    """The two members of the archive that are read."""
-    if path.is_dir():
-        raise ValueError("this is a folder, not a .keras file")
+def _opened(path: Path) -> _Archive | _WholeHdf5:
+    """The file, by what it holds: there are archives called .h5, and HDF5 files called .keras."""
+    if foreign := what_it_is(path):
+        raise ValueError(foreign)
+    return _Archive(path) if zipfile.is_zipfile(path) else _WholeHdf5(path)
+
+
+def _parsed(text: bytes | str, name: str) -> Any:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return (
-                _member(archive, "config.json", MOST_CONFIG_BYTES),
-                _member(archive, "model.weights.h5", MOST_WEIGHT_BYTES),
-            )
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"not a .keras file, or a damaged one ({error})") from None
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{name} is not JSON ({error})") from None
+
+
+def _in_words_of_keras3(config: Any, version: Any) -> Any:
+    """A config that any version of Keras wrote, as Keras 3 writes it."""
+    if str(version).startswith("1."):
+        raise ValueError(f"Keras {version} saved this; load it with Keras 2 and save it again")
+    return config if str(version)[:1] >= "3" else as_keras3(config)
+
+
+# The archive ------------------------------------------------------------------------------------
+
+
+class _Archive(Hdf5):
+    """A .keras file: config.json, and each layer's weights in a group of its own, numbered."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                config = _parsed(_member(archive, "config.json", MOST_CONFIG_BYTES), "config.json")
+                about = {}
+                if "metadata.json" in archive.namelist():
+                    about = _parsed(_member(archive, "metadata.json", MOST_CONFIG_BYTES), "metadata.json")
+                weights = _member(archive, "model.weights.h5", MOST_BYTES)
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"not a .keras file, or a damaged one ({error})") from None
+        version = about.get("keras_version", 3) if isinstance(about, dict) else 3
+        self.config = _in_words_of_keras3(config, version)
+        super().__init__(weights, "model.weights.h5")
+        # Before 2.15 it was a group of another name; on Windows, of several such names.
+        self.container = "layers" if self.has("layers") else "_layer_checkpoint_dependencies"
+
+    def fill(self, model: Model) -> None:
+        """Give every layer of the model its weights."""
+        for layer in model.entries():
+            layer.weights = self._read(layer)
+
+    def _read(self, layer: FileLayer) -> dict[str, np.ndarray]:
+        """A layer's arrays by name, its own and those of layers within it."""
+        weights: dict[str, np.ndarray] = {}
+        for part, names in ENTRIES[layer.kind].weight_groups(layer.config).items():
+            weights |= self._part(layer, f"{layer.group}/{part}".rstrip("/"), names)
+        return weights
+
+    def _part(self, layer: FileLayer, group: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        """The arrays of one group; they must be as many as there are names."""
+        try:
+            variables = self._variables(group)
+            if sorted(variables) != sorted(map(str, range(len(names)))):
+                raise ValueError(_other_count(names, len(variables)))
+            return {name: self.array(variables[str(i)], name) for i, name in enumerate(names)}
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            place = f"weights of layer {layer.name!r} (at {group!r} in the file)"
+            raise ValueError(f"{place}: {error}") from error
+
+    def _variables(self, group: str) -> dict[str, h5py.Dataset]:
+        if not group:
+            return {}
+        # A layer in a layer is called as in Keras's code, in some versions with an underscore.
+        above, _, last = group.rpartition("/")
+        paths = f"{group}/vars", f"{above}/_{last}/vars", group.replace("/", "\\") + "/vars"
+        place = next((found for path in paths if (found := self.group(path)) is not None), None)
+        return {} if place is None else {name: self.child(place, name) for name in place}
 
 
 def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     if name not in archive.namelist():
-        raise ValueError(f"not a .keras file that Keras 3 saved: it has no {name}")
+        raise ValueError(f"not a whole .keras file: it has no {name}")
     size = archive.getinfo(name).file_size
     if size > limit:
         raise ValueError(f"{name} unpacks to {size:,} bytes, more than the {limit:,} that are read")
@@ -128,76 +189,73 @@ def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
         raise ValueError(f"{name} is damaged or encrypted ({error})") from None
 
 
-def _parse(config: bytes) -> Any:
-    try:
-        return json.loads(config)
-    except ValueError as error:
-        raise ValueError(f"config.json is not JSON ({error})") from None
+def _other_count(names: tuple[str, ...], count: int) -> str:
+    stored = f"{count} arrays" if count else "none"
+    return f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}"
 
 
-class _Weights:
-    """Reads the arrays of a weights file. It follows no link and reads no more than the limit."""
+# The older format -------------------------------------------------------------------------------
 
-    def __init__(self, data: bytes) -> None:
-        self.left = MOST_WEIGHT_BYTES
+
+class _WholeHdf5(Hdf5):
+    """A model in one HDF5 file: its config an attribute, and a group of arrays for each of its layers.
+
+    A model within the model has one group for all its layers.
+    """
+
+    container = "layers"
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+            check_heaps(content)
+        super().__init__(path, "this")
         try:
-            self.file = h5py.File(BytesIO(data), "r")
-        except OSError as error:
-            raise ValueError(f"model.weights.h5 is not an HDF5 file, or a damaged one ({error})") from None
+            self.config = self._described()
+        except ValueError:
+            self.file.close()
+            raise
 
-    def __enter__(self) -> _Weights:
-        return self
+    def _described(self) -> Any:
+        config = self.attribute(self.file, "model_config")
+        if config is None:
+            raise ValueError(WEIGHTS_ONLY)
+        if len(config) > MOST_CONFIG_BYTES:
+            raise ValueError(f"model_config is longer than the {MOST_CONFIG_BYTES:,} bytes that are read")
+        version = self.attribute(self.file, "keras_version") or 2
+        return with_modules(_in_words_of_keras3(_parsed(config, "model_config"), version))
 
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
+    def fill(self, model: Model) -> None:
+        """Give every layer of the model its weights."""
+        originals = self._originals()
+        for name, member in model.members.items():
+            layers = list(member.entries()) if isinstance(member, Model) else [member]
+            wanted = [(layer, weight) for layer in dict.fromkeys(layers) for weight in layer.weight_names]
+            # Keras stores what it trains first.
+            wanted.sort(key=lambda pair: not pair[0].trains(pair[1]))
+            try:
+                stored = list(self._stored(originals.get(name, name)))
+                if len(stored) != len(wanted):
+                    raise ValueError(_other_count(tuple(weight for _, weight in wanted), len(stored)))
+                for (layer, weight), data in zip(wanted, stored, strict=True):
+                    layer.weights[weight] = self.array(data, weight)
+            except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"weights of layer {name!r}: {error}") from error
 
-    def read(self, group: str, layer: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """A layer's arrays by name; they must be as many as there are names."""
+    def _originals(self) -> dict[str, str]:
+        """The layers' own names, by those that they have here."""
         try:
-            variables = self._variables(group)
-            if sorted(variables) != sorted(map(str, range(len(names)))):
-                stored = f"{len(variables)} arrays" if variables else "none"
-                raise ValueError(f"{len(names)} weights ({', '.join(names)}) expected, the file has {stored}")
-            return {name: self._array(variables[str(i)], name) for i, name in enumerate(names)}
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"weights of layer {layer!r} (at {group!r} in the file): {error}") from error
+            root = self.group("model_weights")
+            names = [] if root is None else self.names(root, "layer_names")
+        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            raise ValueError(f"model_weights is damaged ({error})") from error
+        return {new: name for name, new in without_slashes(names).items()}
 
-    def _variables(self, group: str) -> dict[str, h5py.Dataset]:
-        if not group:
-            return {}
-        place: Any = self.file
-        for step in [*group.split("/"), "vars"]:
-            place = self._child(place, step)
-            if place is None:
-                return {}
-            if not isinstance(place, h5py.Group):
-                raise ValueError(f"{step!r} is not a group")
-        return {name: self._child(place, name) for name in place}
-
-    @staticmethod
-    def _child(group: h5py.Group, name: str) -> Any:
-        """A member that lies in this file itself; None if there is no such member."""
-        link = group.get(name, getlink=True)
-        if link is not None and not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{name!r} is a {type(link).__name__}; links are not followed")
-        return group.get(name)
-
-    def _array(self, data: Any, name: str) -> np.ndarray:
-        if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
-            raise ValueError(f"{name} is not an array in this file")
-        self.left -= math.prod(data.shape) * data.dtype.itemsize
-        if self.left < 0:
-            raise ValueError(f"arrays of more than {MOST_WEIGHT_BYTES:,} bytes in all")
-        if data.dtype.kind == "V" and data.dtype.itemsize == 2:
-            # What HDF5 has no name for is bfloat16, the upper half of a float32. The attribute that says
-            # so stays unread: libhdf5 can hang on the heap that holds it in a damaged file.
-            array = (data[()].view(np.uint16).astype(np.uint32) << 16).view(np.float32)
-        elif data.dtype.kind == "f" and data.dtype.itemsize <= 8:
-            array = data[()].astype(np.float64 if data.dtype.itemsize == 8 else np.float32)
-        elif name == "count" and data.dtype.kind in "iu":
-            array = np.asarray(data[()], np.int64)
-        else:
-            raise ValueError(f"{name} must hold floats, it holds {data.dtype}")
-        array = np.ascontiguousarray(array).reshape(data.shape)
-        array.flags.writeable = False
-        return array
+    def _stored(self, layer: str) -> Iterator[Any]:
+        """The arrays of one of the model's layers, in Keras's order."""
+        group = self.group(f"model_weights/{layer}")
+        for name in [] if group is None else self.names(group, "weight_names"):
+            place, _, last = name.rpartition("/")
+            # The state of a random layer's generator.
+            if not last.startswith("StateVar"):
+                folder = self.group(f"model_weights/{layer}/{place}") if place else group
+                yield None if folder is None else self.child(folder, last)

@@ -84,6 +84,16 @@ class LayerGraph:
         trainable = sum(layer.trainable_params for layer in owners)
         return total, trainable, total - trainable
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know about how the network runs here, one sentence each; () if it runs as in Keras."""
+        halves = sorted({layer.precision for layer in self} & {"float16", "bfloat16"})
+        names = [layer.name for layer in self if layer.precision in halves]
+        if not names:
+            return ()
+        which = "all layers" if len(names) == len(self) else f"{len(names)} of {len(self)} layers"
+        return (f"Keras computes {which} in {' and '.join(halves)}; here they run in {self.dtype}.",)
+
     def with_weights(self, weights: Mapping[str, Any]) -> Self:
         """The network with some weights exchanged, and everything else shared.
 

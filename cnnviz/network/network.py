@@ -131,8 +131,9 @@ class Network(LayerGraph):
 
     @cached_property
     def _inference(self) -> Inference | None:
-        """The fast way to the output alone, for networks whose sizes are known."""
-        if not sizes_are_known(self.layers):
+        """The fast way to the output alone, where sizes are known and all stays in one dtype."""
+        # Its buffers have one dtype.
+        if not sizes_are_known(self.layers) or any(layer.widens for layer in self):
             return None
         return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
 

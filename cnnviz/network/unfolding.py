@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from cnnviz.layers import ENTRIES, Layer
@@ -35,12 +35,34 @@ def unfold(model: Model) -> Unfolded:
     return unfolded
 
 
+def call_labels(calls: Iterable[str]) -> dict[tuple[str, int], str]:
+    """What each call is called, from the names of the layers in the order in which they are called.
+
+    A name that is a layer's own is left out, so that every one is unique.
+
+    >>> list(call_labels(["c", "d", "c", "c:1"]).values())
+    ['c', 'd', 'c:2', 'c:1']
+    """
+    names = list(calls)
+    own = set(names)
+    labels: dict[tuple[str, int], str] = {}
+    counts, numbers = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
+    for name in names:
+        number = numbers[name]
+        while number and f"{name}:{number}" in own:
+            number += 1
+        labels[name, counts[name]] = f"{name}:{number}" if number else name
+        counts[name], numbers[name] = counts[name] + 1, number + 1
+    return labels
+
+
 def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfolded) -> list[str]:
     """Append the layers of one call of a model; `feeds` are what it is called on, None if outermost."""
     where = f"model {prefix.rstrip('/')!r}" if prefix else "the model"
     arguments = {name: index for index, (name, _, _) in enumerate(model.inputs)}
     if feeds is not None and len(feeds) != len(arguments):
         raise ValueError(f"{where} takes {len(arguments)} inputs and is called on {len(feeds)}")
+    labels = call_labels(name for name, _ in model.calls)
     values: dict[tuple[str, int], list[str] | dict[int, str]] = {}
     numbers: dict[tuple[str, int], set[int]] = {}
     for name, call, number in (*(ref for _, reads in model.calls for ref in reads), *model.outputs):
@@ -48,7 +70,7 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
     for position, call in _in_order(model, where):
         name, reads = model.calls[position]
         member = model.members[name]
-        label = f"{prefix}{name}:{call}" if call else f"{prefix}{name}"
+        label = prefix + labels[name, call]
         try:
             inputs = [values[ref[:2]][ref[2]] for ref in reads]
         except LookupError:
@@ -84,7 +106,11 @@ def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int])
         return {0: _layer(member, label, inputs)}
     return {
         number: Layer(
-            f"{label}[{number}]", member.kind, {**member.config, "output": number}, inputs=tuple(inputs)
+            f"{label}[{number}]",
+            member.kind,
+            {**member.config, "output": number},
+            inputs=tuple(inputs),
+            precision=member.precision,
         )
         for number in numbers
     }
@@ -92,7 +118,17 @@ def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int])
 
 def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
     entry.owner = entry.owner or label
-    return Layer(label, entry.kind, entry.config, entry.weights, tuple(inputs), entry.trainable, entry.owner)
+    return Layer(
+        label,
+        entry.kind,
+        entry.config,
+        entry.weights,
+        tuple(inputs),
+        entry.trainable,
+        entry.owner,
+        entry.precision,
+        entry.lora_rank,
+    )
 
 
 def _in_order(model: Model, where: str) -> Iterator[tuple[int, int]]:

@@ -121,6 +121,26 @@ from cnnviz.ops.shaping import (
     zero_pad2d,
     zero_pad2d_grad,
 )
+from cnnviz.ops.shrinking import (
+    hard_shrink,
+    hard_shrink_grad,
+    hard_tanh,
+    hard_tanh_grad,
+    log_sigmoid,
+    log_sigmoid_grad,
+    soft_shrink,
+    soft_shrink_grad,
+    sparse_plus,
+    sparse_plus_grad,
+    sparse_sigmoid,
+    sparse_sigmoid_grad,
+    squareplus,
+    squareplus_grad,
+    tanh_shrink,
+    tanh_shrink_grad,
+    threshold,
+    threshold_grad,
+)
 from cnnviz.ops.transposed import conv2d_transpose, conv2d_transpose_input_grad, conv2d_transpose_kernel_grad
 
 __all__ = sorted(name for name, value in globals().items() if callable(value) and not name.startswith("_"))

@@ -37,7 +37,7 @@ def linear_grad(x: Any, grad: Any) -> np.ndarray:
 
 
 @activation
-def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
+def gelu(x: Any, approximate: bool = False) -> np.ndarray:
     """x times the normal distribution's share below x; with approximate, by a tanh.
 
     >>> gelu([0.0, 1.0])
@@ -52,7 +52,7 @@ def gelu(x: Any, *, approximate: bool = False) -> np.ndarray:
 
 
 @activation_gradient
-def gelu_grad(x: Any, grad: Any, *, approximate: bool = False) -> np.ndarray:
+def gelu_grad(x: Any, grad: Any, approximate: bool = False) -> np.ndarray:
     """The gradient of `gelu`: the normal distribution's share below x, plus x times its density.
 
     >>> gelu_grad([0.0, 1.0], [1.0, 1.0])

@@ -35,7 +35,8 @@ GRADIENT_PARAMETERS = {
     "input_shape": IMAGES,
     **dict.fromkeys(["strides", "padding", "output_padding", "dilation_rate", "groups"], FORWARD_CALL),
     **dict.fromkeys(["pool_size", "keepdims", "size", "cropping", "dims", "axis", "epsilon"], FORWARD_CALL),
-    **dict.fromkeys(["alpha", "negative_slope", "max_value", "threshold", "approximate"], FORWARD_CALL),
+    "default_value": FORWARD_CALL,
+    **dict.fromkeys(["alpha", "negative_slope", "max_value", "threshold", "approximate", "b"], FORWARD_CALL),
 }
 """What the arguments of gradients are, where a family does not say otherwise."""
 

@@ -36,7 +36,9 @@ PARAMETERS = {
     "x": "Any shape.",
     "max_value": "At least 0; None is no limit, neither above nor, where the threshold is negative, below.",
     "negative_slope": "The slope below the threshold, or below 0.",
-    "threshold": "What x has to exceed to pass.",
+    "threshold": "What x, or its size, has to exceed to pass.",
+    "default_value": "What takes the place of the others.",
+    "b": "At least 0; how wide the bend is.",
     "alpha": "The function falls to -alpha.",
     "approximate": "Whether to take the formula with tanh.",
     "axis": "The axis along which the numbers are one distribution.",
@@ -69,7 +71,7 @@ def activation_gradient(function: Function) -> Function:
 
 @activation
 def relu(
-    x: Any, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+    x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> np.ndarray:
     """x above the threshold, cut to 0 .. max_value, and negative_slope * (x - threshold) below it.
 
@@ -85,7 +87,7 @@ def relu(
 
 @activation_gradient
 def relu_grad(
-    x: Any, grad: Any, *, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0
+    x: Any, grad: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> np.ndarray:
     """The gradient of `relu`: grad between the threshold and max_value, the slope below.
 
@@ -127,7 +129,7 @@ def relu6_grad(x: Any, grad: Any) -> np.ndarray:
 
 
 @activation
-def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> np.ndarray:
     """x where it is positive, negative_slope * x elsewhere.
 
     >>> leaky_relu([-1, 2])
@@ -137,7 +139,7 @@ def leaky_relu(x: Any, *, negative_slope: float = 0.2) -> np.ndarray:
 
 
 @activation_gradient
-def leaky_relu_grad(x: Any, grad: Any, *, negative_slope: float = 0.2) -> np.ndarray:
+def leaky_relu_grad(x: Any, grad: Any, negative_slope: float = 0.2) -> np.ndarray:
     """The gradient of `leaky_relu`: grad where x is positive, the slope times it elsewhere.
 
     >>> leaky_relu_grad([-1, 0, 2], [1, 1, 1])
@@ -193,7 +195,7 @@ def _check_alpha(shape: tuple[int, ...], x_shape: tuple[int, ...], name: str) ->
 
 
 @activation
-def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
+def elu(x: Any, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x) - 1) elsewhere.
 
     >>> elu([0, 2])
@@ -203,7 +205,7 @@ def elu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
 
 
 @activation_gradient
-def elu_grad(x: Any, grad: Any, *, alpha: float = 1.0) -> np.ndarray:
+def elu_grad(x: Any, grad: Any, alpha: float = 1.0) -> np.ndarray:
     """The gradient of `elu`: grad where x is positive, alpha * exp(x) times it elsewhere.
 
     >>> elu_grad([0, 2], [1, 1], alpha=0.5)
@@ -233,7 +235,7 @@ def selu_grad(x: Any, grad: Any) -> np.ndarray:
 
 
 @activation
-def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
+def celu(x: Any, alpha: float = 1.0) -> np.ndarray:
     """x where it is positive, alpha * (exp(x / alpha) - 1) elsewhere.
 
     >>> celu([0, 2])
@@ -244,7 +246,7 @@ def celu(x: Any, *, alpha: float = 1.0) -> np.ndarray:
 
 
 @activation_gradient
-def celu_grad(x: Any, grad: Any, *, alpha: float = 1.0) -> np.ndarray:
+def celu_grad(x: Any, grad: Any, alpha: float = 1.0) -> np.ndarray:
     """The gradient of `celu`: grad where x is positive, exp(x / alpha) times it elsewhere.
 
     >>> celu_grad([0, 2], [1, 1])

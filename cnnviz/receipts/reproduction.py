@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import Activation
-from cnnviz.layers.layer import Layer, quoted
+from cnnviz.layers.layer import Layer, literal, quoted
 from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
@@ -164,7 +164,10 @@ def _by_keras(receipt: Receipt) -> list[str]:
         names = [part.split(":")[0] for part in layer.owner.split("/")]
         lines.append(f"layer = model{''.join(f'.get_layer({quoted(name)})' for name in names)}")
         lines.append(f"x = list(run.inputs({quoted(layer.name)}))")
-        lines.append(f"y = layer(x{'' if len(layer.inputs) > 1 else '[0]'})")
+        several = "*x" if len(layer.entry.call_arguments) > 1 else "x"
+        # Augmentation takes it for training if nothing is said.
+        named = "".join(f", {key}={literal(layer.config[key])}" for key in layer.entry.call_options)
+        lines.append(f"y = layer({several if len(layer.inputs) > 1 else 'x[0]'}{named}, training=False)")
     return lines
 
 
@@ -203,7 +206,7 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
         *(["from cnnviz import ops"] if needs_ops else []),
         *(["from scipy import special"] if any("special." in line for line in lines) else []),
     ]
-    shown = "float(y)" if keras and len(terms) else "y"
+    shown = "float(y)" if keras and (len(terms) or activation is not None) else "y"
     return [*(edited if receipt.was_edited else []), *imports, "", *arrays, *lines, f"print({shown})"]
 
 

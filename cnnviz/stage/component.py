@@ -111,7 +111,7 @@ def live_view(
         if choose is None or not drawing or _get(asked.get("use"), "version") != _get(drawing, "version"):
             return
         with suppress(ImageError, ValueError):
-            choose(prepare_digit(raster_of(drawing)))
+            choose(prepare_digit(raster_of(drawing), ink="drawn"))
             st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
@@ -191,7 +191,7 @@ def answer(
     if drawing and _get(drawing, "of") == of:
         host["drawing"] = {"version": _get(drawing, "version")}
         try:
-            image = prepare_digit(raster_of(drawing))
+            image = prepare_digit(raster_of(drawing), ink="drawn")
             title, label, item, code = "your drawing", None, "drawing", ""
         except (ImageError, ValueError) as error:
             host["drawing"]["error"] = str(error)

@@ -229,8 +229,8 @@ def _params(stage: Stage, layer: Layer) -> int:
     """The parameters of a stage; those of a shared layer are counted where it owns them."""
     if layer.owner != layer.name:
         return 0
-    names = [name.split("/")[1] for name in (stage.op.get("kernel"), stage.op.get("bias")) if name]
+    names = [stage.op[role] for role in ("kernel", "bias") if role in stage.op]
     if names:
-        return sum(layer.weights[name].size for name in names)
+        return sum(stage.computed.arrays[name].size for name in names)
     owns = stage.part != "output" or layer.activation is None or layer.is_activation
     return layer.params if owns else 0

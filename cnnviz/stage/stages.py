@@ -71,7 +71,8 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
     hidden: dict[str, tuple[str, ...]] = {}
     for layer in net:
         source = layer.inputs[0] if layer.inputs else ""
-        if source and (layer.passes_on or _draws_nothing_new(layer, shapes[layer.name], shapes[source])):
+        before = taken.stages[last[source]].shape if source else ()
+        if source and (layer.passes_on or _draws_nothing_new(layer, shapes[layer.name], before)):
             last[layer.name] = last[source]
             hidden[layer.name] = (*hidden.get(source, ()), layer.name)
             continue
@@ -89,9 +90,9 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
     return taken
 
 
-def _draws_nothing_new(layer: Layer, shape: Shape, read: Shape) -> bool:
+def _draws_nothing_new(layer: Layer, shape: Shape, column: Shape) -> bool:
     """Whether it only lays its input out anew, as a vector or in the shape that it is drawn in already."""
-    return layer.entry.relays and (len(shape) == 1 or drawn_shape(shape) == drawn_shape(read))
+    return layer.entry.relays and (len(shape) == 1 or drawn_shape(shape) == column)
 
 
 def values_of(stage: Stage, run: Run, index: int) -> np.ndarray:

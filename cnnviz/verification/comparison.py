@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,9 @@ from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import images_of
 from cnnviz.network.keras_file import load_model
+from cnnviz.network.unfolding import call_labels
 from cnnviz.resources import asset, checksum, keras, tensorflow, versions, write_atomically
+from cnnviz.verification.keras2_graph import Keras2Graph, load_with_keras2
 
 RECORD = "verification.json"
 BATCH_BYTES = 24 * 2**20
@@ -76,12 +79,16 @@ class Verification:
     layers: tuple[LayerCheck, ...]
     versions: dict[str, str]
     date: str
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Every layer within its bound, every prediction the same."""
+        """Every layer within its bound, every prediction the same.
+
+        Where there are `notes`, Keras computes in half precision: likely classes can change places.
+        """
         return (
-            self.identical == self.images
+            (self.identical == self.images or bool(self.notes))
             and math.isfinite(self.predict_difference)
             and all(layer.passed for layer in self.layers)
         )
@@ -104,14 +111,14 @@ class Verification:
         del fields["passed"]
         rows = (_with_infinities(row) for row in data["layers"])
         layers = tuple(LayerCheck(**{**row, "shape": tuple(row["shape"])}) for row in rows)
-        return cls(**{**fields, "layers": layers})
+        return cls(**{**fields, "layers": layers, "notes": tuple(data.get("notes", ()))})
 
     def __str__(self) -> str:
         heads = ("layer", "output", "NumPy - TensorFlow", "NumPy - float64", "TensorFlow - float64", "alone")
         rows = [
             (
                 row.name,
-                " x ".join(map(str, row.shape)),
+                " x ".join("?" if size is None else str(size) for size in row.shape),
                 f"{row.difference:.1e}",
                 f"{row.numpy_error:.1e}",
                 f"{row.tensorflow_error:.1e}",
@@ -131,6 +138,7 @@ class Verification:
                 *lines,
                 f"largest difference of an output {self.predict_difference:.1e}; "
                 f"predictions identical on {self.identical:,} of {self.images:,}",
+                *self.notes,
                 "PASSED" if self.passed else "FAILED",
             ]
         )
@@ -217,6 +225,7 @@ def verify(
         layers=tuple(tallies[layer.name].result(layer) for layer in net),
         versions={**versions(), "python": platform.python_version()},
         date=datetime.now(UTC).date().isoformat(),
+        notes=net.notes,
     )
 
 
@@ -243,15 +252,21 @@ class _Tally:
             "tensorflow_error": _distance(output, exact),
         }
         if layer.inputs:
-            inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
-            alone = layer.after_activation(layer.before_activation(*inputs))
-            numbers["alone"] = _distance(alone, output)
-            numbers["share"] = _share(alone, output, allowance(layer, *inputs))
+            numbers["alone"], numbers["share"] = alone(layer, theirs, dtype)
         for name, value in numbers.items():
             self.numbers[name] = max(self.numbers[name], value)
 
     def result(self, layer: Layer) -> LayerCheck:
         return LayerCheck(layer.name, layer.kind, layer.output_shape, **self.numbers)
+
+
+def alone(layer: Layer, theirs: Mapping[str, np.ndarray], dtype: np.dtype) -> tuple[float, float]:
+    """How far a layer is from Keras's on what Keras's layer read, and the largest share of its bound."""
+    output = theirs[layer.name]
+    inputs = layer.cast([theirs[name] for name in layer.inputs], dtype)
+    ours = layer.after_activation(layer.before_activation(*inputs))
+    bound = allowance(layer, *inputs, precision=layer.precision)
+    return _distance(ours, output), _share(ours, output, bound)
 
 
 def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -278,23 +293,34 @@ def _share(a: np.ndarray, b: np.ndarray, bound: np.ndarray) -> float:
 
 
 class KerasFile:
-    """A .keras file as Keras loads it; called on a batch, it gives every layer's output by our names."""
+    """A model's file as Keras loads it; called on a batch, it gives every layer's output by our names.
+
+    What Keras 3 cannot load Keras 2 may, if it is installed.
+    """
 
     def __init__(self, path: Path) -> None:
         tensorflow()
+        self.graph: _KerasGraph | Keras2Graph
         try:
             model = keras().models.load_model(path, compile=False)
+            self.graph = _KerasGraph(model, "")
         except Exception as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"Keras cannot load {path}: {reason}") from error
-        self.graph = _KerasGraph(model, "")
+            reason = shorten(str(error).strip().split("\n")[0], 300)
+            try:
+                model = load_with_keras2(path)
+                self.graph = Keras2Graph(model)
+            except ModuleNotFoundError:
+                raise ValueError(
+                    f"Keras 3 cannot load {path}: {reason}; if Keras 2 wrote it, pip install tf-keras"
+                ) from error
+            except Exception:
+                raise ValueError(f"Keras cannot load {path}: {reason}") from error
         self.layers = {layer.name: layer for layer in model.layers}
 
     def __call__(self, x: np.ndarray | Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every layer's output for a batch, of several inputs a mapping by their names."""
-        return dict(
-            self.graph([x[name] for name in self.graph.input_names] if isinstance(x, Mapping) else [x])
-        )
+        inputs = [x[name] for name in self.graph.input_names] if isinstance(x, Mapping) else [x]
+        return {name: as_float32(value) for name, value in self.graph(inputs)}
 
 
 class _KerasGraph:
@@ -312,19 +338,24 @@ class _KerasGraph:
         self.nested: list[tuple[int, int, _KerasGraph]] = []
         wanted: list[Any] = []
         in_graph = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
-        for operation in graph.operations:
-            nodes = [node for node in operation._inbound_nodes if id(node) in in_graph]
-            for call, node in enumerate(nodes):
-                label = f"{prefix}{operation.name}" + (f":{call}" if call else "")
-                if hasattr(operation, "operations") or hasattr(operation, "_functional"):
-                    feeds = list(node.input_tensors)
-                    self.nested.append((len(wanted), len(feeds), _KerasGraph(operation, f"{label}/")))
-                    self.names += [""] * len(feeds)
-                    wanted += feeds
-                elif not node.is_input:
-                    several = len(node.outputs) > 1
-                    self.names += [f"{label}[{i}]" if several else label for i in range(len(node.outputs))]
-                    wanted += node.outputs
+        called = [
+            (operation, node)
+            for operation in graph.operations
+            for node in operation._inbound_nodes
+            if id(node) in in_graph
+        ]
+        labels = call_labels(operation.name for operation, _ in called).values()
+        for (operation, node), name in zip(called, labels, strict=True):
+            label = prefix + name
+            if hasattr(operation, "operations") or hasattr(operation, "_functional"):
+                feeds = list(node.input_tensors)
+                self.nested.append((len(wanted), len(feeds), _KerasGraph(operation, f"{label}/")))
+                self.names += [""] * len(feeds)
+                wanted += feeds
+            elif not node.is_input:
+                several = len(node.outputs) > 1
+                self.names += [f"{label}[{i}]" if several else label for i in range(len(node.outputs))]
+                wanted += node.outputs
         # Under keys, since Keras unpacks a list of one.
         self.model = keras().Model(graph.inputs, {str(i): tensor for i, tensor in enumerate(wanted)})
 
@@ -334,11 +365,15 @@ class _KerasGraph:
         values = [outputs[str(i)] for i in range(len(outputs))]
         for name, value in zip(self.names, values, strict=True):
             if name:
-                # What is true is 1 in our engine, what is false 0.
-                number = value.numpy()
-                yield name, number.astype(np.float32) if number.dtype == bool else number
+                yield name, value
         for first, count, graph in self.nested:
             yield from graph(values[first : first + count])
+
+
+def as_float32(value: Any) -> np.ndarray:
+    """A tensor's numbers; those of half precision as float32, and what is true as 1, as in our engine."""
+    array = np.asarray(value)
+    return array.astype(np.float32) if array.dtype == bool or array.dtype.itemsize == 2 else array
 
 
 # The record -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from cnnviz.network.keras_file import load_model
-from cnnviz.verification.comparison import KerasFile, verify
+from cnnviz.verification.comparison import KerasFile, as_float32, verify
 from cnnviz.verification.tensorflow_process import answer_stream, sent_images
 
 BATCH = 20
@@ -46,7 +46,7 @@ def write_outputs(path: str, images: np.ndarray, answer: BinaryIO) -> None:
             before = their_layer(*(outputs[name] for name in layer.inputs))
         finally:
             their_layer.activation = activation
-        outputs[f"{layer.name} before"] = np.asarray(before)
+        outputs[f"{layer.name} before"] = as_float32(before)
     archive = io.BytesIO()
     np.savez(archive, **outputs)  # type: ignore[arg-type]
     answer.write(archive.getvalue())

@@ -38,13 +38,13 @@ def main() -> None:
             begun = time.perf_counter()
             try:
                 digits[n] = prepare_digit(shown)
-            except (ImageError, IndexError):
+            except ImageError:
                 none += 1
             seconds += time.perf_counter() - begun
             try:
                 prepare_digit(picture(None, style, seed + n))
                 empty += 1
-            except (ImageError, IndexError):
+            except ImageError:
                 pass
         right = int((net.predict(digits).argmax(axis=1) == labels).sum())
         worst, total, found = min(worst, right), total + right, found + empty

@@ -229,7 +229,7 @@ def test_a_drawing_is_prepared_as_in_python(modules, seed):
         }""",
         base64.b64encode(pad.tobytes()).decode(),
     )
-    expected = prepare_digit(pad)
+    expected = prepare_digit(pad, ink="drawn")
     assert np.abs(np.reshape(found, (28, 28)).astype(int) - expected).max() <= 1
 
 

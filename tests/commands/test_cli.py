@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,9 @@ import cnnviz
 from cnnviz.commands import cli, explore, main
 from cnnviz.commands.cli import COMMANDS
 from cnnviz.images.mnist import load_mnist
+from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
+from cnnviz.verification.applications import ApplicationCheck
 
 X, Y = load_mnist()[1]
 ROOT = Path(cnnviz.__file__).parents[1]
@@ -152,6 +156,82 @@ def test_verify_passes_and_fails_with_its_exit_code(capsys, monkeypatch, tmp_pat
     assert "FAILED" in capsys.readouterr().out
 
 
+def small(folder: Path, *layers, shape=(None, None, 1)) -> str:
+    """An untrained network, in a file."""
+    keras = pytest.importorskip("keras")
+    path = folder / "small.keras"
+    model = keras.Sequential([keras.Input(shape), *layers], name="small")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.save(path)
+    return str(path)
+
+
+def test_a_network_that_takes_any_size_takes_digits(capsys, tmp_path, seven):
+    from keras import layers as L
+
+    conv = L.Conv2D(10, 3, name="conv")
+    path = small(tmp_path, conv, L.GlobalAveragePooling2D(), L.Softmax())
+    assert "of 20 test images" in run(capsys, "evaluate", path, "--images", "20")
+    assert "PASSED" in run(capsys, "verify", path, "--images", "5")
+    assert "? x ? x 10" in run(capsys, "verify", path, "--images", "5")
+    assert seven in run(capsys, "predict", seven, "--model", path)
+    assert "test digit" in run(capsys, "exciting", "conv", "3", "--model", path)
+    of_colours = small(tmp_path, L.GlobalAveragePooling2D(), shape=(None, None, 3))
+    assert main(["evaluate", of_colours]) == 2
+    assert "small takes (None, None, 3), not 28 x 28 digits" in capsys.readouterr().err
+
+
+def test_a_network_without_maps_excites_no_channel(capsys, tmp_path):
+    from keras import layers as L
+
+    path = small(tmp_path, L.Flatten(), L.Dense(2, name="scores"), shape=(28, 28, 1))
+    assert main(["exciting", "scores", "1", "--model", path]) == 2
+    assert "has no layer with maps, so no channel to excite" in capsys.readouterr().err
+
+
+def test_half_precision_is_said(capsys, tmp_path):
+    from keras import layers as L
+
+    layers = [L.Conv2D(2, 3, dtype="bfloat16"), L.Flatten(dtype="bfloat16"), L.Dense(2)]
+    path = small(tmp_path, *layers, shape=(28, 28, 1))
+    note = "Keras computes 2 of 4 layers in bfloat16; here they run in float32."
+    assert note in run(capsys, "info", path)
+    assert json.loads(run(capsys, "info", path, "--json"))["notes"] == [note]
+    assert f"{note}\nPASSED" in run(capsys, "verify", path, "--images", "5")
+
+
+def test_supported_lists_every_class(capsys):
+    said = run(capsys, "supported")
+    listed, legend = said.split("\n\n")
+    assert {re.sub(r"\W", "", word) for word in re.findall(r"\S+", listed)} >= set(ENTRIES)
+    assert "LayerNormalization+" in listed
+    assert "+ the live view shows Python's numbers" in legend
+    rows = json.loads(run(capsys, "supported", "--json"))
+    assert [row["class"] for row in rows if row["family"] == "dense"] == ["Dense"]
+    assert sorted(row["class"] for row in rows) == sorted(ENTRIES)
+
+
+def test_supported_compares_applications(capsys, monkeypatch):
+    def check(name):
+        good = ApplicationCheck(name, 32, 91, 3_239_114, 0.331, "conv1", (0.24, 4.1), 2.0)
+        return {
+            "MobileNet": good,
+            "Xception": replace(good, name="Xception", share=1.5),
+            "VGG16": ApplicationCheck("VGG16", problem="skipped: too large"),
+        }[name]
+
+    monkeypatch.setattr("cnnviz.verification.applications.check_application", check)
+    heads, row, last = run(capsys, "supported", "--applications", "MobileNet", "VGG16").splitlines()
+    assert heads.split()[:2] == ["network", "input"]
+    assert row.split() == ["MobileNet", "32", "x", "32", "91", "3,239,114", "33%", "0.24", "to", "4.1", "2"]
+    assert last == "VGG16: skipped: too large"
+    assert main(["supported", "--applications", "Xception"]) == 1
+    assert "150% in conv1  FAILED" in capsys.readouterr().out
+    data = json.loads(run(capsys, "supported", "--applications", "VGG16", "--json"))
+    assert data[0]["share"] is None
+
+
 def test_evaluate_goes_through_the_epochs(capsys):
     said = run(capsys, "evaluate", "mnist_maxpool", "--epochs", "--images", "100").splitlines()
     assert re.split(r" {2,}", said[0])[1:3] == ["test accuracy", "test loss"]
@@ -225,7 +305,9 @@ def test_a_port_that_is_taken_is_named(capsys):
         assert f"cannot listen on localhost, port {port}" in refused(capsys, "explore", "--port", port)
 
 
-@pytest.mark.parametrize("command", [["verify", "mnist_14k"], ["train", "mnist_14k"]])
+@pytest.mark.parametrize(
+    "command", [["verify", "mnist_14k"], ["train", "mnist_14k"], ["supported", "--applications"]]
+)
 def test_without_tensorflow_it_says_what_to_type(capsys, monkeypatch, tmp_path, command):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     monkeypatch.chdir(tmp_path)

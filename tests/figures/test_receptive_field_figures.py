@@ -9,6 +9,7 @@ import cnnviz
 from cnnviz import Layer, Network, figures
 from cnnviz.figures.receptive_paths import Seen
 from cnnviz.receptive_fields import check_field
+from harness.networks import conv, image, layer
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +174,42 @@ def test_numbers_that_changed_are_outlined(run: cnnviz.Run) -> None:
     wrong = check_field(run.network, image, "conv2d_1", 9, 9, mask=mask)
     changed = sum(int((~trial.unchanged).sum()) for trial in wrong.trials)
     assert len(figures.field_trials(wrong)["changed"]) == changed > 0
+
+
+def test_a_path_has_the_size_of_its_run() -> None:
+    """The network itself takes any size, and knows none."""
+    net = any_size()
+    run = net.run(np.zeros((1, 9, 12, 1), np.float32))
+    path = figures.path_to(run, "second", 6, 9)
+    assert [(seen.name, seen.maps.shape[:2], seen.box) for seen in path] == [
+        ("image", (9, 12), ((5, 9), (8, 12))),
+        ("first", (9, 12), ((6, 8), (9, 11))),
+        ("second", (7, 10), ((6, 6), (9, 9))),
+    ]
+    assert figures.receptive_path(path)["boxes"]
+
+
+def test_a_ladder_needs_a_size_and_goes_up_to_a_vector() -> None:
+    net = any_size()
+    with pytest.raises(ValueError, match=r"size of 'image' is not known: pass input_shape=\(height, width\)"):
+        figures.rungs_to(net, "second", 3)
+    rungs = figures.rungs_to(net, "second", 3, input_shape=(9, 12))
+    assert [len(rung.centers) for rung in rungs] == [12, 12, 10]
+    pixels, first, second, mean = figures.rungs_to(net, "mean", 0, axis=0, input_shape=(9, 12))
+    assert (list(mean.centers), list(mean.seen), mean.links) == ([4.0], [0], [list(range(7))])
+    assert list(pixels.seen) == list(first.seen) == list(range(9))
+    assert len(second.seen) == 7
+    ladder = figures.receptive_ladder([pixels, first, second, mean])
+    # What every cell of the two convolutions reads, and the vector's of the seven rows.
+    assert len(ladder["links"]) == sum(map(len, [*first.links, *second.links, *mean.links]))
+
+
+def any_size() -> Network:
+    return Network(
+        [
+            image(None, None, 1),
+            conv("first", "image", 1, 1, padding="same"),
+            conv("second", "first", 1, 1),
+            layer("mean", "GlobalAveragePooling2D", "second"),
+        ]
+    )

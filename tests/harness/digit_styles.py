@@ -17,7 +17,7 @@ from scipy import ndimage
 from cnnviz.images.mnist import load_mnist
 
 SIDE = 280
-TUNING, JUDGING = range(0, 30_000), range(30_000, 60_000)
+TUNING, JUDGING = range(30_000), range(30_000, 60_000)
 """Indices of training digits: what the preparation was tuned on, and what it is judged by."""
 
 Style = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -41,7 +41,7 @@ def picture(digit: np.ndarray | None, style: str, seed: int) -> np.ndarray:
     ink = np.zeros((SIDE, SIDE))
     if digit is not None:
         large = np.asarray(Image.fromarray(digit).resize((round(28 * factor),) * 2, Image.Resampling.BICUBIC))
-        top, left = (SIDE - len(large)) // 2 + rng.integers(-20, 21, 2)
+        top, left = (SIDE - len(large)) // 2 + rng.integers(-14, 15, 2)
         ink[top : top + len(large), left : left + len(large)] = large / 255
     return STYLES[style](ink, rng)
 
@@ -83,7 +83,7 @@ def on_table(ink, rng, *, sides, tone=0.15, paper=0.92, pen=0.12, tilt=0.0, grai
     """A sheet whose edge runs through the picture on some sides, a table beyond it."""
     table = np.zeros(ink.shape, bool)
     for side in sides:
-        depth, slope = rng.uniform(0.75, 0.9), rng.uniform(-tilt, tilt)
+        depth, slope = rng.uniform(0.84, 0.93), rng.uniform(-tilt, tilt)
         across, along = (_ROWS, _COLUMNS) if side in "tb" else (_COLUMNS, _ROWS)
         sign = -1 if side in "tl" else 1
         table |= sign * across + slope * along > depth
@@ -92,7 +92,7 @@ def on_table(ink, rng, *, sides, tone=0.15, paper=0.92, pen=0.12, tilt=0.0, grai
 
 
 def shadowed(ink, rng, *, strength, soft=0.0, pen=0.1):
-    """A shadow over a part of the sheet, which takes away a share of the light; its edge may cross the digit."""
+    """A shadow over part of the sheet, taking some of the light; its edge may cross the digit."""
     turn = rng.uniform(0, 2 * np.pi)
     shade = (np.cos(turn) * _COLUMNS + np.sin(turn) * _ROWS > rng.uniform(-0.3, 0.6)).astype(float)
     if soft:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras.src.applications.convnext import LayerScale
 
 from harness.authority import keras
 
@@ -53,6 +54,60 @@ STACKS: dict[str, Stack] = {
             L.GlobalMaxPooling1D(keepdims=True),
         ],
     ),
+    "other convolutions of sequences": (
+        (13, 4),
+        lambda: [
+            L.DepthwiseConv1D(3, strides=2, padding="same", depth_multiplier=2, activation="relu"),
+            L.Conv1DTranspose(6, 3, strides=2, padding="same"),
+            L.Conv1DTranspose(4, 2, strides=3, output_padding=1, use_bias=False),
+            L.SeparableConv1D(5, 3, strides=2, depth_multiplier=2, activation="tanh"),
+            L.SeparableConv1D(3, 2, padding="same", use_bias=False),
+            L.DepthwiseConv1D(2, dilation_rate=2),
+            L.Conv1DTranspose(2, 3),
+        ],
+    ),
+    "shapes of sequences": (
+        (7, 3),
+        lambda: [
+            L.ZeroPadding1D((2, 1)),
+            L.Cropping1D((1, 3)),
+            L.UpSampling1D(3),
+            L.ZeroPadding1D(2),
+            L.Cropping1D(1),
+            L.Flatten(),
+            L.RepeatVector(2),
+            L.UpSampling1D(),
+        ],
+    ),
+    "each step": (
+        (3, 6, 5, 2),
+        lambda: [
+            L.TimeDistributed(L.Conv2D(4, 3, padding="same", activation="relu")),
+            L.TimeDistributed(L.BatchNormalization()),
+            L.TimeDistributed(L.MaxPooling2D(2)),
+            L.TimeDistributed(L.PReLU(shared_axes=[1, 2])),
+            L.TimeDistributed(L.Softmax(axis=1)),
+            L.TimeDistributed(L.LayerNormalization()),
+            L.TimeDistributed(L.Permute((3, 1, 2))),
+            L.TimeDistributed(L.Rescaling(0.5, offset=0.25)),
+            L.TimeDistributed(L.Flatten()),
+            L.TimeDistributed(L.Dropout(0.5)),
+            L.TimeDistributed(L.Dense(5, activation="tanh")),
+            L.TimeDistributed(L.ReLU()),
+            L.Conv1D(4, 2),
+        ],
+    ),
+    "spectral normalisation": (
+        (6, 5, 2),
+        lambda: [
+            L.SpectralNormalization(L.Conv2D(4, 3, padding="same", activation="relu")),
+            L.SpectralNormalization(L.DepthwiseConv2D(2, use_bias=False)),
+            L.SpectralNormalization(L.Conv2DTranspose(3, 2, strides=2)),
+            L.Reshape((10, 24)),
+            L.TimeDistributed(L.SpectralNormalization(L.Dense(3))),
+            L.SpectralNormalization(L.Conv1D(4, 2), power_iterations=2),
+        ],
+    ),
     "rows as a sequence": (
         (8, 5, 2),
         lambda: [
@@ -90,6 +145,19 @@ STACKS: dict[str, Stack] = {
         (6,),
         lambda: [L.Dense(7, activation="mish"), L.Dense(5, use_bias=False), L.Dense(3, "softmax")],
     ),
+    "products along axes": (
+        # As many rows as columns: Keras mixes up the axes that "..." stands for when it says the shape.
+        (3, 3, 2),
+        lambda: [
+            L.EinsumDense("...c,cd->...d", output_shape=5, bias_axes="d", activation="tanh"),
+            L.EinsumDense("abcd,ce->abed", output_shape=(3, 6, 5), bias_axes="e"),
+            L.EinsumDense("abcd,cdef->abef", output_shape=(3, 3, 2), bias_axes="be"),
+            L.EinsumDense("abcd,bc->acd", output_shape=(3, 2)),
+            L.EinsumDense("acd,dbe->abce", output_shape=(2, 3, 4)),
+            L.Flatten(),
+            L.EinsumDense("ab,bc->ac", output_shape=3, bias_axes="c", activation="softmax"),
+        ],
+    ),
     "dense on maps": ((4, 3, 2), lambda: [L.Dense(5, activation="sigmoid"), L.Softmax(axis=1)]),
     "batch normalisation": (
         (5, 4, 3),
@@ -112,6 +180,31 @@ STACKS: dict[str, Stack] = {
             L.LayerNormalization(scale=False, center=False),
         ],
     ),
+    "batch normalisation of rows": (
+        (5, 4, 3),
+        lambda: [
+            L.BatchNormalization(axis=1),
+            L.BatchNormalization(axis=-2, scale=False, epsilon=0.01),
+            L.Reshape((5, 12)),
+            L.BatchNormalization(axis=1, center=False),
+            L.Flatten(),
+            L.BatchNormalization(axis=1),
+        ],
+    ),
+    "lengths as units": (
+        (5, 4, 3),
+        lambda: [
+            L.RMSNormalization(),
+            L.RMSNormalization(axis=(2, 3), epsilon=0.01),
+            L.UnitNormalization(),
+            L.Dense(5),
+            L.RMSNormalization(axis=1),
+            L.UnitNormalization(axis=(1, -1)),
+            L.RMSNormalization(axis=[1, 2, 3]),
+            L.Flatten(),
+            L.UnitNormalization(axis=1),
+        ],
+    ),
     "group normalisation": (
         (5, 6, 4),
         lambda: [
@@ -131,6 +224,25 @@ STACKS: dict[str, Stack] = {
             L.AveragePooling2D(3, strides=2, padding="same"),
             L.MaxPooling2D(),
             L.AveragePooling2D((2, 1)),
+        ],
+    ),
+    "adaptive pooling": (
+        (11, 9, 3),
+        lambda: [
+            L.AdaptiveAveragePooling2D((8, 9)),
+            L.AdaptiveMaxPooling2D((5, 4)),
+            L.AdaptiveAveragePooling2D((3, 6)),
+            L.AdaptiveAveragePooling2D((1, 2)),
+        ],
+    ),
+    "adaptive pooling of sequences": (
+        (12, 3),
+        lambda: [
+            L.AdaptiveMaxPooling1D(4),
+            L.Conv1D(3, 1),
+            L.AdaptiveAveragePooling1D(7),
+            L.AdaptiveMaxPooling1D(5),
+            L.AdaptiveAveragePooling1D(1),
         ],
     ),
     "global average": ((5, 4, 3), lambda: [L.GlobalAveragePooling2D(keepdims=True), L.Flatten()]),
@@ -159,7 +271,8 @@ STACKS: dict[str, Stack] = {
             for name in (
                 *("relu", "relu6", "elu", "celu", "selu", "silu", "swish", "mish", "softplus", "softsign"),
                 *("hard_silu", "hard_swish", "sigmoid", "hard_sigmoid", "tanh", "exponential", "linear"),
-                *("softmax", "log_softmax", None),
+                *("hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "squareplus", "sparse_plus"),
+                *("sparse_sigmoid", "log_sigmoid", "softmax", "log_softmax", None),
             )
         ],
     ),
@@ -189,6 +302,20 @@ STACKS: dict[str, Stack] = {
             L.Reshape((6, 1, 5)),
         ],
     ),
+    "sums along axes": (
+        (3, 3, 5),
+        lambda: [
+            L.EinsumDense("abcd,def->abcef", (3, 3, 2, 6), bias_axes="f", activation="tanh"),
+            L.EinsumDense("...ef,efg->...g", 4, bias_axes="g"),
+            L.EinsumDense("abcd,cg->agbd", (5, 3, 4), bias_axes="gd"),
+            L.EinsumDense("ab...,bc->ac...", 6, bias_axes="c", activation="sigmoid"),
+            L.EinsumDense("abcd,bcdh->ah", 3),
+        ],
+    ),
+    "a scale for each channel": (
+        (4, 3, 5),
+        lambda: [L.Conv2D(4, 2), LayerScale(1e-6, 4), L.GlobalAveragePooling2D(), LayerScale(1.0, 4)],
+    ),
     "crops of the middle": ((9, 8, 2), lambda: [L.CenterCrop(7, 7), L.CenterCrop(4, 3)]),
     "scales": (
         (4, 5, 3),
@@ -211,6 +338,26 @@ STACKS: dict[str, Stack] = {
             L.RandomZoom(0.1),
             L.RandomContrast(0.1),
             L.RandomBrightness(0.1),
+            L.RandomCrop(6, 7),
+            L.RandomShear((0.0, 0.1), (0.0, 0.1)),
+            L.RandomPerspective(),
+            L.RandomElasticTransform(),
+            L.RandomErasing(),
+            L.RandomColorDegeneration(0.1),
+            L.RandomColorJitter(brightness_factor=0.1),
+            L.RandomGrayscale(),
+            L.RandomHue(0.1),
+            L.RandomInvert(),
+            L.RandomPosterization(4),
+            L.RandomSaturation(0.1),
+            L.RandomSharpness(0.1),
+            L.RandomGaussianBlur(),
+            L.Solarization(),
+            L.AugMix(),
+            L.CutMix(),
+            L.MixUp(),
+            L.RandAugment(),
+            L.MaxNumBoundingBoxes(3),
             L.Dropout(0.5),
             L.SpatialDropout2D(0.5),
             L.GaussianDropout(0.5),
@@ -220,6 +367,8 @@ STACKS: dict[str, Stack] = {
             L.Identity(),
             L.Reshape((6, 21)),
             L.SpatialDropout1D(0.5),
+            L.Reshape((3, 2, 7, 3)),
+            L.SpatialDropout3D(0.5),
         ],
     ),
     "unknown lengths": (
@@ -276,6 +425,28 @@ ONLY_FLOAT32: dict[str, Stack] = {
             L.Resizing(5, 7),
             L.Resizing(9, 3, pad_to_aspect_ratio=True),
             L.Resizing(9, 3),
+        ],
+    ),
+    "filters": (
+        (7, 6, 2),
+        lambda: [
+            L.Resizing(5, 9, interpolation="bicubic"),
+            L.Resizing(8, 4, interpolation="lanczos3", crop_to_aspect_ratio=True),
+            L.Conv2D(3, 2),
+            L.Resizing(
+                5, 5, interpolation="bicubic", antialias=True, pad_to_aspect_ratio=True, fill_value=1.5
+            ),
+            L.Resizing(3, 9, interpolation="lanczos5", antialias=True),
+            L.Resizing(9, 4, interpolation="bilinear", antialias=True),
+        ],
+    ),
+    "upsampling": (
+        (3, 2, 2),
+        lambda: [
+            L.UpSampling2D((2, 3), interpolation="bilinear"),
+            L.Conv2D(3, 2),
+            L.UpSampling2D(2, interpolation="bicubic"),
+            L.UpSampling2D((1, 2), interpolation="lanczos3"),
         ],
     ),
     "resizing of unknown sizes": (

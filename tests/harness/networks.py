@@ -40,6 +40,15 @@ def conv(name: str, feeder: str, channels: int, filters: int, size: int = 3, **c
     return layer(name, "Conv2D", feeder, weights=weights, filters=filters, kernel_size=size, **config)
 
 
+def attention(name: str, kind: str, *inputs: str, shape: tuple[int, ...], **config: Any) -> Layer:
+    """With random weights, for inputs of one shape."""
+    bare = Layer.from_config(name, kind, config, inputs=inputs)
+    expected = bare.entry.weight_shapes(bare.config, [shape] * len(inputs))
+    names = bare.entry.weight_names(bare.config)
+    weights = {each: normal(*expected[each], seed=seed) for seed, each in enumerate(names)}
+    return layer(name, kind, *inputs, weights=weights, **config)
+
+
 def merges() -> Network:
     """Every way of joining, with axes that are repeated and ranks that differ."""
     names = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
@@ -57,9 +66,30 @@ def merges() -> Network:
             *pairs,
             *threes,
             layer("one", "Multiply", "left"),
+            attention(
+                "attention", "MultiHeadAttention", "left", "right", shape=(4, 3, 2), num_heads=2, key_dim=3
+            ),
+            layer("sequence", "Reshape", "left", target_shape=(12, 2)),
+            attention(
+                "grouped",
+                "GroupQueryAttention",
+                *("sequence", "sequence", "sequence"),
+                shape=(12, 2),
+                head_dim=2,
+                num_query_heads=4,
+                num_key_value_heads=2,
+            ),
+            attention("products", "Attention", "sequence", "grouped", shape=(12, 2), use_scale=True),
+            attention("sums", "AdditiveAttention", "sequence", "grouped", shape=(12, 2)),
+            layer("whole", "ReLU", "left", max_value=4.5),
+            attention("table", "Embedding", "whole", shape=(4, 3, 2), input_dim=5, output_dim=3),
+            layer("scaled", "CustomScaleLayer", "left", "vector", scale=-0.17),
             layer("channels", "Concatenate", "left", "image", "right"),
             layer("rows", "Concatenate", "left", "right", axis=1),
             layer("flat", "Concatenate", "vector", "vector", axis=-1),
+            layer("dot", "Dot", "left", "right", axes=(1, 1)),
+            layer("dot of vectors", "Dot", "vector", "vector", axes=-1),
+            layer("dot of ranks", "Dot", "left", "vector", axes=(3, 1)),
         ]
     )
 

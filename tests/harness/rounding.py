@@ -46,6 +46,15 @@ ACTIVATION_ROUNDINGS = {
     "softplus": 2 * ELEMENTARY + 1,  # exp; log1p; sum
     "softsign": 2,  # sum; quotient
     "exponential": ELEMENTARY,
+    "hard_tanh": 0,
+    "hard_shrink": 0,
+    "soft_shrink": 1,  # difference
+    "threshold": 0,
+    "tanh_shrink": ELEMENTARY + 1,  # tanh, difference
+    "squareplus": 5,  # product, sum, root, sum; b cast
+    "sparse_plus": 3,  # sum, counted twice in its square; square
+    "sparse_sigmoid": 1,  # sum
+    "log_sigmoid": 2 * ELEMENTARY + 1,  # exp; log1p; sum
 }
 """c of each elementwise activation f, whose error is below c*u*(|f(x)| + |x f'(x)|).
 

@@ -74,6 +74,11 @@ PLAIN = (
     "tanh",
     "softplus",
     "softsign",
+    "hard_tanh",
+    "tanh_shrink",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "log_sigmoid",
 )
 
 SPECIMENS = [
@@ -132,6 +137,10 @@ SPECIMENS = [
     Specimen("celu", _maps, {"alpha": (0.5, "number")}),
     Specimen("gelu", _maps),
     Specimen("exponential", _maps),
+    Specimen("hard_shrink", _maps, {"threshold": (1.0, "number")}),
+    Specimen("soft_shrink", _maps, {"threshold": (1.0, "number")}),
+    Specimen("threshold", _maps, {"threshold": (1.0, "number"), "default_value": (-2.0, "number")}),
+    Specimen("squareplus", _maps, {"b": (2.0, "number")}),
     *(Specimen(name, _maps) for name in PLAIN),
     Specimen("softmax", _maps, {"axis": (-1, "int")}),
     Specimen("log_softmax", _maps, {"axis": (1, "int")}),

@@ -12,6 +12,8 @@ import pytest
 import cnnviz
 from cnnviz import Layer, Network, explain, receptive_field
 from cnnviz.layers.browser import Drawn
+from cnnviz.layers.interpolation import Span, samples
+from cnnviz.layers.rounding import allowance, gradient_allowance
 from harness.authority import keras, tf
 from harness.keras_models import write
 from harness.networks import image, layer, normal
@@ -89,6 +91,63 @@ def test_between_cells_it_is_linear_interpolation(sizes):
     np.testing.assert_allclose(found[0, :, :, 0], expected, rtol=0, atol=40 * 2.0**-23 * 2 * np.abs(x).max())
 
 
+SMALL = {"height": 3, "width": 6}
+FILTERED = [(how, filtered) for how in ("bicubic", "lanczos3", "lanczos5") for filtered in (False, True)]
+
+
+@pytest.mark.parametrize("sizes", SIZES[:12])
+@pytest.mark.parametrize(("interpolation", "antialias"), [*FILTERED, ("bilinear", True), ("area", False)])
+def test_filters_are_keras_s(sizes, interpolation, antialias):
+    """Each number within the layer's bound of TensorFlow's, and so is each gradient, where it has one."""
+    height, width, rows, cols = sizes
+    config = {"height": rows, "width": cols, "interpolation": interpolation, "antialias": antialias}
+    x = normal(2, height, width, 2).astype(np.float32)
+    for options in OPTIONS:
+        found = Layer.from_config("a", "Resizing", {**config, **options})
+        ours, images = found.before_activation(x), tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            theirs = L.Resizing(**config, **options)(images)
+        bound = allowance(found, x)
+        assert (np.abs(ours - theirs.numpy()) <= bound).all()
+        assert bound.max() < 1e-2 * np.abs(x).max()
+        if interpolation == "area":
+            # TensorFlow has no gradient of it.
+            continue
+        grad = normal(*ours.shape).astype(np.float32)
+        slope = tape.gradient(theirs, images, output_gradients=tf.constant(grad)).numpy()
+        (our_slope,) = found.entry.input_gradients(found, (x,), grad)
+        assert (np.abs(our_slope - slope) <= gradient_allowance(found, (x,), grad)[0]).all()
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "lanczos3", "lanczos5", "area"])
+def test_filters_leave_what_is_even_as_it_is(interpolation):
+    """Weights add up to 1, also at the borders, and a receipt lists them."""
+    net = Network([image(5, 4, 1), layer("a", "Resizing", "image", **SMALL, interpolation=interpolation)])
+    even = np.full((1, 5, 4, 1), 3.0)
+    np.testing.assert_allclose(net.astype(np.float64).predict(even), 3, rtol=1e-6)
+    terms = explain(net.run(even), "a", row=0, col=1).terms
+    assert terms.weight.sum() == pytest.approx(1, abs=1e-6)
+    found = receptive_field(net)["a"]
+    for row in range(3):
+        reads = explain(net.run(even), "a", row=row, col=0).terms.row
+        assert found.cells(0, row) == tuple(np.unique(reads).tolist())
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic", "lanczos3", "lanczos5", "area"])
+def test_a_filter_s_field_without_borders_is_the_one_in_the_middle(interpolation):
+    """The closed form against the cells that units far from the borders read."""
+    for size, units in ((60, 40), (40, 60), (60, 20), (25, 50)):
+        antialias = interpolation != "area" and units < size
+        link = samples(Span(size, 0, size, units), interpolation, antialias).link(0)
+        for u in range(units // 2 - 5, units // 2 + 5):
+            read = [cell for cell in link.cells[u].tolist() if cell >= 0]
+            first, last = link.without_borders(u)
+            # A weight at the very end of a filter may round to 0 or away from it.
+            assert abs(min(read) - first) <= antialias
+            assert abs(max(read) - last) <= antialias
+
+
 def test_the_odd_cell_of_a_crop_is_left_at_the_bottom_and_right():
     crop = Layer.from_config("crop", "CenterCrop", {"height": 2, "width": 2})
     x = np.arange(15.0).reshape(1, 5, 3, 1)
@@ -152,12 +211,12 @@ PADDED = {**NEAREST, "pad_to_aspect_ratio": True}
     [
         ("CenterCrop", {}, (6, 7, 2), "move"),
         ("CenterCrop", {}, (4, 6, 2), "move"),
-        ("CenterCrop", {}, (3, 9, 2), "given"),
-        ("Resizing", {}, (3, 9, 2), "given"),
+        ("CenterCrop", {}, (3, 9, 2), "sample"),
+        ("Resizing", {}, (3, 9, 2), "sample"),
         ("Resizing", {}, (4, 6, 2), "move"),
         ("Resizing", NEAREST, (3, 9, 2), "move"),
         ("Resizing", PADDED, (3, 9, 2), "move"),
-        ("Resizing", {**PADDED, "fill_value": 1.0}, (3, 9, 2), "given"),
+        ("Resizing", {**PADDED, "fill_value": 1.0}, (3, 9, 2), "sample"),
     ],
 )
 def test_the_browser_moves_what_is_only_moved(kind, options, shape, operation):
@@ -248,8 +307,8 @@ def test_the_table_keeps_its_numbers_behind_a_resizing():
         ("CenterCrop", {"height": 2, "width": None}, "width must be a positive int, got None"),
         ("CenterCrop", {"height": 2, "width": 10**9}, r"\(height, width\) must be at most 65536"),
         ("CenterCrop", {"height": 2, "width": 2, "data_format": "channels_first"}, "channels_first"),
-        ("Resizing", {"interpolation": "bicubic"}, "only 'nearest' and 'bilinear' are"),
-        ("Resizing", {"antialias": True}, "antialias=True is not supported: only resizing without a filter"),
+        ("Resizing", {"interpolation": "cubic"}, "interpolation must be 'bilinear', 'nearest'.* got 'cubic'"),
+        ("Resizing", {"antialias": 1}, "antialias must be true or false"),
         ("Resizing", {"fill_mode": "reflect"}, "fill_mode='reflect' is not supported"),
         ("Resizing", {"fill_value": None}, "fill_value must be a finite number"),
         ("Resizing", {"crop_to_aspect_ratio": 1}, "crop_to_aspect_ratio must be true or false"),

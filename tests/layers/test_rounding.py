@@ -44,6 +44,15 @@ def test_what_only_moves_numbers_must_agree_to_the_bit(kind):
     assert not allowance(Layer.from_config("a", kind, {}), x).any()
 
 
+def test_a_product_that_underflows_may_be_zero():
+    """TensorFlow's kernels set what is below the normal numbers to 0; NumPy keeps it."""
+    x, y = np.full((1, 1), 1e-20, np.float32), np.full((1, 1), 1e-19, np.float32)
+    layer = Layer.from_config("product", "Multiply", {}, inputs=("x", "y"))
+    product = layer.before_activation(x, y)
+    assert 0 < product < np.finfo(np.float32).tiny
+    assert product <= allowance(layer, x, y) < 1e-36
+
+
 def test_a_normalisation_is_bounded_by_what_it_subtracts():
     """x - mean cancels, so the bound must come from |x| + |mean|, not from the difference."""
     weights = {
@@ -67,7 +76,12 @@ def test_a_kind_without_a_rule_is_refused():
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, f in FUNCTIONS.items() if not f.mixes and name not in ("prelu", "exponential")]
+    "name",
+    [
+        name
+        for name, f in FUNCTIONS.items()
+        if not f.mixes and f.jump is None and name not in ("prelu", "exponential")
+    ],
 )
 def test_no_activation_is_steeper_than_its_entry(name):
     x = np.linspace(-12, 12, 480_001)
@@ -115,7 +129,7 @@ def test_every_gradient_is_within_its_bound_of_the_exact_one(name):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, function in FUNCTIONS.items() if not function.mixes and name != "prelu"]
+    "name", [name for name, f in FUNCTIONS.items() if not f.mixes and name not in ("prelu", "threshold")]
 )
 def test_the_slope_of_every_activation_is_within_its_bound(name):
     z = np.linspace(-12, 12, 20_001).astype(np.float32)
@@ -126,7 +140,56 @@ def test_the_slope_of_every_activation_is_within_its_bound(name):
     assert (np.abs(activation.gradient(z, grad) - exact) <= bound / 2 + 1e-30).all()
 
 
+def test_where_a_function_jumps_two_evaluations_may_lie_on_either_side():
+    activation = Activation("hard_shrink", {"threshold": 0.5})
+    layer = Layer.from_config("a", "Dense", {"units": 1, "use_bias": False})
+    weights = {"kernel": np.ones((3, 1), np.float32)}
+    layer = replace(layer, weights=weights, config={**layer.config, "activation": activation})
+    near = np.array([[0.3, 0.3, -0.1]], np.float32)
+    assert allowance(layer, near) == pytest.approx(0.5, abs=1e-5)
+    assert allowance(layer, near + np.float32(0.1)) < 1e-5
+
+
 def test_a_function_that_mixes_numbers_has_no_bound_number_by_number():
     z = np.zeros((1, 3), np.float32)
     with pytest.raises(ValueError, match="must take each number by itself, got softmax"):
         activation_gradient_allowance(Activation("softmax"), z, z)
+
+
+def test_half_precision_rounds_by_its_own_unit_and_casts_what_it_reads():
+    """A tenth is no number of 16 bits: x is cast, then the kernel and the bias."""
+    kernel = np.array([[0.1], [-2.0]], np.float32)
+    layer = replace(
+        Layer.from_config("dense", "Dense", {"units": 1}),
+        weights={"kernel": kernel, "bias": np.array([0.1], np.float32)},
+    )
+    x = np.array([[0.5, 1.0]], np.float32)
+    magnitude = 0.1 * 0.5 + 2.0 * 1.0 + 0.1
+    n = 2 + 2
+    for precision, unit in (("float16", 2.0**-11), ("bfloat16", 2.0**-8)):
+        cast_weights = n + 2
+        bound = cast_weights * unit / (1 - cast_weights * unit) + n * U
+        half = allowance(layer, x, precision=precision)
+        np.testing.assert_allclose(half, bound * magnitude, rtol=2e-3)
+        cast_all = cast_weights + 1
+        bound = cast_all * unit / (1 - cast_all * unit) + n * U
+        away = np.array([[0.3, -1.0]], np.float32)
+        half = allowance(layer, away, precision=precision)
+        np.testing.assert_allclose(half, bound * (0.1 * 0.3 + 2 + 0.1), rtol=2e-3)
+
+
+def test_what_only_moves_numbers_of_16_bits_must_agree_to_the_bit():
+    layer = Layer.from_config("a", "MaxPooling2D", {})
+    x = np.random.default_rng(0).normal(size=(1, 4, 4, 1)).astype(np.float32)
+    narrow = (x.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    # What is left is the rounding of numbers that are too small for the format.
+    assert allowance(layer, narrow, precision="bfloat16").max() < 1e-37
+    assert allowance(layer, x, precision="bfloat16").max() > 2.0**-9
+
+
+def test_a_sum_too_long_for_half_precision_is_still_bounded():
+    """n*u is above 1: the usual bound would be negative."""
+    weights = {"kernel": np.ones((2000, 1), np.float32), "bias": np.ones(1, np.float32)}
+    layer = Layer.from_config("dense", "Dense", {"units": 1}, weights=weights)
+    bound = allowance(layer, np.ones((1, 2000), np.float32), precision="bfloat16")
+    assert bound == pytest.approx(2001 * ((1 - 2.0**-8) ** -2002 - 1), rel=1e-2)

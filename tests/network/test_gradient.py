@@ -87,6 +87,11 @@ def check_model(model: Any, tensors: dict[str, Any], folder: Path, dtype: str, s
     for path, expected in weights.items():
         # Keras puts a Sequential model's own name in front.
         key = path if path in gradient else path.partition("/")[2]
+        if key not in gradient:
+            # A wrapper's weights are those of the layer that it holds.
+            key = f"{key.partition('/')[0]}/{key.rpartition('/')[2]}"
+        # Keras gives a LayerScale's weight no name.
+        key = re.sub(r"/variable(_\d+)?$", "/gamma", key)
         if net[key.rpartition("/")[0]].kind != "Normalization":
             assert_close(ours.pop(key), expected, dtype, key)
     assert all(net[key.rpartition("/")[0]].kind == "Normalization" for key in ours)

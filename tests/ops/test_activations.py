@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
+from cnnviz.layers.activations import ACTIVATIONS, REFUSED_ACTIVATIONS
 from cnnviz.ops.rectifiers import SELU_ALPHA, SELU_SCALE
 from harness import authority, gradient_authority, gradient_rounding, rounding
 from harness.accuracy import Accuracy, check_float64
+from harness.authority import keras, tf
 from harness.cases import assert_same_specials, numbers, seeds
 from harness.gradient_cases import compare_gradients
 from harness.rounding import unit_roundoff
@@ -33,6 +36,9 @@ slopes = st.floats(-2, 2, width=32)
 
 
 positive = st.floats(0.125, 4, width=32)
+
+
+thresholds = st.floats(0, 2, width=32)
 
 
 OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -57,12 +63,25 @@ OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "softplus": {},
     "softsign": {},
     "exponential": {},
+    "hard_tanh": {},
+    "hard_shrink": {"threshold": thresholds},
+    "soft_shrink": {"threshold": thresholds},
+    "threshold": {"threshold": slopes, "default_value": slopes},
+    "tanh_shrink": {},
+    "squareplus": {"b": positive},
+    "sparse_plus": {},
+    "sparse_sigmoid": {},
+    "log_sigmoid": {},
 }
 
 
 CANCELS = {"gelu", "elu", "selu", "mish"}
 """Where TensorFlow subtracts nearly equal numbers, as in exp(x) - 1, and is off by a few u*(1 + |x|):
 too much for our bound in float32, and to be allowed for in the float64 evaluation."""
+
+
+DIFFERENCES = {"tanh_shrink", "squareplus"}
+"""What is x less, or more, than a number that is nearly as large."""
 
 
 @st.composite
@@ -86,6 +105,8 @@ def test_elementwise_activations_are_keras(accuracy: Accuracy, name: str, data: 
     exact = authority.wide_activation(name, wide, **options)
     slope = authority.activation_slope(name, wide, **options)
     magnitude = np.abs(exact) + np.abs(wide * slope)
+    if name in DIFFERENCES:
+        magnitude += np.abs(wide)
     bound = rounding.Bound(rounding.ACTIVATION_ROUNDINGS[name], magnitude)
     theirs = authority.activation(name, x, **options)
     slack = SLACK + (name in CANCELS) * 4 * rounding.unit_roundoff(np.float64) * (1 + np.abs(wide))
@@ -176,6 +197,16 @@ def test_relu_and_its_parameters(options: dict[str, Any], expected: list[float])
         (ops.softplus, 0, np.log(2)),
         (ops.softsign, -3, -0.75),
         (ops.exponential, 2, np.e**2),
+        (ops.hard_tanh, -4, -1),
+        (ops.hard_shrink, 0.5, 0),
+        (ops.soft_shrink, -2, -1.5),
+        (lambda x: ops.threshold(x, 1, -3), 1, -3),
+        (ops.tanh_shrink, 1, 1 - np.tanh(1)),
+        (ops.squareplus, 3, (3 + np.sqrt(13)) / 2),
+        (lambda x: ops.squareplus(x, 1), 0, 0.5),
+        (ops.sparse_plus, 0.5, 0.5625),
+        (ops.sparse_sigmoid, 0.5, 0.75),
+        (ops.log_sigmoid, 0, -np.log(2)),
     ],
 )
 def test_definitions(call: Callable[[Any], np.ndarray], x: float, expected: float) -> None:
@@ -200,6 +231,26 @@ def test_softmax_adds_up_to_one_along_its_axis() -> None:
     assert ops.log_softmax([0.0, -1000.0]).tolist() == [0, -1000]
 
 
+def test_every_activation_is_called_as_keras_calls_it() -> None:
+    """Argument by argument: their names, their order, which may go by position, and their defaults."""
+    public = {name for name in dir(keras.activations) if not name.startswith("_")}
+    functions = public - {"get", "serialize", "deserialize"} - REFUSED_ACTIVATIONS.keys() | {"threshold"}
+    for name in functions:
+        theirs = inspect.signature(getattr(keras.activations, name)).parameters.values()
+        op = getattr(ops, ACTIVATIONS.get(name, name))
+        ours = inspect.signature(op).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in ours] == [(p.name, p.kind, p.default) for p in theirs]
+        _, *options = inspect.signature(getattr(ops, f"{op.__name__}_grad")).parameters.values()
+        assert [(p.name, p.kind) for p in options[1:]] == [(p.name, p.kind) for p in list(ours)[1:]], name
+
+
+def test_what_goes_by_position_in_keras_does_here() -> None:
+    x = np.array([-2, -0.25, 0.5, 3], np.float32)
+    for name, argument in (("elu", 0.5), ("leaky_relu", 0.1), ("celu", 2.0), ("gelu", True), ("relu", 0.25)):
+        theirs = np.asarray(getattr(keras.activations, name)(tf.constant(x), argument))
+        np.testing.assert_allclose(getattr(ops, name)(x, argument), theirs, rtol=1e-6, atol=1e-7)
+
+
 # NaN, infinities and overflow -------------------------------------------------------------------
 
 
@@ -209,7 +260,8 @@ SPECIALS = np.array([-np.inf, -1e38, -100, -1, -0.0, 0, 1, 100, 1e38, np.inf, np
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        *((name, {}) for name in OPTIONS),
+        *((name, {}) for name in OPTIONS if name != "threshold"),
+        ("threshold", {"threshold": 0.5, "default_value": 2.0}),
         ("relu", {"max_value": 6.0}),
         ("relu", {"negative_slope": 0.5}),
         ("relu", {"threshold": 1.0}),
@@ -309,16 +361,27 @@ GRADIENT_OPTIONS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "softplus": {},
     "softsign": {},
     "exponential": {},
+    "hard_tanh": {},
+    "hard_shrink": {"threshold": thresholds},
+    "soft_shrink": {"threshold": thresholds},
+    "threshold": {"threshold": slopes, "default_value": slopes},
+    "tanh_shrink": {},
+    "squareplus": {"b": positive},
+    "sparse_plus": {},
+    "sparse_sigmoid": {},
+    "log_sigmoid": {},
 }
 
 
-GRADIENT_CANCELS = {"elu", "selu", "celu", "gelu", "mish", "sigmoid", "tanh", "silu"}
+GRADIENT_CANCELS = {"elu", "selu", "celu", "gelu", "mish", "sigmoid", "tanh", "silu"} | {
+    *("tanh_shrink", "squareplus", "log_sigmoid")
+}
 """Where TensorFlow takes 1 - tanh^2, s * (1 - s), expm1 + 1 and the like: off by many u where the slope
 is nearly 0. Too much for our bound in float32, and to be allowed for in the float64 evaluation. Its gelu
 cubes x on the way."""
 
 
-AROUND = {"celu": 0, "hard_sigmoid": 3, "hard_silu": 3}
+AROUND = {"celu": 0, "hard_sigmoid": 3, "hard_silu": 3, "sparse_plus": 1, "sparse_sigmoid": 1}
 """Corners that are tested apart: on one side in float32 may be on the other in float64."""
 
 
@@ -419,6 +482,12 @@ def test_softmax_gradients_are_keras(
         ("hard_silu", [-3, 0, 3], {}, [0, 0.5, 1]),
         ("linear", [-1, 0, 1], {}, [1, 1, 1]),
         ("softsign", [-1, 0, 1], {}, [0.25, 1, 0.25]),
+        ("hard_tanh", [-2, -1, 1, 2], {}, [0, 1, 1, 0]),
+        ("hard_shrink", [-0.5, 0, 0.5, 1], {}, [0, 0, 0, 1]),
+        ("soft_shrink", [-1, -0.5, 0.5], {}, [1, 0, 0]),
+        ("threshold", [0, 1, 2], {"threshold": 1, "default_value": 5}, [0, 0, 1]),
+        ("sparse_plus", [-1, 0, 1], {}, [0, 0.5, 1]),
+        ("sparse_sigmoid", [-1, 0, 1], {}, [0, 0.5, 0]),
     ],
 )
 def test_corners_are_keras(name: str, x: list[float], options: dict[str, Any], expected: list[float]) -> None:
@@ -443,11 +512,15 @@ def test_celu_has_slope_1_at_0_where_keras_counts_both_sides() -> None:
 def test_slopes_settle_far_out(name: str, dtype: type) -> None:
     """At 1e4 every function is straight or flat, and nothing has overflowed on the way."""
     x = np.array([-1e4, 1e4], dtype)
-    options = {"approximate": True} if name.endswith("approximate") else {}
+    options: dict[str, Any] = {"approximate": True} if name.endswith("approximate") else {}
+    if name == "threshold":
+        options = {"threshold": 1.0, "default_value": 0.0}
     slope = getattr(ops, f"{name.split()[0]}_grad")(x, np.ones(2, dtype), **options)
     flat = {"sigmoid", "hard_sigmoid", "tanh", "relu6", "softsign"}
+    flat |= {"hard_tanh", "sparse_sigmoid", "log_sigmoid"}
     right = {"selu": 1.05070098, "exponential": np.inf, **dict.fromkeys(flat, 0)}.get(name, 1)
-    left = {"linear": 1, "leaky_relu": 0.2}.get(name, 0)
+    both = {"linear", "hard_shrink", "soft_shrink", "tanh_shrink", "log_sigmoid"}
+    left = 1 if name in both else {"leaky_relu": 0.2}.get(name, 0)
     np.testing.assert_allclose(slope, [left, right], rtol=1e-6, atol=1.1e-8)
 
 

@@ -508,6 +508,19 @@ def test_a_file_that_is_gone_or_another_is_not_loaded(tmp_path):
     assert_reproduces(receipt, receipt.to_code())
 
 
+def test_augmentation_in_a_nested_model_is_not_run_by_keras(tmp_path, once):
+    """Called by itself, such a layer takes it for training unless it is told otherwise."""
+    inner = keras.Sequential([keras.Input((6, 6, 4)), keras.layers.RandomBrightness(0.9, name="light")])
+    model = keras.Sequential([keras.Input((6, 6, 4), name="image"), inner, keras.layers.Flatten()])
+    model.save(tmp_path / "light.keras")
+    net = cnnviz.load_model(tmp_path / "light.keras")
+    (name,) = (layer.name for layer in net if layer.kind == "RandomBrightness")
+    receipt = explain(net.run(normal(2, 6, 6, 4).astype(np.float32)), name, row=2, col=3, channel=1, index=1)
+    program = receipt.to_code("keras")
+    assert "training=False" in program
+    assert_reproduces(receipt, program)
+
+
 def test_nested_models_shared_layers_and_operators(tmp_path, once):
     inner_image = keras.Input((6, 6, 4), name="inner_image")
     shared = keras.layers.Conv2D(4, 3, padding="same", name="conv", activation="relu")

@@ -14,7 +14,7 @@ import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.colours import PALETTES, THEMES, Scale, for_browser, ink_on
 from cnnviz.images.digit_preparation import prepare_digit
-from cnnviz.layers.activations import ACTIVATIONS
+from cnnviz.layers.activations import FUNCTIONS
 from cnnviz.layers.browser import OPERATIONS
 from cnnviz.layers.rounding import allowance
 from cnnviz.numbers import cell_number, number, probability, signed_number
@@ -148,7 +148,7 @@ def test_every_operation_that_python_names_is_there():
     assert named == OPERATIONS
     assert named - {"input", "given"} == set(found["computed"])
     assert named == set(found["explained"])
-    activations = set(ACTIVATIONS.values()) - {"softmax", "log_softmax"} | {"prelu"}
+    activations = {name for name, function in FUNCTIONS.items() if not function.mixes}
     assert {op["name"] for op in operations if op["type"] == "activation"} <= activations
     assert activations == set(found["activations"])
     modes = {op["mode"] for op in operations if op["type"] == "merge"}
@@ -273,7 +273,7 @@ def test_drawings_are_prepared_as_in_python():
     })"""
     texts = [base64.b64encode(pad.tobytes()).decode() for pad in pads]
     for pad, found in zip(pads, ask_node(program, texts, "base64", "digit_preparation"), strict=True):
-        assert np.abs(np.reshape(found, (28, 28)).astype(int) - prepare_digit(pad)).max() <= 1
+        assert np.abs(np.reshape(found, (28, 28)).astype(int) - prepare_digit(pad, ink="drawn")).max() <= 1
 
 
 def test_a_blank_pad_is_no_digit():

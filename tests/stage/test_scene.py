@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from cnnviz.layers.browser import OPERATIONS
 from cnnviz.stage.parts import MAGIC
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stages import take_apart, values_of
-from harness.keras_models import ONLY_FLOAT32, STACKS
+from harness.authority import keras
+from harness.keras_models import ONLY_FLOAT32, STACKS, L, save
 from harness.networks import conv, image, layer, merges, normal, run_of
 from harness.operation_models import FAMILIES
 
@@ -47,7 +49,7 @@ def digit_run():
     return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][:2])
 
 
-RESIZING = {"CenterCrop", "Resizing"}
+RESIZING = {"CenterCrop", "Resizing", "UpSampling2D"}
 
 
 def branching() -> Network:
@@ -123,8 +125,10 @@ def test_every_layer_class_has_a_scene(name):
         assert all(source < number for source in stage.reads)
         operation = header["stages"][number]["op"]["type"]
         assert operation in OPERATIONS
-        # Only what says nothing of the browser is shown as Python's values, and resizing between cells.
+        # Only what says nothing of the browser is shown as Python's values, resizing between cells, and
+        # windows of different sizes.
         nothing = type(stage.layer.entry).browser is Entry.browser or stage.layer.kind in RESIZING
+        nothing |= stage.layer.kind.startswith("Adaptive")
         assert operation != "given" or nothing
 
 
@@ -155,6 +159,45 @@ def test_a_graph_becomes_columns_in_its_order(net):
     assert list(dict.fromkeys(names)) == shown
     last = header["stages"][-1]
     assert last["name"] == net.layers[-1].name
+
+
+def siamese() -> Any:
+    """Two pictures through one nested model."""
+    base = keras.Sequential(
+        [L.Conv2D(3, 3, name="conv"), L.Flatten(), L.Dense(2, name="scores")], name="base"
+    )
+    inputs = [keras.Input((6, 5, 1), name=name) for name in ("left", "right")]
+    return keras.Model(inputs, L.Subtract()([base(x) for x in inputs]), name="siamese")
+
+
+def transfer() -> Any:
+    """A new head behind a frozen base."""
+    parts = [L.Conv2D(3, 3), L.BatchNormalization(), L.SeparableConv2D(4, 2)]
+    base = keras.Sequential([keras.Input((8, 8, 3)), *parts], name="base")
+    base.trainable = False
+    x = image = keras.Input((8, 8, 3))
+    for each in (L.Rescaling(1 / 255), base, L.GlobalAveragePooling2D(), L.Dense(2)):
+        x = each(x)
+    return keras.Model(image, x, name="transfer")
+
+
+def three_deep() -> Any:
+    model = keras.Sequential([keras.Input((5, 5, 2)), L.Conv2D(3, 2), L.PReLU()], name="innermost")
+    for name in ("inner", "outer"):
+        model = keras.Sequential([keras.Input((5, 5, 2)), model, L.Dense(3)], name=name)
+    return model
+
+
+@pytest.mark.parametrize("build", [siamese, transfer, three_deep])
+def test_nested_models_have_their_weights_in_their_columns(build, tmp_path):
+    net = cnnviz.load_model(save(build(), tmp_path))
+    shapes = [net[name].output_shape for name in net.inputs]
+    images = [normal(1, *shape).astype(np.float32) for shape in shapes]
+    header, *_ = unpacked(build_scene(net.run(images if len(images) > 1 else images[0]), 0))
+    assert sum(stage["params"] for stage in header["stages"]) == net.count_params()[0]
+    kernels = {layer.owner for layer in net if any(name.endswith("kernel") for name in layer.weights)}
+    assert kernels <= {name.rpartition("/")[0] for name in header["arrays"]}
+    assert any("/" in owner for owner in kernels)
 
 
 def test_a_dense_layer_behind_a_flatten_reads_the_map_itself():

@@ -14,7 +14,7 @@ from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import asset
 from cnnviz.verification.comparison import LayerCheck, Verification, read_record, verify, write_record
 from harness.authority import keras
-from harness.keras_models import ONLY_FLOAT32, STACKS, L, save, sequential, write
+from harness.keras_models import ONLY_FLOAT32, STACKS, L, policy, save, sequential, write
 
 IMAGES = load_mnist()[1][0][:40]
 ARCHITECTURES = {**STACKS, **ONLY_FLOAT32}
@@ -57,6 +57,53 @@ def test_every_kind_of_layer_stays_within_its_bound(tmp_path, name):
     result = verify(path, x)
     assert all(row.passed for row in result.layers), str(result)
     assert result.predict_difference < 1e-2
+
+
+@pytest.mark.parametrize("dtype", ["float16", "mixed_float16", "mixed_bfloat16", "bfloat16"])
+@pytest.mark.parametrize("name", ["convolution", "batch normalisation", "activations", "pooling", "shapes"])
+def test_half_precision_stays_within_its_own_bound(tmp_path, dtype, name):
+    with policy(dtype):
+        path = save(sequential(STACKS[name]), tmp_path)
+    net = cnnviz.load_model(path)
+    x = np.random.default_rng(1).normal(0, 1, (3, *STACKS[name][0])).astype(np.float32)
+    result = verify(net, x)
+    assert result, str(result)
+    assert result.notes == net.notes
+    half = dtype.removeprefix("mixed_")
+    assert str(net.notes) in str((f"Keras computes all layers in {half}; here they run in float32.",))
+    assert f"{net.notes[0]}\nPASSED" in str(result)
+    assert Verification.from_dict(json.loads(result.to_json())) == result
+    # With wide bounds: those of float32 would not hold.
+    if name == "convolution":
+        assert max(row.alone for row in result.layers) > 1e-4
+        kernel = f"{net.layers[1].name}/kernel"
+        wrong = net.with_weights({kernel: net.layers[1].weights["kernel"][::-1]})
+        assert not verify(wrong, x)
+
+
+def test_operations_are_compared_in_the_precision_of_what_they_read(tmp_path):
+    with policy("mixed_bfloat16"):
+        image = keras.Input((8, 8, 3), name="image")
+        maps = L.Conv2D(4, 3, name="conv")(image)
+        y = keras.ops.relu(maps * 0.1 + 1.0)[:, 1:, ::2] / 3.0
+        scores = L.Dense(5, activation="softmax", dtype="float32", name="scores")(L.Flatten()(y))
+        net = cnnviz.load_model(save(keras.Model(image, scores, name="operations"), tmp_path))
+    whole = [layer.name for layer in net if layer.precision == "float32"]
+    assert whole == ["image", "scores"]
+    result = verify(net, np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32))
+    assert result, str(result)
+    # A receipt is about our own arithmetic, which is float32.
+    run = net.run(np.ones((8, 8, 3), np.float32))
+    assert cnnviz.explain(run, "conv", row=1, col=1, channel=0).bound < 1e-4
+
+
+def test_single_layers_in_half_precision_are_counted(tmp_path):
+    layers = [keras.Input((4,)), L.Dense(3, dtype="mixed_float16", name="half"), L.Dense(2, name="whole")]
+    net = cnnviz.load_model(save(keras.Sequential(layers, name="mixed"), tmp_path))
+    assert [layer.precision for layer in net] == ["float32", "float16", "float32"]
+    assert net.notes == ("Keras computes 1 of 3 layers in float16; here they run in float32.",)
+    assert verify(net, np.ones((2, 4), np.float32))
+    assert cnnviz.load_model("mnist_14k").notes == ()
 
 
 def test_nested_and_shared_layers_are_compared_each_call(tmp_path):

@@ -1,6 +1,8 @@
 // A grid of numbers: arrow keys move, Enter or leaving a cell commits, and what is not a number is refused in words.
 // A table that is pasted fills the cells from the one it is pasted into.
 
+import { maximum } from "../js/arrays.js";
+
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
 const FEW = 25; // Up to so many cells, Tab goes through them all; beyond, into the grid and out of it.
 
@@ -163,7 +165,7 @@ class Grid {
     const outside = cells.find(([i, j]) => !this.inputs[i]?.[j]);
     const bad = cells.map(([, , word]) => this.wrong(word, read(word))).find(Boolean);
     if (outside || bad) {
-      const size = `${rows.length} × ${Math.max(...rows.map((row) => row.length))}`;
+      const size = `${rows.length} × ${maximum(rows.map((row) => row.length))}`;
       this.say(`${bad || `The ${size} numbers do not fit from this cell on.`} Nothing was pasted.`);
       return;
     }

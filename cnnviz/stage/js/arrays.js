@@ -12,6 +12,29 @@ export function clip(value, low, high) {
 }
 
 /**
+ * The largest of some numbers, however many there are, and of a start; NaN if one is.
+ *
+ * @param {ArrayLike<number>} values
+ * @param {number} [start]
+ */
+export function maximum(values, start = -Infinity) {
+  let most = start;
+  for (let n = 0; n < values.length; n++) most = Math.max(most, values[n]);
+  return most;
+}
+
+/**
+ * The smallest of some numbers, however many there are; NaN if one is.
+ *
+ * @param {ArrayLike<number>} values
+ */
+export function minimum(values) {
+  let least = Infinity;
+  for (let n = 0; n < values.length; n++) least = Math.min(least, values[n]);
+  return least;
+}
+
+/**
  * Where the largest of some numbers is, the first of several.
  *
  * @param {ArrayLike<number>} values

@@ -1,6 +1,6 @@
 // Colours of numbers: the stops that cnnviz.colours decides, as look-up tables; and the scales of stages.
 
-import { clip } from "./arrays.js";
+import { clip, maximum } from "./arrays.js";
 
 /** @import { Picture, Scene, Stage } from "./scene.js" */
 /** @import { Theme } from "./theme.js" */
@@ -171,7 +171,7 @@ export class Scales {
     this.extents = scene.stages.map((stage, s) => extentsOf(stage, values[s]));
     this.signs = scene.stages.map((stage, s) => this.extents[s].some((extent) => extent.low < 0));
     const shared = scene.stages.filter((stage) => !bars(stage)).map((stage) => stage.index);
-    this.network = Math.max(0, ...shared.map((s) => largest(this.extents[s]))) || 1;
+    this.network = maximum(shared.map((s) => largest(this.extents[s])), 0) || 1;
     this.apart = scene.stages.map(bars);
   }
 
@@ -199,7 +199,7 @@ export class Scales {
  * @param {Extent[]} extents
  */
 function largest(extents) {
-  return Math.max(0, ...extents.map((extent) => extent.size));
+  return maximum(extents.map((extent) => extent.size), 0);
 }
 
 /** @type {WeakMap<Float32Array, Extent[]>} */

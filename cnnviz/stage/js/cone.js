@@ -3,7 +3,7 @@
 
 import { range } from "./arrays.js";
 import { cellAt, cellIndex, isVector } from "./scene.js";
-import { axisOf, lengthOf, placesRead, readShape, tapsAlong } from "./windows.js";
+import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Axis } from "./windows.js" */
 /** @import { Box, Cell, Scene, Stage } from "./scene.js" */
@@ -101,21 +101,22 @@ export function channelMask(stage, channels) {
  * @param {Uint8Array} read
  */
 function markRead(scene, stage, input, marked, read) {
-  const { type, groups, axis } = stage.op;
+  const { type, groups, step } = stage.op;
   const channels = read.length;
-  const all = ["conv", "transposed", "given"].includes(type) || (type === "softmax" && axis === 2);
+  const all = ["conv", "transposed", "given"].includes(type) || step === 1;
   if (type === "move") {
     for (const [from, to] of movedChannels(scene, stage)[input]) if (marked[to]) read[from] = 1;
-  } else if (type === "conv" && groups > 1) {
+  } else if (type === "conv" && groups > 1 && readShape(scene, stage)[2] === channels) {
     const filters = marked.length / groups;
     marked.forEach((on, f) => {
       const group = Math.floor(f / filters);
       if (on) read.fill(1, (group * channels) / groups, ((group + 1) * channels) / groups);
     });
-  } else if (all || channels === 1 || channels !== marked.length) {
+  } else if (all || marked.length % channels) {
     read.fill(1);
   } else {
-    marked.forEach((on, k) => (read[k] |= on));
+    // A vector's unit is a channel of the map that was flattened, which is drawn as the map.
+    marked.forEach((on, k) => (read[k % channels] |= on));
   }
 }
 
@@ -154,10 +155,9 @@ function movedChannels(scene, stage) {
  * @param {Stage} reader
  */
 export function fedUnits(scene, cell, reader) {
-  const { op, reads } = reader;
+  const { op } = reader;
   const [height, width, channels] = reader.shape;
   const flat = cellIndex(scene.stages[cell.stage], cell);
-  const like = { rows: [cell.row], cols: [cell.col], channels: [cell.channel] };
   if (op.rows) {
     // A flattened map that is read whole has the shape that the window says.
     const [, readWidth, depth] = readShape(scene, reader);
@@ -171,23 +171,40 @@ export function fedUnits(scene, cell, reader) {
     const group = Math.floor((channel * (op.groups ?? 1)) / depth);
     return { rows, cols, channels: range(size).map((i) => group * size + i) };
   }
-  if (op.type === "given") return { rows: range(height), cols: range(width), channels: range(channels) };
-  if (op.type === "softmax") {
+  if (op.type === "sample") {
+    const reads = (/** @type {number} */ axis, /** @type {number} */ u, /** @type {number} */ at) =>
+      samplesAlong(scene, op, axis, u).some(([i]) => i === at);
+    // The channels are the source's, and so are the rows and the columns, unless a layer between is hidden.
+    const pixel = Math.floor(flat / channels);
+    const [row, col] = [Math.floor(pixel / op.along[1].size), pixel % op.along[1].size];
     return {
-      rows: op.axis === 0 ? range(height) : like.rows,
-      cols: op.axis === 1 ? range(width) : like.cols,
-      channels: op.axis === 2 ? range(channels) : like.channels,
+      rows: range(height).filter((u) => reads(0, u, row)),
+      cols: range(width).filter((u) => reads(1, u, col)),
+      channels: [flat % channels],
     };
   }
-  const inputs = reads.flatMap((source, input) => (source === cell.stage ? [input] : []));
-  if (op.type !== "move" && !(op.type === "merge" && op.maps[inputs[0]])) return like;
-  const place = placesRead(scene, reader);
-  const cells = range(lengthOf(reader))
-    .filter((n) => inputs.some((input) => place(n, input) === flat))
-    .map((n) => cellAt(reader, n));
+  if (op.type === "given") return { rows: range(height), cols: range(width), channels: range(channels) };
+  const cells = fedPlaces(scene, cell.stage, flat, reader).map((n) => cellAt(reader, n));
   const sorted = (/** @type {"row" | "col" | "channel"} */ key) =>
     [...new Set(cells.map((fed) => fed[key]))].sort((a, b) => a - b);
   return { rows: sorted("row"), cols: sorted("col"), channels: sorted("channel") };
+}
+
+/**
+ * The places, in a reader without a window, of the numbers that a stage's number goes into.
+ *
+ * @param {Scene} scene
+ * @param {number} s
+ * @param {number} flat
+ * @param {Stage} reader
+ */
+function fedPlaces(scene, s, flat, reader) {
+  const { op, reads } = reader;
+  if (op.type === "softmax") return lineOf(op, flat);
+  const inputs = reads.flatMap((source, input) => (source === s ? [input] : []));
+  if (op.type !== "move" && !(op.type === "merge" && inputs.some((input) => op.maps[input]))) return [flat];
+  const place = placesRead(scene, reader);
+  return range(lengthOf(reader)).filter((n) => inputs.some((input) => place(n, input) === flat));
 }
 
 /**

@@ -78,7 +78,9 @@ export function receiptText(view, steps) {
   return `${lines.join("\n")}\n`;
 }
 
+/** @type {Record<string, (step: Receipt, scene: import("./scene.js").Scene) => string[]>} */
 const TEXT = {
+  sampled: (step, scene) => TEXT.weighted(step, scene),
   input: (step) => [`pixel ${exact(step.value)}`],
   given: (step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
   weighted(step, scene) {
@@ -150,6 +152,7 @@ function matrix(group, value, limit) {
 }
 
 const LATEX = {
+  sampled: (step) => LATEX.weighted(step),
   input: (step) => [`x &= ${tex(step.value)}`],
   given: (step) => [`z &= ${tex(step.value)} && \\text{not taken apart}`],
   weighted(step) {

@@ -1,6 +1,6 @@
 // A drawing made into what MNIST's digits are: cnnviz.images.digit_preparation for light ink on a bare pad.
 
-import { boxOfAll, clip } from "./arrays.js";
+import { boxOfAll, clip, maximum } from "./arrays.js";
 import { roundEven } from "./numbers.js";
 
 const SIDE = 28;
@@ -133,10 +133,11 @@ function digitParts(level) {
     mass.push(sum);
     along.push(Math.max(edges[0] / cols, edges[1] / cols, edges[2] / rows, edges[3] / rows));
   }
-  const heaviest = Math.max(...mass);
   const all = mass.reduce((a, b) => a + b);
-  const free = mass.filter((_, i) => along[i] < 0.15).reduce((a, b) => a + b, 0);
-  const kept = mass.map((m, i) => i > 0 && m >= 0.03 * heaviest && (free < 0.1 * all || along[i] < 0.15));
+  const free = mass.map((m, i) => (along[i] < 0.15 ? m : 0));
+  const likely = free.reduce((a, b) => a + b) < 0.1 * all ? mass : free;
+  const heaviest = maximum(likely);
+  const kept = likely.map((m) => m > 0 && m >= 0.03 * heaviest);
   const mask = new Uint8Array(data.length);
   parts.forEach((label, n) => kept[label] && around(level, n, 2, (near) => (mask[near] = 1)));
   return mask;

@@ -1,7 +1,7 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
-import { clip, range } from "./arrays.js";
-import { axisOf, placesRead, readShape, tapsAlong } from "./windows.js";
+import { clip, maximum, minimum, range } from "./arrays.js";
+import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
 
@@ -115,9 +115,32 @@ export const OPERATIONS = {
     }
   },
 
+  sample(scene, { op, shape }, [x], out) {
+    const [height, width, channels] = shape;
+    const sourceWidth = op.along[1].size;
+    const across = range(width).map((c) => samplesAlong(scene, op, 1, c));
+    for (let r = 0; r < height; r++) {
+      const down = samplesAlong(scene, op, 0, r);
+      for (let c = 0; c < width; c++) {
+        for (let k = 0; k < channels; k++) {
+          let sum = 0;
+          for (const [row, a] of down) {
+            for (const [col, b] of across[c]) {
+              sum += a * b * (row < 0 || col < 0 ? op.fill : x[(row * sourceWidth + col) * channels + k]);
+            }
+          }
+          out[(r * width + c) * channels + k] = sum;
+        }
+      }
+    }
+  },
+
   affine(scene, { op }, [x], out) {
     const [a, b] = [scene.data(op.a), scene.data(op.b)];
-    for (let n = 0; n < out.length; n++) out[n] = affineOf(op.form, x[n], a[n % a.length], b[n % a.length]);
+    for (let n = 0; n < out.length; n++) {
+      const i = affinePlace(op, a.length, n);
+      out[n] = affineOf(op.form, x[n], a[i], b[i]);
+    }
   },
 
   activation(scene, { op }, [x], out) {
@@ -126,12 +149,12 @@ export const OPERATIONS = {
     for (let n = 0; n < out.length; n++) out[n] = activationOf(name, given, x[n], slopes?.[n]);
   },
 
-  softmax(scene, { op, shape }, [x], out) {
+  softmax(scene, { op }, [x], out) {
     const done = new Uint8Array(out.length);
     for (let n = 0; n < out.length; n++) {
       if (done[n]) continue;
-      const line = lineOf(shape, op.axis, n);
-      const most = Math.max(...line.map((i) => x[i]));
+      const line = lineOf(op, n);
+      const most = maximum(line.map((i) => x[i]));
       const sum = line.reduce((total, i) => total + Math.exp(x[i] - most), 0);
       for (const i of line) {
         out[i] = op.log ? x[i] - most - Math.log(sum) : Math.exp(x[i] - most) / sum;
@@ -167,6 +190,17 @@ function windowsOf({ op }) {
   const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
   const [rowTaps, colTaps] = [rows, cols].map((axis) => range(axis.out).map((u) => tapsAlong(axis, u)));
   return { rows, cols, rowTaps, colTaps };
+}
+
+/**
+ * Which of its `count` scales and shifts an affine stage's n-th number has; `repeat` neighbours share one.
+ *
+ * @param {Record<string, any>} op
+ * @param {number} count
+ * @param {number} n
+ */
+export function affinePlace({ repeat = 1 }, count, n) {
+  return Math.floor(n / repeat) % count;
 }
 
 /**
@@ -233,6 +267,18 @@ export const ACTIVATIONS = {
   softplus,
   softsign: (x) => x / (1 + Math.abs(x)),
   exponential: Math.exp,
+  hard_tanh: (x) => clip(x, -1, 1),
+  hard_shrink: (x, { threshold = 0.5 }) => (Math.abs(x) > f(threshold) ? x : 0),
+  soft_shrink(x, { threshold = 0.5 }) {
+    const least = f(threshold);
+    return x > least ? f(x - least) : x < -least ? f(x + least) : 0;
+  },
+  threshold: (x, { threshold, default_value: rest }) => (x > f(threshold) ? x : f(rest)),
+  tanh_shrink: (x) => x - Math.tanh(x),
+  squareplus: (x, { b = 4 }) => (x + Math.sqrt(x * x + b)) / 2,
+  sparse_plus: (x) => (x < 1 ? Math.max(x + 1, 0) ** 2 / 4 : x),
+  sparse_sigmoid: (x) => clip((x + 1) / 2, 0, 1),
+  log_sigmoid: (x) => -softplus(-x),
 };
 
 /**
@@ -260,20 +306,6 @@ function erfc(x) {
 }
 
 /**
- * The places, in a stage's numbers, that one softmax runs over: those of a cell's line.
- *
- * @param {number[]} shape
- * @param {number} axis
- * @param {number} index
- */
-export function lineOf(shape, axis, index) {
-  const strides = [shape[1] * shape[2], shape[2], 1];
-  const step = strides[axis];
-  const place = Math.floor(index / step) % shape[axis];
-  return range(shape[axis]).map((i) => index + (i - place) * step);
-}
-
-/**
  * Several numbers as Keras's merging layers join them, rounded at each step.
  *
  * @param {string} mode
@@ -298,6 +330,6 @@ export const MERGES = {
   subtract: ([a, b]) => f(a - b),
   multiply: (numbers) => numbers.reduce((a, b) => f(a * b)),
   average: (numbers) => f(sum(numbers) / numbers.length),
-  maximum: (numbers) => Math.max(...numbers),
-  minimum: (numbers) => Math.min(...numbers),
+  maximum: (numbers) => maximum(numbers),
+  minimum,
 };

@@ -1,7 +1,7 @@
 // A GIF from pictures of one size: at most 255 colours, and of each picture only what changed.
 // Source: GIF89a specification (CompuServe, 1990), with the looping extension that all viewers know.
 
-import { boxOfAll } from "./arrays.js";
+import { boxOfAll, minimum } from "./arrays.js";
 
 const CLEAR = 256;
 const END = 257;
@@ -118,7 +118,7 @@ export class Gif {
    */
   closest(r, g, b) {
     const distances = this.palette.map(([x, y, z]) => (x - r) ** 2 + (y - g) ** 2 + (z - b) ** 2);
-    return distances.indexOf(Math.min(...distances));
+    return distances.indexOf(minimum(distances));
   }
 }
 

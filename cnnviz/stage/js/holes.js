@@ -2,7 +2,7 @@
 // longer than their window too, and paths that meet again leave odd shapes.
 
 import { range, runs } from "./arrays.js";
-import { axisOf, placesRead, readShape, tapsOf } from "./windows.js";
+import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
@@ -56,7 +56,7 @@ function mayHaveHoles(scene) {
  * @param {Operation} op
  */
 function leavesHoles(op) {
-  if (op.type === "move" || op.type === "merge") return true;
+  if (["move", "merge", "sample"].includes(op.type)) return true;
   return [op.rows, op.cols].some((axis) => {
     if (!axis) return false;
     const { kernel, stride, dilation } = axisOf(axis);
@@ -95,18 +95,21 @@ function markRead(scene, stage, input, marked, read) {
         // A map that was flattened is read as another shape: a pixel there may be several here.
         for (let n = Math.floor(first / channels); n * channels < first + depth; n++) read[n] = 1;
       }
+    } else if (op.type === "sample") {
+      for (const [row] of samplesAlong(scene, op, 0, Math.floor(pixel / cols))) {
+        for (const [col] of samplesAlong(scene, op, 1, pixel % cols)) {
+          if (row >= 0 && col >= 0) read[Math.floor(((row * op.along[1].size + col) * filters) / channels)] = 1;
+        }
+      }
     } else if (place) {
       for (let n = pixel * filters; n < (pixel + 1) * filters; n++) {
         const at = place(n, input);
         if (at >= 0) read[Math.floor(at / channels)] = 1;
       }
-    } else if (op.type === "softmax" && op.axis !== 2) {
-      for (let n = 0; n < rows * cols; n++) {
-        const same = op.axis === 0 ? n % cols === pixel % cols : Math.floor(n / cols) === Math.floor(pixel / cols);
-        if (same) read[n] = 1;
-      }
     } else {
-      read[pixel] = 1;
+      const own = range(filters).map((channel) => pixel * filters + channel);
+      const places = op.type !== "softmax" ? own : op.step === 1 ? lineOf(op, own[0]) : own.flatMap((n) => lineOf(op, n));
+      for (const at of places) read[Math.floor(at / channels)] = 1;
     }
   }
 }

@@ -1,6 +1,6 @@
 // Where each column and each map of the overview goes.
 
-import { range } from "./arrays.js";
+import { maximum, range } from "./arrays.js";
 import { isVector } from "./scene.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -32,6 +32,10 @@ const GAP = { map: 3, column: 9, group: 20 };
 const HEAD = 70;
 const TALL = 510;
 const NARROWEST = 104;
+/** A column's scale is written below it. */
+const LABEL = 40;
+/** A sequence's channels stand beside each other, so many in a row. */
+const STRIP = { width: 12, across: 24 };
 
 /**
  * Columns in topological order, a heading over each run of columns that belong together (a layer, its
@@ -42,7 +46,7 @@ const NARROWEST = 104;
  * @param {number} zoom the pixels of a cell of the largest map
  */
 export function layOut(scene, shown, zoom) {
-  const largest = Math.max(...shown.map((s) => Math.max(...scene.stages[s].shape.slice(0, 2))));
+  const largest = maximum(shown.flatMap((s) => scene.stages[s].shape.slice(0, 2)));
   const target = Math.min(120, Math.min(40, Math.max(26, largest)) * zoom);
   /** @type {number[][]} */
   const groups = [];
@@ -104,15 +108,16 @@ function columnOf(stage, target) {
   const longest = Math.max(rows, cols);
   // Whole pixels for a cell, so that no cell is drawn wider than its neighbour.
   const cell = vector ? Math.min(22, target) : cellSize(longest, target);
-  const [width, height] = [cols * cell, rows * cell];
+  const strips = cols === 1 && !vector;
+  const [width, height] = [strips ? Math.max(cell, STRIP.width) : cols * cell, rows * cell];
   const fit = Math.max(1, Math.floor((TALL + GAP.map) / (height + GAP.map)));
-  const across = Math.ceil(channels / fit);
+  const across = Math.max(Math.ceil(channels / fit), strips ? Math.min(channels, STRIP.across) : 1);
   const down = Math.ceil(channels / across);
   const rects = range(channels).map((channel) => {
     const place = { x: (channel % across) * (width + GAP.map), y: Math.floor(channel / across) * (height + GAP.map) };
     return { channel, ...place, width, height, rows, cols };
   });
-  return { rects, width: across * (width + GAP.map) - GAP.map, height: down * (height + GAP.map) - GAP.map };
+  return { rects, width: Math.max(LABEL, across * (width + GAP.map) - GAP.map), height: down * (height + GAP.map) - GAP.map };
 }
 
 /**

@@ -6,6 +6,8 @@
 
 /** So many tell a float32 from its neighbours. */
 const MOST_DIGITS = 9;
+/** No scale ends below: its numbers are all 0. */
+export const NOTHING = 1e-12;
 
 /**
  * A number with so many significant digits, grouped, with a proper minus sign.
@@ -21,7 +23,7 @@ export function number(value, digits = 4) {
   let text;
   if (size === 0) text = "0";
   else if (size >= 10 ** (digits - 1)) text = BigInt(roundEven(value)).toLocaleString("en-GB");
-  else if (size < 1e-3) text = value.toExponential(digits - 2).replace("e-", "e−").replace("e+", "e");
+  else if (size < 1e-3) text = value.toExponential(Math.max(0, digits - 2)).replace("e-", "e−").replace("e+", "e");
   else text = fixed(value, Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
   // A probability just below 1 is not 1.
   if (size < 1 && Number(text) === 1) text = size > 0.9999995 ? exact(value) : value.toFixed(6);
@@ -98,6 +100,70 @@ export function bracketed(text) {
 export function beside(value, limit, withSign, digits = 3) {
   const decimals = Math.min(6, Math.max(0, digits - 1 - Math.floor(Math.log10(limit || 1))));
   return decimal(value, decimals, withSign);
+}
+
+/**
+ * How the numbers of one column are written: in units of a power of ten, if they are all small or large,
+ * and with one number of decimals.
+ *
+ * @typedef {{ power: number, decimals: number }} Form
+ */
+
+/**
+ * The form in which a column's largest number has so many digits; by default it takes six characters and a sign.
+ *
+ * @param {number} limit the largest magnitude
+ * @param {number} [digits]
+ * @param {[number, number]} [plain] from which power of ten to below which it is written without one
+ * @returns {Form}
+ */
+export function formOf(limit, digits = 4, plain = [-1, 4]) {
+  const order = Number.isFinite(limit) && limit > NOTHING ? Math.floor(Math.log10(limit)) : 0;
+  const power = order < plain[0] || order >= plain[1] ? order : 0;
+  return { power, decimals: Math.max(0, digits - 1 - (order - power)) };
+}
+
+/**
+ * A number in the form of its column.
+ *
+ * @param {number} value
+ * @param {Form} form
+ * @param {boolean} [withSign]
+ */
+export function formed(value, { power, decimals }, withSign) {
+  return Number.isFinite(value) ? decimal(value / 10 ** power, decimals, withSign) : number(value);
+}
+
+/**
+ * The number that is written for a value in a form.
+ *
+ * @param {number} value
+ * @param {Form} form
+ */
+export function rounded(value, form) {
+  return written(formed(value, form)) * 10 ** form.power;
+}
+
+/**
+ * A form with as many decimals more as it takes.
+ *
+ * @param {Form} form
+ * @param {(form: Form) => boolean} enough
+ */
+export function finer(form, enough) {
+  const most = form.decimals + MOST_DIGITS - 4;
+  let { decimals } = form;
+  while (decimals < most && !enough({ ...form, decimals })) decimals++;
+  return { ...form, decimals };
+}
+
+/**
+ * What a column's numbers are multiplied by, "×10⁻³"; "" if by nothing.
+ *
+ * @param {Form} form
+ */
+export function powerText({ power }) {
+  return power ? `×10${[...String(power)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(c)])).join("")}` : "";
 }
 
 /**

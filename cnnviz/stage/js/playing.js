@@ -3,13 +3,13 @@
 import { largestAt, range } from "./arrays.js";
 import { canvasOf, closest, offer, pixelRatio, reducedMotion, sharesAt, sized } from "./dom.js";
 import { saveFile } from "./files.js";
-import { beside, number, signed } from "./numbers.js";
+import { formed, formOf, number, powerText, signed } from "./numbers.js";
 import { Panel } from "./panel.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { record } from "./recording.js";
 import { cellAt } from "./scene.js";
 import { axisOf, readShape, tapsOf } from "./windows.js";
-import { channelName, stageName } from "./words.js";
+import { channelName, positionText, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
 
@@ -321,6 +321,7 @@ export class Player extends Panel {
     const scale = { kind: "signed", limit };
     const size = Math.min(38, Math.floor(150 / group.cols));
     sized(canvas, group.cols * size, group.rows * size);
+    const form = formOf(limit, 3);
     const context = canvas.getContext("2d");
     context.font = `9.5px ${getComputedStyle(this.view.root).fontFamily}`;
     context.textAlign = "center";
@@ -331,9 +332,10 @@ export class Player extends Panel {
       context.fillRect(x, y, size - 1, size - 1);
       if (size < 30) return;
       context.fillStyle = this.view.colours.inkOn(term.weight.value, scale);
-      context.fillText(beside(term.weight.value, limit, true), x + size / 2, y + size / 2);
+      context.fillText(formed(term.weight.value, form, true), x + size / 2, y + size / 2);
     });
-    this.caption("kernel", `kernel ${this.from} → ${this.channel}`);
+    const unit = size < 30 ? "" : powerText(form);
+    this.caption("kernel", `kernel ${this.from} → ${this.channel}${unit && `, ${unit}`}`);
   }
 
   groupOf(receipt) {
@@ -382,8 +384,7 @@ export class Player extends Panel {
   }
 
   words(receipt) {
-    const { row, col } = receipt.cell;
-    const at = `row ${row}, column ${col}`;
+    const at = positionText(receipt.stage, receipt.cell);
     const value = `<b>${number(receipt.value)}</b>`;
     if (receipt.type === "max") return `${at}: the largest of ${receipt.groups[0].terms.length} cells = ${value}`;
     if (receipt.type === "mean") return `${at}: the mean of ${receipt.count} cells = ${value}`;

@@ -1,15 +1,17 @@
 // The receipt of one cell: every factor, where it came from, and how they add up, in float32.
 
-import { activationOf, affineOf, f, lineOf, mergeOf } from "./forward.js";
+import { maximum } from "./arrays.js";
+import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
+import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
-import { placesRead, readShape, tapsOf } from "./windows.js";
+import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
 
 /**
  * One number of an array that the plan names.
  *
- * @typedef {{ name: string, index: number, value: number }} Weight
+ * @typedef {{ name: string, index: number, value: number }} Weight a weight that is derived has no name
  */
 
 /**
@@ -39,6 +41,7 @@ import { placesRead, readShape, tapsOf } from "./windows.js";
  * @property {string} [form] of an affine step, with its numbers a and b
  * @property {number} [a]
  * @property {number} [b]
+ * @property {number} [place] of these in their arrays
  * @property {string} [name] of an activation
  * @property {number} [slope]
  * @property {boolean} [log] whether a softmax is a log-softmax
@@ -78,7 +81,7 @@ export function receiptOf(scene, values, cell) {
  * @param {(term: Term) => number} value
  */
 export function largestOf(groups, value) {
-  return Math.max(1e-12, ...groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))));
+  return maximum(groups.flatMap(({ terms }) => terms.map((term) => Math.abs(value(term)))), NOTHING);
 }
 
 /**
@@ -93,11 +96,29 @@ export const DETAILS = {
   conv: weighted,
   transposed: weighted,
   pool,
+  sample(scene, values, stage, { row, col, channel }) {
+    const [down, across] = [samplesAlong(scene, stage.op, 0, row), samplesAlong(scene, stage.op, 1, col)];
+    const [width, channels] = [stage.op.along[1].size, stage.shape[2]];
+    let sum = 0;
+    const terms = down.flatMap(([r, a]) =>
+      across.map(([c, b]) => {
+        const weight = { name: "", index: -1, value: f(a * b) };
+        const place = (r * width + c) * channels + channel;
+        const read = r < 0 || c < 0 ? { from: null, x: stage.op.fill } : termAt(scene, values, stage.reads[0], place);
+        const product = f(read.x * weight.value);
+        sum = f(sum + product);
+        return { ...read, weight, product };
+      }),
+    );
+    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total: sum };
+  },
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
-    const [a, b] = [scene.data(stage.op.a), scene.data(stage.op.b)].map((array) => array[index % array.length]);
+    const all = [scene.data(stage.op.a), scene.data(stage.op.b)];
+    const place = affinePlace(stage.op, all[0].length, index);
+    const [a, b] = all.map((array) => array[place]);
     const total = affineOf(stage.op.form, term.x, a, b);
-    return { type: "affine", form: stage.op.form, groups: [column([term])], a, b, total };
+    return { type: "affine", form: stage.op.form, groups: [column([term])], a, b, place, total };
   },
   activation(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
@@ -107,9 +128,9 @@ export const DETAILS = {
     return { type: "activation", name, groups: [column([term])], slope, total };
   },
   softmax(scene, values, stage, cell, index) {
-    const line = lineOf(stage.shape, stage.op.axis, index);
+    const line = lineOf(stage.op, index);
     const terms = line.map((place) => termAt(scene, values, stage.reads[0], place));
-    const most = Math.max(...terms.map((term) => term.x));
+    const most = maximum(terms.map((term) => term.x));
     const powers = terms.map((term) => (term.power = f(Math.exp(term.x - most))));
     const sum = f(powers.reduce((a, b) => a + b, 0));
     const self = line.indexOf(index);
@@ -219,7 +240,7 @@ function pool(scene, values, stage, cell) {
   /** @type {Group} */
   const group = { channel: cell.channel, rows: stage.op.rows[1], cols: stage.op.cols[1], terms };
   if (stage.op.mode === "max") {
-    const total = Math.max(...live.map((term) => term.x));
+    const total = maximum(live.map((term) => term.x));
     const winner = terms.findIndex((term) => term.from && term.x === total);
     return { type: "max", groups: [group], winner, total };
   }

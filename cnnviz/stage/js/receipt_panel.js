@@ -2,18 +2,20 @@
 
 import { largestAt } from "./arrays.js";
 import { closest, scrolling } from "./dom.js";
-import { agreeing, beside, exact, number, probability, signed } from "./numbers.js";
+import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { STEPS } from "./receipt_steps.js";
 import { cellKey, isVector } from "./scene.js";
 import { Surface } from "./surface.js";
-import { cellName, channelName, escapeHtml, stageName } from "./words.js";
+import { cellName, channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
 /** @import { View } from "./view.js" */
 
 /** So many pixels at the top of a page may lie under a header that stays. */
 const COVERED = 64;
+/** More cells of a grid are not drawn one by one: their map is in the overview. */
+const MANY = 2500;
 const FINISHING = ["affine", "activation"];
 
 export class ReceiptPanel {
@@ -111,8 +113,7 @@ export class ReceiptPanel {
     const { scene } = this.view;
     const stage = scene.stages[cell.stage];
     if (isVector(stage)) return cellName(scene, cell);
-    const channel = stage.shape[2] > 1 ? `, ${channelName(stage, cell.channel)}` : "";
-    return `${stageName(stage)}, row ${cell.row}, column ${cell.col}${channel}`;
+    return `${stageName(stage)}, ${placeText(stage, cell)}`;
   }
 
   crumbs() {
@@ -156,15 +157,18 @@ export class ReceiptPanel {
   }
 
   /** A grid of cells with their colours; `role` says which part of a term they show. */
-  grid(step, i, group, g, role, words = null) {
+  grid(step, i, group, g, role, form = null) {
     const { colours } = this.view;
+    if (group.terms.length > MANY) return `<span class="cv-small">${plural(group.terms.length, "cell")}, too many to list</span>`;
     const tiny = group.cols > 6;
     const scale = this.scaleOf(step, role);
+    const written = form ?? formOf(scale.limit);
+    const power = tiny ? "" : powerText(written);
     const cells = group.terms.map((term, t) => {
       const value = { x: term.x, w: term.weight?.value, p: term.product }[role];
       const key = `${i}.${g}.${t}`;
-      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : "pad"}</span>`;
-      const text = words ?? (tiny ? "" : beside(value, scale.limit, scale.kind === "signed"));
+      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : term.x ? formed(term.x, written) : "pad"}</span>`;
+      const text = tiny ? "" : formed(value, written, scale.kind === "signed");
       const style = `background:${colours.css(value, scale)};color:${colours.inkOn(value, scale)}`;
       const won = step.winner === t ? " cv-won" : "";
       if (role !== "x") return `<span class="cv-cell" data-term="${key}" data-role="${role}" style="${style}">${text}</span>`;
@@ -174,7 +178,7 @@ export class ReceiptPanel {
     });
     const name = { x: "input", w: "kernel", p: "products" }[role];
     return `<span class="cv-grid${tiny ? " cv-tiny" : ""}" role="group" aria-label="${name}"
-      style="--cols:${group.cols}">${cells.join("")}</span>`;
+      style="--cols:${group.cols}">${cells.join("")}</span>${power ? `<small class="cv-power">${power}</small>` : ""}`;
   }
 
   scaleOf(step, role) {
@@ -332,7 +336,7 @@ export class ReceiptPanel {
 
   clicked(at) {
     const { term } = this.termOf(at.dataset.term);
-    if (at.dataset.role === "w" && this.editWeight?.(term.weight, at)) return;
+    if (at.dataset.role === "w" && term.weight.name && this.editWeight?.(term.weight, at)) return;
     if (!term.from) return;
     this.view.follow(term.from);
     this.toHead();

@@ -1,8 +1,9 @@
 // How each kind of step of a receipt reads, as HTML for the receipt panel.
 
+import { maximum } from "./arrays.js";
 import { activationOf, mergeOf } from "./forward.js";
-import { agreeing, bracketed, digitsFor, number, probability, signed } from "./numbers.js";
-import { channelName, escapeHtml, plural, stageName } from "./words.js";
+import { agreeing, bracketed, finer, formed, formOf, NOTHING, number, powerText, probability, rounded } from "./numbers.js";
+import { channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { ReceiptPanel } from "./receipt_panel.js" */
@@ -25,30 +26,50 @@ function link(panel, i, text) {
 function cards(panel, step, i) {
   const shown = panel.all ? step.groups : step.groups.slice(0, CARDS);
   const together = (all) => all.reduce((a, b) => a + b);
-  const digits = digitsFor(step.groups.map(({ sum }) => sum), step.sum, together);
+  const sums = step.groups.map(({ sum }) => sum);
+  const form = finer(formOf(largest(sums), 4, [-3, 7]), (finer) =>
+    number(together(sums.map((sum) => rounded(sum, finer)))) === number(step.sum));
   const single = step.groups[0].terms.length === 1;
   const source = panel.view.scene.stages[step.stage.reads[0]];
+  const forms = single
+    ? factorForms(step.groups, form)
+    : Object.fromEntries(["x", "w", "p"].map((role) => [role, formOf(panel.scaleOf(step, role).limit)]));
   const cards = shown.map((group, g) => {
     const name = step.groups.length > 1 || group.channel ? channelName(source, group.channel) : "";
-    const texts = single ? factors(group.terms[0], digits) : {};
-    const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${signed(group.sum, digits)}</b>`;
+    const text = `${formed(group.sum, form, true)} ${powerText(form)}`;
+    const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${text}</b>`;
     return `<div class="cv-card"><span class="cv-ch">${name}</span>
-      ${panel.grid(step, i, group, g, "x", texts.x)}<i>×</i>${panel.grid(step, i, group, g, "w", texts.w)}<i>=</i>
-      ${panel.grid(step, i, group, g, "p", texts.p)}${sum}</div>`;
+      ${panel.grid(step, i, group, g, "x", forms.x)}<i>×</i>${panel.grid(step, i, group, g, "w", forms.w)}<i>=</i>
+      ${panel.grid(step, i, group, g, "p", forms.p)}${sum}</div>`;
   });
   const more = step.groups.length - shown.length;
   const button = `<button type="button" class="cv-button" data-all>Show the other ${plural(more, "channel")}</button>`;
   const { cols } = step.groups[0];
   const one = single ? " cv-single" : "";
   // Three grids of cells and the signs between them: as many cards beside each other as there is room for.
-  const width = 3 * cols * (cols > 6 ? 9 : 34) + 48;
+  const powers = cols > 6 ? 0 : Object.values(forms).filter(({ power }) => power).length;
+  const width = (single ? 300 : 3 * cols * (cols > 6 ? 9 : 47) + 48) + 42 * powers;
   return `<div class="cv-cards${one}" style="--card:${width}px">${cards.join("")}</div>${more ? button : ""}`;
 }
 
-/** The one product of a channel: what is written multiplies to what is written. */
-function factors({ x, weight, product }, digits) {
-  const [a, b] = agreeing([x, weight.value], product, ([a, b]) => a * b, digits);
-  return { x: a, w: weight.value > 0 ? `+${b}` : b, p: signed(product, digits) };
+/** How one product of each channel is written: what is written multiplies to what is written, but for the last digit. */
+function factorForms(groups, products) {
+  const terms = groups.map((group) => group.terms[0]);
+  const [x, w] = [terms.map((term) => term.x), terms.map((term) => term.weight.value)];
+  const unit = 10 ** (products.power - products.decimals);
+  const more = (/** @type {import("./numbers.js").Form} */ form, by) => ({ ...form, decimals: form.decimals + by });
+  const [ofX, ofW] = [formOf(largest(x)), formOf(largest(w))];
+  // Both get as many decimals more.
+  const { decimals: by } = finer({ power: 0, decimals: 0 }, ({ decimals }) =>
+    terms.every(({ product }, t) => {
+      const shown = rounded(x[t], more(ofX, decimals)) * rounded(w[t], more(ofW, decimals));
+      return Math.abs(shown - rounded(product, products)) <= unit;
+    }));
+  return { x: more(ofX, by), w: more(ofW, by), p: products };
+}
+
+function largest(values) {
+  return maximum(values.map(Math.abs), NOTHING);
 }
 
 /**
@@ -94,6 +115,14 @@ export const STEPS = {
       <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
   },
 
+  sampled(panel, step, i) {
+    const count = step.groups[0].terms.length;
+    return `<h3>${escapeHtml(stageName(step.stage))}: ${plural(count, "cell")} of one channel, each with its weight</h3>
+      ${cards(panel, step, i)}
+      <p class="cv-line">sum ${panel.outcome(step, i)}</p>
+      <p class="cv-small">A weight is that of the row times that of the column; they say how near the cell is.</p>`;
+  },
+
   affine(panel, step, i) {
     const { scene } = panel.view;
     const { parts, epsilon } = step.stage.op;
@@ -106,7 +135,7 @@ export const STEPS = {
       : `(${x} <i>−</i> mean <b>${a}</b>) <i>/</i> deviation <b>${b}</b>`;
     let words = "";
     if (parts) {
-      const at = (name) => (parts[name] ? scene.data(parts[name])[step.cell.channel] : { gamma: 1, beta: 0 }[name]);
+      const at = (name) => (parts[name] ? scene.data(parts[name])[step.place] : { gamma: 1, beta: 0 }[name]);
       const [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"].map(at);
       const scale = agreeing([gamma, variance], step.a, ([g, v]) => g / Math.sqrt(v + epsilon));
       const shift = agreeing([beta, mean, step.a], step.b, ([b, m, s]) => b - m * s);
@@ -130,11 +159,12 @@ export const STEPS = {
 
   max(panel, step, i) {
     const winner = step.groups[0].terms[step.winner];
-    const where = winner?.from ? ` at row ${winner.from.row}, column ${winner.from.col}` : "";
-    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${step.groups[0].terms.length} cells, in one channel</h3>
+    const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";
+    const won = winner?.from ? numberButton(i, step.winner, number(step.total), panel.heading(winner.from)) : number(step.total);
+    return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${plural(step.groups[0].terms.length, "cell")}, in one channel</h3>
       <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}
       <i>→</i><b class="cv-sum">${number(step.total)}</b></div></div>
-      <p class="cv-line">the largest${where} is ${panel.outcome(step, i)}</p>`;
+      <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step, i)}</p>`;
   },
 
   mean(panel, step, i) {
@@ -151,13 +181,16 @@ export const STEPS = {
     const [x, most, power, sum] = agreeing([own.x, step.most, own.power, step.sum], step.total, ([x, most, power, sum]) =>
       step.log ? x - most - Math.log(sum) : power / sum,
     );
+    const logits = formOf(largest(step.groups[0].terms.map((term) => term.x)));
+    // As exact as the powers of the line below.
+    const powers = { power: 0, decimals: maximum([power, sum].map((text) => text.split(".")[1]?.length ?? 0), 4) };
     const rows = step.groups[0].terms.map((term, t) => {
       const share = term.power / step.sum;
       const itself = t === step.self;
       const name = names?.[t] ?? t;
       return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${escapeHtml(name)}</th>
-        <td>${numberButton(i, t, number(term.x), `logit ${name}: ${number(term.x)}`)}</td>
-        <td>${itself && !step.log ? power : number(term.power)}</td><td>${step.log ? "" : probability(share)}</td>
+        <td>${numberButton(i, t, formed(term.x, logits), `logit ${name}: ${number(term.x)}`)}</td>
+        <td>${formed(term.power, powers)}</td><td>${step.log ? "" : probability(share)}</td>
         <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
     });
     const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;
@@ -165,9 +198,9 @@ export const STEPS = {
       ? `${x} <i>−</i> ${bracketed(most)} <i>−</i> log <b>${sum}</b>`
       : `<b>${power}</b> <i>/</i> <b>${sum}</b>`;
     return `<h3>Softmax: each exponential over the sum of them all</h3>
-      <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x</th>
+      <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x ${powerText(logits)}</th>
       <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
-      <tfoot><tr><th scope="row">sum</th><td></td><td>${sum}</td><td></td><td></td></tr></tfoot></table>
+      <tfoot><tr><th scope="row">sum</th><td></td><td>${formed(step.sum, powers)}</td><td></td><td></td></tr></tfoot></table>
       <p class="cv-line">${line} <i>=</i> ${panel.outcome(step, i)}</p>
       <p class="cv-small">The largest logit is taken off first, which changes no share and keeps e to the x small.</p>`;
   },

@@ -1,5 +1,6 @@
 // The sliding window as a GIF: every step as the panel draws it, put together beside its words.
 
+import { maximum } from "./arrays.js";
 import { Gif, paletteOf } from "./gif.js";
 
 const MARGIN = 16;
@@ -53,7 +54,7 @@ class Sheet {
       figure.room = Math.max(figure.width, Math.ceil(this.context.measureText(figure.caption).width));
     }
     const across = this.figures.reduce((sum, { room }) => sum + room + GAP, -GAP);
-    this.tall = Math.max(...this.figures.map(({ height }) => height));
+    this.tall = maximum(this.figures.map(({ height }) => height));
     this.font(13);
     // The longest words are the last step's or thereabouts; some room to spare.
     const words = Math.ceil(this.context.measureText(player.find(".cv-sliding").textContent).width) + 60;

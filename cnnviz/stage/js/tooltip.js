@@ -3,7 +3,7 @@
 import { number } from "./numbers.js";
 import { seenWords } from "./outlines.js";
 import { cellIndex, cellKey, isVector } from "./scene.js";
-import { channelName, escapeHtml, stageName } from "./words.js";
+import { escapeHtml, placeText, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
 
@@ -50,8 +50,7 @@ export class Tooltip {
     part("b").textContent = stageName(stage);
     const vector = isVector(stage);
     const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
-    const channel = stage.shape[2] > 1 ? `, ${channelName(stage, cell.channel)}` : "";
-    part(".cv-where").textContent = vector ? unit : `row ${cell.row}, column ${cell.col}${channel}`;
+    part(".cv-where").textContent = vector ? unit : placeText(stage, cell);
     const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
     part(".cv-value").innerHTML = was + escapeHtml(number(value));

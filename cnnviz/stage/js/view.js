@@ -11,7 +11,7 @@ import { cellIndex, isVector, sameCell } from "./scene.js";
 import { Pictures } from "./surface.js";
 import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
-import { cellName, channelName, stageName } from "./words.js";
+import { stageName } from "./words.js";
 
 const TEMPLATE = `
 <div class="cv-bar">
@@ -345,12 +345,8 @@ export class View {
   /** Say a cell in words, for those who do not see it. */
   announce(cell, opened = false) {
     if (!cell) return;
-    const stage = this.scene.stages[cell.stage];
-    const place = isVector(stage)
-      ? cellName(this.scene, cell)
-      : `${stageName(stage)}, row ${cell.row}, column ${cell.col}, ${channelName(stage, cell.channel)}`;
     const sees = seenWords(this.scene, cell);
-    const words = `${place}: ${number(this.valueOf(cell))}${sees ? `, ${sees}` : ""}.`;
+    const words = `${this.receipt.heading(cell)}: ${number(this.valueOf(cell))}${sees ? `, ${sees}` : ""}.`;
     this.say(opened ? `Receipt of ${words}` : words);
   }
 

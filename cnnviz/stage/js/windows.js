@@ -1,6 +1,8 @@
 // Where windows lie on what they read, and where numbers come from that are only moved or merged.
 
-/** @import { Scene, Stage } from "./scene.js" */
+import { range } from "./arrays.js";
+
+/** @import { Operation, Scene, Stage } from "./scene.js" */
 
 /**
  * An axis of a window, as `Axis` in cnnviz.ops.padding.
@@ -98,6 +100,36 @@ export function tapsOf({ op }, { row, col }) {
     }
   }
   return taps;
+}
+
+/**
+ * What a unit of a sampling stage reads along the rows (axis 0) or the columns: [position, weight] each, the
+ * position -1 outside.
+ *
+ * @param {Scene} scene
+ * @param {Operation} op
+ * @param {number} axis
+ * @param {number} u
+ * @returns {[number, number][]}
+ */
+export function samplesAlong(scene, { along }, axis, u) {
+  const { size, taps, cells, weights } = along[axis];
+  const [positions, shares] = [scene.data(cells), scene.data(weights)];
+  return range(taps).flatMap((t) => {
+    const [i, weight] = [positions[u * taps + t], shares[u * taps + t]];
+    return weight ? [/** @type {[number, number]} */ ([i >= 0 && i < size ? i : -1, weight])] : [];
+  });
+}
+
+/**
+ * The places, in a stage's numbers, that one softmax runs over: those of a cell's line.
+ *
+ * @param {Operation} op
+ * @param {number} index the cell's place
+ */
+export function lineOf({ count, step }, index) {
+  const first = index - (Math.floor(index / step) % count) * step;
+  return range(count).map((i) => first + i * step);
 }
 
 /**

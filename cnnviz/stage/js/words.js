@@ -32,7 +32,7 @@ export function cellName(scene, cell) {
   const stage = scene.stages[cell.stage];
   const { output, classes } = scene;
   const name = stageName(stage);
-  const place = `${name} (${cell.row}, ${cell.col})`;
+  const place = `${name} (${stage.axes === 2 ? cell.row : `${cell.row}, ${cell.col}`})`;
   if (stage.op.type === "input") return stage.shape[2] > 1 ? `${place} ${channelName(stage, cell.channel)}` : place;
   const softmax = output.op.type === "softmax";
   if (stage === output && softmax) return `probability of ${classes[cell.channel] ?? cell.channel}`;
@@ -53,6 +53,27 @@ export function channelName(stage, channel) {
 }
 
 /**
+ * Where on its map a cell is: "row 4, column 5"; a sequence has rows only.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number }} cell
+ */
+export function positionText(stage, { row, col }) {
+  return stage.axes === 2 ? `row ${row}` : `row ${row}, column ${col}`;
+}
+
+/**
+ * The same with the channel, if there are several.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number, channel: number }} cell
+ */
+export function placeText(stage, cell) {
+  const position = positionText(stage, cell);
+  return stage.shape[2] > 1 ? `${position}, ${channelName(stage, cell.channel)}` : position;
+}
+
+/**
  * A stage's layer, and what it is of it.
  *
  * @param {Stage} stage
@@ -66,5 +87,6 @@ export function stageName(stage) {
  * @param {Stage} stage
  */
 export function shapeText(stage) {
-  return stage.axes === 1 || isVector(stage) ? `${stage.shape[2]}` : stage.shape.join("×");
+  if (stage.axes === 1 || isVector(stage)) return `${stage.shape[2]}`;
+  return (stage.axes === 2 ? [stage.shape[0], stage.shape[2]] : stage.shape).join("×");
 }

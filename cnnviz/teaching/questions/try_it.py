@@ -36,7 +36,7 @@ def where_it_is_drawn(digit: np.ndarray) -> Question:
     '0'
     """
     pads = [_pad(digit, corner) for corner in (2 * SIDE, 0)]
-    changed = int((prepare_digit(pads[0]) != prepare_digit(pads[1])).sum())
+    changed = int(np.not_equal(*(prepare_digit(pad, ink="drawn") for pad in pads)).sum())
     moved = np.zeros_like(digit)
     moved[:-4, :-4] = digit[4:, 4:]
     return question(

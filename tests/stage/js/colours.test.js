@@ -31,7 +31,7 @@ test("one scale for a map, a layer, or the network; probabilities and pixels hav
     { shape: [1, 2, 2], op: { type: "input" } },
     { shape: [1, 2, 2], op: { type: "activation", name: "linear", arguments: {} } },
     { shape: [1, 2, 2], op: { type: "affine", form: "x*a+b", a: "a", b: "b" } },
-    { shape: [1, 2, 2], op: { type: "softmax", axis: 2, log: false } },
+    { shape: [1, 2, 2], op: { type: "softmax", count: 2, step: 1, log: false } },
   ];
   const arrays = { a: Float32Array.of(-4), b: Float32Array.of(0) };
   const scene = sceneWith(stages, Float32Array.of(0.5, 1, 0.25, 0), arrays);

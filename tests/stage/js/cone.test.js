@@ -12,12 +12,23 @@ import { axis, counting, sceneWith } from "./scenes.js";
 const INPUT = { shape: [6, 5, 4], op: { type: "input" } };
 const [ROWS, COLS] = [axis(6, 3, { stride: 2, before: 1, after: 1 }), axis(5, 2, { dilation: 2 })];
 const LARGER = { rows: axis(12, 2, { stride: 2 }), cols: axis(10, 2, { stride: 2 }) };
+const ALONG = [
+  { size: 6, taps: 2, cells: "rows", weights: "halves" },
+  { size: 5, taps: 2, cells: "cols", weights: "one" },
+];
+const SAMPLED = {
+  rows: Int32Array.of(0, 1, 2, 3, 5, 6),
+  cols: Int32Array.of(1, 2, 4, 4),
+  halves: new Float32Array(6).fill(0.5),
+  one: Float32Array.of(1, 0, 0.25, 0),
+};
 const READERS = {
   conv: { shape: [3, 3, 2], op: { type: "conv", rows: ROWS, cols: COLS, groups: 1, kernel: "k" } },
   groups: { shape: [3, 3, 6], op: { type: "conv", rows: ROWS, cols: COLS, groups: 2, kernel: "k" } },
   pool: { shape: [3, 3, 4], op: { type: "pool", mode: "max", rows: ROWS, cols: axis(5, 3) } },
   transposed: { shape: [12, 10, 2], op: { type: "transposed", ...LARGER, kernel: "k" } },
-  softmax: { shape: [6, 5, 4], op: { type: "softmax", axis: 2 } },
+  softmax: { shape: [6, 5, 4], op: { type: "softmax", count: 4, step: 1 } },
+  sample: { shape: [3, 2, 4], op: { type: "sample", fill: 0, along: ALONG } },
   turned: { shape: [5, 6, 4], op: { type: "move", from: "turned" } },
   activation: { shape: [6, 5, 4], op: { type: "activation", name: "relu", arguments: {} } },
 };
@@ -28,7 +39,7 @@ const turned = Int32Array.from({ length: 120 }, (_, n) => {
 
 for (const [name, reader] of Object.entries(READERS)) {
   test(`what feeds and what is fed agree: ${name}`, () => {
-    const scene = sceneWith([INPUT, reader], counting(120), { k: new Float32Array(200).fill(1), turned });
+    const scene = sceneWith([INPUT, reader], counting(120), { k: new Float32Array(200).fill(1), turned, ...SAMPLED });
     const values = scene.valuesOf(0);
     const fed = new Set();
     for (let n = 0; n < 120; n++) {

@@ -38,3 +38,12 @@ test("a speck beside a digit, and a pad without ink", () => {
   assert.deepEqual(prepareDigit({ rows: SIDE, cols: SIDE, data }), bar(20, 40, 60, 8));
   assert.equal(bar(0, 0, 0, 0), null);
 });
+
+test("specks beside what runs along the edge are framed, none of them being too light beside the others", () => {
+  const data = new Float64Array(100 * 100);
+  for (let r = 0; r < 100; r++) data.fill(1, r * 100, r * 100 + 10);
+  for (let r = 5; r < 95; r += 10) {
+    for (let c = 20; c < 95; c += 16) for (const n of [0, 1, 100, 101]) data[r * 100 + c + n] = 1;
+  }
+  assert.ok(prepareDigit({ rows: 100, cols: 100, data }));
+});

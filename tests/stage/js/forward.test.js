@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ACTIVATIONS, activationOf, affineOf, lineOf, mergeOf } from "../../../cnnviz/stage/js/forward.js";
+import { ACTIVATIONS, activationOf, affineOf, mergeOf } from "../../../cnnviz/stage/js/forward.js";
+import { lineOf } from "../../../cnnviz/stage/js/windows.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 const INPUT = { shape: [3, 3, 1], op: { type: "input" } };
@@ -33,13 +34,20 @@ test("pools do not count padding", () => {
   assert.deepEqual(computed({ type: "pool", mode: "max", rows, cols: rows }, [2, 2, 1]), [4, 5, 7, 8]);
 });
 
+test("a sampled number is a sum of cells, each with its row's weight times its column's", () => {
+  const along = ["rows", "cols"].map((axis) => ({ size: 3, taps: 2, cells: axis, weights: `${axis}_weights` }));
+  const arrays = { rows: Int32Array.of(0, 1), rows_weights: Float32Array.of(0.5, 0.5), cols: Int32Array.of(2, 3), cols_weights: Float32Array.of(0.25, 0.75) };
+  // Rows 0 and 1 of column 2 hold 2 and 5; column 3 is outside.
+  assert.deepEqual(computed({ type: "sample", fill: 8, along }, [1, 1, 1], /** @type {any} */ (arrays)), [0.25 * 3.5 + 0.75 * 8]);
+});
+
 test("a softmax adds up to one along its own axis, however large the logits", () => {
-  const scene = sceneWith([INPUT, { shape: [3, 3, 1], op: { type: "softmax", axis: 0, log: false } }],
+  const scene = sceneWith([INPUT, { shape: [3, 3, 1], op: { type: "softmax", count: 3, step: 3, log: false } }],
     Float32Array.of(0, 1000, -5, 1, 1000, 2, 2, 1000, 900));
   const [, y] = scene.valuesOf(0);
   for (let col = 0; col < 3; col++) assert.ok(Math.abs(y[col] + y[col + 3] + y[col + 6] - 1) < 1e-6);
-  assert.deepEqual(lineOf([3, 3, 1], 0, 4), [1, 4, 7]);
-  assert.deepEqual(lineOf([3, 3, 1], 1, 4), [3, 4, 5]);
+  assert.deepEqual(lineOf({ type: "softmax", count: 3, step: 3 }, 4), [1, 4, 7]);
+  assert.deepEqual(lineOf({ type: "softmax", count: 3, step: 1 }, 4), [3, 4, 5]);
 });
 
 test("each step of a normalisation is rounded", () => {
@@ -52,7 +60,11 @@ test("activations with what is not their default", () => {
   assert.deepEqual([-1, 0.5, 3, 9].map((x) => activationOf("relu", bent, x)), [-1, -0.25, 3, 6]);
   assert.equal(activationOf("prelu", {}, -2, 0.25), -0.5);
   assert.equal(activationOf("elu", { alpha: 2 }, -Infinity), -2);
-  for (const name of Object.keys(ACTIVATIONS)) assert.ok(Number.isFinite(activationOf(name, {}, -1.5, 0.1)), name);
+  // The one activation without defaults.
+  const needed = { threshold: { threshold: 0, default_value: 2 } };
+  for (const name of Object.keys(ACTIVATIONS)) {
+    assert.ok(Number.isFinite(activationOf(name, needed[name] ?? {}, -1.5, 0.1)), name);
+  }
 });
 
 test("merges of three", () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { boxOfAll, largestAt, largestFirst, runs, sameNumbers } from "../../../cnnviz/stage/js/arrays.js";
 import { fromBase64, toBase64 } from "../../../cnnviz/stage/js/base64.js";
-import { agreeing, bracketed, decimal, exact, number, roundEven } from "../../../cnnviz/stage/js/numbers.js";
+import { agreeing, bracketed, decimal, exact, finer, formed, formOf, number, powerText, rounded, roundEven } from "../../../cnnviz/stage/js/numbers.js";
 import { cellName, escapeHtml, plural, shapeText } from "../../../cnnviz/stage/js/words.js";
 import { counting, sceneWith } from "./scenes.js";
 
@@ -70,4 +70,28 @@ test("arrays and bytes", () => {
 test("the largest numbers, of equal ones the first", () => {
   assert.deepEqual(largestFirst(Float32Array.of(1, 3, 2, 3, 0), 3), [1, 3, 2]);
   assert.deepEqual(largestFirst([1], 3), [0]);
+});
+
+test("one digit is enough for a number of any size", () => {
+  assert.deepEqual([1e-5, 1.001e-5, 0.5, 3].map((value) => number(value, 1)), ["1e−5", "1e−5", "0.5", "3"]);
+});
+
+test("a column has one number of decimals, and no cell more than six characters and a sign", () => {
+  for (let n = 0; n < 400; n++) {
+    const limit = 1.17 ** (n - 160);
+    const form = formOf(limit);
+    for (const share of [1, -1, 0.5, -1e-3, 0]) {
+      const text = formed(share * limit, form, true);
+      assert.ok(text.length <= 7, text);
+      assert.equal(text.split(".")[1]?.length ?? 0, form.decimals);
+    }
+    assert.ok(Math.abs(rounded(limit, form) - limit) <= 0.5001e-3 * limit, `${limit} as ${formed(limit, form)}`);
+  }
+  assert.equal(powerText(formOf(0.0213)), "×10⁻²");
+  assert.equal(powerText(formOf(0)), "");
+});
+
+test("a form gets as many decimals more as it takes", () => {
+  const form = finer(formOf(0.3), (finer) => Math.abs(rounded(1 / 3, finer) - 1 / 3) < 1e-6);
+  assert.equal(formed(1 / 3, form), "0.333333");
 });

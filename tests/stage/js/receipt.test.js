@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { receiptOf } from "../../../cnnviz/stage/js/receipt.js";
+import { largestOf, receiptOf } from "../../../cnnviz/stage/js/receipt.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 const INPUT = { shape: [3, 3, 2], op: { type: "input" } };
@@ -45,6 +45,16 @@ test("the largest cell wins, and never a padded one", () => {
   assert.equal(receipt.value, receipt.total);
 });
 
+test("a window may be as large as a photograph", () => {
+  const side = 400;
+  const image = Float32Array.from({ length: side * side }, (_, n) => n % 1009);
+  const [rows, input] = [axis(side, side), { shape: [side, side, 1], op: { type: "input" } }];
+  const whole = { shape: [1, 1, 1], op: { type: "pool", mode: "max", rows, cols: rows } };
+  const scene = sceneWith([input, whole], image);
+  const { total, winner, groups } = receiptOf(scene, scene.valuesOf(0), { stage: 1, row: 0, col: 0, channel: 0 });
+  assert.deepEqual([total, winner, largestOf(groups, (term) => term.x)], [1008, 1008, 1008]);
+});
+
 test("a mean is over the cells that are there", () => {
   const rows = axis(3, 2, { stride: 2, after: 1 });
   const receipt = explained({ type: "pool", mode: "mean", rows, cols: rows }, [2, 2, 2], [1, 1, 0]);
@@ -52,7 +62,7 @@ test("a mean is over the cells that are there", () => {
 });
 
 test("a softmax knows its own term, and the powers' sum", () => {
-  const receipt = explained({ type: "softmax", axis: 2, log: false }, [3, 3, 2], [1, 2, 1]);
+  const receipt = explained({ type: "softmax", count: 2, step: 1, log: false }, [3, 3, 2], [1, 2, 1]);
   assert.equal(receipt.self, 1);
   assert.ok(Math.abs(receipt.groups[0].terms[1].power / receipt.sum - receipt.value) < 1e-7);
 });

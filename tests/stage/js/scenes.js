@@ -14,7 +14,7 @@ export function partOf(header, arrays = {}) {
   for (const [name, array] of Object.entries(arrays)) {
     const type = { Float32Array: "f4", Int32Array: "i4", Int16Array: "i2" }[array.constructor.name];
     places[name] = [body.length, array.length, type, [array.length]];
-    body.push(...new Uint8Array(array.buffer));
+    for (const byte of new Uint8Array(array.buffer)) body.push(byte);
     while (body.length % 8) body.push(0);
   }
   let text = JSON.stringify({ arrays: places, ...header });

@@ -1,0 +1,123 @@
+"""What layers of many steps have in common: the steps are written once, and bound their own rounding.
+
+The steps take arrays, or an `Estimate` in place of each, which is then the bound of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.running_error import Estimate
+
+Numbers = Any
+"""An array, or an `Estimate` of one."""
+Wrap = Callable[[np.ndarray], Numbers]
+
+
+class EstimatedEntry(Entry):
+    """A class that says its steps forward and back, on what `wrap` makes of inputs and weights."""
+
+    def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
+        """The result before the activation."""
+        raise NotImplementedError(f"{type(self).__name__} says no steps")
+
+    def backward(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
+    ) -> tuple[list[Numbers], dict[str, Numbers]]:
+        """The gradients with respect to the inputs, and to the weights by name."""
+        raise NotImplementedError(f"{type(self).__name__} says no steps back")
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.forward(layer, inputs, _as_it_is)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        with np.errstate(all="ignore"):
+            return tuple(self.backward(layer, inputs, grad, _as_it_is)[0])
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.backward(layer, inputs, grad, _as_it_is)[1][weight].reshape(
+                layer.weights[weight].shape
+            )
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        # The estimate counts them.
+        return 1
+
+    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return self.forward(layer, inputs, Estimate.exact).error
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        return 1
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        with np.errstate(all="ignore"):
+            found, weights = self.backward(layer, inputs, grad, Estimate.exact)
+        if of:
+            return (weights[of].error.reshape(layer.weights[of].shape),)
+        return tuple(each.error for each in found)
+
+
+def _as_it_is(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+def turned(x: Numbers) -> Numbers:
+    """The last two axes exchanged."""
+    order = list(range(len(x.shape)))
+    return x.transpose(*order[:-2], order[-1], order[-2])
+
+
+def rounded(number: float, like: Numbers) -> Numbers:
+    """A number in the dtype of an array; in an estimate it is off by its rounding."""
+    if isinstance(like, Estimate):
+        return Estimate(np.array(number), np.array(abs(number)), like.roundoff)
+    return like.dtype.type(number)
+
+
+def sigmoid(x: Numbers) -> Numbers:
+    """`ops.sigmoid`, or its estimate."""
+    return x.sigmoid() if isinstance(x, Estimate) else ops.sigmoid(x)
+
+
+def tanh(x: Numbers) -> Numbers:
+    """`ops.tanh`, or its estimate."""
+    return x.tanh() if isinstance(x, Estimate) else ops.tanh(x)
+
+
+def softmax(x: Numbers, allowed: np.ndarray) -> Numbers:
+    """Along the last axis; what is not allowed counts as so low that its share is 0, unless nothing is."""
+    if isinstance(x, Estimate):
+        return x.softmax(allowed)
+    if not allowed.all():
+        x = np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
+    return ops.softmax(x)
+
+
+def softmax_back(grad: Numbers, shares: Numbers, allowed: np.ndarray) -> Numbers:
+    """From the gradient of the shares to that of the numbers; what is not allowed has none."""
+    return shares * (grad - (grad * shares).sum(-1, keepdims=True)) * allowed
+
+
+def allowed_places(queries: int, keys: int, causal: bool, window: int | None = None) -> np.ndarray:
+    """Which keys each query may read: with `causal` none behind it, with a window those that are near.
+
+    >>> allowed_places(2, 3, causal=True).tolist()
+    [[True, False, False], [True, True, False]]
+    """
+    ahead = np.arange(keys) - np.arange(queries)[:, np.newaxis]
+    allowed = np.ones(ahead.shape, bool)
+    if causal:
+        allowed &= ahead <= 0
+    if window is not None:
+        allowed &= np.abs(ahead) < window
+    return allowed

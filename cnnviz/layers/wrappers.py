@@ -1,0 +1,270 @@
+"""Wrappers: classes that hold another layer, and do what it does.
+
+A wrapper's entry is made for the class of the layer that it holds; see `Entry.of`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cnnviz.layers.activations import Activation, is_keras
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, normalize_config
+from cnnviz.layers.links import Link, Links, Regroup, Transpose
+from cnnviz.layers.operands import Operands, Position
+from cnnviz.layers.options import Shape
+
+
+class WrapperEntry(Entry):
+    """What wrappers have in common: "layer" in the config is the class of the one that is held."""
+
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        held = config.get("layer")
+        if not isinstance(held, Mapping) or not isinstance(held.get("config"), Mapping):
+            raise ValueError(f"layer must be a layer as Keras writes it, got {held!r}")
+        kind = held.get("class_name")
+        if not is_keras(held.get("module")):
+            raise ValueError(
+                f"layer is a {kind}, custom code, which is never run: wrap one of Keras's layers"
+            )
+        if kind in ("Sequential", "Functional"):
+            raise ValueError("layer is a model, which is not supported: wrap its layers one by one")
+        options = normalize_config(str(kind), held["config"])
+        return self.held(str(kind), options)
+
+    def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+        """The config for a layer of this class with these options; ValueError where it cannot be held."""
+        raise NotImplementedError(f"{type(self).__name__} says no config")
+
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        return self.of(config).weight_groups(config)
+
+
+def _groups(inner: Entry, options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Where the weights of the layer that is held lie, counted from the wrapper's group."""
+    groups = inner.of(options).weight_groups(options)
+    return {f"layer/{group}".rstrip("/"): names for group, names in groups.items()}
+
+
+# Spectral normalisation -------------------------------------------------------------------------
+
+
+class SpectralNormalizationEntry(WrapperEntry):
+    """At inference the layer that is held: the file has its kernel as training divided it.
+
+    Its config is that of the layer; Miyato et al., "Spectral Normalization for Generative Adversarial
+    Networks", ICLR 2018.
+    """
+
+    def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+        if "kernel" not in ENTRIES[kind].weights:
+            raise ValueError(f"layer must have a kernel, {kind} has none")
+        return {"layer": kind, **options}
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        return _divided(ENTRIES[config["layer"]])
+
+
+VECTOR = "vector_u"
+"""What training divides by comes from this weight."""
+
+
+@lru_cache(maxsize=64)
+def _divided(inner: Entry) -> Entry:
+    """The entry of a layer with one weight more, which only training uses."""
+    kind, vector = type(inner), VECTOR
+
+    class Divided(kind):  # type: ignore[misc, valid-type]
+        weights = (*inner.weights, vector)
+        statistics = inner.statistics | {vector}
+
+        def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+            return (*inner.weight_names(config), vector)
+
+        def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+            # Keras writes the kernel twice.
+            return {"": ("kernel", vector), **_groups(inner, config)}
+
+        def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+            shapes = inner.weight_shapes(config, shape)
+            return {**shapes, vector: (1, shapes["kernel"][-1])}
+
+        def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+            if weight == vector:
+                return np.zeros_like(layer.weights[vector], grad.dtype)
+            return super().weight_gradient(_held(layer), weight, inputs, grad)  # type: ignore[no-any-return]
+
+        def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+            return 0 if of == vector else super().gradient_roundings(_held(layer), of, inputs, grad)
+
+        def gradient_magnitude(
+            self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+        ) -> tuple[np.ndarray, ...]:
+            if of == vector:
+                return (np.zeros_like(layer.weights[vector]),)
+            return super().gradient_magnitude(_held(layer), of, inputs, grad)  # type: ignore[no-any-return]
+
+    entry = copy(inner)
+    entry.__class__ = Divided
+    return entry
+
+
+def _held(layer: Layer) -> Layer:
+    """The layer that a spectral normalisation holds."""
+    weights = {name: array for name, array in layer.weights.items() if name != VECTOR}
+    return replace(layer, kind=layer.config["layer"], weights=weights)
+
+
+# A layer for each step of time --------------------------------------------------------------------
+
+
+class TimeDistributedEntry(WrapperEntry):
+    """A layer at every step of a sequence, with the same weights: steps are as good as more images."""
+
+    label = "each step"
+    inner: Entry = Entry()
+
+    def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
+        if not ENTRIES[kind].least_inputs <= 1 <= ENTRIES[kind].most_inputs:
+            raise ValueError(f"layer must take one input, {kind} does not")
+        # An activation is exchanged where other layers have theirs.
+        return {"layer": kind, "options": options, **_fused(options)}
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        return _at_each_step(ENTRIES[config["layer"]].of(config["options"]))
+
+    def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        return _groups(ENTRIES[config["layer"]], config["options"])
+
+    def step(self, layer: Layer) -> Layer:
+        """The layer that is held, with the shapes that it has at one step."""
+        return replace(
+            layer,
+            kind=layer.config["layer"],
+            config={**layer.config["options"], **_fused(layer.config)},
+            input_shapes=tuple(shape[1:] for shape in layer.input_shapes),
+            output_shape=layer.output_shape[1:],
+        )
+
+    def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.inner.weight_names(config["options"])
+
+    def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
+        if len(shape) < 2:
+            raise ValueError(f"its input must be (N, steps, ...), got {('N', *shape)}")
+        if self.inner.rank not in (None, len(shape)):
+            raise ValueError(
+                f"{config['layer']} must have {self.inner.rank} axes at each step, batch included, "
+                f"its input is {('N', *shape)}"
+            )
+        return self.inner.weight_shapes(config["options"], shape[1:])
+
+    @property
+    def computes(self) -> bool:
+        return self.inner.computes
+
+    @property
+    def keeps_scale(self) -> bool:
+        return self.inner.keeps_scale
+
+    def activation(self, layer: Layer) -> Activation | None:
+        activation = self.inner.activation(self.step(layer))
+        if activation is None or activation.axis is None or activation.axis <= 0:
+            return activation
+        return Activation(activation.name, {**activation.arguments, "axis": activation.axis + 1})
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        (x,) = inputs
+        return _steps(self.inner.compute(self.step(layer), _as_images(x)), x)
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        images, grad = [_as_images(x) for x in inputs], _as_images(grad)
+        (each,) = self.inner.input_gradients(self.step(layer), images, grad)
+        return (_steps(each, inputs[0]),)
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        images = [_as_images(x) for x in inputs]
+        return self.inner.weight_gradient(self.step(layer), weight, images, _as_images(grad))
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        (shape,) = shapes
+        (links,) = self.inner.links(self.step(layer), [shape[1:]])
+        return [tuple(_behind(link, shape[0]) for link in links)]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        """Those at one step."""
+        at, *rest = position
+        found = self.inner.operands(self.step(layer), [x[at] for x in inputs], tuple(rest))
+        return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def kernel_positions(self, layer: Layer) -> Shape:
+        step = self.step(layer)
+        return (layer.input_shape[0], *self.inner.kernel_positions(step))
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        return self.inner.roundings(self.step(layer), [_as_images(x) for x in inputs])
+
+    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        return _steps(self.inner.magnitude(self.step(layer), [_as_images(x) for x in inputs]), inputs[0])
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        images = [_as_images(x) for x in inputs]
+        return self.inner.gradient_roundings(self.step(layer), of, images, _as_images(grad))
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        images = [_as_images(x) for x in inputs]
+        magnitudes = self.inner.gradient_magnitude(self.step(layer), of, images, _as_images(grad))
+        return magnitudes if of else tuple(_steps(each, inputs[0]) for each in magnitudes)
+
+
+@lru_cache(maxsize=64)
+def _at_each_step(inner: Entry) -> Entry:
+    """The entry for a layer whose class says this of itself."""
+    names = (
+        "weights",
+        "statistics",
+        "activates",
+        "moves_values_only",
+        "multiplies",
+        "selects",
+        "scales_input",
+    )
+    said = {name: getattr(inner, name) for name in names}
+    said["options"] = _fused(inner.options)
+    return type("TimeDistributedEntry", (TimeDistributedEntry,), {"inner": inner, **said})()  # type: ignore[no-any-return]
+
+
+def _fused(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name == "activation"}
+
+
+def _as_images(x: np.ndarray) -> np.ndarray:
+    """(N, steps, ...) as (N * steps, ...)."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _steps(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The way back, for what came of x."""
+    return y.reshape(*x.shape[:2], *y.shape[1:])
+
+
+def _behind(link: Link, steps: int) -> Link:
+    """A link between arrays that have one axis more in front."""
+    match link:
+        case Regroup():
+            return Regroup((steps, *link.old), (steps, *link.new))
+        case Transpose():
+            return Transpose((0, *(axis + 1 for axis in link.order)))
+    return replace(link, axis=link.axis + 1)
+
+
+ENTRIES.update(
+    {"SpectralNormalization": SpectralNormalizationEntry(), "TimeDistributed": TimeDistributedEntry()}
+)

@@ -1,0 +1,210 @@
+"""Activation functions that shrink numbers or cut them, and some smooth or sparse ones; their gradients.
+
+What all activations share, decorators included, is said in `rectifiers`. At a corner the derivative is the
+one that Keras's TensorFlow backend takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from cnnviz.ops.arguments import number
+from cnnviz.ops.rectifiers import activation, activation_gradient
+
+
+@activation
+def hard_tanh(x: Any) -> np.ndarray:
+    """x, cut to -1 .. 1.
+
+    >>> hard_tanh([-3, 0.5, 2])
+    array([-1. ,  0.5,  1. ])
+    """
+    return np.clip(x, -1, 1)
+
+
+@activation_gradient
+def hard_tanh_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `hard_tanh`: grad from -1 to 1, both included.
+
+    >>> hard_tanh_grad([-3, -1, 0, 1], [1, 1, 1, 1])
+    array([0., 1., 1., 1.], dtype=float32)
+    """
+    return np.where((x >= -1) & (x <= 1), grad, 0)
+
+
+@activation
+def hard_shrink(x: Any, threshold: float = 0.5) -> np.ndarray:
+    """x where its size exceeds the threshold, 0 elsewhere.
+
+    >>> hard_shrink([-2, 0.25, 1])
+    array([-2.,  0.,  1.])
+    """
+    return np.where(np.abs(x) > number(threshold, "threshold"), x, 0).astype(x.dtype, copy=False)
+
+
+@activation_gradient
+def hard_shrink_grad(x: Any, grad: Any, threshold: float = 0.5) -> np.ndarray:
+    """The gradient of `hard_shrink`: grad where the size of x exceeds the threshold.
+
+    >>> hard_shrink_grad([-2, 0.5, 1], [1, 1, 1])
+    array([1., 0., 1.])
+    """
+    return np.where(np.abs(x) > number(threshold, "threshold"), grad, 0).astype(x.dtype, copy=False)
+
+
+@activation
+def soft_shrink(x: Any, threshold: float = 0.5) -> np.ndarray:
+    """x moved towards 0 by the threshold, and 0 where it would cross it.
+
+    >>> soft_shrink([-2, 0.25, 1])
+    array([-1.5,  0. ,  0.5])
+    """
+    t = number(threshold, "threshold")
+    return np.where(x > t, x - t, np.where(x < -t, x + t, 0)).astype(x.dtype, copy=False)
+
+
+@activation_gradient
+def soft_shrink_grad(x: Any, grad: Any, threshold: float = 0.5) -> np.ndarray:
+    """The gradient of `soft_shrink`: grad beyond the threshold, on either side.
+
+    >>> soft_shrink_grad([-2, 0.5, 1], [1, 1, 1])
+    array([1., 0., 1.])
+    """
+    t = number(threshold, "threshold")
+    return np.where((x > t) | (x < -t), grad, 0).astype(x.dtype, copy=False)
+
+
+@activation
+def tanh_shrink(x: Any) -> np.ndarray:
+    """x - tanh(x).
+
+    >>> tanh_shrink([0.0])
+    array([0.])
+    """
+    return x - np.tanh(x)
+
+
+@activation_gradient
+def tanh_shrink_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `tanh_shrink`: tanh(x)**2.
+
+    >>> tanh_shrink_grad([0.0], [1.0])
+    array([0.])
+    """
+    return np.square(np.tanh(x)) * grad
+
+
+@activation
+def threshold(x: Any, threshold: float, default_value: float) -> np.ndarray:
+    """x where it exceeds the threshold, default_value elsewhere.
+
+    >>> threshold([-1, 0.5, 2], 1, 7)
+    array([7., 7., 2.])
+    """
+    t, rest = number(threshold, "threshold"), number(default_value, "default_value")
+    return np.where(x > t, x, rest).astype(x.dtype, copy=False)
+
+
+@activation_gradient
+def threshold_grad(x: Any, grad: Any, threshold: float, default_value: float) -> np.ndarray:
+    """The gradient of `threshold`: grad where x exceeds the threshold.
+
+    >>> threshold_grad([-1, 1, 2], [1, 1, 1], 1, 7)
+    array([0., 0., 1.], dtype=float32)
+    """
+    number(default_value, "default_value")
+    return np.where(x > number(threshold, "threshold"), grad, 0).astype(x.dtype, copy=False)
+
+
+@activation
+def squareplus(x: Any, b: float = 4) -> np.ndarray:
+    """(x + sqrt(x**2 + b)) / 2, a ReLU without the corner.
+
+    >>> squareplus([0.0])
+    array([1.])
+
+    Source: Barron, "Squareplus: a softplus-like algebraic rectifier", arXiv 2112.11687.
+    """
+    return (x + np.sqrt(x * x + x.dtype.type(_not_negative(b)))) / 2
+
+
+@activation_gradient
+def squareplus_grad(x: Any, grad: Any, b: float = 4) -> np.ndarray:
+    """The gradient of `squareplus`: (1 + x / sqrt(x**2 + b)) / 2, without cancellation at negative x.
+
+    >>> squareplus_grad([0.0], [1.0])
+    array([0.5])
+    """
+    b = x.dtype.type(_not_negative(b))
+    root = np.hypot(x, np.sqrt(b))
+    return np.where(x < 0, b / (2 * root * (root - x)), (1 + x / root) / 2) * grad
+
+
+@activation
+def sparse_plus(x: Any) -> np.ndarray:
+    """0 up to -1, (x + 1)**2 / 4 up to 1, and x from there on.
+
+    >>> sparse_plus([-2.0, 0.0, 3.0])
+    array([0.  , 0.25, 3.  ])
+    """
+    return np.where(x < 1, np.square(np.maximum(x + 1, 0)) / 4, x)
+
+
+@activation_gradient
+def sparse_plus_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `sparse_plus`: (x + 1) / 2, cut to 0 .. 1.
+
+    >>> sparse_plus_grad([-2.0, 0.0, 3.0], [1.0, 1.0, 1.0])
+    array([0. , 0.5, 1. ])
+    """
+    return np.clip((x + 1) / 2, 0, 1) * grad
+
+
+@activation
+def sparse_sigmoid(x: Any) -> np.ndarray:
+    """A sigmoid of straight pieces: (x + 1) / 2, cut to 0 .. 1.
+
+    >>> sparse_sigmoid([-2.0, 0.0, 3.0])
+    array([0. , 0.5, 1. ])
+    """
+    return np.clip((x + 1) / 2, 0, 1)
+
+
+@activation_gradient
+def sparse_sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `sparse_sigmoid`: 1/2 between -1 and 1.
+
+    >>> sparse_sigmoid_grad([-1, 0, 1], [2, 2, 2])
+    array([0., 1., 0.], dtype=float32)
+    """
+    return np.where((x > -1) & (x < 1), grad / 2, 0)
+
+
+@activation
+def log_sigmoid(x: Any) -> np.ndarray:
+    """The logarithm of sigmoid(x), which is -softplus(-x).
+
+    >>> log_sigmoid([0.0])
+    array([-0.69314718])
+    """
+    return -np.logaddexp(-x, 0)
+
+
+@activation_gradient
+def log_sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
+    """The gradient of `log_sigmoid`: sigmoid(-x).
+
+    >>> log_sigmoid_grad([0.0], [1.0])
+    array([0.5])
+    """
+    return special.expit(-x) * grad
+
+
+def _not_negative(b: Any) -> float:
+    value = number(b, "b")
+    if not value >= 0:
+        raise ValueError(f"b must not be negative, got {b!r}")
+    return value

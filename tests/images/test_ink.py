@@ -1,0 +1,97 @@
+"""Which tone is ink: borders, tables, shadows and ruled paper do not turn a digit inside out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz.images.digit_preparation import prepare_digit, prepare_in_steps
+from cnnviz.images.image_files import ImageError
+from tests.harness.digit_styles import JUDGING, STYLES, picture, specimens
+
+IMAGES, LABELS = specimens(10, JUDGING)
+EMPTY_IS_A_MARK = {"staple"}
+"""An empty sheet of these styles bears a mark that could be a digit's stroke."""
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_digits_are_read_in_every_style(style):
+    """A sample; `python -m tests.benchmarks.digit_styles` reads fifty of each."""
+    n = list(STYLES).index(style) % 10
+    digit = prepare_digit(picture(IMAGES[n], style, n))
+    assert cnnviz.load_model("mnist_14k").predict(digit[None]).argmax() == LABELS[n]
+
+
+@pytest.mark.parametrize("style", [style for style in STYLES if style not in EMPTY_IS_A_MARK])
+def test_an_empty_sheet_is_no_digit(style):
+    with pytest.raises(ImageError, match="no digit was found"):
+        prepare_digit(picture(None, style, 7))
+
+
+def a_seven(tone: float = 0.0, paper: float = 1.0) -> np.ndarray:
+    image = np.full((120, 100), paper)
+    image[30:40, 30:70] = image[30:95, 60:70] = tone
+    return image
+
+
+def test_the_reading_can_be_asked_for():
+    seven = a_seven()
+    steps = prepare_in_steps(seven)
+    assert steps.inverted
+    np.testing.assert_array_equal(prepare_digit(seven, ink="dark"), steps.digit)
+    with pytest.raises(ImageError, match="no digit was found"):
+        prepare_digit(seven, ink="light")
+    with pytest.raises(ValueError, match="ink must be one of auto, dark, light, drawn, got 'blue'"):
+        prepare_digit(seven, ink="blue")
+
+
+def test_a_crop_leaves_out_the_rest():
+    page = np.hstack([a_seven().T[::-1], np.ones((100, 20)), np.pad(a_seven(), ((0, 0), (0, 0)))[:100]])
+    half = ((0.0, 1.0), (140 / 240, 1.0))
+    np.testing.assert_array_equal(prepare_digit(page, crop=half), prepare_digit(page[:, 140:]))
+    for crop in (((0.5, 0.5), (0, 1)), ((0, 1), (0, 1.5)), ((0, float("nan")), (0, 1))):
+        with pytest.raises(ValueError, match=r"crop must be \(\(top, bottom\), \(left, right\)\)"):
+            prepare_digit(page, crop=crop)
+
+
+def test_the_sheet_that_was_found_is_told():
+    framed = np.pad(a_seven(), 12)
+    sheet = prepare_in_steps(framed).sheet
+    assert sheet is not None
+    assert not sheet[:10].any()
+    assert sheet[40:100, 40:80].all()
+    assert prepare_in_steps(a_seven()).sheet is None
+
+
+def columns_and_dots() -> np.ndarray:
+    """Ten black columns at the left and specks that each weigh too little beside them."""
+    image = np.ones((100, 100))
+    image[:, :10] = 0
+    for row in range(5, 95, 10):
+        for column in range(20, 95, 16):
+            image[row : row + 2, column : column + 2] = 0
+    return image
+
+
+def test_what_leaves_nothing_says_so():
+    image = columns_and_dots()
+    for ink in ("auto", "dark", "light"):
+        with pytest.raises(ImageError, match="no digit was found"):
+            prepare_digit(image, ink=ink)
+    # On a pad all of it is ink: what runs along the edge is dropped, and of the rest nothing is a speck.
+    assert prepare_digit(1 - image, ink="drawn").any()
+
+
+def test_random_blocks_are_a_digit_or_say_that_they_are_none():
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        image = np.full(rng.integers(1, 90, 2), rng.random())
+        for _ in range(rng.integers(0, 12)):
+            (top, left), (tall, broad) = rng.integers(0, 80, 2), rng.integers(1, 40, 2)
+            image[top : top + tall, left : left + broad] = rng.random()
+        for ink in ("auto", "drawn"):
+            try:
+                assert prepare_digit(image, ink=ink).max() == 255
+            except ImageError:
+                continue

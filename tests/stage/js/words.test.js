@@ -1,0 +1,24 @@
+// Cells are called as `cnnviz.explain` calls them: a sequence has rows and channels, and no columns.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { cellName, placeText, shapeText } from "../../../cnnviz/stage/js/words.js";
+import { counting, sceneWith } from "./scenes.js";
+
+test("a cell of a sequence has a row and a channel", () => {
+  const op = { type: "activation", name: "relu", arguments: {} };
+  const named = { name: "relu", layer: "relu", shape: [6, 1, 4], axes: 2, op };
+  const scene = sceneWith([{ shape: [6, 1, 4], axes: 2, op: { type: "input" } }, named], counting(24));
+  const [, stage] = scene.stages;
+  const cell = { stage: 1, row: 4, col: 0, channel: 3 };
+  assert.equal(placeText(stage, cell), "row 4, channel 3");
+  assert.equal(cellName(scene, cell), "relu (4) channel 3");
+  assert.equal(shapeText(stage), "6×4");
+});
+
+test("a cell of a map has a column too, and the channel only where there are several", () => {
+  const scene = sceneWith([{ shape: [6, 1, 4], axes: 3, op: { type: "input" } }, { shape: [6, 4, 1], axes: 3, op: { type: "input" } }], counting(24));
+  assert.equal(placeText(scene.stages[0], { row: 4, col: 0, channel: 3 }), "row 4, column 0, channel 3");
+  assert.equal(placeText(scene.stages[1], { row: 4, col: 2, channel: 0 }), "row 4, column 2");
+});
