@@ -34,6 +34,9 @@ FAR = 1 << 60
 MOST_CELLS = 1 << 25
 """Arrays of more cells than this are not made."""
 
+FEW_TAPS = 3
+"""Windows of so many cells are combined cell by cell, which is faster for them."""
+
 FIRST = Rule(np.minimum, FAR)
 LAST = Rule(np.maximum, -FAR)
 ANY = Rule(np.logical_or, False)
@@ -273,6 +276,8 @@ def _along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
 def _carry(values: np.ndarray, axis: int, window: Axis, rule: Rule, *, back: bool = False) -> np.ndarray:
     """Each window combines what it reads; or, `back`, each cell what the windows that read it hold."""
     if values.shape[axis] == 1:
+        if _without_gaps(window, back):
+            return values
         return _where(_reached(window, back), values, axis, rule)
     return np.moveaxis(_windows(np.moveaxis(values, axis, 0), window, rule, back), 0, axis)
 
@@ -280,6 +285,8 @@ def _carry(values: np.ndarray, axis: int, window: Axis, rule: Rule, *, back: boo
 def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
     """`_carry` along the first axis, whose full length `source` has."""
     size, out, stride, dilation = window.size, window.out, window.stride, window.dilation
+    if window.kernel <= FEW_TAPS:
+        return _tap_by_tap(source, window, rule, back)
     # The taps that reach a cell from any window: a window may be far larger than what it slides over.
     low = max(0, -((stride * (out - 1) - window.before) // dilation))
     high = min(window.kernel - 1, (window.before + size - 1) // dilation)
@@ -298,6 +305,16 @@ def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.nda
         line[first * step - start : last * step - start + 1 : step] = source[first : last + 1]
     combined = over_taps(line, high - low + 1, dilation, rule)
     return combined if back else combined[::stride]
+
+
+def _tap_by_tap(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
+    length = window.size if back else window.out
+    combined = np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
+    for tap in range(window.kernel):
+        inputs, outputs = window.tap(tap)
+        read, filled = (outputs, inputs) if back else (inputs, outputs)
+        combined[filled] = rule.combine(combined[filled], source[read])
+    return combined
 
 
 def over_taps(line: np.ndarray, taps: int, dilation: int, rule: Rule) -> np.ndarray:
@@ -319,6 +336,17 @@ def _where(live: np.ndarray, values: np.ndarray, axis: int, rule: Rule) -> np.nd
         return values
     check_size(_with(values.shape, axis, len(live)))
     return np.where(_along(live, axis, values.ndim), values, rule.nothing)
+
+
+def _without_gaps(window: Axis, back: bool) -> bool:
+    """Whether it is plain that every window reads a cell; or, `back`, that every cell is read."""
+    last = (window.out - 1) * window.stride - window.before
+    if window.dilation > 1 or not window.out:
+        return False
+    if back:
+        reach = last + window.kernel >= window.size
+        return window.before >= 0 and reach and window.stride <= window.kernel
+    return window.before < window.kernel and last < window.size and window.size > -window.before
 
 
 def _reached(window: Axis, back: bool) -> np.ndarray:
