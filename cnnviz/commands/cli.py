@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return complain(str(error))
     except MemoryError as error:
-        return complain(f"there is not enough memory: {error or 'this machine has no more'}")
+        return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -20,6 +20,9 @@ from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid, unit_axes
 from cnnviz.receptive_fields.marks import Marks
 from cnnviz.receptive_fields.specs import Spec
 
+MOST_TABLE_CELLS = 1 << 22
+"""Rows and columns of units, of all layers together, that tables of first and last cells are made for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -53,7 +56,9 @@ class Graph:
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
         fields = {origin: Bounds.of_origin(self.nodes[origin].shape)}
+        cells = 0
         for i, paths in self._downstream(origin):
+            cells = self._check_tables(i, cells)
             fields[i] = Bounds.union([fields[source].after(steps) for source, steps in paths])
         return fields
 
@@ -63,7 +68,10 @@ class Graph:
         fields: dict[int, Field] = {
             origin: UnitGrid.of_origin(shape) if len(shape) in (2, 3) else Bounds.of_origin(shape)
         }
+        cells = 0
         for i, paths in self._downstream(origin):
+            if any(isinstance(fields[j], Bounds) for j, _ in paths):
+                cells = self._check_tables(i, cells)
             reached = [extents.after(fields[j], steps, self.nodes[j].shape) for j, steps in paths]
             fields[i] = extents.union(reached, self.nodes[i].shape)
         return fields
@@ -97,6 +105,18 @@ class Graph:
                 f"together ({longest.name!r} is {longest.shape}); what single units see is worked out up to "
                 f"{MOST_CELLS:,}"
             )
+
+    def _check_tables(self, i: int, cells: int) -> int:
+        """How many places the tables up to a node have, of `cells` before it; ValueError for too many."""
+        node = self.nodes[i]
+        if any(node.links):
+            cells += sum(node.shape[: unit_axes(node.shape)])
+        if cells > MOST_TABLE_CELLS:
+            raise ValueError(
+                f"the receptive fields of {node.name!r} {node.shape} take tables of {cells:,} rows and "
+                f"columns of units; they are worked out up to {MOST_TABLE_CELLS:,}"
+            )
+        return cells
 
     def period(self) -> int:
         """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""

@@ -53,6 +53,11 @@ class Marks:
             lines.append(one_hot(shape, alone))
         return cls(shape, _union([_product(lines)], shape))
 
+    @classmethod
+    def everywhere(cls, shape: Shape) -> Marks:
+        """All cells."""
+        return cls(shape, ({},))
+
     def forward(self, links: Links) -> Marks:
         """The units that read a marked cell, `links` after the cells."""
         marks = self
@@ -73,6 +78,23 @@ class Marks:
 
     def __or__(self, other: Marks) -> Marks:
         return Marks(self.shape, _union((*self.products, *other.products), self.shape))
+
+    def where(self, values: np.ndarray, nothing: int) -> np.ndarray:
+        """A compact array of values, with `nothing` at cells that are not marked."""
+        if self.products == ({},):
+            return values
+        shapes = [array.shape for product in self.products for array in product.values()]
+        shape = np.broadcast_shapes(values.shape, *shapes)
+        check_size(shape)
+        marked = np.zeros(shape, bool)
+        for product in self.products:
+            marked |= reduce(np.logical_and, product.values(), np.ones((1,) * len(shape), bool))
+        return np.where(marked, values, nothing)
+
+    def any_at(self, place: Sequence[int | None]) -> bool:
+        """Whether any cell at a place is marked."""
+        here = Marks.at(self.shape, place).products[0]
+        return any(_both(product, here) for product in self.products)
 
     def along(self, axis: int) -> np.ndarray:
         """Which positions along an axis hold a mark: a bool array of the axis' length."""
@@ -109,6 +131,17 @@ def _product(arrays: Iterable[np.ndarray]) -> Product | None:
         if not array.all():
             product[tuple(axis for axis, length in enumerate(array.shape) if length > 1)] = array
     return product
+
+
+def _both(product: Product, line: Product) -> bool:
+    """Whether any cell is in both products; the second one's arrays each mark a place along one axis."""
+    for axes, array in product.items():
+        for (axis,), place in line.items():
+            if axis in axes:
+                array = array & place
+        if not array.any():
+            return False
+    return True
 
 
 def _moved(product: Product, link: object, shape: Shape, *, back: bool) -> Product | None:

@@ -126,7 +126,8 @@ class SizedField:
         first, last = bounds.first[along].min(axis=others), bounds.last[along].max(axis=others)
         table = np.empty((self.node.shape[own], 2), int)
         table[:, 0], table[:, 1] = first, last
-        return np.where(table[:, :1] > table[:, 1:], NOTHING, table)
+        dead = (table[:, 0] > table[:, 1]) | ~bounds.live.along(own)
+        return np.where(dead[:, np.newaxis], NOTHING, table)
 
     def cells(self, axis: int, u: int) -> tuple[int, ...]:
         along = self.axis_seen(axis)
@@ -236,6 +237,8 @@ def _checked(u: int, axis: int, node: Node) -> int:
 
 def _ends(bounds: Bounds, axis: int, place: Segment) -> Interval:
     """The first and last cell along an axis of the origin that reach the units at a place."""
+    if not bounds.live.any_at(place):
+        return NOTHING
     low = int(_at(bounds.first[axis], place).min())
     high = int(_at(bounds.last[axis], place).max())
     return (low, high) if low <= high else NOTHING
