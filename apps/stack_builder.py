@@ -16,10 +16,11 @@ import streamlit as st
 from plain import plain
 
 from cnnviz.figures import Seen
-from cnnviz.receptive_fields import ReceptiveFields
+from cnnviz.receptive_fields import ReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.architectures import ARCHITECTURES
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.notation import StackLayer, parse_stack, stack_specs, write_stack
+from cnnviz.receptive_fields.sized import Box, Interval
 
 FIRST = "conv3same.conv3same.pool2.conv3same.conv3d2same"
 STRIDED = "conv7s2same.pool3s2same.conv3same.conv3s2same.conv3same.conv3s2same"
@@ -63,12 +64,14 @@ def show() -> None:
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.warning(f"That layer is not possible: {plain(refused)}.")
+    names = [spec.name or "" for spec in stack_specs(text)]
     try:
         fields = cached.stack(text, size)
+        first_unit = _first_unit(fields[names[place - 1]])
     except ValueError as error:
         st.warning(f"This stack does not fit an input of {size} pixels: {plain(error)}.")
         return
-    _growth(fields, layers, [spec.name or "" for spec in stack_specs(text)], size, place - 1)
+    _growth(fields, layers, names, size, place - 1, first_unit)
 
 
 def _editor(layers: Sequence[StackLayer], place: int) -> None:
@@ -104,7 +107,12 @@ def _editor(layers: Sequence[StackLayer], place: int) -> None:
 
 
 def _growth(
-    fields: ReceptiveFields, layers: Sequence[StackLayer], names: Sequence[str], size: int, place: int
+    fields: ReceptiveFields,
+    layers: Sequence[StackLayer],
+    names: Sequence[str],
+    size: int,
+    place: int,
+    first_unit: tuple[Box, Interval],
 ) -> None:
     seen = [fields[name] for name in names]
     chrome.table(
@@ -139,8 +147,7 @@ def _growth(
             highlight=place,
         )
     with corner:
-        box = seen[place].box(0, 0, clip=False)
-        (top, bottom), _ = seen[place].box(0, 0)
+        box, (top, bottom) = first_unit
         cut = -box[0][0]
         first = f"−{cut}" if cut > 0 else box[0][0]
         chrome.show(
@@ -156,6 +163,11 @@ def _growth(
             legends=False,
             layers=[Seen("input", np.zeros((size, size, 1)), box, pixels=True)],
         )
+
+
+def _first_unit(field: ReceptiveField) -> tuple[Box, Interval]:
+    """Its field with borders ignored, and the rows of it that lie on the input: in squares, columns too."""
+    return field.box(0, 0, clip=False), field.interval(0, 0)
 
 
 def _is_stack(text: str) -> bool:

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         arguments = _parser().parse_args(argv)
-        code = arguments.run(arguments)
+        code = _run(arguments)
         sys.stdout.flush()
         return code
     except SystemExit as stopped:
@@ -64,6 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return complain(str(error))
+    except MemoryError as error:
+        return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    limit = getattr(arguments, "memory_limit", None)
+    if limit is None:
+        return arguments.run(arguments)
+    from cnnviz.network.memory import memory_limit
+
+    with memory_limit(limit):
+        return arguments.run(arguments)
 
 
 class _Parser(argparse.ArgumentParser):

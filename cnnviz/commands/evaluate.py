@@ -18,6 +18,7 @@ from cnnviz.commands.shared import (
     Command,
     ProgressBar,
     add_json,
+    add_memory_limit,
     add_model,
     complain,
     print_json,
@@ -43,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="with --epochs: keep all predictions, for the explorer"
     )
     add_json(parser)
+    add_memory_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,6 +20,7 @@ from cnnviz.commands.shared import (
     Command,
     ProgressBar,
     add_json,
+    add_memory_limit,
     complain,
     mnist_test_set,
     print_json,
@@ -50,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="keep those of all channels of the bundled models, for the explorer",
     )
     add_json(parser)
+    add_memory_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:

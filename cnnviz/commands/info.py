@@ -19,10 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from cnnviz.network.expected_pixels import expected_pixels
     from cnnviz.network.keras_file import load_model
-    from cnnviz.receptive_fields import receptive_field
 
     net = load_model(args.model)
-    fields = receptive_field(net)
+    sizes, labels, unknown = _fields(net)
     total, trainable, fixed = net.count_params()
     layers: list[dict[str, Any]] = [
         {
@@ -31,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             "output_shape": layer.output_shape,
             "params": layer.params if layer.owner == layer.name else 0,
             "multiply_adds": layer.multiply_adds,
-            "receptive_field": fields[layer.name].size if layer.name in fields else None,
+            "receptive_field": sizes.get(layer.name),
         }
         for layer in net
     ]
@@ -59,18 +58,31 @@ def run(args: argparse.Namespace) -> int:
             " x ".join("?" if n is None else str(n) for n in layer.output_shape),
             f"{row['params']:,}",
             _number(row["multiply_adds"]),
-            fields[layer.name].label if layer.name in fields else "-",
+            labels.get(layer.name, "-"),
         )
         for layer, row in zip(net, layers, strict=True)
     ]
     say("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
     say(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
     say(f"{_number(products)} multiply-adds for one image")
+    if unknown:
+        say(f"receptive fields: {unknown}")
     for name, said in pixels.items():
         say(f"pixels{f' of {name}' if len(net.inputs) > 1 else ''}: {said}")
     for note in net.notes:
         say(note)
     return 0
+
+
+def _fields(net: Network) -> tuple[dict[str, Any], dict[str, str], str]:
+    """The layers' receptive fields and what these are called, or why they are not known."""
+    from cnnviz.receptive_fields import receptive_field
+
+    try:
+        fields = receptive_field(net)
+        return {name: f.size for name, f in fields.items()}, {n: f.label for n, f in fields.items()}, ""
+    except ValueError as error:
+        return {}, {}, str(error)
 
 
 def _is_picture(net: Network, name: str) -> bool:

@@ -16,6 +16,7 @@ from cnnviz.commands.shared import (
     Interruption,
     ProgressBar,
     add_json,
+    add_memory_limit,
     add_model,
     import_tensorflow,
     print_json,
@@ -34,6 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="keep the result with the bundled models, for the explorer"
     )
     add_json(parser)
+    add_memory_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:

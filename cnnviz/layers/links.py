@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import ceil, floor, prod
 from typing import Any, NamedTuple
 
@@ -30,6 +30,12 @@ class Rule(NamedTuple):
 
 FAR = 1 << 60
 """Beyond every cell. A unit that sees nothing has this as its first cell and its negative as its last."""
+
+MOST_CELLS = 1 << 25
+"""Arrays of more cells than this are not made."""
+
+FEW_TAPS = 3
+"""Windows of so many cells are combined cell by cell, which is faster for them."""
 
 FIRST = Rule(np.minimum, FAR)
 LAST = Rule(np.maximum, -FAR)
@@ -250,6 +256,15 @@ def positions(shape: Shape, axis: int) -> np.ndarray:
     return _along(np.arange(shape[axis]), axis, len(shape))
 
 
+def check_size(shape: Shape) -> None:
+    """ValueError for an array that is too large to be made."""
+    if prod(shape) > MOST_CELLS:
+        raise ValueError(
+            f"what units see takes a table of {' x '.join(map(str, shape))} cells; receptive fields are "
+            f"worked out up to {MOST_CELLS:,}"
+        )
+
+
 def _with(shape: Shape, axis: int, length: int) -> Shape:
     return (*shape[:axis], length, *shape[axis + 1 :])
 
@@ -261,41 +276,102 @@ def _along(vector: np.ndarray, axis: int, rank: int) -> np.ndarray:
 def _carry(values: np.ndarray, axis: int, window: Axis, rule: Rule, *, back: bool = False) -> np.ndarray:
     """Each window combines what it reads; or, `back`, each cell what the windows that read it hold."""
     if values.shape[axis] == 1:
+        if _without_gaps(window, back):
+            return values
         return _where(_reached(window, back), values, axis, rule)
+    return np.moveaxis(_windows(np.moveaxis(values, axis, 0), window, rule, back), 0, axis)
+
+
+def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
+    """`_carry` along the first axis, whose full length `source` has."""
+    size, out, stride, dilation = window.size, window.out, window.stride, window.dilation
+    if window.kernel <= FEW_TAPS:
+        return _tap_by_tap(source, window, rule, back)
+    # The taps that reach a cell from any window: a window may be far larger than what it slides over.
+    low = max(0, -((stride * (out - 1) - window.before) // dilation))
+    high = min(window.kernel - 1, (window.before + size - 1) // dilation)
+    length = size if back else out
+    if high < low or not length:
+        return np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
+    extent = (high - low) * dilation
+    if back:  # Cell c reads what stands at c + before - tap*dilation, with window i at i*stride.
+        start, reach, step = window.before - high * dilation, size + extent, stride
+    else:  # Window i reads the cells i*stride - before + tap*dilation.
+        start, reach, step = low * dilation - window.before, (out - 1) * stride + 1 + extent, 1
+    line = np.full((reach, *source.shape[1:]), rule.nothing, source.dtype)
+    first = max(0, -(-start // step))
+    last = min(len(source) - 1, (start + reach - 1) // step)
+    if first <= last:
+        line[first * step - start : last * step - start + 1 : step] = source[first : last + 1]
+    combined = over_taps(line, high - low + 1, dilation, rule)
+    return combined if back else combined[::stride]
+
+
+def _tap_by_tap(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
     length = window.size if back else window.out
-    out = np.full(_with(values.shape, axis, length), rule.nothing, values.dtype)
-    source, target = np.moveaxis(values, axis, 0), np.moveaxis(out, axis, 0)
+    combined = np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
     for tap in range(window.kernel):
         inputs, outputs = window.tap(tap)
         read, filled = (outputs, inputs) if back else (inputs, outputs)
-        target[filled] = rule.combine(target[filled], source[read])
-    return out
+        combined[filled] = rule.combine(combined[filled], source[read])
+    return combined
+
+
+def over_taps(line: np.ndarray, taps: int, dilation: int, rule: Rule) -> np.ndarray:
+    """Entry i combines entries i, i + dilation, ... of a line, `taps` of them, in log2(taps) steps.
+
+    >>> over_taps(np.array([5, 3, 4, 8, 9]), 3, 1, FIRST).tolist()
+    [3, 3, 4]
+    """
+    covered = 1
+    while covered < taps:
+        more = min(covered, taps - covered)
+        line = rule.combine(line[: -more * dilation], line[more * dilation :])
+        covered += more
+    return line
 
 
 def _where(live: np.ndarray, values: np.ndarray, axis: int, rule: Rule) -> np.ndarray:
     if live.all():
         return values
+    check_size(_with(values.shape, axis, len(live)))
     return np.where(_along(live, axis, values.ndim), values, rule.nothing)
 
 
-@lru_cache(maxsize=1024)
+def _without_gaps(window: Axis, back: bool) -> bool:
+    """Whether it is plain that every window reads a cell; or, `back`, that every cell is read."""
+    last = (window.out - 1) * window.stride - window.before
+    if window.dilation > 1 or not window.out:
+        return False
+    if back:
+        reach = last + window.kernel >= window.size
+        return window.before >= 0 and reach and window.stride <= window.kernel
+    return window.before < window.kernel and last < window.size and window.size > -window.before
+
+
 def _reached(window: Axis, back: bool) -> np.ndarray:
     """Which windows read at least one cell that is not padding; or, `back`, which cells any window reads."""
-    live = np.zeros(window.size if back else window.out, bool)
-    for tap in range(window.kernel):
-        inputs, outputs = window.tap(tap)
-        live[inputs if back else outputs] = True
-    return live
+    return _windows(np.ones(window.out if back else window.size, bool), window, ANY, back)
+
+
+def kept_ends(old: Shape, new: Shape) -> tuple[int, int]:
+    """How many axes at the start and at the end a reshaping leaves as they are.
+
+    >>> kept_ends((4, 5, 6, 7), (4, 30, 7))
+    (1, 1)
+    """
+    least = min(len(old), len(new))
+    head = next((i for i in range(least) if old[i] != new[i]), least)
+    rest = least - head
+    return head, next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
 
 
 def _reshape(values: np.ndarray, old: Shape, new: Shape) -> np.ndarray:
     """A compact array in another shape; axes that stay at either end stay compact."""
-    least = min(len(old), len(new))
-    head = next((i for i in range(least) if old[i] != new[i]), least)
-    rest = least - head
-    tail = next((i for i in range(rest) if old[-1 - i] != new[-1 - i]), rest)
+    head, tail = kept_ends(old, new)
     before, after = values.shape[:head], values.shape[len(old) - tail :]
     middle, target = old[head : len(old) - tail], new[head : len(new) - tail]
     if all(length == 1 for length in values.shape[head : len(old) - tail]):
         return values.reshape(before + (1,) * len(target) + after)
+    check_size(before + middle + after)
     return np.broadcast_to(values, before + middle + after).reshape(before + target + after)

@@ -351,6 +351,8 @@ class Inference:
         self._steps, self._outputs = simplify(layers, outputs)
         largest = max(map(math.prod, shapes.values())) * dtype.itemsize
         self.images = max(1, min(IMAGES, ACTIVATION_BYTES // max(largest, 1)))
+        self.together = self.images * threads()
+        """The most images that are computed at one time."""
         self._idle: dict[tuple[int, int], list[Program]] = {}
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:

@@ -19,6 +19,7 @@ from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inference import Inference
 from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
+from cnnviz.network.memory import check_at_once
 from cnnviz.network.run import Run, forward_pass
 from cnnviz.network.simplifying import sizes_are_known
 
@@ -57,7 +58,7 @@ class Network(LayerGraph):
     ((784,), (5, 784))
     """
 
-    def predict(self, x: Any, batch_size: int | None = None) -> Any:
+    def predict(self, x: Any, batch_size: int | None = None, *, memory_limit: float | None = None) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
 
         Where all sizes are known, batch normalisation is folded into its neighbours, which rounds
@@ -74,6 +75,8 @@ class Network(LayerGraph):
             list, or a mapping by name.
         batch_size
             Images at a time; None keeps the largest activation below 32 MB.
+        memory_limit
+            Bytes that activations may take at one time, outputs included; None is 4 GB.
 
         Returns
         -------
@@ -83,25 +86,29 @@ class Network(LayerGraph):
         Raises
         ------
         ValueError, TypeError
-            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers.
+            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers;
+            ValueError for activations above the limit, before anything is computed.
         """
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
         check_batch_size(batch_size)
         batch_size = batch_size or self._default_batch(images)
+        inference = self._inference
+        together = batch_size if inference is None else min(batch_size, inference.together)
+        check_at_once(self, images, together, memory_limit)
         batches = []
         # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
             batch = {name: array[first : first + batch_size] for name, array in images.items()}
             inputs = prepared(self, batch)
-            if self._inference is not None:
-                batches.append(self._inference(inputs))
+            if inference is not None:
+                batches.append(inference(inputs))
             else:
                 values = forward(self, inputs)
                 batches.append([values[self.resolve(name)] for name in self.outputs])
         return single(tuple(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def run(self, x: Any, edits: Edits | None = None) -> Run:
+    def run(self, x: Any, edits: Edits | None = None, *, memory_limit: float | None = None) -> Run:
         """One forward pass that keeps every activation.
 
         Parameters
@@ -111,6 +118,8 @@ class Network(LayerGraph):
         edits
             {layer name: function}: each function gets a copy of its layer's output and returns what
             everything behind the layer reads instead, an array of the same shape.
+        memory_limit
+            Bytes that all activations together may take; None is 4 GB.
 
         Returns
         -------
@@ -123,7 +132,7 @@ class Network(LayerGraph):
         KeyError
             for an edit of a layer that does not exist.
         """
-        return forward_pass(self, x, edits)
+        return forward_pass(self, x, edits, memory_limit=memory_limit)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes over: all but the compiled way to predict."""

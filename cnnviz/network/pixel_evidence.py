@@ -18,6 +18,7 @@ from cnnviz.images.preprocessing import COLOUR_MODES, preprocess
 from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import forward
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.network.memory import MEMORY_LIMIT, check_kept
 from cnnviz.numbers import short
 
 PIXELS = 2**16
@@ -46,6 +47,9 @@ Of 21 networks the geometric mean of both scales' spreads was 0.2 to 1.3 in thos
 to 55 in those trained on small numbers.
 """
 
+EVIDENCE_BYTES = MEMORY_LIMIT
+"""What activations may take for it; a network that takes more gives no evidence."""
+
 ANY_SIDE = 64
 """The side of a picture for a network that takes any size."""
 
@@ -53,7 +57,7 @@ ANY_SIDE = 64
 def by_statistics(net: LayerGraph, name: str) -> tuple[str, str] | None:
     """The mode that the first batch normalisation speaks for and why, or None if there is none."""
     layer, part = _until_statistics(net, name)
-    if layer is None:
+    if layer is None or not _affordable(part, name):
         return None
     best = misfits(layer, part, name)
     mode, *others = sorted(best, key=lambda each: best[each])
@@ -87,6 +91,8 @@ def by_scores(net: LayerGraph, name: str) -> tuple[str, str] | None:
     if last.activation is None or last.activation.axis is None or len(last.output_shape) != 1:
         return None
     part = _part(net, name, last.name)
+    if not _affordable(part, name):
+        return None
     pixels = np.concatenate([kind[:1] for kind in pictures(*part[name].output_shape)])
     spread = {}
     for mode in ("unit", "none"):
@@ -111,7 +117,7 @@ def pictures(height: Any, width: Any, channels: Any) -> Iterator[np.ndarray]:
     Source: D. J. Field, "Relations between the statistics of natural images and the response properties
     of cortical cells", J. Opt. Soc. Am. A 4, 1987: amplitudes fall as 1/frequency.
     """
-    count = max(2, PIXELS // (height * width))
+    count = _count(height, width)
     frequency = np.hypot(np.fft.rfftfreq(width), np.fft.fftfreq(height)[:, np.newaxis])
     frequency[0, 0] = np.inf
     noise = np.random.default_rng(0).normal(size=(count, channels, height, width))
@@ -123,6 +129,21 @@ def pictures(height: Any, width: Any, channels: Any) -> Iterator[np.ndarray]:
     for contrast in CONTRASTS:
         for brightness in BRIGHTNESSES:
             yield (255 / (1 + np.exp(-contrast * (z + brightness)))).astype(np.float32)
+
+
+def _affordable(part: LayerGraph, name: str) -> bool:
+    """Whether pictures of one kind can be sent through the layers within the memory's limit."""
+    shape: tuple[Any, ...] = part[name].output_shape
+    pixels = np.broadcast_to(np.float32(0), (_count(*shape[:2]), *shape))
+    try:
+        check_kept(part, {name: pixels}, EVIDENCE_BYTES)
+    except ValueError:
+        return False
+    return True
+
+
+def _count(height: Any, width: Any) -> int:
+    return max(2, PIXELS // (height * width))
 
 
 def _distance(mean: np.ndarray, variance: np.ndarray, m: np.ndarray, v: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
+from cnnviz.network.memory import check_kept
 from cnnviz.ops.padding import integer
 from cnnviz.resources import one_line
 
@@ -139,14 +140,18 @@ class Run(Mapping[str, np.ndarray]):
         return single(tuple(self[name] for name in self.network.outputs))
 
 
-def forward_pass(graph: LayerGraph, x: Any, edits: Edits | None = None) -> Run:
+def forward_pass(
+    graph: LayerGraph, x: Any, edits: Edits | None = None, *, memory_limit: float | None = None
+) -> Run:
     """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
 
     It takes a run's network as it is, for another pass: forward_pass(run.network, images).
     """
     edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
     before: dict[str, np.ndarray] = {}
-    outputs = forward(graph, prepared(graph, images_of(graph, x)), before, edits)
+    images = images_of(graph, x)
+    check_kept(graph, images, memory_limit)
+    outputs = forward(graph, prepared(graph, images), before, edits)
     return Run(graph, outputs, before, edits, modes_of(graph, x))
 
 

@@ -7,19 +7,23 @@ these are. Transposed convolutions and resizing repeat a few functions in turn, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from math import gcd, lcm
+from functools import cached_property, reduce
+from math import gcd, inf, lcm
+from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.links import FAR, Expand, Gather, Resample, Slide, Spread
+from cnnviz.layers.links import FAR, FIRST, LAST, Expand, Gather, Resample, Slide, Spread, over_taps
 from cnnviz.ops.padding import Axis
 
 Interval = tuple[int, int]
 Ends = tuple[Interval | None, ...]
+
+MOST_PHASES = 1 << 18
+"""Fields that repeat themselves only after more units than this are not worked out."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class Hull:
         With several phases single fields lie up to half a cell off; the offset is that of their mean.
         """
         live = [(p, end) for p, end in enumerate(self.ends) if end]
-        centers = [Fraction(sum(end), 2) - p * self.stride for p, end in live]
-        return Fraction(self.size - 1, 2) - sum(centers, Fraction(0)) / len(live)
+        ends, places = sum(end[0] + end[1] for _, end in live), sum(p for p, _ in live)
+        return Fraction(self.size - 1, 2) - (Fraction(ends, 2) - places * self.stride) / len(live)
 
     def at(self, u: int) -> Interval | None:
         """What unit u sees; any integer is a unit here."""
@@ -77,32 +81,54 @@ class Hull:
         if window.extent == window.stride == 1 and window.before == 0:
             return self
         step = gcd(len(self.ends), window.stride)
-        taps = _taps(window, ends_only=len(self.ends) == 1)
-        ends = tuple(
-            _union(self.at(p * window.stride - window.before + tap) for tap in taps)
-            for p in range(len(self.ends) // step)
-        )
         center = self._center(Fraction(window.extent - 1, 2) - window.before)
-        return self._reduced(self.shift * window.stride // step, ends, center)
+        shift = self.shift * window.stride // step
+        if len(self.ends) == 1:
+            both = self.at(-window.before), self.at(window.extent - 1 - window.before)
+            return Hull(self.origin, shift, (_union(both),), center)
+        periods = len(self.ends) // step
+        cells = (periods - 1) * window.stride + window.extent
+        lines = self.lines(-window.before, cells)
+        ends = _ends_of(_over_taps(lines, window)[:, :: window.stride])
+        return self._reduced(shift, ends, center)
 
     def spread(self, window: Axis) -> Hull:
         """The hull behind a transposed convolution, which reads u + before = i*stride + tap."""
-        ends = tuple(
-            _union(
-                self.at((p + window.before - tap) // window.stride)
-                for tap in _taps(window)
-                if (p + window.before - tap) % window.stride == 0
-            )
-            for p in range(len(self.ends) * window.stride)
-        )
-        first = (window.before - Fraction(window.extent - 1, 2)) / window.stride
-        return self._reduced(self.shift, ends, self._center(first))
+        # Units stand at the multiples of the stride, with nothing between; the windows slide over that.
+        start = window.before - window.extent + 1
+        periods = _few(len(self.ends) * window.stride)
+        cells = periods - 1 + window.extent
+        first, last = -(-start // window.stride), (start + cells - 1) // window.stride
+        near = self.lines(first, last - first + 1)
+        lines = np.repeat(_nothing(near.dtype), cells, axis=1)
+        lines[:, first * window.stride - start :: window.stride] = near
+        ends = _ends_of(_over_taps(lines, window))
+        center = (window.before - Fraction(window.extent - 1, 2)) / window.stride
+        return self._reduced(self.shift, ends, self._center(center))
+
+    def lines(self, first: int, units: int) -> np.ndarray:
+        """The first and the last cells of `units` units from unit `first` on, as two rows.
+
+        A unit that sees nothing has FAR and its negative; where the strides of many layers make numbers too
+        large for int64 these are infinite, and the others Python's.
+        """
+        count = len(self.ends)
+        far = max(abs(end) for pair in (*self.ends, (0, 0)) if pair for end in pair)
+        far += (abs(first) + units + count) // count * abs(self.shift)
+        table = np.repeat(_nothing(np.dtype(np.int64 if far < FAR else object)), count, axis=1)
+        for p, end in enumerate(self.ends):
+            if end:
+                table[:, p] = end
+        places = np.arange(first, first + units)
+        seen = table[:, places % count]
+        moved = seen + (places // count).astype(table.dtype) * self.shift
+        return np.where(seen[0] > seen[1], seen, moved)
 
     def resample(self, step: Resample) -> Hull:
         """The hull behind a resizing, which repeats itself after as many units as its step has parts."""
         cells, units = step.step.as_integer_ratio()
         periods = len(self.ends) // gcd(len(self.ends), cells)
-        ends = tuple(_union(map(self.at, step.without_borders(p))) for p in range(periods * units))
+        ends = tuple(_union(map(self.at, step.without_borders(p))) for p in range(_few(periods * units)))
         shift = self.shift * cells * periods // len(self.ends)
         return self._reduced(shift, ends, self._center(step.first))
 
@@ -139,6 +165,10 @@ class ClosedForm:
         """What is seen behind a step from `units` units."""
         return join(hull.after(step, units) for hull in self.hulls)
 
+    def at(self, u: int, origin: int) -> Interval | None:
+        """What unit u sees along an axis of the origin."""
+        return _union(hull.at(u) for hull in self.hulls if hull.origin == origin)
+
     def all_of(self, units: int) -> ClosedForm:
         """What a unit sees that reads units 0 .. units-1."""
         return join(hull.all_of(units) for hull in self.hulls)
@@ -163,17 +193,19 @@ class ClosedForm:
             return self.hulls[0].size
         if len({hull.origin for hull in self.hulls}) > 1:
             return None
-        unions = (_union(hull.at(u) for hull in self.hulls) for u in range(units))
-        return max((end[1] - end[0] + 1 for end in unions if end), default=0)
+        if not self.hulls:
+            return 0
+        first, last = _union_of_lines([hull.lines(0, units) for hull in self.hulls])
+        live = first <= last
+        return int((last[live] - first[live]).max(initial=-1)) + 1
 
     def bounds(self, units: int, origin: int) -> tuple[np.ndarray, np.ndarray] | None:
         """First and last cells along an axis of the origin for units 0 .. units-1; None without a path."""
         hulls = [hull for hull in self.hulls if hull.origin == origin]
         if not hulls:
             return None
-        ends = [_union(hull.at(u) for hull in hulls) or (FAR, -FAR) for u in range(units)]
-        table = np.array(ends, np.int64).reshape(units, 2)
-        return table[:, 0], table[:, 1]
+        first, last = _union_of_lines([hull.lines(0, units) for hull in hulls])
+        return first, last
 
 
 def join(hulls: Iterable[Hull]) -> ClosedForm:
@@ -191,8 +223,11 @@ def join(hulls: Iterable[Hull]) -> ClosedForm:
 def _joined(a: Hull, b: Hull) -> Hull:
     if a == b:
         return a
-    period = lcm(len(a.ends), len(b.ends))
-    ends = tuple(_union((a.at(p), b.at(p))) for p in range(period))
+    period = _few(lcm(len(a.ends), len(b.ends)))
+    if period == 1:
+        ends: Ends = (_union((*a.ends, *b.ends)),)
+    else:
+        ends = _ends_of(_union_of_lines([a.lines(0, period), b.lines(0, period)]))
     center = a.center if a.center == b.center else None
     return a._reduced(a.shift * (period // len(a.ends)), ends, center)
 
@@ -202,6 +237,31 @@ def _union(ends: Iterable[Interval | None]) -> Interval | None:
     return (min(end[0] for end in live), max(end[1] for end in live)) if live else None
 
 
-def _taps(window: Axis, ends_only: bool = False) -> Iterable[int]:
-    taps = range(0, window.extent, window.dilation)
-    return {taps[0], taps[-1]} if ends_only else taps
+def _union_of_lines(lines: Sequence[np.ndarray]) -> np.ndarray:
+    firsts, lasts = zip(*lines, strict=True)
+    return np.stack([reduce(np.minimum, firsts), reduce(np.maximum, lasts)])
+
+
+def _few(phases: int) -> int:
+    if phases > MOST_PHASES:
+        raise ValueError(
+            f"units see fields of which the first {phases} are all laid out differently, as its input is "
+            f"enlarged so far; receptive fields are worked out up to {MOST_PHASES}"
+        )
+    return phases
+
+
+def _nothing(dtype: np.dtype) -> np.ndarray:
+    """A column of two: the ends of what a unit sees that sees nothing."""
+    far: Any = FAR if dtype == np.int64 else inf
+    return np.array([[far], [-far]], dtype)
+
+
+def _over_taps(lines: np.ndarray, window: Axis) -> np.ndarray:
+    """The first and last cells of all windows that start at an entry of the lines."""
+    ends = zip(lines, (FIRST, LAST), strict=True)
+    return np.stack([over_taps(line, window.kernel, window.dilation, rule) for line, rule in ends])
+
+
+def _ends_of(lines: np.ndarray) -> Ends:
+    return tuple((a, b) if a <= b else None for a, b in lines.T.tolist())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, reduce
 from math import prod
+from operator import or_
 
 import numpy as np
 
@@ -24,15 +25,17 @@ from cnnviz.layers.links import (
     Link,
     Regroup,
     Resample,
+    Rule,
     Segment,
     Shape,
     Slide,
     Spread,
     Transpose,
-    forward,
+    check_size,
     positions,
 )
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull, join
+from cnnviz.receptive_fields.marks import Marks
 
 
 def unit_axes(shape: Shape) -> int:
@@ -48,37 +51,71 @@ def unit_axes(shape: Shape) -> int:
 class Bounds:
     """The first and the last cell that every unit sees, along each axis of the origin: compact arrays.
 
-    A unit that sees nothing has a last cell before its first.
+    They hold for the units that see anything, which `live` marks. Along an axis on which the cells depend, a
+    unit that sees nothing has a last cell before its first; whether it sees nothing along another axis is
+    left to `live`, so that rows stay rows.
     """
 
     first: tuple[np.ndarray, ...]
     last: tuple[np.ndarray, ...]
+    live: Marks
 
     @classmethod
     def of_origin(cls, shape: Shape) -> Bounds:
         """Every cell sees itself."""
         cells = tuple(positions(shape, axis) for axis in range(unit_axes(shape)))
-        return cls(cells, cells)
+        return cls(cells, cells, Marks.everywhere(shape))
 
     def after(self, steps: Sequence[Link]) -> Bounds:
         return Bounds(
-            tuple(forward(steps, values, FIRST) for values in self.first),
-            tuple(forward(steps, values, LAST) for values in self.last),
+            tuple(_moved(steps, values, FIRST) for values in self.first),
+            tuple(_moved(steps, values, LAST) for values in self.last),
+            self.live.forward(tuple(steps)),
         )
 
     @staticmethod
     def union(fields: Sequence[Bounds]) -> Bounds:
+        if len(fields) == 1:
+            return fields[0]
         axes = range(len(fields[0].first))
         return Bounds(
-            tuple(reduce(np.minimum, (field.first[axis] for field in fields)) for axis in axes),
-            tuple(reduce(np.maximum, (field.last[axis] for field in fields)) for axis in axes),
+            tuple(_united([(field.first[axis], field.live) for field in fields], FIRST) for axis in axes),
+            tuple(_united([(field.last[axis], field.live) for field in fields], LAST) for axis in axes),
+            reduce(or_, (field.live for field in fields)),
         )
+
+    @cached_property
+    def ends(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """First and last cells along each axis of the origin; the last before the first without `live`."""
+        pairs = zip(self.first, self.last, strict=True)
+        return [
+            (self.live.where(first, FIRST.nothing), self.live.where(last, LAST.nothing))
+            for first, last in pairs
+        ]
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The longest field along each axis of the origin."""
+        if not self.live.products:
+            return (0,) * len(self.first)
         lengths = (last - first + 1 for first, last in zip(self.first, self.last, strict=True))
         return tuple(max(int(length.max()), 0) for length in lengths)
+
+
+def _moved(steps: Sequence[Link], values: np.ndarray, rule: Rule) -> np.ndarray:
+    """Values behind some steps; those that are the same along a step's axis stay so."""
+    for step in steps:
+        if not isinstance(step, Slide | Spread | Resample) or values.shape[step.axis] > 1:
+            values = step.forward(values, rule)
+    return values
+
+
+def _united(paths: Sequence[tuple[np.ndarray, Marks]], rule: Rule) -> np.ndarray:
+    """What units hold that read several paths, each of them with its own live units."""
+    (values, _), *others = paths
+    if all(np.array_equal(values, other) for other, _ in others):
+        return values
+    return reduce(rule.combine, (live.where(values, rule.nothing) for values, live in paths))
 
 
 @dataclass(frozen=True)
@@ -100,8 +137,15 @@ class UnitGrid:
         axes = unit_axes(shape)
         return cls((rows, cols), (shape[0], shape[1] if axes == 2 else 1, shape[-1]), axes)
 
+    def at(self, place: tuple[int, int], origin: int) -> tuple[int, int] | None:
+        """What one unit, at a row and column of the grid, sees along an axis of the origin."""
+        ends = [line.at(u, origin) for line, u in zip(self.lines, place, strict=True)]
+        live = [end for end in ends if end]
+        return (min(end[0] for end in live), max(end[1] for end in live)) if live else None
+
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
+        check_size((max(self.shape),))
         back = Regroup(self.shape, shape)
         first, last = [], []
         for origin in range(self.axes):
@@ -114,7 +158,7 @@ class UnitGrid:
             ] or [(np.full((1, 1, 1), FAR), np.full((1, 1, 1), -FAR))]
             first.append(back.forward(reduce(np.minimum, (table[0] for table in tables)), FIRST))
             last.append(back.forward(reduce(np.maximum, (table[1] for table in tables)), LAST))
-        return Bounds(tuple(first), tuple(last))
+        return Bounds(tuple(first), tuple(last), Marks.everywhere(shape))
 
     def after(self, step: Link, shape: Shape) -> UnitGrid | None:
         """The grid behind a step from units in `shape`; None if rows and columns are lost in it."""

@@ -220,8 +220,7 @@ class ReceptiveField:
         >>> first.ravel().tolist(), last.ravel().tolist()
         ([0, 2], [1, 3])
         """
-        bounds = self._known.bounds(clip)
-        return list(zip(bounds.first, bounds.last, strict=True))
+        return self._known.bounds(clip).ends
 
     def cells(self, axis: int, u: int) -> tuple[int, ...]:
         """Exactly the rows or columns that reach row `u` (axis 0) or column `u` (axis 1) of the layer.

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, reduce
 from math import lcm, prod
+from operator import or_
 
-import numpy as np
-
-from cnnviz.layers.links import ANY, Links, Shape, Slide, after, backward, forward, one_hot
+from cnnviz.layers.links import MOST_CELLS, Links, Shape, Slide, after
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_config import snake_case
 from cnnviz.receptive_fields import extents, specs, window_specs
-from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid
+from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid, unit_axes
+from cnnviz.receptive_fields.marks import Marks
 from cnnviz.receptive_fields.specs import Spec
 
-Masks = dict[int, np.ndarray]
+MOST_TABLE_CELLS = 1 << 22
+"""Rows and columns of units, of all layers together, that tables of first and last cells are made for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +52,13 @@ class Graph:
         # Kept for every layer that was looked at, for as long as the graph.
         self.bounds = cache(self._bounds)
         self.theory = cache(self._theory)
-        self.unclipped = cache(self._unclipped)
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
         fields = {origin: Bounds.of_origin(self.nodes[origin].shape)}
+        cells = 0
         for i, paths in self._downstream(origin):
+            cells = self._check_tables(i, cells)
             fields[i] = Bounds.union([fields[source].after(steps) for source, steps in paths])
         return fields
 
@@ -66,35 +68,55 @@ class Graph:
         fields: dict[int, Field] = {
             origin: UnitGrid.of_origin(shape) if len(shape) in (2, 3) else Bounds.of_origin(shape)
         }
+        cells = 0
         for i, paths in self._downstream(origin):
+            if any(isinstance(fields[j], Bounds) for j, _ in paths):
+                cells = self._check_tables(i, cells)
             reached = [extents.after(fields[j], steps, self.nodes[j].shape) for j, steps in paths]
             fields[i] = extents.union(reached, self.nodes[i].shape)
         return fields
 
-    def _unclipped(self, origin: int) -> dict[int, Bounds]:
-        """The tables of `theory`."""
-        return {
-            i: field.bounds(self.nodes[i].shape) if isinstance(field, UnitGrid) else field
-            for i, field in self.theory(origin).items()
-        }
-
-    def feeding(self, node: int, place: Sequence[int | None], origin: int = 0) -> Masks:
+    def feeding(self, node: int, place: Sequence[int | None], origin: int = 0) -> dict[int, Marks]:
         """All cells, of all nodes from the origin on, that reach the units of a node at a place."""
-        marks = {node: one_hot(self.nodes[node].shape, place)}
+        self._check_work(origin, node)
+        marks = {node: Marks.at(self.nodes[node].shape, place)}
         for i in range(node, origin, -1):
             for source, steps in zip(self.nodes[i].inputs, self.nodes[i].links, strict=True):
-                if i in marks:
-                    seen = backward(steps, marks[i])
+                if i in marks and source >= origin:
+                    seen = marks[i].backward(steps, self.nodes[source].shape)
                     marks[source] = marks[source] | seen if source in marks else seen
         return marks
 
-    def fed(self, origin: int, place: Sequence[int | None]) -> Masks:
+    def fed(self, origin: int, place: Sequence[int | None]) -> dict[int, Marks]:
         """All units, of all nodes, that the cells of a node at a place reach."""
-        marks = {origin: one_hot(self.nodes[origin].shape, place)}
+        self._check_work(origin, len(self.nodes) - 1)
+        marks = {origin: Marks.at(self.nodes[origin].shape, place)}
         for i, paths in self._downstream(origin):
-            reached = [forward(steps, marks[source], ANY) for source, steps in paths]
-            marks[i] = np.logical_or.reduce(np.broadcast_arrays(*reached)) if len(reached) > 1 else reached[0]
+            marks[i] = reduce(or_, (marks[source].forward(steps) for source, steps in paths))
         return marks
+
+    def _check_work(self, origin: int, last: int) -> None:
+        """ValueError where what units see takes too much, known from the layers' sizes alone."""
+        lengths = [sum(node.shape[: unit_axes(node.shape)]) for node in self.nodes[origin : last + 1]]
+        if sum(lengths) > MOST_CELLS:
+            longest = self.nodes[origin + lengths.index(max(lengths))]
+            raise ValueError(
+                f"the layers up to {self.nodes[last].name!r} have {sum(lengths):,} rows and columns of units "
+                f"together ({longest.name!r} is {longest.shape}); what single units see is worked out up to "
+                f"{MOST_CELLS:,}"
+            )
+
+    def _check_tables(self, i: int, cells: int) -> int:
+        """How many places the tables up to a node have, of `cells` before it; ValueError for too many."""
+        node = self.nodes[i]
+        if any(node.links):
+            cells += sum(node.shape[: unit_axes(node.shape)])
+        if cells > MOST_TABLE_CELLS:
+            raise ValueError(
+                f"the receptive fields of {node.name!r} {node.shape} take tables of {cells:,} rows and "
+                f"columns of units; they are worked out up to {MOST_TABLE_CELLS:,}"
+            )
+        return cells
 
     def period(self) -> int:
         """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""

@@ -1,7 +1,7 @@
 """SizedField: what the units of one layer see of another in a graph whose sizes are all known.
 
-Behind it are the closed form for sizes, strides and centres, tables for boxes, and marks carried
-through the graph for exact cells. Answers for several graphs are compared in `field`.
+Behind it are the closed form for sizes, strides and centres, marks carried through the graph for
+boxes and exact cells, and tables for what all units see. Answers for several graphs are compared in `field`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.links import Shape
 from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull
 from cnnviz.receptive_fields.extents import Bounds, UnitGrid, unit_axes
 from cnnviz.receptive_fields.graph import Graph, Node
+from cnnviz.receptive_fields.marks import Marks
 
 Interval = tuple[int, int]
 """First and last row or column, both included; (0, -1) if there is none."""
@@ -98,16 +98,26 @@ class SizedField:
 
     def bounds(self, clip: bool) -> Bounds:
         """First and last cells of all units."""
-        tables = self.graph.bounds if clip else self.graph.unclipped
-        return tables(self._origin_index)[self._index]
+        return self.graph.bounds(self._origin_index)[self._index] if clip else self._unclipped
+
+    @cached_property
+    def _unclipped(self) -> Bounds:
+        field = self.graph.theory(self._origin_index)[self._index]
+        return field.bounds(self.node.shape) if isinstance(field, UnitGrid) else field
 
     def box(self, place: Segment, clip: bool) -> Box:
-        bounds = self.bounds(clip)
-        ends = [_ends(bounds, axis, place) for axis in range(len(bounds.first))]
+        if clip:
+            return self.marks(place).box(unit_axes(self.origin.shape))
+        axes = range(unit_axes(self.origin.shape))
+        if self.grid is not None and None not in place:
+            ends = [self.grid.at(self._grid_place(place, self.grid), axis) or NOTHING for axis in axes]
+        else:
+            ends = [_ends(self._unclipped, axis, place) for axis in axes]
         return (NOTHING,) * len(ends) if NOTHING in ends else tuple(ends)
 
     def interval(self, axis: int, u: int, clip: bool) -> Interval:
-        return _ends(self.bounds(clip), self.axis_seen(axis), self.line_of_units(axis, u))
+        along, place = self.axis_seen(axis), self.line_of_units(axis, u)
+        return self.box(place, clip)[along] if clip else _ends(self._unclipped, along, place)
 
     def intervals(self, axis: int, clip: bool) -> np.ndarray:
         along, own = self.axis_seen(axis), self._own_axis(axis)
@@ -116,29 +126,33 @@ class SizedField:
         first, last = bounds.first[along].min(axis=others), bounds.last[along].max(axis=others)
         table = np.empty((self.node.shape[own], 2), int)
         table[:, 0], table[:, 1] = first, last
-        return np.where(table[:, :1] > table[:, 1:], NOTHING, table)
+        dead = (table[:, 0] > table[:, 1]) | ~bounds.live.along(own)
+        return np.where(dead[:, np.newaxis], NOTHING, table)
 
     def cells(self, axis: int, u: int) -> tuple[int, ...]:
         along = self.axis_seen(axis)
-        marks = self.feeding(self.line_of_units(axis, u))[self._origin_index]
-        others = tuple(i for i in range(marks.ndim) if i != along)
-        reached = np.broadcast_to(marks.any(axis=others), self.origin.shape[along : along + 1])
-        return tuple(np.flatnonzero(reached).tolist())
+        return tuple(np.flatnonzero(self.marks(self.line_of_units(axis, u)).along(along)).tolist())
 
     def mask(self, place: Segment) -> np.ndarray:
-        return mask_of(self.feeding(place)[self._origin_index], self.origin.shape)
+        return self.marks(place).mask(unit_axes(self.origin.shape))
 
-    def feeding(self, place: Segment) -> dict[int, np.ndarray]:
-        """The marks of all cells, of all layers from the origin on, that reach a unit."""
+    def marks(self, place: Segment) -> Marks:
+        """The cells of the origin that reach a unit."""
+        return self.feeding(place)[self._origin_index]
+
+    def feeding(self, place: Segment) -> dict[int, Marks]:
+        """The cells, of all layers from the origin on, that reach a unit."""
         return self.graph.feeding(self._index, place, self._origin_index)
 
     def projective_box(self, place: Segment) -> Box:
-        _check_countable(self.node)
-        return box_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
+        return self._fed(place).box(unit_axes(self.node.shape))
 
     def projective_mask(self, place: Segment) -> np.ndarray:
+        return self._fed(place).mask(unit_axes(self.node.shape))
+
+    def _fed(self, place: Segment) -> Marks:
         _check_countable(self.node)
-        return mask_of(self.graph.fed(self._origin_index, place)[self._index], self.node.shape)
+        return self.graph.fed(self._origin_index, place)[self._index]
 
     # Axes and indices ---------------------------------------------------------------------------
 
@@ -212,22 +226,6 @@ def place_name(place: Sequence[Any]) -> str:
     return "no index" if set(place) <= {None} else f"({', '.join(map(str, place))})"
 
 
-def mask_of(marks: np.ndarray, shape: Shape) -> np.ndarray:
-    """Compact marks over cells of a shape, as a full array over its unit axes."""
-    axes = unit_axes(shape)
-    return np.broadcast_to(marks.any(axis=tuple(range(axes, len(shape)))), shape[:axes]).copy()
-
-
-def box_of(marks: np.ndarray, shape: Shape) -> Box:
-    """The first and last marked cell along each unit axis."""
-    ends = []
-    for axis in range(unit_axes(shape)):
-        others = tuple(i for i in range(len(shape)) if i != axis)
-        places = np.flatnonzero(np.broadcast_to(marks.any(axis=others), shape[axis : axis + 1]))
-        ends.append((int(places[0]), int(places[-1])) if len(places) else NOTHING)
-    return tuple(ends)
-
-
 def _checked(u: int, axis: int, node: Node) -> int:
     names = ("row", "column") if unit_axes(node.shape) == 2 else ("unit",)
     name = names[min(axis, len(names) - 1)]
@@ -239,6 +237,8 @@ def _checked(u: int, axis: int, node: Node) -> int:
 
 def _ends(bounds: Bounds, axis: int, place: Segment) -> Interval:
     """The first and last cell along an axis of the origin that reach the units at a place."""
+    if not bounds.live.any_at(place):
+        return NOTHING
     low = int(_at(bounds.first[axis], place).min())
     high = int(_at(bounds.last[axis], place).max())
     return (low, high) if low <= high else NOTHING

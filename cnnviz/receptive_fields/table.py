@@ -14,9 +14,11 @@ from typing import Any
 
 from cnnviz.network import LayerGraph
 from cnnviz.network.layer_graph import names_like
+from cnnviz.receptive_fields.extents import unit_axes
 from cnnviz.receptive_fields.field import ReceptiveField, pair_text
 from cnnviz.receptive_fields.graph import Graph, graph_of_network, graph_of_specs
-from cnnviz.receptive_fields.sized import Box, SizedField, box_of, place_in
+from cnnviz.receptive_fields.marks import Marks
+from cnnviz.receptive_fields.sized import Box, SizedField, place_in
 from cnnviz.receptive_fields.specs import Spec
 from cnnviz.resources import one_line
 
@@ -220,10 +222,10 @@ class ReceptiveFields(Mapping[str, ReceptiveField]):
         marks = sized.graph.fed(sized.graph.index[layer], place_in(sized.node, row, col, unit))
         return table._boxes(sized, marks, leave_out=table.origin)
 
-    def _boxes(self, sized: SizedField, marks: Mapping[int, Any], leave_out: str) -> dict[str, Box]:
+    def _boxes(self, sized: SizedField, marks: Mapping[int, Marks], leave_out: str) -> dict[str, Box]:
         nodes = sized.graph.nodes
         return {
-            nodes[i].name: box_of(marks[i], nodes[i].shape)
+            nodes[i].name: marks[i].box(unit_axes(nodes[i].shape))
             for i in sorted(marks)
             if nodes[i].name in self._names and nodes[i].name != leave_out and nodes[i].countable
         }

@@ -7,6 +7,7 @@ are `cnnviz.receptive_field`'s, for every pair of layers that are there.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -147,36 +148,80 @@ def _named(op: Any) -> Iterable[str]:
             yield from _named(value)
 
 
+MOST_TABLES = 160_000
+"""Pairs of layers that fields are written for: of about 560 layers that look at their neighbours."""
+
+
 def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part: Part) -> None:
     """First and last cells that every unit sees of every earlier layer, in compact int16 tables.
 
     The header's `fields` maps "unit's layer,earlier layer", by their numbers in `layers`, to a table for
     each axis of the earlier layer, [offset, length, dtype, rows, columns, channels]: first and last in
-    the last axis, to be broadcast over the units as drawn.
+    the last axis, to be broadcast over the units as drawn. What works cell by cell sees what its input
+    sees, and has no tables: `alike` is the input of such a layer, and `read_as` the layer of this kind
+    through which alone a layer is read.
     """
     names = tuple(dict.fromkeys(stage.layer.name for stage in stages))
     number = {name: i for i, name in enumerate(names)}
+    alike, read_as = _cell_by_cell(net, shapes, number)
+    units = [name for name in names if number[name] not in alike]
+    origins = [name for name in names if number[name] not in read_as]
+    if len(units) * len(origins) > 2 * MOST_TABLES:
+        raise ValueError(
+            f"a view shows at most {MOST_TABLES:,} pairs of layers, one of which sees the other, and "
+            f"{net.name} has up to {len(units) * len(origins) // 2:,}: say which layers to show, by layers= "
+            "or last="
+        )
     sizes = {name: shapes[name] for name in net.inputs}
     whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
     fields: dict[str, list[Any]] = {}
     labels: dict[str, str] = {}
-    for earlier in names:
+    for earlier in net.inputs:
+        if earlier in number:
+            for name, field in whole.wrt(earlier).items():
+                labels.setdefault(name, "1" if name == earlier else field.label.replace(" x ", "×"))
+    written: dict[tuple[int, int], list[Any]] = {}
+
+    def place(first: np.ndarray, last: np.ndarray) -> list[Any]:
+        """Where a table is; many layers share one."""
+        key = id(first), id(last)
+        if key not in written:
+            table = _drawn(first, last)
+            written[key] = [*part.add(table, "<i2"), *table.shape[:-1]]
+        return written[key]
+
+    for earlier in origins:
         seen = whole.wrt(earlier)
-        for name in seen:
-            if name == earlier or name not in number:
+        for name in units:
+            if name == earlier or name not in seen:
                 continue
-            if earlier in net.inputs:
-                labels.setdefault(name, seen[name].label.replace(" x ", "×"))
-            tables = [_drawn(*ends) for ends in seen[name].ends()]
+            tables = [place(*ends) for ends in seen[name].ends()]
             if len(shapes[earlier]) == 2:
                 # A sequence is drawn as one column.
-                tables.append(np.zeros((1, 1, 1, 2), np.int16))
-            fields[f"{number[name]},{number[earlier]}"] = [
-                [*part.add(table, "<i2"), *table.shape[:-1]] for table in tables
-            ]
-    part.header |= {"layers": names, "fields": fields}
+                tables.append(place(_ZERO, _ZERO))
+            fields[f"{number[name]},{number[earlier]}"] = tables
+    part.header |= {"layers": names, "fields": fields, "alike": alike, "read_as": read_as}
     for stage in part.header["stages"]:
         stage["rf"] = labels.get(stage["layer"], "1")
+
+
+_ZERO = np.zeros((1, 1, 1), np.int64)
+
+
+def _cell_by_cell(
+    net: LayerGraph, shapes: Shapes, number: Mapping[str, int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Layers each of whose cells reads the one at its own place: their inputs, and what is read as them."""
+    alike, readers = {}, Counter(name for layer in net for name in layer.inputs)
+    read_as: dict[int, int] = {}
+    for layer in reversed(net.layers):
+        (source, *others) = layer.inputs or ("",)
+        if layer.name in number and source in number and not others and layer.links([shapes[source]]) == [()]:
+            own = number[layer.name]
+            alike[own] = number[source]
+            if readers[source] == 1:
+                read_as[number[source]] = read_as.get(own, own)
+    return alike, read_as
 
 
 def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -146,3 +146,18 @@ def test_what_the_path_leaves_out_is_said(visit):
     assert "BatchNormalization, in front of conv2d_1, conv2d_2 and max_pooling2d." in said
     assert "Hence max_pooling2d has numbers below zero and conv2d_2 none." in said
     assert "Not shown" not in captions(visit("receptive_field", model="mnist_maxpool"))
+
+
+@pytest.mark.parametrize(
+    ("stack", "size", "seen"),
+    [
+        ("transposed99s64d99p99", 224, "conv|"),
+        (".".join(["conv1s99same"] * 100), 1024, "conv 100|"),
+        (".".join(["bottleneck99s99d99"] * 100), 1024, "bottleneck 100|"),
+    ],
+)
+def test_stacks_of_extreme_sizes_are_drawn(visit, stack, size, seen):
+    at = visit("receptive_field", stack=stack, input=size)
+    assert not at.exception
+    assert seen.replace("conv|", "transposed 1|") in cells(at)
+    assert "The first unit of" in captions(at)

@@ -14,6 +14,7 @@ from cnnviz import Network
 from cnnviz.layers import Entry
 from cnnviz.layers.browser import OPERATIONS
 from cnnviz.stage.parts import MAGIC
+from cnnviz.stage.plan import _drawn
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stages import take_apart, values_of
 from harness.authority import keras
@@ -299,3 +300,30 @@ def test_a_part_that_is_not_there_is_named(digit_run, options, message):
 def test_bad_index_is_named(digit_run):
     with pytest.raises(IndexError, match="one of the run's 2 images, got 2"):
         build_scene(digit_run, 2)
+
+
+def test_layers_that_work_cell_by_cell_see_what_their_input_sees(digit_run):
+    """Every pair of layers, as cone.js looks it up, in a network with branches that are read twice."""
+    for run in (digit_run, merges().run(np.zeros((1, *merges().input_shape)))):
+        net = run.network
+        header, read, _ = unpacked(build_scene(run, 0))
+        names, fields, alike, read_as = (header[key] for key in ("layers", "fields", "alike", "read_as"))
+        whole = cnnviz.receptive_field(net)
+        assert alike
+        for origin, earlier in enumerate(names):
+            for number, name in enumerate(names):
+                unit = number
+                while unit != origin and str(unit) in alike:
+                    unit = alike[str(unit)]
+                key = f"{unit},{read_as.get(str(origin), origin)}"
+                if number == origin or name not in whole.wrt(earlier):
+                    assert number == origin or (unit != origin and key not in fields)
+                    continue
+                expected = whole.between(name, earlier).ends()
+                if unit == origin:
+                    for axis, (first, last) in enumerate(expected):
+                        np.testing.assert_array_equal(first, last)
+                        assert first.ravel().tolist() == list(range(net[name].output_shape[axis]))
+                    continue
+                for place, ends in zip(fields[key], expected, strict=False):
+                    np.testing.assert_array_equal(read(place).reshape(*place[3:], 2), _drawn(*ends))

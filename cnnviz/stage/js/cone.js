@@ -18,12 +18,15 @@ import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlon
  */
 export function seenBox(scene, cell, earlier) {
   const stage = scene.stages[cell.stage];
-  const unit = scene.layerNumber.get(stage.layer);
-  const origin = scene.layerNumber.get(earlier.layer);
+  const { fields, alike, read_as: readAs } = scene.header;
+  const origin = /** @type {number} */ (scene.layerNumber.get(earlier.layer));
+  let unit = /** @type {number} */ (scene.layerNumber.get(stage.layer));
+  // What works cell by cell sees what its input sees.
+  while (unit !== origin && unit in alike) unit = alike[unit];
   const [height, width] = earlier.shape;
   const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
   if (unit === origin) return isVector(earlier) ? whole : boxOf(cell);
-  const tables = scene.header.fields[`${unit},${origin}`];
+  const tables = fields[`${unit},${readAs[origin] ?? origin}`];
   if (!tables) return null;
   if (tables.length !== 2) return whole;
   const [top, bottom] = lookUp(scene, tables[0], cell);

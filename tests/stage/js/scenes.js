@@ -47,7 +47,7 @@ export function sceneWith(stages, image, arrays = {}, header = {}) {
     ...stage,
   }));
   const layers = described.map(({ layer }) => layer);
-  const plan = new Part(partOf({ stages: described, layers, fields: {}, ...header }, arrays));
+  const plan = new Part(partOf({ stages: described, layers, fields: {}, alike: {}, read_as: {}, ...header }, arrays));
   const classes = ["cat", "dog", "cow", "hen"];
   const numbers = partOf({ items: [], classes, host: {}, start: {}, key: "k" }, { image });
   const part = new Part(numbers);

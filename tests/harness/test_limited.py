@@ -1,0 +1,62 @@
+"""The limits themselves: what stays within them, what breaks out of them, and what ends its process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import pytest
+
+from harness.limited import MEGABYTE, limited_calls, limited_command
+
+LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="memory is measured on Linux")
+
+
+def behave(case: tuple[str, int] | None) -> int:
+    """What a case asks for."""
+    deed, size = case or ("return", 0)
+    if deed == "hold":
+        return len(bytearray(size * MEGABYTE))
+    if deed == "raise":
+        raise ValueError(f"no {size}")
+    if deed == "sleep":
+        time.sleep(size)
+    if deed == "end":
+        os._exit(size)
+    return size
+
+
+@LINUX
+def test_one_child_says_what_came_of_each_case() -> None:
+    cases = [
+        ("return", 3),
+        ("hold", 80),
+        ("raise", 7),
+        ("hold", 4000),
+        ("end", 5),
+        ("sleep", 60),
+        ("return", 4),
+    ]
+    ends = list(limited_calls(behave, cases, seconds=0.5, grace=0.5))
+    assert [end.value for end in ends] == [3, 80 * MEGABYTE, None, None, None, None, 4]
+    errors = ["", "", "ValueError", "MemoryError", "ChildProcessError", "TimeoutError", ""]
+    assert [end.error for end in ends] == errors
+    assert ends[0].peak < 5 * MEGABYTE < 79 * MEGABYTE < ends[1].peak < 90 * MEGABYTE
+    assert ends[2].message == "no 7"
+    assert "in behave" in ends[2].trace
+    assert ends[4].status == 5
+    assert ends[5].seconds >= 1
+
+
+@LINUX
+def test_a_command_has_its_memory_and_its_time() -> None:
+    program = "import sys; x = bytearray({} * 2**20); print(len(sys.stdin.read())); sys.exit(3)"
+    end = limited_command(sys.executable, "-c", program.format(80), memory=100 * MEGABYTE, sent=b"four")
+    assert (end.value, end.message, end.status, end.error) == ("4\n", "", 3, "")
+    assert 80 * MEGABYTE <= end.peak < 110 * MEGABYTE
+    end = limited_command(sys.executable, "-c", program.format(4000), memory=100 * MEGABYTE)
+    assert end.status == 1
+    assert "MemoryError" in end.message
+    end = limited_command(sys.executable, "-c", "import time; time.sleep(60)", seconds=0.3)
+    assert end.error == "TimeoutError"

@@ -1,0 +1,252 @@
+"""Models of a few kB that ask for a great deal: they are answered, or refused before anything is computed.
+
+Each is written as a .keras file without weights, read, asked for its table, and given a picture.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import re
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image
+
+import cnnviz
+from cnnviz import Layer, Network
+from cnnviz.commands import main
+from cnnviz.network.memory import memory_limit
+from harness.limited import MEGABYTE, limited_calls, limited_command
+
+Chain = tuple[tuple[Any, ...], list[tuple[str, dict[str, Any]]]]
+"""The input's shape, and classes with options: each reads the one before, twice if it joins."""
+
+SECONDS, MEMORY = 8.0, 300 * MEGABYTE
+"""For all that is asked of one model, on a machine that is busy with other tests."""
+PICTURE = (28, 28, 1)
+JOINS = ("Concatenate", "Add")
+
+KNOWN: dict[str, Chain] = {
+    "UpSampling2D(65536)": (PICTURE, [("UpSampling2D", {"size": 65536})]),
+    "... of any size": ((None, None, 1), [("UpSampling2D", {"size": 65536})]),
+    "... and a mean": (PICTURE, [("UpSampling2D", {"size": 65536}), ("GlobalAveragePooling2D", {})]),
+    "... twice": (PICTURE, [("UpSampling2D", {"size": 65536})] * 2),
+    "... between": (PICTURE, [("UpSampling2D", {"size": 4096, "interpolation": "bilinear"})]),
+    "ZeroPadding2D(65536)": (PICTURE, [("ZeroPadding2D", {"padding": 65536}), ("ReLU", {})]),
+    "25 Concatenates": (PICTURE, [("Concatenate", {"axis": -1})] * 25),
+    "62 Concatenates": (PICTURE, [("Concatenate", {"axis": -1})] * 62),
+    "30 Concatenates along rows": (PICTURE, [("Concatenate", {"axis": 1})] * 30),
+    "1000 Adds": (PICTURE, [("Add", {})] * 1000),
+    "RepeatVector(1000000000)": (PICTURE, [("Flatten", {}), ("RepeatVector", {"n": 10**9})]),
+    "Resizing": (PICTURE, [("Resizing", {"height": 65536, "width": 65536})]),
+    "Resizing of any size": ((None, None, 1), [("Resizing", {"height": 65536, "width": 65536})]),
+    "CenterCrop": (PICTURE, [("CenterCrop", {"height": 65536, "width": 65536})]),
+    "MaxPooling2D(65536)": (PICTURE, [("MaxPooling2D", {"pool_size": 65536, "padding": "same"})]),
+    "ZeroPadding1D": ((28, 28), [("ZeroPadding1D", {"padding": 65536})] * 3),
+    "UpSampling1D": ((28, 28), [("UpSampling1D", {"size": 65536}), ("UpSampling1D", {"size": 65536})]),
+    "a huge input": ((10**6, 10**6, 3), [("ReLU", {})]),
+    "a wide input": ((1, 2**31, 1), [("ReLU", {}), ("Flatten", {})]),
+    "9000 ReLUs": (PICTURE, [("ReLU", {})] * 3000),
+    "a Dense without weights": (PICTURE, [("Dense", {"units": 10**9})]),
+    "a Conv2D without weights": (PICTURE, [("Conv2D", {"filters": 10**9, "kernel_size": 65536})]),
+    "step by step": (PICTURE, [("UpSampling2D", {"size": 2}), ("ZeroPadding2D", {"padding": 9})] * 12),
+    "flattened": (PICTURE, [("UpSampling2D", {"size": 512}), ("Flatten", {}), ("RepeatVector", {"n": 9})]),
+}  # fmt: skip
+
+
+def drawn(count: int) -> list[Chain]:
+    """Chains of layers without weights, whose options are small, large or absurd."""
+    chance = random.Random(5)
+
+    def number(least: int = 1) -> int:
+        return max(least, chance.choice([1, 1, 2, 2, 3, 7, 28, 64, 300, 4096, 65536, 10**6, 2**31]))
+
+    def layer() -> tuple[str, dict[str, Any]]:
+        padding = chance.choice(["valid", "same"])
+        return chance.choice(
+            [
+                lambda: ("UpSampling2D", {"size": [number(), number()]}),
+                lambda: ("ZeroPadding2D", {"padding": [[number(0), 0], [0, number(0)]]}),
+                lambda: ("Cropping2D", {"cropping": [[number(0), 0], [0, number(0)]]}),
+                lambda: ("MaxPooling2D", {"pool_size": number(), "strides": number(), "padding": padding}),
+                lambda: ("AveragePooling2D", {"pool_size": number(), "strides": 1, "padding": padding}),
+                lambda: ("Resizing", {"height": number(), "width": number()}),
+                lambda: ("Concatenate", {"axis": chance.choice([-1, 1, 2, 3])}),
+                lambda: ("Permute", {"dims": chance.choice([[2, 1, 3], [3, 2, 1]])}),
+                lambda: ("GlobalMaxPooling2D", {"keepdims": True}),
+                lambda: ("Activation", {"activation": chance.choice(["relu", "softmax"])}),
+            ]
+        )()
+
+    shapes = [PICTURE, (None, None, 3), (1, 1, 1), (number(), number(), number())]
+    return [
+        (chance.choice(shapes), [layer() for _ in range(chance.choice([1, 2, 3, 5, 20]))])
+        for _ in range(count)
+    ]
+
+
+def keras_file(chain: Chain, folder: str) -> Path:
+    """The file that Keras would write of it, without weights."""
+    shape, kinds = chain
+    layers = []
+
+    def add(name: str, kind: str, config: dict[str, Any], *inputs: str) -> None:
+        tensors = [
+            {"class_name": "__keras_tensor__", "config": {"shape": [None], "keras_history": [name, 0, 0]}}
+            for name in inputs
+        ]
+        nodes = [{"args": [tensors if kind in JOINS else tensors[0]], "kwargs": {}}] if inputs else []
+        described = {"module": "keras.layers", "class_name": kind, "config": {"name": name, **config}}
+        layers.append({**described, "name": name, "inbound_nodes": nodes})
+
+    add("image", "InputLayer", {"batch_shape": [None, *shape]})
+    for number, (kind, config) in enumerate(kinds):
+        above = layers[-1]["name"]
+        add(f"layer_{number}", kind, config, *([above, above] if kind in JOINS else [above]))
+    model = {"name": "model", "layers": layers}
+    model |= {"input_layers": [["image", 0, 0]], "output_layers": [[layers[-1]["name"], 0, 0]]}
+    path = Path(folder) / "model.keras"
+    weights = io.BytesIO()
+    with h5py.File(weights, "w") as file:
+        file.create_group("layers")
+    with zipfile.ZipFile(path, "w") as archive:
+        config = {"module": "keras", "class_name": "Functional", "config": model}
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.9.0"}))
+        archive.writestr("model.weights.h5", weights.getvalue())
+    return path
+
+
+def asked(chain: Chain | None) -> list[str]:
+    """What is said of a model: its table, a prediction and a run of one picture, errors as one line each."""
+    said = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = keras_file(chain or (PICTURE, [("ReLU", {}), ("UpSampling2D", {"size": 2})]), folder)
+        for command in (["info", path], ["info", path, "--json"]):
+            out, errors = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+                code = main(list(map(str, command)))
+            said.append(errors.getvalue().replace(folder, "") if code else "answered")
+        try:
+            net = cnnviz.load_model(path)
+        except ValueError as error:
+            return [*said, str(error).replace(folder, "")]
+    shape = [size or 28 for size in net.input_shape]
+    if np.prod(shape, dtype=float) > 1e6:
+        return said
+    picture = np.zeros((1, *shape), np.float32)
+    for call in (net.predict, net.run):
+        try:
+            call(picture, memory_limit=50e6)
+            said.append("answered")
+        except ValueError as error:
+            said.append(str(error))
+    return said
+
+
+def test_every_model_is_answered_or_refused_at_once() -> None:
+    thorough = settings().max_examples > 200
+    chains = [*KNOWN.values(), *drawn(2000 if thorough else 30)]
+    ends = limited_calls(asked, chains, memory=MEMORY, seconds=SECONDS)
+    answered = 0
+    with contextlib.closing(ends):
+        for chain, end in zip(chains, ends, strict=True):
+            what = f"{chain[0]} {chain[1][:6]}"
+            assert not end.error, f"{what}: {end.error} {end.message}\n{end.trace}"
+            assert end.peak <= MEMORY, f"{what} took {end.peak / MEGABYTE:.0f} MB"
+            assert end.seconds <= SECONDS, f"{what} took {end.seconds:.1f} s"
+            for words in end.value:
+                assert len(words) < 800, words
+                assert words == "answered" or re.search(r"layer|memory_limit|shape", words), words
+            answered += end.value[0] == "answered"
+    assert answered > len(chains) / 3
+
+
+def net_of(chain: Chain) -> Network:
+    shape, kinds = chain
+    layers = [Layer.from_config("image", "InputLayer", {"batch_shape": (None, *shape)})]
+    for number, (kind, config) in enumerate(kinds):
+        read = (layers[-1].name,) * (2 if kind in JOINS else 1)
+        layers.append(Layer.from_config(f"layer_{number}", kind, config, inputs=read))
+    return Network(layers)
+
+
+def test_the_limit_is_what_activations_take() -> None:
+    """Against the arrays that a run really keeps."""
+    net = net_of(
+        (PICTURE, [("UpSampling2D", {"size": 3}), ("ReLU", {}), ("MaxPooling2D", {}), ("Flatten", {})])
+    )
+    x = np.zeros((5, *PICTURE), np.float32)
+    run = net.run(x)
+    kept = {id(base): base.nbytes for base in map(owner, [*run.values(), *map(run.pre_activation, run)])}
+    images = sum(kept.values()) - owner(run["image"]).nbytes
+    assert net.run(x, memory_limit=images)
+    with pytest.raises(ValueError, match=r"all activations of 5 images .* layer 'layer_0' \(UpSampling2D\)"):
+        net.run(x, memory_limit=images - 1)
+
+
+def owner(array: np.ndarray) -> np.ndarray:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def test_another_limit_and_what_is_no_limit() -> None:
+    net = net_of((PICTURE, [("UpSampling2D", {"size": 400})]))
+    x = np.zeros(PICTURE, np.float32)
+    for call, total in ((net.predict, "1.0"), (net.run, "0.5")):
+        with memory_limit(0.3e9), pytest.raises(ValueError, match=rf"would take {total} GB, .* is 0\.3 GB"):
+            call(x)
+        with pytest.raises(ValueError, match=r"the limit is 0\.1 GB: memory_limit=BYTES"):
+            call(x, memory_limit=1e8)
+        for wrong in (0, -1, float("nan"), "4 GB", True):
+            with pytest.raises(ValueError, match="memory_limit must be a positive number of bytes"):
+                call(x, memory_limit=wrong)
+
+
+def test_the_size_is_checked_when_it_is_known() -> None:
+    net = net_of(((None, None, 1), [("UpSampling2D", {"size": 256})]))
+    assert net.predict(np.zeros((1, 2, 2, 1), np.float32)).shape == (1, 512, 512, 1)
+    with pytest.raises(ValueError, match="7168 x 7168 x 1 numbers"):
+        net.predict(np.zeros((40, 28, 28, 1), np.float32), batch_size=40, memory_limit=4e9)
+
+
+def test_a_view_of_thousands_of_layers() -> None:
+    net = net_of(((4, 4, 1), [("ReLU", {})] * 1500))
+    scene = cnnviz.view(net, np.zeros((4, 4, 1))).scene
+    assert len(bytes(scene)) < 2_000_000
+    with pytest.raises(ValueError, match=r"at most 160,000 pairs of layers.*layers= or last="):
+        cnnviz.view(net_of(((4, 4, 1), [("MaxPooling2D", {"pool_size": 1})] * 600)), np.zeros((4, 4, 1)))
+
+
+def test_the_command_says_it_in_one_line_and_takes_another_limit(tmp_path: Path) -> None:
+    path = keras_file((PICTURE, [("UpSampling2D", {"size": 250}), ("GlobalMaxPooling2D", {})]), str(tmp_path))
+    Image.new("L", (28, 28), "white").save(tmp_path / "white.png")
+    command = [sys.executable, "-m", "cnnviz", "predict", "--model", path, tmp_path / "white.png"]
+    command += ["--preprocess", "unit", "--memory-limit"]
+    end = limited_command(*command, "0.1", memory=1024 * MEGABYTE, seconds=60)
+    assert end.status == 2, end.message
+    assert re.fullmatch(r"cnnviz: .*would take 0.2 GB.*--memory-limit GB\) raises it\n", end.message)
+    assert end.peak < 300 * MEGABYTE
+    end = limited_command(*command, "2", memory=3000 * MEGABYTE, seconds=60)
+    assert (end.status, end.message) == (0, "")
+    end = limited_command(*command, "2", memory=-250 * MEGABYTE, seconds=60)
+    assert end.status == 2, end.message
+    assert re.fullmatch(r"cnnviz: there is not enough memory: \w.*\n", end.message)
+
+
+def test_a_limit_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in ("much", "0", "-1", "nan", "inf"):
+        assert main(["predict", "seven.png", f"--memory-limit={wrong}"]) == 2
+        words = f"argument --memory-limit: must be a positive number of gigabytes, got {wrong!r}"
+        assert capsys.readouterr().err == f"cnnviz: {words} (see cnnviz predict --help)\n"
