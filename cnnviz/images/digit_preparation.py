@@ -236,9 +236,9 @@ def _scale(level: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray, tuple[fl
 
 def _corner(digit: np.ndarray) -> tuple[int, int]:
     """Where a scaled digit goes in 28x28, so that its centre of mass is in the middle."""
-    # Of two places that are as near, up to rounding, the upper and the left one.
+    # Of two places that are as near, up to rounding, the lower and the right one.
     row, column = (
-        int(np.clip(round(CENTRE - place - 1e-6), 0, SIDE - length))
+        int(np.clip(round(CENTRE - place + 1e-6), 0, SIDE - length))
         for place, length in zip(_centre_of_mass(digit), digit.shape, strict=True)
     )
     return row, column

@@ -239,9 +239,9 @@ function frame(level) {
     down += value * Math.floor(n / digit.cols);
     across += value * (n % digit.cols);
   });
-  // Of two places that are as near, up to rounding, the upper and the left one.
-  const top = clip(roundEven(CENTRE - down / sum - 1e-6), 0, SIDE - digit.rows);
-  const left = clip(roundEven(CENTRE - across / sum - 1e-6), 0, SIDE - digit.cols);
+  // Of two places that are as near, up to rounding, the lower and the right one.
+  const top = clip(roundEven(CENTRE - down / sum + 1e-6), 0, SIDE - digit.rows);
+  const left = clip(roundEven(CENTRE - across / sum + 1e-6), 0, SIDE - digit.cols);
   const framed = new Uint8Array(SIDE * SIDE);
   digit.data.forEach((value, n) => {
     const place = (top + Math.floor(n / digit.cols)) * SIDE + left + (n % digit.cols);
