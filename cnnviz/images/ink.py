@@ -24,6 +24,8 @@ _LONGEST_LINE = 16
 """The most that a digit's outlines measure, in longer sides of its box."""
 _SHARP = 0.56
 """How much of the step across an outline is there already in half its breadth: half of it, in a ramp."""
+_FARTHEST = 6
+"""Pixels from an outline to where the tones of ink and paper are read."""
 _BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 
 
@@ -137,15 +139,16 @@ def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
 
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 300)
     large = max(grey.shape) >= _WITH_A_TABLE
+    if large:
+        # What runs across all of the picture would cut its sheet into strips.
+        grey = _without_lines(grey)
     sheet = sheet_of(grey) if large else None
     if sheet is not None:
         rows, columns = np.flatnonzero(sheet.any(axis=1)), np.flatnonzero(sheet.any(axis=0))
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        cut = _continued(grey[box], sheet[box])
+        cut = _without_lines(_continued(grey[box], sheet[box]))
     else:
         box, cut = (slice(None), slice(None)), grey
-    if large:
-        cut = 1 - without_ruling(1 - without_ruling(cut))
     readings, seen = [], np.log(_FAINTEST + cut)
     for dark in (True, False):
         if ink in ("auto", "dark" if dark else "light"):
@@ -170,6 +173,11 @@ def drawn_ink(level: np.ndarray) -> np.ndarray:
     if ink is None:
         raise ImageError(_BLANK)
     return ink
+
+
+def _without_lines(grey: np.ndarray) -> np.ndarray:
+    """A picture without ruling, whether it is light or dark."""
+    return 1 - without_ruling(1 - without_ruling(grey))
 
 
 def _continued(grey: np.ndarray, sheet: np.ndarray) -> np.ndarray:
@@ -231,13 +239,18 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     """
     from scipy import ndimage
 
-    mask, light = np.pad(level > 0.5, 1), np.pad(light, 1, mode="edge")
+    mask = np.pad(level > 0.5, 1)
     if not mask.any():
         return 0.0
+    # Nothing that is farther from the ink is looked at.
+    margin = 2 * _FARTHEST + 1
+    (box,) = ndimage.find_objects(mask.astype(np.uint8))
+    near = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
+    whole, mask, light = mask, mask[near], np.pad(light, 1, mode="edge")[near]
     extent = _longest(mask)
     width = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean())
     outline = mask & ~ndimage.binary_erosion(mask)
-    if outline.sum() > _LONGEST_LINE * extent or _is_frame(mask, width) or _is_block(mask):
+    if outline.sum() > _LONGEST_LINE * extent or _is_frame(whole, width) or _is_block(whole):
         return 0.0
     parts, _ = ndimage.label(ndimage.binary_dilation(mask, iterations=math.ceil(width / 2)))
     if (
@@ -245,7 +258,7 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
         < 0.4 * extent
     ):
         return 0.0
-    reach = int(np.clip(width / 4, 1, 6))
+    reach = int(np.clip(width / 4, 1, _FARTHEST))
     inside, beside = _tones(light, mask, reach)
     step = (inside - beside)[outline]
     inside, beside = _tones(light, mask, 2 * reach)
