@@ -25,7 +25,8 @@ from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
 _PAD = component("trying", base_css=style())
 _BROUGHT, _REFUSED = "brought", "refused"
-"""The last digit that was brought: its text, its steps, its picture if it has one; why one was not taken."""
+"""The last digit that was brought: its text, its steps, its picture. What was not taken: why, its picture.
+A drawing has no picture."""
 
 
 def pad(model: str) -> None:
@@ -71,19 +72,32 @@ def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
     return (steps, picture is None) if text and text == digit.own else (cached.preparation(digit), True)
 
 
-def mend(steps: Preparation) -> None:
-    """Where something else was taken for ink than was meant: the other tone, or a part of the picture."""
-    picture = st.session_state[_BROUGHT][2]
+def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
+    """Where something else was taken for ink than was meant: the other tone, or a part of the picture.
+
+    `steps` is how the picture was prepared; a `picture` that was not taken has none.
+    """
+    if picture is None:
+        picture = st.session_state[_BROUGHT][2]
 
     def again() -> None:
         chosen = st.session_state
-        crop = [tuple(share / 100 for share in chosen[key]) for key in ("rows", "columns")]
-        _take(lambda: picture, "That part", ink=chosen["ink"], crop=(crop[0], crop[1]))
+        (top, bottom), (left, right) = ([share / 100 for share in chosen[key]] for key in ("rows", "columns"))
+        if top == bottom or left == right:
+            chosen[_REFUSED] = "That part was not taken: nothing lies between its two ends.", picture
+        else:
+            _take(lambda: picture, "That part", ink=chosen["ink"], crop=((top, bottom), (left, right)))
 
-    with st.expander("Is something else its ink?"), st.form("mend"):
-        found = "dark" if steps.inverted else "light"
+    title = "Is something else its ink?" if steps else "Show where the digit is"
+    with st.expander(title, expanded=steps is None), st.form("mend"):
         inks = ["dark", "light"]
-        st.radio("Its ink, against its paper, is", inks, inks.index(found), key="ink", horizontal=True)
+        st.radio(
+            "Its ink, against its paper, is",
+            inks,
+            inks.index("dark" if steps is None or steps.inverted else "light"),
+            key="ink",
+            horizontal=True,
+        )
         st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key="rows")
         st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key="columns")
         st.form_submit_button("Prepare it again", on_click=again)
@@ -100,23 +114,31 @@ def questions_about(digit: Digit) -> list[Question]:
 def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
     if file is not None:
+        for choice in ("ink", "rows", "columns"):
+            # They were of the picture before.
+            st.session_state.pop(choice, None)
         _take(lambda: read_image(file, side=LARGEST), what)
 
 
 def _take(read: Callable[[], np.ndarray], what: str, *, ink: Ink = "auto", crop: Crop | None = None) -> None:
     """Make what was brought the digit of all pages, or remember why it cannot be."""
+    picture = None
     try:
         picture = read()
         steps = prepare_in_steps(picture, ink=ink, crop=crop)
     except ValueError as error:
-        st.session_state[_REFUSED] = f"{what} was not taken: {error}."
+        to_mend = None if ink == "drawn" else picture
+        st.session_state[_REFUSED] = f"{what} was not taken: {error}.", to_mend
         return
     st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, None if ink == "drawn" else picture
     choose_image(steps.digit)
 
 
-def say_why_not() -> None:
-    """Why what was brought last was not taken."""
-    refused = st.session_state.pop(_REFUSED, "")
+def say_why_not() -> bool:
+    """Why what was brought last was not taken; whether another part or ink of it can be chosen here."""
+    refused, picture = st.session_state.pop(_REFUSED, ("", None))
     if refused:
         st.error(refused.replace("`", ""))
+    if picture is not None:
+        mend(None, picture)
+    return picture is not None
