@@ -14,7 +14,7 @@ from cnnviz.commands.shared import Command
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
 _MMAP_THRESHOLD, _LARGE = -3, 8 * 2**20
-"""The option's number; what is larger goes back to the system when it is freed. glibc raises this by itself."""
+"""The option's number; what is larger goes back to the system when freed. glibc raises this by itself."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
