@@ -24,9 +24,9 @@ from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
 _PAD = component("trying", base_css=style())
-_BROUGHT, _REFUSED = "brought", "refused"
+_BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part", "files"
 """The last digit that was brought: its text, its steps, its picture. What was not taken: why, its picture.
-A drawing has no picture."""
+Likewise for a part of the last picture. How many files there were. A drawing has no picture."""
 
 
 def pad(model: str) -> None:
@@ -79,27 +79,35 @@ def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
     """
     if picture is None:
         picture = st.session_state[_BROUGHT][2]
+    # The browser keeps what was chosen under a key: each file has its own.
+    ink, rows, columns = (f"{name} {st.session_state.get(_FILES, 0)}" for name in ("ink", "rows", "columns"))
+    # What is wrong with a part is said where it was chosen.
+    where = _REFUSED_PART if steps else _REFUSED
 
     def again() -> None:
         chosen = st.session_state
-        (top, bottom), (left, right) = ([share / 100 for share in chosen[key]] for key in ("rows", "columns"))
+        (top, bottom), (left, right) = ([share / 100 for share in chosen[key]] for key in (rows, columns))
         if top == bottom or left == right:
-            chosen[_REFUSED] = "That part was not taken: nothing lies between its two ends.", picture
+            chosen[where] = "That part was not taken: nothing lies between its two ends.", picture
         else:
-            _take(lambda: picture, "That part", ink=chosen["ink"], crop=((top, bottom), (left, right)))
+            crop = (top, bottom), (left, right)
+            _take(lambda: picture, "That part", where, ink=chosen[ink], crop=crop)
 
+    refused, _ = st.session_state.pop(_REFUSED_PART, ("", None))
     title = "Is something else its ink?" if steps else "Show where the digit is"
-    with st.expander(title, expanded=steps is None), st.form("mend"):
+    with st.expander(title, expanded=steps is None or bool(refused)), st.form("mend"):
+        if refused:
+            st.error(refused)
         inks = ["dark", "light"]
         st.radio(
             "Its ink, against its paper, is",
             inks,
             inks.index("dark" if steps is None or steps.inverted else "light"),
-            key="ink",
+            key=ink,
             horizontal=True,
         )
-        st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key="rows")
-        st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key="columns")
+        st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key=rows)
+        st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key=columns)
         st.form_submit_button("Prepare it again", on_click=again)
 
 
@@ -114,13 +122,18 @@ def questions_about(digit: Digit) -> list[Question]:
 def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
     if file is not None:
-        for choice in ("ink", "rows", "columns"):
-            # They were of the picture before.
-            st.session_state.pop(choice, None)
+        st.session_state[_FILES] = st.session_state.get(_FILES, 0) + 1
         _take(lambda: read_image(file, side=LARGEST), what)
 
 
-def _take(read: Callable[[], np.ndarray], what: str, *, ink: Ink = "auto", crop: Crop | None = None) -> None:
+def _take(
+    read: Callable[[], np.ndarray],
+    what: str,
+    where: str = _REFUSED,
+    *,
+    ink: Ink = "auto",
+    crop: Crop | None = None,
+) -> None:
     """Make what was brought the digit of all pages, or remember why it cannot be."""
     picture = None
     try:
@@ -128,7 +141,7 @@ def _take(read: Callable[[], np.ndarray], what: str, *, ink: Ink = "auto", crop:
         steps = prepare_in_steps(picture, ink=ink, crop=crop)
     except ValueError as error:
         to_mend = None if ink == "drawn" else picture
-        st.session_state[_REFUSED] = f"{what} was not taken: {error}.", to_mend
+        st.session_state[where] = f"{what} was not taken: {error}.", to_mend
         return
     st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, None if ink == "drawn" else picture
     choose_image(steps.digit)

@@ -264,7 +264,7 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     inside, beside = _tones(light, mask, 2 * reach)
     whole_step = (inside - beside)[outline]
     closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
-    if closed < 0.6 or np.median(step) < _SHARP * np.median(whole_step):
+    if closed < 0.6 or np.median(step - _SHARP * whole_step) < 0:
         return 0.0
     around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
         mask, iterations=reach

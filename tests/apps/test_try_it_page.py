@@ -114,9 +114,16 @@ def test_its_history_is_shown_as_long_as_it_is_known(upload, visit):
     assert "was prepared already" not in pictures(at)[0]["caption"]
 
 
+def ink_and_columns(at):
+    (ink,) = [radio for radio in at.radio if radio.label.startswith("Its ink")]
+    (columns,) = [slider for slider in at.slider if slider.label.startswith("Columns")]
+    return ink, columns
+
+
 def prepare_again(at, ink: str, columns: tuple[int, int]):
-    at.radio(key="ink").set_value(ink)
-    at.slider(key="columns").set_value(columns)
+    of_ink, of_columns = ink_and_columns(at)
+    of_ink.set_value(ink)
+    of_columns.set_value(columns)
     (button,) = [button for button in at.button if button.label == "Prepare it again"]
     return button.click().run()
 
@@ -137,12 +144,11 @@ def test_another_ink_or_part_of_a_picture_can_be_chosen(upload):
         np.testing.assert_array_equal(own_digit(at), prepare_digit(part, ink=ink))
         assert "<b>7</b> with" in htmls(at)
     at = prepare_again(at, "light", (70, 70))
-    (said,) = at.error
+    (said,) = [error for expander in at.expander for error in expander.error]
     assert said.value == "That part was not taken: nothing lies between its two ends."
     # Another file begins anew.
     at.file_uploader(key="upload").upload("next.png", PNG, "image/png").run()
-    assert at.slider(key="columns").value == (0, 100)
-    assert at.radio(key="ink").value == "light"
+    assert [choice.value for choice in ink_and_columns(at)] == ["light", (0, 100)]
 
 
 def test_a_picture_that_was_refused_can_be_mended(upload):
