@@ -26,8 +26,9 @@ from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.try_it import where_it_is_drawn
 
 _PAD = component("trying", base_css=style())
-_BROUGHT, _REFUSED = "brought", "refused"
-"""The last digit that was brought: its text, its steps, its picture if it has one; why one was not taken."""
+_BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part", "files"
+"""The last digit that was brought: its text, its steps, its picture. What was not taken: why, its picture.
+Likewise for a part of the last picture. How many files there were. A drawing has no picture."""
 
 
 def pad(model: str) -> None:
@@ -73,21 +74,42 @@ def steps_of(digit: Digit) -> tuple[Preparation | None, bool]:
     return (steps, picture is None) if text and text == digit.own else (cached.preparation(digit), True)
 
 
-def mend(steps: Preparation) -> None:
-    """Where something else was taken for ink than was meant: the other tone, or a part of the picture."""
-    picture = st.session_state[_BROUGHT][2]
+def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
+    """Where something else was taken for ink than was meant: the other tone, or a part of the picture.
+
+    `steps` is how the picture was prepared; a `picture` that was not taken has none.
+    """
+    if picture is None:
+        picture = st.session_state[_BROUGHT][2]
+    # The browser keeps what was chosen under a key: each file has its own.
+    ink, rows, columns = (f"{name} {st.session_state.get(_FILES, 0)}" for name in ("ink", "rows", "columns"))
+    # What is wrong with a part is said where it was chosen.
+    where = _REFUSED_PART if steps else _REFUSED
 
     def again() -> None:
         chosen = st.session_state
-        crop = [tuple(share / 100 for share in chosen[key]) for key in ("rows", "columns")]
-        _take(lambda: picture, "That part", ink=chosen["ink"], crop=(crop[0], crop[1]))
+        (top, bottom), (left, right) = ([share / 100 for share in chosen[key]] for key in (rows, columns))
+        if top == bottom or left == right:
+            chosen[where] = "That part was not taken: nothing lies between its two ends.", picture
+        else:
+            crop = (top, bottom), (left, right)
+            _take(lambda: picture, "That part", where, ink=chosen[ink], crop=crop)
 
-    with st.expander("Is something else its ink?"), st.form("mend"):
-        found = "dark" if steps.inverted else "light"
+    refused, _ = st.session_state.pop(_REFUSED_PART, ("", None))
+    title = "Is something else its ink?" if steps else "Show where the digit is"
+    with st.expander(title, expanded=steps is None or bool(refused)), st.form("mend"):
+        if refused:
+            st.error(refused)
         inks = ["dark", "light"]
-        st.radio("Its ink, against its paper, is", inks, inks.index(found), key="ink", horizontal=True)
-        st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key="rows")
-        st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key="columns")
+        st.radio(
+            "Its ink, against its paper, is",
+            inks,
+            inks.index("dark" if steps is None or steps.inverted else "light"),
+            key=ink,
+            horizontal=True,
+        )
+        st.slider("Rows to look at, from the top, in %", 0, 100, (0, 100), key=rows)
+        st.slider("Columns to look at, from the left, in %", 0, 100, (0, 100), key=columns)
         st.form_submit_button("Prepare it again", on_click=again)
 
 
@@ -103,23 +125,36 @@ def _take_file(key: str, what: str) -> None:
     file = st.session_state[key]
     # What the server does not hold, an upload that is gone or was never made, is no UploadedFile.
     if isinstance(file, UploadedFile):
+        st.session_state[_FILES] = st.session_state.get(_FILES, 0) + 1
         _take(lambda: read_image(file, side=LARGEST), what)
 
 
-def _take(read: Callable[[], np.ndarray], what: str, *, ink: Ink = "auto", crop: Crop | None = None) -> None:
+def _take(
+    read: Callable[[], np.ndarray],
+    what: str,
+    where: str = _REFUSED,
+    *,
+    ink: Ink = "auto",
+    crop: Crop | None = None,
+) -> None:
     """Make what was brought the digit of all pages, or remember why it cannot be."""
+    picture = None
     try:
         picture = read()
         steps = prepare_in_steps(picture, ink=ink, crop=crop)
     except ValueError as error:
-        st.session_state[_REFUSED] = f"{what} was not taken: {error}."
+        to_mend = None if ink == "drawn" else picture
+        st.session_state[where] = f"{what} was not taken: {error}.", to_mend
         return
     st.session_state[_BROUGHT] = digit_to_text(steps.digit), steps, None if ink == "drawn" else picture
     choose_image(steps.digit)
 
 
-def say_why_not() -> None:
-    """Why what was brought last was not taken."""
-    refused = st.session_state.pop(_REFUSED, "")
+def say_why_not() -> bool:
+    """Why what was brought last was not taken; whether another part or ink of it can be chosen here."""
+    refused, picture = st.session_state.pop(_REFUSED, ("", None))
     if refused:
         st.error(plain(refused))
+    if picture is not None:
+        mend(None, picture)
+    return picture is not None

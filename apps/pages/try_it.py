@@ -32,7 +32,7 @@ ways = {"Draw": lambda: trying.pad(here.model), "Upload": trying.upload, "Photog
 chrome.section("A digit of your own")
 way = state.option("by", list(ways), "Draw", st.segmented_control, "How", label_visibility="collapsed")
 ways[way]()
-trying.say_why_not()
+refused = trying.say_why_not()
 steps, drawn = trying.steps_of(here.digit)
 if steps is not None:
     chrome.section("What was done to it" if here.digit.own else "What was done to the test digits")
@@ -56,7 +56,7 @@ if steps is not None:
         steps=steps,
         drawn=drawn,
     )
-    if not drawn:
+    if not drawn and not refused:
         trying.mend(steps)
 chrome.section("What the network says of it")
 (best, most), (second, next_to) = likeliest(here.run.output)

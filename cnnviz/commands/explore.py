@@ -13,6 +13,8 @@ from cnnviz.commands.shared import Command, say
 
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
+_MMAP_THRESHOLD, _LARGE = -3, 8 * 2**20
+"""The option's number; what is larger goes back to the system when freed. glibc raises this by itself."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         "browser.gatherUsageStats": False,
         "logger.hideWelcomeMessage": True,
     }
-    _share_heaps()
+    _give_memory_back()
     say(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
     sys.argv = ["streamlit", "run", str(script)]
     sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]
@@ -52,14 +54,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _share_heaps() -> None:
-    """Let threads share their heaps, before there are any.
+def _give_memory_back() -> None:
+    """Let threads share their heaps, before there are any, and keep nothing large that is free.
 
     Streamlit runs every page in a new thread; glibc gives each thread one of many heaps, and each keeps
-    what it freed: 200 MB with a class of twenty. Other C libraries have no such option.
+    what it freed: 200 MB with a class of twenty, as much for an uploaded photograph. Other C libraries have
+    no such options.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(_ARENA_MAX, _ARENAS)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENA_MAX, _ARENAS)
+        mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def _free_port(address: str, wanted: int | None) -> int:

@@ -1,4 +1,4 @@
-"""--images, --classes and --preprocess: what a command runs a network on, and what its classes are called.
+"""The options of commands that name pictures, the scale of their pixels, and their classes.
 
 Without --images a network that reads digits gets MNIST's test digits. What is done to the pixels is said.
 """
@@ -22,7 +22,7 @@ _MODEL_FILES = (".keras", ".h5", ".hdf5")
 
 
 def add_pictures(parser: argparse.ArgumentParser, *, numbers: bool = False) -> None:
-    """--images, --limit and --preprocess; with `numbers` --images also takes how many test digits."""
+    """--images, --limit, --preprocess, --ink and --crop; with `numbers` --images takes a number too."""
     digits = "; or a number: so many of the MNIST test digits" if numbers else ""
     parser.add_argument(
         "--images",
@@ -41,6 +41,19 @@ def add_pictures(parser: argparse.ArgumentParser, *, numbers: bool = False) -> N
         help="the scale of the pixels: tf, caffe or torch as in Keras's preprocess_input, unit (0..1), none "
         "(0..255), or digit, which makes a digit of a picture as in MNIST (default: auto, which asks the "
         "network and says what it took)",
+    )
+    parser.add_argument(
+        "--ink",
+        choices=("auto", "dark", "light"),
+        default="auto",
+        help="of a digit: what is ink on the picture (default: auto, which looks for it)",
+    )
+    parser.add_argument(
+        "--crop",
+        nargs=4,
+        type=float,
+        metavar=("TOP", "BOTTOM", "LEFT", "RIGHT"),
+        help="of a digit: the part to look at, in shares of the picture's height and width: 0.1 0.9 0 1",
     )
 
 
@@ -84,6 +97,15 @@ def _path_or_number(text: str) -> str:
 def _is_number(text: str) -> bool:
     # A file may have a number for its name.
     return text.isascii() and text.isdigit() and not Path(text).exists()
+
+
+def _of_a_digit(args: argparse.Namespace) -> dict[str, Any]:
+    """What is said of a digit's picture, as `load_images` takes it; nothing if nothing is."""
+    said = {} if args.ink == "auto" else {"ink": args.ink}
+    if args.crop is not None:
+        top, bottom, left, right = args.crop
+        said["crop"] = ((top, bottom), (left, right))
+    return said
 
 
 class Examples:
@@ -214,6 +236,8 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
     options = [*paths, *args.images]
     digits = number_of_digits(args) if not paths else None
     if digits is not None:
+        if _of_a_digit(args):
+            raise ValueError("--ink and --crop are for pictures of a digit: give them with --images PATH")
         if takes_digits(net):
             return _test_digits(digits or None)
         raise ValueError(
@@ -245,10 +269,9 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
     bundled = digits and expected_pixels(net, name).mode == "digit"
     digits = bundled or (digits and words)
     mode = "digit" if digits else args.preprocess
-    parts = [
-        load_images(_source(path), net, mode, limit=args.limit if len(paths) == 1 else None) for path in paths
-    ]
-    if digits:
+    limit, asked = args.limit if len(paths) == 1 else None, _of_a_digit(args)
+    parts = [load_images(_source(path), net, mode, limit=limit, **asked) for path in paths]
+    if digits and not asked:
         # Arrays of MNIST's size are digits already.
         parts = [
             LoadedImages(part.source, part.shape, "unit")
@@ -266,6 +289,7 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
         said.append(_scale_said(net, name, args.preprocess, parts[0].mode))
     elif not bundled and any(part.mode == "digit" for part in parts):
         said.append(f"preprocess='digit': {MODES['digit']}; --preprocess unit takes pictures as they are")
+    said += [f"{option}={value!r}, as asked" for option, value in asked.items()]
     found = Examples(
         {name: _Parts(entries, digits)},
         names,
@@ -315,7 +339,14 @@ def _of_several_inputs(net: Network, options: Sequence[str], args: argparse.Name
     labels, classes, said = None, None, []
     for name in net.inputs:
         if len(net[name].output_shape) in (2, 3):
-            part = load_images(_source(given[name]), net, args.preprocess, input=name, limit=args.limit)
+            part = load_images(
+                _source(given[name]),
+                net,
+                args.preprocess,
+                input=name,
+                limit=args.limit,
+                **_of_a_digit(args),
+            )
             columns[name] = part
             names = names or _called(given[name], part.source.names)
             labels = part.source.labels if labels is None else labels

@@ -85,7 +85,7 @@ COMMAND = Command(
     arguments,
     run,
     (
-        "cnnviz predict seven.png photo.jpg",
+        "cnnviz predict seven.png photo.jpg --ink dark --crop 0.2 0.8 0 1",
         "cnnviz predict seven.png --model mnist_maxpool --json",
         "cnnviz predict mine.keras --images photos --classes names.txt",
     ),

@@ -149,7 +149,7 @@ def prepare_in_steps(image: np.ndarray, *, ink: Ink = "auto", crop: Crop | None 
     if crop is not None:
         given = _cropped(given, crop)
     grey = to_grey(given)
-    framed = _already_framed(grey) if ink in ("auto", "drawn") else None
+    framed = _already_framed(grey, ink) if ink in ("auto", "drawn") else None
     sheet = None
     if framed is None:
         if ink == "drawn":
@@ -191,11 +191,11 @@ def _cropped(image: np.ndarray, crop: Crop) -> np.ndarray:
     return image[tuple(ends)]
 
 
-def _already_framed(grey: np.ndarray) -> np.ndarray | None:
+def _already_framed(grey: np.ndarray, ink: Ink) -> np.ndarray | None:
     """The image as it is, light on dark, if it meets what every MNIST digit meets; else None."""
     if grey.shape != (SIDE, SIDE):
         return None
-    digit = grey if np.median(edge_of(grey)) < 0.5 else 1 - grey
+    digit = 1 - grey if ink == "auto" and np.median(edge_of(grey)) >= 0.5 else grey
     if np.median(digit) > 0.02 or digit.max() < 0.9:
         return None
     rows, columns = _extent(digit > 0.02)
@@ -223,10 +223,12 @@ def _scale(level: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray, tuple[fl
         box = _extent(level > 0.3)
     digit = level[box]
     oversampled = _fit(digit, 8 * BOX)
-    width = _stroke_width(oversampled > 0.5) / 8
+    # A line that is thinner than these pixels is fainter in them; what is half ink, up to rounding, counts.
+    inked = oversampled > 0.4999 * oversampled.max()
+    width = _stroke_width(inked) / 8
     wanted = float(np.clip(width, *STROKE))
     if wanted != width:
-        digit = _restroke(oversampled > 0.5, 4 * (wanted - width))
+        digit = _restroke(inked, 4 * (wanted - width))
     if wanted != width or max(digit.shape) not in (BOX - 1, BOX):
         digit = _fit(digit, BOX)
     return box, digit / digit.max(), (width, wanted)
@@ -234,8 +236,9 @@ def _scale(level: np.ndarray) -> tuple[tuple[slice, slice], np.ndarray, tuple[fl
 
 def _corner(digit: np.ndarray) -> tuple[int, int]:
     """Where a scaled digit goes in 28x28, so that its centre of mass is in the middle."""
+    # Of two places that are as near, up to rounding, the lower and the right one.
     row, column = (
-        int(np.clip(round(CENTRE - place), 0, SIDE - length))
+        int(np.clip(round(CENTRE - place + 1e-6), 0, SIDE - length))
         for place, length in zip(_centre_of_mass(digit), digit.shape, strict=True)
     )
     return row, column

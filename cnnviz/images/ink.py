@@ -6,6 +6,7 @@ Where a digit lies in its frame, and how large it has to be, is left to `digit_p
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,8 @@ _LONGEST_LINE = 16
 """The most that a digit's outlines measure, in longer sides of its box."""
 _SHARP = 0.56
 """How much of the step across an outline is there already in half its breadth: half of it, in a ramp."""
+_FARTHEST = 6
+"""Pixels from an outline to where the tones of ink and paper are read."""
 _BLANK = "no digit was found: the image is blank, or its strokes are too faint"
 
 
@@ -101,7 +104,8 @@ def to_grey(image: np.ndarray) -> np.ndarray:
         return image[..., 0]
     # Yellow ink on white paper differs in blue alone; the first principal axis finds it.
     pixels = image.reshape(-1, 3)
-    _, axes = np.linalg.eigh(np.cov(pixels.T))
+    spread = pixels - pixels.mean(axis=0)
+    _, axes = np.linalg.eigh(spread.T @ spread)
     axis = axes[:, -1] / np.abs(axes[:, -1]).sum()
     grey = image @ axis
     return grey - axis[axis < 0].sum()
@@ -135,19 +139,20 @@ def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
 
     grey = ndimage.gaussian_filter(grey, max(grey.shape) / 300)
     large = max(grey.shape) >= _WITH_A_TABLE
+    if large:
+        # What runs across all of the picture would cut its sheet into strips.
+        grey = _without_lines(grey)
     sheet = sheet_of(grey) if large else None
     if sheet is not None:
         rows, columns = np.flatnonzero(sheet.any(axis=1)), np.flatnonzero(sheet.any(axis=0))
         box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        cut = _continued(grey[box], sheet[box])
+        cut = _without_lines(_continued(grey[box], sheet[box]))
     else:
         box, cut = (slice(None), slice(None)), grey
-    if large:
-        cut = 1 - without_ruling(1 - without_ruling(cut))
     readings, seen = [], np.log(_FAINTEST + cut)
     for dark in (True, False):
         if ink in ("auto", "dark" if dark else "light"):
-            level = _levels(1 - cut if dark else cut)
+            level = _levels(_contrast(1 - cut if dark else cut), _inner)
             if level is not None:
                 evidence = _evidence(-seen if dark else seen, level)
                 whole = np.zeros_like(grey)
@@ -164,21 +169,15 @@ def drawn_ink(level: np.ndarray) -> np.ndarray:
 
     The pad of the page does the same in the browser, in `digit_preparation.js`.
     """
-    from scipy import ndimage
-
-    scaled = _scaled(level) if np.ptp(level) >= 0.04 else None
-    if scaled is None:
+    ink = _levels(level, _beside_the_edge)
+    if ink is None:
         raise ImageError(_BLANK)
-    square = np.ones((3, 3), bool)
-    parts, count = ndimage.label(scaled > 0.25, structure=square)
-    mass = np.bincount(parts.ravel(), weights=scaled.ravel(), minlength=count + 1)
-    mass[0] = 0
-    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
-    along = np.max([np.bincount(line, minlength=count + 1) / line.size for line in lines], axis=0)
-    if mass[along < 0.15].sum() >= 0.1 * mass.sum():
-        mass[along >= 0.15] = 0
-    kept = (mass > 0) & (mass >= 0.03 * mass.max())
-    return np.where(ndimage.binary_dilation(kept[parts], structure=square, iterations=2), scaled, 0)
+    return ink
+
+
+def _without_lines(grey: np.ndarray) -> np.ndarray:
+    """A picture without ruling, whether it is light or dark."""
+    return 1 - without_ruling(1 - without_ruling(grey))
 
 
 def _continued(grey: np.ndarray, sheet: np.ndarray) -> np.ndarray:
@@ -191,18 +190,23 @@ def _continued(grey: np.ndarray, sheet: np.ndarray) -> np.ndarray:
     return grey[tuple(nearest)]
 
 
-def _levels(light: np.ndarray) -> np.ndarray | None:
-    """How much light ink each pixel holds; None if there is none."""
+def _contrast(light: np.ndarray) -> np.ndarray:
+    """How much lighter each pixel is than the paper there, as a share of what it could be."""
     paper = _local_floor(light)
-    contrast = (light - paper) / np.maximum(1 - paper, 0.05)
-    if np.ptp(contrast) < 0.04:
-        return None
+    return (light - paper) / np.maximum(1 - paper, 0.05)
+
+
+def _levels(
+    contrast: np.ndarray, belonging: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray | None:
+    """How much ink each pixel holds, of the parts that belong to the digit; None if there is none."""
     level = _scaled(contrast)
     if level is None:
         return None
-    kept = _digit_parts(level)
+    kept = _digit_parts(level, belonging)
     if not kept.any():
         return None
+    # What was left out may have been the strongest.
     again = _scaled(np.where(kept | (level <= 0.25), contrast, 0.0))
     if again is None:
         return None
@@ -211,6 +215,8 @@ def _levels(light: np.ndarray) -> np.ndarray | None:
 
 def _scaled(contrast: np.ndarray) -> np.ndarray | None:
     """Contrast with its paper as 0 and its ink as 1; None if they are not told apart."""
+    if np.ptp(contrast) < 0.04:
+        return None
     threshold = _otsu(contrast)
     ink, rest = contrast[contrast > threshold], contrast[contrast <= threshold]
     if not ink.size or not rest.size:
@@ -233,13 +239,18 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     """
     from scipy import ndimage
 
-    mask, light = np.pad(level > 0.5, 1), np.pad(light, 1, mode="edge")
+    mask = np.pad(level > 0.5, 1)
     if not mask.any():
         return 0.0
+    # Nothing that is farther from the ink is looked at.
+    margin = 2 * _FARTHEST + 1
+    (box,) = ndimage.find_objects(mask.astype(np.uint8))
+    near = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
+    whole, mask, light = mask, mask[near], np.pad(light, 1, mode="edge")[near]
     extent = _longest(mask)
     width = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean())
     outline = mask & ~ndimage.binary_erosion(mask)
-    if outline.sum() > _LONGEST_LINE * extent or _is_frame(mask, width) or _is_block(mask):
+    if outline.sum() > _LONGEST_LINE * extent or _is_frame(whole, width) or _is_block(whole):
         return 0.0
     parts, _ = ndimage.label(ndimage.binary_dilation(mask, iterations=math.ceil(width / 2)))
     if (
@@ -247,13 +258,13 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
         < 0.4 * extent
     ):
         return 0.0
-    reach = int(np.clip(width / 4, 1, 6))
+    reach = int(np.clip(width / 4, 1, _FARTHEST))
     inside, beside = _tones(light, mask, reach)
     step = (inside - beside)[outline]
     inside, beside = _tones(light, mask, 2 * reach)
     whole_step = (inside - beside)[outline]
     closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
-    if closed < 0.6 or np.median(step) < _SHARP * np.median(whole_step):
+    if closed < 0.6 or np.median(step - _SHARP * whole_step) < 0:
         return 0.0
     around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
         mask, iterations=reach
@@ -292,16 +303,6 @@ def _is_frame(mask: np.ndarray, width: float) -> bool:
     return bool(ndimage.binary_fill_holes(mask).sum() > 0.85 * rows * columns)
 
 
-def _steps(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> np.ndarray:
-    """For each pixel of an outline, how much lighter the ink near it is than what is beside it."""
-    from scipy import ndimage
-
-    size = (2 * reach + 1,) * 2
-    inside = ndimage.maximum_filter(np.where(mask, light, light.min()), size)
-    beside = ndimage.minimum_filter(np.where(mask, light.max(), light), size)
-    return (inside - beside)[outline]
-
-
 def _longest(mask: np.ndarray) -> int:
     """The longer side of the box round what is in a mask."""
     return max(int(np.ptp(np.flatnonzero(mask.any(axis=axis)))) + 1 for axis in (0, 1)) if mask.any() else 0
@@ -334,17 +335,29 @@ def _otsu(values: np.ndarray) -> float:
     return float(edges[1 + np.argmax(np.nan_to_num(between, posinf=0.0))])
 
 
-def _digit_parts(level: np.ndarray) -> np.ndarray:
-    """Where the digit is: not specks, nor what comes in from the edge of the picture."""
+def _digit_parts(level: np.ndarray, belonging: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+    """Where the digit is: the parts that belong to it by where they lie, but for specks."""
     from scipy import ndimage
 
     square = np.ones((3, 3), bool)
     parts, count = ndimage.label(level > 0.25, structure=square)
     mass = np.bincount(parts.ravel(), weights=level.ravel(), minlength=count + 1)
     mass[0] = 0
-    kept = _inner(parts, mass)
+    kept = belonging(parts, mass)
     kept &= mass >= 0.03 * mass[kept].max(initial=0)
     return ndimage.binary_dilation(kept[parts], structure=square, iterations=2)
+
+
+def _along_edges(parts: np.ndarray, count: int) -> np.ndarray:
+    """The most that each of so many parts takes of one of the picture's edges, 0..1."""
+    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
+    return np.max([np.bincount(line, minlength=count) / line.size for line in lines], axis=0)
+
+
+def _beside_the_edge(parts: np.ndarray, mass: np.ndarray) -> np.ndarray:
+    """Which parts of a drawing are left without those along the pad's edge: all, if nothing else is there."""
+    free = (mass > 0) & (_along_edges(parts, len(mass)) < 0.15)
+    return free if mass[free].sum() >= 0.1 * mass.sum() else mass > 0
 
 
 def _inner(parts: np.ndarray, mass: np.ndarray) -> np.ndarray:
@@ -367,17 +380,16 @@ def _inner(parts: np.ndarray, mass: np.ndarray) -> np.ndarray:
         ]
     )
     touching = (reach <= near).any(axis=1)
-    lines = (parts[0], parts[-1], parts[:, 0], parts[:, -1])
-    along = np.stack([np.bincount(line, minlength=len(mass)) / line.size for line in lines])
+    along = _along_edges(parts, len(mass))
     inside = ~touching & (mass > 0)
     large = spans.max(axis=1) >= 0.3
-    crossing = touching & large & (along.max(axis=0) < 0.15)
+    crossing = touching & large & (along < 0.15)
     if inside.any() and mass[inside].max() > 0.25 * mass[crossing].max(initial=0):
         return inside
     if crossing.any():
         return inside | crossing
     # A digit that was cut out at its ink touches the edges with whole strokes, but fills the picture.
-    strokes = (mass > 0) & (along.max(axis=0) < 0.95)
+    strokes = (mass > 0) & (along < 0.95)
     if not strokes.any():
         return strokes
     slack = reach[strokes].min(axis=0).reshape(2, 2).sum(axis=1) / parts.shape

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.images.digit_preparation import prepare_digit
+from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
 from cnnviz.images.image_files import FORMATS, MAX_BYTES, ImageError, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
@@ -54,6 +54,8 @@ def load_as(
     *,
     interpolation: str = "bilinear",
     crop_to_aspect_ratio: bool = False,
+    ink: Ink = "auto",
+    crop: Crop | None = None,
     because: str = "",
 ) -> LoadedImage:
     """One image as float32 in a shape and a scale.
@@ -72,6 +74,8 @@ def load_as(
     crop_to_aspect_ratio
         Cut the largest part of the wanted shape from the middle before resizing; else the image is
         squeezed into it.
+    ink, crop
+        As for `digit_preparation.prepare_digit`, which `mode` "digit" runs: what is ink, and where to look.
     because
         Why this mode, to be said with it.
 
@@ -96,6 +100,7 @@ def load_as(
     an array of 40 x 20 pixels; colour turned to grey; resized to 10 x 10 (bilinear), squeezed; preprocess='tf': 0..255 divided by 127.5, less 1, to -1..1
     """  # noqa: E501
     check_mode(mode)
+    check_digit_options(mode, ink, crop)
     if interpolation not in INTERPOLATIONS:
         raise ValueError(
             f"interpolation must be {', '.join(map(repr, INTERPOLATIONS))}, got {interpolation!r}"
@@ -103,7 +108,9 @@ def load_as(
     height, width, channels = _wanted(shape)
     given, said = _read(source, _enough(height, width, interpolation, digit=mode == "digit"))
     if mode == "digit":
-        array = prepare_digit(given)[..., None]
+        steps = prepare_in_steps(given, ink=ink, crop=crop)
+        said.append(_said_of_digit(steps, ink, crop))
+        array = steps.digit[..., None]
     else:
         array = _in_channels(_pixels(given, said), channels, said)
     array = _resized(array, height, width, interpolation, crop_to_aspect_ratio, said)
@@ -114,6 +121,31 @@ def load_as(
     x.pixels = array if array.dtype == np.uint8 else np.rint(array).astype(np.uint8)
     x.said = "; ".join([*said, f"preprocess={mode!r}: {MODES[mode]}"]) + (f", {because}" if because else "")
     return x
+
+
+def check_digit_options(mode: str, ink: str, crop: Crop | None) -> None:
+    """ValueError where what is ink, or where to look for it, is said of a picture that is no digit."""
+    if mode != "digit" and (ink, crop) != ("auto", None):
+        raise ValueError(
+            f"ink and crop are for preprocess='digit', which makes a digit of a picture: "
+            f"got ink={ink!r}, crop={crop} with preprocess={mode!r}"
+        )
+
+
+def _said_of_digit(steps: Preparation, ink: str, crop: Crop | None) -> str:
+    """What was taken for a digit, in words."""
+    said = ""
+    if crop is not None:
+        rows, columns = (f"{100 * first:.3g} to {100 * last:.3g} %" for first, last in crop)
+        said = f"rows from {rows} and columns from {columns} looked at; "
+    if steps.as_it_was:
+        return said + "a digit of MNIST's already" + (", turned light on dark" if steps.inverted else "")
+    if ink == "drawn":
+        return said + "its pixels are the ink"
+    said += f"{'dark' if steps.inverted else 'light'} ink, {'found' if ink == 'auto' else 'as asked'}"
+    if steps.sheet is not None:
+        said += f" on a sheet that is {steps.sheet.mean():.0%} of it"
+    return said
 
 
 def _wanted(shape: Shape) -> tuple[int | None, int | None, int]:

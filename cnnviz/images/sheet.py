@@ -6,6 +6,8 @@ side to the other. Both are looked for by shape alone, whatever is light and wha
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 _LOOKED_AT = 140
@@ -107,26 +109,43 @@ def _without_rows(light: np.ndarray) -> np.ndarray:
         return light
     slope = _sharpest(_shrunk(above, -(-max(above.shape) // _LOOKED_AT)), _SLOPES)
     slope = _sharpest(above, slope + np.linspace(-0.005, 0.005, 5)[[2, 1, 3, 0, 4]])
-    straight = _sheared(above, slope)
+    # Some lines leave through the top or the bottom: only what is inside the picture counts.
+    outside = math.ceil(abs(slope) * light.shape[1] / 2) + 1
+    margin = ((outside, outside), (0, 0))
+    inside = _sheared(np.pad(np.ones(light.shape, bool), margin), slope)
+    straight = _sheared(np.pad(above, margin), slope)
     # Behind a digit half of a line may be hidden, but a line reaches both sides and a stroke does not.
-    stretches = (straight, straight[:, :end], straight[:, -end:])
-    level = np.min([np.median(stretch, axis=1) for stretch in stretches], axis=0)
+    sides = (slice(None), 0.1), (slice(end), 0.5), (slice(-end, None), 0.5)
+    middles = [_quantiles(straight[:, side], inside[:, side], 0.5, least) for side, least in sides]
+    level = np.nan_to_num(np.fmin.reduce(middles))
     lines = level > max(_FAINT, 4 * float(np.median(level)))
     if not lines.any():
         return light
     lines = ndimage.binary_dilation(lines, iterations=2)
     if lines.mean() > 0.6:
         return light
-    straight = _sheared(light, slope)
+    straight = _sheared(np.pad(light, margin, mode="edge"), slope)
     kept, covered = np.flatnonzero(~lines), np.flatnonzero(lines)
     after = np.searchsorted(kept, covered).clip(1, len(kept) - 1)
     upper, lower = kept[after - 1], kept[after]
     share = ((covered - upper) / (lower - upper)).clip(0, 1)[:, None]
     bridged = straight[upper] * (1 - share) + straight[lower] * share
-    tone = np.quantile(straight[covered], 0.6, axis=1)[:, None]
-    over = straight[covered] > tone + 0.4 * (straight.max() - tone)
+    # Beside its middle a line that is not quite straight comes and goes: what counts is its middle.
+    tones = np.nan_to_num(_quantiles(straight, inside, 0.6, 0.1))
+    tone = ndimage.maximum_filter1d(tones, 5)[covered, None]
+    over = straight[covered] > tone + np.maximum(0.4 * (light.max() - tone), _FAINT)
     straight[covered] = np.where(over, straight[covered], np.minimum(bridged, straight[covered]))
-    return _sheared(straight, -slope)
+    return _sheared(straight, -slope)[outside:-outside]
+
+
+def _quantiles(rows: np.ndarray, inside: np.ndarray, share: float, least: float) -> np.ndarray:
+    """A quantile of each row's pixels that are inside; NaN where they are less than such a part of it."""
+    quantiles = np.full(len(rows), np.nan)
+    whole = inside.all(axis=1)
+    quantiles[whole] = np.quantile(rows[whole], share, axis=1)
+    for n in np.flatnonzero(~whole & (inside.mean(axis=1) >= least)):
+        quantiles[n] = np.quantile(rows[n, inside[n]], share)
+    return quantiles
 
 
 def _sharpest(image: np.ndarray, slopes: np.ndarray) -> float:

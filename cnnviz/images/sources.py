@@ -16,7 +16,7 @@ import numpy as np
 
 from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
-from cnnviz.images.loading import LoadedImage, Shape, load_as
+from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Names of the files in a folder that are read; all others are passed over, and that is said."""
@@ -240,6 +240,7 @@ class LoadedImages(Sequence[LoadedImage]):
     """
 
     def __init__(self, source: ImageSource, shape: Shape, mode: str, **how: Any) -> None:
+        check_digit_options(mode, how.get("ink", "auto"), how.get("crop"))
         self.source = source
         self.shape = tuple(shape)
         self.mode = mode

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnnviz.images.digit_preparation import Crop, Ink
 from cnnviz.images.loading import LoadedImage, load_as
 from cnnviz.images.preprocessing import check_mode
 from cnnviz.images.sources import LoadedImages, open_images
@@ -23,6 +24,8 @@ def load_image(
     input: str | None = None,
     interpolation: str = "bilinear",
     crop_to_aspect_ratio: bool = False,
+    ink: Ink = "auto",
+    crop: Crop | None = None,
 ) -> LoadedImage:
     """One image as a network wants it: in its shape and its scale, with what was done in words.
 
@@ -48,6 +51,12 @@ def load_image(
         but "nearest" average where the image is made smaller.
     crop_to_aspect_ratio
         Cut the largest part of the wanted shape from the middle; else the image is squeezed into it.
+    ink
+        For "digit" only: whether the digit is "dark" or "light" on its paper, or "drawn" with its pixels for
+        ink; "auto" looks for it.
+    crop
+        For "digit" only: ((top, bottom), (left, right)) of the part to look at, in shares of the height and
+        the width, 0..1; None is all of it.
 
     Returns
     -------
@@ -79,6 +88,8 @@ def load_image(
         mode,
         interpolation=interpolation,
         crop_to_aspect_ratio=crop_to_aspect_ratio,
+        ink=ink,
+        crop=crop,
         because=because,
     )
 
@@ -92,6 +103,8 @@ def load_images(
     limit: int | None = None,
     interpolation: str = "bilinear",
     crop_to_aspect_ratio: bool = False,
+    ink: Ink = "auto",
+    crop: Crop | None = None,
 ) -> LoadedImages:
     """Many images as a network wants them, each read when it is needed.
 
@@ -102,7 +115,7 @@ def load_images(
         .npy file, an array, a list of images, a single one.
     limit
         How many at most, evenly spread over those that there are.
-    like, preprocess, input, interpolation, crop_to_aspect_ratio
+    like, preprocess, input, interpolation, crop_to_aspect_ratio, ink, crop
         As for `load_image`.
 
     Returns
@@ -129,6 +142,8 @@ def load_images(
         mode,
         interpolation=interpolation,
         crop_to_aspect_ratio=crop_to_aspect_ratio,
+        ink=ink,
+        crop=crop,
         because=because,
     )
 

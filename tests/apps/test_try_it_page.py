@@ -114,6 +114,55 @@ def test_its_history_is_shown_as_long_as_it_is_known(upload, visit):
     assert "was prepared already" not in pictures(at)[0]["caption"]
 
 
+def ink_and_columns(at):
+    (ink,) = [radio for radio in at.radio if radio.label.startswith("Its ink")]
+    (columns,) = [slider for slider in at.slider if slider.label.startswith("Columns")]
+    return ink, columns
+
+
+def prepare_again(at, ink: str, columns: tuple[int, int]):
+    of_ink, of_columns = ink_and_columns(at)
+    of_ink.set_value(ink)
+    of_columns.set_value(columns)
+    (button,) = [button for button in at.button if button.label == "Prepare it again"]
+    return button.click().run()
+
+
+def own_digit(at) -> np.ndarray:
+    text = at.query_params["own"]
+    return digit_from_text(text[0] if isinstance(text, list) else text)
+
+
+def test_another_ink_or_part_of_a_picture_can_be_chosen(upload):
+    """A dark 7 beside a light one on a dark card."""
+    page = np.hstack([255 - SEVEN, SEVEN])
+    at = upload(written(page, "PNG"))
+    for ink, columns, part in (("dark", (0, 45), page[:, :180]), ("light", (55, 100), page[:, 220:])):
+        at = prepare_again(at, ink, columns)
+        assert not at.exception
+        assert not at.error
+        np.testing.assert_array_equal(own_digit(at), prepare_digit(part, ink=ink))
+        assert "<b>7</b> with" in htmls(at)
+    at = prepare_again(at, "light", (70, 70))
+    (said,) = [error for expander in at.expander for error in expander.error]
+    assert said.value == "That part was not taken: nothing lies between its two ends."
+    # Another file begins anew.
+    at.file_uploader(key="upload").upload("next.png", PNG, "image/png").run()
+    assert [choice.value for choice in ink_and_columns(at)] == ["light", (0, 100)]
+
+
+def test_a_picture_that_was_refused_can_be_mended(upload):
+    texture = np.random.default_rng(0).integers(0, 2, (20, 20)).repeat(10, 0).repeat(10, 1)
+    page = np.hstack([255 - SEVEN, np.uint8(255 * texture)])
+    at = upload(written(page, "PNG"))
+    (said,) = at.error
+    assert said.value.startswith("The file was not taken: no digit was found")
+    at = prepare_again(at, "dark", (0, 50))
+    assert not at.exception
+    assert not at.error
+    np.testing.assert_array_equal(own_digit(at), prepare_digit(page[:, :200], ink="dark"))
+
+
 def test_an_address_may_hold_a_digit_without_ink(visit):
     blank = digit_to_text(np.zeros((28, 28), np.uint8))
     at = visit("try_it", own=blank)

@@ -434,7 +434,7 @@ def test_the_progress_bar_is_for_terminals_only(capsys, monkeypatch):
     assert "evaluating mnist_14k [##############################] 20/20" in capsys.readouterr().err
 
 
-def test_explore_shares_heaps_where_the_c_library_can(monkeypatch):
+def test_explore_keeps_no_memory_that_is_free_where_the_c_library_can(monkeypatch):
     asked = []
 
     class Library:
@@ -442,10 +442,10 @@ def test_explore_shares_heaps_where_the_c_library_can(monkeypatch):
             asked.append((option, value))
 
     monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: Library())
-    explore._share_heaps()
-    assert asked == [(-8, 2)], "M_ARENA_MAX of glibc's malloc.h"
+    explore._give_memory_back()
+    assert asked == [(-8, 2), (-3, 8 * 2**20)], "M_ARENA_MAX and M_MMAP_THRESHOLD of malloc.h"
     monkeypatch.setattr(explore.ctypes, "CDLL", lambda name: object())
-    explore._share_heaps()
+    explore._give_memory_back()
 
 
 def test_explore_serves_the_app_from_any_directory_and_runs_nothing_that_lies_there(foreign):

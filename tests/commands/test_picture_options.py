@@ -307,6 +307,18 @@ def test_pictures_of_digits_are_prepared_as_digits(run, here):
     assert "preprocess='digit'" not in run("predict", "mine.keras", "--images", "digits")
 
 
+def test_what_is_ink_and_where_to_look_can_be_said(run, here):
+    x, y = load_mnist()[1]
+    # Two digits side by side, the left one white on black.
+    page = np.hstack([x[1], 255 - x[0]]).repeat(5, 0).repeat(5, 1)
+    Image.fromarray(page).save(here / "page.png")
+    for crop, ink, label in (("0 1 0 0.5", "light", y[1]), ("0 1 0.5 1", "dark", y[0])):
+        line = run("predict", "page.png", "--ink", ink, "--crop", *crop.split()).splitlines()
+        assert line[0].startswith(f"ink='{ink}', as asked; crop=((0.0, 1.0), (")
+        assert line[1].startswith(f"page.png: {label} (")
+    assert f"page.png: {y[0]} (" in run("predict", "page.png", "--crop", "0", "1", "0.5", "1")
+
+
 def test_arrays_of_digits_are_taken_as_they_are(run, here):
     x, y = load_mnist()[1]
     np.savez(here / "few.npz", x=x[:60], y=y[:60])
@@ -323,6 +335,8 @@ def test_arrays_of_digits_are_taken_as_they_are(run, here):
         (["predict", "colour.keras", "photos", "--preprocess", "imagenet"], "got 'imagenet'"),
         (["predict", "colour.keras", "photos", "--classes", "many.json"], "network's 3 classes, got 1000"),
         (["predict", "two_outputs.keras", "photos", "--classes", "many.json"], "scores 3, other 5"),
+        (["predict", "colour.keras", "photos", "--ink", "dark"], "ink and crop are for preprocess='digit'"),
+        (["evaluate", "mnist_14k", "--crop", "0", "1", "0", "1"], "--ink and --crop are for pictures"),
         (["predict", "colour.keras"], "required: IMAGE, or --images"),
         (["evaluate", "colour.keras"], "not 28 x 28 digits: give it pictures with --images PATH"),
         (["evaluate", "colour.keras", "--images", "photos/red"], "evaluate needs labelled images"),

@@ -17,8 +17,9 @@ from scipy import ndimage
 from cnnviz.images.mnist import load_mnist
 
 SIDE = 280
-TUNING, JUDGING = range(30_000), range(30_000, 60_000)
-"""Indices of training digits: what the preparation was tuned on, and what it is judged by."""
+TUNING, JUDGING = range(30_000), range(45_000, 60_000)
+"""Indices of training digits: what the preparation was tuned on, and what it is judged by.
+Some of those between were looked at on the way."""
 
 Style = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 _ROWS, _COLUMNS = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]

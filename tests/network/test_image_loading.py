@@ -47,6 +47,33 @@ def test_a_digit_for_a_bundled_network():
     assert net.predict(loaded).argmax() == net.predict(x[7]).argmax() == 9
 
 
+def test_what_is_ink_and_where_to_look_can_be_said():
+    net = cnnviz.load_model("mnist_14k")
+    page = np.ones((120, 240))
+    page[20:100, 60:68] = 0
+    page[30:90, 150:220] = 0
+    page[40:80, 182:188] = 1
+    loaded = load_image(page, like=net, crop=((0, 1), (0, 0.5)))
+    assert "rows from 0 to 100 % and columns from 0 to 50 % looked at; dark ink, found" in loaded.said
+    np.testing.assert_array_equal(loaded, load_image(page[:, :120], like=net))
+    light = load_image(page, like=net, ink="light", crop=((0.25, 0.75), (0.625, 0.917)))
+    assert "; light ink, as asked" in light.said
+    np.testing.assert_array_equal(light, load_image(1 - page[30:90, 150:221], like=net, ink="dark"))
+    (batch,) = load_images([page, page], like=net, crop=((0, 1), (0, 0.5))).batches()
+    np.testing.assert_array_equal(batch.images, [loaded, loaded])
+
+
+@pytest.mark.parametrize("load", [load_image, load_images])
+def test_only_a_digit_has_ink(load):
+    for asked in ({"ink": "dark"}, {"crop": ((0, 1), (0, 1))}):
+        with pytest.raises(
+            ValueError, match=r"ink and crop are for preprocess='digit'.*with preprocess='tf'"
+        ):
+            load(PIXELS, (32, 32, 3), "tf", **asked)
+    with pytest.raises(ValueError, match="ink must be one of auto, dark, light, drawn, got 'blue'"):
+        load([PIXELS] if load is load_images else PIXELS, (28, 28, 1), "digit", ink="blue")[0]
+
+
 def test_many_images_are_as_one_by_one():
     net = mobile()
     images = load_images([PIXELS, PIXELS[::-1], PIXELS[:, ::-1]], like=net, limit=2)

@@ -14,6 +14,7 @@ import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.colours import PALETTES, THEMES, Scale, for_browser, ink_on
 from cnnviz.images.digit_preparation import prepare_digit
+from cnnviz.images.image_files import ImageError
 from cnnviz.layers.activations import FUNCTIONS
 from cnnviz.layers.browser import OPERATIONS
 from cnnviz.layers.rounding import allowance
@@ -25,6 +26,7 @@ from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.live_view import network_run, strokes
 from harness.networks import conv, image
 from harness.node import ask_node
+from harness.odd_pictures import columns_and_dots, odd_pad
 from harness.operation_models import FAMILIES
 
 MODULES = sorted(path.stem for path in (bundle.HERE / "js").glob("*.js"))
@@ -265,15 +267,26 @@ def test_code_for_keras_finds_operations_which_are_no_layers():
 
 def test_drawings_are_prepared_as_in_python():
     """Within one grey level: the browser sums in double precision where Pillow has floats."""
-    pads = [strokes(seed) for seed in range(40)]
+    drawings = [strokes(seed) for seed in range(40)]
+    dots = np.rint(255 * (1 - columns_and_dots())).astype(np.uint8)
+    pads = [*drawings, dots, *(odd_pad(seed, drawings[seed % 40]) for seed in range(100))]
     program = """({ base64, digit_preparation }, pads) => pads.map((text) => {
       const data = Float64Array.from(base64.fromBase64(text), (byte) => byte / 255);
       const side = Math.sqrt(data.length);
-      return Array.from(digit_preparation.prepareDigit({ rows: side, cols: side, data }));
+      const digit = digit_preparation.prepareDigit({ rows: side, cols: side, data });
+      return digit && Array.from(digit);
     })"""
     texts = [base64.b64encode(pad.tobytes()).decode() for pad in pads]
+    none = 0
     for pad, found in zip(pads, ask_node(program, texts, "base64", "digit_preparation"), strict=True):
-        assert np.abs(np.reshape(found, (28, 28)).astype(int) - prepare_digit(pad, ink="drawn")).max() <= 1
+        if found is None:
+            none += 1
+            with pytest.raises(ImageError, match="no digit was found"):
+                prepare_digit(pad, ink="drawn")
+        else:
+            digit = prepare_digit(pad, ink="drawn")
+            assert np.abs(np.reshape(found, (28, 28)).astype(int) - digit).max() <= 1
+    assert 5 < none < 60
 
 
 def test_a_blank_pad_is_no_digit():

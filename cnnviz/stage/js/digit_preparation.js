@@ -39,10 +39,24 @@ export function prepareDigit(pad) {
  * @param {Grid} pad
  */
 function ink(pad) {
-  const { data } = pad;
-  const most = largest(data);
-  if (most < 0.04) return null;
-  const threshold = otsu(data, most);
+  const level = scaled(pad);
+  if (!level) return null;
+  const kept = digitParts(level);
+  // What was left out may have been the strongest.
+  const left = pad.data.map((value, n) => (kept[n] || level.data[n] <= 0.25 ? value : 0));
+  const again = scaled(grid(pad.rows, pad.cols, left));
+  return again && grid(pad.rows, pad.cols, again.data.map((value, n) => (kept[n] ? value : 0)));
+}
+
+/**
+ * A pad with what is bare as 0 and ink as 1; null if they are not told apart.
+ *
+ * @param {Grid} pad
+ */
+function scaled({ rows, cols, data }) {
+  const [least, most] = [-largest(data.map((value) => -value)), largest(data)];
+  if (most - least < 0.04) return null;
+  const threshold = otsu(data, least, most);
   const strong = data.filter((value) => value > threshold);
   const rest = data.filter((value) => value <= threshold);
   const bare = quantile(rest, 0.5);
@@ -50,9 +64,7 @@ function ink(pad) {
   if (quantile(strong, 0.5) - bare < Math.max(0.06, 4 * noise)) return null;
   const floor = Math.min(bare + 3 * noise, (bare + threshold) / 2);
   const span = quantile(strong, 0.6) - floor;
-  const level = grid(pad.rows, pad.cols, data.map((value) => clip((value - floor) / span, 0, 1)));
-  const kept = digitParts(level);
-  return grid(pad.rows, pad.cols, level.data.map((value, n) => (kept[n] ? value : 0)));
+  return grid(rows, cols, data.map((value) => clip((value - floor) / span, 0, 1)));
 }
 
 /**
@@ -66,27 +78,32 @@ function largest(data) {
  * The threshold that leaves the least variance within its two classes (Otsu, 1979), from 256 bins.
  *
  * @param {Float64Array} data
+ * @param {number} least
  * @param {number} most
  */
-function otsu(data, most) {
-  const least = -largest(data.map((value) => -value));
+function otsu(data, least, most) {
   const step = (most - least) / 256;
+  const edge = (/** @type {number} */ n) => (n < 256 ? n * step + least : most);
   const counts = new Float64Array(256);
-  for (const value of data) counts[Math.min(255, Math.floor((value - least) / step))] += 1;
-  let total = 0;
-  counts.forEach((count, n) => (total += count * (least + (n + 0.5) * step)));
+  for (const value of data) {
+    let n = Math.min(255, Math.floor((value - least) / step));
+    // The division may round across an edge.
+    if (value < edge(n)) n -= 1;
+    else if (n < 255 && value >= edge(n + 1)) n += 1;
+    counts[n] += 1;
+  }
+  const sums = new Float64Array(256);
+  counts.forEach((count, n) => (sums[n] = (n && sums[n - 1]) + (count * (edge(n) + edge(n + 1))) / 2));
   let below = 0;
-  let sum = 0;
   let best = -1;
   let chosen = 0;
   for (let n = 0; n < 256; n++) {
     below += counts[n];
-    sum += counts[n] * (least + (n + 0.5) * step);
     const above = data.length - below;
-    const between = below && above ? ((total * below) / data.length - sum) ** 2 / (below * above) : 0;
+    const between = above ? ((sums[255] * below) / data.length - sums[n]) ** 2 / (below * above) : 0;
     if (between > best) [best, chosen] = [between, n];
   }
-  return least + (chosen + 1) * step;
+  return edge(chosen + 1);
 }
 
 /**
@@ -208,7 +225,9 @@ function frame(level) {
   const fits = () => longest() === BOX - 1 || longest() === BOX;
   if (!fits()) digit = crop(level, 0.3);
   const large = fit(digit, 8 * BOX);
-  const mask = grid(large.rows, large.cols, large.data.map((value) => (value > 0.5 ? 1 : 0)));
+  // A line that is thinner than these cells is fainter in them; what is half ink, up to rounding, counts.
+  const half = 0.4999 * largest(large.data);
+  const mask = grid(large.rows, large.cols, large.data.map((value) => (value > half ? 1 : 0)));
   const width = strokeWidth(mask) / 8;
   const wanted = clip(width, STROKE[0], STROKE[1]);
   if (wanted !== width) digit = restroke(mask, 4 * (wanted - width));
@@ -220,8 +239,9 @@ function frame(level) {
     down += value * Math.floor(n / digit.cols);
     across += value * (n % digit.cols);
   });
-  const top = clip(roundEven(CENTRE - down / sum), 0, SIDE - digit.rows);
-  const left = clip(roundEven(CENTRE - across / sum), 0, SIDE - digit.cols);
+  // Of two places that are as near, up to rounding, the lower and the right one.
+  const top = clip(roundEven(CENTRE - down / sum + 1e-6), 0, SIDE - digit.rows);
+  const left = clip(roundEven(CENTRE - across / sum + 1e-6), 0, SIDE - digit.cols);
   const framed = new Uint8Array(SIDE * SIDE);
   digit.data.forEach((value, n) => {
     const place = (top + Math.floor(n / digit.cols)) * SIDE + left + (n % digit.cols);
