@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cnnviz.colours import THEMES, for_browser
+from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
@@ -167,7 +168,7 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
                 continue
             if earlier in net.inputs:
                 labels.setdefault(name, seen[name].label.replace(" x ", "×"))
-            tables = [_drawn(*ends) for ends in seen[name].ends()]
+            tables = [_drawn(*ends, shapes[name]) for ends in seen[name].ends()]
             if len(shapes[earlier]) == 2:
                 # A sequence is drawn as one column.
                 tables.append(np.zeros((1, 1, 1, 2), np.int16))
@@ -179,15 +180,13 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
         stage["rf"] = labels.get(stage["layer"], "1")
 
 
-def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _drawn(first: np.ndarray, last: np.ndarray, units: Shape) -> np.ndarray:
     """First and last cells, int16, of units in their drawn shape; axes of length 1 are the same for all."""
     ends = np.stack(np.broadcast_arrays(first, last), axis=-1).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    shape = ends.shape[:-1]
-    if len(shape) > 3:
+    if set(ends.shape[:-3]) - {1}:
         # Leading axes are drawn as one, so that all of them must be there or none.
-        full = shape[:-2] if set(shape[:-2]) == {1} else tuple(max(n, 1) for n in shape[:-2])
-        return ends.reshape(int(np.prod(full)), *shape[-2:], 2)
-    return ends.reshape(*shape[:-1], *(1,) * (3 - len(shape)), shape[-1], 2)
+        ends = np.broadcast_to(ends, (*units[:-2], *ends.shape[len(units[:-2]) :]))
+    return ends.reshape(*drawn_shape(ends.shape[:-1]), 2)
 
 
 def recorded_differences(net: LayerGraph) -> dict[str, Any]:
