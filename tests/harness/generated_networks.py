@@ -238,8 +238,9 @@ def behind(
             row = Layer.from_config(f"{name}_row", "ops.Greater", {"x2": 0.0}, inputs=(read.name,))
             read = _shaped(row, [read])  # type: ignore[assignment]
             between = [*between, read]
-        for _ in range(5 if ENTRIES[kind].most_inputs > 1 else 1):
-            reads = [read, *_partners(kind, read, others, rng)]
+        # Classes whose inputs must be alike have the same one several times at last.
+        for also in (*[others] * 5, []) if ENTRIES[kind].most_inputs > 1 else ([],):
+            reads = [read, *_partners(kind, read, also, rng)]
             layer = drawn(kind, name, reads, rng)
             if layer:
                 return [*between, layer]
@@ -251,7 +252,10 @@ def _partners(kind: str, read: Layer, others: Sequence[Layer], rng: np.random.Ge
     entry = ENTRIES[kind]
     most = min(int(min(entry.most_inputs, 3)), 3)
     count = int(rng.integers(entry.least_inputs, most + 1)) - 1
-    return [read if rng.random() < 0.5 else others[rng.integers(len(others))] for _ in range(max(count, 0))]
+    return [
+        others[rng.integers(len(others))] if others and rng.random() < 0.5 else read
+        for _ in range(max(count, 0))
+    ]
 
 
 def pairs_of(first: str, seed: int = 0, every: bool = False) -> tuple[Network, set[str]]:
