@@ -21,13 +21,17 @@ from cnnviz.network.simplifying import Convolution
 
 
 def normalizations(net: Network) -> list[str]:
-    """The names of a network's batch normalisations.
+    """The names of a network's batch normalisations, of channels: not those along another axis.
 
     >>> from cnnviz import load_model
     >>> len(normalizations(load_model("mnist_14k"))), normalizations(load_model("mnist_maxpool"))
     (7, [])
     """
-    return [layer.name for layer in net.layers if layer.kind == "BatchNormalization"]
+    return [layer.name for layer in net.layers if _normalizes_channels(layer)]
+
+
+def _normalizes_channels(layer: Layer) -> bool:
+    return layer.kind == "BatchNormalization" and layer.entry.as_affine(layer) is not None
 
 
 # Statistics -------------------------------------------------------------------------------------
@@ -151,8 +155,11 @@ def normalization_over(
 
 def _batch_norm(net: Network, name: str) -> Layer:
     layer = net[name]
-    if layer.kind != "BatchNormalization":
-        raise ValueError(f"name must be that of a batch normalisation, {layer.name} is a {layer.kind}")
+    if not _normalizes_channels(layer):
+        along = f" along axis {layer.config['axis']}" if layer.kind == "BatchNormalization" else ""
+        raise ValueError(
+            f"name must be that of a batch normalisation of channels, {layer.name} is a {layer.kind}{along}"
+        )
     return layer
 
 

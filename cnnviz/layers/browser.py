@@ -78,11 +78,12 @@ class BrowserStage:
 def drawn_shape(shape: Shape) -> Shape:
     """A shape without batch as (height, width, channels), the numbers in the same order.
 
-    >>> drawn_shape((10,)), drawn_shape((5, 8)), drawn_shape((4, 4, 2))
-    ((1, 1, 10), (5, 1, 8), (4, 4, 2))
+    >>> drawn_shape(()), drawn_shape((10,)), drawn_shape((5, 8)), drawn_shape((4, 4, 2))
+    ((1, 1, 1), (1, 1, 10), (5, 1, 8), (4, 4, 2))
     """
+    shape = shape or (1,)
     if len(shape) == 3:
         return shape
     if len(shape) < 3:
-        return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1] if shape else 1)
+        return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1])
     return (math.prod(shape[:-2]), *shape[-2:])

@@ -28,6 +28,7 @@ from cnnviz.layers.elementwise_rules import (
 )
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Links
+from cnnviz.layers.normalization import affine_stage
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of
@@ -208,14 +209,7 @@ class ElementwiseEntry(OperationEntry):
         if self._divides:
             # (x - 0) / b is x / b to the last bit.
             form, a, b = "(x-a)/b", b, np.asarray(layer.config["x2"], np.float32)
-        shape = drawn.output if max(a.size, b.size) > drawn.output[-1] else drawn.output[-1:]
-        names = {"a": f"{layer.name}/a", "b": f"{layer.name}/b"}
-        op = {"type": "affine", "form": form, "label": self._label(layer), **names}
-        arrays = {
-            name: np.broadcast_to(v.reshape(v.shape[max(v.ndim - len(shape), 0) :]), shape).ravel()
-            for name, v in zip(names.values(), (a, b), strict=True)
-        }
-        return BrowserStage(op, arrays, exact=True)
+        return affine_stage(layer, a, b, drawn, form=form, label=self._label(layer))
 
     def code(self, layer: Layer, reads: Sequence[str]) -> str:
         if self.only_activates(layer):

@@ -74,7 +74,7 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     indices = layer.before_activation(*numbered)[0].astype(np.int64)
     # Whatever padding holds, it is the same for other numbers.
     shifted = layer.before_activation(*(cells + 1 for cells in numbered))[0].astype(np.int64)
-    indices[indices == shifted] = -1
+    indices = np.where(indices == shifted, -1, indices)
     indices.flags.writeable = False
     return indices
 

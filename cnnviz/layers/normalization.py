@@ -111,12 +111,9 @@ class BatchNormalizationEntry(AffineEntry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         w = layer.weights
         names = {name.removeprefix("moving_"): f"{layer.owner}/{name}" for name in w}
-        a, b = self.scale_and_shift(layer)
-        if not self.is_last(layer, len(drawn.output)):
-            shape = [1] * (len(drawn.output) + 1)
-            shape[layer.config["axis"]] = len(a)
-            a, b = (np.broadcast_to(each.reshape(shape), (1, *drawn.output)).ravel() for each in (a, b))
-            return [affine_stage(layer, a, b, drawn)]
+        along = [1] * (len(drawn.output) + 1)
+        along[layer.config["axis"]] = -1
+        a, b = (each.reshape(along) for each in self.scale_and_shift(layer))
         stage = affine_stage(layer, a, b, drawn, epsilon=layer.config["epsilon"], parts=names)
         kept = {f"{layer.owner}/{name}": array for name, array in w.items()}
         return [replace(stage, arrays={**stage.arrays, **kept})]

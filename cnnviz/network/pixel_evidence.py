@@ -75,8 +75,8 @@ def misfits(layer: Layer, part: LayerGraph, name: str) -> dict[str, float]:
     for pixels in pictures(*shape):
         for mode in modes:
             y = forward(part, {name: preprocess(pixels, mode, part.dtype)})[part.outputs[0]]
-            y = np.moveaxis(y, layer.config["axis"], -1).reshape(-1, len(mean)).astype(np.float64)
-            m, v = y.mean(axis=0), y.var(axis=0)
+            y = np.moveaxis(y, layer.config["axis"], 0).reshape(len(mean), -1).astype(np.float64)
+            m, v = y.mean(axis=1), y.var(axis=1)
             for come in COME:
                 far = _distance(mean, variance, come * m, come * v + (1 - come))
                 best[mode] = min(best[mode], far)
@@ -162,7 +162,8 @@ def _until_statistics(net: LayerGraph, name: str) -> tuple[Layer | None, LayerGr
     reached = {name}
     for layer in net if len(_shape(net, name)) == 3 else ():
         if layer.inputs and reached.issuperset(layer.inputs):
-            if "moving_mean" in layer.weights:
+            # A wrapper that holds one counts its axes otherwise.
+            if "moving_mean" in layer.weights and "axis" in layer.config:
                 fresh = not layer.weights["moving_mean"].any()
                 return (None, net) if fresh else (layer, _part(net, name, layer.inputs[0]))
             reached.add(layer.name)

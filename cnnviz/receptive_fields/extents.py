@@ -41,10 +41,10 @@ from cnnviz.receptive_fields.marks import Marks
 def unit_axes(shape: Shape) -> int:
     """How many axes tell a layer's units apart: all but the channels', a vector's only one.
 
-    >>> unit_axes((24, 24, 10)), unit_axes((10,))
-    (2, 1)
+    >>> unit_axes((24, 24, 10)), unit_axes((10,)), unit_axes(())
+    (2, 1, 0)
     """
-    return max(len(shape) - 1, 1)
+    return max(len(shape) - 1, min(len(shape), 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cnnviz.colours import THEMES, for_browser
+from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
@@ -180,13 +181,13 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
         if earlier in number:
             for name, field in whole.wrt(earlier).items():
                 labels.setdefault(name, "1" if name == earlier else field.label.replace(" x ", "×"))
-    written: dict[tuple[int, int], list[Any]] = {}
+    written: dict[tuple[int, int, Shape], list[Any]] = {}
 
-    def place(first: np.ndarray, last: np.ndarray) -> list[Any]:
-        """Where a table is; many layers share one."""
-        key = id(first), id(last)
+    def place(first: np.ndarray, last: np.ndarray, shape: Shape) -> list[Any]:
+        """Where a table for units of this shape is; many layers share one."""
+        key = id(first), id(last), shape
         if key not in written:
-            table = _drawn(first, last)
+            table = _drawn(first, last, shape)
             written[key] = [*part.add(table, "<i2"), *table.shape[:-1]]
         return written[key]
 
@@ -195,10 +196,10 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
         for name in units:
             if name == earlier or name not in seen:
                 continue
-            tables = [place(*ends) for ends in seen[name].ends()]
+            tables = [place(*ends, shapes[name]) for ends in seen[name].ends()]
             if len(shapes[earlier]) == 2:
                 # A sequence is drawn as one column.
-                tables.append(place(_ZERO, _ZERO))
+                tables.append(place(_ZERO, _ZERO, shapes[name]))
             fields[f"{number[name]},{number[earlier]}"] = tables
     part.header |= {"layers": names, "fields": fields, "alike": alike, "read_as": read_as}
     for stage in part.header["stages"]:
@@ -224,15 +225,13 @@ def _cell_by_cell(
     return alike, read_as
 
 
-def _drawn(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+def _drawn(first: np.ndarray, last: np.ndarray, units: Shape) -> np.ndarray:
     """First and last cells, int16, of units in their drawn shape; axes of length 1 are the same for all."""
     ends = np.stack(np.broadcast_arrays(first, last), axis=-1).clip(-(2**15), 2**15 - 1).astype(np.int16)
-    shape = ends.shape[:-1]
-    if len(shape) > 3:
+    if set(ends.shape[:-3]) - {1}:
         # Leading axes are drawn as one, so that all of them must be there or none.
-        full = shape[:-2] if set(shape[:-2]) == {1} else tuple(max(n, 1) for n in shape[:-2])
-        return ends.reshape(int(np.prod(full)), *shape[-2:], 2)
-    return ends.reshape(*shape[:-1], *(1,) * (3 - len(shape)), shape[-1], 2)
+        ends = np.broadcast_to(ends, (*units[:-2], *ends.shape[len(units[:-2]) :]))
+    return ends.reshape(*drawn_shape(ends.shape[:-1]), 2)
 
 
 def recorded_differences(net: LayerGraph) -> dict[str, Any]:

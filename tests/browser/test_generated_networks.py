@@ -9,11 +9,10 @@ import pytest
 
 import cnnviz
 from cnnviz import Network
-from cnnviz.layers import ENTRIES
 from cnnviz.stage.live_view import LiveView
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
-from harness.generated_networks import pairs_of
+from harness.generated_networks import KINDS, pairs_of
 from harness.networks import image, layer, normal
 
 PINNED = """(cells) => {
@@ -42,7 +41,7 @@ DECIMALS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("kind", sorted(ENTRIES)[:: max(1, len(ENTRIES) // 12)][:12])
+@pytest.mark.parametrize("kind", KINDS[:: max(1, len(KINDS) // 12)][:12])
 def test_every_stage_shows_its_number_and_its_receipt(open_page, tmp_path, kind):
     net, _ = pairs_of(kind, seed=1)
     rng = np.random.default_rng(2)

@@ -149,3 +149,12 @@ def test_what_makes_no_sense_is_refused(net):
         normalization_over(net, "batch_normalization", IMAGES[:0])
     with pytest.raises(ValueError, match="not empty, got shape \\(0, 3\\)"):
         channel_statistics(normal(0, 3))
+
+
+def test_a_normalisation_of_rows_is_none_of_channels():
+    statistics = {name: np.ones(4) for name in ("gamma", "beta", "moving_mean", "moving_variance")}
+    rows = layer("rows", "BatchNormalization", "image", axis=1, weights=statistics)
+    net = Network([image(4, 5, 3), rows])
+    assert normalizations(net) == []
+    with pytest.raises(ValueError, match="of channels, rows is a BatchNormalization along axis 1"):
+        normalization_over(net, "rows", normal(2, 4, 5, 3))

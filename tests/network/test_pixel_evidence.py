@@ -113,3 +113,13 @@ def test_a_network_of_any_size_is_asked_too():
             ]
         )
         assert expected_pixels(net).mode == mode
+
+
+def test_the_statistics_of_rows_are_evidence_too():
+    weights = {"gamma": np.ones(24), "beta": np.zeros(24)}
+    for mode, mean, deviation in (("unit", 0.45, 0.25), ("tf", -0.1, 0.5), ("none", 115.0, 64.0)):
+        statistics = {"moving_mean": np.full(24, mean), "moving_variance": np.full(24, deviation**2)}
+        rows = layer("rows", "BatchNormalization", "image", axis=1, weights={**weights, **statistics})
+        found = expected_pixels(Network([image(24, 20, 3), rows]))
+        assert found.mode == mode
+        assert "a guess from what its layer rows remembers" in found.because

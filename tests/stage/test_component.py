@@ -50,7 +50,7 @@ def test_a_drawing_takes_the_image_s_place(net, digit, visit):
     (item,) = scene.items
     assert item["key"] == "drawing"
     assert scene.host["drawing"] == {"version": 3}
-    prepared = prepare_digit(seven())
+    prepared = prepare_digit(seven(), ink="drawn")
     sent = scene.numbers.body[item["tensors"]["0"][0] :][: 4 * 784]
     np.testing.assert_array_equal(np.frombuffer(sent, "<f4").reshape(28, 28), np.float32(prepared / 255))
 

@@ -232,6 +232,39 @@ def test_the_field_on_a_sequence_has_the_one_column_that_it_is_drawn_in():
     assert read(cols).tolist() == [0, 0]
 
 
+def test_the_field_behind_a_new_axis_is_that_of_each_row_and_column():
+    expand = layer("expand", "ops.ExpandDims", "image", axis=3)
+    net = Network([image(3, 2, 4), expand])
+    header, read, _ = unpacked(build_scene(net.run(normal(1, 3, 2, 4)), 0))
+    rows, cols = (read(table).reshape(-1, 2)[:, 0] for table in header["fields"]["1,0"])
+    # Rows and columns are drawn as one.
+    assert (rows.tolist(), cols.tolist()) == ([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1])
+
+
+def test_one_number_for_an_image_is_a_column_of_one_cell():
+    net = Network(
+        [
+            image(3, 2, 4),
+            layer("mean", "ops.Mean", "image", axis=(1, 2, 3)),
+            layer("less", "ops.Negative", "mean"),
+            layer("vector", "Reshape", "less", target_shape=(1,)),
+        ]
+    )
+    run = net.run(normal(1, 3, 2, 4))
+    stages = build_scene(run, 0).plan.taken.stages
+    assert [stage.shape for stage in stages[1:]] == [(1, 1, 1)] * len(stages[1:])
+    assert values_of(stages[1], run, 0) == run["mean"][0]
+    assert cnnviz.receptive_field(net)["vector"].size == (3, 2)
+
+
+def test_a_normalisation_of_rows_says_how_its_scale_comes_about():
+    norm = build_scene(run_of("batch normalisation of rows"), 0).plan.taken.stages[1]
+    assert norm.op["parts"].keys() == {"mean", "variance", "gamma", "beta"}
+    assert len(norm.computed.arrays[norm.op["a"]]) == 5
+    # A row has 4 cells of 3 channels.
+    assert norm.op["repeat"] == 12
+
+
 def test_an_edited_layer_is_sent_and_not_derived(digit_run):
     def silence(x):
         x[..., 3] = 0
