@@ -6,12 +6,20 @@ and nowhere else, when a function first needs them.
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import math
 import os
-import tempfile
-from collections.abc import Callable, Mapping
+import secrets
+import shutil
+import stat
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,33 +54,269 @@ def app() -> Path:
 
 
 def write_atomically(path: Path, write: Callable[[str], Any]) -> None:
-    """Call write(temporary path) beside `path`, then put the file in its place in one step.
+    """Call write(temporary path), then put what it wrote in the place of `path`, in one step.
 
-    If anything fails, what was at `path` before is untouched and nothing is left beside it. An OSError
-    names the path or its folder as given, never the temporary file.
+    A link is followed, and a file that is replaced keeps its mode and its owner. What is no regular file (a
+    pipe, a device) or is this program's own output is written to as it is. If anything fails, what was
+    there before is untouched and nothing is left beside it. An OSError says the path or its folder as
+    given, never the temporary file.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, not a file to write")
+    write_together({path: write})
+
+
+def write_together(files: Mapping[Path, Callable[[str], Any]]) -> None:
+    """Write several files as `write_atomically` does: all of them are ready before the first is replaced.
+
+    They are replaced in the order given. Only a kill between two replacements leaves a part of them, and
+    then it is the first ones.
+    """
+    with ExitStack() as stack:
+        puts = [stack.enter_context(_written(path, write)) for path, write in files.items()]
+        for put in puts:
+            put()
+
+
+@contextmanager
+def _written(path: Path, write: Callable[[str], Any]) -> Iterator[Callable[[], None]]:
+    """Write a temporary file; what is handed out puts it in its place, and what was not put is deleted."""
+    with _naming(path):
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            raise IsADirectoryError(f"{path} is a folder, not a file to write")
+        stream = None if there is None else _stream(path, there)
+        if stream is None and there is not None and not os.access(path, os.W_OK):
+            raise PermissionError(f"cannot write {path.name} in {path.parent}: it is write-protected")
+    if stream is not None:
+        with stream, TemporaryDirectory() as folder:
+            temporary = str(Path(folder) / f"written{path.suffix}")
+            with _naming(path):
+                write(temporary)
+            yield lambda: _pour(temporary, stream, path)
+        return
+    place = Path(os.path.realpath(path))
+    remove_leftovers(place)
+    with _naming(path):
+        temporary = _temporary(place, 0o666 if there is None else 0o600)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in") from None
-    except OSError as error:
-        raise type(error)(f"cannot write {path.name} in {path.parent}: {error.strerror}") from None
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        with _locked(temporary):
+            with _naming(path):
+                write(temporary)
+                _flush(temporary)
+                if there is not None:
+                    _give(temporary, there)
+            yield lambda: os.replace(temporary, place)
     finally:
         Path(temporary).unlink(missing_ok=True)
 
 
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an OSError of the system say the path that was given and what is wrong with it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or isinstance(error, BrokenPipeError):
+            raise
+        if isinstance(error, FileNotFoundError):
+            raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in") from None
+        raise type(error)(f"cannot write {path.name} in {path.parent}: {error.strerror}") from None
+
+
+def _stream(path: Path, there: os.stat_result) -> BinaryIO | None:
+    """Where to write what cannot be replaced; None for an ordinary file.
+
+    A file that this program prints to is written to through that output: opened anew, each of the two would
+    overwrite what the other wrote.
+    """
+    for output in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            if os.path.samestat(there, os.fstat(output.fileno())):
+                output.flush()
+                return os.fdopen(os.dup(output.fileno()), "wb")
+    return None if stat.S_ISREG(there.st_mode) else path.open("wb")
+
+
+def _pour(temporary: str, stream: BinaryIO, path: Path) -> None:
+    with _naming(path), stream, open(temporary, "rb") as written:
+        shutil.copyfileobj(written, stream)
+
+
+def _temporary(place: Path, mode: int) -> str:
+    """A new, empty file beside `place`; the mode is what the umask leaves of it."""
+    suffix = place.suffix if len(place.suffix) < 12 else ""
+    while True:
+        temporary = place.with_name(f".{_beginning(place)}.{secrets.token_hex(4)}.part{suffix}")
+        with suppress(FileExistsError):
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+            return str(temporary)
+
+
+def _beginning(place: Path) -> str:
+    """As much of a file's name as leaves room for more: names have 255 bytes, a letter up to 4."""
+    return place.name[:40]
+
+
+def _flush(temporary: str) -> None:
+    """Wait until a file is on the disk; a full one may say so only now."""
+    with open(temporary, "r+b") as file:
+        os.fsync(file)
+
+
+def _give(temporary: str, there: os.stat_result) -> None:
+    """Give a file the owner and the mode of the one that it replaces, as far as its writer may."""
+    mode = stat.S_IMODE(there.st_mode)
+    try:
+        os.chown(temporary, -1, there.st_gid)
+    except (OSError, AttributeError):
+        mode &= ~stat.S_IRWXG  # What the old group might do, another one may not.
+    with suppress(OSError, AttributeError):
+        os.chown(temporary, there.st_uid, -1)
+    os.chmod(temporary, mode)
+
+
+@contextmanager
+def _locked(temporary: str) -> Iterator[None]:
+    """Mark a file as one whose writer lives."""
+    with ExitStack() as stack:
+        try:
+            _lock(stack.enter_context(open(temporary, "rb")))
+        except OSError:  # Some network folders have no locks; Windows has none, and moves no open file.
+            stack.close()
+        yield
+
+
+def remove_leftovers(place: Path) -> None:
+    """Delete what writers of a file left beside it when they were killed."""
+    for temporary in place.parent.glob(f".{glob.escape(_beginning(place))}.*.part*"):
+        with suppress(OSError), temporary.open("rb") as file:
+            _lock(file)
+            temporary.unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Lock an open file until it is closed or its process ends; OSError if another one has it."""
+    try:
+        import fcntl
+    except ImportError:
+        raise OSError("there are no such locks on this system") from None
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Replace a file by one that holds arrays by name, as `np.load` reads them."""
+    write_atomically(path, arrays_writer(arrays))
+
+
+def arrays_writer(arrays: Mapping[str, np.ndarray]) -> Callable[[str], None]:
+    """What `write_atomically` calls to write arrays by name."""
+
+    def write(temporary: str) -> None:
+        import numpy as np
+
+        with open(temporary, "wb") as file:  # np.savez would put ".npz" behind a path that lacks it.
+            np.savez_compressed(file, **cast(Any, arrays))
+
+    return write
+
+
+ARRAYS_LIMIT = 2 * 10**9
+"""Bytes that the arrays of one file may take, if nothing else is said."""
+
+
+class StatedArray(NamedTuple):
+    """What a file says of one of its arrays, before it is read."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    nbytes: int
+
+
+def stated_arrays(path: str | os.PathLike[str]) -> dict[str, StatedArray]:
+    """The shapes and types of the arrays in an .npz file, by name; no array is read.
+
+    Raises
+    ------
+    ValueError
+        if it is not an .npz file, holds Python objects, or is cut off.
+    OSError
+        if it cannot be read.
+    """
     import numpy as np
 
-    write_atomically(path, lambda temporary: np.savez_compressed(temporary, **cast(Any, arrays)))
+    stated: dict[str, StatedArray] = {}
+    with _archive(path) as archive:
+        for entry in archive.infolist():
+            name, ending = os.path.splitext(entry.filename)
+            if ending != ".npy":
+                raise ValueError(f"{entry.filename} is no array")
+            with archive.open(entry) as file:
+                first = np.lib.format.read_magic(file) == (1, 0)
+                # Version 3 differs from 2 in the letters of field names alone.
+                read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(file)
+            nbytes = math.prod(shape) * dtype.itemsize
+            if dtype.hasobject:
+                raise ValueError(f"{name} holds Python objects")
+            if nbytes > entry.file_size:
+                raise ValueError(f"{name} {shape} should have {nbytes:,} bytes, but has {entry.file_size:,}")
+            stated[name] = StatedArray(shape, dtype, nbytes)
+    return stated
+
+
+def read_arrays(
+    path: str | os.PathLike[str], names: Iterable[str] | None = None, *, limit: int = ARRAYS_LIMIT
+) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file by name, read if what the file says of them is within a limit.
+
+    Parameters
+    ----------
+    path
+        The file.
+    names
+        Those to read; None reads all.
+    limit
+        Bytes that they may take together.
+
+    Raises
+    ------
+    ValueError
+        if it is not an .npz file, lacks a name, is damaged, or holds more than `limit`.
+    OSError
+        if it cannot be read.
+    """
+    import numpy as np
+
+    stated = stated_arrays(path)
+    names = stated if names is None else list(names)
+    missing = [name for name in names if name not in stated]
+    if missing:
+        raise ValueError(f"{os.fspath(path)} has no {missing[0]}")
+    size = sum(stated[name].nbytes for name in names)
+    if size > limit:
+        raise ValueError(
+            f"{os.fspath(path)} holds arrays of {size:,} bytes, but at most {limit:,} bytes are read"
+        )
+    with _archive(path) as archive:
+        arrays = {}
+        for name in names:
+            with archive.open(f"{name}.npy") as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+        return arrays
+
+
+@contextmanager
+def _archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
+    """An .npz file that is open; whatever is wrong in it is a ValueError."""
+    with open(path, "rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+        except Exception as error:  # zipfile and NumPy raise some ten kinds.
+            why = (str(error) or type(error).__name__).splitlines()[0]
+            raise ValueError(f"{os.fspath(path)} is not a sound .npz file: {why}") from None
 
 
 def checksum(path: Path) -> str:
