@@ -8,6 +8,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from cnnviz.resources import SmallReads
+
 HEAD = 512
 """Bytes at the beginning that are looked at."""
 
@@ -55,6 +57,8 @@ def what_it_is(path: Path) -> str:
 def _said(path: Path) -> str:
     if path.is_dir():
         return _folder({entry.name for entry in path.iterdir()})
+    if not path.is_file():
+        return "a pipe or a device, not a file; write what it gives into one"
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
@@ -80,7 +84,7 @@ def _folder(names: set[str]) -> str:
 
 
 def _archive(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
+    with SmallReads(path) as file, zipfile.ZipFile(file) as archive:
         names = archive.namelist()
     if "config.json" in names or "model.weights.h5" in names:
         return ""
