@@ -21,6 +21,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
 from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.options import Shape
+from cnnviz.numbers import brief
 
 quiet = np.errstate(all="ignore")
 
@@ -97,14 +98,15 @@ def _equation(value: Any, name: str) -> str:
     found = EQUATION.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
     if found is None or found[1] != found[4]:
         raise ValueError(
-            f"{name} must be like 'abc,cd->abd' or '...c,cd->...d', left out in front only, got {value!r}"
+            f"{name} must be like 'abc,cd->abd' or '...c,cd->...d', left out in front only, "
+            f"got {brief(value)}"
         )
     for letters in (found[2], found[3], found[5]):
         if len(set(letters)) < len(letters):
             raise ValueError(f"{name}={value!r} has a letter twice in {letters!r}, which is not supported")
     x, kernel, out = (set(found[i]) for i in (2, 3, 5))
     if not (x <= kernel | out and kernel <= x | out and out <= x | kernel):
-        raise ValueError(f"each letter of {name} must be in two of its three parts, got {value!r}")
+        raise ValueError(f"each letter of {name} must be in two of its three parts, got {brief(value)}")
     return str(value).replace(" ", "")
 
 
@@ -116,7 +118,7 @@ def _sizes(value: Any, name: str) -> tuple[int | None, ...]:
 
 def _letters(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.isalpha():
-        raise ValueError(f"{name} must be letters of the equation's result, got {value!r}")
+        raise ValueError(f"{name} must be letters of the equation's result, got {brief(value)}")
     return value
 
 
@@ -236,7 +238,7 @@ SUMMED = "s"
 def _axes(value: Any, name: str) -> tuple[int, int]:
     entries = read.ints(value, name)
     if len(entries) > 2:
-        raise ValueError(f"{name} must be one axis or two, got {value!r}")
+        raise ValueError(f"{name} must be one axis or two, got {brief(value)}")
     return entries[0], entries[-1]
 
 
