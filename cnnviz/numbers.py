@@ -28,6 +28,25 @@ def minus(text: object) -> str:
     return str(text).replace("-", "−")
 
 
+def brief(value: object, most: int = 80) -> str:
+    """A value in a message: as Python writes it, its middle left out where that is long.
+
+    >>> brief("valid"), brief(list(range(1000)), 20)
+    ("'valid'", '[0, 1, 2,...98, 999]')
+    """
+    try:
+        text = repr(value)
+    except Exception as error:  # An int of 5,000 digits has none; other classes' repr can do anything.
+        text = f"<{type(value).__name__}: {type(error).__name__}>"
+    return shortened(text, most)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many letters, its middle left out."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[: half + 1]}...{text[-half:]}"
+
+
 def number(value: float, digits: int = 3) -> str:
     """A number with so many significant digits, and a proper minus sign.
 

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import io
+import json
 import math
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -316,13 +319,93 @@ def _archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """An .npz file that is open; whatever is wrong in it is a ValueError."""
     if stat.S_ISFIFO(os.stat(path).st_mode):
         raise ValueError("it is a pipe, not a file")
-    with open(path, "rb") as file:
+    with SmallReads(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive
         except Exception as error:  # zipfile and NumPy raise some ten kinds.
             why = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(f"it is not a sound .npz file: {why}") from None
+
+
+MOST_AT_ONCE = 4 * 2**20
+"""Bytes that `SmallReads` reads in one piece."""
+
+
+class SmallReads(io.FileIO):
+    """A file for `zipfile.ZipFile`, which reads a whole directory of names at once, whatever size it has."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As any file's; ValueError where more is asked for than an archive of a few files needs."""
+        if size is None or size < 0:
+            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        if size > MOST_AT_ONCE:
+            raise ValueError(f"an archive with {size:,} bytes of names; at most {MOST_AT_ONCE:,} are read")
+        return super().read(size)
+
+
+def read_member(archive: zipfile.ZipFile, name: str, limit: int) -> io.BytesIO:
+    """What a file in a ZIP archive unpacks to, piece by piece, and never more than it states.
+
+    ValueError if there is no such file or two of them, for one that states more than `limit` bytes, and for
+    one that is encrypted or damaged.
+    """
+    entries = [entry for entry in archive.infolist() if entry.filename == name]
+    if len(entries) != 1:
+        raise ValueError(f"it has {len(entries) or 'no'} {name}")
+    (entry,) = entries
+    if entry.file_size > limit:
+        raise ValueError(
+            f"{name} unpacks to {entry.file_size:,} bytes, more than the {limit:,} that are read"
+        )
+    if entry.flag_bits & 1:
+        raise ValueError(f"{name} is encrypted; save it without a password")
+    content = io.BytesIO()
+    try:
+        with archive.open(entry) as file:
+            # What bzip2 and LZMA unpack a piece to has no limit; a small piece has one.
+            step = 2**16 if entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) else 2**12
+            while piece := file.read(step):
+                content.write(piece)
+    except Exception as error:  # Each compression method has its own exceptions.
+        raise ValueError(f"{name} is damaged ({error})") from None
+    if content.tell() != entry.file_size:
+        raise ValueError(f"{name} is damaged (it has {content.tell():,} of its {entry.file_size:,} bytes)")
+    content.seek(0)
+    return content
+
+
+MOST_JSON_BYTES = 16 * 2**20
+MOST_JSON_VALUES = 2_000_000
+"""Limits of a JSON text: a network of 10,000 layers has a tenth of either."""
+
+
+def read_json(text: bytes | str, what: str) -> Any:
+    """A JSON text from a file, if it is within limits; `what` is what its errors call it.
+
+    >>> read_json(b"[1, 2]", "the list")
+    [1, 2]
+
+    Raises ValueError for what is not JSON, is too long or nested too deeply, or holds half a character.
+    """
+    if len(text) > MOST_JSON_BYTES:
+        raise ValueError(f"{what} has {len(text):,} bytes; at most {MOST_JSON_BYTES:,} are read")
+    try:
+        text = text if isinstance(text, str) else text.decode(json.detect_encoding(text))
+        # Texts can hold such marks too: there are at most as many values.
+        values = sum(map(text.count, ",[{"))
+        value = json.loads(text) if values <= MOST_JSON_VALUES else None
+        if re.search(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]", text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} has a text with half of a character in it (a lone surrogate)") from None
+    except RecursionError:
+        raise ValueError(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"{what} is not JSON ({error})") from None
+    if values > MOST_JSON_VALUES:
+        raise ValueError(f"{what} holds {values:,} values; at most {MOST_JSON_VALUES:,} are read")
+    return value
 
 
 def checksum(path: Path) -> str:

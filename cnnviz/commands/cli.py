@@ -6,9 +6,11 @@ The commands themselves are in modules beside this one.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from cnnviz.commands import (
@@ -49,17 +51,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["info", "no_such_model"])
     2
     """
+    _make_outputs_safe()
     try:
-        arguments = _parser().parse_args(argv)
-        code = _run(arguments)
+        code = _run(argv)
         sys.stdout.flush()
         return code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        code = 0
+    except OSError as error:
+        code = complain(f"cannot write the output: {error.strerror or error}")
+    # Python writes what is left when it ends, which must not fail again.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        return _within_memory(_parser().parse_args(argv))
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     except BrokenPipeError:
-        # Whoever read our output has seen enough; stdout must not fail again when it is closed.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
@@ -68,7 +82,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _make_outputs_safe() -> None:
+    """Closed outputs lead nowhere, and a letter that the terminal does not know is escaped."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        # A file that is opened later would get the number of a closed output, and be written into.
+        while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+            pass
+        os.close(number)
+        sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")
+
+
+def _within_memory(arguments: argparse.Namespace) -> int:
     limit = getattr(arguments, "memory_limit", None)
     if limit is None:
         return arguments.run(arguments)

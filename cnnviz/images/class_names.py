@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cnnviz.images.image_files import ImageError
+from cnnviz.numbers import brief
+from cnnviz.resources import read_json
 
 MAX_BYTES = 10 * 2**20
+MAX_CLASSES = 1_000_000
+LONGEST = 1000
+"""Letters of a name that are kept."""
 
 
 def class_names(
@@ -79,10 +83,7 @@ def _content(path: Path) -> Any:
         raise ValueError(f"{path} must be a text or JSON file in UTF-8, with the names of classes") from None
     if path.suffix.lower() != ".json" and not text.lstrip().startswith(("{", "[")):
         return [line.strip() for line in text.rstrip().splitlines()]
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from None
+    return read_json(text, str(path))
 
 
 def _in_order(source: Any, where: str) -> list[str]:
@@ -93,7 +94,9 @@ def _in_order(source: Any, where: str) -> list[str]:
             raise ValueError(f"{where} must number its {len(keys)} classes from 0: there is no {missing}")
         source = [keys[str(i)] for i in range(len(keys))]
     if isinstance(source, str | bytes) or not isinstance(source, Iterable):
-        raise ValueError(f"{where} must be a list of names, or name them by number, got {source!r:.60}")
+        raise ValueError(f"{where} must be a list of names, or name them by number, got {brief(source)}")
+    if len(source := list(source)) > MAX_CLASSES:
+        raise ValueError(f"{where} must have at most {MAX_CLASSES:,} names, got {len(source):,}")
     names = [_name(each, i, where) for i, each in enumerate(source)]
     if not names:
         raise ValueError(f"{where} has no names")
@@ -104,6 +107,6 @@ def _name(value: Any, number: int, where: str) -> str:
     # Keras's index has WordNet's number before the name.
     name = value[-1] if isinstance(value, list | tuple) and value else value
     if isinstance(name, bool) or not isinstance(name, str | int) or not str(name).strip():
-        raise ValueError(f"{where} must have a name for class {number}, got {value!r:.60}")
+        raise ValueError(f"{where} must have a name for class {number}, got {brief(value)}")
     # It is written into a line of text.
-    return "".join(c if c.isprintable() else "?" for c in str(name).strip())
+    return "".join(c if c.isprintable() else "?" for c in str(name).strip()[:LONGEST])

@@ -20,6 +20,7 @@ import numpy as np
 MAX_BYTES = 10 * 2**20
 MAX_PIXELS = 25_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+BEGINNINGS = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"RIFF": "WebP", b"GIF8": "GIF"}
 _BAND = 64
 """Rows of the reduced image that are made at once."""
 _one_at_a_time = threading.Lock()
@@ -92,6 +93,11 @@ def _decoded(content: bytes, side: int | None) -> np.ndarray:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError(f"the image is too large; {_AT_MOST}") from None
     except Image.UnidentifiedImageError:
+        for beginning, kind in BEGINNINGS.items():
+            if content.startswith(beginning):
+                raise ImageError(
+                    f"the file begins as a {kind} image does, but is damaged; download or save it again"
+                ) from None
         raise ImageError("the file is not a PNG, JPEG, WebP or GIF image") from None
     except Exception as error:
         # A damaged file makes Pillow's decoders raise nearly anything: OSError, SyntaxError, zlib.error, ...

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
-from cnnviz.images.image_files import FORMATS, MAX_BYTES, ImageError, read_image
+from cnnviz.images.image_files import FORMATS, MAX_BYTES, MAX_PIXELS, ImageError, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
 
@@ -198,7 +198,9 @@ def _read_file(
         warnings.catch_warnings(action="ignore"),
         Image.open(file, formats=FORMATS) as picture,
     ):
-        said, most = _said_of(picture), side(*picture.size)
+        # To look for the orientation of a PNG, Pillow decodes it.
+        if picture.width * picture.height <= MAX_PIXELS:
+            said, most = _said_of(picture), side(*picture.size)
     return read_image(source, side=most), said + (f"; read at up to {most} pixels a side" if most else "")
 
 

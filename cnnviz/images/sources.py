@@ -17,6 +17,8 @@ import numpy as np
 from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
+from cnnviz.numbers import shortened
+from cnnviz.resources import read_arrays, stated_arrays
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Names of the files in a folder that are read; all others are passed over, and that is said."""
@@ -180,30 +182,24 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _archive(path: Path) -> ImageSource:
     try:
-        content = np.load(path, allow_pickle=False)
-    except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception as error:
-        raise ImageError(f"{path} is not a NumPy file of images: {str(error).splitlines()[0]}") from None
-    if isinstance(content, np.ndarray):
-        return _array(content, None, path.name)
-    with content:
-        images = next((name for name in _IMAGES if name in content.files), None)
+        if path.suffix.lower() == ".npy":
+            # A map of the file is as long as the file, whatever it states, and read where it is needed.
+            return _array(np.load(path, mmap_mode="r", allow_pickle=False), None, path.name)
+        stated = list(stated_arrays(path))
+        images = next((name for name in _IMAGES if name in stated), None)
         if images is None:
-            raise ImageError(
-                f"{path} must hold images under {', '.join(_IMAGES)}; it holds {', '.join(content.files)}"
-            )
+            held = shortened(", ".join(stated), 200)
+            raise ImageError(f"{path} must hold images under {', '.join(_IMAGES)}; it holds {held}")
         labels = _LABELS[_IMAGES.index(images)]
-        try:
-            return _array(
-                content[images],
-                content[labels] if labels in content.files else None,
-                f"{path.name}, {images}",
-            )
-        except ImageError:
-            raise
-        except Exception as error:
-            raise ImageError(f"{path} is not a NumPy file of images: {str(error).splitlines()[0]}") from None
+        content = read_arrays(path, [name for name in (images, labels) if name in stated])
+        return _array(content[images], content.get(labels), f"{path.name}, {images}")
+    except ImageError:
+        raise
+    except Exception as error:  # NumPy raises some ten kinds for damaged files.
+        if isinstance(error, OSError):
+            raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise ImageError(f"{path} is not a NumPy file of images: {why}") from None
 
 
 def _array(array: np.ndarray, labels: np.ndarray | None, where: str) -> ImageSource:

@@ -17,7 +17,7 @@ from scipy import special
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.options import Options
-from cnnviz.numbers import short
+from cnnviz.numbers import brief, short
 from cnnviz.ops.rectifiers import SELU_ALPHA, SELU_SCALE
 
 Arguments = Mapping[str, Any]
@@ -387,9 +387,8 @@ def parse_activation(value: Any, name: str = "activation") -> Activation | None:
 def _unknown(name: str, value: Any) -> str:
     if isinstance(value, str) and value in REFUSED_ACTIVATIONS:
         return f"{name}={value!r} is not supported: {REFUSED_ACTIVATIONS[value]}"
-    return (
-        f"{name} must be one of keras.activations, which cnnviz knows by name, such as 'relu', got {value!r}"
-    )
+    known = "must be one of keras.activations, which cnnviz knows by name, such as 'relu'"
+    return f"{name} {known}, got {brief(value)}"
 
 
 def is_keras(module: Any) -> bool:

@@ -21,6 +21,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
 from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.options import Shape
+from cnnviz.numbers import brief
 
 quiet = np.errstate(all="ignore")
 
@@ -102,7 +103,7 @@ def _equation(value: Any, name: str) -> str:
     same = sides and all(sides[side] == sides[f"{side}_out"] for side in ("before", "behind"))
     if found is None or not same or (found["before"] and found["behind"]):
         raise ValueError(
-            f"{name} must be like 'abc,cd->abd', '...c,cd->...d' or 'ab...,bc->ac...', got {value!r}"
+            f"{name} must be like 'abc,cd->abd', '...c,cd->...d' or 'ab...,bc->ac...', got {brief(value)}"
         )
     parts = [found[part] for part in ("x", "kernel", "out")]
     for letters in parts:
@@ -110,7 +111,7 @@ def _equation(value: Any, name: str) -> str:
             raise ValueError(f"{name}={value!r} has a letter twice in {letters!r}, which is not supported")
     x, kernel, out = map(set, parts)
     if not (x <= kernel | out and kernel <= x | out and out <= x | kernel):
-        raise ValueError(f"each letter of {name} must be in two of its three parts, got {value!r}")
+        raise ValueError(f"each letter of {name} must be in two of its three parts, got {brief(value)}")
     return str(value).replace(" ", "")
 
 
@@ -122,7 +123,7 @@ def _sizes(value: Any, name: str) -> tuple[int | None, ...]:
 
 def _letters(value: Any, name: str) -> str:
     if not isinstance(value, str) or not value.isalpha():
-        raise ValueError(f"{name} must be letters of the equation's result, got {value!r}")
+        raise ValueError(f"{name} must be letters of the equation's result, got {brief(value)}")
     return value
 
 
@@ -244,7 +245,7 @@ SUMMED = "s"
 def _axes(value: Any, name: str) -> tuple[int, int]:
     entries = read.ints(value, name)
     if len(entries) > 2:
-        raise ValueError(f"{name} must be one axis or two, got {value!r}")
+        raise ValueError(f"{name} must be one axis or two, got {brief(value)}")
     return entries[0], entries[-1]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.padding import Padding, Sides, cells, pair, parse_padding
 
 Reader = Callable[[Any, str], Any]
@@ -51,7 +52,7 @@ def choice(*expected: str) -> Reader:
     def read(value: Any, name: str) -> str:
         if value not in expected:
             words = ", ".join(map(repr, expected[:-1]))
-            raise ValueError(f"{name} must be {words} or {expected[-1]!r}, got {value!r}")
+            raise ValueError(f"{name} must be {words} or {expected[-1]!r}, got {brief(value)}")
         return str(value)
 
     return read
@@ -65,7 +66,7 @@ def size(value: Any, name: str, minimum: int = 1) -> tuple[int, int]:
     """
     numbers = pair(value, name, minimum)
     if max(numbers) > LARGEST:
-        raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
+        raise ValueError(f"{name} must be at most {LARGEST}, got {brief(value)}")
     return numbers
 
 
@@ -77,7 +78,7 @@ def length(value: Any, name: str) -> int:
     """
     entries = ints(value, name)
     if len(entries) != 1 or not 1 <= entries[0] <= LARGEST:
-        raise ValueError(f"{name} must be one int from 1 to {LARGEST}, got {value!r}")
+        raise ValueError(f"{name} must be one int from 1 to {LARGEST}, got {brief(value)}")
     return entries[0]
 
 
@@ -85,7 +86,7 @@ def sides(value: Any, name: str) -> Sides:
     """An int, (height, width) or all four sides, as ((top, bottom), (left, right))."""
     numbers = cells(value, name)
     if max(map(max, numbers)) > LARGEST:
-        raise ValueError(f"{name} must be at most {LARGEST}, got {value!r}")
+        raise ValueError(f"{name} must be at most {LARGEST}, got {brief(value)}")
     return numbers
 
 
@@ -98,21 +99,21 @@ def padding(value: Any, name: str) -> Padding:
 def count(value: Any, name: str) -> int:
     """A positive int."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be a positive int, got {value!r}")
+        raise ValueError(f"{name} must be a positive int, got {brief(value)}")
     return value
 
 
 def flag(value: Any, name: str) -> bool:
     """True or False."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false, got {value!r}")
+        raise ValueError(f"{name} must be true or false, got {brief(value)}")
     return value
 
 
 def number(value: Any, name: str) -> float:
     """A finite number, as a float."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
+        raise ValueError(f"{name} must be a finite number, got {brief(value)}")
     return float(value)
 
 
@@ -123,7 +124,7 @@ def share(value: Any, name: str) -> float:
     0.5
     """
     if not 0 <= number(value, name) <= 1:
-        raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
+        raise ValueError(f"{name} must be from 0 to 1, got {brief(value)}")
     return float(value)
 
 
@@ -134,7 +135,7 @@ def numbers(value: Any, name: str) -> float | np.ndarray:
     try:
         array = np.array(value, np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
+        raise ValueError(f"{name} must be a number or an array of numbers, got {brief(value)}") from None
     array.flags.writeable = False
     return array
 
@@ -143,7 +144,7 @@ def ints(value: Any, name: str) -> tuple[int, ...]:
     """An int or several, as a tuple."""
     entries = tuple(value) if isinstance(value, list | tuple) else (value,)
     if any(isinstance(entry, bool) or not isinstance(entry, int) for entry in entries):
-        raise ValueError(f"{name} must be an int or several, got {value!r}")
+        raise ValueError(f"{name} must be an int or several, got {brief(value)}")
     return entries
 
 
@@ -156,7 +157,7 @@ def axis(value: Any, name: str) -> int:
     """One axis, alone or in a list."""
     entries = ints(value, name)
     if len(entries) != 1:
-        raise ValueError(f"{name} must be one axis, got {value!r}")
+        raise ValueError(f"{name} must be one axis, got {brief(value)}")
     return entries[0]
 
 
@@ -168,7 +169,7 @@ def batch_shape(value: Any, name: str) -> Shape:
     """
     sizes = tuple(value[1:]) if isinstance(value, list | tuple) else ()
     if not sizes or any(entry is not None and not _positive(entry) for entry in sizes):
-        raise ValueError(f"{name} must be (batch, then sizes, None where unknown), got {value!r}")
+        raise ValueError(f"{name} must be (batch, then sizes, None where unknown), got {brief(value)}")
     return None, *sizes
 
 

@@ -36,6 +36,7 @@ from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options
 from cnnviz.layers.slicing import Config, cells_along, read_key, regrouped, sliced, sliced_links
 from cnnviz.layers.tensor_operations import OperationEntry, kind_of, not_the_batch
+from cnnviz.numbers import brief
 from cnnviz.ops.padding import Axis
 
 
@@ -172,7 +173,7 @@ def _pad_width(value: Any, name: str) -> Any:
     pairs = tuple(read.ints(pair, name) for pair in value) if isinstance(value, list | tuple) else ()
     pairs = tuple(pair * 2 if len(pair) == 1 else pair for pair in pairs)
     if not pairs or any(len(pair) != 2 or min(pair) < 0 or max(pair) > read.LARGEST for pair in pairs):
-        raise ValueError(f"{name} must be pairs of numbers of cells, got {value!r}")
+        raise ValueError(f"{name} must be pairs of numbers of cells, got {brief(value)}")
     return pairs
 
 
@@ -307,7 +308,7 @@ def _sections(value: Any, name: str) -> Any:
 def _output(value: Any, name: str) -> int:
     (number,) = read.ints(value, name)
     if number < 0:
-        raise ValueError(f"{name} must be 0 or more, got {value!r}")
+        raise ValueError(f"{name} must be 0 or more, got {brief(value)}")
     return number
 
 

@@ -34,11 +34,11 @@ def with_shapes(
     shaped = []
     for layer in layers:
         for values, probe in zip(probes, PROBES, strict=False):
-            if layer.inputs:
-                read = [values[name] for name in layer.inputs]
-            else:
-                read = [np.empty((0, *(probe if n is None else n for n in sizes[layer.name])), dtype)]
             try:
+                if layer.inputs:
+                    read = [values[name] for name in layer.inputs]
+                else:
+                    read = [np.empty((0, *(probe if n is None else n for n in sizes[layer.name])), dtype)]
                 values[layer.name] = layer.after_activation(_checked(layer, layer.cast(read, dtype)))
             except (ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
                 raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz.layers.layer import literal
 from cnnviz.layers.links import Links, Regroup, Resample, Shape, Slide, after
+from cnnviz.numbers import brief
 from cnnviz.ops.padding import Axis
 
 Config = Mapping[str, Any]
@@ -32,12 +33,12 @@ def _key_entry(value: Any, name: str) -> Any:
         ends = (value.start, value.stop, value.step)
         if all(end is None or (isinstance(end, int) and not isinstance(end, bool)) for end in ends):
             if value.step == 0:
-                raise ValueError(f"{name} must not have a slice with the step 0, got {value!r}")
+                raise ValueError(f"{name} must not have a slice with the step 0, got {brief(value)}")
             return value
     elif value is None or value is ... or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise ValueError(
-        f"{name} must be made of ints, slices with ints, ... and None, got {value!r}: cells that are "
+        f"{name} must be made of ints, slices with ints, ... and None, got {brief(value)}: cells that are "
         "chosen by other numbers are not supported"
     )
 

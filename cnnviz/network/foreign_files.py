@@ -5,8 +5,11 @@ Nothing of such a file is loaded: the first bytes tell the formats apart, and in
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from pathlib import Path
+
+from cnnviz.resources import SmallReads
 
 HEAD = 512
 """Bytes at the beginning that are looked at."""
@@ -16,6 +19,10 @@ SAVE = 'model.save("model.keras")'
 WEIGHTS_ONLY = (
     "these are weights without their network; build the model in Python as it was built, "
     f'then model.load_weights("..."); {SAVE}'
+)
+
+DAMAGED_ZIP = (
+    "a zip archive that is cut off or damaged, so not a whole .keras file; download or save it again"
 )
 
 _ARRAYS = f"build the same network in Keras, give its layers these arrays with layer.set_weights, then {SAVE}"
@@ -55,6 +62,8 @@ def what_it_is(path: Path) -> str:
 def _said(path: Path) -> str:
     if path.is_dir():
         return _folder({entry.name for entry in path.iterdir()})
+    if not path.is_file():
+        return "a pipe or a device, not a file; write what it gives into one"
     with path.open("rb") as file:
         head = file.read(HEAD)
     if not head:
@@ -62,9 +71,7 @@ def _said(path: Path) -> str:
     if zipfile.is_zipfile(path):
         return _archive(path)
     if head.startswith(b"PK"):
-        return (
-            "a zip archive that is cut off or damaged, so not a whole .keras file; download or save it again"
-        )
+        return DAMAGED_ZIP
     for beginning, said in BEGINNINGS:
         if head.startswith(beginning):
             return said
@@ -80,8 +87,11 @@ def _folder(names: set[str]) -> str:
 
 
 def _archive(path: Path) -> str:
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with SmallReads(path) as file, zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError):
+        return DAMAGED_ZIP
     if "config.json" in names or "model.weights.h5" in names:
         return ""
     if any(name.endswith("/data.pkl") for name in names):

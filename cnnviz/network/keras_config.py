@@ -20,6 +20,14 @@ from cnnviz.layers.layer import normalize_config
 from cnnviz.layers.options import count, numbers
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.tensor_operations import PREFIX, OperationEntry, function_name
+from cnnviz.numbers import brief
+
+MOST_CALLS = 10_000
+"""Of layers in a network: nested models that call nested models can unfold without end."""
+MOST_NESTED = 50
+"""Of models within one another."""
+LONGEST_NAME = 255
+"""Letters of a layer's name; that of a layer in a nested model holds those of the models too."""
 
 Ref = tuple[str, int, int]
 """A tensor: (member of a model, which of its calls, which of its outputs)."""
@@ -70,9 +78,16 @@ class Model:
 
     def entries(self) -> Iterator[FileLayer]:
         """All layers of the model and of the models in it."""
-        for member in self.members.values():
+        seen: set[int] = set()
+        waiting = list(reversed(self.members.values()))
+        # A model that is a member in several places is walked once.
+        while waiting:
+            member = waiting.pop()
+            if id(member) in seen:
+                continue
+            seen.add(id(member))
             if isinstance(member, Model):
-                yield from member.entries()
+                waiting += reversed(member.members.values())
             else:
                 yield member
 
@@ -98,6 +113,7 @@ class _Reader:
         self.frozen = frozen
         self.container = container
         self.shared: dict[int, FileLayer | Model] = {}
+        self.members = 0
 
     def member(
         self, data: Mapping, prefix: str, group: Callable[[str], str]
@@ -105,8 +121,13 @@ class _Reader:
         """A layer or model and its name. `group` says where the weights of its class lie."""
         config = _get(data, "config", Mapping, f"a layer of {prefix or 'the model'}")
         name = data.get("name") or config.get("name")
-        if not isinstance(name, str) or not name or "/" in name:
-            raise ValueError(f"a layer's name must be text without '/', got {_brief(name)}")
+        if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or "/" in name:
+            raise ValueError(
+                f"a layer's name must be text without '/', at most {LONGEST_NAME} letters, got {brief(name)}"
+            )
+        self.members += 1
+        if self.members > MOST_CALLS:
+            raise ValueError(f"the model has more than {MOST_CALLS:,} layers")
         where = f"layer {prefix + name!r}"
         kind = _kind(data, where, name)
         path = "" if _is_operation(data) else group(kind)
@@ -150,6 +171,10 @@ class _Reader:
 
     def model(self, data: Mapping, kind: str, where: str, prefix: str, path: str) -> Model:
         """A Sequential or Functional model; `path` is the HDF5 group that holds its layers."""
+        if prefix.count("/") > MOST_NESTED:
+            raise ValueError(
+                f"its models are nested too deeply; at most {MOST_NESTED} in one another are read"
+            )
         config = _get(data, "config", Mapping, where)
         layers = [_checked(d, Mapping, f"a layer of {where}") for d in _get(config, "layers", list, where)]
         model = Model(str(config.get("name") or "model"))
@@ -226,7 +251,7 @@ def _kind(data: Mapping, where: str, name: str = "") -> str:
         )
     if not is_keras(module):
         raise ValueError(
-            f"{where} is a {kind} from module {_brief(module)}: custom code is never loaded; "
+            f"{where} is a {kind} from module {brief(module)}: custom code is never loaded; "
             "put Keras's own layers or functions of keras.ops in its place"
         )
     if _is_operation(data):
@@ -321,7 +346,7 @@ def _operation_call(node: Any, kind: str, where: str) -> tuple[list[Ref], dict[s
     assert isinstance(entry, OperationEntry)
     given = {**dict(zip(entry.parameters, args, strict=False)), **kwargs}
     if len(args) > len(entry.parameters) or not given.keys() <= {*entry.parameters}:
-        raise ValueError(f"{where} must be called with {', '.join(entry.parameters)}, got {_brief(node)}")
+        raise ValueError(f"{where} must be called with {', '.join(entry.parameters)}, got {brief(node)}")
     reads: list[Ref] = []
     constants = {}
     for name in entry.parameters:
@@ -388,7 +413,7 @@ def _reads(node: Any, where: str, kind: str) -> list[Ref]:
     free = ("training", *(ENTRIES[kind].call_options if kind else ()))
     for name, value in [*given.items(), *(("training", value) for value in args[len(names) :])]:
         if name not in free and (_holds_something(value) if "mask" in name else value is not False):
-            raise ValueError(f"{where} is called with {name}={_brief(value)}, which is not supported")
+            raise ValueError(f"{where} is called with {name}={brief(value)}, which is not supported")
     return [ref for argument in tensors for ref, _ in argument]
 
 
@@ -399,7 +424,7 @@ def _tensors(value: Any, where: str) -> list[tuple[Ref, list]]:
     if isinstance(value, Mapping) and "class_name" not in value:
         return [tensor for key in sorted(value) for tensor in _tensors(value[key], where)]
     if not isinstance(value, Mapping) or value.get("class_name") != "__keras_tensor__":
-        raise ValueError(f"{where} is called with {_brief(value)}, which is not a tensor of the model")
+        raise ValueError(f"{where} is called with {brief(value)}, which is not a tensor of the model")
     config = _get(value, "config", Mapping, f"a tensor that {where} reads")
     shape = _get(config, "shape", list, f"a tensor that {where} reads")
     return [(_ref(config.get("keras_history"), f"a tensor that {where} reads"), shape)]
@@ -421,8 +446,12 @@ def _refs(value: Any, where: str) -> list[Ref]:
 
 
 def _ref(value: Any, where: str) -> Ref:
-    if not isinstance(value, list) or [type(entry) for entry in value] != [str, int, int]:
-        raise ValueError(f"{where} must be [layer, call, output], got {_brief(value)}")
+    if (
+        not isinstance(value, list)
+        or [type(entry) for entry in value] != [str, int, int]
+        or min(value[1:]) < 0
+    ):
+        raise ValueError(f"{where} must be [layer, call, output], counted from 0, got {brief(value)}")
     return value[0], value[1], value[2]
 
 
@@ -433,10 +462,5 @@ def _get(data: Mapping, key: str, kind: type, where: str) -> Any:
 def _checked(value: Any, kind: type, what: str) -> Any:
     if not isinstance(value, kind):
         wanted = "a list" if kind is list else "an object"
-        raise ValueError(f"{what} must be {wanted}, got {_brief(value)}")
+        raise ValueError(f"{what} must be {wanted}, got {brief(value)}")
     return value
-
-
-def _brief(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -7,9 +7,9 @@ keras/src/saving and of Keras 2. Optimizers, losses and custom objects are left 
 
 from __future__ import annotations
 
-import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from mmap import ACCESS_READ, mmap
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from cnnviz.layers import ENTRIES
 from cnnviz.network.foreign_files import WEIGHTS_ONLY, what_it_is
@@ -26,10 +25,11 @@ from cnnviz.network.keras2_config import as_keras3, with_modules, without_slashe
 from cnnviz.network.keras_config import FileLayer, Model, read_model
 from cnnviz.network.network import Network
 from cnnviz.network.unfolding import unfold
-from cnnviz.resources import BUNDLED, asset
+from cnnviz.numbers import shortened
+from cnnviz.resources import BUNDLED, MOST_JSON_BYTES, SmallReads, asset, read_json, read_member
 
-MOST_CONFIG_BYTES = 64 * 2**20
-"""Limit on what the description of a model may unpack to."""
+MOST_SAID = 500
+"""Letters of what is wrong with a file: values in it can be long."""
 
 
 class ModelFileError(ValueError):
@@ -85,18 +85,23 @@ def _read(path: Path) -> Network:
     try:
         with _opened(path) as file:
             model = read_model(file.config, file.container)
-            file.fill(model)
-        graph = unfold(model)
-        return Network(
-            graph.layers,
-            graph.outputs,
-            name=model.name,
-            inputs=graph.inputs,
-            aliases=graph.aliases,
-            source=path.resolve(),
-        )
-    except (ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"{path}: {error}") from error
+            file.find_weights(model)
+            graph = unfold(model)
+            # It checks the weights' shapes, before a number of them is read.
+            network = Network(
+                graph.layers,
+                graph.outputs,
+                name=model.name,
+                inputs=graph.inputs,
+                aliases=graph.aliases,
+                source=path.resolve(),
+            )
+            file.read_weights()
+        return network
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ModelFileError(f"{path}: {shortened(str(error), MOST_SAID)}") from error
+    except MemoryError:
+        raise ModelFileError(f"{path}: there is not enough memory to read it") from None
     except RecursionError:
         raise ModelFileError(f"{path}: its models are nested too deeply") from None
 
@@ -108,13 +113,6 @@ def _opened(path: Path) -> _Archive | _WholeHdf5:
     return _Archive(path) if zipfile.is_zipfile(path) else _WholeHdf5(path)
 
 
-def _parsed(text: bytes | str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{name} is not JSON ({error})") from None
-
-
 def _in_words_of_keras3(config: Any, version: Any) -> Any:
     """A config that any version of Keras wrote, as Keras 3 writes it."""
     if str(version).startswith("1."):
@@ -122,20 +120,45 @@ def _in_words_of_keras3(config: Any, version: Any) -> Any:
     return config if str(version)[:1] >= "3" else as_keras3(config)
 
 
+class _Stored(Hdf5):
+    """A file's weights, which are found first and read when their shapes have been checked."""
+
+    def __init__(self, *file: Any) -> None:
+        super().__init__(*file)
+        self._found: list[tuple[FileLayer, str, h5py.Dataset]] = []
+
+    def find(self, layer: FileLayer, name: str, data: Any) -> None:
+        """Give a layer a weight of the shape that the file states."""
+        layer.weights[name] = self.stated(data, name)
+        self._found.append((layer, name, data))
+
+    def read_weights(self) -> None:
+        """Put the numbers in the place of the shapes; the layers of a network have the same mappings."""
+        for layer, name, data in self._found:
+            try:
+                layer.weights[name] = self.numbers(data, name)
+            except DAMAGED as error:
+                raise ValueError(f"weights of layer {layer.name!r}: {error}") from error
+
+
+DAMAGED = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, zlib.error)
+"""What h5py raises for a damaged file."""
+
+
 # The archive ------------------------------------------------------------------------------------
 
 
-class _Archive(Hdf5):
+class _Archive(_Stored):
     """A .keras file: config.json, and each layer's weights in a group of its own, numbered."""
 
     def __init__(self, path: Path) -> None:
         try:
-            with zipfile.ZipFile(path) as archive:
-                config = _parsed(_member(archive, "config.json", MOST_CONFIG_BYTES), "config.json")
+            with SmallReads(path) as file, zipfile.ZipFile(file) as archive:
+                config = _described(archive, "config.json")
                 about = {}
                 if "metadata.json" in archive.namelist():
-                    about = _parsed(_member(archive, "metadata.json", MOST_CONFIG_BYTES), "metadata.json")
-                weights = _member(archive, "model.weights.h5", MOST_BYTES)
+                    about = _described(archive, "metadata.json")
+                weights = read_member(archive, "model.weights.h5", MOST_BYTES)
         except zipfile.BadZipFile as error:
             raise ValueError(f"not a .keras file, or a damaged one ({error})") from None
         version = about.get("keras_version", 3) if isinstance(about, dict) else 3
@@ -144,26 +167,21 @@ class _Archive(Hdf5):
         # Before 2.15 it was a group of another name; on Windows, of several such names.
         self.container = "layers" if self.has("layers") else "_layer_checkpoint_dependencies"
 
-    def fill(self, model: Model) -> None:
-        """Give every layer of the model its weights."""
+    def find_weights(self, model: Model) -> None:
+        """Find the weights of every layer of the model, its own and those of layers within it."""
         for layer in model.entries():
-            layer.weights = self._read(layer)
+            for part, names in ENTRIES[layer.kind].weight_groups(layer.config).items():
+                self._find(layer, f"{layer.group}/{part}".rstrip("/"), names)
 
-    def _read(self, layer: FileLayer) -> dict[str, np.ndarray]:
-        """A layer's arrays by name, its own and those of layers within it."""
-        weights: dict[str, np.ndarray] = {}
-        for part, names in ENTRIES[layer.kind].weight_groups(layer.config).items():
-            weights |= self._part(layer, f"{layer.group}/{part}".rstrip("/"), names)
-        return weights
-
-    def _part(self, layer: FileLayer, group: str, names: tuple[str, ...]) -> dict[str, np.ndarray]:
-        """The arrays of one group; they must be as many as there are names."""
+    def _find(self, layer: FileLayer, group: str, names: tuple[str, ...]) -> None:
+        """Find the arrays of one group; they must be as many as there are names."""
         try:
             variables = self._variables(group)
             if sorted(variables) != sorted(map(str, range(len(names)))):
                 raise ValueError(_other_count(names, len(variables)))
-            return {name: self.array(variables[str(i)], name) for i, name in enumerate(names)}
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            for i, name in enumerate(names):
+                self.find(layer, name, variables[str(i)])
+        except DAMAGED as error:
             place = f"weights of layer {layer.name!r} (at {group!r} in the file)"
             raise ValueError(f"{place}: {error}") from error
 
@@ -177,16 +195,8 @@ class _Archive(Hdf5):
         return {} if place is None else {name: self.child(place, name) for name in place}
 
 
-def _member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    if name not in archive.namelist():
-        raise ValueError(f"not a whole .keras file: it has no {name}")
-    size = archive.getinfo(name).file_size
-    if size > limit:
-        raise ValueError(f"{name} unpacks to {size:,} bytes, more than the {limit:,} that are read")
-    try:
-        return archive.read(name)
-    except Exception as error:  # Each compression method has its own exceptions.
-        raise ValueError(f"{name} is damaged or encrypted ({error})") from None
+def _described(archive: zipfile.ZipFile, name: str) -> Any:
+    return read_json(read_member(archive, name, MOST_JSON_BYTES).getvalue(), name)
 
 
 def _other_count(names: tuple[str, ...], count: int) -> str:
@@ -197,7 +207,7 @@ def _other_count(names: tuple[str, ...], count: int) -> str:
 # The older format -------------------------------------------------------------------------------
 
 
-class _WholeHdf5(Hdf5):
+class _WholeHdf5(_Stored):
     """A model in one HDF5 file: its config an attribute, and a group of arrays for each of its layers.
 
     A model within the model has one group for all its layers.
@@ -207,8 +217,8 @@ class _WholeHdf5(Hdf5):
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
-            check_heaps(content)
-        super().__init__(path, "this")
+            longest = check_heaps(content)
+        super().__init__(path, "this", longest)
         try:
             self.config = self._described()
         except ValueError:
@@ -219,13 +229,11 @@ class _WholeHdf5(Hdf5):
         config = self.attribute(self.file, "model_config")
         if config is None:
             raise ValueError(WEIGHTS_ONLY)
-        if len(config) > MOST_CONFIG_BYTES:
-            raise ValueError(f"model_config is longer than the {MOST_CONFIG_BYTES:,} bytes that are read")
         version = self.attribute(self.file, "keras_version") or 2
-        return with_modules(_in_words_of_keras3(_parsed(config, "model_config"), version))
+        return with_modules(_in_words_of_keras3(read_json(config, "model_config"), version))
 
-    def fill(self, model: Model) -> None:
-        """Give every layer of the model its weights."""
+    def find_weights(self, model: Model) -> None:
+        """Find the weights of every layer of the model."""
         originals = self._originals()
         for name, member in model.members.items():
             layers = list(member.entries()) if isinstance(member, Model) else [member]
@@ -237,8 +245,8 @@ class _WholeHdf5(Hdf5):
                 if len(stored) != len(wanted):
                     raise ValueError(_other_count(tuple(weight for _, weight in wanted), len(stored)))
                 for (layer, weight), data in zip(wanted, stored, strict=True):
-                    layer.weights[weight] = self.array(data, weight)
-            except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+                    self.find(layer, weight, data)
+            except DAMAGED as error:
                 raise ValueError(f"weights of layer {name!r}: {error}") from error
 
     def _originals(self) -> dict[str, str]:
@@ -246,7 +254,7 @@ class _WholeHdf5(Hdf5):
         try:
             root = self.group("model_weights")
             names = [] if root is None else self.names(root, "layer_names")
-        except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+        except DAMAGED as error:
             raise ValueError(f"model_weights is damaged ({error})") from error
         return {new: name for name, new in without_slashes(names).items()}
 

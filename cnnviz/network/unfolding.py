@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.tensor_operations import OperationEntry
-from cnnviz.network.keras_config import FileLayer, Model
-
-MOST_CALLS = 10_000
-"""Of layers in a network: nested models that call nested models can unfold without end."""
+from cnnviz.network.keras_config import MOST_CALLS, FileLayer, Model
 
 
 @dataclass
@@ -22,6 +19,8 @@ class Unfolded:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
+    calls: int = 0
+    """Of layers and models."""
 
 
 def unfold(model: Model) -> Unfolded:
@@ -68,6 +67,9 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
     for name, call, number in (*(ref for _, reads in model.calls for ref in reads), *model.outputs):
         numbers.setdefault((name, call), set()).add(number)
     for position, call in _in_order(model, where):
+        unfolded.calls += 1
+        if max(unfolded.calls, len(unfolded.layers)) > MOST_CALLS:
+            raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
         name, reads = model.calls[position]
         member = model.members[name]
         label = prefix + labels[name, call]
@@ -88,8 +90,6 @@ def _unfold(model: Model, prefix: str, feeds: list[str] | None, unfolded: Unfold
             parts = _parts(member, label, inputs, sorted(numbers.get((name, call), ())))
             values[name, call] = {number: part.name for number, part in parts.items()}
             unfolded.layers += parts.values()
-            if len(unfolded.layers) > MOST_CALLS:
-                raise ValueError(f"the model has more than {MOST_CALLS:,} layer calls")
     try:
         return [values[ref[:2]][ref[2]] for ref in model.outputs]
     except (KeyError, IndexError):

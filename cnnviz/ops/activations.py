@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from cnnviz.numbers import brief
+from cnnviz.ops.arguments import flag
 from cnnviz.ops.padding import integer
 from cnnviz.ops.rectifiers import activation, activation_gradient, relu6
 
@@ -45,7 +47,7 @@ def gelu(x: Any, approximate: bool = False) -> np.ndarray:
 
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
     """
-    if approximate:
+    if flag(approximate, "approximate"):
         # (1 + tanh(z)) / 2 = sigmoid(2z), without the cancellation at negative z.
         return x * special.expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x**3))
     return 0.5 * x * special.erfc(x * -math.sqrt(0.5))
@@ -58,7 +60,7 @@ def gelu_grad(x: Any, grad: Any, approximate: bool = False) -> np.ndarray:
     >>> gelu_grad([0.0, 1.0], [1.0, 1.0])
     array([0.5       , 1.08331547])
     """
-    if not approximate:
+    if not flag(approximate, "approximate"):
         density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
         return (0.5 * special.erfc(x * -math.sqrt(0.5)) + x * density) * grad
     # x * sigmoid(z), as in `gelu`; far out the slope is 0, and its factors must not overflow.
@@ -316,7 +318,7 @@ def _on_ramp(x: np.ndarray) -> np.ndarray:
 def _below_largest(x: np.ndarray, axis: Any) -> np.ndarray:
     """x less its largest along the axis: exp of it cannot overflow."""
     if not -x.ndim <= integer(axis, "axis") < x.ndim:
-        raise ValueError(f"axis must be an axis of x, got axis={axis!r} for x.shape={x.shape}")
+        raise ValueError(f"axis must be an axis of x, got axis={brief(axis)} for x.shape={x.shape}")
     if x.shape[axis] == 0:
         return x
     return x - x.max(axis=axis, keepdims=True)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.padding import LIMIT, integer, integers
 
 Shape = tuple[int, ...]
@@ -130,7 +131,9 @@ def parse_groups(groups: Any, filters: int) -> int:
     """groups as an int, if a kernel's filters can be cut into as many."""
     count = integer(groups, "groups")
     if count < 1 or filters % count:
-        raise ValueError(f"groups must be at least 1 and divide the {filters} filters, got groups={groups!r}")
+        raise ValueError(
+            f"groups must be at least 1 and divide the {filters} filters, got groups={brief(groups)}"
+        )
     return count
 
 
@@ -165,14 +168,29 @@ def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
     )
 
 
-def number(value: Any, name: str) -> float:
-    """A real scalar argument as a Python float, which leaves the array's dtype alone."""
+def number(value: Any, name: str, *, infinite: bool = False) -> float:
+    """A real scalar argument as a Python float, which leaves the array's dtype alone.
+
+    Never NaN; infinity where it is a limit that is never reached.
+    """
     try:
         if isinstance(value, (str, bytes, bytearray)) or np.ndim(value):
             raise TypeError
-        return float(value)
+        found = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+        raise TypeError(f"{name} must be a number, got {brief(value)}") from None
+    if math.isnan(found) or (math.isinf(found) and not infinite):
+        raise ValueError(
+            f"{name} must be {'a number' if infinite else 'a finite number'}, got {brief(value)}"
+        )
+    return found
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False, of Python's or NumPy's kind."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {brief(value)}")
+    return bool(value)
 
 
 def check_last_axis(x: np.ndarray, expected: int, source: str, name: str = "x") -> None:
@@ -193,7 +211,7 @@ def parse_shape(value: Any, name: str) -> Shape:
     """
     shape = integers(value, name)
     if any(not 0 <= size < LIMIT for size in shape):
-        raise ValueError(f"{name} must have sizes from 0 to below 2**31, got {value!r}")
+        raise ValueError(f"{name} must have sizes from 0 to below 2**31, got {brief(value)}")
     return shape
 
 
@@ -201,7 +219,7 @@ def parse_kernel_shape(value: Any, name: str, axes: str) -> Shape:
     """The shape of a kernel: four positive ints."""
     shape = parse_shape(value, name)
     if len(shape) != 4 or 0 in shape:
-        raise ValueError(f"{name} must be {axes} with no size 0, got {value!r}")
+        raise ValueError(f"{name} must be {axes} with no size 0, got {brief(value)}")
     return shape
 
 
@@ -214,7 +232,7 @@ def parse_image_shape(value: Any) -> tuple[Shape, Shape]:
     shape = parse_shape(value, "input_shape")
     full = {2: (1, *shape, 1), 3: (1, *shape), 4: shape}.get(len(shape))
     if full is None:
-        raise ValueError(f"input_shape must be (H, W), (H, W, C) or (N, H, W, C), got {value!r}")
+        raise ValueError(f"input_shape must be (H, W), (H, W, C) or (N, H, W, C), got {brief(value)}")
     return shape, full
 
 

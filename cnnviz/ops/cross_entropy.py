@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.activations import log_softmax, softmax
 from cnnviz.ops.arguments import check_grad, floats, gradient, operation
 
@@ -65,7 +66,7 @@ def softmax_cross_entropy_grad(
 def _arguments(logits: Any, labels: Any, reduction: Any) -> list[np.ndarray]:
     """logits, and the weight of each class."""
     if reduction not in ("none", "mean"):
-        raise ValueError(f"reduction must be 'none' or 'mean', got {reduction!r}")
+        raise ValueError(f"reduction must be 'none' or 'mean', got {brief(reduction)}")
     (logits,) = floats(logits=logits)
     if logits.ndim < 1 or not logits.shape[-1]:
         raise ValueError(f"logits must be (..., classes), got logits.shape={logits.shape}")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import Shape, check_grad, floats, gradient, parse_shape, quiet, sum_to
 from cnnviz.ops.padding import integer
 
@@ -67,7 +68,7 @@ def subtract_grad(grad: Any, input_shapes: Any) -> Grads:
     """
     grad, shapes = _broadcast(grad, input_shapes)
     if len(shapes) != 2:
-        raise ValueError(f"input_shapes must be two shapes, got {input_shapes!r}")
+        raise ValueError(f"input_shapes must be two shapes, got {brief(input_shapes)}")
     return sum_to(grad, shapes[0]), -sum_to(grad, shapes[1])
 
 
@@ -189,7 +190,7 @@ def _check_axis(shapes: list[Shape], axis: Any, name: str) -> int:
     """The axis counted from the front; ValueError unless the shapes agree along all others."""
     rank = len(shapes[0])
     if not -rank <= integer(axis, "axis") < rank:
-        raise ValueError(f"axis must be an axis of the arrays, got axis={axis!r} for shapes {shapes}")
+        raise ValueError(f"axis must be an axis of the arrays, got axis={brief(axis)} for shapes {shapes}")
     place = axis % rank
     if len({(len(shape), shape[:place], shape[place + 1 :]) for shape in shapes}) > 1:
         raise ValueError(f"{name} must agree except along axis {axis}, got {shapes}")
@@ -226,7 +227,7 @@ def _extreme(
 def _by_name(xs: Any) -> dict[str, Any]:
     """The arguments in a list by what error messages call them."""
     if not isinstance(xs, tuple | list):
-        raise TypeError(f"xs must be a list or tuple of arrays, got {xs!r}")
+        raise TypeError(f"xs must be a list or tuple of arrays, got {brief(xs)}")
     return {f"xs[{i}]": x for i, x in enumerate(xs)}
 
 
@@ -245,7 +246,7 @@ def _broadcast(grad: Any, input_shapes: Any) -> tuple[np.ndarray, list[Shape]]:
 
 def _shapes(input_shapes: Any) -> list[Shape]:
     if not isinstance(input_shapes, tuple | list):
-        raise TypeError(f"input_shapes must be a list or tuple of shapes, got {input_shapes!r}")
+        raise TypeError(f"input_shapes must be a list or tuple of shapes, got {brief(input_shapes)}")
     if not input_shapes:
         raise ValueError("input_shapes must hold at least one shape, got none")
     return [parse_shape(shape, f"input_shapes[{i}]") for i, shape in enumerate(input_shapes)]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import (
     broadcasts_to,
     channel_sums,
@@ -250,7 +251,7 @@ def _inverse(variance: np.ndarray, epsilon: Any) -> np.ndarray:
     """1 / sqrt(variance + epsilon)."""
     added = number(epsilon, "epsilon")
     if not added >= 0:
-        raise ValueError(f"epsilon must not be negative, got {epsilon!r}")
+        raise ValueError(f"epsilon must not be negative, got {brief(epsilon)}")
     return 1 / np.sqrt(variance + added)
 
 

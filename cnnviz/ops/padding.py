@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.numbers import brief
+
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
 """Cells on each side: ((top, bottom), (left, right))."""
@@ -105,10 +107,10 @@ def pair(value: Any, name: str, minimum: int = 1, rule: str | None = None) -> Pa
     rule = rule or f"{name} must be an int or a (height, width) pair"
     entries = _entries(value) if _is_sequence(value) else (value, value)
     if len(entries) != 2:
-        raise ValueError(f"{rule}, got {value!r}")
+        raise ValueError(f"{rule}, got {brief(value)}")
     height, width = (_integer(entry, value, rule) for entry in entries)
     if min(height, width) < minimum or max(height, width) >= LIMIT:
-        raise ValueError(f"{name} must be at least {minimum} and below 2**31, got {value!r}")
+        raise ValueError(f"{name} must be at least {minimum} and below 2**31, got {brief(value)}")
     return height, width
 
 
@@ -121,7 +123,7 @@ def parse_padding(value: Any, name: str = "padding") -> Padding:
     rule = f"{name} must be 'valid', 'same' or ((top, bottom), (left, right))"
     if isinstance(value, str):
         if value.lower() not in ("valid", "same"):
-            raise ValueError(f"{rule}, got {value!r}")
+            raise ValueError(f"{rule}, got {brief(value)}")
         return value.lower()
     return sides(value, name, rule)
 
@@ -131,10 +133,10 @@ def sides(value: Any, name: str, rule: str | None = None) -> Sides:
     rule = rule or f"{name} must be ((top, bottom), (left, right))"
     ends = [_entries(end) for end in _entries(value)]
     if [len(end) for end in ends] != [2, 2]:
-        raise ValueError(f"{rule}, got {value!r}")
+        raise ValueError(f"{rule}, got {brief(value)}")
     top, bottom, left, right = (_integer(entry, value, rule) for end in ends for entry in end)
     if min(top, bottom, left, right) < 0 or max(top, bottom, left, right) >= LIMIT:
-        raise ValueError(f"{rule} with entries from 0 to below 2**31, got {value!r}")
+        raise ValueError(f"{rule} with entries from 0 to below 2**31, got {brief(value)}")
     return (top, bottom), (left, right)
 
 
@@ -222,8 +224,8 @@ def transposed_window(
         extra = 0 if output_padding is None else output_padding[axis]
         if output_padding is not None and extra >= s:
             raise ValueError(
-                f"output_padding must be smaller than the stride, got {output_padding!r} "
-                f"for strides={strides!r}"
+                f"output_padding must be smaller than the stride, got {brief(output_padding)} "
+                f"for strides={brief(strides)}"
             )
         full = (n - 1) * s + extent
         if n == 0:
@@ -263,7 +265,7 @@ def integers(value: Any, name: str, rule: str | None = None) -> tuple[int, ...]:
     """
     rule = rule or f"{name} must be a sequence of ints"
     if not _is_sequence(value):
-        raise TypeError(f"{rule}, got {value!r}")
+        raise TypeError(f"{rule}, got {brief(value)}")
     return tuple(_integer(entry, value, rule) for entry in value)
 
 
@@ -282,4 +284,4 @@ def _integer(entry: Any, value: Any, rule: str) -> int:
             raise TypeError
         return index(entry)
     except TypeError:
-        raise TypeError(f"{rule}, got {value!r}") from None
+        raise TypeError(f"{rule}, got {brief(value)}") from None

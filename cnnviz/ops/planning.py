@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops import fft, winograd
 from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
@@ -133,10 +134,12 @@ def plan(
 def check_method(method: Any, geometry: Window, tile: Any) -> int:
     """The tile, as an int; ValueError for an unknown method or one that cannot do this convolution."""
     if not isinstance(method, str) or method not in ("auto", *METHODS):
-        raise ValueError(f"method must be 'auto', 'direct', 'im2col', 'fft' or 'winograd', got {method!r}")
+        raise ValueError(
+            f"method must be 'auto', 'direct', 'im2col', 'fft' or 'winograd', got {brief(method)}"
+        )
     side = integer(tile, "tile")
     if side not in winograd.TILES:
-        raise ValueError(f"tile must be 2 or 4, got {tile!r}")
+        raise ValueError(f"tile must be 2 or 4, got {brief(tile)}")
     kernel, strides, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in geometry), strict=True)
     if method == "winograd" and not (kernel == (3, 3) and strides == dilation == (1, 1)):
         raise ValueError(
@@ -285,7 +288,7 @@ def _itemsize(dtype: Any) -> int:
     for kind in (np.float32, np.float64):
         if isinstance(dtype, str | type | np.dtype) and dtype in (kind, kind.__name__):
             return np.dtype(kind).itemsize
-    raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+    raise ValueError(f"dtype must be float32 or float64, got {brief(dtype)}")
 
 
 def _shape(value: Any, name: str) -> tuple[int, ...]:
@@ -293,5 +296,5 @@ def _shape(value: Any, name: str) -> tuple[int, ...]:
     shape = value.shape if isinstance(value, np.ndarray) else integers(value, name, rule)
     least = 1 if name == "kernel" else 0
     if len(shape) != 4 or min(shape) < least or max(shape) >= LIMIT:
-        raise ValueError(f"{rule}, each size at least {least} and below 2**31, got {value!r}")
+        raise ValueError(f"{rule}, each size at least {least} and below 2**31, got {brief(value)}")
     return shape

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import (
     IMAGES,
     check_grad,
+    flag,
     float_images,
     floats,
     gradient,
@@ -54,10 +56,10 @@ def pooling_window(x_shape: tuple[int, ...], pool_size: Any, strides: Any, paddi
         for k, (before, after) in zip(size, parsed, strict=True):
             if max(before, after) >= k:
                 raise ValueError(
-                    f"padding must be smaller than the window, got {padding!r} for pool_size={size}"
+                    f"padding must be smaller than the window, got {brief(padding)} for pool_size={size}"
                 )
         if 0 in x_shape[1:3] and any(map(any, parsed)):
-            raise ValueError(f"x has no cells to pool, got x.shape={x_shape} with padding={padding!r}")
+            raise ValueError(f"x has no cells to pool, got x.shape={x_shape} with padding={brief(padding)}")
     return window(x_shape[1:3], size, steps, parsed)  # type: ignore[arg-type]
 
 
@@ -221,7 +223,7 @@ def _over_maps(x: Any, reduce: Any, keepdims: bool) -> np.ndarray:
     x, restore = float_images(x)
     if 0 in x.shape[1:3]:
         raise ValueError(f"x has no cells to pool, got x.shape={x.shape}")
-    return restore(reduce(x, axis=(1, 2), keepdims=keepdims))
+    return restore(reduce(x, axis=(1, 2), keepdims=flag(keepdims, "keepdims")))
 
 
 def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdims: bool) -> np.ndarray:
@@ -229,7 +231,7 @@ def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdim
     count, height, width, channels = shape
     if not (height and width):
         raise ValueError(f"there are no cells to pool in images of shape {shape}")
-    kept = (1, 1) if keepdims else ()
+    kept = (1, 1) if flag(keepdims, "keepdims") else ()
     check_grad(grad, {2: kept, 3: (*kept, channels), 4: (count, *kept, channels)}[rank])
     return grad.reshape(count, 1, 1, channels)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import (
     Function,
     broadcasts_to,
@@ -78,7 +79,7 @@ def relu(
     >>> relu([-1, 0.5, 9], max_value=6)
     array([0. , 0.5, 6. ])
     """
-    slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
+    slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
     y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
     if max_value is not None:
         y = np.clip(y, 0, _limit(max_value))
@@ -97,7 +98,7 @@ def relu_grad(
     >>> relu_grad([-1, 0, 1, 9], [1, 1, 1, 1], max_value=6, negative_slope=0.5)
     array([0.5, 0. , 1. , 0. ], dtype=float32)
     """
-    slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold")
+    slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
     passes = x > start
     below = x < start
     if max_value is not None:
@@ -257,14 +258,14 @@ def celu_grad(x: Any, grad: Any, alpha: float = 1.0) -> np.ndarray:
 
 
 def _limit(max_value: Any) -> float:
-    most = number(max_value, "max_value")
+    most = number(max_value, "max_value", infinite=True)
     if not most >= 0:
-        raise ValueError(f"max_value must not be negative, got {max_value!r}")
+        raise ValueError(f"max_value must not be negative, got {brief(max_value)}")
     return most
 
 
 def _not_zero(alpha: Any) -> float:
     value = number(alpha, "alpha")
     if value == 0:
-        raise ValueError(f"alpha must not be 0, got {alpha!r}")
+        raise ValueError(f"alpha must not be 0, got {brief(alpha)}")
     return value

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import float_images, floats, gradient, parse_shape, quiet
 from cnnviz.ops.padding import cells, integers, pair
 
@@ -41,7 +42,7 @@ def zero_pad2d_grad(grad: Any, padding: Any = 1) -> np.ndarray:
     (top, bottom), (left, right) = cells(padding, "padding")
     height, width = grad.shape[1] - bottom, grad.shape[2] - right
     if top > height or left > width:
-        raise ValueError(f"padding must fit into grad, got {padding!r} for grad.shape={grad.shape}")
+        raise ValueError(f"padding must fit into grad, got {brief(padding)} for grad.shape={grad.shape}")
     return restore(grad[:, top:height, left:width].copy())
 
 
@@ -57,7 +58,9 @@ def crop2d(x: Any, cropping: Any = 0) -> np.ndarray:
     (top, bottom), (left, right) = cells(cropping, "cropping")
     height, width = x.shape[1] - bottom, x.shape[2] - right
     if top >= height or left >= width:
-        raise ValueError(f"cropping must leave at least one cell, got {cropping!r} for x.shape={x.shape}")
+        raise ValueError(
+            f"cropping must leave at least one cell, got {brief(cropping)} for x.shape={x.shape}"
+        )
     return restore(x[:, top:height, left:width].copy())
 
 
@@ -96,7 +99,7 @@ def upsample2d_grad(grad: Any, size: Any = 2) -> np.ndarray:
     count, rows, cols, channels = grad.shape
     if rows % height or cols % width:
         raise ValueError(
-            f"grad's height and width must be multiples of size={size!r}, got grad.shape={grad.shape}"
+            f"grad's height and width must be multiples of size={brief(size)}, got grad.shape={grad.shape}"
         )
     copies = grad.reshape(count, rows // height, height, cols // width, width, channels)
     return restore(copies.sum(axis=(2, 4)))
@@ -135,7 +138,9 @@ def reshape(x: Any, shape: Any) -> np.ndarray:
     if target.count(-1) == 1 and known and each % known == 0:
         target[target.index(-1)] = each // known
     if min(target, default=1) < 0 or math.prod(target) != each:
-        raise ValueError(f"shape must hold the {each} cells of each item of x.shape={x.shape}, got {shape!r}")
+        raise ValueError(
+            f"shape must hold the {each} cells of each item of x.shape={x.shape}, got {brief(shape)}"
+        )
     return x.reshape(x.shape[0], *target)
 
 
@@ -210,7 +215,7 @@ def _order(dims: Any, x: np.ndarray, name: str) -> tuple[int, ...]:
     order = integers(dims, "dims")
     if sorted(order) != list(range(1, x.ndim)):
         raise ValueError(
-            f"dims must be 1 to {x.ndim - 1} in some order for {name}.shape={x.shape}, got {dims!r}"
+            f"dims must be 1 to {x.ndim - 1} in some order for {name}.shape={x.shape}, got {brief(dims)}"
         )
     return order
 
@@ -220,6 +225,6 @@ def _for_channels(value: Any, name: str, x: np.ndarray, x_name: str) -> np.ndarr
     (array,) = floats(**{name: value})
     if array.ndim and array.shape != x.shape[-1:]:
         raise ValueError(
-            f"{name} must be a number or one for each channel of {x_name}.shape={x.shape}, got {value!r}"
+            f"{name} must be a number or one for each channel of {x_name}.shape={x.shape}, got {brief(value)}"
         )
     return np.asarray(value, x.dtype)

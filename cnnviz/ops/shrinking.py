@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import number
 from cnnviz.ops.rectifiers import activation, activation_gradient
 
@@ -42,7 +43,9 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> np.ndarray:
     >>> hard_shrink([-2, 0.25, 1])
     array([-2.,  0.,  1.])
     """
-    return np.where(np.abs(x) > number(threshold, "threshold"), x, 0).astype(x.dtype, copy=False)
+    return np.where(np.abs(x) > number(threshold, "threshold", infinite=True), x, 0).astype(
+        x.dtype, copy=False
+    )
 
 
 @activation_gradient
@@ -52,7 +55,9 @@ def hard_shrink_grad(x: Any, grad: Any, threshold: float = 0.5) -> np.ndarray:
     >>> hard_shrink_grad([-2, 0.5, 1], [1, 1, 1])
     array([1., 0., 1.])
     """
-    return np.where(np.abs(x) > number(threshold, "threshold"), grad, 0).astype(x.dtype, copy=False)
+    return np.where(np.abs(x) > number(threshold, "threshold", infinite=True), grad, 0).astype(
+        x.dtype, copy=False
+    )
 
 
 @activation
@@ -62,7 +67,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> np.ndarray:
     >>> soft_shrink([-2, 0.25, 1])
     array([-1.5,  0. ,  0.5])
     """
-    t = number(threshold, "threshold")
+    t = number(threshold, "threshold", infinite=True)
     return np.where(x > t, x - t, np.where(x < -t, x + t, 0)).astype(x.dtype, copy=False)
 
 
@@ -73,7 +78,7 @@ def soft_shrink_grad(x: Any, grad: Any, threshold: float = 0.5) -> np.ndarray:
     >>> soft_shrink_grad([-2, 0.5, 1], [1, 1, 1])
     array([1., 0., 1.])
     """
-    t = number(threshold, "threshold")
+    t = number(threshold, "threshold", infinite=True)
     return np.where((x > t) | (x < -t), grad, 0).astype(x.dtype, copy=False)
 
 
@@ -104,7 +109,10 @@ def threshold(x: Any, threshold: float, default_value: float) -> np.ndarray:
     >>> threshold([-1, 0.5, 2], 1, 7)
     array([7., 7., 2.])
     """
-    t, rest = number(threshold, "threshold"), number(default_value, "default_value")
+    t, rest = (
+        number(threshold, "threshold", infinite=True),
+        number(default_value, "default_value", infinite=True),
+    )
     return np.where(x > t, x, rest).astype(x.dtype, copy=False)
 
 
@@ -115,8 +123,8 @@ def threshold_grad(x: Any, grad: Any, threshold: float, default_value: float) ->
     >>> threshold_grad([-1, 1, 2], [1, 1, 1], 1, 7)
     array([0., 0., 1.], dtype=float32)
     """
-    number(default_value, "default_value")
-    return np.where(x > number(threshold, "threshold"), grad, 0).astype(x.dtype, copy=False)
+    number(default_value, "default_value", infinite=True)
+    return np.where(x > number(threshold, "threshold", infinite=True), grad, 0).astype(x.dtype, copy=False)
 
 
 @activation
@@ -206,5 +214,5 @@ def log_sigmoid_grad(x: Any, grad: Any) -> np.ndarray:
 def _not_negative(b: Any) -> float:
     value = number(b, "b")
     if not value >= 0:
-        raise ValueError(f"b must not be negative, got {b!r}")
+        raise ValueError(f"b must not be negative, got {brief(b)}")
     return value

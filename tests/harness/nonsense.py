@@ -107,9 +107,8 @@ def _is_int(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.ndim == 0 and value.dtype.kind in "biuf"
-    return isinstance(value, (int, float, Fraction, Decimal, np.number, np.bool_)) and not isinstance(
-        value, complex
-    )
+    real = isinstance(value, (int, float, Fraction, Decimal, np.number, np.bool_))
+    return real and not isinstance(value, complex) and value == value
 
 
 def _entries(value: Any) -> list[Any] | None:

@@ -46,7 +46,7 @@ BAD = {
     "number.json": ("7", "must be a list of names, or name them by number, got 7"),
     "nested.json": ('["a", {"b": 1}, "c"]', "must have a name for class 1, got {'b': 1}"),
     "true.json": ('["a", true, "c"]', "must have a name for class 1, got True"),
-    "broken.json": ('["a", ', "is not valid JSON"),
+    "broken.json": ('["a", ', "is not JSON"),
 }
 
 
