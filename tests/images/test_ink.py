@@ -9,10 +9,11 @@ from hypothesis import settings
 import cnnviz
 from cnnviz.images.digit_preparation import prepare_digit, prepare_in_steps
 from cnnviz.images.image_files import ImageError
-from tests.harness.digit_styles import JUDGING, STYLES, picture, specimens
+from tests.harness.digit_styles import STYLES, TUNING, picture, specimens
 from tests.harness.odd_pictures import columns_and_dots, odd_picture
 
-IMAGES, LABELS = specimens(10, JUDGING)
+THOROUGH = settings.get_current_profile_name() == "thorough"
+IMAGES, LABELS = specimens(10, TUNING, 1000)
 EMPTY_IS_A_MARK = {"staple"}
 """An empty sheet of these styles bears a mark that could be a digit's stroke."""
 
@@ -21,11 +22,13 @@ EMPTY_IS_A_MARK = {"staple"}
 def test_digits_are_read_in_every_style(style):
     """A sample; `python -m tests.benchmarks.digit_styles` reads fifty of each."""
     n = list(STYLES).index(style) % 10
-    digit = prepare_digit(picture(IMAGES[n], style, n))
+    digit = prepare_digit(picture(IMAGES[n], style, 1000 + n))
     assert cnnviz.load_model("mnist_14k").predict(digit[None]).argmax() == LABELS[n]
 
 
-@pytest.mark.parametrize("style", [style for style in STYLES if style not in EMPTY_IS_A_MARK])
+@pytest.mark.parametrize(
+    "style", [style for style in STYLES if style not in EMPTY_IS_A_MARK][:: 1 if THOROUGH else 3]
+)
 def test_an_empty_sheet_is_no_digit(style):
     with pytest.raises(ImageError, match="no digit was found"):
         prepare_digit(picture(None, style, 7))
@@ -76,7 +79,7 @@ def test_what_leaves_nothing_says_so():
 
 
 def test_whatever_the_picture_it_is_a_digit_or_there_is_said_to_be_none():
-    count = 6000 if settings.get_current_profile_name() == "thorough" else 300
+    count = 6000 if THOROUGH else 300
     none = 0
     for seed in range(count):
         try:
