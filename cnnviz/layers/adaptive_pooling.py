@@ -21,7 +21,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Link, Links, Resample, Slide
 from cnnviz.layers.operands import Position
 from cnnviz.layers.pooling import GlobalPool1DEntry, PoolEntry
-from cnnviz.layers.windows import Patch, map_shape
+from cnnviz.layers.windows import Patch, map_shape, sample_stage
 from cnnviz.ops.padding import Axis, Window
 
 Stretch = tuple[int, int]
@@ -82,7 +82,13 @@ class AdaptivePoolEntry(PoolEntry):
         links = self.links(layer, [drawn.sources[0]])[0]
         if all(isinstance(link, Slide) for link in links):
             return super().browser(layer, drawn)
-        return Entry.browser(self, layer, drawn)
+        if self.selects:
+            return Entry.browser(self, layer, drawn)
+        return [
+            sample_stage(
+                layer, [_table(each) for each in self.axes(layer, drawn.sources[0])], drawn.sources[0]
+            )
+        ]
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         sizes = zip(map_shape(tuple(shape)), layer.config["output_size"], strict=False)
@@ -151,12 +157,19 @@ def _link(axis: int, size: int, windows: Sequence[Stretch]) -> Link:
     units = len(windows)
     if size % units == 0:
         return Slide(axis, Axis(size, size // units, size // units))
-    longest = max(end - start for start, end in windows)
-    cells = np.full((units, longest), NOWHERE)
-    for u, (start, end) in enumerate(windows):
-        cells[u, : end - start] = np.arange(start, end)
+    cells, _ = _table(windows)
     step = Fraction(size, units)
     return Resample(axis, size, cells, (step - 1) / 2, step, True, radius=(step + 1) / 2, alone=False)
+
+
+def _table(windows: Sequence[Stretch]) -> tuple[np.ndarray, np.ndarray]:
+    """The cells that each window holds and their weights in its mean, (units, cells of the longest)."""
+    longest = max(end - start for start, end in windows)
+    cells, weights = np.full((len(windows), longest), NOWHERE), np.zeros((len(windows), longest))
+    for u, (start, end) in enumerate(windows):
+        cells[u, : end - start] = np.arange(start, end)
+        weights[u, : end - start] = 1 / (end - start)
+    return cells, weights
 
 
 ENTRIES.update(
