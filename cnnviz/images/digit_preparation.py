@@ -141,7 +141,7 @@ def prepare_in_steps(image: np.ndarray, *, ink: Ink = "auto", crop: Crop | None 
     >>> paper = np.ones((200, 300)); paper[40:160, 150:160] = 0.1
     >>> steps = prepare_in_steps(paper)
     >>> steps.box, steps.scaled.shape[0], steps.inverted
-    (((40, 159), (150, 159)), 20, True)
+    (((39, 160), (149, 160)), 20, True)
     """
     if ink not in get_args(Ink):
         raise ValueError(f"ink must be one of {', '.join(get_args(Ink))}, got {ink!r}")

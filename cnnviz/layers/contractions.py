@@ -91,20 +91,25 @@ def reads(letters: str, result: str, shape: Sequence[int], out: Sequence[int]) -
 
 # A kernel ---------------------------------------------------------------------------------------
 
-EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+),([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)")
+EQUATION = re.compile(
+    r"(?P<before>\.{3})?(?P<x>[a-zA-Z]+)(?P<behind>\.{3})?,(?P<kernel>[a-zA-Z]+)->"
+    r"(?P<before_out>\.{3})?(?P<out>[a-zA-Z]+)(?P<behind_out>\.{3})?"
+)
 
 
 def _equation(value: Any, name: str) -> str:
     found = EQUATION.fullmatch(value.replace(" ", "")) if isinstance(value, str) else None
-    if found is None or found[1] != found[4]:
+    sides = {} if found is None else found.groupdict()
+    same = sides and all(sides[side] == sides[f"{side}_out"] for side in ("before", "behind"))
+    if found is None or not same or (found["before"] and found["behind"]):
         raise ValueError(
-            f"{name} must be like 'abc,cd->abd' or '...c,cd->...d', left out in front only, "
-            f"got {brief(value)}"
+            f"{name} must be like 'abc,cd->abd', '...c,cd->...d' or 'ab...,bc->ac...', got {brief(value)}"
         )
-    for letters in (found[2], found[3], found[5]):
+    parts = [found[part] for part in ("x", "kernel", "out")]
+    for letters in parts:
         if len(set(letters)) < len(letters):
             raise ValueError(f"{name}={value!r} has a letter twice in {letters!r}, which is not supported")
-    x, kernel, out = (set(found[i]) for i in (2, 3, 5))
+    x, kernel, out = map(set, parts)
     if not (x <= kernel | out and kernel <= x | out and out <= x | kernel):
         raise ValueError(f"each letter of {name} must be in two of its three parts, got {brief(value)}")
     return str(value).replace(" ", "")
@@ -138,18 +143,20 @@ class EinsumDenseEntry(Entry):
         """For an input with as many axes, the batch included; those that are left out get letters."""
         found = EQUATION.fullmatch(config["equation"])
         assert found is not None
-        more = rank - len(found[2])
-        if more < 0 or (more and not found[1]):
+        more = rank - len(found["x"])
+        if more < 0 or (more and not (found["before"] or found["behind"])):
             raise ValueError(f"equation={config['equation']!r} does not fit an input of {rank} axes")
         free = [letter for letter in ascii_letters if letter not in config["equation"]][:more]
-        before = "".join(free)
-        return Contraction(before + found[2], found[3], before + found[5])
+        left_out = "".join(free)
+        before, behind = ("", left_out) if found["behind"] else (left_out, "")
+        return Contraction(before + found["x"] + behind, found["kernel"], before + found["out"] + behind)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         contraction = self.contraction(config, len(shape) + 1)
         if contraction.result[0] != contraction.first[0]:
             raise ValueError(f"equation={config['equation']!r} must keep the batch in front")
-        asked = zip(reversed(contraction.result), reversed(config["output_shape"]), strict=False)
+        letters = [letter for letter in contraction.result if letter in config["equation"]]
+        asked = zip(reversed(letters), reversed(config["output_shape"]), strict=False)
         sizes = {letter: size for letter, size in asked if size is not None}
         sizes |= dict(zip(contraction.first[1:], shape, strict=True))
         if missing := [letter for letter in contraction.second if letter not in sizes]:

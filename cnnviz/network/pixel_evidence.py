@@ -71,7 +71,7 @@ def misfits(layer: Layer, part: LayerGraph, name: str) -> dict[str, float]:
     for pixels in pictures(*shape):
         for mode in modes:
             y = forward(part, {name: preprocess(pixels, mode, part.dtype)})[part.outputs[0]]
-            y = y.reshape(-1, y.shape[-1]).astype(np.float64)
+            y = np.moveaxis(y, layer.config["axis"], -1).reshape(-1, len(mean)).astype(np.float64)
             m, v = y.mean(axis=0), y.var(axis=0)
             for come in COME:
                 far = _distance(mean, variance, come * m, come * v + (1 - come))

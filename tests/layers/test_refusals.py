@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from keras.src.api_export import get_name_from_symbol
 
 from cnnviz import Layer
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.refusals import REFUSED, refusal
 from harness.keras_models import L
 
-PUBLIC = {each.__name__ for _, each in inspect.getmembers(L, inspect.isclass) if issubclass(each, L.Layer)}
-"""The layers that Keras offers, each under its own name only."""
+LAYERS = [each for _, each in inspect.getmembers(L, inspect.isclass) if issubclass(each, L.Layer)]
+PUBLIC = {get_name_from_symbol(each).rpartition(".")[2] for each in LAYERS}
+"""The layers that Keras offers, each under the one name that it writes into a file."""
 
 
 def test_every_class_of_keras_is_computed_or_refused():

@@ -30,7 +30,7 @@ def test_it_is_what_the_network_wants_and_says_why():
     np.testing.assert_array_equal(net.run(loaded).input[0], loaded)
 
 
-@pytest.mark.parametrize("mode", set(MODES) - {"digit"})
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "digit"])
 def test_a_mode_that_is_said_is_taken(mode):
     loaded = load_image(PIXELS, mobile(), mode)
     np.testing.assert_array_equal(loaded, preprocess(loaded.pixels, mode))
