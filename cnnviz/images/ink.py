@@ -147,9 +147,10 @@ def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
     readings, seen = [], np.log(_FAINTEST + cut)
     for dark in (True, False):
         if ink in ("auto", "dark" if dark else "light"):
-            level = _levels(1 - cut if dark else cut)
+            light = 1 - cut if dark else cut
+            level = _levels(light)
             if level is not None:
-                evidence = _evidence(-seen if dark else seen, level)
+                evidence = _evidence(light, -seen if dark else seen, level)
                 whole = np.zeros_like(grey)
                 whole[box] = level
                 readings.append(Reading(whole, dark, sheet, evidence))
@@ -224,8 +225,10 @@ def _scaled(contrast: np.ndarray) -> np.ndarray | None:
     return np.clip((contrast - floor) / (np.quantile(ink, 0.6) - floor), 0, 1)
 
 
-def _evidence(light: np.ndarray, level: np.ndarray) -> float:
+def _evidence(light: np.ndarray, seen: np.ndarray, level: np.ndarray) -> float:
     """How much edge the ink's outline explains: its steps in tone, summed; 0 if it is no digit.
+
+    `light` is how light each pixel is, of dark ink how dark, and `seen` the same as the eye tells tones.
 
     Ink is bounded by edges all round, which are sharp for its width; what is left between strokes and a frame
     is open somewhere, what light does is soft. A digit is one thing and a short line: neither scattered
@@ -233,7 +236,8 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     """
     from scipy import ndimage
 
-    mask, light = np.pad(level > 0.5, 1), np.pad(light, 1, mode="edge")
+    mask = np.pad(level > 0.5, 1)
+    light, seen = (np.pad(tones, 1, mode="edge") for tones in (light, seen))
     if not mask.any():
         return 0.0
     extent = _longest(mask)
@@ -248,18 +252,29 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     ):
         return 0.0
     reach = int(np.clip(width / 4, 1, 6))
-    inside, beside = _tones(light, mask, reach)
+    inside, beside = _tones(seen, mask, reach)
     step = (inside - beside)[outline]
-    inside, beside = _tones(light, mask, 2 * reach)
-    whole_step = (inside - beside)[outline]
     closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
-    if closed < 0.6 or np.median(step) < _SHARP * np.median(whole_step):
+    if closed < 0.6 or not _is_sharp(light, mask, outline, reach):
         return 0.0
+    inside, beside = _tones(seen, mask, 2 * reach)
     around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
         mask, iterations=reach
     )
-    bare = float((light < (inside + beside) / 2)[around].mean()) if around.any() else 1.0
+    bare = float((seen < (inside + beside) / 2)[around].mean()) if around.any() else 1.0
     return float(step.sum()) * (2 * closed - 1) * bare
+
+
+def _is_sharp(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> bool:
+    """Whether most of the step across an outline is there within reach of it.
+
+    As the eye tells tones apart, the outline of light ink would lie where its soft edge ends.
+    """
+    near, far = (
+        float(np.median((inside - beside)[outline]))
+        for inside, beside in (_tones(light, mask, reach), _tones(light, mask, 2 * reach))
+    )
+    return near >= _SHARP * far
 
 
 def _tones(light: np.ndarray, mask: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -290,16 +305,6 @@ def _is_frame(mask: np.ndarray, width: float) -> bool:
     if min(rows / mask.shape[0], columns / mask.shape[1]) < 0.75 or width > 0.08 * max(rows, columns):
         return False
     return bool(ndimage.binary_fill_holes(mask).sum() > 0.85 * rows * columns)
-
-
-def _steps(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> np.ndarray:
-    """For each pixel of an outline, how much lighter the ink near it is than what is beside it."""
-    from scipy import ndimage
-
-    size = (2 * reach + 1,) * 2
-    inside = ndimage.maximum_filter(np.where(mask, light, light.min()), size)
-    beside = ndimage.minimum_filter(np.where(mask, light.max(), light), size)
-    return (inside - beside)[outline]
 
 
 def _longest(mask: np.ndarray) -> int:
