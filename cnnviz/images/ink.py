@@ -255,7 +255,7 @@ def _evidence(light: np.ndarray, seen: np.ndarray, level: np.ndarray) -> float:
     inside, beside = _tones(seen, mask, reach)
     step = (inside - beside)[outline]
     closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
-    if closed < 0.6 or not _is_sharp(light, mask, outline, reach):
+    if closed < 0.6 or not any(_is_sharp(tones, mask, outline, reach) for tones in (seen, light)):
         return 0.0
     inside, beside = _tones(seen, mask, 2 * reach)
     around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
@@ -268,7 +268,7 @@ def _evidence(light: np.ndarray, seen: np.ndarray, level: np.ndarray) -> float:
 def _is_sharp(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> bool:
     """Whether most of the step across an outline is there within reach of it.
 
-    As the eye tells tones apart, the outline of light ink would lie where its soft edge ends.
+    As the eye tells tones, light ink ends where its soft edge does; in deep shadow, light tells little.
     """
     near, far = (
         float(np.median((inside - beside)[outline]))
