@@ -109,6 +109,11 @@ def _within_memory(arguments: argparse.Namespace) -> int:
 class _Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
         found, rest = super().parse_known_args(args, namespace)
+        named = [word for word in rest if "=" in word and not word.startswith("-")]
+        if named and any("=" in path for path in vars(found).get("images", ())):
+            # --images left=PATH right=PATH: --images need not be said again.
+            found.images += named
+            rest = [word for word in rest if word not in named]
         # argparse takes words that may be missing only where the first of them stands, not behind an option.
         if rest and "words" in vars(found) and not any(word.startswith("-") for word in rest):
             found.words += rest

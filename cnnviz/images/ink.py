@@ -152,9 +152,10 @@ def read_ink(grey: np.ndarray, ink: str = "auto") -> Reading:
     readings, seen = [], np.log(_FAINTEST + cut)
     for dark in (True, False):
         if ink in ("auto", "dark" if dark else "light"):
-            level = _levels(_contrast(1 - cut if dark else cut), _inner)
+            light = 1 - cut if dark else cut
+            level = _levels(_contrast(light), _inner)
             if level is not None:
-                evidence = _evidence(-seen if dark else seen, level)
+                evidence = _evidence(light, -seen if dark else seen, level)
                 whole = np.zeros_like(grey)
                 whole[box] = level
                 readings.append(Reading(whole, dark, sheet, evidence))
@@ -230,8 +231,10 @@ def _scaled(contrast: np.ndarray) -> np.ndarray | None:
     return np.clip((contrast - floor) / (np.quantile(ink, 0.6) - floor), 0, 1)
 
 
-def _evidence(light: np.ndarray, level: np.ndarray) -> float:
+def _evidence(light: np.ndarray, seen: np.ndarray, level: np.ndarray) -> float:
     """How much edge the ink's outline explains: its steps in tone, summed; 0 if it is no digit.
+
+    `light` is how light each pixel is, of dark ink how dark, and `seen` the same as the eye tells tones.
 
     Ink is bounded by edges all round, which are sharp for its width; what is left between strokes and a frame
     is open somewhere, what light does is soft. A digit is one thing and a short line: neither scattered
@@ -246,7 +249,8 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     margin = 2 * _FARTHEST + 1
     (box,) = ndimage.find_objects(mask.astype(np.uint8))
     near = tuple(slice(max(0, part.start - margin), part.stop + margin) for part in box)
-    whole, mask, light = mask, mask[near], np.pad(light, 1, mode="edge")[near]
+    whole, mask = mask, mask[near]
+    light, seen = (np.pad(tones, 1, mode="edge")[near] for tones in (light, seen))
     extent = _longest(mask)
     width = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean())
     outline = mask & ~ndimage.binary_erosion(mask)
@@ -259,18 +263,29 @@ def _evidence(light: np.ndarray, level: np.ndarray) -> float:
     ):
         return 0.0
     reach = int(np.clip(width / 4, 1, _FARTHEST))
-    inside, beside = _tones(light, mask, reach)
+    inside, beside = _tones(seen, mask, reach)
     step = (inside - beside)[outline]
-    inside, beside = _tones(light, mask, 2 * reach)
-    whole_step = (inside - beside)[outline]
     closed = float((step > 0.3 * np.quantile(step, 0.8)).mean())
-    if closed < 0.6 or np.median(step - _SHARP * whole_step) < 0:
+    if closed < 0.6 or not any(_is_sharp(tones, mask, outline, reach) for tones in (seen, light)):
         return 0.0
+    inside, beside = _tones(seen, mask, 2 * reach)
     around = ndimage.binary_dilation(mask, iterations=2 * reach) & ~ndimage.binary_dilation(
         mask, iterations=reach
     )
-    bare = float((light < (inside + beside) / 2)[around].mean()) if around.any() else 1.0
+    bare = float((seen < (inside + beside) / 2)[around].mean()) if around.any() else 1.0
     return float(step.sum()) * (2 * closed - 1) * bare
+
+
+def _is_sharp(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: int) -> bool:
+    """Whether most of the step across an outline is there within reach of it.
+
+    As the eye tells tones, light ink ends where its soft edge does; in deep shadow, light tells little.
+    """
+    near, far = (
+        float(np.median((inside - beside)[outline]))
+        for inside, beside in (_tones(light, mask, reach), _tones(light, mask, 2 * reach))
+    )
+    return near >= _SHARP * far
 
 
 def _tones(light: np.ndarray, mask: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:

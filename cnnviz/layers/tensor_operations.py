@@ -57,10 +57,10 @@ class OperationEntry(Entry):
 def function_name(kind: str) -> str:
     """The function of keras.ops that makes an operation.
 
-    >>> function_name("ops.TrueDivide"), function_name("ops.Log1p")
-    ('true_divide', 'log1p')
+    >>> function_name("ops.TrueDivide"), function_name("ops.Log1p"), function_name("RGBToGrayscale")
+    ('true_divide', 'log1p', 'rgb_to_grayscale')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.removeprefix(PREFIX)).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", kind.removeprefix(PREFIX)).lower()
 
 
 def kind_of(function: str) -> str:

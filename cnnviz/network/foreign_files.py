@@ -30,6 +30,10 @@ _SAVED_MODEL = (
     'tf_keras.models.load_model("its folder").save("model.keras") makes a .keras file of it '
     "(pip install tf-keras)"
 )
+_EXPORTED = (
+    "as model.export writes it: the computation, without the Keras model; "
+    f"where the model was made, {SAVE} makes a .keras file of it"
+)
 
 BEGINNINGS = (
     (b"\x89HDF\r\n\x1a\n", ""),
@@ -37,7 +41,6 @@ BEGINNINGS = (
         b"version https://git-lfs",
         "a Git LFS pointer, which stands for the file; git lfs pull brings the file",
     ),
-    (b"\x08\x01\x12", f"a TensorFlow SavedModel; {_SAVED_MODEL}"),
     (b"\x93NUMPY", f"a NumPy array; {_ARRAYS}"),
     (b"GGUF", f"a GGUF file of weights; {_ARRAYS}"),
     (b"model_checkpoint_path", f"a note of TensorFlow checkpoints, which are {WEIGHTS_ONLY}"),
@@ -75,15 +78,22 @@ def _said(path: Path) -> str:
     for beginning, said in BEGINNINGS:
         if head.startswith(beginning):
             return said
+    if head.startswith(b"\x08\x01\x12"):
+        return f"a TensorFlow SavedModel{_its_model({entry.name for entry in path.parent.iterdir()})}"
     return _by_structure(head, path.stat().st_size)
 
 
 def _folder(names: set[str]) -> str:
     if "saved_model.pb" in names:
-        return f"the folder of a TensorFlow SavedModel; {_SAVED_MODEL}"
+        return f"the folder of a TensorFlow SavedModel{_its_model(names)}"
     if {"config.json", "model.weights.h5"} <= names:
         return "the folder of an unpacked .keras file; zip what is in it, and name it model.keras"
     return "a folder, not a model file"
+
+
+def _its_model(names: set[str]) -> str:
+    """What to do about a SavedModel, by what is in its folder: only Keras 2 keeps the Keras model there."""
+    return f"; {_SAVED_MODEL}" if "keras_metadata.pb" in names else f", {_EXPORTED}"
 
 
 def _archive(path: Path) -> str:

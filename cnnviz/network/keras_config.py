@@ -250,8 +250,9 @@ def _kind(data: Mapping, where: str, name: str = "") -> str:
             "put layers or functions of keras.ops in its place"
         )
     if not is_keras(module):
+        origin = f"from module {brief(module)}" if module else "of its author's own"
         raise ValueError(
-            f"{where} is a {kind} from module {brief(module)}: custom code is never loaded; "
+            f"{where} is a {kind} {origin}: custom code is never loaded; "
             "put Keras's own layers or functions of keras.ops in its place"
         )
     if _is_operation(data):

@@ -187,6 +187,10 @@ def test_several_inputs_each_get_their_own(run, refused):
     lines = run("predict", "pair.keras", *both, *UNIT).splitlines()
     # A picture less itself is nothing, of which the sigmoid is a half.
     assert [line.split(": ")[1] for line in lines[1:]] == ["0 (50.00 %), 1 (50.00 %)"] * 9
+    one_option = ("--images", "left=photos", "right=photos", *UNIT, "--json")
+    for words in (("predict", "pair.keras"), ("exciting", "pair.keras", "difference", "0")):
+        assert run(*words, *one_option) == run(*words, *both, *UNIT, "--json")
+    assert "unrecognized arguments: right" in refused("verify", "pair.keras", "--images", "photos", "right")
     assert "give each its own, --images left=PATH --images right=PATH" in refused(
         "predict", "pair.keras", "photos"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 import cnnviz
 from cnnviz.images.digit_preparation import prepare_digit, prepare_in_steps
 from cnnviz.images.image_files import ImageError
-from tests.harness.digit_styles import STYLES, TUNING, picture, specimens
+from tests.harness.digit_styles import STYLES, TUNING, picture, specimens, write
 from tests.harness.odd_pictures import columns_and_dots, odd_picture
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
@@ -32,6 +33,16 @@ def test_digits_are_read_in_every_style(style):
 def test_an_empty_sheet_is_no_digit(style):
     with pytest.raises(ImageError, match="no digit was found"):
         prepare_digit(picture(None, style, 7))
+
+
+def test_a_small_soft_digit_is_read_light_on_black():
+    """MNIST's own look, enlarged: the soft edges of its light strokes are no light that falls on paper."""
+    net = cnnviz.load_model("mnist_14k")
+    for image, label in zip(IMAGES, LABELS, strict=True):
+        large = np.asarray(Image.fromarray(image).resize((60, 60), Image.Resampling.BICUBIC)) / 255
+        for paper, pen in ((0.0, 0.92), (0.04, 1.0), (1.0, 0.08)):
+            page = write(np.full((120, 120), paper), np.pad(large, 30), pen)
+            assert net.predict(prepare_digit(page)[None]).argmax() == label, (label, paper)
 
 
 def a_seven(tone: float = 0.0, paper: float = 1.0) -> np.ndarray:

@@ -103,6 +103,11 @@ def test_what_tensorflow_and_keras_write_beside_models(tmp_path):
         file.attrs["layer_names"] = [b"conv2d"]
     refused(tmp_path / "of_2.h5", "weights without their network")
     tf.saved_model.save(tf.Module(), str(tmp_path / "saved"))
+    refused(
+        tmp_path / "saved", "the folder of a TensorFlow SavedModel, as model.export writes it: .*model.save"
+    )
+    refused(tmp_path / "saved" / "saved_model.pb", "a TensorFlow SavedModel, as model.export writes it")
+    (tmp_path / "saved" / "keras_metadata.pb").touch()
     refused(tmp_path / "saved", "the folder of a TensorFlow SavedModel; tf_keras")
     refused(tmp_path / "saved" / "saved_model.pb", "a TensorFlow SavedModel; tf_keras")
     shutil.unpack_archive(tmp_path / "model.keras", tmp_path / "unpacked", "zip")

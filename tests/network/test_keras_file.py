@@ -511,6 +511,10 @@ REFUSED_CONFIGS: dict[str, tuple[Callable[[Config], Any], str]] = {
     "slash in a name": (_set("flat", name="a/b"), "name must be text without '/'"),
     "name twice": (_set("flat", name="norm"), "the model has two layers called 'norm'"),
     "module os": (_put("flat", module="os", class_name="system"), "'flat' is a system from module 'os'"),
+    "no module": (
+        _put("flat", module=None, class_name="Swirl", registered_name="mine>Swirl"),
+        "'flat' is a Swirl of its author's own: custom code is never loaded",
+    ),
     "module this": (
         _put("flat", module="this", class_name="Flatten", registered_name="this>Flatten"),
         "'flat' is a Flatten from module 'this': custom code is never loaded",
