@@ -97,7 +97,7 @@ def test_a_stage_whose_every_name_is_hostile_has_no_tag_of_theirs(open_page, dig
     for one in (usual, page):
         open_receipt(one)
     assert page.locator(".cv-head b").all_text_contents()[0] == names["conv2d"]
-    assert page.locator(".cv-class").all_text_contents() == list(NAMES[-11:-1])
+    assert page.locator(".cv-class").all_text_contents() == [one_line(name) for name in NAMES[-11:-1]]
     copies = {kind: copied(page, page.locator(f"[data-copy={kind}]")) for kind in KINDS}
     assert all(map(printed, copies.values()))
     assert imported(copies["numpy"]) <= {"base64", "numpy", "cnnviz"}

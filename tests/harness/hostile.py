@@ -67,7 +67,8 @@ def renamed(path: Path, *, model: str = "mnist_14k") -> dict[str, str]:
         first, second = (NAMES[(2 * k + n) % len(NAMES)] for n in (0, 1))
         new[layer["config"]["name"]] = f"{first} {second}{k}"
         layer["config"]["name"] = f"{first} {second}{k}"
-    config["config"]["name"] = "".join(WORDS)
+    # A file with half a character in a text is refused.
+    config["config"]["name"] = "".join(WORDS).replace("\ud800", "")
     files["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as target:
         for name, content in files.items():
