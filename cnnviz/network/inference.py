@@ -34,7 +34,7 @@ from cnnviz.ops.blocks import Call, Finish, as_it_is, evenly, images_at_once, ru
 from cnnviz.ops.depthwise import along_rows, depthwise_blocks, depthwise_steps
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import window
-from cnnviz.ops.parallel import in_parallel, one_blas_thread, shares, threads
+from cnnviz.ops.parallel import in_parallel, is_busy, one_blas_thread, shares, threads
 from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
@@ -361,7 +361,8 @@ class Inference:
         results = [np.empty((count, *shape), self._dtype) for shape in self._shapes]
         firsts = range(0, count, self.images)
         # A single block is shared among the threads; of several each thread takes whole ones.
-        workers = threads() if len(firsts) == 1 else 1
+        busy = len(firsts) == 1 and is_busy()
+        workers = threads() if len(firsts) == 1 and not busy else 1
 
         def work(some: Iterable[int]) -> None:
             for first in some:
@@ -377,6 +378,6 @@ class Inference:
                     result[first : first + size] = values
                 idle.append(program)
 
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), one_blas_thread() if busy else nullcontext():
             in_parallel(work, firsts)
         return results

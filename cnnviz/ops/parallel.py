@@ -38,6 +38,14 @@ def threads() -> int:
     return min(os.cpu_count() or 1, MOST_THREADS)
 
 
+def is_busy() -> bool:
+    """Whether other work keeps the cores busy: twice as much is ready to run, our own threads included.
+
+    Threads that wait for each other then take longer than one alone.
+    """
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= 2 * (os.cpu_count() or 1)
+
+
 def in_parallel(work: Callable[[Iterable[Item]], Any], items: Sequence[Item]) -> None:
     """Call work(iterator) in several threads that take from the same items; all done when this returns.
 

@@ -18,6 +18,7 @@ from cnnviz.network.simplifying import (
     is_chain,
     simplify,
 )
+from cnnviz.ops.parallel import is_busy
 
 RNG = np.random.default_rng(11)
 
@@ -307,6 +308,16 @@ def test_threads_that_share_one_image_change_nothing(monkeypatch):
     results = []
     for count in (1, 2, 4):
         monkeypatch.setattr("cnnviz.network.inference.threads", lambda count=count: count)
+        monkeypatch.setattr("cnnviz.network.inference.is_busy", lambda: False)
         results.append(net.astype(np.float32).predict(x))
-    np.testing.assert_array_equal(results[0], results[1])
-    np.testing.assert_array_equal(results[0], results[2])
+    monkeypatch.setattr("cnnviz.network.inference.is_busy", lambda: True)
+    results.append(net.astype(np.float32).predict(x))
+    for result in results[1:]:
+        np.testing.assert_array_equal(results[0], result)
+
+
+def test_a_busy_machine_gets_one_thread(monkeypatch):
+    monkeypatch.setattr("os.getloadavg", lambda: (1000.0, 0.0, 0.0))
+    assert is_busy()
+    monkeypatch.setattr("os.getloadavg", lambda: (0.5, 1000.0, 1000.0))
+    assert not is_busy()
