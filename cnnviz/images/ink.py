@@ -282,10 +282,10 @@ def _is_sharp(light: np.ndarray, mask: np.ndarray, outline: np.ndarray, reach: i
     As the eye tells tones, light ink ends where its soft edge does; in deep shadow, light tells little.
     """
     near, far = (
-        float(np.median((inside - beside)[outline]))
+        (inside - beside)[outline]
         for inside, beside in (_tones(light, mask, reach), _tones(light, mask, 2 * reach))
     )
-    return near >= _SHARP * far
+    return float(np.median(near - _SHARP * far)) >= 0
 
 
 def _tones(light: np.ndarray, mask: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:

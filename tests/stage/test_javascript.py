@@ -246,7 +246,7 @@ def test_receipts_add_up_as_in_python():
 
 
 KERAS_CODE = """({ copying }, stages) => stages.map((stage) => copying.kerasCode(
-  { scene: { header: { model: { path: "net" } }, items: [{ code: "x" }] }, item: 0 },
+  { scene: { header: { model: { path: "net" } }, items: [{ code: "x", title: "x" }] }, item: 0 },
   [{ cell: { row: 1, col: 2, channel: 0 }, stage: { axes: 3, part: "output", ...stage } }]))"""
 
 

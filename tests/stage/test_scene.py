@@ -359,4 +359,6 @@ def test_layers_that_work_cell_by_cell_see_what_their_input_sees(digit_run):
                         assert first.ravel().tolist() == list(range(net[name].output_shape[axis]))
                     continue
                 for place, ends in zip(fields[key], expected, strict=False):
-                    np.testing.assert_array_equal(read(place).reshape(*place[3:], 2), _drawn(*ends))
+                    np.testing.assert_array_equal(
+                        read(place).reshape(*place[3:], 2), _drawn(*ends, net[name].output_shape)
+                    )
