@@ -93,12 +93,21 @@ class Bounds:
             for first, last in pairs
         ]
 
+    def of_live(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """First and last cells along an axis of the origin; units that see nothing count only in one line.
+
+        In a table they would hide what the others in their row or column see.
+        """
+        first, last = self.first[axis], self.last[axis]
+        in_one_line = sum(size > 1 for size in np.broadcast_shapes(first.shape, last.shape)) < 2
+        return (first, last) if in_one_line else self.ends[axis]
+
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The longest field along each axis of the origin."""
         if not self.live.products:
             return (0,) * len(self.first)
-        lengths = (last - first + 1 for first, last in zip(self.first, self.last, strict=True))
+        lengths = (last - first + 1 for first, last in map(self.of_live, range(len(self.first))))
         return tuple(max(int(length.max()), 0) for length in lengths)
 
 

@@ -123,9 +123,9 @@ class SizedField:
         along, own = self.axis_seen(axis), self._own_axis(axis)
         others = tuple(i for i in range(len(self.node.shape)) if i != own)
         bounds = self.bounds(clip)
-        first, last = bounds.first[along].min(axis=others), bounds.last[along].max(axis=others)
+        first, last = bounds.of_live(along)
         table = np.empty((self.node.shape[own], 2), int)
-        table[:, 0], table[:, 1] = first, last
+        table[:, 0], table[:, 1] = first.min(axis=others), last.max(axis=others)
         dead = (table[:, 0] > table[:, 1]) | ~bounds.live.along(own)
         return np.where(dead[:, np.newaxis], NOTHING, table)
 

@@ -809,3 +809,13 @@ def test_a_networks_input_shape_must_fit_its_channels() -> None:
     with pytest.raises(ValueError, match=r"must fit the network's input \(28, 28, 1\), got \(28, 28, 3\)"):
         receptive_field(net, (28, 28, 3))
     assert receptive_field(net, (32, 40))["flatten"].shape == (3 * 7 * 10,)
+
+
+def test_units_that_see_padding_only_widen_no_column_of_others() -> None:
+    """Behind a padding that a reshape folds into the columns of what is seen."""
+    image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 1, 2, 1)})
+    padded = Layer.from_config("pad", "ZeroPadding2D", {"padding": ((0, 1), (0, 1))}, inputs=("image",))
+    folded = Layer.from_config("fold", "Reshape", {"target_shape": (3, 2, 1)}, inputs=("pad",))
+    field = receptive_field(Network([image, padded, folded]))["fold"]
+    assert field.intervals(0).tolist() == [[0, 0], [0, -1], [0, -1]]
+    assert field.intervals(1).tolist() == [[0, 0], [1, 1]]
