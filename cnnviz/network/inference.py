@@ -177,7 +177,7 @@ class Program:
                 else:
                     self._add([partial(_put, y, operation, x)])
                 return y
-            case ZeroPadding(_, layer) | Other(layer):
+            case ZeroPadding(layer) | Other(layer):
                 y = self._memory.take(self.count, *cast(tuple[int, ...], layer.output_shape))
                 self._add([partial(_put, y, _whole(layer), *reads)])
                 return y
@@ -361,8 +361,9 @@ class Inference:
         results = [np.empty((count, *shape), self._dtype) for shape in self._shapes]
         firsts = range(0, count, self.images)
         # A single block is shared among the threads; of several each thread takes whole ones.
-        busy = len(firsts) == 1 and is_busy()
-        workers = threads() if len(firsts) == 1 and not busy else 1
+        alone = len(firsts) == 1
+        busy = alone and is_busy()
+        workers = threads() if alone and not busy else 1
 
         def work(some: Iterable[int]) -> None:
             for first in some:

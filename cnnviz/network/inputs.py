@@ -61,7 +61,7 @@ def _by_input(graph: LayerGraph, x: Any) -> dict[str, Any]:
 
 def prepared(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Images as the network computes with them: floats, integers in the scale that it wants pixels in."""
-    return {name: floats(x, graph.dtype, name, mode_of_integers(graph, name)) for name, x in images.items()}
+    return {name: floats(x, graph, name) for name, x in images.items()}
 
 
 def mode_of_integers(graph: LayerGraph, name: str) -> str:
@@ -131,13 +131,14 @@ def _fits(actual: Sequence[int], wanted: Shape) -> bool:
     )
 
 
-def floats(x: np.ndarray, dtype: np.dtype, name: str, mode: str) -> np.ndarray:
-    """A copy of x in a network's dtype; integers, which are pixels 0..255, in the scale of a mode."""
+def floats(x: np.ndarray, graph: LayerGraph, name: str) -> np.ndarray:
+    """A copy of x in a network's dtype; integers, which are pixels 0..255, in the input's scale."""
     if x.dtype.kind not in "iu":
-        return np.array(x, dtype, order="C")
+        return np.array(x, graph.dtype, order="C")
+    mode = mode_of_integers(graph, name)
     if mode != "none" and x.size and not 0 <= x.min() <= x.max() <= 255:
         raise ValueError(
             f"integers for {name!r} must be pixels, 0 to 255, got {x.min()} to {x.max()}; "
             "other numbers must come as floats"
         )
-    return preprocess(x, mode, dtype)
+    return preprocess(x, mode, graph.dtype)

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.network.simplifying import sizes_are_known
 
 MEMORY_LIMIT = 4 * 10**9
 """Bytes that the activations of one `predict` or `run` may take, unless it is given another limit."""
@@ -47,25 +48,29 @@ def limit_of(given: Any) -> float:
     return given
 
 
-def check_kept(graph: LayerGraph, images: Mapping[str, np.ndarray], limit: Any = None) -> None:
-    """ValueError if all activations of one pass over these images take more than the limit."""
-    count, sizes = _numbers(graph, images)
-    copies = {layer.name: _arrays(layer) for layer in graph}
-    total = count * sum(sizes[name] * copies[name] for name in sizes)
-    if total > limit_of(limit):
-        what = f"all activations of {_images(count)} of {graph.name}"
-        raise ValueError(_too_much(graph, what, total, count, sizes, images, limit_of(limit)))
+class OneImage(NamedTuple):
+    """What the activations of one image take."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    """By the layers' names."""
+    sizes: Mapping[str, int]
+    """In bytes, as all that follows."""
+    at_once: int
+    """What is kept at one time where nothing is kept longer than it is read."""
+    outputs: int
 
 
-def check_at_once(
-    graph: LayerGraph, images: Mapping[str, np.ndarray], together: int, limit: Any = None
-) -> None:
-    """ValueError if what is kept at one time takes more than the limit.
-
-    `together` are how many images are computed at one time; the outputs are kept of all.
-    """
-    count, sizes = _numbers(graph, images)
-    together = min(together, count)
+def one_image(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> OneImage:
+    """What one of these images takes; where a network's sizes are known, one is like all others."""
+    layers: Any = graph
+    if not sizes_are_known(graph.layers):
+        given = {name: array.shape[1:] for name, array in images.items()}
+        layers = with_shapes(graph.layers, graph.dtype, given)
+    shapes = {layer.name: layer.output_shape for layer in layers}
+    sizes = {
+        layer.name: prod(shapes[layer.name]) * (8 if layer.widens else graph.dtype.itemsize)
+        for layer in graph
+    }
     outputs = {graph.resolve(name) for name in graph.outputs}
     last_reader = {name: layer.name for layer in graph for name in layer.inputs}
     live = most = 0
@@ -76,29 +81,28 @@ def check_at_once(
             name for name in (*layer.inputs, layer.name) if last_reader.get(name, layer.name) == layer.name
         }
         live -= sum(sizes[name] for name in done - outputs)
-    total = most * together + count * sum(sizes[name] for name in outputs)
+    return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs))
+
+
+def check_kept(graph: LayerGraph, images: Mapping[str, np.ndarray], limit: Any = None) -> None:
+    """ValueError if all activations of one pass over these images take more than the limit."""
+    one, count = one_image(graph, images), len(images[graph.inputs[0]])
+    total = count * sum(one.sizes[layer.name] * _arrays(layer) for layer in graph)
+    if total > limit_of(limit):
+        what = f"all activations of {_images(count)} of {graph.name}"
+        raise ValueError(_too_much(graph, what, total, count, one, limit_of(limit)))
+
+
+def check_at_once(graph: LayerGraph, one: OneImage, count: int, together: int, limit: Any = None) -> None:
+    """ValueError if what is kept at one time takes more than the limit.
+
+    `together` of `count` images are computed at one time; the outputs are kept of all.
+    """
+    together = min(together, count)
+    total = one.at_once * together + count * one.outputs
     if total > limit_of(limit):
         what = f"what {graph.name} keeps of {_images(together)} at one time"
-        raise ValueError(_too_much(graph, what, total, together, sizes, images, limit_of(limit)))
-
-
-def _numbers(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> tuple[int, dict[str, int]]:
-    """How many images there are, and the bytes of each layer's output for one."""
-    shapes = _shapes(graph, images)
-    sizes = {
-        layer.name: prod(shapes[layer.name]) * (8 if layer.widens else graph.dtype.itemsize)
-        for layer in graph
-    }
-    return len(images[graph.inputs[0]]), sizes
-
-
-def _shapes(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
-    layers: Any = graph
-    if any(None in layer.output_shape for layer in graph):
-        layers = with_shapes(
-            graph.layers, graph.dtype, {name: array.shape[1:] for name, array in images.items()}
-        )
-    return {layer.name: layer.output_shape for layer in layers}
+        raise ValueError(_too_much(graph, what, total, together, one, limit_of(limit)))
 
 
 def _arrays(layer: Any) -> int:
@@ -110,17 +114,9 @@ def _images(count: int) -> str:
     return "one image" if count == 1 else f"{count} images"
 
 
-def _too_much(
-    graph: LayerGraph,
-    what: str,
-    total: int,
-    count: int,
-    sizes: Mapping[str, int],
-    images: Mapping[str, np.ndarray],
-    limit: float,
-) -> str:
-    largest = max(sizes, key=sizes.__getitem__)
-    shape = " x ".join(map(str, _shapes(graph, images)[largest]))
+def _too_much(graph: LayerGraph, what: str, total: int, count: int, one: OneImage, limit: float) -> str:
+    largest = max(one.sizes, key=one.sizes.__getitem__)
+    shape = " x ".join(map(str, one.shapes[largest]))
     fewer = "fewer images at a time take less, and " if count > 1 else ""
     return (
         f"{what} would take {_gigabytes(total)}, most of it layer {largest!r} ({graph[largest].kind}) with "

@@ -6,20 +6,16 @@ computes is in `layers`. Names follow Keras.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from cnnviz.layers.layer import Layer
-from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inference import Inference
 from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
-from cnnviz.network.memory import check_at_once
+from cnnviz.network.memory import OneImage, check_at_once, one_image
 from cnnviz.network.run import Run, forward_pass
 from cnnviz.network.simplifying import sizes_are_known
 
@@ -92,10 +88,11 @@ class Network(LayerGraph):
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
         check_batch_size(batch_size)
-        batch_size = batch_size or self._default_batch(images)
+        one = self._known_image or one_image(self, images)
+        batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
         inference = self._inference
         together = batch_size if inference is None else min(batch_size, inference.together)
-        check_at_once(self, images, together, memory_limit)
+        check_at_once(self, one, count, together, memory_limit)
         batches = []
         # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
@@ -146,10 +143,7 @@ class Network(LayerGraph):
             return None
         return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
 
-    def _default_batch(self, images: Mapping[str, np.ndarray]) -> int:
-        layers: Iterable[Layer] = self
-        if any(None in layer.output_shape for layer in self):
-            sizes = {name: array.shape[1:] for name, array in images.items()}
-            layers = with_shapes(self.layers, self.dtype, sizes)
-        largest = max(math.prod(size or 0 for size in layer.output_shape) for layer in layers)
-        return max(1, min(256, BATCH_BYTES // max(largest * self.dtype.itemsize, 1)))
+    @cached_property
+    def _known_image(self) -> OneImage | None:
+        """What every image takes, where sizes are known."""
+        return one_image(self, {}) if sizes_are_known(self.layers) else None

@@ -73,7 +73,8 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class ZeroPadding:
-    padding: Padding
+    """A border of zeros, by a layer."""
+
     layer: Layer
 
 
@@ -98,9 +99,7 @@ class Other:
     layer: Layer
 
 
-Operation = (
-    Convolution | Affine | MaxPool | ZeroPadding | Reshaping | Cellwise | Activation | Other  # one a step
-)
+Operation = Convolution | Affine | MaxPool | ZeroPadding | Reshaping | Cellwise | Activation | Other
 RELU = Activation("relu")
 CELLWISE = {
     "add": np.add,
@@ -181,8 +180,8 @@ class _Simplified:
                 self._join(before, step, Affine(first.scale * scale, first.shift * scale + shift))
             case Affine(scale, shift), Convolution() as second if _has_no_padding(second):
                 self._join(before, step, second.of_affine(scale, shift))
-            case ZeroPadding(padding), Convolution() as second if second.config["padding"] == "valid":
-                self._join(before, step, second.padded(padding))
+            case ZeroPadding(layer), Convolution() as second if second.config["padding"] == "valid":
+                self._join(before, step, second.padded(layer.config["padding"]))
             case Affine() as first, MaxPool() if first.scale.min() >= 0:
                 self._swap(before, step, first)
             case Affine(scale, shift), Reshaping((cells,)):
@@ -216,7 +215,7 @@ def _operations(layer: Layer) -> Iterator[Operation]:
     elif entry.op == "max_pool2d":
         yield MaxPool(dict(layer.config))
     elif entry.op == "zero_pad2d":
-        yield ZeroPadding(layer.config["padding"], layer)
+        yield ZeroPadding(layer)
     elif entry.relays:
         yield Reshaping(cast(tuple[int, ...], layer.output_shape))
     elif entry.op in CELLWISE and {len(shape) for shape in layer.input_shapes} == {len(layer.output_shape)}:
