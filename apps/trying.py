@@ -96,7 +96,7 @@ def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
             _take(lambda: picture, "That part", where, ink=chosen[ink], crop=crop)
 
     refused, _ = st.session_state.pop(_REFUSED_PART, ("", None))
-    title = "Is something else its ink?" if steps else "Show where the digit is"
+    title = "Was the wrong thing taken for ink?" if steps else "Show where the digit is"
     with st.expander(title, expanded=steps is None or bool(refused)), st.form("mend"):
         if refused:
             st.error(refused)

@@ -133,12 +133,12 @@ def _array(picture: Any, side: int) -> np.ndarray:
             # Twice the size asked for: what is left to reduce then need not be a whole factor.
             picture.draft(None, (2 * size[0], 2 * size[1]))
     picture.load()
-    picture = _plain(picture) if size == picture.size else _reduced(picture, size)
+    picture = plain(picture) if size == picture.size else _reduced(picture, size)
     upright = np.asarray(ImageOps.exif_transpose(picture))
     return upright.astype(np.uint16) if upright.dtype.itemsize > 1 else upright
 
 
-def _plain(picture: Any) -> Any:
+def plain(picture: Any) -> Any:
     """A Pillow image as grey of 8 or 16 bits, RGB, or RGBA where something may be transparent."""
     if picture.mode.startswith("I;16"):
         return picture
@@ -155,7 +155,7 @@ def _reduced(picture: Any, size: tuple[int, int]) -> Any:
     for top in range(0, rows, _BAND):
         first, last = top * factor, min(top + _BAND, rows) * factor
         above, below = math.floor(first), min(math.ceil(last - 1e-9), picture.size[1])
-        band = _plain(picture.crop((0, above, picture.size[0], below)))
+        band = plain(picture.crop((0, above, picture.size[0], below)))
         if band.mode.startswith("I;16"):
             band = band.convert("I")
         box = (0, first - above, picture.size[0], min(last - above, below - above))

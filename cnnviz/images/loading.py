@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
-from cnnviz.images.image_files import FORMATS, MAX_BYTES, MAX_PIXELS, ImageError, read_image
+from cnnviz.images.image_files import FORMATS, MAX_BYTES, MAX_PIXELS, ImageError, plain, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
 
@@ -230,16 +230,13 @@ def from_pillow(picture: Any) -> np.ndarray:
     from PIL import ImageOps
 
     upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16"):
-        return np.asarray(upright).astype(np.uint16)
     if upright.mode in ("I", "F"):
         array = np.asarray(upright)
         # Pillow holds images of 16 bits as "I" too, once something was done to them.
         deep = upright.mode == "I" and array.min() >= 0 and 255 < array.max() < 2**16
         return array.astype(np.uint16) if deep else array
-    if upright.has_transparency_data:
-        return np.asarray(upright.convert("RGBA"))
-    return np.asarray(upright.convert("L" if upright.mode in ("1", "L") else "RGB"))
+    array = np.asarray(plain(upright))
+    return array.astype(np.uint16) if array.dtype.itemsize > 1 else array
 
 
 def _said_of(picture: Any) -> str:
