@@ -15,9 +15,6 @@ from typing import Any
 
 from cnnviz.resources import one_line
 
-DIGITS = ((28, 28, 1), (28, 28))
-"""The shapes of a digit, with its channel and without."""
-
 
 @dataclass(frozen=True)
 class Command:

@@ -111,15 +111,6 @@ def batched(x: Any, layer: Layer) -> np.ndarray:
     raise ValueError(f"x for {layer.name!r} must be {' or '.join(accepted)}, got x.shape={x.shape}")
 
 
-def takes(layer: Layer, shape: Sequence[int]) -> bool:
-    """Whether an input takes arrays of this shape, the batch aside.
-
-    >>> takes(Layer("image", "InputLayer", output_shape=(None, None, 1)), (28, 28, 1))
-    True
-    """
-    return _fits(shape, layer.output_shape)
-
-
 def _text(shape: Sequence[Any]) -> str:
     entries = ["any" if size is None else str(size) for size in shape]
     return f"({', '.join(entries)}{',' * (len(entries) == 1)})"
