@@ -6,11 +6,12 @@ layer needs only while it computes are not counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from math import prod
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -58,14 +59,26 @@ class OneImage(NamedTuple):
     at_once: int
     """What is kept at one time where nothing is kept longer than it is read."""
     outputs: int
+    kept: int
+    """Where all is kept, before the activations and behind them."""
+
+
+_ANY_IMAGE: WeakKeyDictionary[LayerGraph, OneImage] = WeakKeyDictionary()
+"""Of networks whose sizes are known, in which one image takes as much as any other."""
 
 
 def one_image(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> OneImage:
-    """What one of these images takes; where a network's sizes are known, one is like all others."""
-    layers: Any = graph
-    if not sizes_are_known(graph.layers):
-        given = {name: array.shape[1:] for name, array in images.items()}
-        layers = with_shapes(graph.layers, graph.dtype, given)
+    """What one of these images takes."""
+    if (known := _ANY_IMAGE.get(graph)) is not None:
+        return known
+    if sizes_are_known(graph.layers):
+        return _ANY_IMAGE.setdefault(graph, _taken(graph, graph.layers))
+    given = {name: array.shape[1:] for name, array in images.items()}
+    return _taken(graph, with_shapes(graph.layers, graph.dtype, given))
+
+
+def _taken(graph: LayerGraph, layers: Iterable[Any]) -> OneImage:
+    """What one image takes where the layers have the shapes of these."""
     shapes = {layer.name: layer.output_shape for layer in layers}
     sizes = {
         layer.name: prod(shapes[layer.name]) * (8 if layer.widens else graph.dtype.itemsize)
@@ -81,13 +94,14 @@ def one_image(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> OneImage:
             name for name in (*layer.inputs, layer.name) if last_reader.get(name, layer.name) == layer.name
         }
         live -= sum(sizes[name] for name in done - outputs)
-    return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs))
+    kept = sum(sizes[layer.name] * _arrays(layer) for layer in graph)
+    return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs), kept)
 
 
 def check_kept(graph: LayerGraph, images: Mapping[str, np.ndarray], limit: Any = None) -> None:
     """ValueError if all activations of one pass over these images take more than the limit."""
     one, count = one_image(graph, images), len(images[graph.inputs[0]])
-    total = count * sum(one.sizes[layer.name] * _arrays(layer) for layer in graph)
+    total = count * one.kept
     if total > limit_of(limit):
         what = f"all activations of {_images(count)} of {graph.name}"
         raise ValueError(_too_much(graph, what, total, count, one, limit_of(limit)))

@@ -15,7 +15,7 @@ from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inference import Inference
 from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
-from cnnviz.network.memory import OneImage, check_at_once, one_image
+from cnnviz.network.memory import check_at_once, one_image
 from cnnviz.network.run import Run, forward_pass
 from cnnviz.network.simplifying import sizes_are_known
 
@@ -88,7 +88,7 @@ class Network(LayerGraph):
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
         check_batch_size(batch_size)
-        one = self._known_image or one_image(self, images)
+        one = one_image(self, images)
         batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
         inference = self._inference
         together = batch_size if inference is None else min(batch_size, inference.together)
@@ -142,8 +142,3 @@ class Network(LayerGraph):
         if not sizes_are_known(self.layers) or any(layer.widens for layer in self):
             return None
         return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
-
-    @cached_property
-    def _known_image(self) -> OneImage | None:
-        """What every image takes, where sizes are known."""
-        return one_image(self, {}) if sizes_are_known(self.layers) else None
