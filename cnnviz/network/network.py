@@ -48,6 +48,7 @@ class Network(LayerGraph):
 
     Examples
     --------
+    >>> from cnnviz import Layer
     >>> image = Layer.from_config("image", "InputLayer", {"batch_shape": (None, 28, 28, 1)})
     >>> net = Network([image, Layer("flat", "Flatten", inputs=("image",))])
     >>> net.output_shape, net.predict(np.zeros((5, 28, 28))).shape
