@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.layers.tensor_operations import OperationEntry
 
 
@@ -27,6 +29,13 @@ class PassingEntry(Entry):
 
 class DropoutEntry(PassingEntry):
     options = {"rate": (read.optional(read.share), None)}
+
+
+class ActivityRegularizationEntry(PassingEntry):
+    options = {"l1": (read.number, 0.0), "l2": (read.number, 0.0)}
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer:
+        return Regularizer("L1L2", {name: config[name] for name in ("l1", "l2")})
 
 
 class InputEntry(PassingEntry):
@@ -69,11 +78,12 @@ class StopGradientEntry(OperationEntry, PassingEntry):
 ENTRIES.update(
     {
         "InputLayer": InputEntry(),
+        "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
         **dict.fromkeys(
             (
-                *("Identity", "GaussianNoise", "ActivityRegularization", "MaxNumBoundingBoxes"),
+                *("Identity", "GaussianNoise", "MaxNumBoundingBoxes"),
                 *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
                 *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
                 *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
