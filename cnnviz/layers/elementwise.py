@@ -22,6 +22,7 @@ from cnnviz.layers.elementwise_rules import (
     Applied,
     call_of,
     computed,
+    none,
     products_with_slopes,
     slopes_of,
     with_names,
@@ -45,6 +46,7 @@ class ElementwiseEntry(OperationEntry):
         several = len(self.parameters) > 1
         self.options: Options = {each: (constant, None) for each in self.parameters if several}
         self.most_inputs = len(self.parameters)
+        self.breaks_gradients = self.rule.slopes is none
         # Where one of two tensors is chosen, their mean can stand in.
         self.averaging = "Average" if self.rule.merge in ("Maximum", "Minimum") else ""
 

@@ -23,6 +23,8 @@ class EmbeddingEntry(Entry):
     weights = ("embeddings",)
     initializers = {"embeddings": "uniform"}
     label = "embedding"
+    # Which row it is does not change smoothly.
+    breaks_gradients = True
     # Whole numbers are the rows that are meant.
     scales_input = True
 
@@ -41,7 +43,6 @@ class EmbeddingEntry(Entry):
         return rows.astype(np.int64)
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        # Which row it is does not change smoothly.
         return (np.zeros(inputs[0].shape, grad.dtype),)
 
     def embeddings_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:

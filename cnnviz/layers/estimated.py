@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Arrays, Entry, Layer
 from cnnviz.layers.running_error import Estimate
 
@@ -32,14 +31,6 @@ class EstimatedEntry(Entry):
     ) -> tuple[list[Numbers], dict[str, Numbers]]:
         """The gradients with respect to the inputs, and to the weights by name."""
         raise NotImplementedError(f"{type(self).__name__} says no steps back")
-
-    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
-        if layer.config.get("dropout"):
-            raise ValueError(
-                f"layer {layer.name!r}: dropout={layer.config['dropout']:g} within a {layer.kind} is not "
-                "computed in training: make it with dropout=0"
-            )
-        return layer
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
@@ -110,6 +101,11 @@ def softmax(x: Numbers, allowed: np.ndarray) -> Numbers:
     if not allowed.all():
         x = np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
     return ops.softmax(x)
+
+
+def dropped(x: Numbers, kept: np.ndarray | None) -> Numbers:
+    """What dropout leaves of numbers, as much as each counts; all of them where there is none."""
+    return x if kept is None else x * kept
 
 
 def softmax_back(grad: Numbers, shares: Numbers, allowed: np.ndarray) -> Numbers:

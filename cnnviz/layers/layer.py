@@ -90,6 +90,8 @@ class Entry:
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
+    breaks_gradients: bool = False
+    """Whether no gradient comes back through it, not even zeros: what is behind it is not trained by it."""
     casts: ClassVar[bool] = True
     """Whether it computes in its network's dtype, as Keras's layers do, whatever it reads."""
     scales_input: ClassVar[bool] = False

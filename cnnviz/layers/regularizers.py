@@ -66,7 +66,8 @@ class Regularizer(Serialized):
         return l1 * np.sign(x) + l2 * (2 * x)  # type: ignore[no-any-return]
 
     def _factors(self, x: np.ndarray) -> tuple[np.floating, np.floating]:
-        l1, l2 = (x.dtype.type(self.arguments.get(name, 0.0)) for name in ("l1", "l2"))
+        # As Keras casts them: to float32 first, even where it computes in float64.
+        l1, l2 = (x.dtype.type(np.float32(self.arguments.get(name, 0.0))) for name in ("l1", "l2"))
         return l1, l2
 
     # Rows that point apart ------------------------------------------------------------------------

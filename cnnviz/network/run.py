@@ -7,6 +7,7 @@ Dropout and the like pass gradients on, as they do values. What one layer contri
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,11 +163,17 @@ def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: floa
     The layers of its `network` are those that computed: what they drew, and the statistics that they took
     from the batch, stand in them. `Entry.after_training` says which weights the pass has changed.
     """
-    images, layers = images_of(graph, x), {}
+    images = images_of(graph, x)
+    layers: dict[str, Layer] = {}
+    changed: dict[str, dict[str, np.ndarray]] = {}
 
     def in_training(layer: Layer, inputs: Sequence[np.ndarray]) -> Layer:
-        layers[layer.name] = layer.entry.in_training(layer, inputs, draws)
-        return layers[layer.name]
+        # A later call begins with what the calls before it made of the weights that they share.
+        weights = {**layer.weights, **changed.get(layer.owner, {})}
+        trained = layer.entry.in_training(replace(layer, weights=weights), inputs, draws)
+        changed.setdefault(layer.owner, {}).update(trained.entry.after_training(trained, weights))
+        layers[layer.name] = trained
+        return trained
 
     check_kept(graph, images, memory_limit)
     before: dict[str, np.ndarray] = {}
@@ -202,7 +209,7 @@ class Gradient(Mapping[str, np.ndarray]):
         self._needed = set(self.seeds)
         self._readers: dict[str, list[tuple[Layer, int]]] = {layer.name: [] for layer in run.network}
         for layer in reversed(run.network.layers):
-            if layer.name in self._needed:
+            if layer.name in self._needed and not layer.entry.breaks_gradients:
                 self._needed.update(layer.inputs)
                 for place, name in enumerate(layer.inputs):
                     self._readers[name].append((layer, place))
@@ -263,6 +270,11 @@ class Gradient(Mapping[str, np.ndarray]):
         """With respect to a layer's values before its activation."""
         layer = self.run.network[name]
         return self._filled(self._pre_activation(layer), self.run.pre_activation(layer.name))
+
+    def reaches(self, name: str) -> bool:
+        """Whether a gradient comes back to a layer, or to the layers that share a weight, even if it is 0."""
+        owner = self._parse(name)[0].owner
+        return any(layer.owner == owner and layer.name in self._needed for layer in self.run.network)
 
     def _parse(self, name: str) -> tuple[Layer, str]:
         """The layer, and the weight that is meant or ""."""

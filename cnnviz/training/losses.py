@@ -1,7 +1,7 @@
 """Losses: one number for what a network says of a batch, and its gradient; as Keras computes them.
 
-Where a network ends in the activation that a loss undoes (a softmax, a sigmoid), Keras takes the numbers
-before it, and so do we: no probability is then too small. Elsewhere probabilities are kept 1e-7 away from 0
+Where a network ends in a softmax or a sigmoid, Keras takes the numbers before it, whichever of the two the loss
+is made for, and so do we: no probability is then too small. Elsewhere probabilities are kept 1e-7 away from 0
 and 1 (keras.backend.epsilon). The mean is over all numbers that there is a label for.
 """
 
@@ -18,6 +18,8 @@ from cnnviz import ops
 from cnnviz.numbers import brief
 
 SMALLEST_PROBABILITY = 1e-7
+SEEN_THROUGH = frozenset({"softmax", "sigmoid"})
+"""Keras keeps what these were made of beside their output, and every cross-entropy takes that."""
 
 
 class Measured(NamedTuple):
@@ -38,8 +40,8 @@ class LossFunction:
         Whether the network's outputs are numbers before the softmax or the sigmoid, and not probabilities.
     """
 
-    undoes: ClassVar[str] = ""
-    """The activation whose input is taken instead of its output."""
+    undoes: ClassVar[frozenset[str]] = frozenset()
+    """The activations at the end of a network whose input is taken instead of their output."""
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         """The mean loss and its gradient; `logits` says that `output` stands before `undoes`."""
@@ -56,7 +58,7 @@ class SparseCategoricalCrossentropy(LossFunction):
     """
 
     from_logits: bool = False
-    undoes: ClassVar[str] = "softmax"
+    undoes: ClassVar[frozenset[str]] = SEEN_THROUGH
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         if labels.ndim == output.ndim and labels.shape[-1] == 1:
@@ -84,7 +86,7 @@ class CategoricalCrossentropy(LossFunction):
 
     from_logits: bool = False
     label_smoothing: float = 0.0
-    undoes: ClassVar[str] = "softmax"
+    undoes: ClassVar[frozenset[str]] = SEEN_THROUGH
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         labels = _like(output, labels)
@@ -107,7 +109,7 @@ class BinaryCrossentropy(LossFunction):
 
     from_logits: bool = False
     label_smoothing: float = 0.0
-    undoes: ClassVar[str] = "sigmoid"
+    undoes: ClassVar[frozenset[str]] = SEEN_THROUGH
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         labels = _like(output, labels)

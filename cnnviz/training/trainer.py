@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.layer import Layer
 from cnnviz.network import Gradient, Network, Run
 from cnnviz.network.run import training_pass
 from cnnviz.numbers import brief
@@ -148,15 +149,23 @@ class Trainer:
         state = self.state
         run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
         loss, gradient = self._measured(run, labels)
-        gradients = {key: gradient[key] for key in self.trained}
         weights = weights_of(state.network)
         # What the forward pass changes counts as before the optimizer's step.
         moved = _moved_by_forward(run, weights)
-        before = {key: moved.get(key, weights[key]) for key in self.trained}
+        # As in Keras, a weight that no gradient comes back to stays as it is, weight decay or not.
+        gradients = {key: gradient[key] for key in self.trained if gradient.reaches(key)}
+        for key, (penalty, slope) in _penalties(run.network, weights | moved, self.trained).items():
+            loss += penalty
+            gradients[key] = gradients[key] + slope if key in gradients else slope
+        before = {key: moved.get(key, weights[key]) for key in self.trained if key in gradients}
         clipped = self.optimizer.clipped(gradients)
-        after, slots = {}, {}
+        after, slots = {}, dict(state.slots)
         for key, g in clipped.items():
             after[key], slots[key] = self.optimizer.update(before[key], g, state.slots[key], state.steps)
+            name, _, weight = key.rpartition("/")
+            constraint = run.network[name].constraint(weight)
+            if constraint is not None:
+                after[key] = constraint.apply(after[key])
         network = state.network.with_weights(moved | after)
         step = TrainingStep(
             number=state.steps + 1,
@@ -267,7 +276,7 @@ class Trainer:
         bare = {}
         for name, loss in self.losses.items():
             activation = self.network[name].activation
-            if activation is not None and activation.name == loss.undoes:
+            if activation is not None and activation.name in loss.undoes:
                 bare[name] = activation
         # The numbers before a softmax or a sigmoid are what the loss is computed from.
         outputs = self.network.with_activation(dict.fromkeys(bare)).predict(images, batch_size)
@@ -309,14 +318,21 @@ class Trainer:
         given = _by_output(run.network, labels, "labels", np.asarray)
         total, seeds, before = 0.0, {}, set()
         for output, loss in self.losses.items():
-            layer = run.network[output]
-            if layer.activation is not None and layer.activation.name == loss.undoes:
+            layer = _source(run.network, output)
+            if layer.activation is not None and layer.activation.name in loss.undoes:
                 before.add(layer.name)
-                measured = loss(run.pre_activation(output), given[output], logits=True)
+                measured = loss(run.pre_activation(layer.name), given[output], logits=True)
             else:
-                measured = loss(run[output], given[output])
+                measured = loss(run[layer.name], given[output])
             total += measured.value
-            seeds[layer.name] = measured.gradient
+            seeds[layer.name] = seeds.get(layer.name, 0) + measured.gradient
+        for name, (penalty, slope) in _output_penalties(run).items():
+            total += penalty
+            if name in before:
+                activation = run.network[name].activation
+                assert activation is not None
+                slope = activation.gradient(run.pre_activation(name), slope)
+            seeds[name] = seeds.get(name, 0) + slope
         return total, Gradient(run, seeds, before)
 
     def _metrics(self, outputs: Any, labels: Any) -> dict[str, float]:
@@ -381,6 +397,39 @@ def _moved_by_forward(run: Run, weights: Mapping[str, np.ndarray]) -> dict[str, 
         )
         moved |= {keys[name]: array for name, array in changed.items()}
     return moved
+
+
+def _source(net: Any, output: str) -> Layer:
+    """The layer that makes an output, where those behind it pass it on as it is."""
+    layer: Layer = net[output]
+    while layer.passes_on and layer.inputs and not layer.entry.breaks_gradients:
+        layer = net[layer.inputs[0]]
+    return layer
+
+
+def _penalties(
+    net: Any, weights: Mapping[str, np.ndarray], trained: Sequence[str]
+) -> dict[str, tuple[float, np.ndarray]]:
+    """What is added to the loss for the size of each weight that has a regulariser, and its gradient."""
+    found = {}
+    for key in trained:
+        name, _, weight = key.rpartition("/")
+        regularizer = net[name].regularizer(weight)
+        if regularizer is not None:
+            found[key] = regularizer.penalty(weights[key]), regularizer.gradient(weights[key])
+    return found
+
+
+def _output_penalties(run: Run) -> dict[str, tuple[float, np.ndarray]]:
+    """The same for the outputs of layers, for each image."""
+    found = {}
+    for layer in run.network:
+        regularizer = layer.activity_regularizer
+        if regularizer is not None:
+            output = run[layer.name]
+            count = len(output)
+            found[layer.name] = regularizer.penalty(output) / count, regularizer.gradient(output) / count
+    return found
 
 
 def trained_weights(net: Network) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Twins:
 
     def __init__(self, case: TrainingCase, seed: int = 0) -> None:
         kit = keras()
+        kit.backend.clear_session()
         kit.utils.set_random_seed(seed)
         self.case = case
         self.model = case.build(kit)
@@ -56,6 +57,9 @@ class Twins:
         variables = [each for each in variables if "seed_generator" not in each.path]
         for variable in variables:
             variable.assign(self._first_value(variable))
+        for layer in self.model._flatten_layers():
+            if hasattr(layer, "finalize_state"):
+                layer.finalize_state()
         net = self._network()
         losses = dict.fromkeys(net.outputs, case.loss)
         self.model.compile(
@@ -91,7 +95,12 @@ class Twins:
             outputs = self.model(images, training=True)
             loss = self.model.compute_loss(x=images, y=labels, y_pred=outputs, training=True)
         weights = self.model.trainable_weights
-        gradients = tape.gradient(loss, weights)
+        # On TensorFlow, Keras squares what each place of a batch adds to a row of a table by itself, and not
+        # their sum as on its other backends; they are added up here.
+        gradients = [
+            None if each is None else tensorflow().convert_to_tensor(each)
+            for each in tape.gradient(loss, weights)
+        ]
         self.model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return loss, [0 if each is None else each for each in gradients]
 
@@ -333,7 +342,6 @@ def check(case: TrainingCase) -> TrainingCheck:
     if case.about in ("network", "class", "structure"):
         _compute_in("float32")
         single = train(case, silent=silent)[0]
-    keras().backend.clear_session()
     return TrainingCheck(
         name=case.name,
         about=case.about,

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from cnnviz.layers import ENTRIES, Entry
+from cnnviz.layers.layer import normalize_config
 from cnnviz.layers.passing import AugmentationEntry
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.training.losses import (
@@ -176,6 +177,9 @@ def made(keras: Any, kind: str, style: int, name: str) -> tuple[Any, dict[str, A
     arguments = inspect.signature(layer_class.__init__).parameters
     needed = {key: NEEDED[key] for key in arguments if key in NEEDED}
     chosen = {key: value for key, value in STYLES[style].items() if key in arguments}
+    if "output_padding" in arguments:
+        # In float64 TensorFlow spreads no transposed convolution.
+        chosen.pop("dilation_rate", None)
     called = {key: STYLES[style][key] for key in ENTRIES[kind].call_options if key in STYLES[style]}
     if style and not (chosen or called):
         return None
@@ -194,7 +198,12 @@ def _of_applications(kind: str) -> Any:
 
 def called(keras: Any, kind: str, layer: Any, x: Any, options: dict[str, Any]) -> Any:
     """The layer behind a tensor; what takes several has another one made of it as the second."""
-    entry = ENTRIES[kind]
+    entry, shape = ENTRIES[kind], tuple(x.shape[1:])
+    # What cnnviz does not read is not trained.
+    config = normalize_config(kind, {**layer.get_config(), **options})
+    if entry.of(config).rank not in (None, len(x.shape)):
+        raise ValueError(f"{kind} does not take {len(x.shape)} axes")
+    entry.of(config).weight_shapes(config, shape if entry.least_inputs == 1 else (shape, shape))
     if "input_dim" in entry.options:
         # Rows of a table, by numbers that must be there.
         x = keras.ops.add(keras.ops.cast(keras.ops.greater(x, 0.0), x.dtype), 0.0)
@@ -207,11 +216,11 @@ def called(keras: Any, kind: str, layer: Any, x: Any, options: dict[str, Any]) -
 def attached(keras: Any, kind: str, style: int, name: str, x: Any, *, exact: bool = False) -> Any | None:
     """What a layer of a class makes of a tensor, unless `exact` perhaps in another shape; None: none fits."""
     for rank in dict.fromkeys((len(x.shape), *(() if exact else (4, 3, 2, 5)))):
-        pair = made(keras, kind, style, name)
-        if pair is None:
-            return None
         target = _shape_of(math.prod(x.shape[1:]), rank - 1)
         try:
+            pair = made(keras, kind, style, name)
+            if pair is None:
+                return None
             read = x if rank == len(x.shape) else keras.layers.Reshape(target, name=f"{name}_in")(x)
             return called(keras, kind, pair[0], read, pair[1])
         except (ValueError, TypeError, IndexError, AttributeError):
@@ -320,6 +329,7 @@ def of_structures() -> Iterator[TrainingCase]:
         (_each_step, Adam(1e-3)),
         (_transformer, Adam(1e-3)),
         (_any_axis, SGD(0.01, momentum=0.9)),
+        (_penalised_and_bounded, Adam(1e-3, use_ema=True)),
     ):
         said = build.__name__.strip("_").replace("_", " ")
         yield TrainingCase(said, "structure", build, optimizer, sparse)
@@ -364,7 +374,8 @@ def _nested(keras: Any) -> Any:
     x = layers.Add()([innermost(x), x])
     block = keras.Model(inside, layers.DepthwiseConv2D(2, padding="same")(x), name="block")
     first, second = (keras.Input((4, 4, 3), name=name) for name in ("left", "right"))
-    a, b = block(first), block(second)
+    a = block(first)
+    b = block(layers.Add()([a, second]))
     joined = layers.Concatenate()([a, layers.Multiply()([a, b])])
     return keras.Model([first, second], [_head(keras, joined), _head(keras, b, "other_classes")])
 
@@ -431,6 +442,30 @@ def _any_axis(keras: Any) -> Any:
     return keras.Model(image, _head(keras, x))
 
 
+def _penalised_and_bounded(keras: Any) -> Any:
+    """Regularisers of weights and of outputs, and constraints."""
+    layers, regularizers, constraints = keras.layers, keras.regularizers, keras.constraints
+    x = image = keras.Input((5, 5, 2), name="image")
+    shared = layers.Conv2D(
+        4, 2, padding="same", kernel_regularizer=regularizers.L2(0.01), kernel_constraint="max_norm"
+    )
+    x = shared(layers.Conv2D(4, 2, activity_regularizer=regularizers.L1L2(0.01, 0.02))(x))
+    x = layers.BatchNormalization(gamma_regularizer="l1", beta_constraint="non_neg")(shared(x))
+    x = layers.DepthwiseConv2D(2, depthwise_constraint=constraints.UnitNorm(axis=[0, 1]))(x)
+    x = layers.ActivityRegularization(l1=0.01, l2=0.01)(layers.ReLU()(x))
+    x = layers.Flatten()(x)
+    x = layers.Dense(
+        6,
+        kernel_regularizer=regularizers.L1L2(0.01, 0.02),
+        kernel_constraint=constraints.MinMaxNorm(0.2, 0.8, rate=0.5),
+        bias_regularizer=regularizers.L1(0.01),
+    )(x)
+    frozen = layers.Dense(6, kernel_regularizer="l2", kernel_constraint="unit_norm")
+    frozen.trainable = False
+    last = layers.Dense(3, activation="softmax", activity_regularizer=regularizers.L2(0.1))
+    return keras.Model(image, last(frozen(x)))
+
+
 OPTIMIZERS: tuple[Optimizer, ...] = (
     SGD(0.02),
     SGD(0.02, momentum=0.9),
@@ -475,8 +510,9 @@ def _small(keras: Any) -> Any:
     return keras.Model(image, _head(keras, x))
 
 
-LOSSES: tuple[tuple[LossFunction, str | None, bool], ...] = (
+LOSSES: tuple[tuple[LossFunction, str | None, bool | None], ...] = (
     (SparseCategoricalCrossentropy(), "softmax", True),
+    (SparseCategoricalCrossentropy(), "softmax", None),
     (SparseCategoricalCrossentropy(), "softmax", False),
     (SparseCategoricalCrossentropy(), "sigmoid", True),
     (SparseCategoricalCrossentropy(from_logits=True), None, True),
@@ -486,25 +522,30 @@ LOSSES: tuple[tuple[LossFunction, str | None, bool], ...] = (
     (CategoricalCrossentropy(label_smoothing=0.1), "softmax", True),
     (CategoricalCrossentropy(from_logits=True, label_smoothing=0.2), None, True),
     (BinaryCrossentropy(), "sigmoid", True),
+    (BinaryCrossentropy(), "softmax", True),
     (BinaryCrossentropy(), "sigmoid", False),
     (BinaryCrossentropy(label_smoothing=0.1), "sigmoid", True),
     (BinaryCrossentropy(from_logits=True, label_smoothing=0.2), None, True),
     (MeanSquaredError(), "tanh", True),
 )
-"""Each loss behind an activation, which Keras sees at the end of the network, or does not."""
+"""Each loss behind an activation, at the end of the network (True), or behind a Reshape (False) or an Identity."""
 
 
 def of_losses() -> Iterator[TrainingCase]:
     """Each loss on a row of classes and on a map of them."""
     for loss, activation, seen in LOSSES:
-        name = f"{loss} of {activation or 'logits'}{'' if seen else ', behind a Reshape'}"
+        behind = {True: "", False: ", behind a Reshape", None: ", behind an Identity"}[seen]
+        name = f"{loss} of {activation or 'logits'}{behind}"
         yield TrainingCase(name, "loss", partial(_ending_in, activation, seen), Adam(0.002), loss)
 
 
-def _ending_in(activation: str | None, seen: bool, keras: Any) -> Any:
+def _ending_in(activation: str | None, seen: bool | None, keras: Any) -> Any:
     layers = keras.layers
     image = keras.Input((3, 3, 2), name="image")
     row = layers.Dense(4, activation=activation)(layers.Flatten()(image))
     maps = layers.Conv2D(4, 2, activation=activation)(image)
     outputs = [row, maps]
-    return keras.Model(image, outputs if seen else [layers.Reshape(x.shape[1:])(x) for x in outputs])
+    if seen is not True:
+        last = layers.Identity if seen is None else layers.Reshape
+        outputs = [last()(x) if seen is None else last(x.shape[1:])(x) for x in outputs]
+    return keras.Model(image, outputs)
