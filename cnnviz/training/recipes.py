@@ -10,15 +10,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine changes of a digit, uniform within +- each limit.
+    """Random affine changes of a digit, uniform within +- each limit, and an elastic distortion.
 
-    Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels.
+    Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels; alpha and sigma as in `elastic`,
+    where an alpha of 0 leaves the distortion out.
     """
 
     rotation: float = 12.0
     zoom: float = 0.12
     shear: float = 0.15
     shift: float = 2.0
+    alpha: float = 0.0
+    sigma: float = 6.0
 
 
 def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
@@ -92,6 +95,13 @@ RECIPES: dict[str, dict[str, Recipe]] = {
             augmentation=Augmentation(),
         ),
         "notes": Recipe(dropout=0.03, augmentation=Augmentation(), average=0.995),
+        "elastic": Recipe(
+            epochs=60,
+            learning_rate=0.004,
+            schedule="cosine",
+            weight_decay=1e-4,
+            augmentation=Augmentation(alpha=24.0),
+        ),
     },
     "mnist_maxpool": {
         "plain": Recipe(
