@@ -32,8 +32,8 @@ def displacements(numbers: np.ndarray, alpha: float, sigma: float) -> np.ndarray
     numbers
         (N, 2, side, side): one number for x and one for y, at every pixel.
     alpha
-        What the smoothed numbers are multiplied by. In the middle of the image the displacements then have the
-        standard deviation alpha / (sigma sqrt(12 pi)) if the numbers are uniform.
+        What the smoothed numbers are multiplied by. Of uniform numbers the displacements in the middle of the
+        image have the standard deviation alpha / (sigma sqrt(12 pi)).
     sigma
         The Gaussian's standard deviation in pixels.
 

@@ -243,12 +243,14 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
     def elastic():
         for batch, at in enumerate(range(0, len(images), recipe.batch_size)):
             index, matrices = (tensor[at : at + recipe.batch_size] for tensor in tensors)
-            numbers = np.random.default_rng([seed, epoch, batch]).random((len(index), 2, 28, 28), np.float32)
-            moved = displacements(2 * numbers - 1, recipe.augmentation.alpha, recipe.augmentation.sigma)
+            of_batch = np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(batch,)))
+            numbers = 2 * of_batch.random((len(index), 2, 28, 28), np.float32) - 1
+            moved = displacements(numbers, recipe.augmentation.alpha, recipe.augmentation.sigma)
             yield warp(images[index, :, :, 0] / np.float32(255), matrices, moved)[..., None], labels[index]
 
     if recipe.augmentation is not None and recipe.augmentation.alpha:
         shapes = tf.TensorSpec((None, 28, 28, 1), tf.float32), tf.TensorSpec((None,), tf.int32)
-        return tf.data.Dataset.from_generator(elastic, output_signature=shapes).prefetch(4)
+        distorted = tf.data.Dataset.from_generator(elastic, output_signature=shapes)
+        return distorted.apply(tf.data.experimental.assert_cardinality(recipe.steps(len(images)))).prefetch(4)
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
     return batches.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)

@@ -12,8 +12,8 @@ import numpy as np
 class Augmentation:
     """Random affine changes of a digit, uniform within +- each limit, and an elastic distortion.
 
-    Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels; alpha and sigma as in `elastic`,
-    where an alpha of 0 leaves the distortion out.
+    Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels; alpha and sigma as in
+    `elastic.displacements`, where an alpha of 0 leaves the distortion out.
     """
 
     rotation: float = 12.0
