@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz.resources import keras, tensorflow, versions
 from cnnviz.training.elastic import displacements, warp
-from cnnviz.training.recipes import RECIPES, Recipe, affine_matrices
+from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import RunFiles
 
 
@@ -120,6 +120,7 @@ def train(
     """
     files = RunFiles(out, name or model)
     files.prepare()
+    images, labels = recipe.training_set(images, labels, seed)
     steps = recipe.steps(len(images))
     described = {
         "model": model,
@@ -224,12 +225,13 @@ def _watcher(progress, epoch: int, epochs: int, steps: int):
 def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, epoch: int):
     """One epoch's batches, drawn from (seed, epoch) alone."""
     tf = tensorflow()
+    augmentation = recipe.augmentation
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(images))
     tensors: list[np.ndarray] = [order]
-    if recipe.augmentation is not None:
+    if augmentation is not None:
         numbers = random.uniform(-1, 1, (len(images), 6))
-        tensors.append(affine_matrices(numbers, recipe.augmentation))
+        tensors.append(affine_matrices(numbers, augmentation))
     all_images, all_labels = tf.constant(images), tf.constant(labels.astype(np.int32))
 
     transform = keras().ops.image.affine_transform
@@ -240,17 +242,21 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
             batch = transform(batch, matrices, fill_mode="constant")
         return batch, tf.gather(all_labels, index)
 
-    def elastic():
-        for batch, at in enumerate(range(0, len(images), recipe.batch_size)):
-            index, matrices = (tensor[at : at + recipe.batch_size] for tensor in tensors)
-            of_batch = np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(batch,)))
-            numbers = 2 * of_batch.random((len(index), 2, 28, 28), np.float32) - 1
-            moved = displacements(numbers, recipe.augmentation.alpha, recipe.augmentation.sigma)
-            yield warp(images[index, :, :, 0] / np.float32(255), matrices, moved)[..., None], labels[index]
-
-    if recipe.augmentation is not None and recipe.augmentation.alpha:
+    if augmentation is not None and augmentation.alpha:
+        batches = _elastic(images, labels, augmentation, recipe.batch_size, [seed, epoch], *tensors)
         shapes = tf.TensorSpec((None, 28, 28, 1), tf.float32), tf.TensorSpec((None,), tf.int32)
-        distorted = tf.data.Dataset.from_generator(elastic, output_signature=shapes)
+        distorted = tf.data.Dataset.from_generator(lambda: batches, output_signature=shapes)
         return distorted.apply(tf.data.experimental.assert_cardinality(recipe.steps(len(images)))).prefetch(4)
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
     return batches.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _elastic(images, labels, augmentation: Augmentation, batch_size: int, seeds: list[int], order, matrices):
+    """Batches distorted elastically, each by a random stream of its own, apart from those of epochs."""
+    for batch, start in enumerate(range(0, len(images), batch_size)):
+        these = slice(start, start + batch_size)
+        random = np.random.default_rng(np.random.SeedSequence(seeds, spawn_key=(batch,)))
+        numbers = 2 * random.random((len(order[these]), 2, 28, 28), np.float32) - 1
+        moved = displacements(numbers, augmentation.alpha, augmentation.sigma)
+        pixels = images[order[these], :, :, 0] / np.float32(255)
+        yield warp(pixels, matrices[these], moved)[..., None], labels[order[these]]

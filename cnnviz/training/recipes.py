@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +53,8 @@ class Recipe:
     `schedule` is "inverse" for lr/(1 + decay*epoch), epoch counted from 0, or "cosine" for
     lr/2*(1 + cos(pi*epoch/epochs)); both are constant within an epoch. `average` is the momentum
     of the exponential moving average over steps whose weights are kept (None keeps the last).
+    `images` is how many images of the training set are used, the first ones (None is all);
+    `shuffled_labels` hands their labels out at random, once for the whole run.
     """
 
     epochs: int = 20
@@ -62,6 +66,37 @@ class Recipe:
     dropout: float = 0.0
     augmentation: Augmentation | None = None
     average: float | None = None
+    images: int | None = None
+    shuffled_labels: bool = False
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Recipe:
+        """The recipe that a history tells, where one from before an option was there leaves it out.
+
+        >>> Recipe.of({"epochs": 3, "augmentation": {"shift": 1.0}}).augmentation.alpha
+        0.0
+        """
+        augmentation = record.get("augmentation")
+        return cls(**{**record, "augmentation": augmentation and Augmentation(**augmentation)})
+
+    def training_set(
+        self, images: np.ndarray, labels: np.ndarray, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The images and labels that are trained on, of those there are.
+
+        >>> images, labels = np.zeros((9, 28, 28)), np.arange(9)
+        >>> images, labels = Recipe(images=5, shuffled_labels=True).training_set(images, labels, seed=0)
+        >>> len(images), sorted(labels.tolist())
+        (5, [0, 1, 2, 3, 4])
+        """
+        if self.images is not None and self.images > len(images):
+            raise ValueError(f"the recipe takes {self.images:,} images, but there are only {len(images):,}")
+        images, labels = images[: self.images], labels[: self.images]
+        if self.shuffled_labels:
+            # A key that no epoch's stream has.
+            random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
+            labels = random.permutation(labels)
+        return images, labels
 
     def steps(self, images: int) -> int:
         """Batches in an epoch over so many images; the last one may be smaller.
@@ -83,6 +118,9 @@ class Recipe:
             return self.learning_rate / 2 * (1 + math.cos(math.pi * epoch / self.epochs))
         raise ValueError(f"schedule must be 'inverse' or 'cosine', got {self.schedule!r}")
 
+
+_SHORT = Recipe(epochs=10, batch_size=64, learning_rate=0.01, images=5_000)
+_BY_HEART = Recipe(epochs=60, batch_size=16, schedule="cosine", images=500)
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     "mnist_14k": {
@@ -107,9 +145,15 @@ RECIPES: dict[str, dict[str, Recipe]] = {
         "plain": Recipe(
             epochs=20, schedule="cosine", dropout=0.1, augmentation=Augmentation(8.0, 0.08, 0.1, 1.0)
         ),
+        "short": _SHORT,
+        "too_fast": replace(_SHORT, learning_rate=10 * _SHORT.learning_rate),
+        "by_heart": _BY_HEART,
+        "shuffled": replace(_BY_HEART, shuffled_labels=True),
     },
 }
 """Recipes by model and name; a model's first one is its default, and made the bundled weights.
 
-"notes" has the course notes' schedule: 20 epochs, learning rate 0.003/(1 + 0.319*epoch).
+"notes" has the course notes' schedule: 20 epochs, learning rate 0.003/(1 + 0.319*epoch). "elastic" is what
+was tried against "best". The others are small runs to learn from: "short" for a few images, the same with a
+learning rate ten times too high, 500 images that are learned by heart, and the same with shuffled labels.
 """
