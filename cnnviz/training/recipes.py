@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.training.augmentation import affine
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -24,6 +26,14 @@ class Augmentation:
     shift: float = 2.0
     alpha: float = 0.0
     sigma: float = 6.0
+
+    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """(count, 6) in [-1, 1]: what `affine_matrices` makes maps of."""
+        return random.uniform(-1, 1, (count, 6))
+
+    def __call__(self, images: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Square images, changed; see `augmentation.affine`."""
+        return affine(images, affine_matrices(drawn, self, np.shape(images)[1]))
 
 
 def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
