@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from cnnviz.resources import keras, tensorflow, versions
-from cnnviz.training.elastic import displacements, warp
 from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import RunFiles
 
@@ -225,13 +224,14 @@ def _watcher(progress, epoch: int, epochs: int, steps: int):
 def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, epoch: int):
     """One epoch's batches, drawn from (seed, epoch) alone."""
     tf = tensorflow()
-    augmentation = recipe.augmentation
     random = np.random.default_rng([seed, epoch])
     order = random.permutation(len(images))
     tensors: list[np.ndarray] = [order]
-    if augmentation is not None:
-        numbers = random.uniform(-1, 1, (len(images), 6))
-        tensors.append(affine_matrices(numbers, augmentation))
+    if recipe.augmentation is not None:
+        drawn = recipe.augmentation.draw(random, len(images))
+        if recipe.augmentation.alpha:
+            return _elastic(images, labels, recipe.augmentation, recipe.batch_size, order, drawn)
+        tensors.append(affine_matrices(drawn, recipe.augmentation))
     all_images, all_labels = tf.constant(images), tf.constant(labels.astype(np.int32))
 
     transform = keras().ops.image.affine_transform
@@ -242,21 +242,20 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
             batch = transform(batch, matrices, fill_mode="constant")
         return batch, tf.gather(all_labels, index)
 
-    if augmentation is not None and augmentation.alpha:
-        batches = _elastic(images, labels, augmentation, recipe.batch_size, [seed, epoch], *tensors)
-        shapes = tf.TensorSpec((None, 28, 28, 1), tf.float32), tf.TensorSpec((None,), tf.int32)
-        distorted = tf.data.Dataset.from_generator(lambda: batches, output_signature=shapes)
-        return distorted.apply(tf.data.experimental.assert_cardinality(recipe.steps(len(images)))).prefetch(4)
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
     return batches.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
-def _elastic(images, labels, augmentation: Augmentation, batch_size: int, seeds: list[int], order, matrices):
-    """Batches distorted elastically, each by a random stream of its own, apart from those of epochs."""
-    for batch, start in enumerate(range(0, len(images), batch_size)):
-        these = slice(start, start + batch_size)
-        random = np.random.default_rng(np.random.SeedSequence(seeds, spawn_key=(batch,)))
-        numbers = 2 * random.random((len(order[these]), 2, 28, 28), np.float32) - 1
-        moved = displacements(numbers, augmentation.alpha, augmentation.sigma)
-        pixels = images[order[these], :, :, 0] / np.float32(255)
-        yield warp(pixels, matrices[these], moved)[..., None], labels[order[these]]
+def _elastic(images, labels, augmentation: Augmentation, batch_size: int, order, drawn):
+    """Batches that NumPy changes, since Keras's transform knows affine maps alone."""
+    tf = tensorflow()
+    starts = range(0, len(images), batch_size)
+
+    def load():
+        for start in starts:
+            index = order[start : start + batch_size]
+            yield augmentation(images[index], drawn[start : start + batch_size]), labels[index]
+
+    shapes = tf.TensorSpec((None, 28, 28, 1), tf.float32), tf.TensorSpec((None,), tf.int32)
+    batches = tf.data.Dataset.from_generator(load, output_signature=shapes)
+    return batches.apply(tf.data.experimental.assert_cardinality(len(starts))).prefetch(4)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.training.augmentation import affine
+from cnnviz.training.augmentation import affine, displacements
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Augmentation:
     """Random affine changes of a digit, uniform within +- each limit, and an elastic distortion.
 
     Rotation in degrees, shear as a slope, zoom as a fraction, shift in pixels; alpha and sigma as in
-    `elastic.displacements`, where an alpha of 0 leaves the distortion out.
+    `augmentation.displacements`, where an alpha of 0 leaves the distortion out.
     """
 
     rotation: float = 12.0
@@ -28,12 +28,15 @@ class Augmentation:
     sigma: float = 6.0
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
-        """(count, 6) in [-1, 1]: what `affine_matrices` makes maps of."""
-        return random.uniform(-1, 1, (count, 6))
+        """(count, 6) in [-1, 1], what `affine_matrices` makes maps of; for elastic distortion a seed more."""
+        numbers = random.uniform(-1, 1, (count, 6))
+        return np.c_[numbers, random.integers(2**53, size=count)] if self.alpha else numbers
 
     def __call__(self, images: np.ndarray, drawn: np.ndarray) -> np.ndarray:
         """Square images, changed; see `augmentation.affine`."""
-        return affine(images, affine_matrices(drawn, self, np.shape(images)[1]))
+        size = np.shape(images)[1:3]
+        moved = displacements(drawn[:, 6], size, self.alpha, self.sigma) if self.alpha else None
+        return affine(images, affine_matrices(drawn[:, :6], self, size[0]), moved)
 
 
 def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:
