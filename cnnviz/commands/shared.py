@@ -64,6 +64,13 @@ def count(text: str) -> int:
     return value
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
+    return tuple(map(int, parts))
+
+
 def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
     """Print lines of a result; what a terminal would obey and not show is a question mark in them."""
     print("\n".join(map(one_line, str(text).split("\n"))), end=end, flush=flush)

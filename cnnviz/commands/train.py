@@ -14,6 +14,7 @@ from cnnviz.commands.shared import (
     import_tensorflow,
     print_json,
     say,
+    whole_numbers,
 )
 from cnnviz.training.progress import ProgressBar
 
@@ -28,6 +29,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="FILE", help="an npz file with x_train and y_train (default: MNIST)"
     )
     parser.add_argument("--out", default="runs", metavar="DIR", help="where the files go (default: runs)")
+    parser.add_argument(
+        "--name", metavar="NAME", help="what the files are called (default: the model's name)"
+    )
+    parser.add_argument(
+        "--keep",
+        type=whole_numbers,
+        metavar="N,N,...",
+        help="of which epochs to keep the weights, beside the first and the last (default: of all)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
     parser.add_argument("--resume", action="store_true", help="go on from the last complete epoch in DIR")
     parser.add_argument(
@@ -51,7 +61,11 @@ def run(args: argparse.Namespace) -> int:
     if args.seed < 0:
         raise ValueError(f"--seed must be 0 or more, got {args.seed}")
     recipe = replace(recipes[name], epochs=args.epochs) if args.epochs else recipes[name]
-    files = training.RunFiles(Path(args.out), args.model)
+    if args.name is not None and (not args.name or Path(args.name).name != args.name):
+        raise ValueError(f"--name must be what files are called, without a folder, got {args.name!r}")
+    files = training.RunFiles(Path(args.out), args.name or args.model)
+    if args.keep and max(args.keep) > recipe.epochs:
+        raise ValueError(f"--keep must be epochs up to the last one, {recipe.epochs}, got {max(args.keep)}")
     if files.model.exists() and not (args.resume or args.overwrite):
         raise ValueError(
             f"{files.model} is there already: choose another --out, or --overwrite it, or --resume its run"
@@ -83,11 +97,14 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             images,
             labels,
+            name=args.name,
             validation=validation,
             seed=args.seed,
             resume=args.resume,
             progress=progress,
         )
+    if args.keep is not None:
+        files.thin(args.keep)
     if args.json:
         print_json({"files": [str(files.model), str(files.history), str(files.epochs)], **history})
     else:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.resources import keras, tensorflow, versions
-from cnnviz.training.recipes import RECIPES, Recipe, affine_matrices
+from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import RunFiles
 
 
@@ -119,6 +119,7 @@ def train(
     """
     files = RunFiles(out, name or model)
     files.prepare()
+    images, labels = recipe.training_set(images, labels, seed)
     steps = recipe.steps(len(images))
     described = {
         "model": model,
@@ -227,8 +228,10 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
     order = random.permutation(len(images))
     tensors: list[np.ndarray] = [order]
     if recipe.augmentation is not None:
-        numbers = random.uniform(-1, 1, (len(images), 6))
-        tensors.append(affine_matrices(numbers, recipe.augmentation))
+        drawn = recipe.augmentation.draw(random, len(images))
+        if recipe.augmentation.alpha:
+            return _elastic(images, labels, recipe.augmentation, recipe.batch_size, order, drawn)
+        tensors.append(affine_matrices(drawn, recipe.augmentation))
     all_images, all_labels = tf.constant(images), tf.constant(labels.astype(np.int32))
 
     transform = keras().ops.image.affine_transform
@@ -241,3 +244,18 @@ def _epoch(images: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int, ep
 
     batches = tf.data.Dataset.from_tensor_slices(tuple(tensors)).batch(recipe.batch_size)
     return batches.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+
+def _elastic(images, labels, augmentation: Augmentation, batch_size: int, order, drawn):
+    """Batches that NumPy changes, since Keras's transform knows affine maps alone."""
+    tf = tensorflow()
+    starts = range(0, len(images), batch_size)
+
+    def load():
+        for start in starts:
+            index = order[start : start + batch_size]
+            yield augmentation(images[index], drawn[start : start + batch_size]), labels[index]
+
+    shapes = tf.TensorSpec((None, 28, 28, 1), tf.float32), tf.TensorSpec((None,), tf.int32)
+    batches = tf.data.Dataset.from_generator(load, output_signature=shapes)
+    return batches.apply(tf.data.experimental.assert_cardinality(len(starts))).prefetch(4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,9 @@ from cnnviz.resources import (
 
 HISTORY_LIMIT = 16 * 10**6
 """Bytes of a history that are read: some fifty thousand epochs."""
+
+KEPT = "epochs"
+"""The array that says of which epochs the weights are kept, where that is not each of them."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -99,6 +102,24 @@ class RunFiles:
     def _forget(self) -> None:
         self.checkpoint.unlink(missing_ok=True)
         self.history.unlink(missing_ok=True)
+
+    def thin(self, epochs: Iterable[int]) -> None:
+        """Of a run that has ended keep the weights after these epochs alone, and the first and the last ones.
+
+        Raises
+        ------
+        ValueError
+            if an epoch is not among those whose weights there are.
+        """
+        stacked = read_arrays(self.epochs)
+        there = stacked.pop(KEPT, np.arange(len(next(iter(stacked.values()))))).tolist()
+        kept = sorted({there[0], *epochs, there[-1]})
+        for epoch in kept:
+            if epoch not in there:
+                raise ValueError(f"there are no weights after epoch {epoch} in {self.epochs}")
+        places = [there.index(epoch) for epoch in kept]
+        chosen = {name: versions[places] for name, versions in stacked.items()}
+        write_arrays(self.epochs, {KEPT: np.array(kept), **chosen})
 
     def record(self) -> dict[str, Any]:
         """What the history's file says; ValueError if it is not the history of a run."""
