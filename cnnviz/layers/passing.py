@@ -26,6 +26,9 @@ class PassingEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         return one_number(inputs[0], position)
 
+    def __init__(self, *required: str) -> None:
+        self.required = required
+
 
 class DropoutEntry(PassingEntry):
     options = {"rate": (read.optional(read.share), None)}
@@ -81,15 +84,23 @@ ENTRIES.update(
         "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
+        "GaussianNoise": PassingEntry("stddev"),
+        "MaxNumBoundingBoxes": PassingEntry("max_number"),
+        "RandomTranslation": PassingEntry("height_factor", "width_factor"),
+        "RandomZoom": PassingEntry("height_factor"),
+        "RandomCrop": PassingEntry("height", "width"),
         **dict.fromkeys(
             (
-                *("Identity", "GaussianNoise", "MaxNumBoundingBoxes"),
-                *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
-                *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
-                *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
-                *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPosterization", "RandomSaturation"),
-                *("RandomSharpness", "RandomGaussianBlur", "Solarization"),
-                *("AugMix", "CutMix", "MixUp", "RandAugment"),
+                *("RandomRotation", "RandomContrast", "RandomBrightness", "RandomColorDegeneration"),
+                *("RandomHue", "RandomPosterization", "RandomSaturation", "RandomSharpness"),
+            ),
+            PassingEntry("factor"),
+        ),
+        **dict.fromkeys(
+            (
+                *("Identity", "RandomFlip", "RandomShear", "RandomPerspective", "RandomElasticTransform"),
+                *("RandomErasing", "RandomColorJitter", "RandomGrayscale", "RandomInvert"),
+                *("RandomGaussianBlur", "Solarization", "AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
             PassingEntry(),
         ),

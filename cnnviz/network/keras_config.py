@@ -50,6 +50,8 @@ class FileLayer:
     """The dtype in which Keras computes it."""
     lora_rank: int = 0
     """Of the factors that it trains in place of its kernel."""
+    raw_config: Mapping[str, Any] = field(default_factory=dict)
+    """Its config as the file has it."""
 
     @property
     def is_input(self) -> bool:
@@ -139,6 +141,7 @@ class _Reader:
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
             )
         else:
+            raw = config
             try:
                 if _is_operation(data):
                     config = {**config, **_constants(data, kind, where)}
@@ -153,6 +156,7 @@ class _Reader:
                     path,
                     precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
                     lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
+                    raw_config=raw,
                 )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
@@ -195,7 +199,7 @@ class _Reader:
                 raise ValueError(f"{where} was saved before it was built: its input shape is not known")
             implied = {"name": f"{model.name}_input", "batch_shape": shape}
             layers = [{"module": "keras.layers", "class_name": "InputLayer", "config": implied}, *layers]
-        group = _groups(path)
+        group = weight_groups(path)
         for data_of_layer in layers:
             # A Sequential model's InputLayer has no group among its layers.
             name, member = self.member(data_of_layer, prefix, group if model.members else lambda kind: "")
@@ -209,7 +213,7 @@ class _Reader:
         self, model: Model, data: Mapping, layers: list[Mapping], where: str, prefix: str, path: str
     ) -> None:
         model.functional = True
-        group = _groups(path)
+        group = weight_groups(path)
         for data_of_layer in layers:
             name, member = self.member(data_of_layer, prefix, group)
             _add(model, name, member, where)
@@ -278,10 +282,10 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _groups(path: str) -> Callable[[str], str]:
+def weight_groups(path: str) -> Callable[[str], str]:
     """Keras's names for a model's layers in the weights file: the class in snake case, counted.
 
-    >>> group = _groups("layers")
+    >>> group = weight_groups("layers")
     >>> group("Conv2D"), group("ReLU"), group("Conv2D")
     ('layers/conv2d', 'layers/re_lu', 'layers/conv2d_1')
     """
