@@ -131,6 +131,12 @@ class Entry:
         penalty = Regularizer.parse(config.get("activity_regularizer"))
         return said if penalty is None else {**said, "activity_regularizer": penalty}
 
+    @property
+    def option_names(self) -> frozenset[str]:
+        """All that is read of a config."""
+        about = {f"{self.option_prefix(weight)}_{what}" for weight in self.weights for what in ABOUT_WEIGHTS}
+        return frozenset({*self.options, *about, "activity_regularizer"})
+
     def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
         """What training adds to the loss for the output, by a normal config."""
         return config.get("activity_regularizer")

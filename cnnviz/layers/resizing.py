@@ -207,7 +207,8 @@ class ResizeEntry(OperationEntry, ResizingEntry):
 
     def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
         written = super().serialized(config, raw)
-        return {**written, "size": [written.pop("height"), written.pop("width")]}
+        written["size"] = [written.pop("height"), written.pop("width")]
+        return written
 
     def keras_code(self, layer: Layer, reads: Sequence[str]) -> str:
         given = {name: value for name, value in layer.config.items() if name not in ("height", "width")}

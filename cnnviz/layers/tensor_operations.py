@@ -56,11 +56,13 @@ class OperationEntry(Entry):
     ) -> tuple[list[Any], dict[str, Any]]:
         if self.joins:
             return [tensors], {}
-        waiting = iter(tensors)
-        names = [name for name in self.parameters if name not in self.made_with]
-        return [
-            _constant(config[name]) if config.get(name) is not None else next(waiting) for name in names
-        ], {}
+        waiting, args = list(tensors), []
+        for name in self.parameters:
+            if name not in self.made_with and config.get(name) is not None:
+                args.append(_constant(config[name]))
+            elif name not in self.made_with and waiting:
+                args.append(waiting.pop(0))
+        return args, {}
 
     def arguments(self, layer: Layer, given: Sequence[Any]) -> list[Any]:
         """The call's arguments in order: constants from the config, and what is given for the tensors."""

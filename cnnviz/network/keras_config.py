@@ -141,7 +141,10 @@ class _Reader:
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
             )
         else:
-            raw = config
+            # Of other layers, Keras 2 says it where they come first.
+            raw = {
+                key: value for key, value in config.items() if key != "batch_shape" or kind == "InputLayer"
+            }
             try:
                 if _is_operation(data):
                     config = {**config, **_constants(data, kind, where)}
@@ -154,7 +157,9 @@ class _Reader:
                     normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
                     trainable,
                     path,
-                    precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
+                    precision=_precision_of_operation(data)
+                    if _is_operation(data)
+                    else precision_of(config.get("dtype")),
                     lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
                     raw_config=raw,
                 )
@@ -306,9 +311,8 @@ def _check_number_format(config: Mapping) -> None:
         raise ValueError("quantised weights are not supported: save the model before it is quantised")
 
 
-def _precision(config: Mapping) -> str:
+def precision_of(policy: Any) -> str:
     """The dtype in which a layer computes: under the policy mixed_float16, float16 with float32 weights."""
-    policy = config.get("dtype")
     if isinstance(policy, Mapping):
         named = policy.get("config")
         policy = named.get("name") if isinstance(named, Mapping) else None

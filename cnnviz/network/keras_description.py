@@ -8,7 +8,7 @@ keras/src/models/functional.py and sequential.py.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from cnnviz.layers import Layer
 from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network.keras2_config import without_slashes
-from cnnviz.network.keras_config import FileLayer, Model, Ref, weight_groups
+from cnnviz.network.keras_config import FileLayer, Model, Ref, precision_of, weight_groups
 from cnnviz.network.layer_graph import LayerGraph
 
 Call = tuple[str, int]
@@ -25,23 +25,45 @@ Config = dict[str, Any]
 
 
 def structure_of(network: LayerGraph) -> Model:
-    """The models of a network: those of its file, or one of all layers."""
-    return network.structure or _one_model(network)
+    """The models of a network: those of its file, or one of all layers.
+
+    One too where a layer is in two models: Keras numbers its calls in both together, and cannot restore it.
+    """
+    kept = network.structure
+    shared = kept is not None and any(count > 1 for count in _memberships(kept).values())
+    return _one_model(network) if kept is None or shared else kept
+
+
+def _memberships(model: Model) -> Counter[int]:
+    """In how many models each member is, by its id."""
+    found = [model]
+    counts: Counter[int] = Counter()
+    for each in found:
+        for member in each.members.values():
+            counts[id(member)] += 1
+            if isinstance(member, Model) and counts[id(member)] == 1:
+                found.append(member)
+    return counts
 
 
 def _one_model(network: LayerGraph) -> Model:
-    names = without_slashes(dict.fromkeys(layer.owner for layer in network))
+    names = without_slashes(dict.fromkeys(map(_operation_of, network)))
     model = Model(network.name, functional=True)
     made: dict[str, Ref] = {}
+    reads: dict[Call, tuple[str, ...]] = {}
     counts: Counter[str] = Counter()
     for layer in network:
-        name = names[layer.owner]
-        model.members.setdefault(
-            name, FileLayer(name, layer.kind, {}, layer.trainable, "", owner=layer.owner)
-        )
-        model.calls.append((name, [made[feed] for feed in layer.inputs]))
-        made[layer.name] = (name, counts[name], layer.config.get("output", 0) if _splits(layer) else 0)
-        counts[name] += 1
+        name = names[_operation_of(layer)]
+        kept = FileLayer(name, layer.kind, {}, layer.trainable, "", owner=layer.owner)
+        model.members.setdefault(name, kept)
+        # Parts of one result are layers here, and one call in Keras.
+        is_part = _splits(layer) and reads.get((name, 0)) == layer.inputs
+        call = (name, 0) if is_part else (name, counts[name])
+        if not is_part:
+            counts[name] += 1
+            reads[call] = layer.inputs
+            model.calls.append((name, [made[feed] for feed in layer.inputs]))
+        made[layer.name] = (*call, layer.config["output"] if _splits(layer) else 0)
     model.inputs = [made[name] for name in network.inputs]
     model.outputs = [made[network.resolve(name)] for name in network.outputs]
     return model
@@ -49,6 +71,11 @@ def _one_model(network: LayerGraph) -> Model:
 
 def _splits(layer: Layer) -> bool:
     return isinstance(layer.entry, OperationEntry) and layer.entry.splits
+
+
+def _operation_of(layer: Layer) -> str:
+    """What Keras has as one layer: "split" for "split[2]"."""
+    return layer.owner.removesuffix(f"[{layer.config['output']}]") if _splits(layer) else layer.owner
 
 
 # The order of Keras -------------------------------------------------------------------------------
@@ -125,8 +152,6 @@ class Description:
         self.places: dict[str, str] = {}
         """The group of each layer with weights, by its name, in the order in which Keras trains them."""
         model = structure_of(network)
-        self._members = Counter(id(member) for each in _models(model) for member in each.members.values())
-        self._shared: dict[int, int] = {}
         self.config = self._model(model, "")
 
     def _model(self, model: Model, path: str) -> Config:
@@ -164,26 +189,14 @@ class Description:
             "registered_name": "Functional",
         }
 
-    def _member(self, name: str, member: FileLayer | Model, group: Any) -> Config:
+    def _member(self, name: str, member: FileLayer | Model, group: Callable[[str], str]) -> Config:
         if isinstance(member, Model):
-            path = group("Functional" if member.functional else "Sequential")
-            data = self._model(member, path) if id(member) not in self._shared else self._again(member)
-        else:
-            layer = self.network[member.owner]
-            operation = isinstance(layer.entry, OperationEntry)
-            path = "" if operation else group(layer.kind)
-            if layer.weights and layer.owner not in self.places:
-                self.places[layer.owner] = path
-            data = self._layer(name, layer)
-        if self._members[id(member)] > 1:
-            data["shared_object_id"] = self._shared.setdefault(id(member), len(self._shared) + 1)
-        return data
-
-    def _again(self, model: Model) -> Config:
-        """A model that is a member in several places; Keras takes what it made of the first."""
-        kind = "Functional" if model.functional else "Sequential"
-        module = "keras.src.models.functional" if model.functional else "keras"
-        return {"module": module, "class_name": kind, "config": {"name": model.name}, "registered_name": None}
+            return self._model(member, group("Functional" if member.functional else "Sequential"))
+        layer = self._layer_of(member)
+        path = "" if isinstance(layer.entry, OperationEntry) else group(layer.kind)
+        if layer.weights:
+            self.places[layer.owner] = path
+        return self._layer(name, layer)
 
     def _layer(self, name: str, layer: Layer) -> Config:
         entry = layer.entry
@@ -220,39 +233,45 @@ class Description:
         """One call, as Keras writes it: the arguments, and what each tensor is the output of."""
         if not reads:
             return None
-        tensors = [self._tensor(ref, numbers, model) for ref in reads]
         if isinstance(member, Model):
-            return {"args": [_single(tensors)], "kwargs": {}}
-        layer = self.network[member.owner]
+            return {"args": [_single([self._tensor(ref, numbers, model) for ref in reads])], "kwargs": {}}
+        layer = self._layer_of(member)
+        # An operation has no policy: it computes in the dtype of what it reads.
+        reads_in = self._dtype(layer) if isinstance(layer.entry, OperationEntry) else ""
+        tensors = [self._tensor(ref, numbers, model, reads_in) for ref in reads]
         args, kwargs = layer.entry.serialized_call(layer.config, tensors)
         return {"args": args, "kwargs": kwargs}
 
-    def _tensor(self, ref: Ref, numbers: Mapping[Call, int], model: Model) -> Config:
+    def _tensor(self, ref: Ref, numbers: Mapping[Call, int], model: Model, dtype: str = "") -> Config:
         name, call, output = ref
         member = model.members[name]
         while isinstance(member, Model):
-            member = member.members[member.outputs[output if len(member.outputs) > 1 else 0][0]]
-        layer = self.network[member.owner]
-        dtype = self._policy(layer)
-        history = [name, numbers[name, call], output]
+            member = member.members[member.outputs[output][0]]
+        layer = self._layer_of(member)
         config = {
             "shape": [None, *layer.output_shape],
-            "dtype": _computes_in(dtype),
-            "keras_history": history,
+            "dtype": dtype or self._dtype(layer),
+            "keras_history": [name, numbers[name, call], output],
         }
         return {"class_name": "__keras_tensor__", "config": config}
 
+    def _layer_of(self, member: FileLayer) -> Layer:
+        """The first call of a member; a nested model's input is no layer of the network."""
+        if member.owner:
+            return self.network[member.owner]
+        shape = member.config["batch_shape"][1:]
+        return Layer(
+            *(member.name, member.kind, member.config),
+            precision=member.precision,
+            raw_config=member.raw_config,
+            output_shape=shape,
+        )
 
-def _models(model: Model) -> list[Model]:
-    """A model and those in it, each once."""
-    found = [model]
-    for each in found:
-        found += [
-            member
-            for member in each.members.values()
-            if isinstance(member, Model) and not any(member is other for other in found)
-        ]
-    return found
+    def _dtype(self, layer: Layer) -> str:
+        """The dtype in which Keras is to compute a layer."""
+        if isinstance(layer.entry, OperationEntry):
+            return "float64" if self.network.dtype == np.float64 else layer.precision
+        return precision_of(self._policy(layer))
 
 
 def _renumbered(calls: Mapping[Call, Any]) -> dict[Call, int]:
@@ -266,13 +285,6 @@ def _renumbered(calls: Mapping[Call, Any]) -> dict[Call, int]:
 
 def _is_functional(member: FileLayer | Model) -> bool:
     return isinstance(member, Model) and member.functional
-
-
-def _computes_in(policy: Any) -> str:
-    if isinstance(policy, Mapping):
-        named = policy.get("config")
-        policy = named.get("name") if isinstance(named, Mapping) else "float32"
-    return str(policy).removeprefix("mixed_")
 
 
 def _single(values: list[Any]) -> Any:
