@@ -1,4 +1,4 @@
-"""Layers that pass their input on: the network's inputs, and what works in training only."""
+"""Layers that pass their input on: the network's inputs, and what changes pictures in training only."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
 from cnnviz.layers.regularizers import Regularizer
@@ -16,7 +17,7 @@ from cnnviz.layers.tensor_operations import OperationEntry
 
 
 class PassingEntry(Entry):
-    """Dropout, noise and augmentation at inference: the output is the input.
+    """Augmentation at inference, for example: the output is the input.
 
     Also RandomCrop's, whatever its size, in Keras 3.15; its documentation says that it cuts out the middle.
     """
@@ -30,8 +31,14 @@ class PassingEntry(Entry):
         self.required = required
 
 
-class DropoutEntry(PassingEntry):
-    options = {"rate": (read.optional(read.share), None)}
+class AugmentationEntry(PassingEntry):
+    """What changes pictures at random in training, which is not computed here."""
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        raise ValueError(
+            f"layer {layer.name!r} ({layer.kind}) changes its input at random in training, which cnnviz does "
+            "not compute: leave it out, and change the images before they are given to the trainer"
+        )
 
 
 class ActivityRegularizationEntry(PassingEntry):
@@ -84,32 +91,25 @@ ENTRIES.update(
         "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
-        "GaussianNoise": PassingEntry("stddev"),
+        "Identity": PassingEntry(),
         "MaxNumBoundingBoxes": PassingEntry("max_number"),
-        "RandomTranslation": PassingEntry("height_factor", "width_factor"),
-        "RandomZoom": PassingEntry("height_factor"),
-        "RandomCrop": PassingEntry("height", "width"),
+        "RandomTranslation": AugmentationEntry("height_factor", "width_factor"),
+        "RandomZoom": AugmentationEntry("height_factor"),
+        "RandomCrop": AugmentationEntry("height", "width"),
         **dict.fromkeys(
             (
                 *("RandomRotation", "RandomContrast", "RandomBrightness", "RandomColorDegeneration"),
                 *("RandomHue", "RandomPosterization", "RandomSaturation", "RandomSharpness"),
             ),
-            PassingEntry("factor"),
+            AugmentationEntry("factor"),
         ),
         **dict.fromkeys(
             (
-                *("Identity", "RandomFlip", "RandomShear", "RandomPerspective", "RandomElasticTransform"),
+                *("RandomFlip", "RandomShear", "RandomPerspective", "RandomElasticTransform"),
                 *("RandomErasing", "RandomColorJitter", "RandomGrayscale", "RandomInvert"),
                 *("RandomGaussianBlur", "Solarization", "AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
-            PassingEntry(),
-        ),
-        **dict.fromkeys(
-            (
-                *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-                *("AlphaDropout", "GaussianDropout"),
-            ),
-            DropoutEntry(),
+            AugmentationEntry(),
         ),
     }
 )
