@@ -28,7 +28,7 @@ class PassingEntry(Entry):
         return one_number(inputs[0], position)
 
     def __init__(self, *required: str) -> None:
-        self.required = required
+        self.required = required or self.required
 
 
 class AugmentationEntry(PassingEntry):

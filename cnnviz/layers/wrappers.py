@@ -105,8 +105,12 @@ def _divided(inner: Entry) -> Entry:
             return (*inner.weight_names(config), vector)
 
         def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-            options = {name: value for name, value in config.items() if name != "layer"}
-            return _written(config["layer"], options, raw)
+            own = ("layer", "power_iterations")
+            options = {name: value for name, value in config.items() if name not in own}
+            return {
+                **_written(config["layer"], options, raw),
+                "power_iterations": config["power_iterations"],
+            }
 
         def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             # Keras writes the kernel twice.

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,9 @@ class Compiled:
     iterations
         Steps that were made.
     slots
-        What the optimiser keeps for each weight that is trained, by Keras's name for it and by
-        "layer/weight": {"momentums": {"conv2d/kernel": array, ...}, "velocities": ...}. The slots come in
-        Keras's order; none for an optimiser that keeps nothing.
+        What the optimiser keeps of each weight that is trained, as Keras calls it:
+        {"conv2d/kernel": {"momentum": array, "velocity": array}, ...}; nothing for an optimiser that keeps
+        nothing.
     loss
         As `compile` takes it: a name, or {"class_name": ..., "config": ...}.
     metrics
@@ -150,23 +150,30 @@ def _optimizer(network: LayerGraph, description: Description, compiled: Compiled
         if rate is None:
             raise ValueError(f"compiled.config must say the learning_rate, got {dict(compiled.config)}")
         variables.append(np.array(rate, network.dtype))
-    for together in _made_together(tuple(compiled.slots)):
+    if compiled.slots and set(compiled.slots) != set(weights):
+        other = sorted(set(compiled.slots) ^ set(weights))
+        raise ValueError(
+            f"compiled.slots must hold the weights that are trained, {other[0]!r} is in one alone"
+        )
+    for together in _made_together(next(iter(compiled.slots.values()), {})):
         for weight in weights:
             for slot in together:
-                array = compiled.slots[slot].get(weight)
+                array = compiled.slots[weight].get(slot)
                 if array is None or array.shape != shapes[weight]:
                     stated = "nothing" if array is None else f"shape {array.shape}"
                     raise ValueError(
-                        f"compiled.slots[{slot!r}] must hold {weight!r} with shape {shapes[weight]}, "
+                        f"compiled.slots[{weight!r}] must hold {slot!r} with shape {shapes[weight]}, "
                         f"got {stated}"
                     )
                 variables.append(array)
     return {f"optimizer/vars/{number}": np.asarray(array) for number, array in enumerate(variables)}
 
 
-def _made_together(slots: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The slots that Keras makes weight by weight, in turn; others follow each other."""
-    pair = ("momentums", "velocities")
-    if slots[:2] == pair:
-        return [pair, *((slot,) for slot in slots[2:])]
-    return [(slot,) for slot in slots]
+def _made_together(slots: Collection[str]) -> list[tuple[str, ...]]:
+    """The slots in the order in which Keras makes them: these two in turn, weight by weight."""
+    pair = ("momentum", "velocity")
+    left = [slot for slot in slots if slot != "average"]
+    first = [("average",)] if "average" in slots else []
+    if tuple(left[:2]) == pair:
+        return [*first, pair, *((slot,) for slot in left[2:])]
+    return [*first, *((slot,) for slot in left)]
