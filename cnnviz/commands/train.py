@@ -16,10 +16,10 @@ from cnnviz.commands.shared import (
     count,
     import_tensorflow,
     print_json,
+    progress_bar,
     say,
     whole_numbers,
 )
-from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.training import Recipe
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     validation = None
     if args.validate:
         (images, labels), validation = training.split(images, labels)
-    with Interruption() as interruption, ProgressBar(f"training {name}", interruption.check) as bar:
+    with Interruption() as interruption, progress_bar(f"training {name}", interruption.check) as bar:
         if args.engine == "tensorflow":
             import_tensorflow()
 

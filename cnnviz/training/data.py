@@ -61,7 +61,7 @@ def read_data(
         if shape != (28, 28, 1):
             raise DataError(f"MNIST's digits do not fit an input {shape}: give images of your own")
         images, labels = load_mnist()[0]
-    elif os.path.isdir(path) or (net is not None and not _has_training_arrays(path)):
+    elif os.path.isdir(path) or (net is not None and _holds_other_arrays(path)):
         images, labels = _pictures(path, net)
     else:
         images, labels = _arrays(path, shape)
@@ -83,9 +83,10 @@ def _wanted(net: LayerGraph) -> tuple[Shape, int]:
     return net.input_shape, max(2, net.output_shape[-1] or 0)
 
 
-def _has_training_arrays(path: str | os.PathLike[str]) -> bool:
+def _holds_other_arrays(path: str | os.PathLike[str]) -> bool:
+    """Whether it is a sound .npz file without x_train."""
     try:
-        return "x_train" in stated_arrays(path)
+        return "x_train" not in stated_arrays(path)
     except (OSError, ValueError):
         return False
 

@@ -12,9 +12,9 @@ import numpy as np
 from cnnviz.network import Network
 from cnnviz.resources import keras, read_arrays, stated_arrays, tensorflow, versions, write_arrays
 from cnnviz.training.checkpoints import Row
+from cnnviz.training.engines import Progress
 from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import resuming
-from cnnviz.training.runs import Progress
 
 
 def build(model: str, dropout: float = 0.0):
@@ -137,8 +137,6 @@ class KerasEngine:
         self.network.set_weights(averaged)
 
     def load_checkpoint(self, path: Path) -> int:
-        if not path.exists():
-            raise ValueError(f"nothing to resume: there is no {path}")
         self.network.optimizer.build(self.network.trainable_variables)
         variables = self._variables()
         with resuming(path):

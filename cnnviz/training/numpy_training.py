@@ -13,6 +13,7 @@ from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import brief
 from cnnviz.training.checkpoints import Row, weights_of
+from cnnviz.training.engines import Progress
 from cnnviz.training.losses import (
     BinaryCrossentropy,
     LossFunction,
@@ -20,7 +21,6 @@ from cnnviz.training.losses import (
 )
 from cnnviz.training.optimizers import Adam, AdamW, Optimizer
 from cnnviz.training.recipes import RECIPES, Recipe
-from cnnviz.training.runs import Progress
 from cnnviz.training.trainer import Trainer
 from cnnviz.training.training_step import TrainingStep
 
@@ -85,8 +85,6 @@ class NumpyEngine:
         self.trainer.save_checkpoint(path)
 
     def load_checkpoint(self, path: Path) -> int:
-        if not path.exists():
-            raise ValueError(f"nothing to resume: there is no {path}")
         self.trainer.load_checkpoint(path)
         return self.trainer.state.epoch
 

@@ -9,45 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from cnnviz.network import Network
 from cnnviz.numbers import brief
 from cnnviz.training.checkpoints import Row, weights_of
+from cnnviz.training.engines import Engine, Progress
 from cnnviz.training.recipes import Recipe
 from cnnviz.training.run_files import RunFiles
 
 ENGINES = ("numpy", "tensorflow")
-
-Progress = Callable[[int, int, int, int, Mapping[str, float]], None]
-"""Called as progress(epoch, epochs, step, steps, logs): epochs done, and steps of the next, 0 at an end."""
-
-
-class Engine(Protocol):
-    """What trains a network in a run."""
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """Those that the run keeps: after the last epoch, averaged if the recipe says so."""
-
-    def versions(self) -> dict[str, str]:
-        """Of what computes."""
-
-    def train(self, after_epoch: Callable[[Row], None]) -> None:
-        """Train the epochs that are left; each one's row is handed to `after_epoch`."""
-
-    def save(self, path: str) -> None:
-        """Write the network, with the weights that are kept, as a .keras file."""
-
-    def save_checkpoint(self, path: Path) -> None:
-        """Write what a resumed run needs beside the other files."""
-
-    def load_checkpoint(self, path: Path) -> int:
-        """Go back to a checkpoint; how many whole epochs it has behind it. ValueError if it is none."""
 
 
 def train(
@@ -123,6 +98,8 @@ def train(
     if isinstance(model, Network):
         described["weights_sha256"] = _digest(*weights_of(model).values())
     if resume:
+        if not files.checkpoint.exists():
+            raise ValueError(f"nothing to resume: there is no {files.checkpoint}")
         files.check(described)
     run = _engine(engine)(model, recipe, images, labels, validation, seed, progress)
     if resume:
