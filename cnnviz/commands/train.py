@@ -14,8 +14,10 @@ from cnnviz.commands.shared import (
     import_tensorflow,
     print_json,
     say,
+    table,
     whole_numbers,
 )
+from cnnviz.numbers import percent
 from cnnviz.training.progress import ProgressBar
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -46,6 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a model that is in DIR, a bundled one included"
     )
+    parser.add_argument(
+        "--selections",
+        action="store_true",
+        help="train nothing; list the runs that chose between the recipes",
+    )
     add_json(parser)
 
 
@@ -54,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.model not in training.RECIPES:
         raise ValueError(f"train takes one of {', '.join(training.RECIPES)}, got {args.model!r}")
+    if args.selections:
+        return list_selections(args.model, args.json)
     recipes = training.RECIPES[args.model]
     name = args.recipe or next(iter(recipes))
     if name not in recipes:
@@ -109,6 +118,40 @@ def run(args: argparse.Namespace) -> int:
         print_json({"files": [str(files.model), str(files.history), str(files.epochs)], **history})
     else:
         say(f"saved {files.model}; see how good it is: cnnviz evaluate {files.model}")
+    return 0
+
+
+def list_selections(model: str, as_json: bool) -> int:
+    from cnnviz.training.selection import read_selections
+
+    found = read_selections(model)
+    if as_json:
+        print_json(
+            [
+                {
+                    "recipe": one.name,
+                    "seeds": one.seeds,
+                    "validation_accuracies": one.accuracies.tolist(),
+                    "validation_losses": one.losses.tolist(),
+                }
+                for one in found
+            ]
+        )
+        return 0
+    rows = [("recipe", "seeds", "validation accuracy", "mean", "spread in points", "mean loss")]
+    for one in found:
+        rows.append(
+            (
+                one.name,
+                ", ".join(map(str, one.seeds)),
+                ", ".join(percent(accuracy) for accuracy in one.accuracies),
+                percent(one.accuracies.mean(), 3),
+                "-" if len(one.runs) < 2 else f"{100 * one.spread:.3f}",
+                f"{one.losses.mean():.4f}",
+            )
+        )
+    for line in table(rows, frozenset({3, 4, 5})):
+        say(line)
     return 0
 
 
