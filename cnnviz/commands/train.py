@@ -18,8 +18,10 @@ from cnnviz.commands.shared import (
     print_json,
     progress_bar,
     say,
+    table,
     whole_numbers,
 )
+from cnnviz.numbers import percent
 
 if TYPE_CHECKING:
     from cnnviz.training import Recipe
@@ -71,6 +73,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace a model that is in DIR, a bundled one included"
     )
+    parser.add_argument(
+        "--selections",
+        action="store_true",
+        help="train nothing; list the runs that chose between the recipes",
+    )
     add_json(parser)
 
 
@@ -78,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz import training
     from cnnviz.network.keras_file import load_model
 
+    if args.selections:
+        if args.model not in training.RECIPES:
+            raise ValueError(f"--selections is for {' and '.join(training.RECIPES)}, got {args.model!r}")
+        return list_selections(args.model, args.json)
     if args.seed < 0:
         raise ValueError(f"--seed must be 0 or more, got {args.seed}")
     model: Any = args.model
@@ -151,6 +162,40 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
         raise ValueError(f"--learning-rate must be a finite number, 0 or more, got {args.learning_rate}")
     given = {option: getattr(args, option) for option in ("epochs", "batch_size", "learning_rate")}
     return replace(recipes[name], **{option: value for option, value in given.items() if value is not None})
+
+
+def list_selections(model: str, as_json: bool) -> int:
+    from cnnviz.training.selection import read_selections
+
+    found = read_selections(model)
+    if as_json:
+        print_json(
+            [
+                {
+                    "recipe": one.name,
+                    "seeds": one.seeds,
+                    "validation_accuracies": one.accuracies.tolist(),
+                    "validation_losses": one.losses.tolist(),
+                }
+                for one in found
+            ]
+        )
+        return 0
+    rows = [("recipe", "seeds", "validation accuracy", "mean", "spread in points", "mean loss")]
+    for one in found:
+        rows.append(
+            (
+                one.name,
+                ", ".join(map(str, one.seeds)),
+                ", ".join(percent(accuracy) for accuracy in one.accuracies),
+                percent(one.accuracies.mean(), 3),
+                "-" if len(one.runs) < 2 else f"{100 * one.spread:.3f}",
+                f"{one.losses.mean():.4f}",
+            )
+        )
+    for line in table(rows, frozenset({3, 4, 5})):
+        say(line)
+    return 0
 
 
 COMMAND = Command(

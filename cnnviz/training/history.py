@@ -39,6 +39,8 @@ class TrainingHistory:
         What decided the run, by the names of `training.Recipe`.
     kept
         The epochs whose weights there are; 0 is before training. None is all of them.
+    seed
+        Of all that was random, if it is told.
     """
 
     model: str
@@ -49,6 +51,7 @@ class TrainingHistory:
     validation_images: int = 0
     recipe: Mapping[str, Any] = field(default_factory=dict)
     kept: tuple[int, ...] | None = None
+    seed: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -181,6 +184,7 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
             int(data.get("validation_images", 0)),
             data["recipe"],
             kept,
+            None if data.get("seed") is None else int(data["seed"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
@@ -213,9 +217,14 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
     ending = ".history.json"
     for path in sorted(place.glob(f"{model}.*.selection{ending}")):
         selection = read_history(path.name.removesuffix(ending), place)
-        if selection is not None and selection.recipe == final.recipe and selection.validation_images:
+        if selection is not None and selection.validation_images and _same(selection, final):
             return selection
     return None
+
+
+def _same(one: TrainingHistory, other: TrainingHistory) -> bool:
+    """Whether two runs had one recipe; a history from before an option was there says nothing of it."""
+    return one.recipe == other.recipe or Recipe.of(one.recipe) == Recipe.of(other.recipe)
 
 
 def _weights(path: Path, epochs: int) -> tuple[dict[str, np.ndarray] | None, tuple[int, ...] | None]:

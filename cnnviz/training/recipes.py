@@ -84,13 +84,18 @@ class Recipe:
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Recipe:
-        """The recipe that a history tells, where one from before an option was there leaves it out.
+        """The recipe that a history tells; one from before an option was there leaves it out.
+
+        Raises ValueError if it tells of no such recipe.
 
         >>> Recipe.of({"epochs": 3, "augmentation": {"shift": 1.0}}).augmentation.alpha
         0.0
         """
         augmentation = record.get("augmentation")
-        return cls(**{**record, "augmentation": augmentation and Augmentation(**augmentation)})
+        try:
+            return cls(**{**record, "augmentation": augmentation and Augmentation(**augmentation)})
+        except TypeError as error:
+            raise ValueError(f"{record!r:.200} is not the record of a recipe: {error}") from None
 
     def training_set(
         self, images: np.ndarray, labels: np.ndarray, seed: int

@@ -93,7 +93,7 @@ def train(
         "seed": seed,
         "images": len(images),
         "validation_images": 0 if validation is None else len(validation[0]),
-        "data_sha256": _digest(images, labels.astype(np.int64)),
+        "data_sha256": data_digest(images, labels),
     }
     if isinstance(model, Network):
         described["weights_sha256"] = _digest(*weights_of(model).values())
@@ -139,6 +139,11 @@ def _engine(name: str) -> Callable[..., Engine]:
     from cnnviz.training.keras_training import KerasEngine
 
     return KerasEngine
+
+
+def data_digest(images: np.ndarray, labels: np.ndarray) -> str:
+    """What a history says of the images and labels that were trained on, to know them again."""
+    return _digest(images, labels.astype(np.int64))
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -28,6 +28,7 @@ from cnnviz.commands.shared import Interruption
 from cnnviz.images.mnist import load_mnist
 from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
+from cnnviz.training.history import read_history
 from cnnviz.training.progress import ProgressBar
 from cnnviz.verification.applications import ApplicationCheck
 
@@ -261,6 +262,19 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
     assert "is there already" in refused(capsys, *command)
     assert "val_accuracy" in run(capsys, *command, "--validate", "--overwrite")
     assert "nothing to resume" in refused(capsys, *command, "--resume")
+    run(capsys, *command, "--epochs", "3", "--name", "mine", "--keep", "1")
+    assert read_history("mine", out).kept == (0, 1, 3)
+
+
+def test_train_lists_the_runs_that_chose_a_recipe(capsys):
+    lines = run(capsys, "train", "mnist_14k", "--selections").splitlines()
+    found = json.loads(run(capsys, "train", "mnist_14k", "--selections", "--json"))
+    assert [line.split()[0] for line in lines] == ["recipe", *(one["recipe"] for one in found)]
+    for line, one in zip(lines[1:], found, strict=True):
+        assert f"{100 * np.mean(one['validation_accuracies']):.3f} %" in line
+        assert len(one["seeds"]) == len(one["validation_accuracies"])
+        if len(one["seeds"]) > 1:
+            assert f" {100 * np.std(one['validation_accuracies'], ddof=1):.3f} " in line
 
 
 # Bad input --------------------------------------------------------------------------------------
@@ -296,6 +310,9 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
         (["train", "mnist_14k", "--data", "no.npz"], "cannot read no.npz: No such file or directory"),
         (["train", "mnist_14k", "--data", __file__], "is not an npz file with x_train and y_train"),
         (["train", "mnist_14k", "--seed", "-1"], "--seed must be 0 or more, got -1"),
+        (["train", "mnist_14k", "--name", "runs/mine"], "--name must be what files are called, without a"),
+        (["train", "mnist_14k", "--keep", "1,41"], "--keep must be epochs up to the last one, 40, got 41"),
+        (["train", "mnist_14k", "--keep", "1,-2"], "must be whole numbers with commas between, got '1,-2'"),
         (["train", "mnist_14k", "--out", str(asset(""))], "mnist_14k.keras is there already"),
     ],
 )
