@@ -1,8 +1,8 @@
 """Losses: one number for what a network says of a batch, and its gradient; as Keras computes them.
 
-Where a network ends in a softmax or a sigmoid, Keras takes the numbers before it, whichever of the two the loss
-is made for, and so do we: no probability is then too small. Elsewhere probabilities are kept 1e-7 away from 0
-and 1 (keras.backend.epsilon). The mean is over all numbers that there is a label for.
+Where a network ends in a softmax or a sigmoid, Keras takes the numbers before it, whichever of the two the
+loss is made for, and so do we: no probability is then too small. Elsewhere probabilities are kept 1e-7 away
+from 0 and 1 (keras.backend.epsilon). The mean is over all numbers that there is a label for.
 """
 
 from __future__ import annotations

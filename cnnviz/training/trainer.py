@@ -342,7 +342,8 @@ class Trainer:
     def _measured(self, run: Run, labels: Any) -> tuple[float, Gradient]:
         """The loss, and the gradient that begins at it."""
         given = _by_output(run.network, labels, "labels", np.asarray)
-        total, seeds, before = 0.0, {}, set()
+        total, before = 0.0, set()
+        seeds: dict[str, np.ndarray] = {}
         for output, loss in self.losses.items():
             layer = _source(run.network, output)
             if layer.activation is not None and layer.activation.name in loss.undoes:
@@ -351,14 +352,14 @@ class Trainer:
             else:
                 measured = loss(run[layer.name], given[output])
             total += measured.value
-            seeds[layer.name] = seeds.get(layer.name, 0) + measured.gradient
+            seeds[layer.name] = measured.gradient + seeds.get(layer.name, 0)
         for name, (penalty, slope) in _output_penalties(run).items():
             total += penalty
             if name in before:
                 activation = run.network[name].activation
                 assert activation is not None
                 slope = activation.gradient(run.pre_activation(name), slope)
-            seeds[name] = seeds.get(name, 0) + slope
+            seeds[name] = slope + seeds.get(name, 0)
         return total, Gradient(run, seeds, before)
 
     def _metrics(self, outputs: Any, labels: Any) -> dict[str, float]:

@@ -15,8 +15,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from cnnviz.layers.draws import Draws
 from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.run import training_pass
-from cnnviz.resources import keras, tensorflow
+from cnnviz.resources import keras, tensorflow, versions
 from cnnviz.training.checkpoints import weights_of
 from cnnviz.training.losses import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from cnnviz.training.optimizers import AVERAGE
@@ -104,7 +105,9 @@ class Twins:
         self.model.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return loss, [0 if each is None else each for each in gradients]
 
-    def step(self, images: list[np.ndarray], labels: list[np.ndarray]) -> tuple[TrainingStep, float, set[str]]:
+    def step(
+        self, images: list[np.ndarray], labels: list[np.ndarray]
+    ) -> tuple[TrainingStep, float, set[str]]:
         """One step of both: ours, Keras's loss, and the weights whose gradient was 0 but for rounding."""
         net = self.trainer.network
         given = dict(zip(net.inputs, images, strict=True))
@@ -156,9 +159,9 @@ class Twins:
         """Images and labels that fit, drawn; of digits those of MNIST."""
         kind, random, count = np.dtype(keras().config.floatx()), self.random, self.case.batch
         if self.case.about == "network":
-            images, labels = DIGITS()
+            digits, labels = load_mnist()[0]
             chosen = random.integers(0, 1000, count)
-            return [(images[chosen] / 255).astype(kind)[..., np.newaxis]], [labels[chosen].astype(np.int64)]
+            return [(digits[chosen] / 255).astype(kind)[..., np.newaxis]], [labels[chosen].astype(np.int64)]
         images = [random.normal(size=(count, *x.shape[1:])).astype(kind) for x in self.model.inputs]
         return images, [self._labels((count, *y.shape[1:]), kind) for y in self.model.outputs]
 
@@ -227,7 +230,7 @@ def _drawing(layer: Any) -> Any:
     """The layer of Keras that draws for one, itself or one within it; None where nothing is drawn."""
     layer = _inner(layer)
     layer = getattr(layer, "_dropout_layer", layer)
-    return layer if hasattr(layer, "seed_generator") and getattr(layer, "seed_generator", None) else None
+    return layer if getattr(layer, "seed_generator", None) is not None else None
 
 
 def _rate(layer: Any) -> float:
@@ -242,7 +245,9 @@ def magnitude_of(step: TrainingStep, key: str) -> np.ndarray:
     total: Any = 0
     for call in step.run.network:
         if call.owner == step.run.network[name].owner:
-            before = step.gradient[call.name] if call.is_activation else step.gradient.pre_activation(call.name)
+            before = (
+                step.gradient[call.name] if call.is_activation else step.gradient.pre_activation(call.name)
+            )
             inputs = step.run.inputs(call.name)
             total = total + call.entry.gradient_magnitude(call, weight, inputs, before)[0]
     return np.asarray(total)
@@ -295,39 +300,63 @@ def _same(variable: Any, array: np.ndarray) -> bool:
     return tuple(variable.shape) == array.shape and np.array_equal(np.asarray(variable), array)
 
 
+def _ratio(gap: float, scale: float) -> float:
+    """Infinite where there is a gap and nothing to measure it by."""
+    return gap / scale if scale and np.isfinite(scale) else float("inf") if gap or scale else 0.0
+
+
 def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
     with np.errstate(invalid="ignore"):
         gap = np.abs(np.asarray(ours, np.float64) - theirs).max(initial=0)
     return float(gap) if np.isfinite(gap) else float("inf")
 
 
-def DIGITS(kept: list[Any] = []) -> Any:  # noqa: B006
-    if not kept:
-        kept.append(load_mnist()[0])
-    return kept[0]
+def train(
+    case: TrainingCase, steps: Sequence[int] = STEPS, silent: Sequence[str] | None = None
+) -> tuple[dict[int, float], str, tuple[str, ...]]:
+    """Both sides side by side: how far apart they are after these steps, where most, and what is silent.
 
-
-def train(case: TrainingCase, steps: Sequence[int] = STEPS, silent: Sequence[str] | None = None) -> Any:
-    """Both sides side by side: shares of the bound at these steps, the furthest weight, the silent ones."""
+    Distances are in units of (the tensor's largest weight + learning rate * steps). `silent` says which
+    weights are, where that is known.
+    """
     twins = Twins(case)
-    optimizer = case.optimizer
-    rate, shares, worst, found = 0.0, {}, "", set()
-    furthest_loss = 0.0
+    rate, distances, worst, heard = 0.0, {}, "", set(silent or ())
+    loss_off = 0.0
     for number in range(1, max(steps) + 1):
-        rate = max(rate, optimizer.rate(number - 1))
+        rate = max(rate, case.optimizer.rate(number - 1))
         step, loss, quiet = twins.step(*twins.batch())
         quiet = quiet if silent is None else set(silent)
-        found |= quiet
+        heard |= quiet
         twins.follow(quiet)
-        scale = abs(loss) + rate * number
-        off = abs(step.loss - loss) / scale
-        furthest_loss = max(furthest_loss, off if np.isfinite(off) else np.inf)
+        loss_off = max(
+            loss_off, _ratio(_apart(np.array(step.loss), np.array(loss)), abs(loss) + rate * number)
+        )
         if number in steps:
-            gaps = {key: gap / (scale or 1) for key, (gap, scale) in twins.differences(rate).items()}
-            gaps["loss"] = furthest_loss
+            gaps = {key: _ratio(gap, scale) for key, (gap, scale) in twins.differences(rate).items()}
+            gaps["loss"] = loss_off
             worst = max(gaps, key=lambda key: gaps[key])
-            shares[number] = gaps[worst]
-    return shares, worst, sorted(found)
+            distances[number] = gaps[worst]
+    return distances, worst, tuple(sorted(heard))
+
+
+def check(case: TrainingCase, steps: Sequence[int] = STEPS) -> TrainingCheck:
+    """What comes of one case; where it cannot be trained the reason, since the others go on."""
+    said = TrainingCheck(case.name, case.about, case.classes, type(case.optimizer).__name__)
+    try:
+        _compute_in("float64")
+        distances, worst, silent = train(case, steps)
+        single: dict[int, float] = {}
+        if case.about in IN_FLOAT32:
+            _compute_in("float32")
+            single = train(case, steps, silent)[0]
+    except Exception as error:
+        return replace(said, error=f"{type(error).__name__}: {str(error).strip()[-300:]}")
+    shares = {number: distance / BOUND for number, distance in distances.items()}
+    return replace(said, shares=shares, worst=worst, single=single, silent=silent)
+
+
+IN_FLOAT32 = ("network", "class", "structure")
+"""Kinds of cases of which it is measured how rounding grows."""
 
 
 def _compute_in(dtype: str) -> None:
@@ -335,29 +364,28 @@ def _compute_in(dtype: str) -> None:
     keras().config.set_dtype_policy(dtype)
 
 
-def check(case: TrainingCase) -> TrainingCheck:
-    _compute_in("float64")
-    shares, worst, silent = train(case)
-    single = {}
-    if case.about in ("network", "class", "structure"):
-        _compute_in("float32")
-        single = train(case, silent=silent)[0]
-    return TrainingCheck(
-        name=case.name,
-        about=case.about,
-        classes=case.classes,
-        optimizer=type(case.optimizer).__name__,
-        shares={steps: share / BOUND for steps, share in shares.items()},
-        worst=worst,
-        single=single,
-        silent=tuple(silent),
+def is_called(case: TrainingCase, words: Sequence[str]) -> bool:
+    """Whether a case is meant by one of the words; all are by none."""
+    alone = case.classes if case.about == "class" else ()
+    return not words or any(
+        word in (case.about, case.name, *alone) or case.name.startswith(f"{word},") for word in words
     )
 
 
-if __name__ == "__main__":
-    stride, *words = sys.argv[1:]
+def main(stride: str, *words: str) -> None:
     with answer_stream() as stream:
+
+        def say(said: Mapping[str, Any]) -> None:
+            stream.write(json.dumps(said, allow_nan=False).encode() + b"\n")
+            stream.flush()
+
+        # What Keras warns of is known: weights that no gradient reaches, a softmax that is seen through.
+        warnings.simplefilter("ignore")
+        say({"versions": versions()})
         for case in cases(int(stride)):
-            if not words or any(word in (case.name, case.about) for word in words):
-                stream.write(json.dumps(asdict(check(case))).encode() + b"\n")
-                stream.flush()
+            if is_called(case, words):
+                say(check(case).to_dict())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -42,6 +42,9 @@ TAKEN = 4
 """Sizes are even, so that channels can be in two groups behind every class."""
 
 
+MEAN_SQUARES = MeanSquaredError()
+
+
 @dataclass(frozen=True)
 class TrainingCase:
     """A model, and how it is trained.
@@ -62,7 +65,7 @@ class TrainingCase:
     about: str
     build: Callable[[Any], Any]
     optimizer: Optimizer
-    loss: LossFunction = MeanSquaredError()
+    loss: LossFunction = MEAN_SQUARES
     classes: tuple[str, ...] = ()
     batch: int = BATCH
 
@@ -252,7 +255,9 @@ def _in_all_styles(kind: str, keras: Any) -> Any:
     for style in range(len(STYLES)):
         for shape in SHAPES:
             x = keras.Input(shape, name=f"image_{style}")
-            y = attached(keras, kind, style, f"style_{style}", _mixed(keras, x, f"before_{style}"), exact=True)
+            y = attached(
+                keras, kind, style, f"style_{style}", _mixed(keras, x, f"before_{style}"), exact=True
+            )
             if y is not None:
                 inputs.append(x)
                 outputs.append(y)
@@ -430,7 +435,7 @@ def _transformer(keras: Any) -> Any:
         x = layers.LayerNormalization()(layers.Add()([x, attention(x, x, use_causal_mask=True)]))
     x = layers.Add()([x, layers.Attention(dropout=0.3, use_scale=True)([x, x])])
     x = layers.Add()([x, layers.AdditiveAttention(dropout=0.3)([x, x])])
-    x = layers.RMSNormalization()(layers.Dense(6, activation="gelu")(x))
+    x = layers.RMSNormalization()(layers.Dense(6, activation="silu")(x))
     return keras.Model(words, _head(keras, x))
 
 
@@ -528,7 +533,7 @@ LOSSES: tuple[tuple[LossFunction, str | None, bool | None], ...] = (
     (BinaryCrossentropy(from_logits=True, label_smoothing=0.2), None, True),
     (MeanSquaredError(), "tanh", True),
 )
-"""Each loss behind an activation, at the end of the network (True), or behind a Reshape (False) or an Identity."""
+"""Each loss on an activation at the end of the network (True), behind a Reshape (False), or an Identity."""
 
 
 def of_losses() -> Iterator[TrainingCase]:
