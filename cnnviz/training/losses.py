@@ -121,9 +121,9 @@ class BinaryCrossentropy(LossFunction):
             gradient = ops.sigmoid(output) - labels
         else:
             log, slope = _clipped_log(output)
-            other_log, other_slope = _clipped_log(1 - np.clip(output, *_bounds(output)))
-            losses = -(labels * log + (1 - labels) * other_log)
-            gradient = np.where(slope == 0, 0, (1 - labels) * other_slope) - labels * slope
+            other = 1 - np.clip(output, *_bounds(output))
+            losses = -(labels * log + (1 - labels) * np.log(other))
+            gradient = np.where(slope == 0, 0, (1 - labels) / other) - labels * slope
         return Measured(float(losses.mean()), gradient / output.size)
 
 
