@@ -35,8 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--training",
         action="store_true",
-        help="train small models with every class that is trained, and the bundled architectures, beside Keras; "
-        "MODEL is then one of these, a class, or a kind: class, pairs, network, optimizer, loss, structure",
+        help="train small models with every class that is trained, and both bundled architectures, beside "
+        "Keras; MODEL is then one of these, a class, or a kind: class, pairs, network, optimizer, loss, structure",
     )
     parser.add_argument(
         "--pairs",

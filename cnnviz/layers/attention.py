@@ -1,7 +1,7 @@
 """Attention: each position of a sequence takes a mean of the values at all positions, by how well they fit.
 
-Masks but the causal one and the sliding window are left out. In training, dropout takes away some of the shares
-by which values count. What is computed is in `attention_steps`.
+Masks but the causal one and the sliding window are left out. In training, dropout takes away some of the
+shares by which values count. What is computed is in `attention_steps`.
 """
 
 from __future__ import annotations

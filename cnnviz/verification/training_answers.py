@@ -312,14 +312,17 @@ def _apart(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def train(
-    case: TrainingCase, steps: Sequence[int] = STEPS, silent: Sequence[str] | None = None
+    case: TrainingCase,
+    steps: Sequence[int] = STEPS,
+    silent: Sequence[str] | None = None,
+    twins: Twins | None = None,
 ) -> tuple[dict[int, float], str, tuple[str, ...]]:
     """Both sides side by side: how far apart they are after these steps, where most, and what is silent.
 
     Distances are in units of (the tensor's largest weight + learning rate * steps). `silent` says which
     weights are, where that is known.
     """
-    twins = Twins(case)
+    twins = Twins(case) if twins is None else twins
     rate, distances, worst, heard = 0.0, {}, "", set(silent or ())
     loss_off = 0.0
     for number in range(1, max(steps) + 1):
@@ -344,7 +347,9 @@ def check(case: TrainingCase, steps: Sequence[int] = STEPS) -> TrainingCheck:
     said = TrainingCheck(case.name, case.about, case.classes, type(case.optimizer).__name__)
     try:
         _compute_in("float64")
-        distances, worst, silent = train(case, steps)
+        twins = Twins(case)
+        said = replace(said, classes=case.classes_of(twins.layers))
+        distances, worst, silent = train(case, steps, twins=twins)
         single: dict[int, float] = {}
         if case.about in IN_FLOAT32:
             _compute_in("float32")
@@ -364,14 +369,6 @@ def _compute_in(dtype: str) -> None:
     keras().config.set_dtype_policy(dtype)
 
 
-def is_called(case: TrainingCase, words: Sequence[str]) -> bool:
-    """Whether a case is meant by one of the words; all are by none."""
-    alone = case.classes if case.about == "class" else ()
-    return not words or any(
-        word in (case.about, case.name, *alone) or case.name.startswith(f"{word},") for word in words
-    )
-
-
 def main(stride: str, *words: str) -> None:
     with answer_stream() as stream:
 
@@ -383,7 +380,7 @@ def main(stride: str, *words: str) -> None:
         warnings.simplefilter("ignore")
         say({"versions": versions()})
         for case in cases(int(stride)):
-            if is_called(case, words):
+            if case.is_called(words):
                 say(check(case).to_dict())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -42,6 +42,8 @@ TAKEN = 4
 """Sizes are even, so that channels can be in two groups behind every class."""
 
 
+SECOND = "second_"
+"""What the names of the layers behind the first one begin with."""
 MEAN_SQUARES = MeanSquaredError()
 
 
@@ -68,6 +70,20 @@ class TrainingCase:
     loss: LossFunction = MEAN_SQUARES
     classes: tuple[str, ...] = ()
     batch: int = BATCH
+
+    def is_called(self, words: Collection[str]) -> bool:
+        """Whether it is meant by one of some words; every case is by none."""
+        alone = self.classes if self.about == "class" else ()
+        return not words or any(
+            word in (self.about, self.name, *alone) or self.name.startswith(f"{word},") for word in words
+        )
+
+    def classes_of(self, layers: Collection[str]) -> tuple[str, ...]:
+        """Those that a model with layers of these names trains: of pairs the ones of which some shape fits."""
+        if self.about != "pairs":
+            return self.classes
+        first, *seconds = self.classes
+        return first, *(kind for n, kind in enumerate(seconds) if f"{SECOND}{n}" in layers)
 
 
 def trained_classes() -> tuple[str, ...]:
@@ -292,7 +308,7 @@ def _behind_each_other(first: str, seconds: Sequence[str], keras: Any) -> Any:
         source = _in_any_style(keras, first, "first", _mixed(keras, x, "before"))
         if source is not None:
             break
-    found = (_in_any_style(keras, kind, f"second_{n}", source) for n, kind in enumerate(seconds))
+    found = (_in_any_style(keras, kind, f"{SECOND}{n}", source) for n, kind in enumerate(seconds))
     return _model(keras, first, [x], [y for y in found if y is not None])
 
 
@@ -498,10 +514,10 @@ OPTIMIZERS: tuple[Optimizer, ...] = (
 def of_optimizers() -> Iterator[TrainingCase]:
     """Each rule and each of its settings, on one small network."""
     for optimizer in OPTIMIZERS:
+        kind: Any = type(optimizer)
+        plain = kind()
         said = ", ".join(
-            f"{name}={value}"
-            for name, value in optimizer.config().items()
-            if value != getattr(type(optimizer)(), name)
+            f"{name}={value}" for name, value in optimizer.config().items() if value != getattr(plain, name)
         )
         name = f"{type(optimizer).__name__}({said})"
         yield TrainingCase(name, "optimizer", _small, optimizer, SparseCategoricalCrossentropy())

@@ -17,6 +17,7 @@ from typing import Any
 
 from cnnviz.resources import asset, processor, write_atomically
 from cnnviz.verification.tensorflow_process import TensorFlowProcess
+from cnnviz.verification.training_cases import cases
 
 TRAINING_RECORD = "training_verification.json"
 STEPS = (1, 10, 100)
@@ -208,6 +209,8 @@ def verify_training(
     ValueError
         for words that nothing is called by.
     """
+    if not any(case.is_called(words) for case in cases(pairs)):
+        raise ValueError(f"nothing that is trained is called {' or '.join(words)}: name a class of Keras")
     checks: list[TrainingCheck] = []
     about: dict[str, Any] = {}
 
@@ -222,8 +225,6 @@ def verify_training(
 
     module = "cnnviz.verification.training_answers"
     TensorFlowProcess("-m", module, str(pairs), *words, timeout=timeout).run(take)
-    if not checks:
-        raise ValueError(f"nothing that is trained is called {' or '.join(words)}: name a class of Keras")
     return TrainingVerification(
         checks=tuple(checks),
         pairs=pairs,

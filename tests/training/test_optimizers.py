@@ -121,7 +121,11 @@ def test_slots_and_repr_follow_the_settings():
         (AdamW, {"weight_decay": -0.1}, "weight_decay must be a finite number"),
         (Adam, {"clipnorm": 1.0, "clipvalue": 1.0}, "only one of clipnorm, clipvalue, global_clipnorm"),
         (SGD, {"use_ema": True, "ema_momentum": 2}, "ema_momentum must be from 0 to 1, got 2"),
-        (SGD, {"ema_overwrite_frequency": 0}, "ema_overwrite_frequency must be a positive int or None, got 0"),
+        (
+            SGD,
+            {"ema_overwrite_frequency": 0},
+            "ema_overwrite_frequency must be a positive int or None, got 0",
+        ),
     ],
 )
 def test_settings_out_of_range_are_named(kind, settings, message):
