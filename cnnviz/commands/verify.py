@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--training",
         action="store_true",
         help="train small models with every class that is trained, and both bundled architectures, beside "
-        "Keras; MODEL is then one of these, a class, or a kind: class, pairs, network, optimizer, loss, structure",
+        "Keras; MODEL is then one of these, a class, or class, pairs, network, optimizer, loss or structure",
     )
     parser.add_argument(
         "--pairs",

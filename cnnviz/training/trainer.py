@@ -277,7 +277,8 @@ class Trainer:
     def evaluate(self, images: Any, labels: Any, batch_size: int | None = None) -> Row:
         """Loss and metrics on images that nothing is learned from, computed as at inference.
 
-        Where the optimizer keeps averages of the weights, they are what is looked at.
+        Where the optimizer keeps averages of the weights, they are what is looked at. The loss has the
+        penalties of regularisers in it, as in training.
         """
         bare = {}
         for name, loss in self.losses.items():
@@ -293,6 +294,14 @@ class Trainer:
             row["loss"] += loss(values[name], given[name], logits=name in bare).value
             if name in bare:
                 values[name] = bare[name](values[name])
+        net = self.averaged
+        row["loss"] += sum(penalty for penalty, _ in _penalties(net, weights_of(net), self.trained).values())
+        if any(layer.activity_regularizer is not None for layer in net):
+            count, at_once = _count(images), batch_size or 32
+            for first in range(0, count, at_once):
+                chosen = np.arange(first, min(first + at_once, count))
+                found = _output_penalties(net.run(_taken(images, chosen)))
+                row["loss"] += sum(penalty for penalty, _ in found.values()) * len(chosen) / count
         return row | self._metrics(tuple(values.values()), labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:

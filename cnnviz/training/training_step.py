@@ -17,7 +17,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class TrainingStep:
-    """What a step did. Mappings are by "layer/weight", and hold the weights that are trained.
+    """What a step did. Mappings are by "layer/weight", and hold the weights that a gradient came back to.
 
     Parameters
     ----------
@@ -30,7 +30,8 @@ class TrainingStep:
     run
         The forward pass as in training: its network's layers hold the batch's statistics and what was drawn.
     gradient
-        Of the mean loss with respect to everything that came before it, penalties left out.
+        Of the mean loss with respect to everything that came before it: penalties of outputs are in it, those
+        of weights are not.
     gradients
         With respect to the weights, penalties included.
     clipped

@@ -79,7 +79,7 @@ class TrainingCase:
         )
 
     def classes_of(self, layers: Collection[str]) -> tuple[str, ...]:
-        """Those that a model with layers of these names trains: of pairs the ones of which some shape fits."""
+        """Those that a model with layers of these names trains: of pairs those of which some shape fits."""
         if self.about != "pairs":
             return self.classes
         first, *seconds = self.classes

@@ -52,7 +52,7 @@ def test_rates_are_keras_s(schedule):
     """In float64 to a few roundings; Keras's float32 goes through ten of them and a cosine."""
     double, single = theirs(schedule, np.float64), theirs(schedule, np.float32)
     largest = max(schedule(step) for step in range(120))
-    for step in range(0, 120):
+    for step in range(120):
         rate = schedule(step)
         assert rate == pytest.approx(float(double(step)), rel=0, abs=8 * 2**-52 * largest), step
         if step % 7 == 0:
