@@ -79,6 +79,9 @@ class Twins:
     def _first_value(self, variable: Any) -> np.ndarray:
         if "float" not in variable.dtype:
             return np.asarray(variable)
+        if self.case.about == "network":
+            # As training begins, but for what tells arrays of zeros apart.
+            return np.asarray(variable) + self.random.normal(0, 0.01, variable.shape)
         value = self.random.normal(0, 0.4, variable.shape)
         if len(variable.shape) > 1:
             value /= np.sqrt(max(np.prod(variable.shape[:-1]) / 4, 1))

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
-from cnnviz.resources import asset, processor, write_atomically
+from cnnviz.resources import asset, processor, tensorflow, write_atomically
 from cnnviz.verification.tensorflow_process import TensorFlowProcess
 from cnnviz.verification.training_cases import cases
 
@@ -125,31 +127,28 @@ class TrainingVerification:
         checks = tuple(TrainingCheck.from_dict(each) for each in data["checks"])
         return cls(**{each.name: data[each.name] for each in fields(cls)} | {"checks": checks})
 
+    @property
+    def summary(self) -> str:
+        """A table with a row for each kind of case: how many there are, and the furthest of them."""
+        kinds = dict.fromkeys(check.about for check in self.checks)
+        rows = []
+        for kind in kinds:
+            checks = [check for check in self.checks if check.about == kind]
+            cells = _distances(_furthest(each.shares for each in checks), _share)
+            single = _distances(_furthest(each.single for each in checks), _growth)
+            rows.append((kind, str(len(checks)), *cells, *single))
+        return _table(("kind", "models", *HEADS), rows)
+
     def __str__(self) -> str:
-        heads = (
-            "",
-            *(f"{n} step{'s' * (n > 1)}" for n in STEPS),
-            "furthest",
-            *(f"float32, {n}" for n in STEPS),
-        )
-        rows, notes = [heads], []
+        rows, notes = [], []
         for check in self.checks:
-            shares = [_share(check.shares[n]) if n in check.shares else "" for n in STEPS]
-            single = [f"{check.single[n]:.0e}" if n in check.single else "" for n in STEPS]
+            cells = *_distances(check.shares, _share), *_distances(check.single, _growth)
             failed = "" if check.passed else "FAILED"
-            name = check.name if len(check.name) <= LONGEST else f"{check.name[: LONGEST - 3]}..."
-            rows.append((name, *shares, check.worst, *single, failed)[: len(heads) + 1])
+            rows.append((shorten(check.name, LONGEST, placeholder="..."), *cells, check.worst, failed))
             if check.error:
                 notes.append(f"{check.name}: {check.error}")
             if check.silent:
                 notes.append(f"{check.name}: the gradient of {', '.join(check.silent)} is 0 but for rounding")
-        widths = [max(len(row[i]) for row in rows) for i in range(len(heads))]
-        lines = [
-            "  ".join(
-                [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), *row[len(heads) :]]
-            ).rstrip()
-            for row in rows
-        ]
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         few = f", one in {self.pairs}" if self.pairs > 1 else ""
         failures = sum(not check.passed for check in self.checks)
@@ -158,8 +157,9 @@ class TrainingVerification:
                 f"NumPy's training beside Keras's: {versions}, {self.processor}",
                 "In float64 shares of the bound, 1e-9 x (largest weight + learning rate x steps);",
                 "in float32 the largest differences in units of (largest weight + learning rate x steps).",
-                *lines,
+                _table(("", *HEADS, "furthest", ""), rows),
                 *notes,
+                self.summary,
                 f"{len(self.checks)} models, {len(self.classes)} classes, {self.number_of_pairs} pairs{few}",
                 f"FAILED: {failures} of {len(self.checks)}" if failures else "PASSED",
             ]
@@ -168,10 +168,36 @@ class TrainingVerification:
 
 LONGEST = 60
 """Letters of a name in the table."""
+HEADS = (*(f"{n} step{'s' * (n > 1)}" for n in STEPS), *(f"float32, {n}" for n in STEPS))
+
+
+def _furthest(each: Iterable[Mapping[int, float]]) -> dict[int, float]:
+    """The largest number after each number of steps."""
+    furthest: dict[int, float] = {}
+    for numbers in each:
+        for steps, number in numbers.items():
+            furthest[steps] = max(furthest.get(steps, 0.0), number)
+    return furthest
+
+
+def _distances(numbers: Mapping[int, float], written: Callable[[float], str]) -> list[str]:
+    return [written(numbers[steps]) if steps in numbers else "" for steps in STEPS]
 
 
 def _share(share: float) -> str:
-    return f"{share:.0e}" if share < 0.01 else f"{share:.2f}"
+    return f"{share:.1e}" if share < 0.01 else f"{share:.2f}"
+
+
+def _growth(distance: float) -> str:
+    return f"{distance:.1e}"
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (heads, *rows)
+    )
 
 
 def verify_training(
@@ -204,13 +230,17 @@ def verify_training(
 
     Raises
     ------
+    ModuleNotFoundError
+        where TensorFlow is not installed.
     OSError
-        if the process cannot start or fails, with the reason, as that TensorFlow is not installed.
+        if the process cannot start or fails, with the reason.
     ValueError
         for words that nothing is called by.
     """
     if not any(case.is_called(words) for case in cases(pairs)):
         raise ValueError(f"nothing that is trained is called {' or '.join(words)}: name a class of Keras")
+    if find_spec("tensorflow") is None:
+        tensorflow()  # It says what to type.
     checks: list[TrainingCheck] = []
     about: dict[str, Any] = {}
 
