@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.images.class_names import class_names
 from cnnviz.network import Run
-from cnnviz.network.colour_planes import picture_of, planes_of
+from cnnviz.network.colour_planes import picture_of, planes_of_all
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
@@ -198,7 +198,8 @@ def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
     picture = picture_of(run, first.layer.name, index)
     if picture is None or not picture.planes:
         return {}
-    planes = {number: planes_of(run, stage.layer.name) for number, stage in enumerate(plan.taken.stages)}
+    all_planes = planes_of_all(run)
+    planes = {number: all_planes[stage.layer.name] for number, stage in enumerate(plan.taken.stages)}
     return {
         "picture": {**asdict(picture), "planes": picture.planes},
         "planes": {str(number): names for number, names in planes.items() if names},
