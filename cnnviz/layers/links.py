@@ -256,12 +256,12 @@ def positions(shape: Shape, axis: int) -> np.ndarray:
     return _along(np.arange(shape[axis]), axis, len(shape))
 
 
-def check_size(shape: Shape) -> None:
+def check_size(shape: Shape, most: int = MOST_CELLS) -> None:
     """ValueError for an array that is too large to be made."""
-    if prod(shape) > MOST_CELLS:
+    if prod(shape) > most:
         raise ValueError(
             f"what units see takes a table of {' x '.join(map(str, shape))} cells; receptive fields are "
-            f"worked out up to {MOST_CELLS:,}"
+            f"worked out up to {most:,}"
         )
 
 
@@ -310,7 +310,7 @@ def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.nda
 def _tap_by_tap(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
     length = window.size if back else window.out
     combined = np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
-    for tap in range(window.kernel):
+    for tap in window.reading:
         inputs, outputs = window.tap(tap)
         read, filled = (outputs, inputs) if back else (inputs, outputs)
         combined[filled] = rule.combine(combined[filled], source[read])
