@@ -18,7 +18,7 @@ from cnnviz.commands.shared import (
     Command,
     ProgressBar,
     add_json,
-    add_memory_limit,
+    add_limits,
     add_model,
     complain,
     print_json,
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="with --epochs: keep all predictions, for the explorer"
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ from cnnviz.commands.shared import (
     Command,
     ProgressBar,
     add_json,
-    add_memory_limit,
+    add_limits,
     complain,
     mnist_test_set,
     print_json,
@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="keep those of all channels of the bundled models, for the explorer",
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:

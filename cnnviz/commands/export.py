@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_memory_limit, complain, say, words_beside
+from cnnviz.commands.shared import Command, add_limits, complain, say, words_beside
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--digits", type=digits, default=(), metavar="N,N,...", help="MNIST test digits to take in, by number"
     )
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def digits(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cnnviz.resources import one_line
@@ -38,22 +39,28 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_memory_limit(parser: argparse.ArgumentParser) -> None:
+def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory-limit",
-        type=_gigabytes,
+        type=partial(_amount, "gigabytes"),
         metavar="GB",
         help="what activations may take (default: 4); a network that needs more is refused before it runs",
     )
+    parser.add_argument(
+        "--work-limit",
+        type=partial(_amount, "billions"),
+        metavar="BILLIONS",
+        help="multiply-adds that one image may take, in billions (default: 2000); the same",
+    )
 
 
-def _gigabytes(text: str) -> float:
+def _amount(unit: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number of gigabytes, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a positive number of {unit}, got {text!r}")
     return value * 1e9
 
 

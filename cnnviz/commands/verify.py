@@ -16,7 +16,7 @@ from cnnviz.commands.shared import (
     Interruption,
     ProgressBar,
     add_json,
-    add_memory_limit,
+    add_limits,
     add_model,
     import_tensorflow,
     print_json,
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="keep the result with the bundled models, for the explorer"
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:

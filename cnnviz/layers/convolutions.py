@@ -20,6 +20,7 @@ from cnnviz.layers.operands import Operands, Position, weighted
 from cnnviz.layers.options import Options, Shape
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
+from cnnviz.layers.work import ELEMENTWISE_COST, Effort, Sizes
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
 
 SLIDING: Options = {
@@ -47,6 +48,8 @@ class ConvolutionEntry(Entry):
     op_options: ClassVar[tuple[str, ...]] = ("strides", "padding", "dilation_rate")
     rank = 4
     label = "conv"
+    depthwise: ClassVar[bool] = False
+    """Whether its first kernel keeps the channels apart, whose sums are no matrix product."""
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         """The window that slides over maps of this shape."""
@@ -84,6 +87,15 @@ class ConvolutionEntry(Entry):
 
     def groups(self, layer: Layer, channels: int) -> int:
         return 1
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().effort(layer, shapes, out)
+        if not self.depthwise:
+            return found
+        first = self.kernels(layer)[0]
+        *taps, channels, multiplier = first.shape
+        between = math.prod(out[:2]) * channels * multiplier
+        return Effort(found.work + (ELEMENTWISE_COST - 1) * math.prod(taps) * between, between)
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         # A weight's gradient adds up all positions.
@@ -170,6 +182,7 @@ class Conv1DEntry(SlidingSequenceEntry):
 class DepthwiseConv2DEntry(ConvolutionEntry):
     options = {**KERNEL, **MULTIPLIER}
     op = "depthwise_conv2d"
+    depthwise = True
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kernel = (*config["kernel_size"], shape[-1], config["depth_multiplier"])
@@ -203,6 +216,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
     weights = ("depthwise_kernel", "pointwise_kernel", "bias")
     op_weights = weights
     op = "separable_conv2d"
+    depthwise = True
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         depthwise = (*config["kernel_size"], shape[-1], config["depth_multiplier"])

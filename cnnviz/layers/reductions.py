@@ -186,6 +186,12 @@ class MatmulEntry(OperationEntry):
             for name, shape in zip(wanted, shapes, strict=True)
         ]
 
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """As many for each number of the result as the first tensor has columns."""
+        first = layer.input_shape if layer.config["x1"] is None else np.shape(layer.config["x1"])
+        sizes = (*layer.output_shape, first[-1])
+        return None if None in sizes else prod(sizes)  # type: ignore[arg-type]
+
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The numbers of the first tensor, each times one of the other matrix."""
         one, two = (np.asarray(each, common(layer, inputs)) for each in self.arguments(layer, inputs))

@@ -105,8 +105,8 @@ def _give_to_largest(
     rows, cols = geometry
     waiting = np.ones(largest.shape, bool)
     missing = bool(np.isnan(largest).any())
-    for u in range(rows.kernel):
-        for v in range(cols.kernel):
+    for u in rows.reading:
+        for v in cols.reading:
             (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
             cells, outputs = x[:, in_rows, in_cols], np.s_[:, out_rows, out_cols]
             chosen = cells == largest[outputs]
@@ -156,7 +156,7 @@ def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
     """Each number to all cells of its window along one axis."""
     result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
     lead = (slice(None),) * dim
-    for t in range(axis.kernel):
+    for t in axis.reading:
         inputs, outputs = axis.tap(t)
         result[(*lead, inputs)] += grad[(*lead, outputs)]
     return result
@@ -265,7 +265,7 @@ def _axis_steps(
     x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
 ) -> Iterator[Call]:
     lead = (slice(None),) * dim
-    taps = [axis.tap(t) for t in range(axis.kernel)]
+    taps = [axis.tap(t) for t in axis.reading]
     # Two taps that every window has start the result in one pass; else it starts as the identity.
     start = [tap for tap in taps if tap[1] == slice(0, axis.out)][:2]
     if len(start) == 2:
@@ -282,6 +282,6 @@ def _axis_steps(
 
 def _counts(axis: Axis) -> np.ndarray:
     counts = np.zeros(axis.out, np.intp)
-    for t in range(axis.kernel):
+    for t in axis.reading:
         counts[axis.tap(t)[1]] += 1
     return counts
