@@ -19,7 +19,7 @@ from cnnviz.layers import options as read
 from cnnviz.layers.activations import parse_activation
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
-from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.operands import Operands, Position, check_terms, operands
 from cnnviz.layers.options import Shape
 from cnnviz.layers.work import ELEMENTWISE_COST, Effort, Sizes, by_cell
 from cnnviz.numbers import brief
@@ -70,6 +70,7 @@ class Contraction:
     ) -> tuple[np.ndarray, np.ndarray]:
         """(terms, axes): the indices in both arrays of what is multiplied for one number of the result."""
         lengths = self.sizes(first, second)
+        check_terms(self.terms(first, second))
         summed = [letter for letter in self.first if letter not in self.result]
         grid = np.indices([lengths[letter] for letter in summed]).reshape(len(summed), -1)
         count = grid.shape[1]
@@ -256,7 +257,7 @@ SUMMED = "s"
 
 def _axes(value: Any, name: str) -> tuple[int, int]:
     entries = read.ints(value, name)
-    if len(entries) > 2:
+    if len(entries) not in (1, 2):
         raise ValueError(f"{name} must be one axis or two, got {brief(value)}")
     return entries[0], entries[-1]
 

@@ -20,7 +20,7 @@ from cnnviz.layers.operands import Operands, Position, weighted
 from cnnviz.layers.options import Options, Shape
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
-from cnnviz.layers.work import ELEMENTWISE_COST, Effort, Sizes
+from cnnviz.layers.work import CALL_COST, ELEMENTWISE_COST, Effort, Sizes
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
 
 SLIDING: Options = {
@@ -38,6 +38,9 @@ SLIDING_1D: Options = {
 }
 KERNEL_1D: Options = {"kernel_size": (read.length, None), **SLIDING_1D, **FUSED}
 MULTIPLIER: Options = {"depth_multiplier": (read.count, 1)}
+
+
+CALLS_FOR_A_TAP = 8
 
 
 class ConvolutionEntry(Entry):
@@ -96,6 +99,16 @@ class ConvolutionEntry(Entry):
         *taps, channels, multiplier = first.shape
         between = math.prod(out[:2]) * channels * multiplier
         return Effort(found.work + (ELEMENTWISE_COST - 1) * math.prod(taps) * between, between)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().gradient_effort(layer, shapes, out)
+        return found._replace(work=found.work + self.stamping(layer, shapes[0]))
+
+    def stamping(self, layer: Layer, shape: Sizes) -> int:
+        """The work of calls from Python where the kernel is stamped tap by tap."""
+        height, width, _ = map_shape(shape)
+        taps = math.prod(len(axis.reading) for axis in self.view(layer, (height, width)))
+        return CALLS_FOR_A_TAP * CALL_COST * taps
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         # A weight's gradient adds up all positions.
@@ -301,6 +314,10 @@ class Conv2DTransposeEntry(ConvolutionEntry):
         height, width, channels = map_shape(shapes[0])
         view = self.view(layer, (height, width))
         return [(Spread(0, view.rows), Spread(1, view.cols), *self.channel_links(layer, channels))]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().effort(layer, shapes, out)
+        return found._replace(work=found.work + self.stamping(layer, shapes[0]))
 
     def kernel_positions(self, layer: Layer) -> Shape:
         return layer.input_shape[:-1]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnnviz.images.class_names import class_names
-from cnnviz.network import Run
+from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of, planes_of_all
+from cnnviz.network.limits import MEMORY
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
@@ -84,6 +86,8 @@ class Scene:
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
         """
+        shapes = {name: value.shape[1:] for name, value in run.items()}
+        _check_size(run.network, shapes, self.plan.shown, len(self.items) + 1)
         edited = set(edited)
         known = base.values[0] if base else {}
         header = self.numbers.header
@@ -169,6 +173,8 @@ def build_scene(
     if index is not None and not -count <= index < count:
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
+    layers = None if layers is None else tuple(layers)
+    _check_size(net, shapes, layers, count if index is None else 1)
     plan = plan or plan_of(net, shapes, layers)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
@@ -185,6 +191,32 @@ def build_scene(
         name = title if len(chosen) == 1 else f"{title} {i}"
         scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited, base=base)
     return scene
+
+
+TAKEN = 8
+"""How many times the bytes of a scene's numbers are taken while it is made and written."""
+
+
+def _check_size(
+    net: LayerGraph, shapes: Mapping[str, tuple[int, ...]], layers: Sequence[str] | None, images: int
+) -> None:
+    """ValueError where a scene's numbers would be too many, known from the layers' shapes alone."""
+    shown = {net.resolve(name) for name in layers or net.outputs if name in net}
+    needed = {layer.name for layer in net} if layers is None else shown
+    sizes: dict[str, int] = {}
+    for layer in reversed(net.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+            sizes[layer.name] = 4 * images * prod(shapes[layer.name])
+    total, limit = TAKEN * sum(sizes.values()), MEMORY.of()
+    if total > limit:
+        largest = max(sizes, key=sizes.__getitem__)
+        what = f"a view of {images} image{'s' * (images != 1)} of {net.name}"
+        raise ValueError(
+            f"{what} would take {total / 1e9:,.1f} GB to be made, most of it layer {largest!r} "
+            f"({net[largest].kind}); the limit is {limit / 1e9:,.1f} GB: show fewer layers (layers=, last=) "
+            "or images, or memory_limit=BYTES (a command's --memory-limit GB) raises it"
+        )
 
 
 def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
