@@ -78,6 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return complain(str(error))
+    except ImportError as error:
+        return complain(f"a library cannot be loaded, for want of memory perhaps: {error}")
     except MemoryError as error:
         return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
 

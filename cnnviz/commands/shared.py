@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from cnnviz.numbers import shortened
 from cnnviz.resources import one_line
+
+MOST_SAID = 1000
+"""Letters of a complaint: names in it can be long."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,8 @@ def mnist_test_set(count: int | None) -> tuple[Any, Any]:
 
 
 def complain(message: str) -> int:
-    """One line on stderr; the exit code of bad input."""
-    print(f"cnnviz: {one_line(' '.join(message.split()))}", file=sys.stderr)
+    """One line on stderr, as far as that takes any; the exit code of bad input."""
+    line = shortened(one_line(" ".join(message.split())), MOST_SAID)
+    with suppress(OSError):
+        print(f"cnnviz: {line}", file=sys.stderr, flush=True)
     return 2

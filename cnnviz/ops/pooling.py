@@ -130,7 +130,8 @@ def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any 
     x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     total = _reduce_windows(x, geometry, np.add, 0.0)
-    total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
+    if len(total):  # Without images only the shape is asked for, which may be enormous.
+        total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
     return restore(total)
 
 
@@ -281,7 +282,7 @@ def _axis_steps(
 
 
 def _counts(axis: Axis) -> np.ndarray:
-    counts = np.zeros(axis.out, np.intp)
-    for t in axis.reading:
-        counts[axis.tap(t)[1]] += 1
-    return counts
+    starts = np.arange(axis.out) * axis.stride - axis.before
+    first = np.maximum(0, -(starts // axis.dilation))
+    last = np.minimum(axis.kernel - 1, (axis.size - 1 - starts) // axis.dilation)
+    return np.maximum(last - first + 1, 0)

@@ -86,8 +86,7 @@ class Scene:
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
         """
-        shapes = {name: value.shape[1:] for name, value in run.items()}
-        _check_size(run.network, shapes, self.plan.shown, len(self.items) + 1)
+        _check_images(self.plan, len(self.items) + 1)
         edited = set(edited)
         known = base.values[0] if base else {}
         header = self.numbers.header
@@ -174,8 +173,10 @@ def build_scene(
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
     layers = None if layers is None else tuple(layers)
-    _check_size(net, shapes, layers, count if index is None else 1)
+    if plan is None:
+        _check_layers(net, shapes, layers)
     plan = plan or plan_of(net, shapes, layers)
+    _check_images(plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
     if classes is not None and last.layer.name in map(net.resolve, net.outputs):
@@ -197,18 +198,31 @@ TAKEN = 8
 """How many times the bytes of a scene's numbers are taken while it is made and written."""
 
 
-def _check_size(
-    net: LayerGraph, shapes: Mapping[str, tuple[int, ...]], layers: Sequence[str] | None, images: int
+def _check_layers(
+    net: LayerGraph, shapes: Mapping[str, tuple[int, ...]], layers: Sequence[str] | None
 ) -> None:
-    """ValueError where a scene's numbers would be too many, known from the layers' shapes alone."""
+    """ValueError where a plan of these layers would be too large, and the numbers of one image."""
     shown = {net.resolve(name) for name in layers or net.outputs if name in net}
     needed = {layer.name for layer in net} if layers is None else shown
     sizes: dict[str, int] = {}
     for layer in reversed(net.layers):
         if layer.name in needed:
             needed.update(layer.inputs)
-            sizes[layer.name] = 4 * images * prod(shapes[layer.name])
-    total, limit = TAKEN * sum(sizes.values()), MEMORY.of()
+            sizes[layer.name] = prod(shapes[layer.name])
+    _check_size(net, sizes, 1)
+
+
+def _check_images(plan: StagePlan, images: int) -> None:
+    """ValueError where the numbers of so many images would be too many."""
+    sizes: dict[str, int] = {}
+    for stage in plan.taken.stages:
+        if not stage.exact:
+            sizes[stage.layer.name] = sizes.get(stage.layer.name, 0) + prod(stage.shape)
+    _check_size(plan.network, sizes, images)
+
+
+def _check_size(net: LayerGraph, sizes: Mapping[str, int], images: int) -> None:
+    total, limit = TAKEN * 4 * images * sum(sizes.values()), MEMORY.of()
     if total > limit:
         largest = max(sizes, key=sizes.__getitem__)
         what = f"a view of {images} image{'s' * (images != 1)} of {net.name}"

@@ -271,6 +271,26 @@ def test_a_view_of_thousands_of_layers() -> None:
         cnnviz.view(net_of(((4, 4, 1), [("MaxPooling2D", {"pool_size": 1})] * 600)), np.zeros((4, 4, 1)))
 
 
+def test_a_view_stays_within_the_memory_too() -> None:
+    """Its run keeps 40 MB, and the view itself takes several times as much to be made."""
+    net = net_of((PICTURE, [("UpSampling2D", {"size": 80}), ("ReLU", {}), ("GlobalMaxPooling2D", {})]))
+    x = np.zeros((1, *PICTURE), np.float32)
+    with pytest.raises(ValueError, match=r"a view of 1 image of network would take 0\.3 GB.*layers=, last="):
+        cnnviz.view(net, x, memory_limit=200e6)
+    assert cnnviz.view(net, x, memory_limit=200e6, last="image").scene.items
+    many = net_of(((100, 100, 1), [("Activation", {"activation": "tanh"})]))
+    with pytest.raises(ValueError, match="a view of 100 images of network would take"):
+        cnnviz.view(many, np.zeros((100, 100, 100, 1), np.float32), memory_limit=40e6)
+
+
+def test_a_receipt_has_an_end() -> None:
+    net = net_of((PICTURE, [("UpSampling2D", {"size": 80}), ("GlobalAveragePooling2D", {})]))
+    run = net.run(np.zeros((1, *PICTURE), np.float32))
+    with pytest.raises(ValueError, match=r"made of 5,017,600 others; receipts have up to 4,194,304 terms"):
+        cnnviz.explain(run, "layer_1", channel=0)
+    assert cnnviz.explain(run, "layer_0", row=2000, col=7, channel=0).value == 0
+
+
 def test_the_command_says_it_in_one_line_and_takes_another_limit(tmp_path: Path) -> None:
     path = keras_file((PICTURE, [("UpSampling2D", {"size": 250}), ("GlobalMaxPooling2D", {})]), str(tmp_path))
     Image.new("L", (28, 28), "white").save(tmp_path / "white.png")
