@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     heads = {"digit": "test digit", "col": "column"}
     lines = [[f"{v:.4f}" if key == "value" else str(v) for key, v in row.items()] for row in rows]
     right = frozenset(i for i, key in enumerate(rows[0]) if digits or key not in ("image", "label"))
-    say("\n".join(table([[heads.get(key, key) for key in rows[0]], *lines], right)))
+    say(*table([[heads.get(key, key) for key in rows[0]], *lines], right))
     return 0
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from cnnviz.numbers import shortened
 from cnnviz.resources import one_line
 
 MOST_SAID = 1000
@@ -75,9 +74,12 @@ def count(text: str) -> int:
     return value
 
 
-def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
-    """Print lines of a result; what a terminal would obey and not show is a question mark in them."""
-    print("\n".join(map(one_line, str(text).split("\n"))), end=end, flush=flush)
+def say(*lines: object, flush: bool = False) -> None:
+    """Print lines of a result; what a terminal would obey and not show is a question mark in them.
+
+    So is a line break: names have them too, and a name is never taken for a line.
+    """
+    print("\n".join(one_line(str(line)) for line in lines), flush=flush)
 
 
 def print_json(value: Any) -> None:
@@ -163,7 +165,8 @@ def mnist_test_set(count: int | None) -> tuple[Any, Any]:
 
 def complain(message: str) -> int:
     """One line on stderr, as far as that takes any; the exit code of bad input."""
-    line = shortened(one_line(" ".join(message.split())), MOST_SAID)
+    line = one_line(" ".join(message.split()))
+    line = line if len(line) <= MOST_SAID else f"{line[:MOST_SAID]}..."
     with suppress(OSError):
         print(f"cnnviz: {line}", file=sys.stderr, flush=True)
     return 2

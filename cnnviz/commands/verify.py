@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 if said:
                     say(said)
-                say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
+                more = [""] if len(nets) > len(results) else []
+                say(*str(results[-1]).splitlines(), *more, flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
     passed = all(result.passed for result in results)

@@ -89,3 +89,31 @@ def test_a_page_never_replaces_what_it_is_made_of(tmp_path: Path) -> None:
             assert main(["export", *words]) == 2
         assert said.getvalue().endswith("would be replaced, and is read too: choose another name for -o\n")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_folder_of_odd_files_is_read_as_far_as_it_holds_pictures(tmp_path: Path) -> None:
+    digit = np.kron(load_mnist()[1][0][0], np.ones((4, 4), np.uint8))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("good.png", "new\nline.png"):
+        Image.fromarray(digit).save(folder / name)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "loop").symlink_to(".")
+    (folder / "endless.png").symlink_to("/dev/zero")
+    (folder / "nowhere.png").symlink_to("nothing")
+    (folder / "folder.png").mkdir()
+    done = shell(f"{CNNVIZ} predict --images photos", tmp_path)
+    summary, *said = [line.partition(":")[0] for line in done.stdout.decode().splitlines()]
+    assert done.returncode == 2
+    # The folder's link to itself is a class of its own, and a line break in a name is none of the output.
+    assert (summary, sorted(said)) == ("photos", ["photos/loop/good.png", "photos/loop/new?line.png"])
+    refused = {line.split()[1] for line in done.stderr.decode().splitlines()}
+    assert refused == {f"photos/loop/{name}.png:" for name in ("pipe", "endless", "nowhere")}
+    # A pipe that is written into is read, once.
+    done = shell(f"cat photos/good.png | {CNNVIZ} predict /dev/stdin", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b": 7 (" in done.stdout
+    done = shell(f"{CNNVIZ} predict photos/good.png --classes photos/pipe.png", tmp_path)
+    assert done.returncode == 2
+    assert b"pipe.png has no names" in done.stderr
