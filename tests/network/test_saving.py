@@ -88,7 +88,7 @@ def assert_same_networks(again: Network, net: Network) -> None:
 # What Keras wrote, written again ------------------------------------------------------------------
 
 FEW = (
-    *("convolution", "time distributed", "batch normalisation", "scales", "identities", "unknown sizes"),
+    *("each step", "spectral normalisation", "scales", "identities", "unknown sizes"),
     *("adaptive pooling", "adaptive pooling of sequences"),
 )
 
@@ -135,7 +135,7 @@ def test_graphs_stay_as_they_are_nested(build, tmp_path):
     assert again.name == net.name
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", FAMILIES if THOROUGH else ["moves", "reductions"])
 def test_operations_and_their_constants(family, tmp_path):
     model, _ = operations(family)
     net = load_model(write(model, tmp_path / "model.keras"))
@@ -156,13 +156,19 @@ def assert_same_to_keras_but_for_precision(net: Network, folder: Path) -> Networ
     ("build", "file"),
     [
         (keras2_models.plain, "model.h5"),
-        (keras2_models.other_sizes_in_training, "model.keras"),
         (keras2_models.shared_and_nested, "model.keras"),
         (keras2_models.ending_in_models, "model.h5"),
-        (keras2_models.several, "whole_hdf5.keras"),
         (keras2_models.partly_frozen, "model.h5"),
-        (keras2_models.operations, "model.keras"),
-        (keras2_models.slashes, "model.h5"),
+        *(
+            [
+                (keras2_models.other_sizes_in_training, "model.keras"),
+                (keras2_models.several, "whole_hdf5.keras"),
+                (keras2_models.operations, "model.keras"),
+                (keras2_models.slashes, "model.h5"),
+            ]
+            if THOROUGH
+            else []
+        ),
     ],
 )
 def test_files_of_keras2_become_files_of_keras3(build, file, tmp_path):
