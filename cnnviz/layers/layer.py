@@ -455,7 +455,7 @@ class Layer:
 
         Raises ValueError or TypeError for what `normalize_config` refuses.
         """
-        return cls(name, kind, normalize_config(kind, config), raw_config=config, **fields)
+        return cls(name, kind, normalize_config(kind, config), raw_config=dict(config), **fields)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "owner", self.owner or self.name)

@@ -479,6 +479,29 @@ def test_a_trainer_of_numpy_hands_over_to_keras(tmp_path):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-9, err_msg=other.path)
 
 
+def test_several_outputs_have_a_loss_each(tmp_path):
+    from cnnviz.training import SGD, Trainer
+
+    both = [Layer.from_config(name, "Dense", {"units": 2}, inputs=("image",)) for name in ("one", "two")]
+    spare = Layer.from_config("spare", "Dense", {"units": 2}, inputs=("image",))
+    net = Network([image(3), *both, spare], ["one", "two"], seed=0)
+    loss = {"one": "mean_squared_error", "two": "sparse_categorical_crossentropy"}
+    trainer = Trainer(net, SGD(0.1, momentum=0.9), loss, metrics=("accuracy",))
+    x, y = np.ones((4, 3), np.float32), [np.ones((4, 2), np.float32), np.array([0, 1, 1, 0])]
+    trainer.step(x, y)
+    trainer.save(tmp_path / "x.keras")
+    model = in_keras(tmp_path / "x.keras")
+    model.run_eagerly = True
+    assert int(model.optimizer.iterations) == 1
+    again = trainer.step(x, y)
+    model.train_on_batch(x, y)
+    for layer in ("one", "two"):
+        for weight in model.get_layer(layer).weights:
+            # A few sums of 12 products of numbers near 1.
+            ours = again.network[layer].weights[weight.name]
+            np.testing.assert_allclose(ours, weight, rtol=0, atol=100 * UNIT)
+
+
 # What cannot be written ---------------------------------------------------------------------------
 
 
