@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnviz.layers.layer import Entry, Layer, as_json, literal
-from cnnviz.layers.options import number, numbers
+from cnnviz.layers.layer import Entry, Layer, literal
+from cnnviz.layers.options import as_json, number, numbers
 
 PREFIX = "ops."
 
