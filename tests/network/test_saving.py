@@ -218,7 +218,7 @@ def of_every_class(seed: int) -> tuple[Network, set[str]]:
         entry = ENTRIES[kind]
         # What works in training alone mostly wants pictures.
         alone = not (entry.computes or entry.activates or isinstance(entry, OperationEntry))
-        for start in [picture] if alone else [starts[n] for n in rng.permutation(3 * list(range(3)))]:
+        for start in [picture] if alone else [starts[n] for n in rng.permutation(20 * list(range(3)))]:
             new = behind(kind, kind.lower().replace(".", "_"), start, [], rng)
             if new and (last := _sayable(new[-1])):
                 layers += [*new[:-1], last]
@@ -233,8 +233,10 @@ def _sayable(layer: Layer) -> Layer | None:
     """The layer with all that Keras must be told; None for what it refuses, or computes otherwise."""
     if np.max(layer.config.get("strides", 1)) > 1 and np.max(layer.config.get("dilation_rate", 1)) > 1:
         return None
-    if "..." in layer.config.get("equation", ""):
-        # Keras mixes up the axes that stand there.
+    equation = layer.config.get("equation", "->?")
+    said = len(layer.config["output_shape"]) if "equation" in layer.config else 0
+    if "..." in equation or len(equation.split(">")[1]) != said + 1:
+        # Keras mixes up the axes of "...", and wants all others said.
         return None
     needed = [name for name in layer.entry.required if layer.config.get(name) is None]
     said = {name: MUST_BE_SAID.get(name, layer.output_shape[-1]) for name in needed}
