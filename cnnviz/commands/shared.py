@@ -12,9 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.resources import one_line
+
+if TYPE_CHECKING:
+    from cnnviz.training.progress import ProgressBar
 
 MOST_SAID = 1000
 """Letters of a complaint: names in it can be long."""
@@ -82,6 +85,13 @@ def say(*lines: object, flush: bool = False) -> None:
     print("\n".join(one_line(str(line)) for line in lines), flush=flush)
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
+    return tuple(map(int, parts))
+
+
 def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
@@ -95,6 +105,13 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
+
+
+def progress_bar(what: str, check: Callable[[], None] | None = None) -> ProgressBar:
+    """A bar on stderr, if that is a terminal; `check` is called first at each of its calls."""
+    from cnnviz.training.progress import ProgressBar
+
+    return ProgressBar(what, check)
 
 
 @contextmanager

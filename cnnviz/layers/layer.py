@@ -21,19 +21,19 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.constraints import Constraint
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.initializers import Initializer
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
-from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, same
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
-from cnnviz.layers.serialized import Serialized
 from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
 
-ABOUT_WEIGHTS: Mapping[str, type[Serialized]] = {
+ABOUT_WEIGHTS: Mapping[str, type[KerasObject]] = {
     "initializer": Initializer,
     "regularizer": Regularizer,
     "constraint": Constraint,
@@ -100,8 +100,12 @@ class Entry:
 
     call_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
     """Keras's names for the tensors that its call takes, in order; the later ones may be left out."""
+    required: tuple[str, ...] = ()
+    """The options that Keras must be told, with which nothing may be computed here."""
     call_options: ClassVar[Options] = {}
     """The options, of `options` too, that Keras takes not when the layer is made but when it is called."""
+    module: str = "keras.layers"
+    """Where Keras has the class."""
     file_name: ClassVar[str] = ""
     """What Keras names its weights in a file after, where that is not its class."""
 
@@ -126,6 +130,12 @@ class Entry:
                     said[name] = value
         penalty = Regularizer.parse(config.get("activity_regularizer"))
         return said if penalty is None else {**said, "activity_regularizer": penalty}
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """All that is read of a config."""
+        about = {f"{self.option_prefix(weight)}_{what}" for weight in self.weights for what in ABOUT_WEIGHTS}
+        return frozenset({*self.options, *about, "activity_regularizer"})
 
     def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
         """What training adds to the loss for the output, by a normal config."""
@@ -158,6 +168,45 @@ class Entry:
         Of a layer with several inputs `shape` holds one for each.
         """
         return {}
+
+    # How Keras writes it -----------------------------------------------------------------------
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        """A normal config as Keras writes it, with what else `raw` says; ValueError where it cannot."""
+        written = dict(raw)
+        for name, (reader, default) in self.options.items():
+            if name in self.call_options:
+                written.pop(name, None)
+                continue
+            value, usual = config.get(name, default), default_of(reader, default, name)
+            if name in written or name in self.required or not same(value, usual):
+                written[name] = as_json(value, name, reader)
+        if missing := [name for name in self.required if written.get(name) is None]:
+            raise ValueError(f"Keras needs its {' and '.join(missing)}: make it with Layer.from_config")
+        for weight in self.weights:
+            for what in ABOUT_WEIGHTS:
+                name = f"{self.option_prefix(weight)}_{what}"
+                written.pop(name, None)
+                if name in config:
+                    written[name] = config[name].serialized()
+        if "activity_regularizer" in config:
+            written["activity_regularizer"] = config["activity_regularizer"].serialized()
+        return written
+
+    def serialized_call(
+        self, config: Mapping[str, Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call as Keras writes them, by position and by name."""
+        named = {
+            name: config[name] for name, (_, default) in self.call_options.items() if config[name] != default
+        }
+        if len(self.call_arguments) == 1 and self.most_inputs > 1:
+            return [tensors], named
+        return tensors, named
+
+    def class_name(self, layer: Layer) -> str:
+        """What Keras calls the class."""
+        return layer.kind
 
     # What it computes --------------------------------------------------------------------------
 
@@ -385,6 +434,9 @@ class Layer:
     lora_rank
         Of the two factors that Keras trains in place of the kernel (LoRA), 0 where there are none. A file
         holds the kernel with their product added.
+    raw_config
+        The config that `config` was read from, with options that say nothing of what is computed here; for
+        `Network.save`.
     input_shapes, output_shape
         Without the batch axis, None where unknown; filled in by `Network`.
     """
@@ -398,6 +450,7 @@ class Layer:
     owner: str = ""
     precision: str = "float32"
     lora_rank: int = 0
+    raw_config: Mapping[str, Any] = field(default_factory=dict)
     input_shapes: tuple[Shape, ...] = ()
     output_shape: Shape = ()
 
@@ -410,7 +463,7 @@ class Layer:
 
         Raises ValueError or TypeError for what `normalize_config` refuses.
         """
-        return cls(name, kind, normalize_config(kind, config), **fields)
+        return cls(name, kind, normalize_config(kind, config), raw_config=dict(config), **fields)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "owner", self.owner or self.name)

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnviz.layers import options as read
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.options import Options
-from cnnviz.layers.serialized import Serialized
 
 EPSILON = 1e-7
 """Keras's fuzz factor, keras.config.epsilon()."""
@@ -25,8 +25,13 @@ def _factor(value: Any, name: str) -> float:
     return float(value)
 
 
+def _cast(factor: float, like: np.ndarray) -> np.floating:
+    """A factor as Keras casts it: to float32 first, even where it computes in float64."""
+    return like.dtype.type(np.float32(factor))
+
+
 @dataclass(frozen=True)
-class Regularizer(Serialized):
+class Regularizer(KerasObject):
     """What is added to the loss for an array, and its gradient.
 
     Keras adds it once for each weight that is trained: not for those of frozen layers, not for statistics.
@@ -66,7 +71,7 @@ class Regularizer(Serialized):
         return l1 * np.sign(x) + l2 * (2 * x)  # type: ignore[no-any-return]
 
     def _factors(self, x: np.ndarray) -> tuple[np.floating, np.floating]:
-        l1, l2 = (x.dtype.type(self.arguments.get(name, 0.0)) for name in ("l1", "l2"))
+        l1, l2 = (_cast(self.arguments.get(name, 0.0), x) for name in ("l1", "l2"))
         return l1, l2
 
     # Rows that point apart ------------------------------------------------------------------------
@@ -88,7 +93,7 @@ class Regularizer(Serialized):
     def _share(self, x: np.ndarray) -> np.floating:
         """Half the factor for each pair of rows."""
         count = len(self._as_rows(x))
-        return x.dtype.type(self.arguments["factor"] * 0.5) / x.dtype.type(count * (count - 1) / 2)  # type: ignore[no-any-return]
+        return _cast(self.arguments["factor"], x) / 2 / x.dtype.type(count * (count - 1) / 2)  # type: ignore[no-any-return]
 
     def _orthogonal_gradient(self, x: np.ndarray) -> np.ndarray:
         cosines, unit, inverse = self._cosines(x)
