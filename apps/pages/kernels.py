@@ -10,6 +10,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+import turns
 from plain import plain
 
 from cnnviz import kernels, ops
@@ -41,7 +42,8 @@ def uploaded(stand_in: Any) -> Any:
         st.caption("Until you choose one, the photograph stands in.")
         return stand_in
     try:
-        greys = cached.grey_picture(file.getvalue())
+        with turns.aside():
+            greys = cached.grey_picture(file.getvalue())
         if min(greys[1].shape) >= kernels.SIZES[-1]:
             return greys
         reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"

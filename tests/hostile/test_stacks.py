@@ -89,7 +89,7 @@ def test_every_stack_is_answered_or_refused_within_a_second_and_100_megabytes() 
     answered = 0
     for case, end in zip(cases, limited_calls(builder, cases, memory=MEMORY, seconds=SECONDS), strict=True):
         assert end.error in ("", "ValueError"), f"{case}: {end.error} {end.message}\n{end.trace}"
-        assert end.seconds <= SECONDS * 2, f"{case} took {end.seconds:.1f} s"  # on a machine that is shared
+        assert end.worked <= SECONDS, f"{case} took {end.worked:.1f} s"
         assert end.peak <= MEMORY, f"{case} took {end.peak / MEGABYTE:.0f} MB"
         if end.error:
             assert len(end.message) < 400, end.message
