@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from functools import cache, cached_property, reduce
 from math import lcm, prod
 from operator import or_
 
@@ -22,6 +22,9 @@ from cnnviz.receptive_fields.specs import Spec
 
 MOST_TABLE_CELLS = 1 << 22
 """Rows and columns of units, of all layers together, that tables of first and last cells are made for."""
+
+FEW_UNITS = 1 << 20
+"""Units of all layers together, as the channels share them, whose first and last cells are little to keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,11 @@ class Graph:
         # Kept for every layer that was looked at, for as long as the graph.
         self.bounds = cache(self._bounds)
         self.theory = cache(self._theory)
+
+    @cached_property
+    def small(self) -> bool:
+        """Whether tables with an entry for every unit are little to keep."""
+        return sum(prod(node.shape[: unit_axes(node.shape)]) for node in self.nodes) <= FEW_UNITS
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""

@@ -106,6 +106,8 @@ def test_every_stack_is_answered_or_refused_within_a_second_and_100_megabytes() 
         [ZeroPad(2), Branches([Conv((2, 1), padding="same")], [Conv((1, 3), padding="same")])],
         [TransposedConv((2, 1), (3, 2)), *[Branches([Conv(2, dilation_rate=d, padding="same")], []) for d in
          (1, 2, 3, 4)], Pool((1, 2), 1)],
+        # And units that all see something.
+        [Conv((2, 3), dilation_rate=2, padding="same"), Branches([Conv(3, padding="same")], []), Pool(2)],
     ],
 )  # fmt: skip
 def test_boxes_and_masks_are_what_marks_of_every_cell_say(layers: list) -> None:
