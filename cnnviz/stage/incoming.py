@@ -35,6 +35,7 @@ def guard() -> None:
     >>> len(MemoryUploadedFileManager("/upload").get_upload_urls("session", ["7.png"] * 1000))
     4
     """
+    from streamlit.runtime.app_session import AppSession
     from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
     from streamlit.runtime.state.session_state import SessionState
 
@@ -43,9 +44,10 @@ def guard() -> None:
         (SessionState, register_widget),
         (MemoryUploadedFileManager, add_file),
         (MemoryUploadedFileManager, get_upload_urls),
+        (AppSession, _handle_clear_cache_request),
     ):
-        of_streamlit = getattr(owner, around.__name__)
-        if not hasattr(of_streamlit, "guarded"):
+        of_streamlit = getattr(owner, around.__name__, None)
+        if of_streamlit is not None and not hasattr(of_streamlit, "guarded"):
             guarded = _around(of_streamlit, around)
             guarded.guarded = True  # type: ignore[attr-defined]
             setattr(owner, around.__name__, guarded)
@@ -125,3 +127,7 @@ def get_upload_urls(
 ) -> list[Any]:
     """Places for files that a browser is about to send, no more of them than files are kept."""
     return of_streamlit(files, session_id, file_names[:MOST_FILES])
+
+
+def _handle_clear_cache_request(of_streamlit: Callable[..., Any], session: Any) -> None:
+    """What all readers share is not one reader's to clear."""

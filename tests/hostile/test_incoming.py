@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
@@ -99,6 +101,13 @@ def test_what_a_widget_can_read_is_taken(visit):
         {"event": "picked", "value": 4}, {"event": "other", "value": json.loads(deepest)}]))  # fmt: skip
     at._run(states)
     assert {name: at.query_params[name] for name in at.query_params} == {"digit": "11", "channel": "4"}
+
+
+def test_a_reader_does_not_clear_what_all_share(visit):
+    visit("overview")
+    shared = sys.modules["cached"].network("mnist_14k")
+    AppSession._handle_clear_cache_request(None)
+    assert sys.modules["cached"].network("mnist_14k") is shared
 
 
 def test_a_session_keeps_few_files_the_last_ones():
