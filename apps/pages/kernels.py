@@ -16,7 +16,7 @@ from plain import plain
 from cnnviz import kernels, ops
 from cnnviz.images.image_files import ImageError
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import percent
+from cnnviz.numbers import percent, shortened
 from cnnviz.teaching.questions import kernels as questions
 
 here = header.current()
@@ -49,7 +49,7 @@ def uploaded(stand_in: Any) -> Any:
         reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
-    st.warning(f"{plain(file.name)} is not shown: {plain(reason)}. The photograph stands in.")
+    st.warning(f"{plain(shortened(file.name, 60))} is not shown: {plain(reason)}. The photograph stands in.")
     return stand_in
 
 

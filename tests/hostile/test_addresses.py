@@ -231,7 +231,7 @@ def test_an_upload_that_was_never_made_is_none(visit, page, name):
 def test_a_files_name_is_shown_as_words(visit):
     at = visit("kernels", on="own")
     at.file_uploader(key="kernels.file").upload(
-        "![a](//host.example/b.png) **b**.png", b"no picture", "image/png"
+        f"![a](//host.example/b.png) **b**{'x' * 3000}.png", b"no picture", "image/png"
     ).run()
     check(at, 0)
     assert "**" not in at.warning[0].value
