@@ -11,9 +11,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.resources import one_line
+
+if TYPE_CHECKING:
+    from cnnviz.training.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ def count(text: str) -> int:
     return value
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
+    return tuple(map(int, parts))
+
+
 def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
     """Print lines of a result; what a terminal would obey and not show is a question mark in them."""
     print("\n".join(map(one_line, str(text).split("\n"))), end=end, flush=flush)
@@ -84,36 +94,11 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]
         yield "  ".join(cells).rstrip()
 
 
-class ProgressBar:
-    """A bar on stderr, if that is a terminal; called with how much is done, of how much.
+def progress_bar(what: str, check: Callable[[], None] | None = None) -> ProgressBar:
+    """A bar on stderr, if that is a terminal; `check` is called first at each of its calls."""
+    from cnnviz.training.progress import ProgressBar
 
-    Where an interruption is given, one that was dropped is raised at the next call.
-    """
-
-    def __init__(self, what: str, interruption: Interruption | None = None) -> None:
-        self.what = one_line(what)
-        self.shown = sys.stderr.isatty()
-        self.interruption = interruption
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        if self.interruption is not None:
-            self.interruption.check()
-        filled = 30 * done // max(total, 1)
-        self._write(f"\r{self.what} [{'#' * filled:.<30}] {done:,}/{total:,} {note}\x1b[K")
-
-    def clear(self) -> None:
-        self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        if self.shown:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.clear()
+    return ProgressBar(what, check)
 
 
 @contextmanager

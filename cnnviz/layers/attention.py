@@ -27,9 +27,13 @@ from cnnviz.layers.estimated import (
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
+
+
+PARTS = ("query", "key", "gate", "value", "output")
 
 
 class ProjectingEntry(EstimatedEntry):
@@ -40,11 +44,20 @@ class ProjectingEntry(EstimatedEntry):
     least_inputs, most_inputs = 2, 3
     multiplies = True
     label = "attention"
-    weights = tuple(
-        f"{part}_{name}"
-        for part in ("query", "key", "gate", "value", "output")
-        for name in ("kernel", "bias")
-    )
+    private: ClassVar[tuple[str, ...]] = ("gate",)
+    """The parts that a file has under a name that begins with an underscore."""
+    weights = tuple(f"{part}_{name}" for part in PARTS for name in ("kernel", "bias"))
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
+        if "activity_regularizer" in config:
+            raise ValueError(
+                "its activity_regularizer is about the projections within it, which is not computed: "
+                "leave it out, or put an ActivityRegularization behind the layer"
+            )
+        return None
+
+    def option_prefix(self, weight: str) -> str:
+        return weight.rpartition("_")[2]
 
     def heads(self, config: Mapping[str, Any], width: int) -> Heads:
         """Of a layer whose query has so many channels."""
@@ -52,8 +65,11 @@ class ProjectingEntry(EstimatedEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
-        parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
-        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+        return {
+            f"{'_' * (part in self.private)}{part}_dense": tuple(f"{part}_{name}" for name in names)
+            for part in PARTS
+            if part != "gate" or config["use_gate"]
+        }
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(name for names in self.weight_groups(config).values() for name in names)
@@ -216,6 +232,7 @@ class PlainAttentionEntry(EstimatedEntry):
         "use_scale": (read.flag, False),
         "score_mode": (read.choice("dot", "concat"), "dot"),
         "use_causal_mask": (read.flag, False),
+        "dropout": (read.share, 0.0),
     }
     call_options = {"use_causal_mask": options["use_causal_mask"]}
     least_inputs, most_inputs = 2, 3
@@ -223,6 +240,7 @@ class PlainAttentionEntry(EstimatedEntry):
     multiplies = True
     label = "attention"
     weights: ClassVar[tuple[str, ...]] = ("scale", "concat_score_weight")
+    initializers: Mapping[str, Any] = {"scale": "ones", "concat_score_weight": "ones"}
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         there = {"scale": config["use_scale"], "concat_score_weight": config["score_mode"] == "concat"}
@@ -306,6 +324,7 @@ class AdditiveAttentionEntry(PlainAttentionEntry):
 
     options = {"use_scale": (read.flag, True), "use_causal_mask": (read.flag, False)}
     weights = ("scale",)
+    initializers = {"scale": "glorot_uniform"}
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return self.weights if config["use_scale"] else ()
@@ -373,6 +392,8 @@ class GroupQueryAttentionEntry(ProjectingEntry):
     }
     file_name = "GroupedQueryAttention"
     rank = 3
+    # Keras has all of them under private names.
+    private = PARTS
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

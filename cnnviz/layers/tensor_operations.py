@@ -8,13 +8,13 @@ tensor, read from the layer's inputs in the order of the call. So 1 - x is "ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from cnnviz.layers.layer import Entry, Layer, literal
-from cnnviz.layers.options import number, numbers
+from cnnviz.layers.options import as_json, number, numbers
 
 PREFIX = "ops."
 
@@ -24,11 +24,49 @@ class OperationEntry(Entry):
 
     parameters: tuple[str, ...] = ("x",)
     """The arguments of its call, in order."""
+    made_with: tuple[str, ...] = ()
+    """Those of them that Keras takes when the operation is made."""
     namespace: ClassVar[str] = ""
     """Where in keras.ops it is, if not there itself: "image."."""
     casts = False
     splits: bool = False
     """Whether it has several results; each is a layer, and the option "output" says which it is."""
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    @property
+    def module(self) -> str:  # type: ignore[override]
+        return f"keras.src.ops.{self.namespace}".rstrip(".")
+
+    def class_name(self, layer: Layer) -> str:
+        return layer.kind.removeprefix(PREFIX)
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        # What it is called with stands in its calls, and which result a layer is, in what reads it.
+        elsewhere = {name for name in self.parameters if name not in self.made_with}
+        elsewhere |= {"output"} if self.splits else set()
+        own = {
+            name: as_json(config[name], name, reader)
+            for name, (reader, _) in self.options.items()
+            if name not in elsewhere
+        }
+        if tensors := [name for name in self.made_with if config.get(name) is None]:
+            raise ValueError(f"Keras takes no tensor for its {tensors[0]}: give it a number")
+        return {**{name: value for name, value in raw.items() if name not in elsewhere}, **own}
+
+    def serialized_call(
+        self, config: Mapping[str, Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        if self.joins:
+            return [tensors], {}
+        waiting, args = list(tensors), []
+        for name in self.parameters:
+            if name not in self.made_with and config.get(name) is not None:
+                args.append(_constant(config[name]))
+            elif name not in self.made_with and waiting:
+                args.append(waiting.pop(0))
+        return args, {}
 
     def arguments(self, layer: Layer, given: Sequence[Any]) -> list[Any]:
         """The call's arguments in order: constants from the config, and what is given for the tensors."""
@@ -70,6 +108,13 @@ def kind_of(function: str) -> str:
     'ops.TrueDivide'
     """
     return PREFIX + "".join(word[:1].upper() + word[1:] for word in function.split("_"))
+
+
+def _constant(value: Any) -> Any:
+    """A constant of a call as Keras writes it."""
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": str(value.dtype)}}
+    return as_json(value, "a constant")
 
 
 def _written(value: Any) -> str:
