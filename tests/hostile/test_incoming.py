@@ -130,3 +130,14 @@ def test_a_message_that_asks_for_places_of_files_gets_few():
     assert len(MemoryUploadedFileManager("/upload").get_upload_urls("one", names)) == MOST_FILES
     (place,) = MemoryUploadedFileManager("/upload").get_upload_urls("one", ["7.png"])
     assert place.upload_url.startswith("/upload/one/")
+
+
+@pytest.mark.parametrize("part", ["kind", "padding"])
+@pytest.mark.parametrize("word", WORDS[:1])
+def test_a_layer_that_no_browser_offers_is_not_built(visit, part, word):
+    at = visit("receptive_field")
+    states = WidgetStates()
+    forged(states, at.selectbox(key=f"builder.{part}").proto.id, "string_value", word)
+    at._run(states)
+    assert not at.exception
+    assert not [text for text in markdown(at) if marks(text)]
