@@ -33,6 +33,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
@@ -68,6 +69,9 @@ class DroppingEntry(EstimatedEntry):
         return layer.config[KEPT].reshape(shape) if KEPT in layer.config else None
 
 
+PARTS = ("query", "key", "gate", "value", "output")
+
+
 class ProjectingEntry(DroppingEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
@@ -76,11 +80,9 @@ class ProjectingEntry(DroppingEntry):
     least_inputs, most_inputs = 2, 3
     multiplies = True
     label = "attention"
-    weights = tuple(
-        f"{part}_{name}"
-        for part in ("query", "key", "gate", "value", "output")
-        for name in ("kernel", "bias")
-    )
+    private: ClassVar[tuple[str, ...]] = ("gate",)
+    """The parts that a file has under a name that begins with an underscore."""
+    weights = tuple(f"{part}_{name}" for part in PARTS for name in ("kernel", "bias"))
 
     def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
         if "activity_regularizer" in config:
@@ -99,8 +101,11 @@ class ProjectingEntry(DroppingEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
-        parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
-        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+        return {
+            f"{'_' * (part in self.private)}{part}_dense": tuple(f"{part}_{name}" for name in names)
+            for part in PARTS
+            if part != "gate" or config["use_gate"]
+        }
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(name for names in self.weight_groups(config).values() for name in names)
@@ -173,7 +178,7 @@ class ProjectingEntry(DroppingEntry):
             [wrap(query), wrap(value), wrap(key)],
             {name: wrap(array) for name, array in layer.weights.items()},
             heads,
-            allowed_places(query.shape[1], key.shape[1], causal, window),
+            allowed_places(query.shape[1], key.shape[1], causal, window, of=len(query)),
             # As Keras casts it: to float32 first, even where it computes in float64.
             float(np.float32(1 / math.sqrt(heads.key_dim))),
             finds_nothing,
@@ -231,12 +236,12 @@ class ProjectingEntry(DroppingEntry):
     def _along(self, layer: Layer, query: Shape, other: Shape, axis: int) -> Links:
         """How positions along an axis are read."""
         queries, keys, window = query[axis], other[axis], layer.config["sliding_window"]
-        causal = layer.config["use_causal_mask"]
-        allowed = allowed_places(queries, keys, causal, window)
-        # A query that may read nothing finds the mean of all.
-        if allowed.all() or not allowed.any(axis=1).all():
+        causal, longest = layer.config["use_causal_mask"], max(queries, keys)
+        near = window or longest
+        reads_all = keys == 1 if causal else True
+        # The last query reads the fewest; one that may read nothing finds the mean of all.
+        if (reads_all and near >= longest) or queries - near >= keys:
             return mix(other, axis, queries)
-        longest = max(queries, keys)
         before = min(window or longest, longest) - 1
         ahead = 0 if causal else before
         return (Slide(axis, Axis(keys, before + 1 + ahead, before=before, after=queries - keys + ahead)),)
@@ -254,6 +259,25 @@ class ProjectingEntry(DroppingEntry):
         projections = sum(size * by_position.get(name, queries) for name, size in sizes.items())
         read_by_each = math.prod(shapes[2][axis] for axis in attended)
         return projections + queries * read_by_each * heads.queries * (heads.key_dim + heads.value_dim)
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """With the scores, one for each head, query and key, and what is projected."""
+        query, _, key = _three(shapes)
+        heads = self.heads(layer.config, query[-1])
+        attended = self.attended(layer.config, query)
+        scores = heads.queries * math.prod(query[:-1]) * math.prod(key[axis] for axis in attended)
+        queries = math.prod(query[:-1]) * heads.queries * (heads.key_dim + 2 * heads.value_dim)
+        keys = math.prod(key[:-1]) * heads.queries * (heads.key_dim + heads.value_dim)
+        return _with_scores(super().effort(layer, shapes, out), scores, queries + keys)
+
+
+def _with_scores(rest: Effort, scores: int, others: int = 0) -> Effort:
+    """What scores, of which a softmax makes shares, and other numbers that are held take beside the rest."""
+    return Effort(rest.work + by_cell((SCORES * scores,), (others,)), SCORES * scores + others)
+
+
+SCORES = 4
+"""Arrays of the scores' size that there are at one time: scaled, where allowed, to the power of e, shares."""
 
 
 def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
@@ -295,6 +319,19 @@ class PlainAttentionEntry(DroppingEntry):
             )
         return dict.fromkeys(self.weights, ())
 
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Of the scores and the means."""
+        query, value, key = _three(layer.input_shapes)
+        if None in (*query, *value, *key):
+            return None
+        return query[0] * key[0] * (query[1] + value[1])
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        query, _, key = _three(shapes)
+        # Sums of queries and keys are held as they are, scaled, and bent.
+        sums = 0 if self._multiplies(layer) else SCORES * query[0] * math.prod(key)
+        return _with_scores(super().effort(layer, shapes, out), query[0] * key[0], sums)
+
     def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         _, value, _ = _three([wrap(x) for x in inputs])
         shares = dropped(self._shares(layer, inputs, wrap), self._kept_of(layer, inputs))
@@ -322,7 +359,7 @@ class PlainAttentionEntry(DroppingEntry):
 
     def _allowed(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         query, _, key = _three(inputs)
-        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"])
+        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"], of=len(query))
 
     def _shares(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         query, _, key = _three([wrap(x) for x in inputs])
@@ -446,6 +483,8 @@ class GroupQueryAttentionEntry(ProjectingEntry):
     }
     file_name = "GroupedQueryAttention"
     rank = 3
+    # Keras has all of them under private names.
+    private = PARTS
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
