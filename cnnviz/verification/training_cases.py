@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from cnnviz.layers import ENTRIES, Entry
@@ -190,12 +191,20 @@ STYLES: tuple[dict[str, Any], ...] = (
 """Which of a layer's other arguments are chosen, one way after another."""
 
 
-def made(keras: Any, kind: str, style: int, name: str) -> tuple[Any, dict[str, Any]] | None:
+STEADY = {"epsilon": 0.01}
+"""Of layers behind each other: a dropout can leave nearly nothing of a row, and a normalisation with an
+epsilon of 1e-7, as RMSNormalization's, makes 1e7 times as much of its rounding."""
+
+
+def made(
+    keras: Any, kind: str, style: int, name: str, more: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Any, dict[str, Any]] | None:
     """A Keras layer of a class and what its call takes; None where this style changes nothing of it."""
     layer_class = getattr(keras.layers, kind, None) or _of_applications(kind)
     arguments = inspect.signature(layer_class.__init__).parameters
     needed = {key: NEEDED[key] for key in arguments if key in NEEDED}
     chosen = {key: value for key, value in STYLES[style].items() if key in arguments}
+    more = {key: value for key, value in more.items() if key in arguments}
     if "output_padding" in arguments:
         # In float64 TensorFlow spreads no transposed convolution.
         chosen.pop("dilation_rate", None)
@@ -203,7 +212,8 @@ def made(keras: Any, kind: str, style: int, name: str) -> tuple[Any, dict[str, A
     if style and not (chosen or called):
         return None
     config = {
-        key: value(keras.layers) if callable(value) else value for key, value in (needed | chosen).items()
+        key: value(keras.layers) if callable(value) else value
+        for key, value in (needed | chosen | more).items()
     }
     return layer_class(**config, name=name), called
 
@@ -232,12 +242,21 @@ def called(keras: Any, kind: str, layer: Any, x: Any, options: dict[str, Any]) -
     return layer(x, other, **options) if len(entry.call_arguments) > 1 else layer([x, other], **options)
 
 
-def attached(keras: Any, kind: str, style: int, name: str, x: Any, *, exact: bool = False) -> Any | None:
+def attached(
+    keras: Any,
+    kind: str,
+    style: int,
+    name: str,
+    x: Any,
+    *,
+    exact: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> Any | None:
     """What a layer of a class makes of a tensor, unless `exact` perhaps in another shape; None: none fits."""
     for rank in dict.fromkeys((len(x.shape), *(() if exact else (4, 3, 2, 5)))):
         target = _shape_of(math.prod(x.shape[1:]), rank - 1)
         try:
-            pair = made(keras, kind, style, name)
+            pair = made(keras, kind, style, name, more)
             if pair is None:
                 return None
             read = x if rank == len(x.shape) else keras.layers.Reshape(target, name=f"{name}_in")(x)
@@ -313,7 +332,7 @@ def _behind_each_other(first: str, seconds: Sequence[str], keras: Any) -> Any:
 
 
 def _in_any_style(keras: Any, kind: str, name: str, x: Any) -> Any | None:
-    tries = (attached(keras, kind, style, name, x) for style in range(len(STYLES)))
+    tries = (attached(keras, kind, style, name, x, more=STEADY) for style in range(len(STYLES)))
     return next((y for y in tries if y is not None), None)
 
 
