@@ -22,6 +22,7 @@ from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
 from cnnviz.layers.refusals import refusal
+from cnnviz.layers.slopes import readers_of, returning, slopes_of_input, slopes_of_weight, used
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
@@ -48,6 +49,8 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
+    added: ClassVar[frozenset[str]] = frozenset({"bias", "beta"})
+    """The weights that are added to what is multiplied."""
     most_inputs: float = 1
     least_inputs: ClassVar[int] = 1
     rank: ClassVar[int | None] = None
@@ -163,6 +166,43 @@ class Entry:
         Where the class is an activation and nothing else, `grad` is with respect to the output.
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
+
+    # What its gradients are made of ------------------------------------------------------------
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray | None:
+        """How much each number before the activation changes with one cell of an input, for one image.
+
+        `inputs` have a batch of 1, the result has none. None is not known.
+        """
+        return slopes_of_input(layer, inputs, place, cell)
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        """The same with one number of a weight, for each image; a batch of 1 stands for all.
+
+        Where the class is an activation and nothing else, of the numbers behind it.
+        """
+        return slopes_of_weight(layer, weight, index, inputs)
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one cell of an input: `operands` read backwards.
+
+        The factors are what came back to the numbers that read the cell, the weights their slopes.
+        `inputs` and `grad`, that with respect to the pre-activation, are those of one image, without batch.
+        """
+        batch = [x[np.newaxis] for x in inputs]
+        slopes = self.input_slopes(layer, batch, place, cell)
+        return returning(grad, slopes, readers_of(layer, batch, place, cell))
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one number of a weight, a group for each image.
+
+        The factors are what it was multiplied with, the weights what came back there. Positions are of
+        the cells that were read; or, with the source 1, of those to which it came back.
+        """
+        slopes = self.weight_slopes(layer, weight, index, inputs)
+        if slopes is None:
+            return no_products(grad, grad.dtype.type(0), "not taken apart", taken_apart=False)
+        return used(slopes, grad)
 
     # Which cells it reads ----------------------------------------------------------------------
 

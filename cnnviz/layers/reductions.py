@@ -11,7 +11,7 @@ from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
-from cnnviz.layers.operands import Operands, Position, chosen, operands
+from cnnviz.layers.operands import Operands, Position, by_channel, chosen, operands
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
@@ -84,9 +84,7 @@ class ReductionEntry(OperationEntry):
         ]
         cells = [np.arange(n) if i in axes else np.array([place[i]]) for i, n in enumerate(x.shape)]
         index = np.stack(np.meshgrid(*cells, indexing="ij"), axis=-1)
-        # Channels are groups, columns stay columns, and all other axes are rows.
-        lengths = (1, 1, *index.shape[:-1])
-        index = np.moveaxis(index.reshape(-1, lengths[-2], lengths[-1], x.ndim), 2, 0)
+        index = by_channel(index)
         factor = x[tuple(np.moveaxis(index, -1, 0))]
         named = "unit" if x.ndim == 1 else "channel"
         labels = tuple(f"{named} {int(group[0, 0, -1])}" for group in index)
