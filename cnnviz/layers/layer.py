@@ -191,6 +191,9 @@ class Entry:
         """
         batch = [x[np.newaxis] for x in inputs]
         slopes = self.input_slopes(layer, batch, place, cell)
+        if slopes is None:
+            value = self.input_gradients(layer, batch, grad[np.newaxis])[place][(0, *cell)]
+            return no_products(grad, value, "not taken apart", taken_apart=False)
         return returning(grad, slopes, readers_of(layer, batch, place, cell))
 
     def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
@@ -201,7 +204,8 @@ class Entry:
         """
         slopes = self.weight_slopes(layer, weight, index, inputs)
         if slopes is None:
-            return no_products(grad, grad.dtype.type(0), "not taken apart", taken_apart=False)
+            value = self.weight_gradient(layer, weight, inputs, grad)[index]
+            return no_products(grad[0], value, "not taken apart", taken_apart=False)
         return used(slopes, grad)
 
     # Which cells it reads ----------------------------------------------------------------------

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cnnviz.layers.links import ANY, after, forward, one_hot
-from cnnviz.layers.operands import Operands, Position, by_channel, no_products, operands
+from cnnviz.layers.operands import Operands, Position, by_channel, operands
 
-if TYPE_CHECKING:
-    from cnnviz.layers.layer import Arrays, Layer
+Arrays = Sequence[np.ndarray]
+# The module of Layer needs this one.
+Layer = Any
 
 MOST_NUMBERS = 1 << 26
 """Slopes that take more numbers than this to find are not found: the receipt is not taken apart."""
@@ -90,22 +91,21 @@ def slopes_with_copies(
 
     `lies` puts a weight against the input, with its batch; `options` are those of a layer on a vector.
     """
-    weights = {name: np.broadcast_to(lies(w), x.shape).reshape(-1) for name, w in layer.weights.items()}
-    alone = replace(layer, weights=weights, config={**layer.config, **options})
-    flat = x.reshape(1, -1)
-    slopes = layer.entry.weight_gradient(alone, weight, [flat], np.ones_like(flat)).reshape(x.shape)
     own = np.zeros(layer.weights[weight].shape, bool)
     own[index] = True
-    return np.where(lies(own), slopes, slopes.dtype.type(0))
+    here = np.broadcast_to(lies(own), x.shape)
+    weights = {name: np.broadcast_to(lies(w), x.shape)[here] for name, w in layer.weights.items()}
+    alone, flat = replace(layer, weights=weights, config={**layer.config, **options}), x[here][np.newaxis]
+    slopes = np.zeros_like(x)
+    slopes[here] = layer.entry.weight_gradient(alone, weight, [flat], np.ones_like(flat))
+    return slopes
 
 
 # As operands ------------------------------------------------------------------------------------
 
 
-def returning(grad: np.ndarray, slopes: np.ndarray | None, readers: np.ndarray) -> Operands:
+def returning(grad: np.ndarray, slopes: np.ndarray, readers: np.ndarray) -> Operands:
     """What comes back to a cell: what came back to each number that reads it, times its slope."""
-    if slopes is None:
-        return no_products(grad, grad.dtype.type(0), "not taken apart", taken_apart=False)
     index = by_channel(_grid(readers)) if readers.any() else np.empty((0, 1, 1, grad.ndim), int)
     at = tuple(np.moveaxis(index, -1, 0))
     away = ~readers[at]

@@ -4,10 +4,12 @@
 said by its entry in `layers`; nothing here computes whole layers.
 """
 
+from cnnviz.receipts.backward import GradientReceipt
 from cnnviz.receipts.cells import Cell
+from cnnviz.receipts.explaining import explain
 from cnnviz.receipts.html import to_html
 from cnnviz.receipts.latex import to_latex
-from cnnviz.receipts.receipt import Receipt, explain
+from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.reproduction import to_code
 from cnnviz.receipts.steps import Derivation, Shares
 from cnnviz.receipts.terms import Term, Terms, operands_of

@@ -35,9 +35,9 @@ def to_html(receipt: Receipt) -> str:
         f"<style>{_style()}</style>",
         _tag("p", f"<b>{escape(receipt.title)}</b><output>{escape(exact(receipt.value))}</output>", "head"),
     ]
-    if receipt.layer.inputs:
+    if not receipt.given:
         dots = "; a dot is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
-        parts.append(_tag("p", escape(reads(terms) + dots), "note"))
+        parts.append(_tag("p", escape(reads(receipt) + dots), "note"))
         parts += [_step(step) for step in terms.preparation]
         parts.append(_sum(receipt) if terms.taken_apart and not is_copied(terms) else "")
         parts += [_step(step) for step in receipt.steps]
@@ -83,7 +83,7 @@ def _sum(receipt: Receipt) -> str:
         "weight": column(terms.weight, signed=True),
     }
     heads = (
-        ["", "read", "weight"][: 1 + len(names)]
+        ["", *receipt.heads][: 1 + len(names)]
         + ["response", "pointwise"] * (terms.mix is not None)
         + ["adds"]
     )
@@ -167,8 +167,7 @@ def _legend(name: str, scale: Scale) -> str:
 
 
 def _step(step: Derivation) -> str:
-    words = " = ".join([*step.written(), short(step.result)])
-    return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(words)}</code>")
+    return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(step.equation)}</code>")
 
 
 def _shares(shares: Shares, digits: int) -> str:

@@ -29,7 +29,7 @@ def to_latex(receipt: Receipt, *, groups: int = 16) -> str:
         raise ValueError(f"groups must be at least 1, got {groups}")
     terms = receipt.terms
     lines = [line for step in terms.preparation for line in _step(step)]
-    if not receipt.layer.inputs:
+    if receipt.given:
         lines.append(("z", _number(receipt.value), words("given")))
     elif not terms.taken_apart:
         lines.append(("z", _number(terms.total), words(terms.bias_name)))
