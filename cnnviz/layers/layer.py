@@ -18,15 +18,27 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.constraints import Constraint
+from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
 from cnnviz.layers.refusals import refusal
+from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.serialized import Serialized
 from cnnviz.layers.slopes import readers_of, returning, slopes_of_input, slopes_of_weight, used
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
+
+ABOUT_WEIGHTS: Mapping[str, type[Serialized]] = {
+    "initializer": Initializer,
+    "regularizer": Regularizer,
+    "constraint": Constraint,
+}
+"""What a config says of a weight for training, as in kernel_initializer."""
 
 
 class Affine(NamedTuple):
@@ -51,6 +63,10 @@ class Entry:
     """The weights that training does not change."""
     added: ClassVar[frozenset[str]] = frozenset({"bias", "beta"})
     """The weights that are added to what is multiplied."""
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """The weights that are whole numbers."""
+    initializers: Mapping[str, Any] = {}
+    """How Keras draws a weight if its config does not say: kernels glorot_uniform, others zeros."""
     most_inputs: float = 1
     least_inputs: ClassVar[int] = 1
     rank: ClassVar[int | None] = None
@@ -73,6 +89,8 @@ class Entry:
     """Whether it makes one number of a whole window."""
     averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
+    mixes_images: ClassVar[bool] = False
+    """Whether what it makes of an image depends on the others of the batch."""
     multiplies: bool = False
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
@@ -99,7 +117,35 @@ class Entry:
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The options of a config in one form, checked, with Keras's defaults."""
-        return all_of(self.options, config)
+        return {**all_of(self.options, config), **self.training_options(config)}
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What a config says for training alone, of weights and output, where that is not Keras's default."""
+        said = {}
+        for weight in self.weights:
+            for what, kind in ABOUT_WEIGHTS.items():
+                name = f"{self.option_prefix(weight)}_{what}"
+                value = kind.parse(config.get(name))
+                if value is not None and value != self.weight_option({}, weight, what):
+                    said[name] = value
+        penalty = Regularizer.parse(config.get("activity_regularizer"))
+        return said if penalty is None else {**said, "activity_regularizer": penalty}
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
+        """What training adds to the loss for the output, by a normal config."""
+        return config.get("activity_regularizer")
+
+    def option_prefix(self, weight: str) -> str:
+        """What the names of a weight's options begin with."""
+        return weight
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        """A weight's "initializer", "regularizer" or "constraint" in a normal config; None if it has none."""
+        said = config.get(f"{self.option_prefix(weight)}_{what}")
+        if said is not None or what != "initializer":
+            return said
+        default = "glorot_uniform" if weight.endswith("kernel") else "zeros"
+        return Initializer.parse(self.initializers.get(weight, default))
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """The weights that a layer with these options has."""
@@ -196,6 +242,13 @@ class Entry:
             return no_products(grad, value, "not taken apart", taken_apart=False)
         return returning(grad, slopes, readers_of(layer, batch, place, cell))
 
+    def returns_in_batch(
+        self, layer: Layer, inputs: Arrays, place: int, index: int, cell: Position, grad: np.ndarray
+    ) -> Operands:
+        """The same for a cell of one image of a batch, from that of all."""
+        one = self.of_images(layer, slice(index, index + 1))
+        return self.returns(one, [x[index] for x in inputs], place, cell, grad[index])
+
     def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
         """What makes the gradient with respect to one number of a weight, a group for each image.
 
@@ -207,6 +260,27 @@ class Entry:
             value = self.weight_gradient(layer, weight, inputs, grad)[index]
             return no_products(grad[0], value, "not taken apart", taken_apart=False)
         return used(slopes, grad)
+
+    # What differs in training --------------------------------------------------------------------
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        """The layer as a step of training computes these inputs: itself, where training does not differ.
+
+        Where it does, what the step drew or took from the batch stands in the config and the weights of
+        the layer that comes back; everything else is asked of that as of any layer.
+        """
+        return layer
+
+    def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+        """The weights that the forward pass of a step itself changes: statistics that follow the batches.
+
+        `layer` is what `in_training` gave; `weights` are those that the step began with.
+        """
+        return {}
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        """The layer as it computes some images of the batch alone: another, if it drew for each image."""
+        return layer
 
     # Which cells it reads ----------------------------------------------------------------------
 
@@ -460,6 +534,23 @@ class Layer:
         Biases, activations, pooling and normalisation are not counted. None if a size is unknown.
         """
         return self.entry.multiply_adds(self)
+
+    def initializer(self, weight: str) -> Initializer:
+        """How Keras draws a weight before training."""
+        return self.entry.weight_option(self.config, weight, "initializer")  # type: ignore[no-any-return]
+
+    def regularizer(self, weight: str) -> Regularizer | None:
+        """What training adds to the loss for a weight; None for nothing."""
+        return self.entry.weight_option(self.config, weight, "regularizer")  # type: ignore[no-any-return]
+
+    def constraint(self, weight: str) -> Constraint | None:
+        """Where training puts a weight back after each step; None if it is free."""
+        return self.entry.weight_option(self.config, weight, "constraint")  # type: ignore[no-any-return]
+
+    @property
+    def activity_regularizer(self) -> Regularizer | None:
+        """What training adds to the loss for the output; None for nothing."""
+        return self.entry.activity_regularizer(self.config)
 
     @property
     def widens(self) -> bool:

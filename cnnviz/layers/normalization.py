@@ -13,10 +13,12 @@ from numpy.typing import DTypeLike
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
-from cnnviz.layers.links import Links
+from cnnviz.layers.links import Links, mix
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
-from cnnviz.layers.slopes import slopes_with_copies
+from cnnviz.layers.slopes import over_images, slopes_with_copies
 from cnnviz.ops.normalization import SMALLEST_DEVIATION, deviation_of
 
 
@@ -78,9 +80,22 @@ class BatchNormalizationEntry(AffineEntry):
     }
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     statistics = frozenset({"moving_mean", "moving_variance"})
+    initializers = {"gamma": "ones", "moving_variance": "ones"}
     op = "batch_norm"
     op_weights = ("moving_mean", "moving_variance", "gamma", "beta")
     op_options = ("epsilon",)
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        return BY_BATCH if config.get("by_batch") else self
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        if not layer.trainable:
+            return layer
+        mean, variance = ops.batch_statistics(*_axis_last(layer, inputs))
+        statistics = {"moving_mean": mean, "moving_variance": variance}
+        return replace(
+            layer, weights={**layer.weights, **statistics}, config={**layer.config, "by_batch": True}
+        )
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         (axis,) = axes_of({"axis": (config["axis"],)}, len(shape) + 1)
@@ -155,6 +170,73 @@ class BatchNormalizationEntry(AffineEntry):
         return Affine(*ops.batch_norm_affine(*parts, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
 
 
+class BatchStatisticsEntry(BatchNormalizationEntry):
+    """Batch normalisation in training: in place of the moving statistics it has those of the batch."""
+
+    mixes_images = True
+
+    def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+        momentum = layer.config["momentum"]
+        return {
+            name: weights[name] * momentum + layer.weights[name] * (1 - momentum) for name in self.statistics
+        }
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        arrays = *_axis_last(layer, [*inputs, grad]), layer.weights.get("gamma")
+        moved = ops.batch_norm_training_input_grad(*arrays, epsilon=layer.config["epsilon"])
+        return (np.moveaxis(moved, -1, layer.config["axis"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        # By its statistics a number depends on all of its channel.
+        axis = layer.config["axis"] - 1 if layer.config["axis"] > 0 else layer.config["axis"]
+        axes = range(len(shapes[0]))
+        return [tuple(link for each in axes if each != axes[axis] for link in mix(shapes[0], each))]
+
+    def returns_in_batch(
+        self, layer: Layer, inputs: Arrays, place: int, index: int, cell: Position, grad: np.ndarray
+    ) -> Operands:
+        """On its own output, and through its channel's mean and variance on those of all images."""
+        (x,), w, axis = inputs, layer.weights, layer.config["axis"] % inputs[0].ndim
+        at = [index, *cell]
+        channel, at[axis] = at[axis], 0
+        mean, variance = (w[name][channel] for name in ("moving_mean", "moving_variance"))
+        inverse = 1 / np.sqrt(variance + x.dtype.type(layer.config["epsilon"]))
+        normal, back = ((array.take([channel], axis)) for array in ((x - mean) * inverse, grad))
+        slopes = -(1 + normal * normal[tuple(at)]) / x.dtype.type(normal.size)
+        slopes[tuple(at)] += 1
+        slopes *= inverse * w["gamma"][channel] if "gamma" in w else inverse
+        cells = np.moveaxis(np.indices(x.shape[1:]).take([channel], axis), 0, -1)
+        window = math.prod(normal.shape[1:-1]), normal.shape[-1]
+        read = cells.reshape(*window, -1)
+        back, slopes = (array.reshape(len(x), *window) for array in (back, slopes))
+        return replace(over_images(back, slopes, read, read), weight_index=None)
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        if of:
+            return super().gradient_roundings(layer, of, inputs, grad)
+        # Two sums over all numbers of a channel, each of numbers that were centred and scaled.
+        return grad.size // layer.weights["moving_mean"].size + 20
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        if of:
+            return super().gradient_magnitude(layer, of, inputs, grad)
+        (x, grad), c, w = _axis_last(layer, [*inputs, np.abs(grad)]), layer.config, layer.weights
+        scale = np.abs(self.scale_and_shift(layer).scale)
+        deviation = np.sqrt(w["moving_variance"] + c["epsilon"])
+        z = (np.abs(x) + np.abs(w["moving_mean"])) / deviation
+        axes = tuple(range(x.ndim - 1))
+        total = scale * (grad + grad.mean(axes) + z * (grad * z).mean(axes))
+        return (np.moveaxis(total, -1, c["axis"]),)
+
+    def as_affine(self, layer: Layer) -> Affine | None:
+        return None
+
+
+BY_BATCH = BatchStatisticsEntry()
+
+
 def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:
     """Arrays of the input's shape with the axis that is normalised in the last place."""
     return [np.moveaxis(array, layer.config["axis"], -1) for array in arrays]
@@ -192,6 +274,8 @@ class NormalizationEntry(AffineEntry):
     }
     weights = ("mean", "variance", "count")
     statistics = frozenset(weights)
+    counts = frozenset({"count"})
+    initializers = {"variance": "ones"}
     scales_input = True
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -322,10 +406,21 @@ class RescalingEntry(AffineEntry):
 class LayerScaleEntry(AffineEntry):
     """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
 
+    options = {"init_values": (read.optional(read.number), None)}
     weights = ("gamma",)
     op = "multiply"
     op_weights = weights
     label = "scale"
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        if what != "initializer":
+            return None
+        if config.get("init_values") is None:
+            raise ValueError("init_values says what its gamma begins with; give it in the config")
+        return Initializer("Constant", {"value": config["init_values"]})
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         return {"gamma": (shape[-1],)}

@@ -72,6 +72,8 @@ class Operands:
         The cells whose product is the weight, each with its input's number: the others of a Multiply.
     labels
         A short name for each group.
+    images
+        (groups,): which image of the batch each group is of, where they are of several; else None.
     selects
         "largest" or "smallest" where one number wins, else "".
     preparation
@@ -92,6 +94,7 @@ class Operands:
     weight_index: np.ndarray | None = None
     partner_places: tuple[tuple[int, Position], ...] = ()
     labels: tuple[str, ...] = ()
+    images: np.ndarray | None = None
     selects: str = ""
     preparation: tuple[Equation, ...] = ()
     taken_apart: bool = True

@@ -148,6 +148,7 @@ def over_images(
         source=np.full(images, source),
         weight_index=np.broadcast_to(reached, (images, *reached.shape)),
         labels=tuple(f"image {i}" for i in range(images)),
+        images=np.arange(images),
     )
 
 

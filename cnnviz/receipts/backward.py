@@ -61,9 +61,12 @@ class GradientReceipt(Receipt):
             bound = self._added(len(readers) + 1)
             for reader, place in readers:
                 image = slice(self.index, self.index + 1)
-                inputs = tuple(x[image] for x in self.run.inputs(reader.name))
-                grad = self.gradient.pre_activation(reader.name)[image]
-                bound += float(gradient_allowance(reader, inputs, grad)[place][(0, *self.cell.position)])
+                inputs, grad = self.run.inputs(reader.name), self.gradient.pre_activation(reader.name)
+                at = (self.index, *self.cell.position)
+                if not reader.entry.mixes_images:
+                    reader, at = reader.entry.of_images(reader, image), (0, *self.cell.position)
+                    inputs, grad = tuple(x[image] for x in inputs), grad[image]
+                bound += float(gradient_allowance(reader, inputs, grad)[place][at])
             return bound if not self.before else self._through(bound)
 
     def _added(self, count: int) -> float:
@@ -163,26 +166,28 @@ class GradientReceipt(Receipt):
         return "in the gradient"
 
     def followed(self, count: int | None) -> list[Cell]:
-        """The cells to which came back what adds most, those first; of a weight all in one image."""
-        places = self.terms.largest(count)
+        """The cells to which came back what adds most, those first; all in one image."""
+        places, terms = self.terms.largest(count), self.terms
         if not self.weight:
-            return list(dict.fromkeys(self.terms.cell(*place) for place in places))
-        index, sources = self.terms.weight_index, self.terms.sources
-        if index is None or not places:
+            cells = [terms.cell(*place) for place in places if self._image(place) == self._image(places[0])]
+        elif terms.weight_index is None:
             return []
-        image = places[0][0]
-        reached = (
-            Cell(sources[int(self.terms.source[g]) // 2 * 2 + 1], tuple(index[g, row, col].tolist()))
-            for g, row, col in places
-            if g == image
-        )
-        return list(dict.fromkeys(reached))
+        else:
+            index = terms.weight_index
+            cells = [
+                Cell(terms.sources[int(terms.source[place[0]]) | 1], tuple(index[place].tolist()))
+                for place in places
+                if self._image(place) == self._image(places[0])
+            ]
+        return list(dict.fromkeys(cells))
+
+    def _image(self, place: tuple[int, int, int]) -> int:
+        return int(self.terms.images[place[0]]) if self.terms.images is not None else self.index
 
     def at(self, cell: Cell) -> GradientReceipt:
-        if not self.weight:
-            return explain_returned(self.gradient, cell, self.index, before=True)
-        image = self.terms.largest(1)[0][0] % len(self.run[self.layer.name])
-        return explain_returned(self.gradient, cell, image, before=not self.layer.is_activation)
+        (strongest,) = self.terms.largest(1)
+        before = not (self.weight and self.layer.is_activation)
+        return explain_returned(self.gradient, cell, self._image(strongest), before)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -227,16 +232,19 @@ def explain_returned(gradient: Gradient, cell: Cell, index: int, before: bool = 
     run, layer = gradient.run, gradient.run.network[cell.layer]
     parts, names = [], []
     for reader, place in gradient.readers(layer.name):
-        inputs = [x[index] for x in run.inputs(reader.name)]
-        grad = gradient.pre_activation(reader.name)[index]
-        parts.append(reader.entry.returns(reader, inputs, place, cell.position, grad))
+        inputs, grad = run.inputs(reader.name), gradient.pre_activation(reader.name)
+        part = reader.entry.returns_in_batch(reader, inputs, place, index, cell.position, grad)
+        images = np.full(len(part.source), index) if part.images is None else part.images
+        parts.append(replace(part, images=images))
         names.append(reader.name)
     value = (gradient.pre_activation(layer.name) if before else gradient[layer.name])[(index, *cell.position)]
     sources = [replace(part, source=part.source * 0 + i) for i, part in enumerate(parts)]
     shapes = [run.pre_activation(name).shape[1:] for name in names]
     seed = gradient.seeds.get(layer.name)
     own = None if seed is None else seed[(index, *cell.position)]
-    terms = _terms(sources, names, names, shapes, value, None if gradient.of_pre_activation else own)
+    terms = _terms(
+        sources, names, names, shapes, value, None if layer.name in gradient.of_pre_activations else own
+    )
     receipt = GradientReceipt(run, layer, cell, index, terms, value, (), gradient=gradient, before=before)
     if not before:
         return receipt
@@ -244,7 +252,7 @@ def explain_returned(gradient: Gradient, cell: Cell, index: int, before: bool = 
     if layer.activation is not None:
         z, back, place = _argument(receipt)
         steps = slope_steps(receipt.activation_here, z, back, place)
-    if gradient.of_pre_activation and own is not None:
+    if layer.name in gradient.of_pre_activations and own is not None:
         result = steps[-1].result if steps else terms.total
         values = {"sum": result, "seed": own}
         steps = (*steps, Derivation("with the seed", "sum + seed", values, result + own))

@@ -29,6 +29,7 @@ from cnnviz.resources import one_line
 def explain_cell(run: Run, cell: Cell, index: int = 0, classes: tuple[str, ...] = ()) -> Receipt:
     """`explain` for a cell that is known to exist."""
     layer = run.network[cell.layer]
+    layer = layer.entry.of_images(layer, slice(index, index + 1))
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
     terms = operands_of(layer, [x[index] for x in inputs], cell.position)
     if len(layer.inputs) == 1:

@@ -230,6 +230,9 @@ def joined(parts: Sequence[Operands], names: Sequence[str]) -> Operands:
         weight_name="",
         weight_index=np.concatenate([widened(part.weight_index) for part in parts]) if alike else None,  # type: ignore[arg-type]
         labels=tuple(labels),
+        images=None
+        if any(part.images is None for part in parts)
+        else np.concatenate([p.images for p in parts]),  # type: ignore[misc]
         taken_apart=any(part.taken_apart for part in parts),
     )
 
