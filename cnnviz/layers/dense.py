@@ -72,10 +72,9 @@ class DenseEntry(Entry):
         if weight == "bias":
             return super().uses(layer, weight, index, inputs, grad)
         (x,), (c, unit) = inputs, index
-        places = np.moveaxis(np.indices((*x.shape[1:-1], 1)), 0, -1).reshape(-1, 1, x.ndim - 1)
+        places = np.moveaxis(np.indices((*x.shape[1:-1], 1)), 0, -1)
         read, reached = (places + np.eye(x.ndim - 1, dtype=int)[-1] * number for number in (c, unit))
-        flat = len(x), -1, 1
-        return over_images(x[..., c].reshape(flat), grad[..., unit].reshape(flat), read, reached)
+        return over_images(x[..., c], grad[..., unit], read, reached)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         if len(drawn.inputs[0]) > 1:

@@ -206,10 +206,7 @@ class BatchStatisticsEntry(BatchNormalizationEntry):
         slopes[tuple(at)] += 1
         slopes *= inverse * w["gamma"][channel] if "gamma" in w else inverse
         cells = np.moveaxis(np.indices(x.shape[1:]).take([channel], axis), 0, -1)
-        window = math.prod(normal.shape[1:-1]), normal.shape[-1]
-        read = cells.reshape(*window, -1)
-        back, slopes = (array.reshape(len(x), *window) for array in (back, slopes))
-        return replace(over_images(back, slopes, read, read), weight_index=None)
+        return replace(over_images(back, slopes, cells, cells), weight_index=None)
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         if of:

@@ -120,33 +120,33 @@ def used(slopes: np.ndarray, grad: np.ndarray) -> Operands:
     Both have a batch, `slopes` one of 1 where they are the same for all images.
     """
     grid = _grid((slopes != 0).any(axis=0))
-    lengths = grid.shape[:-1]
-    at = tuple(np.moveaxis(grid, -1, 0))
-    images, window = len(grad), (prod(lengths[:-1]), lengths[-1]) if lengths else (1, 1)
-    factor, back = (
-        np.broadcast_to(each[(slice(None), *at)], (images, *lengths)).reshape(images, *window)
-        for each in (slopes, grad)
-    )
-    cells = grid.reshape(*window, grad.ndim - 1)
-    return over_images(factor, back, cells, cells, source=1)
+    at = (slice(None), *np.moveaxis(grid, -1, 0))
+    factor, back = (np.broadcast_to(each[at], (len(grad), *grid.shape[:-1])) for each in (slopes, grad))
+    return over_images(factor, back, grid, grid, source=1)
 
 
 def over_images(
     factor: np.ndarray, back: np.ndarray, read: np.ndarray, reached: np.ndarray, source: int = 0
 ) -> Operands:
-    """What was read at each position of each image, times what came back there, (images, rows, columns).
+    """What was read at each position of each image, times what came back there: (images, axes...).
 
-    `read` holds the cells that were read, the same in all images, and `reached` those of the layer that
-    were made of it; with the source 1 both are these.
+    `read` holds the cells that were read, the same in all images, (axes..., of the cells), and `reached`
+    those of the layer that were made of them; with the source 1 both are these.
     """
-    images = len(factor)
+    images, lengths = len(factor), [1, 1, *(size for size in factor.shape[1:] if size != 1)]
+    # Axes that hold more than one number as rows and columns.
+    window = images, prod(lengths[:-1]), lengths[-1]
+    read, reached = (
+        np.broadcast_to(each, (images, *each.shape)).reshape(*window, each.shape[-1])
+        for each in (read, reached)
+    )
     return operands(
         [factor],
-        factor,
-        back,
-        np.broadcast_to(read, (images, *read.shape)),
+        factor.reshape(window),
+        back.reshape(window),
+        read,
         source=np.full(images, source),
-        weight_index=np.broadcast_to(reached, (images, *reached.shape)),
+        weight_index=reached,
         labels=tuple(f"image {i}" for i in range(images)),
         images=np.arange(images),
     )
