@@ -128,7 +128,11 @@ def _short(terms: Terms, group: int) -> str:
 def _bare(label: str) -> str:
     """The number in "channel 7"; a class's name as it is."""
     word, _, number = label.partition(" ")
-    return number if word in ("channel", "unit", "row", "column", "entry") and number.isdigit() else label
+    return (
+        number
+        if word in ("channel", "unit", "row", "column", "entry", "image") and number.isdigit()
+        else label
+    )
 
 
 class _Tiles:

@@ -4,9 +4,10 @@
 said by its entry in `layers`; nothing here computes whole layers.
 """
 
-from cnnviz.receipts.backward import GradientReceipt
+from cnnviz.receipts.backward import GradientReceipt, UpdateReceipt
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.explaining import explain
+from cnnviz.receipts.gradient_programs import to_code as gradient_to_code
 from cnnviz.receipts.html import to_html
 from cnnviz.receipts.latex import to_latex
 from cnnviz.receipts.receipt import Receipt
@@ -21,4 +22,5 @@ Receipt.trace = trace
 Receipt.to_text = to_text
 Receipt.to_latex = to_latex
 Receipt.to_code = to_code
+GradientReceipt.to_code = gradient_to_code
 Receipt.to_html = Receipt._repr_html_ = to_html

@@ -7,7 +7,7 @@ used, times what came back there. What these are the entries in `layers` say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from cnnviz.receipts.receipt import Receipt, of_one_number
 from cnnviz.receipts.steps import Derivation, slope_steps
 from cnnviz.receipts.terms import Terms, joined
 from cnnviz.resources import one_line
+from cnnviz.training.training_step import TrainingStep
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,8 +37,10 @@ class GradientReceipt(Receipt):
         From `Run.gradient`.
     weight
         The name of the weight that the cell is a number of; "" for a layer's output.
-    pre_activation
+    before
         Whether the layer's values before its activation are meant.
+    step
+        The step of training that the gradient is of, if there is one.
 
     The other fields are those of a receipt: `terms` are what was read or what came back, times the weights;
     `bias` is how much the number itself counts in what was differentiated; `value` is read from the gradient.
@@ -46,6 +49,7 @@ class GradientReceipt(Receipt):
     gradient: Gradient = field(repr=False)
     weight: str = ""
     before: bool = False
+    step: TrainingStep | None = field(repr=False, default=None)
 
     @cached_property
     def bound(self) -> float:
@@ -141,7 +145,7 @@ class GradientReceipt(Receipt):
         if not terms.taken_apart:
             return f"from {'; '.join(terms.sources)}, and not taken apart"
         if not len(terms):
-            return "nothing comes back from any layer"
+            return "where the way back begins" if terms.bias_name else "nothing comes back from any layer"
         if self.weight and (terms.source % 2).any():
             return (
                 f"how much {_listed(self.terms.sources[1::2])} changes with it, at each position of each "
@@ -160,6 +164,10 @@ class GradientReceipt(Receipt):
         if self.weight:
             return "slope" if (self.terms.source % 2).any() else "read", "came back"
         return "came back", "weight" if self.terms.weight_name else "slope"
+
+    @property
+    def blank(self) -> str:
+        return "a number that does not read it"
 
     @property
     def where(self) -> str:
@@ -187,7 +195,34 @@ class GradientReceipt(Receipt):
     def at(self, cell: Cell) -> GradientReceipt:
         (strongest,) = self.terms.largest(1)
         before = not (self.weight and self.layer.is_activation)
-        return explain_returned(self.gradient, cell, self._image(strongest), before)
+        return explain_returned(self.gradient, cell, self._image(strongest), before, self.step)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class UpdateReceipt(GradientReceipt):
+    """One number of a weight after a step of training: its gradient, and what the optimizer made of it.
+
+    `total` is the gradient as this receipt adds it up; `value` is the weight in the network after the step,
+    and `result` what the equations in `steps` come to.
+    """
+
+    @property
+    def result(self) -> Any:
+        return next(each.result for each in reversed(self.steps) if each.name == "w")
+
+    @cached_property
+    def bound(self) -> float:
+        """0: these are the optimizer's own lines, on the one number."""
+        return 0.0
+
+    @property
+    def title(self) -> str:
+        assert self.step is not None
+        return f"step {self.step.number}, {super().title}".replace("gradient of ", "")
+
+    @property
+    def where(self) -> str:
+        return "in the network after the step"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -204,18 +239,16 @@ def explain_gradient(
     index: int,
     at: Sequence[int] | None,
     pre_activation: bool,
+    step: TrainingStep | None = None,
 ) -> GradientReceipt:
-    """`explain` for a number of a gradient."""
+    """`explain` for a number of a gradient, which may be that of a step of training."""
     layer, weight = gradient.parse(name)
     batch = len(gradient.run[layer.name])
     index = checked_index("index", index, batch, f"the run's batch of {batch}")
     if not weight:
-        shape = (gradient.run.pre_activation if pre_activation else gradient.run.__getitem__)(
-            layer.name
-        ).shape[1:]
-        return explain_returned(
-            gradient, locate(layer.name, shape, row, col, channel, at), index, pre_activation
-        )
+        values = gradient.run.pre_activation(layer.name) if pre_activation else gradient.run[layer.name]
+        cell = locate(layer.name, values.shape[1:], row, col, channel, at)
+        return explain_returned(gradient, cell, index, pre_activation, step)
     if at is None or not {row, col, channel} <= {None}:
         raise ValueError(
             f"say which number of {name!r} {layer.weights[weight].shape} by its indices, as "
@@ -224,10 +257,12 @@ def explain_gradient(
     if pre_activation:
         raise ValueError(f"pre_activation=True is for layers, got the weight {name!r}")
     cell = locate(f"{layer.owner}/{weight}", layer.weights[weight].shape, None, None, None, at)
-    return explain_weight(gradient, layer, weight, cell)
+    return explain_weight(gradient, layer, weight, cell, step)
 
 
-def explain_returned(gradient: Gradient, cell: Cell, index: int, before: bool = False) -> GradientReceipt:
+def explain_returned(
+    gradient: Gradient, cell: Cell, index: int, before: bool = False, step: TrainingStep | None = None
+) -> GradientReceipt:
     """The receipt of the gradient with respect to a layer's number, in one image."""
     run, layer = gradient.run, gradient.run.network[cell.layer]
     parts, names = [], []
@@ -242,24 +277,31 @@ def explain_returned(gradient: Gradient, cell: Cell, index: int, before: bool = 
     shapes = [run.pre_activation(name).shape[1:] for name in names]
     seed = gradient.seeds.get(layer.name)
     own = None if seed is None else seed[(index, *cell.position)]
-    terms = _terms(
-        sources, names, names, shapes, value, None if layer.name in gradient.of_pre_activations else own
-    )
-    receipt = GradientReceipt(run, layer, cell, index, terms, value, (), gradient=gradient, before=before)
-    if not before:
+    # A seed is added where it belongs; with nothing else it is all there is.
+    later = before and layer.name in gradient.of_pre_activations and bool(parts)
+    shown = before or layer.name not in gradient.of_pre_activations
+    terms = _terms(sources, names, names, shapes, value, own if shown and not later else None)
+    if own is not None and step is not None and shown:
+        equations = step.loss_arithmetic(layer.name, (index, *cell.position))
+        terms = replace(terms, preparation=tuple(Derivation(**vars(each)) for each in equations))
+    fields: dict[str, Any] = {"gradient": gradient, "before": before, "step": step}
+    receipt = GradientReceipt(run, layer, cell, index, terms, value, (), **fields)
+    if not before or (own is not None and not parts and layer.name in gradient.of_pre_activations):
         return receipt
     steps: tuple[Derivation, ...] = ()
     if layer.activation is not None:
         z, back, place = _argument(receipt)
         steps = slope_steps(receipt.activation_here, z, back, place)
-    if layer.name in gradient.of_pre_activations and own is not None:
+    if later and own is not None:
         result = steps[-1].result if steps else terms.total
         values = {"sum": result, "seed": own}
         steps = (*steps, Derivation("with the seed", "sum + seed", values, result + own))
     return replace(receipt, steps=steps)
 
 
-def explain_weight(gradient: Gradient, layer: Layer, weight: str, cell: Cell) -> GradientReceipt:
+def explain_weight(
+    gradient: Gradient, layer: Layer, weight: str, cell: Cell, step: TrainingStep | None = None
+) -> GradientReceipt:
     """The receipt of the gradient with respect to one number of a weight, over all images."""
     run, parts, names, shapes = gradient.run, [], [], []
     calls = _calls(gradient, layer)
@@ -270,7 +312,24 @@ def explain_weight(gradient: Gradient, layer: Layer, weight: str, cell: Cell) ->
         shapes += [inputs[0].shape[1:], grad.shape[1:]]
     value = gradient[f"{layer.owner}/{weight}"][cell.position]
     terms = _terms(parts, [call.name for call, _, _ in calls], names, shapes, value, None)
-    return GradientReceipt(run, layer, cell, 0, terms, value, (), gradient=gradient, weight=weight)
+    fields: dict[str, Any] = {"gradient": gradient, "weight": weight}
+    if step is None:
+        return GradientReceipt(run, layer, cell, 0, terms, value, (), **fields)
+    steps = tuple(_updating(step, cell, terms.total, value))
+    value = step.after[cell.layer][cell.position]
+    return UpdateReceipt(run, layer, cell, 0, terms, value, steps, **fields, step=step)
+
+
+def _updating(step: TrainingStep, cell: Cell, total: Any, value: Any) -> Iterator[Derivation]:
+    """From the sum of a weight's receipt to the weight after the step."""
+    if value != total:
+        numbers = {"sum": total, "residual": value - total}
+        yield Derivation("g", "sum + residual", numbers, value)
+    whole = step.gradients[cell.layer][cell.position]
+    if whole != value:
+        yield Derivation("g", "g + penalty", {"g": value, "penalty": whole - value}, whole)
+    for equation in step.arithmetic(cell.layer, cell.position):
+        yield Derivation(**vars(equation))
 
 
 def _calls(gradient: Gradient, layer: Layer) -> list[tuple[Layer, tuple[np.ndarray, ...], np.ndarray]]:

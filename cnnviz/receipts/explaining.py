@@ -11,10 +11,11 @@ from cnnviz.network.run import Gradient
 from cnnviz.receipts.backward import explain_gradient
 from cnnviz.receipts.cells import checked_index, locate
 from cnnviz.receipts.receipt import Receipt, explain_cell
+from cnnviz.training.training_step import TrainingStep
 
 
 def explain(
-    run: Run | Gradient,
+    run: Run | Gradient | TrainingStep,
     layer: str,
     at: Sequence[int] | None = None,
     *,
@@ -27,12 +28,14 @@ def explain(
 ) -> Receipt:
     """The receipt of one number: where it came from, multiplied by what, added to what.
 
-    Of a gradient the receipt goes the other way: what came back, times what.
+    Of a gradient the receipt goes the other way: what came back, times what; of a step of training it goes
+    on to the new weight.
 
     Parameters
     ----------
     run
-        A forward pass, from `Network.run`; or a gradient, from `Run.gradient`.
+        A forward pass, from `Network.run`; a gradient, from `Run.gradient`; or a step of training, from
+        `Trainer.step`, whose weights are explained up to what the optimizer made of them.
     layer
         The name of a layer of any class; of a gradient also a weight, "layer/weight".
     at
@@ -53,7 +56,8 @@ def explain(
     Returns
     -------
     Receipt
-        print() shows the arithmetic. Of a gradient it is a `GradientReceipt`.
+        print() shows the arithmetic. Of a gradient it is a `GradientReceipt`, of a trained weight an
+        `UpdateReceipt`.
 
     Raises
     ------
@@ -76,13 +80,16 @@ def explain(
     >>> back.terms.window, abs(float(back.residual)) <= back.bound
     ((26, 26), True)
     """
-    if isinstance(run, Gradient):
+    if isinstance(run, Gradient | TrainingStep):
         if classes is not None:
             raise ValueError("classes name scores of a run, got a gradient")
         place: dict[str, Any] = {"row": row, "col": col, "channel": channel, "index": index, "at": at}
-        return explain_gradient(run, layer, **place, pre_activation=pre_activation)
+        gradient, step = (run, None) if isinstance(run, Gradient) else (run.gradient, run)
+        return explain_gradient(gradient, layer, **place, pre_activation=pre_activation, step=step)
     if not isinstance(run, Run):
-        raise TypeError(f"run must be what Network.run or Run.gradient returns, got {type(run).__name__}")
+        raise TypeError(
+            f"run must be what Network.run, Run.gradient or Trainer.step returns, got {type(run).__name__}"
+        )
     if pre_activation:
         raise ValueError("pre_activation=True is for a gradient; a run's receipt shows both")
     chosen = run.network[layer]

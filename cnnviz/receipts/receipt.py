@@ -181,6 +181,11 @@ class Receipt:
         return "read", "weight"
 
     @property
+    def blank(self) -> str:
+        """What stands where nothing is read."""
+        return "padding"
+
+    @property
     def where(self) -> str:
         """Where the number was read from."""
         return "in the run"

@@ -104,7 +104,7 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     terms = receipt.terms
     if receipt.given:
         return [f"given  {short(receipt.value)}"]
-    dots = "; . is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
+    dots = f"; . is {receipt.blank}" if terms.left_blank.any() and terms.window != (1, 1) else ""
     lines = _wrapped(one_line(reads(receipt)) + dots, width)
     lines += _wrapped(STAGES, width) if terms.mix is not None else []
     for step in terms.preparation:
@@ -117,7 +117,9 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     if not len(terms):
         return [*lines, "", *_footer(terms, 0)] if terms.bias_name or not receipt.introduction else lines
     chosen, rest = terms.shown(groups)
-    table = _sums(terms, chosen, rest) if terms.window == (1, 1) else _grid(terms, chosen, rest, width)
+    table = None
+    if not of_images(terms):
+        table = _sums(terms, chosen, rest) if terms.window == (1, 1) else _grid(terms, chosen, rest, width)
     if table is None:
         table = _listed(terms, chosen, rest)
     if terms.selects:
@@ -129,7 +131,9 @@ def _footer(terms: Terms, width: int) -> list[str]:
     """Sum, bias and total under the column of sums."""
     write = sum_format(terms)
     rows = [] if len(terms) == 1 else [(count_words(terms), write(terms.sum))]
-    if terms.bias_name:
+    if terms.bias_name and not len(terms):
+        rows = [(terms.bias_name, write(terms.bias))]
+    elif terms.bias_name:
         rows += [(terms.bias_name, write(terms.bias)), ("total", write(terms.total))]
     inner = max([width, *(len(f"{name}  {number}") for name, number in rows)])
     wide = max((len(number) for _, number in rows), default=0)
@@ -238,13 +242,13 @@ def _cell(terms: Terms, place: tuple[int, int, int], write: Format) -> str:
     return f"[{number}]" if terms.selects and terms.weight[place] else number
 
 
-def _called(terms: Terms) -> str:
-    """What the groups are: channels, or images."""
-    return "image" if all(label.startswith("image ") for label in terms.labels) else "channel"
+def of_images(terms: Terms) -> bool:
+    """Whether each group is of another image: then what adds most is listed."""
+    return terms.images is not None and len(set(terms.images.tolist())) > 1
 
 
-def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
-    """The partial sums, and the products that add most: for windows that are too wide to draw."""
+def largest_rows(terms: Terms) -> tuple[str, list[list[str]]]:
+    """The products that add most, a row of words for each, and a heading."""
     total = sum_format(terms)
     places = terms.largest(LARGEST_TERMS)
     factor = column([terms.factor[place] for place in places])
@@ -256,17 +260,23 @@ def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
         numbers = ["*", weight(terms.weight[place]), "=", total(terms.product[place])]
         line = [terms.labels[place[0]], ", ".join(where), factor(terms.factor[place])]
         rows.append(line if terms.selects else line + numbers)
-    heading = (
-        f"of {len(terms)} numbers" if terms.selects else f"the {len(places)} largest of {len(terms)} products"
-    )
+    if terms.selects:
+        return f"of {len(terms)} numbers", rows
+    return f"the {len(places)} largest of {len(terms)} products", rows
+
+
+def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
+    """The partial sums, and the products that add most: for windows that are too wide to draw."""
+    total = sum_format(terms)
+    heading, rows = largest_rows(terms)
     lines = [heading, *_aligned(rows, left=2)]
-    if terms.selects or len(terms.factor) == 1:
+    if terms.selects or len(terms.factor) == 1 or terms.window == (1, 1):
         return lines
     sums = [[terms.labels[group], total(terms.contribution[group])] for group in chosen]
     return [
         *lines,
         "",
-        f"sums by {_called(terms)}",
+        f"sums by {'image' if of_images(terms) else 'channel'}",
         *_aligned(sums, left=1),
         *_others(terms, chosen, rest, total, sums),
     ]
