@@ -27,7 +27,7 @@ from cnnviz.resources import one_line
 from cnnviz.training.training_step import TrainingStep
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class GradientReceipt(Receipt):
     """One number of a gradient, and how it came about. Made by `explain`.
 
@@ -98,9 +98,11 @@ class GradientReceipt(Receipt):
 
     @property
     def activation_here(self) -> Activation:
-        """The layer's activation, an alpha being that of this cell."""
+        """The layer's activation, of one number with its own alpha, or of a line."""
         activation = self.layer.activation
         assert activation is not None
+        if activation.axis is not None:
+            return replace(activation, arguments={})
         return of_one_number(activation, self.run.pre_activation(self.layer.name).shape, self.place)
 
     @property
@@ -198,7 +200,7 @@ class GradientReceipt(Receipt):
         return explain_returned(self.gradient, cell, self._image(strongest), before, self.step)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class UpdateReceipt(GradientReceipt):
     """One number of a weight after a step of training: its gradient, and what the optimizer made of it.
 
@@ -322,14 +324,14 @@ def explain_weight(
 
 def _updating(step: TrainingStep, cell: Cell, total: Any, value: Any) -> Iterator[Derivation]:
     """From the sum of a weight's receipt to the weight after the step."""
+    equations = step.arithmetic(cell.layer, cell.position)
     if value != total:
         numbers = {"sum": total, "residual": value - total}
         yield Derivation("g", "sum + residual", numbers, value)
     whole = step.gradients[cell.layer][cell.position]
     if whole != value:
         yield Derivation("g", "g + penalty", {"g": value, "penalty": whole - value}, whole)
-    for equation in step.arithmetic(cell.layer, cell.position):
-        yield Derivation(**vars(equation))
+    yield from (Derivation(**vars(equation)) for equation in equations)
 
 
 def _calls(gradient: Gradient, layer: Layer) -> list[tuple[Layer, tuple[np.ndarray, ...], np.ndarray]]:

@@ -126,7 +126,12 @@ def _from_numbers(receipt: GradientReceipt) -> list[str]:
     lines = [f"y = {bias}"]
     if len(terms):
         arrays = [*array("factors", terms.factor), *array("weights", terms.weight)]
-        lines = [f"y = np.sum(factors * weights) + {bias}"]
+        # Number by number, as the receipt adds them.
+        lines = [
+            f"products = (factors * weights).reshape({len(terms.factor)}, -1)",
+            "sums = np.add.accumulate(products, axis=1)[:, -1]",
+            f"y = np.add.accumulate(sums)[-1] + {bias}",
+        ]
     lines += _written(receipt.steps)
     packed = ["import base64", "import zlib", ""] * any("b64decode" in line for line in arrays)
     functions = ["from scipy.special import erfc"] * any("erfc(" in line for line in lines)
@@ -149,7 +154,11 @@ def _written(steps: Sequence[Derivation]) -> Iterator[str]:
             known[name] = value
         result = step.name if step.name.isidentifier() else "y"
         known[result] = step.result
-        yield f"{result} = {_OF_NUMPY.sub(lambda found: 'np.' + found[0], step.formula)}"
+        if "clipped(" in step.formula:
+            # By the length of the whole gradient.
+            yield f"{result} = np.{step.result.dtype}({number(step.result)})"
+        else:
+            yield f"{result} = {_OF_NUMPY.sub(lambda found: 'np.' + found[0], step.formula)}"
     names = [step.name for step in steps]
     # An average may follow the weight.
     yield f"y = {'w' if 'w' in names else result}"

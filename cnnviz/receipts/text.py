@@ -148,7 +148,7 @@ def count_words(terms: Terms) -> str:
     """
     if terms.mix is not None:
         return f"sum of {len(terms.factor)} channels"
-    return "sum" if len(terms.sources) > 1 else f"sum of {len(terms)} products"
+    return "sum" if len(set(terms.source.tolist())) > 1 else f"sum of {len(terms)} products"
 
 
 def sum_format(terms: Terms, *, signed: bool = True) -> Format:
