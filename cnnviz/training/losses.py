@@ -8,7 +8,7 @@ and 1 (keras.backend.epsilon). The mean is over all numbers that there is a labe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -83,10 +83,10 @@ class SparseCategoricalCrossentropy(LossFunction):
         if logits or self.from_logits:
             return _softmax_written(output, right, place)
         log, slope = _clipped_log(output)
-        share = _softmax_written(log, right, place)
-        values = {"before": share[-1].result, "slope": slope[place]}
-        before = Equation("before", share[-1].formula, share[-1].values, share[-1].result)
-        return [*share[:-1], before, Equation("seed", "before * slope", values, before.result * slope[place])]
+        share, before = _softmax_written(log, right, place)
+        values = {"before": before.result, "slope": slope[place]}
+        seed = Equation("seed", "before * slope", values, before.result * slope[place])
+        return [share, replace(before, name="before"), seed]
 
 
 @dataclass(frozen=True)
