@@ -71,7 +71,7 @@ def explain(
 
     Examples
     --------
-    >>> import cnnviz
+    >>> import cnnviz, numpy as np
     >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
     >>> receipt = explain(run, "conv2d", row=4, col=5, channel=7)
     >>> receipt.terms.factor.shape, abs(float(receipt.residual)) <= receipt.bound
