@@ -12,6 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
 from cnnviz.layers.operands import Operands, Position, by_channel, chosen, operands
+from cnnviz.layers.slopes import slopes_of_factor
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
@@ -168,6 +169,9 @@ class MatmulEntry(OperationEntry):
             grads = (grad @ two.swapaxes(-1, -2), one.swapaxes(-1, -2) @ grad)
         wanted = (g for g, name in zip(grads, self.parameters, strict=True) if layer.config[name] is None)
         return tuple(sum_to(each, x.shape) for each, x in zip(wanted, inputs, strict=True))
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_of_factor(layer, inputs, place, cell)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         one, two = (

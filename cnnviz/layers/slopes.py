@@ -36,12 +36,13 @@ def readers_of(layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.n
 def slopes_of_input(layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray | None:
     """By the layer's gradient: of each number that reads the cell, a gradient of its own.
 
-    None where there are too many to ask one by one.
+    Where these would be too large it is by what each of the numbers is made of; None where that says nothing
+    of slopes, since the layer is no sum of products.
     """
     readers = readers_of(layer, inputs, place, cell)
     count, size = int(readers.sum()), sum(x[0].size for x in inputs) + readers.size
     if count > 1 and count * size > MOST_NUMBERS:
-        return None
+        return None if layer.entry.bends(layer) else _by_operands(layer, inputs, place, cell, readers)
     slopes = np.zeros(readers.shape, inputs[0].dtype)
     at = np.argwhere(readers)
     for few in np.array_split(at, max(1, -(-count * size // AT_ONCE))):
@@ -53,6 +54,22 @@ def slopes_of_input(layer: Layer, inputs: Arrays, place: int, cell: Position) ->
     return slopes
 
 
+def _by_operands(
+    layer: Layer, inputs: Arrays, place: int, cell: Position, readers: np.ndarray
+) -> np.ndarray | None:
+    """The weights with which each of the numbers that read the cell reads it."""
+    slopes, images = np.zeros(readers.shape, inputs[0].dtype), [x[0] for x in inputs]
+    for reader in np.argwhere(readers).tolist():
+        found = layer.entry.operands(layer, images, tuple(reader))
+        if not found.taken_apart:
+            return None
+        at = found.position[..., found.position.shape[-1] - len(cell) :]
+        here = (at == cell).all(axis=-1) & (found.source == place)[:, np.newaxis, np.newaxis]
+        mix = 1 if found.mix is None else found.mix[:, np.newaxis, np.newaxis]
+        slopes[tuple(reader)] = (found.weight * mix)[here].sum()
+    return slopes
+
+
 def slopes_cell_by_cell(layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
     """The same for a class that joins its inputs cell by cell: what it broadcasts is read as if whole."""
     readers = readers_of(layer, inputs, place, cell)
@@ -61,6 +78,14 @@ def slopes_cell_by_cell(layer: Layer, inputs: Arrays, place: int, cell: Position
     whole[place] = np.broadcast_to(whole[place], (1, *readers.shape)).copy()
     ones = np.ones((1, *readers.shape), inputs[0].dtype)
     return np.where(readers, layer.entry.input_gradients(layer, whole, ones)[place][0], ones.dtype.type(0))
+
+
+def slopes_of_factor(layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+    """Of a class that multiplies its inputs with each other: what it computes with that one cell 1."""
+    one = [*inputs]
+    one[place] = np.zeros_like(one[place])
+    one[place][(0, *cell)] = 1
+    return layer.entry.compute(layer, *one)[0]
 
 
 def slopes_of_weight(layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray:

@@ -53,6 +53,10 @@ def test_a_number_that_many_read_by_each_way() -> None:
         for place in (0, 1):
             checked(layer("a", kind, "x", "v"), [x, vector], place)
     checked(layer("a", "ops.Power", "x", "y"), [np.abs(x), np.abs(x[:, :1])], 1)
+    for place in (0, 1):
+        checked(layer("a", "Dot", "x", "y", axes=(1, 1)), [x, x[..., :1]], place)
+        checked(layer("a", "ops.Matmul", "x", "y"), [x, x.swapaxes(2, 3)], place)
+    checked(layer("a", "ops.Matmul", "x", x1=normal(5, 3).tolist()), [x])
     sequence = x.reshape(2, 12, 2)
     for kind, options in (
         ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "use_gate": True}),
@@ -166,14 +170,23 @@ def test_a_weight_in_float64(weight: str, options: dict[str, Any]) -> None:
 
 def test_too_many_to_ask_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     found, x = layer("a", "MaxPooling2D", "x", pool_size=2, strides=1), normal(1, 3, 3, 1).astype(single)
-    assert found.entry.input_slopes(found, [x], 0, (1, 1, 0)) is not None
-    monkeypatch.setattr(slopes, "MOST_NUMBERS", 30)
+    monkeypatch.setattr(slopes, "AT_ONCE", 1)
+    few = found.entry.input_slopes(found, [x], 0, (1, 1, 0))
+    np.testing.assert_array_equal(few, jacobian(found, [x], 0, (1, 1, 0)))
+    monkeypatch.setattr(slopes, "MOST_NUMBERS", 1)
+    monkeypatch.setattr(type(found.entry), "input_gradients", None)
+    np.testing.assert_array_equal(found.entry.input_slopes(found, [x], 0, (1, 1, 0)), few)
+    weights = {"depthwise_kernel": normal(2, 2, 1, 2), "pointwise_kernel": normal(1, 1, 2, 3)}
+    options = {"filters": 3, "kernel_size": 2, "depth_multiplier": 2, "use_bias": False}
+    checked(layer("a", "SeparableConv2D", "x", weights=weights, **options), [x])
+
+
+def test_what_says_no_slopes_gives_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slopes, "MOST_NUMBERS", 1)
+    found, x = layer("a", "MaxPooling2D", "x", pool_size=2, strides=1), normal(1, 3, 3, 1).astype(single)
+    monkeypatch.setattr(type(found.entry), "bends", lambda self, layer: True)
     assert found.entry.input_slopes(found, [x], 0, (1, 1, 0)) is None
     grad = normal(2, 2, 1, seed=2).astype(single)
     terms = found.entry.returns(found, [x[0]], 0, (1, 1, 0), grad)
     assert not terms.taken_apart
     assert terms.bias == found.entry.input_gradients(found, [x], grad[None])[0][0, 1, 1, 0]
-    monkeypatch.setattr(slopes, "MOST_NUMBERS", 1 << 26)
-    monkeypatch.setattr(slopes, "AT_ONCE", 1)
-    few = found.entry.input_slopes(found, [x], 0, (1, 1, 0))
-    np.testing.assert_array_equal(few, jacobian(found, [x], 0, (1, 1, 0)))

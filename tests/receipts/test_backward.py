@@ -112,6 +112,11 @@ def test_every_class_is_in_these_networks() -> None:
 # TensorFlow -------------------------------------------------------------------------------------
 
 
+@cache
+def model_of(name: str) -> Any:
+    return keras.models.load_model(run_of(name).network.source, compile=False)
+
+
 @pytest.mark.parametrize("name", [*STACKS, *ONLY_FLOAT32])
 def test_a_weights_gradient_is_tensorflows(name: str) -> None:
     """Layer by layer, of what came back there: within the bound, and what the activation's slope leaves."""
@@ -120,7 +125,7 @@ def test_a_weights_gradient_is_tensorflows(name: str) -> None:
     trained = [found for found in run.network if set(found.weights) - found.entry.statistics]
     if not trained:
         return
-    model = keras.models.load_model(run.network.source, compile=False)
+    model = model_of(name)
     for found in trained:
         theirs, (x,), grad = model.get_layer(found.name), run.inputs(found.name), gradient[found.name]
         variables = dict(zip(found.weights, (each.value for each in theirs.weights), strict=True))
@@ -153,7 +158,7 @@ def test_a_weights_gradient_is_tensorflows(name: str) -> None:
 def test_what_comes_back_to_an_input_is_tensorflows(name: str) -> None:
     gradient, rng = gradient_of(name), np.random.default_rng(6)
     run = gradient.run
-    model = keras.models.load_model(run.network.source, compile=False)
+    model = model_of(name)
     for found in run.network:
         if not found.inputs or (found.activation is not None and not found.is_activation):
             continue
@@ -329,13 +334,23 @@ def test_a_trace_leads_to_where_the_way_back_begins() -> None:
 
 def test_what_is_too_much_to_take_apart_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     gradient = gradient_of("merges")
-    monkeypatch.setattr(slopes, "MOST_NUMBERS", 1)
+    monkeypatch.setattr(type(ENTRIES["Dot"]), "input_slopes", lambda *arguments: None)
     feeder = gradient.run.network["dot"].inputs[0]
     receipt = explain(gradient, feeder, somewhere(gradient.run[feeder].shape[1:], np.random.default_rng(0)))
     assert "not taken apart" in receipt.terms.bias_name
     assert abs(receipt.residual) <= receipt.bound
     assert "not taken apart" in str(receipt)
     assert "load_model" not in receipt.to_code()
+
+
+@pytest.mark.parametrize("name", ["merges", "convolution", "other convolutions of sequences", "each step"])
+def test_what_is_too_large_to_go_back_one_by_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slopes, "MOST_NUMBERS", 1)
+    gradient, rng = gradient_of(name), np.random.default_rng(9)
+    for found in gradient.run.network:
+        receipt = explain(gradient, found.name, somewhere(gradient.run[found.name].shape[1:], rng), index=1)
+        assert "not taken apart" not in receipt.terms.bias_name
+        check(receipt)
 
 
 def test_arguments() -> None:
