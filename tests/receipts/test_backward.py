@@ -32,9 +32,9 @@ from cnnviz.training import (
     Trainer,
     TrainingStep,
 )
-from harness.authority import keras, tf
+from harness.authority import tf
 from harness.keras_models import ONLY_FLOAT32, STACKS
-from harness.networks import conv, image, layer, merges, normal, run_of
+from harness.networks import conv, image, layer, merges, model_of, normal, run_of
 from harness.operation_models import FAMILIES
 
 NETWORKS = ("merges", *STACKS, *ONLY_FLOAT32, *FAMILIES)
@@ -110,11 +110,6 @@ def test_every_class_is_in_these_networks() -> None:
 
 
 # TensorFlow -------------------------------------------------------------------------------------
-
-
-@cache
-def model_of(name: str) -> Any:
-    return keras.models.load_model(run_of(name).network.source, compile=False)
 
 
 @pytest.mark.parametrize("name", [*STACKS, *ONLY_FLOAT32])
