@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.activations import ELEMENTARY, Activation
+from cnnviz.layers.constraints import Constraint
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.rounding import activation_gradient_allowance, gradient_allowance, sum_allowance
@@ -168,6 +169,10 @@ class GradientReceipt(Receipt):
         return "came back", "weight" if self.terms.weight_name else "slope"
 
     @property
+    def symbol(self) -> str:
+        return "g"
+
+    @property
     def blank(self) -> str:
         return "a number that does not read it"
 
@@ -317,12 +322,14 @@ def explain_weight(
     fields: dict[str, Any] = {"gradient": gradient, "weight": weight}
     if step is None:
         return GradientReceipt(run, layer, cell, 0, terms, value, (), **fields)
-    steps = tuple(_updating(step, cell, terms.total, value))
+    steps = tuple(_updating(step, cell, terms.total, value, layer.constraint(weight)))
     value = step.after[cell.layer][cell.position]
     return UpdateReceipt(run, layer, cell, 0, terms, value, steps, **fields, step=step)
 
 
-def _updating(step: TrainingStep, cell: Cell, total: Any, value: Any) -> Iterator[Derivation]:
+def _updating(
+    step: TrainingStep, cell: Cell, total: Any, value: Any, constraint: Constraint | None
+) -> Iterator[Derivation]:
     """From the sum of a weight's receipt to the weight after the step."""
     equations = step.arithmetic(cell.layer, cell.position)
     if value != total:
@@ -332,6 +339,10 @@ def _updating(step: TrainingStep, cell: Cell, total: Any, value: Any) -> Iterato
     if whole != value:
         yield Derivation("g", "g + penalty", {"g": value, "penalty": whole - value}, whole)
     yield from (Derivation(**vars(equation)) for equation in equations)
+    after = step.after[cell.layer][cell.position]
+    reached = next(each.result for each in reversed(equations) if each.name == "w")
+    if constraint is not None and after != reached:
+        yield Derivation("w", "constrained(w)", {"w": reached}, after)
 
 
 def _calls(gradient: Gradient, layer: Layer) -> list[tuple[Layer, tuple[np.ndarray, ...], np.ndarray]]:

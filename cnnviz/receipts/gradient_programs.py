@@ -154,8 +154,8 @@ def _written(steps: Sequence[Derivation]) -> Iterator[str]:
             known[name] = value
         result = step.name if step.name.isidentifier() else "y"
         known[result] = step.result
-        if "clipped(" in step.formula:
-            # By the length of the whole gradient.
+        if "clipped(" in step.formula or "constrained(" in step.formula:
+            # By other numbers of the gradient, or of the weight.
             yield f"{result} = np.{step.result.dtype}({number(step.result)})"
         else:
             yield f"{result} = {_OF_NUMPY.sub(lambda found: 'np.' + found[0], step.formula)}"

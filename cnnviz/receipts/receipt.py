@@ -181,6 +181,11 @@ class Receipt:
         return "read", "weight"
 
     @property
+    def symbol(self) -> str:
+        """What the sum is called in formulas."""
+        return "z"
+
+    @property
     def blank(self) -> str:
         """What stands where nothing is read."""
         return "padding"

@@ -102,10 +102,15 @@ class TrainingStep:
     def loss_arithmetic(self, output: str, place: tuple[int, ...]) -> list[Equation]:
         """How the loss's gradient at one number of an output comes about, the batch's index in front.
 
-        Of a layer that ends in the softmax or sigmoid that the loss undoes it is that before it.
+        Of a layer that ends in the softmax or sigmoid that the loss undoes it is that before it; of a layer
+        on which no loss was taken there is none.
         """
         layer = self.run.network[output]
         before = layer.name in self.gradient.of_pre_activations
         values = self.run.pre_activation(output) if before else self.run[output]
-        (name,) = (each for each in self.losses if self.run.network[each].name == layer.name)
-        return self.losses[name].written(values, self.labels[name], place, logits=before)
+        names = [each for each in self.losses if self.run.network[each].name == layer.name]
+        return [
+            equation
+            for name in names
+            for equation in self.losses[name].written(values, self.labels[name], place, logits=before)
+        ]

@@ -512,6 +512,28 @@ def test_the_new_weight_bit_for_bit(name: str) -> None:
         assert r"\begin{aligned}" in receipt.to_latex()
 
 
+def test_penalties_and_constraints_are_lines_of_their_own() -> None:
+    """A step whose kernel's gradient has a penalty in it, and whose new kernel was made smaller."""
+    limit = {"class_name": "MaxNorm", "config": {"max_value": 0.5}}
+    weights, config = {"kernel": normal(3, 2)}, {"units": 2, "use_bias": False, "kernel_constraint": limit}
+    net = Network([image(3), layer("d", "Dense", "image", weights=weights, activation="softmax", **config)])
+    step = Trainer(net, SGD(0.1)).step(normal(4, 3).astype(np.float32), np.array([0, 1, 1, 0]))
+    before = step.before["d/kernel"]
+    whole = step.gradient["d/kernel"] + np.float32(0.5) * before
+    after, _ = step.optimizer.update(before, whole, {}, 0)
+    changed = {"d/kernel": whole}
+    step = replace(step, gradients=changed, clipped=changed, after={"d/kernel": after / 2})
+    receipt = explain(step, "d/kernel", (2, 1))
+    assert [each.formula for each in receipt.steps][-3:] == [
+        "g + penalty",
+        "w - g*learning_rate",
+        "constrained(w)",
+    ]
+    assert receipt.result == receipt.value == after[2, 1] / 2
+    assert np.float32(printed(receipt.to_code())) == receipt.value
+    assert "w = constrained(w)" in str(receipt)
+
+
 def test_a_training_run_is_explained_with_what_it_drew() -> None:
     """The batch's statistics act from image to image; dropout and noise are those of the image."""
     step = third_step(AdamW(0.01))
