@@ -1,7 +1,7 @@
-"""Receipts: one number of a run, written out term by term, down to the pixels.
+"""Receipts: one number written out term by term, of a run down to the pixels, of a gradient from the loss on.
 
-`explain` makes them and `Receipt.trace` follows them. What a cell of each layer class is made of is
-said by its entry in `layers`; nothing here computes whole layers.
+`explain` makes them and `Receipt.trace` follows them. What a cell of each layer class is made of, and what
+comes back to it, is said by its entry in `layers`; nothing here computes whole layers.
 """
 
 from cnnviz.receipts.backward import GradientReceipt, UpdateReceipt

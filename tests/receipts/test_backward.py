@@ -348,6 +348,21 @@ def test_what_is_too_large_to_go_back_one_by_one(name: str, monkeypatch: pytest.
         check(receipt)
 
 
+@pytest.mark.parametrize("special_value", [np.nan, np.inf, -np.inf])
+def test_special_values_come_through(special_value: float) -> None:
+    x = normal(1, 4, 4, 1).astype(np.float32)
+    x[0, 1, 1] = special_value
+    kinds = [conv("conv", "image", 1, 2, 2, activation="gelu"), layer("norm", "UnitNormalization", "conv")]
+    run = Network([image(4, 4, 1), *kinds, layer("best", "GlobalMaxPooling2D", "norm")]).run(x)
+    gradient = run.gradient("best", weights=np.array([1.0, 2.0]))
+    found = [explain(gradient, name, (0,) * (run[name].ndim - 1), pre_activation=True) for name in run]
+    for receipt in (*found, explain(gradient, "conv/kernel", (1, 1, 0, 1))):
+        np.testing.assert_allclose(receipt.result, receipt.value, rtol=1e-5, err_msg=receipt.title)
+        assert str(receipt)
+        assert receipt.to_html()
+        assert receipt.to_latex()
+
+
 def test_arguments() -> None:
     gradient = small()
     with pytest.raises(ValueError, match=r"say which number of 'edge/kernel' \(2, 2, 1, 1\) by its indices"):
