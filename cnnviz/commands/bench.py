@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             {"threads": args.threads, "rows": [{**asdict(row), "ratio": row.ratio} for row in measured]}
         )
     else:
-        say(table(measured))
+        say(*table(measured).splitlines())
     return 0
 
 

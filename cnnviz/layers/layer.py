@@ -28,6 +28,7 @@ from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, s
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
 from cnnviz.layers.slopes import readers_of, returning, slopes_of_input, slopes_of_weight, used
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
@@ -358,6 +359,15 @@ class Entry:
         positions = self.kernel_positions(layer)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """What it takes, about, to make this output of one image from inputs of these shapes (no batch)."""
+        return Effort((self.multiply_adds(layer) or 0) + by_cell(*shapes, out))
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """The same for all its gradients: with respect to the inputs and to the weights."""
+        forward = self.effort(layer, shapes, out)
+        return forward.times(2)
 
     # What the browser computes, and the code ----------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.links import ANY, after, forward, one_hot
-from cnnviz.layers.operands import Operands, Position, by_channel, operands
+from cnnviz.layers.operands import Operands, Position, by_channel, check_terms, operands
 
 Arrays = Sequence[np.ndarray]
 # The module of Layer needs this one.
@@ -131,6 +131,7 @@ def slopes_with_copies(
 
 def returning(grad: np.ndarray, slopes: np.ndarray, readers: np.ndarray) -> Operands:
     """What comes back to a cell: what came back to each number that reads it, times its slope."""
+    check_terms(int(readers.sum()))
     index = by_channel(_grid(readers)) if readers.any() else np.empty((0, 1, 1, grad.ndim), int)
     at = tuple(np.moveaxis(index, -1, 0))
     away = ~readers[at]
@@ -158,6 +159,7 @@ def over_images(
     `read` holds the cells that were read, the same in all images, (axes..., of the cells), and `reached`
     those of the layer that were made of them; with the source 1 both are these.
     """
+    check_terms(factor.size)
     images, lengths = len(factor), [1, 1, *(size for size in factor.shape[1:] if size != 1)]
     # Axes that hold more than one number as rows and columns.
     window = images, prod(lengths[:-1]), lengths[-1]

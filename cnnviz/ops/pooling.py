@@ -105,8 +105,8 @@ def _give_to_largest(
     rows, cols = geometry
     waiting = np.ones(largest.shape, bool)
     missing = bool(np.isnan(largest).any())
-    for u in range(rows.kernel):
-        for v in range(cols.kernel):
+    for u in rows.reading:
+        for v in cols.reading:
             (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
             cells, outputs = x[:, in_rows, in_cols], np.s_[:, out_rows, out_cols]
             chosen = cells == largest[outputs]
@@ -130,7 +130,8 @@ def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any 
     x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     total = _reduce_windows(x, geometry, np.add, 0.0)
-    total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
+    if len(total):  # Without images only the shape is asked for, which may be enormous.
+        total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
     return restore(total)
 
 
@@ -156,7 +157,7 @@ def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
     """Each number to all cells of its window along one axis."""
     result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
     lead = (slice(None),) * dim
-    for t in range(axis.kernel):
+    for t in axis.reading:
         inputs, outputs = axis.tap(t)
         result[(*lead, inputs)] += grad[(*lead, outputs)]
     return result
@@ -265,7 +266,7 @@ def _axis_steps(
     x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
 ) -> Iterator[Call]:
     lead = (slice(None),) * dim
-    taps = [axis.tap(t) for t in range(axis.kernel)]
+    taps = [axis.tap(t) for t in axis.reading]
     # Two taps that every window has start the result in one pass; else it starts as the identity.
     start = [tap for tap in taps if tap[1] == slice(0, axis.out)][:2]
     if len(start) == 2:
@@ -281,7 +282,7 @@ def _axis_steps(
 
 
 def _counts(axis: Axis) -> np.ndarray:
-    counts = np.zeros(axis.out, np.intp)
-    for t in range(axis.kernel):
-        counts[axis.tap(t)[1]] += 1
-    return counts
+    starts = np.arange(axis.out) * axis.stride - axis.before
+    first = np.maximum(0, -(starts // axis.dilation))
+    last = np.minimum(axis.kernel - 1, (axis.size - 1 - starts) // axis.dilation)
+    return np.maximum(last - first + 1, 0)

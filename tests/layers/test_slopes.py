@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cnnviz.layers import Layer, slopes
+from cnnviz.layers import Layer, operands, slopes
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.rounding import gradient_allowance
 from harness.networks import attention, layer, normal
@@ -190,3 +190,14 @@ def test_what_says_no_slopes_gives_its_number(monkeypatch: pytest.MonkeyPatch) -
     terms = found.entry.returns(found, [x[0]], 0, (1, 1, 0), grad)
     assert not terms.taken_apart
     assert terms.bias == found.entry.input_gradients(found, [x], grad[None])[0][0, 1, 1, 0]
+
+
+def test_too_many_terms_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operands, "MOST_TERMS", 20)
+    weights = {"kernel": np.ones((1, 1, 1, 1)), "bias": [0]}
+    found = layer("a", "Conv2D", "x", weights=weights, filters=1, kernel_size=1)
+    x = np.ones((3, 3, 3, 1), single)
+    for weight, index in (("kernel", (0, 0, 0, 0)), ("bias", (0,))):
+        with pytest.raises(ValueError, match="one number is made of 27 others; receipts have up to 20 terms"):
+            found.entry.uses(found, weight, index, [x], x)
+        assert found.entry.uses(found, weight, index, [x[:2]], x[:2]).factor.size == 18
