@@ -234,7 +234,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The gradient with respect to a layer's output, or to "layer/weight"."""
-        layer, weight = self._parse(name)
+        layer, weight = self.parse(name)
         if weight:
             return self._weight(layer, weight)
         return self._filled(self._output(layer.name), self.run[layer.name])
@@ -247,7 +247,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __contains__(self, name: object) -> bool:
         try:
-            return isinstance(name, str) and bool(self._parse(name))
+            return isinstance(name, str) and bool(self.parse(name))
         except KeyError:
             return False
 
@@ -289,12 +289,20 @@ class Gradient(Mapping[str, np.ndarray]):
         layer = self.run.network[name]
         return self._filled(self._pre_activation(layer), self.run.pre_activation(layer.name))
 
-    def reaches(self, name: str) -> bool:
-        """Whether a gradient comes back to a layer, or to the layers that share a weight, even if it is 0."""
-        owner = self._parse(name)[0].owner
-        return any(layer.owner == owner and layer.name in self._needed for layer in self.run.network)
+    def readers(self, name: str) -> list[tuple[Layer, int]]:
+        """The layers that read a layer's output and lead to the number, each with which input it is."""
+        return list(self._readers[self.run.network.resolve(name)])
 
-    def _parse(self, name: str) -> tuple[Layer, str]:
+    def calls(self, name: str) -> list[Layer]:
+        """The calls of a layer that lead to the number: they share its weights."""
+        owner = self.run.network[name].owner
+        return [layer for layer in self.run.network if layer.owner == owner and layer.name in self._needed]
+
+    def reaches(self, name: str) -> bool:
+        """Whether a gradient comes back to a layer, or to one that shares its weights, even if it is 0."""
+        return bool(self.calls(self.parse(name)[0].name))
+
+    def parse(self, name: str) -> tuple[Layer, str]:
         """The layer, and the weight that is meant or ""."""
         network = self.run.network
         owner, _, weight = name.rpartition("/")
@@ -368,12 +376,10 @@ class Gradient(Mapping[str, np.ndarray]):
         key = layer.owner, weight
         if key not in self._weights:
             total = np.zeros(layer.weights[weight].shape, self.run.network.dtype)
-            for call in self.run.network:
-                if call.owner == layer.owner and call.name in self._needed:
-                    grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
-                    if grad is not None:
-                        inputs = self.run.inputs(call.name)
-                        total += call.entry.weight_gradient(call, weight, inputs, grad)
+            for call in self.calls(layer.name):
+                grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
+                if grad is not None:
+                    total += call.entry.weight_gradient(call, weight, self.run.inputs(call.name), grad)
             self._weights[key] = self._filled(total, total)
         return self._weights[key]
 
