@@ -166,9 +166,12 @@ class Twins:
             chosen = random.integers(0, 1000, count)
             return [(digits[chosen] / 255).astype(kind)[..., np.newaxis]], [labels[chosen].astype(np.int64)]
         images = [random.normal(size=(count, *x.shape[1:])).astype(kind) for x in self.model.inputs]
-        return images, [self._labels((count, *y.shape[1:]), kind) for y in self.model.outputs]
+        # Of an EinsumDense with an ellipsis Keras says another shape than it computes.
+        net = self.trainer.network
+        shapes = [net[name].output_shape for name in net.outputs]
+        return images, [self._labels((count, *shape), kind) for shape in shapes]
 
-    def _labels(self, shape: tuple[int, ...], kind: np.dtype) -> np.ndarray:
+    def _labels(self, shape: Any, kind: np.dtype) -> np.ndarray:
         random, loss = self.random, self.case.loss
         if isinstance(loss, SparseCategoricalCrossentropy):
             return random.integers(0, shape[-1], shape[:-1])
