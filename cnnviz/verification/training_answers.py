@@ -100,7 +100,7 @@ class Twins:
             loss = self.model.compute_loss(x=images, y=labels, y_pred=outputs, training=True)
         weights = self.model.trainable_weights
         # On TensorFlow, Keras squares what each place of a batch adds to a row of a table by itself, and not
-        # their sum as on its other backends; they are added up here.
+        # their sum; they are added up here.
         gradients = [
             None if each is None else tensorflow().convert_to_tensor(each)
             for each in tape.gradient(loss, weights)
