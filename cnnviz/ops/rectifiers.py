@@ -27,6 +27,7 @@ from cnnviz.ops.arguments import (
     quiet,
     sum_to,
 )
+from cnnviz.ops.cellwise import BAND, in_bands, kept_where
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -80,7 +81,7 @@ def relu(
     array([0. , 0.5, 6. ])
     """
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
-    y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
+    y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else _at_least_zero(x)
     if max_value is not None:
         y = np.clip(y, 0, _limit(max_value))
     return y + slope * np.minimum(x - start, 0) if slope else y
@@ -106,7 +107,19 @@ def relu_grad(
         passes &= (x < most) if most == 6 and start == 0 else (x >= 0) & (x <= most)
     elif start == 0:
         below = ~passes
-    return np.where(passes, grad, np.where(below, slope * grad, 0) if slope else 0)
+    if slope:
+        return np.where(passes, grad, np.where(below, slope * grad, 0))
+    kept = np.empty(x.shape, x.dtype)
+    in_bands(kept_where, passes, grad, kept)
+    return kept
+
+
+def _at_least_zero(x: np.ndarray) -> np.ndarray:
+    """max(x, 0): with an array of zeros it takes a third of the time that it takes with the number."""
+    y = np.empty(x.shape, x.dtype)
+    zeros = np.zeros(min(x.size, BAND), x.dtype)
+    in_bands(lambda part, out: np.maximum(part, zeros[: part.size], out=out), x, y)
+    return y
 
 
 @activation
