@@ -16,7 +16,6 @@ from cnnviz.commands.picture_options import (
 )
 from cnnviz.commands.shared import (
     Command,
-    ProgressBar,
     add_json,
     add_memory_limit,
     add_model,
@@ -26,6 +25,7 @@ from cnnviz.commands.shared import (
     table,
 )
 from cnnviz.resources import BUNDLED
+from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.commands.picture_options import Examples

@@ -18,7 +18,6 @@ from cnnviz.commands.picture_options import (
 )
 from cnnviz.commands.shared import (
     Command,
-    ProgressBar,
     add_json,
     add_memory_limit,
     complain,
@@ -28,6 +27,7 @@ from cnnviz.commands.shared import (
     table,
 )
 from cnnviz.resources import BUNDLED
+from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.concepts.exciting import Exciting

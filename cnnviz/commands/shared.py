@@ -84,38 +84,6 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]
         yield "  ".join(cells).rstrip()
 
 
-class ProgressBar:
-    """A bar on stderr, if that is a terminal; called with how much is done, of how much.
-
-    Where an interruption is given, one that was dropped is raised at the next call.
-    """
-
-    def __init__(self, what: str, interruption: Interruption | None = None) -> None:
-        self.what = one_line(what)
-        self.shown = sys.stderr.isatty()
-        self.interruption = interruption
-
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        if self.interruption is not None:
-            self.interruption.check()
-        filled = 30 * done // max(total, 1)
-        self._write(f"\r{self.what} [{'#' * filled:.<30}] {done:,}/{total:,} {note}\x1b[K")
-
-    def clear(self) -> None:
-        self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        if self.shown:
-            sys.stderr.write(text)
-            sys.stderr.flush()
-
-    def __enter__(self) -> ProgressBar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.clear()
-
-
 @contextmanager
 def words_beside(output: str | os.PathLike[str]) -> Iterator[None]:
     """Print on stderr meanwhile, if the file that is written is stdout."""

@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from cnnviz.commands.shared import Command, ProgressBar, add_json, import_tensorflow, print_json, say, table
+from cnnviz.commands.shared import Command, add_json, import_tensorflow, print_json, say, table
+from cnnviz.training.progress import ProgressBar
 
 WIDTH = 100
 MARKS = {

@@ -9,13 +9,13 @@ from pathlib import Path
 from cnnviz.commands.shared import (
     Command,
     Interruption,
-    ProgressBar,
     add_json,
     count,
     import_tensorflow,
     print_json,
     say,
 )
+from cnnviz.training.progress import ProgressBar
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 f"but there are only {len(images):,}"
             )
         (images, labels), validation = training.split(images, labels)
-    with Interruption() as interruption, ProgressBar(f"training {args.model}", interruption) as bar:
+    with Interruption() as interruption, ProgressBar(f"training {args.model}", interruption.check) as bar:
         import_tensorflow()
 
         def progress(epoch: int, epochs: int, step: int, steps: int, logs: dict[str, float]) -> None:

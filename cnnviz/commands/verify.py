@@ -14,7 +14,6 @@ from cnnviz.commands.picture_options import (
 from cnnviz.commands.shared import (
     Command,
     Interruption,
-    ProgressBar,
     add_json,
     add_memory_limit,
     add_model,
@@ -23,6 +22,7 @@ from cnnviz.commands.shared import (
     say,
 )
 from cnnviz.resources import BUNDLED
+from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with Interruption() as interruption:
         import_tensorflow()
         for net, (x, said) in zip(nets, given, strict=True):
-            with ProgressBar(f"verifying {net.name}", interruption) as progress:
+            with ProgressBar(f"verifying {net.name}", interruption.check) as progress:
                 results.append(verify(net, x, progress=progress))
             if not args.json:
                 if said:

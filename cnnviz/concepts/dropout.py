@@ -2,18 +2,18 @@
 
 At inference dropout passes its input on; so do `Network.predict` and `run`. Noise shapes and spatial
 dropout are left out. Source: Srivastava et al., "Dropout", JMLR 15, 2014; scaling in training, not
-afterwards, is Keras's way ("inverted dropout").
+afterwards, is Keras's way ("inverted dropout"). The masks are those of a `Trainer` with that seed.
 """
 
 from __future__ import annotations
 
 import math
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from cnnviz.layers import draws
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import share
 from cnnviz.network import Network, Run
@@ -68,7 +68,7 @@ def keep_mask(shape: Any, rate: float, *, seed: int = 0, step: int = 0, layer: s
     for name, value in (("seed", seed), ("step", step)):
         if integer(value, name) < 0:
             raise ValueError(f"{name} must not be negative, got {value!r}")
-    return np.random.default_rng((seed, step, zlib.crc32(layer.encode()))).random(shape) >= rate
+    return draws.kept(draws.generator(seed, step, layer), tuple(shape), rate)
 
 
 def drop(x: Any, kept: Any, rate: float) -> np.ndarray:

@@ -11,6 +11,7 @@ from cnnviz.layers import attention as attention
 from cnnviz.layers import contractions as contractions
 from cnnviz.layers import convolutions as convolutions
 from cnnviz.layers import dense as dense
+from cnnviz.layers import dropout as dropout
 from cnnviz.layers import elementwise as elementwise
 from cnnviz.layers import embedding as embedding
 from cnnviz.layers import merging as merging

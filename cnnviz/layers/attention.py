@@ -216,6 +216,7 @@ class PlainAttentionEntry(EstimatedEntry):
         "use_scale": (read.flag, False),
         "score_mode": (read.choice("dot", "concat"), "dot"),
         "use_causal_mask": (read.flag, False),
+        "dropout": (read.share, 0.0),
     }
     call_options = {"use_causal_mask": options["use_causal_mask"]}
     least_inputs, most_inputs = 2, 3

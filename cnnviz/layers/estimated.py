@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz import ops
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Arrays, Entry, Layer
 from cnnviz.layers.running_error import Estimate
 
@@ -31,6 +32,14 @@ class EstimatedEntry(Entry):
     ) -> tuple[list[Numbers], dict[str, Numbers]]:
         """The gradients with respect to the inputs, and to the weights by name."""
         raise NotImplementedError(f"{type(self).__name__} says no steps back")
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        if layer.config.get("dropout"):
+            raise ValueError(
+                f"layer {layer.name!r}: dropout={layer.config['dropout']:g} within a {layer.kind} is not "
+                "computed in training: make it with dropout=0"
+            )
+        return layer
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):

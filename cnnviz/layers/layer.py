@@ -18,6 +18,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
@@ -163,6 +164,27 @@ class Entry:
         Where the class is an activation and nothing else, `grad` is with respect to the output.
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
+
+    # What differs in training --------------------------------------------------------------------
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        """The layer as a step of training computes these inputs: itself, where training does not differ.
+
+        Where it does, what the step drew or took from the batch stands in the config and the weights of
+        the layer that comes back; everything else is asked of that as of any layer.
+        """
+        return layer
+
+    def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+        """The weights that the forward pass of a step itself changes: statistics that follow the batches.
+
+        `layer` is what `in_training` gave; `weights` are those that the step began with.
+        """
+        return {}
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        """The layer as it computes some images of the batch alone: another, if it drew for each image."""
+        return layer
 
     # Which cells it reads ----------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from numpy.typing import DTypeLike
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
-from cnnviz.layers.links import Links
+from cnnviz.layers.links import Links, mix
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
 from cnnviz.ops.normalization import SMALLEST_DEVIATION, deviation_of
 
@@ -68,6 +69,18 @@ class BatchNormalizationEntry(AffineEntry):
     op = "batch_norm"
     op_weights = ("moving_mean", "moving_variance", "gamma", "beta")
     op_options = ("epsilon",)
+
+    def of(self, config: Mapping[str, Any]) -> Entry:
+        return BY_BATCH if config.get("by_batch") else self
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        if not layer.trainable:
+            return layer
+        mean, variance = ops.batch_statistics(*_axis_last(layer, inputs))
+        statistics = {"moving_mean": mean, "moving_variance": variance}
+        return replace(
+            layer, weights={**layer.weights, **statistics}, config={**layer.config, "by_batch": True}
+        )
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         (axis,) = axes_of({"axis": (config["axis"],)}, len(shape) + 1)
@@ -137,6 +150,52 @@ class BatchNormalizationEntry(AffineEntry):
     def scale_and_shift(self, layer: Layer) -> Affine:
         parts = (layer.weights.get(name) for name in self.op_weights)
         return Affine(*ops.batch_norm_affine(*parts, epsilon=layer.config["epsilon"]))  # type: ignore[arg-type]
+
+
+class BatchStatisticsEntry(BatchNormalizationEntry):
+    """Batch normalisation in training: in place of the moving statistics it has those of the batch."""
+
+    def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+        momentum = layer.config["momentum"]
+        return {
+            name: weights[name] * momentum + layer.weights[name] * (1 - momentum) for name in self.statistics
+        }
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        arrays = *_axis_last(layer, [*inputs, grad]), layer.weights.get("gamma")
+        moved = ops.batch_norm_training_input_grad(*arrays, epsilon=layer.config["epsilon"])
+        return (np.moveaxis(moved, -1, layer.config["axis"]),)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        # By its statistics a number depends on all of its channel.
+        axis = layer.config["axis"] - 1 if layer.config["axis"] > 0 else layer.config["axis"]
+        axes = range(len(shapes[0]))
+        return [tuple(link for each in axes if each != axes[axis] for link in mix(shapes[0], each))]
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        if of:
+            return super().gradient_roundings(layer, of, inputs, grad)
+        # Two sums over all numbers of a channel, each of numbers that were centred and scaled.
+        return grad.size // layer.weights["moving_mean"].size + 20
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        if of:
+            return super().gradient_magnitude(layer, of, inputs, grad)
+        (x, grad), c, w = _axis_last(layer, [*inputs, np.abs(grad)]), layer.config, layer.weights
+        scale = np.abs(self.scale_and_shift(layer).scale)
+        deviation = np.sqrt(w["moving_variance"] + c["epsilon"])
+        z = (np.abs(x) + np.abs(w["moving_mean"])) / deviation
+        axes = tuple(range(x.ndim - 1))
+        total = scale * (grad + grad.mean(axes) + z * (grad * z).mean(axes))
+        return (np.moveaxis(total, -1, c["axis"]),)
+
+    def as_affine(self, layer: Layer) -> Affine | None:
+        return None
+
+
+BY_BATCH = BatchStatisticsEntry()
 
 
 def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:

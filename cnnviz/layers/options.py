@@ -173,5 +173,13 @@ def batch_shape(value: Any, name: str) -> Shape:
     return None, *sizes
 
 
+def noise_shape(value: Any, name: str) -> Shape:
+    """The shape of what a dropout draws, None where it is the input's."""
+    sizes = tuple(value) if isinstance(value, list | tuple) else ()
+    if not sizes or any(entry is not None and not _positive(entry) for entry in sizes):
+        raise ValueError(f"{name} must be sizes, None where they are the input's, got {brief(value)}")
+    return sizes
+
+
 def _positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -1,4 +1,4 @@
-"""Layers that pass their input on: the network's inputs, and what works in training only."""
+"""Layers that pass their input on: the network's inputs, and what changes pictures in training only."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
 from cnnviz.layers.tensor_operations import OperationEntry
 
 
 class PassingEntry(Entry):
-    """Dropout, noise and augmentation at inference: the output is the input.
+    """Augmentation at inference, for example: the output is the input.
 
     Also RandomCrop's, whatever its size, in Keras 3.15; its documentation says that it cuts out the middle.
     """
@@ -25,8 +26,14 @@ class PassingEntry(Entry):
         return one_number(inputs[0], position)
 
 
-class DropoutEntry(PassingEntry):
-    options = {"rate": (read.optional(read.share), None)}
+class AugmentationEntry(PassingEntry):
+    """What changes pictures at random in training, which is not computed here."""
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        raise ValueError(
+            f"layer {layer.name!r} ({layer.kind}) changes its input at random in training, which cnnviz does "
+            "not compute: leave it out, and change the images before they are given to the trainer"
+        )
 
 
 class InputEntry(PassingEntry):
@@ -73,7 +80,6 @@ ENTRIES.update(
         "ops.StopGradient": StopGradientEntry(),
         **dict.fromkeys(
             (
-                *("Identity", "GaussianNoise", "ActivityRegularization", "MaxNumBoundingBoxes"),
                 *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
                 *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
                 *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
@@ -81,14 +87,8 @@ ENTRIES.update(
                 *("RandomSharpness", "RandomGaussianBlur", "Solarization"),
                 *("AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
-            PassingEntry(),
+            AugmentationEntry(),
         ),
-        **dict.fromkeys(
-            (
-                *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"),
-                *("AlphaDropout", "GaussianDropout"),
-            ),
-            DropoutEntry(),
-        ),
+        **dict.fromkeys(("Identity", "ActivityRegularization", "MaxNumBoundingBoxes"), PassingEntry()),
     }
 )

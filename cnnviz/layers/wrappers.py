@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.layers import options as read
 from cnnviz.layers.activations import Activation, is_keras
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, normalize_config
+from cnnviz.layers.draws import Draws
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, Weights, normalize_config
 from cnnviz.layers.links import Link, Links, Regroup, Transpose
 from cnnviz.layers.operands import Operands, Position
 from cnnviz.layers.options import Shape
@@ -66,6 +68,10 @@ class SpectralNormalizationEntry(WrapperEntry):
             raise ValueError(f"layer must have a kernel, {kind} has none")
         return {"layer": kind, **options}
 
+    def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        iterations = read.count(config.get("power_iterations", 1), "power_iterations")
+        return {**super().normalize(config), "power_iterations": iterations}
+
     def of(self, config: Mapping[str, Any]) -> Entry:
         return _divided(ENTRIES[config["layer"]])
 
@@ -94,6 +100,18 @@ def _divided(inner: Entry) -> Entry:
             shapes = inner.weight_shapes(config, shape)
             return {**shapes, vector: (1, shapes["kernel"][-1])}
 
+        def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+            layer = super().in_training(layer, inputs, draws)
+            kernel, u = layer.weights["kernel"], layer.weights[vector]
+            # Keras divides anew at every call, and leaves a kernel of zeros as it is.
+            if kernel.any():
+                kernel, u = divided(kernel, u, layer.config["power_iterations"])
+            return replace(layer, weights={**layer.weights, "kernel": kernel, vector: u})
+
+        def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+            changed = {name: layer.weights[name] for name in ("kernel", vector)}
+            return {**super().after_training(layer, weights), **changed}
+
         def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
             if weight == vector:
                 return np.zeros_like(layer.weights[vector], grad.dtype)
@@ -112,6 +130,20 @@ def _divided(inner: Entry) -> Entry:
     entry = copy(inner)
     entry.__class__ = Divided
     return entry
+
+
+def divided(kernel: np.ndarray, u: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    """A kernel divided by its largest singular value, estimated by power iterations from u; the new u."""
+    matrix = kernel.reshape(-1, kernel.shape[-1])
+    for _ in range(iterations):
+        v = _unit(u @ matrix.T)
+        u = _unit(v @ matrix)
+    return kernel / (v @ matrix @ u.T), u
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    """Divided by its length, as keras.ops.normalize does it: times 1e7 at most."""
+    return vector * min(1 / np.sqrt(np.square(vector).sum()), vector.dtype.type(1e7))
 
 
 def _held(layer: Layer) -> Layer:
@@ -182,6 +214,25 @@ class TimeDistributedEntry(WrapperEntry):
         (x,) = inputs
         return _steps(self.inner.compute(self.step(layer), _as_images(x)), x)
 
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        step = self.step(layer)
+        trained = self.inner.in_training(step, [_as_images(x) for x in inputs], draws)
+        if trained is step:
+            return layer
+        if trained.entry.after_training(trained, step.weights):
+            raise ValueError(
+                f"layer {layer.name!r}: a {step.kind} at each step of a sequence is not trained here, since "
+                "Keras changes its statistics step by step; use it outside of TimeDistributed"
+            )
+        options = {**layer.config, "options": trained.config, **_fused(trained.config)}
+        return replace(layer, config=options)
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        steps = layer.input_shape[0] or 0
+        flat = slice(images.start * steps, images.stop * steps)
+        options = self.inner.of_images(self.step(layer), flat).config
+        return replace(layer, config={**layer.config, "options": options})
+
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         images, grad = [_as_images(x) for x in inputs], _as_images(grad)
         (each,) = self.inner.input_gradients(self.step(layer), images, grad)
@@ -199,7 +250,8 @@ class TimeDistributedEntry(WrapperEntry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """Those at one step."""
         at, *rest = position
-        found = self.inner.operands(self.step(layer), [x[at] for x in inputs], tuple(rest))
+        step = self.inner.of_images(self.step(layer), slice(at, at + 1))
+        found = self.inner.operands(step, [x[at] for x in inputs], tuple(rest))
         return replace(found, position=np.insert(found.position, 0, at, axis=-1))
 
     def kernel_positions(self, layer: Layer) -> Shape:

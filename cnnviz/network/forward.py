@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -18,17 +18,22 @@ def forward(
     inputs: Mapping[str, np.ndarray],
     before: dict[str, np.ndarray] | None = None,
     edits: Edits | None = None,
+    in_training: Callable[[Layer, Sequence[np.ndarray]], Layer] | None = None,
 ) -> dict[str, np.ndarray]:
     """The outputs of all layers; pre-activations go into `before`.
 
-    Without `before` every output is dropped as soon as nothing needs it.
+    Without `before` every output is dropped as soon as nothing needs it. `in_training` says, of a layer and
+    what it reads, the layer that computes in its place.
     """
     values: dict[str, np.ndarray] = {}
     last_reader = {name: layer.name for layer in graph for name in layer.inputs}
     last_reader.update(dict.fromkeys(map(graph.resolve, graph.outputs), ""))
     for layer in graph:
-        read = [values[name] for name in layer.inputs] or [inputs[layer.name]]
-        z = layer.before_activation(*layer.cast(read, graph.dtype))
+        read: Sequence[np.ndarray] = [values[name] for name in layer.inputs] or [inputs[layer.name]]
+        read = layer.cast(read, graph.dtype)
+        if in_training is not None:
+            layer = in_training(layer, read)
+        z = layer.before_activation(*read)
         values[layer.name] = layer.after_activation(z)
         if before is not None:
             before[layer.name] = z

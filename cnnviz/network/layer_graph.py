@@ -125,7 +125,7 @@ class LayerGraph:
                 raise ValueError(f"{key} must have shape {old.shape}, got {array.shape}")
             array.flags.writeable = False
             changed.setdefault(layer.owner, {})[weight] = array
-        return self._derived(
+        return self.with_layers(
             replace(layer, weights={**layer.weights, **changed.get(layer.owner, {})}) for layer in self
         )
 
@@ -155,21 +155,22 @@ class LayerGraph:
                 changed[layer.owner] = {"config": {**layer.config, **chosen}}
             else:
                 raise ValueError(f"{layer.name} is a {layer.kind}, which has no activation to exchange")
-        return self._derived(replace(layer, **changed.get(layer.owner, {})) for layer in self)
+        return self.with_layers(replace(layer, **changed.get(layer.owner, {})) for layer in self)
 
     def astype(self, dtype: Any) -> Self:
         """The network with weights, and so all arithmetic, in float32 or float64."""
         kind = np.dtype(dtype)
         if kind not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
-        derived = self._derived(
+        derived = self.with_layers(
             replace(layer, weights={name: _cast(array, kind) for name, array in layer.weights.items()})
             for layer in self
         )
         derived.dtype = kind
         return derived
 
-    def _derived(self, layers: Iterable[Layer]) -> Self:
+    def with_layers(self, layers: Iterable[Layer]) -> Self:
+        """The network with other layers of the same names, shapes and places."""
         derived = copy.copy(self)
         derived._layers = {layer.name: layer for layer in layers}
         return derived

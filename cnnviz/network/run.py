@@ -6,11 +6,12 @@ Dropout and the like pass gradients on, as they do values. What one layer contri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, modes_of, prepared
@@ -127,7 +128,7 @@ class Run(Mapping[str, np.ndarray]):
             chosen = {self.network[of].name: _weighted(self, of, weights)}
         else:
             chosen = {self.network[of].name: _chosen(self, of, ... if unit is None else unit)}
-        return Gradient(self, chosen, pre_activation)
+        return Gradient(self, chosen, chosen if pre_activation else ())
 
     @property
     def input(self) -> Any:
@@ -155,6 +156,24 @@ def forward_pass(
     return Run(graph, outputs, before, edits, modes_of(graph, x))
 
 
+def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: float | None = None) -> Run:
+    """One forward pass as in a step of training: batch statistics, and what dropout and noise draw.
+
+    The layers of its `network` are those that computed: what they drew, and the statistics that they took
+    from the batch, stand in them. `Entry.after_training` says which weights the pass has changed.
+    """
+    images, layers = images_of(graph, x), {}
+
+    def in_training(layer: Layer, inputs: Sequence[np.ndarray]) -> Layer:
+        layers[layer.name] = layer.entry.in_training(layer, inputs, draws)
+        return layers[layer.name]
+
+    check_kept(graph, images, memory_limit)
+    before: dict[str, np.ndarray] = {}
+    outputs = forward(graph, prepared(graph, images), before, in_training=in_training)
+    return Run(graph.with_layers(layers.values()), outputs, before, preprocess=modes_of(graph, x))
+
+
 class Gradient(Mapping[str, np.ndarray]):
     """The gradient of one number for each image with respect to the activations and weights before it.
 
@@ -165,13 +184,16 @@ class Gradient(Mapping[str, np.ndarray]):
     Images of a batch do not see each other, so an activation's gradient holds that of each image's own
     number. Weights are shared by all images: theirs is the sum over the batch.
 
-    `Run.gradient` makes it from `seeds`, which say how much each unit of some layers counts in the number.
+    `Run.gradient` makes it from `seeds`, which say how much each unit of some layers counts in the number;
+    of the layers in `pre_activations` the units before their activation.
     """
 
-    def __init__(self, run: Run, seeds: Mapping[str, np.ndarray], pre_activation: bool = False) -> None:
+    def __init__(
+        self, run: Run, seeds: Mapping[str, np.ndarray], pre_activations: Collection[str] = ()
+    ) -> None:
         self.run = run
         self.seeds = dict(seeds)
-        self.of_pre_activation = pre_activation
+        self.of_pre_activations = frozenset(pre_activations)
         self._outputs: dict[str, np.ndarray | None] = {}
         self._pre_activations: dict[str, np.ndarray | None] = {}
         self._inputs: dict[str, tuple[np.ndarray, ...] | None] = {}
@@ -205,10 +227,9 @@ class Gradient(Mapping[str, np.ndarray]):
             return False
 
     def __repr__(self) -> str:
-        before = "the pre-activation of " if self.of_pre_activation else ""
-        return one_line(
-            f"<Gradient of units of {before}{' and '.join(self.seeds)} in {self.run.network.name}>"
-        )
+        before = ("", "the pre-activation of ")
+        units = (f"{before[name in self.of_pre_activations]}{name}" for name in self.seeds)
+        return one_line(f"<Gradient of units of {' and '.join(units)} in {self.run.network.name}>")
 
     # Mapping's own would compare arrays.
     __eq__ = object.__eq__
@@ -217,8 +238,10 @@ class Gradient(Mapping[str, np.ndarray]):
     @property
     def value(self) -> np.ndarray:
         """The numbers themselves: (N,), for each image the sum of its units times their seeds."""
-        values = self.run.pre_activation if self.of_pre_activation else self.run.__getitem__
-        products = (seed * values(name) for name, seed in self.seeds.items())
+        products = (
+            seed * (self.run.pre_activation(name) if name in self.of_pre_activations else self.run[name])
+            for name, seed in self.seeds.items()
+        )
         return sum(product.reshape(len(product), -1).sum(axis=1) for product in products)  # type: ignore[return-value]
 
     @property
@@ -278,7 +301,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def _gathered(self, layer: Layer) -> np.ndarray | None:
         """The layer's own seed, and what each reader of its output gives back."""
-        total = None if self.of_pre_activation else self.seeds.get(layer.name)
+        total = None if layer.name in self.of_pre_activations else self.seeds.get(layer.name)
         for reader, place in self._readers[layer.name]:
             grads = self._inputs_of(reader)
             if grads is not None:
@@ -297,7 +320,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def _pre_activation(self, layer: Layer) -> np.ndarray | None:
         if layer.name not in self._pre_activations:
-            total = self.seeds.get(layer.name) if self.of_pre_activation else None
+            total = self.seeds[layer.name] if layer.name in self.of_pre_activations else None
             grad = self._output(layer.name)
             if grad is not None:
                 if layer.name in self.run.edited:

@@ -73,6 +73,7 @@ from cnnviz.ops.normalization import (
     batch_norm_training_grad,
     batch_norm_training_input_grad,
     batch_norm_variance_grad,
+    batch_statistics,
     normalize,
     normalize_grad,
     normalize_mean_grad,

@@ -179,6 +179,20 @@ def _centred_sum(x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarra
 # With the batch's own statistics -----------------------------------------------------------------
 
 
+@quiet
+def batch_statistics(x: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the variance of each channel of x (..., C): what `batch_norm_training` normalises by.
+
+    The variance is the mean squared distance, not corrected for the batch's size.
+
+    >>> batch_statistics([[1.0], [3.0]])
+    (array([2.]), array([1.]))
+    """
+    (x,) = floats(x=x)
+    mean, _, variance, _ = _statistics(x, 0.0)
+    return mean, variance
+
+
 @operation(
     CHANNELS,
     returns="tuple of arrays\n    The normalised x, and mean and variance (C,).",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnviz.training.augmentation import affine
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -19,6 +21,14 @@ class Augmentation:
     zoom: float = 0.12
     shear: float = 0.15
     shift: float = 2.0
+
+    def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """(count, 6) in [-1, 1]: what `affine_matrices` makes maps of."""
+        return random.uniform(-1, 1, (count, 6))
+
+    def __call__(self, images: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+        """Square images, changed; see `augmentation.affine`."""
+        return affine(images, affine_matrices(drawn, self, np.shape(images)[1]))
 
 
 def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -> np.ndarray:

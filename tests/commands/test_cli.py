@@ -24,10 +24,11 @@ from PIL import Image
 import cnnviz
 from cnnviz.commands import cli, explore, main
 from cnnviz.commands.cli import COMMANDS
-from cnnviz.commands.shared import Interruption, ProgressBar
+from cnnviz.commands.shared import Interruption
 from cnnviz.images.mnist import load_mnist
 from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
+from cnnviz.training.progress import ProgressBar
 from cnnviz.verification.applications import ApplicationCheck
 
 X, Y = load_mnist()[1]
@@ -341,7 +342,7 @@ def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped
 
     def work_through():
         with Interruption() as interruption:
-            bar = ProgressBar("working", interruption)
+            bar = ProgressBar("working", interruption.check)
             for step in range(5):
                 bar(step, 5)
                 steps.append(step)

@@ -1,0 +1,185 @@
+"""Losses: one number for what a network says of a batch, and its gradient; as Keras computes them.
+
+Where a network ends in the activation that a loss undoes (a softmax, a sigmoid), Keras takes the numbers
+before it, and so do we: no probability is then too small. Elsewhere probabilities are kept 1e-7 away from 0
+and 1 (keras.backend.epsilon). The mean is over all numbers that there is a label for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from cnnviz import ops
+from cnnviz.numbers import brief
+
+SMALLEST_PROBABILITY = 1e-7
+
+
+class Measured(NamedTuple):
+    """A loss of one batch."""
+
+    value: float
+    gradient: np.ndarray
+    """With respect to the numbers that were measured, of their shape."""
+
+
+@dataclass(frozen=True)
+class LossFunction:
+    """What losses have in common.
+
+    Parameters
+    ----------
+    from_logits
+        Whether the network's outputs are numbers before the softmax or the sigmoid, and not probabilities.
+    """
+
+    undoes: ClassVar[str] = ""
+    """The activation whose input is taken instead of its output."""
+
+    def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
+        """The mean loss and its gradient; `logits` says that `output` stands before `undoes`."""
+        raise NotImplementedError(f"{type(self).__name__} says no loss")
+
+
+@dataclass(frozen=True)
+class SparseCategoricalCrossentropy(LossFunction):
+    """-log of the probability of the right class; labels are integers.
+
+    >>> loss = SparseCategoricalCrossentropy(from_logits=True)
+    >>> loss(np.array([[0.0, 0.0]]), np.array([1])).gradient
+    array([[ 0.5, -0.5]])
+    """
+
+    from_logits: bool = False
+    undoes: ClassVar[str] = "softmax"
+
+    def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
+        if labels.ndim == output.ndim and labels.shape[-1] == 1:
+            labels = labels[..., 0]
+        if labels.dtype.kind not in "iu" and labels.size and not np.array_equal(labels, labels.astype(int)):
+            raise TypeError(f"labels must be integers, classes from 0, got dtype {labels.dtype}")
+        labels = labels.astype(np.int64, copy=False)
+        if logits or self.from_logits:
+            return _softmax_loss(output, labels)
+        # As Keras: the logarithms of the probabilities are taken for logits.
+        log, slope = _clipped_log(output)
+        loss, gradient = _softmax_loss(log, labels)
+        return Measured(loss, gradient * slope)
+
+
+@dataclass(frozen=True)
+class CategoricalCrossentropy(LossFunction):
+    """-sum of label * log(probability) over the classes; labels are a probability for each class.
+
+    Parameters
+    ----------
+    label_smoothing
+        This share of each label is spread evenly over all classes.
+    """
+
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    undoes: ClassVar[str] = "softmax"
+
+    def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
+        labels = _like(output, labels)
+        if self.label_smoothing:
+            labels = labels * (1 - self.label_smoothing) + self.label_smoothing / labels.shape[-1]
+        if logits or self.from_logits:
+            return _softmax_loss(output, labels)
+        total = output.sum(axis=-1, keepdims=True)
+        shares = output / total
+        log, slope = _clipped_log(shares)
+        count = output.size // output.shape[-1]
+        wrt_shares = -labels * slope / count
+        along = (wrt_shares * shares).sum(axis=-1, keepdims=True)
+        return Measured(float(-(labels * log).sum(axis=-1).mean()), (wrt_shares - along) / total)
+
+
+@dataclass(frozen=True)
+class BinaryCrossentropy(LossFunction):
+    """-log of the probability of what is the case, for each output by itself; labels are 0, 1 or between."""
+
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    undoes: ClassVar[str] = "sigmoid"
+
+    def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
+        labels = _like(output, labels)
+        if self.label_smoothing:
+            labels = labels * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
+        if logits or self.from_logits:
+            # log(1 + exp(-|z|)) never overflows.
+            losses = np.maximum(output, 0) - output * labels + np.log1p(np.exp(-np.abs(output)))
+            gradient = ops.sigmoid(output) - labels
+        else:
+            log, slope = _clipped_log(output)
+            other_log, other_slope = _clipped_log(1 - np.clip(output, *_bounds(output)))
+            losses = -(labels * log + (1 - labels) * other_log)
+            gradient = np.where(slope == 0, 0, (1 - labels) * other_slope) - labels * slope
+        return Measured(float(losses.mean()), gradient / output.size)
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(LossFunction):
+    """The mean of (output - label)**2.
+
+    >>> MeanSquaredError()(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]])).value
+    2.0
+    """
+
+    def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
+        off = output - _like(output, labels)
+        return Measured(float(np.square(off).mean()), 2 * off / off.size)
+
+
+LOSSES: Mapping[str, type[LossFunction]] = MappingProxyType(
+    {
+        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+        "categorical_crossentropy": CategoricalCrossentropy,
+        "binary_crossentropy": BinaryCrossentropy,
+        "mean_squared_error": MeanSquaredError,
+        "mse": MeanSquaredError,
+    }
+)
+"""By the names that `compile` of Keras takes."""
+
+
+def parse_loss(value: Any) -> LossFunction:
+    """A loss by its name, or one as it is; ValueError for an unknown name."""
+    if isinstance(value, LossFunction):
+        return value
+    if not isinstance(value, str) or value not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, or a LossFunction, got {brief(value)}")
+    return LOSSES[value]()
+
+
+def _softmax_loss(logits: np.ndarray, labels: np.ndarray) -> Measured:
+    value = float(ops.softmax_cross_entropy(logits, labels, reduction="mean"))
+    return Measured(value, ops.softmax_cross_entropy_grad(logits, labels, reduction="mean"))
+
+
+def _bounds(x: np.ndarray) -> tuple[Any, Any]:
+    return x.dtype.type(SMALLEST_PROBABILITY), x.dtype.type(1 - SMALLEST_PROBABILITY)
+
+
+def _clipped_log(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The logarithm of what is kept away from 0 and 1, and its slope: 0 where it was cut off."""
+    low, high = _bounds(probabilities)
+    clipped = np.clip(probabilities, low, high)
+    inside = (probabilities >= low) & (probabilities <= high)
+    return np.log(clipped), np.where(inside, 1 / clipped, 0)
+
+
+def _like(output: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Labels of the output's shape and dtype; those without the last axis, if that is 1 long, get it."""
+    if labels.ndim == output.ndim - 1 and output.shape[-1] == 1:
+        labels = labels[..., np.newaxis]
+    if labels.shape != output.shape:
+        raise ValueError(f"labels must have the output's shape {output.shape}, got {labels.shape}")
+    return labels.astype(output.dtype, copy=False)

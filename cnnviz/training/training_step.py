@@ -1,0 +1,95 @@
+"""One step of training, as plain values that can be looked at: what came in, what came back, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from cnnviz.layers.operands import Equation
+from cnnviz.network import Gradient, Network, Run
+from cnnviz.training.optimizers import Optimizer
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingStep:
+    """What a step did. Mappings are by "layer/weight", and hold the weights that are trained.
+
+    Parameters
+    ----------
+    number
+        1 for a trainer's first step.
+    loss
+        The mean over the batch, penalties of regularisers included, before the weights changed.
+    metrics
+        By name, likewise.
+    run
+        The forward pass as in training: its network's layers hold the batch's statistics and what was drawn.
+    gradient
+        Of the mean loss with respect to everything that came before it, penalties left out.
+    gradients
+        With respect to the weights, penalties included.
+    clipped
+        What the optimizer made of them before it used them.
+    before, after
+        The weights, as the forward pass left them and as the optimizer did.
+    slots_before, slots
+        What the optimizer remembered of each weight, and what it remembers now.
+    optimizer
+        The one that made the step.
+    network
+        The network after it.
+    """
+
+    number: int
+    loss: float
+    metrics: Mapping[str, float]
+    run: Run
+    gradient: Gradient
+    gradients: Arrays
+    clipped: Arrays
+    before: Arrays
+    after: Arrays
+    slots_before: Mapping[str, Arrays]
+    slots: Mapping[str, Arrays]
+    optimizer: Optimizer
+    network: Network
+
+    def __repr__(self) -> str:
+        return f"<TrainingStep {self.number}: loss {self.loss:.4g}, {len(self.gradients)} weights>"
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of this step."""
+        return self.optimizer.rate(self.number - 1)
+
+    @cached_property
+    def updates(self) -> dict[str, np.ndarray]:
+        """By how much each weight changed."""
+        return {key: self.after[key] - self.before[key] for key in self.after}
+
+    def arithmetic(self, weight: str, position: tuple[int, ...] = ()) -> list[Equation]:
+        """What the optimizer computed for one entry of a weight, equation by equation.
+
+        Raises
+        ------
+        KeyError
+            for a weight that is not trained.
+        IndexError
+            for a position outside of it.
+        """
+        if weight not in self.after:
+            raise KeyError(f"{weight!r} is not trained in this step; trained are {', '.join(self.after)}")
+        w, raw, g = (arrays[weight][position] for arrays in (self.before, self.gradients, self.clipped))
+        if w.ndim:
+            raise IndexError(f"position must have {self.before[weight].ndim} indices, got {position}")
+        equations: list[Equation] = []
+        if raw != g:
+            equations.append(Equation("g", "clipped(g)", {"g": raw}, g))
+        slots = {name: array[position] for name, array in self.slots_before[weight].items()}
+        self.optimizer.update(w, g, slots, self.number - 1, equations.append)
+        return equations

@@ -1,0 +1,214 @@
+"""Trainer: steps and fits, resumed to the bit, and what it says where it cannot go on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cnnviz import Layer, Network, load_mnist, load_model
+from cnnviz.training import SGD, Adam, Augmentation, LossNotFinite, Trainer
+
+
+@pytest.fixture(scope="module")
+def digits():
+    (images, labels), _ = load_mnist()
+    return images[:96], labels[:96]
+
+
+def small(seed=0, dtype=np.float32):
+    """An image of 6x6, a convolution with batch norm and dropout, three classes."""
+    rng = np.random.default_rng(seed)
+
+    def numbers(*shape):
+        return rng.normal(size=shape).astype(dtype) / 2
+
+    ones, zeros = np.ones(4, dtype), np.zeros(4, dtype)
+    return Network(
+        [
+            Layer.from_config("image", "InputLayer", {"batch_shape": (None, 6, 6, 1)}),
+            Layer.from_config(
+                "conv",
+                "Conv2D",
+                {"filters": 4, "kernel_size": 3, "activation": "relu"},
+                weights={"kernel": numbers(3, 3, 1, 4), "bias": zeros},
+                inputs=("image",),
+            ),
+            Layer.from_config(
+                "norm",
+                "BatchNormalization",
+                {},
+                weights={"gamma": ones, "beta": zeros, "moving_mean": zeros, "moving_variance": ones},
+                inputs=("conv",),
+            ),
+            Layer.from_config("drop", "Dropout", {"rate": 0.25}, inputs=("norm",)),
+            Layer.from_config("flat", "Flatten", {}, inputs=("drop",)),
+            Layer.from_config(
+                "dense",
+                "Dense",
+                {"units": 3, "activation": "softmax"},
+                weights={"kernel": numbers(64, 3), "bias": np.zeros(3, dtype)},
+                inputs=("flat",),
+            ),
+        ]
+    )
+
+
+def data(count=40, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.random((count, 6, 6, 1)), rng.integers(0, 3, count)
+
+
+def loss_of(net, images, labels):
+    """The mean loss as in training without dropout: batch statistics in float64."""
+    trainer = Trainer(net, SGD(0.0))
+    return trainer.step(images, labels, masks={"drop": True}).loss
+
+
+def test_a_steps_gradients_are_the_slopes_of_its_loss():
+    """Central differences in float64, through the batch's statistics; one weight of each array."""
+    net, (images, labels) = small(dtype=np.float64), data()
+    step = Trainer(net, SGD(0.0)).step(images, labels, masks={"drop": True})
+    for key, gradient in step.gradients.items():
+        name, weight = key.split("/")
+        place = tuple(np.unravel_index(np.argmax(np.abs(gradient)), gradient.shape))
+        sides = []
+        for sign in (1, -1):
+            moved = net[name].weights[weight].copy()
+            moved[place] += sign * 1e-5
+            sides.append(loss_of(net.with_weights({key: moved}), images, labels))
+        assert gradient[place] == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-6, abs=1e-9), key
+
+
+def test_a_step_moves_weights_and_statistics(digits):
+    net = load_model("mnist_14k")
+    trainer = Trainer(net, Adam(1e-3), seed=3)
+    step = trainer.step(*digits)
+    assert trainer.network is step.network is not net
+    assert set(step.updates) == set(step.gradients) == set(trainer.trained)
+    assert sum(array.size for array in step.updates.values()) == net.count_params()[1]
+    for key, update in step.updates.items():
+        name, weight = key.split("/")
+        np.testing.assert_array_equal(
+            trainer.network[name].weights[weight], net[name].weights[weight] + update, strict=True
+        )
+    read = step.run["conv2d"].astype(np.float64)
+    np.testing.assert_allclose(
+        trainer.network["batch_normalization"].weights["moving_mean"],
+        0.99 * net["batch_normalization"].weights["moving_mean"] + 0.01 * read.mean((0, 1, 2)),
+        rtol=1e-5,
+    )
+
+
+def test_dropout_draws_by_seed_and_step_and_takes_masks():
+    net, (images, labels) = small(), data()
+    first, again, other = (Trainer(net, seed=seed).step(images, labels) for seed in (1, 1, 2))
+    assert np.array_equal(first.run["drop"], again.run["drop"])
+    assert not np.array_equal(first.run["drop"], other.run["drop"])
+    kept = np.random.default_rng(0).random((40, 4, 4, 4)) < 0.5
+    step = Trainer(net).step(images, labels, masks={"drop": kept})
+    np.testing.assert_array_equal(step.run["drop"], np.where(kept, step.run["norm"] * np.float32(4 / 3), 0))
+    with pytest.raises(ValueError, match=r"what drop is to draw must have shape \(40, 4, 4, 4\), got \(3,\)"):
+        Trainer(net).step(images, labels, masks={"drop": np.ones(3)})
+
+
+def test_fit_learns_and_says_how_far():
+    images, labels = data(120)
+    labels = (images[:, :2].mean((1, 2, 3)) > images[:, 4:].mean((1, 2, 3))).astype(int)
+    trainer = Trainer(small(), Adam(0.01))
+    history = trainer.fit(images, labels, 12, 16, (images, labels))
+    assert [row["epoch"] for row in history] == list(range(1, 13))
+    assert history[-1]["val_loss"] < 0.7 * history[0]["val_loss"]
+    assert trainer.evaluate(images, labels)["loss"] == history[-1]["val_loss"]
+    assert trainer.steps == 12 * 8
+    stopped = Trainer(small(), Adam(0.01))
+    assert len(stopped.fit(images, labels, 12, 16, stop=lambda row: row["epoch"] == 2)) == 2
+
+
+def test_a_resumed_run_ends_in_the_same_bits(digits, tmp_path):
+    """Interrupted in the middle of an epoch, once with averages and augmentation."""
+    images, labels = digits
+    net, optimizer = load_model("mnist_maxpool"), Adam(1e-3, use_ema=True)
+    whole = Trainer(net, optimizer, seed=5)
+    whole.fit(images, labels, 3, 32, augment=Augmentation())
+
+    def interrupt(step):
+        if step.number == 5:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.npz"
+    cut = Trainer(net, optimizer, seed=5)
+    with pytest.raises(KeyboardInterrupt):
+        cut.fit(images, labels, 3, 32, augment=Augmentation(), on_step=interrupt, checkpoint=path)
+    resumed = Trainer(net, optimizer, seed=5)
+    resumed.load_checkpoint(path)
+    assert resumed.steps == 5
+    history = resumed.fit(images, labels, batch_size=32, augment=Augmentation(), resume=True)
+    without_time = [{**row, "seconds": 0} for row in history]
+    assert without_time == [{**row, "seconds": 0} for row in whole.history]
+    for layer in whole.network:
+        for name, array in layer.weights.items():
+            assert array.tobytes() == resumed.network[layer.name].weights[name].tobytes(), (layer.name, name)
+
+
+def test_checkpoints_of_other_trainers_and_damaged_ones_are_refused(tmp_path):
+    path = tmp_path / "run.npz"
+    trainer = Trainer(small())
+    trainer.save_checkpoint(path)
+    with pytest.raises(ValueError, match=r"is of a trainer with seed=0, this one has seed=1"):
+        Trainer(small(), seed=1).load_checkpoint(path)
+    with pytest.raises(ValueError, match=r"is of a trainer with optimizer=Adam"):
+        Trainer(small(), Adam(0.1)).load_checkpoint(path)
+    with pytest.raises(ValueError, match=r"it must hold weight:conv2d/kernel"):
+        Trainer(load_model("mnist_maxpool")).load_checkpoint(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"run\.npz is no checkpoint of this training"):
+        trainer.load_checkpoint(path)
+    with pytest.raises(ValueError, match=r"there is no checkpoint"):
+        trainer.load_checkpoint(tmp_path / "none.npz")
+
+
+def test_a_loss_that_is_nan_is_said_with_its_step():
+    images, labels = data()
+    trainer = Trainer(small(), SGD(1e30))
+    with np.errstate(all="ignore"), pytest.raises(LossNotFinite, match=r"the loss is (nan|inf) at step 2 "):
+        trainer.fit(images, labels, 3, 16)
+
+
+def test_frozen_layers_stay_as_they_are():
+    net, (images, labels) = small(), data()
+    frozen = net.with_layers(replace(layer, trainable=layer.name == "dense") for layer in net)
+    trainer = Trainer(frozen)
+    assert trainer.trained == ("dense/kernel", "dense/bias")
+    trainer.step(images, labels)
+    assert all(
+        trainer.network["norm"].weights[name] is array
+        or (trainer.network["norm"].weights[name] == array).all()
+        for name, array in net["norm"].weights.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Trainer(small(), "adagrad"), "optimizer must be one of sgd, adam, adamw"),
+        (lambda: Trainer(small(), loss="hinge"), "loss must be one of sparse_categorical_crossentropy"),
+        (lambda: Trainer(small(), metrics=["f1"]), "metrics must be accuracy or among"),
+        (lambda: Trainer(small(), seed=-1), "seed must be 0 or more, got -1"),
+        (lambda: Trainer(small()).fit(*data(0)), "there must be images"),
+        (lambda: Trainer(small()).fit(*data(), batch_size=0), "batch_size must be 1 or more, got 0"),
+        (lambda: Trainer(small()).step(data()[0], data(3)[1]), "labels must have shape"),
+        (lambda: Trainer(small()).step(data()[0], data()[1] + 2), "from 0 to 2, got 2 to 4"),
+    ],
+)
+def test_what_cannot_be_is_said(make, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
+
+
+def test_random_changes_of_pictures_within_the_network_are_refused():
+    layers = list(small())
+    flip = Layer.from_config("flip", "RandomFlip", {}, inputs=("image",))
+    net = Network([layers[0], flip, replace(layers[1], inputs=("flip",)), *layers[2:]])
+    with pytest.raises(ValueError, match=r"layer 'flip' \(RandomFlip\) changes its input at random"):
+        Trainer(net).step(*data())
