@@ -12,7 +12,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import ACTIVATION_LAYERS, Activation, parse_activation
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
 
@@ -40,7 +40,7 @@ class NamedActivationEntry(ActivationEntry):
         self.function, self.options = ACTIVATION_LAYERS[function]
 
     def activation(self, layer: Layer) -> Activation:
-        return Activation(self.function, layer.config)
+        return Activation(self.function, chosen(layer.config, tuple(self.options)))
 
 
 class PReLUEntry(ActivationEntry):

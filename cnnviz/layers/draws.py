@@ -12,6 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.ops.blocks import evenly
+from cnnviz.ops.cellwise import BAND
+from cnnviz.ops.recycling import empty
+
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
 
@@ -54,7 +58,10 @@ def kept(random: np.random.Generator, shape: tuple[int, ...], rate: float) -> np
     array([[ True,  True,  True, False],
            [False, False, False, False]])
     """
-    count = int(np.prod(shape))
-    # Half the time that floats take, and no sooner done: a network draws millions in a step.
-    bits = random.bit_generator.random_raw(-(-count // 2)).view(np.uint32)[:count]
-    return (bits >= min(round(rate * 2**32), 2**32 - 1)).reshape(shape)
+    passes, least = empty(shape, bool), np.uint32(min(round(rate * 2**32), 2**32 - 1))
+    flat, raw = passes.reshape(-1), random.bit_generator.random_raw
+    for band in evenly(flat.size, BAND):
+        part = flat[band]
+        # Half the time that floats take, and no sooner done: a network draws millions in a step.
+        np.greater_equal(raw(-(-part.size // 2)).view(np.uint32)[: part.size], least, out=part)
+    return passes

@@ -23,6 +23,8 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.passing import PassingEntry
+from cnnviz.ops.cellwise import combined, in_bands
+from cnnviz.ops.recycling import empty
 
 FACTOR, ADDEND = "factor", "addend"
 """What a layer in training has in its config: arrays that broadcast to its input, or None."""
@@ -85,7 +87,9 @@ class DropoutEntry(NoiseEntry):
     def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> Any:
         kept = 1 - config["rate"]
         scale = dtype.type(1 / kept if kept else 0)
-        return np.multiply(drawn, scale, dtype=dtype), None
+        factor = empty(drawn.shape, dtype)
+        in_bands(lambda part, out: np.multiply(part, scale, out=out), drawn, factor)
+        return factor, None
 
 
 class SpatialDropoutEntry(DropoutEntry):
@@ -143,12 +147,12 @@ class NoisyEntry(Entry):
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         (x,), (factor, addend) = inputs, _noise_of(layer)
-        y = x if factor is None else x * factor
+        y = x if factor is None else combined(np.multiply, x, factor)
         return y if addend is None else y + addend
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
         factor, _ = _noise_of(layer)
-        return (grad if factor is None else grad * factor,)
+        return (grad if factor is None else combined(np.multiply, grad, factor),)
 
     def of_images(self, layer: Layer, images: slice) -> Layer:
         return _with_noise(layer, lambda array: array[images])

@@ -18,15 +18,26 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.constraints import Constraint
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of
 from cnnviz.layers.refusals import refusal
+from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.serialized import Serialized
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
+
+ABOUT_WEIGHTS: Mapping[str, type[Serialized]] = {
+    "initializer": Initializer,
+    "regularizer": Regularizer,
+    "constraint": Constraint,
+}
+"""What a config says of a weight for training, as in kernel_initializer."""
 
 
 class Affine(NamedTuple):
@@ -49,6 +60,10 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """The weights that are whole numbers."""
+    initializers: Mapping[str, Any] = {}
+    """How Keras draws a weight if its config does not say: kernels glorot_uniform, others zeros."""
     most_inputs: float = 1
     least_inputs: ClassVar[int] = 1
     rank: ClassVar[int | None] = None
@@ -97,7 +112,35 @@ class Entry:
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The options of a config in one form, checked, with Keras's defaults."""
-        return all_of(self.options, config)
+        return {**all_of(self.options, config), **self.training_options(config)}
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What a config says for training alone, of weights and output, where that is not Keras's default."""
+        said = {}
+        for weight in self.weights:
+            for what, kind in ABOUT_WEIGHTS.items():
+                name = f"{self.option_prefix(weight)}_{what}"
+                value = kind.parse(config.get(name))
+                if value is not None and value != self.weight_option({}, weight, what):
+                    said[name] = value
+        penalty = Regularizer.parse(config.get("activity_regularizer"))
+        return said if penalty is None else {**said, "activity_regularizer": penalty}
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
+        """What training adds to the loss for the output, by a normal config."""
+        return config.get("activity_regularizer")
+
+    def option_prefix(self, weight: str) -> str:
+        """What the names of a weight's options begin with."""
+        return weight
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        """A weight's "initializer", "regularizer" or "constraint" in a normal config; None if it has none."""
+        said = config.get(f"{self.option_prefix(weight)}_{what}")
+        if said is not None or what != "initializer":
+            return said
+        default = "glorot_uniform" if weight.endswith("kernel") else "zeros"
+        return Initializer.parse(self.initializers.get(weight, default))
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """The weights that a layer with these options has."""
@@ -164,6 +207,13 @@ class Entry:
         Where the class is an activation and nothing else, `grad` is with respect to the output.
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
+
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        """Both in one call, since they may share work: of the inputs, if wanted, and of these weights."""
+        wrt_inputs = self.input_gradients(layer, inputs, grad) if of_inputs else ()
+        return wrt_inputs, {name: self.weight_gradient(layer, name, inputs, grad) for name in weights}
 
     # What differs in training --------------------------------------------------------------------
 
@@ -438,6 +488,23 @@ class Layer:
         Biases, activations, pooling and normalisation are not counted. None if a size is unknown.
         """
         return self.entry.multiply_adds(self)
+
+    def initializer(self, weight: str) -> Initializer:
+        """How Keras draws a weight before training."""
+        return self.entry.weight_option(self.config, weight, "initializer")  # type: ignore[no-any-return]
+
+    def regularizer(self, weight: str) -> Regularizer | None:
+        """What training adds to the loss for a weight; None for nothing."""
+        return self.entry.weight_option(self.config, weight, "regularizer")  # type: ignore[no-any-return]
+
+    def constraint(self, weight: str) -> Constraint | None:
+        """Where training puts a weight back after each step; None if it is free."""
+        return self.entry.weight_option(self.config, weight, "constraint")  # type: ignore[no-any-return]
+
+    @property
+    def activity_regularizer(self) -> Regularizer | None:
+        """What training adds to the loss for the output; None for nothing."""
+        return self.entry.activity_regularizer(self.config)
 
     @property
     def widens(self) -> bool:

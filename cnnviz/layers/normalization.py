@@ -14,6 +14,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
 from cnnviz.layers.links import Links, mix
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
@@ -66,6 +67,7 @@ class BatchNormalizationEntry(AffineEntry):
     }
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     statistics = frozenset({"moving_mean", "moving_variance"})
+    initializers = {"gamma": "ones", "moving_variance": "ones"}
     op = "batch_norm"
     op_weights = ("moving_mean", "moving_variance", "gamma", "beta")
     op_options = ("epsilon",)
@@ -162,9 +164,24 @@ class BatchStatisticsEntry(BatchNormalizationEntry):
         }
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        arrays = *_axis_last(layer, [*inputs, grad]), layer.weights.get("gamma")
-        moved = ops.batch_norm_training_input_grad(*arrays, epsilon=layer.config["epsilon"])
-        return (np.moveaxis(moved, -1, layer.config["axis"]),)
+        return self.gradients(layer, inputs, grad, ())[0]
+
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        if not of_inputs:
+            return super().gradients(layer, inputs, grad, weights, of_inputs)
+        (x, last), w = _axis_last(layer, [*inputs, grad]), layer.weights
+        mean, variance = _moving(layer)
+        moved, gamma, beta = ops.batch_norm_training_grad(
+            x, last, w.get("gamma"), epsilon=layer.config["epsilon"], mean=mean, variance=variance
+        )
+        found = {"gamma": gamma, "beta": beta}
+        wanted = {
+            name: found[name] if name in found else self.weight_gradient(layer, name, inputs, grad)
+            for name in weights
+        }
+        return (np.moveaxis(moved, -1, layer.config["axis"]),), wanted
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         # By its statistics a number depends on all of its channel.
@@ -200,7 +217,8 @@ BY_BATCH = BatchStatisticsEntry()
 
 def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:
     """Arrays of the input's shape with the axis that is normalised in the last place."""
-    return [np.moveaxis(array, layer.config["axis"], -1) for array in arrays]
+    axis = layer.config["axis"]
+    return [array if axis in (-1, array.ndim - 1) else np.moveaxis(array, axis, -1) for array in arrays]
 
 
 def _moving(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
@@ -235,6 +253,8 @@ class NormalizationEntry(AffineEntry):
     }
     weights = ("mean", "variance", "count")
     statistics = frozenset(weights)
+    counts = frozenset({"count"})
+    initializers = {"variance": "ones"}
     scales_input = True
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -353,10 +373,21 @@ class RescalingEntry(AffineEntry):
 class LayerScaleEntry(AffineEntry):
     """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
 
+    options = {"init_values": (read.optional(read.number), None)}
     weights = ("gamma",)
     op = "multiply"
     op_weights = weights
     label = "scale"
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        if what != "initializer":
+            return None
+        if config.get("init_values") is None:
+            raise ValueError("init_values says what its gamma begins with; give it in the config")
+        return Initializer("Constant", {"value": config["init_values"]})
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         return {"gamma": (shape[-1],)}

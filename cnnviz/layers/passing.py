@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.layers.tensor_operations import OperationEntry
 
 
@@ -34,6 +36,13 @@ class AugmentationEntry(PassingEntry):
             f"layer {layer.name!r} ({layer.kind}) changes its input at random in training, which cnnviz does "
             "not compute: leave it out, and change the images before they are given to the trainer"
         )
+
+
+class ActivityRegularizationEntry(PassingEntry):
+    options = {"l1": (read.number, 0.0), "l2": (read.number, 0.0)}
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer:
+        return Regularizer("L1L2", {name: config[name] for name in ("l1", "l2")})
 
 
 class InputEntry(PassingEntry):
@@ -76,6 +85,7 @@ class StopGradientEntry(OperationEntry, PassingEntry):
 ENTRIES.update(
     {
         "InputLayer": InputEntry(),
+        "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
         **dict.fromkeys(
@@ -89,6 +99,6 @@ ENTRIES.update(
             ),
             AugmentationEntry(),
         ),
-        **dict.fromkeys(("Identity", "ActivityRegularization", "MaxNumBoundingBoxes"), PassingEntry()),
+        **dict.fromkeys(("Identity", "MaxNumBoundingBoxes"), PassingEntry()),
     }
 )

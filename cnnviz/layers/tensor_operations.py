@@ -8,7 +8,7 @@ tensor, read from the layer's inputs in the order of the call. So 1 - x is "ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +29,9 @@ class OperationEntry(Entry):
     casts = False
     splits: bool = False
     """Whether it has several results; each is a layer, and the option "output" says which it is."""
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
 
     def arguments(self, layer: Layer, given: Sequence[Any]) -> list[Any]:
         """The call's arguments in order: constants from the config, and what is given for the tensors."""

@@ -37,7 +37,7 @@ class WrapperEntry(Entry):
         if kind in ("Sequential", "Functional"):
             raise ValueError("layer is a model, which is not supported: wrap its layers one by one")
         options = normalize_config(str(kind), held["config"])
-        return self.held(str(kind), options)
+        return {**self.held(str(kind), options), **super().training_options(config)}
 
     def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The config for a layer of this class with these options; ValueError where it cannot be held."""
@@ -78,6 +78,8 @@ class SpectralNormalizationEntry(WrapperEntry):
 
 VECTOR = "vector_u"
 """What training divides by comes from this weight."""
+DRAWN = {"class_name": "TruncatedNormal", "config": {"stddev": 0.02}}
+"""How Keras draws it."""
 
 
 @lru_cache(maxsize=64)
@@ -88,6 +90,7 @@ def _divided(inner: Entry) -> Entry:
     class Divided(kind):  # type: ignore[misc, valid-type]
         weights = (*inner.weights, vector)
         statistics = inner.statistics | {vector}
+        initializers = {**inner.initializers, vector: DRAWN}
 
         def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (*inner.weight_names(config), vector)
@@ -172,6 +175,9 @@ class TimeDistributedEntry(WrapperEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return _groups(ENTRIES[config["layer"]], config["options"])
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        return self.inner.weight_option(config["options"], weight, what)
 
     def step(self, layer: Layer) -> Layer:
         """The layer that is held, with the shapes that it has at one step."""

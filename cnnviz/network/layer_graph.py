@@ -32,6 +32,7 @@ class LayerGraph:
         inputs: Sequence[str] | None = None,
         aliases: Mapping[str, str] | None = None,
         source: Path | None = None,
+        seed: int | None = None,
     ) -> None:
         layers = list(layers)
         self.name = name
@@ -42,7 +43,8 @@ class LayerGraph:
         self.aliases = dict(aliases or {})
         weights = [array for layer in layers for array in layer.weights.values()]
         self.dtype = np.dtype("float64" if any(a.dtype == np.float64 for a in weights) else "float32")
-        self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype)}
+        generator = None if seed is None else np.random.default_rng(seed)
+        self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype, generator=generator)}
 
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
@@ -128,6 +130,45 @@ class LayerGraph:
         return self.with_layers(
             replace(layer, weights={**layer.weights, **changed.get(layer.owner, {})}) for layer in self
         )
+
+    def initialized(self, seed: int | None = None) -> Self:
+        """The network as it is before any training: all weights drawn anew, as its initialisers say.
+
+        Statistics and frozen layers begin anew too; a layer that is called several times is drawn once. Of a
+        float32 and a float64 network the numbers are the same, up to rounding. In Keras a seed gives other
+        numbers, of the same distribution.
+
+        Parameters
+        ----------
+        seed
+            For NumPy's generator; None draws other numbers each time.
+
+        Raises
+        ------
+        ValueError
+            for a layer whose initialiser is its author's own, naming the layer.
+
+        Examples
+        --------
+        >>> import cnnviz
+        >>> net = cnnviz.load_model("mnist_14k").initialized(seed=0)
+        >>> float(net["conv2d"].weights["bias"].max()), net["conv2d"].weights["kernel"].shape
+        (0.0, (3, 3, 1, 16))
+        """
+        generator = np.random.default_rng(seed)
+        drawn: dict[str, dict[str, np.ndarray]] = {}
+        for layer in self:
+            if layer.owner not in drawn:
+                try:
+                    drawn[layer.owner] = {
+                        name: layer.initializer(name).draw(array.shape, generator, array.dtype)
+                        for name, array in layer.weights.items()
+                    }
+                except ValueError as error:
+                    raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
+                for array in drawn[layer.owner].values():
+                    array.flags.writeable = False
+        return self.with_layers(replace(layer, weights=drawn[layer.owner]) for layer in self)
 
     def with_activation(self, activations: Mapping[str, str | Activation | None]) -> Self:
         """The network with activations exchanged, fused ones or layers of their own.

@@ -40,11 +40,14 @@ class Network(LayerGraph):
         Other names for layers: a nested model's name for its last layer.
     source
         The file that it was read from; networks derived from this one name it too.
+    seed
+        Where layers lack weights, these are drawn as their initialisers say, for the shapes that the graph
+        has there; without a seed they are an error. Other weights stay as they are.
 
     Raises
     ------
     ValueError
-        if layers do not fit together or weights do not fit their layer, naming the layer.
+        if layers do not fit together, or weights are missing or do not fit their layer, naming the layer.
 
     Examples
     --------
@@ -53,6 +56,12 @@ class Network(LayerGraph):
     >>> net = Network([image, Layer("flat", "Flatten", inputs=("image",))])
     >>> net.output_shape, net.predict(np.zeros((5, 28, 28))).shape
     ((784,), (5, 784))
+
+    Weights that nobody has trained yet are drawn:
+
+    >>> dense = Layer.from_config("dense", "Dense", {"units": 10}, inputs=("flat",))
+    >>> Network([*net.layers, dense], seed=0).count_params()
+    (7850, 7850, 0)
     """
 
     def predict(self, x: Any, batch_size: int | None = None, *, memory_limit: float | None = None) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnviz.ops.blocks import evenly
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 BAND = 1 << 17
 """Numbers in a band: several arrays of as many stay in the second-level cache."""
@@ -40,6 +41,15 @@ def in_bands(work: Callable[..., Any], *arrays: np.ndarray) -> None:
             work(*(array[band] for array in flat))
 
     in_parallel(share, bands)
+
+
+def combined(function: np.ufunc, *arrays: np.ndarray) -> np.ndarray:
+    """function(*arrays), in bands if they have one shape."""
+    result = empty(np.broadcast_shapes(*(array.shape for array in arrays)), arrays[0].dtype)
+    if any(array.shape != result.shape for array in arrays):
+        return function(*arrays, out=result)
+    in_bands(lambda *parts: function(*parts[:-1], out=parts[-1]), *arrays, result)
+    return result
 
 
 def kept_where(passes: np.ndarray, grad: np.ndarray, out: np.ndarray) -> None:
@@ -70,7 +80,6 @@ class Rows:
         self._beside = cells_in_row(self.cells, self.channels)
         self.length = self._beside * self.channels
         self.bands = list(evenly(self.cells // self._beside, max(1, BAND // max(self.length, 1))))
-        self.most = max((band.stop - band.start for band in self.bands), default=0)
 
     def of(self, array: np.ndarray) -> np.ndarray:
         """An array of this shape as (rows, length)."""
@@ -80,32 +89,34 @@ class Rows:
         """Each channel's number (C,) at all of its places in a row."""
         return np.tile(numbers, self._beside)
 
-    def folded(self, sums: np.ndarray) -> np.ndarray:
-        """What was summed place by place, (length,) or (several, length), channel by channel."""
-        return sums.reshape(*sums.shape[:-1], self._beside, self.channels).sum(axis=-2)
-
     def sums(self, array: np.ndarray) -> np.ndarray:
         """(..., C) summed over all cells."""
         rows = self.of(array)
-        return self.reduced(
-            array.dtype, 1, lambda band, _, sums: np.add.reduce(rows[band], axis=0, out=sums[0])
-        )[0]
+        return self.reduced(array.dtype, 1, lambda band, buffer: [rows[band].sum(axis=0)]).sum(axis=0)[0]
 
     def reduced(
-        self, dtype: np.dtype, count: int, fill: Callable[[slice, np.ndarray, Any], Any]
+        self, dtype: np.dtype, count: int, work: Callable[[slice, np.ndarray], Iterable[np.ndarray]]
     ) -> np.ndarray:
-        """`count` sums over all cells (count, C): fill(band, buffer, sums) makes a band's (count, length)."""
-        of_bands = np.zeros((len(self.bands), count, self.channels), dtype)
+        """For each band `count` numbers a channel: (bands, count, C).
+
+        work(band, buffer) returns sums place by place, (length,); the buffer has the shape of the band.
+        """
+        found = np.zeros((len(self.bands), count, self.channels), dtype)
+        most = max((band.stop - band.start for band in self.bands), default=0)
 
         def share(places: Iterable[int]) -> None:
-            sums, buffer = np.empty((count, self.length), dtype), np.empty((self.most, self.length), dtype)
+            buffer = np.empty((most, self.length), dtype)
             for place in places:
                 band = self.bands[place]
-                fill(band, buffer[: band.stop - band.start], sums)
-                of_bands[place] = self.folded(sums)
+                for which, sums in enumerate(work(band, buffer[: band.stop - band.start])):
+                    found[place, which] = self.folded(sums)
 
         in_parallel(share, range(len(self.bands)))
-        return of_bands.sum(axis=0)
+        return found
+
+    def folded(self, sums: np.ndarray) -> np.ndarray:
+        """Sums place by place (length,) as sums channel by channel (C,)."""
+        return sums.reshape(-1, self.channels).sum(axis=0)
 
 
 @lru_cache(maxsize=4096)

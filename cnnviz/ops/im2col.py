@@ -58,6 +58,7 @@ from cnnviz.ops.blocks import (
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 LONG_RUN = 8
 """Copying a shorter run takes about as long as copying one of this many numbers."""
@@ -121,7 +122,7 @@ def im2col(
     Every output is a sum of K = kh*kw*C/groups products and a bias: K + 1 roundings at most on
     any term, so its error is below (K + 1)*u*(sum|x||w| + |bias|) in any order of summation.
     """
-    y = np.empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
+    y = empty((x.shape[0], *geometry.out, kernel.shape[3]), x.dtype)
     parts = im2col_blocks(len(x), kernel.shape, geometry, groups, x.itemsize)
     repeated_bias = repeated(bias)
     in_parallel(

@@ -29,6 +29,7 @@ from cnnviz.ops.arguments import (
 )
 from cnnviz.ops.cellwise import Rows
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 CHANNELS = {
     "x": "(..., C).",
@@ -69,9 +70,7 @@ def batch_norm(
     )
     scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
     check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
-    y = x * scale
-    y += shift
-    return y
+    return _scaled(x, scale, shift)
 
 
 @quiet
@@ -115,7 +114,23 @@ def batch_norm_input_grad(
         )
     scale, _ = batch_norm_affine(np.zeros_like(variance), variance, gamma, epsilon=epsilon)
     check_last_axis(grad, len(scale), f"variance.shape={variance.shape}", "grad")
-    return grad * scale
+    return _scaled(grad, scale)
+
+
+def _scaled(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None = None) -> np.ndarray:
+    """x * scale + shift, channel by channel."""
+    rows, y = Rows(x.shape), empty(x.shape, x.dtype)
+    numbers, results, scale = rows.of(x), rows.of(y), rows.along(scale)
+    shift = None if shift is None else rows.along(shift)
+
+    def share(bands: Iterable[slice]) -> None:
+        for band in bands:
+            out = np.multiply(numbers[band], scale, out=results[band])
+            if shift is not None:
+                out += shift
+
+    in_parallel(share, rows.bands)
+    return y
 
 
 @gradient("batch_norm", "array (C,)", **CHANNELS)
@@ -173,7 +188,19 @@ def _centred_sum(x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarra
     """The sum of grad * (x - mean) over all but the channels."""
     check_last_axis(x, len(mean), f"mean.shape={mean.shape}")
     check_grad(grad, x.shape)
-    return sum_over_all_but_channels(grad * (x - mean))
+    return _sums(Rows(x.shape), x, grad, mean)[1]
+
+
+def _sums(rows: Rows, x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Of grad, and of grad * (x - mean), over all cells: (2, C)."""
+    numbers, grads, along = rows.of(x), rows.of(grad), rows.along(mean)
+
+    def work(band: slice, centred: np.ndarray) -> Iterable[np.ndarray]:
+        np.subtract(numbers[band], along, out=centred)
+        yield grads[band].sum(axis=0)
+        yield np.einsum("rl,rl->l", grads[band], centred)
+
+    return rows.reduced(x.dtype, 2, work).sum(axis=0)
 
 
 # With the batch's own statistics -----------------------------------------------------------------
@@ -189,8 +216,7 @@ def batch_statistics(x: Any) -> tuple[np.ndarray, np.ndarray]:
     (array([2.]), array([1.]))
     """
     (x,) = floats(x=x)
-    mean, _, variance, _ = _statistics(x, 0.0)
-    return mean, variance
+    return _moments(x, _rows(x))
 
 
 @operation(
@@ -215,7 +241,7 @@ def batch_norm_training(
         _check_channels(array, name, x)
     mean, variance = _moments(x, rows)
     scale = _inverse(variance, epsilon)
-    y, numbers = np.empty_like(x, order="C"), rows.of(x)
+    y, numbers = empty(x.shape, x.dtype), rows.of(x)
     along = rows.along(mean), rows.along(scale if gamma is None else scale * gamma)
     shift = None if beta is None else rows.along(beta)
 
@@ -293,20 +319,14 @@ class _Back:
         self._x, self._grad, self._mean = rows.of(x), rows.of(grad), rows.along(mean)
         self._shape, self._inverse = x.shape, _inverse(variance, epsilon)
         self._factor = self._inverse if gamma is None else self._inverse * gamma
-
-        def sums(band: slice, centred: np.ndarray, out: np.ndarray) -> None:
-            np.subtract(self._x[band], self._mean, out=centred)
-            np.einsum("rl,rl->l", self._grad[band], centred, out=out[1])
-            np.add.reduce(self._grad[band], axis=0, out=out[0])
-
-        self.beta_grad, along = rows.reduced(x.dtype, 2, sums)
+        self.beta_grad, along = _sums(rows, x, grad, mean)
         self.gamma_grad = along * self._inverse
 
     def x_grad(self) -> np.ndarray:
         rows, count = self._rows, self._rows.cells
         common, slope = self.beta_grad / count, self.gamma_grad / count * self._inverse
         common, slope, factor = (rows.along(numbers) for numbers in (common, slope, self._factor))
-        result = np.empty(self._shape, self._x.dtype)
+        result = empty(self._shape, self._x.dtype)
         numbers = rows.of(result)
 
         def share(bands: Iterable[slice]) -> None:
@@ -328,15 +348,25 @@ def _rows(x: np.ndarray) -> Rows:
 
 
 def _moments(x: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Each channel's mean and, in a second pass, its mean squared distance from that."""
-    mean, numbers = rows.sums(x) / rows.cells, rows.of(x)
-    along = rows.along(mean)
+    """Each channel's mean, and its mean squared distance from that.
 
-    def squares(band: slice, centred: np.ndarray, out: np.ndarray) -> None:
-        np.subtract(numbers[band], along, out=centred)
-        np.einsum("rl,rl->l", centred, centred, out=out[0])
+    Both of each band while that is in the cache, then of all: Chan, Golub and LeVeque, "Algorithms for
+    computing the sample variance", The American Statistician 37, 1983, equation 2.1.
+    """
+    numbers = rows.of(x)
+    cells = np.array([len(numbers[band]) for band in rows.bands], x.dtype) * (rows.length // rows.channels)
 
-    return mean, rows.reduced(x.dtype, 1, squares)[0] / rows.cells
+    def work(band: slice, centred: np.ndarray) -> Iterable[np.ndarray]:
+        sums = numbers[band].sum(axis=0)
+        yield sums
+        mean = rows.folded(sums) / (centred.size // rows.channels)
+        np.subtract(numbers[band], rows.along(mean), out=centred)
+        yield np.einsum("rl,rl->l", centred, centred)
+
+    sums, squares = rows.reduced(x.dtype, 2, work).swapaxes(0, 1)
+    mean = sums.sum(axis=0) / rows.cells
+    apart = sums / cells[:, np.newaxis] - mean
+    return mean, (squares.sum(axis=0) + cells @ (apart * apart)) / rows.cells
 
 
 def _inverse(variance: np.ndarray, epsilon: Any) -> np.ndarray:

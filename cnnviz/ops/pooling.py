@@ -33,6 +33,7 @@ from cnnviz.ops.blocks import Call, batches, images_at_once, pixels, run
 from cnnviz.ops.cellwise import kept_where
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 WIDE_STRIDE = 4
 """From this stride on, most of the columns that pooling along a row would compute are not wanted."""
@@ -96,7 +97,8 @@ def max_pool2d_grad(
     x = np.ascontiguousarray(images(x)[0])
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
-    x_grad = np.zeros(x.shape, x.dtype)
+    x_grad = empty(x.shape, x.dtype)
+    x_grad.fill(0)
     if grad.size:
         parts = batches(x, 2)
         in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
@@ -119,28 +121,37 @@ def _give_to_largest(
     for part in parts:
         count = len(x[part])
         cells, best, beats = first[:count], second[:count], flags[:, :count]
-        best.fill(-np.inf)
         begun = np.zeros(geometry.out, bool)
         for beat, (inputs, outputs) in zip(beats, taps, strict=True):
             cell, most, better = cells[outputs], best[outputs], beat[outputs]
+            new = ~begun[outputs[1:]]
+            begun[outputs[1:]] = True
+            if new.all():
+                np.copyto(pixels(most), pixels(x[part][inputs]))
+                better.fill(True)
+                continue
             np.copyto(pixels(cell), pixels(x[part][inputs]))
             # All but what is at most the largest so far, and NaN, which nothing beats.
             np.logical_not(np.less_equal(cell, most, out=better), out=better)
             better &= most == most
-            if not begun[outputs[1:]].all():
-                better |= ~begun[outputs[1:]][..., np.newaxis]
-                begun[outputs[1:]] = True
+            if new.any():
+                better |= new[..., np.newaxis]
+                np.copyto(most, cell, where=new[..., np.newaxis])
             np.maximum(most, cell, out=most)
         left = best
         np.copyto(left, grad[part])
-        for beat, (inputs, outputs) in zip(reversed(beats), reversed(taps), strict=True):
-            kept_where(beat, left, cells)
-            left.view(bits)[...] ^= cells.view(bits)
+        for place in reversed(range(len(taps))):
+            inputs, outputs = taps[place]
+            # All that is left is the first tap's.
+            won = cells if place else left
+            if place:
+                kept_where(beats[place], left, won)
+                left.view(bits)[...] ^= won.view(bits)
             given = x_grad[part][inputs]
             if apart:
-                np.copyto(pixels(given), pixels(cells[outputs]))
+                np.copyto(pixels(given), pixels(won[outputs]))
             else:
-                given += cells[outputs]
+                given += won[outputs]
 
 
 def _reads(geometry: Window, u: int, v: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -269,7 +280,7 @@ def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdim
 
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
-    y = np.empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
+    y = empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
     in_parallel(
         lambda firsts: run(window_steps(x, geometry, combine, identity, y, firsts)),
         range(0, len(x), images_at_once(x)),

@@ -28,6 +28,7 @@ from cnnviz.ops.arguments import (
     sum_to,
 )
 from cnnviz.ops.cellwise import BAND, in_bands, kept_where
+from cnnviz.ops.recycling import empty
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -100,6 +101,10 @@ def relu_grad(
     array([0.5, 0. , 1. , 0. ], dtype=float32)
     """
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
+    if not slope and max_value is None:
+        kept = empty(x.shape, x.dtype)
+        in_bands(lambda part, part_grad, out: kept_where(part > start, part_grad, out), x, grad, kept)
+        return kept
     passes = x > start
     below = x < start
     if max_value is not None:
@@ -107,16 +112,12 @@ def relu_grad(
         passes &= (x < most) if most == 6 and start == 0 else (x >= 0) & (x <= most)
     elif start == 0:
         below = ~passes
-    if slope:
-        return np.where(passes, grad, np.where(below, slope * grad, 0))
-    kept = np.empty(x.shape, x.dtype)
-    in_bands(kept_where, passes, grad, kept)
-    return kept
+    return np.where(passes, grad, np.where(below, slope * grad, 0) if slope else 0)
 
 
 def _at_least_zero(x: np.ndarray) -> np.ndarray:
     """max(x, 0): with an array of zeros it takes a third of the time that it takes with the number."""
-    y = np.empty(x.shape, x.dtype)
+    y = empty(x.shape, x.dtype)
     zeros = np.zeros(min(x.size, BAND), x.dtype)
     in_bands(lambda part, out: np.maximum(part, zeros[: part.size], out=out), x, y)
     return y

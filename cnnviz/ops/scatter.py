@@ -17,6 +17,7 @@ from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Call, run
 from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 LONG_ROW = 16
 """Shorter rows are worth copying, to be multiplied all at once and not one by one."""
@@ -38,7 +39,7 @@ def scatter(
     """
     rows, cols = geometry
     filters, depth = kernel.shape[2], kernel.shape[3] // groups
-    y = np.empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
+    y = empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
     # A zero that keeps rows apart would turn an infinite weight into NaN.
     apart = _worth_apart(geometry, depth, filters, x.itemsize) and np.isfinite(kernel).all()
     fill = _fill_apart if apart else _stamp

@@ -20,6 +20,8 @@ from cnnviz.network import Gradient, Network, Run
 from cnnviz.network.run import training_pass
 from cnnviz.numbers import brief
 from cnnviz.ops.padding import integer
+from cnnviz.ops.parallel import one_blas_thread
+from cnnviz.ops.recycling import Recycling
 from cnnviz.training.augmentation import Augment
 from cnnviz.training.checkpoints import (
     Row,
@@ -94,6 +96,8 @@ class Trainer:
         weights = weights_of(net)
         slots = {key: self.optimizer.empty_slots(weights[key]) for key in self.trained}
         self.state = TrainerState(net, slots)
+        # Each step makes arrays of the same sizes.
+        self._memory = Recycling()
 
     def __repr__(self) -> str:
         return f"<Trainer of {self.network.name}: {self.steps} steps, {type(self.optimizer).__name__}>"
@@ -146,9 +150,10 @@ class Trainer:
             for images and labels that do not fit the network, the loss, or each other.
         """
         state = self.state
-        run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
-        loss, gradient = self._measured(run, labels)
-        gradients = {key: gradient[key] for key in self.trained}
+        with self._memory.used(), one_blas_thread():
+            run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
+            loss, gradient = self._measured(run, labels)
+            gradients = gradient.of_weights(self.trained)
         weights = weights_of(state.network)
         # What the forward pass changes counts as before the optimizer's step.
         moved = _moved_by_forward(run, weights)

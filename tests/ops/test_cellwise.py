@@ -19,7 +19,6 @@ def test_rows_are_of_whole_cells_and_cover_them(cells: int, channels: int) -> No
     rows = Rows((cells, channels))
     covered = [place for band in rows.bands for place in range(band.start, band.stop)]
     assert covered == list(range(cells // beside))
-    assert rows.most == max(band.stop - band.start for band in rows.bands)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3,), (40, 5), (2, 3, 4)])
