@@ -242,6 +242,7 @@ ACROSS = {
     "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",
     "receptive_fields/test_tensorflow.py": "all layers' fields",
     "stage/test_javascript.py": "all of stage/js and stage/components, without a page",
+    "training/test_lesson_runs.py": "the small recorded runs among the assets",
 }
 """Tests of several modules, by what they are about; others are called like the module that they test."""
 

@@ -35,7 +35,7 @@ figures.epoch_batches(history.images, history.batch_size)
 
 # %%
 found = read_predictions("mnist_14k")
-for epoch in (1, 2, 7, 20, 40):
+for epoch in (1, 2, 7, 20, history.epochs):
     row = history.rows[epoch - 1]
     print(
         f"epoch {epoch:>2}: learning rate {row['learning_rate']:.6f}, training loss {row['loss']:.4f}, "
@@ -48,7 +48,7 @@ figures.training_curves({"loss": {"training": history.series("loss")}}, epoch=7,
 # The same digit, with the weights after an epoch. Before training it is a guess.
 
 # %%
-for epoch in (0, 1, 7, 40):
+for epoch in (0, 1, 7, history.epochs):
     probabilities = net.with_weights(history.weights_after(epoch)).predict(images[18])[0]
     said, share = probabilities.argmax(), probabilities.max()
     print(f"after epoch {epoch:>2}: a {said} with {share:.2%}, it is a {labels[18]}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from cnnviz.commands.shared import Command, Interruption, add_json, print_json, say
-from cnnviz.training.progress import ProgressBar
+from cnnviz.commands.shared import Command, Interruption, add_json, print_json, progress_bar, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
-    with Interruption() as interruption, ProgressBar("measuring", interruption.check) as progress:
+    with Interruption() as interruption, progress_bar("measuring", interruption.check) as progress:
         measured = measure(args.threads, progress=progress, applications=args.applications)
     if args.json:
         print_json(

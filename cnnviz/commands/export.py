@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_memory_limit, complain, say, words_beside
+from cnnviz.commands.shared import Command, add_memory_limit, complain, say, whole_numbers, words_beside
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -43,16 +43,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_pictures(parser)
     add_classes(parser)
     parser.add_argument(
-        "--digits", type=digits, default=(), metavar="N,N,...", help="MNIST test digits to take in, by number"
+        "--digits",
+        type=whole_numbers,
+        default=(),
+        metavar="N,N,...",
+        help="MNIST test digits to take in, by number",
     )
     add_memory_limit(parser)
-
-
-def digits(text: str) -> tuple[int, ...]:
-    parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
-    return tuple(map(int, parts))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,6 +32,15 @@ class ActivationEntry(Entry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         return [activation_stage(layer, drawn)]
 
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        written = super().serialized(config, raw)
+        # It must be said.
+        return (
+            {**written, "activation": written.get("activation") or "linear"}
+            if "activation" in config
+            else written
+        )
+
 
 class NamedActivationEntry(ActivationEntry):
     """A class of its own for one function, with its options."""

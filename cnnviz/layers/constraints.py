@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnviz.layers import options as read
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.options import Options
 from cnnviz.layers.regularizers import EPSILON
-from cnnviz.layers.serialized import Serialized
 
 
 def _axis(value: Any, name: str) -> int | tuple[int, ...]:
@@ -25,7 +25,7 @@ AXIS: Options = {"axis": (_axis, 0)}
 
 
 @dataclass(frozen=True)
-class Constraint(Serialized):
+class Constraint(KerasObject):
     """What training makes of a weight after each step.
 
     >>> Constraint.parse("non_neg").apply(np.array([1.0, -2.0]))

@@ -18,8 +18,8 @@ from numpy.typing import DTypeLike
 from scipy import special
 
 from cnnviz.layers import options as read
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.options import Options
-from cnnviz.layers.serialized import Serialized
 
 Shape = tuple[int, ...]
 Draw = Callable[[np.random.Generator, Shape, Mapping[str, Any]], np.ndarray]
@@ -194,7 +194,7 @@ CLASSES: Mapping[str, tuple[Draw, Options]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class Initializer(Serialized):
+class Initializer(KerasObject):
     """How a weight is drawn.
 
     >>> Initializer.parse("glorot_uniform").draw((2, 4), np.random.default_rng(0)).round(3)

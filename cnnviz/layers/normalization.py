@@ -348,6 +348,7 @@ class RescalingEntry(AffineEntry):
     options = {"scale": (read.numbers, None), "offset": (read.numbers, 0.0)}
     op = "rescale"
     op_options = ("scale", "offset")
+    required = op_options
     scales_input = True
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -374,6 +375,8 @@ class LayerScaleEntry(AffineEntry):
     """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
 
     options = {"init_values": (read.optional(read.number), None)}
+    module = "keras.src.applications.convnext"
+    required = ("init_values", "projection_dim")
     weights = ("gamma",)
     op = "multiply"
     op_weights = weights

@@ -27,6 +27,9 @@ class PassingEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         return one_number(inputs[0], position)
 
+    def __init__(self, *required: str) -> None:
+        self.required = required or self.required
+
 
 class AugmentationEntry(PassingEntry):
     """What changes pictures at random in training, which is not computed here."""
@@ -88,17 +91,25 @@ ENTRIES.update(
         "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
+        "Identity": PassingEntry(),
+        "MaxNumBoundingBoxes": PassingEntry("max_number"),
+        "RandomTranslation": AugmentationEntry("height_factor", "width_factor"),
+        "RandomZoom": AugmentationEntry("height_factor"),
+        "RandomCrop": AugmentationEntry("height", "width"),
         **dict.fromkeys(
             (
-                *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
-                *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
-                *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
-                *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPosterization", "RandomSaturation"),
-                *("RandomSharpness", "RandomGaussianBlur", "Solarization"),
-                *("AugMix", "CutMix", "MixUp", "RandAugment"),
+                *("RandomRotation", "RandomContrast", "RandomBrightness", "RandomColorDegeneration"),
+                *("RandomHue", "RandomPosterization", "RandomSaturation", "RandomSharpness"),
+            ),
+            AugmentationEntry("factor"),
+        ),
+        **dict.fromkeys(
+            (
+                *("RandomFlip", "RandomShear", "RandomPerspective", "RandomElasticTransform"),
+                *("RandomErasing", "RandomColorJitter", "RandomGrayscale", "RandomInvert"),
+                *("RandomGaussianBlur", "Solarization", "AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
             AugmentationEntry(),
         ),
-        **dict.fromkeys(("Identity", "MaxNumBoundingBoxes"), PassingEntry()),
     }
 )

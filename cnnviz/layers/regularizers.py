@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnviz.layers import options as read
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.options import Options
-from cnnviz.layers.serialized import Serialized
 
 EPSILON = 1e-7
 """Keras's fuzz factor, keras.config.epsilon()."""
@@ -26,7 +26,7 @@ def _factor(value: Any, name: str) -> float:
 
 
 @dataclass(frozen=True)
-class Regularizer(Serialized):
+class Regularizer(KerasObject):
     """What is added to the loss for an array, and its gradient.
 
     Keras adds it once for each weight that is trained: not for those of frozen layers, not for statistics.

@@ -47,6 +47,15 @@ class WrapperEntry(Entry):
         return self.of(config).weight_groups(config)
 
 
+def _written(kind: str, options: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What Keras writes for a wrapper of a layer of this class with these options."""
+    held = raw.get("layer") or {}
+    inner = {**held.get("config", {}), "dtype": raw["dtype"]}
+    config = ENTRIES[kind].of(options).serialized(options, inner)
+    layer = {"module": ENTRIES[kind].module, "class_name": kind, "config": config, "registered_name": None}
+    return {**raw, "layer": layer}
+
+
 def _groups(inner: Entry, options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Where the weights of the layer that is held lie, counted from the wrapper's group."""
     groups = inner.of(options).weight_groups(options)
@@ -94,6 +103,14 @@ def _divided(inner: Entry) -> Entry:
 
         def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (*inner.weight_names(config), vector)
+
+        def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+            own = ("layer", "power_iterations")
+            options = {name: value for name, value in config.items() if name not in own}
+            return {
+                **_written(config["layer"], options, raw),
+                "power_iterations": config["power_iterations"],
+            }
 
         def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             # Keras writes the kernel twice.
@@ -178,6 +195,12 @@ class TimeDistributedEntry(WrapperEntry):
 
     def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
         return self.inner.weight_option(config["options"], weight, what)
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        written = _written(config["layer"], {**config["options"], **_fused(config)}, raw)
+        if "activity_regularizer" in config:
+            written["activity_regularizer"] = config["activity_regularizer"].serialized()
+        return written
 
     def step(self, layer: Layer) -> Layer:
         """The layer that is held, with the shapes that it has at one step."""

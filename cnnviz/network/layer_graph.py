@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
 from cnnviz.layers.shapes import with_shapes
+from cnnviz.network.keras_config import Model
 from cnnviz.resources import one_line
 
 
@@ -33,10 +34,12 @@ class LayerGraph:
         aliases: Mapping[str, str] | None = None,
         source: Path | None = None,
         seed: int | None = None,
+        structure: Model | None = None,
     ) -> None:
         layers = list(layers)
         self.name = name
         self.source = source
+        self.structure = structure
         self.inputs = tuple(inputs or (layer.name for layer in layers if not layer.inputs))
         self.outputs = tuple(outputs or (layer.name for layer in layers[-1:]))
         _check_graph(layers, self.inputs, self.outputs)
@@ -191,7 +194,12 @@ class LayerGraph:
             layer = self[name]
             chosen = {"activation": parse_activation(value)}
             if layer.is_activation:
-                changed[layer.owner] = {"kind": "Activation", "config": chosen, "weights": {}}
+                changed[layer.owner] = {
+                    "kind": "Activation",
+                    "config": chosen,
+                    "weights": {},
+                    "raw_config": {},
+                }
             elif "activation" in layer.entry.options:
                 changed[layer.owner] = {"config": {**layer.config, **chosen}}
             else:

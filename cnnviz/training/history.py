@@ -15,7 +15,7 @@ import numpy as np
 
 from cnnviz.resources import asset, read_arrays
 from cnnviz.training.recipes import Recipe
-from cnnviz.training.run_files import RunFiles
+from cnnviz.training.run_files import KEPT, RunFiles
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +32,15 @@ class TrainingHistory:
         One mapping an epoch: "loss", "accuracy", "learning_rate", and "val_loss" and "val_accuracy"
         where there was validation.
     weights
-        After each epoch, by "layer/weight", (epochs + 1, ...); the first entry is before training.
-        None if they were not kept.
+        By "layer/weight", (len(kept), ...). None if they were not kept.
     validation_images
         Images that were held out of the training set and looked at after each epoch.
     recipe
         What decided the run, by the names of `training.Recipe`.
+    kept
+        The epochs whose weights there are; 0 is before training. None is all of them.
+    seed
+        Of all that was random, if it is told.
     """
 
     model: str
@@ -47,6 +50,8 @@ class TrainingHistory:
     weights: Mapping[str, np.ndarray] | None = None
     validation_images: int = 0
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    kept: tuple[int, ...] | None = None
+    seed: int | None = None
 
     @property
     def epochs(self) -> int:
@@ -116,7 +121,8 @@ class TrainingHistory:
         >>> read_history("mnist_14k").around(7)
         [0, 1, 2, 5, 7, 15, 40]
         """
-        return sorted({0, 1, 2, 5, 15, epoch, self.epochs} & set(range(self.epochs + 1)))
+        there = range(self.epochs + 1) if self.kept is None else self.kept
+        return sorted({0, 1, 2, 5, 15, epoch, self.epochs} & set(there))
 
     def weights_after(self, epoch: int) -> dict[str, np.ndarray]:
         """All weights after an epoch, for `Network.with_weights`; 0 is before training.
@@ -130,7 +136,10 @@ class TrainingHistory:
             raise ValueError(f"the weights of {self.model} after each epoch were not kept")
         if not 0 <= epoch <= self.epochs:
             raise ValueError(f"epoch must be from 0 to {self.epochs}, got {epoch!r}")
-        return {name: array[epoch] for name, array in self.weights.items()}
+        if self.kept is not None and epoch not in self.kept:
+            raise ValueError(f"epoch must be one of {', '.join(map(str, self.kept))}, got {epoch!r}")
+        place = epoch if self.kept is None else self.kept.index(epoch)
+        return {name: array[place] for name, array in self.weights.items()}
 
 
 def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> TrainingHistory | None:
@@ -165,14 +174,17 @@ def read_history(model: str, folder: str | os.PathLike[str] | None = None) -> Tr
             raise ValueError(f"its recipe must be an object, got {data['recipe']!r:.60}")
         if int(data["images"]) < 1 or int(data["recipe"]["batch_size"]) < 1:
             raise ValueError("images and batch_size must be at least 1")
+        weights, kept = _weights(files.epochs, len(rows))
         return TrainingHistory(
             model,
             int(data["images"]),
             int(data["recipe"]["batch_size"]),
             rows,
-            _weights(files.epochs, len(rows)),
+            weights,
             int(data.get("validation_images", 0)),
             data["recipe"],
+            kept,
+            None if data.get("seed") is None else int(data["seed"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
         reason = f"it has no {error}" if isinstance(error, KeyError) else error
@@ -205,20 +217,38 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
     ending = ".history.json"
     for path in sorted(place.glob(f"{model}.*.selection{ending}")):
         selection = read_history(path.name.removesuffix(ending), place)
-        if selection is not None and selection.recipe == final.recipe and selection.validation_images:
+        if selection is not None and selection.validation_images and _same(selection, final):
             return selection
     return None
 
 
-def _weights(path: Path, epochs: int) -> dict[str, np.ndarray] | None:
+def _same(one: TrainingHistory, other: TrainingHistory) -> bool:
+    """Whether two runs had one recipe; a history from before an option was there says nothing of it."""
+    return one.recipe == other.recipe or Recipe.of(one.recipe) == Recipe.of(other.recipe)
+
+
+def _weights(path: Path, epochs: int) -> tuple[dict[str, np.ndarray] | None, tuple[int, ...] | None]:
+    """The weights, and the epochs they are of where those are not all."""
     if not path.is_file():
-        return None
+        return None, None
     try:
         weights = read_arrays(path)
     except ValueError as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from None
+    lengths = {array.shape[:1] for name, array in weights.items() if name != KEPT}
+    if KEPT in weights:
+        numbers = weights.pop(KEPT)
+        kept = tuple(int(epoch) for epoch in numbers.ravel())
+        if (
+            numbers.dtype.kind not in "iu"
+            or list(kept) != sorted({0, *kept, epochs})
+            or lengths != {(len(kept),)}
+        ):
+            raise ValueError(
+                f"{path} must name epochs from 0 to {epochs}, and hold a version of every weight for each"
+            )
+        return weights, kept
     # A run that is killed between the two files leaves the weights one epoch ahead.
-    lengths = {array.shape[:1] for array in weights.values()}
     if lengths not in ({(epochs + 1,)}, {(epochs + 2,)}):
         raise ValueError(f"{path} must hold {epochs + 1} versions of every weight")
-    return {name: array[: epochs + 1] for name, array in weights.items()}
+    return {name: array[: epochs + 1] for name, array in weights.items()}, None

@@ -28,6 +28,7 @@ from cnnviz.commands.shared import Interruption
 from cnnviz.images.mnist import load_mnist
 from cnnviz.layers import ENTRIES
 from cnnviz.resources import asset
+from cnnviz.training.history import read_history
 from cnnviz.training.progress import ProgressBar
 from cnnviz.verification.applications import ApplicationCheck
 
@@ -259,10 +260,21 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
     ]
     assert "accuracy" in run(capsys, "evaluate", str(out / "mnist_maxpool.keras"), "--images", "10")
     assert "is there already" in refused(capsys, *command)
-    assert "--validate holds 5,000 images out, but there are only 300" in refused(
-        capsys, *command, "--validate", "--overwrite"
-    )
+    assert "val_accuracy" in run(capsys, *command, "--validate", "--overwrite")
     assert "nothing to resume" in refused(capsys, *command, "--resume")
+    run(capsys, *command, "--epochs", "3", "--name", "mine", "--keep", "1")
+    assert read_history("mine", out).kept == (0, 1, 3)
+
+
+def test_train_lists_the_runs_that_chose_a_recipe(capsys):
+    lines = run(capsys, "train", "mnist_14k", "--selections").splitlines()
+    found = json.loads(run(capsys, "train", "mnist_14k", "--selections", "--json"))
+    assert [line.split()[0] for line in lines] == ["recipe", *(one["recipe"] for one in found)]
+    for line, one in zip(lines[1:], found, strict=True):
+        assert f"{100 * np.mean(one['validation_accuracies']):.3f} %" in line
+        assert len(one["seeds"]) == len(one["validation_accuracies"])
+        if len(one["seeds"]) > 1:
+            assert f" {100 * np.std(one['validation_accuracies'], ddof=1):.3f} " in line
 
 
 # Bad input --------------------------------------------------------------------------------------
@@ -291,11 +303,16 @@ def test_train_writes_a_model_that_evaluate_takes(capsys, tmp_path):
             ["export", "--digits", "0", "-o", "no/x.html"],
             "cnnviz: there is no folder no to write x.html in\n",
         ),
-        (["train", "lenet"], "train takes one of mnist_14k, mnist_maxpool, got 'lenet'"),
+        (["train", "lenet"], "there is no file 'lenet'; bundled models are mnist_14k, mnist_maxpool"),
+        (["train", "mnist_14k", "--initialize"], "--initialize is for a file"),
+        (["train", "mnist_14k", "--learning-rate", "nan"], "--learning-rate must be a finite number"),
         (["train", "mnist_14k", "--recipe", "worst"], "recipes of mnist_14k are best, notes"),
         (["train", "mnist_14k", "--data", "no.npz"], "cannot read no.npz: No such file or directory"),
         (["train", "mnist_14k", "--data", __file__], "is not an npz file with x_train and y_train"),
         (["train", "mnist_14k", "--seed", "-1"], "--seed must be 0 or more, got -1"),
+        (["train", "mnist_14k", "--name", "runs/mine"], "--name must be what files are called, without a"),
+        (["train", "mnist_14k", "--keep", "1,41"], "--keep must be epochs up to the last one, 40, got 41"),
+        (["train", "mnist_14k", "--keep", "1,-2"], "must be whole numbers with commas between, got '1,-2'"),
         (["train", "mnist_14k", "--out", str(asset(""))], "mnist_14k.keras is there already"),
     ],
 )
@@ -310,7 +327,12 @@ def test_a_port_that_is_taken_is_named(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [["verify", "mnist_14k"], ["train", "mnist_14k"], ["supported", "--applications"]]
+    "command",
+    [
+        ["verify", "mnist_14k"],
+        ["train", "mnist_14k", "--engine", "tensorflow"],
+        ["supported", "--applications"],
+    ],
 )
 def test_without_tensorflow_it_says_what_to_type(capsys, monkeypatch, tmp_path, command):
     monkeypatch.setitem(sys.modules, "tensorflow", None)

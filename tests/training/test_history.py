@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cnnviz import load_model
+from cnnviz.training import RunFiles
 from cnnviz.training.history import read_history, read_selection
 
 
@@ -77,6 +78,34 @@ def test_weights_one_epoch_ahead_of_a_run_that_was_killed_are_left_out(tmp_path)
     history = read_history("net", tmp_path)
     assert history.weights["conv2d/kernel"].shape == (3, 2, 2)
     assert history.weights_after(2)["conv2d/kernel"].tolist() == [[8, 9], [10, 11]]
+
+
+def test_a_run_can_keep_the_weights_of_some_epochs(tmp_path):
+    write(tmp_path, rows=6, versions=7)
+    files = RunFiles(tmp_path, "net")
+    files.thin([2, 3, 5])
+    history = read_history("net", tmp_path)
+    assert (history.epochs, history.kept) == (6, (0, 2, 3, 5, 6))
+    for epoch in history.kept:
+        assert history.weights_after(epoch)["conv2d/kernel"].tolist() == [
+            [4 * epoch, 4 * epoch + 1],
+            [4 * epoch + 2, 4 * epoch + 3],
+        ]
+    assert history.around(3) == [0, 2, 3, 5, 6]
+    with pytest.raises(ValueError, match="epoch must be one of 0, 2, 3, 5, 6, got 4"):
+        history.weights_after(4)
+    with pytest.raises(ValueError, match=r"there are no weights after epoch 4 in .*net.epochs.npz"):
+        files.thin([4])
+    files.thin([5])
+    assert read_history("net", tmp_path).kept == (0, 5, 6)
+
+
+@pytest.mark.parametrize("kept", [[0, 1], [1, 2, 6], [0, 2.5, 6], [0, 6, 2], [0, 2, 6, 7]])
+def test_kept_epochs_that_cannot_be_are_named(tmp_path, kept):
+    write(tmp_path, rows=6)
+    np.savez(tmp_path / "net.epochs.npz", epochs=np.array(kept), **{"conv2d/kernel": np.zeros((3, 2, 2))})
+    with pytest.raises(ValueError, match="must name epochs from 0 to 6, and hold a version of every weight"):
+        read_history("net", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,37 @@ def test_learning_rates_follow_their_schedule():
 def test_the_bundled_models_were_trained_by_their_recipes():
     for name in RECIPES:
         history = json.loads(asset(f"{name}.history.json").read_text())
-        assert history["recipe"] in [json.loads(json.dumps(asdict(one))) for one in RECIPES[name].values()]
+        assert Recipe.of(history["recipe"]) == next(iter(RECIPES[name].values()))
         assert len(history["epochs"]) == history["recipe"]["epochs"]
         assert (history["images"], history["validation_images"]) == (60_000, 0)
         with np.load(asset(f"{name}.epochs.npz"), allow_pickle=False) as archive:
             assert {len(archive[key]) for key in archive.files} == {len(history["epochs"]) + 1}
             kernel = archive["conv2d/kernel"][-1]
         np.testing.assert_array_equal(kernel, cnnviz.load_model(name)["conv2d"].weights["kernel"])
+
+
+def test_a_history_tells_its_recipe_and_may_be_older_than_an_option():
+    for recipe in RECIPES["mnist_14k"].values():
+        assert Recipe.of(json.loads(json.dumps(asdict(recipe)))) == recipe
+    assert Recipe.of({"augmentation": {"shift": 1.0}}) == Recipe(augmentation=Augmentation(shift=1.0))
+    for record in ({"colour": "red"}, {"augmentation": {"noise": 1}}, {"augmentation": 3}):
+        with pytest.raises(ValueError, match="is not the record of a recipe: "):
+            Recipe.of(record)
+
+
+def test_a_training_set_is_the_first_images_and_its_labels_can_be_shuffled():
+    images, labels = np.arange(90).reshape(30, 3), np.arange(30)
+    few, of_few = Recipe(images=20).training_set(images, labels, 0)
+    np.testing.assert_array_equal(few, images[:20])
+    np.testing.assert_array_equal(of_few, labels[:20])
+    shuffled = [Recipe(images=20, shuffled_labels=True).training_set(images, labels, seed) for seed in (0, 1)]
+    for same, mixed in shuffled:
+        np.testing.assert_array_equal(same, few)
+        assert sorted(mixed) == list(range(20))
+        assert (mixed != of_few).any()
+    assert (shuffled[0][1] != shuffled[1][1]).any()
+    with pytest.raises(ValueError, match="the recipe takes 31 images, but there are only 30"):
+        Recipe(images=31).training_set(images, labels, 0)
 
 
 def matrix(*numbers, **limits):

@@ -19,7 +19,7 @@ KERAS = ("keras", "tf_keras", "builtins")
 
 
 @dataclass(frozen=True)
-class Serialized:
+class KerasObject:
     """An object of one of Keras's classes, by the class's name and its arguments."""
 
     name: str
@@ -73,7 +73,7 @@ class Serialized:
             )
         return self
 
-    def written(self) -> Any:
+    def serialized(self) -> Any:
         """What Keras writes for it."""
         if self.unknown is not None:
             return self.unknown
