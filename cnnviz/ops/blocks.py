@@ -16,9 +16,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.padding import Axis, Window
+from cnnviz.ops.processor import cache_bytes
 
-BLOCK_BYTES = 1 << 20
-"""What a block's buffer may take: about a megabyte stays in the second-level cache."""
+BLOCK_BYTES = min(max(cache_bytes(2), 256 << 10), 2 << 20)
+"""What a block's buffer may take: what stays in a core's second-level cache."""
 
 MOST_PLACES = 128
 """How many places of blocks are kept: about a kilobyte each."""

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.blocks import evenly
+from cnnviz.ops.blocks import BLOCK_BYTES, evenly
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.recycling import empty
 
-BAND = 1 << 17
-"""Numbers in a band: several arrays of as many stay in the second-level cache."""
+BAND = BLOCK_BYTES // 8
+"""Numbers in a band: two arrays of as many, in single precision, stay in the second-level cache."""
 
 ROW = 1 << 10
 """Numbers in a row: NumPy's start at each row no longer matters, nor does repeating a channel's number."""

@@ -43,7 +43,7 @@ from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.scatter import scatter
 from cnnviz.ops.winograd import winograd
 
-_BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft}
+BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft, "winograd": winograd}
 
 AXES = "(kh, kw, channels in, filters)"
 SHAPE = "(kh, kw, C // groups, F)."
@@ -119,9 +119,8 @@ def conv2d(
     geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
     tile = check_method(method, geometry, tile)
     chosen = make_plan(len(x), kernel.shape, geometry, groups, method, tile, x.itemsize).method
-    if chosen == "winograd":
-        return restore(winograd(x, kernel, bias, geometry, groups, tile))
-    return restore(_BY_METHOD[chosen](x, kernel, bias, geometry, groups))
+    options = {"tile": tile} if chosen == "winograd" else {}
+    return restore(BY_METHOD[chosen](x, kernel, bias, geometry, groups, **options))
 
 
 @gradient("conv2d", "array of input_shape", kernel=SHAPE)

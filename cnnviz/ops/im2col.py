@@ -55,7 +55,7 @@ from cnnviz.ops.blocks import (
     run,
     windows,
 )
-from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product, rows_at_once, stacked
+from cnnviz.ops.gemm import COLUMNS, ROWS, cells_at_once, in_form, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window, pair, sliding_window
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.recycling import empty
@@ -174,7 +174,7 @@ def im2col_steps(
     if not geometry.padded and groups == 1 and isinstance(layout, WholeWindows):
         matrix = as_matrix(layout.view(x, geometry.out), layout.length)
         if matrix is not None:
-            weights = kernel.reshape(layout.length, -1)
+            weights = in_form(ROWS, kernel.reshape(layout.length, -1))
             yield from steps_without_copy(matrix, weights, bias, y, parts, finish)
             return
     padded = BlockInput(x, geometry, largest, layout.view) if geometry.padded else None
@@ -217,7 +217,7 @@ def steps_without_copy(
     for block in parts:
         first = (block.images.start * rows + block.rows.start) * cols + block.cols.start
         cells = slice(first, first + math.prod(block.shape))
-        yield from stacked(matrix[cells], weights, flat[cells])
+        yield from stacked(ROWS, matrix[cells], weights, flat[cells])
         sums = flat[cells].reshape(block.shape[0], -1)
         if bias(sums.shape[1]) is not None:
             yield with_bias(sums, bias, sums)
@@ -300,11 +300,17 @@ class WholeWindows:
     def length(self) -> int:
         return math.prod(self.kernel_shape[:3])
 
+    @property
+    def _kind(self) -> str:
+        """How the matrix lies in memory."""
+        return COLUMNS if math.prod(self.kernel_shape[1:3]) < LONG_RUN else ROWS
+
     def cells(self, itemsize: int) -> int:
         depth, filters = self.kernel_shape[2:]
         each = self.length * self.groups + filters + self.geometry.read_by_cell * depth * self.groups
         weights = math.prod(self.kernel_shape)
-        return cells_in_block(each, self.length, filters // self.groups, itemsize, weights=weights)
+        room = room_for_cells(each, itemsize, weights)
+        return cells_at_once(self._kind, self.length, filters // self.groups, room)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
         taps = windows(block, out, self.geometry)
@@ -317,7 +323,7 @@ class WholeWindows:
         kh, kw, depth, filters = self.kernel_shape
         place, taps, cells = shape, (kh, kw, depth), math.prod(shape)
         copied, sums = _cut(copied, cells * self.groups, self.length), _cut(sums, cells, filters)
-        if kw * depth < LONG_RUN:
+        if self._kind == COLUMNS:
             matrices = copied.reshape(self.groups, self.length, cells).transpose(0, 2, 1)
             copied = copied.reshape(self.groups, *taps, *place).transpose(4, 5, 6, 1, 2, 0, 3)
         else:
@@ -327,7 +333,7 @@ class WholeWindows:
         products: list[Call] = []
         for group, matrix in enumerate(matrices):
             mine = slice(group * share, (group + 1) * share)
-            products += stacked(matrix, weights[:, mine], sums[:, mine])
+            products += stacked(self._kind, matrix, in_form(self._kind, weights[:, mine]), sums[:, mine])
         return BlockWork(copied, partial(through_sums, products, sums.reshape(shape[0], -1)))
 
     def held(self, shape: Cells) -> Held:
@@ -355,7 +361,8 @@ class Runs:
         filters = self.kernel_shape[3]
         each = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
         weights = math.prod(self.kernel_shape)
-        room = cells_in_block(each, self.length, filters, itemsize, products=2, weights=weights)
+        # Twice as many: the rows that windows share are multiplied again in each block.
+        room = cells_at_once(ROWS, self.length, filters, room_for_cells(each, itemsize, weights), pieces=2)
         return cells_in_room(room, rows.out, cols.out, overlap=rows.extent - 1)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
@@ -373,8 +380,8 @@ class Runs:
         down = rows.dilation * out_cols
         used = len(flat) - (kh - 1) * down
         everywhere = _cut(sums, len(flat), filters)
-        weights = np.require(kernel, requirements=("C", "A")).reshape(kh, self.length, filters)
-        most = rows_at_once(self.length, filters) or used
+        weights = in_form(ROWS, kernel.reshape(kh, self.length, filters))
+        most = rows_at_once(ROWS, self.length, filters) or used
         products = [
             product(flat[down * u : down * u + used][part], weights[u], everywhere[part], add=u > 0)
             for part in evenly(used, most)
@@ -427,7 +434,8 @@ class Strips:
         n, h, strip, col = strips.strides
         matrices = as_strided(strips, (*shape, self.length), (n, self.geometry.rows.stride * h, col, strip))
         by_cell = strips.reshape(count, read_rows, kw, depth, out_cols).transpose(0, 1, 4, 2, 3)
-        return BlockWork(by_cell, partial(straight, matrices, kernel.reshape(self.length, filters)))
+        weights = in_form(COLUMNS, kernel.reshape(self.length, filters))
+        return BlockWork(by_cell, partial(straight, matrices, weights))
 
     def held(self, shape: Cells) -> Held:
         _, kw, depth, filters = self.kernel_shape
@@ -461,7 +469,7 @@ def through_sums(products: list[Call], sums: np.ndarray, bias: RepeatedBias, y: 
 
 def straight(matrices: np.ndarray, weights: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Iterator[Call]:
     """Products of matrices (images, rows, columns, K) with weights: the sums, just as y holds them."""
-    most = rows_at_once(*weights.shape) or y.shape[2]
+    most = rows_at_once(COLUMNS, *weights.shape) or y.shape[2]
     for cols in evenly(y.shape[2], most):
         yield product(matrices[:, :, cols], weights, y[:, :, cols])
     by_row = y.reshape(*y.shape[:2], -1)
@@ -481,15 +489,10 @@ def with_bias(sums: np.ndarray, bias: RepeatedBias, y: np.ndarray) -> Call:
 # How large a block is ---------------------------------------------------------------------------
 
 
-def cells_in_block(
-    numbers_per_cell: int, length: int, filters: int, itemsize: int, products: int = 1, weights: int = 0
-) -> int:
-    """Output cells in a block: within BLOCK_BYTES, or a WEIGHTY_BLOCK if the weights that it reads take more;
-    and within `products` SMALL_GEMMs where filters are few.
-    """
+def room_for_cells(numbers_per_cell: int, itemsize: int, weights: int) -> int:
+    """Output cells in a block: within BLOCK_BYTES, or a WEIGHTY_BLOCK if its weights take more."""
     room = max(BLOCK_BYTES, min(weights * itemsize, WEIGHTY_BLOCK * BLOCK_BYTES))
-    cells = room // (numbers_per_cell * itemsize)
-    return min(cells, products * SMALL_GEMM // (length * filters)) if filters <= FEW_FILTERS else cells
+    return room // (numbers_per_cell * itemsize)
 
 
 def cells_in_room(room: int, rows: int, cols: int, overlap: int) -> int:
