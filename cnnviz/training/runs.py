@@ -101,7 +101,7 @@ def train(
         if not files.checkpoint.exists():
             raise ValueError(f"nothing to resume: there is no {files.checkpoint}")
         files.check(described)
-    run = _engine(engine)(model, recipe, images, labels, validation, seed, progress)
+    run = engine_of(engine)(model, recipe, images, labels, validation, seed, progress)
     if resume:
         done = run.load_checkpoint(files.checkpoint)
         history, snapshots = files.load(described, done, run.weights())
@@ -131,7 +131,8 @@ def train(
     return history
 
 
-def _engine(name: str) -> Callable[..., Engine]:
+def engine_of(name: str) -> Callable[..., Engine]:
+    """The class of an engine, by its name in ENGINES."""
     if name == "numpy":
         from cnnviz.training.numpy_training import NumpyEngine
 
