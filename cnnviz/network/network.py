@@ -199,20 +199,22 @@ class Network(LayerGraph):
         """The fast way to the output alone, where sizes are known and all stays in one dtype."""
         if not isinstance(method, str) or method not in ("auto", *METHODS):
             raise ValueError(f"method must be auto or one of {', '.join(METHODS)}, got {brief(method)}")
+        if method in self._inferences:
+            return self._inferences[method]
+        found = None
         # Its buffers have one dtype.
-        if not sizes_are_known(self.layers) or any(layer.widens for layer in self):
-            if method != "auto":
-                raise ValueError(
-                    f"method={method!r} needs a network whose sizes are all known, in one dtype; "
-                    f"{self.name} is none: leave it out"
-                )
-            return None
-        if method not in self._inferences:
+        if sizes_are_known(self.layers) and not any(layer.widens for layer in self):
             outputs = [self.resolve(name) for name in self.outputs]
-            self._inferences[method] = Inference(self.layers, outputs, self.dtype, method)
-        return self._inferences[method]
+            found = Inference(self.layers, outputs, self.dtype, method)
+        elif method != "auto":
+            raise ValueError(
+                f"method={method!r} needs a network whose sizes are all known, in one dtype; "
+                f"{self.name} is none: leave it out"
+            )
+        self._inferences[method] = found
+        return found
 
     @cached_property
-    def _inferences(self) -> dict[str, Inference]:
+    def _inferences(self) -> dict[str, Inference | None]:
         """Those that were needed, by method."""
         return {}

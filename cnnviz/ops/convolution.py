@@ -3,10 +3,10 @@
 As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names and rules
 are TensorFlow's.
 
-The way from `conv2d` to the matrix product is six files long: this one, then `sliding_window` in padding.py
-(where windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows
-of a matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
-gemm.py, which every product goes through. The other methods have a module each.
+From `conv2d` to the matrix product it is three steps: `make_plan` (planning.py) says which method, `im2col`
+goes through the blocks of the output, and a layout (layouts.py) copies and multiplies one block. Where
+windows lie is in padding.py, what stays in the cache in blocks.py, and how BLAS is called in gemm.py. The
+other methods have a module each.
 
 A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
 result, to that with respect to one argument. `scatter` and `kernel_gradient` do the work, each in the

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
 from cnnviz.ops.gemm import SUMS, cells_at_once, form, sum_of_products
-from cnnviz.ops.im2col import LONG_RUN
+from cnnviz.ops.layouts import LONG_RUN
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import summed
 

@@ -20,7 +20,8 @@ from cnnviz.ops import fft, winograd
 from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
-from cnnviz.ops.im2col import choose_layout, im2col_blocks
+from cnnviz.ops.im2col import im2col_blocks
+from cnnviz.ops.layouts import choose_layout
 from cnnviz.ops.padding import LIMIT, Window, integer, integers, sliding_window
 from cnnviz.ops.parallel import threads
 

@@ -100,7 +100,7 @@ def max_pool2d_grad(
     x_grad = empty(x.shape, x.dtype)
     x_grad.fill(0)
     if grad.size:
-        parts = batches(x, 2)
+        parts = batches(x)
         in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
     return x_grad.reshape(x_shape)
 

@@ -1,7 +1,8 @@
 """How fast the engine is, beside TensorFlow on the same cores.
 
 Both run in one process with the same number of threads, in turns. The least of many repetitions counts, so
-that other work of the machine does not; what is reported is the ratio. TensorFlow runs under tf.function.
+that other work of the machine does not; with one thread it is the processor's time that counts. What is
+reported is the ratio. TensorFlow runs under tf.function.
 Without TensorFlow only our own times are given.
 
 A convolution cannot be faster than the matrix product that it comes down to. What NumPy takes for that, in
@@ -42,7 +43,7 @@ Product = tuple[int, int, int]
 """A matrix product (rows, length) @ (length, columns)."""
 
 
-class Line(NamedTuple):
+class Timing(NamedTuple):
     """What is measured: its name, our call, TensorFlow's, the ratio aimed at, the product within it."""
 
     work: str
@@ -52,7 +53,7 @@ class Line(NamedTuple):
     product: Product | None = None
 
 
-MOST_MULTIPLY_ADDS = 1 << 28
+MOST_MULTIPLY_ADDS = 1 << 25
 """Of a longer product a part is measured."""
 
 OVER_FLOOR = 1.1
@@ -119,7 +120,7 @@ def measure(
     return measured
 
 
-def lines(threads: int) -> list[Line]:
+def lines(threads: int) -> list[Timing]:
     """All that is measured but for applications, in a process whose engines use so many threads."""
     try:
         tf = _tensorflow(threads)
@@ -146,7 +147,7 @@ def _tensorflow(threads: int) -> Any:
     return tf
 
 
-def application_lines(threads: int) -> Iterator[Line]:
+def application_lines(threads: int) -> Iterator[Timing]:
     """One image through networks of keras.applications with random weights, one network after the other.
 
     Raises ModuleNotFoundError without TensorFlow.
@@ -160,10 +161,10 @@ def application_lines(threads: int) -> Iterator[Line]:
             model.save(path)
             net = load_model(path)
         work = f"{name}, 1 image of 224x224"
-        yield Line(work, _bound(net.predict, image), _compiled(tf, model, image), 1.5)
+        yield Timing(work, _bound(net.predict, image), _compiled(tf, model, image), 1.5)
 
 
-def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
+def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Timing]:
     shapes: list[tuple[tuple[Any, ...], tuple[int, ...], dict[str, Any], str, float | None]] = [
         (
             (256, *layer.input_shape),
@@ -201,19 +202,19 @@ def _convolutions(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
         length, filters = math.prod(kernel_shape[:3]), kernel_shape[3]
         product = None if "method" in options else (cells, length, filters)
         ours = _bound(ops.conv2d, x, kernel, bias, **options)
-        yield Line(name, ours, _compiled(tf, theirs, x, kernel, bias), bar, product)
+        yield Timing(name, ours, _compiled(tf, theirs, x, kernel, bias), bar, product)
 
 
-def _others(numbers: Any, tf: Any) -> Iterator[Line]:
+def _others(numbers: Any, tf: Any) -> Iterator[Timing]:
     x, kernel = numbers(1, 112, 112, 32), numbers(3, 3, 32, 1)
-    yield Line(
+    yield Timing(
         "depthwise 1x112x112x32, 3x3 same",
         _bound(ops.depthwise_conv2d, x, kernel, padding="same"),
         _compiled(tf, lambda x, k: tf.nn.depthwise_conv2d(x, k, (1, 1, 1, 1), "SAME"), x, kernel),
         2.0,
     )
     maps = numbers(256, 24, 24, 10)
-    yield Line(
+    yield Timing(
         "max pool 2x2 of 256x24x24x10",
         _bound(ops.max_pool2d, maps),
         _compiled(tf, lambda x: tf.nn.max_pool2d(x, 2, 2, "VALID"), maps),
@@ -221,10 +222,10 @@ def _others(numbers: Any, tf: Any) -> Iterator[Line]:
     )
 
 
-def _gradients(numbers: Any, tf: Any) -> Iterator[Line]:
+def _gradients(numbers: Any, tf: Any) -> Iterator[Timing]:
     x, kernel, grad = numbers(256, 26, 26, 16), numbers(3, 3, 16, 16), numbers(256, 24, 24, 16)
     strides, cells, length = (1, 1, 1, 1), 256 * 24 * 24, 3 * 3 * 16
-    yield Line(
+    yield Timing(
         "gradient to the input, 256x26x26x16 -> 16, 3x3",
         _bound(ops.conv2d_input_grad, grad, kernel, x.shape),
         _compiled(
@@ -238,7 +239,7 @@ def _gradients(numbers: Any, tf: Any) -> Iterator[Line]:
         1.3,
         (cells, 16, length),
     )
-    yield Line(
+    yield Timing(
         "gradient to the kernel, 256x26x26x16 -> 16, 3x3",
         _bound(ops.conv2d_kernel_grad, x, grad, kernel.shape),
         _compiled(
@@ -254,21 +255,21 @@ def _gradients(numbers: Any, tf: Any) -> Iterator[Line]:
     )
 
 
-def _networks(net: Network, numbers: Any, tf: Any) -> Iterator[Line]:
+def _networks(net: Network, numbers: Any, tf: Any) -> Iterator[Timing]:
     model: Any = None
     if tf is not None:
         model = keras().models.load_model(net.source, compile=False)
     for batch, bar in ((256, 1.0), (1, 0.4)):
         x = np.abs(numbers(batch, 28, 28, 1))
         name, ours = f"mnist_14k forward, batch {batch}", _bound(net.predict, x)
-        yield Line(name, ours, _compiled(tf, lambda x: model(x, training=False), x), bar)
+        yield Timing(name, ours, _compiled(tf, lambda x: model(x, training=False), x), bar)
         if batch == 1 and model is not None:
             tensor = tf.constant(x)
-            yield Line(f"{name}; TensorFlow's model(x)", ours, _bound(model, tensor, training=False))
-            yield Line(f"{name}; TensorFlow's model.predict(x)", ours, _bound(model.predict, x, verbose=0))
+            yield Timing(f"{name}; TensorFlow's model(x)", ours, _bound(model, tensor, training=False))
+            yield Timing(f"{name}; TensorFlow's model.predict(x)", ours, _bound(model.predict, x, verbose=0))
 
 
-def training_lines(threads: int) -> Iterator[Line]:
+def training_lines(threads: int) -> Iterator[Timing]:
     """A step of training on 128 digits: loss, all gradients, Adam; beside Keras's compiled train_on_batch."""
     try:
         _tensorflow(threads)
@@ -289,7 +290,7 @@ def training_lines(threads: int) -> Iterator[Line]:
             )
             theirs = _bound(model.train_on_batch, x, labels)
         trainer = Trainer(net, Adam(1e-3))
-        yield Line(f"{name}, a training step of 128", _bound(trainer.step, x, labels), theirs, bar)
+        yield Timing(f"{name}, a training step of 128", _bound(trainer.step, x, labels), theirs, bar)
 
 
 def _bound(function: Callable[..., Any], *arguments: Any, **options: Any) -> Call:
@@ -304,7 +305,9 @@ def _compiled(tf: Any, function: Callable[..., Any], *arrays: np.ndarray) -> Cal
     return lambda: traced(*tensors)
 
 
-def _least(ours: Call, theirs: Call | None) -> tuple[float, float | None]:
+def _least(
+    ours: Call, theirs: Call | None, clock: Callable[[], float] = time.perf_counter
+) -> tuple[float, float | None]:
     """Milliseconds of the quickest of many calls, the two taking turns."""
     calls = [ours] if theirs is None else [ours, theirs]
     least = [float("inf")] * len(calls)
@@ -313,15 +316,15 @@ def _least(ours: Call, theirs: Call | None) -> tuple[float, float | None]:
     until, count = time.perf_counter() + SECONDS, 0
     while count < REPETITIONS or time.perf_counter() < until:
         for place, call in enumerate(calls):
-            start = time.perf_counter()
+            start = clock()
             call()
-            least[place] = min(least[place], time.perf_counter() - start)
+            least[place] = min(least[place], clock() - start)
         count += 1
     milliseconds = [1e3 * seconds for seconds in least]
     return milliseconds[0], milliseconds[1] if theirs is not None else None
 
 
-def _least_of_product(product: Product) -> float:
+def _least_of_product(product: Product, clock: Callable[[], float] = time.perf_counter) -> float:
     """Milliseconds of NumPy's quickest way to this product: in blocks of any size, operands turned or not."""
     rows, length, columns = product
     share = min(1.0, MOST_MULTIPLY_ADDS / math.prod(product))
@@ -347,9 +350,9 @@ def _least_of_product(product: Product) -> float:
     until, count = time.perf_counter() + SECONDS, 0
     while count < 3 or time.perf_counter() < until:
         for place, (call, scale) in enumerate(calls):
-            start = time.perf_counter()
+            start = clock()
             call()
-            least[place] = min(least[place], scale * (time.perf_counter() - start))
+            least[place] = min(least[place], scale * (clock() - start))
         count += 1
     return 1e3 * min(least)
 
@@ -381,9 +384,11 @@ def main(threads: int, applications: bool = False) -> None:
         else:
             all_lines = [*lines(threads), *training_lines(threads)]
             todo, total = iter(all_lines), len(all_lines)
+        # With one thread the processor's time is the same, and does not count what else the machine does.
+        clock = time.process_time if threads == 1 else time.perf_counter
         for line in todo:
-            floor = None if line.product is None else _least_of_product(line.product)
-            row = Row(line.work, *_least(line.ours, line.theirs), floor, line.bar)
+            floor = None if line.product is None else _least_of_product(line.product, clock)
+            row = Row(line.work, *_least(line.ours, line.theirs, clock), floor, line.bar)
             answer.write(json.dumps([total, asdict(row)]).encode() + b"\n")
             answer.flush()
 
