@@ -33,6 +33,9 @@ from cnnviz.ops.padding import Axis
 Shape = tuple[int, ...]
 
 
+PARTS = ("query", "key", "gate", "value", "output")
+
+
 class ProjectingEntry(EstimatedEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
@@ -41,11 +44,9 @@ class ProjectingEntry(EstimatedEntry):
     least_inputs, most_inputs = 2, 3
     multiplies = True
     label = "attention"
-    weights = tuple(
-        f"{part}_{name}"
-        for part in ("query", "key", "gate", "value", "output")
-        for name in ("kernel", "bias")
-    )
+    private: ClassVar[tuple[str, ...]] = ("gate",)
+    """The parts that a file has under a name that begins with an underscore."""
+    weights = tuple(f"{part}_{name}" for part in PARTS for name in ("kernel", "bias"))
 
     def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
         if "activity_regularizer" in config:
@@ -64,8 +65,11 @@ class ProjectingEntry(EstimatedEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
-        parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
-        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+        return {
+            f"{'_' * (part in self.private)}{part}_dense": tuple(f"{part}_{name}" for name in names)
+            for part in PARTS
+            if part != "gate" or config["use_gate"]
+        }
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(name for names in self.weight_groups(config).values() for name in names)
@@ -388,6 +392,8 @@ class GroupQueryAttentionEntry(ProjectingEntry):
     }
     file_name = "GroupedQueryAttention"
     rank = 3
+    # Keras has all of them under private names.
+    private = PARTS
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

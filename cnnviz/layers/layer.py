@@ -24,9 +24,7 @@ from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
-from cnnviz.layers.options import Options, Reader, Shape, all_of
-from cnnviz.layers.options import axes as read_axes
-from cnnviz.layers.options import padding as read_padding
+from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, same
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
 from cnnviz.resources import one_line
@@ -462,7 +460,7 @@ class Layer:
 
         Raises ValueError or TypeError for what `normalize_config` refuses.
         """
-        return cls(name, kind, normalize_config(kind, config), raw_config=config, **fields)
+        return cls(name, kind, normalize_config(kind, config), raw_config=dict(config), **fields)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "owner", self.owner or self.name)
@@ -592,40 +590,6 @@ class Layer:
         """The layer's output, given its pre-activation."""
         activation = self.activation
         return z if activation is None else activation(z)
-
-
-def default_of(reader: Reader, default: Any, name: str) -> Any:
-    """An option's default in the form in which options are kept; None where it must be said."""
-    return None if default is None else reader(default, name)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether an option has the same value twice; it may be an array."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    return bool(one == other)
-
-
-def as_json(value: Any, name: str, reader: Reader | None = None) -> Any:
-    """An option's value as Keras writes it; ValueError where Keras has no such value."""
-    if reader is read_padding and not isinstance(value, str):
-        raise ValueError(
-            f"{name}={value} is no padding of Keras's: put a ZeroPadding layer in front, and 'valid' here"
-        )
-    if isinstance(value, Activation):
-        return value.serialized()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, slice):
-        ends = {"start": value.start, "stop": value.stop, "step": value.step}
-        return {"class_name": "__slice__", "config": ends}
-    if value is ...:
-        return {"class_name": "__ellipsis__", "config": {}}
-    if value == () and reader is read_axes:
-        return None
-    if isinstance(value, list | tuple):
-        return [as_json(each, name) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class MaxPoolEntry(PoolEntry):
 
 class AveragePoolEntry(PoolEntry):
     op = "avg_pool2d"
+    required = ("pool_size",)
 
 
 class GlobalPoolEntry(PoolEntry):
@@ -161,6 +162,7 @@ class Pool1DEntry(GlobalPool1DEntry):
         "padding": (read.choice("valid", "same"), "valid"),
     }
     lengths = ("pool_size", "strides")
+    required = ("pool_size",)
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
