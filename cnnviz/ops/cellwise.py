@@ -21,7 +21,7 @@ from cnnviz.ops.recycling import empty
 BAND = BLOCK_BYTES // 8
 """Numbers in a band: two arrays of as many, in single precision, stay in the second-level cache."""
 
-ROW = 1 << 10
+ROW = 1 << 11
 """Numbers in a row: NumPy's start at each row no longer matters, nor does repeating a channel's number."""
 
 
