@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         machine = {"processor": processor_name(), "blas": blas_name()}
         print_json({**machine, "threads": args.threads, "rows": rows})
     else:
-        say(f"{conditions(args.threads)}\n\n{table(measured)}")
+        say(conditions(args.threads), "", *table(measured).splitlines())
     return 0
 
 

@@ -15,7 +15,7 @@ from cnnviz.commands.shared import (
     Command,
     Interruption,
     add_json,
-    add_memory_limit,
+    add_limits,
     add_model,
     import_tensorflow,
     print_json,
@@ -35,7 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="keep the result with the bundled models, for the explorer"
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 if said:
                     say(said)
-                say(results[-1], end="\n\n" if len(nets) > len(results) else "\n", flush=True)
+                more = [""] if len(nets) > len(results) else []
+                say(*str(results[-1]).splitlines(), *more, flush=True)
     if args.json:
         print_json([result.to_dict() for result in results])
     passed = all(result.passed for result in results)

@@ -67,7 +67,7 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO, *, side: int |
     """
     if side is not None and side < 1:
         raise ValueError(f"side must be at least 1 pixel, got {side}")
-    content = _content(source)
+    content = content_of(source)
     if not content:
         raise ImageError("the image file is empty (0 bytes)")
     with _one_at_a_time:
@@ -105,13 +105,22 @@ def _decoded(content: bytes, side: int | None) -> np.ndarray:
         raise ImageError(f"the image is damaged and cannot be decoded ({reason})") from None
 
 
-def _content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+def opened(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file to be read; a pipe that nobody writes into is empty, where `open` would wait for ever."""
+    unhindered = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | unhindered))  # noqa: SIM115
+    if unhindered:
+        os.set_blocking(file.fileno(), True)
+    return file
+
+
+def content_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
     """The file's bytes, never more than one past the limit."""
     try:
         if isinstance(source, bytes):
             content = source
         elif isinstance(source, str | os.PathLike):
-            with open(source, "rb") as file:
+            with opened(source) as file:
                 content = file.read(MAX_BYTES + 1)
         else:
             content = source.read(MAX_BYTES + 1)

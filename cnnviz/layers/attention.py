@@ -28,6 +28,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
@@ -142,7 +143,7 @@ class ProjectingEntry(EstimatedEntry):
             [wrap(query), wrap(value), wrap(key)],
             {name: wrap(array) for name, array in layer.weights.items()},
             heads,
-            allowed_places(query.shape[1], key.shape[1], causal, window),
+            allowed_places(query.shape[1], key.shape[1], causal, window, of=len(query)),
             1 / math.sqrt(heads.key_dim),
             finds_nothing,
         )
@@ -191,12 +192,12 @@ class ProjectingEntry(EstimatedEntry):
     def _along(self, layer: Layer, query: Shape, other: Shape, axis: int) -> Links:
         """How positions along an axis are read."""
         queries, keys, window = query[axis], other[axis], layer.config["sliding_window"]
-        causal = layer.config["use_causal_mask"]
-        allowed = allowed_places(queries, keys, causal, window)
-        # A query that may read nothing finds the mean of all.
-        if allowed.all() or not allowed.any(axis=1).all():
+        causal, longest = layer.config["use_causal_mask"], max(queries, keys)
+        near = window or longest
+        reads_all = keys == 1 if causal else True
+        # The last query reads the fewest; one that may read nothing finds the mean of all.
+        if (reads_all and near >= longest) or queries - near >= keys:
             return mix(other, axis, queries)
-        longest = max(queries, keys)
         before = min(window or longest, longest) - 1
         ahead = 0 if causal else before
         return (Slide(axis, Axis(keys, before + 1 + ahead, before=before, after=queries - keys + ahead)),)
@@ -214,6 +215,25 @@ class ProjectingEntry(EstimatedEntry):
         projections = sum(size * by_position.get(name, queries) for name, size in sizes.items())
         read_by_each = math.prod(shapes[2][axis] for axis in attended)
         return projections + queries * read_by_each * heads.queries * (heads.key_dim + heads.value_dim)
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """With the scores, one for each head, query and key, and what is projected."""
+        query, _, key = _three(shapes)
+        heads = self.heads(layer.config, query[-1])
+        attended = self.attended(layer.config, query)
+        scores = heads.queries * math.prod(query[:-1]) * math.prod(key[axis] for axis in attended)
+        queries = math.prod(query[:-1]) * heads.queries * (heads.key_dim + 2 * heads.value_dim)
+        keys = math.prod(key[:-1]) * heads.queries * (heads.key_dim + heads.value_dim)
+        return _with_scores(super().effort(layer, shapes, out), scores, queries + keys)
+
+
+def _with_scores(rest: Effort, scores: int, others: int = 0) -> Effort:
+    """What scores, of which a softmax makes shares, and other numbers that are held take beside the rest."""
+    return Effort(rest.work + by_cell((SCORES * scores,), (others,)), SCORES * scores + others)
+
+
+SCORES = 4
+"""Arrays of the scores' size that there are at one time: scaled, where allowed, to the power of e, shares."""
 
 
 def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
@@ -255,6 +275,19 @@ class PlainAttentionEntry(EstimatedEntry):
             )
         return dict.fromkeys(self.weights, ())
 
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Of the scores and the means."""
+        query, value, key = _three(layer.input_shapes)
+        if None in (*query, *value, *key):
+            return None
+        return query[0] * key[0] * (query[1] + value[1])
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        query, _, key = _three(shapes)
+        # Sums of queries and keys are held as they are, scaled, and bent.
+        sums = 0 if self._multiplies(layer) else SCORES * query[0] * math.prod(key)
+        return _with_scores(super().effort(layer, shapes, out), query[0] * key[0], sums)
+
     def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         _, value, _ = _three([wrap(x) for x in inputs])
         return self._shares(layer, inputs, wrap) @ value
@@ -272,7 +305,7 @@ class PlainAttentionEntry(EstimatedEntry):
 
     def _allowed(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         query, _, key = _three(inputs)
-        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"])
+        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"], of=len(query))
 
     def _shares(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         query, _, key = _three([wrap(x) for x in inputs])

@@ -20,6 +20,7 @@ from cnnviz.layers.operands import Operands, Position, weighted
 from cnnviz.layers.options import Options, Shape
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
+from cnnviz.layers.work import CALL_COST, ELEMENTWISE_COST, Effort, Sizes
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
 
 SLIDING: Options = {
@@ -39,6 +40,9 @@ KERNEL_1D: Options = {"kernel_size": (read.length, None), **SLIDING_1D, **FUSED}
 MULTIPLIER: Options = {"depth_multiplier": (read.count, 1)}
 
 
+CALLS_FOR_A_TAP = 8
+
+
 class ConvolutionEntry(Entry):
     """What all convolutions have in common: a window that slides, a kernel, a bias."""
 
@@ -47,6 +51,8 @@ class ConvolutionEntry(Entry):
     op_options: ClassVar[tuple[str, ...]] = ("strides", "padding", "dilation_rate")
     rank = 4
     label = "conv"
+    depthwise: ClassVar[bool] = False
+    """Whether its first kernel keeps the channels apart, whose sums are no matrix product."""
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         """The window that slides over maps of this shape."""
@@ -84,6 +90,25 @@ class ConvolutionEntry(Entry):
 
     def groups(self, layer: Layer, channels: int) -> int:
         return 1
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().effort(layer, shapes, out)
+        if not self.depthwise:
+            return found
+        first = self.kernels(layer)[0]
+        *taps, channels, multiplier = first.shape
+        between = math.prod(out[:2]) * channels * multiplier
+        return Effort(found.work + (ELEMENTWISE_COST - 1) * math.prod(taps) * between, between)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().gradient_effort(layer, shapes, out)
+        return found._replace(work=found.work + self.stamping(layer, shapes[0]))
+
+    def stamping(self, layer: Layer, shape: Sizes) -> int:
+        """The work of calls from Python where the kernel is stamped tap by tap."""
+        height, width, _ = map_shape(shape)
+        taps = math.prod(len(axis.reading) for axis in self.view(layer, (height, width)))
+        return CALLS_FOR_A_TAP * CALL_COST * taps
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         # A weight's gradient adds up all positions.
@@ -174,6 +199,7 @@ def _depthwise_prefix(weight: str) -> str:
 class DepthwiseConv2DEntry(ConvolutionEntry):
     options = {**KERNEL, **MULTIPLIER}
     op = "depthwise_conv2d"
+    depthwise = True
 
     def option_prefix(self, weight: str) -> str:
         return _depthwise_prefix(weight)
@@ -210,6 +236,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
     weights = ("depthwise_kernel", "pointwise_kernel", "bias")
     op_weights = weights
     op = "separable_conv2d"
+    depthwise = True
 
     def option_prefix(self, weight: str) -> str:
         return weight.removesuffix("_kernel")
@@ -287,6 +314,10 @@ class Conv2DTransposeEntry(ConvolutionEntry):
         height, width, channels = map_shape(shapes[0])
         view = self.view(layer, (height, width))
         return [(Spread(0, view.rows), Spread(1, view.cols), *self.channel_links(layer, channels))]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        found = super().effort(layer, shapes, out)
+        return found._replace(work=found.work + self.stamping(layer, shapes[0]))
 
     def kernel_positions(self, layer: Layer) -> Shape:
         return layer.input_shape[:-1]

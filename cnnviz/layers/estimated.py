@@ -5,7 +5,7 @@ The steps take arrays, or an `Estimate` in place of each, which is then the boun
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from cnnviz import ops
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Arrays, Entry, Layer
 from cnnviz.layers.running_error import Estimate
+from cnnviz.layers.work import Effort, Sizes
 
 Numbers = Any
 """An array, or an `Estimate` of one."""
@@ -54,6 +55,11 @@ class EstimatedEntry(Entry):
             return self.backward(layer, inputs, grad, _as_it_is)[1][weight].reshape(
                 layer.weights[weight].shape
             )
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        # Each weight's gradient is worked out by itself, with all steps forward and back.
+        forward = self.effort(layer, shapes, out)
+        return Effort(3 * (1 + len(layer.weights)) * forward.work, 2 * forward.numbers)
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         # The estimate counts them.
@@ -117,16 +123,21 @@ def softmax_back(grad: Numbers, shares: Numbers, allowed: np.ndarray) -> Numbers
     return shares * (grad - (grad * shares).sum(-1, keepdims=True)) * allowed
 
 
-def allowed_places(queries: int, keys: int, causal: bool, window: int | None = None) -> np.ndarray:
+def allowed_places(
+    queries: int, keys: int, causal: bool, window: int | None = None, *, of: int = 1
+) -> np.ndarray:
     """Which keys each query may read: with `causal` none behind it, with a window those that are near.
+
+    One truth stands for all where nothing is left out; and without images (`of`=0), where there may be more
+    places than there is memory for.
 
     >>> allowed_places(2, 3, causal=True).tolist()
     [[True, False, False], [True, True, False]]
     """
-    ahead = np.arange(keys) - np.arange(queries)[:, np.newaxis]
-    allowed = np.ones(ahead.shape, bool)
-    if causal:
-        allowed &= ahead <= 0
-    if window is not None:
-        allowed &= np.abs(ahead) < window
+    if not of or not (causal or window):
+        return np.ones((1, 1), bool)
+    query, key = np.arange(queries)[:, np.newaxis], np.arange(keys)
+    near = max(queries, keys) if window is None else window
+    allowed = key > query - near
+    allowed &= key <= query if causal else key < query + near
     return allowed

@@ -27,6 +27,7 @@ from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, same
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
@@ -312,6 +313,15 @@ class Entry:
         positions = self.kernel_positions(layer)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """What it takes, about, to make this output of one image from inputs of these shapes (no batch)."""
+        return Effort((self.multiply_adds(layer) or 0) + by_cell(*shapes, out))
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """The same for all its gradients: with respect to the inputs and to the weights."""
+        forward = self.effort(layer, shapes, out)
+        return forward.times(2)
 
     # What the browser computes, and the code ----------------------------------------------------
 

@@ -95,6 +95,15 @@ class Operands:
     taken_apart: bool = True
 
 
+MOST_TERMS = 1 << 22
+
+
+def check_terms(count: int) -> None:
+    """ValueError for more terms than a receipt can be made of."""
+    if count > MOST_TERMS:
+        raise ValueError(f"one number is made of {count:,} others; receipts have up to {MOST_TERMS:,} terms")
+
+
 def operands(
     inputs: Sequence[np.ndarray], factor: np.ndarray, weight: Any, position: np.ndarray, **fields: Any
 ) -> Operands:

@@ -11,7 +11,7 @@ from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
-from cnnviz.layers.operands import Operands, Position, chosen, operands
+from cnnviz.layers.operands import Operands, Position, check_terms, chosen, operands
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
@@ -77,6 +77,7 @@ class ReductionEntry(OperationEntry):
             return super().operands(layer, inputs, position)
         (x,) = inputs
         axes = [axis - 1 for axis in self.axes(layer, x.ndim + 1)]
+        check_terms(prod(x.shape[axis] for axis in axes))
         kept = iter(position)
         place = [
             next(kept) if i not in axes else (next(kept) if layer.config["keepdims"] else 0)
@@ -185,6 +186,12 @@ class MatmulEntry(OperationEntry):
             )
             for name, shape in zip(wanted, shapes, strict=True)
         ]
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """As many for each number of the result as the first tensor has columns."""
+        first = layer.input_shape if layer.config["x1"] is None else np.shape(layer.config["x1"])
+        sizes = (*layer.output_shape, first[-1])
+        return None if None in sizes else prod(sizes)  # type: ignore[arg-type]
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The numbers of the first tensor, each times one of the other matrix."""

@@ -12,6 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import Arrays, Entry, Layer
 from cnnviz.layers.links import Links, Regroup, after
 from cnnviz.layers.operands import Operands, Position
+from cnnviz.layers.work import Effort, Sizes
 
 
 class SequenceEntry(Entry):
@@ -59,6 +60,22 @@ class SequenceEntry(Entry):
         like = self.as_map(layer)
         on_maps = replace(drawn, inputs=tuple((length, 1, channels) for length, channels in drawn.inputs))
         return [_of_sequences(stage) for stage in like.entry.browser(like, on_maps)]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        like, feeds, result = self._shaped_map(layer, shapes, out)
+        return like.entry.effort(like, feeds, result)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        like, feeds, result = self._shaped_map(layer, shapes, out)
+        return like.entry.gradient_effort(like, feeds, result)
+
+    def _shaped_map(
+        self, layer: Layer, shapes: Sequence[Sizes], out: Sizes
+    ) -> tuple[Layer, tuple[Sizes, ...], Sizes]:
+        """The layer on maps, with its shapes."""
+        feeds = tuple((length, 1, *rest) for length, *rest in shapes)
+        result = (out[0], 1, *out[1:]) if len(out) == 2 else out
+        return replace(self.as_map(layer), input_shapes=feeds, output_shape=result), feeds, result
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         like = self.as_map(layer)

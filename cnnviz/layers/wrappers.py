@@ -20,6 +20,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, Weights, normaliz
 from cnnviz.layers.links import Link, Links, Regroup, Transpose
 from cnnviz.layers.operands import Operands, Position
 from cnnviz.layers.options import Shape
+from cnnviz.layers.work import Effort, Sizes
 
 
 class WrapperEntry(Entry):
@@ -286,6 +287,14 @@ class TimeDistributedEntry(WrapperEntry):
     def kernel_positions(self, layer: Layer) -> Shape:
         step = self.step(layer)
         return (layer.input_shape[0], *self.inner.kernel_positions(step))
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        each = self.inner.effort(self.step(layer), [shape[1:] for shape in shapes], out[1:])
+        return each.times(out[0])
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        each = self.inner.gradient_effort(self.step(layer), [shape[1:] for shape in shapes], out[1:])
+        return each.times(out[0])
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return self.inner.roundings(self.step(layer), [_as_images(x) for x in inputs])

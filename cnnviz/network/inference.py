@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
+from cnnviz.layers.work import ELEMENTWISE_COST
 from cnnviz.network.simplifying import (
     Cellwise,
     Convolution,
@@ -49,9 +50,6 @@ BAND = BLOCK_BYTES // 16
 WORTH_SHARING = 1 << 25
 """Multiply-adds of a matrix product, half a millisecond's, from which on threads share a step: waking one
 takes a tenth of that."""
-
-ELEMENTWISE_COST = 10
-"""How many of them take as long as one multiply-add that is not part of a matrix product."""
 
 
 class Memory:

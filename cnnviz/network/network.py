@@ -76,6 +76,7 @@ class Network(LayerGraph):
         batch_size: int | None = None,
         *,
         memory_limit: float | None = None,
+        work_limit: float | None = None,
         method: str = "auto",
     ) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
@@ -96,6 +97,9 @@ class Network(LayerGraph):
             Images at a time; None keeps the largest activation below 32 MB.
         memory_limit
             Bytes that activations may take at one time, outputs included; None is 4 GB.
+        work_limit
+            Multiply-adds that computing one image may take, where all else counts by the time that it
+            takes; None is 2 * 10**12, some minutes on two cores.
         method
             How convolutions are computed where that is possible, as of `ops.conv2d`: "winograd" takes less
             time and rounds more. All sizes must then be known.
@@ -109,8 +113,7 @@ class Network(LayerGraph):
         ------
         ValueError, TypeError
             for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers, a
-            method that does not exist; ValueError for activations above the limit, before anything is
-            computed.
+            method that does not exist; ValueError above a limit, before anything is computed.
         """
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
@@ -119,7 +122,7 @@ class Network(LayerGraph):
         batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
         inference = self._inference(method)
         together = batch_size if inference is None else min(batch_size, inference.together)
-        check_at_once(self, one, count, together, memory_limit)
+        check_at_once(self, one, count, together, memory_limit, work_limit)
         batches = []
         # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
@@ -132,7 +135,14 @@ class Network(LayerGraph):
                 batches.append([values[self.resolve(name)] for name in self.outputs])
         return single(tuple(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def run(self, x: Any, edits: Edits | None = None, *, memory_limit: float | None = None) -> Run:
+    def run(
+        self,
+        x: Any,
+        edits: Edits | None = None,
+        *,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
+    ) -> Run:
         """One forward pass that keeps every activation.
 
         Parameters
@@ -144,6 +154,8 @@ class Network(LayerGraph):
             everything behind the layer reads instead, an array of the same shape.
         memory_limit
             Bytes that all activations together may take; None is 4 GB.
+        work_limit
+            As for `predict`.
 
         Returns
         -------
@@ -156,7 +168,7 @@ class Network(LayerGraph):
         KeyError
             for an edit of a layer that does not exist.
         """
-        return forward_pass(self, x, edits, memory_limit=memory_limit)
+        return forward_pass(self, x, edits, memory_limit=memory_limit, work_limit=work_limit)
 
     def save(self, path: str | os.PathLike[str], compiled: Compiled | None = None) -> None:
         """Write the network as a .keras file, which Keras loads, and `load_model` again.

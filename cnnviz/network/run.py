@@ -16,7 +16,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import Edits, forward
 from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
-from cnnviz.network.memory import check_kept
+from cnnviz.network.memory import check_gradient, check_kept
 from cnnviz.ops.padding import integer
 from cnnviz.resources import one_line
 
@@ -75,7 +75,14 @@ class Run(Mapping[str, np.ndarray]):
         return layer.cast([self._outputs[feeder] for feeder in layer.inputs], self.network.dtype)
 
     def gradient(
-        self, of: Any, unit: Any = None, *, weights: Any = None, pre_activation: bool = False
+        self,
+        of: Any,
+        unit: Any = None,
+        *,
+        weights: Any = None,
+        pre_activation: bool = False,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
     ) -> Gradient:
         """The gradient of a unit, or of a weighted sum of units, with respect to what they depend on.
 
@@ -92,6 +99,9 @@ class Run(Mapping[str, np.ndarray]):
             without the batch axis.
         pre_activation
             Whether the values before the layer's activation are meant, such as logits before a softmax.
+        memory_limit, work_limit
+            As for `Network.run`: what a layer's gradients may hold while they are computed, and what those
+            of one image may take.
 
         Returns
         -------
@@ -102,7 +112,8 @@ class Run(Mapping[str, np.ndarray]):
         KeyError
             for a layer that does not exist.
         ValueError, TypeError
-            for a unit that does not exist, weights of another shape, a unit and weights together or none.
+            for a unit that does not exist, weights of another shape, a unit and weights together or none;
+            ValueError above a limit.
 
         Examples
         --------
@@ -128,6 +139,8 @@ class Run(Mapping[str, np.ndarray]):
             chosen = {self.network[of].name: _weighted(self, of, weights)}
         else:
             chosen = {self.network[of].name: _chosen(self, of, ... if unit is None else unit)}
+        images = {name: self[name] for name in self.network.inputs}
+        check_gradient(self.network, images, memory_limit, work_limit)
         return Gradient(self, chosen, chosen if pre_activation else ())
 
     @property
@@ -142,7 +155,12 @@ class Run(Mapping[str, np.ndarray]):
 
 
 def forward_pass(
-    graph: LayerGraph, x: Any, edits: Edits | None = None, *, memory_limit: float | None = None
+    graph: LayerGraph,
+    x: Any,
+    edits: Edits | None = None,
+    *,
+    memory_limit: float | None = None,
+    work_limit: float | None = None,
 ) -> Run:
     """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
 
@@ -151,7 +169,7 @@ def forward_pass(
     edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
     before: dict[str, np.ndarray] = {}
     images = images_of(graph, x)
-    check_kept(graph, images, memory_limit)
+    check_kept(graph, images, memory_limit, work_limit)
     outputs = forward(graph, prepared(graph, images), before, edits)
     return Run(graph, outputs, before, edits, modes_of(graph, x))
 

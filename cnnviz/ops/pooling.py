@@ -114,21 +114,21 @@ def _give_to_largest(
     parts: Iterable[slice],
 ) -> None:
     """Tap by tap, for all windows at once: which cells beat those before them; then back, what they get."""
-    taps = [_reads(geometry, u, v) for u in range(geometry.rows.kernel) for v in range(geometry.cols.kernel)]
+    taps = [_reads(geometry, u, v) for u in geometry.rows.reading for v in geometry.cols.reading]
     apart = all(axis.stride >= axis.kernel for axis in geometry)
-    first, bits = np.empty_like(grad[largest], order="C"), np.dtype(f"i{grad.itemsize}")
-    second, flags = np.empty_like(first), np.zeros((len(taps), *first.shape), bool)
+    bits, number = np.dtype(f"i{grad.itemsize}"), np.min_scalar_type(len(taps))
+    shape = grad[largest].shape
+    buffers = [np.empty(shape, kind) for kind in (x.dtype, x.dtype, bool, number, number)]
     for part in parts:
-        count = len(x[part])
-        cells, best, beats = first[:count], second[:count], flags[:, :count]
+        cells, best, beats, winners, places = (buffer[: len(x[part])] for buffer in buffers)
         begun = np.zeros(geometry.out, bool)
-        for beat, (inputs, outputs) in zip(beats, taps, strict=True):
-            cell, most, better = cells[outputs], best[outputs], beat[outputs]
+        winners.fill(0)
+        for place, (inputs, outputs) in enumerate(taps):
+            cell, most, better = cells[outputs], best[outputs], beats[outputs]
             new = ~begun[outputs[1:]]
             begun[outputs[1:]] = True
-            if new.all():
+            if new.all() and not place:
                 np.copyto(pixels(most), pixels(x[part][inputs]))
-                better.fill(True)
                 continue
             np.copyto(pixels(cell), pixels(x[part][inputs]))
             # All but what is at most the largest so far, and NaN, which nothing beats.
@@ -138,14 +138,16 @@ def _give_to_largest(
                 better |= new[..., np.newaxis]
                 np.copyto(most, cell, where=new[..., np.newaxis])
             np.maximum(most, cell, out=most)
+            # The last tap that beats those before it has the highest place.
+            np.multiply(better.view(np.uint8), number.type(place), out=places[outputs])
+            np.maximum(winners[outputs], places[outputs], out=winners[outputs])
         left = best
         np.copyto(left, grad[part])
-        for place in reversed(range(len(taps))):
-            inputs, outputs = taps[place]
+        for place, (inputs, outputs) in reversed([*enumerate(taps)]):
             # All that is left is the first tap's.
             won = cells if place else left
             if place:
-                kept_where(beats[place], left, won)
+                kept_where(np.equal(winners, place, out=beats), left, won)
                 left.view(bits)[...] ^= won.view(bits)
             given = x_grad[part][inputs]
             if apart:
@@ -173,7 +175,8 @@ def avg_pool2d(x: Any, pool_size: Any = 2, *, strides: Any = None, padding: Any 
     x, restore = float_images(x)
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     total = _reduce_windows(x, geometry, np.add, 0.0)
-    total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
+    if len(total):  # Without images only the shape is asked for, which may be enormous.
+        total /= window_counts(geometry).astype(x.dtype)[..., np.newaxis]
     return restore(total)
 
 
@@ -199,7 +202,7 @@ def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
     """Each number to all cells of its window along one axis."""
     result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
     lead = (slice(None),) * dim
-    for t in range(axis.kernel):
+    for t in axis.reading:
         inputs, outputs = axis.tap(t)
         result[(*lead, inputs)] += grad[(*lead, outputs)]
     return result
@@ -329,7 +332,7 @@ def _axis_steps(
     x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
 ) -> Iterator[Call]:
     lead = (slice(None),) * dim
-    taps = [axis.tap(t) for t in range(axis.kernel)]
+    taps = [axis.tap(t) for t in axis.reading]
     # Two taps that every window has start the result in one pass; else it starts as the identity.
     start = [tap for tap in taps if tap[1] == slice(0, axis.out)][:2]
     if len(start) == 2:
@@ -345,7 +348,7 @@ def _axis_steps(
 
 
 def _counts(axis: Axis) -> np.ndarray:
-    counts = np.zeros(axis.out, np.intp)
-    for t in range(axis.kernel):
-        counts[axis.tap(t)[1]] += 1
-    return counts
+    starts = np.arange(axis.out) * axis.stride - axis.before
+    first = np.maximum(0, -(starts // axis.dilation))
+    last = np.minimum(axis.kernel - 1, (axis.size - 1 - starts) // axis.dilation)
+    return np.maximum(last - first + 1, 0)

@@ -58,8 +58,8 @@ def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -
     rows, cols = geometry
     taps = [
         (rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v]))
-        for u in range(rows.kernel)
-        for v in range(cols.kernel)
+        for u in rows.reading
+        for v in cols.reading
     ]
     bands: dict[int, list[Block]] = {}
     for block in Blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):

@@ -11,6 +11,7 @@ import numpy as np
 
 import cnnviz
 from cnnviz import Layer, Network, Run
+from harness.generated_networks import image
 from harness.keras_models import ONLY_FLOAT32, STACKS, save, sequential
 from harness.operation_models import FAMILIES, numbers, operations
 
@@ -20,10 +21,6 @@ _FOLDER = tempfile.TemporaryDirectory(prefix="cnnviz-models-")
 def normal(*shape: int, seed: int = 7) -> np.ndarray:
     """The same random numbers in whatever order tests run."""
     return np.random.default_rng(seed).normal(size=shape)
-
-
-def image(*shape: int | None, name: str = "image") -> Layer:
-    return Layer.from_config(name, "InputLayer", {"batch_shape": (None, *shape)})
 
 
 def layer(name: str, kind: str, *inputs: str, weights: dict[str, Any] | None = None, **config: Any) -> Layer:
