@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cnnviz.images.file_parts import too_many
+
 MAX_BYTES = 10 * 2**20
 MAX_PIXELS = 25_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -68,8 +70,6 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO, *, side: int |
     if side is not None and side < 1:
         raise ValueError(f"side must be at least 1 pixel, got {side}")
     content = content_of(source)
-    if not content:
-        raise ImageError("the image file is empty (0 bytes)")
     with _one_at_a_time:
         return _decoded(content, side)
 
@@ -80,9 +80,10 @@ def _decoded(content: bytes, side: int | None) -> np.ndarray:
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns of a large image and refuses a huge one; to us both are too large.
+            # Of what stands beside the pixels and is damaged, Pillow warns once for each piece.
+            warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+            # It warns of a large image and refuses a huge one; to us both are too large.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", "Truncated File Read|Corrupt EXIF data", UserWarning)
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
             width, height = picture.size
             if width * height > MAX_PIXELS:
@@ -115,7 +116,7 @@ def opened(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def content_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
-    """The file's bytes, never more than one past the limit."""
+    """An image file's bytes, never more than one past the limit; ImageError where they need no decoding."""
     try:
         if isinstance(source, bytes):
             content = source
@@ -128,6 +129,12 @@ def content_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
         raise ImageError(f"cannot read the image: {error.strerror or error}") from None
     if len(content) > MAX_BYTES:
         raise ImageError(f"the image file is larger than {MAX_BYTES // 2**20} MB")
+    if not content:
+        raise ImageError("the image file is empty (0 bytes)")
+    if excess := too_many(content):
+        raise ImageError(
+            f"the image has {excess}, which take long to read; save it again with another program"
+        )
     return content
 
 

@@ -166,10 +166,10 @@ def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarr
         path = Path(source)
         if path.is_dir():
             raise ImageError(f"{path} is a folder: load_images reads the images in it")
-        array, said = _read_file(content_of(path), side)
+        array, said = _read_file(path, side)
         return array, [f"{path.name}: {said}"]
     if isinstance(source, bytes) or hasattr(source, "read"):
-        array, said = _read_file(content_of(source), side)
+        array, said = _read_file(source, side)
         return array, [said]
     if hasattr(source, "has_transparency_data"):
         try:
@@ -185,11 +185,12 @@ def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarr
     return array, [f"an array of {array.shape[1]} x {array.shape[0]} pixels"]
 
 
-def _read_file(content: bytes, side: Callable[[int, int], int | None]) -> tuple[np.ndarray, str]:
+def _read_file(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarray, str]:
     from PIL import Image
 
+    content = content_of(source)
     said, most = "", None
-    # What is wrong with a file, read_image says.
+    # What is wrong with a picture, read_image says.
     with (
         suppress(Exception),
         warnings.catch_warnings(action="ignore"),

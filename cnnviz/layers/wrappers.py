@@ -148,6 +148,20 @@ def _divided(inner: Entry) -> Entry:
                 return (np.zeros_like(layer.weights[vector]),)
             return super().gradient_magnitude(_held(layer), of, inputs, grad)  # type: ignore[no-any-return]
 
+        def weight_slopes(
+            self, layer: Layer, weight: str, index: Position, inputs: Arrays
+        ) -> np.ndarray | None:
+            if weight == vector:
+                return np.zeros_like(self.compute(layer, *(x[:1] for x in inputs)))
+            return super().weight_slopes(_held(layer), weight, index, inputs)  # type: ignore[no-any-return]
+
+        def uses(
+            self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray
+        ) -> Operands:
+            if weight == vector:
+                return Entry.uses(self, layer, weight, index, inputs, grad)
+            return super().uses(_held(layer), weight, index, inputs, grad)  # type: ignore[no-any-return]
+
     entry = copy(inner)
     entry.__class__ = Divided
     return entry
@@ -283,6 +297,19 @@ class TimeDistributedEntry(WrapperEntry):
         step = self.inner.of_images(self.step(layer), slice(at, at + 1))
         found = self.inner.operands(step, [x[at] for x in inputs], tuple(rest))
         return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        at, *rest = cell
+        step = self.inner.of_images(self.step(layer), slice(at, at + 1))
+        found = self.inner.returns(step, [x[at] for x in inputs], place, tuple(rest), grad[at])
+        return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        (x,) = inputs
+        slopes = self.inner.weight_slopes(self.step(layer), weight, index, [_as_images(x)])
+        if slopes is None or len(slopes) == x.shape[0] * x.shape[1]:
+            return None if slopes is None else _steps(slopes, x)
+        return np.broadcast_to(slopes, (1, x.shape[1], *slopes.shape[1:]))
 
     def kernel_positions(self, layer: Layer) -> Shape:
         step = self.step(layer)

@@ -227,7 +227,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The gradient with respect to a layer's output, or to "layer/weight"."""
-        layer, weight = self._parse(name)
+        layer, weight = self.parse(name)
         if weight:
             return self._weight(layer, weight)
         return self._filled(self._output(layer.name), self.run[layer.name])
@@ -240,7 +240,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __contains__(self, name: object) -> bool:
         try:
-            return isinstance(name, str) and bool(self._parse(name))
+            return isinstance(name, str) and bool(self.parse(name))
         except KeyError:
             return False
 
@@ -283,7 +283,7 @@ class Gradient(Mapping[str, np.ndarray]):
         They are kept, but no activation's gradient longer than the pass needs it: that takes less memory,
         and less time, than asking for each.
         """
-        wanted = [(name, *self._parse(name)) for name in names]
+        wanted = [(name, *self.parse(name)) for name in names]
         missing = {(layer.owner, weight) for _, layer, weight in wanted} - self._weights.keys()
         for key, total in Gradient(self.run, self.seeds, self.of_pre_activations)._swept(missing).items():
             self._weights[key] = self._filled(total, total)
@@ -294,7 +294,16 @@ class Gradient(Mapping[str, np.ndarray]):
         layer = self.run.network[name]
         return self._filled(self._pre_activation(layer), self.run.pre_activation(layer.name))
 
-    def _parse(self, name: str) -> tuple[Layer, str]:
+    def readers(self, name: str) -> list[tuple[Layer, int]]:
+        """The layers that read a layer's output and lead to the number, each with which input it is."""
+        return list(self._readers[self.run.network.resolve(name)])
+
+    def calls(self, name: str) -> list[Layer]:
+        """The calls of a layer that lead to the number: they share its weights."""
+        owner = self.run.network[name].owner
+        return [layer for layer in self.run.network if layer.owner == owner and layer.name in self._needed]
+
+    def parse(self, name: str) -> tuple[Layer, str]:
         """The layer, and the weight that is meant or ""."""
         network = self.run.network
         owner, _, weight = name.rpartition("/")
@@ -367,15 +376,12 @@ class Gradient(Mapping[str, np.ndarray]):
     def _weight(self, layer: Layer, weight: str) -> np.ndarray:
         key = layer.owner, weight
         if key not in self._weights:
-            calls = [call for call in self.run.network if call.owner == layer.owner]
-            total = self._summed(key, [self._share_of_call(call, weight) for call in calls])
+            total = self._summed(key, [self._share_of_call(call, weight) for call in self.calls(layer.name)])
             self._weights[key] = self._filled(total, total)
         return self._weights[key]
 
     def _share_of_call(self, call: Layer, weight: str) -> np.ndarray | None:
         """What one call of a layer adds to the gradient of its weight."""
-        if call.name not in self._needed:
-            return None
         grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
         if grad is None:
             return None

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import cython_blas
 
-from cnnviz.ops.blocks import Call
+from cnnviz.ops.blocks import Call, run
 from cnnviz.ops.parallel import one_blas_thread
 from cnnviz.ops.processor import measured_once
 
@@ -64,7 +64,7 @@ class Form(NamedTuple):
     turned: bool = False
 
 
-LENGTHS, FILTERS = (16, 48, 144, 576), (8, 16, 32, 64, 128)
+LENGTHS, FILTERS = (16, 48, 144, 288, 576), (8, 16, 32, 64, 128)
 """The sizes for which forms are measured; others take the nearest."""
 
 PREFERENCE = 1.1
@@ -90,7 +90,7 @@ def _forms() -> dict[str, list[Form]] | None:
 
 
 def measure_forms() -> dict[str, list[Form]]:
-    """The quickest form of each kind and size: about a tenth of a second."""
+    """The quickest form of each kind and size: under a second."""
     sizes = [(length, filters) for length in LENGTHS for filters in FILTERS]
     with one_blas_thread():
         return {kind: [_quickest(kind, *size) for size in sizes] for kind in (ROWS, COLUMNS, SUMS)}
@@ -98,30 +98,49 @@ def measure_forms() -> dict[str, list[Form]]:
 
 def _quickest(kind: str, length: int, filters: int) -> Form:
     small = max(SMALL_GEMM // (length * filters), 1)
-    rows = small * max(3, -(-256 // small))
-    a, b = np.ones((rows, length), np.float32), np.ones((length, filters), np.float32)
-    grad = np.ones((rows, filters), np.float32)
-    calls: dict[Form, Callable[[], Any]] = {}
+    rows = small * max(6, -(-512 // small))
+    calls: dict[Form, list[Call]] = {}
     for turned in (False, True):
         for pieces in (True, False) if small >= FEW_ROWS else (False,):
-            cut = a.reshape(-1, small if pieces else rows, length)
-            if kind == SUMS:
-                factors = cut.swapaxes(1, 2), grad.reshape(len(cut), -1, filters)
-                factors = (factors[1].swapaxes(1, 2), factors[0].swapaxes(1, 2)) if turned else factors
-            else:
-                if kind == COLUMNS:
-                    cut = np.ascontiguousarray(cut.swapaxes(1, 2)).swapaxes(1, 2)
-                factors = cut, np.asfortranarray(b) if turned else b
-            out = np.empty((len(cut), factors[0].shape[1], factors[1].shape[-1]), np.float32)
-            calls[Form(pieces, turned)] = partial(np.matmul, *factors, out=out)
+            calls[Form(pieces, turned)] = _ways[kind](
+                rows, length, filters, small if pieces else rows, turned
+            )
     least = dict.fromkeys(calls, math.inf)
     for _ in range(5):
-        for each, call in calls.items():
+        for each, steps in calls.items():
             start = time.perf_counter()
-            call()
+            run(steps)
             least[each] = min(least[each], time.perf_counter() - start)
     first, best = next(iter(least)), min(least, key=least.__getitem__)
     return best if least[first] > PREFERENCE * least[best] else first
+
+
+def _by_rows(rows: int, length: int, filters: int, each: int, turned: bool) -> list[Call]:
+    """As `Runs` multiplies: one product after the other, added to what is there."""
+    a, b = np.ones((rows, length), np.float32), np.ones((length, filters), np.float32, "F" if turned else "C")
+    out = np.zeros((rows, filters), np.float32)
+    parts = (slice(first, first + each) for first in range(0, rows, each))
+    return [product(a[part], b, out[part], add=True) for part in parts]
+
+
+def _by_columns(rows: int, length: int, filters: int, each: int, turned: bool) -> list[Call]:
+    """As `Strips`: a stack of products."""
+    a, b = np.ones((rows // each, length, each), np.float32), np.ones((length, filters), np.float32)
+    out = np.empty((rows // each, each, filters), np.float32)
+    return [partial(np.matmul, a.swapaxes(1, 2), np.asfortranarray(b) if turned else b, out=out)]
+
+
+def _by_sums(rows: int, length: int, filters: int, each: int, turned: bool) -> list[Call]:
+    """As `kernel_gradient`."""
+    a, b = (
+        np.ones((rows // each, each, length), np.float32),
+        np.ones((rows // each, each, filters), np.float32),
+    )
+    factors = (b.swapaxes(1, 2), a) if turned else (a.swapaxes(1, 2), b)
+    return [partial(np.matmul, *factors)]
+
+
+_ways = {ROWS: _by_rows, COLUMNS: _by_columns, SUMS: _by_sums}
 
 
 def _nearest(size: int, known: Sequence[int]) -> int:

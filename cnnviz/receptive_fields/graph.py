@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cache, reduce
+from functools import cache, cached_property, reduce
 from math import gcd, lcm, prod
 from operator import or_
 
@@ -20,6 +20,9 @@ from cnnviz.receptive_fields import extents, specs, window_specs
 from cnnviz.receptive_fields.extents import MOST_TABLE_CELLS, Bounds, Field, UnitGrid, unit_axes
 from cnnviz.receptive_fields.marks import Marks
 from cnnviz.receptive_fields.specs import Spec
+
+FEW_UNITS = 1 << 20
+"""Units of all layers together, as the channels share them, whose first and last cells are little to keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,11 @@ class Graph:
         # Kept for every layer that was looked at, for as long as the graph.
         self.bounds = cache(self._bounds)
         self.theory = cache(self._theory)
+
+    @cached_property
+    def small(self) -> bool:
+        """Whether tables with an entry for every unit are little to keep."""
+        return sum(prod(node.shape[: unit_axes(node.shape)]) for node in self.nodes) <= FEW_UNITS
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""

@@ -179,6 +179,8 @@ class Trainer:
             slots_before=state.slots,
             slots=slots,
             optimizer=self.optimizer,
+            losses=self.losses,
+            labels=_by_output(run.network, labels, "labels", np.asarray),
             network=network,
         )
         self.state = replace(state, network=network, slots=slots, steps=step.number)
