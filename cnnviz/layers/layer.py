@@ -265,6 +265,13 @@ class Entry:
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
 
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        """Both in one call, since they may share work: of the inputs, if wanted, and of these weights."""
+        wrt_inputs = self.input_gradients(layer, inputs, grad) if of_inputs else ()
+        return wrt_inputs, {name: self.weight_gradient(layer, name, inputs, grad) for name in weights}
+
     # What its gradients are made of ------------------------------------------------------------
 
     def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray | None:

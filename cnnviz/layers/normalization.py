@@ -182,9 +182,24 @@ class BatchStatisticsEntry(BatchNormalizationEntry):
         }
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        arrays = *_axis_last(layer, [*inputs, grad]), layer.weights.get("gamma")
-        moved = ops.batch_norm_training_input_grad(*arrays, epsilon=layer.config["epsilon"])
-        return (np.moveaxis(moved, -1, layer.config["axis"]),)
+        return self.gradients(layer, inputs, grad, ())[0]
+
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        if not of_inputs:
+            return super().gradients(layer, inputs, grad, weights, of_inputs)
+        (x, last), w = _axis_last(layer, [*inputs, grad]), layer.weights
+        mean, variance = _moving(layer)
+        moved, gamma, beta = ops.batch_norm_training_grad(
+            x, last, w.get("gamma"), epsilon=layer.config["epsilon"], mean=mean, variance=variance
+        )
+        found = {"gamma": gamma, "beta": beta}
+        wanted = {
+            name: found[name] if name in found else self.weight_gradient(layer, name, inputs, grad)
+            for name in weights
+        }
+        return (np.moveaxis(moved, -1, layer.config["axis"]),), wanted
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         # By its statistics a number depends on all of its channel.
@@ -236,7 +251,8 @@ BY_BATCH = BatchStatisticsEntry()
 
 def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:
     """Arrays of the input's shape with the axis that is normalised in the last place."""
-    return [np.moveaxis(array, layer.config["axis"], -1) for array in arrays]
+    axis = layer.config["axis"]
+    return [array if axis in (-1, array.ndim - 1) else np.moveaxis(array, axis, -1) for array in arrays]
 
 
 def _moving(layer: Layer) -> tuple[np.ndarray, np.ndarray]:

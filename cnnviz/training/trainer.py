@@ -23,6 +23,8 @@ from cnnviz.network.run import training_pass
 from cnnviz.network.saving import Compiled
 from cnnviz.numbers import brief
 from cnnviz.ops.padding import integer
+from cnnviz.ops.parallel import one_blas_thread
+from cnnviz.ops.recycling import Recycling
 from cnnviz.training.augmentation import Augment
 from cnnviz.training.checkpoints import (
     Row,
@@ -98,6 +100,8 @@ class Trainer:
         weights = weights_of(net)
         slots = {key: self.optimizer.empty_slots(weights[key]) for key in self.trained}
         self.state = TrainerState(net, slots)
+        # Each step makes arrays of the same sizes.
+        self._memory = Recycling()
 
     def __repr__(self) -> str:
         return f"<Trainer of {self.network.name}: {self.steps} steps, {type(self.optimizer).__name__}>"
@@ -150,13 +154,14 @@ class Trainer:
             for images and labels that do not fit the network, the loss, or each other.
         """
         state = self.state
-        run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
-        loss, gradient = self._measured(run, labels)
+        with self._memory.used(), one_blas_thread():
+            run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
+            loss, gradient = self._measured(run, labels)
+            # As in Keras, a weight that no gradient comes back to stays as it is, weight decay or not.
+            gradients = gradient.of_weights([key for key in self.trained if gradient.reaches(key)])
         weights = weights_of(state.network)
         # What the forward pass changes counts as before the optimizer's step.
         moved = _moved_by_forward(run, weights)
-        # As in Keras, a weight that no gradient comes back to stays as it is, weight decay or not.
-        gradients = {key: gradient[key] for key in self.trained if gradient.reaches(key)}
         for key, (penalty, slope) in _penalties(run.network, weights | moved, self.trained).items():
             loss += penalty
             gradients[key] = gradients[key] + slope if key in gradients else slope

@@ -99,6 +99,23 @@ def test_a_step_moves_weights_and_statistics(digits):
     )
 
 
+def test_a_steps_arrays_stay_as_they_are_while_the_next_ones_are_made(digits):
+    """The trainer's memory is used again by its next steps, but not what somebody still looks at."""
+    images, labels = digits
+    trainer = Trainer(load_model("mnist_maxpool"))
+    first = trainer.step(images, labels)
+    before = {name: array.copy() for name, array in first.run.items()}
+    gradients = {name: array.copy() for name, array in first.gradients.items()}
+    kept = first.gradient["conv2d"].copy()
+    for _ in range(3):
+        trainer.step(images[::-1], labels[::-1])
+    for name, array in before.items():
+        np.testing.assert_array_equal(first.run[name], array)
+    for name, array in gradients.items():
+        np.testing.assert_array_equal(first.gradients[name], array)
+    np.testing.assert_array_equal(first.gradient["conv2d"], kept)
+
+
 def test_dropout_draws_by_seed_and_step_and_takes_masks():
     net, (images, labels) = small(), data()
     first, again, other = (Trainer(net, seed=seed).step(images, labels) for seed in (1, 1, 2))
