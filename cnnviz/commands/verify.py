@@ -108,7 +108,7 @@ def run_training(args: argparse.Namespace) -> int:
     if args.json:
         print_json(result.to_dict())
     else:
-        say(result)
+        say(*str(result).splitlines())
     if args.record and result.passed:
         write_training_record(result)
     return 0 if result.passed else 1
