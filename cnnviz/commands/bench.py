@@ -54,7 +54,7 @@ def _learning(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"threads": args.threads, "runs": [asdict(one) for one in measured]})
     else:
-        say(learning_table(measured))
+        say(*learning_table(measured).splitlines())
     return 0
 
 
