@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
 
 SMALLEST_PROBABILITY = 1e-7
 
@@ -40,6 +41,13 @@ class LossFunction:
 
     undoes: ClassVar[str] = ""
     """The activation whose input is taken instead of its output."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 0 <= getattr(self, "label_smoothing", 0) <= 1:
+            raise ValueError(
+                f"label_smoothing must be from 0 to 1, got {brief(vars(self)['label_smoothing'])}"
+            )
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         """The mean loss and its gradient; `logits` says that `output` stands before `undoes`."""
