@@ -7,6 +7,7 @@ Streamlit or matplotlib.
 from __future__ import annotations
 
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def __getattr__(name: str) -> Any:
         return import_module(f"cnnviz.{name}")
     if name in _MODULE_OF:
         value = getattr(import_module(f"cnnviz.{_MODULE_OF[name]}"), name)
+        if isinstance(value, FunctionType):
+            value = import_module("cnnviz.ops.annotations").checked(value)
         if _MODULE_OF[name] == "receipts":
             import_module("cnnviz.figures")  # It gives receipts their plot.
         globals()[name] = value

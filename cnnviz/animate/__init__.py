@@ -7,3 +7,6 @@ what that operation computes. Whole networks are left to the live view.
 from cnnviz.animate.animation import Animation
 from cnnviz.animate.operations import avg_pool2d, conv2d, conv2d_transpose, depthwise_conv2d, max_pool2d
 from cnnviz.animate.walk import Step, Walk
+from cnnviz.ops.annotations import check_public
+
+check_public(globals())

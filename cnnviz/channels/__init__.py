@@ -15,3 +15,6 @@ from cnnviz.channels.mixing import (
 )
 from cnnviz.channels.reduction import Moments, Reduction, mixing_error, moments, reduce_mixing
 from cnnviz.channels.trial import ReductionTrial, with_reduction
+from cnnviz.ops.annotations import check_public
+
+check_public(globals())

@@ -10,7 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz.ops.padding import pair
+from cnnviz.numbers import brief
+from cnnviz.ops.padding import LIMIT, pair
+
+MOST_DEPTH = 1000
+"""Layers that are counted one by one."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,11 @@ def conv_cost(
     >>> conv_cost(16, 10, 1, 24)
     Cost(parameters=170, multiply_adds=92160)
     """
+    for name, count in (("channels_in", channels_in), ("channels_out", channels_out)):
+        _check_count(count, name)
     if groups < 1 or channels_in % groups or channels_out % groups:
         raise ValueError(
-            f"groups must divide the channels {channels_in} and {channels_out}, got groups={groups!r}"
+            f"groups must divide the channels {channels_in} and {channels_out}, got groups={brief(groups)}"
         )
     weights = math.prod(pair(kernel_size, "kernel_size")) * (channels_in // groups) * channels_out
     positions = math.prod(pair(output_size, "output_size"))
@@ -87,7 +93,14 @@ def dense_cost(inputs: int, outputs: int, *, bias: bool = True) -> Cost:
     >>> dense_cost(784, 10)
     Cost(parameters=7850, multiply_adds=7840)
     """
+    for name, count in (("inputs", inputs), ("outputs", outputs)):
+        _check_count(count, name)
     return Cost(inputs * outputs + outputs * bias, inputs * outputs)
+
+
+def _check_count(value: int, name: str) -> None:
+    if not 0 <= value < LIMIT:
+        raise ValueError(f"{name} must be from 0 to below 2**31, got {brief(value)}")
 
 
 @dataclass(frozen=True)
@@ -179,8 +192,8 @@ def stack_of_3x3(depth: int, channels: int, size: Any = 1, *, bias: bool = True)
 
     Source: Simonyan and Zisserman, "Very deep convolutional networks", ICLR 2015, section 2.3.
     """
-    if depth < 1:
-        raise ValueError(f"depth must be at least 1, got {depth!r}")
+    if not 1 <= depth <= MOST_DEPTH:
+        raise ValueError(f"depth must be at least 1 and at most {MOST_DEPTH}, got {brief(depth)}")
     return Comparison(
         conv_cost(channels, channels, 2 * depth + 1, size, bias=bias),
         (conv_cost(channels, channels, 3, size, bias=bias),) * depth,

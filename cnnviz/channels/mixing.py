@@ -16,6 +16,7 @@ from cnnviz.channels.ablation import next_reader
 from cnnviz.channels.cost import Comparison, Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
+from cnnviz.numbers import brief
 
 _SEED = 0
 """Of the order in which `compare_with_dense` shuffles pixels."""
@@ -203,7 +204,10 @@ def compare_with_dense(run: Run, layer: str, index: int = 0) -> DenseCheck:
     convolution = run.network[layer]
     if not _mixes(convolution):
         raise ValueError(f"layer must be a 1x1 convolution of one group and stride 1, got {convolution}")
-    x, y = run.inputs(layer)[0][index], run.pre_activation(layer)[index]
+    x = run.inputs(layer)[0]
+    if not -len(x) <= index < len(x):
+        raise IndexError(f"index must be one of the run's {len(x)} images, got {brief(index)}")
+    x, y = x[index], run.pre_activation(layer)[index]
     kernel, bias = convolution.weights["kernel"], convolution.weights.get("bias")
     pixels = x.reshape(-1, x.shape[-1])
     dense = ops.dense(pixels, mixing_matrix(kernel), bias).reshape(y.shape)

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz.channels.cost import Cost, conv_cost
+from cnnviz.ops.arguments import real
+
+MOST_CHANNELS = 10_000
+"""The table of their products takes 0.8 GB."""
 
 _ROWS = 1 << 15
 """Positions summed at a time, so that a block in float64 stays in the cache."""
@@ -41,8 +45,8 @@ class Moments:
         >>> moments(np.eye(2)).energy([[3.0], [4.0]])
         array([25.])
         """
-        matrix = np.asarray(matrix, np.float64)
-        row = np.zeros(matrix.shape[1]) if bias is None else np.asarray(bias, np.float64)
+        matrix = real(matrix, "matrix", np.float64)
+        row = np.zeros(matrix.shape[1]) if bias is None else real(bias, "bias", np.float64)
         if len(matrix) + 1 != len(self.sums) or row.shape != matrix.shape[1:]:
             raise ValueError(
                 f"matrix must be ({len(self.sums) - 1}, C_out) with a bias (C_out,), got shapes "
@@ -72,9 +76,11 @@ def moments(x: Any) -> Moments:
            [ 2.,  4.,  2.],
            [ 4.,  2.,  2.]])
     """
-    x = np.asarray(x)
+    x = real(x, "x")
     if x.ndim < 1:
         raise ValueError(f"x must be (..., C_in), got shape {x.shape}")
+    if not 0 < x.shape[-1] <= MOST_CHANNELS:
+        raise ValueError(f"x must have from 1 to {MOST_CHANNELS} channels, got shape {x.shape}")
     rows = x.reshape(-1, x.shape[-1])
     sums = np.zeros((x.shape[-1] + 1,) * 2)
     for block in _blocks(rows):
@@ -115,11 +121,11 @@ def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = N
     0.8
     """
     inputs = x if isinstance(x, Moments) else moments(x)
-    matrix, other = np.asarray(matrix, np.float64), np.asarray(other, np.float64)
+    matrix, other = real(matrix, "matrix", np.float64), real(other, "other", np.float64)
     if matrix.shape != other.shape:
         raise ValueError(f"other must have the matrix's shape {matrix.shape}, got {other.shape}")
     biases = [
-        np.zeros(matrix.shape[1]) if b is None else np.asarray(b, np.float64) for b in (bias, other_bias)
+        np.zeros(matrix.shape[1]) if b is None else real(b, "bias", np.float64) for b in (bias, other_bias)
     ]
     whole = inputs.energy(matrix, biases[0]).sum()
     rest = inputs.energy(matrix - other, biases[0] - biases[1]).sum()
@@ -195,14 +201,14 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
 
     Source: Eckart and Young, "The approximation of one matrix by another of lower rank", 1936.
     """
-    matrix = np.asarray(matrix)
+    matrix = real(matrix, "matrix")
     limit = most_kept(matrix, by)
     if not 0 <= k <= limit:
         raise ValueError(f"k must be from 0 to {limit} for by={by!r}, got {k!r}")
     inputs = x if isinstance(x, Moments) else moments(x)
     channels_in, channels_out = matrix.shape
     has_bias = bias is not None
-    offset = np.zeros(channels_out, matrix.dtype) if bias is None else np.asarray(bias)
+    offset = np.zeros(channels_out, matrix.dtype) if bias is None else real(bias, "bias")
     if by == "outputs":
         kept = tuple(int(c) for c in np.argsort(-inputs.energy(matrix, offset), kind="stable")[:k])
         mask = np.isin(np.arange(channels_out), kept)

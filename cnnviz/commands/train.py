@@ -126,19 +126,22 @@ def run(args: argparse.Namespace) -> int:
                 shown = [f"{key} {logs[key]:.4f}" for key in FIGURES if key in logs]
                 say(f"epoch {epoch}/{epochs}: {', '.join(shown)}", flush=True)
 
-        history = training.train(
-            model,
-            recipe,
-            args.out,
-            images,
-            labels,
-            engine=args.engine,
-            name=name,
-            validation=validation,
-            seed=args.seed,
-            resume=args.resume,
-            progress=progress,
-        )
+        try:
+            history = training.train(
+                model,
+                recipe,
+                args.out,
+                images,
+                labels,
+                engine=args.engine,
+                name=name,
+                validation=validation,
+                seed=args.seed,
+                resume=args.resume,
+                progress=progress,
+            )
+        except training.LossNotFinite as error:
+            raise ValueError(str(error)) from None
     if args.keep is not None:
         files.thin(args.keep)
     if args.json:

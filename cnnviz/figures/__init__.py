@@ -50,7 +50,10 @@ from cnnviz.figures.separable import outer_product
 from cnnviz.figures.stacks import stacked_fields
 from cnnviz.figures.translation import moved_maps, shift_map
 from cnnviz.figures.weight_sharing import weight_matrix
+from cnnviz.ops.annotations import check_public
 from cnnviz.receipts import Receipt
 
 # A receipt is drawn with figures, which lie above it.
 Receipt.plot = plot
+
+check_public(globals())

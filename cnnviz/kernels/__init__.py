@@ -30,3 +30,6 @@ from cnnviz.kernels.responses import ExcitingPatch, exciting_patches
 from cnnviz.kernels.separable import Separation, separation
 from cnnviz.kernels.stacks import stack_paths
 from cnnviz.kernels.trained import ORDERS, TrainedKernel, layers_with_kernels, sort_trained, trained_kernels
+from cnnviz.ops.annotations import check_public
+
+check_public(globals())

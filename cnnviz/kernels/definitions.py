@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.ops.padding import pair
+from cnnviz.numbers import brief
+from cnnviz.ops.arguments import number, real
+from cnnviz.ops.padding import integer
 
 SIZES = range(1, 12)
 """The sizes that a resizable kernel can have here."""
+
+MOST = 512
+"""The largest size of all: a Sobel kernel's products of two rows of Pascal's triangle are below 2**1024."""
 
 LARGEST = 1e150
 """Of a kernel that is looked into: the squares of its weights are numbers too."""
@@ -29,6 +34,7 @@ def binomial(size: int) -> np.ndarray:
     >>> binomial(3) * 4
     array([1., 2., 1.])
     """
+    _at_least(size, "binomial")
     row = np.array([math.comb(size - 1, k) for k in range(size)], float)
     return row / row.sum()
 
@@ -40,7 +46,8 @@ def gaussian_weights(size: int, sigma: float) -> np.ndarray:
     array([1.])
     """
     x = _steps(size)
-    weights = np.exp(-(x**2) / (2 * sigma**2))
+    # Squared after the division: no power of a tiny sigma is 0.
+    weights = np.exp(-((x / _positive(sigma, "sigma")) ** 2) / 2)
     return weights / weights.sum()
 
 
@@ -96,6 +103,7 @@ def box(size: int = 3) -> np.ndarray:
     >>> float(box(2)[0, 0])
     0.25
     """
+    _at_least(size, "box")
     return np.full((size, size), 1.0 / size**2)
 
 
@@ -125,7 +133,7 @@ def unsharp(size: int = 5, sigma: float | None = None, amount: float = 1.0) -> n
     476
     """
     _odd(size, "unsharp")
-    return (1 + amount) * identity(size) - amount * gaussian(size, sigma)
+    return (1 + number(amount, "amount")) * identity(size) - amount * gaussian(size, sigma)
 
 
 def emboss(size: int = 3) -> np.ndarray:
@@ -175,8 +183,7 @@ def laplacian_of_gaussian(size: int = 5, sigma: float | None = None) -> np.ndarr
     >>> bool(abs(laplacian_of_gaussian(9, 1.4).sum()) < 1e-12)
     True
     """
-    if size < 3:
-        raise ValueError(f"size must be at least 3 for laplacian_of_gaussian, got {size}")
+    _at_least(size, "laplacian_of_gaussian", 3)
     sigma = size / 5 if sigma is None else _positive(sigma, "sigma")
     x = _steps(size)
     square = x[:, np.newaxis] ** 2 + x**2
@@ -214,8 +221,7 @@ def prewitt(axis: str = "x", size: int = 3) -> np.ndarray:
     >>> prewitt("x")[0].tolist(), prewitt("x", 4)[0].tolist()
     ([-1.0, 0.0, 1.0], [-3.0, -1.0, 1.0, 3.0])
     """
-    if size < 2:
-        raise ValueError(f"size must be at least 2 for prewitt, got {size}")
+    _at_least(size, "prewitt", 2)
     return _along(axis, _steps(size) * (1 if size % 2 else 2), np.ones(size))
 
 
@@ -263,16 +269,15 @@ def gabor(
     Source: J. G. Daugman, "Uncertainty relation for resolution in space, spatial frequency, and
     orientation", 1985; its parameters as in Petkov and Kruizinga, 1997.
     """
-    if size < 2:
-        raise ValueError(f"size must be at least 2 for gabor, got {size}")
+    _at_least(size, "gabor", 2)
     wavelength = 2 * size / 3 if wavelength is None else _positive(wavelength, "wavelength")
     sigma = 0.56 * wavelength if sigma is None else _positive(sigma, "sigma")
     x = _steps(size)
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    cos, sin = math.cos(math.radians(number(angle, "angle"))), math.sin(math.radians(number(angle, "angle")))
     along = x * cos + x[:, np.newaxis] * sin
     across = -x * sin + x[:, np.newaxis] * cos
     envelope = np.exp(-(along**2 + (_positive(aspect, "aspect") * across) ** 2) / (2 * sigma**2))
-    return envelope * np.cos(2 * np.pi * along / wavelength + math.radians(phase))
+    return envelope * np.cos(2 * np.pi * along / wavelength + math.radians(number(phase, "phase")))
 
 
 def motion_blur(size: int = 5, angle: float = 0.0) -> np.ndarray:
@@ -284,7 +289,7 @@ def motion_blur(size: int = 5, angle: float = 0.0) -> np.ndarray:
     [0.333, 0.333, 0.333]
     """
     x = _steps(size)
-    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    cos, sin = math.cos(math.radians(number(angle, "angle"))), math.sin(math.radians(number(angle, "angle")))
     # Steps along the longer axis are whole cells, as in drawing an anti-aliased line.
     reach = max(abs(cos), abs(sin))
     across = np.abs(-x * sin + x[:, np.newaxis] * cos) / reach
@@ -312,7 +317,7 @@ _RIM = ([0, 0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 2, 2, 1, 0, 0])
 
 def _steps(size: int) -> np.ndarray:
     """Distances from the middle: -1, 0, 1 for size 3, -0.5, 0.5 for size 2."""
-    size, _ = pair(size, "size")
+    _at_least(size, "a kernel")
     return np.arange(size) - (size - 1) / 2
 
 
@@ -326,20 +331,27 @@ def _axis(axis: str) -> None:
         raise ValueError(f"axis must be 'x' or 'y', got {axis!r}")
 
 
+def _at_least(size: int, name: str, minimum: int = 1) -> None:
+    size = integer(size, "size")
+    if not minimum <= size <= MOST:
+        raise ValueError(f"size must be at least {minimum} and at most {MOST} for {name}, got {brief(size)}")
+
+
 def _odd(size: int, name: str, minimum: int = 1) -> None:
     if size % 2 == 0 or size < minimum:
-        raise ValueError(f"size must be odd and at least {minimum} for {name}, got {size}")
+        raise ValueError(f"size must be odd and at least {minimum} for {name}, got {brief(size)}")
+    _at_least(size, name, minimum)
 
 
 def _positive(value: float, name: str) -> float:
-    if not value > 0 or not math.isfinite(value):
-        raise ValueError(f"{name} must be positive, got {value!r}")
+    if not 1e-100 <= value <= 1e100:
+        raise ValueError(f"{name} must be positive, from 1e-100 to 1e100, got {value!r}")
     return float(value)
 
 
 def matrix(kernel: Any) -> np.ndarray:
     """A kernel as float64 (height, width); ValueError for another rank or a weight past `LARGEST`."""
-    kernel = np.asarray(kernel, float)
+    kernel = real(kernel, "kernel", float)
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise ValueError(f"kernel must be (height, width), got shape {kernel.shape}")
     if not np.abs(kernel).max() <= LARGEST:

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnviz.kernels.collection import gallery
 from cnnviz.kernels.definitions import SIZES, emboss, gabor, matrix, prewitt, rotate, scharr, sobel
+from cnnviz.numbers import brief
 
 _TIED = 1e-9
 """Cosines that differ by less are the same but for rounding; the earlier name is taken."""
@@ -67,6 +68,9 @@ def nearest_named(kernel: Any) -> Match:
     return Match(candidates.names[best], similarity, bool(cosines[best] < 0), candidates.kernels[best])
 
 
+MOST_SAMPLES = 100_000
+
+
 @lru_cache
 def chance_similarity(size: int = 3, quantile: float = 0.5, samples: int = 1000) -> float:
     """How near a kernel of random numbers comes to some named one: what to compare a match with.
@@ -90,6 +94,10 @@ def chance_similarity(size: int = 3, quantile: float = 0.5, samples: int = 1000)
     >>> 0.6 < chance_similarity(3) < 0.8
     True
     """
+    if not 0 <= quantile <= 1:
+        raise ValueError(f"quantile must be from 0 to 1, got {brief(quantile)}")
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise ValueError(f"samples must be from 1 to {MOST_SAMPLES:,}, got {brief(samples)}")
     candidates = _candidates((size, size))
     random = np.random.default_rng(0).standard_normal((samples, size * size))
     random /= np.linalg.norm(random, axis=1, keepdims=True)
@@ -107,7 +115,7 @@ class _Candidates(NamedTuple):
 def _candidates(shape: tuple[int, int]) -> _Candidates:
     """Every named kernel of a size, in every direction it can be turned to (clockwise, in degrees)."""
     if shape[0] != shape[1] or shape[0] not in SIZES:
-        raise ValueError(f"no kernel is named in the size {shape}")
+        raise ValueError(f"no kernel is named in the size {brief(shape)}")
     entries = [(k.name, k.kernel) for k in gallery(shape[0])]
     if shape[0] == 3:
         turned = [("emboss", emboss()), ("sobel", sobel()), ("prewitt", prewitt()), ("scharr", scharr())]

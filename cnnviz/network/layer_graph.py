@@ -18,6 +18,7 @@ from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.network.keras_config import Model
+from cnnviz.numbers import brief
 from cnnviz.resources import one_line
 
 
@@ -226,9 +227,11 @@ class LayerGraph:
 
     def resolve(self, name: str) -> str:
         """The layer's name that an alias stands for; KeyError for a name that does not exist."""
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a layer must be a string, got {brief(name)}")
         name = self.aliases.get(name, name)
         if name not in self._layers:
-            raise KeyError(f"{self.name} has no layer {name!r}; {names_like(name, self._layers)}")
+            raise KeyError(f"{self.name} has no layer {brief(name)}; {names_like(name, self._layers)}")
         return name
 
 

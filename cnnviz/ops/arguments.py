@@ -88,16 +88,25 @@ def floats(*, optional: int = 0, **arrays: Any) -> list[Any]:
                 raise TypeError(f"{name} must be an array of numbers, got None")
             converted.append(None)
             continue
-        try:
-            array = np.asarray(array)
-        except ValueError as error:
-            raise ValueError(f"{name} must be an array of numbers: {error}") from None
-        if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-            raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
-        converted.append(array)
+        converted.append(real(array, name))
     present = [array for array in converted if array is not None]
     dtype = np.float64 if any(array.dtype == np.float64 for array in present) else np.float32
     return [array if array is None else np.asarray(array, dtype) for array in converted]
+
+
+def real(value: Any, name: str, dtype: Any = None) -> np.ndarray:
+    """A value as an array of real numbers, of a dtype if one is said.
+
+    >>> real([[1, 2]], "kernel", float)
+    array([[1., 2.]])
+    """
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
+    return array if dtype is None else array.astype(dtype, copy=False)
 
 
 def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:

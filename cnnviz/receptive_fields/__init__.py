@@ -6,6 +6,7 @@ list of layer specs without weights. Definition, sign and recurrences follow Ara
 fields, which do ask the weights, follow Luo et al., NeurIPS 2016. `check_field` puts a field to the test.
 """
 
+from cnnviz.ops.annotations import check_public
 from cnnviz.receptive_fields.effective import EffectiveReceptiveField, effective_receptive_field
 from cnnviz.receptive_fields.field import ReceptiveField
 from cnnviz.receptive_fields.field_check import FieldCheck, check_field
@@ -22,3 +23,5 @@ from cnnviz.receptive_fields.window_specs import (
     Upsample,
     ZeroPad,
 )
+
+check_public(globals())

@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers import options as read
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, Shape
+from cnnviz.numbers import brief
+from cnnviz.ops.annotations import checked
 
 
 @dataclass(frozen=True)
@@ -189,9 +191,10 @@ class Branches(Spec):
 
     MERGES: ClassVar[tuple[str, ...]] = ("add", "multiply", "average", "maximum", "concatenate")
 
+    @checked
     def __init__(self, *paths: Sequence[Spec], merge: str = "add", name: str | None = None) -> None:
         if merge not in self.MERGES:
-            raise ValueError(f"merge must be one of {', '.join(self.MERGES)}, got {merge!r}")
+            raise ValueError(f"merge must be one of {', '.join(self.MERGES)}, got {brief(merge)}")
         if not paths:
             raise ValueError("Branches needs at least one path, got none")
         self._set(paths=tuple(map(tuple, paths)), merge=merge, name=name)

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 
 from cnnviz.layers.links import Links, Shape, Spread
 from cnnviz.layers.windows import map_shape
+from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
 from cnnviz.ops.padding import Axis, pair
 from cnnviz.receptive_fields.specs import Spec
 
@@ -132,8 +134,11 @@ class Upsample(Spec):
     keras_class: ClassVar[str] = "UpSampling2D"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.interpolation not in ("nearest", "bilinear"):
-            raise ValueError(f"interpolation must be 'nearest' or 'bilinear', got {self.interpolation!r}")
+            raise ValueError(
+                f"interpolation must be 'nearest' or 'bilinear', got {brief(self.interpolation)}"
+            )
         self._set(size=pair(self.size, "size"))
 
     def links(self, *shapes: Shape) -> list[Links]:

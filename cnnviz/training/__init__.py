@@ -1,5 +1,6 @@
 """Training: the NumPy trainer and Keras's, recipes, histories, what the network said after every epoch."""
 
+from cnnviz.ops.annotations import check_public
 from cnnviz.training.data import SPLIT_SEED, VALIDATION_IMAGES, read_data, split
 from cnnviz.training.keras_training import build
 from cnnviz.training.losses import (
@@ -15,3 +16,5 @@ from cnnviz.training.run_files import RunFiles
 from cnnviz.training.runs import ENGINES, train
 from cnnviz.training.trainer import LossNotFinite, Trainer
 from cnnviz.training.training_step import TrainingStep
+
+check_public(globals())

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network
+from cnnviz.numbers import brief
+from cnnviz.ops.padding import LIMIT, integer
 from cnnviz.resources import read_arrays, stated_arrays, write_arrays
 
 KEPT = "state"
@@ -83,7 +85,9 @@ def read_checkpoint(
         for key, value in settings.items():
             if said[key] != value:
                 raise ValueError(f"it is of a trainer with {key}={said[key]}, this one has {key}={value}")
-        counts = {name: int(said[name]) for name in COUNTS}
+        counts = {name: integer(said[name], name) for name in COUNTS}
+        if not all(0 <= count < LIMIT for count in counts.values()) or counts["epoch"] > counts["until"]:
+            raise ValueError(f"its counts cannot be: {brief(counts)}")
         sums = {str(name): float(value) for name, value in said["sums"].items()}
         history = tuple({str(name): value for name, value in row.items()} for row in said["history"])
     except FileNotFoundError:

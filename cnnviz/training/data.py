@@ -29,6 +29,8 @@ def split(images: np.ndarray, labels: np.ndarray):
 
     Raises ValueError if there are fewer than two images.
     """
+    if not images.ndim or labels.shape[:1] != images.shape[:1]:
+        raise ValueError(f"labels must be one for each image, got {labels.shape} for images {images.shape}")
     if len(images) < 2:
         raise ValueError(f"at least two images are needed to hold one out, got {len(images)}")
     held = min(VALIDATION_IMAGES, max(1, len(images) // 10))
@@ -101,7 +103,7 @@ def _pictures(path: str | os.PathLike[str], net: LayerGraph | None) -> tuple[np.
         raise DataError(str(error)) from None
     if loaded.source.labels is None:
         raise DataError(
-            f"{loaded.source.said} does not say which class each image is of: put them into a sub-folder "
+            f"{loaded.source.said}: nothing says which class each image is of: put them into a sub-folder "
             "for each class"
         )
     size = 4 * len(loaded) * math.prod(entry or 0 for entry in loaded.shape)

@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.operands import Equation
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
 
 SMALLEST_PROBABILITY = 1e-7
 SEEN_THROUGH = frozenset({"softmax", "sigmoid"})
@@ -43,6 +44,13 @@ class LossFunction:
 
     undoes: ClassVar[frozenset[str]] = frozenset()
     """The activations at the end of a network whose input is taken instead of their output."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 0 <= getattr(self, "label_smoothing", 0) <= 1:
+            raise ValueError(
+                f"label_smoothing must be from 0 to 1, got {brief(vars(self)['label_smoothing'])}"
+            )
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         """The mean loss and its gradient; `logits` says that `output` stands before `undoes`."""

@@ -86,7 +86,14 @@ class NumpyEngine:
 
     def load_checkpoint(self, path: Path) -> int:
         self.trainer.load_checkpoint(path)
-        return self.trainer.state.epoch
+        state = self.trainer.state
+        fits = state.batches <= self.steps and state.steps == state.epoch * self.steps + state.batches
+        if not fits or state.until != self.recipe.epochs:
+            raise ValueError(
+                f"{path} is no checkpoint of this training: it tells of {state.steps} steps, {state.epoch} of "
+                f"{state.until} epochs and {state.batches} batches of {self.steps}"
+            )
+        return state.epoch
 
 
 @dataclass(frozen=True)

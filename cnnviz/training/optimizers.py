@@ -20,6 +20,7 @@ import numpy as np
 
 from cnnviz.layers.operands import Equation
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
 
 Arrays = Mapping[str, np.ndarray]
 Rate = float | Callable[[int], float]
@@ -66,6 +67,7 @@ class Optimizer:
     """What is remembered of each weight, in the order in which Keras keeps it; zeros at first."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not callable(self.learning_rate):
             _check_from_0("learning_rate", self.learning_rate)
         for name in ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm"):

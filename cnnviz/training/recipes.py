@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
+from cnnviz.ops.arguments import floats
+from cnnviz.ops.padding import LIMIT
 from cnnviz.training.augmentation import affine, displacements
 
 
@@ -26,6 +30,12 @@ class Augmentation:
     shift: float = 2.0
     alpha: float = 0.0
     sigma: float = 6.0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name, value in vars(self).items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} must be finite, got {brief(value)}")
 
     def draw(self, random: np.random.Generator, count: int) -> np.ndarray:
         """(count, 6) in [-1, 1], what `affine_matrices` makes maps of; for elastic distortion a seed more."""
@@ -46,6 +56,9 @@ def affine_matrices(numbers: np.ndarray, limits: Augmentation, side: int = 28) -
     (N, 8) maps an output pixel (x, y) to (a0 x + a1 y + a2, a3 x + a4 y + a5) of the input, the
     convention of `keras.ops.image.affine_transform`.
     """
+    (numbers,) = floats(numbers=numbers)
+    if numbers.ndim != 2 or numbers.shape[1] != 6:
+        raise ValueError(f"numbers must be (N, 6), got numbers.shape={numbers.shape}")
     angle = numbers[:, 0] * math.radians(limits.rotation)
     zoom_x, zoom_y = 1 + limits.zoom * numbers[:, 1], 1 + limits.zoom * numbers[:, 2]
     shear = limits.shear * numbers[:, 3]
@@ -82,6 +95,15 @@ class Recipe:
     images: int | None = None
     shuffled_labels: bool = False
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite, 0 or more, got {brief(value)}")
+        for name in ("epochs", "batch_size"):
+            if not 1 <= getattr(self, name) < LIMIT:
+                raise ValueError(f"{name} must be from 1 to below 2**31, got {brief(getattr(self, name))}")
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Recipe:
         """The recipe that a history tells; one from before an option was there leaves it out.
@@ -94,7 +116,7 @@ class Recipe:
         augmentation = record.get("augmentation")
         try:
             return cls(**{**record, "augmentation": augmentation and Augmentation(**augmentation)})
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{record!r:.200} is not the record of a recipe: {error}") from None
 
     def training_set(

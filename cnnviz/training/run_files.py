@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.ops.annotations import check_fields
 from cnnviz.resources import (
     arrays_writer,
     asset,
@@ -45,6 +46,9 @@ class RunFiles:
 
     folder: str | os.PathLike[str] | None
     name: str
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     @property
     def model(self) -> Path:

@@ -12,9 +12,32 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any
 
+import numpy as np
+
+from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_fields
+
+
+class Schedule:
+    """What schedules have in common: their numbers are finite, and a decay takes steps.
+
+    Raises
+    ------
+    ValueError, TypeError
+        for another number, naming it.
+    """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name, value in vars(self).items():
+            if not np.isfinite(np.asarray(0 if value is None else value, float)).all():
+                raise ValueError(f"{name} must be finite, got {brief(value)}")
+            if name.endswith("decay_steps") and value <= 0:
+                raise ValueError(f"{name} must be positive, got {brief(value)}")
+
 
 @dataclass(frozen=True)
-class ExponentialDecay:
+class ExponentialDecay(Schedule):
     """initial_learning_rate * decay_rate ** (step / decay_steps), in whole powers if staircase.
 
     >>> ExponentialDecay(0.1, 100, 0.5)(200)
@@ -34,7 +57,7 @@ class ExponentialDecay:
 
 
 @dataclass(frozen=True)
-class InverseTimeDecay:
+class InverseTimeDecay(Schedule):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps), in whole steps if staircase.
 
     >>> InverseTimeDecay(0.1, 100, 1.0)(100)
@@ -53,7 +76,7 @@ class InverseTimeDecay:
 
 
 @dataclass(frozen=True)
-class PiecewiseConstantDecay:
+class PiecewiseConstantDecay(Schedule):
     """values[i] up to and including step boundaries[i], the last value behind them all.
 
     >>> [PiecewiseConstantDecay([10, 20], [3.0, 2.0, 1.0])(step) for step in (10, 11, 21)]
@@ -64,6 +87,7 @@ class PiecewiseConstantDecay:
     values: Sequence[float]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if len(self.values) != len(self.boundaries) + 1:
             raise ValueError(
                 f"values must be one more than the {len(self.boundaries)} boundaries, got {len(self.values)}"
@@ -74,7 +98,7 @@ class PiecewiseConstantDecay:
 
 
 @dataclass(frozen=True)
-class PolynomialDecay:
+class PolynomialDecay(Schedule):
     """From initial_learning_rate to end_learning_rate in decay_steps steps, along a power of the distance.
 
     >>> PolynomialDecay(0.1, 100, 0.0)(50)
@@ -98,7 +122,7 @@ class PolynomialDecay:
 
 
 @dataclass(frozen=True)
-class CosineDecay:
+class CosineDecay(Schedule):
     """Half a cosine from initial_learning_rate, or warmup_target after warmup_steps, down to alpha times it.
 
     >>> CosineDecay(0.1, 100)(50)
@@ -125,7 +149,7 @@ class CosineDecay:
 
 
 @dataclass(frozen=True)
-class CosineDecayRestarts:
+class CosineDecayRestarts(Schedule):
     """Cosine decays one after the other, each t_mul times as long and m_mul times as high as the one before.
 
     >>> CosineDecayRestarts(0.1, 100)(100)
@@ -139,6 +163,7 @@ class CosineDecayRestarts:
     alpha: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.t_mul >= 1:
             raise ValueError(f"t_mul must be 1 or more, got {self.t_mul!r}")
 

@@ -22,6 +22,7 @@ from cnnviz.network.layer_graph import single
 from cnnviz.network.run import training_pass
 from cnnviz.network.saving import Compiled
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import checked
 from cnnviz.ops.padding import integer
 from cnnviz.ops.parallel import one_blas_thread
 from cnnviz.ops.recycling import Recycling
@@ -81,6 +82,7 @@ class Trainer:
     (1, ['conv2d/bias', 'conv2d/kernel'])
     """
 
+    @checked
     def __init__(
         self,
         net: Network,
@@ -94,7 +96,7 @@ class Trainer:
         self.losses = _by_output(net, loss, "loss", parse_loss)
         self.metrics = {name: parse_metric(name) for name in metrics}
         if integer(seed, "seed") < 0:
-            raise ValueError(f"seed must be 0 or more, got {seed}")
+            raise ValueError(f"seed must be 0 or more, got {brief(seed)}")
         self.seed = int(seed)
         self.trained = trained_weights(net)
         weights = weights_of(net)
@@ -129,6 +131,7 @@ class Trainer:
         """A row for each epoch that `fit` ended: epoch, learning_rate, loss, metrics, val_..., seconds."""
         return self.state.history
 
+    @checked
     def step(self, images: Any, labels: Any, *, masks: Mapping[str, Any] | None = None) -> TrainingStep:
         """One step on one batch.
 
@@ -195,6 +198,7 @@ class Trainer:
         self.state = replace(state, network=network, slots=slots, steps=step.number)
         return step
 
+    @checked
     def fit(
         self,
         images: Any,
@@ -281,6 +285,7 @@ class Trainer:
         self.state = replace(self.state, until=self.state.epoch, network=self.averaged)
         return self.history
 
+    @checked
     def evaluate(self, images: Any, labels: Any, batch_size: int | None = None) -> Row:
         """Loss and metrics on images that nothing is learned from, computed as at inference.
 
@@ -311,6 +316,7 @@ class Trainer:
                 row["loss"] += sum(penalty for penalty, _ in found.values()) * len(chosen) / count
         return row | self._metrics(tuple(values.values()), labels)
 
+    @checked
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network as a .keras file that Keras loads and goes on from, with the optimizer's state.
 
@@ -331,10 +337,12 @@ class Trainer:
         )
         self.network.save(path, compiled)
 
+    @checked
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Keep all that a run needs to go on, in one .npz file of numbers; it replaces the file at once."""
         write_checkpoint(path, self.state, self._settings)
 
+    @checked
     def load_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Go back to where a trainer like this one was when it kept a checkpoint.
 
@@ -512,7 +520,9 @@ def _by_output(net: Any, value: Any, name: str, parse: Callable[[Any], Any]) -> 
     outputs = net.outputs
     if isinstance(value, Mapping):
         if set(value) != set(outputs):
-            raise ValueError(f"{name} must be for the outputs {', '.join(outputs)}, got {', '.join(value)}")
+            raise ValueError(
+                f"{name} must be for the outputs {', '.join(outputs)}, got {', '.join(map(brief, value))}"
+            )
         return {output: parse(value[output]) for output in outputs}
     if len(outputs) == 1:
         return {outputs[0]: parse(value)}
@@ -547,5 +557,5 @@ def _taken(x: Any, index: np.ndarray) -> Any:
 
 def _positive(value: Any, name: str) -> int:
     if integer(value, name) < 1:
-        raise ValueError(f"{name} must be 1 or more, got {value}")
+        raise ValueError(f"{name} must be 1 or more, got {brief(value)}")
     return int(value)

@@ -41,7 +41,7 @@ def test_three_3x3_layers_against_one_7x7():
     ("call", "message"),
     [
         (lambda: channels.conv_cost(6, 4, groups=4), "groups must divide the channels 6 and 4, got groups=4"),
-        (lambda: channels.stack_of_3x3(0, 4), "depth must be at least 1, got 0"),
+        (lambda: channels.stack_of_3x3(0, 4), "depth must be at least 1 and at most 1000, got 0"),
     ],
 )
 def test_bad_arguments_are_named(call, message):

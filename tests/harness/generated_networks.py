@@ -94,6 +94,7 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
         "indices_or_sections": [1, 2, (1,), (1, 3)],
         "input_dim": [2, 5],
         "interpolation": ["nearest", "bilinear"],
+        "init_values": [0.5],
         "invert": [True, False],
         "keepdims": [True, False],
         "kernel_size": [1, 2, 3, (3, 2), (1, 3)],
@@ -111,12 +112,15 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
             _held("Activation", activation="tanh"),
         ],
         "max_value": [None, 1.0],
+        "l1": [0.0, 0.1],
+        "l2": [0.0, 0.1],
         "mask_zero": [False],
         "mean": [None, channels, 0.25],
         "mode": ["constant", "reflect", "symmetric", "dot", "scale"],
         "n": [1, 3],
         "negative_slope": [0.0, 0.25],
         "newshape": [(-1, *shape_of(math.prod(shape), int(rng.integers(1, 4)), rng))],
+        "noise_shape": [None, (None, *shape[:-1], 1)],
         "normalize": [True, False],
         "num_heads": [1, 2],
         "num_key_value_heads": [1, 2],
@@ -141,6 +145,7 @@ def choices(shape: Shape, rng: np.random.Generator) -> dict[str, list[Any]]:
         "size": [1, 2, (1, 3)],
         "sliding_window": [None, 2],
         "source": [1, -1],
+        "stddev": [0.5],
         "strides": [None, 1, 2, (1, 2)],
         "target_shape": [shape_of(math.prod(shape), int(rng.integers(1, 4)), rng)],
         "threshold": [0.0, 0.5],
@@ -225,7 +230,9 @@ def behind(
 ) -> list[Layer]:
     """A layer of a class behind another one, perhaps with a Flatten or a Reshape between; [] if none fits."""
     size = math.prod(source.output_shape)  # type: ignore[arg-type]
-    for rank in (0, 1, *([2, 3] if rng.random() < 0.5 else [3, 2]), 2, 3, 3):
+    usual = (0, 1, *([2, 3] if rng.random() < 0.5 else [3, 2]), 2, 3, 3)
+    taken = (ENTRIES[kind].rank or 1) - 1
+    for rank in usual if taken <= 3 else (0, taken):
         if rank == 0:
             between, read = [], source
         elif rank == 1:

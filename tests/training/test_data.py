@@ -123,7 +123,7 @@ def test_a_network_says_which_images_it_takes(tmp_path):
         for file in (tmp_path / "pictures" / left).iterdir():
             file.unlink()
         (tmp_path / "pictures" / left).rmdir()
-    with pytest.raises(DataError, match="does not say which class each image is of"):
+    with pytest.raises(DataError, match="nothing says which class each image is of"):
         read_data(tmp_path / "pictures", net)
 
 

@@ -1,0 +1,185 @@
+"""Every public function, and every class of training, with what its arguments cannot mean: refused by name.
+
+Arguments and their kinds are read from signatures, so that a new function is tried too; what annotations
+leave open is tried where a value is known that it takes.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import sys
+import warnings
+from dataclasses import is_dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cnnviz
+from cnnviz import training
+from cnnviz.kernels.definitions import MOST, binomial
+from cnnviz.training import schedules
+
+ROOMS = ("kernels", "channels", "figures", "animate", "receptive_fields", "training")
+CYCLE: list[Any] = []
+CYCLE.append(CYCLE)
+
+
+class NoWords:
+    """Its repr raises, and it is no array."""
+
+    __array__ = None
+
+    def __repr__(self) -> str:
+        raise RuntimeError("none")
+
+
+STRANGE: list[Any] = [
+    1j,
+    b"a",
+    bytearray(b"a"),
+    {1: 2},
+    {1, 2},
+    CYCLE,
+    (each for each in range(3)),
+    object(),
+    NoWords(),
+    10**5000,
+    slice(1),
+    ...,
+    np.array(object()),
+    np.array([None, 1], object),
+    np.array(["a"]),
+    np.array(1j),
+    np.array([1, 2], "datetime64[s]"),
+    np.zeros(3, [("a", "i4"), ("b", "f4")]),
+]
+"""Neither a number nor a string, a sequence of them, a path, a truth or anything of cnnviz's own."""
+
+SIMPLE = {"int", "float", "bool", "str", "str | None", "int | None", "float | None", "bool | None"}
+SIMPLE |= {
+    "Network",
+    "Run",
+    "LayerGraph",
+    "Receipt",
+    "str | os.PathLike[str]",
+    "str | os.PathLike[str] | None",
+}
+
+
+def public() -> list[tuple[str, Any]]:
+    rooms = [cnnviz, *(import_module(f"cnnviz.{room}") for room in ROOMS)]
+    callables = {
+        f"{room.__name__}.{name}": getattr(room, name)
+        for room in rooms
+        for name in (cnnviz.__all__ if room is cnnviz else vars(room))
+        if name[0] != "_"
+    }
+    return [
+        (name, each)
+        for name, each in callables.items()
+        if callable(each)
+        and not isinstance(each, ModuleType)
+        and (not inspect.isclass(each) or issubclass(each, CHECKED))
+    ]
+
+
+CHECKED = (
+    training.Trainer,
+    training.Optimizer,
+    training.LossFunction,
+    training.Recipe,
+    training.Augmentation,
+    training.RunFiles,
+    schedules.Schedule,
+)
+PUBLIC = public()
+SCHEDULES = [(name, each) for name, each in vars(schedules).items() if name.endswith(("Decay", "Restarts"))]
+ARGUMENTS = [
+    (name, function, argument)
+    for name, function in [*PUBLIC, *SCHEDULES]
+    for argument, parameter in inspect.signature(function).parameters.items()
+    if str(parameter.annotation) in SIMPLE
+]
+
+
+NET = cnnviz.load_model("mnist_maxpool")
+SOUND = {
+    "Network": NET,
+    "LayerGraph": NET,
+    "Run": NET.run(np.zeros((1, 28, 28), np.uint8)),
+    "Mapping": {},
+    "Callable": len,
+    "int": 3,
+    "float": 1.0,
+    "Rate": 0.1,
+    "str": "conv2d",
+    "bool": True,
+    "np.ndarray": np.ones((3, 3)),
+    "Sequence": [],
+}
+
+
+def sound(annotation: str, function: Any) -> Any:
+    """A value that an annotation allows; one of another class is empty."""
+    head = annotation.split(" | ")[0].partition("[")[0]
+    if head in SOUND:
+        return SOUND[head]
+    kind = vars(sys.modules[function.__module__]).get(head)
+    return object.__new__(kind) if is_dataclass(kind) else []
+
+
+@pytest.mark.parametrize(("name", "function", "argument"), ARGUMENTS, ids=lambda each: str(each)[:60])
+def test_a_strange_argument_is_refused_by_name(name: str, function: Any, argument: str) -> None:
+    others = {
+        other: sound(parameter.annotation, function)
+        for other, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    for value in STRANGE:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises((TypeError, ValueError)) as caught:
+                function(**{**others, argument: value})
+        words = str(caught.value)
+        assert argument in words, f"{type(value)}: {words}"
+        assert len(words) < 400
+
+
+def test_there_are_as_many_arguments_as_ever() -> None:
+    assert len(ARGUMENTS) > 250
+
+
+@pytest.mark.parametrize("name", ["box", "binomial", "motion_blur", "gaussian", "gabor", "prewitt"])
+@pytest.mark.parametrize("size", [-1, 0, MOST + 1, 2**31, 2**62])
+def test_a_kernel_has_a_size_that_can_be_had(name: str, size: int) -> None:
+    with pytest.raises(ValueError, match="size must be at least"):
+        getattr(cnnviz.kernels, name)(size=size)
+
+
+def test_the_largest_kernel_sums_to_one() -> None:
+    assert abs(binomial(MOST).sum() - 1) < 1e-12
+    assert np.isfinite(cnnviz.kernels.sobel("x", MOST - 1)).all()
+    with np.errstate(all="raise", under="ignore"):
+        assert cnnviz.kernels.gaussian(3, 1e-100)[1, 1] == 1
+
+
+@pytest.mark.parametrize("steps", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("name", [name for name, _ in SCHEDULES if name != "PiecewiseConstantDecay"])
+def test_a_schedule_takes_steps(name: str, steps: float) -> None:
+    """Restarts after no steps at all came round for ever."""
+    kind = getattr(schedules, name)
+    others = {"decay_rate": 0.5} if "decay_rate" in inspect.signature(kind).parameters else {}
+    with pytest.raises((ValueError, TypeError), match="decay_steps must be"):
+        kind(0.1, steps, **others)
+
+
+def test_a_number_is_no_file() -> None:
+    """A number of a file that is open, such as that of standard output, would be read and closed."""
+    for function in (cnnviz.load_mnist, cnnviz.load_model, training.read_data):
+        with pytest.raises(TypeError, match=r"must be a string.*, got 1$"):
+            function(1)
