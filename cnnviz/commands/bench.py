@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from cnnviz.commands.shared import Command, Interruption, add_json, print_json, say
-from cnnviz.training.progress import ProgressBar
+from cnnviz.commands.shared import Command, Interruption, add_json, print_json, progress_bar, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +17,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="one image through networks of keras.applications instead; needs TensorFlow",
     )
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="seconds to learn the digits from random weights instead, beside Keras's; takes minutes",
+    )
     add_json(parser)
 
 
@@ -26,7 +30,11 @@ def run(args: argparse.Namespace) -> int:
 
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
-    with Interruption() as interruption, ProgressBar("measuring", interruption.check) as progress:
+    if args.train and args.applications:
+        raise ValueError("--train and --applications measure different things: give one of them")
+    if args.train:
+        return _learning(args)
+    with Interruption() as interruption, progress_bar("measuring", interruption.check) as progress:
         measured = measure(args.threads, progress=progress, applications=args.applications)
     if args.json:
         print_json(
@@ -37,10 +45,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _learning(args: argparse.Namespace) -> int:
+    from cnnviz.verification.training_time import learning_table, measure_learning
+
+    with Interruption() as interruption, progress_bar("training", interruption.check) as progress:
+        measured = measure_learning(args.threads, progress=progress)
+    if args.json:
+        print_json({"threads": args.threads, "runs": [asdict(one) for one in measured]})
+    else:
+        say(learning_table(measured))
+    return 0
+
+
 COMMAND = Command(
     "bench",
     "time the engine's work, beside TensorFlow's where it is installed",
     arguments,
     run,
-    ("cnnviz bench", "cnnviz bench --threads 2 --json", "cnnviz bench --applications"),
+    (
+        "cnnviz bench",
+        "cnnviz bench --threads 2 --json",
+        "cnnviz bench --applications",
+        "cnnviz bench --train --threads 2",
+    ),
 )

@@ -21,11 +21,11 @@ from cnnviz.commands.shared import (
     add_model,
     complain,
     print_json,
+    progress_bar,
     say,
     table,
 )
 from cnnviz.resources import BUNDLED
-from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.commands.picture_options import Examples
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(_why_not(net, examples))
     tallies = {output: Tally() for output in labels}
     done = 0
-    with ProgressBar(f"evaluating {args.model}") as progress:
+    with progress_bar(f"evaluating {args.model}") as progress:
         for places, batch in examples.batches(500 if own else 32):
             for output, values in outputs_of(net, net.predict(batch)).items():
                 if output in tallies:
@@ -202,7 +202,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
         raise FileNotFoundError(
             f"the weights of {args.model} after every epoch are missing; reinstall cnnviz"
         )
-    with ProgressBar(f"evaluating every epoch of {args.model}") as progress:
+    with progress_bar(f"evaluating every epoch of {args.model}") as progress:
         (x, y), (images, labels) = load_mnist()
         few = slice(count or None)
         predictions = predict_epochs(

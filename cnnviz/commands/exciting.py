@@ -23,11 +23,11 @@ from cnnviz.commands.shared import (
     complain,
     mnist_test_set,
     print_json,
+    progress_bar,
     say,
     table,
 )
 from cnnviz.resources import BUNDLED
-from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.concepts.exciting import Exciting
@@ -135,7 +135,7 @@ def _search(net: Network, model: str, examples: Examples, digits: bool, *, whole
         return kept
     # Pictures for a network that takes any size may each have their own.
     alone = any(None in net[name].output_shape for name in net.inputs) and not digits
-    with ProgressBar(f"looking with {model}") as progress:
+    with progress_bar(f"looking with {model}") as progress:
         return most_exciting(net, examples, batch_size=1 if alone else None, progress=progress)
 
 
@@ -147,7 +147,7 @@ def _record() -> int:
     for model in BUNDLED:
         net = load_model(model)
         assert net.source is not None
-        with ProgressBar(f"looking with {model}") as progress:
+        with progress_bar(f"looking with {model}") as progress:
             path = write_exciting(most_exciting(net, images, progress=progress), net.source)
         say(f"{path.name}: {path.stat().st_size:,} bytes")
     return 0

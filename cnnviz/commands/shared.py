@@ -11,9 +11,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnviz.resources import one_line
+
+if TYPE_CHECKING:
+    from cnnviz.training.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,13 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()
+
+
+def progress_bar(what: str, check: Callable[[], None] | None = None) -> ProgressBar:
+    """A bar on stderr, if that is a terminal; `check` is called first at each of its calls."""
+    from cnnviz.training.progress import ProgressBar
+
+    return ProgressBar(what, check)
 
 
 @contextmanager

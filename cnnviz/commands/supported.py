@@ -7,8 +7,7 @@ import textwrap
 from dataclasses import asdict
 from typing import Any
 
-from cnnviz.commands.shared import Command, add_json, import_tensorflow, print_json, say, table
-from cnnviz.training.progress import ProgressBar
+from cnnviz.commands.shared import Command, add_json, import_tensorflow, print_json, progress_bar, say, table
 
 WIDTH = 100
 MARKS = {
@@ -72,7 +71,7 @@ def _applications(names: list[str], as_json: bool) -> int:
     import_tensorflow()
     checks = []
     names = names or applications()
-    with ProgressBar("comparing") as progress:
+    with progress_bar("comparing") as progress:
         for done, name in enumerate(names):
             progress(done, len(names), name)
             checks.append(check_application(name))

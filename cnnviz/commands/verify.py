@@ -19,10 +19,10 @@ from cnnviz.commands.shared import (
     add_model,
     import_tensorflow,
     print_json,
+    progress_bar,
     say,
 )
 from cnnviz.resources import BUNDLED
-from cnnviz.training.progress import ProgressBar
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     with Interruption() as interruption:
         import_tensorflow()
         for net, (x, said) in zip(nets, given, strict=True):
-            with ProgressBar(f"verifying {net.name}", interruption.check) as progress:
+            with progress_bar(f"verifying {net.name}", interruption.check) as progress:
                 results.append(verify(net, x, progress=progress))
             if not args.json:
                 if said:

@@ -12,7 +12,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import ACTIVATION_LAYERS, Activation, parse_activation
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
+from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
 
@@ -32,6 +32,15 @@ class ActivationEntry(Entry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         return [activation_stage(layer, drawn)]
 
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        written = super().serialized(config, raw)
+        # It must be said.
+        return (
+            {**written, "activation": written.get("activation") or "linear"}
+            if "activation" in config
+            else written
+        )
+
 
 class NamedActivationEntry(ActivationEntry):
     """A class of its own for one function, with its options."""
@@ -40,7 +49,7 @@ class NamedActivationEntry(ActivationEntry):
         self.function, self.options = ACTIVATION_LAYERS[function]
 
     def activation(self, layer: Layer) -> Activation:
-        return Activation(self.function, layer.config)
+        return Activation(self.function, chosen(layer.config, tuple(self.options)))
 
 
 class PReLUEntry(ActivationEntry):

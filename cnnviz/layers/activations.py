@@ -56,6 +56,21 @@ class Activation:
         named = [z, *(f"{name}={value}" for name, value in given.items())]
         return f"{'ops' if library == 'cnnviz' else 'keras.activations'}.{self.name}({', '.join(named)})"
 
+    def serialized(self) -> Any:
+        """What Keras writes for it: its name, or a layer; ValueError where Keras has neither."""
+        if not self.arguments:
+            return self.name
+        for kind, (function, options) in ACTIVATION_LAYERS.items():
+            if function == self.name and self.arguments.keys() <= options.keys():
+                config = dict(self.arguments)
+                return {
+                    "module": "keras.layers",
+                    "class_name": kind,
+                    "config": config,
+                    "registered_name": None,
+                }
+        raise ValueError(f"Keras has no activation {self}: take one of keras.activations by its name")
+
     @property
     def function(self) -> Function:
         """What there is to know about it."""

@@ -27,6 +27,7 @@ from cnnviz.layers.estimated import (
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
@@ -45,6 +46,17 @@ class ProjectingEntry(EstimatedEntry):
         for part in ("query", "key", "gate", "value", "output")
         for name in ("kernel", "bias")
     )
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
+        if "activity_regularizer" in config:
+            raise ValueError(
+                "its activity_regularizer is about the projections within it, which is not computed: "
+                "leave it out, or put an ActivityRegularization behind the layer"
+            )
+        return None
+
+    def option_prefix(self, weight: str) -> str:
+        return weight.rpartition("_")[2]
 
     def heads(self, config: Mapping[str, Any], width: int) -> Heads:
         """Of a layer whose query has so many channels."""
@@ -224,6 +236,7 @@ class PlainAttentionEntry(EstimatedEntry):
     multiplies = True
     label = "attention"
     weights: ClassVar[tuple[str, ...]] = ("scale", "concat_score_weight")
+    initializers: Mapping[str, Any] = {"scale": "ones", "concat_score_weight": "ones"}
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         there = {"scale": config["use_scale"], "concat_score_weight": config["score_mode"] == "concat"}
@@ -307,6 +320,7 @@ class AdditiveAttentionEntry(PlainAttentionEntry):
 
     options = {"use_scale": (read.flag, True), "use_causal_mask": (read.flag, False)}
     weights = ("scale",)
+    initializers = {"scale": "glorot_uniform"}
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return self.weights if config["use_scale"] else ()

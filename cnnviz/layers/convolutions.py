@@ -167,9 +167,16 @@ class Conv1DEntry(SlidingSequenceEntry):
         return replace(like, config={**like.config, "padding": ((before, 0), (0, 0))})
 
 
+def _depthwise_prefix(weight: str) -> str:
+    return "depthwise" if weight == "kernel" else weight
+
+
 class DepthwiseConv2DEntry(ConvolutionEntry):
     options = {**KERNEL, **MULTIPLIER}
     op = "depthwise_conv2d"
+
+    def option_prefix(self, weight: str) -> str:
+        return _depthwise_prefix(weight)
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         kernel = (*config["kernel_size"], shape[-1], config["depth_multiplier"])
@@ -203,6 +210,9 @@ class SeparableConv2DEntry(ConvolutionEntry):
     weights = ("depthwise_kernel", "pointwise_kernel", "bias")
     op_weights = weights
     op = "separable_conv2d"
+
+    def option_prefix(self, weight: str) -> str:
+        return weight.removesuffix("_kernel")
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         depthwise = (*config["kernel_size"], shape[-1], config["depth_multiplier"])
@@ -313,11 +323,17 @@ class DepthwiseConv1DEntry(SlidingSequenceEntry):
     options = {**KERNEL_1D, **MULTIPLIER}
     maps = "DepthwiseConv2D"
 
+    def option_prefix(self, weight: str) -> str:
+        return _depthwise_prefix(weight)
+
 
 class SeparableConv1DEntry(SlidingSequenceEntry):
     options = {**FILTERS, **KERNEL_1D, **MULTIPLIER}
     weights = SeparableConv2DEntry.weights
     maps = "SeparableConv2D"
+
+    def option_prefix(self, weight: str) -> str:
+        return weight.removesuffix("_kernel")
 
 
 class Conv1DTransposeEntry(SlidingSequenceEntry):

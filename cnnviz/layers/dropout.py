@@ -96,6 +96,7 @@ class SpatialDropoutEntry(DropoutEntry):
         self.single = tuple(range(1, axes + 1))  # type: ignore[misc]
 
     options = {"rate": (read.optional(read.share), None)}
+    required = ("rate",)
 
 
 class AlphaDropoutEntry(DropoutEntry):
@@ -114,6 +115,7 @@ class GaussianDropoutEntry(NoiseEntry):
     """Each number times one drawn around 1, with the variance that dropout has."""
 
     options = {"rate": (read.optional(read.share), None)}
+    required = ("rate",)
 
     def draw(self, config: Mapping[str, Any], random: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return random.standard_normal(shape, np.float32)
@@ -126,6 +128,7 @@ class GaussianDropoutEntry(NoiseEntry):
 
 class GaussianNoiseEntry(NoiseEntry):
     options = {"stddev": (read.optional(read.number), None)}
+    required = ("stddev",)
 
     def is_active(self, config: Mapping[str, Any]) -> bool:
         return bool(config["stddev"])

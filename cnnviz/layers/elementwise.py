@@ -41,7 +41,7 @@ class ElementwiseEntry(OperationEntry):
 
     def __init__(self, name: str) -> None:
         self.name, self.rule = name, ELEMENTWISE[name]
-        self.parameters = self.rule.parameters
+        self.parameters, self.made_with = self.rule.parameters, self.rule.made_with
         several = len(self.parameters) > 1
         self.options: Options = {each: (constant, None) for each in self.parameters if several}
         self.most_inputs = len(self.parameters)

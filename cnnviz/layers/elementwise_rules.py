@@ -44,6 +44,8 @@ class Elementwise:
         The layer class that does the same with two tensors.
     decides
         Whether the result is true or false, which are 1 and 0.
+    made_with
+        The arguments that Keras takes when the operation is made, not when it is called.
     """
 
     formula: str
@@ -54,6 +56,7 @@ class Elementwise:
     signs: tuple[int, ...] = ()
     merge: str = ""
     decides: bool = False
+    made_with: tuple[str, ...] = ()
 
 
 def _flat(y: Any, *arguments: Any) -> tuple[Any, ...]:
@@ -116,6 +119,7 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
             lambda y, x, low, high: ((x >= low) & (x <= high), 0, 0),
             0,
             ("x", "x_min", "x_max"),
+            made_with=("x_min", "x_max"),
         ),
         "square": Elementwise("x * x", lambda y, x: (2 * x,), 1),
         "reciprocal": Elementwise("1 / x", lambda y, x: (-1 / (x * x),), 1),

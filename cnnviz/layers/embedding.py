@@ -21,6 +21,7 @@ class EmbeddingEntry(Entry):
         "mask_zero": (read.only(False, "what it masks changes what later layers compute"), False),
     }
     weights = ("embeddings",)
+    initializers = {"embeddings": "uniform"}
     label = "embedding"
     # Whole numbers are the rows that are meant.
     scales_input = True

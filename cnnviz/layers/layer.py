@@ -18,15 +18,28 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.constraints import Constraint
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
+from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
-from cnnviz.layers.options import Options, Shape, all_of
+from cnnviz.layers.options import Options, Reader, Shape, all_of
+from cnnviz.layers.options import axes as read_axes
+from cnnviz.layers.options import padding as read_padding
 from cnnviz.layers.refusals import refusal
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
 Arrays = Sequence[np.ndarray]
+
+ABOUT_WEIGHTS: Mapping[str, type[KerasObject]] = {
+    "initializer": Initializer,
+    "regularizer": Regularizer,
+    "constraint": Constraint,
+}
+"""What a config says of a weight for training, as in kernel_initializer."""
 
 
 class Affine(NamedTuple):
@@ -49,6 +62,10 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
+    counts: ClassVar[frozenset[str]] = frozenset()
+    """The weights that are whole numbers."""
+    initializers: Mapping[str, Any] = {}
+    """How Keras draws a weight if its config does not say: kernels glorot_uniform, others zeros."""
     most_inputs: float = 1
     least_inputs: ClassVar[int] = 1
     rank: ClassVar[int | None] = None
@@ -84,8 +101,12 @@ class Entry:
 
     call_arguments: ClassVar[tuple[str, ...]] = ("inputs",)
     """Keras's names for the tensors that its call takes, in order; the later ones may be left out."""
+    required: tuple[str, ...] = ()
+    """The options that Keras must be told, with which nothing may be computed here."""
     call_options: ClassVar[Options] = {}
     """The options, of `options` too, that Keras takes not when the layer is made but when it is called."""
+    module: str = "keras.layers"
+    """Where Keras has the class."""
     file_name: ClassVar[str] = ""
     """What Keras names its weights in a file after, where that is not its class."""
 
@@ -97,7 +118,41 @@ class Entry:
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The options of a config in one form, checked, with Keras's defaults."""
-        return all_of(self.options, config)
+        return {**all_of(self.options, config), **self.training_options(config)}
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What a config says for training alone, of weights and output, where that is not Keras's default."""
+        said = {}
+        for weight in self.weights:
+            for what, kind in ABOUT_WEIGHTS.items():
+                name = f"{self.option_prefix(weight)}_{what}"
+                value = kind.parse(config.get(name))
+                if value is not None and value != self.weight_option({}, weight, what):
+                    said[name] = value
+        penalty = Regularizer.parse(config.get("activity_regularizer"))
+        return said if penalty is None else {**said, "activity_regularizer": penalty}
+
+    @property
+    def option_names(self) -> frozenset[str]:
+        """All that is read of a config."""
+        about = {f"{self.option_prefix(weight)}_{what}" for weight in self.weights for what in ABOUT_WEIGHTS}
+        return frozenset({*self.options, *about, "activity_regularizer"})
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
+        """What training adds to the loss for the output, by a normal config."""
+        return config.get("activity_regularizer")
+
+    def option_prefix(self, weight: str) -> str:
+        """What the names of a weight's options begin with."""
+        return weight
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        """A weight's "initializer", "regularizer" or "constraint" in a normal config; None if it has none."""
+        said = config.get(f"{self.option_prefix(weight)}_{what}")
+        if said is not None or what != "initializer":
+            return said
+        default = "glorot_uniform" if weight.endswith("kernel") else "zeros"
+        return Initializer.parse(self.initializers.get(weight, default))
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         """The weights that a layer with these options has."""
@@ -114,6 +169,45 @@ class Entry:
         Of a layer with several inputs `shape` holds one for each.
         """
         return {}
+
+    # How Keras writes it -----------------------------------------------------------------------
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        """A normal config as Keras writes it, with what else `raw` says; ValueError where it cannot."""
+        written = dict(raw)
+        for name, (reader, default) in self.options.items():
+            if name in self.call_options:
+                written.pop(name, None)
+                continue
+            value, usual = config.get(name, default), default_of(reader, default, name)
+            if name in written or name in self.required or not same(value, usual):
+                written[name] = as_json(value, name, reader)
+        if missing := [name for name in self.required if written.get(name) is None]:
+            raise ValueError(f"Keras needs its {' and '.join(missing)}: make it with Layer.from_config")
+        for weight in self.weights:
+            for what in ABOUT_WEIGHTS:
+                name = f"{self.option_prefix(weight)}_{what}"
+                written.pop(name, None)
+                if name in config:
+                    written[name] = config[name].serialized()
+        if "activity_regularizer" in config:
+            written["activity_regularizer"] = config["activity_regularizer"].serialized()
+        return written
+
+    def serialized_call(
+        self, config: Mapping[str, Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of a call as Keras writes them, by position and by name."""
+        named = {
+            name: config[name] for name, (_, default) in self.call_options.items() if config[name] != default
+        }
+        if len(self.call_arguments) == 1 and self.most_inputs > 1:
+            return [tensors], named
+        return tensors, named
+
+    def class_name(self, layer: Layer) -> str:
+        """What Keras calls the class."""
+        return layer.kind
 
     # What it computes --------------------------------------------------------------------------
 
@@ -332,6 +426,9 @@ class Layer:
     lora_rank
         Of the two factors that Keras trains in place of the kernel (LoRA), 0 where there are none. A file
         holds the kernel with their product added.
+    raw_config
+        The config that `config` was read from, with options that say nothing of what is computed here; for
+        `Network.save`.
     input_shapes, output_shape
         Without the batch axis, None where unknown; filled in by `Network`.
     """
@@ -345,6 +442,7 @@ class Layer:
     owner: str = ""
     precision: str = "float32"
     lora_rank: int = 0
+    raw_config: Mapping[str, Any] = field(default_factory=dict)
     input_shapes: tuple[Shape, ...] = ()
     output_shape: Shape = ()
 
@@ -357,7 +455,7 @@ class Layer:
 
         Raises ValueError or TypeError for what `normalize_config` refuses.
         """
-        return cls(name, kind, normalize_config(kind, config), **fields)
+        return cls(name, kind, normalize_config(kind, config), raw_config=config, **fields)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "owner", self.owner or self.name)
@@ -439,6 +537,23 @@ class Layer:
         """
         return self.entry.multiply_adds(self)
 
+    def initializer(self, weight: str) -> Initializer:
+        """How Keras draws a weight before training."""
+        return self.entry.weight_option(self.config, weight, "initializer")  # type: ignore[no-any-return]
+
+    def regularizer(self, weight: str) -> Regularizer | None:
+        """What training adds to the loss for a weight; None for nothing."""
+        return self.entry.weight_option(self.config, weight, "regularizer")  # type: ignore[no-any-return]
+
+    def constraint(self, weight: str) -> Constraint | None:
+        """Where training puts a weight back after each step; None if it is free."""
+        return self.entry.weight_option(self.config, weight, "constraint")  # type: ignore[no-any-return]
+
+    @property
+    def activity_regularizer(self) -> Regularizer | None:
+        """What training adds to the loss for the output; None for nothing."""
+        return self.entry.activity_regularizer(self.config)
+
     @property
     def widens(self) -> bool:
         """Whether it makes float64 of what it reads, as an operation with an array of that dtype does."""
@@ -470,6 +585,40 @@ class Layer:
         """The layer's output, given its pre-activation."""
         activation = self.activation
         return z if activation is None else activation(z)
+
+
+def default_of(reader: Reader, default: Any, name: str) -> Any:
+    """An option's default in the form in which options are kept; None where it must be said."""
+    return None if default is None else reader(default, name)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether an option has the same value twice; it may be an array."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
+
+
+def as_json(value: Any, name: str, reader: Reader | None = None) -> Any:
+    """An option's value as Keras writes it; ValueError where Keras has no such value."""
+    if reader is read_padding and not isinstance(value, str):
+        raise ValueError(
+            f"{name}={value} is no padding of Keras's: put a ZeroPadding layer in front, and 'valid' here"
+        )
+    if isinstance(value, Activation):
+        return value.serialized()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, slice):
+        ends = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": ends}
+    if value is ...:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if value == () and reader is read_axes:
+        return None
+    if isinstance(value, list | tuple):
+        return [as_json(each, name) for each in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class CustomScaleEntry(MergeEntry):
     """first + scale * second: the class of keras.applications' InceptionResNetV2."""
 
     options = {"scale": (read.number, None)}
+    module = "keras.src.applications.inception_resnet_v2"
     least_inputs, most_inputs = 2, 2
     label = "add scaled"
 

@@ -14,6 +14,7 @@ from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
 from cnnviz.layers.links import Links, mix
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
@@ -66,6 +67,7 @@ class BatchNormalizationEntry(AffineEntry):
     }
     weights = ("gamma", "beta", "moving_mean", "moving_variance")
     statistics = frozenset({"moving_mean", "moving_variance"})
+    initializers = {"gamma": "ones", "moving_variance": "ones"}
     op = "batch_norm"
     op_weights = ("moving_mean", "moving_variance", "gamma", "beta")
     op_options = ("epsilon",)
@@ -235,6 +237,8 @@ class NormalizationEntry(AffineEntry):
     }
     weights = ("mean", "variance", "count")
     statistics = frozenset(weights)
+    counts = frozenset({"count"})
+    initializers = {"variance": "ones"}
     scales_input = True
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -328,6 +332,7 @@ class RescalingEntry(AffineEntry):
     options = {"scale": (read.numbers, None), "offset": (read.numbers, 0.0)}
     op = "rescale"
     op_options = ("scale", "offset")
+    required = op_options
     scales_input = True
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -353,10 +358,23 @@ class RescalingEntry(AffineEntry):
 class LayerScaleEntry(AffineEntry):
     """gamma * x, channel by channel: the class of keras.applications' ConvNeXt, after arXiv 2103.17239."""
 
+    options = {"init_values": (read.optional(read.number), None)}
+    module = "keras.src.applications.convnext"
+    required = ("init_values", "projection_dim")
     weights = ("gamma",)
     op = "multiply"
     op_weights = weights
     label = "scale"
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        if what != "initializer":
+            return None
+        if config.get("init_values") is None:
+            raise ValueError("init_values says what its gamma begins with; give it in the config")
+        return Initializer("Constant", {"value": config["init_values"]})
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
 
     def weight_shapes(self, config: Mapping[str, Any], shape: Any) -> dict[str, tuple[int, ...]]:
         return {"gamma": (shape[-1],)}

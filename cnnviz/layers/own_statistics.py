@@ -64,6 +64,7 @@ class OwnStatisticsEntry(Entry):
 
     weights: ClassVar[tuple[str, ...]] = ("gamma", "beta")
     """What is multiplied by, and what is added."""
+    initializers = {"gamma": "ones", "scale": "ones"}
     label = "norm"
     # With a scale that is made of the input.
     multiplies = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.operands import Operands, Position, no_products, one_number
+from cnnviz.layers.regularizers import Regularizer
 from cnnviz.layers.tensor_operations import OperationEntry
 
 
@@ -25,6 +27,9 @@ class PassingEntry(Entry):
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         return one_number(inputs[0], position)
 
+    def __init__(self, *required: str) -> None:
+        self.required = required or self.required
+
 
 class AugmentationEntry(PassingEntry):
     """What changes pictures at random in training, which is not computed here."""
@@ -34,6 +39,13 @@ class AugmentationEntry(PassingEntry):
             f"layer {layer.name!r} ({layer.kind}) changes its input at random in training, which cnnviz does "
             "not compute: leave it out, and change the images before they are given to the trainer"
         )
+
+
+class ActivityRegularizationEntry(PassingEntry):
+    options = {"l1": (read.number, 0.0), "l2": (read.number, 0.0)}
+
+    def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer:
+        return Regularizer("L1L2", {name: config[name] for name in ("l1", "l2")})
 
 
 class InputEntry(PassingEntry):
@@ -76,19 +88,28 @@ class StopGradientEntry(OperationEntry, PassingEntry):
 ENTRIES.update(
     {
         "InputLayer": InputEntry(),
+        "ActivityRegularization": ActivityRegularizationEntry(),
         "ops.Cast": CastEntry(),
         "ops.StopGradient": StopGradientEntry(),
+        "Identity": PassingEntry(),
+        "MaxNumBoundingBoxes": PassingEntry("max_number"),
+        "RandomTranslation": AugmentationEntry("height_factor", "width_factor"),
+        "RandomZoom": AugmentationEntry("height_factor"),
+        "RandomCrop": AugmentationEntry("height", "width"),
         **dict.fromkeys(
             (
-                *("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom", "RandomCrop"),
-                *("RandomShear", "RandomPerspective", "RandomElasticTransform", "RandomErasing"),
-                *("RandomContrast", "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter"),
-                *("RandomGrayscale", "RandomHue", "RandomInvert", "RandomPosterization", "RandomSaturation"),
-                *("RandomSharpness", "RandomGaussianBlur", "Solarization"),
-                *("AugMix", "CutMix", "MixUp", "RandAugment"),
+                *("RandomRotation", "RandomContrast", "RandomBrightness", "RandomColorDegeneration"),
+                *("RandomHue", "RandomPosterization", "RandomSaturation", "RandomSharpness"),
+            ),
+            AugmentationEntry("factor"),
+        ),
+        **dict.fromkeys(
+            (
+                *("RandomFlip", "RandomShear", "RandomPerspective", "RandomElasticTransform"),
+                *("RandomErasing", "RandomColorJitter", "RandomGrayscale", "RandomInvert"),
+                *("RandomGaussianBlur", "Solarization", "AugMix", "CutMix", "MixUp", "RandAugment"),
             ),
             AugmentationEntry(),
         ),
-        **dict.fromkeys(("Identity", "ActivityRegularization", "MaxNumBoundingBoxes"), PassingEntry()),
     }
 )

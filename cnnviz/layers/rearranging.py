@@ -440,6 +440,13 @@ class RearrangingEntry(OperationEntry, MovingEntry):
         code = f"keras.ops.{self.name}({', '.join([given, *named])})"
         return f"{code}[{layer.config['output']}]" if self.splits else code
 
+    def serialized_call(
+        self, config: Mapping[str, Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        # What is put into padding is only said where it is padded with a number.
+        said = config.get("mode") in (None, "constant")
+        return super().serialized_call(config if said else {**config, "constant_values": None}, tensors)
+
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         came_from = origins(layer, tuple(x.shape[1:] for x in inputs)).ravel()
         # A number that is copied adds up what comes back from its copies.

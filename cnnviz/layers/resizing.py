@@ -205,6 +205,11 @@ class ResizeEntry(OperationEntry, ResizingEntry):
             config = {**config, "height": height, "width": width}
         return super().normalize(config)
 
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        written = super().serialized(config, raw)
+        written["size"] = [written.pop("height"), written.pop("width")]
+        return written
+
     def keras_code(self, layer: Layer, reads: Sequence[str]) -> str:
         given = {name: value for name, value in layer.config.items() if name not in ("height", "width")}
         named = "".join(f", {name}={literal(value)}" for name, value in given.items())

@@ -8,12 +8,12 @@ tensor, read from the layer's inputs in the order of the call. So 1 - x is "ops.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnviz.layers.layer import Entry, Layer, literal
+from cnnviz.layers.layer import Entry, Layer, as_json, literal
 from cnnviz.layers.options import number, numbers
 
 PREFIX = "ops."
@@ -24,11 +24,45 @@ class OperationEntry(Entry):
 
     parameters: tuple[str, ...] = ("x",)
     """The arguments of its call, in order."""
+    made_with: tuple[str, ...] = ()
+    """Those of them that Keras takes when the operation is made."""
     namespace: ClassVar[str] = ""
     """Where in keras.ops it is, if not there itself: "image."."""
     casts = False
     splits: bool = False
     """Whether it has several results; each is a layer, and the option "output" says which it is."""
+
+    def training_options(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    @property
+    def module(self) -> str:  # type: ignore[override]
+        return f"keras.src.ops.{self.namespace}".rstrip(".")
+
+    def class_name(self, layer: Layer) -> str:
+        return layer.kind.removeprefix(PREFIX)
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        called_with = {name for name in self.parameters if name not in self.made_with}
+        own = [
+            name
+            for name in self.options
+            if name not in called_with and not (self.splits and name == "output")
+        ]
+        return {**raw, **{name: as_json(config[name], name, self.options[name][0]) for name in own}}
+
+    def serialized_call(
+        self, config: Mapping[str, Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        if self.joins:
+            return [tensors], {}
+        waiting, args = list(tensors), []
+        for name in self.parameters:
+            if name not in self.made_with and config.get(name) is not None:
+                args.append(_constant(config[name]))
+            elif name not in self.made_with and waiting:
+                args.append(waiting.pop(0))
+        return args, {}
 
     def arguments(self, layer: Layer, given: Sequence[Any]) -> list[Any]:
         """The call's arguments in order: constants from the config, and what is given for the tensors."""
@@ -70,6 +104,13 @@ def kind_of(function: str) -> str:
     'ops.TrueDivide'
     """
     return PREFIX + "".join(word[:1].upper() + word[1:] for word in function.split("_"))
+
+
+def _constant(value: Any) -> Any:
+    """A constant of a call as Keras writes it."""
+    if isinstance(value, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": value.tolist(), "dtype": str(value.dtype)}}
+    return as_json(value, "a constant")
 
 
 def _written(value: Any) -> str:

@@ -37,7 +37,7 @@ class WrapperEntry(Entry):
         if kind in ("Sequential", "Functional"):
             raise ValueError("layer is a model, which is not supported: wrap its layers one by one")
         options = normalize_config(str(kind), held["config"])
-        return self.held(str(kind), options)
+        return {**self.held(str(kind), options), **super().training_options(config)}
 
     def held(self, kind: str, options: dict[str, Any]) -> dict[str, Any]:
         """The config for a layer of this class with these options; ValueError where it cannot be held."""
@@ -45,6 +45,15 @@ class WrapperEntry(Entry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return self.of(config).weight_groups(config)
+
+
+def _written(kind: str, options: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What Keras writes for a wrapper of a layer of this class with these options."""
+    held = raw.get("layer") or {}
+    inner = {**held.get("config", {}), "dtype": raw["dtype"]}
+    config = ENTRIES[kind].of(options).serialized(options, inner)
+    layer = {"module": ENTRIES[kind].module, "class_name": kind, "config": config, "registered_name": None}
+    return {**raw, "layer": layer}
 
 
 def _groups(inner: Entry, options: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -78,6 +87,8 @@ class SpectralNormalizationEntry(WrapperEntry):
 
 VECTOR = "vector_u"
 """What training divides by comes from this weight."""
+DRAWN = {"class_name": "TruncatedNormal", "config": {"stddev": 0.02}}
+"""How Keras draws it."""
 
 
 @lru_cache(maxsize=64)
@@ -88,9 +99,18 @@ def _divided(inner: Entry) -> Entry:
     class Divided(kind):  # type: ignore[misc, valid-type]
         weights = (*inner.weights, vector)
         statistics = inner.statistics | {vector}
+        initializers = {**inner.initializers, vector: DRAWN}
 
         def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (*inner.weight_names(config), vector)
+
+        def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+            own = ("layer", "power_iterations")
+            options = {name: value for name, value in config.items() if name not in own}
+            return {
+                **_written(config["layer"], options, raw),
+                "power_iterations": config["power_iterations"],
+            }
 
         def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
             # Keras writes the kernel twice.
@@ -172,6 +192,15 @@ class TimeDistributedEntry(WrapperEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return _groups(ENTRIES[config["layer"]], config["options"])
+
+    def weight_option(self, config: Mapping[str, Any], weight: str, what: str) -> Any:
+        return self.inner.weight_option(config["options"], weight, what)
+
+    def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+        written = _written(config["layer"], {**config["options"], **_fused(config)}, raw)
+        if "activity_regularizer" in config:
+            written["activity_regularizer"] = config["activity_regularizer"].serialized()
+        return written
 
     def step(self, layer: Layer) -> Layer:
         """The layer that is held, with the shapes that it has at one step."""

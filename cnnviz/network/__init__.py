@@ -3,3 +3,4 @@
 from cnnviz.network.layer_graph import LayerGraph
 from cnnviz.network.network import Network
 from cnnviz.network.run import Gradient, Run, forward_pass
+from cnnviz.network.saving import Compiled

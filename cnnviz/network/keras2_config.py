@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from cnnviz.layers import ENTRIES
 from cnnviz.network.keras2_operations import KINDS as OPERATIONS
 from cnnviz.network.keras2_operations import as_operation
 
@@ -27,6 +28,9 @@ OPTIONS = {
     "ThresholdedReLU": {"theta": "threshold"},
 }
 """Options that Keras 3 calls something else, by Keras 2's class."""
+
+KEPT = {"name", "trainable", "dtype", "data_format"}
+"""What all layers say of themselves."""
 
 ACTIVATIONS = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax"}
 """TensorFlow's own names of activations, which Keras 2 wrote where it was given the function."""
@@ -98,6 +102,7 @@ def _place(data: Mapping) -> tuple[Any, str]:
 def _config(config: Mapping, kind: str) -> dict[str, Any]:
     names = {"batch_input_shape": "batch_shape", **OPTIONS.get(kind, {})}
     config = {names.get(name, name): value for name, value in config.items()}
+    config = _known_to_keras3(config, kind)
     if isinstance(config.get("layers"), list):
         config["layers"] = [as_keras3(layer) for layer in config["layers"]]
         names = without_slashes(map(_name_of, config["layers"]))
@@ -121,6 +126,20 @@ def _config(config: Mapping, kind: str) -> dict[str, Any]:
     elif isinstance(activation, Mapping):
         config["activation"] = as_keras3(activation)
     return config
+
+
+def _known_to_keras3(config: dict[str, Any], kind: str) -> dict[str, Any]:
+    """The config without options that Keras 3 refuses, as the groups of a depthwise convolution.
+
+    Where all that it says is read, that is what is read; what works in training alone has one of them.
+    """
+    entry = ENTRIES.get(_kind(kind))
+    if entry is None or "layer" in config:
+        return config
+    if not entry.computes and _kind(kind) == kind:
+        return {name: value for name, value in config.items() if name != "rng_type"}
+    read = KEPT | entry.option_names | {"batch_shape"}
+    return {name: value for name, value in config.items() if name in read}
 
 
 def _input_shape(layers: list[Any]) -> Any:

@@ -50,6 +50,8 @@ class FileLayer:
     """The dtype in which Keras computes it."""
     lora_rank: int = 0
     """Of the factors that it trains in place of its kernel."""
+    raw_config: Mapping[str, Any] = field(default_factory=dict)
+    """Its config as the file has it."""
 
     @property
     def is_input(self) -> bool:
@@ -139,6 +141,10 @@ class _Reader:
                 data, kind, f"model {prefix + name!r}", f"{prefix}{name}/", path
             )
         else:
+            # Of other layers, Keras 2 says it where they come first.
+            raw = {
+                key: value for key, value in config.items() if key != "batch_shape" or kind == "InputLayer"
+            }
             try:
                 if _is_operation(data):
                     config = {**config, **_constants(data, kind, where)}
@@ -151,8 +157,11 @@ class _Reader:
                     normalize_config(kind, {key: _plain(value) for key, value in config.items()}),
                     trainable,
                     path,
-                    precision=_precision_of_operation(data) if _is_operation(data) else _precision(config),
+                    precision=_precision_of_operation(data)
+                    if _is_operation(data)
+                    else precision_of(config.get("dtype")),
                     lora_rank=count(config["lora_rank"], "lora_rank") if config.get("lora_rank") else 0,
+                    raw_config=raw,
                 )
             except (ValueError, TypeError) as error:
                 raise ValueError(f"{where} ({kind}): {error}") from error
@@ -195,7 +204,7 @@ class _Reader:
                 raise ValueError(f"{where} was saved before it was built: its input shape is not known")
             implied = {"name": f"{model.name}_input", "batch_shape": shape}
             layers = [{"module": "keras.layers", "class_name": "InputLayer", "config": implied}, *layers]
-        group = _groups(path)
+        group = weight_groups(path)
         for data_of_layer in layers:
             # A Sequential model's InputLayer has no group among its layers.
             name, member = self.member(data_of_layer, prefix, group if model.members else lambda kind: "")
@@ -209,7 +218,7 @@ class _Reader:
         self, model: Model, data: Mapping, layers: list[Mapping], where: str, prefix: str, path: str
     ) -> None:
         model.functional = True
-        group = _groups(path)
+        group = weight_groups(path)
         for data_of_layer in layers:
             name, member = self.member(data_of_layer, prefix, group)
             _add(model, name, member, where)
@@ -278,10 +287,10 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=.)(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _groups(path: str) -> Callable[[str], str]:
+def weight_groups(path: str) -> Callable[[str], str]:
     """Keras's names for a model's layers in the weights file: the class in snake case, counted.
 
-    >>> group = _groups("layers")
+    >>> group = weight_groups("layers")
     >>> group("Conv2D"), group("ReLU"), group("Conv2D")
     ('layers/conv2d', 'layers/re_lu', 'layers/conv2d_1')
     """
@@ -302,9 +311,8 @@ def _check_number_format(config: Mapping) -> None:
         raise ValueError("quantised weights are not supported: save the model before it is quantised")
 
 
-def _precision(config: Mapping) -> str:
+def precision_of(policy: Any) -> str:
     """The dtype in which a layer computes: under the policy mixed_float16, float16 with float32 weights."""
-    policy = config.get("dtype")
     if isinstance(policy, Mapping):
         named = policy.get("config")
         policy = named.get("name") if isinstance(named, Mapping) else None

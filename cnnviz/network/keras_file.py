@@ -95,8 +95,12 @@ def _read(path: Path) -> Network:
                 inputs=graph.inputs,
                 aliases=graph.aliases,
                 source=path.resolve(),
+                structure=model,
             )
             file.read_weights()
+        for layer in model.entries():
+            # They are the network's now, and the structure outlives them.
+            layer.weights = {}
         return network
     except (ValueError, TypeError, OverflowError) as error:
         raise ModelFileError(f"{path}: {shortened(str(error), MOST_SAID)}") from error

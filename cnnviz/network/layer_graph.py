@@ -17,6 +17,7 @@ import numpy as np
 from cnnviz.layers import ENTRIES, Layer
 from cnnviz.layers.activations import Activation, parse_activation
 from cnnviz.layers.shapes import with_shapes
+from cnnviz.network.keras_config import Model
 from cnnviz.resources import one_line
 
 
@@ -32,17 +33,21 @@ class LayerGraph:
         inputs: Sequence[str] | None = None,
         aliases: Mapping[str, str] | None = None,
         source: Path | None = None,
+        seed: int | None = None,
+        structure: Model | None = None,
     ) -> None:
         layers = list(layers)
         self.name = name
         self.source = source
+        self.structure = structure
         self.inputs = tuple(inputs or (layer.name for layer in layers if not layer.inputs))
         self.outputs = tuple(outputs or (layer.name for layer in layers[-1:]))
         _check_graph(layers, self.inputs, self.outputs)
         self.aliases = dict(aliases or {})
         weights = [array for layer in layers for array in layer.weights.values()]
         self.dtype = np.dtype("float64" if any(a.dtype == np.float64 for a in weights) else "float32")
-        self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype)}
+        generator = None if seed is None else np.random.default_rng(seed)
+        self._layers = {layer.name: layer for layer in with_shapes(layers, self.dtype, generator=generator)}
 
     def __repr__(self) -> str:
         shapes = f"{self.input_shape} -> {self.output_shape}"
@@ -129,6 +134,45 @@ class LayerGraph:
             replace(layer, weights={**layer.weights, **changed.get(layer.owner, {})}) for layer in self
         )
 
+    def initialized(self, seed: int | None = None) -> Self:
+        """The network as it is before any training: all weights drawn anew, as its initialisers say.
+
+        Statistics and frozen layers begin anew too; a layer that is called several times is drawn once. Of a
+        float32 and a float64 network the numbers are the same, up to rounding. In Keras a seed gives other
+        numbers, of the same distribution.
+
+        Parameters
+        ----------
+        seed
+            For NumPy's generator; None draws other numbers each time.
+
+        Raises
+        ------
+        ValueError
+            for a layer whose initialiser is its author's own, naming the layer.
+
+        Examples
+        --------
+        >>> import cnnviz
+        >>> net = cnnviz.load_model("mnist_14k").initialized(seed=0)
+        >>> float(net["conv2d"].weights["bias"].max()), net["conv2d"].weights["kernel"].shape
+        (0.0, (3, 3, 1, 16))
+        """
+        generator = np.random.default_rng(seed)
+        drawn: dict[str, dict[str, np.ndarray]] = {}
+        for layer in self:
+            if layer.owner not in drawn:
+                try:
+                    drawn[layer.owner] = {
+                        name: layer.initializer(name).draw(array.shape, generator, array.dtype)
+                        for name, array in layer.weights.items()
+                    }
+                except ValueError as error:
+                    raise ValueError(f"layer {layer.name!r} ({layer.kind}): {error}") from error
+                for array in drawn[layer.owner].values():
+                    array.flags.writeable = False
+        return self.with_layers(replace(layer, weights=drawn[layer.owner]) for layer in self)
+
     def with_activation(self, activations: Mapping[str, str | Activation | None]) -> Self:
         """The network with activations exchanged, fused ones or layers of their own.
 
@@ -150,7 +194,12 @@ class LayerGraph:
             layer = self[name]
             chosen = {"activation": parse_activation(value)}
             if layer.is_activation:
-                changed[layer.owner] = {"kind": "Activation", "config": chosen, "weights": {}}
+                changed[layer.owner] = {
+                    "kind": "Activation",
+                    "config": chosen,
+                    "weights": {},
+                    "raw_config": {},
+                }
             elif "activation" in layer.entry.options:
                 changed[layer.owner] = {"config": {**layer.config, **chosen}}
             else:

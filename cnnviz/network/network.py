@@ -6,6 +6,7 @@ computes is in `layers`. Names follow Keras.
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,7 @@ from cnnviz.network.inputs import check_batch_size, images_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.memory import check_at_once, one_image
 from cnnviz.network.run import Run, forward_pass
+from cnnviz.network.saving import Compiled, save
 from cnnviz.network.simplifying import sizes_are_known
 
 BATCH_BYTES = 32 * 2**20
@@ -40,11 +42,16 @@ class Network(LayerGraph):
         Other names for layers: a nested model's name for its last layer.
     source
         The file that it was read from; networks derived from this one name it too.
+    seed
+        Where layers lack weights, these are drawn as their initialisers say, for the shapes that the graph
+        has there; without a seed they are an error. Other weights stay as they are.
+    structure
+        How a file nests its models, and shares them, for `save`; None saves the layers as one model.
 
     Raises
     ------
     ValueError
-        if layers do not fit together or weights do not fit their layer, naming the layer.
+        if layers do not fit together, or weights are missing or do not fit their layer, naming the layer.
 
     Examples
     --------
@@ -53,6 +60,12 @@ class Network(LayerGraph):
     >>> net = Network([image, Layer("flat", "Flatten", inputs=("image",))])
     >>> net.output_shape, net.predict(np.zeros((5, 28, 28))).shape
     ((784,), (5, 784))
+
+    Weights that nobody has trained yet are drawn:
+
+    >>> dense = Layer.from_config("dense", "Dense", {"units": 10}, inputs=("flat",))
+    >>> Network([*net.layers, dense], seed=0).count_params()
+    (7850, 7850, 0)
     """
 
     def predict(self, x: Any, batch_size: int | None = None, *, memory_limit: float | None = None) -> Any:
@@ -131,6 +144,39 @@ class Network(LayerGraph):
             for an edit of a layer that does not exist.
         """
         return forward_pass(self, x, edits, memory_limit=memory_limit)
+
+    def save(self, path: str | os.PathLike[str], compiled: Compiled | None = None) -> None:
+        """Write the network as a .keras file, which Keras loads, and `load_model` again.
+
+        The file is complete in itself: a network that was read from a file needs that one no more, and
+        keeps its nested models. Names, options, initialisers, regularisers, constraints, what is trainable,
+        and the dtype are in it. Layers that no output reads are left out, as in Keras. The same network
+        gives the same bytes.
+
+        Parameters
+        ----------
+        path
+            Ends in .keras; a file that is there is replaced in one step.
+        compiled
+            How it is trained, and the state of the optimiser; Keras goes on from there.
+
+        Raises
+        ------
+        ValueError
+            for what Keras has no way to write, such as a padding of four sizes, naming the layer; for an
+            optimiser whose state does not fit the weights.
+        OSError
+            if the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile, cnnviz
+        >>> path = tempfile.mkdtemp() + "/again.keras"
+        >>> cnnviz.load_model("mnist_14k").save(path)
+        >>> cnnviz.load_model(path).count_params()
+        (14060, 13848, 212)
+        """
+        save(self, path, compiled)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes over: all but the compiled way to predict."""

@@ -104,6 +104,7 @@ def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int])
     entry = ENTRIES[member.kind]
     if not (isinstance(entry, OperationEntry) and entry.splits):
         return {0: _layer(member, label, inputs)}
+    member.owner = member.owner or "".join(f"{label}[{number}]" for number in numbers[:1])
     return {
         number: Layer(
             f"{label}[{number}]",
@@ -111,6 +112,7 @@ def _parts(member: FileLayer, label: str, inputs: list[str], numbers: list[int])
             {**member.config, "output": number},
             inputs=tuple(inputs),
             precision=member.precision,
+            raw_config=member.raw_config,
         )
         for number in numbers
     }
@@ -128,6 +130,7 @@ def _layer(entry: FileLayer, label: str, inputs: list[str]) -> Layer:
         entry.owner,
         entry.precision,
         entry.lora_rank,
+        entry.raw_config,
     )
 
 

@@ -1,24 +1,20 @@
-"""Training of the bundled networks with Keras: their architectures, and resumable runs.
-
-A run is a pure function of (model, recipe, seed, data) on one machine: every epoch draws its order and its
-augmentation from (seed, epoch), so a resumed run ends where an uninterrupted one does. No run looks at the
-test images.
-"""
+"""Training of a run with Keras: the bundled architectures, and an engine that follows a recipe."""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnviz.resources import keras, tensorflow, versions
+from cnnviz.network import Network
+from cnnviz.resources import keras, read_arrays, stated_arrays, tensorflow, versions, write_arrays
+from cnnviz.training.checkpoints import Row
+from cnnviz.training.engines import Progress
 from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
-from cnnviz.training.run_files import RunFiles
+from cnnviz.training.run_files import resuming
 
 
 def build(model: str, dropout: float = 0.0):
@@ -67,116 +63,98 @@ def build(model: str, dropout: float = 0.0):
     return keras().Sequential([image, *stack], name=model)
 
 
-def train(
-    model: str,
-    recipe: Recipe,
-    out: str | os.PathLike[str],
-    images: np.ndarray,
-    labels: np.ndarray,
-    *,
-    name: str | None = None,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
-    seed: int = 0,
-    resume: bool = False,
-    progress: Callable[[int, int, int, int, dict[str, float]], None] | None = None,
-) -> dict[str, Any]:
-    """Train a model and leave `<name>.keras`, `<name>.history.json` and `<name>.epochs.npz` in out.
+class KerasEngine:
+    """The `Engine` of the bundled architectures in Keras; see `runs.train` for the arguments."""
 
-    After every epoch all files are replaced, the history last, so a killed run leaves its last complete
-    epoch; `resume=True` goes on from it and ends in the same weights as an uninterrupted run.
+    def __init__(
+        self,
+        model: str | Network,
+        recipe: Recipe,
+        images: np.ndarray,
+        labels: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray] | None,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        if not isinstance(model, str):
+            raise ValueError(f"the engine tensorflow trains {' and '.join(RECIPES)} only; leave it out")
+        self.model, self.recipe, self.seed, self.progress = model, recipe, seed, progress
+        self.images, self.labels, self.validation = images.reshape(-1, 28, 28, 1), labels, validation
+        keras().utils.set_random_seed(seed)
+        tensorflow().config.experimental.enable_op_determinism()
+        self.network = build(model, recipe.dropout)
+        self.network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        self.done = 0
 
-    Parameters
-    ----------
-    model
-        "mnist_14k" or "mnist_maxpool".
-    recipe
-        See `Recipe`; `RECIPES` has the ones the bundled models were trained with.
-    out
-        The folder for the files; made if it is missing.
-    images, labels
-        uint8 (N, 28, 28) and integers (N,).
-    name
-        What the files are called; None is the model's name.
-    validation
-        Images and labels that are only looked at, after each epoch.
-    seed
-        Of the initial weights, the order, the augmentation and dropout.
-    resume
-        Go on from the checkpoint in `out`.
-    progress
-        Called as progress(epoch, epochs, step, steps, logs) while it trains.
-
-    Returns
-    -------
-    dict
-        The history, as in the JSON file: what was run, and per epoch loss and accuracy (on the
-        augmented images, with dropout), learning rate, seconds, and validation figures if any.
-
-    Raises
-    ------
-    ValueError
-        for an unknown model, or a checkpoint of another run when resuming.
-    """
-    files = RunFiles(out, name or model)
-    files.prepare()
-    images, labels = recipe.training_set(images, labels, seed)
-    steps = recipe.steps(len(images))
-    described = {
-        "model": model,
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "images": len(images),
-        "validation_images": 0 if validation is None else len(validation[0]),
-        "data_sha256": _digest(images, labels),
-    }
-    keras().utils.set_random_seed(seed)
-    tensorflow().config.experimental.enable_op_determinism()
-    network = build(model, recipe.dropout)
-    network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    if resume:
-        files.load_checkpoint(network)
-        done = int(network.optimizer.iterations) // steps
-        history, snapshots = files.load(described, done, _weights(network))
-    else:
-        history = {**described, "versions": versions(), "epochs": []}
-        snapshots = [_weights(network)]
-    x = images.reshape(-1, 28, 28, 1)
-    for epoch in range(len(history["epochs"]), recipe.epochs):
-        network.optimizer.learning_rate = recipe.rate(epoch)
-        _reseed_dropout(network, seed, epoch)
-        watch = _watcher(progress, epoch, recipe.epochs, steps)
-        start = time.perf_counter()
-        batches = _epoch(x, labels, recipe, seed, epoch)
-        # fit ends by putting the moving average, where there is one, into the network.
-        logs = network.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[watch]).history
-        row = {
-            "epoch": epoch + 1,
-            "learning_rate": recipe.rate(epoch),
-            "loss": logs["loss"][0],
-            "accuracy": logs["accuracy"][0],
-            "seconds": round(time.perf_counter() - start, 2),
+    def weights(self) -> dict[str, np.ndarray]:
+        return {
+            f"{layer.name}/{variable.name}": variable.numpy()
+            for layer in self.network.layers
+            for variable in layer.weights
         }
-        if validation is not None:
-            shown = validation[0].reshape(-1, 28, 28, 1).astype(np.float32) / 255
-            row["val_loss"], row["val_accuracy"] = network.evaluate(
-                shown, validation[1], batch_size=500, verbose=0
-            )
-        history["epochs"].append(row)
-        snapshots.append(_weights(network))
+
+    def versions(self) -> dict[str, str]:
+        return versions()
+
+    def train(self, after_epoch: Callable[[Row], None]) -> None:
+        recipe, network = self.recipe, self.network
+        steps = recipe.steps(len(self.images))
+        for epoch in range(self.done, recipe.epochs):
+            network.optimizer.learning_rate = recipe.rate(epoch)
+            _reseed_dropout(network, self.seed, epoch)
+            watch = _watcher(self.progress, epoch, recipe.epochs, steps)
+            start = time.perf_counter()
+            batches = _epoch(self.images, self.labels, recipe, self.seed, epoch)
+            # fit ends by putting the moving average, where there is one, into the network.
+            logs = network.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[watch]).history
+            row = {
+                "epoch": epoch + 1,
+                "learning_rate": recipe.rate(epoch),
+                "loss": logs["loss"][0],
+                "accuracy": logs["accuracy"][0],
+                "seconds": round(time.perf_counter() - start, 2),
+            }
+            if self.validation is not None:
+                shown = self.validation[0].reshape(-1, 28, 28, 1).astype(np.float32) / 255
+                row["val_loss"], row["val_accuracy"] = network.evaluate(
+                    shown, self.validation[1], batch_size=500, verbose=0
+                )
+            self.raw_weights = watch.raw_weights
+            after_epoch(row)
+            network.set_weights(watch.raw_weights)
+
+    def save(self, path: str) -> None:
         # What is kept is a network without the optimizer's state.
-        kept = build(model, recipe.dropout)
-        kept.set_weights(network.get_weights())
-        files.save_result(kept, history, snapshots)
-        network.set_weights(watch.raw_weights)
-        files.save_checkpoint(network)
-        if progress is not None:
-            progress(epoch + 1, recipe.epochs, 0, steps, row)
-    files.checkpoint.unlink(missing_ok=True)
-    return history
+        kept = build(self.model, self.recipe.dropout)
+        kept.set_weights(self.network.get_weights())
+        kept.save(path)
 
+    def save_checkpoint(self, path: Path) -> None:
+        """The raw weights and the optimizer's variables: numbers alone, nothing that could be executed."""
+        averaged = self.network.get_weights()
+        self.network.set_weights(self.raw_weights)
+        write_arrays(path, {name: variable.numpy() for name, variable in self._variables().items()})
+        self.network.set_weights(averaged)
 
-def _digest(images: np.ndarray, labels: np.ndarray) -> str:
-    return hashlib.sha256(images.tobytes() + labels.astype(np.int64).tobytes()).hexdigest()
+    def load_checkpoint(self, path: Path) -> int:
+        self.network.optimizer.build(self.network.trainable_variables)
+        variables = self._variables()
+        with resuming(path):
+            stated = stated_arrays(path)
+            for name, variable in variables.items():
+                found = stated.get(name)
+                if found is None or (found.shape, found.dtype) != (tuple(variable.shape), variable.dtype):
+                    raise ValueError(f"it must hold {name}, {variable.dtype} {tuple(variable.shape)}")
+            arrays = read_arrays(path, variables)
+        for name, variable in variables.items():
+            variable.assign(arrays[name])
+        self.done = int(self.network.optimizer.iterations) // self.recipe.steps(len(self.images))
+        return self.done
+
+    def _variables(self) -> dict[str, Any]:
+        """Those of the model and of its optimizer, by their places."""
+        of = {"network": self.network.weights, "optimizer": self.network.optimizer.variables}
+        return {f"{part}/{i}": each for part, variables in of.items() for i, each in enumerate(variables)}
 
 
 def _optimizer(recipe: Recipe):
@@ -185,14 +163,6 @@ def _optimizer(recipe: Recipe):
     if recipe.weight_decay is None:
         return optimizers.Adam(recipe.learning_rate, **ema)
     return optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay, **ema)
-
-
-def _weights(network) -> dict[str, np.ndarray]:
-    return {
-        f"{layer.name}/{variable.name}": variable.numpy()
-        for layer in network.layers
-        for variable in layer.weights
-    }
 
 
 def _reseed_dropout(network, seed: int, epoch: int) -> None:

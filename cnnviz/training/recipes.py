@@ -175,3 +175,6 @@ RECIPES: dict[str, dict[str, Recipe]] = {
 was tried against "best". The others are small runs to learn from: "short" for a few images, the same with a
 learning rate ten times too high, 500 images that are learned by heart, and the same with shuffled labels.
 """
+
+OWN_RECIPE = Recipe(epochs=10, learning_rate=0.001, schedule="cosine")
+"""For a network of one's own: Keras's Adam, its rate going down to 0."""

@@ -66,7 +66,7 @@ class RunFiles:
 
     @property
     def checkpoint(self) -> Path:
-        """The state that an unfinished run goes on from: the raw weights and the optimizer's variables."""
+        """The state that an unfinished run goes on from, as its engine keeps it."""
         return self._path("checkpoint.npz")
 
     def _path(self, ending: str) -> Path:
@@ -83,7 +83,7 @@ class RunFiles:
             remove_leftovers(path)
 
     def save_result(self, network: Any, history: dict, snapshots: list[Arrays]) -> None:
-        """Keep the network, the history, and the weights after every epoch so far.
+        """Keep the network (which has a `save`), the history, and the weights after every epoch so far.
 
         The history is replaced last: until then the one before it counts, whose epochs have the same
         weights. That of another run, which an overwriting one replaces, goes before the first file changes.
@@ -137,6 +137,19 @@ class RunFiles:
             reason = error.strerror if isinstance(error, OSError) else error
             raise ValueError(f"{self.history} is no training history: {reason}") from error
 
+    def check(self, described: dict) -> dict:
+        """The history, if it is of the run described; else ValueError."""
+        history = self.record()
+        # Before there were two engines, Keras trained.
+        history.setdefault("engine", "tensorflow")
+        for key, value in described.items():
+            if history.get(key) != value:
+                raise ValueError(
+                    f"cannot resume: {self.history} is of a run with {key}={history.get(key)!r}, "
+                    f"this one has {key}={value!r}"
+                )
+        return history
+
     def load(self, described: dict, epochs: int, weights: Arrays) -> tuple[dict, list[Arrays]]:
         """History and snapshots up to the checkpoint's epoch, if they are of the run described.
 
@@ -149,20 +162,14 @@ class RunFiles:
         weights
             The network's, by the names and in the shapes that the snapshots must have.
         """
-        history = self.record()
-        for key, value in described.items():
-            if history.get(key) != value:
-                raise ValueError(
-                    f"cannot resume: {self.history} is of a run with {key}={history.get(key)!r}, "
-                    f"this one has {key}={value!r}"
-                )
+        history = self.check(described)
         if not 1 <= epochs <= len(history["epochs"]):
             raise ValueError(
                 f"cannot resume: {self.checkpoint} is after epoch {epochs}, "
                 f"but {self.history} has {len(history['epochs'])}"
             )
         history["epochs"] = history["epochs"][:epochs]
-        with _resuming(self.epochs):
+        with resuming(self.epochs):
             stated = stated_arrays(self.epochs)
             for name, array in weights.items():
                 found = stated.get(name)
@@ -175,39 +182,13 @@ class RunFiles:
             stacked = read_arrays(self.epochs, weights)
         return history, [{key: value[i] for key, value in stacked.items()} for i in range(epochs + 1)]
 
-    def save_checkpoint(self, network: Any) -> None:
-        """Keep what a resumed run needs of a Keras model: numbers alone, nothing that could be executed."""
-        write_arrays(self.checkpoint, {name: variable.numpy() for name, variable in _state(network).items()})
-
-    def load_checkpoint(self, network: Any) -> None:
-        """Give a compiled Keras model the numbers that were kept of one like it."""
-        if not self.checkpoint.exists():
-            raise ValueError(f"nothing to resume: there is no {self.checkpoint}")
-        network.optimizer.build(network.trainable_variables)
-        state = _state(network)
-        with _resuming(self.checkpoint):
-            stated = stated_arrays(self.checkpoint)
-            for name, variable in state.items():
-                found = stated.get(name)
-                if found is None or (found.shape, found.dtype) != (tuple(variable.shape), variable.dtype):
-                    raise ValueError(f"it must hold {name}, {variable.dtype} {tuple(variable.shape)}")
-            arrays = read_arrays(self.checkpoint, state)
-        for name, variable in state.items():
-            variable.assign(arrays[name])
-
 
 def _is_row(row: Any) -> bool:
     return isinstance(row, dict) and all(type(value) in (int, float) for value in row.values())
 
 
-def _state(network: Any) -> dict[str, Any]:
-    """The variables of a compiled model and of its optimizer, by their places."""
-    of = {"network": network.weights, "optimizer": network.optimizer.variables}
-    return {f"{part}/{i}": variable for part, variables in of.items() for i, variable in enumerate(variables)}
-
-
 @contextmanager
-def _resuming(path: Path) -> Iterator[None]:
+def resuming(path: Path) -> Iterator[None]:
     """Say which file is the reason why a run cannot be resumed."""
     try:
         yield

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -147,3 +148,11 @@ class CosineDecayRestarts:
             left, length, height = left - length, length * self.t_mul, height * self.m_mul
         share = height * (1 + math.cos(math.pi * left / length)) / 2
         return self.initial_learning_rate * ((1 - self.alpha) * share + self.alpha)
+
+
+def as_keras(optimizer: Any, iteration: int) -> Any:
+    """An optimizer's learning rate as a file of Keras has it: a number, or one of these schedules."""
+    rate = optimizer.learning_rate
+    if is_dataclass(rate) and type(rate).__module__ == __name__:
+        return {"class_name": type(rate).__name__, "config": asdict(rate)}  # type: ignore[arg-type]
+    return optimizer.rate(iteration)

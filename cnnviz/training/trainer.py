@@ -10,14 +10,16 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from cnnviz.layers.draws import Draws
 from cnnviz.network import Gradient, Network, Run
+from cnnviz.network.layer_graph import single
 from cnnviz.network.run import training_pass
+from cnnviz.network.saving import Compiled
 from cnnviz.numbers import brief
 from cnnviz.ops.padding import integer
 from cnnviz.training.augmentation import Augment
@@ -32,6 +34,7 @@ from cnnviz.training.losses import parse_loss
 from cnnviz.training.metrics import parse_metric
 from cnnviz.training.optimizers import AVERAGE, SGD, Adam, AdamW, Optimizer
 from cnnviz.training.progress import ProgressBar
+from cnnviz.training.schedules import as_keras
 from cnnviz.training.training_step import TrainingStep
 
 OPTIMIZERS: Mapping[str, Callable[[], Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
@@ -263,14 +266,17 @@ class Trainer:
         return self.history
 
     def evaluate(self, images: Any, labels: Any, batch_size: int | None = None) -> Row:
-        """Loss and metrics on images that nothing is learned from, computed as at inference."""
+        """Loss and metrics on images that nothing is learned from, computed as at inference.
+
+        Where the optimizer keeps averages of the weights, they are what is looked at.
+        """
         bare = {}
         for name, loss in self.losses.items():
             activation = self.network[name].activation
             if activation is not None and activation.name == loss.undoes:
                 bare[name] = activation
         # The numbers before a softmax or a sigmoid are what the loss is computed from.
-        outputs = self.network.with_activation(dict.fromkeys(bare)).predict(images, batch_size)
+        outputs = self.averaged.with_activation(dict.fromkeys(bare)).predict(images, batch_size)
         values = dict(zip(self.network.outputs, _as_list(outputs), strict=True))
         given = _by_output(self.network, labels, "labels", np.asarray)
         row = {"loss": 0.0}
@@ -279,6 +285,26 @@ class Trainer:
             if name in bare:
                 values[name] = bare[name](values[name])
         return row | self._metrics(tuple(values.values()), labels)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network as a .keras file that Keras loads and goes on from, with the optimizer's state.
+
+        A learning rate that follows no schedule of Keras's is written as the number that it is at the next
+        step. `save_checkpoint` keeps what else a run needs to be resumed here.
+        """
+        losses: dict[str, Any] = {
+            name: {"class_name": type(loss).__name__, "config": asdict(loss)}
+            for name, loss in self.losses.items()
+        }
+        compiled = Compiled(
+            optimizer=type(self.optimizer).__name__,
+            config={**self.optimizer.config(), "learning_rate": as_keras(self.optimizer, self.steps)},
+            iterations=self.steps,
+            slots={key: slots for key, slots in self.state.slots.items() if slots},
+            loss=single(tuple(losses.values())),
+            metrics=tuple(self.metrics),
+        )
+        self.network.save(path, compiled)
 
     def save_checkpoint(self, path: str | os.PathLike[str]) -> None:
         """Keep all that a run needs to go on, in one .npz file of numbers; it replaces the file at once."""

@@ -26,7 +26,7 @@ import cnnviz
 from cnnviz import ModelFileError, load_model
 from cnnviz.layers import ENTRIES
 from cnnviz.layers.tensor_operations import PREFIX
-from cnnviz.network.keras_config import _groups
+from cnnviz.network.keras_config import weight_groups
 from harness.authority import keras
 from harness.keras_models import (
     ONLY_FLOAT32,
@@ -123,7 +123,7 @@ def test_weight_groups_are_named_as_keras_names_them(kind):
 
     # One class is exported under another name than it has.
     name = getattr(L, kind).__name__ if hasattr(L, kind) else kind
-    assert _groups("layers")(kind) == f"layers/{to_snake_case(name)}"
+    assert weight_groups("layers")(kind) == f"layers/{to_snake_case(name)}"
 
 
 @pytest.mark.parametrize("name", ["mnist_14k", "mnist_maxpool"])

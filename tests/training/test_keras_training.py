@@ -21,6 +21,7 @@ from cnnviz.training import (
     build,
     train,
 )
+from cnnviz.training.keras_training import KerasEngine
 from harness.keras_models import counts
 
 X, Y = (part[:200] for part in load_mnist()[0])
@@ -29,7 +30,7 @@ TINY = Recipe(epochs=3, batch_size=64, dropout=0.1, augmentation=Augmentation(),
 
 
 def run(folder, recipe=TINY, **options):
-    return train("mnist_maxpool", recipe, folder, X, Y, validation=VALIDATION, **options)
+    return train("mnist_maxpool", recipe, folder, X, Y, engine="tensorflow", validation=VALIDATION, **options)
 
 
 def result(folder):
@@ -94,14 +95,24 @@ def test_a_seed_repeats_a_run_that_was_killed_and_resumed(finished, tmp_path):
         with pytest.raises(ValueError, match=r"cannot resume: .* is of a run with (seed=3|recipe=)"):
             run(tmp_path, resume=True, **changed)
     with pytest.raises(ValueError, match=r"cannot resume: .* data_sha256="):
-        train("mnist_maxpool", TINY, tmp_path, X, Y[::-1], validation=VALIDATION, seed=3, resume=True)
+        train(
+            "mnist_maxpool",
+            TINY,
+            tmp_path,
+            X,
+            Y[::-1],
+            validation=VALIDATION,
+            seed=3,
+            resume=True,
+            engine="tensorflow",
+        )
     run(tmp_path, seed=3, resume=True)
     assert_same(result(tmp_path), result(finished))
     assert not RunFiles(tmp_path, "mnist_maxpool").checkpoint.exists()
 
 
 def test_another_seed_is_another_run(finished, tmp_path):
-    train("mnist_maxpool", replace(TINY, epochs=1), tmp_path, X, Y, seed=4)
+    train("mnist_maxpool", replace(TINY, epochs=1), tmp_path, X, Y, seed=4, engine="tensorflow")
     assert (result(tmp_path)[1]["dense/kernel"][0] != result(finished)[1]["dense/kernel"][0]).any()
 
 
@@ -109,16 +120,16 @@ def test_a_kill_between_the_results_and_the_checkpoint_loses_nothing(finished, t
     """The history then is an epoch ahead of the checkpoint; resuming does that epoch again."""
     saved = []
 
-    def killed_at_the_second(self, network):
+    def killed_at_the_second(self, path):
         if saved:
             raise KeyboardInterrupt
-        saved.append(original(self, network))
+        saved.append(original(self, path))
 
-    original = RunFiles.save_checkpoint
-    monkeypatch.setattr(RunFiles, "save_checkpoint", killed_at_the_second)
+    original = KerasEngine.save_checkpoint
+    monkeypatch.setattr(KerasEngine, "save_checkpoint", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, seed=3)
-    monkeypatch.setattr(RunFiles, "save_checkpoint", original)
+    monkeypatch.setattr(KerasEngine, "save_checkpoint", original)
     assert len(result(tmp_path)[0]["epochs"]) == 2
     run(tmp_path, seed=3, resume=True)
     assert_same(result(tmp_path), result(finished))

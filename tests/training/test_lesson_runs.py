@@ -13,7 +13,7 @@ from cnnviz.network.evaluation import evaluate
 from cnnviz.resources import asset
 from cnnviz.training import RECIPES, Recipe, read_data, split
 from cnnviz.training.history import read_history
-from cnnviz.training.keras_training import _digest
+from cnnviz.training.runs import data_digest
 from cnnviz.training.selection import standard_error
 
 RUNS = {
@@ -57,7 +57,7 @@ def test_a_run_tells_what_made_it(run):
     assert found.epochs == RECIPES["mnist_maxpool"][recipe].epochs
     assert (found.images, found.validation_images) == (RECIPES["mnist_maxpool"][recipe].images, 5_000)
     trained_on = Recipe.of(record["recipe"]).training_set(*sets()[0], seed)
-    assert record["data_sha256"] == _digest(trained_on[0], trained_on[1])
+    assert record["data_sha256"] == data_digest(trained_on[0], trained_on[1])
 
 
 @pytest.mark.parametrize("run", RUNS)
