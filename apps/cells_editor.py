@@ -14,7 +14,8 @@ from components import component
 
 from cnnviz.images.array_text import array_from_text, array_to_text
 
-LARGEST = 11
+LARGEST, MOST = 11, 1e9
+"""Cells a side; the largest number that a cell takes, of either sign."""
 _CELLS = component("cells")
 
 
@@ -23,8 +24,8 @@ def edit(
     values: Any,
     label: str,
     *,
-    low: float | None = None,
-    high: float | None = None,
+    low: float = -MOST,
+    high: float = MOST,
     step: float = 1.0,
 ) -> np.ndarray:
     """A grid of number fields; what they hold now, in the dtype of `values` (integers as float64).
@@ -44,8 +45,7 @@ def edit(
             cells = array_from_text(text, start.dtype)
         except ValueError:
             return False
-        inside = (low is None or cells.min() >= low) and (high is None or cells.max() <= high)
-        return cells.shape == start.shape and bool(inside)
+        return cells.shape == start.shape and bool(low <= cells.min() and cells.max() <= high)
 
     first = array_to_text(start)
     text = state.text(name, first, fits)

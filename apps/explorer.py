@@ -20,6 +20,9 @@ import state  # noqa: E402
 import surroundings  # noqa: E402
 import turns  # noqa: E402
 
+from cnnviz.stage.incoming import guard  # noqa: E402
+
+guard()
 st.set_page_config(page_title="cnnviz", page_icon="🔍", layout="wide")
 st.html(_HERE / "style.css")
 parts = navigation.parts()
@@ -30,7 +33,10 @@ with turns.taken():
     header.show()
     header.sidebar(parts)
     notices = st.empty()
-    page.run()
+    try:
+        page.run()
+    finally:
+        # What is left of a page that failed would make the next one believe that it runs in this app.
+        del st.session_state["current"]
     header.notices(notices)
     state.finish()
-    del st.session_state["current"]

@@ -12,6 +12,7 @@ import downloads
 import state
 import streamlit as st
 from components import component
+from plain import plain
 from surroundings import surroundings
 
 _WALK = component("walk")
@@ -43,4 +44,9 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
         },
         on_step_change=take,
     )
+    try:
+        animation.check_size()
+    except ValueError as error:
+        st.caption(f"This cannot be saved as a GIF: {plain(error)}.")
+        return
     downloads.gif(operation.replace("_", "-"), animation.gif, f"gif.{name}")

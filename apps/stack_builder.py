@@ -196,6 +196,8 @@ def _take(layers: Sequence[StackLayer], place: int) -> None:
 
 def _change(layers: Sequence[StackLayer], place: int, name: str) -> None:
     chosen = {key: st.session_state[f"builder.{key}"] for key in vars(layers[place])}
+    if chosen["kind"] not in USUAL:  # No browser offers it.
+        return
     try:
         changed = USUAL[chosen["kind"]] if name == "kind" else StackLayer(**chosen)
     except ValueError as error:

@@ -193,7 +193,7 @@ def _current(name: str, default: Any, read: Callable[[str], Any], fits: Callable
             return value
         session[_NOTICES].append(
             f"The address asks for {name} “{asked[:40]}”, which there is not here; "
-            f"this is {name} “{default}”."
+            f"this is {name} “{str(default)[:40]}”."
         )
         return default
     widget = session.get(_key(name))

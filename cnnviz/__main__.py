@@ -6,7 +6,10 @@ import sys
 if not sys.flags.safe_path:
     del sys.path[0]
 
-from cnnviz.commands import main
+try:
+    from cnnviz.commands import main
+except (ImportError, MemoryError) as error:
+    sys.exit(f"cnnviz: a library cannot be loaded, for want of memory perhaps: {error}")
 
 if __name__ == "__main__":
     sys.exit(main())

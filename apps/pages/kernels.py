@@ -10,12 +10,13 @@ import question_widget
 import snippets
 import state
 import streamlit as st
+import turns
 from plain import plain
 
 from cnnviz import kernels, ops
 from cnnviz.images.image_files import ImageError
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import percent
+from cnnviz.numbers import percent, shortened
 from cnnviz.teaching.questions import kernels as questions
 
 here = header.current()
@@ -41,13 +42,14 @@ def uploaded(stand_in: Any) -> Any:
         st.caption("Until you choose one, the photograph stands in.")
         return stand_in
     try:
-        greys = cached.grey_picture(file.getvalue())
+        with turns.aside():
+            greys = cached.grey_picture(file.getvalue())
         if min(greys[1].shape) >= kernels.SIZES[-1]:
             return greys
         reason = f"what is drawn of it has only {greys[1].shape[1]} × {greys[1].shape[0]} pixels"
     except ImageError as error:
         reason = str(error)
-    st.warning(f"{plain(file.name)} is not shown: {plain(reason)}. The photograph stands in.")
+    st.warning(f"{plain(shortened(file.name, 60))} is not shown: {plain(reason)}. The photograph stands in.")
     return stand_in
 
 

@@ -17,6 +17,7 @@ from cnnviz.resources import write_atomically
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from cnnviz.animate.painter import Painter
     from cnnviz.animate.panels import Panels
 
 LAST = 2000
@@ -80,16 +81,23 @@ class Animation:
 
     def frames(self) -> Iterator[Image]:
         """The frames as RGB images of Pillow, one after the other."""
+        return self._painter.frames()
+
+    def check_size(self) -> None:
+        """ValueError where the cells of a GIF, or the names in them, would be too small to be read."""
+        _ = self._painter
+
+    @cached_property
+    def _painter(self) -> Painter:
         from cnnviz.animate.painter import Painter
 
-        return Painter(self.panels, self.scale).frames()
+        return Painter(self.panels, self.scale)
 
     @cached_property
     def _content(self) -> bytes:
         from cnnviz.animate.gif import encode
-        from cnnviz.animate.painter import Painter
 
-        painter = Painter(self.panels, self.scale)
+        painter = self._painter
         pause = max(20, round(100 / self.fps) * 10)
         durations = [pause] * (len(self) - 1) + [max(pause, LAST)]
         return encode(painter.frames(), durations, painter.samples())

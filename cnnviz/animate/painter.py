@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,16 +118,31 @@ class Painter:
     def __init__(self, panels: Panels, scale: float) -> None:
         self.panels, self.walk, self.theme, self.dots = panels, panels.walk, panels.theme, scale
         self._arrange()
-        self.lines = max(len(self._wrap(step)) for step in self.walk.steps)
-        self.size = (round(self.width * scale), round((self.below + LINE * self.lines + 30) * scale))
-        texts = [cell.text for step in self.walk.steps for _, _, cell in panels.written(step)]
-        self.output_type = self._type(texts, self.outputs[0].cell)
         inside = [cell.text for panel in panels.inputs for row in panel.cells for cell in row]
         self.input_type = self._type(inside, self.inputs[0].cell)
-        weights = [c.text for each in panels.kernels for panel in each for row in panel.cells for c in row]
-        self.kernel_type = self._type(weights, self.kernel_cell) if weights else 0.0
         if self.walk.symbolic and not self.input_type:
             raise ValueError(f"cells of x={self.walk.x.shape} are too small for names; take a smaller x")
+
+    @cached_property
+    def lines(self) -> int:
+        """So many lines the longest arithmetic takes."""
+        return max(len(self._wrap(step)) for step in self.walk.steps)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """A frame's width and height in dots."""
+        return round(self.width * self.dots), round((self.below + LINE * self.lines + 30) * self.dots)
+
+    @cached_property
+    def output_type(self) -> float:
+        texts = [cell.text for step in self.walk.steps for _, _, cell in self.panels.written(step)]
+        return self._type(texts, self.outputs[0].cell)
+
+    @cached_property
+    def kernel_type(self) -> float:
+        kernels = [panel for each in self.panels.kernels for panel in each]
+        weights = [cell.text for panel in kernels for row in panel.cells for cell in row]
+        return self._type(weights, self.kernel_cell) if weights else 0.0
 
     # Where things are --------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        return _within_memory(_parser().parse_args(argv))
+        return _within_limits(_parser().parse_args(argv))
     except SystemExit as stopped:
         return stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
     except BrokenPipeError:
@@ -78,6 +78,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
         return complain(str(error))
+    except ImportError as error:
+        return complain(f"a library cannot be loaded, for want of memory perhaps: {error}")
     except MemoryError as error:
         return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
 
@@ -96,13 +98,13 @@ def _make_outputs_safe() -> None:
             output.reconfigure(errors="backslashreplace")
 
 
-def _within_memory(arguments: argparse.Namespace) -> int:
-    limit = getattr(arguments, "memory_limit", None)
-    if limit is None:
+def _within_limits(arguments: argparse.Namespace) -> int:
+    given = [getattr(arguments, name, None) for name in ("memory_limit", "work_limit")]
+    if given == [None, None]:
         return arguments.run(arguments)
-    from cnnviz.network.memory import memory_limit
+    from cnnviz.network.limits import MEMORY, WORK
 
-    with memory_limit(limit):
+    with MEMORY.changed_to(given[0]), WORK.changed_to(given[1]):
         return arguments.run(arguments)
 
 

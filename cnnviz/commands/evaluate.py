@@ -17,7 +17,7 @@ from cnnviz.commands.picture_options import (
 from cnnviz.commands.shared import (
     Command,
     add_json,
-    add_memory_limit,
+    add_limits,
     add_model,
     complain,
     print_json,
@@ -44,7 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--record", action="store_true", help="with --epochs: keep all predictions, for the explorer"
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
             f"{'test ' if own else ''}images){loss}"
         )
         if not own:
-            say("\n".join(_details(result, names.get(output), examples.names)))
+            say(*_details(result, names.get(output), examples.names))
     return code
 
 
@@ -146,7 +146,8 @@ def _details(result: Classification, names: Sequence[str] | None, images: Sequen
     classes = len(result.confusion)
     called = names or [str(k) for k in range(classes)]
     if classes <= LARGEST_MATRIX:
-        yield "\nrows are what the images are, columns what they are called"
+        yield ""
+        yield "rows are what the images are, columns what they are called"
         head = ["", *called, "right"]
         shares = _shares(result)
         rows = [
@@ -155,11 +156,13 @@ def _details(result: Classification, names: Sequence[str] | None, images: Sequen
         ]
         yield from table([head, *rows], frozenset(range(1, classes + 2)))
     elif result.most_confused(1):
-        yield "\nthe commonest confusions"
+        yield ""
+        yield "the commonest confusions"
         pairs = [[called[a], "called", called[b], str(n)] for a, b, n in result.most_confused(10)]
         yield from table(pairs, frozenset({3}))
     if result.worst:
-        yield "\nthe worst mistakes"
+        yield ""
+        yield "the worst mistakes"
         rows = [
             [
                 images[one.index],
@@ -229,7 +232,7 @@ def _run_epochs(args: argparse.Namespace) -> int:
                 for images in ("test", "training")
             )
             rows.append([str(epoch), *test, *training])
-        say("\n".join(table(rows, frozenset(range(5)))))
+        say(*table(rows, frozenset(range(5))))
     return 0
 
 

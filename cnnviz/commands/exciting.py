@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
 from cnnviz.commands.shared import (
     Command,
     add_json,
-    add_memory_limit,
+    add_limits,
     complain,
     mnist_test_set,
     print_json,
@@ -51,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="keep those of all channels of the bundled models, for the explorer",
     )
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     heads = {"digit": "test digit", "col": "column"}
     lines = [[f"{v:.4f}" if key == "value" else str(v) for key, v in row.items()] for row in rows]
     right = frozenset(i for i, key in enumerate(rows[0]) if digits or key not in ("image", "label"))
-    say("\n".join(table([[heads.get(key, key) for key in rows[0]], *lines], right)))
+    say(*table([[heads.get(key, key) for key in rows[0]], *lines], right))
     return 0
 
 

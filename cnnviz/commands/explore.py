@@ -32,6 +32,7 @@ def _port(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     from cnnviz.resources import app
+    from cnnviz.stage.incoming import guard
 
     script = app()
     if not script.exists():
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         "logger.hideWelcomeMessage": True,
     }
     _give_memory_back()
+    guard()
     say(f"The explorer runs at http://{args.address}:{port} (Ctrl-C stops it)", flush=True)
     sys.argv = ["streamlit", "run", str(script)]
     sys.argv += [f"--{name}={str(value).lower()}" for name, value in options.items()]

@@ -19,7 +19,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_memory_limit, complain, say, whole_numbers, words_beside
+from cnnviz.commands.shared import Command, add_limits, complain, say, whole_numbers, words_beside
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="MNIST test digits to take in, by number",
     )
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,6 +69,9 @@ def export(args: argparse.Namespace) -> int:
     if args.digits and not takes_digits(net):
         raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
     examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
+    _check_output(
+        args.output, [model, *paths, *(args.images or []), *examples.names, str(args.classes or "")]
+    )
     most = _most(net) if args.limit is None else args.limit
     if len(examples) > most:
         say(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
@@ -85,6 +88,16 @@ def export(args: argparse.Namespace) -> int:
     path = export_images(args.output, net, shown, names.get(_last_output(net)))
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
+
+
+def _check_output(output: str, read: Sequence[str]) -> None:
+    """ValueError where the page would replace a file that it is made of."""
+    if not os.path.isfile(output):
+        return
+    for path in read:
+        for name in (path, path.rpartition("=")[2]):
+            if os.path.isfile(name) and os.path.samefile(output, name):
+                raise ValueError(f"{output} would be replaced, and is read too: choose another name for -o")
 
 
 def _most(net: Network) -> int:

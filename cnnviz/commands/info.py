@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         )
         for layer, row in zip(net, layers, strict=True)
     ]
-    say("\n".join(table([heads, *rows], right=frozenset({3, 4, 5}))))
+    say(*table([heads, *rows], right=frozenset({3, 4, 5})))
     say(f"{total:,} parameters: {trainable:,} trainable, {fixed:,} non-trainable")
     say(f"{_number(products)} multiply-adds for one image")
     if unknown:

@@ -14,7 +14,7 @@ from cnnviz.commands.picture_options import (
     takes_digits,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_json, add_memory_limit, complain, print_json, say
+from cnnviz.commands.shared import Command, add_json, add_limits, complain, print_json, say
 from cnnviz.resources import BUNDLED
 
 
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_pictures(parser)
     add_classes(parser)
     add_json(parser)
-    add_memory_limit(parser)
+    add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:

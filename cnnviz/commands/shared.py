@@ -11,12 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.resources import one_line
 
 if TYPE_CHECKING:
     from cnnviz.training.progress import ProgressBar
+
+MOST_SAID = 1000
+"""Letters of a complaint: names in it can be long."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,28 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def add_memory_limit(parser: argparse.ArgumentParser) -> None:
+def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory-limit",
-        type=_gigabytes,
+        type=partial(_amount, "gigabytes"),
         metavar="GB",
         help="what activations may take (default: 4); a network that needs more is refused before it runs",
     )
+    parser.add_argument(
+        "--work-limit",
+        type=partial(_amount, "billions"),
+        metavar="BILLIONS",
+        help="multiply-adds that one image may take, in billions (default: 2000); the same",
+    )
 
 
-def _gigabytes(text: str) -> float:
+def _amount(unit: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number of gigabytes, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a positive number of {unit}, got {text!r}")
     return value * 1e9
 
 
@@ -67,16 +77,19 @@ def count(text: str) -> int:
     return value
 
 
+def say(*lines: object, flush: bool = False) -> None:
+    """Print lines of a result; what a terminal would obey and not show is a question mark in them.
+
+    So is a line break: names have them too, and a name is never taken for a line.
+    """
+    print("\n".join(one_line(str(line)) for line in lines), flush=flush)
+
+
 def whole_numbers(text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
         raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
     return tuple(map(int, parts))
-
-
-def say(text: object, *, end: str = "\n", flush: bool = False) -> None:
-    """Print lines of a result; what a terminal would obey and not show is a question mark in them."""
-    print("\n".join(map(one_line, str(text).split("\n"))), end=end, flush=flush)
 
 
 def print_json(value: Any) -> None:
@@ -168,6 +181,9 @@ def mnist_test_set(count: int | None) -> tuple[Any, Any]:
 
 
 def complain(message: str) -> int:
-    """One line on stderr; the exit code of bad input."""
-    print(f"cnnviz: {one_line(' '.join(message.split()))}", file=sys.stderr)
+    """One line on stderr, as far as that takes any; the exit code of bad input."""
+    line = one_line(" ".join(message.split()))
+    line = line if len(line) <= MOST_SAID else f"{line[:MOST_SAID]}..."
+    with suppress(OSError):
+        print(f"cnnviz: {line}", file=sys.stderr, flush=True)
     return 2

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         marks = "".join(mark for name, (mark, _) in MARKS.items() if not row[name])
         families.setdefault(row["family"], []).append(f"{row['class']}{marks}")
     for family, classes in families.items():
-        say(textwrap.fill(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
+        say(*textwrap.wrap(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
     say("")
     for mark, meaning in MARKS.values():
         say(f"{mark} {meaning}")
@@ -92,7 +92,7 @@ def _applications(names: list[str], as_json: bool) -> int:
             for check in checks
             if not check.problem
         ]
-        say("\n".join(table([heads, *rows], right=frozenset({1, 2, 3, 4, 5, 6}))))
+        say(*table([heads, *rows], right=frozenset({1, 2, 3, 4, 5, 6})))
         for check in checks:
             if check.problem:
                 say(f"{check.name}: {check.problem}")

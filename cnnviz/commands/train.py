@@ -21,7 +21,6 @@ from cnnviz.commands.shared import (
     table,
     whole_numbers,
 )
-from cnnviz.numbers import percent
 
 if TYPE_CHECKING:
     from cnnviz.training import Recipe
@@ -165,6 +164,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
 
 
 def list_selections(model: str, as_json: bool) -> int:
+    from cnnviz.numbers import percent
     from cnnviz.training.selection import read_selections
 
     found = read_selections(model)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnviz.images.image_files import ImageError
+from cnnviz.images.image_files import ImageError, opened
 from cnnviz.numbers import brief
 from cnnviz.resources import read_json
 
@@ -73,7 +73,7 @@ def class_folders(folder: Path) -> list[Path]:
 
 
 def _content(path: Path) -> Any:
-    with path.open("rb") as file:
+    with opened(path) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"{path} is larger than {MAX_BYTES // 2**20} MB: it holds no names of classes")

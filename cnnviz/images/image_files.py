@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from cnnviz.images.file_parts import too_many
+
 MAX_BYTES = 10 * 2**20
 MAX_PIXELS = 25_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -67,9 +69,7 @@ def read_image(source: str | os.PathLike[str] | bytes | BinaryIO, *, side: int |
     """
     if side is not None and side < 1:
         raise ValueError(f"side must be at least 1 pixel, got {side}")
-    content = _content(source)
-    if not content:
-        raise ImageError("the image file is empty (0 bytes)")
+    content = content_of(source)
     with _one_at_a_time:
         return _decoded(content, side)
 
@@ -80,9 +80,10 @@ def _decoded(content: bytes, side: int | None) -> np.ndarray:
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns of a large image and refuses a huge one; to us both are too large.
+            # Of what stands beside the pixels and is damaged, Pillow warns once for each piece.
+            warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+            # It warns of a large image and refuses a huge one; to us both are too large.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("ignore", "Truncated File Read|Corrupt EXIF data", UserWarning)
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
             width, height = picture.size
             if width * height > MAX_PIXELS:
@@ -105,13 +106,22 @@ def _decoded(content: bytes, side: int | None) -> np.ndarray:
         raise ImageError(f"the image is damaged and cannot be decoded ({reason})") from None
 
 
-def _content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
-    """The file's bytes, never more than one past the limit."""
+def opened(path: str | os.PathLike[str]) -> BinaryIO:
+    """A file to be read; a pipe that nobody writes into is empty, where `open` would wait for ever."""
+    unhindered = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | unhindered))  # noqa: SIM115
+    if unhindered:
+        os.set_blocking(file.fileno(), True)
+    return file
+
+
+def content_of(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
+    """An image file's bytes, never more than one past the limit; ImageError where they need no decoding."""
     try:
         if isinstance(source, bytes):
             content = source
         elif isinstance(source, str | os.PathLike):
-            with open(source, "rb") as file:
+            with opened(source) as file:
                 content = file.read(MAX_BYTES + 1)
         else:
             content = source.read(MAX_BYTES + 1)
@@ -119,6 +129,12 @@ def _content(source: str | os.PathLike[str] | bytes | BinaryIO) -> bytes:
         raise ImageError(f"cannot read the image: {error.strerror or error}") from None
     if len(content) > MAX_BYTES:
         raise ImageError(f"the image file is larger than {MAX_BYTES // 2**20} MB")
+    if not content:
+        raise ImageError("the image file is empty (0 bytes)")
+    if excess := too_many(content):
+        raise ImageError(
+            f"the image has {excess}, which take long to read; save it again with another program"
+        )
     return content
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
-from cnnviz.images.image_files import FORMATS, MAX_BYTES, MAX_PIXELS, ImageError, plain, read_image
+from cnnviz.images.image_files import FORMATS, MAX_PIXELS, ImageError, content_of, plain, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.preprocessing import MODES, check_mode, preprocess
 
@@ -166,11 +166,10 @@ def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarr
         path = Path(source)
         if path.is_dir():
             raise ImageError(f"{path} is a folder: load_images reads the images in it")
-        array, said = _read_file(path, path, side)
+        array, said = _read_file(path, side)
         return array, [f"{path.name}: {said}"]
     if isinstance(source, bytes) or hasattr(source, "read"):
-        content = source if isinstance(source, bytes) else source.read(MAX_BYTES + 1)
-        array, said = _read_file(content, io.BytesIO(content), side)
+        array, said = _read_file(source, side)
         return array, [said]
     if hasattr(source, "has_transparency_data"):
         try:
@@ -186,22 +185,21 @@ def _read(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarr
     return array, [f"an array of {array.shape[1]} x {array.shape[0]} pixels"]
 
 
-def _read_file(
-    source: Path | bytes, file: Any, side: Callable[[int, int], int | None]
-) -> tuple[np.ndarray, str]:
+def _read_file(source: Any, side: Callable[[int, int], int | None]) -> tuple[np.ndarray, str]:
     from PIL import Image
 
+    content = content_of(source)
     said, most = "", None
-    # What is wrong with a file, read_image says.
+    # What is wrong with a picture, read_image says.
     with (
         suppress(Exception),
         warnings.catch_warnings(action="ignore"),
-        Image.open(file, formats=FORMATS) as picture,
+        Image.open(io.BytesIO(content), formats=FORMATS) as picture,
     ):
         # To look for the orientation of a PNG, Pillow decodes it.
         if picture.width * picture.height <= MAX_PIXELS:
             said, most = _said_of(picture), side(*picture.size)
-    return read_image(source, side=most), said + (f"; read at up to {most} pixels a side" if most else "")
+    return read_image(content, side=most), said + (f"; read at up to {most} pixels a side" if most else "")
 
 
 def _enough(

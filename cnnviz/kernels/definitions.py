@@ -17,6 +17,9 @@ from cnnviz.ops.padding import pair
 SIZES = range(1, 12)
 """The sizes that a resizable kernel can have here."""
 
+LARGEST = 1e150
+"""Of a kernel that is looked into: the squares of its weights are numbers too."""
+
 _DIFFERENCE = np.array([-1.0, 0.0, 1.0])
 
 
@@ -335,8 +338,10 @@ def _positive(value: float, name: str) -> float:
 
 
 def matrix(kernel: Any) -> np.ndarray:
-    """A kernel as float64 (height, width), checked."""
+    """A kernel as float64 (height, width); ValueError for another rank or a weight past `LARGEST`."""
     kernel = np.asarray(kernel, float)
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise ValueError(f"kernel must be (height, width), got shape {kernel.shape}")
+    if not np.abs(kernel).max() <= LARGEST:
+        raise ValueError(f"kernel must be finite, up to {LARGEST:g}, got {np.abs(kernel).max():g}")
     return kernel

@@ -56,8 +56,8 @@ def nearest_named(kernel: Any) -> Match:
     kernel = matrix(kernel)
     # Scaled first, so that the squares of very large or small weights stay numbers.
     largest = float(np.abs(kernel).max())
-    if not np.isfinite(largest) or largest == 0:
-        raise ValueError("kernel must be finite and not all zero")
+    if largest == 0:
+        raise ValueError("kernel must not be all zero")
     candidates = _candidates(kernel.shape)
     direction = kernel.ravel() / largest
     cosines = candidates.directions @ (direction / np.linalg.norm(direction))

@@ -6,7 +6,6 @@ are left out. After Gonzalez and Woods, "Digital Image Processing", 4th ed., sec
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,13 +90,13 @@ def separation(kernel: Any) -> Separation:
     Source: Eckart and Young, "The approximation of one matrix by another of lower rank", 1936.
     """
     kernel = matrix(kernel)
-    if not np.isfinite(kernel).all():
-        raise ValueError("kernel must be finite")
     u, s, vt = np.linalg.svd(kernel)
     rank = int((s > TOLERANCE * s[0]).sum())
     if rank == 0:
         return Separation(kernel, 0, np.zeros(len(kernel)), np.zeros(kernel.shape[1]), 0.0)
-    error = math.sqrt(float((s[1:] ** 2).sum() / (s**2).sum())) if rank > 1 else 0.0
+    # As shares, so that the squares of very large or small ones stay numbers.
+    shares = s / s[0]
+    error = float(np.linalg.norm(shares[1:]) / np.linalg.norm(shares)) if rank > 1 else 0.0
     factors = separate(kernel, TOLERANCE) if rank == 1 else separate(s[0] * np.outer(u[:, 0], vt[0]))
     assert factors is not None
     column, row = _plain(kernel, *factors) if rank == 1 else factors

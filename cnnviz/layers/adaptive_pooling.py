@@ -22,6 +22,7 @@ from cnnviz.layers.links import Link, Links, Resample, Slide
 from cnnviz.layers.operands import Position
 from cnnviz.layers.pooling import GlobalPool1DEntry, PoolEntry
 from cnnviz.layers.windows import Patch, map_shape, sample_stage
+from cnnviz.layers.work import CALL_COST, Effort, Sizes, by_cell
 from cnnviz.ops.padding import Axis, Window
 
 Stretch = tuple[int, int]
@@ -72,6 +73,16 @@ class AdaptivePoolEntry(PoolEntry):
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         sizes = map_shape(shapes[0])
         return [tuple(_link(i, sizes[i], each) for i, each in enumerate(self.axes(layer, shapes[0])))]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        # Each window is a call, and neighbours share a cell.
+        height, width, channels = map_shape(shapes[0])
+        rows, cols = layer.config["output_size"]
+        work = by_cell((height + rows, width, channels), (rows, width + cols, channels))
+        return Effort(work + CALL_COST * (rows + cols), rows * width * channels)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        return Entry.gradient_effort(self, layer, shapes, out)
 
     def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
         ends = (windows[u] for windows, u in zip(self.axes(layer, shape), position, strict=False))

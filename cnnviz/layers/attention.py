@@ -1,24 +1,29 @@
 """Attention: each position of a sequence takes a mean of the values at all positions, by how well they fit.
 
-Dropout is left out, as at inference, and so are masks but the causal one and the sliding window. What is
-computed is in `attention_steps`.
+Masks but the causal one and the sliding window are left out. In training, dropout takes away some of the
+shares by which values count. What is computed is in `attention_steps`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.layers import draws as drawing
 from cnnviz.layers import options as read
 from cnnviz.layers.attention_steps import AttentionSteps, Heads
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.estimated import (
     EstimatedEntry,
     Numbers,
     Wrap,
     allowed_places,
+    dropped,
     softmax,
     softmax_back,
     tanh,
@@ -28,12 +33,46 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Links, Regroup, Slide, after, mix
 from cnnviz.layers.options import Options
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.ops.padding import Axis
 
 Shape = tuple[int, ...]
 
 
-class ProjectingEntry(EstimatedEntry):
+KEPT = "kept"
+"""What a layer in training has in its config: by how much each share counts that dropout has left, else 0."""
+
+
+class DroppingEntry(EstimatedEntry):
+    """What attention has in common: dropout on the shares."""
+
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        """Of the shares as Keras lays them out."""
+        raise NotImplementedError(f"{type(self).__name__} says no shape of its shares")
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        rate = layer.config["dropout"]
+        if not rate:
+            return layer
+        drawn = draws(layer.name, self.shares_shape(layer, inputs), partial(drawing.kept, rate=rate))
+        dtype = inputs[0].dtype
+        scale = dtype.type(1 / (1 - rate) if rate < 1 else 0)
+        return replace(layer, config={**layer.config, KEPT: np.multiply(drawn, scale, dtype=dtype)})
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        if KEPT not in layer.config:
+            return layer
+        return replace(layer, config={**layer.config, KEPT: layer.config[KEPT][images]})
+
+    def _kept(self, layer: Layer, shape: Shape) -> np.ndarray | None:
+        """By how much each share counts, shaped as the steps have the shares; None without dropout."""
+        return layer.config[KEPT].reshape(shape) if KEPT in layer.config else None
+
+
+PARTS = ("query", "key", "gate", "value", "output")
+
+
+class ProjectingEntry(DroppingEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
     call_arguments = ("query", "value", "key")
@@ -41,11 +80,9 @@ class ProjectingEntry(EstimatedEntry):
     least_inputs, most_inputs = 2, 3
     multiplies = True
     label = "attention"
-    weights = tuple(
-        f"{part}_{name}"
-        for part in ("query", "key", "gate", "value", "output")
-        for name in ("kernel", "bias")
-    )
+    private: ClassVar[tuple[str, ...]] = ("gate",)
+    """The parts that a file has under a name that begins with an underscore."""
+    weights = tuple(f"{part}_{name}" for part in PARTS for name in ("kernel", "bias"))
 
     def activity_regularizer(self, config: Mapping[str, Any]) -> Regularizer | None:
         if "activity_regularizer" in config:
@@ -64,8 +101,11 @@ class ProjectingEntry(EstimatedEntry):
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         names = ("kernel", "bias") if config["use_bias"] else ("kernel",)
-        parts = ("query", "key", *(["gate"] if config["use_gate"] else []), "value", "output")
-        return {f"{part}_dense": tuple(f"{part}_{name}" for name in names) for part in parts}
+        return {
+            f"{'_' * (part in self.private)}{part}_dense": tuple(f"{part}_{name}" for name in names)
+            for part in PARTS
+            if part != "gate" or config["use_gate"]
+        }
 
     def weight_names(self, config: Mapping[str, Any]) -> tuple[str, ...]:
         return tuple(name for names in self.weight_groups(config).values() for name in names)
@@ -138,10 +178,19 @@ class ProjectingEntry(EstimatedEntry):
             [wrap(query), wrap(value), wrap(key)],
             {name: wrap(array) for name, array in layer.weights.items()},
             heads,
-            allowed_places(query.shape[1], key.shape[1], causal, window),
-            1 / math.sqrt(heads.key_dim),
+            allowed_places(query.shape[1], key.shape[1], causal, window, of=len(query)),
+            # As Keras casts it: to float32 first, even where it computes in float64.
+            float(np.float32(1 / math.sqrt(heads.key_dim))),
             finds_nothing,
+            self._kept(layer, (len(query), heads.queries, query.shape[1], key.shape[1])),
         )
+
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        (query, _, key), attended = _three(inputs), self.attended(layer.config, inputs[0].shape[1:])
+        apart = (n for axis, n in enumerate(query.shape[1:-1]) if axis not in attended)
+        heads = self.heads(layer.config, query.shape[-1]).queries
+        pairs = (array.shape[axis + 1] for array in (query, key) for axis in attended)
+        return (len(query), *apart, heads, *pairs)
 
     def _order(self, layer: Layer, rank: int) -> Shape:
         """Axes of an input with its batch, those of positions behind all that are taken one by one."""
@@ -187,12 +236,12 @@ class ProjectingEntry(EstimatedEntry):
     def _along(self, layer: Layer, query: Shape, other: Shape, axis: int) -> Links:
         """How positions along an axis are read."""
         queries, keys, window = query[axis], other[axis], layer.config["sliding_window"]
-        causal = layer.config["use_causal_mask"]
-        allowed = allowed_places(queries, keys, causal, window)
-        # A query that may read nothing finds the mean of all.
-        if allowed.all() or not allowed.any(axis=1).all():
+        causal, longest = layer.config["use_causal_mask"], max(queries, keys)
+        near = window or longest
+        reads_all = keys == 1 if causal else True
+        # The last query reads the fewest; one that may read nothing finds the mean of all.
+        if (reads_all and near >= longest) or queries - near >= keys:
             return mix(other, axis, queries)
-        longest = max(queries, keys)
         before = min(window or longest, longest) - 1
         ahead = 0 if causal else before
         return (Slide(axis, Axis(keys, before + 1 + ahead, before=before, after=queries - keys + ahead)),)
@@ -211,6 +260,25 @@ class ProjectingEntry(EstimatedEntry):
         read_by_each = math.prod(shapes[2][axis] for axis in attended)
         return projections + queries * read_by_each * heads.queries * (heads.key_dim + heads.value_dim)
 
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """With the scores, one for each head, query and key, and what is projected."""
+        query, _, key = _three(shapes)
+        heads = self.heads(layer.config, query[-1])
+        attended = self.attended(layer.config, query)
+        scores = heads.queries * math.prod(query[:-1]) * math.prod(key[axis] for axis in attended)
+        queries = math.prod(query[:-1]) * heads.queries * (heads.key_dim + 2 * heads.value_dim)
+        keys = math.prod(key[:-1]) * heads.queries * (heads.key_dim + heads.value_dim)
+        return _with_scores(super().effort(layer, shapes, out), scores, queries + keys)
+
+
+def _with_scores(rest: Effort, scores: int, others: int = 0) -> Effort:
+    """What scores, of which a softmax makes shares, and other numbers that are held take beside the rest."""
+    return Effort(rest.work + by_cell((SCORES * scores,), (others,)), SCORES * scores + others)
+
+
+SCORES = 4
+"""Arrays of the scores' size that there are at one time: scaled, where allowed, to the power of e, shares."""
+
 
 def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
     """Query, value and key, which is the value where it is not given."""
@@ -218,7 +286,7 @@ def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
     return query, value, (key or [value])[0]
 
 
-class PlainAttentionEntry(EstimatedEntry):
+class PlainAttentionEntry(DroppingEntry):
     """Queries, keys and values as they are: `Attention`, and Bahdanau's additive one, arXiv 1409.0473.
 
     A score is a product of query and key, or a weighted sum of tanh(query + key).
@@ -251,24 +319,47 @@ class PlainAttentionEntry(EstimatedEntry):
             )
         return dict.fromkeys(self.weights, ())
 
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """Of the scores and the means."""
+        query, value, key = _three(layer.input_shapes)
+        if None in (*query, *value, *key):
+            return None
+        return query[0] * key[0] * (query[1] + value[1])
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        query, _, key = _three(shapes)
+        # Sums of queries and keys are held as they are, scaled, and bent.
+        sums = 0 if self._multiplies(layer) else SCORES * query[0] * math.prod(key)
+        return _with_scores(super().effort(layer, shapes, out), query[0] * key[0], sums)
+
     def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         _, value, _ = _three([wrap(x) for x in inputs])
-        return self._shares(layer, inputs, wrap) @ value
+        shares = dropped(self._shares(layer, inputs, wrap), self._kept_of(layer, inputs))
+        return shares @ value
 
     def backward(
         self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
     ) -> tuple[list[Numbers], dict[str, Numbers]]:
         _, value, _ = _three([wrap(x) for x in inputs])
         shares, after = self._shares(layer, inputs, wrap), wrap(grad)
-        scores = softmax_back(after @ turned(value), shares, self._allowed(layer, inputs))
+        kept = self._kept_of(layer, inputs)
+        by_share = dropped(after @ turned(value), kept)
+        scores = softmax_back(by_share, shares, self._allowed(layer, inputs))
         query_grad, key_grad, weights = self._scores_back(layer, inputs, scores, wrap)
-        value_grad = turned(shares) @ after
+        value_grad = turned(dropped(shares, kept)) @ after
         found = [value_grad, key_grad] if len(inputs) == 3 else [value_grad + key_grad]
         return [query_grad, *found], weights
 
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        query, _, key = _three(inputs)
+        return (len(query), query.shape[1], key.shape[1])
+
+    def _kept_of(self, layer: Layer, inputs: Arrays) -> np.ndarray | None:
+        return self._kept(layer, self.shares_shape(layer, inputs))
+
     def _allowed(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         query, _, key = _three(inputs)
-        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"])
+        return allowed_places(query.shape[1], key.shape[1], layer.config["use_causal_mask"], of=len(query))
 
     def _shares(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         query, _, key = _three([wrap(x) for x in inputs])
@@ -318,7 +409,11 @@ class PlainAttentionEntry(EstimatedEntry):
 class AdditiveAttentionEntry(PlainAttentionEntry):
     """The sum of tanh(query + key), each channel with its own weight."""
 
-    options = {"use_scale": (read.flag, True), "use_causal_mask": (read.flag, False)}
+    options = {
+        "use_scale": (read.flag, True),
+        "use_causal_mask": (read.flag, False),
+        "dropout": (read.share, 0.0),
+    }
     weights = ("scale",)
     initializers = {"scale": "glorot_uniform"}
 
@@ -388,6 +483,8 @@ class GroupQueryAttentionEntry(ProjectingEntry):
     }
     file_name = "GroupedQueryAttention"
     rank = 3
+    # Keras has all of them under private names.
+    private = PARTS
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

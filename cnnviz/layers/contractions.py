@@ -19,8 +19,10 @@ from cnnviz.layers import options as read
 from cnnviz.layers.activations import parse_activation
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
-from cnnviz.layers.operands import Operands, Position, operands
+from cnnviz.layers.operands import Operands, Position, check_terms, operands
 from cnnviz.layers.options import Shape
+from cnnviz.layers.slopes import slopes_of_factor
+from cnnviz.layers.work import ELEMENTWISE_COST, Effort, Sizes, by_cell
 from cnnviz.numbers import brief
 
 quiet = np.errstate(all="ignore")
@@ -59,11 +61,17 @@ class Contraction:
         lengths = self.sizes(first, second)
         return prod(size for letter, size in lengths.items() if letter not in self.result)
 
+    def work(self, first: Sequence[int], second: Sequence[int]) -> int:
+        """Of all products; with an axis that is in all three arrays they are no product of two matrices."""
+        cost = ELEMENTWISE_COST if {*self.first} & {*self.second} & {*self.result} else 1
+        return cost * prod(self.sizes(first, second).values())
+
     def cells(
         self, position: Position, first: Sequence[int], second: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """(terms, axes): the indices in both arrays of what is multiplied for one number of the result."""
         lengths = self.sizes(first, second)
+        check_terms(self.terms(first, second))
         summed = [letter for letter in self.first if letter not in self.result]
         grid = np.indices([lengths[letter] for letter in summed]).reshape(len(summed), -1)
         count = grid.shape[1]
@@ -200,6 +208,12 @@ class EinsumDenseEntry(Entry):
         axes = zip(found.first[1:], layer.input_shape, strict=True)
         return tuple(size for letter, size in axes if letter not in found.second)
 
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        (shape,), kernel = shapes, layer.weights["kernel"]
+        work = self.contraction(layer.config, len(shape) + 1).work((1, *shape), kernel.shape)
+        # The arrays may be turned first.
+        return Effort(work + by_cell(shape, out), prod(shape) + prod(out))
+
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,), kernel = inputs, layer.weights["kernel"]
         found = self.contraction(layer.config, x.ndim + 1)
@@ -244,7 +258,7 @@ SUMMED = "s"
 
 def _axes(value: Any, name: str) -> tuple[int, int]:
     entries = read.ints(value, name)
-    if len(entries) > 2:
+    if len(entries) not in (1, 2):
         raise ValueError(f"{name} must be one axis or two, got {brief(value)}")
     return entries[0], entries[-1]
 
@@ -289,6 +303,9 @@ class DotEntry(Entry):
         grad = grad.reshape(grad.shape[: len(found.result)])
         return found.of_first()(grad, second), found.of_second()(grad, first)
 
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_of_factor(layer, inputs, place, cell)
+
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         found = self.contraction(layer, [len(shape) + 1 for shape in shapes])
         sizes = found.sizes(*((0, *shape) for shape in shapes))
@@ -297,6 +314,15 @@ class DotEntry(Entry):
         out = [sizes.get(letter, 1) for letter in result]
         both = zip((found.first[1:], found.second[1:]), shapes, strict=True)
         return [reads(letters, result, shape, out) for letters, shape in both]
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """One for each number of the result and each term of it."""
+        first, second = ((1, *shape) for shape in layer.input_shapes)
+        sizes = self.contraction(layer, [len(first), len(second)]).sizes(first, second).values()
+        return None if None in sizes else prod(sizes)
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        return super().effort(layer, shapes, out).times(ELEMENTWISE_COST)
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The first input's numbers; those of the second are their weights."""

@@ -193,6 +193,20 @@ def _taken(x: np.ndarray, cells: np.ndarray, axis: int, fill: float) -> np.ndarr
     return values
 
 
+def most_taps(span: Span, interpolation: str, antialias: bool = False) -> int:
+    """How many cells a unit can read, without working out which.
+
+    >>> most_taps(Span(size=100, start=0, length=100, units=10), "bilinear", antialias=True)
+    22
+    """
+    step = -(-span.length // span.units)
+    if interpolation == "area":
+        return step + 2
+    if interpolation in FILTERS and (antialias or interpolation.startswith("lanczos")):
+        return 2 * FILTERS[interpolation][0] * (step if antialias else 1) + 2
+    return {"nearest": 1, "bilinear": 2}.get(interpolation, 4)
+
+
 @lru_cache(maxsize=256)
 def samples(span: Span, interpolation: str, antialias: bool = False) -> Samples | WeightedCells:
     """Where units lie: unit u at (u + 1/2) * length / units, in which cell i is the one from i to i + 1.

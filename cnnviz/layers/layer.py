@@ -24,11 +24,11 @@ from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.keras_object import KerasObject
 from cnnviz.layers.links import Links, after, everything, mix
 from cnnviz.layers.operands import Operands, Position, no_products
-from cnnviz.layers.options import Options, Reader, Shape, all_of
-from cnnviz.layers.options import axes as read_axes
-from cnnviz.layers.options import padding as read_padding
+from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, same
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.slopes import readers_of, returning, slopes_of_input, slopes_of_weight, used
+from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.resources import one_line
 
 Weights = Mapping[str, np.ndarray]
@@ -62,6 +62,8 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
+    added: ClassVar[frozenset[str]] = frozenset({"bias", "beta"})
+    """The weights that are added to what is multiplied."""
     counts: ClassVar[frozenset[str]] = frozenset()
     """The weights that are whole numbers."""
     initializers: Mapping[str, Any] = {}
@@ -88,10 +90,14 @@ class Entry:
     """Whether it makes one number of a whole window."""
     averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
+    mixes_images: ClassVar[bool] = False
+    """Whether what it makes of an image depends on the others of the batch."""
     multiplies: bool = False
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
+    breaks_gradients: bool = False
+    """Whether no gradient comes back through it, not even zeros: what is behind it is not trained by it."""
     casts: ClassVar[bool] = True
     """Whether it computes in its network's dtype, as Keras's layers do, whatever it reads."""
     scales_input: ClassVar[bool] = False
@@ -259,6 +265,61 @@ class Entry:
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
 
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        """Both in one call, since they may share work: of the inputs, if wanted, and of these weights."""
+        wrt_inputs = self.input_gradients(layer, inputs, grad) if of_inputs else ()
+        return wrt_inputs, {name: self.weight_gradient(layer, name, inputs, grad) for name in weights}
+
+    # What its gradients are made of ------------------------------------------------------------
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray | None:
+        """How much each number before the activation changes with one cell of an input, for one image.
+
+        `inputs` have a batch of 1, the result has none. None is not known.
+        """
+        return slopes_of_input(layer, inputs, place, cell)
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        """The same with one number of a weight, for each image; a batch of 1 stands for all.
+
+        Where the class is an activation and nothing else, of the numbers behind it.
+        """
+        return slopes_of_weight(layer, weight, index, inputs)
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one cell of an input: `operands` read backwards.
+
+        The factors are what came back to the numbers that read the cell, the weights their slopes.
+        `inputs` and `grad`, that with respect to the pre-activation, are those of one image, without batch.
+        """
+        batch = [x[np.newaxis] for x in inputs]
+        slopes = self.input_slopes(layer, batch, place, cell)
+        if slopes is None:
+            value = self.input_gradients(layer, batch, grad[np.newaxis])[place][(0, *cell)]
+            return no_products(grad, value, "not taken apart", taken_apart=False)
+        return returning(grad, slopes, readers_of(layer, batch, place, cell))
+
+    def returns_in_batch(
+        self, layer: Layer, inputs: Arrays, place: int, index: int, cell: Position, grad: np.ndarray
+    ) -> Operands:
+        """The same for a cell of one image of a batch, from that of all."""
+        one = self.of_images(layer, slice(index, index + 1))
+        return self.returns(one, [x[index] for x in inputs], place, cell, grad[index])
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one number of a weight, a group for each image.
+
+        The factors are what it was multiplied with, the weights what came back there. Positions are of
+        the cells that were read; or, with the source 1, of those to which it came back.
+        """
+        slopes = self.weight_slopes(layer, weight, index, inputs)
+        if slopes is None:
+            value = self.weight_gradient(layer, weight, inputs, grad)[index]
+            return no_products(grad[0], value, "not taken apart", taken_apart=False)
+        return used(slopes, grad)
+
     # What differs in training --------------------------------------------------------------------
 
     def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
@@ -307,6 +368,15 @@ class Entry:
         positions = self.kernel_positions(layer)
         known = [size for size in positions if size is not None]
         return kernels * math.prod(known) if len(known) == len(positions) else None
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """What it takes, about, to make this output of one image from inputs of these shapes (no batch)."""
+        return Effort((self.multiply_adds(layer) or 0) + by_cell(*shapes, out))
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """The same for all its gradients: with respect to the inputs and to the weights."""
+        forward = self.effort(layer, shapes, out)
+        return forward.times(2)
 
     # What the browser computes, and the code ----------------------------------------------------
 
@@ -455,7 +525,7 @@ class Layer:
 
         Raises ValueError or TypeError for what `normalize_config` refuses.
         """
-        return cls(name, kind, normalize_config(kind, config), raw_config=config, **fields)
+        return cls(name, kind, normalize_config(kind, config), raw_config=dict(config), **fields)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "owner", self.owner or self.name)
@@ -585,40 +655,6 @@ class Layer:
         """The layer's output, given its pre-activation."""
         activation = self.activation
         return z if activation is None else activation(z)
-
-
-def default_of(reader: Reader, default: Any, name: str) -> Any:
-    """An option's default in the form in which options are kept; None where it must be said."""
-    return None if default is None else reader(default, name)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether an option has the same value twice; it may be an array."""
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    return bool(one == other)
-
-
-def as_json(value: Any, name: str, reader: Reader | None = None) -> Any:
-    """An option's value as Keras writes it; ValueError where Keras has no such value."""
-    if reader is read_padding and not isinstance(value, str):
-        raise ValueError(
-            f"{name}={value} is no padding of Keras's: put a ZeroPadding layer in front, and 'valid' here"
-        )
-    if isinstance(value, Activation):
-        return value.serialized()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, slice):
-        ends = {"start": value.start, "stop": value.stop, "step": value.step}
-        return {"class_name": "__slice__", "config": ends}
-    if value is ...:
-        return {"class_name": "__ellipsis__", "config": {}}
-    if value == () and reader is read_axes:
-        return None
-    if isinstance(value, list | tuple):
-        return [as_json(each, name) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def chosen(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, floor, prod
+from math import lcm, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,11 +102,24 @@ class Resample:
 
     def without_borders(self, u: int) -> tuple[int, int]:
         """The first and the last cell that unit u reads if the axis goes on without end."""
-        place = self.first + u * self.step
-        if not self.between or (self.alone and place.denominator == 1):
-            nearest = floor(place + Fraction(1, 2))
+        first, last = self.all_without_borders(u, 1)
+        return int(first[0]), int(last[0])
+
+    def all_without_borders(self, first: int, units: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of so many units from unit `first` on: first cells, and last cells."""
+        parts = lcm(self.first.denominator, self.step.denominator, self.radius.denominator, 2)
+        start, step, radius = (int(number * parts) for number in (self.first, self.step, self.radius))
+        largest = abs(start) + (abs(first) + units) * step + radius + parts
+        # In parts of a cell, so that all of it are whole numbers.
+        places = start + np.arange(first, first + units, dtype=np.int64 if largest < FAR else object) * step
+        nearest = (places + parts // 2) // parts
+        if not self.between:
             return nearest, nearest
-        return floor(place - self.radius) + 1, ceil(place + self.radius) - 1
+        low, high = (places - radius) // parts + 1, -((-places - radius) // parts) - 1
+        if not self.alone:
+            return low, high
+        on_cells = places % parts == 0
+        return np.where(on_cells, nearest, low), np.where(on_cells, nearest, high)
 
     def after(self, shape: Shape) -> Shape:
         return _with(shape, self.axis, len(self.cells))
@@ -256,12 +269,12 @@ def positions(shape: Shape, axis: int) -> np.ndarray:
     return _along(np.arange(shape[axis]), axis, len(shape))
 
 
-def check_size(shape: Shape) -> None:
+def check_size(shape: Shape, most: int = MOST_CELLS) -> None:
     """ValueError for an array that is too large to be made."""
-    if prod(shape) > MOST_CELLS:
+    if prod(shape) > most:
         raise ValueError(
             f"what units see takes a table of {' x '.join(map(str, shape))} cells; receptive fields are "
-            f"worked out up to {MOST_CELLS:,}"
+            f"worked out up to {most:,}"
         )
 
 
@@ -310,7 +323,7 @@ def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.nda
 def _tap_by_tap(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
     length = window.size if back else window.out
     combined = np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
-    for tap in range(window.kernel):
+    for tap in window.reading:
         inputs, outputs = window.tap(tap)
         read, filled = (outputs, inputs) if back else (inputs, outputs)
         combined[filled] = rule.combine(combined[filled], source[read])

@@ -40,6 +40,11 @@ class MovingEntry(Entry):
         source = np.array([place])
         return operands(inputs, factor, 1, full, source=source, labels=(layer.inputs[place],))
 
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        shapes = tuple(x.shape[1:] for x in inputs)
+        number = sum(map(math.prod, shapes[:place])) + int(np.ravel_multi_index(cell, shapes[place]))
+        return (origins(layer, shapes) == number).astype(inputs[0].dtype)
+
     def padded(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """A number that comes from nowhere: padding, outside the input."""
         raise NotImplementedError(f"{type(self).__name__} says no padding")
@@ -56,7 +61,12 @@ def moving_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
     return BrowserStage(op, {name: came_from.ravel()}, exact=True)
 
 
-@lru_cache(maxsize=64)
+MOST_ORIGINS = 1 << 26
+"""Cells of a layer and of its inputs for which it is worked out where each comes from."""
+MOST_KEPT = 1 << 20
+"""Those that are kept, of some layers."""
+
+
 def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     """Where a layer that only moves numbers takes each from: flat indices, -1 for padding.
 
@@ -66,6 +76,16 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     >>> origins(flip, ((2, 3),)).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
+    cells = sum(map(math.prod, (*shapes, *(n for n in [layer.output_shape] if None not in n))))  # type: ignore[arg-type]
+    if cells > MOST_ORIGINS:
+        raise ValueError(
+            f"where the {cells:,} cells of layer {layer.name!r} ({layer.kind}) and its inputs come from is "
+            f"worked out up to {MOST_ORIGINS:,}: take a smaller picture"
+        )
+    return _kept(layer, shapes) if cells <= MOST_KEPT else _traced(layer, shapes)
+
+
+def _traced(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     numbered, start = [], 0
     for shape in shapes:
         size = math.prod(shape)
@@ -77,6 +97,9 @@ def origins(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> np.ndarray:
     indices = np.where(indices == shifted, -1, indices)
     indices.flags.writeable = False
     return indices
+
+
+_kept = lru_cache(maxsize=64)(_traced)
 
 
 def _located(came_from: int, inputs: Arrays) -> tuple[int, Position]:

@@ -1,4 +1,4 @@
-"""How a layer's options are read: from what Keras writes in a config to one form, checked.
+"""How a layer's options are read: from what Keras writes in a config to one form, checked; and written again.
 
 Each reader takes (value, name) and returns the normal form, or raises an error that names the
 option, its value and the rule. An entry says which options its layers have.
@@ -183,3 +183,40 @@ def noise_shape(value: Any, name: str) -> Shape:
 
 def _positive(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+# The way back -----------------------------------------------------------------------------------
+
+
+def default_of(reader: Reader, default: Any, name: str) -> Any:
+    """An option's default in the form in which options are kept; None where it must be said."""
+    return None if default is None else reader(default, name)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether an option has the same value twice; it may be an array."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return bool(one == other)
+
+
+def as_json(value: Any, name: str, reader: Reader | None = None) -> Any:
+    """An option's value as Keras writes it; ValueError where Keras has no such value."""
+    if reader is padding and not isinstance(value, str):
+        raise ValueError(
+            f"{name}={value} is no padding of Keras's: put a ZeroPadding layer in front, and 'valid' here"
+        )
+    if hasattr(value, "serialized"):
+        return value.serialized()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, slice):
+        ends = {"start": value.start, "stop": value.stop, "step": value.step}
+        return {"class_name": "__slice__", "config": ends}
+    if value is ...:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if value == () and reader is axes:
+        return None
+    if isinstance(value, list | tuple):
+        return [as_json(each, name) for each in value]
+    return value.item() if isinstance(value, np.generic) else value

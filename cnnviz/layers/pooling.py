@@ -17,6 +17,7 @@ from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.operands import chosen as chosen_weight
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.layers.windows import Patch, browser_axes, map_shape, slides
+from cnnviz.layers.work import CALL_COST, ELEMENTWISE_COST, Effort, Sizes, along_axes
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.pooling import pooling_window
 
@@ -66,6 +67,20 @@ class PoolEntry(Entry):
         share = x.dtype.type(1) / x.dtype.type(there.sum())
         return operands([x], weight=np.where(there, share, 0), labels=labels, **cut)
 
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        shape = map_shape(shapes[0])
+        taps = [(axis.out, len(axis.reading)) for axis in self.view(layer, shape)]
+        return along_axes(shape, taps, ELEMENTWISE_COST)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        if not self.selects:
+            return super().gradient_effort(layer, shapes, out)
+        # A window's largest cell is looked for tap by tap.
+        shape = map_shape(shapes[0])
+        taps = math.prod(len(axis.reading) for axis in self.view(layer, shape))
+        size = math.prod(out)
+        return Effort(taps * (3 * ELEMENTWISE_COST * size + CALL_COST), 3 * size)
+
     def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
         """The window of an output."""
         return Patch.of(self.view(layer, shape), position)
@@ -98,6 +113,7 @@ class MaxPoolEntry(PoolEntry):
 
 class AveragePoolEntry(PoolEntry):
     op = "avg_pool2d"
+    required = ("pool_size",)
 
 
 class GlobalPoolEntry(PoolEntry):
@@ -118,6 +134,12 @@ class GlobalPoolEntry(PoolEntry):
         if layer.config["keepdims"]:
             return [gathered]
         return [(*gathered, Regroup((1, 1, channels), (channels,)))]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        return Entry.effort(self, layer, shapes, out)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        return Entry.gradient_effort(self, layer, shapes, out)
 
     def patch(self, layer: Layer, shape: Sequence[int], position: Position) -> Patch:
         return super().patch(layer, shape, (0, 0, position[-1]))
@@ -161,6 +183,7 @@ class Pool1DEntry(GlobalPool1DEntry):
         "padding": (read.choice("valid", "same"), "valid"),
     }
     lengths = ("pool_size", "strides")
+    required = ("pool_size",)
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

@@ -11,7 +11,8 @@ from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
-from cnnviz.layers.operands import Operands, Position, chosen, operands
+from cnnviz.layers.operands import Operands, Position, by_channel, check_terms, chosen, operands
+from cnnviz.layers.slopes import slopes_of_factor
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
@@ -77,6 +78,7 @@ class ReductionEntry(OperationEntry):
             return super().operands(layer, inputs, position)
         (x,) = inputs
         axes = [axis - 1 for axis in self.axes(layer, x.ndim + 1)]
+        check_terms(prod(x.shape[axis] for axis in axes))
         kept = iter(position)
         place = [
             next(kept) if i not in axes else (next(kept) if layer.config["keepdims"] else 0)
@@ -84,9 +86,7 @@ class ReductionEntry(OperationEntry):
         ]
         cells = [np.arange(n) if i in axes else np.array([place[i]]) for i, n in enumerate(x.shape)]
         index = np.stack(np.meshgrid(*cells, indexing="ij"), axis=-1)
-        # Channels are groups, columns stay columns, and all other axes are rows.
-        lengths = (1, 1, *index.shape[:-1])
-        index = np.moveaxis(index.reshape(-1, lengths[-2], lengths[-1], x.ndim), 2, 0)
+        index = by_channel(index)
         factor = x[tuple(np.moveaxis(index, -1, 0))]
         named = "unit" if x.ndim == 1 else "channel"
         labels = tuple(f"{named} {int(group[0, 0, -1])}" for group in index)
@@ -171,6 +171,9 @@ class MatmulEntry(OperationEntry):
         wanted = (g for g, name in zip(grads, self.parameters, strict=True) if layer.config[name] is None)
         return tuple(sum_to(each, x.shape) for each, x in zip(wanted, inputs, strict=True))
 
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_of_factor(layer, inputs, place, cell)
+
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         one, two = (
             np.shape(each) if isinstance(each, np.ndarray) else tuple(each)
@@ -185,6 +188,12 @@ class MatmulEntry(OperationEntry):
             )
             for name, shape in zip(wanted, shapes, strict=True)
         ]
+
+    def multiply_adds(self, layer: Layer) -> int | None:
+        """As many for each number of the result as the first tensor has columns."""
+        first = layer.input_shape if layer.config["x1"] is None else np.shape(layer.config["x1"])
+        sizes = (*layer.output_shape, first[-1])
+        return None if None in sizes else prod(sizes)  # type: ignore[arg-type]
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """The numbers of the first tensor, each times one of the other matrix."""

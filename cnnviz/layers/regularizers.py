@@ -25,6 +25,11 @@ def _factor(value: Any, name: str) -> float:
     return float(value)
 
 
+def _cast(factor: float, like: np.ndarray) -> np.floating:
+    """A factor as Keras casts it: to float32 first, even where it computes in float64."""
+    return like.dtype.type(np.float32(factor))
+
+
 @dataclass(frozen=True)
 class Regularizer(KerasObject):
     """What is added to the loss for an array, and its gradient.
@@ -66,7 +71,7 @@ class Regularizer(KerasObject):
         return l1 * np.sign(x) + l2 * (2 * x)  # type: ignore[no-any-return]
 
     def _factors(self, x: np.ndarray) -> tuple[np.floating, np.floating]:
-        l1, l2 = (x.dtype.type(self.arguments.get(name, 0.0)) for name in ("l1", "l2"))
+        l1, l2 = (_cast(self.arguments.get(name, 0.0), x) for name in ("l1", "l2"))
         return l1, l2
 
     # Rows that point apart ------------------------------------------------------------------------
@@ -88,7 +93,7 @@ class Regularizer(KerasObject):
     def _share(self, x: np.ndarray) -> np.floating:
         """Half the factor for each pair of rows."""
         count = len(self._as_rows(x))
-        return x.dtype.type(self.arguments["factor"] * 0.5) / x.dtype.type(count * (count - 1) / 2)  # type: ignore[no-any-return]
+        return _cast(self.arguments["factor"], x) / 2 / x.dtype.type(count * (count - 1) / 2)  # type: ignore[no-any-return]
 
     def _orthogonal_gradient(self, x: np.ndarray) -> np.ndarray:
         cosines, unit, inverse = self._cosines(x)

@@ -11,7 +11,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
-from cnnviz.layers.interpolation import INTERPOLATIONS, Samples, Span, WeightedCells, samples
+from cnnviz.layers.interpolation import INTERPOLATIONS, Samples, Span, WeightedCells, most_taps, samples
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, literal
 from cnnviz.layers.links import Links, Spread
 from cnnviz.layers.moves import moving_stage
@@ -19,6 +19,7 @@ from cnnviz.layers.operands import Operands, Position, operands
 from cnnviz.layers.options import Options
 from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.layers.windows import Patch, map_shape, sample_stage
+from cnnviz.layers.work import PASS_COST, Effort, Sizes, along_axes, by_cell
 from cnnviz.ops.padding import Axis
 
 
@@ -48,7 +49,29 @@ class SamplingEntry(Entry):
         return layer.config.get("fill_value", 0.0)
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
-        return self._sampled(layer, inputs[0], self.fill(layer))
+        (x,) = inputs
+        if not len(x) and x.size == 0 and all(x.shape[1:3]):
+            # Only the shape is asked for, which may be far more than there is memory for.
+            rows, cols = self.spans(layer.config, *x.shape[1:3])
+            return np.empty((0, rows.units, cols.units, x.shape[3]), x.dtype)
+        return self._sampled(layer, x, self.fill(layer))
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        height, width, channels = map_shape(shapes[0])
+        rows, cols = self.spans(layer.config, height, width)
+        how = layer.config.get("interpolation", "bilinear"), layer.config.get("antialias", False)
+        taps = most_taps(cols, *how), most_taps(rows, *how)
+        found = along_axes(
+            (width, height, channels), zip((cols.units, rows.units), taps, strict=True), PASS_COST
+        )
+        return Effort(found.work, found.numbers + 2 * rows.units * taps[1] + 2 * cols.units * taps[0])
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        """Of a matrix product along either axis."""
+        height, width, channels = map_shape(shapes[0])
+        rows, cols = out[:2]
+        work = channels * height * cols * (rows + width) + by_cell(shapes[0], out)
+        return Effort(work, height * rows + width * cols + 2 * height * cols * channels)
 
     def _sampled(self, layer: Layer, x: np.ndarray, fill: float, **how: bool) -> np.ndarray:
         rows, cols = self.samples(layer, x.shape[1:])
@@ -60,6 +83,13 @@ class SamplingEntry(Entry):
         for axis, each in enumerate(self.samples(layer, inputs[0].shape[1:]), 1):
             grad = np.moveaxis(np.tensordot(each.matrix(grad.dtype), grad, (1, axis)), 0, axis)
         return (grad,)
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        (row, col, channel), (x,) = cell, inputs
+        down, across = (each.matrix(x.dtype) for each in self.samples(layer, x.shape[1:]))
+        slopes = np.zeros((down.shape[1], across.shape[1], x.shape[-1]), x.dtype)
+        slopes[:, :, channel] = np.outer(down[row], across[col])
+        return slopes
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         return [tuple(each.link(axis) for axis, each in enumerate(self.samples(layer, shapes[0])))]

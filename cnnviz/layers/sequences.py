@@ -12,6 +12,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import Arrays, Entry, Layer
 from cnnviz.layers.links import Links, Regroup, after
 from cnnviz.layers.operands import Operands, Position
+from cnnviz.layers.work import Effort, Sizes
 
 
 class SequenceEntry(Entry):
@@ -55,10 +56,44 @@ class SequenceEntry(Entry):
         index = None if operands.weight_index is None else np.delete(operands.weight_index, 1, axis=-1)
         return replace(operands, position=np.delete(operands.position, 1, axis=-1), weight_index=index)
 
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        like = self.as_map(layer)
+        column = (*cell[:-1], 0, cell[-1])
+        found = like.entry.returns(like, [x[:, np.newaxis] for x in inputs], place, column, _column_of(grad))
+        if found.position.shape[-1] != 3:
+            # A vector of a global pooling.
+            return found
+        index = None if found.weight_index is None else np.delete(found.weight_index, 1, axis=-1)
+        return replace(found, position=np.delete(found.position, 1, axis=-1), weight_index=index)
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        like = self.as_map(layer)
+        spread = (index[0], 0, *index[1:]) if len(index) == 3 else index
+        found = like.entry.uses(like, weight, spread, *_columns(inputs, grad))
+        assert found.weight_index is not None
+        read, reached = (np.delete(cells, 1, axis=-1) for cells in (found.position, found.weight_index))
+        return replace(found, position=read, weight_index=reached)
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
         on_maps = replace(drawn, inputs=tuple((length, 1, channels) for length, channels in drawn.inputs))
         return [_of_sequences(stage) for stage in like.entry.browser(like, on_maps)]
+
+    def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        like, feeds, result = self._shaped_map(layer, shapes, out)
+        return like.entry.effort(like, feeds, result)
+
+    def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
+        like, feeds, result = self._shaped_map(layer, shapes, out)
+        return like.entry.gradient_effort(like, feeds, result)
+
+    def _shaped_map(
+        self, layer: Layer, shapes: Sequence[Sizes], out: Sizes
+    ) -> tuple[Layer, tuple[Sizes, ...], Sizes]:
+        """The layer on maps, with its shapes."""
+        feeds = tuple((length, 1, *rest) for length, *rest in shapes)
+        result = (out[0], 1, *out[1:]) if len(out) == 2 else out
+        return replace(self.as_map(layer), input_shapes=feeds, output_shape=result), feeds, result
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         like = self.as_map(layer)
@@ -87,6 +122,11 @@ def _of_sequences(stage: BrowserStage) -> BrowserStage:
     """The step of a layer on maps, which gives its value from sequences."""
     value = stage.value
     return replace(stage, value=None if value is None else lambda x: _sequence(value(_column(x))))
+
+
+def _column_of(grad: np.ndarray) -> np.ndarray:
+    """What came back to a sequence of one image, as to a map of one column; to a vector as it is."""
+    return grad[:, np.newaxis] if grad.ndim == 2 else grad
 
 
 def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cnnviz.layers.layer import Entry, Layer, as_json, literal
-from cnnviz.layers.options import number, numbers
+from cnnviz.layers.layer import Entry, Layer, literal
+from cnnviz.layers.options import as_json, number, numbers
 
 PREFIX = "ops."
 
@@ -43,13 +43,17 @@ class OperationEntry(Entry):
         return layer.kind.removeprefix(PREFIX)
 
     def serialized(self, config: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-        called_with = {name for name in self.parameters if name not in self.made_with}
-        own = [
-            name
-            for name in self.options
-            if name not in called_with and not (self.splits and name == "output")
-        ]
-        return {**raw, **{name: as_json(config[name], name, self.options[name][0]) for name in own}}
+        # What it is called with stands in its calls, and which result a layer is, in what reads it.
+        elsewhere = {name for name in self.parameters if name not in self.made_with}
+        elsewhere |= {"output"} if self.splits else set()
+        own = {
+            name: as_json(config[name], name, reader)
+            for name, (reader, _) in self.options.items()
+            if name not in elsewhere
+        }
+        if tensors := [name for name in self.made_with if config.get(name) is None]:
+            raise ValueError(f"Keras takes no tensor for its {tensors[0]}: give it a number")
+        return {**{name: value for name, value in raw.items() if name not in elsewhere}, **own}
 
     def serialized_call(
         self, config: Mapping[str, Any], tensors: list[Any]

@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz.layers.browser import BrowserStage
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.links import Slide
-from cnnviz.layers.operands import Position
+from cnnviz.layers.operands import Position, check_terms
 from cnnviz.ops.padding import Axis, Window
 
 
@@ -29,6 +29,7 @@ class Patch:
     @classmethod
     def at(cls, rows: np.ndarray, cols: np.ndarray, shape: Sequence[int]) -> Patch:
         """These rows and columns of a map; those outside it are padding."""
+        check_terms(rows.size * cols.size)
         outside = [(at < 0) | (at >= size) for at, size in zip((rows, cols), shape, strict=False)]
         return cls(rows, cols, outside[0][:, None] | outside[1])
 
@@ -46,6 +47,7 @@ class Patch:
 
     def cut(self, x: np.ndarray, channels: np.ndarray, fill: float = 0.0) -> dict[str, Any]:
         """The fields of Operands for these cells in some channels of x (H, W, C)."""
+        check_terms(self.padding.size * channels.size)
         inside = [np.clip(at, 0, size - 1) for at, size in zip((self.rows, self.cols), x.shape, strict=False)]
         factor = x[np.ix_(*inside, channels)].transpose(2, 0, 1)
         places = np.broadcast_arrays(self.rows[:, None], self.cols, channels[:, None, None])

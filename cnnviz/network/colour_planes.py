@@ -7,6 +7,7 @@ kernel: padded, cut out, scaled, normalised or pooled.
 from __future__ import annotations
 
 from cnnviz.images.input_pictures import InputPicture, input_picture
+from cnnviz.layers.layer import Layer
 from cnnviz.layers.links import FIRST, LAST, forward, positions
 from cnnviz.network.expected_pixels import expected_pixels
 from cnnviz.network.run import Run
@@ -69,20 +70,44 @@ def planes_of(run: Run, name: str, index: int = 0) -> tuple[str, ...]:
     >>> planes_of(Network([image, pool]).run(np.zeros((8, 8, 3))), "pool")
     ('red', 'green', 'blue')
     """
-    layer = run.network[name]
+    layers = [run.network[name]]
+    while layers[-1].inputs:
+        if not _may_keep(run, layers[-1]):
+            return ()
+        layers.append(run.network[layers[-1].inputs[0]])
+    planes: tuple[str, ...] = ()
+    for layer in reversed(layers):
+        planes = _planes(run, layer, planes, index)
+    return planes
+
+
+def planes_of_all(run: Run, index: int = 0) -> dict[str, tuple[str, ...]]:
+    """The same of all layers, by their names."""
+    found: dict[str, tuple[str, ...]] = {}
+    for layer in run.network:
+        below = found[layer.inputs[0]] if layer.inputs else ()
+        found[layer.name] = _planes(run, layer, below, index) if _may_keep(run, layer) else ()
+    return found
+
+
+def _may_keep(run: Run, layer: Layer) -> bool:
+    """Whether a layer makes maps, of one input and without a kernel."""
+    kernel = any(each.endswith("kernel") for each in layer.weights)
+    return len(layer.inputs) < 2 and run[layer.name].ndim == 4 and not kernel
+
+
+def _planes(run: Run, layer: Layer, below: tuple[str, ...], index: int) -> tuple[str, ...]:
+    """The planes of a layer, given those of its input."""
     if not layer.inputs:
-        picture = picture_of(run, name, index)
+        picture = picture_of(run, layer.name, index)
         return picture.planes if picture else ()
-    if len(layer.inputs) > 1 or run[name].ndim != 4 or any(each.endswith("kernel") for each in layer.weights):
-        return ()
-    below = planes_of(run, layer.inputs[0], index)
     if not below:
         return ()
     shape = run[layer.inputs[0]].shape[1:]
     (links,) = layer.links([shape])
     channel = positions(shape, 2)
     # One position stands for all channels where they all read the same.
-    channels = run[name].shape[-1]
+    channels = run[layer.name].shape[-1]
     first = forward(links, channel, FIRST).min(axis=(0, 1)).tolist() * channels
     last = forward(links, channel, LAST).max(axis=(0, 1)).tolist() * channels
     first, last = first[:channels], last[:channels]

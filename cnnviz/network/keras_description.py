@@ -219,13 +219,16 @@ class Description:
 
     def _policy(self, layer: Layer) -> Any:
         """The dtype policy in which Keras is to compute a layer."""
-        if layer.precision in ("float16", "bfloat16") and self.network.dtype != np.float64:
-            return layer.raw_config.get("dtype", f"mixed_{layer.precision}")
-        if layer.precision not in ("float32", "float64"):
+        halves = ("float16", "bfloat16")
+        if layer.precision not in ("float32", "float64", *halves):
             # An input of whole numbers.
             return layer.precision
-        weights = any(each.weights for each in self.network)
-        return str(self.network.dtype) if weights or self.network.dtype == np.float64 else layer.precision
+        if self.network.dtype == np.float64:
+            return "float64"
+        if layer.precision in halves:
+            return layer.raw_config.get("dtype", f"mixed_{layer.precision}")
+        # Where there are no weights, only the file says in what it is computed.
+        return "float32" if any(each.weights for each in self.network) else layer.precision
 
     def _node(
         self, member: FileLayer | Model, reads: list[Ref], numbers: Mapping[Call, int], model: Model

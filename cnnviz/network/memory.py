@@ -1,56 +1,28 @@
-"""What activations take, known from their shapes before anything is computed, and the limit for it.
+"""What a network takes, known from its shapes before anything is computed, and refused above a limit.
 
-A file of a few kB can ask for terabytes: an UpSampling2D of 65536, doubling Concatenates. Weights and what a
-layer needs only while it computes are not counted.
+A file of a few kB can ask for terabytes, or for years: an UpSampling2D of 65536, doubling Concatenates, a
+window of a thousand cells on large maps. Weights are not counted: the file has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from cnnviz.layers.layer import Layer
 from cnnviz.layers.shapes import with_shapes
+from cnnviz.layers.work import Effort
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.network.limits import MEMORY, WORK
 from cnnviz.network.simplifying import sizes_are_known
-
-MEMORY_LIMIT = 4 * 10**9
-"""Bytes that the activations of one `predict` or `run` may take, unless it is given another limit."""
-
-_ALLOWED: ContextVar[float] = ContextVar("memory limit", default=MEMORY_LIMIT)
-
-
-@contextmanager
-def memory_limit(limit: float) -> Iterator[None]:
-    """Another limit in place of `MEMORY_LIMIT`, in bytes, for what is called within.
-
-    >>> with memory_limit(1e12):
-    ...     limit_of(None)
-    1000000000000.0
-    """
-    token = _ALLOWED.set(limit_of(limit))
-    try:
-        yield
-    finally:
-        _ALLOWED.reset(token)
-
-
-def limit_of(given: Any) -> float:
-    """The argument memory_limit, checked; None is the limit that holds here."""
-    if given is None:
-        return _ALLOWED.get()
-    if isinstance(given, bool) or not isinstance(given, int | float) or not given > 0:
-        raise ValueError(f"memory_limit must be a positive number of bytes, got {given!r}")
-    return given
 
 
 class OneImage(NamedTuple):
-    """What the activations of one image take."""
+    """What one image takes."""
 
     shapes: Mapping[str, tuple[int, ...]]
     """By the layers' names."""
@@ -61,62 +33,114 @@ class OneImage(NamedTuple):
     outputs: int
     kept: int
     """Where all is kept, before the activations and behind them."""
+    efforts: Mapping[str, Effort]
+    """Of computing each layer."""
+    gradient_efforts: Mapping[str, Effort]
+    """Of the gradients of each."""
 
 
-_ANY_IMAGE: WeakKeyDictionary[LayerGraph, OneImage] = WeakKeyDictionary()
-"""Of networks whose sizes are known, in which one image takes as much as any other."""
+_KNOWN: WeakKeyDictionary[LayerGraph, dict[Any, OneImage]] = WeakKeyDictionary()
+"""By the inputs' shapes, the last few; () where all sizes are known, and one image takes as much as any."""
+_MOST = 8
 
 
 def one_image(graph: LayerGraph, images: Mapping[str, np.ndarray]) -> OneImage:
     """What one of these images takes."""
-    if (known := _ANY_IMAGE.get(graph)) is not None:
-        return known
+    known = _KNOWN.setdefault(graph, {})
+    if () in known:
+        return known[()]
     if sizes_are_known(graph.layers):
-        return _ANY_IMAGE.setdefault(graph, _taken(graph, graph.layers))
+        return known.setdefault((), _taken(graph, graph.layers))
     given = {name: array.shape[1:] for name, array in images.items()}
-    return _taken(graph, with_shapes(graph.layers, graph.dtype, given))
+    key = tuple(given.items())
+    if key not in known:
+        while len(known) >= _MOST:
+            known.pop(next(iter(known)))
+        known[key] = _taken(graph, with_shapes(graph.layers, graph.dtype, given))
+    return known[key]
 
 
-def _taken(graph: LayerGraph, layers: Iterable[Any]) -> OneImage:
+def _taken(graph: LayerGraph, layers: Sequence[Layer]) -> OneImage:
     """What one image takes where the layers have the shapes of these."""
-    shapes = {layer.name: layer.output_shape for layer in layers}
+    shapes = {layer.name: cast(tuple[int, ...], layer.output_shape) for layer in layers}
     sizes = {
         layer.name: prod(shapes[layer.name]) * (8 if layer.widens else graph.dtype.itemsize)
         for layer in graph
     }
+    cases = [(layer, [shapes[name] for name in layer.inputs], shapes[layer.name]) for layer in layers]
+    efforts = {layer.name: layer.entry.effort(layer, reads, out) for layer, reads, out in cases}
+    meanwhile = {name: effort.numbers * graph.dtype.itemsize for name, effort in efforts.items()}
     outputs = {graph.resolve(name) for name in graph.outputs}
     last_reader = {name: layer.name for layer in graph for name in layer.inputs}
     live = most = 0
     for layer in graph:
         live += sizes[layer.name]
-        most = max(most, live)
+        most = max(most, live + meanwhile[layer.name])
         done = {
             name for name in (*layer.inputs, layer.name) if last_reader.get(name, layer.name) == layer.name
         }
         live -= sum(sizes[name] for name in done - outputs)
     kept = sum(sizes[layer.name] * _arrays(layer) for layer in graph)
-    return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs), kept)
+    backward = {layer.name: layer.entry.gradient_effort(layer, reads, out) for layer, reads, out in cases}
+    return OneImage(shapes, sizes, most, sum(sizes[name] for name in outputs), kept, efforts, backward)
 
 
-def check_kept(graph: LayerGraph, images: Mapping[str, np.ndarray], limit: Any = None) -> None:
-    """ValueError if all activations of one pass over these images take more than the limit."""
+def check_kept(
+    graph: LayerGraph, images: Mapping[str, np.ndarray], memory: Any = None, work: Any = None
+) -> None:
+    """ValueError if one pass over these images, of which all is kept, takes more than the limits."""
     one, count = one_image(graph, images), len(images[graph.inputs[0]])
     total = count * one.kept
-    if total > limit_of(limit):
+    if total > MEMORY.of(memory):
         what = f"all activations of {_images(count)} of {graph.name}"
-        raise ValueError(_too_much(graph, what, total, count, one, limit_of(limit)))
+        raise ValueError(_too_large(graph, what, total, count, one, MEMORY.of(memory)))
+    _check_efforts(graph, one.efforts, "computing", count, memory, work)
 
 
-def check_at_once(graph: LayerGraph, one: OneImage, count: int, together: int, limit: Any = None) -> None:
-    """ValueError if what is kept at one time takes more than the limit.
+def check_at_once(
+    graph: LayerGraph, one: OneImage, count: int, together: int, memory: Any = None, work: Any = None
+) -> None:
+    """ValueError if what is kept at one time, or computing one image, takes more than the limits.
 
     `together` of `count` images are computed at one time; the outputs are kept of all.
     """
     together = min(together, count)
     total = one.at_once * together + count * one.outputs
-    if total > limit_of(limit):
+    if total > MEMORY.of(memory):
         what = f"what {graph.name} keeps of {_images(together)} at one time"
-        raise ValueError(_too_much(graph, what, total, together, one, limit_of(limit)))
+        raise ValueError(_too_large(graph, what, total, together, one, MEMORY.of(memory)))
+    _check_efforts(graph, one.efforts, "computing", together, memory, work)
+
+
+def check_gradient(
+    graph: LayerGraph, images: Mapping[str, np.ndarray], memory: Any = None, work: Any = None
+) -> None:
+    """ValueError if the gradients of these images take more than the limits."""
+    one, count = one_image(graph, images), len(images[graph.inputs[0]])
+    _check_efforts(graph, one.gradient_efforts, "the gradients of", count, memory, work)
+
+
+def _check_efforts(
+    graph: LayerGraph, efforts: Mapping[str, Effort], what: str, count: int, memory: Any, work: Any
+) -> None:
+    largest = max(efforts, key=lambda name: efforts[name].numbers)
+    held, memory = count * efforts[largest].numbers * graph.dtype.itemsize, MEMORY.of(memory)
+    if held > memory:
+        raise ValueError(
+            f"{what} layer {largest!r} ({graph[largest].kind}) would take {_gigabytes(held)} for what is "
+            f"held meanwhile of {_images(count)}; the limit is {_gigabytes(memory)}: {_RAISED}"
+        )
+    total, work = sum(effort.work for effort in efforts.values()), WORK.of(work)
+    if count and total > work:
+        heaviest = max(efforts, key=lambda name: efforts[name].work)
+        raise ValueError(
+            f"{what} one image of {graph.name} would take as long as {_billions(total)} multiply-adds, most "
+            f"of them for layer {heaviest!r} ({graph[heaviest].kind}); the limit is {_billions(work)}: "
+            "work_limit=MULTIPLY_ADDS (a command's --work-limit BILLIONS) raises it"
+        )
+
+
+_RAISED = "memory_limit=BYTES (a command's --memory-limit GB) raises it"
 
 
 def _arrays(layer: Any) -> int:
@@ -128,16 +152,19 @@ def _images(count: int) -> str:
     return "one image" if count == 1 else f"{count} images"
 
 
-def _too_much(graph: LayerGraph, what: str, total: int, count: int, one: OneImage, limit: float) -> str:
+def _too_large(graph: LayerGraph, what: str, total: int, count: int, one: OneImage, limit: float) -> str:
     largest = max(one.sizes, key=one.sizes.__getitem__)
     shape = " x ".join(map(str, one.shapes[largest]))
     fewer = "fewer images at a time take less, and " if count > 1 else ""
     return (
         f"{what} would take {_gigabytes(total)}, most of it layer {largest!r} ({graph[largest].kind}) with "
-        f"{shape} numbers an image; the limit is {_gigabytes(limit)}: {fewer}memory_limit=BYTES (a command's "
-        "--memory-limit GB) raises it"
+        f"{shape} numbers an image; the limit is {_gigabytes(limit)}: {fewer}{_RAISED}"
     )
 
 
 def _gigabytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count < 1e15 else f"{count / 1e9:.0e} GB"
+
+
+def _billions(count: float) -> str:
+    return f"{count / 1e9:,.1f} billion" if count < 1e15 else f"{count / 1e9:.0e} billion"

@@ -20,6 +20,8 @@ from cnnviz.network.memory import check_at_once, one_image
 from cnnviz.network.run import Run, forward_pass
 from cnnviz.network.saving import Compiled, save
 from cnnviz.network.simplifying import sizes_are_known
+from cnnviz.numbers import brief
+from cnnviz.ops.planning import METHODS
 
 BATCH_BYTES = 32 * 2**20
 """The default batch keeps the largest activation below this."""
@@ -68,7 +70,15 @@ class Network(LayerGraph):
     (7850, 7850, 0)
     """
 
-    def predict(self, x: Any, batch_size: int | None = None, *, memory_limit: float | None = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        *,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
+        method: str = "auto",
+    ) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
 
         Where all sizes are known, batch normalisation is folded into its neighbours, which rounds
@@ -87,6 +97,12 @@ class Network(LayerGraph):
             Images at a time; None keeps the largest activation below 32 MB.
         memory_limit
             Bytes that activations may take at one time, outputs included; None is 4 GB.
+        work_limit
+            Multiply-adds that computing one image may take, where all else counts by the time that it
+            takes; None is 2 * 10**12, some minutes on two cores.
+        method
+            How convolutions are computed where that is possible, as of `ops.conv2d`: "winograd" takes less
+            time and rounds more. All sizes must then be known.
 
         Returns
         -------
@@ -96,17 +112,17 @@ class Network(LayerGraph):
         Raises
         ------
         ValueError, TypeError
-            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers;
-            ValueError for activations above the limit, before anything is computed.
+            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers, a
+            method that does not exist; ValueError above a limit, before anything is computed.
         """
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
         check_batch_size(batch_size)
         one = one_image(self, images)
         batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
-        inference = self._inference
+        inference = self._inference(method)
         together = batch_size if inference is None else min(batch_size, inference.together)
-        check_at_once(self, one, count, together, memory_limit)
+        check_at_once(self, one, count, together, memory_limit, work_limit)
         batches = []
         # Without images there is one empty batch, for the shape of the output.
         for first in range(0, max(count, 1), batch_size):
@@ -119,7 +135,14 @@ class Network(LayerGraph):
                 batches.append([values[self.resolve(name)] for name in self.outputs])
         return single(tuple(np.concatenate(parts) for parts in zip(*batches, strict=True)))
 
-    def run(self, x: Any, edits: Edits | None = None, *, memory_limit: float | None = None) -> Run:
+    def run(
+        self,
+        x: Any,
+        edits: Edits | None = None,
+        *,
+        memory_limit: float | None = None,
+        work_limit: float | None = None,
+    ) -> Run:
         """One forward pass that keeps every activation.
 
         Parameters
@@ -131,6 +154,8 @@ class Network(LayerGraph):
             everything behind the layer reads instead, an array of the same shape.
         memory_limit
             Bytes that all activations together may take; None is 4 GB.
+        work_limit
+            As for `predict`.
 
         Returns
         -------
@@ -143,7 +168,7 @@ class Network(LayerGraph):
         KeyError
             for an edit of a layer that does not exist.
         """
-        return forward_pass(self, x, edits, memory_limit=memory_limit)
+        return forward_pass(self, x, edits, memory_limit=memory_limit, work_limit=work_limit)
 
     def save(self, path: str | os.PathLike[str], compiled: Compiled | None = None) -> None:
         """Write the network as a .keras file, which Keras loads, and `load_model` again.
@@ -180,12 +205,28 @@ class Network(LayerGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes over: all but the compiled way to predict."""
-        return {name: value for name, value in vars(self).items() if name != "_inference"}
+        return {name: value for name, value in vars(self).items() if name != "_inferences"}
+
+    def _inference(self, method: str) -> Inference | None:
+        """The fast way to the output alone, where sizes are known and all stays in one dtype."""
+        if not isinstance(method, str) or method not in ("auto", *METHODS):
+            raise ValueError(f"method must be auto or one of {', '.join(METHODS)}, got {brief(method)}")
+        if method in self._inferences:
+            return self._inferences[method]
+        found = None
+        # Its buffers have one dtype.
+        if sizes_are_known(self.layers) and not any(layer.widens for layer in self):
+            outputs = [self.resolve(name) for name in self.outputs]
+            found = Inference(self.layers, outputs, self.dtype, method)
+        elif method != "auto":
+            raise ValueError(
+                f"method={method!r} needs a network whose sizes are all known, in one dtype; "
+                f"{self.name} is none: leave it out"
+            )
+        self._inferences[method] = found
+        return found
 
     @cached_property
-    def _inference(self) -> Inference | None:
-        """The fast way to the output alone, where sizes are known and all stays in one dtype."""
-        # Its buffers have one dtype.
-        if not sizes_are_known(self.layers) or any(layer.widens for layer in self):
-            return None
-        return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
+    def _inferences(self) -> dict[str, Inference | None]:
+        """Those that were needed, by method."""
+        return {}

@@ -18,7 +18,8 @@ from cnnviz.images.preprocessing import COLOUR_MODES, preprocess
 from cnnviz.layers.layer import Layer
 from cnnviz.network.forward import forward
 from cnnviz.network.layer_graph import LayerGraph
-from cnnviz.network.memory import MEMORY_LIMIT, check_kept
+from cnnviz.network.limits import MEMORY_LIMIT, WORK_LIMIT
+from cnnviz.network.memory import check_kept
 from cnnviz.numbers import short
 
 PIXELS = 2**16
@@ -48,6 +49,7 @@ to 55 in those trained on small numbers.
 """
 
 EVIDENCE_BYTES = MEMORY_LIMIT
+EVIDENCE_WORK = WORK_LIMIT / 50
 """What activations may take for it; a network that takes more gives no evidence."""
 
 ANY_SIDE = 64
@@ -136,7 +138,7 @@ def _affordable(part: LayerGraph, name: str) -> bool:
     shape: tuple[Any, ...] = part[name].output_shape
     pixels = np.broadcast_to(np.float32(0), (_count(*shape[:2]), *shape))
     try:
-        check_kept(part, {name: pixels}, EVIDENCE_BYTES)
+        check_kept(part, {name: pixels}, EVIDENCE_BYTES, EVIDENCE_WORK)
     except ValueError:
         return False
     return True

@@ -45,9 +45,10 @@ class Compiled:
         {"conv2d/kernel": {"momentum": array, "velocity": array}, ...}; nothing for an optimiser that keeps
         nothing.
     loss
-        As `compile` takes it: a name, or {"class_name": ..., "config": ...}.
+        As `compile` takes it: a name, or {"class_name": ..., "config": ...}; for several outputs a list or a
+        mapping.
     metrics
-        Names of metrics.
+        Names of metrics, of each output.
     """
 
     optimizer: str
@@ -67,7 +68,7 @@ def save(network: LayerGraph, path: str | os.PathLike[str], compiled: Compiled |
     config = dict(description.config)
     arrays = _weights(network, description)
     if compiled is not None:
-        config["compile_config"] = _compile_config(compiled)
+        config["compile_config"] = _compile_config(compiled, len(network.outputs))
         arrays |= _optimizer(network, description, compiled)
     members = {
         "metadata.json": json.dumps(METADATA).encode(),
@@ -105,18 +106,24 @@ def _weights(network: LayerGraph, description: Description) -> dict[str, np.ndar
 # How it is trained --------------------------------------------------------------------------------
 
 
-def _compile_config(compiled: Compiled) -> dict[str, Any]:
+def _compile_config(compiled: Compiled, outputs: int) -> dict[str, Any]:
+    metrics = [_object("metrics", metric) for metric in compiled.metrics]
     return {
         "optimizer": _object("optimizers", {"class_name": compiled.optimizer, "config": compiled.config}),
         "loss": _object("losses", compiled.loss),
-        "metrics": [_object("metrics", metric) for metric in compiled.metrics] or None,
+        # Of several outputs each has its own.
+        "metrics": ([metrics] * outputs if outputs > 1 else metrics) if metrics else None,
     }
 
 
 def _object(module: str, value: Any) -> Any:
-    """An object of Keras's, as it writes it."""
+    """An object of Keras's as Keras writes it, or several."""
+    if isinstance(value, list | tuple):
+        return [_object(module, each) for each in value]
     if not isinstance(value, Mapping):
         return value
+    if "class_name" not in value:
+        return {name: _object(module, each) for name, each in value.items()}
     config = {name: _object(f"{module}.schedules", each) for name, each in value["config"].items()}
     return {
         "module": f"keras.{module}",
@@ -150,10 +157,12 @@ def _optimizer(network: LayerGraph, description: Description, compiled: Compiled
         if rate is None:
             raise ValueError(f"compiled.config must say the learning_rate, got {dict(compiled.config)}")
         variables.append(np.array(rate, network.dtype))
-    if compiled.slots and set(compiled.slots) != set(weights):
-        other = sorted(set(compiled.slots) ^ set(weights))
+    # A layer that no output reads is not in the file.
+    kept = {key for key in compiled.slots if key.rpartition("/")[0] in description.places}
+    if compiled.slots and kept != set(weights):
+        other = min(kept ^ set(weights))
         raise ValueError(
-            f"compiled.slots must hold the weights that are trained, {other[0]!r} is in one alone"
+            f"compiled.slots must hold the weights that are trained, {other!r} is in one alone of the two"
         )
     for together in _made_together(next(iter(compiled.slots.values()), {})):
         for weight in weights:

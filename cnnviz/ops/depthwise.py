@@ -396,8 +396,8 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
     def work(share: Iterable[slice]) -> None:
         for batch in share:
             part, target = grad[batch], x_grad[batch]
-            for u in range(kh):
-                for v in range(kw):
+            for u in rows.reading:
+                for v in cols.reading:
                     (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
                     tap = part[:, out_rows, out_cols]
                     run = tap.shape[2] * tap.shape[3]
@@ -424,8 +424,8 @@ def depthwise_kernel_gradient(
             part, part_grad = x[batch], grad[batch]
             if multiplier > 1:
                 part = np.repeat(part, multiplier, axis=3)
-            for u in range(kh):
-                for v in range(kw):
+            for u in rows.reading:
+                for v in cols.reading:
                     (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
                     product = part[:, in_rows, in_cols] * part_grad[:, out_rows, out_cols]
                     count, height, width, filters = product.shape

@@ -56,6 +56,17 @@ class Axis:
         """Number of window positions: floor((before + size + after - extent) / stride) + 1."""
         return (self.padded - self.extent) // self.stride + 1
 
+    @property
+    def reading(self) -> range:
+        """The taps that can read a cell: few of a window that is far larger than its input.
+
+        >>> Axis(size=5, kernel=1001, before=500, after=500).reading
+        range(496, 505)
+        """
+        first = -(((self.out - 1) * self.stride - self.before) // self.dilation)
+        last = (self.size - 1 + self.before) // self.dilation
+        return range(max(0, first), min(self.kernel, last + 1))
+
     def tap(self, t: int) -> tuple[slice, slice]:
         """Which inputs tap t reads without padding, and which outputs read them.
 

@@ -112,15 +112,18 @@ class Hull:
         A unit that sees nothing has FAR and its negative; where the strides of many layers make numbers too
         large for int64 these are infinite, and the others Python's.
         """
+        return self.lines_at(np.arange(first, first + units))
+
+    def lines_at(self, places: np.ndarray) -> np.ndarray:
+        """The same of units at these places."""
         count = len(self.ends)
         far = max(abs(end) for pair in (*self.ends, (0, 0)) if pair for end in pair)
-        far += (abs(first) + units + count) // count * abs(self.shift)
+        far += (int(np.abs(places).max(initial=0)) + count) // count * abs(self.shift)
         table = np.repeat(_nothing(np.dtype(np.int64 if far < FAR else object)), count, axis=1)
         for p, end in enumerate(self.ends):
             if end:
                 table[:, p] = end
-        places = np.arange(first, first + units)
-        seen = table[:, places % count]
+        seen = table[:, (places % count).astype(np.int64)]
         moved = seen + (places // count).astype(table.dtype) * self.shift
         return np.where(seen[0] > seen[1], seen, moved)
 
@@ -128,7 +131,8 @@ class Hull:
         """The hull behind a resizing, which repeats itself after as many units as its step has parts."""
         cells, units = step.step.as_integer_ratio()
         periods = len(self.ends) // gcd(len(self.ends), cells)
-        ends = tuple(_union(map(self.at, step.without_borders(p))) for p in range(_few(periods * units)))
+        both = step.all_without_borders(0, _few(periods * units))
+        ends = _ends_of(_union_of_lines([self.lines_at(places) for places in both]))
         shift = self.shift * cells * periods // len(self.ends)
         return self._reduced(shift, ends, self._center(step.first))
 

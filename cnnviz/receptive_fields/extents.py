@@ -37,6 +37,9 @@ from cnnviz.layers.links import (
 from cnnviz.receptive_fields.closed_form import ClosedForm, Hull, join
 from cnnviz.receptive_fields.marks import Marks
 
+MOST_TABLE_CELLS = 1 << 22
+"""Rows and columns of units, of all layers together, that tables of first and last cells are made for."""
+
 
 def unit_axes(shape: Shape) -> int:
     """How many axes tell a layer's units apart: all but the channels', a vector's only one.
@@ -122,6 +125,7 @@ def _moved(steps: Sequence[Link], values: np.ndarray, rule: Rule) -> np.ndarray:
 def _united(paths: Sequence[tuple[np.ndarray, Marks]], rule: Rule) -> np.ndarray:
     """What units hold that read several paths, each of them with its own live units."""
     (values, _), *others = paths
+    check_size(np.broadcast_shapes(*(each.shape for each, _ in paths)), MOST_TABLE_CELLS)
     if all(np.array_equal(values, other) for other, _ in others):
         return values
     return reduce(rule.combine, (live.where(values, rule.nothing) for values, live in paths))
@@ -154,7 +158,8 @@ class UnitGrid:
 
     def bounds(self, shape: Shape) -> Bounds:
         """The tables, for units in the given shape."""
-        check_size((max(self.shape),))
+        # In the order of the grid one array holds rows, and another one columns.
+        check_size((max(self.shape[:2]),) if shape == self.shape else self.shape[:2], MOST_TABLE_CELLS)
         back = Regroup(self.shape, shape)
         first, last = [], []
         for origin in range(self.axes):

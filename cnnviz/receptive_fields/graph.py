@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, reduce
-from math import lcm, prod
+from fractions import Fraction
+from functools import cache, cached_property, reduce
+from math import gcd, lcm, prod
 from operator import or_
 
-from cnnviz.layers.links import MOST_CELLS, Links, Shape, Slide, after
+from cnnviz.layers.links import MOST_CELLS, Links, Shape, Slide, Spread, after
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_config import snake_case
 from cnnviz.receptive_fields import extents, specs, window_specs
-from cnnviz.receptive_fields.extents import Bounds, Field, UnitGrid, unit_axes
+from cnnviz.receptive_fields.extents import MOST_TABLE_CELLS, Bounds, Field, UnitGrid, unit_axes
 from cnnviz.receptive_fields.marks import Marks
 from cnnviz.receptive_fields.specs import Spec
 
-MOST_TABLE_CELLS = 1 << 22
-"""Rows and columns of units, of all layers together, that tables of first and last cells are made for."""
+FEW_UNITS = 1 << 20
+"""Units of all layers together, as the channels share them, whose first and last cells are little to keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,11 @@ class Graph:
         # Kept for every layer that was looked at, for as long as the graph.
         self.bounds = cache(self._bounds)
         self.theory = cache(self._theory)
+
+    @cached_property
+    def small(self) -> bool:
+        """Whether tables with an entry for every unit are little to keep."""
+        return sum(prod(node.shape[: unit_axes(node.shape)]) for node in self.nodes) <= FEW_UNITS
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
@@ -120,14 +126,17 @@ class Graph:
 
     def period(self) -> int:
         """A number that every layer's stride divides: input sizes that differ by it are laid out alike."""
-        strides = [1] * len(self.nodes)
+        # A layer's size grows by one where the input's does by its stride, which upsampling makes smaller.
+        strides, period = [Fraction(1)] * len(self.nodes), 1
         for i, node in enumerate(self.nodes):
             for source, steps in zip(node.inputs, node.links, strict=True):
                 if len(self.nodes[source].shape) in (2, 3):
-                    slides = [s for s in steps if isinstance(s, Slide) and s.axis < 2]
-                    path = strides[source] * prod({s.window.stride for s in slides})
-                    strides[i] = lcm(strides[i], path)
-        return lcm(*strides)
+                    slides, spreads = (_strides(steps, kind) for kind in (Slide, Spread))
+                    path = strides[source] * prod({*slides}) / (gcd(*spreads) if len(spreads) == 2 else 1)
+                    common = lcm(strides[i].numerator, path.numerator)
+                    strides[i] = Fraction(common, gcd(strides[i].denominator, path.denominator))
+                    period = lcm(period, strides[i].numerator)
+        return period
 
     def _downstream(self, origin: int) -> Iterator[tuple[int, list[tuple[int, Links]]]]:
         """The nodes that the origin feeds, each with its links from such nodes or the origin."""
@@ -138,6 +147,11 @@ class Graph:
             if paths:
                 reached.add(i)
                 yield i, paths
+
+
+def _strides(steps: Links, kind: type[Slide | Spread]) -> list[int]:
+    """Along rows and columns."""
+    return [step.window.stride for step in steps if isinstance(step, kind) and step.axis < 2]
 
 
 # From layer specs -------------------------------------------------------------------------------

@@ -53,6 +53,11 @@ class Marks:
             lines.append(one_hot(shape, alone))
         return cls(shape, _union([_product(lines)], shape))
 
+    @property
+    def whole(self) -> bool:
+        """Whether all cells are marked."""
+        return self.products == ({},)
+
     @classmethod
     def everywhere(cls, shape: Shape) -> Marks:
         """All cells."""
@@ -81,7 +86,7 @@ class Marks:
 
     def where(self, values: np.ndarray, nothing: int) -> np.ndarray:
         """A compact array of values, with `nothing` at cells that are not marked."""
-        if self.products == ({},):
+        if self.whole:
             return values
         shapes = [array.shape for product in self.products for array in product.values()]
         shape = np.broadcast_shapes(values.shape, *shapes)
@@ -93,6 +98,8 @@ class Marks:
 
     def any_at(self, place: Sequence[int | None]) -> bool:
         """Whether any cell at a place is marked."""
+        if self.whole:
+            return True
         here = Marks.at(self.shape, place).products[0]
         return any(_both(product, here) for product in self.products)
 

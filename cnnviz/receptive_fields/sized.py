@@ -105,11 +105,20 @@ class SizedField:
         field = self.graph.theory(self._origin_index)[self._index]
         return field.bounds(self.node.shape) if isinstance(field, UnitGrid) else field
 
+    @cached_property
+    def _seeing(self) -> Bounds | None:
+        """First and last cells of all units, where that is little to keep and each of them sees something."""
+        bounds = self.bounds(clip=True) if self.graph.small else None
+        return bounds if bounds is not None and bounds.live.whole else None
+
     def box(self, place: Segment, clip: bool) -> Box:
-        if clip:
-            return self.marks(place).box(unit_axes(self.origin.shape))
         axes = range(unit_axes(self.origin.shape))
-        if self.grid is not None and None not in place:
+        if clip:
+            seeing = None if None in place else self._seeing
+            if seeing is None:
+                return self.marks(place).box(len(axes))
+            ends = [_ends(seeing, axis, place) for axis in axes]
+        elif self.grid is not None and None not in place:
             ends = [self.grid.at(self._grid_place(place, self.grid), axis) or NOTHING for axis in axes]
         else:
             ends = [_ends(self._unclipped, axis, place) for axis in axes]

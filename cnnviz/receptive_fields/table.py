@@ -273,12 +273,14 @@ def _graphs(build: Callable[[dict[str, Any]], Graph], shapes: Mapping[str, AnySh
         return [build(dict(shapes))]
     for probe in _PROBES:
         try:
-            period = at(probe).period()
+            graph = at(probe)
             break
         except ValueError:
             if probe == _PROBES[-1]:
                 raise
+    period = graph.period()
     base = -(-probe // period) * period
+    _check_sizes(graph, min(period, _MOST_GRAPHS) + 1, -(-base // probe))
     remainders = range(period)
     if period > _MOST_GRAPHS:
         # Neighbouring sizes tell the early layers apart, spread ones the late layers.
@@ -292,6 +294,22 @@ def _graphs(build: Callable[[dict[str, Any]], Graph], shapes: Mapping[str, AnySh
             if size == base:
                 raise
     return graphs
+
+
+_MOST_PLACES = 2 * 10**7
+_PLACES_OF_A_LAYER = 300
+"""A layer takes as long as so many rows or columns of its units, beside those that it has."""
+
+
+def _check_sizes(graph: Graph, count: int, larger: int) -> None:
+    """ValueError where so many sizes, `larger` times the graph's, take too long to be compared."""
+    units = [sum(node.shape[: unit_axes(node.shape)]) for node in graph.nodes]
+    places = count * (len(units) * _PLACES_OF_A_LAYER + larger * sum(units))
+    if places > _MOST_PLACES:
+        raise ValueError(
+            f"the input's size is not known, and {count} sizes would have to be compared of {len(units):,} "
+            "layers, which takes too long: pass an input_shape=(height, width)"
+        )
 
 
 def _network_shapes(net: LayerGraph, given: Any) -> dict[str, AnyShape]:

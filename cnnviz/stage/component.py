@@ -216,7 +216,7 @@ def answer(
     if not host["edits"] and _get(asked.get("compare"), "of") == plain.key:
         _add_comparison(scene, host, run)
     # An answer equal to the last one would not reach the view: the counts make it another.
-    host["asked"] = [str(_get(asked.get(name), "count")) for name in ("edits", "compare")]
+    host["asked"] = [str(_get(asked.get(name), "count"))[:20] for name in ("edits", "compare")]
     scene.host.update(host)
     return scene
 

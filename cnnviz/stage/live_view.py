@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnviz.colours import THEMES
 from cnnviz.network import Network
+from cnnviz.network.limits import MEMORY
 from cnnviz.resources import one_line, write_atomically
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.plan import layers_until
@@ -77,6 +78,8 @@ def view(
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    memory_limit: float | None = None,
+    work_limit: float | None = None,
 ) -> LiveView:
     """The live view of a network on an image: every number in it answers the pointer.
 
@@ -102,6 +105,8 @@ def view(
         The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
     play
         Start with the window sliding over the pinned cell's layer, else over the first that has a window.
+    memory_limit, work_limit
+        As for `Network.run`; the view itself, while it is made, is to stay within the memory too.
 
     Returns
     -------
@@ -112,7 +117,7 @@ def view(
     ------
     ValueError
         for images that do not fit the network; if there are not as many titles or labels as images, or
-        names as classes; if there is no such layer or cell.
+        names as classes; if there is no such layer or cell; above a limit.
 
     Examples
     --------
@@ -123,13 +128,14 @@ def view(
     """
     if net.dtype != np.float32:
         net = net.astype(np.float32)
-    run = net.run(image)
+    run = net.run(image, memory_limit=memory_limit, work_limit=work_limit)
     count = len(next(iter(run.values())))
     for name, given in (("titles", titles), ("labels", labels)):
         if given is not None and len(given) != count:
             raise ValueError(f"{name} must have one entry for each of the {count} images, got {len(given)}")
     shown = layers if last is None else layers_until(net, last)
-    scene = build_scene(run, classes=classes, layers=shown, pinned=pinned, play=play)
+    with MEMORY.changed_to(memory_limit):
+        scene = build_scene(run, classes=classes, layers=shown, pinned=pinned, play=play)
     for i, item in enumerate(scene.items):
         if titles is not None:
             item["title"] = titles[i]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from cnnviz.images.class_names import class_names
-from cnnviz.network import Run
-from cnnviz.network.colour_planes import picture_of, planes_of
+from cnnviz.network import LayerGraph, Run
+from cnnviz.network.colour_planes import picture_of, planes_of_all
+from cnnviz.network.limits import MEMORY
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Taken, take_apart, values_of
@@ -84,6 +86,7 @@ class Scene:
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
         """
+        _check_images(self.plan, len(self.items) + 1)
         edited = set(edited)
         known = base.values[0] if base else {}
         header = self.numbers.header
@@ -169,7 +172,11 @@ def build_scene(
     if index is not None and not -count <= index < count:
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
+    layers = None if layers is None else tuple(layers)
+    if plan is None:
+        _check_layers(net, shapes, layers)
     plan = plan or plan_of(net, shapes, layers)
+    _check_images(plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
     if classes is not None and last.layer.name in map(net.resolve, net.outputs):
@@ -187,6 +194,45 @@ def build_scene(
     return scene
 
 
+TAKEN = 8
+"""How many times the bytes of a scene's numbers are taken while it is made and written."""
+
+
+def _check_layers(
+    net: LayerGraph, shapes: Mapping[str, tuple[int, ...]], layers: Sequence[str] | None
+) -> None:
+    """ValueError where a plan of these layers would be too large, and the numbers of one image."""
+    shown = {net.resolve(name) for name in layers or net.outputs if name in net}
+    needed = {layer.name for layer in net} if layers is None else shown
+    sizes: dict[str, int] = {}
+    for layer in reversed(net.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+            sizes[layer.name] = prod(shapes[layer.name])
+    _check_size(net, sizes, 1)
+
+
+def _check_images(plan: StagePlan, images: int) -> None:
+    """ValueError where the numbers of so many images would be too many."""
+    sizes: dict[str, int] = {}
+    for stage in plan.taken.stages:
+        if not stage.exact:
+            sizes[stage.layer.name] = sizes.get(stage.layer.name, 0) + prod(stage.shape)
+    _check_size(plan.network, sizes, images)
+
+
+def _check_size(net: LayerGraph, sizes: Mapping[str, int], images: int) -> None:
+    total, limit = TAKEN * 4 * images * sum(sizes.values()), MEMORY.of()
+    if total > limit:
+        largest = max(sizes, key=sizes.__getitem__)
+        what = f"a view of {images} image{'s' * (images != 1)} of {net.name}"
+        raise ValueError(
+            f"{what} would take {total / 1e9:,.1f} GB to be made, most of it layer {largest!r} "
+            f"({net[largest].kind}); the limit is {limit / 1e9:,.1f} GB: show fewer layers (layers=, last=) "
+            "or images, or memory_limit=BYTES (a command's --memory-limit GB) raises it"
+        )
+
+
 def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
     """How the first input is drawn as a colour picture, and which stages' channels are its planes.
 
@@ -198,7 +244,8 @@ def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
     picture = picture_of(run, first.layer.name, index)
     if picture is None or not picture.planes:
         return {}
-    planes = {number: planes_of(run, stage.layer.name) for number, stage in enumerate(plan.taken.stages)}
+    all_planes = planes_of_all(run)
+    planes = {number: all_planes[stage.layer.name] for number, stage in enumerate(plan.taken.stages)}
     return {
         "picture": {**asdict(picture), "planes": picture.planes},
         "planes": {str(number): names for number, names in planes.items() if names},

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.request import urlopen
@@ -74,6 +75,7 @@ def _resident(pid: int) -> int:
 def _children(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, task.read_text().split()):
-            found += [child, *_children(child)]
+        with suppress(OSError):  # The thread has ended since.
+            for child in map(int, task.read_text().split()):
+                found += [child, *_children(child)]
     return found

@@ -19,7 +19,6 @@ from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import ACTIVATIONS
 from cnnviz.layers.shapes import with_shapes
 from cnnviz.layers.tensor_operations import OperationEntry
-from harness.networks import image
 
 Shape = tuple[int, ...]
 
@@ -30,6 +29,10 @@ KINDS = sorted({entry: kind for kind, entry in sorted(ENTRIES.items(), reverse=T
 """One class of each entry."""
 FEW = 12
 """One in so many pairs with an operation."""
+
+
+def image(*shape: int | None, name: str = "image") -> Layer:
+    return Layer.from_config(name, "InputLayer", {"batch_shape": (None, *shape)})
 
 
 def followers(first: str, seed: int = 0, every: bool = False) -> list[str]:

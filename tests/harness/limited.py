@@ -49,8 +49,8 @@ class Outcome:
         A command's exit code.
     peak
         Bytes resident at most; a function's are counted from where its call began.
-    seconds
-        How long it took.
+    seconds, worked
+        How long it took; the processor time of a call, which other work on the machine does not lengthen.
     """
 
     value: Any = None
@@ -60,6 +60,7 @@ class Outcome:
     status: int = 0
     peak: int = 0
     seconds: float = 0.0
+    worked: float = 0.0
 
 
 def limited_calls(
@@ -79,7 +80,7 @@ def limited_calls(
         it return small things that can be pickled. `function(None)` is called first, unmeasured, for what is
         imported and kept: it has to take it.
     memory, seconds
-        What a case may take: `Outcome.peak` and `.seconds` are for the test to compare. A case that asks for
+        What a case may take: `Outcome.peak` and `.worked` are for the test to compare. A case that asks for
         far more memory meets a MemoryError (RLIMIT_AS), one that takes `seconds` + `grace` is stopped.
     """
     child: _Child | None = None
@@ -237,14 +238,14 @@ def _serve_calls(file: str, name: str, memory: int) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew.
         before, room = _status("VmRSS"), _status("VmSize") + 2 * memory + HEADROOM
         resource.setrlimit(resource.RLIMIT_AS, (room, resource.RLIM_INFINITY))
-        start = time.perf_counter()
+        start, worked = time.perf_counter(), time.process_time()
         try:
             answer = outcome(value=function(case))
         except BaseException as error:
             answer = outcome(error=type(error).__name__, message=str(error), trace=traceback.format_exc())
-        taken = time.perf_counter() - start
+        taken, worked = time.perf_counter() - start, time.process_time() - worked
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        send(replace(answer, seconds=taken, peak=max(0, _status("VmHWM") - before)))
+        send(replace(answer, seconds=taken, worked=worked, peak=max(0, _status("VmHWM") - before)))
 
 
 def _status(field: str) -> int:

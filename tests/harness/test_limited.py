@@ -13,17 +13,17 @@ from harness.limited import MEGABYTE, limited_calls, limited_command
 LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="memory is measured on Linux")
 
 
-def behave(case: tuple[str, int] | None) -> int:
+def behave(case: tuple[str, float] | None) -> float:
     """What a case asks for."""
     deed, size = case or ("return", 0)
     if deed == "hold":
-        return len(bytearray(size * MEGABYTE))
+        return len(bytearray(int(size) * MEGABYTE))
     if deed == "raise":
         raise ValueError(f"no {size}")
     if deed == "sleep":
         time.sleep(size)
     if deed == "end":
-        os._exit(size)
+        os._exit(int(size))
     return size
 
 
@@ -36,10 +36,10 @@ def test_one_child_says_what_came_of_each_case() -> None:
         ("hold", 4000),
         ("end", 5),
         ("sleep", 60),
-        ("return", 4),
+        ("sleep", 0.4),
     ]
     ends = list(limited_calls(behave, cases, seconds=0.5, grace=0.5))
-    assert [end.value for end in ends] == [3, 80 * MEGABYTE, None, None, None, None, 4]
+    assert [end.value for end in ends] == [3, 80 * MEGABYTE, None, None, None, None, 0.4]
     errors = ["", "", "ValueError", "MemoryError", "ChildProcessError", "TimeoutError", ""]
     assert [end.error for end in ends] == errors
     assert ends[0].peak < 5 * MEGABYTE < 79 * MEGABYTE < ends[1].peak < 90 * MEGABYTE
@@ -47,6 +47,7 @@ def test_one_child_says_what_came_of_each_case() -> None:
     assert "in behave" in ends[2].trace
     assert ends[4].status == 5
     assert ends[5].seconds >= 1
+    assert ends[6].seconds >= 0.4 > 0.2 > ends[6].worked
 
 
 @LINUX

@@ -25,7 +25,7 @@ from PIL import Image
 import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.commands import main
-from cnnviz.network.memory import memory_limit
+from cnnviz.network import limits
 from harness.limited import MEGABYTE, limited_calls, limited_command
 
 Chain = tuple[tuple[Any, ...], list[tuple[str, dict[str, Any]]]]
@@ -34,7 +34,18 @@ Chain = tuple[tuple[Any, ...], list[tuple[str, dict[str, Any]]]]
 SECONDS, MEMORY = 8.0, 300 * MEGABYTE
 """For all that is asked of one model, on a machine that is busy with other tests."""
 PICTURE = (28, 28, 1)
-JOINS = ("Concatenate", "Add")
+JOINS = ("Concatenate", "Add", "Attention", "AdditiveAttention", "Dot")
+
+LARGE = ("UpSampling2D", {"size": 100})
+AT_EACH = {"strides": 1, "padding": "same"}
+MEAN = ("AveragePooling2D", {"pool_size": 3, **AT_EACH})
+TABLE: list[tuple[str, dict[str, Any]]] = [
+    ("Concatenate", {"axis": 2}),
+    ("MaxPooling2D", {"pool_size": 4096, "strides": 2, "padding": "same"}),
+    ("Activation", {"activation": "softmax"}),
+    ("AveragePooling2D", {"pool_size": 28, "strides": 1}),
+    ("MaxPooling2D", {"pool_size": 2, "strides": 65536}),
+]
 
 KNOWN: dict[str, Chain] = {
     "UpSampling2D(65536)": (PICTURE, [("UpSampling2D", {"size": 65536})]),
@@ -60,6 +71,25 @@ KNOWN: dict[str, Chain] = {
     "a Dense without weights": (PICTURE, [("Dense", {"units": 10**9})]),
     "a Conv2D without weights": (PICTURE, [("Conv2D", {"filters": 10**9, "kernel_size": 65536})]),
     "step by step": (PICTURE, [("UpSampling2D", {"size": 2}), ("ZeroPadding2D", {"padding": 9})] * 12),
+    "a window over all": (PICTURE, [LARGE, ("MaxPooling2D", {"pool_size": 2800, **AT_EACH})]),
+    "a mean over all": (PICTURE, [LARGE, ("AveragePooling2D", {"pool_size": 2800, **AT_EACH})]),
+    "a window that nothing fills": (PICTURE, [("MaxPooling2D", {"pool_size": 2**16, **AT_EACH})]),
+    "scores of all cells": (PICTURE, [LARGE, ("Reshape", {"target_shape": [-1, 1]}), ("Attention", {})]),
+    "... added up": (PICTURE, [LARGE, ("Reshape", {"target_shape": [-1, 7]}), ("AdditiveAttention", {})]),
+    "... of an input of any size": (
+        (None, None, 1),
+        [("Reshape", {"target_shape": [-1, 1]}), ("Attention", {"use_causal_mask": True})],
+    ),
+    "products of all cells": (PICTURE, [LARGE, ("Reshape", {"target_shape": [1, -1]}), ("Dot", {"axes": 1})]),
+    "a filter over all": (
+        PICTURE,
+        [LARGE, ("Resizing", {"height": 2000, "width": 2, "interpolation": "lanczos5", "antialias": True})],
+    ),
+    "cells between cells": (PICTURE, [("UpSampling2D", {"size": [1, 10**5], "interpolation": "bicubic"})]),
+    "Resizing to all that there is": (PICTURE, [("Resizing", {"height": 2**31 - 1, "width": 2**31 - 1})]),
+    "as many windows": (PICTURE, [("AdaptiveAveragePooling2D", {"output_size": [2**31 - 1, 1]})]),
+    "500 means": (PICTURE, [("UpSampling2D", {"size": 30}), *[MEAN] * 500]),
+    "a softmax of a table of any size": ((None, None, 3), TABLE),
     "flattened": (PICTURE, [("UpSampling2D", {"size": 512}), ("Flatten", {}), ("RepeatVector", {"n": 9})]),
 }  # fmt: skip
 
@@ -145,9 +175,16 @@ def asked(chain: Chain | None) -> list[str]:
     if np.prod(shape, dtype=float) > 1e6:
         return said
     picture = np.zeros((1, *shape), np.float32)
-    for call in (net.predict, net.run):
+    limits = {"memory_limit": 50e6, "work_limit": 2e9}
+
+    def gradient() -> None:
+        run = net.run(picture, **limits)
+        ones = np.ones(run[net.outputs[0]].shape)
+        assert run.gradient(net.outputs[0], weights=ones, **limits).wrt_input.shape == picture.shape
+
+    for call in (lambda: net.predict(picture, **limits), gradient):
         try:
-            call(picture, memory_limit=50e6)
+            call()
             said.append("answered")
         except ValueError as error:
             said.append(str(error))
@@ -164,7 +201,7 @@ def test_every_model_is_answered_or_refused_at_once() -> None:
             what = f"{chain[0]} {chain[1][:6]}"
             assert not end.error, f"{what}: {end.error} {end.message}\n{end.trace}"
             assert end.peak <= MEMORY, f"{what} took {end.peak / MEGABYTE:.0f} MB"
-            assert end.seconds <= SECONDS, f"{what} took {end.seconds:.1f} s"
+            assert end.worked <= SECONDS, f"{what} took {end.worked:.1f} s"
             for words in end.value:
                 assert len(words) < 800, words
                 assert words == "answered" or re.search(r"layer|memory_limit|shape", words), words
@@ -205,7 +242,10 @@ def test_another_limit_and_what_is_no_limit() -> None:
     net = net_of((PICTURE, [("UpSampling2D", {"size": 400})]))
     x = np.zeros(PICTURE, np.float32)
     for call, total in ((net.predict, "1.0"), (net.run, "0.5")):
-        with memory_limit(0.3e9), pytest.raises(ValueError, match=rf"would take {total} GB, .* is 0\.3 GB"):
+        with (
+            limits.MEMORY.changed_to(0.3e9),
+            pytest.raises(ValueError, match=rf"would take {total} GB, .* is 0\.3 GB"),
+        ):
             call(x)
         with pytest.raises(ValueError, match=r"the limit is 0\.1 GB: memory_limit=BYTES"):
             call(x, memory_limit=1e8)
@@ -225,8 +265,30 @@ def test_a_view_of_thousands_of_layers() -> None:
     net = net_of(((4, 4, 1), [("ReLU", {})] * 1500))
     scene = cnnviz.view(net, np.zeros((4, 4, 1))).scene
     assert len(bytes(scene)) < 2_000_000
+    in_colour = net_of(((None, None, 3), [("ReLU", {})] * 1200))
+    assert len(cnnviz.view(in_colour, np.zeros((4, 4, 3), np.uint8)).scene.numbers.header["planes"]) == 1201
     with pytest.raises(ValueError, match=r"at most 160,000 pairs of layers.*layers= or last="):
         cnnviz.view(net_of(((4, 4, 1), [("MaxPooling2D", {"pool_size": 1})] * 600)), np.zeros((4, 4, 1)))
+
+
+def test_a_view_stays_within_the_memory_too() -> None:
+    """Its run keeps 40 MB, and the view itself takes several times as much to be made."""
+    net = net_of((PICTURE, [("UpSampling2D", {"size": 80}), ("ReLU", {}), ("GlobalMaxPooling2D", {})]))
+    x = np.zeros((1, *PICTURE), np.float32)
+    with pytest.raises(ValueError, match=r"a view of 1 image of network would take 0\.3 GB.*layers=, last="):
+        cnnviz.view(net, x, memory_limit=200e6)
+    assert cnnviz.view(net, x, memory_limit=200e6, last="image").scene.items
+    many = net_of(((100, 100, 1), [("Activation", {"activation": "tanh"})]))
+    with pytest.raises(ValueError, match="a view of 100 images of network would take"):
+        cnnviz.view(many, np.zeros((100, 100, 100, 1), np.float32), memory_limit=40e6)
+
+
+def test_a_receipt_has_an_end() -> None:
+    net = net_of((PICTURE, [("UpSampling2D", {"size": 80}), ("GlobalAveragePooling2D", {})]))
+    run = net.run(np.zeros((1, *PICTURE), np.float32))
+    with pytest.raises(ValueError, match=r"made of 5,017,600 others; receipts have up to 4,194,304 terms"):
+        cnnviz.explain(run, "layer_1", channel=0)
+    assert cnnviz.explain(run, "layer_0", row=2000, col=7, channel=0).value == 0
 
 
 def test_the_command_says_it_in_one_line_and_takes_another_limit(tmp_path: Path) -> None:
@@ -248,6 +310,37 @@ def test_the_command_says_it_in_one_line_and_takes_another_limit(tmp_path: Path)
 
 def test_a_limit_that_is_no_number(capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in ("much", "0", "-1", "nan", "inf"):
-        assert main(["predict", "seven.png", f"--memory-limit={wrong}"]) == 2
-        words = f"argument --memory-limit: must be a positive number of gigabytes, got {wrong!r}"
-        assert capsys.readouterr().err == f"cnnviz: {words} (see cnnviz predict --help)\n"
+        for option, unit in (("--memory-limit", "gigabytes"), ("--work-limit", "billions")):
+            assert main(["predict", "seven.png", f"{option}={wrong}"]) == 2
+            words = f"argument {option}: must be a positive number of {unit}, got {wrong!r}"
+            assert capsys.readouterr().err == f"cnnviz: {words} (see cnnviz predict --help)\n"
+
+
+def test_too_much_work_is_refused_wherever_it_is_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    net = net_of((PICTURE, [LARGE, ("MaxPooling2D", {"pool_size": 5, **AT_EACH})]))
+    x = np.zeros((1, *PICTURE), np.float32)
+    for call in (net.predict, net.run, lambda x: cnnviz.view(net, x)):
+        with limits.WORK.changed_to(1e8), pytest.raises(ValueError, match=r"1\.2 billion .*is 0\.1 billion"):
+            call(x)
+    # Its gradient looks at each cell of a window, so that a run has it and its gradient is refused.
+    run = net.run(x, work_limit=3e9)
+    with pytest.raises(ValueError, match=r"the gradients of one image .* for layer 'layer_1'.*work_limit="):
+        run.gradient("layer_1", (0, 0, 0), work_limit=3e9)
+    for call in (net.predict, net.run):
+        for wrong in (0, -1, float("nan"), "many", True):
+            with pytest.raises(ValueError, match="work_limit must be a positive number of multiply-adds"):
+                call(x, work_limit=wrong)
+    path = str(keras_file((PICTURE, [("MaxPooling2D", {"pool_size": 5}), ("Flatten", {})]), str(tmp_path)))
+    Image.new("L", (28, 28), "white").save(tmp_path / "white.png")
+    picture, out = str(tmp_path / "white.png"), str(tmp_path / "out.html")
+    for command in (
+        ["predict", picture, "--model", path, "--preprocess", "unit"],
+        ["export", picture, "--model", path, "--preprocess", "unit", "-o", out],
+        ["evaluate", path, "--images", "2"],
+    ):
+        assert main([*command, "--work-limit", "1e-6"]) == 2, command
+        said = capsys.readouterr().err
+        assert re.fullmatch(r"cnnviz: computing one image .*--work-limit BILLIONS\) raises it\n", said)
+    assert not Path(out).exists()

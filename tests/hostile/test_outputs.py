@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from cnnviz.commands import main
+from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import asset
 
 CNNVIZ = f"{sys.executable} -m cnnviz"
@@ -33,6 +39,9 @@ def shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
         (f"{CNNVIZ} info nothing >&-", 2, b"cnnviz: there is no file 'nothing'"),
         (f"{CNNVIZ} info nothing <&- >&- 2>&-", 2, b""),
         (f"{CNNVIZ} info > /dev/full", 2, b"No space left on device"),
+        (f"{CNNVIZ} info nothing 2> /dev/full", 2, b""),
+        (f"{CNNVIZ} info $(printf a%.0s $(seq 3000))", 2, b"File name too long"),
+        (f"ulimit -v 300000; {CNNVIZ} predict nothing.png", 2, b"a library cannot be loaded"),
         (f"{CNNVIZ} info --json | head -c 1", 0, b""),
     ],
 )
@@ -58,3 +67,53 @@ def test_a_letter_that_the_terminal_does_not_know_loses_nothing(tmp_path: Path) 
     (tmp_path / "\u6570.h5").write_bytes(b"nothing")
     refused = shell(f"{CNNVIZ} info *.h5", tmp_path, **ascii_only)
     assert b"cnnviz: \\u6570.h5: this is not a model file" in refused.stderr
+
+
+def test_a_page_never_replaces_what_it_is_made_of(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("digit.png", "photos/digit.png"):
+        Image.fromarray(np.kron(load_mnist()[1][0][0], np.ones((4, 4), np.uint8))).save(tmp_path / name)
+    (tmp_path / "link.html").symlink_to("digit.png")
+    (tmp_path / "model.html").write_bytes(asset("mnist_14k.keras").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    for command in (
+        "digit.png -o digit.png",
+        "digit.png -o ./photos/../digit.png",
+        "digit.png -o link.html",
+        "--images photos -o photos/digit.png",
+        "digit.png --model model.html -o model.html",
+    ):
+        words = command.split()
+        with contextlib.chdir(tmp_path), contextlib.redirect_stderr(io.StringIO()) as said:
+            assert main(["export", *words]) == 2
+        assert said.getvalue().endswith("would be replaced, and is read too: choose another name for -o\n")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_folder_of_odd_files_is_read_as_far_as_it_holds_pictures(tmp_path: Path) -> None:
+    digit = np.kron(load_mnist()[1][0][0], np.ones((4, 4), np.uint8))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("good.png", "new\nline.png"):
+        Image.fromarray(digit).save(folder / name)
+    os.mkfifo(folder / "pipe.png")
+    (folder / "loop").symlink_to(".")
+    (folder / "endless.png").symlink_to("/dev/zero")
+    (folder / "nowhere.png").symlink_to("nothing")
+    (folder / "folder.png").mkdir()
+    done = shell(f"{CNNVIZ} predict --images photos", tmp_path)
+    summary, *said = [line.partition(":")[0] for line in done.stdout.decode().splitlines()]
+    assert done.returncode == 2
+    # The folder's link to itself is a class of its own, and a line break in a name is none of the output.
+    assert (summary, sorted(said)) == ("photos", ["photos/loop/good.png", "photos/loop/new?line.png"])
+    refused = {line.split()[1] for line in done.stderr.decode().splitlines()}
+    assert refused == {f"photos/loop/{name}.png:" for name in ("pipe", "endless", "nowhere")}
+    # A pipe that is written into is read, once.
+    done = shell(f"cat photos/good.png | {CNNVIZ} predict /dev/stdin", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b": 7 (" in done.stdout
+    done = shell(f"{CNNVIZ} predict photos/good.png --classes photos/pipe.png", tmp_path)
+    assert done.returncode == 2
+    assert b"pipe.png has no names" in done.stderr

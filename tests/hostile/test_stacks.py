@@ -89,7 +89,7 @@ def test_every_stack_is_answered_or_refused_within_a_second_and_100_megabytes() 
     answered = 0
     for case, end in zip(cases, limited_calls(builder, cases, memory=MEMORY, seconds=SECONDS), strict=True):
         assert end.error in ("", "ValueError"), f"{case}: {end.error} {end.message}\n{end.trace}"
-        assert end.seconds <= SECONDS * 2, f"{case} took {end.seconds:.1f} s"  # on a machine that is shared
+        assert end.worked <= SECONDS, f"{case} took {end.worked:.1f} s"
         assert end.peak <= MEMORY, f"{case} took {end.peak / MEGABYTE:.0f} MB"
         if end.error:
             assert len(end.message) < 400, end.message
@@ -106,6 +106,8 @@ def test_every_stack_is_answered_or_refused_within_a_second_and_100_megabytes() 
         [ZeroPad(2), Branches([Conv((2, 1), padding="same")], [Conv((1, 3), padding="same")])],
         [TransposedConv((2, 1), (3, 2)), *[Branches([Conv(2, dilation_rate=d, padding="same")], []) for d in
          (1, 2, 3, 4)], Pool((1, 2), 1)],
+        # And units that all see something.
+        [Conv((2, 3), dilation_rate=2, padding="same"), Branches([Conv(3, padding="same")], []), Pool(2)],
     ],
 )  # fmt: skip
 def test_boxes_and_masks_are_what_marks_of_every_cell_say(layers: list) -> None:

@@ -75,7 +75,21 @@ def test_a_weight_that_is_changed_a_little_makes_a_kernel_no_product():
     assert 0 < found.error < 1e-6
 
 
-@pytest.mark.parametrize("bad", [np.array([[1.0, np.nan]]), np.array([[np.inf]])])
-def test_numbers_that_are_not_finite_are_refused(bad):
-    with pytest.raises(ValueError, match="kernel must be finite"):
-        kernels.separation(bad)
+@pytest.mark.parametrize("bad", [np.array([[1.0, np.nan]]), np.array([[np.inf]]), np.array([[-1e151]])])
+@pytest.mark.parametrize("look", [kernels.separation, kernels.separate, kernels.frequency_response,
+                                  kernels.nearest_named])  # fmt: skip
+def test_weights_that_are_no_numbers_when_squared_are_refused(look, bad):
+    with pytest.raises(ValueError, match=r"kernel must be finite, up to 1e\+150, got (nan|inf|1e\+151)"):
+        look(bad)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-200, 1e149])
+def test_what_is_said_of_a_kernel_does_not_depend_on_its_size(size):
+    kernel = RNG.standard_normal((5, 5))
+    found, scaled = kernels.separation(kernel), kernels.separation(kernel * size)
+    assert scaled.rank == found.rank > 1
+    assert scaled.error == pytest.approx(found.error, rel=1e-12)
+    peak, larger = kernels.frequency_response(kernel).peak, kernels.frequency_response(kernel * size).peak
+    assert (larger.frequency, larger.angle) == (peak.frequency, peak.angle)
+    assert larger.gain / size == pytest.approx(peak.gain, rel=1e-12)
+    assert str(kernels.nearest_named(kernel * size)) == str(kernels.nearest_named(kernel))

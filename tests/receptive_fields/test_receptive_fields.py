@@ -33,6 +33,7 @@ from cnnviz.receptive_fields import (
     ZeroPad,
     receptive_field,
 )
+from cnnviz.receptive_fields.graph import Graph
 
 
 def last(layers: list[Any], input_shape: Any = None) -> cnnviz.receptive_fields.ReceptiveField:
@@ -287,6 +288,14 @@ def test_a_union_of_products_is_not_a_product() -> None:
     field = last([Branches([Conv((3, 1), padding="same")], [Conv((1, 3), padding="same")])], (5, 5))
     assert field.box(2, 2) == ((1, 3), (1, 3))
     assert field.mask(2, 2)[1:4, 1:4].astype(int).tolist() == [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+
+
+def test_boxes_of_many_units_are_read_from_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    field = receptive_field(cnnviz.load_model("mnist_14k"))["conv2d_6"]
+    units = [(row, col) for row in range(4) for col in range(4)]
+    marked = [[(cells.min(), cells.max()) for cells in field.mask(*unit).nonzero()] for unit in units]
+    monkeypatch.setattr(Graph, "feeding", None)  # What walks back from a single unit.
+    assert [list(field.box(*unit)) for unit in units] == marked
 
 
 def test_paths_with_other_centres_are_misaligned() -> None:

@@ -65,7 +65,7 @@ class Grid {
       row.map((_, c) => {
         const input = document.createElement("input");
         Object.assign(input, { type: "text", autocomplete: "off", spellcheck: false, enterKeyHint: "done" });
-        if (this.limits.low !== null && this.limits.low >= 0) input.inputMode = "decimal"; // Some of its keyboards lack a minus.
+        if (this.limits.low >= 0) input.inputMode = "decimal"; // Some of its keyboards lack a minus.
         input.tabIndex = many && (r || c) ? -1 : 0;
         input.setAttribute("aria-label", `row ${r}, column ${c}`);
         input.onfocus = () => {
@@ -178,8 +178,8 @@ class Grid {
     const short = words.trim().slice(0, 20);
     if (value === null) return short ? `“${short}” is not a number.` : "A cell needs a number.";
     const { low, high } = this.limits;
-    if (low !== null && value < low) return `${short} is below ${write(low)}, the smallest allowed.`;
-    if (high !== null && value > high) return `${short} is above ${write(high)}, the largest allowed.`;
+    if (value < low) return `${short} is below ${write(low)}, the smallest allowed.`;
+    if (value > high) return `${short} is above ${write(high)}, the largest allowed.`;
     return "";
   }
 

@@ -37,7 +37,7 @@ export function oneLine(text) {
  * @param {string} text
  */
 export function quoted(text) {
-  const escaped = (c) => `\\U${c.codePointAt(0).toString(16).padStart(8, "0")}`;
+  const escaped = (/** @type {string} */ c) => `\\U${c.codePointAt(0)?.toString(16).padStart(8, "0")}`;
   return JSON.stringify(text).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
 }
 

@@ -1,0 +1,143 @@
+"""Values that no widget of a page can hold, for each of its widgets, and files and messages without end.
+
+A browser that sends them has left its page's script; what it sends is as if it had not been sent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+
+import pytest
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
+
+from apps.conftest import PAGES, htmls, widget
+from cnnviz.stage.incoming import DEEPEST, MOST_FILES, guard
+from harness.hostile import WORDS, markdown, marks
+
+WORD = [word for word in WORDS if "\ud800" not in word]
+NUMBERS = [0.0, -1.0, 1.5, float("nan"), float("inf"), float("-inf"), 1e308, 5e-324, 2.0**53]
+WHOLE = [0, 1, -1, 10**9, 2**63 - 1, -(2**63)]
+DEEP = "[" * 900 + "]" * 900
+MESSAGES = ["", "{", "null", "5", '"x"', "[[]]", "NaN", '{"step": 1e400}', '{"step": ' + "9" * 4301 + "}"]
+MESSAGES += [DEEP, f'{{"drawing": {DEEP}}}', f'[{{"event": "picked", "value": {DEEP}}}]', '{"__proto__": 1}']
+KINDS: dict[str, list] = {
+    "trigger_value": [True, False],
+    "bool_value": [True, False],
+    "double_value": NUMBERS,
+    "int_value": WHOLE,
+    "string_value": [*WORD, "", "conv2d_3", "x" * 100_000],
+    "double_array_value": [[], NUMBERS, [5.0, 1.0], [1.0] * 100_000],
+    "int_array_value": [[], WHOLE, [0, 0], [0] * 100_000],
+    "string_array_value": [[], WORD, ["mnist_maxpool"], ["x"] * 1000],
+    "json_value": MESSAGES,
+    "json_trigger_value": MESSAGES,
+    "string_trigger_value": ["x"],
+    "arrow_value": [b"\0"],
+    "bytes_value": [b"\xff"],
+    "file_uploader_state_value": WORD,
+}
+"""Every kind of value in Streamlit's protocol that says something of a widget, and values of it."""
+SHOWN = ("convolution", "kernels", "overview", "receptive_field", "try_it", "verification")
+"""Pages that have a widget of each kind among them."""
+FORGED = [(kind, value) for kind, values in KINDS.items() for value in values]
+
+
+def forged(states: WidgetStates, name: str, kind: str, value) -> None:
+    state: WidgetState = states.widgets.add(id=name)
+    if kind == "file_uploader_state_value":
+        state.file_uploader_state_value.uploaded_file_info.add(file_id="7", name=value, size=2**40)
+    elif kind.endswith("array_value"):
+        getattr(state, kind).data.extend(value)
+    elif kind in ("string_trigger_value", "arrow_value"):
+        getattr(state, kind).data = value
+    else:
+        setattr(state, kind, value)
+
+
+def widgets(at) -> Iterator[str]:
+    """The ids of all that a page could be sent something for, and of what it has not."""
+    for element in (*at.main, *at.sidebar):
+        if name := getattr(getattr(element, "proto", None), "id", ""):
+            yield name
+            if element.type == "bidi_component":
+                yield _make_trigger_id(name, "events")
+    yield from ("", "x", "choice.digit", f"$$ID-{7:032x}-choice.digit", "x" * 100_000)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_a_widget_cannot_read_is_as_if_it_had_not_been_sent(visit, request, caplog, page):
+    thorough = request.config.getoption("--hypothesis-profile") == "thorough"
+    if not (thorough or page in SHOWN):
+        pytest.skip("the same kinds of widgets are on other pages")
+    at = visit(page)
+    # Each widget gets another kind of value, and in each turn the next.
+    for turn in range(len(FORGED)) if thorough else (7 * PAGES.index(page),):
+        states, values = WidgetStates(), itertools.cycle(FORGED[turn:] + FORGED[:turn])
+        for name in widgets(at):
+            forged(states, name, *next(values))
+        at._run(states)
+        assert not at.exception
+        assert not [text for text in markdown(at) if marks(text)]
+        assert "Traceback" not in caplog.text
+    at = visit(page, digit=7)
+    assert not at.exception
+    assert 'alt="Test digit 7' in htmls(at)
+
+
+def test_what_a_widget_can_read_is_taken(visit):
+    at = visit("feature_maps")
+    states = WidgetStates()
+    forged(states, widget(at.number_input, "digit").proto.id, "int_value", 11)
+    drawn = next(one.proto.id for one in at.get("bidi_component") if "cnnviz.picture" in str(one.proto))
+    deepest = "[" * (DEEPEST - 2) + "]" * (DEEPEST - 2)
+    forged(states, _make_trigger_id(drawn, "events"), "json_trigger_value", json.dumps([
+        {"event": "picked", "value": 4}, {"event": "other", "value": json.loads(deepest)}]))  # fmt: skip
+    at._run(states)
+    assert {name: at.query_params[name] for name in at.query_params} == {"digit": "11", "channel": "4"}
+
+
+def test_a_reader_does_not_clear_what_all_share(visit):
+    visit("overview")
+    shared = sys.modules["cached"].network("mnist_14k")
+    AppSession._handle_clear_cache_request(None)
+    assert sys.modules["cached"].network("mnist_14k") is shared
+
+
+def test_a_session_keeps_few_files_the_last_ones():
+    guard()
+    files = MemoryUploadedFileManager("/upload")
+    for number in range(50):
+        for session in ("one", "other"):
+            files.add_file(session, UploadedFileRec(str(number), "7.png", "image/png", bytes(1000)))
+    for session in ("one", "other"):
+        kept = [file.file_id for file in files.get_files(session, [str(k) for k in range(50)])]
+        assert kept == [str(k) for k in range(50 - MOST_FILES, 50)]
+    files.remove_session_files("one")
+    (stat,) = next(iter(files.get_stats().values()))
+    assert stat.byte_length == MOST_FILES * 1000
+
+
+def test_a_message_that_asks_for_places_of_files_gets_few():
+    guard()
+    names = ["7.png"] * 1_000_000
+    assert len(MemoryUploadedFileManager("/upload").get_upload_urls("one", names)) == MOST_FILES
+    (place,) = MemoryUploadedFileManager("/upload").get_upload_urls("one", ["7.png"])
+    assert place.upload_url.startswith("/upload/one/")
+
+
+@pytest.mark.parametrize("part", ["kind", "padding"])
+@pytest.mark.parametrize("word", WORDS[:1])
+def test_a_layer_that_no_browser_offers_is_not_built(visit, part, word):
+    at = visit("receptive_field")
+    states = WidgetStates()
+    forged(states, at.selectbox(key=f"builder.{part}").proto.id, "string_value", word)
+    at._run(states)
+    assert not at.exception
+    assert not [text for text in markdown(at) if marks(text)]
