@@ -57,7 +57,10 @@ def test_every_stage_shows_its_number_and_its_receipt(open_page, tmp_path, kind)
         value = float(values_of(stages[number], run, 0)[tuple(place)])
         text = shown["value"].replace("\N{MINUS SIGN}", "-").replace(",", "")
         assert float(text) == pytest.approx(value, rel=5.1e-3, nan_ok=True), stages[number].name
-        assert not re.search("undefined|null|NaN", shown["words"]) or np.isnan(value), shown["words"]
+        assert not re.search("undefined|null", shown["words"]), shown["words"]
+        # A number may come of what is none: soft_shrink makes 0 of NaN.
+        before = run.pre_activation(stages[number].layer.name)
+        assert "NaN" not in shown["words"] or np.isnan(value) or np.isnan(before).any(), shown["words"]
         assert not shown["clipped"], stages[number].name
 
 

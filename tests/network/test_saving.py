@@ -250,6 +250,9 @@ def _sayable(layer: Layer) -> Layer | None:
 
 
 @pytest.mark.parametrize("seed", range(10 if THOROUGH else 1))
+@pytest.mark.filterwarnings(
+    "ignore:[\\s\\S]*rms_scaling"
+)  # an option of layer normalisation that Keras will drop
 def test_every_class_that_is_computed_here_is_loaded_by_keras(seed, tmp_path):
     net, missing = of_every_class(seed)
     assert not missing
