@@ -12,6 +12,7 @@ import io
 import json
 import math
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -451,6 +452,16 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}
+
+
+def processor() -> str:
+    """What the system calls its processor, for what is measured on it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
 
 
 def one_line(words: str) -> str:

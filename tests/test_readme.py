@@ -17,6 +17,7 @@ from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history
 from cnnviz.training.selection import read_selections, standard_error
 from cnnviz.verification.comparison import read_record
+from cnnviz.verification.training_verification import read_training_record
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -72,6 +73,16 @@ def test_how_good_a_network_is_follows_from_its_weights(model):
         f"| `{model}` | {len(checked.layers)} | {checked.images:,} | {checked.predict_difference:.1e} "
         f"| {checked.identical:,} of {checked.images:,} |".replace("e-0", "e-")
     ) in TEXT
+
+
+def test_how_training_was_verified_is_what_is_recorded():
+    record = read_training_record()
+    assert f"```text\n{record.summary}\n```" in TEXT, "paste the table by kind of `cnnviz verify --training`"
+    words = " ".join(TEXT.split())
+    assert f"all {len(record.classes)} classes" in words
+    assert f"all {record.number_of_pairs:,} pairs" in words
+    assert record.processor in words
+    assert f"Keras {record.versions['keras']} (TensorFlow {record.versions['tensorflow']})" in words
 
 
 def test_the_runs_that_chose_a_recipe_are_listed(capsys):

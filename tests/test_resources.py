@@ -353,3 +353,9 @@ def test_what_is_no_archive_of_arrays_is_said(tmp_path):
         read_arrays(path)
     with pytest.raises(FileNotFoundError):
         read_arrays(tmp_path / "none.npz")
+
+
+def test_the_processor_has_a_name_of_one_line():
+    name = resources.processor()
+    assert name.strip() == name != ""
+    assert "\n" not in name

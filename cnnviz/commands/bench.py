@@ -26,7 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from cnnviz.verification.benchmark import measure, table
+    from cnnviz.ops.processor import blas_name, processor_name
+    from cnnviz.verification.benchmark import conditions, measure, table
 
     if args.threads < 1:
         raise ValueError(f"--threads must be at least 1, got {args.threads}")
@@ -37,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
     with Interruption() as interruption, progress_bar("measuring", interruption.check) as progress:
         measured = measure(args.threads, progress=progress, applications=args.applications)
     if args.json:
-        print_json(
-            {"threads": args.threads, "rows": [{**asdict(row), "ratio": row.ratio} for row in measured]}
-        )
+        rows = [{**asdict(row), "ratio": row.ratio, "floor": row.floor, "bar": row.bar} for row in measured]
+        machine = {"processor": processor_name(), "blas": blas_name()}
+        print_json({**machine, "threads": args.threads, "rows": rows})
     else:
-        say(*table(measured).splitlines())
+        say(conditions(args.threads), "", *table(measured).splitlines())
     return 0
 
 
@@ -53,7 +54,7 @@ def _learning(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"threads": args.threads, "runs": [asdict(one) for one in measured]})
     else:
-        say(learning_table(measured))
+        say(*learning_table(measured).splitlines())
     return 0
 
 

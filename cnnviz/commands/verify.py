@@ -1,4 +1,4 @@
-"""cnnviz verify: every layer against TensorFlow."""
+"""cnnviz verify: every layer against TensorFlow, and every step of training."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cnnviz.commands.shared import (
     add_json,
     add_limits,
     add_model,
+    count,
     import_tensorflow,
     print_json,
     progress_bar,
@@ -32,6 +33,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, default=None)
     add_pictures(parser, numbers=True)
     parser.add_argument(
+        "--training",
+        action="store_true",
+        help="train small models with every class that is trained, and both bundled architectures, beside "
+        "Keras; MODEL is then one of these, a class, or class, pairs, network, optimizer, loss or structure",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=count,
+        metavar="N",
+        help="with --training: of the pairs of classes one in N (default: all)",
+    )
+    parser.add_argument(
         "--record", action="store_true", help="keep the result with the bundled models, for the explorer"
     )
     add_json(parser)
@@ -39,6 +52,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.training:
+        return run_training(args)
+    if args.pairs is not None:
+        raise ValueError("--pairs is about training: add --training")
     from cnnviz.network.keras_file import load_model
     from cnnviz.verification.comparison import verify, write_record
 
@@ -63,6 +80,38 @@ def run(args: argparse.Namespace) -> int:
     if args.record and passed:
         write_record(results)
     return 0 if passed else 1
+
+
+def run_training(args: argparse.Namespace) -> int:
+    from cnnviz.verification.training_verification import (
+        TrainingCheck,
+        verify_training,
+        write_training_record,
+    )
+
+    if args.images or args.limit is not None:
+        raise ValueError("--training makes its own images: leave out --images and --limit")
+    if args.record and (args.model or args.pairs):
+        raise ValueError("--record takes everything: leave out MODEL and --pairs")
+    with (
+        Interruption() as interruption,
+        progress_bar("training beside Keras", interruption.check) as progress,
+    ):
+        done: list[str] = []
+
+        def show(check: TrainingCheck) -> None:
+            done.append(check.name)
+            progress(len(done), len(done) + 1, check.name)
+
+        words = [args.model] if args.model else []
+        result = verify_training(words, pairs=args.pairs or 1, progress=show)
+    if args.json:
+        print_json(result.to_dict())
+    else:
+        say(*str(result).splitlines())
+    if args.record and result.passed:
+        write_training_record(result)
+    return 0 if result.passed else 1
 
 
 def images_for(net: Network, args: argparse.Namespace) -> tuple[Any, str]:
@@ -115,5 +164,11 @@ COMMAND = Command(
     "compare every layer with TensorFlow, which is needed; without --images on MNIST's 10,000 test digits",
     arguments,
     run,
-    ("cnnviz verify", "cnnviz verify mnist_14k --images 500", "cnnviz verify mine.keras --images photos"),
+    (
+        "cnnviz verify",
+        "cnnviz verify mnist_14k --images 500",
+        "cnnviz verify mine.keras --images photos",
+        "cnnviz verify --training",
+        "cnnviz verify --training Conv2D",
+    ),
 )

@@ -7,7 +7,6 @@ by all products; sums and shares of a softmax are bars with their numbers.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +55,7 @@ def plot(
         raise ValueError(f"width must be at least {NARROWEST} pixels, got {width}")
     wide = WIDE if width is None else float(width)
     terms = receipt.terms
-    tiles = _Tiles(terms, wide, receipt.in_colours) if max(terms.window) > 1 and len(terms) else None
+    tiles = _Tiles(receipt, wide) if max(terms.window) > 1 and len(terms) else None
     bars = _bars(terms, most=20 if wide >= 600 else 6)
     shares = next((step.shares for step in receipt.steps if step.shares is not None), None)
     if width is None and tiles is None:
@@ -129,16 +128,21 @@ def _short(terms: Terms, group: int) -> str:
 def _bare(label: str) -> str:
     """The number in "channel 7"; a class's name as it is."""
     word, _, number = label.partition(" ")
-    return number if word in ("channel", "unit", "row", "column", "entry") and number.isdigit() else label
+    return (
+        number
+        if word in ("channel", "unit", "row", "column", "entry", "image") and number.isdigit()
+        else label
+    )
 
 
 class _Tiles:
     """The patches, kernels and products of a few channels, one row of tiles for each."""
 
-    def __init__(self, terms: Terms, width: float, in_colours: Mapping[str, np.ndarray]) -> None:
-        self.terms = terms
-        self.in_colours = in_colours
+    def __init__(self, receipt: Receipt, width: float) -> None:
+        self.terms = terms = receipt.terms
+        self.in_colours = in_colours = receipt.in_colours
         """Patch and kernel as colour pictures, which have a line of their own; empty where there are none."""
+        self.titles = [word.capitalize() for word in receipt.heads]
         self.wide = wide = width >= 600
         self.groups = terms.shown(DRAWN)[0]
         self.names = ["factor"] if terms.selects else ["factor", "weight", "product"][: 3 if wide else 2]
@@ -153,7 +157,7 @@ class _Tiles:
         self.height = self.lines * self.pitch + 80
 
     def draw(self, canvas: Canvas, top: float) -> dict[str, Any]:
-        titles = {"factor": "Read", "weight": "Weights", "product": "Products"}
+        titles = dict(zip(("factor", "weight", "product"), [*self.titles, "Products"], strict=True))
         keys = {"factor": "patches", "weight": "kernels", "product": "products"}
         artists: dict[str, Any] = {}
         artists["colours"] = []

@@ -15,6 +15,7 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
+from cnnviz.layers.slopes import slopes_with_copies
 
 
 class ActivationEntry(Entry):
@@ -67,6 +68,9 @@ class PReLUEntry(ActivationEntry):
 
     def alpha_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         return ops.prelu_alpha_grad(inputs[0], grad, layer.weights["alpha"].shape)
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray:
+        return slopes_with_copies(layer, weight, index, inputs[0], lambda alpha: alpha)
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         # A product, and the sum over what alpha was broadcast to.

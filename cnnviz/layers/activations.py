@@ -90,6 +90,15 @@ class Activation:
         form = self.function.written
         return (form, "") if isinstance(form, str) else form(z, self.arguments)
 
+    def written_slope(self, z: float) -> Branch:
+        """The formula of its derivative at a number z, and the condition; "" where only its value is given.
+
+        >>> Activation("sigmoid").written_slope(0.5)
+        ('1 / ((1 + exp(-z)) * (1 + exp(z)))', '')
+        """
+        form = self.function.slope
+        return (form, "") if isinstance(form, str) else form(z, self.arguments)
+
     @property
     def steepest(self) -> float:
         """The largest |slope|, that of the arguments included; in the maximum norm where it mixes."""
@@ -177,6 +186,50 @@ def _sparse_plus(z: float, arguments: Arguments) -> Branch:
     return ("(z + 1) * (z + 1) / 4", "-1 < z < 1") if z > -1 else ("0", "z <= -1")
 
 
+# How the derivative of each is written out; that of straight pieces is a number -------------------------
+
+
+def _elu_derivative(z: float, arguments: Arguments) -> Branch:
+    alpha = float(arguments.get("alpha", 1.0))
+    return _pieces(z, "exp(z)" if alpha == 1 else f"{alpha!r} * exp(z)", above="1")
+
+
+def _selu_derivative(z: float, arguments: Arguments) -> Branch:
+    if z >= 0:
+        return f"{SELU_SCALE}", "z >= 0"
+    return f"{SELU_SCALE} * {SELU_ALPHA} * exp(z)", "z < 0"
+
+
+def _celu_derivative(z: float, arguments: Arguments) -> Branch:
+    return _pieces(z, f"exp(z / {float(arguments.get('alpha', 1.0))!r})", above="1")
+
+
+def _gelu_derivative(z: float, arguments: Arguments) -> Branch:
+    if not arguments.get("approximate"):
+        return "erfc(-z / sqrt(2)) / 2 + z * exp(-z * z / 2) / sqrt(2 * pi)", ""
+    inner = "sqrt(2 / pi) * (z + 0.044715 * z * z * z)"
+    rate = "sqrt(2 / pi) * (1 + 3 * 0.044715 * z * z)"
+    return f"(1 + tanh({inner})) / 2 + z / 2 * {rate} / (cosh({inner}) * cosh({inner}))", ""
+
+
+def _hard_silu_derivative(z: float, arguments: Arguments) -> Branch:
+    if -3 < z < 3:
+        return "(2 * z + 3) / 6", "-3 < z < 3"
+    return ("1", "z >= 3") if z > 0 else ("0", "z <= -3")
+
+
+def _squareplus_derivative(z: float, arguments: Arguments) -> Branch:
+    return f"(1 + z / sqrt(z * z + {float(arguments.get('b', 4))!r})) / 2", ""
+
+
+def _sparse_plus_derivative(z: float, arguments: Arguments) -> Branch:
+    if z >= 1:
+        return "1", "z >= 1"
+    return ("(z + 1) / 2", "-1 < z < 1") if z > -1 else ("0", "z <= -1")
+
+
+_MISH = "log(1 + exp(z))"
+
 # Where a function jumps: how far from the jump a number is, and how high it is ---------------------
 
 
@@ -255,6 +308,8 @@ class Function:
         The name by which people know it, where that is not the op's.
     roundings, magnitude
         How many roundings its derivative passes, and on what numbers.
+    slope
+        Its derivative, as `written`; "" where it consists of straight pieces.
     exact
         Whether the browser computes it to the last bit, without a transcendental function.
     jump
@@ -269,6 +324,7 @@ class Function:
     label: str = ""
     roundings: int = 0
     magnitude: Magnitude = _slope
+    slope: str | Callable[[float, Arguments], Branch] = ""
     exact: bool = False
     jump: Callable[[np.ndarray, Arguments], tuple[np.ndarray, float]] | None = None
 
@@ -282,16 +338,32 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "leaky_relu": Function(_leaky, kinked=True, exact=True, label="leaky ReLU", roundings=2),
         "prelu": Function(_prelu, kinked=True, exact=True, label="PReLU", roundings=1),
         # exp; alpha cast, two products.
-        "elu": Function(_elu, through_one=True, label="ELU", roundings=ELEMENTARY + 3),
-        "selu": Function(_selu, 1.7581, through_one=True, roundings=ELEMENTARY + 3),
+        "elu": Function(_elu, through_one=True, label="ELU", roundings=ELEMENTARY + 3, slope=_elu_derivative),
+        "selu": Function(_selu, 1.7581, through_one=True, roundings=ELEMENTARY + 3, slope=_selu_derivative),
         # alpha cast, quotient; exp; product.
-        "celu": Function(_celu, through_one=True, roundings=ELEMENTARY + 3, magnitude=_celu_slope),
+        "celu": Function(
+            _celu, through_one=True, roundings=ELEMENTARY + 3, magnitude=_celu_slope, slope=_celu_derivative
+        ),
         # Sigmoid twice; z: 7; the slope's other factors: 5.
-        "gelu": Function(_gelu, 1.1290, roundings=2 * SIGMOID + 12, magnitude=_gelu_slope),
+        "gelu": Function(
+            _gelu, 1.1290, roundings=2 * SIGMOID + 12, magnitude=_gelu_slope, slope=_gelu_derivative
+        ),
         # Sigmoid twice; three products, sum.
-        "silu": Function("z / (1 + exp(-z))", 1.0999, roundings=2 * SIGMOID + 4, magnitude=_silu_slope),
+        "silu": Function(
+            "z / (1 + exp(-z))",
+            1.0999,
+            roundings=2 * SIGMOID + 4,
+            magnitude=_silu_slope,
+            slope="(1 + z / (1 + exp(z))) / (1 + exp(-z))",
+        ),
         # Sum, quotient; quotient; sum, product.
-        "hard_silu": Function("z * min(max(z + 3, 0), 6) / 6", 1.5, roundings=5, magnitude=_hard_silu_slope),
+        "hard_silu": Function(
+            "z * min(max(z + 3, 0), 6) / 6",
+            1.5,
+            roundings=5,
+            magnitude=_hard_silu_slope,
+            slope=_hard_silu_derivative,
+        ),
         # Softplus; three sigmoids; six more.
         "mish": Function(
             "z * tanh(log(1 + exp(z)))",
@@ -299,32 +371,39 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
             through_one=True,
             roundings=2 * ELEMENTARY + 1 + 3 * SIGMOID + 6,
             magnitude=_mish_slope,
+            slope=f"tanh({_MISH}) + z / (1 + exp(-z)) / (cosh({_MISH}) * cosh({_MISH}))",
         ),
         # Sigmoid twice; two products.
-        "sigmoid": Function("1 / (1 + exp(-z))", 0.25, roundings=2 * SIGMOID + 2),
+        "sigmoid": Function(
+            "1 / (1 + exp(-z))", 0.25, roundings=2 * SIGMOID + 2, slope="1 / ((1 + exp(-z)) * (1 + exp(z)))"
+        ),
         # Quotient.
         "hard_sigmoid": Function("min(max(z + 3, 0), 6) / 6", 1 / 6, roundings=1),
         # Sigmoid twice; three products.
-        "tanh": Function("tanh(z)", roundings=2 * SIGMOID + 3),
+        "tanh": Function("tanh(z)", roundings=2 * SIGMOID + 3, slope="1 / (cosh(z) * cosh(z))"),
         # Sigmoid; product.
-        "softplus": Function("log(1 + exp(z))", through_one=True, roundings=SIGMOID + 1),
+        "softplus": Function(
+            "log(1 + exp(z))", through_one=True, roundings=SIGMOID + 1, slope="1 / (1 + exp(-z))"
+        ),
         # Sum, counted twice in its square; square; quotient.
-        "softsign": Function("z / (1 + abs(z))", roundings=4),
+        "softsign": Function("z / (1 + abs(z))", roundings=4, slope="1 / ((1 + abs(z)) * (1 + abs(z)))"),
         # exp; product. It has no steepest slope: the result is the slope.
-        "exponential": Function("exp(z)", np.inf, roundings=ELEMENTARY + 1),
+        "exponential": Function("exp(z)", np.inf, roundings=ELEMENTARY + 1, slope="exp(z)"),
         "hard_tanh": Function("min(max(z, -1), 1)", kinked=True, exact=True),
         "hard_shrink": Function(_hard_shrink, kinked=True, exact=True, jump=_hard_shrink_jump),
         "soft_shrink": Function(_soft_shrink, kinked=True, exact=True),
         "threshold": Function(_threshold, kinked=True, exact=True, jump=_threshold_jump),
         # tanh, counted twice in its square; square, product.
-        "tanh_shrink": Function("z - tanh(z)", roundings=2 * ELEMENTARY + 2),
+        "tanh_shrink": Function("z - tanh(z)", roundings=2 * ELEMENTARY + 2, slope="tanh(z) * tanh(z)"),
         # b cast, also in its root; the hypotenuse, twice; sum, two products, quotient, product.
-        "squareplus": Function(_squareplus, roundings=2 + 2 * ELEMENTARY + 5),
+        "squareplus": Function(_squareplus, roundings=2 + 2 * ELEMENTARY + 5, slope=_squareplus_derivative),
         # Sum; two products.
-        "sparse_plus": Function(_sparse_plus, roundings=3),
+        "sparse_plus": Function(_sparse_plus, roundings=3, slope=_sparse_plus_derivative),
         "sparse_sigmoid": Function("min(max((z + 1) / 2, 0), 1)", 0.5),
         # Sigmoid; product.
-        "log_sigmoid": Function("-log(1 + exp(-z))", through_one=True, roundings=SIGMOID + 1),
+        "log_sigmoid": Function(
+            "-log(1 + exp(-z))", through_one=True, roundings=SIGMOID + 1, slope="1 / (1 + exp(z))"
+        ),
         "softmax": Function("exp(z - largest) / sum", mixes=True),
         "log_softmax": Function("z - largest - log(sum)", 2.0, mixes=True),
     }

@@ -1,24 +1,29 @@
 """Attention: each position of a sequence takes a mean of the values at all positions, by how well they fit.
 
-Dropout is left out, as at inference, and so are masks but the causal one and the sliding window. What is
-computed is in `attention_steps`.
+Masks but the causal one and the sliding window are left out. In training, dropout takes away some of the
+shares by which values count. What is computed is in `attention_steps`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
+from cnnviz.layers import draws as drawing
 from cnnviz.layers import options as read
 from cnnviz.layers.attention_steps import AttentionSteps, Heads
+from cnnviz.layers.draws import Draws
 from cnnviz.layers.estimated import (
     EstimatedEntry,
     Numbers,
     Wrap,
     allowed_places,
+    dropped,
     softmax,
     softmax_back,
     tanh,
@@ -34,10 +39,40 @@ from cnnviz.ops.padding import Axis
 Shape = tuple[int, ...]
 
 
+KEPT = "kept"
+"""What a layer in training has in its config: by how much each share counts that dropout has left, else 0."""
+
+
+class DroppingEntry(EstimatedEntry):
+    """What attention has in common: dropout on the shares."""
+
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        """Of the shares as Keras lays them out."""
+        raise NotImplementedError(f"{type(self).__name__} says no shape of its shares")
+
+    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        rate = layer.config["dropout"]
+        if not rate:
+            return layer
+        drawn = draws(layer.name, self.shares_shape(layer, inputs), partial(drawing.kept, rate=rate))
+        dtype = inputs[0].dtype
+        scale = dtype.type(1 / (1 - rate) if rate < 1 else 0)
+        return replace(layer, config={**layer.config, KEPT: np.multiply(drawn, scale, dtype=dtype)})
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        if KEPT not in layer.config:
+            return layer
+        return replace(layer, config={**layer.config, KEPT: layer.config[KEPT][images]})
+
+    def _kept(self, layer: Layer, shape: Shape) -> np.ndarray | None:
+        """By how much each share counts, shaped as the steps have the shares; None without dropout."""
+        return layer.config[KEPT].reshape(shape) if KEPT in layer.config else None
+
+
 PARTS = ("query", "key", "gate", "value", "output")
 
 
-class ProjectingEntry(EstimatedEntry):
+class ProjectingEntry(DroppingEntry):
     """Query, key and value are projected to several heads, and what these find back to one vector."""
 
     call_arguments = ("query", "value", "key")
@@ -144,9 +179,18 @@ class ProjectingEntry(EstimatedEntry):
             {name: wrap(array) for name, array in layer.weights.items()},
             heads,
             allowed_places(query.shape[1], key.shape[1], causal, window, of=len(query)),
-            1 / math.sqrt(heads.key_dim),
+            # As Keras casts it: to float32 first, even where it computes in float64.
+            float(np.float32(1 / math.sqrt(heads.key_dim))),
             finds_nothing,
+            self._kept(layer, (len(query), heads.queries, query.shape[1], key.shape[1])),
         )
+
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        (query, _, key), attended = _three(inputs), self.attended(layer.config, inputs[0].shape[1:])
+        apart = (n for axis, n in enumerate(query.shape[1:-1]) if axis not in attended)
+        heads = self.heads(layer.config, query.shape[-1]).queries
+        pairs = (array.shape[axis + 1] for array in (query, key) for axis in attended)
+        return (len(query), *apart, heads, *pairs)
 
     def _order(self, layer: Layer, rank: int) -> Shape:
         """Axes of an input with its batch, those of positions behind all that are taken one by one."""
@@ -242,7 +286,7 @@ def _three(values: Sequence[Any]) -> tuple[Any, Any, Any]:
     return query, value, (key or [value])[0]
 
 
-class PlainAttentionEntry(EstimatedEntry):
+class PlainAttentionEntry(DroppingEntry):
     """Queries, keys and values as they are: `Attention`, and Bahdanau's additive one, arXiv 1409.0473.
 
     A score is a product of query and key, or a weighted sum of tanh(query + key).
@@ -290,18 +334,28 @@ class PlainAttentionEntry(EstimatedEntry):
 
     def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         _, value, _ = _three([wrap(x) for x in inputs])
-        return self._shares(layer, inputs, wrap) @ value
+        shares = dropped(self._shares(layer, inputs, wrap), self._kept_of(layer, inputs))
+        return shares @ value
 
     def backward(
         self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
     ) -> tuple[list[Numbers], dict[str, Numbers]]:
         _, value, _ = _three([wrap(x) for x in inputs])
         shares, after = self._shares(layer, inputs, wrap), wrap(grad)
-        scores = softmax_back(after @ turned(value), shares, self._allowed(layer, inputs))
+        kept = self._kept_of(layer, inputs)
+        by_share = dropped(after @ turned(value), kept)
+        scores = softmax_back(by_share, shares, self._allowed(layer, inputs))
         query_grad, key_grad, weights = self._scores_back(layer, inputs, scores, wrap)
-        value_grad = turned(shares) @ after
+        value_grad = turned(dropped(shares, kept)) @ after
         found = [value_grad, key_grad] if len(inputs) == 3 else [value_grad + key_grad]
         return [query_grad, *found], weights
+
+    def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
+        query, _, key = _three(inputs)
+        return (len(query), query.shape[1], key.shape[1])
+
+    def _kept_of(self, layer: Layer, inputs: Arrays) -> np.ndarray | None:
+        return self._kept(layer, self.shares_shape(layer, inputs))
 
     def _allowed(self, layer: Layer, inputs: Arrays) -> np.ndarray:
         query, _, key = _three(inputs)
@@ -355,7 +409,11 @@ class PlainAttentionEntry(EstimatedEntry):
 class AdditiveAttentionEntry(PlainAttentionEntry):
     """The sum of tanh(query + key), each channel with its own weight."""
 
-    options = {"use_scale": (read.flag, True), "use_causal_mask": (read.flag, False)}
+    options = {
+        "use_scale": (read.flag, True),
+        "use_causal_mask": (read.flag, False),
+        "dropout": (read.share, 0.0),
+    }
     weights = ("scale",)
     initializers = {"scale": "glorot_uniform"}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.layers.estimated import Numbers, rounded, sigmoid, softmax, softmax_back, turned
+from cnnviz.layers.estimated import Numbers, dropped, rounded, sigmoid, softmax, softmax_back, turned
 
 Shape = tuple[int, ...]
 
@@ -47,8 +47,10 @@ class AttentionSteps:
         allowed: np.ndarray,
         scale: float,
         empty_rows: bool,
+        kept: np.ndarray | None,
     ) -> None:
         self.sequences, self.w, self.heads, self.allowed, self.scale = sequences, w, heads, allowed, scale
+        self.kept = kept
         query, value, key = sequences
         self.query = self._projected(query, "query", heads.queries)
         self.key = self._projected(key, "key", heads.keys).repeat(heads.shared, 1)
@@ -57,7 +59,8 @@ class AttentionSteps:
         self.shares = softmax(scores, allowed)
         if empty_rows:
             self.shares = self.shares * allowed
-        self.attended = self._joined(self.shares @ self.value)
+        self.used = dropped(self.shares, kept)
+        self.attended = self._joined(self.used @ self.value)
         self.gate = None
         joined = self.attended
         if "gate_kernel" in w:
@@ -80,8 +83,8 @@ class AttentionSteps:
             by_gate = self._unprojected(slope, self.sequences[0], "gate", weights)
             joined = joined * self.gate
         attended = self._split(joined)
-        value = turned(self.shares) @ attended
-        shares = attended @ turned(self.value)
+        value = turned(self.used) @ attended
+        shares = dropped(attended @ turned(self.value), self.kept)
         scores = softmax_back(shares, self.shares, self.allowed) * rounded(self.scale, grad)
         query, key = scores @ self.key, turned(scores) @ self.query
         inputs = [

@@ -21,6 +21,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
 from cnnviz.layers.operands import Operands, Position, check_terms, operands
 from cnnviz.layers.options import Shape
+from cnnviz.layers.slopes import slopes_of_factor
 from cnnviz.layers.work import ELEMENTWISE_COST, Effort, Sizes, by_cell
 from cnnviz.numbers import brief
 
@@ -301,6 +302,9 @@ class DotEntry(Entry):
         found, (first, second) = self.contraction(layer, [x.ndim for x in inputs]), inputs
         grad = grad.reshape(grad.shape[: len(found.result)])
         return found.of_first()(grad, second), found.of_second()(grad, first)
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_of_factor(layer, inputs, place, cell)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         found = self.contraction(layer, [len(shape) + 1 for shape in shapes])

@@ -16,9 +16,10 @@ from cnnviz.layers.activations import parse_activation
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.links import Expand, Gather, Links, Slide, Spread
-from cnnviz.layers.operands import Operands, Position, weighted
+from cnnviz.layers.operands import Operands, Position, operands, weighted
 from cnnviz.layers.options import Options, Shape
 from cnnviz.layers.sequences import SequenceEntry
+from cnnviz.layers.slopes import over_images
 from cnnviz.layers.windows import Patch, browser_axes, kernel_indices, map_shape, slides
 from cnnviz.layers.work import CALL_COST, ELEMENTWISE_COST, Effort, Sizes
 from cnnviz.ops.padding import Axis, Window, transposed_window, window
@@ -84,6 +85,27 @@ class ConvolutionEntry(Entry):
         """Which channels each filter reads: by default all."""
         return Gather(2), Expand(2, layer.config["filters"])
 
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        if len(self.kernels(layer)) > 1 or weight == "bias":
+            return super().uses(layer, weight, index, inputs, grad)
+        (x,), view = inputs, self.view(layer, inputs[0].shape[1:])
+        read, channel, back, f = self.met(layer, index)
+        down, across = view.rows.tap(index[0]), view.cols.tap(index[1])
+        here, there = (down[read], across[read]), (down[back], across[back])
+        return over_images(
+            x[(slice(None), *here, channel)],
+            grad[(slice(None), *there, f)],
+            _places(*here, channel),
+            _places(*there, f),
+        )
+
+    def met(self, layer: Layer, index: Position) -> tuple[int, int, int, int]:
+        """Which side of the window an entry of the kernel reads, and in which channel; and where it adds to.
+
+        The sides are those of `Axis.tap`.
+        """
+        raise NotImplementedError
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         source = drawn.sources[0]
         return [conv_stage(layer, self.view(layer, source), self.groups(layer, source[2]))]
@@ -146,6 +168,21 @@ class Conv2DEntry(ConvolutionEntry):
         cut = Patch.of(self.view(layer, x.shape), position).cut(x, channels)
         index = kernel_indices(np.arange(kh), np.arange(kw), np.arange(depth), np.full(depth, f))
         return weighted(x, layer.weights, "kernel", index, cut, f, labels=_labels(channels))
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """One group for each filter that reads the channel, of the cells that read this one."""
+        kernel, (*_, c) = layer.weights["kernel"], cell
+        depth, filters = kernel.shape[2:]
+        size = filters // layer.config["groups"]
+        patch, down, across = Patch.of_stamps(self.view(layer, inputs[0].shape), cell)
+        own = c // depth * size + np.arange(size if patch.padding.size else 0)
+        index = kernel_indices(down, across, np.full(len(own), c % depth), own)
+        return _returned(grad, kernel, index, patch.cut(grad, own))
+
+    def met(self, layer: Layer, index: Position) -> tuple[int, int, int, int]:
+        *_, c, f = index
+        *_, depth, filters = layer.weights["kernel"].shape
+        return 0, f // (filters // layer.config["groups"]) * depth + c, 1, f
 
     def groups(self, layer: Layer, channels: int) -> int:
         return layer.config["groups"]
@@ -219,6 +256,18 @@ class DepthwiseConv2DEntry(ConvolutionEntry):
         cut = Patch.of(self.view(layer, x.shape), position).cut(x, channel)
         index = kernel_indices(np.arange(kh), np.arange(kw), channel, [f % multiplier])
         return weighted(x, layer.weights, "kernel", index, cut, f, labels=_labels(channel))
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """One group for each output of the channel, of the cells that read this one."""
+        kernel, (*_, c) = layer.weights["kernel"], cell
+        patch, down, across = Patch.of_stamps(self.view(layer, inputs[0].shape), cell)
+        copies = np.arange(kernel.shape[3] if patch.padding.size else 0)
+        index = kernel_indices(down, across, np.full(len(copies), c), copies)
+        return _returned(grad, kernel, index, patch.cut(grad, c * kernel.shape[3] + copies))
+
+    def met(self, layer: Layer, index: Position) -> tuple[int, int, int, int]:
+        *_, c, copy = index
+        return 0, c, 1, c * layer.weights["kernel"].shape[3] + copy
 
     def groups(self, layer: Layer, channels: int) -> int:
         return channels
@@ -332,6 +381,18 @@ class Conv2DTransposeEntry(ConvolutionEntry):
             x, layer.weights, "kernel", index, patch.cut(x, channels), f, labels=_labels(channels)
         )
 
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """One group for each filter: the cells on which the stamp of this one falls, or padding."""
+        kernel, (*_, c) = layer.weights["kernel"], cell
+        kh, kw, filters, _ = kernel.shape
+        patch = Patch.of(self.view(layer, inputs[0].shape), cell)
+        index = kernel_indices(np.arange(kh), np.arange(kw), np.arange(filters), np.full(filters, c))
+        return _returned(grad, kernel, index, patch.cut(grad, np.arange(filters)))
+
+    def met(self, layer: Layer, index: Position) -> tuple[int, int, int, int]:
+        *_, f, c = index
+        return 1, c, 0, f
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         axes = browser_axes(self.view(layer, drawn.sources[0]))
         names, arrays = exchangeable(layer, "kernel")
@@ -377,6 +438,20 @@ class Conv1DTransposeEntry(SlidingSequenceEntry):
     def as_map(self, layer: Layer) -> Layer:
         like, added = super().as_map(layer), layer.config["output_padding"]
         return replace(like, config={**like.config, "output_padding": None if added is None else (added, 0)})
+
+
+def _returned(grad: np.ndarray, kernel: np.ndarray, index: np.ndarray, cut: Mapping[str, Any]) -> Operands:
+    """What came back to some cells, times the entries of a kernel through which they read another."""
+    channels = cut["position"][:, 0, 0, -1] if index.size else np.empty(0, int)
+    weight = kernel[tuple(np.moveaxis(index, -1, 0))]
+    return operands(
+        [grad], weight=weight, weight_name="kernel", weight_index=index, labels=_labels(channels), **cut
+    )
+
+
+def _places(rows: slice, cols: slice, channel: int) -> np.ndarray:
+    """(rows, columns, 3): the indices of some cells of a channel."""
+    return np.moveaxis(np.mgrid[rows, cols, channel : channel + 1][..., 0], 0, -1)
 
 
 def conv_stage(

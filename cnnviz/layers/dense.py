@@ -14,7 +14,8 @@ from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.convolutions import FUSED, pixelwise_stage
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links, mix
-from cnnviz.layers.operands import Operands, Position, label, weighted
+from cnnviz.layers.operands import Operands, Position, label, operands, weighted
+from cnnviz.layers.slopes import over_images
 
 
 class DenseEntry(Entry):
@@ -50,6 +51,30 @@ class DenseEntry(Entry):
             "labels": tuple(label(x.ndim, (c,)) for c in channels.tolist()),
         }
         return weighted(x, layer.weights, "kernel", index[:, None, None], cut, unit)
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """One group for each unit."""
+        *before, c = cell
+        units = np.arange(grad.shape[-1])
+        places = np.stack([*(np.full(len(units), i) for i in before), units], axis=-1)
+        index = np.stack([np.full(len(units), c), units], axis=-1)
+        return operands(
+            [grad],
+            grad[tuple(before)].reshape(-1, 1, 1),
+            layer.weights["kernel"][c].reshape(-1, 1, 1),
+            places[:, None, None],
+            weight_name="kernel",
+            weight_index=index[:, None, None],
+            labels=tuple(label(grad.ndim, (unit,)) for unit in units.tolist()),
+        )
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        if weight == "bias":
+            return super().uses(layer, weight, index, inputs, grad)
+        (x,), (c, unit) = inputs, index
+        places = np.moveaxis(np.indices((*x.shape[1:-1], 1)), 0, -1)
+        read, reached = (places + np.eye(x.ndim - 1, dtype=int)[-1] * number for number in (c, unit))
+        return over_images(x[..., c], grad[..., unit], read, reached)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         if len(drawn.inputs[0]) > 1:

@@ -7,10 +7,14 @@ is resumed, draws the same.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 import numpy as np
+
+from cnnviz.ops.cellwise import BAND
+from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 
@@ -48,13 +52,27 @@ def generator(seed: int, step: int, name: str) -> np.random.Generator:
 
 
 def kept(random: np.random.Generator, shape: tuple[int, ...], rate: float) -> np.ndarray:
-    """True with probability 1 - rate, to 32 bits, for each number by itself.
+    """True with probability 1 - rate, to 32 bits, for each number by itself; `random` as of `generator`.
+
+    Bits take half the time that floats take: a network draws millions of them in a step.
 
     >>> kept(np.random.default_rng(0), (2, 4), 0.5)
     array([[ True,  True,  True, False],
            [False, False, False, False]])
     """
-    count = int(np.prod(shape))
-    # Half the time that floats take, and no sooner done: a network draws millions in a step.
-    bits = random.bit_generator.random_raw(-(-count // 2)).view(np.uint32)[:count]
-    return (bits >= min(round(rate * 2**32), 2**32 - 1)).reshape(shape)
+    passes, least = empty(shape, bool), np.uint32(min(round(rate * 2**32), 2**32 - 1))
+    flat, bits = passes.reshape(-1), cast(np.random.PCG64, random.bit_generator)
+    start = bits.state
+
+    def share(bands: Iterable[slice]) -> None:
+        source = np.random.PCG64(0)
+        for band in bands:
+            # Where one thread would be by then that drew all: 64 bits serve two numbers.
+            source.state = start
+            source.advance(band.start // 2)
+            raw = source.random_raw(-(-(band.stop - band.start) // 2))
+            np.greater_equal(raw.view(np.uint32)[: band.stop - band.start], least, out=flat[band])
+
+    in_parallel(share, [slice(at, min(at + BAND, flat.size)) for at in range(0, flat.size, BAND)])
+    bits.advance(-(-flat.size // 2))
+    return passes

@@ -23,9 +23,14 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.passing import PassingEntry
+from cnnviz.ops.cellwise import combined, in_bands, kept_where
+from cnnviz.ops.recycling import empty
 
-FACTOR, ADDEND = "factor", "addend"
-"""What a layer in training has in its config: arrays that broadcast to its input, or None."""
+FACTOR, SCALE, ADDEND = "factor", "scale", "addend"
+"""What a layer in training has in its config: arrays that broadcast to its input, or None.
+
+With a scale, which is a number, the factor is an array of bool: what is kept is scaled, all else is 0.
+"""
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 """Klambauer et al., section 2."""
@@ -46,8 +51,8 @@ class NoiseEntry(PassingEntry):
             return layer
         shape = self.drawn_shape(layer.config, x.shape)
         drawn = draws(layer.name, shape, partial(self.draw, layer.config))
-        factor, addend = self.noise(layer.config, drawn, x.dtype)
-        return replace(layer, config={**layer.config, FACTOR: factor, ADDEND: addend})
+        noise = {FACTOR: None, SCALE: None, ADDEND: None, **self.noise(layer.config, drawn, x.dtype)}
+        return replace(layer, config={**layer.config, **noise})
 
     def is_active(self, config: Mapping[str, Any]) -> bool:
         """Whether training differs from inference."""
@@ -69,10 +74,8 @@ class NoiseEntry(PassingEntry):
         """What is drawn: here which numbers are kept."""
         return drawing.kept(random, shape, config["rate"])
 
-    def noise(
-        self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """What the input is multiplied by, and what is added."""
+    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> dict[str, Any]:
+        """What the input is multiplied by, and what is added: FACTOR, SCALE, ADDEND as far as there are."""
         raise NotImplementedError(f"{type(self).__name__} says no noise")
 
 
@@ -82,10 +85,10 @@ class DropoutEntry(NoiseEntry):
         "noise_shape": (read.optional(read.noise_shape), None),
     }
 
-    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> Any:
+    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> dict[str, Any]:
         kept = 1 - config["rate"]
         scale = dtype.type(1 / kept if kept else 0)
-        return np.multiply(drawn, scale, dtype=dtype), None
+        return {FACTOR: drawn.astype(bool, copy=False), SCALE: scale}
 
 
 class SpatialDropoutEntry(DropoutEntry):
@@ -102,13 +105,12 @@ class SpatialDropoutEntry(DropoutEntry):
 class AlphaDropoutEntry(DropoutEntry):
     """What is dropped becomes the lowest value of a SELU; mean and variance are kept."""
 
-    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> Any:
+    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> dict[str, Any]:
         rate, lowest = config["rate"], -SELU_ALPHA * SELU_SCALE
         a = ((1 - rate) * (1 + rate * lowest**2)) ** -0.5 if rate < 1 else 0.0
         b = -a * lowest * rate
-        return np.multiply(drawn, dtype.type(a), dtype=dtype), np.where(drawn, b, a * lowest + b).astype(
-            dtype
-        )
+        addend = np.where(drawn, b, a * lowest + b).astype(dtype)
+        return {FACTOR: drawn.astype(bool, copy=False), SCALE: dtype.type(a), ADDEND: addend}
 
 
 class GaussianDropoutEntry(NoiseEntry):
@@ -120,10 +122,10 @@ class GaussianDropoutEntry(NoiseEntry):
     def draw(self, config: Mapping[str, Any], random: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return random.standard_normal(shape, np.float32)
 
-    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> Any:
+    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> dict[str, Any]:
         rate = config["rate"]
         deviation = math.sqrt(rate / (1 - rate)) if rate < 1 else math.inf
-        return 1 + drawn.astype(dtype) * dtype.type(deviation), None
+        return {FACTOR: 1 + drawn.astype(dtype) * dtype.type(deviation)}
 
 
 class GaussianNoiseEntry(NoiseEntry):
@@ -135,8 +137,8 @@ class GaussianNoiseEntry(NoiseEntry):
 
     draw = GaussianDropoutEntry.draw
 
-    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> Any:
-        return None, drawn.astype(dtype) * dtype.type(config["stddev"])
+    def noise(self, config: Mapping[str, Any], drawn: np.ndarray, dtype: np.dtype) -> dict[str, Any]:
+        return {ADDEND: drawn.astype(dtype) * dtype.type(config["stddev"])}
 
 
 class NoisyEntry(Entry):
@@ -145,13 +147,11 @@ class NoisyEntry(Entry):
     label = "noise"
 
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
-        (x,), (factor, addend) = inputs, _noise_of(layer)
-        y = x if factor is None else x * factor
+        y, addend = _times_factor(inputs[0], layer), layer.config[ADDEND]
         return y if addend is None else y + addend
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        factor, _ = _noise_of(layer)
-        return (grad if factor is None else grad * factor,)
+        return (_times_factor(grad, layer),)
 
     def of_images(self, layer: Layer, images: slice) -> Layer:
         return _with_noise(layer, lambda array: array[images])
@@ -161,10 +161,13 @@ class NoisyEntry(Entry):
 
     def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         (x,) = inputs
+        one, zero = x.dtype.type(1), x.dtype.type(0)
         factor, addend = (
             absent if array is None else np.broadcast_to(array, (1, *x.shape))[(0, *position)]
-            for array, absent in zip(_noise_of(layer), (x.dtype.type(1), x.dtype.type(0)), strict=True)
+            for array, absent in zip(_noise_of(layer), (one, zero), strict=True)
         )
+        if layer.config[SCALE] is not None:
+            factor = layer.config[SCALE] if factor else zero
         return one_number(x, position, factor, bias=addend, bias_name="noise")
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
@@ -177,7 +180,26 @@ class NoisyEntry(Entry):
         return 1
 
     def absolute(self, layer: Layer) -> Layer:
+        # What is kept stays kept, and scales are not negative.
         return _with_noise(layer, np.abs)
+
+
+def _times_factor(x: np.ndarray, layer: Layer) -> np.ndarray:
+    factor, scale = layer.config[FACTOR], layer.config[SCALE]
+    if factor is None:
+        return x
+    if scale is None:
+        return combined(np.multiply, x, factor)
+    if factor.shape != x.shape:
+        return combined(np.multiply, x, np.multiply(factor, scale, dtype=x.dtype))
+
+    def scaled(part: np.ndarray, keeps: np.ndarray, out: np.ndarray) -> None:
+        np.multiply(part, scale, out=out)
+        kept_where(keeps, out, out)
+
+    y = empty(x.shape, x.dtype)
+    in_bands(scaled, x, factor, y)
+    return y
 
 
 def _noise_of(layer: Layer) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -22,6 +22,7 @@ from cnnviz.layers.elementwise_rules import (
     Applied,
     call_of,
     computed,
+    none,
     products_with_slopes,
     slopes_of,
     with_names,
@@ -31,6 +32,7 @@ from cnnviz.layers.links import Expand, Links
 from cnnviz.layers.normalization import affine_stage
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
+from cnnviz.layers.slopes import slopes_cell_by_cell
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of
 from cnnviz.numbers import short
 from cnnviz.ops.arguments import sum_to
@@ -45,6 +47,7 @@ class ElementwiseEntry(OperationEntry):
         several = len(self.parameters) > 1
         self.options: Options = {each: (constant, None) for each in self.parameters if several}
         self.most_inputs = len(self.parameters)
+        self.breaks_gradients = self.rule.slopes is none
         # Where one of two tensors is chosen, their mean can stand in.
         self.averaging = "Average" if self.rule.merge in ("Maximum", "Minimum") else ""
 
@@ -150,6 +153,9 @@ class ElementwiseEntry(OperationEntry):
         """Of the gradients of all arguments those of the tensors, summed over what was broadcast."""
         wanted = (g for g, name in zip(grads, self.parameters, strict=True) if layer.config.get(name) is None)
         return tuple(sum_to(each, x.shape) for each, x in zip(wanted, inputs, strict=True))
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_cell_by_cell(layer, inputs, place, cell)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         constants = [c.shape[c.ndim - len(shapes[0]) :] if c.ndim else () for c in self._given(layer)]

@@ -59,8 +59,8 @@ class Elementwise:
     made_with: tuple[str, ...] = ()
 
 
-def _flat(y: Any, *arguments: Any) -> tuple[Any, ...]:
-    """Of what goes up and down in steps."""
+def none(y: Any, *arguments: Any) -> tuple[Any, ...]:
+    """Of what goes up and down in steps, through which TensorFlow lets no gradient come back."""
     return (0.0,) * len(arguments)
 
 
@@ -70,7 +70,7 @@ def _power(y: Any, a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _compared(sign: str) -> Elementwise:
-    return Elementwise(f"x1 {sign} x2", _flat, 0, TWO, decides=True)
+    return Elementwise(f"x1 {sign} x2", none, 0, TWO, decides=True)
 
 
 ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
@@ -84,7 +84,7 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         "power": Elementwise("pow(x1, x2)", _power, 2 * ELEMENTARY, TWO),
         "maximum": Elementwise("max(x1, x2)", lambda y, a, b: (a >= b, a < b), 0, TWO, merge="Maximum"),
         "minimum": Elementwise("min(x1, x2)", lambda y, a, b: (a <= b, a > b), 0, TWO, merge="Minimum"),
-        "floor_divide": Elementwise("floor(x1 / x2)", _flat, 0, TWO, lambda a, b: np.floor(a / b)),
+        "floor_divide": Elementwise("floor(x1 / x2)", none, 0, TWO, lambda a, b: np.floor(a / b)),
         "mod": Elementwise("mod(x1, x2)", lambda y, a, b: (1, -np.floor(a / b)), 2, TWO),
         "arctan2": Elementwise(
             "atan2(x1, x2)", lambda y, a, b: (b / (a * a + b * b), -a / (a * a + b * b)), parameters=TWO
@@ -98,7 +98,7 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         "not_equal": _compared("!="),
         "logical_and": _compared("and"),
         "logical_or": _compared("or"),
-        "logical_not": Elementwise("not x", _flat, 0, decides=True),
+        "logical_not": Elementwise("not x", none, 0, decides=True),
         "where": Elementwise(
             "x1 if condition else x2",
             lambda y, c, a, b: (0, c != 0, c == 0),
@@ -109,11 +109,11 @@ ELEMENTWISE: Mapping[str, Elementwise] = MappingProxyType(
         # Of one.
         "negative": Elementwise("-x", lambda y, x: (-1,), 0, signs=(-1,)),
         "absolute": Elementwise("abs(x)", lambda y, x: (np.sign(x),), 0),
-        "sign": Elementwise("sign(x)", _flat, 0),
-        "floor": Elementwise("floor(x)", _flat, 0),
-        "ceil": Elementwise("ceil(x)", _flat, 0),
-        "trunc": Elementwise("trunc(x)", _flat, 0),
-        "round": Elementwise("round(x)", _flat, 0),
+        "sign": Elementwise("sign(x)", lambda y, x: (0.0,), 0),
+        "floor": Elementwise("floor(x)", none, 0),
+        "ceil": Elementwise("ceil(x)", none, 0),
+        "trunc": Elementwise("trunc(x)", none, 0),
+        "round": Elementwise("round(x)", none, 0),
         "clip": Elementwise(
             "min(max(x, x_min), x_max)",
             lambda y, x, low, high: ((x >= low) & (x <= high), 0, 0),

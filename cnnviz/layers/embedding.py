@@ -10,6 +10,7 @@ import numpy as np
 from cnnviz.layers import options as read
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Links, Regroup
+from cnnviz.layers.operands import Position
 
 
 class EmbeddingEntry(Entry):
@@ -23,6 +24,8 @@ class EmbeddingEntry(Entry):
     weights = ("embeddings",)
     initializers = {"embeddings": "uniform"}
     label = "embedding"
+    # Which row it is does not change smoothly.
+    breaks_gradients = True
     # Whole numbers are the rows that are meant.
     scales_input = True
 
@@ -41,8 +44,11 @@ class EmbeddingEntry(Entry):
         return rows.astype(np.int64)
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        # Which row it is does not change smoothly.
         return (np.zeros(inputs[0].shape, grad.dtype),)
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        (x,) = inputs
+        return np.zeros((*x.shape[1:], layer.config["output_dim"]), x.dtype)
 
     def embeddings_gradient(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
         table = np.zeros(layer.weights["embeddings"].shape, grad.dtype)

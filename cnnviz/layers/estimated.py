@@ -1,23 +1,26 @@
 """What layers of many steps have in common: the steps are written once, and bound their own rounding.
 
-The steps take arrays, or an `Estimate` in place of each, which is then the bound of the result.
+The steps take arrays; or an `Estimate` in place of each, which is then the bound of the result; or a
+`Tangent`, which says how much the result changes with one number.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cnnviz import ops
-from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Arrays, Entry, Layer
+from cnnviz.layers.operands import Position
 from cnnviz.layers.running_error import Estimate
+from cnnviz.layers.tangents import Tangent
 from cnnviz.layers.work import Effort, Sizes
 
 Numbers = Any
-"""An array, or an `Estimate` of one."""
+"""An array, or an `Estimate` or a `Tangent` of one."""
 Wrap = Callable[[np.ndarray], Numbers]
 
 
@@ -34,14 +37,6 @@ class EstimatedEntry(Entry):
         """The gradients with respect to the inputs, and to the weights by name."""
         raise NotImplementedError(f"{type(self).__name__} says no steps back")
 
-    def in_training(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
-        if layer.config.get("dropout"):
-            raise ValueError(
-                f"layer {layer.name!r}: dropout={layer.config['dropout']:g} within a {layer.kind} is not "
-                "computed in training: make it with dropout=0"
-            )
-        return layer
-
     def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             return self.forward(layer, inputs, _as_it_is)
@@ -55,6 +50,19 @@ class EstimatedEntry(Entry):
             return self.backward(layer, inputs, grad, _as_it_is)[1][weight].reshape(
                 layer.weights[weight].shape
             )
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        carriers = [x + 0j for x in inputs]
+        carriers[place][(0, *cell)] += 1j
+        with np.errstate(all="ignore"):
+            return self.forward(layer, carriers, Tangent.of).slope[0]
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray:
+        carrier = np.array(layer.weights[weight] + 0j)
+        carrier[index] += 1j
+        carried = replace(layer, weights={**layer.weights, weight: carrier})
+        with np.errstate(all="ignore"):
+            return self.forward(carried, inputs, Tangent.of).slope
 
     def gradient_effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
         # Each weight's gradient is worked out by itself, with all steps forward and back.
@@ -100,22 +108,27 @@ def rounded(number: float, like: Numbers) -> Numbers:
 
 
 def sigmoid(x: Numbers) -> Numbers:
-    """`ops.sigmoid`, or its estimate."""
-    return x.sigmoid() if isinstance(x, Estimate) else ops.sigmoid(x)
+    """`ops.sigmoid`, or its estimate or tangent."""
+    return x.sigmoid() if isinstance(x, Estimate | Tangent) else ops.sigmoid(x)
 
 
 def tanh(x: Numbers) -> Numbers:
-    """`ops.tanh`, or its estimate."""
-    return x.tanh() if isinstance(x, Estimate) else ops.tanh(x)
+    """`ops.tanh`, or its estimate or tangent."""
+    return x.tanh() if isinstance(x, Estimate | Tangent) else ops.tanh(x)
 
 
 def softmax(x: Numbers, allowed: np.ndarray) -> Numbers:
     """Along the last axis; what is not allowed counts as so low that its share is 0, unless nothing is."""
-    if isinstance(x, Estimate):
+    if isinstance(x, Estimate | Tangent):
         return x.softmax(allowed)
     if not allowed.all():
         x = np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
     return ops.softmax(x)
+
+
+def dropped(x: Numbers, kept: np.ndarray | None) -> Numbers:
+    """What dropout leaves of numbers, as much as each counts; all of them where there is none."""
+    return x if kept is None else x * kept
 
 
 def softmax_back(grad: Numbers, shares: Numbers, allowed: np.ndarray) -> Numbers:

@@ -27,6 +27,7 @@ from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options, Shape, all_of, as_json, default_of, same
 from cnnviz.layers.refusals import refusal
 from cnnviz.layers.regularizers import Regularizer
+from cnnviz.layers.slopes import readers_of, returning, slopes_of_input, slopes_of_weight, used
 from cnnviz.layers.work import Effort, Sizes, by_cell
 from cnnviz.resources import one_line
 
@@ -61,6 +62,8 @@ class Entry:
     """Their names, in the order in which Keras saves them."""
     statistics: ClassVar[frozenset[str]] = frozenset()
     """The weights that training does not change."""
+    added: ClassVar[frozenset[str]] = frozenset({"bias", "beta"})
+    """The weights that are added to what is multiplied."""
     counts: ClassVar[frozenset[str]] = frozenset()
     """The weights that are whole numbers."""
     initializers: Mapping[str, Any] = {}
@@ -87,10 +90,14 @@ class Entry:
     """Whether it makes one number of a whole window."""
     averaging: str = ""
     """Where the class selects, the one with the same options that takes the mean instead."""
+    mixes_images: ClassVar[bool] = False
+    """Whether what it makes of an image depends on the others of the batch."""
     multiplies: bool = False
     """Whether it multiplies its inputs with each other."""
     selects: str = ""
     """"largest" or "smallest" where each output is the winner among several inputs."""
+    breaks_gradients: bool = False
+    """Whether no gradient comes back through it, not even zeros: what is behind it is not trained by it."""
     casts: ClassVar[bool] = True
     """Whether it computes in its network's dtype, as Keras's layers do, whatever it reads."""
     scales_input: ClassVar[bool] = False
@@ -257,6 +264,61 @@ class Entry:
         Where the class is an activation and nothing else, `grad` is with respect to the output.
         """
         return getattr(self, f"{weight}_gradient")(layer, inputs, grad)
+
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        """Both in one call, since they may share work: of the inputs, if wanted, and of these weights."""
+        wrt_inputs = self.input_gradients(layer, inputs, grad) if of_inputs else ()
+        return wrt_inputs, {name: self.weight_gradient(layer, name, inputs, grad) for name in weights}
+
+    # What its gradients are made of ------------------------------------------------------------
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray | None:
+        """How much each number before the activation changes with one cell of an input, for one image.
+
+        `inputs` have a batch of 1, the result has none. None is not known.
+        """
+        return slopes_of_input(layer, inputs, place, cell)
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        """The same with one number of a weight, for each image; a batch of 1 stands for all.
+
+        Where the class is an activation and nothing else, of the numbers behind it.
+        """
+        return slopes_of_weight(layer, weight, index, inputs)
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one cell of an input: `operands` read backwards.
+
+        The factors are what came back to the numbers that read the cell, the weights their slopes.
+        `inputs` and `grad`, that with respect to the pre-activation, are those of one image, without batch.
+        """
+        batch = [x[np.newaxis] for x in inputs]
+        slopes = self.input_slopes(layer, batch, place, cell)
+        if slopes is None:
+            value = self.input_gradients(layer, batch, grad[np.newaxis])[place][(0, *cell)]
+            return no_products(grad, value, "not taken apart", taken_apart=False)
+        return returning(grad, slopes, readers_of(layer, batch, place, cell))
+
+    def returns_in_batch(
+        self, layer: Layer, inputs: Arrays, place: int, index: int, cell: Position, grad: np.ndarray
+    ) -> Operands:
+        """The same for a cell of one image of a batch, from that of all."""
+        one = self.of_images(layer, slice(index, index + 1))
+        return self.returns(one, [x[index] for x in inputs], place, cell, grad[index])
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        """What makes the gradient with respect to one number of a weight, a group for each image.
+
+        The factors are what it was multiplied with, the weights what came back there. Positions are of
+        the cells that were read; or, with the source 1, of those to which it came back.
+        """
+        slopes = self.weight_slopes(layer, weight, index, inputs)
+        if slopes is None:
+            value = self.weight_gradient(layer, weight, inputs, grad)[index]
+            return no_products(grad[0], value, "not taken apart", taken_apart=False)
+        return used(slopes, grad)
 
     # What differs in training --------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Links, Regroup, Segment
 from cnnviz.layers.moves import MovingEntry
 from cnnviz.layers.operands import Operands, Position, chosen, one_number, operands
+from cnnviz.layers.slopes import slopes_cell_by_cell
 from cnnviz.ops.padding import Axis
 
 
@@ -36,6 +37,9 @@ class MergeEntry(Entry):
         by_value = self.multiplies or self.selects
         grads = gradient(full, grad) if by_value else gradient(grad, [x.shape for x in full])
         return tuple(each.reshape(x.shape) for each, x in zip(grads, inputs, strict=True))
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_cell_by_cell(layer, inputs, place, cell)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         rank = max(map(len, shapes))

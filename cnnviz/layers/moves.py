@@ -40,6 +40,11 @@ class MovingEntry(Entry):
         source = np.array([place])
         return operands(inputs, factor, 1, full, source=source, labels=(layer.inputs[place],))
 
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        shapes = tuple(x.shape[1:] for x in inputs)
+        number = sum(map(math.prod, shapes[:place])) + int(np.ravel_multi_index(cell, shapes[place]))
+        return (origins(layer, shapes) == number).astype(inputs[0].dtype)
+
     def padded(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
         """A number that comes from nowhere: padding, outside the input."""
         raise NotImplementedError(f"{type(self).__name__} says no padding")

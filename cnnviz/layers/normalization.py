@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,6 +18,7 @@ from cnnviz.layers.initializers import Initializer
 from cnnviz.layers.layer import ENTRIES, Affine, Arrays, Entry, Layer, Weights, quoted
 from cnnviz.layers.links import Links, mix
 from cnnviz.layers.operands import Equation, Operands, Position, one_number
+from cnnviz.layers.slopes import over_images, slopes_with_copies
 from cnnviz.ops.normalization import SMALLEST_DEVIATION, deviation_of
 
 
@@ -28,6 +29,18 @@ class AffineEntry(Entry):
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         return [()]
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        (x,) = inputs
+        options = {"axis": self.on_a_vector}
+        return slopes_with_copies(layer, weight, index, x, lambda w: self.lies(layer, w, x.shape), **options)
+
+    on_a_vector: ClassVar[Any] = -1
+    """Its option axis on a vector."""
+
+    def lies(self, layer: Layer, weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """A weight against an input of this shape, its batch included: by default along the last axis."""
+        return weight
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         # At most: variance + epsilon, root, reciprocal, times gamma, x - mean, their product, + beta.
@@ -123,12 +136,15 @@ class BatchNormalizationEntry(AffineEntry):
         equations = scale_and_shift(scale, shift, mean, variance, epsilon, gamma, beta)
         return one_number(x, position, scale, bias=shift, bias_name="shift", preparation=equations)
 
+    def lies(self, layer: Layer, weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        along = [1] * len(shape)
+        along[layer.config["axis"]] = -1
+        return weight.reshape(along)
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         w = layer.weights
         names = {name.removeprefix("moving_"): f"{layer.owner}/{name}" for name in w}
-        along = [1] * (len(drawn.output) + 1)
-        along[layer.config["axis"]] = -1
-        a, b = (each.reshape(along) for each in self.scale_and_shift(layer))
+        a, b = (self.lies(layer, each, (1, *drawn.output)) for each in self.scale_and_shift(layer))
         stage = affine_stage(layer, a, b, drawn, epsilon=layer.config["epsilon"], parts=names)
         kept = {f"{layer.owner}/{name}": array for name, array in w.items()}
         return [replace(stage, arrays={**stage.arrays, **kept})]
@@ -157,6 +173,8 @@ class BatchNormalizationEntry(AffineEntry):
 class BatchStatisticsEntry(BatchNormalizationEntry):
     """Batch normalisation in training: in place of the moving statistics it has those of the batch."""
 
+    mixes_images = True
+
     def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
         momentum = layer.config["momentum"]
         return {
@@ -164,15 +182,46 @@ class BatchStatisticsEntry(BatchNormalizationEntry):
         }
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
-        arrays = *_axis_last(layer, [*inputs, grad]), layer.weights.get("gamma")
-        moved = ops.batch_norm_training_input_grad(*arrays, epsilon=layer.config["epsilon"])
-        return (np.moveaxis(moved, -1, layer.config["axis"]),)
+        return self.gradients(layer, inputs, grad, ())[0]
+
+    def gradients(
+        self, layer: Layer, inputs: Arrays, grad: np.ndarray, weights: Sequence[str], of_inputs: bool = True
+    ) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
+        if not of_inputs:
+            return super().gradients(layer, inputs, grad, weights, of_inputs)
+        (x, last), w = _axis_last(layer, [*inputs, grad]), layer.weights
+        mean, variance = _moving(layer)
+        moved, gamma, beta = ops.batch_norm_training_grad(
+            x, last, w.get("gamma"), epsilon=layer.config["epsilon"], mean=mean, variance=variance
+        )
+        found = {"gamma": gamma, "beta": beta}
+        wanted = {
+            name: found[name] if name in found else self.weight_gradient(layer, name, inputs, grad)
+            for name in weights
+        }
+        return (np.moveaxis(moved, -1, layer.config["axis"]),), wanted
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         # By its statistics a number depends on all of its channel.
         axis = layer.config["axis"] - 1 if layer.config["axis"] > 0 else layer.config["axis"]
         axes = range(len(shapes[0]))
         return [tuple(link for each in axes if each != axes[axis] for link in mix(shapes[0], each))]
+
+    def returns_in_batch(
+        self, layer: Layer, inputs: Arrays, place: int, index: int, cell: Position, grad: np.ndarray
+    ) -> Operands:
+        """On its own output, and through its channel's mean and variance on those of all images."""
+        (x,), w, axis = inputs, layer.weights, layer.config["axis"] % inputs[0].ndim
+        at = [index, *cell]
+        channel, at[axis] = at[axis], 0
+        mean, variance = (w[name][channel] for name in ("moving_mean", "moving_variance"))
+        inverse = 1 / np.sqrt(variance + x.dtype.type(layer.config["epsilon"]))
+        normal, back = ((array.take([channel], axis)) for array in ((x - mean) * inverse, grad))
+        slopes = -(1 + normal * normal[tuple(at)]) / x.dtype.type(normal.size)
+        slopes[tuple(at)] += 1
+        slopes *= inverse * w["gamma"][channel] if "gamma" in w else inverse
+        cells = np.moveaxis(np.indices(x.shape[1:]).take([channel], axis), 0, -1)
+        return replace(over_images(back, slopes, cells, cells), weight_index=None)
 
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         if of:
@@ -202,7 +251,8 @@ BY_BATCH = BatchStatisticsEntry()
 
 def _axis_last(layer: Layer, arrays: Arrays) -> list[np.ndarray]:
     """Arrays of the input's shape with the axis that is normalised in the last place."""
-    return [np.moveaxis(array, layer.config["axis"], -1) for array in arrays]
+    axis = layer.config["axis"]
+    return [array if axis in (-1, array.ndim - 1) else np.moveaxis(array, axis, -1) for array in arrays]
 
 
 def _moving(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
@@ -313,6 +363,18 @@ class NormalizationEntry(AffineEntry):
         name = "mean" if invert else "shift"
         return one_number(x, position, scale, bias=shift, bias_name=name, preparation=tuple(equations))
 
+    on_a_vector = (-1,)
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        # The count changes nothing.
+        without = {name: w for name, w in layer.weights.items() if name != "count"}
+        if weight not in without:
+            return np.zeros_like(inputs[0][:1])
+        return super().weight_slopes(replace(layer, weights=without), weight, index, inputs)
+
+    def lies(self, layer: Layer, weight: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return weight.reshape(_against(layer, weight.shape, shape))
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         mean, variance = _statistics(layer, (1, *drawn.output), np.float32)
         deviation = deviation_of(variance)
@@ -403,15 +465,19 @@ def _statistics(layer: Layer, shape: tuple[int, ...], dtype: DTypeLike) -> tuple
     """The mean and variance of a Normalization, shaped to broadcast against an input (with its batch)."""
     source: Mapping[str, Any] = layer.weights or layer.config
     mean, variance = source["mean"], source["variance"]
+    target = _against(layer, np.shape(mean), shape)
+    return np.asarray(mean, dtype).reshape(target), np.asarray(variance, dtype).reshape(target)
+
+
+def _against(layer: Layer, sizes: tuple[int, ...], shape: tuple[int, ...]) -> list[int]:
+    """The shape in which statistics of these sizes broadcast against an input (with its batch)."""
     # The statistics' axes belong to the kept axes of x, counted from the right.
     target = [1] * len(shape)
-    for axis, size in zip(
-        reversed(axes_of(layer.config, len(shape))), reversed(np.shape(mean)), strict=False
-    ):
+    for axis, size in zip(reversed(axes_of(layer.config, len(shape))), reversed(sizes), strict=False):
         if size not in (1, shape[axis]):
             raise ValueError(f"mean has {size} entries where the input has {shape[axis]}")
         target[axis] = size
-    return np.asarray(mean, dtype).reshape(target), np.asarray(variance, dtype).reshape(target)
+    return target
 
 
 def axes_of(config: Mapping[str, Any], rank: int) -> list[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,14 @@ class Operands:
         separable convolution.
     weight_name, weight_index
         The layer's array that the weights came from and their indices in it, (groups, rows, columns,
-        its axes); "" and None for weights that are derived.
+        its axes); "" and None for weights that are derived. Where the weight is what came back to a cell
+        of the layer, "" and the cell.
     partner_places
         The cells whose product is the weight, each with its input's number: the others of a Multiply.
     labels
         A short name for each group.
+    images
+        (groups,): which image of the batch each group is of, where they are of several; else None.
     selects
         "largest" or "smallest" where one number wins, else "".
     preparation
@@ -90,6 +94,7 @@ class Operands:
     weight_index: np.ndarray | None = None
     partner_places: tuple[tuple[int, Position], ...] = ()
     labels: tuple[str, ...] = ()
+    images: np.ndarray | None = None
     selects: str = ""
     preparation: tuple[Equation, ...] = ()
     taken_apart: bool = True
@@ -142,6 +147,15 @@ def weighted(
     if "bias" in weights:
         fields |= {"bias": weights["bias"][channel], "bias_name": "bias"}
     return operands([x], weight=weight, weight_name=name, weight_index=index, **cut, **fields)
+
+
+def by_channel(index: np.ndarray) -> np.ndarray:
+    """Indices (..., axes) of cells as (groups, rows, columns, axes).
+
+    Channels are groups, columns stay columns, and all other axes are rows.
+    """
+    lengths, axes = (1, 1, *index.shape[:-1]), index.shape[-1]
+    return np.moveaxis(index.reshape(prod(lengths[:-2]), lengths[-2], lengths[-1], axes), 2, 0)
 
 
 def chosen(factor: np.ndarray, there: np.ndarray, choose: Callable[..., Any]) -> np.ndarray:

@@ -142,6 +142,21 @@ class OwnStatisticsEntry(Entry):
         grad, layout = self._laid_out(layer, grad)
         return _of_weight(layer, layout, "beta", grad)
 
+    @quiet
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        """On itself, through the mean on all that share it, and through the variance."""
+        x, layout = self._laid_out(layer, inputs[0])
+        statistics = self.statistics_of(layer, layout, x)
+        itself = np.zeros(inputs[0].shape, x.dtype)
+        itself[(0, *cell)] = 1
+        itself = itself.reshape(layout.shape)
+        share = _sum(itself, layout.axes)
+        by_mean = share / layout.count if self.centres(layer) else 0
+        distance = _sum(itself * (x - statistics.mean) * statistics.inverse, layout.axes)
+        by_variance = self._normalised(layer, x, statistics) * distance / self.shares(layout)
+        slopes = (itself - by_mean - by_variance) * (share * statistics.inverse)
+        return np.asarray(slopes * self.gain(layer, layout)).reshape(inputs[0].shape[1:])
+
     # Receipts -----------------------------------------------------------------------------------
 
     @quiet

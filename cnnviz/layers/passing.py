@@ -79,6 +79,7 @@ class CastEntry(OperationEntry, PassingEntry):
 class StopGradientEntry(OperationEntry, PassingEntry):
     """The input, of which nothing is said to change the output."""
 
+    breaks_gradients = True
     parameters = ("variable",)
 
     def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -11,7 +11,8 @@ from cnnviz.layers import options as read
 from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
-from cnnviz.layers.operands import Operands, Position, check_terms, chosen, operands
+from cnnviz.layers.operands import Operands, Position, by_channel, check_terms, chosen, operands
+from cnnviz.layers.slopes import slopes_of_factor
 from cnnviz.layers.tensor_operations import OperationEntry, common, constant, kind_of, not_the_batch
 from cnnviz.layers.windows import browser_axes
 from cnnviz.ops.arguments import sum_to
@@ -85,9 +86,7 @@ class ReductionEntry(OperationEntry):
         ]
         cells = [np.arange(n) if i in axes else np.array([place[i]]) for i, n in enumerate(x.shape)]
         index = np.stack(np.meshgrid(*cells, indexing="ij"), axis=-1)
-        # Channels are groups, columns stay columns, and all other axes are rows.
-        lengths = (1, 1, *index.shape[:-1])
-        index = np.moveaxis(index.reshape(-1, lengths[-2], lengths[-1], x.ndim), 2, 0)
+        index = by_channel(index)
         factor = x[tuple(np.moveaxis(index, -1, 0))]
         named = "unit" if x.ndim == 1 else "channel"
         labels = tuple(f"{named} {int(group[0, 0, -1])}" for group in index)
@@ -171,6 +170,9 @@ class MatmulEntry(OperationEntry):
             grads = (grad @ two.swapaxes(-1, -2), one.swapaxes(-1, -2) @ grad)
         wanted = (g for g, name in zip(grads, self.parameters, strict=True) if layer.config[name] is None)
         return tuple(sum_to(each, x.shape) for each, x in zip(wanted, inputs, strict=True))
+
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        return slopes_of_factor(layer, inputs, place, cell)
 
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         one, two = (

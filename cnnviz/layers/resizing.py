@@ -84,6 +84,13 @@ class SamplingEntry(Entry):
             grad = np.moveaxis(np.tensordot(each.matrix(grad.dtype), grad, (1, axis)), 0, axis)
         return (grad,)
 
+    def input_slopes(self, layer: Layer, inputs: Arrays, place: int, cell: Position) -> np.ndarray:
+        (row, col, channel), (x,) = cell, inputs
+        down, across = (each.matrix(x.dtype) for each in self.samples(layer, x.shape[1:]))
+        slopes = np.zeros((down.shape[1], across.shape[1], x.shape[-1]), x.dtype)
+        slopes[:, :, channel] = np.outer(down[row], across[col])
+        return slopes
+
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         return [tuple(each.link(axis) for axis, each in enumerate(self.samples(layer, shapes[0])))]
 

@@ -180,6 +180,11 @@ def activation_gradient_allowance(activation: Activation, z: np.ndarray, grad: n
     return 2 * _gamma(function.roundings, _roundoff(grad.dtype)) * np.abs(grad) * magnitude
 
 
+def sum_allowance(roundings: int, size: float, dtype: np.dtype) -> float:
+    """How far two sums lie apart whose terms have this sum of magnitudes and go through so many roundings."""
+    return 2 * _gamma(max(roundings, 0), _roundoff(dtype)) * size
+
+
 def _gamma(roundings: int, unit: float) -> float:
     n = roundings * unit
     # gamma(n) is above (1 - u)**-n - 1, which it stands for, and has no meaning from n*u = 1 on.

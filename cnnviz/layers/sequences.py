@@ -56,6 +56,24 @@ class SequenceEntry(Entry):
         index = None if operands.weight_index is None else np.delete(operands.weight_index, 1, axis=-1)
         return replace(operands, position=np.delete(operands.position, 1, axis=-1), weight_index=index)
 
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        like = self.as_map(layer)
+        column = (*cell[:-1], 0, cell[-1])
+        found = like.entry.returns(like, [x[:, np.newaxis] for x in inputs], place, column, _column_of(grad))
+        if found.position.shape[-1] != 3:
+            # A vector of a global pooling.
+            return found
+        index = None if found.weight_index is None else np.delete(found.weight_index, 1, axis=-1)
+        return replace(found, position=np.delete(found.position, 1, axis=-1), weight_index=index)
+
+    def uses(self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray) -> Operands:
+        like = self.as_map(layer)
+        spread = (index[0], 0, *index[1:]) if len(index) == 3 else index
+        found = like.entry.uses(like, weight, spread, *_columns(inputs, grad))
+        assert found.weight_index is not None
+        read, reached = (np.delete(cells, 1, axis=-1) for cells in (found.position, found.weight_index))
+        return replace(found, position=read, weight_index=reached)
+
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
         on_maps = replace(drawn, inputs=tuple((length, 1, channels) for length, channels in drawn.inputs))
@@ -104,6 +122,11 @@ def _of_sequences(stage: BrowserStage) -> BrowserStage:
     """The step of a layer on maps, which gives its value from sequences."""
     value = stage.value
     return replace(stage, value=None if value is None else lambda x: _sequence(value(_column(x))))
+
+
+def _column_of(grad: np.ndarray) -> np.ndarray:
+    """What came back to a sequence of one image, as to a map of one column; to a vector as it is."""
+    return grad[:, np.newaxis] if grad.ndim == 2 else grad
 
 
 def _columns(inputs: Arrays, grad: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

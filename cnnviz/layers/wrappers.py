@@ -5,7 +5,7 @@ A wrapper's entry is made for the class of the layer that it holds; see `Entry.o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import lru_cache
@@ -148,6 +148,20 @@ def _divided(inner: Entry) -> Entry:
                 return (np.zeros_like(layer.weights[vector]),)
             return super().gradient_magnitude(_held(layer), of, inputs, grad)  # type: ignore[no-any-return]
 
+        def weight_slopes(
+            self, layer: Layer, weight: str, index: Position, inputs: Arrays
+        ) -> np.ndarray | None:
+            if weight == vector:
+                return np.zeros_like(self.compute(layer, *(x[:1] for x in inputs)))
+            return super().weight_slopes(_held(layer), weight, index, inputs)  # type: ignore[no-any-return]
+
+        def uses(
+            self, layer: Layer, weight: str, index: Position, inputs: Arrays, grad: np.ndarray
+        ) -> Operands:
+            if weight == vector:
+                return Entry.uses(self, layer, weight, index, inputs, grad)
+            return super().uses(_held(layer), weight, index, inputs, grad)  # type: ignore[no-any-return]
+
     entry = copy(inner)
     entry.__class__ = Divided
     return entry
@@ -189,7 +203,8 @@ class TimeDistributedEntry(WrapperEntry):
         return {"layer": kind, "options": options, **_fused(options)}
 
     def of(self, config: Mapping[str, Any]) -> Entry:
-        return _at_each_step(ENTRIES[config["layer"]].of(config["options"]))
+        entry_of = _one_after_another if STEPS in config else _at_each_step
+        return entry_of(ENTRIES[config["layer"]].of(config["options"]))
 
     def weight_groups(self, config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         return _groups(ENTRIES[config["layer"]], config["options"])
@@ -250,12 +265,19 @@ class TimeDistributedEntry(WrapperEntry):
         if trained is step:
             return layer
         if trained.entry.after_training(trained, step.weights):
-            raise ValueError(
-                f"layer {layer.name!r}: a {step.kind} at each step of a sequence is not trained here, since "
-                "Keras changes its statistics step by step; use it outside of TimeDistributed"
-            )
+            return self._step_by_step(layer, inputs, draws)
         options = {**layer.config, "options": trained.config, **_fused(trained.config)}
         return replace(layer, config=options)
+
+    def _step_by_step(self, layer: Layer, inputs: Arrays, draws: Draws) -> Layer:
+        """Where a step changes weights: each begins with what those before it have left."""
+        layers, weights = [], dict(layer.weights)
+        for place in range(inputs[0].shape[1]):
+            step = replace(self.step(layer), weights=weights)
+            trained = self.inner.in_training(step, [x[:, place] for x in inputs], draws)
+            weights = {**weights, **trained.entry.after_training(trained, weights)}
+            layers.append(trained)
+        return replace(layer, config={**layer.config, STEPS: tuple(layers)})
 
     def of_images(self, layer: Layer, images: slice) -> Layer:
         steps = layer.input_shape[0] or 0
@@ -283,6 +305,19 @@ class TimeDistributedEntry(WrapperEntry):
         step = self.inner.of_images(self.step(layer), slice(at, at + 1))
         found = self.inner.operands(step, [x[at] for x in inputs], tuple(rest))
         return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def returns(self, layer: Layer, inputs: Arrays, place: int, cell: Position, grad: np.ndarray) -> Operands:
+        at, *rest = cell
+        step = self.inner.of_images(self.step(layer), slice(at, at + 1))
+        found = self.inner.returns(step, [x[at] for x in inputs], place, tuple(rest), grad[at])
+        return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def weight_slopes(self, layer: Layer, weight: str, index: Position, inputs: Arrays) -> np.ndarray | None:
+        (x,) = inputs
+        slopes = self.inner.weight_slopes(self.step(layer), weight, index, [_as_images(x)])
+        if slopes is None or len(slopes) == x.shape[0] * x.shape[1]:
+            return None if slopes is None else _steps(slopes, x)
+        return np.broadcast_to(slopes, (1, x.shape[1], *slopes.shape[1:]))
 
     def kernel_positions(self, layer: Layer) -> Shape:
         step = self.step(layer)
@@ -314,9 +349,99 @@ class TimeDistributedEntry(WrapperEntry):
         return magnitudes if of else tuple(_steps(each, inputs[0]) for each in magnitudes)
 
 
+STEPS = "steps"
+"""What a layer that was trained step by step has in its config: the layer of each step."""
+
+
+class StepByStepEntry(TimeDistributedEntry):
+    """A layer in training that is another at each step, by the statistics of its batch, for example."""
+
+    def after_training(self, layer: Layer, weights: Weights) -> dict[str, np.ndarray]:
+        left: dict[str, np.ndarray] = {}
+        for step in layer.config[STEPS]:
+            left |= step.entry.after_training(step, {**weights, **left})
+        return left
+
+    def of_images(self, layer: Layer, images: slice) -> Layer:
+        steps = tuple(step.entry.of_images(step, images) for step in layer.config[STEPS])
+        return replace(layer, config={**layer.config, STEPS: steps})
+
+    def compute(self, layer: Layer, *inputs: np.ndarray) -> np.ndarray:
+        return self._stacked(layer, lambda step, x: step.entry.compute(step, x), inputs[0])
+
+    def input_gradients(self, layer: Layer, inputs: Arrays, grad: np.ndarray) -> tuple[np.ndarray, ...]:
+        def back(step: Layer, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+            return step.entry.input_gradients(step, [x], g)[0]
+
+        return (self._stacked(layer, back, inputs[0], grad),)
+
+    def weight_gradient(self, layer: Layer, weight: str, inputs: Arrays, grad: np.ndarray) -> np.ndarray:
+        def back(step: Layer, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+            return step.entry.weight_gradient(step, weight, [x], g)
+
+        return self._each(layer, back, inputs[0], grad).sum(axis=0)
+
+    def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
+        (shape,) = shapes
+        step = layer.config[STEPS][0]
+        (links,) = step.entry.links(step, [shape[1:]])
+        return [tuple(_behind(link, shape[0]) for link in links)]
+
+    def operands(self, layer: Layer, inputs: Arrays, position: Position) -> Operands:
+        at, *rest = position
+        step = layer.config[STEPS][at]
+        found = step.entry.operands(step, [x[at] for x in inputs], tuple(rest))
+        return replace(found, position=np.insert(found.position, 0, at, axis=-1))
+
+    def roundings(self, layer: Layer, inputs: Arrays) -> int:
+        return max(step.entry.roundings(step, [inputs[0][:, 0]]) for step in layer.config[STEPS])
+
+    def magnitude(self, layer: Layer, inputs: Arrays) -> np.ndarray:
+        return self._stacked(layer, lambda step, x: step.entry.magnitude(step, [x]), inputs[0])
+
+    def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
+        most = max(
+            step.entry.gradient_roundings(step, of, [inputs[0][:, 0]], grad[:, 0])
+            for step in layer.config[STEPS]
+        )
+        # A weight's gradient is the sum over the steps.
+        return most + len(layer.config[STEPS]) if of else most
+
+    def gradient_magnitude(
+        self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        def back(step: Layer, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+            return step.entry.gradient_magnitude(step, of, [x], g)[0]
+
+        found = self._each(layer, back, inputs[0], grad)
+        return (found.sum(axis=0) if of else np.moveaxis(found, 0, 1),)
+
+    def _each(self, layer: Layer, work: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+        """What is computed at each step from (N, steps, ...): the steps in front."""
+        return np.stack(
+            [
+                work(step, *(array[:, place] for array in arrays))
+                for place, step in enumerate(layer.config[STEPS])
+            ]
+        )
+
+    def _stacked(self, layer: Layer, work: Callable[..., np.ndarray], *arrays: np.ndarray) -> np.ndarray:
+        return np.moveaxis(self._each(layer, work, *arrays), 0, 1)
+
+
+@lru_cache(maxsize=64)
+def _one_after_another(inner: Entry) -> Entry:
+    """The same for one that is another at each step."""
+    return _said(inner, StepByStepEntry)
+
+
 @lru_cache(maxsize=64)
 def _at_each_step(inner: Entry) -> Entry:
     """The entry for a layer whose class says this of itself."""
+    return _said(inner, TimeDistributedEntry)
+
+
+def _said(inner: Entry, kind: type[TimeDistributedEntry]) -> Entry:
     names = (
         "weights",
         "statistics",
@@ -325,10 +450,11 @@ def _at_each_step(inner: Entry) -> Entry:
         "multiplies",
         "selects",
         "scales_input",
+        "breaks_gradients",
     )
     said = {name: getattr(inner, name) for name in names}
     said["options"] = _fused(inner.options)
-    return type("TimeDistributedEntry", (TimeDistributedEntry,), {"inner": inner, **said})()  # type: ignore[no-any-return]
+    return type(kind.__name__, (kind,), {"inner": inner, **said})()
 
 
 def _fused(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,18 +31,20 @@ from cnnviz.network.simplifying import (
     ZeroPadding,
     simplify,
 )
-from cnnviz.ops.blocks import Call, Finish, as_it_is, evenly, images_at_once, run
+from cnnviz.ops.blocks import BLOCK_BYTES, Call, Finish, as_it_is, evenly, images_at_once, run
+from cnnviz.ops.convolution import BY_METHOD
 from cnnviz.ops.depthwise import along_rows, depthwise_blocks, depthwise_steps
 from cnnviz.ops.im2col import im2col_blocks, im2col_steps, repeated
 from cnnviz.ops.padding import window
 from cnnviz.ops.parallel import in_parallel, is_busy, one_blas_thread, shares, threads
+from cnnviz.ops.planning import is_possible
 from cnnviz.ops.pooling import window_steps
 
 IMAGES = 16
-ACTIVATION_BYTES = 1 << 20
-"""A block is as many images, up to IMAGES, as keep the largest activation below a megabyte."""
+ACTIVATION_BYTES = BLOCK_BYTES
+"""A block is as many images, up to IMAGES, as keep the largest activation in the cache."""
 
-BAND = 1 << 16
+BAND = BLOCK_BYTES // 16
 """Numbers that are treated at one time where each is by itself: they and a copy stay in the cache."""
 
 WORTH_SHARING = 1 << 25
@@ -88,8 +90,9 @@ class Program:
         count: int,
         dtype: np.dtype,
         workers: int = 1,
+        method: str = "auto",
     ) -> None:
-        self.count, self._workers = count, workers
+        self.count, self._workers, self._method = count, workers, method
         self._stages: list[list[list[Call]]] = []
         self._shared = False
         self._memory = Memory(dtype)
@@ -222,6 +225,16 @@ class Program:
             x.shape[1:3], kernel.shape[:2], config["strides"], config["padding"], config["dilation_rate"]
         )
         y = self._memory.take(self.count, *geometry.out, kernel.shape[3])
+        if self._method not in ("auto", "im2col") and is_possible(self._method, geometry):
+            function = partial(
+                BY_METHOD[self._method],
+                kernel=kernel,
+                bias=bias,
+                geometry=geometry,
+                groups=config["groups"],
+            )
+            self._add([partial(_put, y, function, x), *finish(y)])
+            return y.reshape(self.count, -1) if vector else y
         parts = im2col_blocks(self.count, kernel.shape, geometry, config["groups"], x.itemsize)
         along = repeated(bias)
         self._add_shared(
@@ -341,7 +354,10 @@ class Inference:
     Programs are compiled when first needed and kept; each is used by one thread at a time.
     """
 
-    def __init__(self, layers: Sequence[Layer], outputs: Sequence[str], dtype: np.dtype) -> None:
+    def __init__(
+        self, layers: Sequence[Layer], outputs: Sequence[str], dtype: np.dtype, method: str = "auto"
+    ) -> None:
+        self._method = method
         shapes = {layer.name: cast(tuple[int, ...], layer.output_shape) for layer in layers}
         self._dtype = dtype
         self._inputs = {layer.name: shapes[layer.name] for layer in layers if not layer.inputs}
@@ -352,6 +368,10 @@ class Inference:
         self.together = self.images * threads()
         """The most images that are computed at one time."""
         self._idle: dict[tuple[int, int], list[Program]] = {}
+
+    def _program(self, size: int, workers: int) -> Program:
+        steps = self._steps, self._inputs, self._outputs
+        return Program(*steps, size, self._dtype, workers, self._method)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The network's outputs for prepared images (N, ...) by their inputs' names."""
@@ -368,11 +388,7 @@ class Inference:
                 part = {name: x[first : first + self.images] for name, x in inputs.items()}
                 size = min(self.images, count - first)
                 idle = self._idle.setdefault((size, workers), [])
-                program = (
-                    idle.pop()
-                    if idle
-                    else Program(self._steps, self._inputs, self._outputs, size, self._dtype, workers)
-                )
+                program = idle.pop() if idle else self._program(size, workers)
                 for result, values in zip(results, program(part), strict=True):
                     result[first : first + size] = values
                 idle.append(program)

@@ -20,6 +20,8 @@ from cnnviz.network.memory import check_at_once, one_image
 from cnnviz.network.run import Run, forward_pass
 from cnnviz.network.saving import Compiled, save
 from cnnviz.network.simplifying import sizes_are_known
+from cnnviz.numbers import brief
+from cnnviz.ops.planning import METHODS
 
 BATCH_BYTES = 32 * 2**20
 """The default batch keeps the largest activation below this."""
@@ -75,6 +77,7 @@ class Network(LayerGraph):
         *,
         memory_limit: float | None = None,
         work_limit: float | None = None,
+        method: str = "auto",
     ) -> Any:
         """The network's output for images, computed batch by batch; nothing else is kept.
 
@@ -97,6 +100,9 @@ class Network(LayerGraph):
         work_limit
             Multiply-adds that computing one image may take, where all else counts by the time that it
             takes; None is 2 * 10**12, some minutes on two cores.
+        method
+            How convolutions are computed where that is possible, as of `ops.conv2d`: "winograd" takes less
+            time and rounds more. All sizes must then be known.
 
         Returns
         -------
@@ -106,15 +112,15 @@ class Network(LayerGraph):
         Raises
         ------
         ValueError, TypeError
-            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers;
-            ValueError above a limit, before anything is computed.
+            for a shape that does not fit, integers outside 0..255, arrays that do not hold numbers, a
+            method that does not exist; ValueError above a limit, before anything is computed.
         """
         images = images_of(self, x)
         count = len(images[self.inputs[0]])
         check_batch_size(batch_size)
         one = one_image(self, images)
         batch_size = batch_size or max(1, min(256, BATCH_BYTES // max(1, *one.sizes.values())))
-        inference = self._inference
+        inference = self._inference(method)
         together = batch_size if inference is None else min(batch_size, inference.together)
         check_at_once(self, one, count, together, memory_limit, work_limit)
         batches = []
@@ -199,12 +205,28 @@ class Network(LayerGraph):
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy or a pickle takes over: all but the compiled way to predict."""
-        return {name: value for name, value in vars(self).items() if name != "_inference"}
+        return {name: value for name, value in vars(self).items() if name != "_inferences"}
+
+    def _inference(self, method: str) -> Inference | None:
+        """The fast way to the output alone, where sizes are known and all stays in one dtype."""
+        if not isinstance(method, str) or method not in ("auto", *METHODS):
+            raise ValueError(f"method must be auto or one of {', '.join(METHODS)}, got {brief(method)}")
+        if method in self._inferences:
+            return self._inferences[method]
+        found = None
+        # Its buffers have one dtype.
+        if sizes_are_known(self.layers) and not any(layer.widens for layer in self):
+            outputs = [self.resolve(name) for name in self.outputs]
+            found = Inference(self.layers, outputs, self.dtype, method)
+        elif method != "auto":
+            raise ValueError(
+                f"method={method!r} needs a network whose sizes are all known, in one dtype; "
+                f"{self.name} is none: leave it out"
+            )
+        self._inferences[method] = found
+        return found
 
     @cached_property
-    def _inference(self) -> Inference | None:
-        """The fast way to the output alone, where sizes are known and all stays in one dtype."""
-        # Its buffers have one dtype.
-        if not sizes_are_known(self.layers) or any(layer.widens for layer in self):
-            return None
-        return Inference(self.layers, [self.resolve(name) for name in self.outputs], self.dtype)
+    def _inferences(self) -> dict[str, Inference | None]:
+        """Those that were needed, by method."""
+        return {}

@@ -7,6 +7,7 @@ Dropout and the like pass gradients on, as they do values. What one layer contri
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,11 +181,17 @@ def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: floa
     The layers of its `network` are those that computed: what they drew, and the statistics that they took
     from the batch, stand in them. `Entry.after_training` says which weights the pass has changed.
     """
-    images, layers = images_of(graph, x), {}
+    images = images_of(graph, x)
+    layers: dict[str, Layer] = {}
+    changed: dict[str, dict[str, np.ndarray]] = {}
 
     def in_training(layer: Layer, inputs: Sequence[np.ndarray]) -> Layer:
-        layers[layer.name] = layer.entry.in_training(layer, inputs, draws)
-        return layers[layer.name]
+        # A later call begins with what the calls before it made of the weights that they share.
+        weights = {**layer.weights, **changed.get(layer.owner, {})}
+        trained = layer.entry.in_training(replace(layer, weights=weights), inputs, draws)
+        changed.setdefault(layer.owner, {}).update(trained.entry.after_training(trained, weights))
+        layers[layer.name] = trained
+        return trained
 
     check_kept(graph, images, memory_limit)
     before: dict[str, np.ndarray] = {}
@@ -220,14 +227,14 @@ class Gradient(Mapping[str, np.ndarray]):
         self._needed = set(self.seeds)
         self._readers: dict[str, list[tuple[Layer, int]]] = {layer.name: [] for layer in run.network}
         for layer in reversed(run.network.layers):
-            if layer.name in self._needed:
+            if layer.name in self._needed and not layer.entry.breaks_gradients:
                 self._needed.update(layer.inputs)
                 for place, name in enumerate(layer.inputs):
                     self._readers[name].append((layer, place))
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The gradient with respect to a layer's output, or to "layer/weight"."""
-        layer, weight = self._parse(name)
+        layer, weight = self.parse(name)
         if weight:
             return self._weight(layer, weight)
         return self._filled(self._output(layer.name), self.run[layer.name])
@@ -240,7 +247,7 @@ class Gradient(Mapping[str, np.ndarray]):
 
     def __contains__(self, name: object) -> bool:
         try:
-            return isinstance(name, str) and bool(self._parse(name))
+            return isinstance(name, str) and bool(self.parse(name))
         except KeyError:
             return False
 
@@ -277,12 +284,37 @@ class Gradient(Mapping[str, np.ndarray]):
             for weight in layer.weights
         }
 
+    def of_weights(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """With respect to several weights, by "layer/weight", in one pass from the units back.
+
+        They are kept, but no activation's gradient longer than the pass needs it: that takes less memory,
+        and less time, than asking for each.
+        """
+        wanted = [(name, *self.parse(name)) for name in names]
+        missing = {(layer.owner, weight) for _, layer, weight in wanted} - self._weights.keys()
+        for key, total in Gradient(self.run, self.seeds, self.of_pre_activations)._swept(missing).items():
+            self._weights[key] = self._filled(total, total)
+        return {name: self._weights[layer.owner, weight] for name, layer, weight in wanted}
+
     def pre_activation(self, name: str) -> np.ndarray:
         """With respect to a layer's values before its activation."""
         layer = self.run.network[name]
         return self._filled(self._pre_activation(layer), self.run.pre_activation(layer.name))
 
-    def _parse(self, name: str) -> tuple[Layer, str]:
+    def readers(self, name: str) -> list[tuple[Layer, int]]:
+        """The layers that read a layer's output and lead to the number, each with which input it is."""
+        return list(self._readers[self.run.network.resolve(name)])
+
+    def calls(self, name: str) -> list[Layer]:
+        """The calls of a layer that lead to the number: they share its weights."""
+        owner = self.run.network[name].owner
+        return [layer for layer in self.run.network if layer.owner == owner and layer.name in self._needed]
+
+    def reaches(self, name: str) -> bool:
+        """Whether a gradient comes back to a layer, or to one that shares its weights, even if it is 0."""
+        return bool(self.calls(self.parse(name)[0].name))
+
+    def parse(self, name: str) -> tuple[Layer, str]:
         """The layer, and the weight that is meant or ""."""
         network = self.run.network
         owner, _, weight = name.rpartition("/")
@@ -355,15 +387,59 @@ class Gradient(Mapping[str, np.ndarray]):
     def _weight(self, layer: Layer, weight: str) -> np.ndarray:
         key = layer.owner, weight
         if key not in self._weights:
-            total = np.zeros(layer.weights[weight].shape, self.run.network.dtype)
-            for call in self.run.network:
-                if call.owner == layer.owner and call.name in self._needed:
-                    grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
-                    if grad is not None:
-                        inputs = self.run.inputs(call.name)
-                        total += call.entry.weight_gradient(call, weight, inputs, grad)
+            total = self._summed(key, [self._share_of_call(call, weight) for call in self.calls(layer.name)])
             self._weights[key] = self._filled(total, total)
         return self._weights[key]
+
+    def _share_of_call(self, call: Layer, weight: str) -> np.ndarray | None:
+        """What one call of a layer adds to the gradient of its weight."""
+        grad = self._output(call.name) if call.is_activation else self._pre_activation(call)
+        if grad is None:
+            return None
+        return call.entry.weight_gradient(call, weight, self.run.inputs(call.name), grad)
+
+    def _summed(self, key: tuple[str, str], shares: Iterable[np.ndarray | None]) -> np.ndarray:
+        """The gradient of a weight (owner, name), of what its calls add, in their order."""
+        owner, weight = key
+        total = np.zeros(self.run.network[owner].weights[weight].shape, self.run.network.dtype)
+        for share in shares:
+            if share is not None:
+                total += share
+        return total
+
+    def _swept(self, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], np.ndarray]:
+        """The gradients of weights (owner, name), forgetting that of each layer once it is done."""
+        shares: dict[tuple[str, str], list[np.ndarray]] = {key: [] for key in wanted}
+        names = {owner: [name for each, name in wanted if each == owner] for owner, _ in wanted}
+        leading: dict[str, bool] = {}
+        """Whether the gradient leads on from a layer to one with such a weight."""
+        first_reader: dict[str, str] = {}
+        for layer in self.run.network:
+            on = [name for name in layer.inputs if name in leading]
+            if on or layer.owner in names:
+                leading[layer.name] = bool(on)
+                first_reader[layer.name] = on[0] if on else ""
+        for layer in reversed(self.run.network.layers):
+            if layer.name not in leading or layer.name not in self._needed:
+                continue
+            output = self._outputs[layer.name] = self._gathered(layer)
+            for reader, _ in self._readers[layer.name]:
+                if first_reader.get(reader.name) == layer.name:
+                    self._inputs.pop(reader.name, None)
+            grad, weights = self._pre_activation(layer), names.get(layer.owner, [])
+            self._inputs[layer.name] = None
+            if grad is not None:
+                inputs, entry = self.run.inputs(layer.name), layer.entry
+                # The weights of an activation are asked with the gradient of its output.
+                own = () if layer.is_activation else weights
+                found, of_weights = entry.gradients(layer, inputs, grad, own, leading[layer.name])
+                self._inputs[layer.name] = found or None
+                if layer.is_activation and output is not None:
+                    of_weights = entry.gradients(layer, inputs, output, weights, False)[1]
+                for name, share in of_weights.items():
+                    shares[layer.owner, name].insert(0, share)
+            del self._outputs[layer.name], self._pre_activations[layer.name]
+        return {key: self._summed(key, found) for key, found in shares.items()}
 
 
 def _weighted(run: Run, name: str, value: Any) -> np.ndarray:

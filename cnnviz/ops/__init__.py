@@ -70,6 +70,7 @@ from cnnviz.ops.normalization import (
     batch_norm_mean_grad,
     batch_norm_training,
     batch_norm_training_gamma_grad,
+    batch_norm_training_grad,
     batch_norm_training_input_grad,
     batch_norm_variance_grad,
     batch_statistics,

@@ -3,10 +3,10 @@
 As in every deep-learning library this is cross-correlation: the kernel is not flipped. The names and rules
 are TensorFlow's.
 
-The way from `conv2d` to the matrix product is six files long: this one, then `sliding_window` in padding.py
-(where windows lie), `make_plan` in planning.py (which method), `im2col` in im2col.py (how windows become rows
-of a matrix) with `Blocks` and `BlockInput` in blocks.py (a part that stays in the cache), and `product` in
-gemm.py, which every product goes through. The other methods have a module each.
+From `conv2d` to the matrix product it is three steps: `make_plan` (planning.py) says which method, `im2col`
+goes through the blocks of the output, and a layout (layouts.py) copies and multiplies one block. Where
+windows lie is in padding.py, what stays in the cache in blocks.py, and how BLAS is called in gemm.py. The
+other methods have a module each.
 
 A gradient is a vector-Jacobian product: from `grad`, the gradient of some number with respect to the
 result, to that with respect to one argument. `scatter` and `kernel_gradient` do the work, each in the
@@ -43,7 +43,7 @@ from cnnviz.ops.planning import check_method, make_plan
 from cnnviz.ops.scatter import scatter
 from cnnviz.ops.winograd import winograd
 
-_BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft}
+BY_METHOD = {"direct": direct, "im2col": im2col, "fft": fft, "winograd": winograd}
 
 AXES = "(kh, kw, channels in, filters)"
 SHAPE = "(kh, kw, C // groups, F)."
@@ -119,9 +119,8 @@ def conv2d(
     geometry = sliding_window(x.shape, kernel.shape, strides, padding, dilation_rate)
     tile = check_method(method, geometry, tile)
     chosen = make_plan(len(x), kernel.shape, geometry, groups, method, tile, x.itemsize).method
-    if chosen == "winograd":
-        return restore(winograd(x, kernel, bias, geometry, groups, tile))
-    return restore(_BY_METHOD[chosen](x, kernel, bias, geometry, groups))
+    options = {"tile": tile} if chosen == "winograd" else {}
+    return restore(BY_METHOD[chosen](x, kernel, bias, geometry, groups, **options))
 
 
 @gradient("conv2d", "array of input_shape", kernel=SHAPE)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, BlockInput, Blocks, windows
-from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM
-from cnnviz.ops.im2col import LONG_RUN
+from cnnviz.ops.gemm import SUMS, cells_at_once, form, sum_of_products
+from cnnviz.ops.layouts import LONG_RUN
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import summed
 
@@ -50,7 +50,8 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
     kh, kw, depth, filters = kernel_shape
     rows, cols = geometry
     length, period = kw * depth, rows.stride // math.gcd(rows.stride, rows.dilation)
-    large = kh * length * filters * x.itemsize > LARGE_KERNEL
+    whole = not form(SUMS, length, filters).pieces
+    large = whole or kh * length * filters * x.itemsize > LARGE_KERNEL
 
     def work(share: Sequence[Block], total: np.ndarray) -> None:
         read = BlockInput(x, geometry, parts[0])
@@ -82,7 +83,7 @@ def _by_rows(x: np.ndarray, grad: np.ndarray, kernel_shape: tuple[int, ...], geo
                     (each, h * (period * rows.dilation // rows.stride), c, w),
                     writeable=False,
                 )
-                total[u::period] += (columns @ gradient).sum(axis=0)
+                total[u::period] += sum_of_products(columns, gradient).sum(axis=0)
 
     parts = Blocks(len(x), *geometry.out, _cells(length, filters, geometry, large, x.itemsize))
     return summed(work, parts, (kh, length, filters), x.dtype).reshape(kernel_shape)
@@ -106,15 +107,16 @@ def _by_windows(
                 columns = taps.transpose(5, 3, 4, 6, 0, 1, 2).reshape(groups, length, -1)
             else:
                 columns = taps.transpose(5, 0, 1, 2, 3, 4, 6).reshape(groups, -1, length).swapaxes(1, 2)
-            total += columns @ gradient
+            total += sum_of_products(columns, gradient)
 
     parts = Blocks(len(x), *geometry.out, _cells(length * groups, each, geometry, large, x.itemsize))
     return summed(work, parts, (groups, length, each), x.dtype).swapaxes(0, 1).reshape(kernel_shape)
 
 
 def _cells(length: int, filters: int, geometry: Window, large: bool, itemsize: int) -> int:
-    """Output cells in a block: within BLOCK_BYTES; of one image, where filters are few, in SMALL_GEMM."""
-    cells, small = BLOCK_BYTES // (length * itemsize), SMALL_GEMM // (length * filters)
+    """Output cells in a block: within BLOCK_BYTES; of one image, where filters are few, in one piece."""
+    cells = BLOCK_BYTES // (length * itemsize)
     if large:
         return max(cells, MANY_CELLS)
-    return min(cells, small) if filters <= FEW_FILTERS and small < math.prod(geometry.out) else cells
+    piece = cells_at_once(SUMS, length, filters, cells)
+    return piece if piece < math.prod(geometry.out) else cells

@@ -6,6 +6,7 @@ Szegedy, "Batch Normalization", ICML 2015: algorithm 1 and section 3 for trainin
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from cnnviz.ops.arguments import (
     sum_over_all_but_channels,
     sum_to,
 )
+from cnnviz.ops.cellwise import Rows
+from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 CHANNELS = {
     "x": "(..., C).",
@@ -66,9 +70,7 @@ def batch_norm(
     )
     scale, shift = batch_norm_affine(mean, variance, gamma, beta, epsilon=epsilon)
     check_last_axis(x, len(scale), f"mean.shape={scale.shape}")
-    y = x * scale
-    y += shift
-    return y
+    return _scaled(x, scale, shift)
 
 
 @quiet
@@ -112,7 +114,23 @@ def batch_norm_input_grad(
         )
     scale, _ = batch_norm_affine(np.zeros_like(variance), variance, gamma, epsilon=epsilon)
     check_last_axis(grad, len(scale), f"variance.shape={variance.shape}", "grad")
-    return grad * scale
+    return _scaled(grad, scale)
+
+
+def _scaled(x: np.ndarray, scale: np.ndarray, shift: np.ndarray | None = None) -> np.ndarray:
+    """x * scale + shift, channel by channel."""
+    rows, y = Rows(x.shape), empty(x.shape, x.dtype)
+    numbers, results, scale = rows.of(x), rows.of(y), rows.along(scale)
+    shift = None if shift is None else rows.along(shift)
+
+    def share(bands: Iterable[slice]) -> None:
+        for band in bands:
+            out = np.multiply(numbers[band], scale, out=results[band])
+            if shift is not None:
+                out += shift
+
+    in_parallel(share, rows.bands)
+    return y
 
 
 @gradient("batch_norm", "array (C,)", **CHANNELS)
@@ -170,7 +188,19 @@ def _centred_sum(x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarra
     """The sum of grad * (x - mean) over all but the channels."""
     check_last_axis(x, len(mean), f"mean.shape={mean.shape}")
     check_grad(grad, x.shape)
-    return sum_over_all_but_channels(grad * (x - mean))
+    return _sums(Rows(x.shape), x, grad, mean)[1]
+
+
+def _sums(rows: Rows, x: np.ndarray, grad: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Of grad, and of grad * (x - mean), over all cells: (2, C)."""
+    numbers, grads, along = rows.of(x), rows.of(grad), rows.along(mean)
+
+    def work(band: slice, centred: np.ndarray) -> Iterable[np.ndarray]:
+        np.subtract(numbers[band], along, out=centred)
+        yield grads[band].sum(axis=0)
+        yield np.einsum("rl,rl->l", grads[band], centred)
+
+    return rows.reduced(x.dtype, 2, work).sum(axis=0)
 
 
 # With the batch's own statistics -----------------------------------------------------------------
@@ -186,8 +216,7 @@ def batch_statistics(x: Any) -> tuple[np.ndarray, np.ndarray]:
     (array([2.]), array([1.]))
     """
     (x,) = floats(x=x)
-    mean, _, variance, _ = _statistics(x, 0.0)
-    return mean, variance
+    return _moments(x, _rows(x))
 
 
 @operation(
@@ -207,11 +236,43 @@ def batch_norm_training(
            [ 1.]]), array([2.]), array([1.]))
     """
     x, gamma, beta = floats(x=x, gamma=gamma, beta=beta, optional=2)
-    mean, centred, variance, scale = _statistics(x, epsilon)
+    rows = _rows(x)
     for name, array in (("gamma", gamma), ("beta", beta)):
         _check_channels(array, name, x)
-    y = centred * (scale if gamma is None else scale * gamma)
-    return (y if beta is None else y + beta), mean, variance
+    mean, variance = _moments(x, rows)
+    scale = _inverse(variance, epsilon)
+    y, numbers = empty(x.shape, x.dtype), rows.of(x)
+    along = rows.along(mean), rows.along(scale if gamma is None else scale * gamma)
+    shift = None if beta is None else rows.along(beta)
+
+    def share(bands: Iterable[slice]) -> None:
+        for band in bands:
+            out = np.subtract(numbers[band], along[0], out=rows.of(y)[band])
+            out *= along[1]
+            if shift is not None:
+                out += shift
+
+    in_parallel(share, rows.bands)
+    return y, mean, variance
+
+
+@gradient(
+    "batch_norm_training",
+    "tuple of arrays\n    With respect to x, of its shape, and to gamma and beta (C,).",
+    **CHANNELS,
+)
+def batch_norm_training_grad(
+    x: Any, grad: Any, gamma: Any = None, *, epsilon: float = 1e-3, mean: Any = None, variance: Any = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All gradients of `batch_norm_training`, which share most of the work: those of x, gamma and beta.
+
+    The mean and variance that the forward call returned need not be computed again.
+
+    >>> batch_norm_training_grad([[1.0], [3.0]], [[1.0], [10.0]], epsilon=0.0)[1:]
+    (array([9.]), array([11.]))
+    """
+    back = _Back(x, grad, gamma, epsilon, mean, variance)
+    return back.x_grad(), back.gamma_grad, back.beta_grad
 
 
 @gradient("batch_norm_training", "array of x's shape", **CHANNELS)
@@ -227,14 +288,7 @@ def batch_norm_training_input_grad(
            [-0.612],
            [ 1.225]])
     """
-    x, grad, gamma = floats(x=x, grad=grad, gamma=gamma, optional=1)
-    check_grad(grad, x.shape)
-    _, centred, _, scale = _statistics(x, epsilon)
-    _check_channels(gamma, "gamma", x)
-    z, count = centred * scale, x.size // x.shape[-1]
-    common = sum_over_all_but_channels(grad) / count
-    along = sum_over_all_but_channels(grad * z) / count
-    return (grad - common - z * along) * (scale if gamma is None else scale * gamma)
+    return _Back(x, grad, gamma, epsilon).x_grad()
 
 
 @gradient("batch_norm_training", "array (C,)", **CHANNELS)
@@ -244,21 +298,75 @@ def batch_norm_training_gamma_grad(x: Any, grad: Any, *, epsilon: float = 1e-3) 
     >>> batch_norm_training_gamma_grad([[1.0], [3.0]], [[1.0], [10.0]], epsilon=0.0)
     array([9.])
     """
-    x, grad = floats(x=x, grad=grad)
-    check_grad(grad, x.shape)
-    _, centred, _, scale = _statistics(x, epsilon)
-    return sum_over_all_but_channels(grad * centred) * scale
+    return _Back(x, grad, None, epsilon).gamma_grad
 
 
-def _statistics(x: np.ndarray, epsilon: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """mean, x - mean, variance and 1 / sqrt(variance + epsilon)."""
+class _Back:
+    """The way back through `batch_norm_training`: sums over all cells, and from them the gradient of x."""
+
+    def __init__(
+        self, x: Any, grad: Any, gamma: Any, epsilon: Any, mean: Any = None, variance: Any = None
+    ) -> None:
+        x, grad, gamma, mean, variance = floats(
+            x=x, grad=grad, gamma=gamma, mean=mean, variance=variance, optional=3
+        )
+        check_grad(grad, x.shape)
+        self._rows = rows = _rows(x)
+        for name, array in (("gamma", gamma), ("mean", mean), ("variance", variance)):
+            _check_channels(array, name, x)
+        if mean is None or variance is None:
+            mean, variance = _moments(x, rows)
+        self._x, self._grad, self._mean = rows.of(x), rows.of(grad), rows.along(mean)
+        self._shape, self._inverse = x.shape, _inverse(variance, epsilon)
+        self._factor = self._inverse if gamma is None else self._inverse * gamma
+        self.beta_grad, along = _sums(rows, x, grad, mean)
+        self.gamma_grad = along * self._inverse
+
+    def x_grad(self) -> np.ndarray:
+        rows, count = self._rows, self._rows.cells
+        common, slope = self.beta_grad / count, self.gamma_grad / count * self._inverse
+        common, slope, factor = (rows.along(numbers) for numbers in (common, slope, self._factor))
+        result = empty(self._shape, self._x.dtype)
+        numbers = rows.of(result)
+
+        def share(bands: Iterable[slice]) -> None:
+            for band in bands:
+                out = np.subtract(self._x[band], self._mean, out=numbers[band])
+                out *= slope
+                np.subtract(self._grad[band], out, out=out)
+                out -= common
+                out *= factor
+
+        in_parallel(share, rows.bands)
+        return result
+
+
+def _rows(x: np.ndarray) -> Rows:
     if x.ndim < 1 or not x.size:
         raise ValueError(f"x must be (..., channels) and hold numbers, got x.shape={x.shape}")
-    count = x.size // x.shape[-1]
-    mean = sum_over_all_but_channels(x) / count
-    centred = x - mean
-    variance = sum_over_all_but_channels(centred * centred) / count
-    return mean, centred, variance, _inverse(variance, epsilon)
+    return Rows(x.shape)
+
+
+def _moments(x: np.ndarray, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Each channel's mean, and its mean squared distance from that.
+
+    Both of each band while that is in the cache, then of all: Chan, Golub and LeVeque, "Algorithms for
+    computing the sample variance", The American Statistician 37, 1983, equation 2.1.
+    """
+    numbers = rows.of(x)
+    cells = np.array([len(numbers[band]) for band in rows.bands], x.dtype) * (rows.length // rows.channels)
+
+    def work(band: slice, centred: np.ndarray) -> Iterable[np.ndarray]:
+        sums = numbers[band].sum(axis=0)
+        yield sums
+        mean = rows.folded(sums) / (centred.size // rows.channels)
+        np.subtract(numbers[band], rows.along(mean), out=centred)
+        yield np.einsum("rl,rl->l", centred, centred)
+
+    sums, squares = rows.reduced(x.dtype, 2, work).swapaxes(0, 1)
+    mean = sums.sum(axis=0) / rows.cells
+    apart = sums / cells[:, np.newaxis] - mean
+    return mean, (squares.sum(axis=0) + cells @ (apart * apart)) / rows.cells
 
 
 def _inverse(variance: np.ndarray, epsilon: Any) -> np.ndarray:

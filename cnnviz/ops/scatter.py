@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Call, run
-from cnnviz.ops.gemm import FEW_FILTERS, SMALL_GEMM, product
+from cnnviz.ops.gemm import FEW_FILTERS, ROWS, cells_at_once, in_form, product
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 LONG_ROW = 16
 """Shorter rows are worth copying, to be multiplied all at once and not one by one."""
@@ -38,7 +39,7 @@ def scatter(
     """
     rows, cols = geometry
     filters, depth = kernel.shape[2], kernel.shape[3] // groups
-    y = np.empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
+    y = empty((len(x), rows.size, cols.size, filters * groups), x.dtype)
     # A zero that keeps rows apart would turn an infinite weight into NaN.
     apart = _worth_apart(geometry, depth, filters, x.itemsize) and np.isfinite(kernel).all()
     fill = _fill_apart if apart else _stamp
@@ -111,7 +112,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
     rows, cols = geometry
     depth, filters = kernel.shape[2:]
     down, along = map(_offsets, geometry)
-    weights = [np.ascontiguousarray(tap) for row in kernel for tap in row]
+    weights = [in_form(ROWS, tap) for row in kernel for tap in row]
     width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
 
     def work(parts: Iterable[Block]) -> None:
@@ -139,8 +140,8 @@ def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> b
 
 
 def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
-    """Output cells in a block, its products within SMALL_GEMM and its buffers within BLOCK_BYTES."""
-    most = min(SMALL_GEMM // (depth * filters), BLOCK_BYTES // ((depth + filters) * itemsize))
+    """Output cells in a block, its buffers within BLOCK_BYTES."""
+    most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
     height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
     return most * geometry.rows.size * geometry.cols.size // (height * width)
 

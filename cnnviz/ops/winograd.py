@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from cnnviz.ops.blocks import Block, Blocks
+from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import in_parallel
 
@@ -25,7 +25,7 @@ TILES = (2, 4)
 POINTS = (0, 1, -1, 2, -2)
 """Interpolation points, besides infinity; a tile of m outputs takes the first m + 1."""
 
-SPECTRA_BYTES = 2 << 20
+SPECTRA_BYTES = 2 * BLOCK_BYTES
 """What the transformed inputs and outputs of a block may take: the more tiles, the longer the products."""
 
 

@@ -1,6 +1,6 @@
 """Formulas, written once as Python expressions, and shown as text or LaTeX, with names or numbers.
 
-Knows sums, differences, products, quotients, minus signs and calls: what the steps of a receipt
+Knows sums, differences, products, quotients, powers, minus signs and calls: what the steps of a receipt
 are made of. They are worked out from the numbers as written only to see whether those have digits enough.
 """
 
@@ -24,6 +24,7 @@ _JOINED: dict[type, Callable[[float, float], float]] = {
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
 }
 _CALLED: dict[str, Callable[..., float]] = {
     **{
@@ -46,6 +47,11 @@ _LATEX = {
     "epsilon": r"\varepsilon",
     "alpha": r"\alpha",
     "pi": r"\pi",
+    "beta_1": r"\beta_1",
+    "beta_2": r"\beta_2",
+    "learning_rate": r"\eta",
+    "weight_decay": r"\lambda",
+    "v_hat": r"\hat{v}",
 }
 
 
@@ -113,7 +119,8 @@ def _written(node: ast.expr, values: Mapping[str, Any], digits: int, tex: bool) 
 
     match node:
         case ast.Name(id=name) if tex and name not in values:
-            return _LATEX.get(name, name if len(name) == 1 else rf"\mathrm{{{name}}}"), _HIGHEST
+            escaped = name.replace("_", r"\_")
+            return _LATEX.get(name, name if len(name) == 1 else rf"\mathrm{{{escaped}}}"), _HIGHEST
         case ast.Constant() | ast.Name():
             word = _word(node, values, digits)
             # A negative number is no better than a sum; a power of ten is a product.
@@ -123,6 +130,9 @@ def _written(node: ast.expr, values: Mapping[str, Any], digits: int, tex: bool) 
             return f"-{part(operand, 3)}", 3
         case ast.BinOp(left=left, op=ast.Div(), right=right) if tex:
             return rf"\frac{{{part(left)}}}{{{part(right)}}}", _HIGHEST
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            base = part(left, _HIGHEST)
+            return rf"{base}^{{{part(right)}}}" if tex else f"{base}**{part(right, _HIGHEST)}", 3
         case ast.BinOp(left=left, op=op, right=right):
             level = _LEVEL[type(op)]
             # What follows a minus sign or a slash must hold together more strongly.
@@ -180,6 +190,6 @@ def _value(node: ast.expr, values: Mapping[str, Any], digits: int) -> float:
             return -_value(operand, values, digits)
         case ast.BinOp(left=left, op=op, right=right):
             return _JOINED[type(op)](_value(left, values, digits), _value(right, values, digits))
-        case ast.Call(func=ast.Name(id=name), args=args):
+        case ast.Call(func=ast.Name(id=name), args=args) if name in _CALLED:
             return _CALLED[name](*(_value(arg, values, digits) for arg in args))
     raise ValueError(f"a formula cannot hold {ast.unparse(node)}")

@@ -18,7 +18,7 @@ from cnnviz.numbers import Format, column, exact, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Derivation, Shares
 from cnnviz.receipts.terms import Terms
-from cnnviz.receipts.text import closing, count_words, is_copied, reads, sum_format
+from cnnviz.receipts.text import closing, count_words, is_copied, largest_rows, of_images, reads, sum_format
 
 GROUPS = 64
 """Channels that are written out; of more, those that add most."""
@@ -35,9 +35,9 @@ def to_html(receipt: Receipt) -> str:
         f"<style>{_style()}</style>",
         _tag("p", f"<b>{escape(receipt.title)}</b><output>{escape(exact(receipt.value))}</output>", "head"),
     ]
-    if receipt.layer.inputs:
-        dots = "; a dot is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
-        parts.append(_tag("p", escape(reads(terms) + dots), "note"))
+    if not receipt.given:
+        dots = f"; a dot is {receipt.blank}" if terms.left_blank.any() and terms.window != (1, 1) else ""
+        parts.append(_tag("p", escape(reads(receipt) + dots), "note"))
         parts += [_step(step) for step in terms.preparation]
         parts.append(_sum(receipt) if terms.taken_apart and not is_copied(terms) else "")
         parts += [_step(step) for step in receipt.steps]
@@ -76,14 +76,14 @@ def _sum(receipt: Receipt) -> str:
         "factor": Scale.of(terms.factor[~terms.left_blank]),
         "weight": Scale.of(terms.weight, signed=True),
     }
-    drawn = terms.factor.size == 0 or terms.factor[0].size <= LARGEST_WINDOW
+    drawn = terms.factor.size == 0 or (terms.factor[0].size <= LARGEST_WINDOW and not of_images(terms))
     names = ["factor"] if terms.selects else ["factor", "weight"]
     formats = {
         "factor": column(terms.factor[np.isfinite(terms.factor)]),
         "weight": column(terms.weight, signed=True),
     }
     heads = (
-        ["", "read", "weight"][: 1 + len(names)]
+        ["", *receipt.heads][: 1 + len(names)]
         + ["response", "pointwise"] * (terms.mix is not None)
         + ["adds"]
     )
@@ -115,7 +115,18 @@ def _sum(receipt: Receipt) -> str:
     heading = _row(*(_head(name, "col") for name in heads))
     legends = "".join(_legend(head, scales[name]) for head, name in zip(heads[1:], names, strict=False))
     table = _table(f"What {receipt.title} is made of", heading, body, footer)
-    return table + (_tag("p", legends, "note") if drawn and len(terms) else "")
+    if drawn or terms.selects:
+        return table + (_tag("p", legends, "note") if drawn and len(terms) else "")
+    return _largest(receipt) + table
+
+
+def _largest(receipt: Receipt) -> str:
+    """The products that add most, where windows are not drawn."""
+    words, rows = largest_rows(receipt.terms)
+    read, weight = receipt.heads
+    heads = _row(*(_head(name, "col") for name in ("", "", read, "", weight, "", "adds")))
+    body = [_row(_head(row[0], "row"), *(_tag("td", escape(each)) for each in row[1:])) for row in rows]
+    return _tag("p", escape(words), "note") + _table(words, heads, body, "")
 
 
 def _window(terms: Terms, group: int, name: str, write: Format, scale: Scale) -> str:
@@ -167,8 +178,7 @@ def _legend(name: str, scale: Scale) -> str:
 
 
 def _step(step: Derivation) -> str:
-    words = " = ".join([*step.written(), short(step.result)])
-    return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(words)}</code>")
+    return _tag("p", f"<b>{escape(step.name)}</b> = <code>{escape(step.equation)}</code>")
 
 
 def _shares(shares: Shares, digits: int) -> str:

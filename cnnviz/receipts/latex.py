@@ -29,16 +29,18 @@ def to_latex(receipt: Receipt, *, groups: int = 16) -> str:
         raise ValueError(f"groups must be at least 1, got {groups}")
     terms = receipt.terms
     lines = [line for step in terms.preparation for line in _step(step)]
-    if not receipt.layer.inputs:
-        lines.append(("z", _number(receipt.value), words("given")))
+    if receipt.given:
+        lines.append((receipt.symbol, _number(receipt.value), words("given")))
     elif not terms.taken_apart:
-        lines.append(("z", _number(terms.total), words(terms.bias_name)))
+        lines.append((receipt.symbol, _number(terms.total), words(terms.bias_name)))
     elif is_copied(terms):
-        lines.append(("z", _number(terms.total), words(f"from {terms.cell(0)}")))
+        lines.append((receipt.symbol, _number(terms.total), words(f"from {terms.cell(0)}")))
     elif terms.selects:
-        lines.append(("z", rf"{_choice(terms)} = {_number(terms.total)}", words(str(terms.winner))))
+        lines.append(
+            (receipt.symbol, rf"{_choice(terms)} = {_number(terms.total)}", words(str(terms.winner)))
+        )
     else:
-        lines += _sum(terms, groups)
+        lines += _sum(terms, groups, receipt.symbol)
     for step in receipt.steps:
         lines += _step(step)
     rows = [rf"{left} &= {right}" + (rf" && {note}" if note else "") for left, right, note in lines]
@@ -72,7 +74,7 @@ def _choice(terms: Terms) -> str:
     return f"{sign} {_matrix(terms, write, 0, 'factor')}"
 
 
-def _sum(terms: Terms, groups: int) -> list[Line]:
+def _sum(terms: Terms, groups: int, symbol: str) -> list[Line]:
     chosen, rest = terms.shown(groups)
     factor, weight = column(terms.factor[np.isfinite(terms.factor)]), column(terms.weight)
     total = sum_format(terms, signed=False)
@@ -100,9 +102,9 @@ def _sum(terms: Terms, groups: int) -> list[Line]:
     if terms.bias_name:
         bias = _bracket(total(terms.bias))
         result = rf"{tex_number(total(terms.sum))} + {bias} = {tex_number(total(terms.total))}"
-        lines.append(("z", result, words(terms.bias_name)))
+        lines.append((symbol, result, words(terms.bias_name)))
     else:
-        lines.append(("z", _number(terms.total), ""))
+        lines.append((symbol, _number(terms.total), ""))
     return lines
 
 

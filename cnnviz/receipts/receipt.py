@@ -1,4 +1,4 @@
-"""explain and Receipt: one number of a run with the arithmetic that gave it.
+"""Receipt: one number of a run with the arithmetic that gave it.
 
 The sum is done anew, term by term in a stated order, in the dtype of the run, and compared with what
 the run holds. `text`, `html`, `latex`, `reproduction` and `figures.receipts` show it.
@@ -6,7 +6,7 @@ the run holds. `text`, `html`, `latex`, `reproduction` and `figures.receipts` sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,97 +14,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cnnviz.colours import Scale
-from cnnviz.images.class_names import class_names
 from cnnviz.images.input_pictures import InputPicture
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.rounding import allowance
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of, planes_of
-from cnnviz.receipts.cells import Cell, checked_index, locate
+from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.steps import Derivation, activation_step
 from cnnviz.receipts.terms import Terms, operands_of
 from cnnviz.resources import one_line
 
 
-def explain(
-    run: Run,
-    layer: str,
-    *,
-    row: int | None = None,
-    col: int | None = None,
-    channel: int | None = None,
-    index: int = 0,
-    at: Sequence[int] | None = None,
-    classes: Any = None,
-) -> Receipt:
-    """The receipt of one number: where it came from, multiplied by what, added to what.
-
-    Parameters
-    ----------
-    run
-        A forward pass, from `Network.run`.
-    layer
-        The name of a layer of any class.
-    row, col
-        Of the cell, from 0; for maps only (a sequence has a row and no col).
-    channel
-        Of the cell, from 0; the unit of a vector. It may be left out where there is only one.
-    index
-        The image in the run's batch, from 0.
-    at
-        In place of row, col and channel: all indices of the cell as a tuple, for an output with any
-        number of axes.
-    classes
-        The names of the network's classes, which its scores are then called by: a list, a text or JSON
-        file, or a folder with one sub-folder for each (see `cnnviz.images.class_names.class_names`).
-
-    Returns
-    -------
-    Receipt
-        print() shows the arithmetic.
-
-    Raises
-    ------
-    KeyError
-        for a layer that does not exist.
-    ValueError
-        for an index that is missing or that the layer's output does not have, or not one name for each
-        class.
-    IndexError, TypeError
-        for one that is out of range, or not an int.
-
-    Examples
-    --------
-    >>> import cnnviz
-    >>> run = cnnviz.load_model("mnist_14k").run(np.eye(28))
-    >>> receipt = explain(run, "conv2d", row=4, col=5, channel=7)
-    >>> receipt.terms.factor.shape, abs(float(receipt.residual)) <= receipt.bound
-    ((1, 3, 3), True)
-    """
-    if not isinstance(run, Run):
-        raise TypeError(f"run must be what Network.run returns, got {type(run).__name__}")
-    chosen = run.network[layer]
-    value = run[chosen.name]
-    index = checked_index("index", index, len(value), f"the run's batch of {len(value)}")
-    cell = locate(chosen.name, value.shape[1:], row, col, channel, at)
-    return explain_cell(run, cell, index, () if classes is None else _checked_names(run.network, classes))
-
-
-def _checked_names(net: LayerGraph, classes: Any) -> tuple[str, ...]:
-    """The names of classes, if the network has an output of as many numbers."""
-    counts = {net[name].output_shape[-1] for name in net.outputs if net[name].output_shape}
-    names = class_names(classes, None if len(counts) > 1 else next(iter(counts), None))
-    if len(names) not in counts:
-        raise ValueError(
-            f"classes must be as many as an output of {net.name} has, {counts}, got {len(names)}"
-        )
-    return tuple(names)
-
-
 def explain_cell(run: Run, cell: Cell, index: int = 0, classes: tuple[str, ...] = ()) -> Receipt:
     """`explain` for a cell that is known to exist."""
     layer = run.network[cell.layer]
+    layer = layer.entry.of_images(layer, slice(index, index + 1))
     inputs = run.inputs(layer.name) if layer.inputs else (run.pre_activation(layer.name),)
     terms = operands_of(layer, [x[index] for x in inputs], cell.position)
     if len(layer.inputs) == 1:
@@ -129,11 +54,8 @@ def _activate(
     activation: Activation, z: np.ndarray, place: tuple[int, ...], terms: Terms, classes: tuple[str, ...]
 ) -> Derivation:
     """The activation of a receipt's total; a softmax takes its other numbers from the run."""
-    arguments = dict(activation.arguments)
     if activation.axis is None:
-        if activation.name == "prelu":
-            arguments["alpha"] = np.broadcast_to(arguments["alpha"], z.shape[1:])[place[1:]]
-        return activation_step(replace(activation, arguments=arguments), np.array([terms.total]))
+        return activation_step(of_one_number(activation, z.shape, place), np.array([terms.total]))
     axis = activation.axis % z.ndim
     line = np.moveaxis(z, axis, -1)[place[:axis] + place[axis + 1 :]].copy()
     line[place[axis]] = terms.total
@@ -142,6 +64,14 @@ def _activate(
     numbered = tuple(f"{word} {i}" for i in range(len(line)))
     labels = classes if classes and axis == z.ndim - 1 else numbered
     return activation_step(replace(activation, arguments={}), line, place[axis], labels)
+
+
+def of_one_number(activation: Activation, shape: tuple[int, ...], place: tuple[int, ...]) -> Activation:
+    """An activation as it is at one place of an array of this shape, its batch included."""
+    if activation.name != "prelu":
+        return activation
+    alpha = np.broadcast_to(activation.arguments["alpha"], shape[1:])[place[1:]]
+    return replace(activation, arguments={**activation.arguments, "alpha": alpha})
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +146,7 @@ class Receipt:
     @cached_property
     def bound(self) -> float:
         """How large the residual can get by rounding alone (derived in `cnnviz.layers.rounding`)."""
-        if not self.layer.inputs:
+        if self.given:
             return 0.0
         across = self.layer.activation is not None and self.layer.activation.axis == 0
         images = slice(None) if across else slice(self.index, self.index + 1)
@@ -234,6 +164,45 @@ class Receipt:
     def place(self) -> tuple[int, ...]:
         """The number's index in run[layer], the batch included."""
         return (self.index, *self.cell.position)
+
+    @property
+    def given(self) -> bool:
+        """Whether the number is one of the network's inputs."""
+        return not self.layer.inputs
+
+    @property
+    def introduction(self) -> str:
+        """What the sum is of, in words; "" where the places that are read say it."""
+        return ""
+
+    @property
+    def heads(self) -> tuple[str, str]:
+        """What the two factors of each product are called."""
+        return "read", "weight"
+
+    @property
+    def symbol(self) -> str:
+        """What the sum is called in formulas."""
+        return "z"
+
+    @property
+    def blank(self) -> str:
+        """What stands where nothing is read."""
+        return "padding"
+
+    @property
+    def where(self) -> str:
+        """Where the number was read from."""
+        return "in the run"
+
+    def followed(self, count: int | None) -> list[Cell]:
+        """The cells that the number was made of, those that add most first; None is all of them."""
+        cells = [self.terms.cell(*place) for place in self.terms.largest(count)]
+        return list(dict.fromkeys([*cells, *self.terms.partners]))
+
+    def at(self, cell: Cell) -> Receipt:
+        """The receipt of a cell that the number was made of."""
+        return explain_cell(self.run, cell, self.index, self.classes)
 
     @property
     def title(self) -> str:

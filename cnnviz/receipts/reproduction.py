@@ -62,17 +62,17 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
             computed = [*_by_the_engine(receipt.layer), f"print(y[{place}])"]
         else:
             computed = [*_by_keras(receipt), f"print(y.numpy()[{place}])"]
-        lines = [*_start(receipt, image, library, computed), *computed]
+        lines = [*start(receipt, image, library, computed), *computed]
     return "\n".join([f"# {one_line(receipt.title)}: {exact(receipt.value)}", *lines]) + "\n"
 
 
 def _is_the_files(receipt: Receipt) -> bool:
     """Whether loading the file and running the images gives this layer's numbers again, to the bit."""
     run, net, name = receipt.run, receipt.run.network, receipt.layer.name
-    if net.source is None or any(_mixes_images(layer.activation) for layer in net):
+    if net.source is None or any(mixes_images(layer.activation) for layer in net):
         return False
     try:
-        stored = load_model(_name(net))
+        stored = load_model(file_of(net))
         again = stored.run({each: run.pre_activation(each) for each in net.inputs})[name]
     except (OSError, ValueError, KeyError):
         # The file is gone, or another network by now.
@@ -80,11 +80,11 @@ def _is_the_files(receipt: Receipt) -> bool:
     return again.dtype == run[name].dtype and np.array_equal(again, run[name], equal_nan=True)
 
 
-def _mixes_images(activation: Activation | None) -> bool:
+def mixes_images(activation: Activation | None) -> bool:
     return activation is not None and activation.axis == 0
 
 
-def _name(net: LayerGraph) -> str:
+def file_of(net: LayerGraph) -> str:
     """What `load_model` takes for a network's file."""
     assert net.source is not None
     bundled = {asset(f"{name}.keras").resolve(): name for name in BUNDLED}
@@ -94,14 +94,25 @@ def _name(net: LayerGraph) -> str:
 # From the file ----------------------------------------------------------------------------------
 
 
-def _start(receipt: Receipt, image: str | None, library: str, then: Sequence[str]) -> list[str]:
-    """Imports, those for what is computed then too, the network, and its run on the image."""
+def start(
+    receipt: Receipt,
+    image: str | None,
+    library: str,
+    then: Sequence[str],
+    more: Sequence[str] = (),
+    batch: slice | None = None,
+) -> list[str]:
+    """Imports, those for what is computed then too, the network, and its run on the image.
+
+    `more` are arrays that it computes with, `batch` the images that it takes if not the one.
+    """
     run, net = receipt.run, receipt.run.network
     names = _numbered(net.inputs)
     images = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
     arrays = {} if image is not None else dict(zip(names, net.inputs, strict=True))
-    index = slice(receipt.index, receipt.index + 1)
-    setup = [line for name, layer in arrays.items() for line in _array(name, run[layer][index])]
+    index = slice(receipt.index, receipt.index + 1) if batch is None else batch
+    setup = [line for name, layer in arrays.items() for line in array(name, run[layer][index])]
+    setup += more
     imports = ["base64", "zlib"] * any("b64decode" in line for line in setup)
     own = ["import cnnviz", *(["from cnnviz import ops"] if library == "cnnviz" else [])]
     own += ["from scipy import special"] * any("special." in line for line in then)
@@ -114,7 +125,7 @@ def _start(receipt: Receipt, image: str | None, library: str, then: Sequence[str
         *own[1:],
         "",
         *setup,
-        f"net = cnnviz.load_model({quoted(_name(net))})",
+        f"net = cnnviz.load_model({quoted(file_of(net))})",
         f"run = net.run({image or images})",
     ]
 
@@ -178,21 +189,21 @@ def _from_numbers(receipt: Receipt, library: str) -> list[str]:
     activation = receipt.layer.activation
     edited = ["# The run was edited and holds the number above; this is what the layer computes."]
     keras = library == "keras"
-    arrays = [] if not len(terms) else _array("factors", terms.factor)
+    arrays = [] if not len(terms) else array("factors", terms.factor)
     total = "np." if not keras else "keras.ops."
     lines: list[str] = []
     dtype = np.asarray(receipt.total).dtype
     if not len(terms):
-        lines.append(f"y = np.{dtype}({_literal(terms.bias)})")
+        lines.append(f"y = np.{dtype}({number(terms.bias)})")
     elif terms.selects:
         lines.append(f"y = {total}{'max' if terms.selects == 'largest' else 'min'}(factors)")
     else:
-        arrays += _array("weights", terms.weight)
+        arrays += array("weights", terms.weight)
         lines.append(f"sums = {total}sum(factors * weights, axis=(1, 2))")
         if terms.mix is not None:
-            arrays += _array("mix", terms.mix)
+            arrays += array("mix", terms.mix)
             lines.append("sums = sums * mix")
-        bias = f" + np.{dtype}({_literal(terms.bias)})" if terms.bias_name else ""
+        bias = f" + np.{dtype}({number(terms.bias)})" if terms.bias_name else ""
         lines.append(f"y = {total}sum(sums){bias}")
     if activation is not None:
         lines += _activated(receipt, activation, keras, arrays)
@@ -213,7 +224,7 @@ def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: li
     """The activation of y; a softmax takes the other numbers along its axis."""
     (step,) = receipt.steps
     if step.shares is not None:
-        arrays += _array("z", step.shares.z)
+        arrays += array("z", step.shares.z)
         call = (
             f"keras.ops.{activation.name}(keras.ops.convert_to_tensor(z))"
             if keras
@@ -230,7 +241,7 @@ def _activated(receipt: Receipt, activation: Activation, keras: bool, arrays: li
 # Arrays -----------------------------------------------------------------------------------------
 
 
-def _array(name: str, array: np.ndarray) -> list[str]:
+def array(name: str, array: np.ndarray) -> list[str]:
     """Lines that make an array, its bits kept: as bytes if they are pixels or many, else in digits."""
     array = np.asarray(array)
     shape = f".reshape{array.shape}" if array.ndim != 1 else ""
@@ -240,7 +251,7 @@ def _array(name: str, array: np.ndarray) -> list[str]:
         return _bytes(name, pixels, f"{shape}.astype(np.{array.dtype}) / 255")
     if array.size > MOST_LITERALS:
         return _bytes(name, array, f"{shape}.copy()")
-    numbers = textwrap.wrap(", ".join(map(_literal, array.ravel())), 96)
+    numbers = textwrap.wrap(", ".join(map(number, array.ravel())), 96)
     body = [f"    {line}" for line in numbers]
     return [f"{name} = np.array([", *body, f"], np.{array.dtype}){shape}"]
 
@@ -256,6 +267,6 @@ def _bytes(name: str, array: np.ndarray, then: str) -> list[str]:
     ]
 
 
-def _literal(value: Any) -> str:
+def number(value: Any) -> str:
     words = exact(value)
     return {"nan": "np.nan", "inf": "np.inf", "-inf": "-np.inf"}.get(words, words)

@@ -53,7 +53,13 @@ class Derivation(Equation):
         >>> print(activation_step(Activation("relu"), np.float32([-0.5])))
         relu = max(z, 0) = max(-0.5, 0) = 0
         """
-        return " = ".join((self.name, *self.written(), short(self.result)))
+        return f"{self.name} = {self.equation}"
+
+    @property
+    def equation(self) -> str:
+        """The same without its name."""
+        done = formulas.text(self.formula) == short(self.result)
+        return " = ".join(self.written() if done else [*self.written(), short(self.result)])
 
     @cached_property
     def digits(self) -> int:
@@ -95,6 +101,40 @@ def activation_step(activation: Activation, z: Any, own: int = 0, labels: tuple[
     values = {"z": z[0], **activation.arguments}
     used = {name: values[name] for name in formulas.names(formula) & values.keys()}
     return Derivation(activation.name, formula, used, result[0], condition)
+
+
+def slope_steps(activation: Activation, z: Any, back: Any, own: int = 0) -> tuple[Derivation, ...]:
+    """From the gradient with respect to an activation's result to that with respect to its argument.
+
+    Parameters
+    ----------
+    activation
+        The function; an alpha is a single number here.
+    z, back
+        (1,): the argument, and what came back to the result; for a softmax all (n,) along its axis.
+    own
+        Which of them is meant.
+    """
+    name, result = activation.name, activation.gradient(z, back)[own]
+    if activation.axis is not None:
+        share = activation(z)
+        if name == "softmax":
+            with np.errstate(all="ignore"):
+                values = {"result": share[own], "back": back[own], "mean": (share * back).sum()}
+            return (Derivation(f"through {name}", "result * (back - mean)", values, result),)
+        with np.errstate(all="ignore"):
+            values = {"back": back[own], "share": np.exp(share)[own], "sum": back.sum()}
+        return (Derivation(f"through {name}", "back - share * sum", values, result),)
+    slope = activation.gradient(z, np.ones_like(back))[own]
+    formula, condition = activation.written_slope(float(z[0]))
+    if not formula:
+        formula, condition = short(slope), f"z = {short(z[0])}"
+    named = {"z": z[0], "slope": slope, **activation.arguments}
+    used = {each: named[each] for each in formulas.names(formula) & named.keys()}
+    return (
+        Derivation(f"slope of {name}", formula, used, slope, condition),
+        Derivation(f"through {name}", "sum * slope", {"sum": back[0], "slope": slope}, result),
+    )
 
 
 def _shared(

@@ -126,7 +126,7 @@ class Terms(Operands):
         """The cell that a selecting layer chose, the first of equals."""
         return self.cell(*np.argwhere(self.weight != 0)[0]) if self.selects else None
 
-    @property
+    @cached_property
     def left_blank(self) -> np.ndarray:
         """(groups, rows, columns): padding that adds nothing, for which receipts write a dot."""
         return self.padding & ((self.factor == 0) | bool(self.selects))
@@ -201,6 +201,40 @@ def operands_of(layer: Layer, inputs: Sequence[np.ndarray], position: Position) 
     shapes = tuple(x.shape for x in inputs) if layer.inputs else ()
     preparation = tuple(Derivation(**vars(equation)) for equation in operands.preparation)
     return Terms(**vars(operands) | {"preparation": preparation}, sources=layer.inputs, shapes=shapes)
+
+
+def joined(parts: Sequence[Operands], names: Sequence[str]) -> Operands:
+    """The operands of several layers as one, their groups called by these names too."""
+    if len(parts) == 1:
+        return parts[0]
+    axes = max(part.position.shape[-1] for part in parts)
+    window = [max(part.factor.shape[axis] for part in parts) for axis in (1, 2)]
+
+    def widened(array: np.ndarray, fill: Any = 0) -> np.ndarray:
+        around = [(0, 0), *((0, n - size) for n, size in zip(window, array.shape[1:], strict=False))]
+        return np.pad(array, [*around, *[(0, 0)] * (array.ndim - 3)], constant_values=fill)
+
+    places = [
+        np.pad(widened(p.position, -1), [*[(0, 0)] * 3, (axes - p.position.shape[-1], 0)]) for p in parts
+    ]
+    # Indices in arrays of different layers are left out.
+    alike = all(part.weight_index is not None and not part.weight_name for part in parts)
+    labels = [f"{name} {label}" for part, name in zip(parts, names, strict=True) for label in part.labels]
+    return replace(
+        parts[0],
+        source=np.concatenate([part.source for part in parts]),
+        factor=np.concatenate([widened(part.factor) for part in parts]),
+        weight=np.concatenate([widened(part.weight) for part in parts]),
+        padding=np.concatenate([widened(part.padding, True) for part in parts]),
+        position=np.concatenate(places),
+        weight_name="",
+        weight_index=np.concatenate([widened(part.weight_index) for part in parts]) if alike else None,  # type: ignore[arg-type]
+        labels=tuple(labels),
+        images=None
+        if any(part.images is None for part in parts)
+        else np.concatenate([p.images for p in parts]),  # type: ignore[misc]
+        taken_apart=any(part.taken_apart for part in parts),
+    )
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:

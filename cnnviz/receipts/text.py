@@ -21,6 +21,8 @@ from cnnviz.resources import one_line
 
 NARROWEST = 60
 STAGES = "each channel: patch * depthwise kernel = response, times its pointwise weight = what it adds"
+NARROWEST_NUMBER = 2
+"""Columns that a number takes with its space."""
 LARGEST_TERMS = 10
 """How many products are listed where a window is not drawn."""
 
@@ -47,10 +49,10 @@ def to_text(receipt: Receipt, width: int = 80, *, groups: int = 16) -> str:
 def closing(receipt: Receipt) -> str:
     """The last line: the number by this arithmetic, the number in the run, and the difference."""
     dtype = np.asarray(receipt.value).dtype
-    if not receipt.layer.inputs and not receipt.was_edited:
+    if receipt.given and not receipt.was_edited:
         return f"an input of the network, given as {exact(receipt.value)} ({dtype}){_pixel(receipt)}"
     here, there = exact(receipt.result), exact(receipt.value)
-    words = f"{dtype}: {here} in this order, {there} in the run, residual {short(receipt.residual, 2)}"
+    words = f"{dtype}: {here} in this order, {there} {receipt.where}, residual {short(receipt.residual, 2)}"
     if receipt.was_edited:
         return f"{words}: more than rounding leaves, so this layer's output was edited in the run"
     return f"{words} (rounding leaves at most {short(receipt.bound, 2)})" if receipt.bound else words
@@ -65,8 +67,11 @@ def _pixel(receipt: Receipt) -> str:
     return f": {receipt.plane} {steps} of 255" + (f", {picture.said}" if picture.said else "")
 
 
-def reads(terms: Terms) -> str:
+def reads(receipt: Receipt) -> str:
     """What a cell read, in words: the layer, and the rows and columns of a window."""
+    if receipt.introduction:
+        return receipt.introduction
+    terms = receipt.terms
     if not terms.taken_apart:
         return f"reads {'; '.join(terms.sources)}, and is not taken apart"
     if not len(terms):
@@ -97,10 +102,10 @@ def _span(name: str, indices: Any) -> str:
 
 def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     terms = receipt.terms
-    if not receipt.layer.inputs:
+    if receipt.given:
         return [f"given  {short(receipt.value)}"]
-    dots = "; . is padding" if terms.left_blank.any() and terms.window != (1, 1) else ""
-    lines = _wrapped(one_line(reads(terms)) + dots, width)
+    dots = f"; . is {receipt.blank}" if terms.left_blank.any() and terms.window != (1, 1) else ""
+    lines = _wrapped(one_line(reads(receipt)) + dots, width)
     lines += _wrapped(STAGES, width) if terms.mix is not None else []
     for step in terms.preparation:
         lines += _wrapped(str(step), width)
@@ -110,9 +115,11 @@ def _body(receipt: Receipt, width: int, groups: int) -> list[str]:
     if not terms.taken_apart:
         return [*lines, "", f"{terms.bias_name}  {short(terms.total)}"]
     if not len(terms):
-        return [*lines, "", *_footer(terms, 0)]
+        return [*lines, "", *_footer(terms, 0)] if terms.bias_name or not receipt.introduction else lines
     chosen, rest = terms.shown(groups)
-    table = _sums(terms, chosen, rest) if terms.window == (1, 1) else _grid(terms, chosen, rest, width)
+    table = None
+    if not of_images(terms):
+        table = _sums(terms, chosen, rest) if terms.window == (1, 1) else _grid(terms, chosen, rest, width)
     if table is None:
         table = _listed(terms, chosen, rest)
     if terms.selects:
@@ -124,7 +131,9 @@ def _footer(terms: Terms, width: int) -> list[str]:
     """Sum, bias and total under the column of sums."""
     write = sum_format(terms)
     rows = [] if len(terms) == 1 else [(count_words(terms), write(terms.sum))]
-    if terms.bias_name:
+    if terms.bias_name and not len(terms):
+        rows = [(terms.bias_name, write(terms.bias))]
+    elif terms.bias_name:
         rows += [(terms.bias_name, write(terms.bias)), ("total", write(terms.total))]
     inner = max([width, *(len(f"{name}  {number}") for name, number in rows)])
     wide = max((len(number) for _, number in rows), default=0)
@@ -139,7 +148,7 @@ def count_words(terms: Terms) -> str:
     """
     if terms.mix is not None:
         return f"sum of {len(terms.factor)} channels"
-    return "sum" if len(terms.sources) > 1 else f"sum of {len(terms)} products"
+    return "sum" if len(set(terms.source.tolist())) > 1 else f"sum of {len(terms)} products"
 
 
 def sum_format(terms: Terms, *, signed: bool = True) -> Format:
@@ -189,6 +198,8 @@ def _others(
 
 def _grid(terms: Terms, chosen: Sequence[int], rest: Any, width: int) -> list[str] | None:
     """Patch and kernel side by side for each group; None if that is wider than `width`."""
+    if 2 * terms.window[1] * NARROWEST_NUMBER > width:
+        return None
     for digits in (5, 4, 3):
         lines = _grid_lines(terms, chosen, rest, digits)
         if max(map(len, lines)) <= width:
@@ -231,8 +242,13 @@ def _cell(terms: Terms, place: tuple[int, int, int], write: Format) -> str:
     return f"[{number}]" if terms.selects and terms.weight[place] else number
 
 
-def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
-    """The partial sums, and the products that add most: for windows that are too wide to draw."""
+def of_images(terms: Terms) -> bool:
+    """Whether each group is of another image: then what adds most is listed."""
+    return terms.images is not None and len(set(terms.images.tolist())) > 1
+
+
+def largest_rows(terms: Terms) -> tuple[str, list[list[str]]]:
+    """The products that add most, a row of words for each, and a heading."""
     total = sum_format(terms)
     places = terms.largest(LARGEST_TERMS)
     factor = column([terms.factor[place] for place in places])
@@ -244,17 +260,23 @@ def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
         numbers = ["*", weight(terms.weight[place]), "=", total(terms.product[place])]
         line = [terms.labels[place[0]], ", ".join(where), factor(terms.factor[place])]
         rows.append(line if terms.selects else line + numbers)
-    heading = (
-        f"of {len(terms)} numbers" if terms.selects else f"the {len(places)} largest of {len(terms)} products"
-    )
+    if terms.selects:
+        return f"of {len(terms)} numbers", rows
+    return f"the {len(places)} largest of {len(terms)} products", rows
+
+
+def _listed(terms: Terms, chosen: Sequence[int], rest: Any) -> list[str]:
+    """The partial sums, and the products that add most: for windows that are too wide to draw."""
+    total = sum_format(terms)
+    heading, rows = largest_rows(terms)
     lines = [heading, *_aligned(rows, left=2)]
-    if terms.selects or len(terms.factor) == 1:
+    if terms.selects or len(terms.factor) == 1 or terms.window == (1, 1):
         return lines
     sums = [[terms.labels[group], total(terms.contribution[group])] for group in chosen]
     return [
         *lines,
         "",
-        "sums by channel",
+        f"sums by {'image' if of_images(terms) else 'channel'}",
         *_aligned(sums, left=1),
         *_others(terms, chosen, rest, total, sums),
     ]

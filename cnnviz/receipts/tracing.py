@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cnnviz.numbers import short
 from cnnviz.receipts.cells import Cell
-from cnnviz.receipts.receipt import Receipt, explain_cell
+from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import one_line
 
 
@@ -52,7 +52,7 @@ class Trace:
     @property
     def pixels(self) -> tuple[Receipt, ...]:
         """The receipts of the cells of the network's inputs that were reached."""
-        return tuple(node.receipt for node in self.walk() if not node.receipt.layer.inputs)
+        return tuple(node.receipt for node in self.walk() if node.receipt.given)
 
     def __len__(self) -> int:
         """The number of receipts."""
@@ -134,7 +134,7 @@ def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1,
     root = Trace(receipt)
     nodes, levels = {receipt.cell: root}, {receipt.cell: 0}
     # Depth first and strongest first: the most important paths are whole before room runs out.
-    branches = [(root, iter(followed(receipt, follow)))]
+    branches = [(root, iter(receipt.followed(follow)))]
     while branches:
         node, cells = branches[-1]
         cell = next(cells, None)
@@ -146,18 +146,9 @@ def trace(receipt: Receipt, depth: int | None = None, *, follow: int | None = 1,
         else:
             if cell not in nodes or (level < levels[cell] and nodes[cell].left_out):
                 # New, or reached now by a shorter way that leaves more depth.
-                child = nodes.setdefault(
-                    cell, Trace(explain_cell(receipt.run, cell, receipt.index, receipt.classes))
-                )
+                child = nodes.setdefault(cell, Trace(node.receipt.at(cell)))
                 child.children, child.left_out = (), 0
                 levels[cell] = level
-                branches.append((child, iter(followed(child.receipt, follow))))
+                branches.append((child, iter(child.receipt.followed(follow))))
             node.children += (nodes[cell],)
     return root
-
-
-def followed(receipt: Receipt, count: int | None) -> list[Cell]:
-    """The cells that a receipt's number was made of, those that add most first."""
-    terms = receipt.terms
-    cells = [terms.cell(*place) for place in terms.largest(count)]
-    return list(dict.fromkeys([*cells, *terms.partners]))

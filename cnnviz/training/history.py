@@ -213,13 +213,18 @@ def read_selection(model: str, folder: str | os.PathLike[str] | None = None) -> 
     final = read_history(model, folder)
     if final is None:
         return None
+    runs = [run for run in selection_runs(model, folder) if _same(run, final)]
+    # Of several seeds the one that the final run had.
+    return min(runs, key=lambda run: run.seed != final.seed, default=None)
+
+
+def selection_runs(model: str, folder: str | os.PathLike[str] | None = None) -> list[TrainingHistory]:
+    """All runs of a model's recipes that held images out, of `<model>.<any name>.selection.history.json`."""
     place = asset("").resolve() if folder is None else Path(folder)
     ending = ".history.json"
-    for path in sorted(place.glob(f"{model}.*.selection{ending}")):
-        selection = read_history(path.name.removesuffix(ending), place)
-        if selection is not None and selection.validation_images and _same(selection, final):
-            return selection
-    return None
+    paths = sorted(place.glob(f"{model}.*.selection{ending}"))
+    runs = [read_history(path.name.removesuffix(ending), place) for path in paths]
+    return [run for run in runs if run is not None and run.validation_images]
 
 
 def _same(one: TrainingHistory, other: TrainingHistory) -> bool:

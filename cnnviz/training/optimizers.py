@@ -196,7 +196,7 @@ class SGD(Optimizer):
         if self.nesterov:
             after = w + (moved * share - g * rate)
             step = {"w": w, **step, "m": moved}
-            note(Equation("w", "w + m*momentum - g*learning_rate", step, after))
+            note(Equation("w", "w + (m*momentum - g*learning_rate)", step, after))
         else:
             after = w + moved
             note(Equation("w", "w + m", {"w": w, "m": moved}, after))

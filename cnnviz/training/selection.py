@@ -9,15 +9,11 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from cnnviz.resources import asset
-from cnnviz.training.history import TrainingHistory, read_history
+from cnnviz.training.history import TrainingHistory, selection_runs
 from cnnviz.training.recipes import RECIPES, Recipe
-
-ENDING = ".selection.history.json"
 
 
 @dataclass(frozen=True)
@@ -68,12 +64,8 @@ def read_selections(model: str, folder: str | os.PathLike[str] | None = None) ->
     >>> best.name, best.runs[0].images, best.runs[0].validation_images
     ('best', 55000, 5000)
     """
-    place = asset("").resolve() if folder is None else Path(folder)
     runs: dict[str, list[TrainingHistory]] = {}
-    for path in sorted(place.glob(f"{model}.*{ENDING}")):
-        run = read_history(path.name.removesuffix(".history.json"), place)
-        if run is None or not run.validation_images:
-            continue
+    for run in selection_runs(model, folder):
         recipe = Recipe.of(run.recipe)
         for name, known in RECIPES.get(model, {}).items():
             if recipe == known and run.epochs == known.epochs:

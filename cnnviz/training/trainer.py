@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.draws import Draws
+from cnnviz.layers.layer import Layer
 from cnnviz.network import Gradient, Network, Run
 from cnnviz.network.layer_graph import single
 from cnnviz.network.run import training_pass
@@ -23,6 +24,8 @@ from cnnviz.network.saving import Compiled
 from cnnviz.numbers import brief
 from cnnviz.ops.annotations import checked
 from cnnviz.ops.padding import integer
+from cnnviz.ops.parallel import one_blas_thread
+from cnnviz.ops.recycling import Recycling
 from cnnviz.training.augmentation import Augment
 from cnnviz.training.checkpoints import (
     Row,
@@ -99,6 +102,8 @@ class Trainer:
         weights = weights_of(net)
         slots = {key: self.optimizer.empty_slots(weights[key]) for key in self.trained}
         self.state = TrainerState(net, slots)
+        # Each step makes arrays of the same sizes.
+        self._memory = Recycling()
 
     def __repr__(self) -> str:
         return f"<Trainer of {self.network.name}: {self.steps} steps, {type(self.optimizer).__name__}>"
@@ -152,17 +157,26 @@ class Trainer:
             for images and labels that do not fit the network, the loss, or each other.
         """
         state = self.state
-        run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
-        loss, gradient = self._measured(run, labels)
-        gradients = {key: gradient[key] for key in self.trained}
+        with self._memory.used(), one_blas_thread():
+            run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
+            loss, gradient = self._measured(run, labels)
+            # As in Keras, a weight that no gradient comes back to stays as it is, weight decay or not.
+            gradients = gradient.of_weights([key for key in self.trained if gradient.reaches(key)])
         weights = weights_of(state.network)
         # What the forward pass changes counts as before the optimizer's step.
         moved = _moved_by_forward(run, weights)
-        before = {key: moved.get(key, weights[key]) for key in self.trained}
+        for key, (penalty, slope) in _penalties(run.network, weights | moved, self.trained).items():
+            loss += penalty
+            gradients[key] = gradients[key] + slope if key in gradients else slope
+        before = {key: moved.get(key, weights[key]) for key in self.trained if key in gradients}
         clipped = self.optimizer.clipped(gradients)
-        after, slots = {}, {}
+        after, slots = {}, dict(state.slots)
         for key, g in clipped.items():
             after[key], slots[key] = self.optimizer.update(before[key], g, state.slots[key], state.steps)
+            name, _, weight = key.rpartition("/")
+            constraint = run.network[name].constraint(weight)
+            if constraint is not None:
+                after[key] = constraint.apply(after[key])
         network = state.network.with_weights(moved | after)
         step = TrainingStep(
             number=state.steps + 1,
@@ -177,6 +191,8 @@ class Trainer:
             slots_before=state.slots,
             slots=slots,
             optimizer=self.optimizer,
+            losses=self.losses,
+            labels=_by_output(run.network, labels, "labels", np.asarray),
             network=network,
         )
         self.state = replace(state, network=network, slots=slots, steps=step.number)
@@ -273,12 +289,13 @@ class Trainer:
     def evaluate(self, images: Any, labels: Any, batch_size: int | None = None) -> Row:
         """Loss and metrics on images that nothing is learned from, computed as at inference.
 
-        Where the optimizer keeps averages of the weights, they are what is looked at.
+        Where the optimizer keeps averages of the weights, they are what is looked at. The loss has the
+        penalties of regularisers in it, as in training.
         """
         bare = {}
         for name, loss in self.losses.items():
             activation = self.network[name].activation
-            if activation is not None and activation.name == loss.undoes:
+            if activation is not None and activation.name in loss.undoes:
                 bare[name] = activation
         # The numbers before a softmax or a sigmoid are what the loss is computed from.
         outputs = self.averaged.with_activation(dict.fromkeys(bare)).predict(images, batch_size)
@@ -289,6 +306,14 @@ class Trainer:
             row["loss"] += loss(values[name], given[name], logits=name in bare).value
             if name in bare:
                 values[name] = bare[name](values[name])
+        net = self.averaged
+        row["loss"] += sum(penalty for penalty, _ in _penalties(net, weights_of(net), self.trained).values())
+        if any(layer.activity_regularizer is not None for layer in net):
+            count, at_once = _count(images), batch_size or 32
+            for first in range(0, count, at_once):
+                chosen = np.arange(first, min(first + at_once, count))
+                found = _output_penalties(net.run(_taken(images, chosen)))
+                row["loss"] += sum(penalty for penalty, _ in found.values()) * len(chosen) / count
         return row | self._metrics(tuple(values.values()), labels)
 
     @checked
@@ -341,16 +366,24 @@ class Trainer:
     def _measured(self, run: Run, labels: Any) -> tuple[float, Gradient]:
         """The loss, and the gradient that begins at it."""
         given = _by_output(run.network, labels, "labels", np.asarray)
-        total, seeds, before = 0.0, {}, set()
+        total, before = 0.0, set()
+        seeds: dict[str, np.ndarray] = {}
         for output, loss in self.losses.items():
-            layer = run.network[output]
-            if layer.activation is not None and layer.activation.name == loss.undoes:
+            layer = _source(run.network, output)
+            if layer.activation is not None and layer.activation.name in loss.undoes:
                 before.add(layer.name)
-                measured = loss(run.pre_activation(output), given[output], logits=True)
+                measured = loss(run.pre_activation(layer.name), given[output], logits=True)
             else:
-                measured = loss(run[output], given[output])
+                measured = loss(run[layer.name], given[output])
             total += measured.value
-            seeds[layer.name] = measured.gradient
+            seeds[layer.name] = measured.gradient + seeds.get(layer.name, 0)
+        for name, (penalty, slope) in _output_penalties(run).items():
+            total += penalty
+            if name in before:
+                activation = run.network[name].activation
+                assert activation is not None
+                slope = activation.gradient(run.pre_activation(name), slope)
+            seeds[name] = slope + seeds.get(name, 0)
         return total, Gradient(run, seeds, before)
 
     def _metrics(self, outputs: Any, labels: Any) -> dict[str, float]:
@@ -415,6 +448,39 @@ def _moved_by_forward(run: Run, weights: Mapping[str, np.ndarray]) -> dict[str, 
         )
         moved |= {keys[name]: array for name, array in changed.items()}
     return moved
+
+
+def _source(net: Any, output: str) -> Layer:
+    """The layer that makes an output, where those behind it pass it on as it is."""
+    layer: Layer = net[output]
+    while layer.passes_on and layer.inputs and not layer.entry.breaks_gradients:
+        layer = net[layer.inputs[0]]
+    return layer
+
+
+def _penalties(
+    net: Any, weights: Mapping[str, np.ndarray], trained: Sequence[str]
+) -> dict[str, tuple[float, np.ndarray]]:
+    """What is added to the loss for the size of each weight that has a regulariser, and its gradient."""
+    found = {}
+    for key in trained:
+        name, _, weight = key.rpartition("/")
+        regularizer = net[name].regularizer(weight)
+        if regularizer is not None:
+            found[key] = regularizer.penalty(weights[key]), regularizer.gradient(weights[key])
+    return found
+
+
+def _output_penalties(run: Run) -> dict[str, tuple[float, np.ndarray]]:
+    """The same for the outputs of layers, for each image."""
+    found = {}
+    for layer in run.network:
+        regularizer = layer.activity_regularizer
+        if regularizer is not None:
+            output = run[layer.name]
+            count = len(output)
+            found[layer.name] = regularizer.penalty(output) / count, regularizer.gradient(output) / count
+    return found
 
 
 def trained_weights(net: Network) -> tuple[str, ...]:

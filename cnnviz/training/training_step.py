@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnviz.layers.operands import Equation
 from cnnviz.network import Gradient, Network, Run
+from cnnviz.training.losses import LossFunction
 from cnnviz.training.optimizers import Optimizer
 
 Arrays = Mapping[str, np.ndarray]
@@ -17,7 +18,7 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class TrainingStep:
-    """What a step did. Mappings are by "layer/weight", and hold the weights that are trained.
+    """What a step did. Mappings are by "layer/weight", and hold the weights that a gradient came back to.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ class TrainingStep:
     run
         The forward pass as in training: its network's layers hold the batch's statistics and what was drawn.
     gradient
-        Of the mean loss with respect to everything that came before it, penalties left out.
+        Of the mean loss with respect to everything that came before it: penalties of outputs are in it, those
+        of weights are not.
     gradients
         With respect to the weights, penalties included.
     clipped
@@ -41,6 +43,8 @@ class TrainingStep:
         What the optimizer remembered of each weight, and what it remembers now.
     optimizer
         The one that made the step.
+    losses, labels
+        By the outputs' names: what was made small, and what was to come out.
     network
         The network after it.
     """
@@ -57,6 +61,8 @@ class TrainingStep:
     slots_before: Mapping[str, Arrays]
     slots: Mapping[str, Arrays]
     optimizer: Optimizer
+    losses: Mapping[str, LossFunction]
+    labels: Arrays
     network: Network
 
     def __repr__(self) -> str:
@@ -93,3 +99,19 @@ class TrainingStep:
         slots = {name: array[position] for name, array in self.slots_before[weight].items()}
         self.optimizer.update(w, g, slots, self.number - 1, equations.append)
         return equations
+
+    def loss_arithmetic(self, output: str, place: tuple[int, ...]) -> list[Equation]:
+        """How the loss's gradient at one number of an output comes about, the batch's index in front.
+
+        Of a layer that ends in the softmax or sigmoid that the loss undoes it is that before it; of a layer
+        on which no loss was taken there is none.
+        """
+        layer = self.run.network[output]
+        before = layer.name in self.gradient.of_pre_activations
+        values = self.run.pre_activation(output) if before else self.run[output]
+        names = [each for each in self.losses if self.run.network[each].name == layer.name]
+        return [
+            equation
+            for name in names
+            for equation in self.losses[name].written(values, self.labels[name], place, logits=before)
+        ]

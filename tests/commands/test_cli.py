@@ -31,6 +31,7 @@ from cnnviz.resources import asset
 from cnnviz.training.history import read_history
 from cnnviz.training.progress import ProgressBar
 from cnnviz.verification.applications import ApplicationCheck
+from cnnviz.verification.training_verification import read_training_record
 
 X, Y = load_mnist()[1]
 ROOT = Path(cnnviz.__file__).parents[1]
@@ -159,6 +160,30 @@ def test_verify_passes_and_fails_with_its_exit_code(capsys, monkeypatch, tmp_pat
     monkeypatch.setattr("cnnviz.network.keras_file.load_model", lambda name: broken)
     assert main(["verify", "mnist_14k", "--images", "4"]) == 1
     assert "FAILED" in capsys.readouterr().out
+
+
+def test_training_is_verified_with_its_exit_code_and_record(capsys, monkeypatch, tmp_path):
+    """The command around what `verify_training` finds, which is tested where it is made."""
+    found = read_training_record()
+    module, kept = "cnnviz.verification.training_verification", []
+    monkeypatch.setattr(f"{module}.write_training_record", kept.append)
+
+    def verified(words, *, pairs, progress):
+        assert (words, pairs) == ([], 1)
+        for check in found.checks:
+            progress(check)
+        return found
+
+    monkeypatch.setattr(f"{module}.verify_training", verified)
+    printed = run(capsys, "verify", "--training", "--record")
+    assert printed.endswith("PASSED\n")
+    assert "mnist_14k, AdamW" in printed
+    assert kept == [found]
+    assert len(json.loads(run(capsys, "verify", "--training", "--json"))["checks"]) == len(found.checks)
+    found = replace(found, checks=(replace(found.checks[0], shares={1: 2.0}),))
+    assert main(["verify", "--training", "--record"]) == 1
+    assert "FAILED: 1 of 1" in capsys.readouterr().out
+    assert len(kept) == 1
 
 
 def small(folder: Path, *layers, shape=(None, None, 1)) -> str:
@@ -296,6 +321,10 @@ def test_train_lists_the_runs_that_chose_a_recipe(capsys):
         (["info", __file__], "test_cli.py"),
         (["verify", "no.keras"], "there is no file 'no.keras'"),
         (["verify", "mnist_14k", "--record"], "leave out MODEL"),
+        (["verify", "--pairs", "3"], "--pairs is about training: add --training"),
+        (["verify", "--training", "--images", "9"], "--training makes its own images: leave out --images"),
+        (["verify", "--training", "--record", "Dense"], "--record takes everything: leave out MODEL"),
+        (["verify", "--training", "Dance"], "nothing that is trained is called Dance: name a class of Keras"),
         (["explore", "--port", "http"], "a port is a number from 1 to 65535, got 'http'"),
         (["explore", "--port", "70000"], "a port is a number from 1 to 65535, got '70000'"),
         (["explore", "--address", "no.such.host.invalid"], "--address must be this machine's name"),
@@ -330,6 +359,7 @@ def test_a_port_that_is_taken_is_named(capsys):
     "command",
     [
         ["verify", "mnist_14k"],
+        ["verify", "--training"],
         ["train", "mnist_14k", "--engine", "tensorflow"],
         ["supported", "--applications"],
     ],

@@ -168,6 +168,6 @@ def _batch_norm(made: Any, x: Shape, own: Shape) -> list[GradientSpecimen]:
 
 SEVERAL = {
     *("add_grad", "subtract_grad", "average_grad", "multiply_grad", "maximum_grad", "minimum_grad"),
-    "concatenate_grad",
+    *("concatenate_grad", "batch_norm_training_grad"),
 }
 """Gradients that return one array for each argument."""

@@ -92,12 +92,18 @@ def merges() -> Network:
 
 
 @cache
+def model_of(name: str) -> Any:
+    """One of the Keras models, of layers or operations."""
+    return operations(name)[0] if name in FAMILIES else sequential({**STACKS, **ONLY_FLOAT32}[name])
+
+
+@cache
 def run_of(name: str) -> Run:
     """A run of two images through one of the Keras models, of layers or operations, read from its file."""
     folder = Path(_FOLDER.name, name.replace(" ", "_"))
     folder.mkdir()
+    net = cnnviz.load_model(save(model_of(name), folder))
     if name in FAMILIES:
-        return cnnviz.load_model(save(operations(name)[0], folder)).run(numbers())
-    shape, _ = entry = {**STACKS, **ONLY_FLOAT32}[name]
-    net = cnnviz.load_model(save(sequential(entry), folder))
+        return net.run(numbers())
+    shape, _ = {**STACKS, **ONLY_FLOAT32}[name]
     return net.run(normal(2, *(6 if n is None else n for n in shape)).astype(np.float32))

@@ -110,9 +110,8 @@ def test_values_and_gradients_are_keras_s(name):
     y = found.before_activation(*xs)
     grad = normal(*y.shape, seed=9)
     expected, theirs = by_keras(name, xs, grad)
-    # Sums of at most about 100 products of numbers near 1, some of them in a row. Keras rounds
-    # 1/sqrt(key_dim) to float32, which changes nothing of 1/2.
-    tolerance = 1e-6 if found.config.get("key_dim") == 3 else 1e-12
+    # Sums of at most about 100 products of numbers near 1, some of them in a row.
+    tolerance = 1e-12
     np.testing.assert_allclose(y, expected, rtol=0, atol=tolerance)
     for ours, value in zip(gradients(found, xs, grad), theirs, strict=True):
         np.testing.assert_allclose(ours, value, rtol=0, atol=10 * tolerance)

@@ -78,6 +78,7 @@ def check_model(model: Any, tensors: dict[str, Any], folder: Path, dtype: str, s
     names = list(tensors)
     chosen = {names[-1], names[int(rng.integers(len(names)))]}
     seeds = {name: rng.normal(size=run[name].shape).astype(dtype) for name in chosen}
+    check_together(run, seeds)
     theirs, weights = tape_gradients(model, {"image": model.inputs[0], **tensors}, x, seeds)
     gradient = run.gradient(seeds)
     for name, expected in theirs.items():
@@ -98,6 +99,19 @@ def check_model(model: Any, tensors: dict[str, Any], folder: Path, dtype: str, s
     value = sum((seeds[name].astype(np.float64) * run[name]).reshape(2, -1).sum(1) for name in seeds)
     np.testing.assert_allclose(gradient.value, value, rtol=1e-4)
     return True
+
+
+def check_together(run: Run, seeds: dict[str, np.ndarray]) -> None:
+    """The gradients of all weights, and of some, in one pass are those that are asked for one by one."""
+    one_by_one = run.gradient(seeds).wrt_weights
+    for names in (list(one_by_one), list(one_by_one)[1::2]):
+        together = run.gradient(seeds)
+        found = together.of_weights(names)
+        assert list(found) == names
+        for name, array in found.items():
+            np.testing.assert_array_equal(array, one_by_one[name], err_msg=name)
+            assert array is together[name]
+            assert not array.flags.writeable
 
 
 def no_ties(run: Run) -> bool:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from cnnviz import load_model
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import Affine, Layer
 from cnnviz.network import Network
@@ -321,3 +322,18 @@ def test_a_busy_machine_gets_one_thread(monkeypatch):
     assert is_busy()
     monkeypatch.setattr("os.getloadavg", lambda: (0.5, 1000.0, 1000.0))
     assert not is_busy()
+
+
+def test_a_method_may_be_asked_for_where_it_is_possible() -> None:
+    """Winograd's for 3x3 kernels at stride 1; the others stay as they are."""
+    net = load_model("mnist_14k")
+    digits = np.random.default_rng(3).random((5, 28, 28), np.float32)
+    plain, other = net.predict(digits), net.predict(digits, method="winograd")
+    assert not np.array_equal(plain, other)
+    np.testing.assert_allclose(other, plain, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(net.predict(digits, method="fft"), plain, rtol=0, atol=1e-4)
+    np.testing.assert_array_equal(net.predict(digits, method="im2col"), plain)
+    with pytest.raises(
+        ValueError, match="method must be auto or one of direct, im2col, fft, winograd, got 'fast'"
+    ):
+        net.predict(digits, method="fast")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cnnviz.ops import gemm
-from cnnviz.ops.gemm import foreign_gemm, product
+from cnnviz import ops
+from cnnviz.ops import gemm, kernel_gradient, planning
+from cnnviz.ops.gemm import Form, foreign_gemm, product
 
 RNG = np.random.default_rng(3)
 
@@ -32,12 +34,12 @@ def test_products_are_numpys(way: str, dtype: Any, shape: tuple[int, int, int]) 
     bound = (inner + 1) * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b) + 1)
     product(a, b, out)()
     np.testing.assert_array_equal(out, a @ b)
-    product(a, b, out, add=False)()
-    assert np.all(np.abs(out - a @ b) <= bound)
+    for weights in (b, np.asfortranarray(b)):
+        product(a, weights, out, add=False)()
+        assert np.all(np.abs(out - a @ b) <= bound)
     out[...] = 1
-    step = product(a, b, out, add=True)
-    step()
-    step()
+    product(a, b, out, add=True)()
+    product(a, np.asfortranarray(b), out, add=True)()
     assert np.all(np.abs(out - (1 + 2 * (a @ b))) <= 4 * bound)
 
 
@@ -58,7 +60,71 @@ def test_a_product_needs_contiguous_matrices() -> None:
     with pytest.raises(ValueError, match="C-contiguous"):
         product(a[:, ::2], b, out, add=False)
     with pytest.raises(ValueError, match="C-contiguous"):
-        product(a[:, :3].copy(), b.copy(order="F"), out, add=False)
+        product(a[:, :3].copy(), np.ones((3, 4))[:, ::2], out, add=False)
+
+
+FORMS = [Form(pieces, turned) for pieces in (True, False) for turned in (True, False)]
+
+
+@pytest.mark.parametrize("chosen", FORMS)
+def test_results_are_the_same_sums_in_every_form(chosen: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of small integers are exact in any order, in pieces or whole, turned or not."""
+    x = RNG.integers(-4, 5, (3, 14, 14, 16)).astype(np.float32)
+    kernel = RNG.integers(-4, 5, (3, 3, 16, 24)).astype(np.float32)
+    short, point = kernel[:, :, :1, :8].copy(), kernel[:1, :1]
+    grad = RNG.integers(-4, 5, (3, 14, 14, 24)).astype(np.float32)
+
+    def results() -> list[np.ndarray]:
+        return [
+            ops.conv2d(x, kernel, padding="same"),
+            ops.conv2d(x[..., :1], short, strides=2),
+            ops.conv2d(x, kernel[:, :, :8], groups=2),
+            ops.conv2d(x, point),
+            ops.conv2d_input_grad(grad, kernel, x.shape, padding="same"),
+            ops.conv2d_kernel_grad(x, grad, kernel.shape, padding="same"),
+            ops.conv2d_kernel_grad(x[..., :1], grad[..., :8], short.shape, padding="same"),
+        ]
+
+    expected = results()
+    monkeypatch.setattr(gemm, "form", lambda kind, length, filters: chosen)
+    monkeypatch.setattr(kernel_gradient, "form", gemm.form)
+    planning.make_plan.cache_clear()
+    for found, wanted in zip(results(), expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    planning.make_plan.cache_clear()
+
+
+def test_forms_are_measured_once_for_a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def measure() -> dict[str, list[Form]]:
+        calls.append("measured")
+        return {
+            kind: [Form(False, True)] * len(gemm.LENGTHS) * len(gemm.FILTERS)
+            for kind in ("rows", "columns", "sums")
+        }
+
+    monkeypatch.setattr(gemm, "measure_forms", measure)
+    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "new"))
+    for _ in range(2):
+        gemm._forms.cache_clear()
+        gemm.form.cache_clear()
+        assert gemm.form("rows", 144, 16) == Form(False, True)
+    assert calls == ["measured"]
+    # Where nothing can be kept, nothing is measured: every run then computes alike.
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "file"))
+    gemm._forms.cache_clear()
+    gemm.form.cache_clear()
+    assert gemm.form("rows", 144, 16) == Form()
+    assert calls == ["measured"]
+    gemm._forms.cache_clear()
+    gemm.form.cache_clear()
+
+
+def test_measuring_names_a_form_for_every_size() -> None:
+    forms = gemm.measure_forms()
+    assert {len(each) for each in forms.values()} == {len(gemm.LENGTHS) * len(gemm.FILTERS)}
 
 
 def test_scipys_function_is_used_where_its_declaration_is_the_expected_one(

@@ -19,6 +19,8 @@ from harness.gradient_specimens import SEVERAL, GradientSpecimen, specimens
 from harness.nonsense import NOT_ARRAYS, may_be_valid, values
 
 SPECIMENS = specimens()
+UNTRAINED = {"plan", "Plan", "batch_norm_affine", "batch_statistics", "im2col_matrix"}
+"""Public names without a gradient of their own."""
 every_gradient = pytest.mark.parametrize("specimen", SPECIMENS, ids=str)
 
 
@@ -31,7 +33,7 @@ def test_every_operation_has_its_gradients() -> None:
     """One by the operation's name, or one for each of its arrays by the argument's."""
     shared = {"bias": "conv2d_bias_grad", "beta": "batch_norm_beta_grad"}
     for name in ops.__all__:
-        if name.endswith("_grad") or name in ("plan", "Plan", "batch_norm_affine", "im2col_matrix"):
+        if name.endswith("_grad") or name in UNTRAINED:
             continue
         if f"{name}_grad" not in ops.__all__:
             parameters = inspect.signature(getattr(ops, name)).parameters.values()

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from cnnviz import ops
 from cnnviz.ops import im2col as module
 from cnnviz.ops.direct import direct
-from cnnviz.ops.im2col import Runs, Strips, WholeWindows, choose_layout, im2col, im2col_steps, repeated
+from cnnviz.ops.im2col import im2col, im2col_steps, repeated
+from cnnviz.ops.layouts import Runs, Strips, WholeWindows, choose_layout
 from cnnviz.ops.padding import Window, window
 from harness.cases import Case, convolutions, small_blocks
 from harness.rounding import conv2d_bound

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from cnnviz import ops
+from cnnviz.ops import cellwise
 from harness import authority, gradient_authority, rounding
 from harness.accuracy import Accuracy, check_float64
 from harness.cases import (
@@ -382,7 +383,7 @@ def test_batch_norm_training_is_keras(
     offset: float,
     seed: int,
 ) -> None:
-    rng = np.random.default_rng(seed)
+    rng, axes = np.random.default_rng(seed), tuple(range(len(lead)))
     x = numbers(rng, (*lead, depth), kind) + np.float32(offset)
     own = [numbers(rng, (depth,), "normal") if given_ else None for given_ in (gamma, beta)]
     grad = numbers(rng, x.shape, "normal")
@@ -409,6 +410,44 @@ def test_batch_norm_training_is_keras(
         if gamma:
             found = ops.batch_norm_training_gamma_grad(operands[0], g, **options)
             assert np.all(np.abs(found - exact[1]) <= u * allowed["gamma"])
+        together = ops.batch_norm_training_grad(operands[0], g, operands[1], **options)
+        np.testing.assert_array_equal(together[0], x_grad)
+        np.testing.assert_array_equal(
+            together[1], ops.batch_norm_training_gamma_grad(operands[0], g, **options)
+        )
+        assert np.all(np.abs(together[2] - g.sum(axes, np.float64)) <= u * g.size * np.abs(g).sum(axes))
+
+
+def test_known_statistics_need_not_be_computed_again() -> None:
+    rng = np.random.default_rng(4)
+    x, grad, gamma = rng.normal(size=(7, 5, 3)), rng.normal(size=(7, 5, 3)), rng.normal(size=3)
+    _, mean, variance = ops.batch_norm_training(x, gamma)
+    known = ops.batch_norm_training_grad(x, grad, gamma, mean=mean, variance=variance)
+    for found, expected in zip(known, ops.batch_norm_training_grad(x, grad, gamma), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    # And that they are taken: those of another batch give another gradient.
+    other = ops.batch_norm_training_grad(x, grad, gamma, mean=mean + 1, variance=variance)
+    assert np.abs(other[1] - known[1]).min() > 1e-3
+
+
+def test_many_bands_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of small integers are exact, however the cells are cut into rows and bands."""
+    rng = np.random.default_rng(6)
+    x = rng.integers(-9, 10, (12, 5, 7, 4)).astype(np.float32)
+    grad = rng.integers(-9, 10, x.shape).astype(np.float32)
+    results = []
+    for row, band in ((1 << 10, 1 << 17), (16, 40), (1, 1)):
+        monkeypatch.setattr(cellwise, "ROW", row)
+        monkeypatch.setattr(cellwise, "BAND", band)
+        cellwise.cells_in_row.cache_clear()
+        results.append(
+            [*ops.batch_norm_training(x)[:2], ops.batch_norm_training_grad(x, grad)[2], ops.relu(x)]
+        )
+    cellwise.cells_in_row.cache_clear()
+    for result in results[1:]:
+        np.testing.assert_allclose(result[0], results[0][0], rtol=1e-5, atol=1e-6)
+        for found, expected in zip(result[1:], results[0][1:], strict=True):
+            np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(

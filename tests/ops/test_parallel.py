@@ -160,6 +160,12 @@ CALLS = {
     "depthwise kernel gradient": lambda x, k, g: ops.depthwise_conv2d_kernel_grad(
         x, g[..., :16], (3, 3, 16, 1), **SAME
     ),
+    "bias gradient": lambda x, k, g: ops.conv2d_bias_grad(g),
+    "batch norm": lambda x, k, g: ops.batch_norm_training(x, k[0, 0, :, 0])[0],
+    "batch norm gradient": lambda x, k, g: np.concatenate(
+        [each.ravel() for each in ops.batch_norm_training_grad(x, g[..., :16], k[0, 0, :, 0])]
+    ),
+    "relu gradient": lambda x, k, g: ops.relu_grad(ops.relu(x), g[..., :16]),
     "max pool gradient": lambda x, k, g: ops.max_pool2d_grad(x, x[:, ::2, ::2], 2, strides=2),
 }
 

@@ -186,3 +186,13 @@ def test_a_selection_run_of_another_recipe_is_not_taken(tmp_path):
         record["recipe"] = {"batch_size": size}
         (tmp_path / f"net.{name}.selection.history.json").write_text(json.dumps(record))
     assert read_selection("net", tmp_path).model == "net.b.selection"
+
+
+def test_of_several_seeds_the_final_runs_own_is_taken(tmp_path):
+    write(tmp_path)
+    record = json.loads((tmp_path / "net.history.json").read_text())
+    for seed in range(3):
+        of_seed = record | {"seed": seed, "validation_images": 100}
+        (tmp_path / f"net.a{seed}.selection.history.json").write_text(json.dumps(of_seed))
+    (tmp_path / "net.history.json").write_text(json.dumps(record | {"seed": 1}))
+    assert read_selection("net", tmp_path).seed == 1

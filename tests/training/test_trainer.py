@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cnnviz import Layer, Network, load_mnist, load_model
-from cnnviz.training import SGD, Adam, Augmentation, LossNotFinite, Trainer
+from cnnviz.training import SGD, Adam, AdamW, Augmentation, LossNotFinite, Trainer
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +99,23 @@ def test_a_step_moves_weights_and_statistics(digits):
     )
 
 
+def test_a_steps_arrays_stay_as_they_are_while_the_next_ones_are_made(digits):
+    """The trainer's memory is used again by its next steps, but not what somebody still looks at."""
+    images, labels = digits
+    trainer = Trainer(load_model("mnist_maxpool"))
+    first = trainer.step(images, labels)
+    before = {name: array.copy() for name, array in first.run.items()}
+    gradients = {name: array.copy() for name, array in first.gradients.items()}
+    kept = first.gradient["conv2d"].copy()
+    for _ in range(3):
+        trainer.step(images[::-1], labels[::-1])
+    for name, array in before.items():
+        np.testing.assert_array_equal(first.run[name], array)
+    for name, array in gradients.items():
+        np.testing.assert_array_equal(first.gradients[name], array)
+    np.testing.assert_array_equal(first.gradient["conv2d"], kept)
+
+
 def test_dropout_draws_by_seed_and_step_and_takes_masks():
     net, (images, labels) = small(), data()
     first, again, other = (Trainer(net, seed=seed).step(images, labels) for seed in (1, 1, 2))
@@ -186,6 +203,99 @@ def test_frozen_layers_stay_as_they_are():
         or (trainer.network["norm"].weights[name] == array).all()
         for name, array in net["norm"].weights.items()
     )
+
+
+def dense(name, feeder, *shape, **config):
+    kernel = np.random.default_rng(len(name)).normal(size=shape)
+    config = {"units": shape[-1], "use_bias": False, **config}
+    return Layer.from_config(name, "Dense", config, weights={"kernel": kernel}, inputs=(feeder,))
+
+
+def vectors(*layers):
+    return Network([Layer.from_config("image", "InputLayer", {"batch_shape": (None, 4)}), *layers])
+
+
+def test_penalties_are_in_the_loss_and_in_the_gradients_and_frozen_layers_have_none():
+    """Of a linear network with all labels at its outputs: what is left are the penalties, by hand."""
+    l1, l2 = ({"class_name": name, "config": {name.lower(): 0.5}} for name in ("L1", "L2"))
+    free = dense("free", "image", 4, 3, kernel_regularizer=l2, activity_regularizer=l1)
+    frozen = replace(dense("frozen", "free", 3, 2, kernel_regularizer=l2), trainable=False)
+    net = vectors(free, frozen)
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    run = net.run(x)
+    trainer = Trainer(net, SGD(0.1), "mse", metrics=())
+    step = trainer.step(x, run["frozen"])
+    kernel = free.weights["kernel"]
+    expected = 0.5 * np.square(kernel).sum() + 0.5 * np.abs(run["free"]).sum() / 5
+    assert step.loss == pytest.approx(expected, rel=1e-14)
+    slopes = kernel + x.T @ np.sign(run["free"]) * 0.5 / 5
+    np.testing.assert_allclose(step.gradients["free/kernel"], slopes, rtol=1e-13)
+    # The penalty of a weight is no part of what came back through the layers.
+    np.testing.assert_allclose(step.gradient["free/kernel"], slopes - kernel, rtol=1e-12)
+    assert Trainer(net, SGD(), "mse", metrics=()).evaluate(x, run["frozen"], 2)["loss"] == pytest.approx(
+        expected, rel=1e-14
+    )
+
+
+def test_a_penalty_of_the_output_goes_through_a_softmax_that_the_loss_sees_through():
+    """Slopes of the whole loss, by central differences."""
+    penalty = {"class_name": "L2", "config": {"l2": 0.25}}
+    net = vectors(dense("dense", "image", 4, 3, activation="softmax", activity_regularizer=penalty))
+    x, labels = np.random.default_rng(0).normal(size=(5, 4)), np.array([0, 1, 2, 0, 1])
+
+    def loss(kernel):
+        return Trainer(net.with_weights({"dense/kernel": kernel}), SGD(0.0)).step(x, labels)
+
+    kernel = net["dense"].weights["kernel"]
+    for place in np.ndindex(kernel.shape):
+        move = np.zeros_like(kernel)
+        move[place] = 1e-5
+        slope = (loss(kernel + move).loss - loss(kernel - move).loss) / 2e-5
+        assert loss(kernel).gradients["dense/kernel"][place] == pytest.approx(slope, rel=1e-6, abs=1e-9)
+
+
+def test_weights_are_put_back_where_their_constraint_wants_them():
+    """After the step, and after the average was taken."""
+    bound = {"class_name": "MaxNorm", "config": {"max_value": 0.5, "axis": 0}}
+    net = vectors(dense("dense", "image", 4, 3, kernel_constraint=bound))
+    step = Trainer(net, SGD(0.1, use_ema=True), "mse").step(np.ones((2, 4)), np.zeros((2, 3)))
+    kernel = step.after["dense/kernel"]
+    assert np.linalg.norm(kernel, axis=0).max() == pytest.approx(0.5)
+    free = step.before["dense/kernel"] - 0.1 * step.gradients["dense/kernel"]
+    np.testing.assert_allclose(step.slots["dense/kernel"]["average"], free, rtol=1e-12)
+
+
+def test_weights_that_no_gradient_reaches_stay_as_they_are():
+    """As in Keras, weight decay leaves them alone; a gradient that happens to be 0 is another thing."""
+    stop = Layer.from_config("stop", "ops.StopGradient", {}, inputs=("behind",))
+    net = vectors(
+        dense("behind", "image", 4, 3),
+        stop,
+        dense("before", "stop", 3, 2, activation="relu"),
+    )
+    zero = net.with_weights({"before/kernel": -np.abs(net["before"].weights["kernel"])})
+    positive = zero.with_weights({"behind/kernel": np.abs(net["behind"].weights["kernel"])})
+    trainer = Trainer(positive, AdamW(0.1), "mse")
+    step = trainer.step(np.ones((2, 4)), np.zeros((2, 2)))
+    assert set(step.gradients) == {"before/kernel"}
+    assert not step.gradients["before/kernel"].any()
+    assert step.updates["before/kernel"].all()
+    assert step.gradient.reaches("before/kernel")
+    assert not step.gradient.reaches("behind/kernel")
+    kept = trainer.network["behind"].weights["kernel"]
+    np.testing.assert_array_equal(kept, positive["behind"].weights["kernel"])
+    assert trainer.step(np.ones((2, 4)), np.zeros((2, 2))).number == 2
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_the_loss_sees_through_what_passes_an_output_on(activation):
+    """Behind an Identity as without one, so that no probability is too small for its logarithm."""
+    last = dense("dense", "image", 4, 3, activation=activation)
+    behind = Layer.from_config("same", "Identity", {}, inputs=("dense",))
+    x, labels = 1e4 * np.ones((2, 4)), np.array([0, 1])
+    steps = [Trainer(vectors(*layers), SGD()).step(x, labels) for layers in ((last,), (last, behind))]
+    assert steps[0].loss == steps[1].loss > 1e3
+    np.testing.assert_array_equal(steps[0].gradients["dense/kernel"], steps[1].gradients["dense/kernel"])
 
 
 @pytest.mark.parametrize(
