@@ -32,6 +32,9 @@ COMMANDS = tuple(
     for module in (explore, predict, export, evaluate, verify, exciting, train, info, supported, bench)
 )
 
+LEAST_MEMORY, LITTLE_MEMORY = 250 * 10**6, 10**9
+"""Bytes of address space in which the libraries can be loaded at all, and with all their threads."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -98,7 +101,24 @@ def _make_outputs_safe() -> None:
             output.reconfigure(errors="backslashreplace")
 
 
+def _check_memory() -> None:
+    """MemoryError where there is so little that OpenBLAS would wait for memory, or a thread, for ever."""
+    try:
+        import resource
+    except ImportError:  # There are no such limits on this system.
+        return
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= most < LEAST_MEMORY:
+        raise MemoryError(
+            f"a program may have {most / 1e6:.0f} MB here (ulimit -v), "
+            f"cnnviz needs {LEAST_MEMORY / 1e6:.0f} MB"
+        )
+    if 0 <= most < LITTLE_MEMORY:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def _within_limits(arguments: argparse.Namespace) -> int:
+    _check_memory()
     given = [getattr(arguments, name, None) for name in ("memory_limit", "work_limit")]
     if given == [None, None]:
         return arguments.run(arguments)

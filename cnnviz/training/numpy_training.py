@@ -90,8 +90,8 @@ class NumpyEngine:
         fits = state.batches <= self.steps and state.steps == state.epoch * self.steps + state.batches
         if not fits or state.until != self.recipe.epochs:
             raise ValueError(
-                f"{path} is no checkpoint of this training: it tells of {state.steps} steps, {state.epoch} of "
-                f"{state.until} epochs and {state.batches} batches of {self.steps}"
+                f"{path} is no checkpoint of this training: it tells of {state.steps} steps, "
+                f"{state.epoch} of {state.until} epochs and {state.batches} batches of {self.steps}"
             )
         return state.epoch
 

@@ -28,7 +28,7 @@ from hypothesis import settings
 
 from cnnviz.commands import main
 from cnnviz.images.mnist import load_mnist
-from cnnviz.resources import read_arrays
+from cnnviz.resources import read_arrays, write_arrays
 from cnnviz.training import RunFiles
 from cnnviz.training.history import read_history
 from harness.limited import MEGABYTE, limited_calls
@@ -51,17 +51,8 @@ def described(run: int) -> dict:
 
 
 def state(run: int, epoch: int) -> SimpleNamespace:
-    """What `RunFiles` needs of a Keras network."""
-
-    def variable(value: float) -> SimpleNamespace:
-        array = np.full(50, value, np.float32)
-        return SimpleNamespace(numpy=lambda: array, shape=array.shape, dtype="float32")
-
-    return SimpleNamespace(
-        weights=[variable(number(run, epoch))],
-        optimizer=SimpleNamespace(variables=[variable(epoch)]),
-        save=lambda path: Path(path).write_text(f"{run} {epoch}"),
-    )
+    """What `RunFiles` needs of a network."""
+    return SimpleNamespace(save=lambda path: Path(path).write_text(f"{run} {epoch}"))
 
 
 def train(files: RunFiles, run: int, done: int = 0, last: int = EPOCHS) -> None:
@@ -72,7 +63,8 @@ def train(files: RunFiles, run: int, done: int = 0, last: int = EPOCHS) -> None:
         history = {**described(run), "images": 1000, "recipe": {"batch_size": 128}, "epochs": rows}
         snapshots = [{"conv2d/kernel": np.full((3, 4), number(run, e))} for e in range(epoch + 1)]
         files.save_result(state(run, epoch), history, snapshots)
-        files.save_checkpoint(state(run, epoch))
+        arrays = {"network/0": np.full(50, number(run, epoch)), "epoch": np.array([epoch])}
+        write_arrays(files.checkpoint, arrays)
     if last == EPOCHS:
         files.checkpoint.unlink(missing_ok=True)
 
@@ -98,7 +90,7 @@ def resumed_from(files: RunFiles) -> int:
     if not files.checkpoint.exists() or files.record()["seed"] == 1:
         return 0
     arrays = read_arrays(files.checkpoint)
-    epoch = int(arrays["optimizer/0"][0])
+    epoch = int(arrays["epoch"][0])
     assert (arrays["network/0"] == number(2, epoch)).all()
     files.load(described(2), epoch, {"conv2d/kernel": np.zeros((3, 4))})
     return epoch
@@ -204,7 +196,7 @@ def said_of_data(case: tuple[str, str] | None) -> list[str]:
         return []
     path, out = case
     words = io.StringIO()
-    stop = patch("cnnviz.commands.train.import_tensorflow", side_effect=ModuleNotFoundError("would train"))
+    stop = patch("cnnviz.training.train", side_effect=ValueError("would train"))
     with contextlib.redirect_stderr(words), stop:
         assert main(["train", "mnist_maxpool", "--data", path, "--out", out]) == 2
     return words.getvalue().splitlines()
@@ -230,17 +222,62 @@ def test_whatever_is_given_as_data_is_a_sentence_within_its_memory(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+# Checkpoints ------------------------------------------------------------------------------------
+
+COUNTS = ("steps", "epoch", "batches", "until")
+
+
+def interrupted(folder: Path) -> tuple[Path, list[str]]:
+    """The checkpoint that a run of the NumPy engine leaves behind its first epoch, and how it is resumed."""
+    x, y = (part[:40] for part in load_mnist()[0])
+    np.savez(folder / "own.npz", x_train=x, y_train=y)
+    data, out = str(folder / "own.npz"), str(folder)
+    command = ["train", "mnist_maxpool", "--data", data, "--epochs", "2", "--out", out]
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with patch("cnnviz.commands.train.say", side_effect=stop):
+        assert main(command) == 130
+    return folder / "mnist_maxpool.checkpoint.npz", [*command, "--resume"]
+
+
+def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, capsys):
+    """A run that goes on until epoch 10**6 of 2 would never end."""
+    path, resume = interrupted(tmp_path)
+    arrays = read_arrays(path)
+    said = json.loads(arrays["state"].tobytes())
+    assert (said["epoch"], said["until"]) == (1, 2)
+    for count in COUNTS:
+        for value in (-1, 10**6, 2**63, 10**30, "3", None, 1.5, [], True, said[count] + 1):
+            text = np.frombuffer(json.dumps({**said, count: value}).encode(), np.uint8)
+            np.savez(path, **{**arrays, "state": text})
+            assert main(resume) == 2, (count, value)
+            line = capsys.readouterr().err.splitlines()[-1]
+            assert line.startswith("cnnviz: ")
+            assert "checkpoint" in line
+            assert len(line) < 500
+    weight = next(name for name in arrays if name.startswith("weight:"))
+    np.savez(path, **{**arrays, weight: np.full_like(arrays[weight], np.nan)})
+    assert main(resume) == 2
+    assert "the loss is nan at step" in capsys.readouterr().err
+    np.savez(path, **arrays)
+    assert main(resume) == 0
+
+
 # Whole runs -------------------------------------------------------------------------------------
 
 
 def trained(case: tuple[str, str, tuple[str, ...], int, float] | None) -> tuple[int, float]:
-    """`cnnviz train` in a fork of a process that has TensorFlow, sent a signal: how it ended, and when."""
+    """`cnnviz train` in a fork of a process that has imported all, sent a signal: how it ended, and when."""
     import cnnviz.resources
+    import cnnviz.training.numpy_training as _  # noqa: F401
 
     if case is None:
-        cnnviz.resources.keras()
         return 0, 0.0
     data, out, options, sent, after = case
+    if "tensorflow" in options:
+        cnnviz.resources.keras()
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -265,22 +302,25 @@ def kept(folder: Path) -> dict:
     return {"history": history, **read_arrays(folder / "mnist_maxpool.epochs.npz")}
 
 
-@pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
-def test_runs_that_are_killed_or_interrupted_go_on_to_the_same_weights(tmp_path):
-    data, kills = str(tmp_path / "own.npz"), 40 if THOROUGH else 1
+@pytest.mark.parametrize("engine", ["numpy", "tensorflow"])
+def test_runs_that_are_killed_or_interrupted_go_on_to_the_same_weights(tmp_path, engine):
+    if engine == "tensorflow" and find_spec("tensorflow") is None:
+        pytest.skip("TensorFlow is not installed")
+    kills = 40 if THOROUGH else {"numpy": 5, "tensorflow": 1}[engine]
+    data, chosen = str(tmp_path / "own.npz"), ("--engine", engine, "--batch-size", "32")
     x, y = (part[:100] for part in load_mnist()[0])
     np.savez(data, x_train=x, y_train=y)
     lasted = []
 
     def cases():
-        yield data, str(tmp_path / "whole"), (), 0, 0.0
+        yield data, str(tmp_path / "whole"), chosen, 0, 0.0
         for seed in range(kills):
             for kind in (signal.SIGKILL, signal.SIGINT):
                 moment = lasted[0] * random.Random(f"{seed} {kind}").random()
                 folder = tmp_path / f"{kind.name} {seed}"
-                yield data, str(folder), (), int(kind), moment
+                yield data, str(folder), chosen, int(kind), moment
                 again = "--resume" if (folder / "mnist_maxpool.checkpoint.npz").exists() else "--overwrite"
-                yield data, str(folder), (again,), 0, 0.0
+                yield data, str(folder), (*chosen, again), 0, 0.0
 
     whole = None
     for case, outcome in zip_lazily(
@@ -293,9 +333,11 @@ def test_runs_that_are_killed_or_interrupted_go_on_to_the_same_weights(tmp_path)
         lasted.append(seconds)
         assert "Traceback" not in what
         if sent:
-            assert os.waitstatus_to_exitcode(status) == (
-                -signal.SIGKILL if sent == signal.SIGKILL else 130
-            ), what
+            code = os.waitstatus_to_exitcode(status)
+            if code == 0:  # The signal came after the end.
+                assert kept(Path(out))["history"] == whole["history"], what
+            else:
+                assert code == (-signal.SIGKILL if sent == signal.SIGKILL else 130), what
             if (Path(out) / "mnist_maxpool.history.json").exists():
                 assert read_history("mnist_maxpool", out).weights is not None
             continue
