@@ -132,7 +132,9 @@ def sound(annotation: str, function: Any) -> Any:
     return object.__new__(kind) if is_dataclass(kind) else []
 
 
-@pytest.mark.parametrize(("name", "function", "argument"), ARGUMENTS, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(
+    ("name", "function", "argument"), ARGUMENTS, ids=[f"{name}-{argument}" for name, _, argument in ARGUMENTS]
+)
 def test_a_strange_argument_is_refused_by_name(name: str, function: Any, argument: str) -> None:
     others = {
         other: sound(parameter.annotation, function)
