@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cnnviz.numbers import brief
 from cnnviz.ops.padding import integer
+
+MOST_CELLS = 1000
+"""Of a kernel's side: the table of paths is then below 0.3 GB."""
 
 
 def stack_paths(depth: int, size: int = 3) -> np.ndarray:
@@ -37,9 +41,18 @@ def stack_paths(depth: int, size: int = 3) -> np.ndarray:
     ([1, 2, 3, 2, 1], [3, 6, 9, 6, 3])
     """
     if integer(depth, "depth") < 0 or integer(size, "size") < 1:
-        raise ValueError(f"depth must not be negative and size be positive, got {depth!r}, {size!r}")
-    if size ** (2 * depth) >= 2**63:
-        raise ValueError(f"depth must leave fewer than 2**63 paths, got {depth!r} for size {size!r}")
+        raise ValueError(
+            f"depth must not be negative and size be positive, got {brief(depth)}, {brief(size)}"
+        )
+    if size == 1:
+        return np.ones((1, 1), np.int64)
+    # The power of a huge depth would be computed for minutes.
+    if depth > 31 or size ** (2 * depth) >= 2**63:
+        raise ValueError(
+            f"depth must leave fewer than 2**63 paths, got {brief(depth)} for size {brief(size)}"
+        )
+    if size > MOST_CELLS:
+        raise ValueError(f"size must be at most {MOST_CELLS:,}, got {brief(size)}")
     row = np.ones(1, np.int64)
     for _ in range(depth):
         row = np.convolve(row, np.ones(size, np.int64))

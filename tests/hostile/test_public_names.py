@@ -180,6 +180,12 @@ def test_a_schedule_takes_steps(name: str, steps: float) -> None:
         kind(0.1, steps, **others)
 
 
+@pytest.mark.parametrize(("depth", "size"), [(2**31, 3), (2**62, 3), (10**5, 2), (1, 2**31), (32, 2)])
+def test_paths_that_cannot_be_counted_are_refused_at_once(depth: int, size: int) -> None:
+    with pytest.raises(ValueError, match=r"(depth|size) must"):
+        cnnviz.kernels.stack_paths(depth, size)
+
+
 def test_a_number_is_no_file() -> None:
     """A number of a file that is open, such as that of standard output, would be read and closed."""
     for function in (cnnviz.load_mnist, cnnviz.load_model, training.read_data):
