@@ -497,8 +497,16 @@ def small() -> Run:
         ({"row": 4, "col": 0, "channel": 0}, IndexError, r"row 4 is outside 0 .. 3 of 'conv' \(4, 3, 2\)"),
         ({"row": 0, "col": -1, "channel": 0}, IndexError, "col -1 is outside 0 .. 2"),
         ({"row": 0, "col": 0, "channel": 2}, IndexError, "channel 2 is outside 0 .. 1"),
-        ({"row": 0.5, "col": 0, "channel": 1}, TypeError, "row must be an int, got 0.5"),
-        ({"row": True, "col": 0, "channel": 1}, TypeError, "row must be an int, got True"),
+        (
+            {"row": 0.5, "col": 0, "channel": 1},
+            TypeError,
+            "row must be an int of at most 64 bits or None, got 0.5",
+        ),
+        (
+            {"row": True, "col": 0, "channel": 1},
+            TypeError,
+            "row must be an int of at most 64 bits or None, got True",
+        ),
         (
             {"row": 0, "col": 0, "channel": 1, "index": 3},
             IndexError,
@@ -535,7 +543,7 @@ def test_what_else_the_arguments_can_be(small):
     assert explain(small, "image", row=1, col=np.int64(2)).channel == 0
     assert explain(small, "conv", at=(1, 2, 1)).cell == explain(small, "conv", row=1, col=2, channel=1).cell
     assert explain(small, "image", row=1, col=1, index=2).value == small["image"][2, 1, 1, 0]
-    with pytest.raises(TypeError, match=r"must be what Network\.run, .* returns, got Network"):
+    with pytest.raises(TypeError, match=r"run must be a Run, a Gradient or a TrainingStep, got <Network"):
         explain(small.network, "conv", row=0, col=0, channel=0)
 
 

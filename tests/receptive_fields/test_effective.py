@@ -187,7 +187,7 @@ def test_training_changes_where_it_looks(net: Network, digits: np.ndarray) -> No
         ("conv2d_3", {"row": 10}, IndexError, "row must be from 0 to 9 in conv2d_3, got 10"),
         ("conv2d_3", {"col": -1}, IndexError, "col must be from 0 to 9 in conv2d_3, got -1"),
         ("conv2d_3", {"channel": 16}, IndexError, "channel must be from 0 to 15 in conv2d_3, got 16"),
-        ("conv2d_3", {"row": 1.5}, TypeError, "row must be an int, got 1.5"),
+        ("conv2d_3", {"row": 1.5}, TypeError, "row must be an int of at most 64 bits or None, got 1.5"),
         ("flatten", {"row": 0}, ValueError, "flatten is a vector of 10"),
         ("flatten", {"channel": 10}, IndexError, "channel must be from 0 to 9 in flatten"),
         ("softmax", {}, ValueError, "channel must be given for softmax"),

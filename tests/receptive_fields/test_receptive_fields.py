@@ -786,7 +786,7 @@ def test_questions_that_do_not_fit(ask: Any, error: type[Exception], message: st
         ([Flatten(), Conv(3)], (8, 8), ValueError, "its input must be a map"),
         ([Conv(3, name="a"), Pool(2, name="a")], (8, 8), ValueError, "names must be unique, got 'a' twice"),
         ([3], (8, 8), TypeError, r"specs such as Conv\(3\) or Pool\(2\), got 3"),
-        (Conv(3), (8, 8), TypeError, "net must be a Network or a list of layer specs, got Conv"),
+        (Conv(3), (8, 8), TypeError, "net must be a LayerGraph or a sequence, got Conv"),
         ([Conv(3)], (8, 0), ValueError, r"input_shape must be \(height, width\)"),
         ([Conv(3)], "8", ValueError, r"input_shape must be \(height, width\)"),
     ],

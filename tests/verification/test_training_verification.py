@@ -128,10 +128,10 @@ def test_a_millionth_of_a_step_is_found(in_process):
 
 
 def test_a_gradient_that_is_wrong_is_found(in_process, monkeypatch):
-    """That of a scale, by a thousandth."""
-    entry = type(ENTRIES["BatchNormalization"])
-    right = entry.gamma_gradient
-    monkeypatch.setattr(entry, "gamma_gradient", lambda *arguments: right(*arguments) * 1.001)
+    """That of a kernel, by a thousandth."""
+    entry = type(ENTRIES["Conv2D"])
+    right = entry.weight_gradient
+    monkeypatch.setattr(entry, "weight_gradient", lambda *arguments: right(*arguments) * 1.001)
     check = in_process(small(SGD(0.1)), steps=(1,))
     assert not check.passed
     assert check.worst == "norm/gamma"
