@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.network import Network
 from cnnviz.resources import keras, read_arrays, stated_arrays, tensorflow, versions, write_arrays
 from cnnviz.training.checkpoints import Row
-from cnnviz.training.engines import Progress
+from cnnviz.training.engines import TrainingTask
 from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import resuming
 
@@ -64,26 +63,16 @@ def build(model: str, dropout: float = 0.0):
 
 
 class KerasEngine:
-    """The `Engine` of the bundled architectures in Keras; see `runs.train` for the arguments."""
+    """The `Engine` of the bundled architectures in Keras."""
 
-    def __init__(
-        self,
-        model: str | Network,
-        recipe: Recipe,
-        images: np.ndarray,
-        labels: np.ndarray,
-        validation: tuple[np.ndarray, np.ndarray] | None,
-        seed: int,
-        progress: Progress | None,
-    ) -> None:
-        if not isinstance(model, str):
+    def __init__(self, task: TrainingTask) -> None:
+        if not isinstance(task.model, str):
             raise ValueError(f"the engine tensorflow trains {' and '.join(RECIPES)} only; leave it out")
-        self.model, self.recipe, self.seed, self.progress = model, recipe, seed, progress
-        self.images, self.labels, self.validation = images.reshape(-1, 28, 28, 1), labels, validation
-        keras().utils.set_random_seed(seed)
+        self.task, self.model = task, task.model
+        keras().utils.set_random_seed(task.seed)
         tensorflow().config.experimental.enable_op_determinism()
-        self.network = build(model, recipe.dropout)
-        self.network.compile(_optimizer(recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        self.network = build(self.model, task.recipe.dropout)
+        self.network.compile(_optimizer(task.recipe), "sparse_categorical_crossentropy", metrics=["accuracy"])
         self.done = 0
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -97,14 +86,14 @@ class KerasEngine:
         return versions()
 
     def train(self, after_epoch: Callable[[Row], None]) -> None:
-        recipe, network = self.recipe, self.network
-        steps = recipe.steps(len(self.images))
+        task, recipe, network = self.task, self.task.recipe, self.network
+        images = task.images.reshape(-1, 28, 28, 1)
         for epoch in range(self.done, recipe.epochs):
             network.optimizer.learning_rate = recipe.rate(epoch)
-            _reseed_dropout(network, self.seed, epoch)
-            watch = _watcher(self.progress, epoch, recipe.epochs, steps)
+            _reseed_dropout(network, task.seed, epoch)
+            watch = _watcher(task.progress, epoch, recipe.epochs, task.steps)
             start = time.perf_counter()
-            batches = _epoch(self.images, self.labels, recipe, self.seed, epoch)
+            batches = _epoch(images, task.labels, recipe, task.seed, epoch)
             # fit ends by putting the moving average, where there is one, into the network.
             logs = network.fit(batches, epochs=1, shuffle=False, verbose=0, callbacks=[watch]).history
             row = {
@@ -114,10 +103,10 @@ class KerasEngine:
                 "accuracy": logs["accuracy"][0],
                 "seconds": round(time.perf_counter() - start, 2),
             }
-            if self.validation is not None:
-                shown = self.validation[0].reshape(-1, 28, 28, 1).astype(np.float32) / 255
+            if task.validation is not None:
+                shown = task.validation[0].reshape(-1, 28, 28, 1).astype(np.float32) / 255
                 row["val_loss"], row["val_accuracy"] = network.evaluate(
-                    shown, self.validation[1], batch_size=500, verbose=0
+                    shown, task.validation[1], batch_size=500, verbose=0
                 )
             self.raw_weights = watch.raw_weights
             after_epoch(row)
@@ -125,7 +114,7 @@ class KerasEngine:
 
     def save(self, path: str) -> None:
         # What is kept is a network without the optimizer's state.
-        kept = build(self.model, self.recipe.dropout)
+        kept = build(self.model, self.task.recipe.dropout)
         kept.set_weights(self.network.get_weights())
         kept.save(path)
 
@@ -148,7 +137,7 @@ class KerasEngine:
             arrays = read_arrays(path, variables)
         for name, variable in variables.items():
             variable.assign(arrays[name])
-        self.done = int(self.network.optimizer.iterations) // self.recipe.steps(len(self.images))
+        self.done = int(self.network.optimizer.iterations) // self.task.steps
         return self.done
 
     def _variables(self) -> dict[str, Any]:

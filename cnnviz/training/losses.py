@@ -52,6 +52,11 @@ class LossFunction:
                 f"label_smoothing must be from 0 to 1, got {brief(vars(self)['label_smoothing'])}"
             )
 
+    def smoothed(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Labels of which `label_smoothing`, of a loss that has it, is spread evenly over all classes."""
+        share = getattr(self, "label_smoothing", 0.0)
+        return labels * (1 - share) + share / classes if share else labels
+
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
         """The mean loss and its gradient; `logits` says that `output` stands before `undoes`."""
         raise NotImplementedError(f"{type(self).__name__} says no loss")
@@ -114,7 +119,7 @@ class CategoricalCrossentropy(LossFunction):
     undoes: ClassVar[frozenset[str]] = SEEN_THROUGH
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
-        labels = self._smoothed(output, labels)
+        labels = self.smoothed(_like(output, labels), output.shape[-1])
         if logits or self.from_logits:
             return _softmax_loss(output, labels)
         total = output.sum(axis=-1, keepdims=True)
@@ -125,16 +130,10 @@ class CategoricalCrossentropy(LossFunction):
         along = (wrt_shares * shares).sum(axis=-1, keepdims=True)
         return Measured(float(-(labels * log).sum(axis=-1).mean()), (wrt_shares - along) / total)
 
-    def _smoothed(self, output: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        labels = _like(output, labels)
-        if not self.label_smoothing:
-            return labels
-        return labels * (1 - self.label_smoothing) + self.label_smoothing / labels.shape[-1]
-
     def written(
         self, output: np.ndarray, labels: np.ndarray, place: tuple[int, ...], logits: bool = False
     ) -> list[Equation]:
-        labels = self._smoothed(output, labels)
+        labels = self.smoothed(_like(output, labels), output.shape[-1])
         if logits or self.from_logits:
             return _softmax_written(output, labels, place)
         total = output.sum(axis=-1, keepdims=True)
@@ -163,7 +162,7 @@ class BinaryCrossentropy(LossFunction):
     undoes: ClassVar[frozenset[str]] = SEEN_THROUGH
 
     def __call__(self, output: np.ndarray, labels: np.ndarray, logits: bool = False) -> Measured:
-        labels = self._smoothed(output, labels)
+        labels = self.smoothed(_like(output, labels), 2)
         if logits or self.from_logits:
             # log(1 + exp(-|z|)) never overflows.
             losses = np.maximum(output, 0) - output * labels + np.log1p(np.exp(-np.abs(output)))
@@ -175,18 +174,10 @@ class BinaryCrossentropy(LossFunction):
             gradient = np.where(slope == 0, 0, (1 - labels) / other) - labels * slope
         return Measured(float(losses.mean()), gradient / output.size)
 
-    def _smoothed(self, output: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        labels = _like(output, labels)
-        return (
-            labels * (1 - self.label_smoothing) + 0.5 * self.label_smoothing
-            if self.label_smoothing
-            else labels
-        )
-
     def written(
         self, output: np.ndarray, labels: np.ndarray, place: tuple[int, ...], logits: bool = False
     ) -> list[Equation]:
-        z, y, count = output[place], self._smoothed(output, labels)[place], output.size
+        z, y, count = output[place], self.smoothed(_like(output, labels), 2)[place], output.size
         if logits or self.from_logits:
             p = ops.sigmoid(output)[place]
             return [

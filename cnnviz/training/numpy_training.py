@@ -13,7 +13,7 @@ from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import brief
 from cnnviz.training.checkpoints import Row, weights_of
-from cnnviz.training.engines import Progress
+from cnnviz.training.engines import TrainingTask
 from cnnviz.training.losses import (
     BinaryCrossentropy,
     LossFunction,
@@ -26,23 +26,14 @@ from cnnviz.training.training_step import TrainingStep
 
 
 class NumpyEngine:
-    """The `Engine` that trains any network; see `runs.train` for the arguments."""
+    """The `Engine` that trains any network."""
 
-    def __init__(
-        self,
-        model: str | Network,
-        recipe: Recipe,
-        images: np.ndarray,
-        labels: np.ndarray,
-        validation: tuple[np.ndarray, np.ndarray] | None,
-        seed: int,
-        progress: Progress | None,
-    ) -> None:
-        self.recipe, self.images, self.labels, self.validation = recipe, images, labels, validation
-        self.progress = progress
-        net = architecture(model, recipe.dropout, seed) if isinstance(model, str) else model
-        self.steps = recipe.steps(len(images))
-        self.trainer = Trainer(net, optimizer_of(recipe, self.steps), loss_of(net), seed=seed)
+    def __init__(self, task: TrainingTask) -> None:
+        self.task, net = task, task.model
+        if isinstance(net, str):
+            net = architecture(net, task.recipe.dropout, task.seed)
+        optimizer = optimizer_of(task.recipe, task.steps)
+        self.trainer = Trainer(net, optimizer, loss_of(net), seed=task.seed)
 
     def weights(self) -> dict[str, np.ndarray]:
         return weights_of(self.trainer.averaged)
@@ -51,8 +42,8 @@ class NumpyEngine:
         return {"numpy": np.__version__}
 
     def train(self, after_epoch: Callable[[Row], None]) -> None:
-        state = self.trainer.state
-        left = self.recipe.epochs - state.epoch
+        task, state = self.task, self.trainer.state
+        left = task.recipe.epochs - state.epoch
         if left <= 0 and not state.batches:
             return
 
@@ -61,12 +52,12 @@ class NumpyEngine:
             return False
 
         self.trainer.fit(
-            self.images,
-            self.labels,
+            task.images,
+            task.labels,
             max(left, 1),
-            self.recipe.batch_size,
-            self.validation,
-            augment=self.recipe.augmentation,
+            task.recipe.batch_size,
+            task.validation,
+            augment=task.recipe.augmentation,
             stop=stop,
             on_step=self._tell,
             resume=state.epoch > 0,
@@ -74,9 +65,9 @@ class NumpyEngine:
         )
 
     def _tell(self, step: TrainingStep) -> None:
-        if self.progress is not None:
-            state = self.trainer.state
-            self.progress(state.epoch, self.recipe.epochs, state.batches, self.steps, {"loss": step.loss})
+        task, state = self.task, self.trainer.state
+        if task.progress is not None:
+            task.progress(state.epoch, task.recipe.epochs, state.batches, task.steps, {"loss": step.loss})
 
     def save(self, path: str) -> None:
         self.trainer.averaged.save(path)
@@ -86,12 +77,12 @@ class NumpyEngine:
 
     def load_checkpoint(self, path: Path) -> int:
         self.trainer.load_checkpoint(path)
-        state = self.trainer.state
-        fits = state.batches <= self.steps and state.steps == state.epoch * self.steps + state.batches
-        if not fits or state.until != self.recipe.epochs:
+        state, steps = self.trainer.state, self.task.steps
+        fits = state.batches <= steps and state.steps == state.epoch * steps + state.batches
+        if not fits or state.until != self.task.recipe.epochs:
             raise ValueError(
                 f"{path} is no checkpoint of this training: it tells of {state.steps} steps, "
-                f"{state.epoch} of {state.until} epochs and {state.batches} batches of {self.steps}"
+                f"{state.epoch} of {state.until} epochs and {state.batches} batches of {steps}"
             )
         return state.epoch
 

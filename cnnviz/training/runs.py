@@ -18,7 +18,7 @@ import numpy as np
 from cnnviz.network import Network
 from cnnviz.numbers import brief
 from cnnviz.training.checkpoints import Row, weights_of
-from cnnviz.training.engines import Engine, Progress
+from cnnviz.training.engines import Engine, Progress, TrainingTask
 from cnnviz.training.recipes import Recipe
 from cnnviz.training.run_files import RunFiles
 
@@ -101,37 +101,39 @@ def train(
         if not files.checkpoint.exists():
             raise ValueError(f"nothing to resume: there is no {files.checkpoint}")
         files.check(described)
-    run = engine_of(engine)(model, recipe, images, labels, validation, seed, progress)
+    task = TrainingTask(model, recipe, images, labels, validation, seed, progress)
+    run = engine_of(engine)(task)
     if resume:
         done = run.load_checkpoint(files.checkpoint)
         history, snapshots = files.load(described, done, run.weights())
     else:
         history = {**described, "versions": run.versions(), "epochs": []}
         snapshots = [run.weights()]
-
-    written = [-1]
+    # How many epochs the files tell of; those of a run that begins are another's, or there are none.
+    told = len(history["epochs"]) if resume else -1
 
     def after_epoch(row: Row) -> None:
+        nonlocal told
         history["epochs"].append(row)
         snapshots.append(run.weights())
         files.save_result(run, history, snapshots)
-        written[0] = len(history["epochs"])
+        told = len(history["epochs"])
         run.save_checkpoint(files.checkpoint)
         if progress is not None:
-            progress(int(row["epoch"]), recipe.epochs, 0, recipe.steps(len(images)), row)
+            progress(int(row["epoch"]), recipe.epochs, 0, task.steps, row)
 
     try:
         run.train(after_epoch)
     except KeyboardInterrupt:
         # The NumPy engine keeps its place in the middle of an epoch, if the files tell of those before.
-        if engine == "numpy" and written[0] == len(history["epochs"]):
+        if engine == "numpy" and told == len(history["epochs"]):
             run.save_checkpoint(files.checkpoint)
         raise
     files.checkpoint.unlink(missing_ok=True)
     return history
 
 
-def engine_of(name: str) -> Callable[..., Engine]:
+def engine_of(name: str) -> Callable[[TrainingTask], Engine]:
     """The class of an engine, by its name in ENGINES."""
     if name == "numpy":
         from cnnviz.training.numpy_training import NumpyEngine

@@ -37,42 +37,40 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class ExponentialDecay(Schedule):
+class _ByTimesPassed(Schedule):
+    """A rate that goes down each time that decay_steps have passed, in one go if staircase."""
+
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+
+    def times(self, step: int) -> float:
+        """How often decay_steps have passed."""
+        passed = step / self.decay_steps
+        return math.floor(passed) if self.staircase else passed
+
+
+class ExponentialDecay(_ByTimesPassed):
     """initial_learning_rate * decay_rate ** (step / decay_steps), in whole powers if staircase.
 
     >>> ExponentialDecay(0.1, 100, 0.5)(200)
     0.025
     """
 
-    initial_learning_rate: float
-    decay_steps: int
-    decay_rate: float
-    staircase: bool = False
-
     def __call__(self, step: int) -> float:
-        power = step / self.decay_steps
-        return self.initial_learning_rate * self.decay_rate ** (
-            math.floor(power) if self.staircase else power
-        )
+        return self.initial_learning_rate * self.decay_rate ** self.times(step)
 
 
-@dataclass(frozen=True)
-class InverseTimeDecay(Schedule):
+class InverseTimeDecay(_ByTimesPassed):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps), in whole steps if staircase.
 
     >>> InverseTimeDecay(0.1, 100, 1.0)(100)
     0.05
     """
 
-    initial_learning_rate: float
-    decay_steps: int
-    decay_rate: float
-    staircase: bool = False
-
     def __call__(self, step: int) -> float:
-        share = step / self.decay_steps
-        passed = math.floor(share) if self.staircase else share
-        return self.initial_learning_rate / (1 + self.decay_rate * passed)
+        return self.initial_learning_rate / (1 + self.decay_rate * self.times(step))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from cnnviz.images.mnist import load_mnist
 from cnnviz.network.evaluation import evaluate
 from cnnviz.network.keras_file import load_model
 from cnnviz.training.checkpoints import Row
+from cnnviz.training.engines import TrainingTask
 from cnnviz.training.recipes import RECIPES, Recipe
 from cnnviz.training.runs import engine_of
 from cnnviz.verification.tensorflow_process import TensorFlowProcess, answer_stream, available
@@ -80,7 +81,7 @@ def learn(model: str, engine: str, goal: float, seed: int) -> LearningTime:
     """Train until the goal is reached, or the recipe ends."""
     (images, labels), (test_images, test_labels) = load_mnist()
     recipe, net = recipe_for(model), load_model(model)
-    run = engine_of(engine)(model, recipe, images, labels, None, seed, None)
+    run = engine_of(engine)(TrainingTask(model, recipe, images, labels, seed=seed))
     rows: list[Row] = []
     accuracies: list[float] = []
 

@@ -77,6 +77,23 @@ def test_an_interrupted_run_ends_in_the_same_bits(finished, tmp_path, epoch, ste
     assert result(tmp_path) == result(finished)
 
 
+def test_a_run_that_is_interrupted_again_goes_on_from_there(finished, tmp_path):
+    def interrupted_at(step):
+        def interrupt(*at):
+            if at[:3:2] == (1, step):
+                raise KeyboardInterrupt
+
+        return interrupt
+
+    for step in (1, 3):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, progress=interrupted_at(step), resume=step > 1)
+    steps = []
+    run(tmp_path, resume=True, progress=lambda *at: steps.append(at[:3:2]))
+    assert steps[0] == (1, 4)
+    assert result(tmp_path) == result(finished)
+
+
 def test_an_interruption_in_the_first_epoch_leaves_nothing_to_resume(tmp_path):
     def interrupt(*at):
         raise KeyboardInterrupt
