@@ -579,12 +579,19 @@ class Layer:
         return sum(array.size for array in self.weights.values()) + self._lora_params
 
     @property
+    def trained(self) -> tuple[str, ...]:
+        """The weights that training would change, in Keras's order; not a kernel that has LoRA factors."""
+        if not self.trainable:
+            return ()
+        fixed = self.entry.statistics | {"kernel"} if self.lora_rank else self.entry.statistics
+        names = self.entry.weight_names(self.config)
+        return tuple(name for name in names if name in self.weights and name not in fixed)
+
+    @property
     def trainable_params(self) -> int:
         """Number of weights that training would change."""
-        statistics = self.entry.statistics
-        fixed = statistics | {"kernel"} if self.lora_rank else statistics
-        sizes = (array.size for name, array in self.weights.items() if name not in fixed)
-        return sum(sizes) + self._lora_params if self.trainable else 0
+        sizes = sum(self.weights[name].size for name in self.trained)
+        return sizes + self._lora_params if self.trainable else 0
 
     @property
     def _lora_params(self) -> int:

@@ -17,7 +17,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from cnnviz.layers import Layer
 from cnnviz.network.keras_description import Description
 from cnnviz.network.layer_graph import LayerGraph
 from cnnviz.resources import write_atomically
@@ -133,13 +132,6 @@ def _object(module: str, value: Any) -> Any:
     }
 
 
-def trained(layer: Layer) -> list[str]:
-    """The weights of a layer that training changes, in Keras's order."""
-    if not layer.trainable:
-        return []
-    return [name for name in layer.entry.weight_names(layer.config) if name not in layer.entry.statistics]
-
-
 def _optimizer(network: LayerGraph, description: Description, compiled: Compiled) -> dict[str, np.ndarray]:
     """The optimiser's variables, in the order in which Keras makes them."""
     layers = [network[name] for name in description.places]
@@ -147,10 +139,8 @@ def _optimizer(network: LayerGraph, description: Description, compiled: Compiled
         raise ValueError(
             f"{factors[0]} trains LoRA factors, which are not kept here: save without `compiled`"
         )
-    weights = [f"{layer.name}/{name}" for layer in layers for name in trained(layer)]
-    shapes = {
-        f"{layer.name}/{name}": layer.weights[name].shape for layer in layers for name in trained(layer)
-    }
+    weights = [f"{layer.name}/{name}" for layer in layers for name in layer.trained]
+    shapes = {f"{layer.name}/{name}": layer.weights[name].shape for layer in layers for name in layer.trained}
     rate = compiled.config.get("learning_rate")
     variables = [np.array(compiled.iterations, np.int64)]
     if not isinstance(rate, Mapping):

@@ -18,6 +18,7 @@ import numpy as np
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Gradient, Network, Run
+from cnnviz.network.inputs import images_of
 from cnnviz.network.layer_graph import single
 from cnnviz.network.run import training_pass
 from cnnviz.network.saving import Compiled
@@ -44,6 +45,10 @@ from cnnviz.training.training_step import TrainingStep
 OPTIMIZERS: Mapping[str, Callable[[], Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW}
 
 
+EVALUATED_AT_ONCE = 64
+"""Images whose activations are kept at one time to look at them."""
+
+
 class LossNotFinite(ArithmeticError):
     """The loss of a step is no number any more, and so is nothing that would come after it."""
 
@@ -58,8 +63,8 @@ class Trainer:
     optimizer
         An `SGD`, `Adam` or `AdamW`, or one's name; None is Adam(0.001).
     loss
-        A loss by Keras's name, or a `Loss`; for a network with several outputs one for each: a list, or a
-        mapping by the outputs' names. Their sum is what is made small.
+        A loss by Keras's name, or a `LossFunction`; for a network with several outputs one for each: a list,
+        or a mapping by the outputs' names. Their sum is what is made small.
     metrics
         Names, measured on the outputs of each step, as in training.
     seed
@@ -159,7 +164,9 @@ class Trainer:
         state = self.state
         with self._memory.used(), one_blas_thread():
             run = training_pass(state.network, images, Draws(self.seed, state.steps, masks))
-            loss, gradient = self._measured(run, labels)
+            given = _by_output(run.network, labels, "labels", np.asarray)
+            loss, seeds, before_activation = self._measured(run, given)
+            gradient = Gradient(run, seeds, before_activation)
             # As in Keras, a weight that no gradient comes back to stays as it is, weight decay or not.
             gradients = gradient.of_weights([key for key in self.trained if gradient.reaches(key)])
         weights = weights_of(state.network)
@@ -181,7 +188,7 @@ class Trainer:
         step = TrainingStep(
             number=state.steps + 1,
             loss=loss,
-            metrics=self._metrics(run.output, labels),
+            metrics=self._metrics(run, given),
             run=run,
             gradient=gradient,
             gradients=gradients,
@@ -192,7 +199,7 @@ class Trainer:
             slots=slots,
             optimizer=self.optimizer,
             losses=self.losses,
-            labels=_by_output(run.network, labels, "labels", np.asarray),
+            labels=given,
             network=network,
         )
         self.state = replace(state, network=network, slots=slots, steps=step.number)
@@ -258,8 +265,7 @@ class Trainer:
         """
         count = _count(images)
         batch_size, epochs = _positive(batch_size, "batch_size"), _positive(epochs, "epochs")
-        if not count or _count(labels) != count:
-            raise ValueError(f"there must be images, and a label for each: got {count} and {_count(labels)}")
+        _check_counts(count, labels)
         if not resume:
             self.state = replace(self.state, batches=0, sums={}, until=self.state.epoch + epochs)
         batches = math.ceil(count / batch_size)
@@ -292,29 +298,19 @@ class Trainer:
         Where the optimizer keeps averages of the weights, they are what is looked at. The loss has the
         penalties of regularisers in it, as in training.
         """
-        bare = {}
-        for name, loss in self.losses.items():
-            activation = self.network[name].activation
-            if activation is not None and activation.name in loss.undoes:
-                bare[name] = activation
-        # The numbers before a softmax or a sigmoid are what the loss is computed from.
-        outputs = self.averaged.with_activation(dict.fromkeys(bare)).predict(images, batch_size)
-        values = dict(zip(self.network.outputs, _as_list(outputs), strict=True))
-        given = _by_output(self.network, labels, "labels", np.asarray)
-        row = {"loss": 0.0}
-        for name, loss in self.losses.items():
-            row["loss"] += loss(values[name], given[name], logits=name in bare).value
-            if name in bare:
-                values[name] = bare[name](values[name])
-        net = self.averaged
+        net, at_once = self.averaged, _positive(batch_size or EVALUATED_AT_ONCE, "batch_size")
+        inputs, given = images_of(net, images), _by_output(net, labels, "labels", np.asarray)
+        count = _count(inputs)
+        _check_counts(count, given)
+        sums: Row = {}
+        for first in range(0, count, at_once):
+            places = np.arange(first, min(first + at_once, count))
+            run, these = net.run(_taken(inputs, places)), _taken(given, places)
+            found = {"loss": self._measured(run, these)[0], **self._metrics(run, these)}
+            sums = {name: sums.get(name, 0.0) + value * len(places) for name, value in found.items()}
+        row = {name: total / count for name, total in sums.items()}
         row["loss"] += sum(penalty for penalty, _ in _penalties(net, weights_of(net), self.trained).values())
-        if any(layer.activity_regularizer is not None for layer in net):
-            count, at_once = _count(images), batch_size or 32
-            for first in range(0, count, at_once):
-                chosen = np.arange(first, min(first + at_once, count))
-                found = _output_penalties(net.run(_taken(images, chosen)))
-                row["loss"] += sum(penalty for penalty, _ in found.values()) * len(chosen) / count
-        return row | self._metrics(tuple(values.values()), labels)
+        return row
 
     @checked
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -363,18 +359,19 @@ class Trainer:
             "seed": self.seed,
         }
 
-    def _measured(self, run: Run, labels: Any) -> tuple[float, Gradient]:
-        """The loss, and the gradient that begins at it."""
-        given = _by_output(run.network, labels, "labels", np.asarray)
+    def _measured(
+        self, run: Run, labels: Mapping[str, np.ndarray]
+    ) -> tuple[float, dict[str, np.ndarray], set[str]]:
+        """The loss, and where its gradient begins: seeds by layer, and those of pre-activations."""
         total, before = 0.0, set()
         seeds: dict[str, np.ndarray] = {}
         for output, loss in self.losses.items():
             layer = _source(run.network, output)
             if layer.activation is not None and layer.activation.name in loss.undoes:
                 before.add(layer.name)
-                measured = loss(run.pre_activation(layer.name), given[output], logits=True)
+                measured = loss(run.pre_activation(layer.name), labels[output], logits=True)
             else:
-                measured = loss(run[layer.name], given[output])
+                measured = loss(run[layer.name], labels[output])
             total += measured.value
             seeds[layer.name] = measured.gradient + seeds.get(layer.name, 0)
         for name, (penalty, slope) in _output_penalties(run).items():
@@ -384,15 +381,13 @@ class Trainer:
                 assert activation is not None
                 slope = activation.gradient(run.pre_activation(name), slope)
             seeds[name] = slope + seeds.get(name, 0)
-        return total, Gradient(run, seeds, before)
+        return total, seeds, before
 
-    def _metrics(self, outputs: Any, labels: Any) -> dict[str, float]:
-        values = dict(zip(self.network.outputs, _as_list(outputs), strict=True))
-        given = _by_output(self.network, labels, "labels", np.asarray)
-        several = len(values) > 1
+    def _metrics(self, run: Run, labels: Mapping[str, np.ndarray]) -> dict[str, float]:
+        several = len(labels) > 1
         return {
-            f"{output}_{name}" if several else name: metric(values[output], given[output])
-            for output in values
+            f"{output}_{name}" if several else name: metric(run[output], labels[output])
+            for output in labels
             for name, metric in self.metrics.items()
         }
 
@@ -405,7 +400,7 @@ class Trainer:
         order = random.permutation(count) if shuffle else np.arange(count)
         # All that an epoch draws is drawn at its beginning, so that it can be entered at any batch.
         draws = None if augment is None else augment.draw(random, count)
-        last_loss = math.nan
+        before = ""
         for batch in range(self.state.batches, math.ceil(count / batch_size)):
             places = slice(batch * batch_size, (batch + 1) * batch_size)
             chosen = _taken(images, order[places])
@@ -415,10 +410,9 @@ class Trainer:
             if not math.isfinite(step.loss):
                 raise LossNotFinite(
                     f"the loss is {step.loss:g} at step {step.number} (epoch {self.state.epoch + 1}, batch "
-                    f"{batch + 1}), after {last_loss:.4g} at the step before; a smaller learning rate, or "
-                    "clipnorm=1, may help"
+                    f"{batch + 1}){before}; a smaller learning rate, or clipnorm=1, may help"
                 )
-            last_loss = step.loss
+            before = f", after {step.loss:.4g} at the step before"
             size = len(order[places])
             sums = {
                 name: self.state.sums.get(name, 0.0) + value * size
@@ -490,14 +484,14 @@ def trained_weights(net: Network) -> tuple[str, ...]:
     """
     found = []
     for layer in net:
-        if layer.owner != layer.name or not layer.trainable:
+        if layer.owner != layer.name:
             continue
-        if layer.lora_rank:
+        if layer.lora_rank and layer.trainable:
             raise ValueError(
                 f"layer {layer.name!r} was prepared for LoRA, of which a file holds the merged kernel only: "
                 "load it in Keras and save it without LoRA"
             )
-        found += [f"{layer.name}/{name}" for name in layer.weights if name not in layer.entry.statistics]
+        found += [f"{layer.name}/{name}" for name in layer.trained]
     if not found:
         raise ValueError(f"{net.name} has no weights to train")
     return tuple(found)
@@ -533,10 +527,6 @@ def _by_output(net: Any, value: Any, name: str, parse: Callable[[Any], Any]) -> 
     raise ValueError(f"{name} must be a list or a mapping, one for each of {', '.join(outputs)}")
 
 
-def _as_list(values: Any) -> Sequence[np.ndarray]:
-    return values if isinstance(values, tuple) else (values,)
-
-
 def _count(x: Any) -> int:
     """How many images there are."""
     if isinstance(x, Mapping):
@@ -544,6 +534,11 @@ def _count(x: Any) -> int:
     elif isinstance(x, list | tuple) and x and isinstance(x[0], np.ndarray):
         x = x[0]
     return len(x)
+
+
+def _check_counts(count: int, labels: Any) -> None:
+    if not count or _count(labels) != count:
+        raise ValueError(f"there must be images, and a label for each: got {count} and {_count(labels)}")
 
 
 def _taken(x: Any, index: np.ndarray) -> Any:

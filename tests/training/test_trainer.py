@@ -141,6 +141,28 @@ def test_fit_learns_and_says_how_far():
     assert len(stopped.fit(images, labels, 12, 16, stop=lambda row: row["epoch"] == 2)) == 2
 
 
+def test_evaluating_takes_the_loss_that_a_step_takes():
+    """Also where a softmax at the end is read by another layer, or passed on as it is; image after image."""
+    flat = [
+        Layer.from_config("image", "InputLayer", {"batch_shape": (None, 4)}),
+        Layer.from_config("shares", "Dense", {"units": 3, "activation": "softmax"}, inputs=("image",)),
+        Layer.from_config("same", "Identity", {}, inputs=("shares",)),
+        Layer.from_config("one", "Dense", {"units": 1, "activation": "sigmoid"}, inputs=("shares",)),
+    ]
+    net = Network(flat, outputs=["same", "one"], seed=1).astype(np.float64)
+    # So sure that a share of one class is below what a logarithm is taken of.
+    net = net.with_weights({"shares/kernel": 40 * net["shares"].weights["kernel"]})
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(70, 4)), [rng.integers(0, 3, 70), rng.integers(0, 2, 70)]
+    trainer = Trainer(net, SGD(0.0), ["sparse_categorical_crossentropy", "binary_crossentropy"])
+    found, step = trainer.evaluate(x, labels), trainer.step(x, labels)
+    assert found == pytest.approx({"loss": step.loss, **step.metrics}, rel=1e-12)
+    assert trainer.evaluate(x, labels, batch_size=9) == pytest.approx(found, rel=1e-12)
+    assert step.loss > -np.log(1e-7) / 2
+    with pytest.raises(ValueError, match="there must be images, and a label for each: got 70 and 69"):
+        trainer.evaluate(x, [each[:69] for each in labels])
+
+
 def test_a_resumed_run_ends_in_the_same_bits(digits, tmp_path):
     """Interrupted in the middle of an epoch, once with averages and augmentation."""
     images, labels = digits
