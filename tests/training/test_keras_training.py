@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import replace
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.images.mnist import load_mnist
 from cnnviz.resources import read_arrays, write_arrays
 from cnnviz.training import (
     Augmentation,
@@ -23,32 +21,13 @@ from cnnviz.training import (
 )
 from cnnviz.training.keras_training import KerasEngine
 from harness.keras_models import counts
+from harness.training_runs import FILES, VALIDATION, X, Y, assert_same_bits, left_in, run_on_few
 
-X, Y = (part[:200] for part in load_mnist()[0])
-VALIDATION = tuple(part[200:260] for part in load_mnist()[0])
 TINY = Recipe(epochs=3, batch_size=64, dropout=0.1, augmentation=Augmentation(), average=0.9)
 
 
 def run(folder, recipe=TINY, **options):
-    return train("mnist_maxpool", recipe, folder, X, Y, engine="tensorflow", validation=VALIDATION, **options)
-
-
-def result(folder):
-    """What a run leaves, but for how long it took."""
-    files = RunFiles(folder, "mnist_maxpool")
-    history = json.loads(files.history.read_text())
-    for row in history["epochs"]:
-        del row["seconds"]
-    with np.load(files.epochs) as archive:
-        weights = {name: archive[name] for name in archive.files}
-    return history, weights
-
-
-def assert_same(a, b):
-    assert a[0] == b[0]
-    assert a[1].keys() == b[1].keys()
-    for name, value in a[1].items():
-        np.testing.assert_array_equal(value, b[1][name], err_msg=name)
+    return run_on_few("tensorflow", folder, recipe, **options)
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +41,8 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_leaves_model_history_and_every_epochs_weights(finished):
-    assert sorted(path.name for path in finished.iterdir()) == [
-        "mnist_maxpool.epochs.npz",
-        "mnist_maxpool.history.json",
-        "mnist_maxpool.keras",
-    ]
-    history, weights = result(finished)
+    assert sorted(path.name for path in finished.iterdir()) == FILES
+    history, weights = left_in(finished)
     assert [row["epoch"] for row in history["epochs"]] == [1, 2, 3]
     assert [row["learning_rate"] for row in history["epochs"]] == [TINY.rate(i) for i in range(3)]
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history["epochs"][0])
@@ -90,7 +65,7 @@ def test_a_seed_repeats_a_run_that_was_killed_and_resumed(finished, tmp_path):
 
     with pytest.raises(Killed):
         run(tmp_path, seed=3, progress=kill)
-    assert [row["epoch"] for row in result(tmp_path)[0]["epochs"]] == [1]
+    assert [row["epoch"] for row in left_in(tmp_path)[0]["epochs"]] == [1]
     for changed in ({"seed": 4}, {"recipe": replace(TINY, dropout=0.2), "seed": 3}):
         with pytest.raises(ValueError, match=r"cannot resume: .* is of a run with (seed=3|recipe=)"):
             run(tmp_path, resume=True, **changed)
@@ -107,13 +82,13 @@ def test_a_seed_repeats_a_run_that_was_killed_and_resumed(finished, tmp_path):
             engine="tensorflow",
         )
     run(tmp_path, seed=3, resume=True)
-    assert_same(result(tmp_path), result(finished))
+    assert_same_bits(tmp_path, finished)
     assert not RunFiles(tmp_path, "mnist_maxpool").checkpoint.exists()
 
 
 def test_another_seed_is_another_run(finished, tmp_path):
     train("mnist_maxpool", replace(TINY, epochs=1), tmp_path, X, Y, seed=4, engine="tensorflow")
-    assert (result(tmp_path)[1]["dense/kernel"][0] != result(finished)[1]["dense/kernel"][0]).any()
+    assert (left_in(tmp_path)[1]["dense/kernel"][0] != left_in(finished)[1]["dense/kernel"][0]).any()
 
 
 def test_a_kill_between_the_results_and_the_checkpoint_loses_nothing(finished, tmp_path, monkeypatch):
@@ -130,9 +105,9 @@ def test_a_kill_between_the_results_and_the_checkpoint_loses_nothing(finished, t
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, seed=3)
     monkeypatch.setattr(KerasEngine, "save_checkpoint", original)
-    assert len(result(tmp_path)[0]["epochs"]) == 2
+    assert len(left_in(tmp_path)[0]["epochs"]) == 2
     run(tmp_path, seed=3, resume=True)
-    assert_same(result(tmp_path), result(finished))
+    assert_same_bits(tmp_path, finished)
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,16 @@
 """Runs of the NumPy engine: repeatable, resumed to the bit, also within an epoch; own networks."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import Layer, Network, load_mnist, load_model
+from cnnviz import Layer, Network, load_model
 from cnnviz.training import Augmentation, Recipe, RunFiles, train
 from cnnviz.training.numpy_training import architecture, loss_of
+from harness.training_runs import FILES, VALIDATION, X, Y, assert_same_bits, left_in, run_on_few
 
-X, Y = (part[:200] for part in load_mnist()[0])
-VALIDATION = tuple(part[200:260] for part in load_mnist()[0])
 TINY = Recipe(
     epochs=3,
     batch_size=64,
@@ -24,18 +22,13 @@ TINY = Recipe(
 
 
 def run(folder, recipe=TINY, **options):
-    return train("mnist_maxpool", recipe, folder, X, Y, validation=VALIDATION, **{"seed": 3, **options})
+    return run_on_few("numpy", folder, recipe, **{"seed": 3, **options})
 
 
-def result(folder):
-    """What a run leaves, but for how long it took."""
-    files = RunFiles(folder, "mnist_maxpool")
-    history = json.loads(files.history.read_text())
-    for row in history["epochs"]:
-        del row["seconds"]
-    with np.load(files.epochs) as archive:
-        weights = {name: archive[name].tobytes() for name in archive.files}
-    return history, weights, files.model.read_bytes()
+def assert_ends_alike(folder, other):
+    assert_same_bits(folder, other)
+    models = [RunFiles(each, "mnist_maxpool").model.read_bytes() for each in (folder, other)]
+    assert models[0] == models[1]
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +39,8 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_leaves_model_history_and_every_epochs_weights(finished):
-    assert sorted(path.name for path in finished.iterdir()) == [
-        "mnist_maxpool.epochs.npz",
-        "mnist_maxpool.history.json",
-        "mnist_maxpool.keras",
-    ]
-    history = result(finished)[0]
+    assert sorted(path.name for path in finished.iterdir()) == FILES
+    history = left_in(finished)[0]
     assert history["engine"] == "numpy"
     assert [row["learning_rate"] for row in history["epochs"]] == [TINY.rate(i) for i in range(3)]
     net = cnnviz.load_model(finished / "mnist_maxpool.keras")
@@ -74,7 +63,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(finished, tmp_path, epoch, ste
     steps = []
     run(tmp_path, resume=True, progress=lambda *at: steps.append((at[0], at[2])))
     assert steps[0] == (epoch, step + 1) if step < 4 else (epoch + 1, 0)
-    assert result(tmp_path) == result(finished)
+    assert_ends_alike(tmp_path, finished)
 
 
 def test_a_run_that_is_interrupted_again_goes_on_from_there(finished, tmp_path):
@@ -91,7 +80,7 @@ def test_a_run_that_is_interrupted_again_goes_on_from_there(finished, tmp_path):
     steps = []
     run(tmp_path, resume=True, progress=lambda *at: steps.append(at[:3:2]))
     assert steps[0] == (1, 4)
-    assert result(tmp_path) == result(finished)
+    assert_ends_alike(tmp_path, finished)
 
 
 def test_an_interruption_in_the_first_epoch_leaves_nothing_to_resume(tmp_path):
