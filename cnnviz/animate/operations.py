@@ -162,12 +162,12 @@ def conv2d_transpose(
     def transpose(cells: np.ndarray) -> np.ndarray:
         return ops.conv2d_transpose(cells, kernel, bias, **settings)
 
-    out = transpose(x)
     filters = kernel.shape[2]
-    check_size(x, filters, x.size * filters)
     geometry = transpose_geometry(
         (1, *x.shape), kernel.shape, strides, padding, output_padding, dilation_rate
     )
+    check_size(x, filters, x.size * filters, geometry.rows.size * geometry.cols.size)
+    out = transpose(x)
     weights = tuple(kernel[:, :, f] for f in range(filters))
     biases = None if bias is None else np.asarray(bias)
     steps = tuple(backward_steps(x, filters, geometry, transpose))

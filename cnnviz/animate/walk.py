@@ -15,6 +15,8 @@ from cnnviz.ops.padding import Pair, Window
 
 MOST_STEPS = 1000
 MOST_CHANNELS = 8
+MOST_CELLS = 1 << 20
+"""Of an output plane: far more than any picture of one shows."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ def window_cells(geometry: Window, row: int, col: int) -> tuple[Pair, ...]:
     )
 
 
-def check_size(x: np.ndarray, channels_out: int, steps: int) -> None:
-    """ValueError for what would be too much to watch."""
+def check_size(x: np.ndarray, channels_out: int, steps: int, cells: int = 0) -> None:
+    """ValueError for what would be too much to watch: `cells` are those of one output plane."""
     if not np.isfinite(x).all():
         raise ValueError("x must be finite to be animated, got NaN or infinity")
     if max(x.shape[2], channels_out) > MOST_CHANNELS:
@@ -135,6 +137,11 @@ def check_size(x: np.ndarray, channels_out: int, steps: int) -> None:
         raise ValueError(
             f"an animation has 1 to {MOST_STEPS} steps, this one would have {steps}; take a smaller x, "
             "fewer channels or larger strides"
+        )
+    if cells > MOST_CELLS:
+        raise ValueError(
+            f"an output of at most {MOST_CELLS:,} cells is animated, this one would have {cells:,}; "
+            "take a smaller x, kernel or strides"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,8 @@ def read_checkpoint(
         if not all(0 <= count < LIMIT for count in counts.values()) or counts["epoch"] > counts["until"]:
             raise ValueError(f"its counts cannot be: {brief(counts)}")
         sums = {str(name): float(value) for name, value in said["sums"].items()}
+        if not all(map(math.isfinite, sums.values())):
+            raise ValueError(f"its sums must be finite, got {brief(sums)}")
         history = tuple({str(name): value for name, value in row.items()} for row in said["history"])
     except FileNotFoundError:
         raise ValueError(f"there is no checkpoint {os.fspath(path)!r}") from None

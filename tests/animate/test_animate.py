@@ -246,6 +246,10 @@ def test_the_scene_is_plain_data_with_the_same_steps(name):
             lambda: animate.conv2d(np.ones((40, 40)), np.ones((3, 3))),
             f"1 to {MOST_STEPS} steps, this one would have 1444",
         ),
+        (
+            lambda: animate.conv2d_transpose(np.ones((3, 3)), np.ones((2, 2)), strides=20_000),
+            r"at most 1,048,576 cells is animated, this one would have 3,600,000,000",
+        ),
         (lambda: animate.max_pool2d(np.ones((4, 4, 9))), "at most 8 channels are animated, got 9 in"),
         (lambda: animate.max_pool2d(np.full((4, 4), np.nan)), "x must be finite"),
         (lambda: animate.max_pool2d(np.ones((4, 200)), 4), "cells would be smaller than 6 pixels"),

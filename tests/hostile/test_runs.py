@@ -257,6 +257,10 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, capsys):
             assert line.startswith("cnnviz: ")
             assert "checkpoint" in line
             assert len(line) < 500
+    text = np.frombuffer(json.dumps({**said, "sums": {"loss": float("nan")}}).encode(), np.uint8)
+    np.savez(path, **{**arrays, "state": text})
+    assert main(resume) == 2
+    assert "its sums must be finite" in capsys.readouterr().err
     weight = next(name for name in arrays if name.startswith("weight:"))
     np.savez(path, **{**arrays, weight: np.full_like(arrays[weight], np.nan)})
     assert main(resume) == 2
