@@ -7,7 +7,7 @@ What its parts agree on:
 - **The scene.** `scene` turns a run into what the page gets: a plan (`plan`: stages in topological order,
   weights, fields, colours), which goes down once, and the numbers of each image, without those that the
   page can compute. Both are parts (`parts`) that begin with a mark of their version.
-- **The state.** What is looked at, changed and played is plain data with a version (`stage_state`, js/stage_state.js).
+- **The state.** What is looked at, changed and played is plain data with a version (`stage_state`).
   A link, a saved file, a walk, a notebook and a lesson all say it in these words, and the page says what
   of it does not fit its network.
 - **Expressions.** Numbers in sentences and answers to questions are texts (`expressions`,
