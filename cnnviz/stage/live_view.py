@@ -171,9 +171,9 @@ def page(scene: bytes, title: str) -> str:
 <style>
 html {{ background: {light.background}; }}
 body {{ margin: 0; }}
-main {{ padding: 20px 24px; }}
+main {{ padding: 10px 14px 0; }}
 h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }}
-@media (max-width: 560px) {{ main {{ padding: 14px 12px; }} }}
+@media (max-width: 560px) {{ main {{ padding: 8px 8px 0; }} }}
 @media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}
 </style>
 </head>

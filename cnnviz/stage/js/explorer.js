@@ -2,11 +2,13 @@
 
 import { comparing } from "./comparing.js";
 import { copying } from "./copying.js";
+import { roomBelow } from "./dom.js";
 import { drawing } from "./drawing.js";
 import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
+import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
 const plans = new Map();
@@ -77,12 +79,13 @@ function begin(root, scene, shown, style) {
     theme: appTheme,
     extensions: [playing, drawing, intervening, comparing, copying],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
-    stateOf: ({ host }) => (host.link ? Object.fromEntries(new URLSearchParams(host.link)) : null),
+    stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
+    height: roomBelow,
   };
   if (scene.header.host.linked) {
     host.link = (state) => {
       const address = new URL(location.href);
-      address.searchParams.set("view", new URLSearchParams(state).toString());
+      address.searchParams.set("view", linkOf(state));
       return address.href;
     };
   }

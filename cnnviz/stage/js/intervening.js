@@ -89,7 +89,7 @@ class Intervening {
       this.asked = null;
     }
     this.write(answer.error);
-    view.overview.drawBars();
+    view.network.bars.draw();
     view.refresh();
   }
 

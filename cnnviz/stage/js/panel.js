@@ -1,4 +1,4 @@
-// What a button opens over the maps, and closes: one such panel at a time.
+// What a button opens in place of the maps, and closes: one such panel at a time, under the strip.
 
 import { button } from "./dom.js";
 
@@ -26,6 +26,7 @@ export class Panel {
   close() {
     this.turn(false);
     this.view.part("panel").replaceChildren();
+    this.view.closePanel();
     this.button.focus();
   }
 
@@ -37,10 +38,4 @@ export class Panel {
     this.button.setAttribute("aria-pressed", String(open));
   }
 
-  /** Escape closes a receipt first, if one is open. */
-  escape() {
-    if (!this.open || this.view.trail.length) return false;
-    this.close();
-    return true;
-  }
 }

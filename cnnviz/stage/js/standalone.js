@@ -2,8 +2,10 @@
 
 import { fromBase64 } from "./base64.js";
 import { copying } from "./copying.js";
+import { roomBelow } from "./dom.js";
 import { playing } from "./playing.js";
 import { sceneOf } from "./scene.js";
+import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
 /** @import { Host } from "./view.js" */
@@ -23,10 +25,10 @@ export function showStandalone(holder, { linked }) {
   shadow.append(sheet, root);
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
-  const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
+  const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying], height: linked ? roomBelow : () => 560 };
   if (linked) {
-    if (location.hash) host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-    host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;
+    if (location.hash) host.state = stateOfLink(location.hash.slice(1));
+    host.link = (state) => `${location.href.split("#")[0]}#${linkOf(state)}`;
   }
   holder.view = new View(root, sceneOf(bytes), host);
 }

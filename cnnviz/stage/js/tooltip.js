@@ -31,7 +31,7 @@ export class Tooltip {
 
   /** Beside the cell itself, for the keys. */
   showAt(cell) {
-    const place = this.view.overview.placeOf(cell);
+    const place = this.view.level.placeOf(cell);
     if (place) this.show(cell, place.right, place.bottom);
   }
 

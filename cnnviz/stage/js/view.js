@@ -1,52 +1,67 @@
-// The live view: what is shown and chosen, and what the pointer and the keys do.
+// The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
 import { clip, largestAt } from "./arrays.js";
+import { CellView } from "./cell_view.js";
 import { Colours, Scales } from "./colours.js";
-import { closest, offer } from "./dom.js";
+import { closest, offer, reducedMotion } from "./dom.js";
+import { LayerView } from "./layer_view.js";
+import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
 import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
-import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
-import { cellIndex, isVector, sameCell } from "./scene.js";
+import { cellAt, cellIndex, isVector, sameCell } from "./scene.js";
+import { cellsOf, emptyState, fitting, nameOf } from "./stage_state.js";
+import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
 import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
-import { stageName } from "./words.js";
+import { escapeHtml, stageName } from "./words.js";
 
 const TEMPLATE = `
 <div class="cv-bar">
   <div class="cv-title"><b class="cv-what"></b> <span class="cv-verdict"></span></div>
   <div class="cv-controls">
     <label class="cv-field cv-items" hidden><span>Image</span><select></select></label>
-    <label class="cv-field"><span>Colour scale</span>
+    <label class="cv-field"><span>Colours</span>
       <select class="cv-range">
-        <option value="map">this map</option>
-        <option value="layer" selected>this layer</option>
-        <option value="network">whole network</option>
+        <option value="map">by map</option>
+        <option value="layer" selected>by layer</option>
+        <option value="network">by network</option>
       </select></label>
-    <label class="cv-field"><span>Size</span>
-      <select class="cv-zoom"><option value="1">small</option><option value="2" selected>medium</option>
-      <option value="3">large</option></select></label>
     <span class="cv-tools"></span>
   </div>
 </div>
-<div class="cv-panel"></div>
-<div class="cv-stagearea"></div>
-<div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
-<div class="cv-receipt"></div>
+<p class="cv-said" role="status" hidden></p>
+<div class="cv-body">
+  <div class="cv-main">
+    <nav class="cv-way" aria-label="How near" hidden><ol></ol><button type="button" class="cv-plain" data-out>Zoom out <kbd>Esc</kbd></button></nav>
+    <div class="cv-strip" hidden></div>
+    <div class="cv-room">
+      <div class="cv-level" data-level="network"></div>
+      <div class="cv-level" data-level="layer" hidden></div>
+      <div class="cv-level" data-level="cell" hidden></div>
+      <div class="cv-panel"></div>
+    </div>
+    <div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
+  </div>
+  <section class="cv-receipt" aria-label="Receipt"></section>
+</div>
 <div class="cv-tip" hidden></div>
-<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, Enter opens
-the receipt, Escape steps back.</p>
+<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, L goes to the largest cell of
+the map, Enter opens the receipt, plus goes nearer, minus and Escape step back.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
 
-/** Cells on the way down that a link may name: more than anybody has clicked. */
-const LONGEST_TRAIL = 200;
+/** From this width on the receipt stands beside the network, else below it. */
+const BESIDE = 1120;
+/** Below this width things stand one under the other. */
+const NARROW = 620;
 
 let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
 /** @import { Cell, Scene, Stage } from "./scene.js" */
 /** @import { Receipt } from "./receipt.js" */
+/** @import { State } from "./stage_state.js" */
 /** @import { Mark } from "./surface.js" */
 
 /**
@@ -57,10 +72,11 @@ let lastUsed = null;
  * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
  * @property {(name: string, value: unknown) => void} [ask] ask Python
  * @property {() => Theme} [theme]
- * @property {Record<string, string>} [state] that a link left
- * @property {(header: any) => Record<string, string> | null} [stateOf] that a host left in the header
- * @property {(state: Record<string, string>) => string} [link] to a state
- * @property {(state: Record<string, string>) => void} [remember]
+ * @property {unknown} [state] that a link left
+ * @property {(header: any) => unknown} [stateOf] that a host left in the header
+ * @property {(state: State) => string} [link] to a state
+ * @property {(state: State) => void} [remember]
+ * @property {(root: HTMLElement) => number} [height] that the stage may have
  */
 
 export class View {
@@ -79,7 +95,12 @@ export class View {
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
-    this.zoom = 2;
+    /** @type {"network" | "layer" | "cell"} how near */
+    this.zoom = "network";
+    /** The stage that is looked at closely where no cell is chosen. */
+    this.near = 0;
+    /** @type {string[]} layers that are unfolded */
+    this.open = [];
     /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
     /** @type {Cell | null} */
@@ -88,6 +109,10 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {Set<number>} stages that were painted and not drawn yet */
+    this.unseen = new Set();
+    /** @type {Set<string>} levels that show older numbers */
+    this.stale = new Set();
     /** @type {Float32Array[] | null} numbers in place of the scene's, while somebody draws */
     this.shown = null;
     /** @type {Float32Array[] | null} the numbers before a change by hand */
@@ -106,20 +131,19 @@ export class View {
     this.part = (name) => root.querySelector(`.cv-${name}`);
     this.followTheme();
     this.pictures = new Pictures(this.scene, this.colours);
-    this.overview = new Overview(this);
-    this.tooltip = new Tooltip(this);
     this.receipt = new ReceiptPanel(this);
-    this.listen();
+    const level = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-level="${name}"]`));
+    this.network = new NetworkView(this, level("network"));
+    this.levels = { network: this.network, layer: new LayerView(this, level("layer")), cell: new CellView(this, level("cell")) };
+    this.strip = new Strip(this, this.part("strip"));
+    this.tooltip = new Tooltip(this);
     const left = host.state ?? host.stateOf?.(scene.header);
     this.restore(left ?? scene.header.start);
+    this.listen();
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
-    if (this.pinned) {
-      this.receipt.show();
-      // What a link left open is brought into sight; a page that pins a cell begins with the first layer.
-      if (left) this.overview.reveal(this.pinned, true);
-    }
+    if (this.pinned) this.receipt.show();
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
@@ -143,11 +167,62 @@ export class View {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
+  /** The stage that is looked at closely: the receipt's, else the one that was zoomed to. */
+  get lookedAt() {
+    return this.pinned?.stage ?? this.near;
+  }
+
+  get level() {
+    return this.levels[this.zoom];
+  }
+
   /** Draw everything that differs from what is on the screen. */
   show() {
-    this.overview.layOut();
     this.writeItems();
+    this.arrange();
     this.repaint();
+  }
+
+  /** Give everything its room. */
+  arrange() {
+    const { root } = this;
+    const height = this.host.height?.(root) ?? 600;
+    const width = root.clientWidth;
+    const type = clip(Math.min(width / 116, height / 44), 11, 20);
+    root.style.setProperty("--height", `${height}px`);
+    root.style.setProperty("--type", `${type}px`);
+    root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
+    const near = this.zoom !== "network" || this.panelOwner;
+    this.part("strip").hidden = !near;
+    this.part("way").hidden = !near;
+    this.part("panel").hidden = !this.panelOwner;
+    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom || this.panelOwner;
+    this.writeWay();
+    const { clientWidth, clientHeight } = this.part("room");
+    // The strip needs to know the columns, whatever is seen of them.
+    this.network.layOut(this.zoom === "network" && !this.panelOwner ? { width: clientWidth, height: clientHeight, type } : (this.networkRoom ?? { width: clientWidth, height: clientHeight, type }));
+    if (this.zoom === "network" && !this.panelOwner) this.networkRoom = { width: clientWidth, height: clientHeight, type };
+    else if (!this.panelOwner) this.level.layOut({ width: clientWidth, height: clientHeight, type });
+  }
+
+  /** How high a row of a list is in an element, and how many stand beside each other. */
+  rows(element) {
+    const type = parseFloat(getComputedStyle(this.root).getPropertyValue("--type"));
+    const row = Math.ceil(1.9 * type);
+    element.style.setProperty("--line", `${row}px`);
+    const wide = 25 * type;
+    return { row, columns: Math.max(1, Math.floor((element.clientWidth + 12) / (wide + 12))) };
+  }
+
+  /** Where one is: the network, the layer, the cell. */
+  writeWay() {
+    const { scene } = this;
+    const stage = scene.stages[this.lookedAt];
+    const places = /** @type {[string, string][]} */ ([["network", "Network"]]);
+    if (this.zoom !== "network") places.push(["layer", stageName(stage)]);
+    if (this.zoom === "cell") places.push(["cell", "one cell"]);
+    this.part("way").querySelector("ol").innerHTML = places.map(([level, name]) =>
+      `<li><button type="button" data-level-to="${level}" ${level === this.zoom ? 'aria-current="true"' : ""}>${escapeHtml(name)}</button></li>`).join("");
   }
 
   /** Only the numbers changed: repaint what did, and the receipt. */
@@ -159,9 +234,23 @@ export class View {
 
   /** The same numbers, in other colours. */
   redraw() {
-    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+    const painted = this.pictures.paint(this.values, this.scales, this.range);
+    for (const s of painted) this.unseen.add(s);
     this.receipt.show();
+    this.drawLevel();
     this.refresh();
+  }
+
+  /** Draw what is seen of the stages that were painted since. */
+  drawLevel() {
+    if (this.panelOwner) {
+      this.strip.draw();
+      return;
+    }
+    this.level.draw(this.stale.has(this.zoom) ? null : this.unseen);
+    this.stale = new Set(Object.keys(this.levels).filter((name) => name !== this.zoom && (this.stale.has(name) || this.unseen.size)));
+    this.unseen = new Set();
+    if (this.zoom !== "network") this.strip.draw();
   }
 
   /** Take another scene of the same or another network, keeping what is looked at where it can be. */
@@ -185,11 +274,11 @@ export class View {
       this.repaint();
     } else {
       const alike = JSON.stringify(next.header.stages) === JSON.stringify(scene.header.stages);
-      if (!alike || start) this.trail = [];
+      if (!alike || start) [this.trail, this.zoom, this.near] = [[], "network", 0];
       this.hover = null;
       if (!alike) this.cursors.clear();
       this.pictures = new Pictures(next, this.colours);
-      this.overview.rebuild();
+      this.stale = new Set(Object.keys(this.levels));
       if (start) this.restore(start);
       this.show();
     }
@@ -200,7 +289,10 @@ export class View {
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
   refresh() {
     const cell = this.active;
-    this.overview.mark(this.marksOf(cell), outlineStyles(this.colours.around));
+    const styles = outlineStyles(this.colours.around);
+    const marks = this.marksOf(cell);
+    if (!this.panelOwner) this.level.mark(marks, styles);
+    if (this.zoom !== "network" || this.panelOwner) this.strip.mark(marks, styles);
     this.receipt.mark(cell);
     this.writeKey(cell);
   }
@@ -240,21 +332,79 @@ export class View {
     if (!sameCell(cell, this.pinned)) this.walk([...this.trail, cell]);
   }
 
-  /** One level back; true if there was one. */
+  /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
-    if (!this.trail.length) return false;
-    this.walk(this.trail.slice(0, -1));
+    if (this.panelOwner) {
+      this.panelOwner.close();
+      return true;
+    }
+    if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
+    else if (this.zoom === "layer") this.zoomTo("network");
+    else if (this.trail.length) this.walk(this.trail.slice(0, -1));
+    else return false;
     return true;
+  }
+
+  /** Nearer to the cell or the stage that is looked at; true if there is anything nearer. */
+  forth(cell = this.active) {
+    if (this.zoom === "network") this.zoomTo("layer", cell?.stage ?? this.lookedAt);
+    else if (this.zoom === "layer" && cell) {
+      if (!sameCell(cell, this.pinned)) this.walk([cell]);
+      this.zoomTo("cell");
+    } else return false;
+    return true;
+  }
+
+  /**
+   * @param {"network" | "layer" | "cell"} level
+   * @param {number} [s] the stage, where it is not the receipt's
+   */
+  zoomTo(level, s = this.lookedAt) {
+    this.panelOwner?.close();
+    const from = this.level.areaOf(s) ?? null;
+    const inwards = level !== "network";
+    if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
+    this.near = s;
+    this.zoom = level;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(level);
+    this.arrange();
+    this.redraw();
+    this.moveEye(inwards ? from : this.network.areaOf(s), inwards);
+    this.say(level === "network" ? "The whole network." : `${stageName(this.scene.stages[this.lookedAt])}, ${level === "cell" ? "one cell" : "large"}.`);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.walked?.();
+  }
+
+  /** Let what is seen now grow out of, or shrink into, the place that it had before. */
+  moveEye(place, inwards) {
+    if (!place || reducedMotion().matches) return;
+    const { element } = this.level;
+    const room = element.getBoundingClientRect();
+    if (!room.width || !place.width) return;
+    const scale = inwards ? Math.max(0.15, place.width / room.width) : Math.min(4, room.width / place.width);
+    const [x, y] = inwards
+      ? [place.left - room.left, place.top - room.top]
+      : [(room.left - place.left) * scale, (room.top - place.top) * scale];
+    const start = { transformOrigin: "0 0", transform: `translate(${x}px, ${y}px) scale(${scale})`, opacity: 0.2 };
+    element.animate([start, { transformOrigin: "0 0", transform: "none", opacity: 1 }], { duration: 220, easing: "ease-out" });
   }
 
   walk(trail) {
     this.trail = trail;
     this.hover = null;
     this.tooltip.hide();
-    this.receipt.show();
+    if (this.pinned) this.near = this.pinned.stage;
+    else if (this.zoom === "cell") this.zoom = "layer";
+    if (this.zoom !== "network") {
+      this.stale.add(this.zoom);
+      this.receipt.show();
+      this.arrange();
+      this.drawLevel();
+    } else this.receipt.show();
     this.refresh();
     if (this.pinned) {
-      this.overview.reveal(this.pinned);
       this.cursors.set(this.pinned.stage, this.pinned);
       this.announce(this.pinned, true);
     } else {
@@ -268,6 +418,18 @@ export class View {
   openPanel(owner) {
     if (this.panelOwner !== owner) this.panelOwner?.close();
     this.panelOwner = owner;
+    this.stale.add(this.zoom);
+    this.arrange();
+    this.drawLevel();
+    this.refresh();
+  }
+
+  /** The maps are back. */
+  closePanel() {
+    this.panelOwner = null;
+    this.arrange();
+    this.drawLevel();
+    this.refresh();
   }
 
   pick(item) {
@@ -281,29 +443,37 @@ export class View {
 
   // State that a link carries -----------------------------------------------------------------------
 
+  /** @returns {State} */
   state() {
-    const cells = this.trail.map((cell) =>
-      [this.scene.stages[cell.stage].name, cell.row, cell.col, cell.channel].join("~"),
-    );
-    return { item: this.scene.items[this.item].key, range: this.range, trail: cells.join("!") };
+    const { scene } = this;
+    return {
+      ...emptyState(),
+      model: scene.header.model.name,
+      item: scene.items[this.item].key,
+      range: /** @type {any} */ (this.range),
+      zoom: this.zoom,
+      layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
+      path: this.trail.map((cell) => nameOf(scene, cell)),
+      open: this.open,
+    };
   }
 
-  restore(state) {
-    if (!state) return;
-    const item = this.scene.items.findIndex(({ key }) => key === state.item);
+  /** Take over a state as far as it fits, and say what does not. */
+  restore(given) {
+    if (!given) return;
+    const { scene } = this;
+    const { state, said } = fitting(given, scene);
+    const item = scene.items.findIndex(({ key }) => key === state.item);
     if (item >= 0) this.item = item;
-    if (["map", "layer", "network"].includes(state.range)) this.range = state.range;
+    this.range = state.range;
     this.part("range").value = this.range;
-    const trail = [];
-    for (const text of (state.trail ?? "").split("!", LONGEST_TRAIL).filter(Boolean)) {
-      const [name, ...place] = text.split("~");
-      const stage = this.scene.stages.find((candidate) => candidate.name === name);
-      const [row, col, channel] = place.map(Number);
-      const fits = stage && [row, col, channel].every((n, i) => Number.isInteger(n) && n >= 0 && n < stage.shape[i]);
-      if (!fits) break;
-      trail.push({ stage: stage.index, row, col, channel });
-    }
-    this.trail = trail;
+    this.zoom = state.zoom;
+    this.open = state.open;
+    this.trail = cellsOf(state, scene);
+    this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    const line = this.part("said");
+    line.hidden = !said.length;
+    line.textContent = said.join(" ");
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -328,7 +498,7 @@ export class View {
   }
 
   writeKey(cell) {
-    const shown = cell ?? { stage: this.overview.firstShown, channel: 0 };
+    const shown = cell ?? { stage: this.zoom === "network" ? (this.network.columns[1] ?? this.network.columns[0])?.shown ?? 0 : this.lookedAt, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);
     const end = number(scale.limit, 3);
@@ -367,11 +537,20 @@ export class View {
       this.redraw();
       this.host.remember?.(this.state());
     });
-    this.part("zoom").addEventListener("change", (event) => {
-      this.zoom = Number(event.target.value);
-      this.overview.rebuild();
-      this.show();
+    this.part("way").addEventListener("click", (event) => {
+      const at = closest(event, "[data-level-to], [data-out]");
+      if (at?.dataset.out !== undefined) this.back();
+      else if (at) this.zoomTo(/** @type {any} */ (at.dataset.levelTo));
     });
+    // A pinch, which a touchpad sends as a wheel with Control.
+    this.part("room").addEventListener("wheel", (event) => {
+      if (!event.ctrlKey || this.panelOwner) return;
+      event.preventDefault();
+      if (performance.now() - (this.pinched ?? 0) < 400) return;
+      this.pinched = performance.now();
+      if (event.deltaY < 0) this.forth(this.hover ?? undefined);
+      else this.back();
+    }, { passive: false });
     this.part("items").querySelector("select").addEventListener("change", (event) => {
       this.pick(Number(event.target.value));
     });
@@ -386,12 +565,71 @@ export class View {
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
       // Empty space: nothing that answers by itself or is read is under the pointer.
-      const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-step, .cv-form, .cv-readout";
+      const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-receipt, .cv-form, .cv-laid, .cv-whole, .cv-said";
       if (closest(event, taken)) return;
       if (!String(window.getSelection?.() ?? "")) this.back();
     });
-    this.resizing = new ResizeObserver(() => this.overview.resized());
+    this.resized = () => this.resizedTo();
+    this.resizing = new ResizeObserver(this.resized);
     this.resizing.observe(root);
+    window.addEventListener("resize", this.resized);
+    pinching(this.part("room"), (nearer) => (nearer ? this.forth(this.hover ?? undefined) : this.back()));
+  }
+
+  resizedTo() {
+    const size = `${this.root.clientWidth} ${this.host.height?.(this.root) ?? 0}`;
+    if (size === this.sizeWas || !this.scales) return;
+    this.sizeWas = size;
+    this.networkRoom = null;
+    this.stale = new Set(Object.keys(this.levels));
+    this.arrange();
+    this.redraw();
+  }
+
+  // The pointer on maps ---------------------------------------------------------------------------
+
+  /** Let the maps of a surface answer the pointer. */
+  answer(surface) {
+    const cellOf = (event) => {
+      const box = surface.base.getBoundingClientRect();
+      return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+    };
+    const canvas = surface.over;
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch") return;
+      const cell = cellOf(event);
+      this.look(cell, event.timeStamp, true);
+      if (cell) this.tooltip.show(cell, event.clientX, event.clientY);
+      else this.tooltip.hide();
+    });
+    canvas.addEventListener("pointerleave", () => this.leave());
+    canvas.addEventListener("click", (event) => this.clicked(cellOf(event)));
+  }
+
+  /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */
+  clicked(cell) {
+    if (!cell) {
+      this.back();
+      return;
+    }
+    const again = this.pinned && cell.stage === this.pinned.stage && cell.channel === this.pinned.channel;
+    if (this.zoom === "network" && again) this.forth(cell);
+    else if (this.zoom === "layer" && cell.stage === this.lookedAt) this.forth(cell);
+    else this.pin(cell);
+  }
+
+  leave() {
+    this.tooltip.hide();
+    this.look(null);
+  }
+
+  /** A column has the focus: its cell is looked at. */
+  focused(event) {
+    const column = closest(event, "[data-stage]");
+    if (!column || !column.matches(":focus-visible")) return;
+    const cell = this.cursorOf(this.scene.stages[Number(column.dataset.stage)]);
+    this.look(cell);
+    this.tooltip.showAt(cell);
   }
 
   pressed(event) {
@@ -403,6 +641,12 @@ export class View {
       }
       return;
     }
+    if ((event.key === "+" || event.key === "-") && !closest(event, "input, select") && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      if (event.key === "+") this.forth();
+      else this.back();
+      return;
+    }
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
@@ -412,11 +656,10 @@ export class View {
       this.pin(cell);
       return;
     }
-    const next = moved(cell, event, stage);
+    const next = event.key.toLowerCase() === "l" ? this.largestOn(cell) : moved(cell, event, stage);
     if (!next) return;
     event.preventDefault();
     this.look(next, event.timeStamp);
-    this.overview.reveal(next);
     this.tooltip.showAt(next);
   }
 
@@ -426,6 +669,16 @@ export class View {
     const [height, width] = stage.shape;
     const channel = isVector(stage) ? largestAt(this.values[stage.index]) : 0;
     return { stage: stage.index, row: height >> 1, col: width >> 1, channel };
+  }
+
+  /** The cell of a cell's map that is largest, whatever its sign. */
+  largestOn({ stage: s, channel }) {
+    const stage = this.scene.stages[s];
+    const channels = stage.shape[2];
+    const values = this.values[s];
+    let best = channel;
+    for (let n = channel; n < values.length; n += channels) if (Math.abs(values[n]) > Math.abs(values[best])) best = n;
+    return isVector(stage) ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
   }
 
   /** Follow the theme of the page around: its colours say whether it is dark. */
@@ -448,9 +701,38 @@ export class View {
   destroy() {
     document.removeEventListener("keydown", this.escaped);
     this.resizing.disconnect();
+    window.removeEventListener("resize", this.resized);
     this.stopTheme();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
+  }
+}
+
+/** Tell of a pinch of two fingers on an element, once it is wide enough. */
+function pinching(element, pinched) {
+  /** @type {Map<number, PointerEvent>} */
+  const fingers = new Map();
+  let began = 0;
+  const apart = () => {
+    const [a, b] = [...fingers.values()];
+    return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "touch") return;
+    fingers.set(event.pointerId, event);
+    if (fingers.size === 2) began = apart();
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (!fingers.has(event.pointerId)) return;
+    fingers.set(event.pointerId, event);
+    if (fingers.size !== 2 || !began) return;
+    const share = apart() / began;
+    if (share < 1.3 && share > 0.75) return;
+    began = 0;
+    pinched(share > 1);
+  });
+  for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
+    element.addEventListener(end, (event) => fingers.delete(event.pointerId));
   }
 }
 
