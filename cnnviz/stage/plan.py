@@ -82,6 +82,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         "shown": [net[name].name for name in shown] if shown is not None else None,
         "cut": taken.stages[-1].name != end,
         "arrays": {name: place_of(part, array) for name, array in taken.arrays.items()},
+        "weights": weight_names(net, taken),
         **for_browser(),
         "themes": {
             name: {
@@ -95,6 +96,12 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
     return StagePlan(net, taken, part, shown)
+
+
+def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
+    """The arrays of a network taken apart that are its own weights, under `with_weights`' names."""
+    own = {f"{layer.owner}/{name}" for layer in net for name in layer.weights}
+    return [name for name in taken.arrays if name in own]
 
 
 def layers_until(net: LayerGraph, last: str) -> list[str]:

@@ -82,7 +82,7 @@ class Scene:
         code
             A Python expression that gives the image as integers 0..255, for code to be copied.
         edited
-            Layers whose output was changed by hand: theirs cannot be derived.
+            Names of stages in which numbers were set by hand: theirs cannot be derived.
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
         """
@@ -94,7 +94,7 @@ class Scene:
         values = {}
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
         for number, stage in enumerate(self.plan.taken.stages):
-            changed = stage.part == "output" and stage.layer.name in edited
+            changed = stage.name in edited
             if stage.exact and not changed and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")

@@ -180,9 +180,11 @@ def test_a_page_bears_any_message_of_its_components(visit, request, page, trigge
 
 def edits() -> Iterator[dict[str, object]]:
     """Changes that a stage's script does not ask for."""
-    right: dict[str, object] = {"layer": "conv2d", "channel": 1, "name": "conv2d/bias"}
-    right |= {"index": 0, "value": 1, "row": 2, "col": 3}
-    for kind, wrong in itertools.product(("channel", "weight", "pixel", "x", None, 5, []), ANSWERS):
+    right: dict[str, object] = {"stage": "conv2d", "channel": 1, "array": "conv2d/bias"}
+    right |= {"at": [0], "values": [1], "rows": 2, "cols": 3}
+    for kind, wrong in itertools.product(
+        ("channel", "weights", "values", "shift", "x", None, 5, []), ANSWERS
+    ):
         for name in right:
             yield {"kind": kind, **right, name: wrong}
 
@@ -209,9 +211,9 @@ def test_the_stage_answers_any_message_about_its_image():
 
 def test_an_edit_outside_an_image_of_any_size_is_refused():
     net = cnnviz.Network([image(None, None, 1), layer("maps", "ReLU", "image")])
-    for row, col in ((4, 0), (0, 5), (2**31 - 1, 0)):
-        edit = {"kind": "pixel", "row": row, "col": col, "channel": 0, "value": 1}
-        with pytest.raises(InterventionError, match=r"must be a whole number below [45]"):
+    for place in (20, -1, 2**31 - 1):
+        edit = {"kind": "values", "stage": "image", "at": [place], "values": [1]}
+        with pytest.raises(InterventionError, match="at must be a whole number from 0 to 19, got"):
             intervene(net, np.zeros((4, 5, 1), np.float32), [edit])
 
 

@@ -72,7 +72,7 @@ def test_a_bad_drawing_is_said_and_the_image_stays(net, digit, visit, drawing):
     assert scene.host["drawing"]["error"]
 
 
-SILENT = [{"kind": "channel", "layer": "batch_normalization_6", "channel": 1}]
+SILENT = [{"kind": "channel", "stage": "batch_normalization_6", "channel": 1}]
 
 
 def test_edits_are_applied_to_what_they_were_made_on(net, digit, visit):
@@ -111,14 +111,14 @@ def test_every_answer_names_the_cell_that_is_pinned(net, digit, visit):
     start = first.numbers.header["start"]
     assert start["trail"] == "conv2d_3 relu~4~5~7"
     again = answer(net, digit, {"have": first.key}, **pinned)
-    edit = {"of": visit["of"], "edits": [{"kind": "pixel", "row": 3, "col": 4, "value": 1.0}]}
+    edit = {"of": visit["of"], "edits": [{"kind": "values", "stage": "input", "at": [88], "values": [1.0]}]}
     edited = answer(net, digit, {"have": first.key, "edits": edit}, **pinned)
     assert again.numbers.header["start"] == edited.numbers.header["start"] == start
 
 
 def test_a_changed_weight_goes_down_with_what_follows_from_it(net, digit, visit):
     plain = answer(net, digit, {}, item="0", visit=visit)
-    edits = [{"kind": "weight", "name": "batch_normalization_6/gamma", "index": 2, "value": 0.5}]
+    edits = [{"kind": "weights", "array": "batch_normalization_6/gamma", "at": [2], "values": [0.5]}]
     state = {"edits": {"of": visit["of"], "edits": edits}, "have": plain.key}
     part = answer(net, digit, state, item="0", visit=visit)
     assert set(part.numbers.header["arrays"]) == {

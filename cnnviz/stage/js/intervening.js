@@ -4,7 +4,7 @@ import { boxOfAll, largestAt, range } from "./arrays.js";
 import { channelMask } from "./cone.js";
 import { button } from "./dom.js";
 import { number, probability } from "./numbers.js";
-import { isVector } from "./scene.js";
+import { cellIndex, isVector } from "./scene.js";
 import { measure } from "./view.js";
 import { cellName, escapeHtml, plural } from "./words.js";
 
@@ -44,15 +44,16 @@ class Intervening {
   // Asking ------------------------------------------------------------------------------------------
 
   apply(edit) {
-    const same = (other) => JSON.stringify({ ...other, value: 0 }) === JSON.stringify({ ...edit, value: 0 });
+    const key = (each) => JSON.stringify({ ...each, words: "", values: [] });
+    const same = (other) => key(other) === key(edit);
     this.send([...this.edits.filter((other) => !same(other)), edit]);
   }
 
   /** A function that undoes setting a receipt's number to 0; null if it was not set. */
   undoOf({ stage, cell, value }) {
-    if (stage.part !== "output" || value !== 0 || this.about !== this.of || !this.view.scene.header.host.edits) return null;
+    if (value !== 0 || this.about !== this.of || !this.view.scene.header.host.edits) return null;
     const edit = this.edits.find(
-      ({ kind, layer, channel }) => kind === "channel" && layer === stage.layer && channel === cell.channel,
+      ({ kind, stage: name, channel }) => kind === "channel" && name === stage.name && channel === cell.channel,
     );
     return edit ? () => this.send(this.edits.filter((other) => other !== edit)) : null;
   }
@@ -142,7 +143,7 @@ class Intervening {
       return;
     }
     add(`Zero channel ${cell.channel}`, () =>
-      this.apply({ kind: "channel", layer: stage.layer, channel: cell.channel, words: `${stage.layer} channel ${cell.channel} = 0` }),
+      this.apply({ kind: "channel", stage: stage.name, channel: cell.channel, words: `${stage.layer} channel ${cell.channel} = 0` }),
     );
     const weighted = panel.steps[0];
     if (weighted.type !== "weighted") return;
@@ -163,7 +164,7 @@ class Intervening {
     form.onsubmit = (event) => {
       event.preventDefault();
       const value = form.querySelector("input").valueAsNumber;
-      if (Number.isFinite(value)) this.apply({ ...edit.edit, value, words: `${edit.label} = ${number(value)}` });
+      if (Number.isFinite(value)) this.apply({ ...edit.edit, values: [value], words: `${edit.label} = ${number(value)}` });
       this.shut();
     };
     form.querySelector("[data-shut]").addEventListener("click", () => this.shut());
@@ -197,12 +198,13 @@ function weightEdit(scene, { name, index, value }) {
     const step = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
     return Math.floor(index / step) % size;
   });
-  return { label: `${name} [${place.join(", ")}]`, value, edit: { kind: "weight", name, index } };
+  return { label: `${name} [${place.join(", ")}]`, value, edit: { kind: "weights", array: name, at: [index] } };
 }
 
 function pixelEdit(view, cell) {
   const value = view.valueOf(cell);
-  const edit = { kind: "pixel", row: cell.row, col: cell.col, channel: cell.channel };
+  const stage = view.scene.stages[cell.stage];
+  const edit = { kind: "values", stage: stage.name, at: [cellIndex(stage, cell)] };
   return { label: cellName(view.scene, cell), value, edit, bounds: 'min="0" max="1"' };
 }
 

@@ -1,7 +1,7 @@
 // The receipt of one cell: every factor, where it came from, and how they add up, in float32.
 
 import { maximum } from "./arrays.js";
-import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
+import { activationOf, affineOf, affinePlace, f, mergeOf, slopesOf } from "./forward.js";
 import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
 import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
@@ -123,7 +123,7 @@ export const DETAILS = {
   activation(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
     const { name, arguments: given } = stage.op;
-    const slope = name === "prelu" ? scene.data(given.alpha)[index] : undefined;
+    const slope = slopesOf(scene, stage.op)?.(index);
     const total = f(activationOf(name, given, term.x, slope));
     return { type: "activation", name, groups: [column([term])], slope, total };
   },
