@@ -103,7 +103,7 @@ class ReductionEntry(OperationEntry):
         if mode is None or not maps or set(self.axes(layer, 4)) != {1, 2}:
             return [BrowserStage({"type": "given", "label": self.name})]
         axes = browser_axes(Window(*(Axis(size, size) for size in drawn.inputs[0][:2])))
-        op = {"type": "pool", "mode": mode, **axes, "label": f"{mode} pool"}
+        op = {"type": "pool", "mode": mode, "ties": "shared", **axes, "label": f"{mode} pool"}
         return [BrowserStage(op, exact=bool(self.selects))]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
