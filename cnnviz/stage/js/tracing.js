@@ -62,9 +62,9 @@ export function follow(scene, values, cell) {
   if (kind === "nothing") return step("padding");
   if (kind === "competes") return step("own score", all.find(({ term }) => term === receipt.self));
   if (kind === "passes") return step("only factor", all[0]);
+  if (kind === "winner") return step("winner", all[0]);
   if (kind === "product") return step("multiplies", all.reduce((a, b) => (Math.abs(b.x) > Math.abs(a.x) ? b : a)));
   const adding = all.filter(({ from, product }) => from && product !== 0);
-  if (kind === "winner") return step("winner", adding[0] ?? all.find(({ term }) => term === (receipt.winner ?? 0)));
   if (!adding.length) return step("only bias");
   const along = adding.find(({ product }) => !(product * Math.sign(receipt.value) <= 0));
   return along ? step("adds most", along) : step("pulls most", adding[0]);
