@@ -105,7 +105,7 @@ test("a cell feeds its readers what they take of it", () => {
   assert.deepEqual([pixel.stage.index, pixel.count], [1, 8]);
   const others = [[0, 0], [0, 1], [1, 0], [1, 1]].map(([row, col]) => [[1, row, col, 1], -1]);
   assert.deepEqual(pixel.fed?.shown.map(({ to, product }) => [at(to), product]), [[[1, 0, 0, 0], 2], ...others]);
-  const [loser] = feeds(scene, values, cell(2, 1, 0, 0));
+  const [loser] = feeds(scene, values, cell(2, 1, 1, 1));
   assert.deepEqual([loser.count, loser.fed?.shown.length, loser.fed?.folded.length], [1, 0, 0]);
   const [score] = feeds(scene, values, cell(3, 1));
   assert.deepEqual(score.fed?.shown.map(({ to, weight, product }) => [to.channel, weight, product]), [[0, -2, -6]]);
