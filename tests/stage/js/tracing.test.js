@@ -108,7 +108,7 @@ test("a cell feeds its readers what they take of it", () => {
   const [loser] = feeds(scene, values, cell(2, 1, 1, 1));
   assert.deepEqual([loser.count, loser.fed?.shown.length, loser.fed?.folded.length], [1, 0, 0]);
   const [score] = feeds(scene, values, cell(3, 1));
-  assert.deepEqual(score.fed?.shown.map(({ to, weight, product }) => [to.channel, weight, product]), [[0, -2, -6]]);
+  assert.deepEqual(score.fed?.shown.map(({ to, weight, product }) => [to.channel, weight, product]), [[0, -2, -4]]);
   assert.deepEqual(feeds(scene, values, cell(5)), []);
   const [blind] = feeds(sceneWith([INPUT, GIVEN], IMAGE), values, cell(0));
   assert.deepEqual([blind.count, blind.fed], [9, null]);
