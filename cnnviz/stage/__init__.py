@@ -1,7 +1,22 @@
-"""The live view: one interactive picture of a network on an image, in which every number answers.
+"""The stage: one interactive picture of a network on an image, in which every number answers.
 
-`scene` turns a run into what the browser gets, the modules under js/ draw it, `live_view` and `component`
-are its hosts. Nothing here computes activations; the engine does.
+What its parts agree on:
+
+- **Operations.** What the page computes for a layer is said by the layer's entry in `layers/`, in the
+  operations that `layers.browser` lists; js/forward.js computes them, js/receipt.js takes them apart.
+- **The scene.** `scene` turns a run into what the page gets: a plan (`plan`: stages in topological order,
+  weights, fields, colours), which goes down once, and the numbers of each image, without those that the
+  page can compute. Both are parts (`parts`) that begin with a mark of their version.
+- **The state.** What is looked at, changed and played is plain data with a version (`stage_state`).
+  A link, a saved file, a walk, a notebook and a lesson all say it in these words, and the page says what
+  of it does not fit its network.
+- **Expressions.** Numbers in sentences and answers to questions are texts (`expressions`,
+  js/expressions.js) that Python and the page evaluate alike.
+- **Hosts.** A page of the explorer, a notebook's cell and a file hand the view a host (js/view.js): what it
+  can ask Python, where its state is kept, and extensions, each a function of the view that may answer to
+  what the view tells: `updated`, `walked`, `receiptShown`, `escape`.
+
+`live_view` and `component` are the Python of the hosts.
 """
 
 from cnnviz.stage.live_view import LiveView, view

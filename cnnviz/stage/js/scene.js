@@ -161,6 +161,16 @@ export class Scene {
   }
 
   /**
+   * How many numbers an array has that may be changed; undefined if there is none of that name.
+   *
+   * @param {string} name
+   * @returns {number | undefined}
+   */
+  sizeOf(name) {
+    return this.arrays.get(name)?.data.length;
+  }
+
+  /**
    * Every stage's numbers for one image: what was sent, and the rest derived in float32.
    *
    * @param {number} item
