@@ -483,10 +483,12 @@ function scaled(scene, { op }, numbers, out) {
  * @param {Numbers} numbers
  * @param {Numbers} out
  */
-function bent(scene, { op: { name, arguments: given } }, x, numbers, out) {
+function bent(scene, { op: { name, arguments: given, from } }, x, numbers, out) {
   const gradient = ACTIVATION_GRADIENTS[name];
-  const slopes = name === "prelu" ? scene.data(given.alpha) : null;
-  for (let n = 0; n < out.length; n++) out[n] = gradient(x[n], numbers[n], given, slopes?.[n]);
+  const [slopes, places] = [name === "prelu" ? scene.data(given.alpha) : [0], from && scene.data(from)];
+  for (let n = 0; n < out.length; n++) {
+    out[n] = gradient(x[n], numbers[n], given, slopes[places ? places[n] : n % slopes.length]);
+  }
 }
 
 /**
