@@ -1,4 +1,4 @@
-"""How fast the page ranks, differentiates and traces mnist_14k in Node: gradients, ways to the pixels, influence.
+"""How fast the page differentiates and traces mnist_14k in Node: gradients, ways to the pixels, influence.
 
 Run it from the sources: PYTHONPATH=tests python tests/benchmarks/tracing.py. No test asserts a time.
 """
