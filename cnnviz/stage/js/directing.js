@@ -5,9 +5,9 @@ import { largestAt } from "./arrays.js";
 import { Gradient, influence } from "./backward.js";
 import { button, closest, reducedMotion } from "./dom.js";
 import { number, probability, signed } from "./numbers.js";
-import { sameCell } from "./scene.js";
+import { isVector, sameCell } from "./scene.js";
 import { feeds, follow, scoreOf, toPixels } from "./tracing.js";
-import { cellName, escapeHtml, plural, stageName } from "./words.js";
+import { cellName, channelName, escapeHtml, plural, stageName } from "./words.js";
 
 /** @import { Cell } from "./scene.js" */
 /** @import { View } from "./view.js" */
@@ -166,7 +166,7 @@ class Directing {
     const { scene, values } = view;
     const cell = view.pinned;
     const rows = view.rows(panel.element.querySelector(".cv-ranked"));
-    const most = Math.max(2, Math.floor(panel.element.querySelector(".cv-ranked").clientHeight / rows.row) * rows.columns - 4);
+    const most = Math.max(2, Math.floor(panel.element.querySelector(".cv-ranked").clientHeight / rows.row) * rows.columns - 6);
     const parts = feeds(scene, values, cell, { most, part: 1 }).map(({ stage, count, fed }) => {
       if (!fed) return `<p class="cv-uphead">${escapeHtml(stageName(stage))}: not known what it adds to ${plural(count, "cell")}</p>`;
       const list = fed.shown.map((each) => this.fedRow(each));
@@ -183,7 +183,7 @@ class Directing {
     const colour = product < 0 ? colours.around.negative : colours.around.positive;
     const place = [scene.stages[to.stage].name, to.row, to.col, to.channel].join("~");
     return `<button type="button" tabindex="-1" class="cv-row" data-up="${escapeHtml(place)}"><i style="width:16px;background:${colour}"></i>
-      <span class="cv-rowname">${escapeHtml(cellName(scene, to))}</span><span class="cv-rowsum">× ${number(weight, 3)} = ${signed(product, 3)}</span></button>`;
+      <span class="cv-rowname">${escapeHtml(placeShort(scene, to))}</span><span class="cv-rowsum">× ${number(weight, 3)} = ${signed(product, 3)}</span></button>`;
   }
 
   /** The two measures, each called what it is. */
@@ -216,6 +216,14 @@ class Directing {
     if (!known.has(key)) known.set(key, new Gradient(this.view.scene, this.view.values, target));
     return known.get(key);
   }
+}
+
+/** A cell whose layer is said already. */
+function placeShort(scene, cell) {
+  const stage = scene.stages[cell.stage];
+  if (isVector(stage)) return cellName(scene, cell);
+  const place = stage.axes === 2 ? `row ${cell.row}` : `(${cell.row},${cell.col})`;
+  return stage.shape[2] > 1 ? `${channelName(stage, cell.channel)} ${place}` : place;
 }
 
 /**
