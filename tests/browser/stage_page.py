@@ -129,8 +129,9 @@ def link(page) -> str:
 
 
 def expect_zoom(page, level: str) -> None:
-    """So near, and no other level is to be seen."""
+    """So near, no other level is to be seen, and nothing moves any more."""
     expect(page.locator(".cv-level:not([hidden])")).to_have_attribute("data-level", level)
+    until(page, "({ root }) => !root.getAnimations({ subtree: true }).length")
 
 
 def expect_crumbs(page, *names: str | re.Pattern) -> None:

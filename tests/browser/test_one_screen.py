@@ -56,3 +56,36 @@ def test_all_of_a_file_stands_on_the_screen_in_every_state(open_page, model_file
     page = open_page(model_file(model).as_uri(), width=width, height=height, offline=True)
     page.wait_for_selector(".cv-barrow")
     check_every_state(page, f"{model} at {width}x{height}")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_of_the_explorer_s_stage_stands_on_the_screen_beside_its_sidebar(open_page, explorer, model):
+    page = open_page(f"{explorer}/?digit=0&model={model}", width=1280, height=720)
+    page.wait_for_selector(".cv-barrow")
+    until_settled(page)
+    assert page.get_by_test_id("stSidebar").bounding_box()["x"] >= 0, "the sidebar is open"
+    for width, height in ((1280, 720), (1920, 1080)):
+        page.set_viewport_size({"width": width, "height": height})
+        until(page, "(view, width) => innerWidth === width && view.root.clientWidth < width - 200", width)
+        until_settled(page)
+        check_every_state(page, f"{model} at {width}x{height} in the explorer")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640)])
+@pytest.mark.parametrize("model", MODELS)
+def test_on_a_phone_nothing_is_wider_and_a_tap_shows_the_receipt(open_page, model_file, model, width, height):
+    options = {"width": width, "height": height, "has_touch": True, "is_mobile": True, "offline": True}
+    page = open_page(model_file(model).as_uri(), **options)
+    page.wait_for_selector(".cv-barrow")
+    for stage in of_view(page, STAGES):
+        path = [[stage["name"], *stage["middle"]]]
+        for state in ({}, {"path": path}, {"path": path, "zoom": "layer"}, {"path": path, "zoom": "cell"}):
+            show(page, state)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, state
+    show(page, {})
+    page.touchscreen.tap(*place(page, 1, 5, 6, 2))
+    expect(page.locator(".cv-rvalue")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".cv-receipt h2")).to_be_in_viewport(ratio=1)
+    # What a pointer shows by resting there.
+    marked = of_view(page, "(view) => view.marksOf(view.active).map(({ stage, style }) => [stage, style])")
+    assert {"cell", "read", "fed"} <= {style for _, style in marked}
