@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
-import secrets
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -120,9 +118,8 @@ def live_view(
         link = st.session_state.setdefault(f"{key}.link", "")
         if key == "live" and "view" in st.query_params:
             link = st.session_state[f"{key}.link"] = st.query_params["view"]
-        visit = st.session_state.setdefault(f"{key}.visit", {})
         asked = st.session_state.get(key) or {}
-        scene = answer(net, image, asked, visit=visit, **about, **part)
+        scene = answer(net, image, asked, **about, **part)
         scene.host.update(link=link, linked=key == "live", choose=choose is not None)
         view(
             key=key,
@@ -156,7 +153,6 @@ def answer(
     label: int | None = None,
     item: str = "",
     code: str = "",
-    visit: MutableMapping[str, Any] | None = None,
     layers: Sequence[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
@@ -170,12 +166,8 @@ def answer(
     asked
         `compare`: {"of": key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the
         browser has, which are not sent again.
-    visit
-        What is kept between the answers of one view. The scene's host says, as `item`, the name that
-        questions about this network and this image carry, until there is another one.
     """
-    of = _named(visit if visit is not None else {}, net, image, item)
-    host: dict[str, Any] = {"item": of}
+    host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
     about |= {"pinned": pinned, "play": play}
@@ -189,17 +181,6 @@ def answer(
     host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
     return scene
-
-
-def _named(visit: MutableMapping[str, Any], net: Network, image: np.ndarray, item: str) -> str:
-    """The name of what a view is about: a new one with every other network, image or item.
-
-    Coming back to an image is another visit, so that what was asked of it before does not come back too.
-    """
-    about = (net, item, hashlib.blake2b(np.asarray(image).tobytes(), digest_size=16).hexdigest())
-    if visit.get("about") != about:
-        visit.update(about=about, of=secrets.token_hex(4))
-    return str(visit["of"])
 
 
 def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:

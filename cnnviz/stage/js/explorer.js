@@ -59,7 +59,7 @@ export async function showInExplorer({ data, parentElement, setStateValue }, sty
     return;
   }
   const scene = new Scene(plan, numbers, base ? shown.base : null);
-  if (!scene.header.host.edits && !base) shown.base = scene;
+  if (!base) shown.base = scene;
   if (shown.view) shown.view.update(scene);
   else shown.view = begin(root, scene, shown, style);
 }
