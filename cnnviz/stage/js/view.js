@@ -605,7 +605,7 @@ export class View {
     this.part("room").addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();
-      if (performance.now() - (this.pinched ?? 0) < 400) return;
+      if (performance.now() - (this.pinched ?? -Infinity) < 400) return;
       this.pinched = performance.now();
       if (event.deltaY < 0) this.forth(this.hover ?? undefined);
       else this.back();
@@ -614,12 +614,12 @@ export class View {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
-    // Escape is heard wherever the focus is, by the view that was used last.
+    // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
     root.addEventListener("pointerdown", () => (lastUsed = this));
     root.addEventListener("focusin", () => (lastUsed = this));
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (event.key === "Escape" && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
@@ -724,7 +724,8 @@ export class View {
     }
     if ((event.key === "+" || event.key === "-") && !closest(event, "input, select") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      if (event.key === "+") this.forth();
+      // On the receipt it is its own cell, not the factor that the pointer happens to rest on.
+      if (event.key === "+") this.forth((closest(event, ".cv-receipt") && this.pinned) || undefined);
       else this.back();
       return;
     }
