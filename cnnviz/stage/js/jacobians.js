@@ -17,15 +17,16 @@ import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "
 /** @typedef {Float32Array | Float64Array} Numbers */
 
 /**
- * Whether this page knows the slopes of an operation.
+ * Whether this page knows the slopes of an operation: a mode, or arguments, of which nothing is said here make
+ * another one of it.
  *
  * @param {Operation} op
  */
-export function differentiable({ type, mode, name }) {
+export function differentiable({ type, mode, name, arguments: given }) {
   if (type === "activation") return name in ACTIVATION_GRADIENTS;
-  if (type === "merge") return mode in MERGE_GRADIENTS;
+  if (type === "merge") return mode in MERGE_GRADIENTS && !given;
   if (type === "pool") return mode === "max" || mode === "mean";
-  return type in VECTOR_JACOBIANS;
+  return type in VECTOR_JACOBIANS && !mode;
 }
 
 /**

@@ -153,7 +153,15 @@ test("infinite weights make NaN of a gradient of 0, as in Python", () => {
 
 test("an operation that is not known gives nothing, and says so", () => {
   const scene = sceneOf(STAGES.relu);
-  for (const op of [{ type: "given" }, { type: "pool", mode: "median" }, { type: "merge", mode: "power" }, { type: "activation", name: "sine" }]) {
+  const others = [
+    { type: "given" },
+    { type: "pool", mode: "median" },
+    { type: "sample", mode: "max" },
+    { type: "merge", mode: "power" },
+    { type: "merge", mode: "add", arguments: [0, { value: 2 }] },
+    { type: "activation", name: "sine" },
+  ];
+  for (const op of others) {
     const stage = { ...scene.stages[2], op };
     assert.equal(differentiable(op), false);
     assert.equal(vectorJacobian(scene, stage, scene.valuesOf(0), new Float32Array(SIZE)), null);
