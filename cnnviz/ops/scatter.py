@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Call, run
-from cnnviz.ops.gemm import FEW_FILTERS, ROWS, cells_at_once, in_form, product
+from cnnviz.ops.gemm import ADDED, FEW_FILTERS, cells_at_once, in_form, product
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.recycling import empty
@@ -112,7 +112,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
     rows, cols = geometry
     depth, filters = kernel.shape[2:]
     down, along = map(_offsets, geometry)
-    weights = [in_form(ROWS, tap) for row in kernel for tap in row]
+    weights = [in_form(ADDED, tap) for row in kernel for tap in row]
     width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
 
     def work(parts: Iterable[Block]) -> None:
@@ -141,7 +141,7 @@ def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> b
 
 def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
     """Output cells in a block, its buffers within BLOCK_BYTES."""
-    most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
+    most = cells_at_once(ADDED, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
     height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
     return most * geometry.rows.size * geometry.cols.size // (height * width)
 

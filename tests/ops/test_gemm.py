@@ -99,10 +99,7 @@ def test_forms_are_measured_once_for_a_machine(tmp_path: Path, monkeypatch: pyte
 
     def measure() -> dict[str, list[Form]]:
         calls.append("measured")
-        return {
-            kind: [Form(False, True)] * len(gemm.LENGTHS) * len(gemm.FILTERS)
-            for kind in ("rows", "columns", "sums")
-        }
+        return {kind: [Form(False, True)] * len(gemm.LENGTHS) * len(gemm.FILTERS) for kind in gemm.KINDS}
 
     monkeypatch.setattr(gemm, "measure_forms", measure)
     monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "new"))
