@@ -98,7 +98,6 @@ def max_pool2d_grad(
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = empty(x.shape, x.dtype)
-    x_grad.fill(0)
     if grad.size:
         parts = batches(x)
         in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
@@ -141,15 +140,16 @@ def _give_to_largest(
             # The last tap that beats those before it has the highest place.
             np.multiply(better.view(np.uint8), number.type(place), out=places[outputs])
             np.maximum(winners[outputs], places[outputs], out=winners[outputs])
-        left = best
+        left, filled = best, x_grad[part]
         np.copyto(left, grad[part])
+        filled.fill(0)
         for place, (inputs, outputs) in reversed([*enumerate(taps)]):
             # All that is left is the first tap's.
             won = cells if place else left
             if place:
                 kept_where(np.equal(winners, place, out=beats), left, won)
                 left.view(bits)[...] ^= won.view(bits)
-            given = x_grad[part][inputs]
+            given = filled[inputs]
             if apart:
                 np.copyto(pixels(given), pixels(won[outputs]))
             else:
