@@ -179,7 +179,7 @@ def stacked(kind: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Ca
     rows = rows_at_once(kind, *b.shape) or len(a)
     whole = len(a) // rows * rows
     stack, sums = (matrix[:whole].reshape(-1, rows, matrix.shape[1]) for matrix in (a, out))
-    steps = [product(stack, b, sums)]
+    steps = [product(stack, b, sums)] if whole else []
     if whole < len(a):
         steps.append(product(a[whole:], b, out[whole:]))
     return steps
