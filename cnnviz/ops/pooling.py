@@ -303,7 +303,7 @@ def window_steps(
     """
     step = images_at_once(x)
     axis, count = geometry.cols, min(step, len(x))
-    down_taps, along_taps = map(_taps, geometry)
+    (down_taps, along_taps), wanted = map(_taps, geometry), axis.tap(0)[0]
     rows = np.empty((count, geometry.rows.out, *x.shape[2:]), x.dtype)
     # Runs of a few channels are slow: rather every column, side by side, and then those that are wanted.
     everywhere = axis.kernel > 1 < axis.stride < WIDE_STRIDE and axis.padded == axis.size
@@ -317,8 +317,7 @@ def window_steps(
         else:
             along = runs[: len(part)]
             yield from _run_steps(down.reshape(-1), axis.kernel, x.shape[3], combine, along.reshape(-1))
-            wanted = along[:, :, along_taps[0][0][0]]
-            yield partial(np.copyto, pixels(result), pixels(wanted))
+            yield partial(np.copyto, pixels(result), pixels(along[:, :, wanted]))
 
 
 def _run_steps(

@@ -62,7 +62,8 @@ def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -
         for v in cols.reading
     ]
     bands: dict[int, list[Block]] = {}
-    most = cells_at_once(ROWS, *kernel.shape[2:], BLOCK_BYTES // (kernel.shape[3] * x.itemsize))
+    depth, filters = kernel.shape[2:]
+    most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // (filters * x.itemsize))
     for block in Blocks(len(x), rows.out, cols.out, most):
         bands.setdefault(block.images.start, []).append(block)
 
