@@ -91,8 +91,8 @@ class Blocks(Sequence[Block]):
         images, rows, cols = self._starts
         rest, part = divmod(self._places[place], len(cols))
         image, band = divmod(rest, len(rows))
-        firsts = zip((images[image], rows[band], cols[part]), self._starts, self._stops, strict=True)
-        return Block(*(slice(first, min(first + each.step, stop)) for first, each, stop in firsts))
+        count, height, width = self._stops
+        return Block(_from(images, image, count), _from(rows, band, height), _from(cols, part, width))
 
     def __iter__(self) -> Iterator[Block]:
         """An iterator that several threads may share, as they may not share a generator."""
@@ -119,7 +119,13 @@ def starts(total: int, most: int) -> range:
 def evenly(total: int, most: int) -> Iterator[slice]:
     """Slices of nearly equal length, none longer than `most`."""
     pieces = starts(total, most)
-    return (slice(first, min(first + pieces.step, total)) for first in pieces)
+    return (_from(pieces, place, total) for place in range(len(pieces)))
+
+
+def _from(pieces: range, place: int, stop: int) -> slice:
+    """One of the pieces that begin where `starts` says."""
+    first = pieces[place]
+    return slice(first, min(first + pieces.step, stop))
 
 
 def reads(axis: Axis, out: slice) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import index
 from typing import Any, NamedTuple
 
@@ -42,21 +42,21 @@ class Axis:
     before: int = 0
     after: int = 0
 
-    @property
+    @cached_property
     def extent(self) -> int:
         """Cells from the first tap to the last, both included: (kernel - 1)*dilation + 1."""
         return (self.kernel - 1) * self.dilation + 1
 
-    @property
+    @cached_property
     def padded(self) -> int:
         return self.before + self.size + self.after
 
-    @property
+    @cached_property
     def out(self) -> int:
         """Number of window positions: floor((before + size + after - extent) / stride) + 1."""
         return (self.padded - self.extent) // self.stride + 1
 
-    @property
+    @cached_property
     def reading(self) -> range:
         """The taps that can read a cell: few of a window that is far larger than its input.
 

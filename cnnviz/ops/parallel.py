@@ -35,7 +35,7 @@ def threads() -> int:
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
             return min(int(value), MOST_THREADS)
-    return min(os.cpu_count() or 1, MOST_THREADS)
+    return min(_cores(), MOST_THREADS)
 
 
 def is_busy() -> bool:
@@ -43,7 +43,13 @@ def is_busy() -> bool:
 
     Threads that wait for each other then take longer than one alone.
     """
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= 2 * (os.cpu_count() or 1)
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= 2 * _cores()
+
+
+@lru_cache
+def _cores() -> int:
+    """Asking the system takes as long as a small matrix product."""
+    return os.cpu_count() or 1
 
 
 def in_parallel(work: Callable[[Iterable[Item]], Any], items: Sequence[Item]) -> None:
