@@ -40,7 +40,7 @@ def only(expected: Any, why: str) -> Reader:
 
     def read(value: Any, name: str) -> Any:
         if value != expected:
-            raise ValueError(f"{name}={value!r} is not supported: {why}")
+            raise ValueError(f"{name}={brief(value)} is not supported: {why}")
         return value
 
     return read
