@@ -6,7 +6,7 @@ Without --images a network that reads digits gets MNIST's test digits. What is d
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,13 @@ class Examples:
             self.said,
         )
 
-    def readable(self) -> Examples:
+    def readable(self, progress: Callable[[int, int], None]) -> Examples:
         """The examples without those that cannot be read, which `skipped` names: each is read once."""
-        found = self.of([i for places, _ in self.batches(1) for i in places])
+        places: list[int] = []
+        for (place,), _ in self.batches(1):
+            places.append(place)
+            progress(place + 1, len(self))
+        found = self.of(places)
         found.skipped = self.skipped
         return found
 

@@ -271,7 +271,7 @@ def positions(shape: Shape, axis: int) -> np.ndarray:
 
 
 def check_size(shape: Shape, most: int = MOST_CELLS) -> None:
-    """ValueError for an array of more cells than are made: as many as of one byte, if nothing else is said."""
+    """ValueError for an array of more cells than are made: if nothing else is said, of one byte each."""
     if prod(shape) > most:
         raise ValueError(
             f"what units see takes a table of {' x '.join(map(str, shape))} cells; receptive fields are "
