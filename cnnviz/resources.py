@@ -135,7 +135,9 @@ def _naming(path: Path) -> Iterator[None]:
         if error.errno is None or isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, FileNotFoundError):
-            raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in") from None
+            # It is missing where a link leads to.
+            place = Path(os.readlink(path)) if path.is_symlink() else path
+            raise FileNotFoundError(f"there is no folder {place.parent} to write {place.name} in") from None
         raise type(error)(f"cannot write {path.name} in {path.parent}: {error.strerror}") from None
 
 
