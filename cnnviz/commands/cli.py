@@ -80,11 +80,18 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        return complain(str(error))
+        return complain(_said_by(error))
     except ImportError as error:
         return complain(f"a library cannot be loaded, for want of memory perhaps: {error}")
     except MemoryError as error:
         return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
+
+
+def _said_by(error: Exception) -> str:
+    """An error's words; what the system says comes with the file, and without the error's number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _make_outputs_safe() -> None:
