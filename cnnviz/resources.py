@@ -506,6 +506,26 @@ def versions() -> dict[str, str]:
     return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}
 
 
+def memory() -> float:
+    """Bytes that a program may have here: the machine's, or fewer where the system allows it fewer."""
+    limits = [math.inf]
+    with suppress(AttributeError, ValueError, OSError):  # Not every system tells.
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # A container's; "max" is no number.
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(*limits, address_space())
+
+
+def address_space() -> float:
+    """Bytes that a program may ask for here (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:  # There are no such limits on this system.
+        return math.inf
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return most if most >= 0 else math.inf
+
+
 def processor() -> str:
     """What the system calls its processor, for what is measured on it."""
     try:

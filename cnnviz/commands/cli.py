@@ -26,6 +26,7 @@ from cnnviz.commands import (
     verify,
 )
 from cnnviz.commands.shared import complain
+from cnnviz.resources import address_space
 
 COMMANDS = tuple(
     module.COMMAND
@@ -110,17 +111,13 @@ def _make_outputs_safe() -> None:
 
 def _check_memory() -> None:
     """MemoryError where there is so little that OpenBLAS would wait for memory, or a thread, for ever."""
-    try:
-        import resource
-    except ImportError:  # There are no such limits on this system.
-        return
-    most = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if 0 <= most < LEAST_MEMORY:
+    most = address_space()
+    if most < LEAST_MEMORY:
         raise MemoryError(
             f"a program may have {most / 1e6:.0f} MB here (ulimit -v), "
             f"cnnviz needs {LEAST_MEMORY / 1e6:.0f} MB"
         )
-    if 0 <= most < LITTLE_MEMORY:
+    if most < LITTLE_MEMORY:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnviz.ops.recycling import zeros
+
 Item = TypeVar("Item")
 
 MOST_THREADS = 4
@@ -99,10 +101,10 @@ def summed(
     the result does not depend on it.
     """
     if not items:
-        return np.zeros(shape, dtype)
+        return zeros(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     parts = shares(items, max(1, min(MOST_THREADS, TOTALS_BYTES // max(size, 1))))
-    totals = np.zeros((len(parts), *shape), dtype)
+    totals = zeros((len(parts), *shape), dtype)
 
     def fill(places: Iterable[int]) -> None:
         for place in places:

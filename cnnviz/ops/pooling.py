@@ -33,7 +33,7 @@ from cnnviz.ops.blocks import Call, batches, images_at_once, pixels, run
 from cnnviz.ops.cellwise import kept_where
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.recycling import empty
+from cnnviz.ops.recycling import check_memory, empty, zeros
 
 Tap = tuple[slice, slice]
 """Which cells a tap reads along an axis, and for which outputs."""
@@ -203,7 +203,7 @@ def avg_pool2d_grad(
 
 def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
     """Each number to all cells of its window along one axis."""
-    result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
+    result = zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
     lead = (slice(None),) * dim
     for t in axis.reading:
         inputs, outputs = axis.tap(t)
@@ -265,6 +265,7 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
     (grad,) = floats(grad=grad)
     shape, full = parse_image_shape(input_shape)
     share = _grad_over_maps(grad, len(shape), full, keepdims) / (full[1] * full[2])
+    check_memory(full, share.dtype)
     return np.broadcast_to(share, full).reshape(shape).copy()
 
 
