@@ -21,6 +21,7 @@ from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stages import Stage, Taken, take_apart
 from cnnviz.verification.comparison import recorded
@@ -92,6 +93,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
             for name, theme in THEMES.items()
         },
         "recorded": recorded_differences(net),
+        "agreement": recorded_agreement(),
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
