@@ -1,7 +1,9 @@
 """The page's engine and Python's, on generated networks, images and changes: every value within its bound.
 
 Python computes each layer from the page's own numbers of the layers before it, so that the bound is that of
-one layer; changes are those of `intervention`. `pytest tests/stage/test_engine.py --record-engine` keeps what it finds.
+one layer; changes are those of `intervention`.
+
+`pytest -n0 tests/stage/test_agreement.py --record-engine` tries all networks and keeps what is found.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import cnnviz
-from cnnviz import Network, Run
+from cnnviz import Layer, Network, Run
 from cnnviz.network.run import forward_pass
 from cnnviz.stage.agreement import RECORD, engine_sources, recorded_agreement
 from cnnviz.stage.intervention import read_changes
@@ -45,8 +47,11 @@ PROGRAM = """({ base64, engine, scene }, { text, asked }) => {
 def network_of(kind: str) -> Network:
     """A network in which the page computes all layers."""
     net, _ = pairs_of(kind, seed=3)
-    given = {layer.name for layer in net if layer.entry.label == "attention"}
-    return Network([layer for layer in net if layer.name not in given and not given & {*layer.inputs}])
+    kept: dict[str, Layer] = {}
+    for layer in net:
+        if layer.entry.label != "attention" and kept.keys() >= {*layer.inputs}:
+            kept[layer.name] = layer
+    return Network(list(kept.values()), name=net.name)
 
 
 def changes_of(scene: Scene, rng: np.random.Generator) -> list[dict[str, Any]]:
@@ -159,5 +164,5 @@ def test_the_engine_computes_what_python_does_after_any_changes(request):
 
 
 def test_the_record_is_of_these_sources():
-    again = "pytest -n0 tests/stage/test_engine.py --record-engine"
+    again = "pytest -n0 tests/stage/test_agreement.py --record-engine"
     assert recorded_agreement()["sources"] == engine_sources(), f"the engine is another one: {again}"
