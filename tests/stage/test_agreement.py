@@ -138,6 +138,9 @@ def test_the_engine_computes_what_python_does_after_any_changes(request):
             for stage, here, there, bound in differences(net, plain, image, changes, scene, answer["values"]):
                 what = f"{net.name}: {stage.name} ({stage.layer.kind}) after {changes}"
                 off = apart(here, there, bound)
+                if stage.op["type"] == "sample":
+                    # Between two infinite cells Python takes a difference, which is NaN; the page does not.
+                    off &= np.isfinite(here) | np.isfinite(there)
                 if off.any():
                     faults.append(f"{what} at {np.argwhere(off)[:3].tolist()}")
                 operation = str(stage.op["type"])
