@@ -22,6 +22,7 @@ from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stages import Stage, Taken, take_apart
 from cnnviz.verification.comparison import recorded
@@ -99,6 +100,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         },
         "recorded": recorded_differences(net),
         "kernels": _kernels(taken),
+        "agreement": recorded_agreement(),
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()

@@ -31,7 +31,7 @@ export class CellView {
   draw() {
     const { view, room } = this;
     const step = view.receipt.steps[0];
-    const grids = ["weighted", "sampled", "max", "mean"].includes(step?.type);
+    const grids = ["weighted", "contracted", "sampled", "max", "mean"].includes(step?.type);
     const table = step?.type === "softmax" ? softmaxTable(view.receipt, step, 0) : "";
     this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${table}${view.receipt.whole()}</div>`;
     view.receipt.listTerms(this.element);
@@ -41,7 +41,7 @@ export class CellView {
   cards(step, { width, height, type }) {
     const { receipt, scene } = this.view;
     const [{ rows, cols }] = step.groups;
-    const parts = step.type === "weighted" || step.type === "sampled" ? 3 : 1;
+    const parts = ["weighted", "contracted", "sampled"].includes(step.type) ? 3 : 1;
     const line = 1.5 * type;
     const text = TEXT * type;
     const fit = SIDES.map((share) => {
