@@ -68,7 +68,6 @@ def test_all_of_the_explorer_s_stage_stands_on_the_screen_beside_its_sidebar(ope
         page.set_viewport_size({"width": width, "height": height})
         until(page, "(view, width) => innerWidth === width && view.root.clientWidth < width - 200", width)
         until_settled(page)
-        page.locator(".cv").scroll_into_view_if_needed()
         check_every_state(page, f"{model} at {width}x{height} in the explorer")
 
 
