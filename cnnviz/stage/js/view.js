@@ -4,7 +4,7 @@ import { boxOfAll, clip, largestAt } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
 import { Colours, Scales } from "./colours.js";
-import { channelMask } from "./cone.js";
+import { boxOf, channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
 import { Engine } from "./engine.js";
 import { LayerView } from "./layer_view.js";
@@ -315,7 +315,13 @@ export class View {
 
   /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
+    const way = this.trail.map((each) => ({
+      stage: each.stage,
+      channels: channelMask(this.scene.stages[each.stage], [each.channel]),
+      box: boxOf(each),
+      style: "path",
+    }));
+    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
   }
 
   // Choosing --------------------------------------------------------------------------------------
