@@ -1,5 +1,6 @@
 // One number, large, as it is laid out: for each channel that is read the patch, its kernel, the products.
 
+import { clip } from "./arrays.js";
 import { channelName, escapeHtml, plural } from "./words.js";
 import { number } from "./numbers.js";
 import { softmaxTable } from "./receipt_steps.js";
@@ -33,6 +34,11 @@ export class CellView {
     const step = view.receipt.steps[0];
     const grids = ["weighted", "sampled", "max", "mean"].includes(step?.type);
     const table = step?.type === "softmax" ? softmaxTable(view.receipt, step, 0) : "";
+    if (table) {
+      const rows = step.groups[0].terms.length + 2;
+      const row = clip(Math.floor(room.height / rows), 1.2 * room.type, 1.8 * room.type);
+      this.element.style.setProperty("--row", `${row}px`);
+    }
     this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${table}${view.receipt.whole()}</div>`;
     view.receipt.listTerms(this.element);
   }
