@@ -26,7 +26,8 @@ from browser.stage_page import (
 from browser.waiting import copied, expect
 from harness.networks import conv, image, layer, merges, normal
 
-STAGE = {"input": 0, "conv2d": 1, "conv2d_1": 4, "conv2d_1 ReLU": 5, "max_pooling2d": 10, "conv2d_3": 11}
+INPUT, CONV, NORM, CONV_1, NORM_1, CONV_2, NORM_3 = 0, 1, 3, 4, 6, 7, 13
+"""Stages; from afar a column shows the last that finishes its layer."""
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +54,17 @@ def test_it_says_what_it_shows(live, run):
     assert page.locator(".cv-legend").inner_text()
 
 
-def test_hover_outlines_the_cone_and_what_is_fed(live, run):
+@pytest.mark.parametrize("zoom", ["network", "layer"])
+def test_hover_outlines_the_cone_and_what_is_fed(live, run, zoom):
     page = live()
-    hover(page, STAGE["conv2d_1"], 6, 9, 3)
+    stage, layer, fed_by = (NORM_1, "batch_normalization_1", (CONV_2, 10))
+    if zoom == "layer":
+        stage, layer, fed_by = (CONV_1, "conv2d_1", (CONV_1 + 1, 1))
+        show(page, {"layer": layer, "zoom": "layer"})
+    hover(page, stage, 6, 9, 3)
     expect(page.locator(".cv-tip")).to_contain_text("row 6, column 9, channel 3")
     tip = page.locator(".cv-tip").inner_text()
-    value = run.pre_activation("conv2d_1")[0, 6, 9, 3]
+    value = run.pre_activation(layer)[0, 6, 9, 3]
     assert f"{abs(value):.4g}"[:4] in tip.replace(",", "")
     found = marks(page)
     table = cnnviz.receptive_field(run.network)
@@ -67,17 +73,20 @@ def test_hover_outlines_the_cone_and_what_is_fed(live, run):
         (top, bottom), (left, right) = table.between("conv2d_1", name).box(6, 9)
         assert seen[name]["box"] == {"top": top, "bottom": bottom, "left": left, "right": right}
     (fed,) = [mark for mark in found if mark["style"] == "fed"]
-    assert (fed["stage"], fed["channels"]) == (STAGE["conv2d_1 ReLU"], 1)
-    until_marked(page, ".cv-network .cv-over", 200)
+    assert (fed["stage"], fed["channels"]) == fed_by
+    over = f'[data-level="{zoom}"] .cv-over'
+    until_marked(page, over, 100)
+    if zoom == "layer":
+        until_marked(page, ".cv-strip .cv-over", 20)
     page.mouse.move(5, 5)
-    until_unmarked(page, ".cv-network .cv-over")
+    until_unmarked(page, over)
     expect(page.locator(".cv-tip")).to_be_hidden()
 
 
 def test_what_a_cell_feeds_is_the_projection(live, run):
     page = live()
     table = cnnviz.receptive_field(run.network)
-    hover(page, STAGE["input"], 0, 5, 0)
+    hover(page, INPUT, 0, 5, 0)
     expect(page.locator(".cv-tip")).to_contain_text("row 0, column 5")
     (fed,) = [mark for mark in marks(page) if mark["style"] == "fed"]
     (top, bottom), (left, right) = table["conv2d"].projective_box(0, 5)
@@ -151,10 +160,12 @@ def test_what_is_listed_and_the_rest_and_the_bias_are_the_number_that_is_shown(l
     line = page.locator(".cv-receipt .cv-line").first.inner_text().partition("sum")[2]
     together, bias, result = numbers_of(line)
     assert sum(product for product, _ in products) == pytest.approx(
-        together, abs=sum(half for _, half in products) + 0.5 * 10.0 ** -3 * max(1, abs(together))
+        together, abs=sum(half for _, half in products) + 0.5 * 10.0**-3 * max(1, abs(together))
     )
     assert together + bias == pytest.approx(result, rel=1e-3)
-    groups = of_view(page, "({ receipt }) => receipt.steps[0].groups.map(({ terms }) => terms.map((t) => !!t.from))")
+    groups = of_view(
+        page, "({ receipt }) => receipt.steps[0].groups.map(({ terms }) => terms.map((t) => !!t.from))"
+    )
     read = sum(map(sum, groups))
     last = rows.last
     if "other" in last.inner_text():
@@ -241,17 +252,17 @@ def test_keys_alone(live, run):
     page = live()
     for _ in range(12):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.shadowRoot.activeElement?.dataset.stage") == "1":
+        if page.evaluate("document.activeElement.shadowRoot.activeElement?.dataset.stage") == str(NORM):
             break
     page.keyboard.press("Home")
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "PageDown"):
         page.keyboard.press(key)
     expect(page.locator(".cv-tip")).to_contain_text("row 1, column 2, channel 1")
-    said = page.locator(".cv-live", has_text="conv2d, row 1, column 2, channel 1: ")
+    said = page.locator(".cv-live", has_text="batch_normalization, row 1, column 2, channel 1: ")
     said.wait_for(state="attached")
     assert "sees 3×3 pixels, rows 1–3, columns 2–4" in said.text_content()
     page.keyboard.press("Enter")
-    expect_crumbs(page, "conv2d (1, 2) channel 1")
+    expect_crumbs(page, "batch_normalization (1, 2) channel 1")
     page.keyboard.press("+")
     page.keyboard.press("+")
     expect_zoom(page, "cell")
@@ -263,18 +274,36 @@ def test_keys_alone(live, run):
     page.wait_for_function(
         "getComputedStyle(document.activeElement.shadowRoot.activeElement).outlineStyle === 'solid'"
     )
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    for _ in range(4):
+        page.keyboard.press("Escape")
+    expect_zoom(page, "network")
     expect(page.locator(".cv-invite")).to_be_visible()
 
 
+def test_the_largest_cell_of_any_map_is_ten_keys_away_and_every_map_is_announced(live, run):
+    page = live()
+    page.locator(".cv-col", has_text="conv2d_6").focus()
+    # So the focus is seen, as it is by whoever uses keys.
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("l")
+    page.keyboard.press("Enter")
+    values = run["batch_normalization_6"][0, :, :, 2]
+    row, col = np.unravel_index(np.abs(values).argmax(), values.shape)
+    expect_crumbs(page, f"batch_normalization_6 ({row}, {col}) channel 2")
+    said = f"Receipt of batch_normalization_6, row {row}, column {col}, channel 2: "
+    page.locator(".cv-live", has_text=said).wait_for(state="attached")
+
+
 def test_touch(live):
-    page = live(width=390, height=800, has_touch=True, is_mobile=True)
-    page.touchscreen.tap(*page.evaluate(CELL_AT, [STAGE["conv2d"], 5, 6, 2]))
-    first = re.compile(r"^conv2d \(")
+    page = live(width=390, height=844, has_touch=True, is_mobile=True)
+    page.touchscreen.tap(*place(page, NORM, 5, 6, 2))
+    first = re.compile(r"^batch_normalization \(")
     expect_crumbs(page, first)
-    until_marked(page, ".cv-in .cv-over", 20)
-    page.locator('button[data-role="x"]').first.tap()
+    until_marked(page, ".cv-network .cv-over", 20)
+    page.locator(".cv-receipt button.cv-row").first.tap()
     expect_crumbs(page, first, re.compile(r"^input \("))
     page.locator("[data-back]").tap()
     expect_crumbs(page, first)
@@ -296,21 +325,23 @@ def test_nothing_is_wider_than_the_page(live, width, dark):
 def test_the_theme_follows_the_host(live):
     page = live()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.querySelector('[id^=cnnviz-]').view.root.dataset.theme === 'dark'")
+    until(page, "({ root }) => root.dataset.theme === 'dark'")
+    page.emulate_media(color_scheme="light")
+    until(page, "({ root }) => root.dataset.theme === 'light'")
 
 
 def test_scales_and_their_legend(live):
     page = live()
     legend = page.locator(".cv-legend")
-    hover(page, STAGE["conv2d"], 3, 3, 0)
-    expect(legend).to_contain_text("conv2d, one scale for this layer")
+    hover(page, NORM, 3, 3, 0)
+    expect(legend).to_contain_text("batch_normalization, one scale for this layer")
     layer = legend.locator("span").first.inner_text()
     page.locator(".cv-range").select_option("network")
-    hover(page, STAGE["conv2d"], 3, 3, 0)
-    expect(legend).to_contain_text("conv2d, one scale for the whole network")
+    hover(page, NORM, 3, 3, 0)
+    expect(legend).to_contain_text("batch_normalization, one scale for the whole network")
     assert legend.locator("span").first.inner_text() != layer
     page.locator(".cv-range").select_option("map")
-    hover(page, STAGE["conv2d"], 3, 3, 1)
+    hover(page, NORM, 3, 3, 1)
     expect(legend).to_contain_text("one scale for this map")
 
 
@@ -326,11 +357,53 @@ def test_a_link_reopens_what_its_sender_saw(live):
     page = live(address)
     expect(page.locator(".cv-what")).to_have_text("test digit 7")
     expect_crumbs(page, "probability of 9", "logit 9")
-    link = page.evaluate(LINK)
+    address = link(page)
     page.goto("about:blank")
-    page.goto(link)
+    page.goto(address)
+    expect(page.locator(".cv-what")).to_have_text("test digit 7")
     expect_crumbs(page, "probability of 9", "logit 9")
     expect(page.locator(".cv-range")).to_have_value("network")
+
+
+@pytest.mark.parametrize(
+    ("address", "level", "crumbs"),
+    [
+        ("#path=conv2d_3~4~5~7&zoom=cell", "cell", ["conv2d_3 (4, 5) channel 7"]),
+        ("#path=conv2d_3~4~5~7&zoom=layer", "layer", ["conv2d_3 (4, 5) channel 7"]),
+        ("#layer=conv2d_3&zoom=layer", "layer", []),
+        (
+            "#trail=conv2d_3~4~5~7!max_pooling2d~4~5~2",
+            "network",
+            ["conv2d_3 (4", "max_pooling2d (4, 5) channel 2"],
+        ),
+    ],
+)
+def test_a_link_of_any_time_says_how_near_and_where_and_the_receipt_is_in_sight(live, address, level, crumbs):
+    page = live(address, height=720)
+    for _ in range(2):
+        expect_zoom(page, level)
+        expect(page.locator(".cv-crumbs li")).to_contain_text(crumbs)
+        if crumbs:
+            expect(page.locator(".cv-rvalue")).to_be_in_viewport(ratio=1)
+        address = link(page)
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_selector(".cv-receipt")
+
+
+def test_a_link_from_another_network_or_a_newer_cnnviz_says_so(live):
+    page = live("#version=99&model=elsewhere&path=nothing~0~0~0&item=none")
+    said = page.locator(".cv-said")
+    for words in (
+        "newer cnnviz",
+        "the network elsewhere; here is mnist_14k",
+        "is not in this network",
+        "image none",
+    ):
+        expect(said).to_contain_text(words)
+    said.get_by_role("button", name="Close").click()
+    expect(said).to_be_hidden()
+    expect(page.locator(".cv-invite")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -444,7 +517,7 @@ def test_hovering_redraws_no_map(live):
       };
     }""")
     for col in range(3, 20):
-        hover(page, STAGE["conv2d"], 8, col, 2)
+        hover(page, NORM, 8, col, 2)
     expect(page.locator(".cv-tip")).to_contain_text("row 8, column 19, channel 2")
     assert page.evaluate("window.drawn") == 0
 
@@ -455,11 +528,14 @@ def test_a_graph_of_every_merge_is_shown(open_page, tmp_path):
     page = open_page(view.save(tmp_path / "merges.html").as_uri(), offline=True)
     page.wait_for_selector(".cv-col")
     stages = view.scene.plan.part.header["stages"]
-    expect(page.locator(".cv-col")).to_have_count(len(stages))
+    columns = of_view(page, "({ network }) => network.columns.flatMap(({ stages }) => stages)")
+    assert sorted(columns) == list(range(len(stages))), "each has its column, alone or folded into one"
+    # Two arms that go over other columns are lines above them.
+    expect(page.locator(".cv-skip").first).to_be_attached()
     for number, stage in enumerate(stages):
         height, width, channels = stage["shape"]
         cell = {"stage": number, "row": height - 1, "col": width - 1, "channel": channels - 1}
-        page.evaluate("(cell) => document.querySelector('[id^=cnnviz-]').view.pin(cell)", cell)
+        of_view(page, "(view, cell) => view.pin(cell)", cell)
         expect(page.locator(".cv-rvalue")).to_have_text(re.compile(r"\d"))
 
 
@@ -468,13 +544,14 @@ def test_a_part_of_a_network_opens_at_a_cell_and_plays(open_page, run, tmp_path)
     view = cnnviz.view(run.network, cnnviz.load_mnist()[1][0][0], **options)
     page = open_page(view.save(tmp_path / "part.html").as_uri(), offline=True)
     expect_crumbs(page, "conv2d_1 ReLU (6, 9) channel 3")
-    expect(page.locator(".cv-head b")).to_have_text(["conv2d", "conv2d_1"])
+    expect(page.locator(".cv-col b")).to_have_text(["input", "conv2d", "conv2d_1"])
     expect(page.locator(".cv-outs")).to_be_hidden()
     expect(page.locator(".cv-stepname")).to_have_text(re.compile("of 576$"))
     expect(page.locator("[data-pick=to]")).to_have_value("3")
+    page.keyboard.press("Escape")
     shown = float(page.locator(".cv-rvalue").inner_text().replace("−", "-"))
     assert shown == pytest.approx(float(run["conv2d_1"][0, 6, 9, 3]), rel=1e-3)
-    page.locator('button[data-role="x"]').first.click()
+    page.locator(".cv-receipt button.cv-row").first.click()
     expect(page.locator(".cv-crumbs li").last).to_have_text(re.compile(r"^batch_normalization \("))
 
 

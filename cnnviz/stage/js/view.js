@@ -3,10 +3,11 @@
 import { boxOfAll, clip, largestAt } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
+import { readChanges } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
-import { Engine } from "./engine.js";
+import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
@@ -92,7 +93,8 @@ export class View {
     const began = performance.now();
     this.root = root;
     this.host = host;
-    this.scene = scene;
+    /** As it came, and as it is with changed weights. */
+    this.plain = this.scene = scene;
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
@@ -126,7 +128,11 @@ export class View {
     this.changes = [];
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
-    this.engine = scene.computable ? new Engine(scene) : null;
+    this.engine = scene.computable ? new RemoteEngine(scene) : null;
+    /** Of a change, and of the one whose numbers are on the screen. */
+    this.turn = this.shownTurn = 0;
+    /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
+    this.known = new WeakMap();
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
@@ -149,6 +155,11 @@ export class View {
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (this.pinned) this.receipt.show();
+    if (this.asked) {
+      const { changes, image } = this.asked;
+      this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+      for (const extension of this.extensions) extension.updated?.();
+    }
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
@@ -156,7 +167,7 @@ export class View {
   // What is shown ---------------------------------------------------------------------------------
 
   get values() {
-    return this.shown ?? this.scene.valuesOf(this.item);
+    return this.shown ?? this.plain.valuesOf(this.item);
   }
 
   /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
@@ -271,10 +282,13 @@ export class View {
     this.scene = next;
     this.item = 0;
     const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
-    this.engine = next.computable ? new Engine(next) : null;
-    if (!same) this.changes = [];
-    this.image = null;
-    this.compute();
+    this.plain = next;
+    if (!same || next.key !== scene.key) {
+      this.engine?.close();
+      this.engine = next.computable ? new RemoteEngine(next) : null;
+    }
+    const kept = same ? this.changes : [];
+    [this.changes, this.image, this.shown, this.before, this.changed] = [[], null, null, null, new Set()];
     this.colours.header = next.header;
     if (same) {
       this.pictures.scene = next;
@@ -290,6 +304,7 @@ export class View {
       if (start) this.restore(start);
       this.show();
     }
+    if (kept.length) this.change(kept);
     for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
   }
@@ -335,24 +350,46 @@ export class View {
   change(changes, image = this.image) {
     this.changes = changes;
     this.image = image;
-    this.compute();
-    this.repaint();
+    const { arrays } = readChanges(this.plain, changes);
+    this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
+    this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
+    this.turn += 1;
+    if (!changes.length && !image) {
+      this.shown = this.before = null;
+      this.changed = new Set();
+      this.shownTurn = this.turn;
+      this.repaint();
+      return;
+    }
+    this.compute(this.turn).catch((error) => this.say(error.message));
   }
 
-  compute() {
-    const { scene, engine, changes, image } = this;
-    this.shown = this.before = null;
-    this.changed = new Set();
-    this.extraMarks = [];
-    if (!engine || (!changes.length && !image)) return;
-    const inputs = scene.stages.filter(({ op }) => op.type === "input").map(({ index }) => scene.valuesOf(this.item)[index]);
-    if (image) inputs[0] = numbersOf(scene, image.pixels);
-    const { values, changed } = engine.compute(inputs, changes);
-    this.shown = values;
-    if (!changes.length || !engine.plain) return;
-    this.before = engine.plain.values;
-    this.changed = new Set(changed);
-    this.extraMarks = changes.flatMap((change) => changedMark(scene, change));
+  /**
+   * What follows from the changes, computed in the page; of answers that come while the pointer moves on, the
+   * ones that are not overtaken are shown, in their order.
+   *
+   * @param {number} turn
+   */
+  async compute(turn) {
+    const { plain, engine, changes, image } = this;
+    if (!engine) return;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    let before = image ? this.known.get(image) : plain.valuesOf(this.item);
+    if (!before) {
+      const computed = await engine.compute(inputs);
+      if (!computed) return;
+      before = computed.values;
+      this.known.set(/** @type {object} */ (image), before);
+    }
+    const computed = changes.length ? await engine.compute(inputs, changes) : { values: before, changed: [] };
+    if (!computed || turn <= this.shownTurn || plain !== this.plain) return;
+    this.shownTurn = turn;
+    this.shown = computed.values;
+    this.before = changes.length ? before : null;
+    this.changed = new Set(computed.changed);
+    this.repaint();
+    for (const extension of this.extensions) extension.computed?.();
   }
 
   /** The numbers of paper (0) or ink (1) in each channel of an input. */
@@ -482,9 +519,7 @@ export class View {
   pick(item) {
     const began = performance.now();
     this.item = item;
-    this.image = null;
-    this.compute();
-    this.repaint();
+    this.change(this.changes, null);
     for (const extension of this.extensions) extension.updated?.();
     this.host.remember?.(this.state());
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
@@ -521,15 +556,21 @@ export class View {
     this.zoom = state.zoom;
     this.open = state.open;
     this.trail = cellsOf(state, scene);
-    if (this.engine) {
-      this.changes = state.changes;
-      this.image = state.image && { title: state.image.title, pixels: fromAddress(state.image.pixels) };
-      this.compute();
-    }
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.asked = this.engine && (state.changes.length || state.image) ? state : null;
+    this.tell(said.join(" "));
+  }
+
+  /** Tell the reader something that cannot be seen otherwise; "" takes it away. */
+  tell(words) {
     const line = this.part("said");
-    line.hidden = !said.length;
-    line.querySelector("span").textContent = said.join(" ");
+    line.hidden = !words;
+    line.querySelector("span").textContent = words;
+  }
+
+  /** Whether this is the view of the page that was used last, or the only one. */
+  isLastUsed() {
+    return lastUsed === this || lastUsed === null;
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -785,6 +826,7 @@ export class View {
     this.resizing.disconnect();
     window.removeEventListener("resize", this.resized);
     this.stopTheme();
+    this.engine?.close();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }
