@@ -187,7 +187,8 @@ def test_every_row_leads_to_its_cell(live, cell):
         head = page.locator(".cv-receipt h2").inner_text()
         row, col, logit = place.groups()
         assert f"row {row}, column {col}" in head if logit is None else head == f"logit {logit}"
-        assert numbers_of(page.locator(".cv-rvalue").inner_text())[0] == pytest.approx(value, rel=6e-3)
+        shown = numbers_of(page.locator(".cv-rvalue").inner_text())[0]
+        assert shown == pytest.approx(value, rel=6e-3, abs=0.006)
         page.keyboard.press("Escape")
         expect(page.locator(".cv-crumbs li")).to_have_count(1)
     if cell.startswith("conv"):
@@ -200,7 +201,7 @@ def test_the_next_receipt_begins_at_its_head_which_has_the_focus(live):
     first, second = cards.first.bounding_box(), cards.nth(1).bounding_box()
     assert second["y"] == first["y"]
     assert second["x"] >= first["x"] + first["width"]
-    page.locator('.cv-card button[data-term="0.15.8"]').click()
+    page.locator('.cv-card [data-term="0.15.8"][data-role="x"]').click()
     expect_crumbs(page, re.compile("^conv2d_6"), re.compile("^batch_normalization_5"))
     expect_zoom(page, "cell")
     expect(page.locator("h2")).to_be_focused()
@@ -220,11 +221,12 @@ def test_a_crumb_goes_back_to_itself(live):
 
 def test_a_factor_lights_up_its_partners_and_its_cell(live):
     page = live("#path=conv2d_3~4~5~7&zoom=cell")
-    page.locator('.cv-card [data-term="0.3.5"][data-role="w"]').hover()
+    term = page.locator(".cv-receipt button.cv-row").first.get_attribute("data-term")
+    page.locator(f'.cv-card [data-term="{term}"][data-role="w"]').hover()
     lit = page.locator(".cv-laid .cv-hot").evaluate_all("all => all.map(e => e.dataset.role ?? 'sum')")
     assert sorted(lit) == ["p", "sum", "w", "x"]
-    expect(page.locator('.cv-row.cv-hot[data-term="0.3.5"]'), "in the list too").to_have_count(1)
-    readout = re.compile(r"row 5, column 7, channel 3: .* × .* = ")
+    expect(page.locator(f'.cv-row.cv-hot[data-term="{term}"]'), "in the list too").to_have_count(1)
+    readout = re.compile(r"row \d, column \d, channel \d: .* × .* = ")
     expect(page.locator(".cv-readout")).to_have_text(readout)
     cells = [mark for mark in marks(page) if mark["style"] == "cell"]
     assert cells[0]["layer"] == "max_pooling2d"
@@ -308,7 +310,8 @@ def test_touch(live):
     page.locator("[data-back]").tap()
     expect_crumbs(page, first)
     page.locator("[data-back]").tap()
-    expect(page.locator(".cv-invite")).to_be_visible()
+    expect_crumbs(page)
+    expect_zoom(page, "network")
 
 
 @pytest.mark.parametrize("width", [360, 1280, 2560])

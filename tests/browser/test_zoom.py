@@ -14,7 +14,6 @@ from browser.stage_page import (
     place,
     show,
     unseen,
-    until,
     until_marked,
 )
 from browser.waiting import expect
