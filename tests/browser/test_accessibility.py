@@ -5,28 +5,38 @@ from __future__ import annotations
 import pytest
 
 from browser.axe import violations
+from browser.stage_page import show
 from browser.waiting import expect, until_settled
 
+DEEP = [["softmax", 0, 0, 7], ["conv2d_7", 0, 0, 7], ["batch_normalization_6", 1, 1, 3]]
 STATES = {
-    "plain": "",
-    "probability": "softmax~0~0~7",
-    "receipt": "softmax~0~0~7!conv2d_7~0~0~7!batch_normalization_2~3~9~3",
-    "pool": "max_pooling2d~4~5~7",
-    "pixel": "conv2d~4~5~7!input~5~6~0",
+    "plain": {},
+    "probability": {"path": DEEP[:1]},
+    "receipt": {"path": DEEP},
+    "pool": {"path": [["max_pooling2d", 4, 5, 7]]},
+    "pixel": {"path": [["conv2d", 4, 5, 7], ["input", 5, 6, 0]]},
+    "layer": {"layer": "conv2d_3", "zoom": "layer"},
+    "layer and receipt": {"path": DEEP, "zoom": "layer"},
+    "cell": {"path": [["conv2d_3", 4, 5, 7]], "zoom": "cell"},
+    "cell of a pool": {"path": [["max_pooling2d", 4, 5, 7]], "zoom": "cell"},
+    "cell of a softmax": {"path": DEEP[:1], "zoom": "cell"},
+    "said": {"model": "elsewhere", "item": "nowhere"},
 }
-SHOW = """(trail) => {
-  const { view } = document.querySelector("[id^=cnnviz-]");
-  view.restore({ trail });
-  view.show();
-}"""
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_violation_in_a_file(live, dark):
-    page = live(dark=dark)
-    for state, trail in STATES.items():
-        page.evaluate(SHOW, trail)
-        assert violations(page, moderate=True) == [], state
+    page = live(dark=dark, height=720)
+    for name, state in STATES.items():
+        show(page, state)
+        assert violations(page, moderate=True) == [], name
+
+
+def test_no_violation_on_a_phone(live):
+    page = live(width=360, height=640, has_touch=True, is_mobile=True)
+    for name in ("plain", "receipt", "layer and receipt", "cell"):
+        show(page, STATES[name])
+        assert violations(page, moderate=True) == [], name
 
 
 def test_no_violation_while_playing_on_a_phone(live):

@@ -39,8 +39,14 @@ export class CellView {
       const row = clip(Math.floor(room.height / rows), 1.2 * room.type, 1.8 * room.type);
       this.element.style.setProperty("--row", `${row}px`);
     }
-    this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${table}${view.receipt.whole()}</div>`;
+    this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${this.head()}${table}${view.receipt.whole()}</div>`;
     view.receipt.listTerms(this.element);
+  }
+
+  /** For those who go from heading to heading: whose steps follow. */
+  head() {
+    const { receipt, pinned } = this.view;
+    return `<h2 class="cv-unseen">${pinned ? escapeHtml(receipt.heading(pinned)) : ""}</h2>`;
   }
 
   /** A card for each channel, as many and as large as fit; what does not fit is told by its sum. */
