@@ -55,16 +55,17 @@ def test_no_violation_while_drawing_and_changing_numbers(open_page, explorer, wi
     page.locator(".cv-pad").focus()
     for key in ("Space", "ArrowDown", "ArrowDown", "ArrowDown", "Space"):
         page.keyboard.press(key)
-    page.locator(".cv-engine", has_text="Computed by NumPy.").wait_for()
+    page.locator(".cv-engine", has_text="redicted").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []
     page.locator("[data-do=close]").click()
     expect(page.locator(".cv-what")).to_have_text("Test digit 0")
-    page.get_by_role("button", name="Change the bias").click()
+    page.get_by_role("button", name="Switch channel 3 off").click()
+    expect(page.locator(".cv-edits")).to_contain_text("1 change")
+    page.locator("[data-list]").click()
     assert violations(page, live, moderate=True) == []
-    page.locator(".cv-form input").fill("-30")
-    page.keyboard.press("Enter")
-    page.locator(".cv-edits", has_text="before 7").wait_for()
-    page.locator(".cv-edits:not([data-busy])").wait_for()
+    show(page, {"path": [["conv2d", 9, 12, 3]], "zoom": "cell"})
+    page.locator('.cv-card [data-role="w"]').first.click()
+    page.locator(".cv-form input").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []
