@@ -1,9 +1,12 @@
 // The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
 import { Colours, Scales } from "./colours.js";
+import { channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
+import { Engine } from "./engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
@@ -31,7 +34,7 @@ const TEMPLATE = `
     <span class="cv-tools"></span>
   </div>
 </div>
-<p class="cv-said" role="status" hidden></p>
+<p class="cv-said" role="status" hidden><span></span> <button type="button" class="cv-plain">Close</button></p>
 <div class="cv-body">
   <div class="cv-main">
     <nav class="cv-way" aria-label="How near" hidden><ol></ol><button type="button" class="cv-plain" data-out>Zoom out <kbd>Esc</kbd></button></nav>
@@ -40,11 +43,10 @@ const TEMPLATE = `
       <div class="cv-level" data-level="network"></div>
       <div class="cv-level" data-level="layer" hidden></div>
       <div class="cv-level" data-level="cell" hidden></div>
-      <div class="cv-panel"></div>
     </div>
-    <div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
+    <div class="cv-key"><span class="cv-legend"></span><span class="cv-edits" hidden></span></div>
   </div>
-  <section class="cv-receipt" aria-label="Receipt"></section>
+  <div class="cv-aside"><section class="cv-receipt" aria-label="Receipt"></section><div class="cv-panel" hidden></div></div>
 </div>
 <div class="cv-tip" hidden></div>
 <p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, L goes to the largest cell of
@@ -60,8 +62,7 @@ let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
 /** @import { Cell, Scene, Stage } from "./scene.js" */
-/** @import { Receipt } from "./receipt.js" */
-/** @import { State } from "./stage_state.js" */
+/** @import { Change, State } from "./stage_state.js" */
 /** @import { Mark } from "./surface.js" */
 
 /**
@@ -109,6 +110,8 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {WeakMap<EventTarget, import("./surface.js").Surface>} by the canvas that answers for it */
+    this.surfaces = new WeakMap();
     /** @type {Set<number>} stages that were painted and not drawn yet */
     this.unseen = new Set();
     /** @type {Set<string>} levels that show older numbers */
@@ -117,14 +120,17 @@ export class View {
     this.shown = null;
     /** @type {Float32Array[] | null} the numbers before a change by hand */
     this.before = null;
+    /** @type {Set<number>} stages whose numbers are not what they were before it */
+    this.changed = new Set();
+    /** @type {Change[]} */
+    this.changes = [];
+    /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
+    this.image = null;
+    this.engine = scene.computable ? new Engine(scene) : null;
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
-    /** @type {string | null} what is shown in place of the image, and what computed its numbers */
-    this.titleNow = this.engine = null;
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
     this.authority = null;
-    /** @type {((step: Receipt) => (() => void) | null) | null} a function that undoes a change by hand */
-    this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
     /** @type {(name: string) => any} */
@@ -142,7 +148,6 @@ export class View {
     this.listen();
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
-    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
     if (this.pinned) this.receipt.show();
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
@@ -192,17 +197,20 @@ export class View {
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
     root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
-    const near = this.zoom !== "network" || this.panelOwner;
+    const near = this.zoom !== "network";
     this.part("strip").hidden = !near;
     this.part("way").hidden = !near;
+    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
     this.part("panel").hidden = !this.panelOwner;
-    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom || this.panelOwner;
+    this.part("receipt").hidden = Boolean(this.panelOwner);
+    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
     this.writeWay();
     const { clientWidth, clientHeight } = this.part("room");
+    const room = { width: clientWidth, height: clientHeight, type, stacked: width < NARROW };
     // The strip needs to know the columns, whatever is seen of them.
-    this.network.layOut(this.zoom === "network" && !this.panelOwner ? { width: clientWidth, height: clientHeight, type } : (this.networkRoom ?? { width: clientWidth, height: clientHeight, type }));
-    if (this.zoom === "network" && !this.panelOwner) this.networkRoom = { width: clientWidth, height: clientHeight, type };
-    else if (!this.panelOwner) this.level.layOut({ width: clientWidth, height: clientHeight, type });
+    this.network.layOut(near ? (this.networkRoom ?? room) : room);
+    if (near) this.level.layOut(room);
+    else this.networkRoom = room;
   }
 
   /** How high a row of a list is in an element, and how many stand beside each other. */
@@ -243,10 +251,6 @@ export class View {
 
   /** Draw what is seen of the stages that were painted since. */
   drawLevel() {
-    if (this.panelOwner) {
-      this.strip.draw();
-      return;
-    }
     this.level.draw(this.stale.has(this.zoom) ? null : this.unseen);
     this.stale = new Set(Object.keys(this.levels).filter((name) => name !== this.zoom && (this.stale.has(name) || this.unseen.size)));
     this.unseen = new Set();
@@ -266,9 +270,13 @@ export class View {
     }
     this.scene = next;
     this.item = 0;
-    this.shown = null;
+    const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
+    this.engine = next.computable ? new Engine(next) : null;
+    if (!same) this.changes = [];
+    this.image = null;
+    this.compute();
     this.colours.header = next.header;
-    if (next.plan === scene.plan || next.plan.header.key === scene.plan.header.key) {
+    if (same) {
       this.pictures.scene = next;
       if (start) this.restore(start);
       this.repaint();
@@ -291,8 +299,8 @@ export class View {
     const cell = this.active;
     const styles = outlineStyles(this.colours.around);
     const marks = this.marksOf(cell);
-    if (!this.panelOwner) this.level.mark(marks, styles);
-    if (this.zoom !== "network" || this.panelOwner) this.strip.mark(marks, styles);
+    this.level.mark(marks, styles);
+    if (this.zoom !== "network") this.strip.mark(marks, styles);
     this.receipt.mark(cell);
     this.writeKey(cell);
   }
@@ -311,6 +319,43 @@ export class View {
   }
 
   // Choosing --------------------------------------------------------------------------------------
+
+  /**
+   * Other changes, or another image in place of the scene's: everything behind them is computed here.
+   *
+   * @param {Change[]} changes
+   * @param {{ title: string, pixels: Uint8Array } | null} [image]
+   */
+  change(changes, image = this.image) {
+    this.changes = changes;
+    this.image = image;
+    this.compute();
+    this.repaint();
+  }
+
+  compute() {
+    const { scene, engine, changes, image } = this;
+    this.shown = this.before = null;
+    this.changed = new Set();
+    this.extraMarks = [];
+    if (!engine || (!changes.length && !image)) return;
+    const inputs = scene.stages.filter(({ op }) => op.type === "input").map(({ index }) => scene.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(scene, image.pixels);
+    const { values, changed } = engine.compute(inputs, changes);
+    this.shown = values;
+    if (!changes.length || !engine.plain) return;
+    this.before = engine.plain.values;
+    this.changed = new Set(changed);
+    this.extraMarks = changes.flatMap((change) => changedMark(scene, change));
+  }
+
+  /** The numbers of paper (0) or ink (1) in each channel of an input. */
+  inkOf({ index, shape }, share) {
+    const { picture } = this.scene;
+    const whole = this.scales.of(index, 0, "layer").limit;
+    return Array.from({ length: shape[2] }, (_, k) =>
+      Math.fround(picture && index === 0 ? (share - picture.offset[k]) / picture.factor[k] : share * whole));
+  }
 
   /** Look at a cell, or at none; `began` is when the pointer moved. */
   look(cell, began = performance.now(), quiet = false) {
@@ -334,10 +379,6 @@ export class View {
 
   /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
-    if (this.panelOwner) {
-      this.panelOwner.close();
-      return true;
-    }
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
@@ -360,7 +401,6 @@ export class View {
    * @param {number} [s] the stage, where it is not the receipt's
    */
   zoomTo(level, s = this.lookedAt) {
-    this.panelOwner?.close();
     const from = this.level.areaOf(s) ?? null;
     const inwards = level !== "network";
     if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
@@ -397,13 +437,10 @@ export class View {
     this.tooltip.hide();
     if (this.pinned) this.near = this.pinned.stage;
     else if (this.zoom === "cell") this.zoom = "layer";
-    if (this.zoom !== "network") {
-      this.stale.add(this.zoom);
-      this.receipt.show();
-      this.arrange();
-      this.drawLevel();
-    } else this.receipt.show();
-    this.refresh();
+    if (this.pinned) this.panelOwner?.close();
+    this.arrange();
+    this.receipt.show();
+    this.again();
     if (this.pinned) {
       this.cursors.set(this.pinned.stage, this.pinned);
       this.announce(this.pinned, true);
@@ -418,15 +455,19 @@ export class View {
   openPanel(owner) {
     if (this.panelOwner !== owner) this.panelOwner?.close();
     this.panelOwner = owner;
-    this.stale.add(this.zoom);
-    this.arrange();
-    this.drawLevel();
-    this.refresh();
+    this.again();
   }
 
-  /** The maps are back. */
+  /** The receipt is back. */
   closePanel() {
     this.panelOwner = null;
+    this.receipt.show();
+    this.again();
+  }
+
+  /** Arrange and draw anew what is seen. */
+  again() {
+    this.stale.add(this.zoom);
     this.arrange();
     this.drawLevel();
     this.refresh();
@@ -435,8 +476,10 @@ export class View {
   pick(item) {
     const began = performance.now();
     this.item = item;
-    this.shown = null;
+    this.image = null;
+    this.compute();
     this.repaint();
+    for (const extension of this.extensions) extension.updated?.();
     this.host.remember?.(this.state());
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
   }
@@ -455,6 +498,8 @@ export class View {
       layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
       path: this.trail.map((cell) => nameOf(scene, cell)),
       open: this.open,
+      changes: this.changes,
+      image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
     };
   }
 
@@ -470,10 +515,15 @@ export class View {
     this.zoom = state.zoom;
     this.open = state.open;
     this.trail = cellsOf(state, scene);
+    if (this.engine) {
+      this.changes = state.changes;
+      this.image = state.image && { title: state.image.title, pixels: fromAddress(state.image.pixels) };
+      this.compute();
+    }
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     const line = this.part("said");
     line.hidden = !said.length;
-    line.textContent = said.join(" ");
+    line.querySelector("span").textContent = said.join(" ");
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -482,13 +532,15 @@ export class View {
     const item = this.scene.items[this.item];
     const { output, classes } = this.scene;
     const probabilities = this.values[output.index];
-    this.part("what").textContent = this.titleNow ?? item.title;
+    this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
-    const judged = item.label !== null && !this.titleNow;
+    const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
-    const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
-    this.part("verdict").textContent = verdict;
+    const now = probability(probabilities[best]);
+    this.part("verdict").textContent = !predicts ? "" : this.before
+      ? verdictOf(classes, this.before[output.index], probabilities)
+      : `predicted ${classes[best]} with ${now}${right}`;
   }
 
   writeItems() {
@@ -537,6 +589,7 @@ export class View {
       this.redraw();
       this.host.remember?.(this.state());
     });
+    this.part("said").querySelector("button").onclick = () => (this.part("said").hidden = true);
     this.part("way").addEventListener("click", (event) => {
       const at = closest(event, "[data-level-to], [data-out]");
       if (at?.dataset.out !== undefined) this.back();
@@ -544,7 +597,7 @@ export class View {
     });
     // A pinch, which a touchpad sends as a wheel with Control.
     this.part("room").addEventListener("wheel", (event) => {
-      if (!event.ctrlKey || this.panelOwner) return;
+      if (!event.ctrlKey) return;
       event.preventDefault();
       if (performance.now() - (this.pinched ?? 0) < 400) return;
       this.pinched = performance.now();
@@ -588,6 +641,27 @@ export class View {
 
   // The pointer on maps ---------------------------------------------------------------------------
 
+  /** The cell of a map that an event happened on, or null. */
+  cellFrom(event) {
+    const surface = this.surfaces.get(event.composedPath()[0]);
+    if (!surface) return null;
+    const box = surface.base.getBoundingClientRect();
+    return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+  }
+
+  /** Where an event happened on the map of a cell, in rows and columns; null beside it, unless that is asked for. */
+  placeFrom(event, cell, beside = false) {
+    const surface = this.level.maps;
+    const rects = surface?.byStage.get(cell.stage) ?? [];
+    const rect = rects.find((each) => each?.colours) ?? rects[cell.channel];
+    if (!rect) return null;
+    const box = surface.base.getBoundingClientRect();
+    const row = ((event.clientY - box.top - rect.y) / rect.height) * rect.rows;
+    const col = ((event.clientX - box.left - rect.x) / rect.width) * rect.cols;
+    const inside = row >= -1 && col >= -1 && row <= rect.rows + 1 && col <= rect.cols + 1;
+    return inside || beside ? [row, col] : null;
+  }
+
   /** Let the maps of a surface answer the pointer. */
   answer(surface) {
     const cellOf = (event) => {
@@ -595,6 +669,7 @@ export class View {
       return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
     };
     const canvas = surface.over;
+    this.surfaces.set(canvas, surface);
     canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
       const cell = cellOf(event);
@@ -706,6 +781,40 @@ export class View {
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }
+}
+
+/**
+ * The prediction before and after, in words: what it does not care about is said as clearly as what it does.
+ *
+ * @param {string[]} classes
+ * @param {Float32Array} before
+ * @param {Float32Array} after
+ */
+export function verdictOf(classes, before, after) {
+  const [was, is] = [largestAt(before), largestAt(after)];
+  const [old, now] = [probability(before[was]), probability(after[is])];
+  if (was !== is) return `now ${classes[is]} with ${now}; before ${classes[was]} with ${old}`;
+  return old === now ? `still ${classes[is]}: ${now}, as before` : `still ${classes[is]}: ${old} before, ${now} now`;
+}
+
+/** Where a change was made: the box around the cells, or the whole map that is off. */
+function changedMark(scene, change) {
+  const stage = scene.stages.find(({ name }) => name === change.stage);
+  if (!stage) return [];
+  const [height, width, channels] = stage.shape;
+  const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+  if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: whole, style: "changed" }];
+  const pixels = new Set(change.at.map((n) => Math.floor(n / channels)));
+  return [{ stage: stage.index, channels: null, box: boxOfAll(height, width, (n) => pixels.has(n)), style: "changed" }];
+}
+
+/** An image's bytes as the numbers of the first input. */
+function numbersOf({ stages, picture }, bytes) {
+  const channels = stages[0].shape[2];
+  return Float32Array.from(bytes, (byte, n) => {
+    const share = byte / 255;
+    return picture ? (share - picture.offset[n % channels]) / picture.factor[n % channels] : share;
+  });
 }
 
 /** Tell of a pinch of two fingers on an element, once it is wide enough. */
