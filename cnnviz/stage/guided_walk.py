@@ -39,6 +39,7 @@ from typing import Any
 from cnnviz.network import Run
 from cnnviz.numbers import brief
 from cnnviz.stage.expressions import Scope, evaluate, sentence
+from cnnviz.stage.scene import Scene
 from cnnviz.stage.stage_scope import StageScope
 from cnnviz.stage.stage_state import empty_state, entry_of
 
@@ -72,11 +73,6 @@ def walk_named(walk: str | Walk) -> Walk:
     return found
 
 
-def suits(walk: Walk, scope: Scope) -> bool:
-    """Whether a network and its image have what a walk speaks of."""
-    return evaluate(walk.get("needs", "1 == 1"), scope) is True
-
-
 def told(walk: Walk, run: Run, index: int = 0, classes: Sequence[str] = ()) -> list[Told]:
     """A walk on one image of a run: the steps that apply, their sentences with the image's numbers.
 
@@ -95,10 +91,24 @@ def told(walk: Walk, run: Run, index: int = 0, classes: Sequence[str] = ()) -> l
         if the walk needs what the network does not have; `ExpressionError`, which is one, for a text that
         is no expression or means nothing.
     """
+    return list(_told(walk, _with_names(_suited(walk, run, index, classes), walk)))
+
+
+def open_walk(scene: Scene, walk: str | Walk, run: Run) -> None:
+    """Let a view that is not shown yet offer a walk, and begin with it; ValueError if it does not suit the run."""
+    chosen = walk_named(walk)
+    _suited(chosen, run)
+    scene.host["walks"] = [*scene.host.get("walks", ()), chosen]
+    scene.numbers.header["start"]["walk"] = [chosen["name"], 0]
+
+
+def _suited(walk: Walk, run: Run, index: int = 0, classes: Sequence[str] = ()) -> Scope:
+    """What a walk speaks of; ValueError where it needs something else."""
     scope = {**StageScope(run, index, tuple(classes))}
-    if not suits(walk, scope):
-        raise ValueError(f"the walk {walk['name']} needs {walk['needs']}, which {run.network.name} does not have")
-    return list(_told(walk, _with_names(scope, walk)))
+    needs = walk.get("needs", "1 == 1")
+    if not evaluate(needs, scope):
+        raise ValueError(f"the walk {walk['name']} does not suit {run.network.name}: it needs {needs}")
+    return scope
 
 
 def _told(walk: Walk, scope: Scope) -> Iterator[Told]:

@@ -437,7 +437,9 @@ class StageScope(Mapping[str, Any]):
             slopes = [self._winner(cell)]
         else:
             factor = cell._replace(stage=source)
-            slopes = [(factor, self._affine(_text(cell))[0] if kind == "affine" else self._secant(cell, factor))]
+            slopes = [
+                (factor, self._affine(_text(cell))[0] if kind == "affine" else self._secant(cell, factor))
+            ]
         best: tuple[bool, float, Cell, float] | None = None
         for factor, slope in slopes:
             brings = slope * (float(self._number(factor)) - float(self._number(factor, self._blank)))

@@ -74,9 +74,7 @@ def link_of(state: State) -> str:
     """
     opens = empty_state()
     texts = {
-        key: entry_text(key, value)
-        for key, value in state.items()
-        if key == "version" or value != opens[key]
+        key: entry_text(key, value) for key, value in state.items() if key == "version" or value != opens[key]
     }
     return urlencode(texts, quote_via=quote, safe="~!/")
 

@@ -10,6 +10,7 @@ import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
+import { walking } from "./walking.js";
 
 const plans = new Map();
 
@@ -77,7 +78,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, changing, comparing, copying],
+    extensions: [playing, drawing, changing, comparing, copying, walking],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

@@ -124,6 +124,8 @@ export class View {
     this.changed = new Set();
     /** @type {Change[]} */
     this.changes = [];
+    /** @type {State["walk"]} where a guided walk is */
+    this.guided = null;
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
     this.engine = scene.computable ? new Engine(scene) : null;
@@ -331,6 +333,15 @@ export class View {
     this.image = image;
     this.compute();
     this.repaint();
+    for (const extension of this.extensions) extension.changed?.();
+  }
+
+  /** The numbers of each input, before any change. */
+  get inputs() {
+    const { scene, image } = this;
+    const inputs = scene.stages.filter(({ op }) => op.type === "input").map(({ index }) => scene.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(scene, image.pixels);
+    return inputs;
   }
 
   compute() {
@@ -339,9 +350,7 @@ export class View {
     this.changed = new Set();
     this.extraMarks = [];
     if (!engine || (!changes.length && !image)) return;
-    const inputs = scene.stages.filter(({ op }) => op.type === "input").map(({ index }) => scene.valuesOf(this.item)[index]);
-    if (image) inputs[0] = numbersOf(scene, image.pixels);
-    const { values, changed } = engine.compute(inputs, changes);
+    const { values, changed } = engine.compute(this.inputs, changes);
     this.shown = values;
     if (!changes.length || !engine.plain) return;
     this.before = engine.plain.values;
@@ -500,7 +509,26 @@ export class View {
       open: this.open,
       changes: this.changes,
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
+      walk: this.guided,
     };
+  }
+
+  /** Go to a state from what is seen now, with the eye kept where it is or led to where it goes. */
+  goTo(given) {
+    const [level, left] = [this.level, this.lookedAt];
+    this.panelOwner?.close();
+    this.restore(given);
+    const inwards = this.zoom !== "network";
+    const place = inwards ? (level.areaOf(this.lookedAt) ?? null) : null;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(this.zoom);
+    this.arrange();
+    this.repaint();
+    if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
+    if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.updated?.();
   }
 
   /** Take over a state as far as it fits, and say what does not. */
@@ -515,6 +543,7 @@ export class View {
     this.zoom = state.zoom;
     this.open = state.open;
     this.trail = cellsOf(state, scene);
+    this.guided = state.walk;
     if (this.engine) {
       this.changes = state.changes;
       this.image = state.image && { title: state.image.title, pixels: fromAddress(state.image.pixels) };

@@ -225,7 +225,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "question": {
                 "ask": "If every score were 1 higher, what would happen to the shares?",
                 "choices": [
-                    ["Nothing", "1 == 1", "Right: every power grows by the same factor, e, and so does their sum."],
+                    [
+                        "Nothing",
+                        "1 == 1",
+                        "Right: every power grows by the same factor, e, and so does their sum.",
+                    ],
                     ["All would grow", "1 == 0", "They cannot: they always add up to 1."],
                     [
                         "{predicted(1)} would get more",
