@@ -1,4 +1,4 @@
-"""Guided walks: steps of a few sentences with live numbers, each with the state of the stage that it speaks of.
+"""Guided walks: steps of a few sentences with live numbers, each with the stage's state that it is about.
 
 A walk is plain data, which JSON can hold; js/walking.js plays it. Its entries:
 
@@ -12,19 +12,19 @@ A walk is plain data, which JSON can hold; js/walking.js plays it. Its entries:
     title       a few words
     if          an expression: whether the step applies; without it, it does
     names       as the walk's, for this step, read only where it applies
-    say         one to three texts of a sentence or two, as `expressions.sentence` fills them; [expression, text] is
-                said only where the expression is true
+    say         one to three texts of a sentence or two, as `expressions.sentence` fills them;
+                [expression, text] is said only where the expression is true
     searches    true where it asks for the change of mind, which takes the page a moment
     state       {entry: sentence}: of the entries of a state (see `stage_state`) those that the step sets,
-                each in the words of a link: {"zoom": "cell", "path": "{largest(conv)}"}. What it does not set is as
-                the stage opens, but for what is the learner's: the image, the scale, what is unfolded, and
-                the changes, behind which a step's own come until it is left
+                each in the words of a link: {"zoom": "cell", "path": "{largest(conv)}"}. What it does not
+                set is as the stage opens, but for what is the learner's: the image, the scale, what is
+                unfolded, and the changes, behind which a step's own come until it is left
     question    {"ask": sentence, "choices": [[sentence, expression, sentence], ...]}: an answer, whether it
                 is right, and what is said to whoever chose it; one at least is right
 
-What expressions may call, `stage_scope` says; they speak of the learner's image and changes, without those of
-the step. A walk's place in a state is [name, step], counted in the list of all steps from 0, so that a link means
-the same step on every network; where that step does not apply, it is the next that does.
+What expressions may call, `stage_scope` says; they speak of the learner's image and changes, without those
+of the step. A walk's place in a state is [name, step], counted from 0 in the list of all steps, so that a
+link means the same step on every network; where that step does not apply, it is the next that does.
 
 Walks are written in rooms above this one, which put them into `WALKS`.
 """
@@ -95,7 +95,7 @@ def told(walk: Walk, run: Run, index: int = 0, classes: Sequence[str] = ()) -> l
 
 
 def open_walk(scene: Scene, walk: str | Walk, run: Run) -> None:
-    """Let a view that is not shown yet offer a walk, and begin with it; ValueError if it does not suit the run."""
+    """Let a view offer a walk and begin with it; ValueError if it does not suit the run."""
     chosen = walk_named(walk)
     _suited(chosen, run)
     scene.host["walks"] = [*scene.host.get("walks", ()), chosen]

@@ -108,8 +108,8 @@ def view(
     play
         Start with the window sliding over the pinned cell's layer, else over the first that has a window.
     walk
-        A guided walk that the view offers and opens with: its name, "from-pixel-to-answer", or the walk itself
-        as data (see `cnnviz.stage.guided_walk`).
+        A guided walk that the view offers and opens with: its name, "from-pixel-to-answer", or the walk
+        itself as data (see `cnnviz.stage.guided_walk`).
     memory_limit, work_limit
         As for `Network.run`; the view itself, while it is made, is to stay within the memory too.
 

@@ -1,9 +1,10 @@
-"""What the expressions of a guided walk may speak of: a network on one image, in functions of texts and numbers.
+"""What the expressions of a guided walk may speak of: a network on one image, in functions of texts and "
+"numbers.
 
 js/stage_scope.js offers the same functions, by the same rules; a test holds the two together. Stages are
-given by their names. A cell is a text as links write it, "conv2d~3~4~0", and so is a change; `cell` makes one,
-`largest` and others find one, and all others take one. Counts of rows, columns and channels begin at 0, as
-in receipts; ranks begin at 1. Where there is no such stage, cell or change, the text is empty.
+given by their names. A cell is a text as links write it, "conv2d~3~4~0", and so is a change; `cell` makes
+one, `largest` and others find one, and all others take one. Rows, columns and channels are counted from 0,
+as in receipts, ranks from 1. Where there is no such stage, cell or change, the text is empty.
 
 The path to the pixels is that of js/tracing.js. The change of mind is searched for like this: squares of 1 to
 `MOST_SIDE` pixels a side, filled with ink (1) or wiped clean (0). Of each side and each filling, the
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.network import Run
+from cnnviz.network.run import forward_pass
 from cnnviz.stage.plan import plan_of
 from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.stages import values_of
@@ -33,7 +35,7 @@ TRACED = ("input", "conv", "pool", "affine", "activation", "softmax")
 """The operations through which Python follows a path; of the poolings those that take the largest."""
 
 
-class Cell(NamedTuple):
+class StageCell(NamedTuple):
     """One number of a stage, by the stage's name, as a path's entry in the stage's state."""
 
     stage: str
@@ -193,7 +195,7 @@ class StageScope(Mapping[str, Any]):
     # Numbers --------------------------------------------------------------------------------------
 
     def cell(self, name: str, row: float, column: float, channel: float) -> str:
-        return _text(self._cell(_text(Cell(name, int(row), int(column), int(channel)))))
+        return _text(self._cell(_text(StageCell(name, int(row), int(column), int(channel)))))
 
     def value(self, cell: str) -> float:
         return float(self._number(self._cell(cell)))
@@ -354,32 +356,32 @@ class StageScope(Mapping[str, Any]):
             self._kept[name] = values_of(stage, self._run, self._index)
         return self._kept[name]
 
-    def _cell(self, text: str) -> Cell:
+    def _cell(self, text: str) -> StageCell:
         (found,) = entry_of("path", text)
-        cell = Cell(*found)
+        cell = StageCell(*found)
         shape = self._about(cell.stage)["shape"]
         if not all(isinstance(n, int) and 0 <= n < size for n, size in zip(cell[1:], shape, strict=True)):
             raise IndexError(f"{text} is not in its stage of {shape}")
         return cell
 
-    def _cell_at(self, name: str, place: int) -> Cell:
-        return Cell(name, *map(int, np.unravel_index(place, self._about(name)["shape"])))
+    def _cell_at(self, name: str, place: int) -> StageCell:
+        return StageCell(name, *map(int, np.unravel_index(place, self._about(name)["shape"])))
 
-    def _number(self, cell: Cell, scope: StageScope | None = None) -> Any:
+    def _number(self, cell: StageCell, scope: StageScope | None = None) -> Any:
         return (scope or self)._values(cell.stage)[cell[1:]]
 
     @cached_property
     def _blank(self) -> StageScope:
         net = self._run.network
         inputs = {name: np.zeros_like(self._run[name][:1]) for name in net.inputs}
-        return StageScope(net.run(inputs if len(inputs) > 1 else next(iter(inputs.values()))))
+        return StageScope(forward_pass(net, inputs if len(inputs) > 1 else next(iter(inputs.values()))))
 
     @cached_property
     def _ranking(self) -> list[int]:
         """Classes, the highest score first."""
         return [int(n) for n in np.argsort(-self._values(self.source(self.last())).ravel(), kind="stable")]
 
-    def _factors(self, cell: Cell) -> list[tuple[Cell, float, float]]:
+    def _factors(self, cell: StageCell) -> list[tuple[StageCell, float, float]]:
         """What a convolution's cell multiplies: cells, weights, products, without padding."""
         op, source = self._op(cell.stage), self.source(cell.stage)
         channels, filters = self.channels_read(cell.stage), self.channels(cell.stage)
@@ -398,7 +400,7 @@ class StageScope(Mapping[str, Any]):
             for k in range(channels)
         ]
 
-    def _ranked(self, cell: str, rank: float) -> tuple[Cell, float, float]:
+    def _ranked(self, cell: str, rank: float) -> tuple[StageCell, float, float]:
         # The receipt goes channel by channel, so that of equal ones the first is the one it shows first.
         factors = sorted(self._factors(self._cell(cell)), key=lambda each: each[0].channel)
         return sorted(factors, key=lambda each: -abs(each[2]))[int(rank) - 1]
@@ -410,7 +412,7 @@ class StageScope(Mapping[str, Any]):
         a, b = (float(arrays[op[name]].ravel()[place]) for name in "ab")
         return (a, b) if op["form"] == "x*a+b" else (1 / b, -a / b)
 
-    def _path(self, cell: Cell) -> list[Cell]:
+    def _path(self, cell: StageCell) -> list[StageCell]:
         path = [cell]
         direction = np.sign(self._number(cell) - self._number(cell, self._blank))
         while self.kind(cell.stage) != "input":
@@ -425,7 +427,7 @@ class StageScope(Mapping[str, Any]):
                 direction *= np.sign(slope)
         return path
 
-    def _downhill(self, cell: Cell, direction: float) -> tuple[Cell, float | None] | None:
+    def _downhill(self, cell: StageCell, direction: float) -> tuple[StageCell, float | None] | None:
         """The next cell, and how this one changes with it; None where ink makes no difference."""
         source, kind = self.source(cell.stage), self.kind(cell.stage)
         if kind == "softmax":
@@ -440,7 +442,7 @@ class StageScope(Mapping[str, Any]):
             slopes = [
                 (factor, self._affine(_text(cell))[0] if kind == "affine" else self._secant(cell, factor))
             ]
-        best: tuple[bool, float, Cell, float] | None = None
+        best: tuple[bool, float, StageCell, float] | None = None
         for factor, slope in slopes:
             brings = slope * (float(self._number(factor)) - float(self._number(factor, self._blank)))
             rank = brings * direction > 0, abs(brings)
@@ -448,16 +450,17 @@ class StageScope(Mapping[str, Any]):
                 best = (*rank, factor, slope)
         return None if best is None else best[2:]
 
-    def _secant(self, cell: Cell, factor: Cell) -> float:
+    def _secant(self, cell: StageCell, factor: StageCell) -> float:
         apart = float(self._number(factor)) - float(self._number(factor, self._blank))
         risen = float(self._number(cell)) - float(self._number(cell, self._blank))
         return risen / apart if apart else 1.0
 
-    def _winner(self, cell: Cell) -> tuple[Cell, float]:
-        """The cell that a maximum was taken from or, if that one is as on blank paper, was taken from there."""
+    def _winner(self, cell: StageCell) -> tuple[StageCell, float]:
+        """The cell that a maximum was taken from or, if that one is as on blank paper, was taken from "
+        "there."""
         op, source = self._op(cell.stage), self.source(cell.stage)
         cells = [
-            Cell(source, row, column, cell.channel)
+            StageCell(source, row, column, cell.channel)
             for _, row in _taps(cell.row, *op["rows"])
             for _, column in _taps(cell.column, *op["cols"])
         ]
@@ -483,7 +486,7 @@ class StageScope(Mapping[str, Any]):
             (change,) = entry_of("changes", text)
             image = np.array(self._run[self._run.network.inputs[0]][self._index])
             image.ravel()[change["at"]] = change["values"]
-            self._probabilities[text] = self._run.network.predict(image[None])[0]
+            self._probabilities[text] = forward_pass(self._run.network, image[None]).output[0]
         return self._probabilities[text]
 
     @property
@@ -533,7 +536,7 @@ FUNCTIONS: Mapping[str, str] = {
 """The functions by the names that expressions call them by."""
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: StageCell) -> str:
     return entry_text("path", [cell])
 
 

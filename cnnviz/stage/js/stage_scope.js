@@ -34,8 +34,9 @@ export class StageScope {
     this.images = images;
     this.changes = changes;
     this.engine = new Engine(scene);
-    const computed = this.engine.compute(images, changes);
-    this.values = shown ?? computed.values;
+    /** Every stage's numbers as this page computes them: what differs from blank paper differs by more than rounding. */
+    this.computed = this.engine.compute(images, changes).values;
+    this.values = shown ?? this.computed;
     /** With the changed weights. */
     this.scene = this.engine.last?.scene ?? scene;
     /** @type {Map<string, Stage>} */
@@ -128,7 +129,7 @@ export class StageScope {
   path(text) {
     return this.once(`path ${text}`, () => {
       const cell = this.cellOf(text);
-      const { steps } = toPixels(this.scene, this.values, cell, this.blank);
+      const { steps } = toPixels(this.scene, this.computed, cell, this.blank);
       return { cells: [cell, ...steps.map(({ to }) => /** @type {Cell} */ (to))] };
     });
   }

@@ -1,4 +1,5 @@
-"""From pixel to answer, and back: what a small network makes of one digit, why, and what would change its mind."""
+"""From pixel to answer, and back: what a small network makes of one digit, why, and what would change its "
+"mind."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from typing import Any
 _POOLING: dict[str, Any] = {
     "title": "Pooling",
     "say": [
-        "Pooling keeps the largest of {window_rows(pool): count} × {window_columns(pool): count} numbers and drops "
+        "Pooling keeps the largest of {window_rows(pool): count} × {window_columns(pool): count} numbers "
+        "and drops "
         "the others: here {value(spot)} stays.",
         "So {rows(source(pool)): count} × {columns(source(pool)): count} become {rows(pool): count} × "
         "{columns(pool): count}; the number of maps stays {channels(pool): count}.",
@@ -19,7 +21,8 @@ _POOLING: dict[str, Any] = {
 FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
     "name": "from-pixel-to-answer",
     "title": "From pixel to answer, and back",
-    "needs": "traceable() and stage('input', 1) != '' and stage('conv', 2) != '' and kind(last()) == 'softmax' "
+    "needs": "traceable() and stage('input', 1) != '' and stage('conv', 2) != '' and kind(last()) == "
+    "'softmax' "
     "and kind(source(last())) == 'conv' and source(stage('conv', 1)) == stage('input', 1) "
     "and channels(stage('input', 1)) == 1 and rows(stage('input', 1)) > 1 and columns(stage('input', 1)) > 1 "
     "and channels(last()) == cells(last()) and cells(last()) > 1",
@@ -38,9 +41,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "A digit is numbers",
             "say": [
-                "To the network this image is {rows(pixels): count} rows of {columns(pixels): count} numbers, "
+                "To the network this image is {rows(pixels): count} rows of {columns(pixels): count} "
+                "numbers, "
                 "{cells(pixels): count} in all: 0 is blank paper, 1 is full ink.",
-                "{nonzero(pixels): count} of them {nonzero(pixels): is|are} not 0; the largest is {value(bright)}, in row "
+                "{nonzero(pixels): count} of them {nonzero(pixels): is|are} not 0; the largest is "
+                "{value(bright)}, in row "
                 "{row(bright): count}, column {column(bright): count}, counted from 0.",
             ],
             "names": {"bright": "largest(pixels)"},
@@ -49,8 +54,10 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "A kernel looks at it",
             "say": [
-                "A kernel is a small table of weights, here {window_rows(conv): count} × {window_columns(conv): count} "
-                "of them. It lies on a patch of the image, and each weight is multiplied by the number below it.",
+                "A kernel is a small table of weights, here {window_rows(conv): count} × "
+                "{window_columns(conv): count} "
+                "of them. It lies on a patch of the image, and each weight is multiplied by the number "
+                "below it.",
                 "The products add up to one new number; then the kernel moves on. It has "
                 "{rows(conv): count} × {columns(conv): count} places to stand, and so makes a map of "
                 "{rows(conv) * columns(conv): count} numbers.",
@@ -60,11 +67,19 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "One sum, written out",
             "say": [
-                "This is the largest number that came out: row {row(spot): count}, column {column(spot): count}, "
+                "This is the largest number that came out: row {row(spot): count}, column {column(spot): "
+                "count}, "
                 "kernel {channel(spot): count}.",
-                "Its products add up to {sum(spot): signed}, of which {value(factor(spot, 1))} × "
-                "{weight(spot, 1)} = {product(spot, 1)} counts most. With the bias, {bias(spot): signed}, that "
-                "makes {value(spot)}.",
+                [
+                    "product(spot, 1) != 0",
+                    "Its products add up to {sum(spot): signed}; the largest is {value(factor(spot, 1))} × "
+                    "{weight(spot, 1)} = "
+                    "{product(spot, 1)}. With the bias, {bias(spot): signed}, that makes {value(spot)}.",
+                ],
+                [
+                    "product(spot, 1) == 0",
+                    "Each of its products is 0, so that only the bias is left: {value(spot)}.",
+                ],
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
             "question": {
@@ -73,7 +88,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                     [
                         "0",
                         "bias(spot) == 0",
-                        "{'Right, for this bias is 0.' if bias(spot) == 0 else 'All products become 0, but the bias is still added.'}",
+                        "{'Right, for this bias is 0.' if bias(spot) == 0 else 'All products become 0, but "
+                        "the bias is still added.'}",
                     ],
                     ["{bias(spot)}", "1 == 1", "Right: all products become 0, and the bias is left."],
                     [
@@ -88,9 +104,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Many kernels, many maps",
             "say": [
-                "The layer has {channels(conv): count} {channels(conv): kernel|kernels}, each with weights of its own, and "
+                "The layer has {channels(conv): count} {channels(conv): kernel|kernels}, each with weights "
+                "of its own, and "
                 "each passes over the whole image: {channels(conv): one map|so many maps}.",
-                "That takes {parameters(conv): count} weights and biases, however large the image is. On this one the "
+                "That takes {parameters(conv): count} weights and biases, however large the image is. On "
+                "this one the "
                 "strongest answer is in map {liveliest(conv): count}.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}"},
@@ -100,7 +118,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "if": "rectifies(relu)",
             "say": [
                 "A ReLU leaves positive numbers as they are and makes every negative one 0.",
-                "Here {negative(conv): count} of {cells(conv): count} numbers {negative(conv): was|were} negative, and "
+                "Here {negative(conv): count} of {cells(conv): count} numbers {negative(conv): was|were} "
+                "negative, and "
                 "{nonzero(relu): count} {nonzero(relu): is|are} left that {nonzero(relu): is|are} not 0.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}"},
@@ -126,38 +145,49 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "The norm: a scale and a shift",
             "if": "stage('affine', 1) != ''",
             "say": [
-                "Then each map is multiplied by one number and another is added, the same for all its cells, so that "
-                "the next layer gets numbers of a size that it is used to: here {value(before)} × {scale(largest(norm))} "
-                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = {value(largest(norm))}.",
+                "Then each map is multiplied by one number and another is added, the same for all its "
+                "cells, so that "
+                "the next layer gets numbers of a size that it is used to: here {value(before)} × "
+                "{scale(largest(norm))} "
+                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = "
+                "{value(largest(norm))}.",
             ],
             "names": {
                 "norm": "stage('affine', 1)",
-                "before": "cell(source(norm), row(largest(norm)), column(largest(norm)), channel(largest(norm)))",
+                "before": "cell(source(norm), row(largest(norm)), column(largest(norm)), "
+                "channel(largest(norm)))",
             },
             "state": {"zoom": "cell", "path": "{largest(norm)}"},
         },
         {**_POOLING, "if": "takes_largest(pool) and order(pool) < order(second)"},
         {
             "title": "Depth: the second layer reads all maps",
-            "if": "rows(second) > 1 and channels_read(second) == channels(source(second)) and channels_read(second) > 1",
+            "if": "rows(second) > 1 and channels_read(second) == channels(source(second)) and "
+            "channels_read(second) > 1",
             "say": [
                 "The next kernel does not look at one map: it reads the same patch in all "
                 "{channels_read(second): count} maps at once.",
-                "{window_rows(second): count} × {window_columns(second): count} places in each of {channels_read(second): count} "
-                "maps are {products(second): count} products, and all of them make one number: {value(largest(second))}.",
+                "{window_rows(second): count} × {window_columns(second): count} places in each of "
+                "{channels_read(second): count} "
+                "maps are {products(second): count} products, and all of them make one number: "
+                "{value(largest(second))}.",
             ],
             "state": {"zoom": "cell", "path": "{largest(second)}"},
         },
         {
             "title": "1 × 1: maps are mixed, nothing moves",
             "if": "mixing != '' and stride(mixing) == 1 and rows(mixing) == rows(source(mixing)) "
-            "and columns(mixing) == columns(source(mixing)) and channels_read(mixing) == channels(source(mixing)) "
+            "and columns(mixing) == columns(source(mixing)) and channels_read(mixing) == "
+            "channels(source(mixing)) "
             "and channels_read(mixing) > 1",
             "say": [
-                "This kernel is 1 × 1: it looks at one place only, but through all {channels_read(mixing): count} maps. Each of "
+                "This kernel is 1 × 1: it looks at one place only, but through all {channels_read(mixing): "
+                "count} maps. Each of "
                 "its numbers is a mix of the {channels_read(mixing): count} that stand there.",
-                "So {channels_read(mixing): count} maps become {channels(mixing): count} and nothing moves: they are still "
-                "{rows(mixing): count} × {columns(mixing): count}, and each number still sees {field_rows(mixing): count} × "
+                "So {channels_read(mixing): count} maps become {channels(mixing): count} and nothing "
+                "moves: they are still "
+                "{rows(mixing): count} × {columns(mixing): count}, and each number still sees "
+                "{field_rows(mixing): count} × "
                 "{field_columns(mixing): count} pixels.",
             ],
             "state": {"zoom": "cell", "path": "{largest(mixing)}"},
@@ -167,13 +197,16 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                     [
                         "{channels(mixing): count}",
                         "parameters(mixing) == channels(mixing)",
-                        "That is one for each map that comes out. Each of them needs a weight for every map that goes in.",
+                        "That is one for each map that comes out. Each of them needs a weight for every "
+                        "map that goes in.",
                     ],
                     [
                         "{parameters(mixing): count}",
                         "1 == 1",
-                        "Right: {channels_read(mixing): count} weights for each of {channels(mixing): count} maps"
-                        "{', and a bias for each' if parameters(mixing) != products(mixing) * channels(mixing) else ''}.",
+                        "Right: {channels_read(mixing): count} weights for each of {channels(mixing): "
+                        "count} maps"
+                        "{', and a bias for each' if parameters(mixing) != products(mixing) * "
+                        "channels(mixing) else ''}.",
                     ],
                     [
                         "{9 * products(mixing) * channels(mixing): count}",
@@ -187,15 +220,18 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Each layer sees more",
             "say": [
-                "A number of the first layer sees {field_rows(conv): count} × {field_columns(conv): count} pixels. One behind "
+                "A number of the first layer sees {field_rows(conv): count} × {field_columns(conv): count} "
+                "pixels. One behind "
                 "it reads several of those, and so sees more. The sides grow: {fields()}.",
                 [
                     "whole",
-                    "The scores at the end see {field_rows(scores): count} × {field_columns(scores): count}: the whole image.",
+                    "The scores at the end see {field_rows(scores): count} × {field_columns(scores): "
+                    "count}: the whole image.",
                 ],
                 [
                     "not whole",
-                    "The scores at the end see {field_rows(scores): count} × {field_columns(scores): count} of the "
+                    "The scores at the end see {field_rows(scores): count} × {field_columns(scores): "
+                    "count} of the "
                     "{rows(pixels): count} × {columns(pixels): count} pixels.",
                 ],
             ],
@@ -216,9 +252,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Softmax: scores become shares",
             "say": [
-                "Softmax takes e to the power of each score and divides by the sum of them all, so that the shares add up "
+                "Softmax takes e to the power of each score and divides by the sum of them all, so that "
+                "the shares add up "
                 "to 1.",
-                "{predicted(1)} gets {probability(1): probability}, {predicted(2)} gets {probability(2): probability}. A lead of "
+                "{predicted(1)} gets {probability(1): probability}, {predicted(2)} gets {probability(2): "
+                "probability}. A lead of "
                 "{score(1) - score(2)} in the scores is a factor of {exp(score(1) - score(2))} here.",
             ],
             "state": {"path": "{answer(1)}"},
@@ -242,16 +280,19 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Why {predicted(1)}? Back to the pixels",
             "say": [
-                "Blank paper would give {predicted(1)} a score of {on_blank(winner)}; this image gives it {score(1)}. The "
+                "Blank paper would give {predicted(1)} a score of {on_blank(winner)}; this image gives it "
+                "{score(1)}. The "
                 "way back goes, layer by layer, to the number through which ink did most of that.",
                 [
                     "ends_on_ink(winner)",
-                    "After {path_length(winner): count} {path_length(winner): step|steps} it ends on ink: the pixel in row "
+                    "After {path_length(winner): count} {path_length(winner): step|steps} it ends on ink: "
+                    "the pixel in row "
                     "{row(end): count}, column {column(end): count}, which is {value(end)}.",
                 ],
                 [
                     "not ends_on_ink(winner)",
-                    "But here ink makes no difference to a number on the way, so that it ends before it comes to a pixel.",
+                    "But here ink makes no difference to a number on the way, so that it ends before it "
+                    "comes to a pixel.",
                 ],
             ],
             "names": {"end": "path_end(winner)"},
@@ -261,15 +302,18 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Is that so? Take it away",
             "if": "ends_on_ink(winner)",
             "say": [
-                "Now that pixel is wiped blank, with all that are up to 2 rows or columns away, and the network is computed anew.",
+                "Now that pixel is wiped blank, with all that are up to 2 rows or columns away, and the "
+                "network is computed anew.",
                 [
                     "same_after(wiped(end, 2))",
-                    "It still says {predicted(1)}, with {probability_after(wiped(end, 2)): probability}; before, it said so "
+                    "It still says {predicted(1)}, with {probability_after(wiped(end, 2)): probability}; "
+                    "before, it said so "
                     "with {probability(1): probability}.",
                 ],
                 [
                     "not same_after(wiped(end, 2))",
-                    "Now it says {predicted_after(wiped(end, 2))}, with {probability_after(wiped(end, 2)): probability}; before, "
+                    "Now it says {predicted_after(wiped(end, 2))}, with {probability_after(wiped(end, 2)): "
+                    "probability}; before, "
                     "it said {predicted(1)}, with {probability(1): probability}.",
                 ],
             ],
@@ -279,19 +323,25 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "What would change its mind?",
             "say": [
-                "A search tries squares of 1 to {most_side(): count} pixels a side, inked or wiped blank: of each size the "
-                "{most_places(): count} places where the gradient promises most. Each is run through the whole network.",
+                "A search tries squares of 1 to {most_side(): count} pixels a side, inked or wiped blank: "
+                "of each size the "
+                "{most_places(): count} places where the gradient promises most. Each is run through the "
+                "whole network.",
                 [
                     "flip() != ''",
-                    "After {tried(): count} {tried(): try|tries} this was the smallest that does it: {flip_side(): count} × "
-                    "{flip_side(): count} pixels from row {flip_row(): count}, column {flip_column(): count}, "
-                    "{'inked' if flip_inks() else 'wiped blank'}. Now it says {predicted_after(flip())}, with "
+                    "After {tried(): count} {tried(): try|tries} this was the smallest of them that does "
+                    "it: {flip_side(): count} × "
+                    "{flip_side(): count} pixels from row {flip_row(): count}, column {flip_column(): "
+                    "count}, "
+                    "{'inked' if flip_inks() else 'wiped blank'}. Now it says {predicted_after(flip())}, "
+                    "with "
                     "{probability_after(flip()): probability}; before, it said {predicted(1)}, with "
                     "{probability(1): probability}.",
                 ],
                 [
                     "flip() == ''",
-                    "{tried(): count} {tried(): square was|squares were} tried, and none changes its mind: it stays with "
+                    "{tried(): count} {tried(): square was|squares were} tried, and none changes its mind: "
+                    "it stays with "
                     "{predicted(1)}. That is as far as this search goes.",
                 ],
             ],
@@ -301,9 +351,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "Now you",
             "say": [
-                "{cells(pixels): count} pixels, {parameters(): count} learned numbers, and the answer {predicted(1)}: nothing "
+                "{cells(pixels): count} pixels, {parameters(): count} learned numbers, and the answer "
+                "{predicted(1)}: nothing "
                 "else went in, and every number has its receipt.",
-                "Paint on the image, turn a weight, switch a map off: all that follows is computed as you do it.",
+                "Paint on the image, turn a weight, switch a map off: all that follows is computed as you "
+                "do it.",
             ],
             "state": {},
         },
