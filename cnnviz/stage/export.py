@@ -130,7 +130,7 @@ def export_images(
             if walk is not None:
                 open_walk(scene, walk, run)
         else:
-            scene.add(run, 0, **named)
+            scene.add(run, 0, **named, computed=True)
     if scene is None:
         raise ValueError("images must hold at least one image")
     return LiveView(scene).save(output)

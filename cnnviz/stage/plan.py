@@ -44,6 +44,11 @@ class StagePlan:
         return bytes(self.part)
 
     @property
+    def computable(self) -> bool:
+        """Whether the browser knows every operation."""
+        return all(stage.op["type"] != "given" for stage in self.taken.stages)
+
+    @property
     def key(self) -> str:
         """The name under which the browser keeps it: the same for the same content."""
         return str(self.part.header["key"])

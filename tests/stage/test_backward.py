@@ -271,7 +271,7 @@ def test_the_page_has_the_gradient_of_every_activation_and_merge():
       Object.keys(activation_gradients.ACTIVATION_GRADIENTS), Object.keys(forward.ACTIVATIONS),
       Object.keys(forward.MERGES).filter((mode) => !jacobians.differentiable({ type: "merge", mode })),
       Object.keys(forward.OPERATIONS).filter((type) =>
-        jacobians.differentiable({ type, mode: type === "merge" ? "add" : "max", name: "relu" })),
+        jacobians.differentiable({ type, mode: { merge: "add", pool: "max" }[type], name: "relu" })),
     ]"""
     gradients, activations, merges, operations = ask_node(
         program, None, "activation_gradients", "forward", "jacobians"

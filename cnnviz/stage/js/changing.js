@@ -86,11 +86,18 @@ export class Changing {
   }
 
   set({ changes, image }) {
-    const began = performance.now();
+    this.began = performance.now();
     this.view.change(changes, image);
     this.write();
     this.view.host.remember?.(this.view.state());
-    measure("cnnviz:change", began);
+  }
+
+  /** What a change leads to is on the screen. */
+  computed() {
+    if (this.began) measure("cnnviz:change", this.began);
+    this.began = 0;
+    if (this.said) this.view.say(`${this.said}. ${this.view.part("verdict").textContent}`);
+    this.said = "";
   }
 
   undo() {
@@ -111,7 +118,8 @@ export class Changing {
 
   /** @param {string} what */
   say(what) {
-    this.view.say(`${what}. ${this.view.part("verdict").textContent}`);
+    this.said = what;
+    if (!this.view.changes.length && !this.view.image) this.computed();
   }
 
   /** Other numbers came, or another image: what was changed goes on. */

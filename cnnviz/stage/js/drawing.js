@@ -62,8 +62,16 @@ class Drawing extends Panel {
   follow(digit, began, panel) {
     this.complete(panel);
     if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
-    this.say(digit ? `${this.verdict()}` : !this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
-    if (digit) measure("cnnviz:draw", began);
+    else this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
+    this.began = digit ? began : 0;
+  }
+
+  /** The network's answer to the drawing is on the screen. */
+  computed() {
+    if (!this.open || !this.view.image) return;
+    this.say(this.verdict());
+    if (this.began) measure("cnnviz:draw", this.began);
+    this.began = 0;
   }
 
   /** The pages around get the digit, and the link. */

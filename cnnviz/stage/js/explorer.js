@@ -4,7 +4,9 @@ import { changing } from "./changing.js";
 import { comparing } from "./comparing.js";
 import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
+import { directing } from "./directing.js";
 import { drawing } from "./drawing.js";
+import { opening } from "./opening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
@@ -78,7 +80,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, changing, comparing, copying, walking],
+    extensions: [playing, drawing, directing, opening, changing, comparing, copying, walking],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

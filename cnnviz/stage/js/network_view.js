@@ -23,7 +23,7 @@ export class NetworkView {
     this.element = element;
     element.classList.add("cv-network");
     element.innerHTML = `<svg class="cv-links" aria-hidden="true"></svg><div class="cv-maps"></div>
-      <div class="cv-heads"></div><div class="cv-slot"></div><div class="cv-outs"></div>`;
+      <svg class="cv-links cv-trail" aria-hidden="true"><polyline></polyline></svg><div class="cv-heads"></div><div class="cv-slot"></div><div class="cv-outs"></div>`;
     /** Beside the image, below it: what changes it. */
     this.slot = /** @type {HTMLElement} */ (element.querySelector(".cv-slot"));
     this.maps = new Surface(element.querySelector(".cv-maps"));
@@ -154,8 +154,22 @@ export class NetworkView {
       const whole = box && box.top === 0 && box.left === 0 && box.bottom === rows - 1 && box.right === cols - 1;
       return style !== "seen" || stage === 0 || !whole || channels?.includes(0);
     });
+    this.drawPath();
     this.maps.mark(telling.map((mark) => ({ ...mark, stage: this.seenAs.get(mark.stage) ?? mark.stage })), styles);
     this.bars.mark(marks.filter((mark) => this.seenAs.get(mark.stage) === this.view.scene.output.index || mark.stage === this.view.scene.output.index));
+  }
+
+  /** A line along the way that was walked. */
+  drawPath() {
+    const points = this.view.trail.map((cell) => {
+      const rect = this.maps.byStage.get(this.seenAs.get(cell.stage) ?? cell.stage)?.[cell.channel];
+      if (!rect) return null;
+      const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
+      return `${x + w / 2},${y + h / 2}`;
+    });
+    const line = this.element.querySelector(".cv-trail polyline");
+    const drawn = points.filter(Boolean);
+    line.setAttribute("points", drawn.length > 1 ? drawn.join(" ") : "");
   }
 
   /** Where a cell is on the screen, in the window's pixels; null if it is not drawn. */

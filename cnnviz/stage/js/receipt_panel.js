@@ -3,6 +3,7 @@
 import { largestAt, maximum } from "./arrays.js";
 import { contributionsOf } from "./contributions.js";
 import { closest } from "./dom.js";
+import { cellOfEntry } from "./directing.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
@@ -66,9 +67,15 @@ export class ReceiptPanel {
       <span class="cv-ractions"></span>
       <div class="cv-proof">${this.proof(last)}</div>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
+    /** @type {string | null} what an extension lists in place of the factors */
+    this.upward = null;
     for (const extension of view.extensions) extension.receiptShown?.(this);
     // Last, when it is known how much room is left.
-    this.rank();
+    const holder = this.element.querySelector(".cv-ranked");
+    if (this.upward) {
+      holder.innerHTML = this.upward;
+      holder.dataset.kind = "feeds";
+    } else this.rank();
     this.listTerms(this.element);
   }
 
@@ -99,7 +106,8 @@ export class ReceiptPanel {
       return `<button type="button" tabindex="-1" class="cv-row${own ? " cv-won" : ""}" data-term="${key}" data-role="x"
         aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
     });
-    if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    if (!shown.length) rows.push(`<div class="cv-row cv-rest"><i></i><span class="cv-rowname">nothing goes in but zeros</span></div>`);
+    else if (folded.length) rows.push(this.restRow(step, ranking, forms));
     holder.dataset.kind = step.type;
     holder.innerHTML = rows.join("");
   }
@@ -180,10 +188,13 @@ export class ReceiptPanel {
 
   crumbs() {
     const { trail, scene } = this.view;
-    const parts = trail.map((cell, i) => {
+    // Of a long way the ends.
+    const shown = trail.map((cell, i) => ({ cell, i })).filter(({ i }) => trail.length <= 5 || i === 0 || i >= trail.length - 3);
+    const parts = shown.map(({ cell, i }, n) => {
       const here = i === trail.length - 1;
       const name = escapeHtml(cellName(scene, cell));
-      return `<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
+      const left = n && shown[n - 1].i !== i - 1 ? `<li>… ${i - shown[n - 1].i - 1}</li>` : "";
+      return `${left}<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
     });
     return `<nav class="cv-crumbs" aria-label="The way down"${trail.length > 1 ? "" : " data-one"}><ol>${parts.join("")}</ol>
       <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"}</button></nav>`;
@@ -279,7 +290,7 @@ export class ReceiptPanel {
     }
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
-    const engine = view.shown ? "this page" : "NumPy";
+    const engine = view.shown || view.plain.items[view.item].computed ? "this page" : "NumPy";
     return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
   }
 
@@ -374,8 +385,12 @@ export class ReceiptPanel {
 
   clickedAround(event) {
     const { view } = this;
-    const at = closest(event, "[data-crumb], [data-back]");
-    const { crumb, back } = at?.dataset ?? {};
+    const at = closest(event, "[data-crumb], [data-back], [data-up]");
+    const { crumb, back, up } = at?.dataset ?? {};
+    if (up) {
+      view.pin(cellOfEntry(view, up));
+      this.focusHead();
+    }
     if (crumb) view.walk(view.trail.slice(0, Number(crumb) + 1));
     if (back !== undefined) view.walk(view.trail.slice(0, -1));
     if (crumb || back !== undefined) this.focusHead();

@@ -3,10 +3,11 @@
 import { boxOfAll, clip, largestAt } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
+import { readChanges } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
-import { channelMask } from "./cone.js";
+import { boxOf, channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
-import { Engine } from "./engine.js";
+import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
@@ -92,7 +93,8 @@ export class View {
     const began = performance.now();
     this.root = root;
     this.host = host;
-    this.scene = scene;
+    /** As it came, and as it is with changed weights. */
+    this.plain = this.scene = scene;
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
@@ -128,7 +130,11 @@ export class View {
     this.guided = null;
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
-    this.engine = scene.computable ? new Engine(scene) : null;
+    this.engine = scene.computable ? new RemoteEngine(scene) : null;
+    /** Of a change, and of the one whose numbers are on the screen. */
+    this.turn = this.shownTurn = 0;
+    /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
+    this.known = new WeakMap();
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
@@ -151,6 +157,11 @@ export class View {
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
     if (this.pinned) this.receipt.show();
+    if (this.asked) {
+      const { changes, image } = this.asked;
+      this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+      for (const extension of this.extensions) extension.updated?.();
+    }
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
@@ -158,7 +169,7 @@ export class View {
   // What is shown ---------------------------------------------------------------------------------
 
   get values() {
-    return this.shown ?? this.scene.valuesOf(this.item);
+    return this.shown ?? this.plain.valuesOf(this.item);
   }
 
   /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
@@ -273,10 +284,13 @@ export class View {
     this.scene = next;
     this.item = 0;
     const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
-    this.engine = next.computable ? new Engine(next) : null;
-    if (!same) this.changes = [];
-    this.image = null;
-    this.compute();
+    this.plain = next;
+    if (!same || next.key !== scene.key) {
+      this.engine?.close();
+      this.engine = next.computable ? new RemoteEngine(next) : null;
+    }
+    const kept = same ? this.changes : [];
+    [this.changes, this.image, this.shown, this.before, this.changed] = [[], null, null, null, new Set()];
     this.colours.header = next.header;
     if (same) {
       this.pictures.scene = next;
@@ -292,6 +306,7 @@ export class View {
       if (start) this.restore(start);
       this.show();
     }
+    if (kept.length) this.change(kept);
     for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
   }
@@ -317,7 +332,13 @@ export class View {
 
   /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
+    const way = this.trail.map((each) => ({
+      stage: each.stage,
+      channels: channelMask(this.scene.stages[each.stage], [each.channel]),
+      box: boxOf(each),
+      style: "path",
+    }));
+    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
   }
 
   // Choosing --------------------------------------------------------------------------------------
@@ -331,31 +352,54 @@ export class View {
   change(changes, image = this.image) {
     this.changes = changes;
     this.image = image;
-    this.compute();
-    this.repaint();
+    const { arrays } = readChanges(this.plain, changes);
+    this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
+    this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
+    this.turn += 1;
     for (const extension of this.extensions) extension.changed?.();
+    if (!changes.length && !image) {
+      this.shown = this.before = null;
+      this.changed = new Set();
+      this.shownTurn = this.turn;
+      this.repaint();
+      return;
+    }
+    this.compute(this.turn).catch((error) => this.say(error.message));
   }
 
   /** The numbers of each input, before any change. */
   get inputs() {
-    const { scene, image } = this;
-    const inputs = scene.stages.filter(({ op }) => op.type === "input").map(({ index }) => scene.valuesOf(this.item)[index]);
-    if (image) inputs[0] = numbersOf(scene, image.pixels);
+    const { plain, image } = this;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
     return inputs;
   }
 
-  compute() {
-    const { scene, engine, changes, image } = this;
-    this.shown = this.before = null;
-    this.changed = new Set();
-    this.extraMarks = [];
-    if (!engine || (!changes.length && !image)) return;
-    const { values, changed } = engine.compute(this.inputs, changes);
-    this.shown = values;
-    if (!changes.length || !engine.plain) return;
-    this.before = engine.plain.values;
-    this.changed = new Set(changed);
-    this.extraMarks = changes.flatMap((change) => changedMark(scene, change));
+  /**
+   * What follows from the changes, computed in the page; of answers that come while the pointer moves on, the
+   * ones that are not overtaken are shown, in their order.
+   *
+   * @param {number} turn
+   */
+  async compute(turn) {
+    const { plain, engine, changes, image } = this;
+    if (!engine) return;
+    const { inputs } = this;
+    let before = image ? this.known.get(image) : plain.valuesOf(this.item);
+    if (!before) {
+      const computed = await engine.compute(inputs);
+      if (!computed) return;
+      before = computed.values;
+      this.known.set(/** @type {object} */ (image), before);
+    }
+    const computed = changes.length ? await engine.compute(inputs, changes) : { values: before, changed: [] };
+    if (!computed || turn <= this.shownTurn || plain !== this.plain) return;
+    this.shownTurn = turn;
+    this.shown = computed.values;
+    this.before = changes.length ? before : null;
+    this.changed = new Set(computed.changed);
+    this.repaint();
+    for (const extension of this.extensions) extension.computed?.();
   }
 
   /** The numbers of paper (0) or ink (1) in each channel of an input. */
@@ -485,9 +529,7 @@ export class View {
   pick(item) {
     const began = performance.now();
     this.item = item;
-    this.image = null;
-    this.compute();
-    this.repaint();
+    this.change(this.changes, null);
     for (const extension of this.extensions) extension.updated?.();
     this.host.remember?.(this.state());
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
@@ -513,9 +555,9 @@ export class View {
     };
   }
 
-  /** Go to a state from what is seen now, with the eye kept where it is or led to where it goes. */
+  /** Go to a state of the same image from what is seen now, with the eye kept where it is or led to where it goes. */
   goTo(given) {
-    const [level, left] = [this.level, this.lookedAt];
+    const [level, left, before] = [this.level, this.lookedAt, JSON.stringify(this.changes)];
     this.panelOwner?.close();
     this.restore(given);
     const inwards = this.zoom !== "network";
@@ -523,8 +565,10 @@ export class View {
     this.hover = null;
     this.tooltip.hide();
     this.stale.add(this.zoom);
+    const changes = this.asked?.changes ?? [];
+    if (JSON.stringify(changes) !== before) this.change(changes);
     this.arrange();
-    this.repaint();
+    this.redraw();
     if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
     if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);
     this.host.remember?.(this.state());
@@ -544,15 +588,21 @@ export class View {
     this.open = state.open;
     this.trail = cellsOf(state, scene);
     this.guided = state.walk;
-    if (this.engine) {
-      this.changes = state.changes;
-      this.image = state.image && { title: state.image.title, pixels: fromAddress(state.image.pixels) };
-      this.compute();
-    }
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.asked = this.engine && (state.changes.length || state.image) ? state : null;
+    this.tell(said.join(" "));
+  }
+
+  /** Tell the reader something that cannot be seen otherwise; "" takes it away. */
+  tell(words) {
     const line = this.part("said");
-    line.hidden = !said.length;
-    line.querySelector("span").textContent = said.join(" ");
+    line.hidden = !words;
+    line.querySelector("span").textContent = words;
+  }
+
+  /** Whether this is the view of the page that was used last, or the only one. */
+  isLastUsed() {
+    return lastUsed === this || lastUsed === null;
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -628,7 +678,7 @@ export class View {
     this.part("room").addEventListener("wheel", (event) => {
       if (!event.ctrlKey) return;
       event.preventDefault();
-      if (performance.now() - (this.pinched ?? 0) < 400) return;
+      if (performance.now() - (this.pinched ?? -Infinity) < 400) return;
       this.pinched = performance.now();
       if (event.deltaY < 0) this.forth(this.hover ?? undefined);
       else this.back();
@@ -637,12 +687,12 @@ export class View {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
-    // Escape is heard wherever the focus is, by the view that was used last.
+    // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
     root.addEventListener("pointerdown", () => (lastUsed = this));
     root.addEventListener("focusin", () => (lastUsed = this));
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (event.key === "Escape" && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
@@ -747,7 +797,8 @@ export class View {
     }
     if ((event.key === "+" || event.key === "-") && !closest(event, "input, select") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      if (event.key === "+") this.forth();
+      // On the receipt it is its own cell, not the factor that the pointer happens to rest on.
+      if (event.key === "+") this.forth((closest(event, ".cv-receipt") && this.pinned) || undefined);
       else this.back();
       return;
     }
@@ -807,6 +858,7 @@ export class View {
     this.resizing.disconnect();
     window.removeEventListener("resize", this.resized);
     this.stopTheme();
+    this.engine?.close();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }

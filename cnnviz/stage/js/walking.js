@@ -146,7 +146,7 @@ export class Walking {
     this.card.hidden = true;
     delete this.view.root.dataset.walk;
     this.mark();
-    this.apply({ ...this.view.state(), walk: null, changes: own });
+    this.apply({ ...this.view.state(), image: null, walk: null, changes: own });
     this.starts.querySelector("button")?.focus({ preventScroll: true });
   }
 
@@ -162,9 +162,11 @@ export class Walking {
   scope() {
     const { view, own } = this;
     const whole = own.length === view.changes.length;
-    const of = [view.scene, view.item, view.image, JSON.stringify(own)];
+    const of = [view.plain, view.item, view.image, JSON.stringify(own)];
     if (!this.kept || this.kept.of.some((each, i) => each !== of[i])) {
-      this.kept = { of, scope: new StageScope(view.scene, view.inputs, own, whole ? view.values : null) };
+      // Those of an image or a change that is still being computed are older.
+      const shown = whole && view.shownTurn === view.turn ? view.values : null;
+      this.kept = { of, scope: new StageScope(view.plain, view.inputs, own, shown) };
     }
     return this.kept.scope;
   }
@@ -191,8 +193,8 @@ export class Walking {
     this.told = told(walk, this.number, scope.functions);
     const own = this.own;
     this.brought = this.told.state.changes ?? [];
-    const { model, item, range, image, open } = this.view.state();
-    const state = { ...emptyState(), model, item, range, image, open, ...this.told.state };
+    const { model, item, range, open } = this.view.state();
+    const state = { ...emptyState(), model, item, range, open, ...this.told.state };
     this.apply({ ...state, changes: [...own, ...this.brought], walk: [walk.name, this.number] });
     this.strayed = false;
     this.shown = this.seen;
@@ -320,7 +322,7 @@ export class Walking {
     const brings = this.told.state.changes ?? [];
     if (whole && JSON.stringify(brings) !== JSON.stringify(this.brought)) {
       this.brought = brings;
-      this.apply({ ...this.view.state(), changes: [...own, ...brings] });
+      this.apply({ ...this.view.state(), image: null, changes: [...own, ...brings] });
     }
     this.walked();
     this.write();
