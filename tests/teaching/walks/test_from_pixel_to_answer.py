@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import cnnviz
 from cnnviz.stage.guided_walk import WALKS, told
@@ -98,14 +99,16 @@ def changed(x, changes):
 
 @pytest.mark.parametrize("name", sorted(LACKS))
 def test_a_change_of_mind_is_found_or_said_not_to_be(name):
-    """By a test of 1,000 digits in the thorough profile; a few here."""
+    """On 1,000 digits in the thorough profile, of which at most 22 and 6 kept their mind; on a few else."""
     net = cnnviz.load_model(name)
-    found = 0
-    digits = cnnviz.load_mnist()[1][0][::2500]
+    digits = cnnviz.load_mnist()[1][0][:: 10 if settings().max_examples > 200 else 2500]
+    kept = 0
     for digit in digits:
         step = next(step for step in told(WALK, net.run(digit)) if step.number == 15)
-        found += bool(step.state["changes"])
-    assert found >= len(digits) - 1
+        text = " ".join(step.say)
+        kept += "none changes its mind" in text
+        assert ("none changes its mind" in text) == (step.state["changes"] == [])
+    assert kept <= 0.03 * len(digits)
 
 
 IN_PAGE = """({ scene, stage_scope, guided_walk }, given) => {
