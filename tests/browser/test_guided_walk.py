@@ -140,3 +140,21 @@ def test_it_can_be_heard(walk_file, open_page, dark):
     until_step(page, 8)
     assert page.locator(".cv-walktext").get_attribute("aria-live") == "polite"
     assert violations(page) == []
+
+
+def test_the_explorer_offers_it_and_its_link_reopens_the_step(open_page, explorer):
+    page = open_page(f"{explorer}/?digit=0")
+    page.locator(".cv-guide").click()
+    until_step(page, 1)
+    for step in range(2, 10):
+        page.keyboard.press("ArrowRight")
+        until_step(page, step)
+    link = of_view(page, "(view) => view.host.link(view.state())")
+    again = open_page(link)
+    until_step(again, 9)
+    assert of_view(again, "(view) => view.state().zoom") == "cell"
+    # Another digit, from Python: the walk goes on with its numbers.
+    page.get_by_label("Test digit").first.fill("1")
+    page.keyboard.press("Enter")
+    page.locator(".cv-what", has_text="Test digit 1").wait_for()
+    until_step(page, 9)
