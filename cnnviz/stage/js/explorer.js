@@ -12,6 +12,7 @@ import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
+import { walking } from "./walking.js";
 
 const plans = new Map();
 
@@ -79,7 +80,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, directing, opening, changing, comparing, copying],
+    extensions: [playing, drawing, directing, opening, changing, comparing, copying, walking],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

@@ -126,6 +126,8 @@ export class View {
     this.changed = new Set();
     /** @type {Change[]} */
     this.changes = [];
+    /** @type {State["walk"]} where a guided walk is */
+    this.guided = null;
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
     this.engine = scene.computable ? new RemoteEngine(scene) : null;
@@ -354,6 +356,7 @@ export class View {
     this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
     this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
     this.turn += 1;
+    for (const extension of this.extensions) extension.changed?.();
     if (!changes.length && !image) {
       this.shown = this.before = null;
       this.changed = new Set();
@@ -362,6 +365,14 @@ export class View {
       return;
     }
     this.compute(this.turn).catch((error) => this.say(error.message));
+  }
+
+  /** The numbers of each input, before any change. */
+  get inputs() {
+    const { plain, image } = this;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    return inputs;
   }
 
   /**
@@ -373,8 +384,7 @@ export class View {
   async compute(turn) {
     const { plain, engine, changes, image } = this;
     if (!engine) return;
-    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
-    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    const { inputs } = this;
     let before = image ? this.known.get(image) : plain.valuesOf(this.item);
     if (!before) {
       const computed = await engine.compute(inputs);
@@ -541,7 +551,28 @@ export class View {
       open: this.open,
       changes: this.changes,
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
+      walk: this.guided,
     };
+  }
+
+  /** Go to a state of the same image from what is seen now, with the eye kept where it is or led to where it goes. */
+  goTo(given) {
+    const [level, left, before] = [this.level, this.lookedAt, JSON.stringify(this.changes)];
+    this.panelOwner?.close();
+    this.restore(given);
+    const inwards = this.zoom !== "network";
+    const place = inwards ? (level.areaOf(this.lookedAt) ?? null) : null;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(this.zoom);
+    const changes = this.asked?.changes ?? [];
+    if (JSON.stringify(changes) !== before) this.change(changes);
+    this.arrange();
+    this.redraw();
+    if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
+    if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.updated?.();
   }
 
   /** Take over a state as far as it fits, and say what does not. */
@@ -556,6 +587,7 @@ export class View {
     this.zoom = state.zoom;
     this.open = state.open;
     this.trail = cellsOf(state, scene);
+    this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
