@@ -109,6 +109,10 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {import("./playing.js").Player | null} while it plays */
+    this.player = null;
+    /** @type {State["play"]} what a state wants to be played */
+    this.play = null;
     /** @type {Set<number>} stages that were painted and not drawn yet */
     this.unseen = new Set();
     /** @type {Set<string>} levels that show older numbers */
@@ -154,9 +158,9 @@ export class View {
     return this.shown ?? this.scene.valuesOf(this.item);
   }
 
-  /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
+  /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
   get active() {
-    return this.hover ?? this.pinned;
+    return this.hover ?? this.player?.cell ?? this.pinned;
   }
 
   get pinned() {
@@ -167,9 +171,9 @@ export class View {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
-  /** The stage that is looked at closely: the receipt's, else the one that was zoomed to. */
+  /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
   get lookedAt() {
-    return this.pinned?.stage ?? this.near;
+    return this.player?.stage.index ?? this.pinned?.stage ?? this.near;
   }
 
   get level() {
@@ -294,6 +298,7 @@ export class View {
     if (!this.panelOwner) this.level.mark(marks, styles);
     if (this.zoom !== "network" || this.panelOwner) this.strip.mark(marks, styles);
     this.receipt.mark(cell);
+    this.player?.write();
     this.writeKey(cell);
   }
 
@@ -334,6 +339,10 @@ export class View {
 
   /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
+    if (this.player) {
+      this.player.close();
+      return true;
+    }
     if (this.panelOwner) {
       this.panelOwner.close();
       return true;
@@ -360,6 +369,7 @@ export class View {
    * @param {number} [s] the stage, where it is not the receipt's
    */
   zoomTo(level, s = this.lookedAt) {
+    if (this.player?.zooming(level, s)) return;
     this.panelOwner?.close();
     const from = this.level.areaOf(s) ?? null;
     const inwards = level !== "network";
@@ -427,6 +437,12 @@ export class View {
   /** The maps are back. */
   closePanel() {
     this.panelOwner = null;
+    this.again();
+  }
+
+  /** Arrange and draw anew what is seen. */
+  again() {
+    this.stale.add(this.zoom);
     this.arrange();
     this.drawLevel();
     this.refresh();
@@ -455,6 +471,7 @@ export class View {
       layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
       path: this.trail.map((cell) => nameOf(scene, cell)),
       open: this.open,
+      play: this.player?.named ?? null,
     };
   }
 
@@ -471,6 +488,8 @@ export class View {
     this.open = state.open;
     this.trail = cellsOf(state, scene);
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.play = state.play;
+    for (const extension of this.extensions) extension.restored?.(state.play);
     const line = this.part("said");
     line.hidden = !said.length;
     line.textContent = said.join(" ");
@@ -608,6 +627,7 @@ export class View {
 
   /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */
   clicked(cell) {
+    if (this.player?.clicked(cell)) return;
     if (!cell) {
       this.back();
       return;
