@@ -45,6 +45,8 @@ class AdaptivePoolEntry(PoolEntry):
 
     options = {"output_size": (read.size, None)}
     op_options: ClassVar[tuple[str, ...]] = ()
+    # Rows are pooled first: the first of the columns that have the largest wins.
+    ties = "columns"
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return Entry.normalize(self, config)

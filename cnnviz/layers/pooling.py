@@ -33,8 +33,8 @@ class PoolEntry(Entry):
     op_options: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding")
     rank = 4
     pools = True
-    ties: ClassVar[str] = "first"
-    """Which of equal largest numbers a gradient goes to: the "first", or all of them, "shared"."""
+    ties: ClassVar[str] = "rows"
+    """Which of equal numbers a gradient goes to: the first by "rows" or by "columns", or all, "shared"."""
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)

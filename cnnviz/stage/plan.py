@@ -272,6 +272,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "params": _params(stage, layer),
         "shared": layer.owner if layer.owner != layer.name else None,
         "hidden": stage.hidden,
+        "blocked": stage.blocked,
         "exact": stage.exact,
     }
 

@@ -2,12 +2,12 @@
 // They are those of cnnviz.ops, with the slope that these take at a kink.
 
 import { clip } from "./arrays.js";
-import { erfc, f, sigmoid } from "./forward.js";
+import { activationOf, f } from "./forward.js";
 
 /** @type {(x: number) => number} */
-const sechSquared = (x) => 4 * sigmoid(2 * x) * sigmoid(-2 * x);
+const sigmoid = (x) => activationOf("sigmoid", {}, x);
 /** @type {(x: number) => number} */
-const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+const sechSquared = (x) => 4 * sigmoid(2 * x) * sigmoid(-2 * x);
 /** Where a hard sigmoid rises, in float32. */
 const onRamp = (/** @type {number} */ x) => f(x + 3) > 0 && f(x + 3) < 6;
 const SELU_SCALE = 1.0507009873554805;
@@ -42,7 +42,8 @@ export const ACTIVATION_GRADIENTS = {
   gelu(x, grad, { approximate }) {
     if (!approximate) {
       const density = Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
-      return (0.5 * erfc(-x * Math.SQRT1_2) + x * density) * grad;
+      const below = x === 0 ? 0.5 : activationOf("gelu", {}, x) / x;
+      return (below + x * density) * grad;
     }
     // Far out the slope is 0 or 1, and its factors must not overflow.
     const near = clip(x, -100, 100);
@@ -51,10 +52,10 @@ export const ACTIVATION_GRADIENTS = {
     return (sigmoid(z) + near * slope) * grad;
   },
   silu: (x, grad) => sigmoid(x) * (1 + x * sigmoid(-x)) * grad,
-  hard_silu: (x, grad) => (clip(x / 6 + 0.5, 0, 1) + (onRamp(x) ? x / 6 : 0)) * grad,
+  hard_silu: (x, grad) => (activationOf("hard_sigmoid", {}, x) + (onRamp(x) ? x / 6 : 0)) * grad,
   hard_sigmoid: (x, grad) => (onRamp(x) ? grad / 6 : 0),
   mish(x, grad) {
-    const s = softplus(x);
+    const s = activationOf("softplus", {}, x);
     return (Math.tanh(s) + x * sigmoid(x) * sechSquared(s)) * grad;
   },
   sigmoid: (x, grad) => sigmoid(x) * sigmoid(-x) * grad,

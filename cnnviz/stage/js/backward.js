@@ -35,7 +35,11 @@ export class Gradient {
       const stage = scene.stages[s];
       const backs = sum && vectorJacobian(scene, stage, values, sum, reference);
       if (sum && !backs && stage.reads.length) this.opaque.unshift(stage);
-      stage.reads.forEach((source, input) => sums.set(source, added(sums.get(source), backs && backs[input])));
+      stage.reads.forEach((source, input) => {
+        // A layer that stops gradients stops no secants: it passes numbers on as they are.
+        if (!reference && stage.blocked?.includes(input)) return;
+        sums.set(source, added(sums.get(source), backs && backs[input]));
+      });
       this.known.set(s, sum && Float32Array.from(sum));
       sums.delete(s);
     }

@@ -18,6 +18,8 @@ export class CellView {
   constructor(view, element) {
     this.view = view;
     this.element = element;
+    /** @type {import("./surface.js").Surface | null} maps that answer the pointer: none */
+    this.maps = null;
     view.receipt.answer(element);
   }
 

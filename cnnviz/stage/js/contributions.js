@@ -81,11 +81,16 @@ export const MEANINGS = {
  * @returns {Ranking<Contribution>}
  */
 export function contributionsOf(receipt, few) {
-  const { kind, adds = false, bias = 0, sum, weigh } = (READINGS[receipt.type] ?? READINGS.given)(receipt);
+  const { kind, adds = false, bias = 0, sum, weigh, only } = (READINGS[receipt.type] ?? READINGS.given)(receipt);
   const entries = receipt.groups.flatMap(({ terms }, group) =>
     terms.map((term, t) => ({ ...term, product: weigh(term, t), group, term: t })),
   );
-  return ranked(entries, { kind, adds, sum, bias, total: receipt.total ?? receipt.value }, few);
+  const whole = { kind, adds, sum, bias, total: receipt.total ?? receipt.value };
+  if (only === undefined) return ranked(entries, whole, few);
+  const [shown, folded] = [true, false].map((is) =>
+    entries.filter(({ term }) => (term === only) === is).map((entry) => ({ ...entry, share: Number(is), ofSum: Number(is) })),
+  );
+  return { ...whole, shown, folded, rest: 0, magnitude: Math.abs(sum) };
 }
 
 /**
@@ -128,6 +133,7 @@ export function positionsOf(receipt, few) {
  * @property {number} [bias]
  * @property {number} sum
  * @property {(term: Term, t: number) => number} weigh what a term adds
+ * @property {number} [only] the one term that counts, be it 0
  */
 
 /**
@@ -145,15 +151,16 @@ const READINGS = {
   affine({ total = 0, form, a = 1, b = 0, groups }) {
     const [{ x }] = groups[0].terms;
     const sum = form === "x*a+b" ? f(x * a) : f(x / b);
-    return { kind: "passes", adds: true, bias: form === "x*a+b" ? b : total - sum, sum, weigh: () => sum };
+    return { kind: "passes", adds: true, bias: form === "x*a+b" ? b : total - sum, sum, weigh: () => sum, only: 0 };
   },
-  activation: ({ total = 0 }) => ({ kind: "passes", adds: true, sum: total, weigh: () => total }),
+  activation: ({ total = 0 }) => ({ kind: "passes", adds: true, sum: total, weigh: () => total, only: 0 }),
   softmax: ({ sum = 1 }) => ({ kind: "competes", sum: 1, weigh: ({ power = 0 }) => power / sum }),
   move: ({ total = 0, groups }) => ({
     kind: groups[0].terms[0].from ? "passes" : "nothing",
     adds: true,
     sum: total,
     weigh: () => total,
+    only: groups[0].terms[0].from ? 0 : undefined,
   }),
   merge({ mode = "", total = 0, groups }) {
     const { terms } = groups[0];
@@ -182,7 +189,7 @@ const ADDING = {
  * @returns {Reading}
  */
 function taken(total, winner) {
-  return { kind: "winner", adds: true, sum: total, weigh: (_, t) => (t === winner ? total : 0) };
+  return { kind: "winner", adds: true, sum: total, weigh: (_, t) => (t === winner ? total : 0), only: winner };
 }
 
 /**

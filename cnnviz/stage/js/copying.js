@@ -70,7 +70,7 @@ export function receiptText(view, steps) {
   const { scene } = view;
   const last = steps[steps.length - 1];
   const item = scene.items[view.item];
-  const lines = [`${scene.header.model.name}, ${view.titleNow ?? item.title}`, view.receipt.heading(last.cell)];
+  const lines = [`${scene.header.model.name}, ${view.image?.title ?? item.title}`, view.receipt.heading(last.cell)];
   for (const step of steps) lines.push("", ...TEXT[step.type](step, scene));
   if (last.total !== undefined) {
     lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);

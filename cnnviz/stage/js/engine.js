@@ -46,10 +46,7 @@ export class Engine {
     const none = !read.arrays.size && !read.edits.size && !read.shifts.length;
     const last = none ? plain : new Pass(this.scene, images, read, nearest(images, this.last, plain));
     [this.plain, this.last] = [plain, last];
-    const differs = (/** @type {Stage} */ { index, shape }) =>
-      differingBox(shape, plain.values[index], last.values[index], wholeOf(shape)) !== null;
-    const changed = none ? [] : this.scene.stages.filter(differs).map((stage) => stage.index);
-    return { values: last.values, changed };
+    return { values: last.values, changed: none ? [] : last.apartFrom(plain) };
   }
 }
 
@@ -111,6 +108,20 @@ class Pass {
       this.values.push(before && !box ? before.values[s] : values);
       boxes.push(box);
     }
+  }
+
+  /**
+   * The stages whose numbers are not another pass's; those of the others are the same arrays from now on.
+   *
+   * @param {Pass} other
+   */
+  apartFrom(other) {
+    return this.scene.stages.filter(({ index: s, shape }) => {
+      if (differingBox(shape, other.values[s], this.values[s], wholeOf(shape))) return true;
+      if (this.raw[s] === this.values[s]) this.raw[s] = other.values[s];
+      this.values[s] = other.values[s];
+      return false;
+    }).map((stage) => stage.index);
   }
 
   /**

@@ -1,10 +1,11 @@
 // The live view as a Streamlit component: numbers come from Python, changes and drawings go back.
 
+import { changing } from "./changing.js";
 import { comparing } from "./comparing.js";
 import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
+import { directing } from "./directing.js";
 import { drawing } from "./drawing.js";
-import { intervening } from "./intervening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
@@ -59,7 +60,7 @@ export async function showInExplorer({ data, parentElement, setStateValue }, sty
     return;
   }
   const scene = new Scene(plan, numbers, base ? shown.base : null);
-  if (!scene.header.host.edits && !base) shown.base = scene;
+  if (!base) shown.base = scene;
   if (shown.view) shown.view.update(scene);
   else shown.view = begin(root, scene, shown, style);
 }
@@ -77,7 +78,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, intervening, comparing, copying],
+    extensions: [playing, drawing, directing, changing, comparing, copying],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

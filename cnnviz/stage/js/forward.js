@@ -206,7 +206,7 @@ function activationBy(name, given) {
 }
 
 /** @type {(z: number) => number} */
-export const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
+const sigmoid = (z) => (z >= 0 ? 1 / (1 + Math.exp(-z)) : Math.exp(z) / (1 + Math.exp(z)));
 /** @type {(z: number) => number} */
 const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 /** @type {(z: number) => number} */
@@ -266,7 +266,7 @@ export const ACTIVATIONS = {
  *
  * @param {number} x
  */
-export function erfc(x) {
+function erfc(x) {
   const z = Math.abs(x);
   let result;
   if (z < 2.5) {

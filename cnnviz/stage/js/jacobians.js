@@ -7,7 +7,7 @@
 // a small change would do. These are the multipliers of DeepLIFT's rescale rule (Shrikumar, Greenside and
 // Kundaje, "Learning important features through propagating activation differences", ICML 2017).
 
-import { largestAt, maximum, range } from "./arrays.js";
+import { largestAt, maximum, minimum, range } from "./arrays.js";
 import { ACTIVATION_GRADIENTS } from "./activation_gradients.js";
 import { affinePlace, computeStage } from "./forward.js";
 import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
@@ -269,8 +269,8 @@ const MERGE_GRADIENTS = {
   multiply(numbers, grad, grads) {
     numbers.forEach((_, i) => (grads[i] = numbers.reduce((all, x, k) => (k === i ? all : all * x), grad)));
   },
-  maximum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, Math.max, (a, b) => a >= b),
-  minimum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, Math.min, (a, b) => a <= b),
+  maximum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, maximum, (a, b) => a >= b),
+  minimum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, minimum, (a, b) => a <= b),
 };
 
 /**
@@ -279,13 +279,13 @@ const MERGE_GRADIENTS = {
  * @param {number[]} numbers
  * @param {number} grad
  * @param {number[]} grads
- * @param {(a: number, b: number) => number} extreme
+ * @param {(numbers: number[]) => number} extreme
  * @param {(a: number, b: number) => boolean} wins
  */
 function toExtreme(numbers, grad, grads, extreme, wins) {
   let left = true;
   for (let i = numbers.length - 1; i > 0; i--) {
-    const earlier = wins(numbers.slice(0, i).reduce(extreme), numbers[i]);
+    const earlier = wins(extreme(numbers.slice(0, i)), numbers[i]);
     grads[i] = left && !earlier ? grad : 0;
     left &&= earlier;
   }
@@ -340,7 +340,8 @@ function toWinner(numbers, from, grad, grads, winnerAt) {
  * @param {Secants} secants
  */
 function toWinners(stage, x, grad, back, { inputs: [before], from, to }) {
-  const first = { ...stage, op: { ...stage.op, ties: "first" } };
+  const { op } = stage;
+  const first = { ...stage, op: { ...op, ties: op.ties === "shared" ? "rows" : op.ties } };
   const places = (/** @type {Float32Array} */ numbers) => {
     const found = new Int32Array(grad.length).fill(-1);
     eachPooled(first, numbers, grad, (n, [pixel], channel) => (found[n] = pixel + channel));
@@ -394,7 +395,10 @@ function eachPooled(stage, x, wanted, give) {
   const all = !wanted || (mode === "max" && ties === "shared");
   rowTaps.forEach((down, r) =>
     colTaps.forEach((along, c) => {
-      const pixels = down.flatMap(([, row]) => along.map(([, col]) => (row * cols[0] + col) * channels));
+      const at = (/** @type {number} */ row, /** @type {number} */ col) => (row * cols[0] + col) * channels;
+      const pixels = ties === "columns"
+        ? along.flatMap(([, col]) => down.map(([, row]) => at(row, col)))
+        : down.flatMap(([, row]) => along.map(([, col]) => at(row, col)));
       for (let k = 0; k < channels; k++) {
         const n = (r * colTaps.length + c) * channels + k;
         if (!all && wanted[n] === 0) continue;
@@ -479,10 +483,12 @@ function scaled(scene, { op }, numbers, out) {
  * @param {Numbers} numbers
  * @param {Numbers} out
  */
-function bent(scene, { op: { name, arguments: given } }, x, numbers, out) {
+function bent(scene, { op: { name, arguments: given, from } }, x, numbers, out) {
   const gradient = ACTIVATION_GRADIENTS[name];
-  const slopes = name === "prelu" ? scene.data(given.alpha) : null;
-  for (let n = 0; n < out.length; n++) out[n] = gradient(x[n], numbers[n], given, slopes?.[n]);
+  const [slopes, places] = [name === "prelu" ? scene.data(given.alpha) : [0], from && scene.data(from)];
+  for (let n = 0; n < out.length; n++) {
+    out[n] = gradient(x[n], numbers[n], given, slopes[places ? places[n] : n % slopes.length]);
+  }
 }
 
 /**

@@ -53,7 +53,7 @@ export class LayerView {
     this.weighted = ["conv", "transposed"].includes(stage.op.type);
     // The shares of the room: what goes in, the kernels, what comes out.
     const shares = !sources.length ? [0, 0, 1] : this.weighted ? [0.36, 0.2, 0.44] : [0.46, 0, 0.54];
-    const long = stacked ? height - 2 * GAP : width - 2 * GAP;
+    const long = (stacked ? height : width) - 2 * GAP - 2;
     /** @type {{ x: number, y: number, width: number, height: number }[]} */
     const parts = [];
     let at = 0;

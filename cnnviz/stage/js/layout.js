@@ -30,16 +30,17 @@ import { isVector } from "./scene.js";
 /** @typedef {{ from: Column, to: Column, lane: number }} Link lane 0 joins neighbours, others run above the names */
 
 /**
- * The room that there is. `type` is the size of the smallest letters; `bars` that of the prediction at the
- * end, or 0.
+ * The room that there is. `type` is the size of the smallest letters; `bars` the width of the prediction at
+ * the end, or 0. In a `stacked` room layers lie under each other, as high as that takes.
  *
- * @typedef {{ width: number, height: number, type: number, bars: number }} Room
+ * @typedef {{ width: number, height: number, type: number, bars: number, stacked?: boolean }} Room
  */
 
 /** @typedef {{ columns: Column[], rects: Rect[], links: Link[], bars: { x: number, y: number }, width: number, height: number }} Layout */
 
-/** No cell of a map is smaller, where there is room for all maps. */
+/** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
 const LEAST_CELL = 1.5;
+const SMALLEST = 2 / 3;
 const GAP = { map: 2, column: 12 };
 const LANE = 9;
 /** Of maps that cannot all be drawn, the sides tried: thumbnails. */
@@ -98,6 +99,7 @@ export function finishes(scene, s, before) {
  * @returns {Layout}
  */
 export function layOut(scene, groups, room, liveliest) {
+  if (room.stacked) return stack(scene, groups, room, liveliest);
   const stages = groups.map((group) => scene.stages[group[group.length - 1]]);
   const lanes = lanesOf(scene, groups);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + headHeight(room.type);
@@ -107,7 +109,7 @@ export function layOut(scene, groups, room, liveliest) {
   // Cells of whole and half pixels; a few large steps down are enough to find what fits.
   /** @type {Block[] | null} */
   let chosen = null;
-  for (let scale = 4; !chosen && scale >= 1; scale *= 0.97) {
+  for (let scale = 4; !chosen && scale >= SMALLEST; scale *= 0.97) {
     const shapes = stages.map((stage) => blockOf(stage, cellOf(stage, scale), height));
     if (total(shapes, least) <= width) chosen = shapes;
   }
@@ -140,6 +142,44 @@ export function layOut(scene, groups, room, liveliest) {
   return { columns, rects, links, bars: { x, y: top }, width: end, height: deepest + 2 };
 }
 
+/**
+ * A band for each layer, one under the other: for a window that is no wider than some maps.
+ *
+ * @param {Scene} scene
+ * @param {number[][]} groups
+ * @param {Room} room
+ * @param {(stage: Stage, count: number) => number[]} liveliest
+ * @returns {Layout}
+ */
+export function stack(scene, groups, { width, type, bars }, liveliest) {
+  /** @type {Column[]} */
+  const columns = [];
+  /** @type {Rect[]} */
+  const rects = [];
+  const line = Math.ceil(1.9 * type);
+  let y = line;
+  for (const group of groups) {
+    const stage = scene.stages[group[group.length - 1]];
+    const [rows, cols, channels] = stage.shape;
+    const images = stage.op.type === "input" ? pictures(stage) : channels;
+    // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
+    const half = Math.ceil(images / 2);
+    const wanted = (width - 2 - half * GAP.map) / (half * cols);
+    const largest = (stage.op.type === "input" ? 84 : 44) / Math.max(rows, cols);
+    const cell = isVector(stage) ? 12 : Math.max(Math.min(LEAST_CELL, (width - 2) / cols), Math.min(largest, Math.floor(2 * wanted) / 2));
+    const across = Math.max(1, Math.min(images, Math.floor((width - 2 + GAP.map) / (cols * cell + GAP.map))));
+    const tall = rows * cell + GAP.map;
+    const count = Math.min(images, across * Math.max(1, Math.floor(3.4 * line * 4 / tall)));
+    const down = Math.ceil(count / across);
+    const left = Math.max(0, channels - count);
+    columns.push({ stages: group, shown: stage.index, x: 1, y, width: across * (cols * cell + GAP.map) - GAP.map, height: down * tall - GAP.map, left });
+    rects.push(...mapsOf(scene, stage, { x: 1, y, cell, across }, left ? liveliest(stage, count) : null));
+    y += down * tall + (left ? line : 0) + line + 4;
+  }
+  const end = bars ? y : y - line - 4;
+  return { columns, rects, links: [], bars: { x: 1, y }, width, height: end };
+}
+
 /** Names, what a layer does and its shape: three lines. @param {number} type */
 export function headHeight(type) {
   return Math.round(3 * 1.25 * type) + 8;
@@ -166,7 +206,7 @@ function cellOf(stage, scale) {
   const longest = Math.max(stage.shape[0], stage.shape[1]);
   const side = LEAST_CELL * scale * Math.sqrt(26 * longest);
   const wanted = stage.op.type === "input" ? Math.max(2 * side, 84) / longest : side / longest;
-  return Math.max(LEAST_CELL, Math.floor(2 * wanted) / 2);
+  return Math.max(LEAST_CELL * Math.min(scale, 1), Math.floor(2 * wanted) / 2);
 }
 
 /**

@@ -23,7 +23,9 @@ export class NetworkView {
     this.element = element;
     element.classList.add("cv-network");
     element.innerHTML = `<svg class="cv-links" aria-hidden="true"></svg><div class="cv-maps"></div>
-      <div class="cv-heads"></div><div class="cv-outs"></div>`;
+      <svg class="cv-links cv-trail" aria-hidden="true"><polyline></polyline></svg><div class="cv-heads"></div><div class="cv-slot"></div><div class="cv-outs"></div>`;
+    /** Beside the image, below it: what changes it. */
+    this.slot = /** @type {HTMLElement} */ (element.querySelector(".cv-slot"));
     this.maps = new Surface(element.querySelector(".cv-maps"));
     view.answer(this.maps);
     this.bars = new Bars(view, element.querySelector(".cv-outs"));
@@ -53,7 +55,7 @@ export class NetworkView {
     return groups;
   }
 
-  /** @param {{ width: number, height: number, type: number }} room */
+  /** @param {{ width: number, height: number, type: number, stacked: boolean }} room */
   layOut(room) {
     const { view } = this;
     const { scene } = view;
@@ -65,7 +67,9 @@ export class NetworkView {
     const most = (stage, count) => liveliest(stage, view.values[stage.index], count);
     this.layout = layOut(scene, groups, { ...room, bars }, most);
     const { rects, width, height, columns } = this.layout;
-    const deep = Math.min(room.height, Math.max(height, this.bars.shown ? this.layout.bars.y + this.bars.least(room.type) : 0));
+    const end = this.bars.shown ? this.layout.bars.y + this.bars.least(room.type) : 0;
+    const deep = room.stacked ? Math.max(height, end) : Math.min(room.height, Math.max(height, end));
+    this.element.dataset.stacked = room.stacked ? "yes" : "";
     this.maps.place(rects, width, deep);
     this.element.style.setProperty("--wide", `${width}px`);
     this.element.style.setProperty("--deep", `${deep}px`);
@@ -73,15 +77,28 @@ export class NetworkView {
     this.columnOf = new Map(columns.flatMap((column) => column.stages.map((s) => [s, column])));
     this.bars.place(this.layout.bars, deep - this.layout.bars.y, room.type, this.ending);
     this.writeHeads();
+    const [image] = columns;
+    const free = image && scene.stages[image.shown].op.type === "input";
+    this.slot.hidden = !free;
+    // Below the image, or beside it where layers lie under each other.
+    const beside = room.stacked && free;
+    if (free) {
+      Object.assign(this.slot.style, {
+        left: `${image.x + (beside ? image.width + 12 : 0)}px`,
+        top: `${image.y + (beside ? 0 : image.height + 8)}px`,
+        width: `${beside ? 110 : image.width}px`,
+      });
+    }
     this.painted = false;
   }
 
   writeHeads() {
-    const ends = [...this.columns.slice(1).map(({ x }) => x), this.layout.bars.x];
+    const { stacked } = this.element.dataset;
+    const ends = stacked ? this.columns.map(() => this.layout.width) : [...this.columns.slice(1).map(({ x }) => x), this.layout.bars.x];
     const heads = this.columns.map((column, i) => {
       const { x, y, left } = column;
       const more = left ? `<span class="cv-left" style="left:${x}px;top:${y + column.height + 4}px">+ ${left.toLocaleString("en-GB")} maps</span>` : "";
-      return `<div class="cv-head" style="left:${x - 2}px;width:${ends[i] - x - 2}px;bottom:calc(100% - ${y - 4}px)">${this.head(column.stages)}</div>${more}`;
+      return `<div class="cv-head" style="left:${x - 2}px;width:${ends[i] - x - 2}px;bottom:calc(100% - ${y - (stacked ? 2 : 4)}px)">${this.head(column.stages)}</div>${more}`;
     });
     this.element.querySelector(".cv-heads").innerHTML = heads.join("");
     this.drawLinks();
@@ -117,6 +134,11 @@ export class NetworkView {
     this.maps.draw(view.pictures.at, view.colours.around.line, this.painted ? painted : null);
     this.painted = true;
     this.bars.draw();
+    for (const head of this.element.querySelectorAll("[data-open]")) {
+      const last = Number(/** @type {HTMLElement} */ (head).dataset.open);
+      const group = this.columnOf.get(last)?.stages ?? this.ending ?? [last];
+      head.classList.toggle("cv-changed", group.some((s) => view.changed.has(s)));
+    }
   }
 
   /**
@@ -132,8 +154,22 @@ export class NetworkView {
       const whole = box && box.top === 0 && box.left === 0 && box.bottom === rows - 1 && box.right === cols - 1;
       return style !== "seen" || stage === 0 || !whole || channels?.includes(0);
     });
+    this.drawPath();
     this.maps.mark(telling.map((mark) => ({ ...mark, stage: this.seenAs.get(mark.stage) ?? mark.stage })), styles);
     this.bars.mark(marks.filter((mark) => this.seenAs.get(mark.stage) === this.view.scene.output.index || mark.stage === this.view.scene.output.index));
+  }
+
+  /** A line along the way that was walked. */
+  drawPath() {
+    const points = this.view.trail.map((cell) => {
+      const rect = this.maps.byStage.get(this.seenAs.get(cell.stage) ?? cell.stage)?.[cell.channel];
+      if (!rect) return null;
+      const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
+      return `${x + w / 2},${y + h / 2}`;
+    });
+    const line = this.element.querySelector(".cv-trail polyline");
+    const drawn = points.filter(Boolean);
+    line.setAttribute("points", drawn.length > 1 ? drawn.join(" ") : "");
   }
 
   /** Where a cell is on the screen, in the window's pixels; null if it is not drawn. */

@@ -1,4 +1,4 @@
-// What a button opens in place of the maps, and closes: one such panel at a time, under the strip.
+// What a button opens in place of the receipt, and closes: one such panel at a time. The network stays.
 
 import { button } from "./dom.js";
 
@@ -27,7 +27,7 @@ export class Panel {
     this.turn(false);
     this.view.part("panel").replaceChildren();
     this.view.closePanel();
-    this.button.focus();
+    this.button.focus({ preventScroll: true });
   }
 
   /**
@@ -38,4 +38,10 @@ export class Panel {
     this.button.setAttribute("aria-pressed", String(open));
   }
 
+
+  escape() {
+    if (!this.open) return false;
+    this.close();
+    return true;
+  }
 }

@@ -1,12 +1,13 @@
 // The receipt of the pinned cell, beside the network: what decided first, what the rest adds, what follows.
 
 import { largestAt, maximum } from "./arrays.js";
+import { contributionsOf } from "./contributions.js";
 import { closest } from "./dom.js";
+import { cellOfEntry } from "./directing.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
-import { rankedTerms } from "./ranking.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
-import { cellKey, isVector } from "./scene.js";
+import { cellIndex, cellKey, isVector } from "./scene.js";
 import { cellName, channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
@@ -17,6 +18,8 @@ const MANY = 2500;
 /** More rows of a list are not written, however large the screen. */
 const MOST_ROWS = 60;
 const FINISHING = ["affine", "activation"];
+/** Kinds of arithmetic whose factors are listed. */
+const LISTED = ["weighted", "sampled", "max", "mean", "softmax", "merge"];
 
 export class ReceiptPanel {
   /**
@@ -57,56 +60,67 @@ export class ReceiptPanel {
     const [first, ...finishing] = this.steps;
     this.element.innerHTML = `
       ${this.crumbs()}
-      <div class="cv-rhead"><h2 tabindex="-1"></h2><span class="cv-rvalue">${number(last.value)}</span>${this.instead(last)}</div>
+      <div class="cv-rhead"><h2 tabindex="-1"></h2><span class="cv-rvalue">${number(last.value)}</span></div>
       <div class="cv-steps">${this.step(first, 0)}${finishing.map((step, i) => this.step(step, i + 1)).join("")}</div>
       <div class="cv-ranked"></div>
       <p class="cv-readout">${this.hint()}</p>
       <span class="cv-ractions"></span>
       <div class="cv-proof">${this.proof(last)}</div>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
+    /** @type {string | null} what an extension lists in place of the factors */
+    this.upward = null;
     for (const extension of view.extensions) extension.receiptShown?.(this);
     // Last, when it is known how much room is left.
-    this.rank();
+    const holder = this.element.querySelector(".cv-ranked");
+    if (this.upward) {
+      holder.innerHTML = this.upward;
+      holder.dataset.kind = "feeds";
+    } else this.rank();
     this.listTerms(this.element);
   }
 
-  /** The terms by how much they add, as many as fit; the others together in the last row. */
+  /** The factors that add most, as many as fit; the others together in the last row. */
   rank() {
     const holder = this.element.querySelector(".cv-ranked");
     const step = this.steps[0];
-    const ranked = rankedTerms(step);
-    holder.hidden = !ranked.length;
-    if (!ranked.length) return;
+    const listed = LISTED.includes(step.type);
+    holder.hidden = !listed;
+    if (!listed) return;
     const { row, columns } = this.view.rows(holder);
     const fit = Math.max(2, Math.min(MOST_ROWS, Math.floor(holder.clientHeight / row) * columns));
-    const shown = ranked.length <= fit ? ranked : ranked.slice(0, fit - 1);
-    const rest = ranked.slice(shown.length);
-    const largest = Math.abs(ranked[0].adds) || 1;
+    const count = step.groups.reduce((sum, { terms }) => sum + terms.length, 0);
+    const ranking = contributionsOf(step, { most: count <= fit ? count : fit - 1, part: 1 });
+    const { shown, folded } = ranking;
+    const largest = Math.abs(shown[0]?.product) || 1;
     const forms = this.formsOf(shown);
     const { colours } = this.view;
-    const rows = shown.map(({ key, term, adds, share, own }) => {
-      const name = this.termName(step, term, key);
-      const width = `${Math.min(100, (100 * Math.abs(adds)) / largest)}%`;
-      const colour = adds < 0 ? colours.around.negative : colours.around.positive;
-      const words = `${name}: ${this.product(term, forms)}`;
-      return `<button type="button" tabindex="-1" class="cv-row${own ? " cv-won" : ""}" data-term="0.${key}" data-role="x" aria-label="${escapeHtml(words)}">
-        <i style="width:${width};background:${colour}"></i><span class="cv-rowname">${escapeHtml(name)}</span>
-        <span class="cv-rowsum">${this.product(term, forms)}</span><span class="cv-rowshare">${shareText(step, share)}</span></button>`;
+    const rows = shown.map((each) => {
+      const name = this.termName(step, each);
+      const width = `${Math.min(100, (100 * Math.abs(each.product)) / largest) || 0}%`;
+      const colour = each.product < 0 ? colours.around.negative : colours.around.positive;
+      const own = step.winner === each.term || step.self === each.term;
+      const key = `0.${each.group}.${each.term}`;
+      const inside = `<i style="width:${width};background:${colour}"></i><span class="cv-rowname">${escapeHtml(name)}</span>
+        <span class="cv-rowsum">${this.product(each, forms)}</span><span class="cv-rowshare">${shareText(step, ranking, each.share)}</span>`;
+      if (!each.from) return `<div class="cv-row cv-rest" data-term="${key}">${inside}</div>`;
+      return `<button type="button" tabindex="-1" class="cv-row${own ? " cv-won" : ""}" data-term="${key}" data-role="x"
+        aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
     });
-    if (rest.length) rows.push(this.restRow(step, rest, forms));
+    if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    holder.dataset.kind = step.type;
     holder.innerHTML = rows.join("");
   }
 
-  restRow(step, rest, forms) {
-    const share = rest.reduce((sum, each) => sum + (each.share ?? 0), 0);
-    const adds = step.type === "weighted" || step.type === "sampled" ? signedForm(rest.reduce((sum, each) => sum + each.adds, 0), forms.p) : "";
-    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(rest.length, "other")}</span>
-      <span class="cv-rowsum">${adds}</span><span class="cv-rowshare">${shareText(step, rest[0].share === null ? null : share)}</span></div>`;
+  restRow(step, ranking, forms) {
+    const { folded, rest, adds } = ranking;
+    const share = folded.reduce((sum, each) => sum + each.share, 0);
+    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(folded.length, "other")}</span>
+      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, share)}</span></div>`;
   }
 
   /** How the numbers of a list are written: one form for each column. */
-  formsOf(shown) {
-    const terms = shown.map(({ term }) => term);
+  formsOf(terms) {
+    if (!terms.length) return {};
     const limit = (of) => maximum(terms.map((term) => Math.abs(of(term))), 0) || 1;
     if (!terms[0].weight) return { x: formOf(limit((term) => term.x), 4) };
     return factorForms(terms, formOf(limit((term) => term.product), 3, [-3, 7]));
@@ -120,13 +134,13 @@ export class ReceiptPanel {
     return powered(formed(term.x, forms.x), forms.x);
   }
 
-  termName(step, term, key) {
+  termName(step, term) {
     const { scene } = this.view;
-    if (step.type === "softmax") return `logit ${step.stage === scene.output ? scene.classes[Number(key.split(".")[1])] : key.split(".")[1]}`;
+    if (step.type === "softmax") return `logit ${step.stage === scene.output ? scene.classes[term.term] : term.term}`;
     if (!term.from) return "padding";
     const source = scene.stages[term.from.stage];
     if (isVector(source)) return cellName(scene, term.from);
-    const place = source.axes === 2 ? `row ${term.from.row}` : `(${term.from.row}, ${term.from.col})`;
+    const place = source.axes === 2 ? `row ${term.from.row}` : `(${term.from.row},${term.from.col})`;
     const several = new Set(step.stage.reads).size > 1 ? `${stageName(source)} ` : "";
     return `${several}${source.shape[2] > 1 ? `${channelName(source, term.from.channel)} ` : ""}${place}`;
   }
@@ -134,12 +148,6 @@ export class ReceiptPanel {
   /** Every step with all its words and numbers, for where there is room for nothing but it. */
   whole() {
     return this.steps.map((step, i) => this.step(step, i)).join("");
-  }
-
-  /** Beside a value that was set by hand: what was computed. */
-  instead(last) {
-    if (!this.undoOf(last)) return "";
-    return `<span class="cv-instead">computed <b>${number(last.total)}</b>${this.setByHand(last, this.steps.length - 1)}</span>`;
   }
 
   /** What to do first, where nothing is pinned. */
@@ -179,12 +187,15 @@ export class ReceiptPanel {
 
   crumbs() {
     const { trail, scene } = this.view;
-    const parts = trail.map((cell, i) => {
+    // Of a long way the ends.
+    const shown = trail.map((cell, i) => ({ cell, i })).filter(({ i }) => trail.length <= 5 || i === 0 || i >= trail.length - 3);
+    const parts = shown.map(({ cell, i }, n) => {
       const here = i === trail.length - 1;
       const name = escapeHtml(cellName(scene, cell));
-      return `<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
+      const left = n && shown[n - 1].i !== i - 1 ? `<li>… ${i - shown[n - 1].i - 1}</li>` : "";
+      return `${left}<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
     });
-    return `<nav class="cv-crumbs" aria-label="The way down"><ol>${parts.join("")}</ol>
+    return `<nav class="cv-crumbs" aria-label="The way down"${trail.length > 1 ? "" : " data-one"}><ol>${parts.join("")}</ol>
       <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"}</button></nav>`;
   }
 
@@ -202,19 +213,32 @@ export class ReceiptPanel {
     return `<section class="cv-step" data-step="${i}">${STEPS[step.type](this, step, i)}</section>`;
   }
 
-  /** What a step comes to; a channel that is set to 0 by hand says so, and offers the way back. */
-  outcome(step, i, result = this.undoOf(step) ? step.total : step.value) {
-    return `<b>${number(result)}</b>${this.setByHand(step, i)}`;
+  /** What a step comes to; a number that was set by hand is not what was computed, and says so. */
+  outcome(step, i, result = this.byHand(step) ? step.total : step.value) {
+    return `<b>${number(result)}</b>${this.setByHand(step)}`;
   }
 
-  setByHand(step, i) {
-    if (!this.undoOf(step)) return "";
-    return `, <b class="cv-byhand">set to ${number(step.value)} by hand</b>
-      <button type="button" class="cv-button cv-undo" data-undo="${i}">Undo</button>`;
+  setByHand(step) {
+    return this.byHand(step) ? `, <b class="cv-byhand">set to ${number(step.value)} by hand</b>` : "";
   }
 
-  undoOf(step) {
-    return this.view.undoOf?.(step) ?? null;
+  /** Whether a number was set by hand: its channel is off, or it was painted. */
+  byHand({ stage, cell }) {
+    const index = cellIndex(stage, cell);
+    return this.view.changes.some((change) =>
+      (change.kind === "channel" && change.stage === stage.name && change.channel === cell.channel) ||
+      (change.kind === "values" && change.stage === stage.name && change.at.includes(index)));
+  }
+
+  /** The weight of an element that can be turned. */
+  weightOf(element) {
+    if (element.dataset.turn === "bias") return this.steps[0].bias;
+    return this.termOf(element.dataset.term).term.weight;
+  }
+
+  largestWeight() {
+    const step = this.steps[0];
+    return step.groups.length ? largestOf(step.groups, (term) => term.weight?.value ?? 0) : Math.abs(step.bias?.value ?? 1);
   }
 
   /** A grid of cells with their colours, and their numbers if these fit; `role` says which part of a term they show. */
@@ -231,6 +255,10 @@ export class ReceiptPanel {
       const text = textual ? formed(value, written, scale.kind === "signed") : "";
       const style = `background:${colours.css(value, scale)};color:${colours.inkOn(value, scale)}`;
       const won = step.winner === t ? " cv-won" : "";
+      if (role === "w" && term.weight.name) {
+        return `<button type="button" tabindex="-1" class="cv-cell cv-turn" data-turn data-term="${key}" data-role="w"
+          aria-label="weight ${number(value)}: drag it up or down, or press Enter to type" style="${style}">${text}</button>`;
+      }
       if (role !== "x") return `<span class="cv-cell" data-term="${key}" data-role="${role}" style="${style}">${text}</span>`;
       const label = `${this.heading(term.from)}: ${number(value)}`;
       return `<button type="button" tabindex="-1" class="cv-cell${won}" data-term="${key}" data-role="x"
@@ -255,13 +283,13 @@ export class ReceiptPanel {
   proof(last) {
     const { view } = this;
     const value = exact(last.value);
-    if (this.undoOf(last)) {
+    if (this.byHand(last)) {
       const computed = last.total === undefined ? "" : `computed <b>${exact(last.total)}</b>, `;
       return `<span>${computed}set to <b>${value}</b> by hand</span>`;
     }
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
-    const engine = view.engine ?? "NumPy";
+    const engine = view.shown ? "this page" : "NumPy";
     return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
   }
 
@@ -356,12 +384,15 @@ export class ReceiptPanel {
 
   clickedAround(event) {
     const { view } = this;
-    const at = closest(event, "[data-crumb], [data-back], [data-undo]");
-    const { crumb, back, undo } = at?.dataset ?? {};
+    const at = closest(event, "[data-crumb], [data-back], [data-up]");
+    const { crumb, back, up } = at?.dataset ?? {};
+    if (up) {
+      view.pin(cellOfEntry(view, up));
+      this.focusHead();
+    }
     if (crumb) view.walk(view.trail.slice(0, Number(crumb) + 1));
     if (back !== undefined) view.walk(view.trail.slice(0, -1));
     if (crumb || back !== undefined) this.focusHead();
-    if (undo) this.undoOf(this.steps[Number(undo)])();
   }
 
   clicked(at) {
@@ -398,9 +429,10 @@ function powered(text, form) {
 }
 
 /** A share of the magnitudes; of a softmax it is a probability. */
-function shareText(step, share) {
-  if (share === null) return "";
-  return step.type === "softmax" ? probability(share) : `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+function shareText(step, { kind }, share) {
+  if (step.type === "softmax") return step.log ? "" : probability(share);
+  if (kind !== "sum" || Number.isNaN(share)) return "";
+  return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
 }
 
 /** The same with its sign. */

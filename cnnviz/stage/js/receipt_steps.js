@@ -99,8 +99,8 @@ export const STEPS = {
     const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
     const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
     const bias = step.bias
-      ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracketed(added)}</b> <i>=</i> ${panel.outcome(step, i, step.total)}`
-      : panel.setByHand(step, i);
+      ? ` <i>+</i> bias <button type="button" class="cv-number cv-turn" data-turn="bias" aria-label="bias ${escapeHtml(added)}: drag it up or down, or press Enter to type">${bracketed(added)}</button> <i>=</i> ${panel.outcome(step, i, step.total)}`
+      : panel.setByHand(step);
     const sums = count > 1 ? `the ${count} sums together` : "sum";
     const sign = step.sum > 0 ? "+" : "";
     return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
@@ -153,7 +153,7 @@ export const STEPS = {
     const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";
     const won = winner?.from ? numberButton(i, step.winner, number(step.total), panel.heading(winner.from)) : number(step.total);
     return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${plural(step.groups[0].terms.length, "cell")}, in one channel</h3>
-      <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step, i)}</p>`;
+      <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step)}</p>`;
   },
 
   mean(panel, step, i) {
@@ -193,7 +193,7 @@ export const STEPS = {
   move(panel, step, i) {
     const [term] = step.groups[0].terms;
     const line = term.from
-      ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step, i)}`
+      ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step)}`
       : "padding: <b>0</b>, read from nowhere";
     return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
   },

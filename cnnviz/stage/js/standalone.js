@@ -1,8 +1,11 @@
 // Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
 
 import { fromBase64 } from "./base64.js";
+import { changing } from "./changing.js";
 import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
+import { directing } from "./directing.js";
+import { drawing } from "./drawing.js";
 import { playing } from "./playing.js";
 import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
@@ -25,7 +28,7 @@ export function showStandalone(holder, { linked }) {
   shadow.append(sheet, root);
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
-  const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying], height: linked ? roomBelow : () => 560 };
+  const host = { kind: linked ? "file" : "notebook", extensions: [playing, drawing, directing, changing, copying], height: linked ? roomBelow : () => 560 };
   if (linked) {
     if (location.hash) host.state = stateOfLink(location.hash.slice(1));
     host.link = (state) => `${location.href.split("#")[0]}#${linkOf(state)}`;

@@ -75,13 +75,7 @@ export class Strip {
    */
   mark(marks, styles) {
     const { seenAs } = this.view.network;
-    const trail = this.view.trail.map((cell) => ({
-      stage: cell.stage,
-      channels: null,
-      box: { top: cell.row, bottom: cell.row, left: cell.col, right: cell.col },
-      style: "cell",
-    }));
     this.maps.clear();
-    this.maps.mark([...marks, ...trail].map((mark) => ({ ...mark, stage: seenAs.get(mark.stage) ?? mark.stage })), styles);
+    this.maps.mark(marks.map((mark) => ({ ...mark, stage: seenAs.get(mark.stage) ?? mark.stage })), styles);
   }
 }

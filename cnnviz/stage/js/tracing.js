@@ -62,9 +62,9 @@ export function follow(scene, values, cell) {
   if (kind === "nothing") return step("padding");
   if (kind === "competes") return step("own score", all.find(({ term }) => term === receipt.self));
   if (kind === "passes") return step("only factor", all[0]);
+  if (kind === "winner") return step("winner", all[0]);
   if (kind === "product") return step("multiplies", all.reduce((a, b) => (Math.abs(b.x) > Math.abs(a.x) ? b : a)));
   const adding = all.filter(({ from, product }) => from && product !== 0);
-  if (kind === "winner") return step("winner", adding[0] ?? all.find(({ term }) => term === (receipt.winner ?? 0)));
   if (!adding.length) return step("only bias");
   const along = adding.find(({ product }) => !(product * Math.sign(receipt.value) <= 0));
   return along ? step("adds most", along) : step("pulls most", adding[0]);
@@ -113,8 +113,9 @@ export function blankPaper(scene) {
  * It looks for what made the cell differ from what it is on blank paper, in the direction in which it does; the
  * direction turns at each negative weight. Each step goes to the factor through which ink brings most in this
  * direction; where none brings anything in it, to the one through which it brings most against it; of equal ones to
- * the first in rows, columns and channels. From a probability it goes to the score of its own class. Where it is not
- * known what ink brings, it goes as `follow` does. Behind both of these the direction is that of the next cell.
+ * the first in rows, columns and channels. From a probability it goes to the score of its own class, and on to what
+ * raises that. Where it is not known what ink brings, it goes as `follow` does, and behind that in the direction of
+ * the next cell.
  *
  * @param {Scene} scene
  * @param {Float32Array[]} values
@@ -135,7 +136,8 @@ export function toPixels(scene, values, cell, blank = blankPaper(scene)) {
     if (!step.to) return { steps, end: /** @type {End} */ (step.reason), at };
     steps.push(step);
     at = step.to;
-    direction = slope ? direction * Math.sign(slope) : directionAt(scene, values, at, blank);
+    if (slope) direction *= Math.sign(slope);
+    else direction = op.type === "softmax" ? 1 : directionAt(scene, values, at, blank);
   }
   return { steps, end: numberAt(scene, values, at) === 0 ? "paper" : "pixel", at };
 }

@@ -1,9 +1,13 @@
 // The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
+import { readChanges } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
+import { boxOf, channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
+import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
@@ -31,7 +35,7 @@ const TEMPLATE = `
     <span class="cv-tools"></span>
   </div>
 </div>
-<p class="cv-said" role="status" hidden></p>
+<p class="cv-said" role="status" hidden><span></span> <button type="button" class="cv-plain">Close</button></p>
 <div class="cv-body">
   <div class="cv-main">
     <nav class="cv-way" aria-label="How near" hidden><ol></ol><button type="button" class="cv-plain" data-out>Zoom out <kbd>Esc</kbd></button></nav>
@@ -40,11 +44,10 @@ const TEMPLATE = `
       <div class="cv-level" data-level="network"></div>
       <div class="cv-level" data-level="layer" hidden></div>
       <div class="cv-level" data-level="cell" hidden></div>
-      <div class="cv-panel"></div>
     </div>
-    <div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
+    <div class="cv-key"><span class="cv-legend"></span><span class="cv-edits" hidden></span></div>
   </div>
-  <section class="cv-receipt" aria-label="Receipt"></section>
+  <div class="cv-aside"><section class="cv-receipt" aria-label="Receipt"></section><div class="cv-panel" hidden></div></div>
 </div>
 <div class="cv-tip" hidden></div>
 <p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, L goes to the largest cell of
@@ -60,8 +63,7 @@ let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
 /** @import { Cell, Scene, Stage } from "./scene.js" */
-/** @import { Receipt } from "./receipt.js" */
-/** @import { State } from "./stage_state.js" */
+/** @import { Change, State } from "./stage_state.js" */
 /** @import { Mark } from "./surface.js" */
 
 /**
@@ -91,7 +93,8 @@ export class View {
     const began = performance.now();
     this.root = root;
     this.host = host;
-    this.scene = scene;
+    /** As it came, and as it is with changed weights. */
+    this.plain = this.scene = scene;
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
@@ -113,6 +116,8 @@ export class View {
     this.player = null;
     /** @type {State["play"]} what a state wants to be played */
     this.play = null;
+    /** @type {WeakMap<EventTarget, import("./surface.js").Surface>} by the canvas that answers for it */
+    this.surfaces = new WeakMap();
     /** @type {Set<number>} stages that were painted and not drawn yet */
     this.unseen = new Set();
     /** @type {Set<string>} levels that show older numbers */
@@ -121,14 +126,21 @@ export class View {
     this.shown = null;
     /** @type {Float32Array[] | null} the numbers before a change by hand */
     this.before = null;
+    /** @type {Set<number>} stages whose numbers are not what they were before it */
+    this.changed = new Set();
+    /** @type {Change[]} */
+    this.changes = [];
+    /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
+    this.image = null;
+    this.engine = scene.computable ? new RemoteEngine(scene) : null;
+    /** Of a change, and of the one whose numbers are on the screen. */
+    this.turn = this.shownTurn = 0;
+    /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
+    this.known = new WeakMap();
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
-    /** @type {string | null} what is shown in place of the image, and what computed its numbers */
-    this.titleNow = this.engine = null;
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
     this.authority = null;
-    /** @type {((step: Receipt) => (() => void) | null) | null} a function that undoes a change by hand */
-    this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
     /** @type {(name: string) => any} */
@@ -146,8 +158,12 @@ export class View {
     this.listen();
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
-    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
     if (this.pinned) this.receipt.show();
+    if (this.asked) {
+      const { changes, image } = this.asked;
+      this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+      for (const extension of this.extensions) extension.updated?.();
+    }
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
@@ -155,7 +171,7 @@ export class View {
   // What is shown ---------------------------------------------------------------------------------
 
   get values() {
-    return this.shown ?? this.scene.valuesOf(this.item);
+    return this.shown ?? this.plain.valuesOf(this.item);
   }
 
   /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
@@ -196,17 +212,20 @@ export class View {
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
     root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
-    const near = this.zoom !== "network" || this.panelOwner;
+    const near = this.zoom !== "network";
     this.part("strip").hidden = !near;
     this.part("way").hidden = !near;
+    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
     this.part("panel").hidden = !this.panelOwner;
-    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom || this.panelOwner;
+    this.part("receipt").hidden = Boolean(this.panelOwner);
+    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
     this.writeWay();
     const { clientWidth, clientHeight } = this.part("room");
+    const room = { width: clientWidth, height: clientHeight, type, stacked: width < NARROW };
     // The strip needs to know the columns, whatever is seen of them.
-    this.network.layOut(this.zoom === "network" && !this.panelOwner ? { width: clientWidth, height: clientHeight, type } : (this.networkRoom ?? { width: clientWidth, height: clientHeight, type }));
-    if (this.zoom === "network" && !this.panelOwner) this.networkRoom = { width: clientWidth, height: clientHeight, type };
-    else if (!this.panelOwner) this.level.layOut({ width: clientWidth, height: clientHeight, type });
+    this.network.layOut(near ? (this.networkRoom ?? room) : room);
+    if (near) this.level.layOut(room);
+    else this.networkRoom = room;
   }
 
   /** How high a row of a list is in an element, and how many stand beside each other. */
@@ -247,10 +266,6 @@ export class View {
 
   /** Draw what is seen of the stages that were painted since. */
   drawLevel() {
-    if (this.panelOwner) {
-      this.strip.draw();
-      return;
-    }
     this.level.draw(this.stale.has(this.zoom) ? null : this.unseen);
     this.stale = new Set(Object.keys(this.levels).filter((name) => name !== this.zoom && (this.stale.has(name) || this.unseen.size)));
     this.unseen = new Set();
@@ -270,9 +285,16 @@ export class View {
     }
     this.scene = next;
     this.item = 0;
-    this.shown = null;
+    const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
+    this.plain = next;
+    if (!same || next.key !== scene.key) {
+      this.engine?.close();
+      this.engine = next.computable ? new RemoteEngine(next) : null;
+    }
+    const kept = same ? this.changes : [];
+    [this.changes, this.image, this.shown, this.before, this.changed] = [[], null, null, null, new Set()];
     this.colours.header = next.header;
-    if (next.plan === scene.plan || next.plan.header.key === scene.plan.header.key) {
+    if (same) {
       this.pictures.scene = next;
       if (start) this.restore(start);
       this.repaint();
@@ -286,6 +308,7 @@ export class View {
       if (start) this.restore(start);
       this.show();
     }
+    if (kept.length) this.change(kept);
     for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
   }
@@ -295,8 +318,8 @@ export class View {
     const cell = this.active;
     const styles = outlineStyles(this.colours.around);
     const marks = this.marksOf(cell);
-    if (!this.panelOwner) this.level.mark(marks, styles);
-    if (this.zoom !== "network" || this.panelOwner) this.strip.mark(marks, styles);
+    this.level.mark(marks, styles);
+    if (this.zoom !== "network") this.strip.mark(marks, styles);
     this.receipt.mark(cell);
     this.player?.write();
     this.writeKey(cell);
@@ -312,10 +335,75 @@ export class View {
 
   /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
+    const way = this.trail.map((each) => ({
+      stage: each.stage,
+      channels: channelMask(this.scene.stages[each.stage], [each.channel]),
+      box: boxOf(each),
+      style: "path",
+    }));
+    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
   }
 
   // Choosing --------------------------------------------------------------------------------------
+
+  /**
+   * Other changes, or another image in place of the scene's: everything behind them is computed here.
+   *
+   * @param {Change[]} changes
+   * @param {{ title: string, pixels: Uint8Array } | null} [image]
+   */
+  change(changes, image = this.image) {
+    this.changes = changes;
+    this.image = image;
+    const { arrays } = readChanges(this.plain, changes);
+    this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
+    this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
+    this.turn += 1;
+    if (!changes.length && !image) {
+      this.shown = this.before = null;
+      this.changed = new Set();
+      this.shownTurn = this.turn;
+      this.repaint();
+      return;
+    }
+    this.compute(this.turn).catch((error) => this.say(error.message));
+  }
+
+  /**
+   * What follows from the changes, computed in the page; of answers that come while the pointer moves on, the
+   * ones that are not overtaken are shown, in their order.
+   *
+   * @param {number} turn
+   */
+  async compute(turn) {
+    const { plain, engine, changes, image } = this;
+    if (!engine) return;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    let before = image ? this.known.get(image) : plain.valuesOf(this.item);
+    if (!before) {
+      const computed = await engine.compute(inputs);
+      if (!computed) return;
+      before = computed.values;
+      this.known.set(/** @type {object} */ (image), before);
+    }
+    const computed = changes.length ? await engine.compute(inputs, changes) : { values: before, changed: [] };
+    if (!computed || turn <= this.shownTurn || plain !== this.plain) return;
+    this.shownTurn = turn;
+    this.shown = computed.values;
+    this.before = changes.length ? before : null;
+    this.changed = new Set(computed.changed);
+    this.repaint();
+    for (const extension of this.extensions) extension.computed?.();
+  }
+
+  /** The numbers of paper (0) or ink (1) in each channel of an input. */
+  inkOf({ index, shape }, share) {
+    const { picture } = this.scene;
+    const whole = this.scales.of(index, 0, "layer").limit;
+    return Array.from({ length: shape[2] }, (_, k) =>
+      Math.fround(picture && index === 0 ? (share - picture.offset[k]) / picture.factor[k] : share * whole));
+  }
 
   /** Look at a cell, or at none; `began` is when the pointer moved. */
   look(cell, began = performance.now(), quiet = false) {
@@ -343,10 +431,6 @@ export class View {
       this.player.close();
       return true;
     }
-    if (this.panelOwner) {
-      this.panelOwner.close();
-      return true;
-    }
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
@@ -370,7 +454,6 @@ export class View {
    */
   zoomTo(level, s = this.lookedAt) {
     if (this.player?.zooming(level, s)) return;
-    this.panelOwner?.close();
     const from = this.level.areaOf(s) ?? null;
     const inwards = level !== "network";
     if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
@@ -407,13 +490,10 @@ export class View {
     this.tooltip.hide();
     if (this.pinned) this.near = this.pinned.stage;
     else if (this.zoom === "cell") this.zoom = "layer";
-    if (this.zoom !== "network") {
-      this.stale.add(this.zoom);
-      this.receipt.show();
-      this.arrange();
-      this.drawLevel();
-    } else this.receipt.show();
-    this.refresh();
+    if (this.pinned) this.panelOwner?.close();
+    this.arrange();
+    this.receipt.show();
+    this.again();
     if (this.pinned) {
       this.cursors.set(this.pinned.stage, this.pinned);
       this.announce(this.pinned, true);
@@ -428,15 +508,13 @@ export class View {
   openPanel(owner) {
     if (this.panelOwner !== owner) this.panelOwner?.close();
     this.panelOwner = owner;
-    this.stale.add(this.zoom);
-    this.arrange();
-    this.drawLevel();
-    this.refresh();
+    this.again();
   }
 
-  /** The maps are back. */
+  /** The receipt is back. */
   closePanel() {
     this.panelOwner = null;
+    this.receipt.show();
     this.again();
   }
 
@@ -451,8 +529,8 @@ export class View {
   pick(item) {
     const began = performance.now();
     this.item = item;
-    this.shown = null;
-    this.repaint();
+    this.change(this.changes, null);
+    for (const extension of this.extensions) extension.updated?.();
     this.host.remember?.(this.state());
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
   }
@@ -471,6 +549,8 @@ export class View {
       layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
       path: this.trail.map((cell) => nameOf(scene, cell)),
       open: this.open,
+      changes: this.changes,
+      image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
       play: this.player?.named ?? null,
     };
   }
@@ -491,8 +571,9 @@ export class View {
     this.play = state.play;
     for (const extension of this.extensions) extension.restored?.(state.play);
     const line = this.part("said");
+    this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     line.hidden = !said.length;
-    line.textContent = said.join(" ");
+    line.querySelector("span").textContent = said.join(" ");
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -501,13 +582,15 @@ export class View {
     const item = this.scene.items[this.item];
     const { output, classes } = this.scene;
     const probabilities = this.values[output.index];
-    this.part("what").textContent = this.titleNow ?? item.title;
+    this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
-    const judged = item.label !== null && !this.titleNow;
+    const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
-    const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
-    this.part("verdict").textContent = verdict;
+    const now = probability(probabilities[best]);
+    this.part("verdict").textContent = !predicts ? "" : this.before
+      ? verdictOf(classes, this.before[output.index], probabilities)
+      : `predicted ${classes[best]} with ${now}${right}`;
   }
 
   writeItems() {
@@ -556,6 +639,7 @@ export class View {
       this.redraw();
       this.host.remember?.(this.state());
     });
+    this.part("said").querySelector("button").onclick = () => (this.part("said").hidden = true);
     this.part("way").addEventListener("click", (event) => {
       const at = closest(event, "[data-level-to], [data-out]");
       if (at?.dataset.out !== undefined) this.back();
@@ -563,9 +647,9 @@ export class View {
     });
     // A pinch, which a touchpad sends as a wheel with Control.
     this.part("room").addEventListener("wheel", (event) => {
-      if (!event.ctrlKey || this.panelOwner) return;
+      if (!event.ctrlKey) return;
       event.preventDefault();
-      if (performance.now() - (this.pinched ?? 0) < 400) return;
+      if (performance.now() - (this.pinched ?? -Infinity) < 400) return;
       this.pinched = performance.now();
       if (event.deltaY < 0) this.forth(this.hover ?? undefined);
       else this.back();
@@ -574,12 +658,12 @@ export class View {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
-    // Escape is heard wherever the focus is, by the view that was used last.
+    // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
     root.addEventListener("pointerdown", () => (lastUsed = this));
     root.addEventListener("focusin", () => (lastUsed = this));
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (event.key === "Escape" && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
@@ -607,6 +691,27 @@ export class View {
 
   // The pointer on maps ---------------------------------------------------------------------------
 
+  /** The cell of a map that an event happened on, or null. */
+  cellFrom(event) {
+    const surface = this.surfaces.get(event.composedPath()[0]);
+    if (!surface) return null;
+    const box = surface.base.getBoundingClientRect();
+    return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+  }
+
+  /** Where an event happened on the map of a cell, in rows and columns; null beside it, unless that is asked for. */
+  placeFrom(event, cell, beside = false) {
+    const surface = this.level.maps;
+    const rects = surface?.byStage.get(cell.stage) ?? [];
+    const rect = rects.find((each) => each?.colours) ?? rects[cell.channel];
+    if (!rect) return null;
+    const box = surface.base.getBoundingClientRect();
+    const row = ((event.clientY - box.top - rect.y) / rect.height) * rect.rows;
+    const col = ((event.clientX - box.left - rect.x) / rect.width) * rect.cols;
+    const inside = row >= -1 && col >= -1 && row <= rect.rows + 1 && col <= rect.cols + 1;
+    return inside || beside ? [row, col] : null;
+  }
+
   /** Let the maps of a surface answer the pointer. */
   answer(surface) {
     const cellOf = (event) => {
@@ -614,6 +719,7 @@ export class View {
       return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
     };
     const canvas = surface.over;
+    this.surfaces.set(canvas, surface);
     canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
       const cell = cellOf(event);
@@ -663,7 +769,8 @@ export class View {
     }
     if ((event.key === "+" || event.key === "-") && !closest(event, "input, select") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      if (event.key === "+") this.forth();
+      // On the receipt it is its own cell, not the factor that the pointer happens to rest on.
+      if (event.key === "+") this.forth((closest(event, ".cv-receipt") && this.pinned) || undefined);
       else this.back();
       return;
     }
@@ -723,9 +830,44 @@ export class View {
     this.resizing.disconnect();
     window.removeEventListener("resize", this.resized);
     this.stopTheme();
+    this.engine?.close();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
   }
+}
+
+/**
+ * The prediction before and after, in words: what it does not care about is said as clearly as what it does.
+ *
+ * @param {string[]} classes
+ * @param {Float32Array} before
+ * @param {Float32Array} after
+ */
+export function verdictOf(classes, before, after) {
+  const [was, is] = [largestAt(before), largestAt(after)];
+  const [old, now] = [probability(before[was]), probability(after[is])];
+  if (was !== is) return `now ${classes[is]} with ${now}; before ${classes[was]} with ${old}`;
+  return old === now ? `still ${classes[is]}: ${now}, as before` : `still ${classes[is]}: ${old} before, ${now} now`;
+}
+
+/** Where a change was made: the box around the cells, or the whole map that is off. */
+function changedMark(scene, change) {
+  const stage = scene.stages.find(({ name }) => name === change.stage);
+  if (!stage) return [];
+  const [height, width, channels] = stage.shape;
+  const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+  if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: whole, style: "changed" }];
+  const pixels = new Set(change.at.map((n) => Math.floor(n / channels)));
+  return [{ stage: stage.index, channels: null, box: boxOfAll(height, width, (n) => pixels.has(n)), style: "changed" }];
+}
+
+/** An image's bytes as the numbers of the first input. */
+function numbersOf({ stages, picture }, bytes) {
+  const channels = stages[0].shape[2];
+  return Float32Array.from(bytes, (byte, n) => {
+    const share = byte / 255;
+    return picture ? (share - picture.offset[n % channels]) / picture.factor[n % channels] : share;
+  });
 }
 
 /** Tell of a pinch of two fingers on an element, once it is wide enough. */
