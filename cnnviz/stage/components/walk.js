@@ -36,6 +36,7 @@ class Player {
       turned: () => this.turned(),
       held: () => this.over || this.recording,
     });
+    this.playback.speedAt = 0; // There are numbers to be read.
     this.controls = new PlayControls(this.parts.tools, this.playback, (at) => this.placeWords(at), () => this.tell());
     this.controls.range.addEventListener("input", () => {
       this.filling = this.playback.at < this.playback.last;
