@@ -1,4 +1,4 @@
-"""The live view in a file from disk, network off: pointing, walking down and back, keys, touch, playing."""
+"""The live view in a file from disk, network off: pointing, walking down and back, keys, touch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
 
 import cnnviz
 from browser.stage_page import (
@@ -436,77 +435,6 @@ def test_copies_are_text_latex_and_code_that_runs(live, run, capsys):
     compile(keras, "keras", "exec")
 
 
-def test_playing_fills_the_map_and_waits_under_the_pointer(live):
-    page = live()
-    page.locator(".cv-openplay").click()
-    page.locator("[data-pick=stage]").select_option(label="conv2d")
-    page.locator("[data-pick=speed]").select_option("16")
-    step = page.locator(".cv-stepname")
-    page.wait_for_function(
-        "() => +document.querySelector('[id^=cnnviz-]').shadowRoot.querySelector('.cv-scrub input').value > 3"
-    )
-    page.locator(".cv-slide-in").hover()
-    waiting = step.inner_text()
-    page.wait_for_timeout(300)
-    assert step.inner_text() == waiting
-    page.mouse.move(5, 5)
-    expect(step).not_to_have_text(waiting)
-    page.locator("[data-do=run]").click()
-    page.locator(".cv-scrub input").fill("675")
-    expect(step).to_have_text("step 676 of 676")
-    expect(page.locator(".cv-sliding")).to_contain_text("row 25, column 25")
-    page.locator("[data-pick=stage]").select_option(label="max_pooling2d")
-    expect(page.locator(".cv-sliding")).to_contain_text("the largest of 4 cells")
-    page.keyboard.press("Escape")
-    expect(page.locator(".cv-play")).to_have_count(0)
-
-
-def test_what_is_played_is_saved_as_a_gif(live, run, tmp_path):
-    page = live()
-    page.locator(".cv-openplay").click()
-    page.locator("[data-pick=stage]").select_option(label="conv2d_6")
-    liveliest = run.pre_activation("conv2d_6")[0].max(axis=(0, 1)).argmax()
-    expect(page.locator("[data-pick=to]"), "it begins with the liveliest channel").to_have_value(
-        str(liveliest)
-    )
-    page.locator("[data-pick=to]").select_option("0")
-    page.locator("[data-pick=speed]").select_option("16")
-    with page.expect_download() as download:
-        page.locator("[data-do=gif]").click()
-    assert download.value.suggested_filename == "cnnviz-conv2d_6-channel-0.gif"
-    download.value.save_as(tmp_path / "played.gif")
-    with Image.open(tmp_path / "played.gif") as gif:
-        rows, cols, _ = run.network["conv2d_6"].output_shape
-        assert gif.n_frames == rows * cols
-        pictures = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(gif)]
-        assert gif.info["duration"] == 2000
-        gif.seek(3)
-        assert gif.info["duration"] == 60
-    # The last step's picture is that on the page, within the five bits of a colour.
-    box = page.evaluate("""() => {
-      const player = document.querySelector("[id^=cnnviz-]").view.extensions[0];
-      player.go(player.steps - 1);
-      const canvas = player.find(".cv-slide-out");
-      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-      return [canvas.width, canvas.height, [...pixels]];
-    }""")
-    width, height, pixels = box
-    shown = np.reshape(pixels, (height, width, 4))[..., :3]
-    windows = np.lib.stride_tricks.sliding_window_view(pictures[-1][16 : 16 + height], width, axis=1)
-    assert min(np.abs(windows[:, x].transpose(0, 2, 1) - shown).max() for x in range(windows.shape[1])) <= 8
-    assert not np.array_equal(pictures[0], pictures[-1])
-    expect(page.locator("[data-do=gif]")).to_have_text("Save as GIF")
-
-
-def test_reduced_motion_stands_still(live):
-    page = live(reduced_motion="reduce")
-    page.locator(".cv-openplay").click()
-    expect(page.locator("[data-do=run]")).to_have_text("Run")
-    before = page.locator(".cv-stepname").inner_text()
-    page.wait_for_timeout(500)
-    assert page.locator(".cv-stepname").inner_text() == before
-
-
 def test_a_file_says_what_it_leaves_out(live):
     page = live()
     expect(page.locator(".cv-hint")).to_contain_text("need Python")
@@ -554,8 +482,8 @@ def test_a_part_of_a_network_opens_at_a_cell_and_plays(open_page, run, tmp_path)
     expect_crumbs(page, "conv2d_1 ReLU (6, 9) channel 3")
     expect(page.locator(".cv-col b")).to_have_text(["input", "conv2d", "conv2d_1"])
     expect(page.locator(".cv-outs")).to_be_hidden()
-    expect(page.locator(".cv-stepname")).to_have_text(re.compile("of 576$"))
-    expect(page.locator("[data-pick=to]")).to_have_value("3")
+    expect(page.locator(".cv-play .count")).to_have_text(re.compile("of 576$"))
+    expect(page.locator("[data-pick=channel]")).to_have_value("3")
     page.keyboard.press("Escape")
     shown = float(page.locator(".cv-rvalue").inner_text().replace("−", "-"))
     assert shown == pytest.approx(float(run["conv2d_1"][0, 6, 9, 3]), rel=1e-3)

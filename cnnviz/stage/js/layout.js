@@ -18,6 +18,7 @@ import { isVector } from "./scene.js";
  * @property {number} rows
  * @property {number} cols
  * @property {boolean} [colours] whether it is the whole picture in its colours, behind its planes
+ * @property {number[]} [around] room for padding above, below, left and right of it
  */
 
 /**
