@@ -143,7 +143,7 @@ def test_the_last_lines_are_true_as_they_are_written(live):
     assert together + bias == pytest.approx(result, abs=0.5e-2)
 
 
-CELLS = ["conv2d_2~11~12~4", "conv2d_3~4~5~7", "conv2d_6~1~1~3", "conv2d~13~13~8", "conv2d_7~0~0~7"]
+CELLS = ["conv2d_2~11~12~4", "conv2d_3~4~5~7", "conv2d_6~1~1~3", "conv2d~6~13~8", "conv2d_7~0~0~7"]
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -176,6 +176,12 @@ def test_what_is_listed_and_the_rest_and_the_bias_are_the_number_that_is_shown(l
         assert int(numbers_of(last.inner_text())[0]) == read - (len(listed) - 1)
     else:
         assert len(listed) == read
+
+
+def test_where_only_zeros_go_in_the_list_says_so(live):
+    page = live("#path=conv2d~13~13~8")
+    expect(page.locator(".cv-ranked")).to_have_text("nothing goes in but zeros")
+    assert numbers_of(page.locator(".cv-receipt .cv-line").inner_text())[0] == 0
 
 
 @pytest.mark.parametrize("cell", ["conv2d_3~4~5~7", "max_pooling2d~4~5~7", "softmax~0~0~7"])
@@ -435,10 +441,33 @@ def test_copies_are_text_latex_and_code_that_runs(live, run, capsys):
     compile(keras, "keras", "exec")
 
 
-def test_a_file_says_what_it_leaves_out(live):
+def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     page = live()
-    expect(page.locator(".cv-hint")).to_contain_text("need Python")
-    expect(page.locator(".cv-opendraw")).to_have_count(0)
+    page.get_by_role("button", name="Erase").click()
+    x, y = place(page, INPUT, 4, 4, 0)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for row in range(4, 13, 2):
+        for col in (4, 24):
+            page.mouse.move(*place(page, INPUT, row, col, 0))
+    page.mouse.up()
+    verdict = page.locator(".cv-verdict")
+    expect(verdict).to_have_text(re.compile("before"))
+    expect(page.locator(".cv-edits")).to_contain_text("1 change")
+    assert of_view(page, "({ changes }) => changes.length") == 1, "a stroke is one change"
+    said = verdict.inner_text()
+    values = "({ values, scene }) => [...values[scene.output.index]]"
+    shown = of_view(page, values)
+    pixels = np.array(of_view(page, "({ values }) => [...values[0]]"), np.float32).reshape(28, 28)
+    expected = cnnviz.load_model("mnist_14k").predict(pixels)[0]
+    np.testing.assert_allclose(shown, expected, atol=1e-6)
+    address = link(page)
+    page.keyboard.press("Control+z")
+    expect(verdict).to_have_text(re.compile("^predicted 7"))
+    page.goto("about:blank")
+    page.goto(address)
+    expect(verdict).to_have_text(said)
+    assert of_view(page, values) == shown
 
 
 def test_hovering_redraws_no_map(live):
@@ -484,7 +513,7 @@ def test_a_part_of_a_network_opens_at_a_cell_and_plays(open_page, run, tmp_path)
     expect(page.locator(".cv-outs")).to_be_hidden()
     expect(page.locator(".cv-play .count")).to_have_text(re.compile("of 576$"))
     expect(page.locator("[data-pick=channel]")).to_have_value("3")
-    page.keyboard.press("Escape")
+    page.locator("[data-do=close]").click()
     shown = float(page.locator(".cv-rvalue").inner_text().replace("−", "-"))
     assert shown == pytest.approx(float(run["conv2d_1"][0, 6, 9, 3]), rel=1e-3)
     page.locator(".cv-receipt button.cv-row").first.click()
