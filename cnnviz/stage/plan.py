@@ -114,7 +114,7 @@ def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
 
 
 def _kernels(taken: Taken) -> dict[str, dict[str, list[float]]]:
-    """Named kernels of the sizes that the network has, "3x3", row by row, to be put in a learned one's place."""
+    """Named kernels of the sizes that the network has, "3x3", row by row, to take a learned one's place."""
     sizes = {
         shape[0]
         for name, array in taken.arrays.items()

@@ -22,6 +22,9 @@ import { borders } from "./holes.js";
 
 /** @typedef {{ stroke: string, width: number, outside: number, halo?: string, dash?: number[] }} Style of outlines */
 
+/** Pixels of the device along a canvas: browsers draw 32,767 or more. */
+const LONGEST = 32_000;
+
 export class Surface {
   constructor(host) {
     this.base = canvasOf(0, 0);
@@ -51,7 +54,8 @@ export class Surface {
     }
     this.width = Math.ceil(width);
     this.height = Math.ceil(height);
-    this.ratio = pixelRatio();
+    // A canvas that is longer than browsers can draw would stay blank.
+    this.ratio = Math.min(pixelRatio(), LONGEST / Math.max(1, this.width, this.height));
     sized(this.base, this.width, this.height, this.ratio);
     this.expose(0, this.width);
   }
