@@ -127,7 +127,7 @@ def _relaying(new_shape: Callable[[Config, Shape], Shape], options: Options) -> 
 def _order(config: Config, rank: int) -> tuple[int, ...]:
     """The axes of a transposed array, counted with the batch, from any of the three operations."""
     if "axis1" in config:
-        one, other = not_the_batch((config["axis1"], config["axis2"]), rank)
+        (one,), (other,) = (not_the_batch((config[name],), rank) for name in ("axis1", "axis2"))
         axes = list(range(rank))
         axes[one], axes[other] = other, one
         return tuple(axes)

@@ -85,8 +85,13 @@ def _in_order(entry: Path) -> list[Path]:
     return order
 
 
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+"""A comment that has its lines to itself; no text of these modules looks like one."""
+
+
 def _source(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    """A module as it is sent: its comments are for who reads the sources, and a third of it."""
+    return _COMMENT.sub("", path.read_text(encoding="utf-8"))
 
 
 def _called_once(path: Path) -> str:

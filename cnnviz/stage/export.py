@@ -124,7 +124,7 @@ def export_images(
         if scene is None:
             scene = build_scene(run, 0, classes=classes, **named)
         else:
-            scene.add(run, 0, **named)
+            scene.add(run, 0, **named, computed=True)
     if scene is None:
         raise ValueError("images must hold at least one image")
     return LiveView(scene).save(output)

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cnnviz.colours import THEMES, for_browser
+from cnnviz.kernels import gallery
 from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
@@ -42,6 +43,11 @@ class StagePlan:
     def sent(self) -> bytes:
         """What the browser gets."""
         return bytes(self.part)
+
+    @property
+    def computable(self) -> bool:
+        """Whether the browser knows every operation."""
+        return all(stage.op["type"] != "given" for stage in self.taken.stages)
 
     @property
     def key(self) -> str:
@@ -92,6 +98,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
             for name, theme in THEMES.items()
         },
         "recorded": recorded_differences(net),
+        "kernels": _kernels(taken),
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
@@ -102,6 +109,19 @@ def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
     """The arrays of a network taken apart that are its own weights, under `with_weights`' names."""
     own = {f"{layer.owner}/{name}" for layer in net for name in layer.weights}
     return [name for name in taken.arrays if name in own]
+
+
+def _kernels(taken: Taken) -> dict[str, dict[str, list[float]]]:
+    """Named kernels for the sizes that the network has, "3x3", row by row: what a learned one can be swapped for."""
+    sizes = {
+        shape[0]
+        for name, array in taken.arrays.items()
+        if name.endswith("kernel") and array.ndim == 4 and 1 < (shape := array.shape)[0] == shape[1] <= 7
+    }
+    return {
+        f"{size}x{size}": {each.name: [float(x) for x in each.kernel.ravel()] for each in gallery(size)}
+        for size in sorted(sizes)
+    }
 
 
 def layers_until(net: LayerGraph, last: str) -> list[str]:

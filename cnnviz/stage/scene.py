@@ -63,6 +63,7 @@ class Scene:
         key: str = "",
         code: str = "",
         base: Scene | None = None,
+        computed: bool = False,
     ) -> None:
         """Take in one image of a run.
 
@@ -82,7 +83,10 @@ class Scene:
             A Python expression that gives the image as integers 0..255, for code to be copied.
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
+        computed
+            Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
+        computed = computed and self.plan.computable
         _check_images(self.plan, len(self.items) + 1)
         known = base.values[0] if base else {}
         header = self.numbers.header
@@ -90,6 +94,8 @@ class Scene:
         values = {}
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
         for number, stage in enumerate(self.plan.taken.stages):
+            if computed and stage.op["type"] != "input":
+                continue
             if stage.exact and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
@@ -97,6 +103,7 @@ class Scene:
             if number not in known or not np.array_equal(value, known[number], equal_nan=True):
                 tensors[str(number)] = self.numbers.add(value)
         item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
+        item |= {"computed": True} if computed else {}
         digest.update(f"{title} {label} {key} {code}".encode())
         self.items.append(item)
         self.values.append(values)
@@ -184,7 +191,17 @@ def build_scene(
     chosen = range(count) if index is None else [index]
     for i in chosen:
         name = title if len(chosen) == 1 else f"{title} {i}"
-        scene.add(run, i, title=name, label=label, key=key or str(i), code=code, base=base)
+        # Of several images NumPy's numbers of the first go along; the others' the browser computes.
+        scene.add(
+            run,
+            i,
+            title=name,
+            label=label,
+            key=key or str(i),
+            code=code,
+            base=base,
+            computed=i != chosen[0],
+        )
     return scene
 
 

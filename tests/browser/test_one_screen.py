@@ -30,7 +30,9 @@ def model_file(tmp_path_factory, digits_file):
 
     def of(model: str):
         if model not in files:
-            files[model] = export(tmp_path_factory.mktemp("live") / f"{model}.html", digits=[0, 7, 42], model=model)
+            files[model] = export(
+                tmp_path_factory.mktemp("live") / f"{model}.html", digits=[0, 7, 42], model=model
+            )
         return files[model]
 
     return of
@@ -43,8 +45,12 @@ def check_every_state(page, where: str) -> None:
     assert unseen(page) == [], where
     for stage in of_view(page, STAGES):
         path = [[stage["name"], *stage["middle"]]]
-        for state in ({"path": path}, {"zoom": "layer", "layer": stage["name"]}, {"path": path, "zoom": "layer"},
-                      {"path": path, "zoom": "cell"}):
+        for state in (
+            {"path": path},
+            {"zoom": "layer", "layer": stage["name"]},
+            {"path": path, "zoom": "layer"},
+            {"path": path, "zoom": "cell"},
+        ):
             show(page, state)
             assert unseen(page) == [], (where, state)
     show(page, {})

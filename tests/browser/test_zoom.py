@@ -169,13 +169,18 @@ def test_the_strip_keeps_the_whole_network_with_the_place_and_the_way(live):
     expect(page.locator("[data-place][aria-current]")).to_have_attribute("data-place", str(trail[-1]))
     expect(page.locator(".cv-stripend")).to_have_text("7 > 99.99 %")
     drawn = of_view(page, "({ strip }) => strip.maps.rects.map(({ stage, channel }) => [stage, channel])")
-    cells = of_view(page, "({ trail, network }) => trail.map(({ stage, channel }) => [network.seenAs.get(stage), channel])")
+    cells = of_view(
+        page,
+        "({ trail, network }) => trail.map(({ stage, channel }) => [network.seenAs.get(stage), channel])",
+    )
     end = of_view(page, "({ scene }) => scene.output.index")
-    assert all(cell in drawn for cell in cells if cell[0] != end), "the maps on the way are those in the strip"
+    assert all(cell in drawn for cell in cells if cell[0] != end), (
+        "the maps on the way are those in the strip"
+    )
     until_marked(page, ".cv-strip .cv-over", 50)
     page.keyboard.press("+")
     expect(strip).to_be_visible()
-    page.locator('[data-place]').nth(2).click()
+    page.locator("[data-place]").nth(2).click()
     expect_zoom(page, "layer")
     expect(page.locator("[data-place]").nth(2)).to_have_attribute("aria-current", "true")
 
@@ -183,12 +188,17 @@ def test_the_strip_keeps_the_whole_network_with_the_place_and_the_way(live):
 def test_a_layer_shows_what_goes_in_its_kernels_and_what_comes_out(live):
     page = live()
     show(page, {"path": [["conv2d_3", 4, 5, 7]], "zoom": "layer"})
-    expect(page.locator(".cv-maptitle")).to_have_text(["in: max_pooling2d, 12×12×10", "out: conv2d_3, 10×10×16"])
+    expect(page.locator(".cv-maptitle")).to_have_text(
+        ["in: max_pooling2d, 12×12×10", "out: conv2d_3, 10×10×16"]
+    )
     expect(page.locator(".cv-kerneltitle")).to_have_text("channel 7: 10 kernels 3×3")
     maps = of_view(page, "({ level }) => level.maps.rects.map(({ stage }) => stage)")
     assert [maps.count(stage) for stage in (CONV - 1, CONV)] == [10, 16]
-    smaller = of_view(page, "({ network, level }) => Math.min(...level.maps.rects.map(({ stage, width }) => "
-                      "width / (network.maps.byStage.get(network.seenAs.get(stage))?.[0].width ?? 1)))")
+    smaller = of_view(
+        page,
+        "({ network, level }) => Math.min(...level.maps.rects.map(({ stage, width }) => "
+        "width / (network.maps.byStage.get(network.seenAs.get(stage))?.[0].width ?? 1)))",
+    )
     assert smaller > 1.5, "a layer from near is larger"
     hover(page, CONV, 2, 2, 3)
     expect(page.locator(".cv-kerneltitle")).to_have_text("channel 3: 10 kernels 3×3")
@@ -204,12 +214,17 @@ def test_the_eye_is_led_for_under_300_ms_and_not_at_all_where_motion_is_unwanted
     click(page, *CELL)
     page.keyboard.press("+")
     expect_zoom(page, "layer")
-    moving = of_view(page, "({ root }) => root.getAnimations({ subtree: true }).map(({ effect }) => effect.getComputedTiming().endTime)")
+    moving = of_view(
+        page,
+        "({ root }) => root.getAnimations({ subtree: true }).map(({ effect }) => effect.getComputedTiming().endTime)",
+    )
     assert all(time < 300 for time in moving)
     if motion == "reduce":
         assert not moving
         return
-    began = of_view(page, """({ root }) => {
+    began = of_view(
+        page,
+        """({ root }) => {
       window.times = [];
       const { animate } = Element.prototype;
       Element.prototype.animate = function (frames, options) {
@@ -217,7 +232,8 @@ def test_the_eye_is_led_for_under_300_ms_and_not_at_all_where_motion_is_unwanted
         return animate.call(this, frames, options);
       };
       return true;
-    }""")
+    }""",
+    )
     assert began
     page.keyboard.press("-")
     page.keyboard.press("+")

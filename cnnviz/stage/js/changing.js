@@ -414,6 +414,35 @@ export class Changing {
     this.say(`${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
   }
 
+  /** Offer named kernels of the size of those that are shown, for all inputs of their channel. */
+  kernelsShown(select, stage, cell, { rows, cols }) {
+    const { view } = this;
+    const named = view.plain.header.kernels?.[`${rows}x${cols}`];
+    const { kernel, type } = stage.op;
+    select.hidden = !named || type !== "conv" || !view.plain.header.weights.includes(kernel);
+    if (select.hidden) return;
+    const swapped = view.changes.find((each) => each.kind === "weights" && each.array === kernel && each.title && each.at[0] % stage.shape[2] === cell.channel);
+    const names = Object.keys(named);
+    const title = swapped?.kind === "weights" ? swapped.title : undefined;
+    const words = `swap ${channelName(stage, cell.channel)} for …`;
+    select.setAttribute("aria-label", words);
+    select.replaceChildren(new Option(swapped ? "as it was learned" : words, ""), ...names.map((name) => new Option(name, name, false, name === title)));
+    select.onchange = () => {
+      const rest = view.changes.filter((each) => each !== swapped);
+      this.commit(select.value ? [...rest, this.swapped(stage, cell.channel, select.value, named[select.value])] : rest);
+      this.say(select.value ? `Kernel swapped for ${select.value}` : "Kernel as it was learned");
+    };
+  }
+
+  /** All kernels of a channel set to a named one, shared among the inputs so that the sum stays as large. */
+  swapped(stage, channel, title, numbers) {
+    const filters = stage.shape[2];
+    const { kernel } = stage.op;
+    const perTap = this.view.plain.data(kernel).length / numbers.length / filters;
+    const at = numbers.flatMap((_, tap) => Array.from({ length: perTap }, (_, k) => (tap * perTap + k) * filters + channel));
+    return { kind: /** @type {const} */ ("weights"), array: kernel, at, values: at.map((_, n) => Math.fround(numbers[Math.floor(n / perTap)] / perTap)), title };
+  }
+
   receiptShown(panel) {
     const { view } = this;
     const cell = view.pinned;
@@ -492,7 +521,10 @@ function changeWords(scene, change) {
   }
   if (change.kind === "channel") return `${change.stage}: channel ${change.channel} off`;
   if (change.kind === "weights") {
-    if (change.at.length > 1) return `${change.array}: ${plural(change.at.length, "number")}`;
+    if (change.at.length > 1) {
+      const words = change.title ? `channel ${change.at[0] % scene.shapeOf(change.array).at(-1)} is ${change.title}` : plural(change.at.length, "number");
+      return `${change.array}: ${words}`;
+    }
     return `${weightName(scene, { name: change.array, index: change.at[0], value: 0 })} = ${number(change.values[0])}`;
   }
   return `${change.stage}: ${plural(change.at.length, "cell")} painted`;

@@ -6,7 +6,7 @@ import { Gradient, influence } from "./backward.js";
 import { button, closest, reducedMotion } from "./dom.js";
 import { number, probability, signed } from "./numbers.js";
 import { isVector, sameCell } from "./scene.js";
-import { feeds, follow, scoreOf, toPixels } from "./tracing.js";
+import { blankPaper, feeds, follow, scoreOf, toPixels } from "./tracing.js";
 import { cellName, channelName, escapeHtml, plural, stageName } from "./words.js";
 
 /** @import { Cell } from "./scene.js" */
@@ -39,6 +39,8 @@ class Directing {
   constructor(view) {
     this.view = view;
     this.up = false;
+    /** @type {WeakMap<object, (Float32Array | null)[]>} */
+    this.blank = new WeakMap();
     view.root.addEventListener("keydown", (event) => this.keyed(event));
   }
 
@@ -104,7 +106,7 @@ class Directing {
     const { view } = this;
     this.stop();
     const start = view.pinned;
-    const { steps, end, at } = toPixels(view.scene, view.values, start);
+    const { steps, end, at } = toPixels(view.scene, view.values, start, this.blankOf(view.scene));
     const cells = [start, ...steps.map(({ to }) => to)];
     // Of a column's cells the last is the one whose receipt tells of all.
     const way = cells.filter((cell, i) => i > 0 && (sameCell(cell, at) || !this.within(cell, cells[i - 1])));
@@ -129,6 +131,12 @@ class Directing {
       this.walking = setTimeout(next, PACE);
     };
     next();
+  }
+
+  /** The numbers on blank paper, computed once for each set of weights. */
+  blankOf(scene) {
+    if (!this.blank.has(scene)) this.blank.set(scene, blankPaper(scene));
+    return this.blank.get(scene);
   }
 
   stop() {

@@ -6,6 +6,7 @@ import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
 import { directing } from "./directing.js";
 import { drawing } from "./drawing.js";
+import { opening } from "./opening.js";
 import { playing } from "./playing.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
@@ -78,7 +79,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, directing, changing, comparing, copying],
+    extensions: [playing, drawing, directing, opening, changing, comparing, copying],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

@@ -7,25 +7,28 @@
 // a small change would do. These are the multipliers of DeepLIFT's rescale rule (Shrikumar, Greenside and
 // Kundaje, "Learning important features through propagating activation differences", ICML 2017).
 
-import { largestAt, maximum, minimum, range } from "./arrays.js";
+import { maximum, range } from "./arrays.js";
 import { ACTIVATION_GRADIENTS } from "./activation_gradients.js";
 import { affinePlace, computeStage } from "./forward.js";
-import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
+import { MERGE_GRADIENTS, MERGE_SECANTS, eachMerged } from "./merge_gradients.js";
+import { eachPooled, tapsOfAll, toWinners } from "./pool_gradients.js";
+import { lineOf, placesRead, readShape, samplesAlong } from "./windows.js";
 
 /** @import { Operation, Scene, Stage } from "./scene.js" */
 
 /** @typedef {Float32Array | Float64Array} Numbers */
 
 /**
- * Whether this page knows the slopes of an operation.
+ * Whether this page knows the slopes of an operation: a mode, or arguments, of which nothing is said here make
+ * another one of it.
  *
  * @param {Operation} op
  */
-export function differentiable({ type, mode, name }) {
+export function differentiable({ type, mode, name, arguments: given }) {
   if (type === "activation") return name in ACTIVATION_GRADIENTS;
-  if (type === "merge") return mode in MERGE_GRADIENTS;
+  if (type === "merge") return mode in MERGE_GRADIENTS && !given;
   if (type === "pool") return mode === "max" || mode === "mean";
-  return type in VECTOR_JACOBIANS;
+  return type in VECTOR_JACOBIANS && !mode;
 }
 
 /**
@@ -258,186 +261,6 @@ const JACOBIAN_VECTORS = {
 };
 
 /**
- * The gradients of merges, by their modes: what comes back to each number, put into `grads`.
- *
- * @type {Record<string, (numbers: number[], grad: number, grads: number[]) => void>}
- */
-const MERGE_GRADIENTS = {
-  add: (numbers, grad, grads) => grads.fill(grad),
-  subtract: (numbers, grad, grads) => void ([grads[0], grads[1]] = [grad, -grad]),
-  average: (numbers, grad, grads) => grads.fill(grad / numbers.length),
-  multiply(numbers, grad, grads) {
-    numbers.forEach((_, i) => (grads[i] = numbers.reduce((all, x, k) => (k === i ? all : all * x), grad)));
-  },
-  maximum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, maximum, (a, b) => a >= b),
-  minimum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, minimum, (a, b) => a <= b),
-};
-
-/**
- * All to the extreme, the first of equals: from the last number back, each against the extreme of those before.
- *
- * @param {number[]} numbers
- * @param {number} grad
- * @param {number[]} grads
- * @param {(numbers: number[]) => number} extreme
- * @param {(a: number, b: number) => boolean} wins
- */
-function toExtreme(numbers, grad, grads, extreme, wins) {
-  let left = true;
-  for (let i = numbers.length - 1; i > 0; i--) {
-    const earlier = wins(extreme(numbers.slice(0, i)), numbers[i]);
-    grads[i] = left && !earlier ? grad : 0;
-    left &&= earlier;
-  }
-  grads[0] = left ? grad : 0;
-}
-
-/**
- * The same by secants, of those whose slopes are not the same everywhere; `from` are the reference's numbers.
- *
- * @type {Record<string, (numbers: number[], from: number[], grad: number, grads: number[]) => void>}
- */
-const MERGE_SECANTS = {
-  multiply(numbers, from, grad, grads) {
-    // ab less a'b' is (a - a')(b + b')/2 + (b - b')(a + a')/2; of more than two factors, the last of all before it.
-    let left = grad;
-    for (let i = numbers.length - 1; i > 0; i--) {
-      const [before, earlier] = [numbers, from].map((all) => all.slice(0, i).reduce((a, b) => a * b));
-      grads[i] = (left * (before + earlier)) / 2;
-      left *= (numbers[i] + from[i]) / 2;
-    }
-    grads[0] = left;
-  },
-  maximum: (numbers, from, grad, grads) => toWinner(numbers, from, grad, grads, largestAt),
-  minimum: (numbers, from, grad, grads) =>
-    toWinner(numbers, from, grad, grads, (all) => largestAt(all.map((x) => -x))),
-};
-
-/**
- * All of the difference to the winner or, if that is not what differs, to the reference's.
- *
- * @param {number[]} numbers
- * @param {number[]} from
- * @param {number} grad
- * @param {number[]} grads
- * @param {(numbers: number[]) => number} winnerAt
- */
-function toWinner(numbers, from, grad, grads, winnerAt) {
-  const [here, there] = [winnerAt(numbers), winnerAt(from)];
-  const winner = numbers[here] === from[here] ? there : here;
-  const apart = numbers[winner] - from[winner];
-  grads.fill(0);
-  grads[winner] = apart ? (grad * (numbers[here] - from[there])) / apart : grad;
-}
-
-/**
- * The same for each window of a maximum pooling.
- *
- * @param {Stage} stage
- * @param {Float32Array} x
- * @param {Numbers} grad
- * @param {Float64Array} back
- * @param {Secants} secants
- */
-function toWinners(stage, x, grad, back, { inputs: [before], from, to }) {
-  const { op } = stage;
-  const first = { ...stage, op: { ...op, ties: op.ties === "shared" ? "rows" : op.ties } };
-  const places = (/** @type {Float32Array} */ numbers) => {
-    const found = new Int32Array(grad.length).fill(-1);
-    eachPooled(first, numbers, grad, (n, [pixel], channel) => (found[n] = pixel + channel));
-    return found;
-  };
-  const [here, there] = [places(x), places(before)];
-  here.forEach((place, n) => {
-    if (place < 0) return;
-    const winner = x[place] === before[place] ? there[n] : place;
-    const apart = x[winner] - before[winner];
-    back[winner] += apart ? (grad[n] * (to[n] - from[n])) / apart : grad[n];
-  });
-}
-
-/**
- * Every number of a merge: its place, and for each input the place and the number there; `shares` is room for
- * as many numbers.
- *
- * @param {Scene} scene
- * @param {Stage} stage
- * @param {Float32Array[]} inputs
- * @param {(n: number, places: number[], numbers: number[], shares: number[]) => void} give
- */
-function eachMerged(scene, stage, inputs, give) {
-  const place = placesRead(scene, stage);
-  const [places, numbers, shares] = range(3).map(() => inputs.map(() => 0));
-  const count = stage.shape[0] * stage.shape[1] * stage.shape[2];
-  for (let n = 0; n < count; n++) {
-    for (let i = 0; i < inputs.length; i++) {
-      places[i] = place(n, i);
-      numbers[i] = inputs[i][places[i]];
-    }
-    give(n, places, numbers, shares);
-  }
-}
-
-/**
- * Every number of a pooling that is asked for: its place, the cells that it changes with, each `channel` further
- * than the pixel that is given, and how much with each.
- *
- * @param {Stage} stage
- * @param {Float32Array} x
- * @param {Numbers | null} wanted those with a 0 here are left out; null asks for all
- * @param {(n: number, pixels: number[], channel: number, share: number) => void} give
- */
-function eachPooled(stage, x, wanted, give) {
-  const { rowTaps, colTaps } = tapsOfAll(stage);
-  const channels = stage.shape[2];
-  const { mode, ties, cols } = stage.op;
-  // NaN in a map goes to all that share, whatever came back.
-  const all = !wanted || (mode === "max" && ties === "shared");
-  rowTaps.forEach((down, r) =>
-    colTaps.forEach((along, c) => {
-      const at = (/** @type {number} */ row, /** @type {number} */ col) => (row * cols[0] + col) * channels;
-      const pixels = ties === "columns"
-        ? along.flatMap(([, col]) => down.map(([, row]) => at(row, col)))
-        : down.flatMap(([, row]) => along.map(([, col]) => at(row, col)));
-      for (let k = 0; k < channels; k++) {
-        const n = (r * colTaps.length + c) * channels + k;
-        if (!all && wanted[n] === 0) continue;
-        if (mode === "mean") give(n, pixels, k, 1 / pixels.length);
-        else if (ties === "shared") largestOfAll(x, pixels, k, (some, share) => give(n, some, k, share));
-        else give(n, firstLargest(x, pixels, k), k, 1);
-      }
-    }),
-  );
-}
-
-/**
- * The pixel with the largest number of a channel, the first of equals or the first NaN; none of none.
- *
- * @param {Float32Array} x
- * @param {number[]} pixels
- * @param {number} k
- */
-function firstLargest(x, pixels, k) {
-  let best = pixels[0];
-  for (const pixel of pixels) if (!(x[pixel + k] <= x[best + k]) && !Number.isNaN(x[best + k])) best = pixel;
-  return pixels.length ? [best] : [];
-}
-
-/**
- * All that are the largest, which share equally, as in TensorFlow's reductions; NaN in a map makes all NaN.
- *
- * @param {Float32Array} x
- * @param {number[]} pixels
- * @param {number} k
- * @param {(some: number[], share: number) => void} give
- */
-function largestOfAll(x, pixels, k, give) {
-  const most = maximum(pixels.map((pixel) => x[pixel + k]));
-  const some = Number.isNaN(most) ? pixels : pixels.filter((pixel) => x[pixel + k] === most);
-  give(some, Number.isNaN(most) ? NaN : 1 / some.length);
-}
-
-/**
  * Every line of a softmax, and the shares of its numbers.
  *
  * @param {Operation} op
@@ -489,18 +312,6 @@ function bent(scene, { op: { name, arguments: given, from } }, x, numbers, out) 
   for (let n = 0; n < out.length; n++) {
     out[n] = gradient(x[n], numbers[n], given, slopes[places ? places[n] : n % slopes.length]);
   }
-}
-
-/**
- * The taps of every window of a stage along the rows and the columns.
- *
- * @param {Stage} stage
- */
-function tapsOfAll({ op }) {
-  const [rowTaps, colTaps] = [axisOf(op.rows), axisOf(op.cols)].map((axis) =>
-    range(axis.out).map((u) => tapsAlong(axis, u)),
-  );
-  return { rowTaps, colTaps };
 }
 
 /**

@@ -31,6 +31,11 @@ export class LayerView {
     this.kernels.setAttribute("role", "img");
     element.append(this.kernels);
     this.titles = element.querySelector(".cv-titles");
+    /** @type {HTMLSelectElement} what the kernels that are shown can be swapped for */
+    this.swap = document.createElement("select");
+    this.swap.className = "cv-swap";
+    this.swap.hidden = true;
+    element.append(this.swap);
     this.titles.addEventListener("focusin", (event) => view.focused(event));
     this.titles.addEventListener("focusout", () => view.leave());
   }
@@ -126,6 +131,7 @@ export class LayerView {
     if (key === this.kernelShown) return;
     this.kernelShown = key;
     this.kernels.hidden = !this.weighted;
+    this.swap.hidden = true;
     const title = this.titles.querySelector(".cv-kerneltitle");
     title.textContent = "";
     if (!this.weighted) return;
@@ -150,6 +156,8 @@ export class LayerView {
     const words = `${channelName(stage, own.channel)}: ${plural(groups.length, "kernel")} ${rows}×${cols}`;
     title.textContent = words;
     canvas.setAttribute("aria-label", words);
+    Object.assign(this.swap.style, { left: `${x}px`, top: `${y + canvas.clientHeight + 6}px` });
+    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols });
   }
 
   /**

@@ -106,7 +106,8 @@ export class ReceiptPanel {
       return `<button type="button" tabindex="-1" class="cv-row${own ? " cv-won" : ""}" data-term="${key}" data-role="x"
         aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
     });
-    if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    if (!shown.length) rows.push(`<div class="cv-row cv-rest"><i></i><span class="cv-rowname">nothing goes in but zeros</span></div>`);
+    else if (folded.length) rows.push(this.restRow(step, ranking, forms));
     holder.dataset.kind = step.type;
     holder.innerHTML = rows.join("");
   }
@@ -289,7 +290,7 @@ export class ReceiptPanel {
     }
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
-    const engine = view.shown ? "this page" : "NumPy";
+    const engine = view.shown || view.plain.items[view.item].computed ? "this page" : "NumPy";
     return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
   }
 

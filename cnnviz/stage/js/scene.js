@@ -60,6 +60,7 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {string} key
  * @property {string} code
  * @property {Record<string, Place>} tensors
+ * @property {boolean} [computed] whether only the inputs came, and this page computes the rest
  */
 
 /** @type {Record<string, typeof Float32Array | typeof Int32Array | typeof Int16Array>} */

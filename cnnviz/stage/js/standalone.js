@@ -6,6 +6,7 @@ import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
 import { directing } from "./directing.js";
 import { drawing } from "./drawing.js";
+import { opening } from "./opening.js";
 import { playing } from "./playing.js";
 import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
@@ -28,7 +29,7 @@ export function showStandalone(holder, { linked }) {
   shadow.append(sheet, root);
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
-  const host = { kind: linked ? "file" : "notebook", extensions: [playing, drawing, directing, changing, copying], height: linked ? roomBelow : () => 560 };
+  const host = { kind: linked ? "file" : "notebook", extensions: [playing, drawing, directing, opening, changing, copying], height: linked ? roomBelow : () => 560 };
   if (linked) {
     if (location.hash) host.state = stateOfLink(location.hash.slice(1));
     host.link = (state) => `${location.href.split("#")[0]}#${linkOf(state)}`;

@@ -570,10 +570,20 @@ export class View {
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.play = state.play;
     for (const extension of this.extensions) extension.restored?.(state.play);
-    const line = this.part("said");
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
-    line.hidden = !said.length;
-    line.querySelector("span").textContent = said.join(" ");
+    this.tell(said.join(" "));
+  }
+
+  /** Tell the reader something that cannot be seen otherwise; "" takes it away. */
+  tell(words) {
+    const line = this.part("said");
+    line.hidden = !words;
+    line.querySelector("span").textContent = words;
+  }
+
+  /** Whether this is the view of the page that was used last, or the only one. */
+  isLastUsed() {
+    return lastUsed === this || lastUsed === null;
   }
 
   // Words -----------------------------------------------------------------------------------------

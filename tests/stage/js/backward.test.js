@@ -49,6 +49,14 @@ test("what lies behind an operation that is not known is not known, and nothing 
   assert.deepEqual([product, change, after], [null, null, null]);
 });
 
+test("a layer that stops gradients stops no secants", () => {
+  const stopped = STAGES.map((stage, n) => (n === 3 ? { ...stage, blocked: [1] } : stage));
+  const half = sceneWith(stopped, Float32Array.of(1, 3), ARRAYS);
+  assert.deepEqual([...(new Gradient(half, values, cell(4, 0)).wrt(0) ?? [])], [2, 4]);
+  const blank = half.forward(new Float32Array(2));
+  assert.deepEqual([...(new Gradient(half, values, cell(4, 0), blank).wrt(0) ?? [])], [4, 8]);
+});
+
 test("gradient times value and the true change are two things", () => {
   const asked = influence(scene, values, cell(1, 0), cell(4, 0));
   assert.deepEqual([asked.of, asked.value, asked.gradient, asked.product, asked.change], ["logit", 7, 2, 14, -14]);

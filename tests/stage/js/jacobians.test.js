@@ -127,19 +127,41 @@ test("of equal numbers the first wins, or all share", () => {
   assert.equal(backOf("max pool")?.[20], 0);
 });
 
+test("the first of equal numbers is found by rows or by columns", () => {
+  const image = new Float32Array(SIZE);
+  // In the windows of the first row the largest of channel 0 are at row 0, column 2, and at row 1, column 1.
+  image[8] = image[24] = 1;
+  const backOf = (/** @type {string} */ name) => {
+    const scene = sceneOf(STAGES[name]);
+    const values = scene.forward(image);
+    const grad = new Float32Array(values[2].length);
+    grad[4] = 1;
+    return vectorJacobian(scene, scene.stages[2], values, grad)?.[0];
+  };
+  assert.deepEqual([backOf("max pool"), backOf("max by columns")].map((back) => back?.indexOf(1)), [8, 24]);
+});
+
 test("infinite weights make NaN of a gradient of 0, as in Python", () => {
   const scene = sceneWith(
     [{ shape: [1, 1, 2], op: { type: "input" } }, { shape: [1, 1, 2], op: { type: "conv", rows: axis(1, 1), cols: axis(1, 1), groups: 1, kernel: "k" } }],
     Float32Array.of(1, 1),
     { k: Float32Array.of(Infinity, 1, 2, 3) },
   );
-  const back = vectorJacobian(scene, scene.stages[1], scene.valuesOf(0), Float32Array.of(0, 1));
-  assert.deepEqual([...(back?.[0] ?? [])], [NaN, 3]);
+  const back = vectorJacobian(scene, scene.stages[1], scene.valuesOf(0), new Float32Array(2));
+  assert.deepEqual([...(back?.[0] ?? [])], [NaN, 0]);
 });
 
 test("an operation that is not known gives nothing, and says so", () => {
   const scene = sceneOf(STAGES.relu);
-  for (const op of [{ type: "given" }, { type: "pool", mode: "median" }, { type: "merge", mode: "power" }, { type: "activation", name: "sine" }]) {
+  const others = [
+    { type: "given" },
+    { type: "pool", mode: "median" },
+    { type: "sample", mode: "max" },
+    { type: "merge", mode: "power" },
+    { type: "merge", mode: "add", arguments: [0, { value: 2 }] },
+    { type: "activation", name: "sine" },
+  ];
+  for (const op of others) {
     const stage = { ...scene.stages[2], op };
     assert.equal(differentiable(op), false);
     assert.equal(vectorJacobian(scene, stage, scene.valuesOf(0), new Float32Array(SIZE)), null);

@@ -64,6 +64,18 @@ test("a path goes to the ink, and says what ink brings through each step", () =>
   steps.forEach((step, n) => assert.deepEqual(step.to, steps[n + 1]?.cell ?? last));
 });
 
+test("the direction of a path turns at each negative weight", () => {
+  const one = { rows: axis(1, 1), cols: axis(1, 1) };
+  const dense = (/** @type {string} */ kernel) => ({ shape: [1, 1, 1], op: { type: "conv", ...one, groups: 1, kernel } });
+  const pixels = { shape: [1, 1, 2], op: { type: "input" } };
+  const arrays = { k: Float32Array.of(-2, 3), minus: Float32Array.of(-1) };
+  const scene = sceneWith([pixels, dense("k"), dense("minus")], Float32Array.of(2, 1), arrays);
+  // The score is 4 - 3: what makes it positive is the first pixel, and what pulls the number before down.
+  const { steps, at: last } = toPixels(scene, scene.valuesOf(0), cell(2));
+  assert.deepEqual(steps.map(({ brings, share }) => [brings, share]), [[1, 1], [-4, 4 / 7]]);
+  assert.deepEqual(at(last), [0, 0, 0, 0]);
+});
+
 test("a path does not go to blank paper: it stops where ink brings nothing", () => {
   const [scene, values] = sceneOf(new Float32Array(9));
   assert.deepEqual(toPixels(scene, values, cell(4)), { steps: [], end: "same on blank paper", at: cell(4) });
