@@ -156,8 +156,10 @@ export class LayerView {
     const words = `${channelName(stage, own.channel)}: ${plural(groups.length, "kernel")} ${rows}×${cols}`;
     title.textContent = words;
     canvas.setAttribute("aria-label", words);
-    Object.assign(this.swap.style, { left: `${x}px`, top: `${y + canvas.clientHeight + 6}px` });
-    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols });
+    Object.assign(this.swap.style, { left: `${x}px`, top: `${y - this.line}px`, height: `${this.line - 2}px`, maxWidth: `${width}px` });
+    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols, words });
+    // The choice says what the title would.
+    title.hidden = !this.swap.hidden;
   }
 
   /**
