@@ -112,6 +112,10 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {import("./playing.js").Player | null} while it plays */
+    this.player = null;
+    /** @type {State["play"]} what a state wants to be played */
+    this.play = null;
     /** @type {WeakMap<EventTarget, import("./surface.js").Surface>} by the canvas that answers for it */
     this.surfaces = new WeakMap();
     /** @type {Set<number>} stages that were painted and not drawn yet */
@@ -172,9 +176,9 @@ export class View {
     return this.shown ?? this.plain.valuesOf(this.item);
   }
 
-  /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
+  /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
   get active() {
-    return this.hover ?? this.pinned;
+    return this.hover ?? this.player?.cell ?? this.pinned;
   }
 
   get pinned() {
@@ -185,9 +189,9 @@ export class View {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
-  /** The stage that is looked at closely: the receipt's, else the one that was zoomed to. */
+  /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
   get lookedAt() {
-    return this.pinned?.stage ?? this.near;
+    return this.player?.stage.index ?? this.pinned?.stage ?? this.near;
   }
 
   get level() {
@@ -319,6 +323,7 @@ export class View {
     this.level.mark(marks, styles);
     if (this.zoom !== "network") this.strip.mark(marks, styles);
     this.receipt.mark(cell);
+    this.player?.write();
     this.writeKey(cell);
   }
 
@@ -432,6 +437,10 @@ export class View {
 
   /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
+    if (this.player) {
+      this.player.close();
+      return true;
+    }
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
@@ -454,6 +463,7 @@ export class View {
    * @param {number} [s] the stage, where it is not the receipt's
    */
   zoomTo(level, s = this.lookedAt) {
+    if (this.player?.zooming(level, s)) return;
     const from = this.level.areaOf(s) ?? null;
     const inwards = level !== "network";
     if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
@@ -552,6 +562,7 @@ export class View {
       changes: this.changes,
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
       walk: this.guided,
+      play: this.player?.named ?? null,
     };
   }
 
@@ -589,6 +600,8 @@ export class View {
     this.trail = cellsOf(state, scene);
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.play = state.play;
+    for (const extension of this.extensions) extension.restored?.(state.play);
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
   }
@@ -762,6 +775,7 @@ export class View {
 
   /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */
   clicked(cell) {
+    if (this.player?.clicked(cell)) return;
     if (!cell) {
       this.back();
       return;
