@@ -16,7 +16,7 @@ at which the prediction becomes another one counts, and there the square that ma
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -483,11 +483,17 @@ class StageScope(Mapping[str, Any]):
     def _after(self, text: str) -> np.ndarray:
         """The probabilities after a change of the image."""
         if text not in self._probabilities:
-            (change,) = entry_of("changes", text)
-            image = np.array(self._run[self._run.network.inputs[0]][self._index])
-            image.ravel()[change["at"]] = change["values"]
-            self._probabilities[text] = forward_pass(self._run.network, image[None]).output[0]
+            self._run_all([text])
         return self._probabilities[text]
+
+    def _run_all(self, texts: Sequence[str]) -> None:
+        """Run the image with each of these changes, in one batch."""
+        net = self._run.network
+        images = np.repeat(self._run[net.inputs[0]][self._index][None], len(texts), axis=0)
+        for image, text in zip(images, texts, strict=True):
+            (change,) = entry_of("changes", text)
+            image.reshape(-1)[change["at"]] = change["values"]
+        self._probabilities.update(zip(texts, forward_pass(net, images).output, strict=True))
 
     @property
     def _flip(self) -> tuple[int, int, int, float] | None:
@@ -500,6 +506,8 @@ class StageScope(Mapping[str, Any]):
         for squares in self._candidates():
             texts = [_change_text(self._square(*square)) for square in squares]
             tried += len(squares)
+            if squares:
+                self._run_all(texts)
             flips = [n for n, text in enumerate(texts) if int(self._after(text).argmax()) != predicted]
             if flips:
                 return squares[max(flips, key=lambda n: float(self._after(texts[n]).max()))], tried

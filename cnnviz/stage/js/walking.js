@@ -132,7 +132,6 @@ export class Walking {
     this.walk = walk;
     this.card.hidden = false;
     this.card.setAttribute("aria-label", walk.title);
-    this.view.root.dataset.walk = "yes";
     this.mark();
     this.go(number);
     if (asked) this.next.focus({ preventScroll: true });
@@ -193,10 +192,10 @@ export class Walking {
     this.told = told(walk, this.number, scope.functions);
     const own = this.own;
     this.brought = this.told.state.changes ?? [];
+    this.stray(false);
     const { model, item, range, open } = this.view.state();
     const state = { ...emptyState(), model, item, range, open, ...this.told.state };
     this.apply({ ...state, changes: [...own, ...this.brought], walk: [walk.name, this.number] });
-    this.strayed = false;
     this.shown = this.seen;
     this.write(true);
   }
@@ -240,7 +239,6 @@ export class Walking {
     this.place.textContent = `${at + 1} of ${this.steps.length}`;
     this.back.disabled = at === 0;
     this.next.disabled = at === this.steps.length - 1;
-    this.resume.hidden = !this.strayed;
     const form = this.part("ask");
     form.hidden = !ask;
     form.querySelector("legend").textContent = ask;
@@ -273,8 +271,16 @@ export class Walking {
   /** Another place was looked at. */
   walked() {
     if (!this.walk || this.applying) return;
-    this.strayed = this.seen !== this.shown || !this.whole;
-    this.resume.hidden = !this.strayed;
+    const was = this.strayed;
+    this.stray(this.seen !== this.shown || !this.whole);
+    if (was !== this.strayed && this.view.root.dataset.room === "narrow") this.view.again();
+  }
+
+  /** @param {boolean} strayed whether the stage shows something else than the step */
+  stray(strayed) {
+    this.strayed = strayed;
+    this.resume.hidden = !strayed;
+    this.view.root.dataset.walk = strayed ? "off" : "yes";
   }
 
   /** Whether all is there that the step brought. */

@@ -22,10 +22,10 @@ LACKS = {"mnist_14k": {6}, "mnist_maxpool": {5, 8, 9}}
 def images():
     """Test digits, some that are misread, drawings, blank paper and paper full of ink."""
     digits = cnnviz.load_mnist()[1][0]
-    drawn = [strokes(seed)[::6, ::6] for seed in range(2)]
-    return np.stack(
-        [*digits[[0, 1, 18, 247, 321]], *drawn, np.zeros((28, 28)), np.full((28, 28), 255)]
-    ).astype(np.uint8)
+    drawn = [strokes(seed)[::6, ::6] for seed in range(1)]
+    return np.stack([*digits[[1, 18, 247]], *drawn, np.zeros((28, 28)), np.full((28, 28), 255)]).astype(
+        np.uint8
+    )
 
 
 @pytest.fixture(scope="module", params=sorted(LACKS))
