@@ -132,7 +132,7 @@ export class LayerView {
     this.kernelShown = key;
     this.kernels.hidden = !this.weighted;
     this.swap.hidden = true;
-    const title = this.titles.querySelector(".cv-kerneltitle");
+    const title = /** @type {HTMLElement} */ (this.titles.querySelector(".cv-kerneltitle"));
     title.textContent = "";
     if (!this.weighted) return;
     const { groups } = receiptOf(view.scene, view.values, own);
