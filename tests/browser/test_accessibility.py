@@ -58,7 +58,7 @@ def test_no_violation_while_drawing_and_changing_numbers(open_page, explorer, wi
     page.locator(".cv-engine", has_text="redicted").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []
-    page.locator("[data-do=close]").click()
+    page.locator(".cv-panel [data-do=close]").click()
     expect(page.locator(".cv-what")).to_have_text("Test digit 0")
     page.get_by_role("button", name="Switch channel 3 off").click()
     expect(page.locator(".cv-edits")).to_contain_text("1 change")
