@@ -4,7 +4,6 @@ import { button, canvasOf } from "./dom.js";
 import { prepareDigit } from "./digit_preparation.js";
 import { saveFile } from "./files.js";
 import { fitting } from "./stage_state.js";
-import { fromAddress } from "./base64.js";
 
 /** @import { Scene } from "./scene.js" */
 /** @import { View } from "./view.js" */
@@ -72,12 +71,8 @@ class Opening {
     } catch {
       return "This file is not a state that was saved here: it is no JSON.";
     }
-    const { state, said } = fitting(given, view.plain);
-    view.restore(state);
-    view.change(state.changes, state.image && { title: state.image.title, pixels: fromAddress(state.image.pixels) });
-    view.show();
-    for (const extension of view.extensions) extension.updated?.();
-    return said.join(" ");
+    view.take(given);
+    return fitting(given, view.plain).said.join(" ");
   }
 
   async takePicture(file) {

@@ -606,6 +606,21 @@ export class View {
     this.tell(said.join(" "));
   }
 
+  /** Take over a state that came while another is shown: what is looked at, the image and the changes. */
+  take(given) {
+    this.hover = null;
+    this.restore(given);
+    const { changes, image } = this.asked ?? { changes: [], image: null };
+    this.writeItems();
+    this.stale = new Set(Object.keys(this.levels));
+    this.arrange();
+    this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+    this.redraw();
+    for (const extension of this.extensions) extension.updated?.();
+    for (const extension of this.extensions) extension.walked?.();
+    this.host.remember?.(this.state());
+  }
+
   /** Tell the reader something that cannot be seen otherwise; "" takes it away. */
   tell(words) {
     const line = this.part("said");
