@@ -91,7 +91,10 @@ def _run(argv: Sequence[str] | None) -> int:
 def _said_by(error: Exception) -> str:
     """An error's words; what the system says comes with the file, and without the error's number."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        from cnnviz.numbers import shortened
+
+        where = "" if error.filename is None else f"{shortened(str(error.filename), 200)}: "
+        return f"{where}{error.strerror}"
     return str(error)
 
 

@@ -226,7 +226,7 @@ MIXED: list[tuple[Any, tuple[Any, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "arguments", "words"), MIXED, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("function", "arguments", "words"), MIXED, ids=[words for *_, words in MIXED])
 def test_what_a_list_holds_is_looked_at(function: Any, arguments: tuple[Any, ...], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         function(*arguments)
