@@ -1,4 +1,4 @@
-"""The live view in JupyterLab and in marimo: what the page and Python tell each other, and what stays when saved.
+"""The live view in JupyterLab and in marimo: what page and Python tell each other, and what stays when saved.
 
 Both are started as they are installed beside this Python, with folders of their own; where one is not
 installed its tests are skipped.
@@ -284,3 +284,20 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
         expect(page.get_by_text("asked 1:")).to_contain_text("('conv2d_3', 4, 5, 7) 1")
         page.get_by_role("button", name="ask").click()
         expect(roots.nth(1).locator(".cv-title")).to_have_text(re.compile("^image from Python predicted 4"))
+
+
+def test_without_anywidget_marimo_shows_the_page(chromium, tmp_path):
+    if not find_spec("marimo"):
+        pytest.skip("marimo is not installed")
+    alone = MARIMO.replace(
+        "    net =",
+        "    import cnnviz.stage.notebook\n    cnnviz.stage.notebook.available = bool\n    net =",
+        1,
+    )
+    (tmp_path / "views.py").write_text(alone)
+    command = ["marimo", "run", "views.py", "--headless", "--no-token"]
+    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+        frame = page.frame_locator("iframe").first
+        expect(frame.locator(".cv-verdict")).to_contain_text("predicted 7")
+        frame.locator("[id^=cnnviz-]").evaluate(PIN)
+        expect(frame.locator(".cv-crumbs li").first).to_have_text(re.compile("^conv2d_3"))

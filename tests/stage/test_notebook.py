@@ -1,4 +1,4 @@
-"""The output of a notebook's cell: what it holds where no script runs, and that anywidget is imported late."""
+"""A notebook's output: what it holds where no script runs, and that anywidget is imported late."""
 
 from __future__ import annotations
 
