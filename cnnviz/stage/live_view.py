@@ -260,7 +260,7 @@ def view(
     Returns
     -------
     LiveView
-        Shows itself in a notebook, two-way where anywidget is installed; `save(path)` writes a single HTML file.
+        Shows itself in a notebook, two-way where anywidget is installed; `save(path)` writes an HTML file.
 
     Raises
     ------
