@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnviz.numbers import cell_number, number
+from cnnviz.numbers import brief, cell_number, number
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -78,8 +78,8 @@ def theme(name: str | Theme = "light") -> Theme:
     """
     if isinstance(name, Theme):
         return name
-    if name not in THEMES:
-        raise ValueError(f"theme must be one of {', '.join(THEMES)}, got {name!r}")
+    if not isinstance(name, str) or name not in THEMES:
+        raise ValueError(f"theme must be one of {', '.join(THEMES)}, got {brief(name)}")
     return THEMES[name]
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 from unicodedata import category
 
 if TYPE_CHECKING:
@@ -135,7 +135,9 @@ def _naming(path: Path) -> Iterator[None]:
         if error.errno is None or isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, FileNotFoundError):
-            raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in") from None
+            # It is missing where a link leads to.
+            place = Path(os.readlink(path)) if path.is_symlink() else path
+            raise FileNotFoundError(f"there is no folder {place.parent} to write {place.name} in") from None
         raise type(error)(f"cannot write {path.name} in {path.parent}: {error.strerror}") from None
 
 
@@ -263,8 +265,6 @@ def stated_arrays(path: str | os.PathLike[str]) -> dict[str, StatedArray]:
     OSError
         if it cannot be read.
     """
-    import numpy as np
-
     stated: dict[str, StatedArray] = {}
     with _archive(path) as archive:
         for entry in archive.infolist():
@@ -272,10 +272,7 @@ def stated_arrays(path: str | os.PathLike[str]) -> dict[str, StatedArray]:
             if ending != ".npy":
                 raise ValueError(f"{entry.filename} is no array")
             with archive.open(entry) as file:
-                first = np.lib.format.read_magic(file) == (1, 0)
-                # Version 3 differs from 2 in the letters of field names alone.
-                read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file)
+                shape, _, dtype = _array_header(file)
             nbytes = math.prod(shape) * dtype.itemsize
             if dtype.hasobject:
                 raise ValueError(f"{name} holds Python objects")
@@ -283,6 +280,63 @@ def stated_arrays(path: str | os.PathLike[str]) -> dict[str, StatedArray]:
                 raise ValueError(f"{name} {shape} should have {nbytes:,} bytes, but has {entry.file_size:,}")
             stated[name] = StatedArray(shape, dtype, nbytes)
     return stated
+
+
+def _array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """The shape, whether it is in Fortran's order, and the type of the array that a file begins with."""
+    import numpy as np
+
+    first = np.lib.format.read_magic(file) == (1, 0)
+    # Version 3 differs from 2 in the letters of field names alone.
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def mapped_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of an .npy file, which is read where it is needed; it is as long as the file.
+
+    Raises
+    ------
+    ValueError
+        if it is not an .npy file, holds Python objects, or is cut off; which file is for the caller to say.
+    OSError
+        if it cannot be read.
+    """
+    import numpy as np
+
+    _check_regular(path)
+    with SmallReads(path) as file:
+        try:
+            shape, fortran, dtype = _array_header(file)
+        except Exception as error:  # NumPy raises some ten kinds.
+            raise ValueError(f"it is not a sound .npy file: {_why(error)}") from None
+        start, there = file.tell(), os.fstat(file.fileno()).st_size
+    nbytes = math.prod(shape) * dtype.itemsize
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if nbytes > there - start:
+        raise ValueError(f"its array {shape} should have {nbytes:,} bytes, but has {there - start:,}")
+    order: Any = "F" if fortran else "C"
+    if not nbytes:  # The system maps no empty piece.
+        return np.empty(shape, dtype, order)
+    return np.memmap(path, dtype, "r", start, shape, order)
+
+
+def _check_regular(path: str | os.PathLike[str]) -> None:
+    """ValueError for what has no end, or begins when somebody writes into it."""
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ValueError(f"it is a {'pipe' if stat.S_ISFIFO(mode) else 'device'}, not a file")
+
+
+def _why(error: Exception) -> str:
+    """An error's first line; those of NumPy may hold what they were given."""
+    words = (str(error) or type(error).__name__).splitlines()[0]
+    return words if len(words) <= MOST_SAID else f"{words[:MOST_SAID]}..."
+
+
+MOST_SAID = 200
+"""Letters of what NumPy says of a damaged file."""
 
 
 def read_arrays(
@@ -327,15 +381,13 @@ def read_arrays(
 @contextmanager
 def _archive(path: str | os.PathLike[str]) -> Iterator[zipfile.ZipFile]:
     """An .npz file that is open; whatever is wrong in it is a ValueError."""
-    if stat.S_ISFIFO(os.stat(path).st_mode):
-        raise ValueError("it is a pipe, not a file")
+    _check_regular(path)
     with SmallReads(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 yield archive
         except Exception as error:  # zipfile and NumPy raise some ten kinds.
-            why = (str(error) or type(error).__name__).splitlines()[0]
-            raise ValueError(f"it is not a sound .npz file: {why}") from None
+            raise ValueError(f"it is not a sound .npz file: {_why(error)}") from None
 
 
 MOST_AT_ONCE = 4 * 2**20
@@ -452,6 +504,26 @@ def versions() -> dict[str, str]:
     import numpy as np
 
     return {"tensorflow": tensorflow().__version__, "keras": keras().__version__, "numpy": np.__version__}
+
+
+def memory() -> float:
+    """Bytes that a program may have here: the machine's, or fewer where the system allows it fewer."""
+    limits = [math.inf]
+    with suppress(AttributeError, ValueError, OSError):  # Not every system tells.
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # A container's; "max" is no number.
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return min(*limits, address_space())
+
+
+def address_space() -> float:
+    """Bytes that a program may ask for here (`ulimit -v`)."""
+    try:
+        import resource
+    except ImportError:  # There are no such limits on this system.
+        return math.inf
+    most = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return most if most >= 0 else math.inf
 
 
 def processor() -> str:

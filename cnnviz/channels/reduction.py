@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.channels.cost import Cost, conv_cost
-from cnnviz.ops.arguments import real
+from cnnviz.ops.arguments import quiet, real
 
 MOST_CHANNELS = 4_096
 """The table of their products takes 134 MB."""
@@ -39,6 +39,7 @@ class Moments:
     sums: np.ndarray
     positions: int
 
+    @quiet
     def energy(self, matrix: Any, bias: Any = None) -> np.ndarray:
         """Each output's sum of squares over all positions: (C_out,) float64.
 
@@ -57,6 +58,7 @@ class Moments:
         return np.maximum(np.einsum("ic,ij,jc->c", whole, self.sums, whole), 0.0)
 
 
+@quiet
 def moments(x: Any) -> Moments:
     """Sum up the activations that a 1x1 convolution reads.
 
@@ -97,6 +99,7 @@ def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
         yield block
 
 
+@quiet
 def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = None) -> float:
     """How far one mixing matrix's outputs are from another's, before the activation.
 
@@ -165,6 +168,7 @@ class Reduction:
     cost: Cost
 
 
+@quiet
 def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "outputs") -> Reduction:
     """Keep only k outputs of a 1x1 convolution, or only k singular directions of its matrix.
 
@@ -215,6 +219,8 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
         reduced, offset = (np.where(mask, a, 0).astype(a.dtype) for a in (matrix, offset))
         cost = conv_cost(channels_in, k, bias=has_bias)
     else:
+        if not np.isfinite(matrix).all():
+            raise ValueError("matrix must be finite to have singular directions; it holds NaN or infinity")
         u, s, vt = np.linalg.svd(matrix.astype(np.float64), full_matrices=False)
         kept = tuple(range(k))
         reduced = ((u[:, :k] * s[:k]) @ vt[:k]).astype(matrix.dtype)

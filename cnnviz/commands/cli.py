@@ -26,6 +26,7 @@ from cnnviz.commands import (
     verify,
 )
 from cnnviz.commands.shared import complain
+from cnnviz.resources import address_space
 
 COMMANDS = tuple(
     module.COMMAND
@@ -80,11 +81,18 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, ModuleNotFoundError) as error:
-        return complain(str(error))
+        return complain(_said_by(error))
     except ImportError as error:
         return complain(f"a library cannot be loaded, for want of memory perhaps: {error}")
     except MemoryError as error:
         return complain(f"there is not enough memory: {str(error) or 'this machine has no more'}")
+
+
+def _said_by(error: Exception) -> str:
+    """An error's words; what the system says comes with the file, and without the error's number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _make_outputs_safe() -> None:
@@ -103,17 +111,13 @@ def _make_outputs_safe() -> None:
 
 def _check_memory() -> None:
     """MemoryError where there is so little that OpenBLAS would wait for memory, or a thread, for ever."""
-    try:
-        import resource
-    except ImportError:  # There are no such limits on this system.
-        return
-    most = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if 0 <= most < LEAST_MEMORY:
+    most = address_space()
+    if most < LEAST_MEMORY:
         raise MemoryError(
             f"a program may have {most / 1e6:.0f} MB here (ulimit -v), "
             f"cnnviz needs {LEAST_MEMORY / 1e6:.0f} MB"
         )
-    if 0 <= most < LITTLE_MEMORY:
+    if most < LITTLE_MEMORY:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 

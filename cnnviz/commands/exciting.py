@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     examples = examples_for(net, args)
     digits = number_of_digits(args) is not None
     if not digits:
-        examples = examples.readable()
+        with progress_bar("reading the pictures") as reading:
+            examples = examples.readable(reading)
     for name, why in examples.skipped:
         complain(f"{name}: {why}")
     names = next(iter(names_of_classes(args, classes_of(net), examples).values()), examples.classes)

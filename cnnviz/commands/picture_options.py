@@ -6,7 +6,7 @@ Without --images a network that reads digits gets MNIST's test digits. What is d
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,9 +163,13 @@ class Examples:
             self.said,
         )
 
-    def readable(self) -> Examples:
+    def readable(self, progress: Callable[[int, int], None]) -> Examples:
         """The examples without those that cannot be read, which `skipped` names: each is read once."""
-        found = self.of([i for places, _ in self.batches(1) for i in places])
+        places: list[int] = []
+        for (place,), _ in self.batches(1):
+            places.append(place)
+            progress(place + 1, len(self))
+        found = self.of(places)
         found.skipped = self.skipped
         return found
 
@@ -367,7 +371,9 @@ def _numbers(
     net: Network, name: str, paths: Sequence[str], limit: int | None
 ) -> tuple[np.ndarray, list[str], np.ndarray | None]:
     """Arrays for an input that reads no pictures, from an .npy or .npz file; its labels "y", if any."""
-    import numpy as np
+    from cnnviz.images.sources import checked_labels
+    from cnnviz.numbers import shortened
+    from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
     (path,) = paths if len(paths) == 1 else ("",)
     shape = net[name].output_shape
@@ -375,23 +381,29 @@ def _numbers(
         raise ValueError(
             f"the input {name} takes {shape}, no pictures: give its numbers as one .npy or .npz file"
         )
+    labels = None
     try:
-        content = np.load(path, allow_pickle=False)
+        if path.lower().endswith(".npy"):
+            content = mapped_array(path)
+        else:
+            stated = stated_arrays(path)
+            found = next((each for each in (name, "x", "arr_0") if each in stated), None)
+            if found is None:
+                raise ValueError(f"it must hold {name} or x, it holds {shortened(', '.join(stated), 200)}")
+            arrays = read_arrays(path, [each for each in (found, "y") if each in stated])
+            content, labels = arrays[found], arrays.get("y")
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from None
-    labels = None
-    if not isinstance(content, np.ndarray):
-        found = next((each for each in (name, "x", "arr_0") if each in content.files), None)
-        if found is None:
-            raise ValueError(f"{path} must hold {name} or x, it holds {', '.join(content.files)}")
-        labels = content["y"] if "y" in content.files else None
-        content = content[found]
-    chosen = slice(limit)
-    return (
-        content[chosen],
-        [str(i) for i in range(len(content[chosen]))],
-        None if labels is None else labels[chosen],
-    )
+    except ValueError as error:
+        raise ValueError(f"cannot read numbers from {path}: {error}") from None
+    if content.dtype.kind not in "buif" or content.dtype.itemsize > 8 or not content.ndim or not content.size:
+        raise ValueError(
+            f"{path} must hold real numbers (N, ...) for {name}, got {shortened(str(content.dtype), 80)} "
+            f"{content.shape}"
+        )
+    if labels is not None:
+        labels = checked_labels(labels, len(content), path)[:limit]
+    return content[:limit], [str(i) for i in range(len(content[:limit]))], labels
 
 
 def _scale_said(net: Network, name: str, asked: str, mode: str) -> str:

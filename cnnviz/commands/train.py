@@ -13,6 +13,7 @@ from cnnviz.commands.shared import (
     Command,
     Interruption,
     add_json,
+    complain,
     count,
     import_tensorflow,
     print_json,
@@ -109,7 +110,8 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(
             f"{files.model} is there already: choose another --out, or --overwrite it, or --resume its run"
         )
-    images, labels = training.read_data(args.data, net)
+    with progress_bar(f"reading {args.data or 'MNIST'}") as reading:
+        images, labels = training.read_data(args.data, net, progress=reading, skip=_say_skipped)
     validation = None
     if args.validate:
         (images, labels), validation = training.split(images, labels)
@@ -150,6 +152,10 @@ def run(args: argparse.Namespace) -> int:
         data = "" if args.data is None else f" --images {args.data}"
         say(f"saved {files.model}; see how good it is: cnnviz evaluate {files.model}{data}")
     return 0
+
+
+def _say_skipped(name: str, why: str) -> None:
+    complain(f"{name}: {why}")
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -56,4 +56,8 @@ from cnnviz.receipts import Receipt
 # A receipt is drawn with figures, which lie above it.
 Receipt.plot = plot
 
-check_public(globals())
+check_public(
+    globals(),
+    width=(lambda width: 100 <= width <= 10_000, "from 100 to 10,000 pixels"),
+    ax=(lambda ax: hasattr(ax, "inset_axes"), "axes of matplotlib"),
+)

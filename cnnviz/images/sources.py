@@ -18,7 +18,7 @@ from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
 from cnnviz.numbers import shortened
-from cnnviz.resources import read_arrays, stated_arrays
+from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Names of the files in a folder that are read; all others are passed over, and that is said."""
@@ -183,8 +183,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _archive(path: Path) -> ImageSource:
     try:
         if path.suffix.lower() == ".npy":
-            # A map of the file is as long as the file, whatever it states, and read where it is needed.
-            return _array(np.load(path, mmap_mode="r", allow_pickle=False), None, path.name)
+            return _array(mapped_array(path), None, path.name)
         stated = list(stated_arrays(path))
         images = next((name for name in _IMAGES if name in stated), None)
         if images is None:
@@ -195,30 +194,38 @@ def _archive(path: Path) -> ImageSource:
         return _array(content[images], content.get(labels), f"{path.name}, {images}")
     except ImageError:
         raise
-    except Exception as error:  # NumPy raises some ten kinds for damaged files.
-        if isinstance(error, OSError):
-            raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
-        why = (str(error) or type(error).__name__).splitlines()[0]
-        raise ImageError(f"{path} is not a NumPy file of images: {why}") from None
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ImageError(f"{path} is not a NumPy file of images: {error}") from None
 
 
 def _array(array: np.ndarray, labels: np.ndarray | None, where: str) -> ImageSource:
     one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 2, 3, 4))
     if array.ndim not in (2, 3, 4) or array.dtype.kind not in "buif":
         raise ImageError(
-            f"{where} must be images (N, H, W) or (N, H, W, C), or one, got {array.dtype} {array.shape}"
+            f"{where} must be images (N, H, W) or (N, H, W, C), or one, got "
+            f"{shortened(str(array.dtype), 80)} {array.shape}"
         )
+    if not array.size:
+        raise ImageError(f"there is no image in {where}: its shape is {array.shape}")
     images = array[None] if one else array
     if labels is not None:
-        labels = np.squeeze(labels, 1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-            raise ImageError(
-                f"{where} must have one whole number as label for each of its {len(images)} images, "
-                f"got {labels.dtype} {labels.shape}"
-            )
+        labels = checked_labels(labels, len(images), where)
     return ImageSource(
         images, [str(i) for i in range(len(images))], labels, said=f"{where}: {_count(len(images), 'image')}"
     )
+
+
+def checked_labels(labels: np.ndarray, count: int, where: str) -> np.ndarray:
+    """Labels as whole numbers (N,); ImageError, which says where they are from, if they are not that."""
+    labels = np.squeeze(labels, 1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ImageError(
+            f"{where} must have one whole number as label for each of its {count:,} images, "
+            f"got {shortened(str(labels.dtype), 80)} {labels.shape}"
+        )
+    return labels
 
 
 class Batch(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 
 from cnnviz.kernels.matching import Match, nearest_named
 from cnnviz.network import Network
+from cnnviz.numbers import brief
 from cnnviz.resources import one_line
 
 ORDERS = ("number", "similarity", "norm")
@@ -125,8 +126,8 @@ def sort_trained(kernels: Iterable[TrainedKernel], by: str = "similarity") -> li
 
     Raises
     ------
-    ValueError
-        for another order.
+    ValueError, TypeError
+        for another order, and for what is no trained kernel.
 
     Examples
     --------
@@ -137,8 +138,12 @@ def sort_trained(kernels: Iterable[TrainedKernel], by: str = "similarity") -> li
     """
     if by not in ORDERS:
         raise ValueError(f"by must be one of {', '.join(ORDERS)}, got {by!r}")
+    kernels = list(kernels)
+    for kernel in kernels:
+        if not isinstance(kernel, TrainedKernel):
+            raise TypeError(f"kernels must be from trained_kernels, got {brief(kernel)} among them")
     if by == "number":
-        return list(kernels)
+        return kernels
     return sorted(kernels, key=lambda kernel: -(kernel.norm if by == "norm" else kernel.similarity))
 
 

@@ -150,7 +150,8 @@ def allowed_places(
     if not of or not (causal or window):
         return np.ones((1, 1), bool)
     query, key = np.arange(queries)[:, np.newaxis], np.arange(keys)
-    near = max(queries, keys) if window is None else window
+    longest = max(queries, keys)
+    near = longest if window is None else min(window, longest)
     allowed = key > query - near
     allowed &= key <= query if causal else key < query + near
     return allowed

@@ -32,7 +32,7 @@ FAR = 1 << 60
 """Beyond every cell. A unit that sees nothing has this as its first cell and its negative as its last."""
 
 MOST_CELLS = 1 << 25
-"""Arrays of more cells than this are not made."""
+"""Arrays of more bytes than this are not made: of as many marks, or of an eighth as many numbers."""
 
 FEW_TAPS = 3
 """Windows of so many cells are combined cell by cell, which is faster for them."""
@@ -128,6 +128,7 @@ class Resample:
         if values.shape[self.axis] == 1:
             return _where(np.asarray(self._inside.any(axis=1)), values, self.axis, rule)
         source = np.moveaxis(values, self.axis, 0)
+        check_size(self._inside.shape + source.shape[1:], MOST_CELLS // source.itemsize)
         read = source[np.where(self._inside, self.cells, 0)]
         there = self._inside.reshape(self._inside.shape + (1,) * (values.ndim - 1))
         combined = rule.combine.reduce(np.where(there, read, rule.nothing), axis=1)
@@ -270,7 +271,7 @@ def positions(shape: Shape, axis: int) -> np.ndarray:
 
 
 def check_size(shape: Shape, most: int = MOST_CELLS) -> None:
-    """ValueError for an array that is too large to be made."""
+    """ValueError for an array of more cells than are made: if nothing else is said, of one byte each."""
     if prod(shape) > most:
         raise ValueError(
             f"what units see takes a table of {' x '.join(map(str, shape))} cells; receptive fields are "
@@ -298,12 +299,13 @@ def _carry(values: np.ndarray, axis: int, window: Axis, rule: Rule, *, back: boo
 def _windows(source: np.ndarray, window: Axis, rule: Rule, back: bool) -> np.ndarray:
     """`_carry` along the first axis, whose full length `source` has."""
     size, out, stride, dilation = window.size, window.out, window.stride, window.dilation
+    length = size if back else out
+    check_size((length, *source.shape[1:]), MOST_CELLS // source.itemsize)
     if window.kernel <= FEW_TAPS:
         return _tap_by_tap(source, window, rule, back)
     # The taps that reach a cell from any window: a window may be far larger than what it slides over.
     low = max(0, -((stride * (out - 1) - window.before) // dilation))
     high = min(window.kernel - 1, (window.before + size - 1) // dilation)
-    length = size if back else out
     if high < low or not length:
         return np.full((length, *source.shape[1:]), rule.nothing, source.dtype)
     extent = (high - low) * dilation
@@ -347,7 +349,7 @@ def over_taps(line: np.ndarray, taps: int, dilation: int, rule: Rule) -> np.ndar
 def _where(live: np.ndarray, values: np.ndarray, axis: int, rule: Rule) -> np.ndarray:
     if live.all():
         return values
-    check_size(_with(values.shape, axis, len(live)))
+    check_size(_with(values.shape, axis, len(live)), MOST_CELLS // values.itemsize)
     return np.where(_along(live, axis, values.ndim), values, rule.nothing)
 
 
@@ -386,5 +388,5 @@ def _reshape(values: np.ndarray, old: Shape, new: Shape) -> np.ndarray:
     middle, target = old[head : len(old) - tail], new[head : len(new) - tail]
     if all(length == 1 for length in values.shape[head : len(old) - tail]):
         return values.reshape(before + (1,) * len(target) + after)
-    check_size(before + middle + after)
+    check_size(before + middle + after, MOST_CELLS // values.itemsize)
     return np.broadcast_to(values, before + middle + after).reshape(before + target + after)

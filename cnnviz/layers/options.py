@@ -24,6 +24,9 @@ Shape = tuple[int | None, ...]
 LARGEST = 65_536
 """No window, stride or padding is larger: a file that says otherwise is damaged or hostile."""
 
+MOST_AXES = 30
+"""Of an input, behind the batch: NumPy broadcasts arrays of up to 32 axes."""
+
 
 def all_of(options: Options, config: Mapping[str, Any]) -> dict[str, Any]:
     """The options that a config has, the others at their defaults; its other entries are left out."""
@@ -40,7 +43,7 @@ def only(expected: Any, why: str) -> Reader:
 
     def read(value: Any, name: str) -> Any:
         if value != expected:
-            raise ValueError(f"{name}={value!r} is not supported: {why}")
+            raise ValueError(f"{name}={brief(value)} is not supported: {why}")
         return value
 
     return read
@@ -170,6 +173,8 @@ def batch_shape(value: Any, name: str) -> Shape:
     sizes = tuple(value[1:]) if isinstance(value, list | tuple) else ()
     if not sizes or any(entry is not None and not _positive(entry) for entry in sizes):
         raise ValueError(f"{name} must be (batch, then sizes, None where unknown), got {brief(value)}")
+    if len(sizes) > MOST_AXES:
+        raise ValueError(f"{name} must have at most {MOST_AXES} sizes behind the batch, got {len(sizes)}")
     return None, *sizes
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz.layers.layer import Entry, Layer, literal
 from cnnviz.layers.options import as_json, number, numbers
+from cnnviz.numbers import brief
 
 PREFIX = "ops."
 
@@ -144,7 +145,7 @@ def common(layer: Layer, inputs: Sequence[np.ndarray]) -> np.dtype:
 
 
 def not_the_batch(axes: Sequence[int], rank: int) -> tuple[int, ...]:
-    """Axes of an array with a batch, counted from the front; ValueError for axis 0, and others."""
+    """Axes of an array with a batch, counted from the front; ValueError for axis 0, one twice, and others."""
     for axis in axes:
         if not -rank <= axis < rank:
             raise ValueError(f"axis={axis} must be an axis of an array with {rank} axes, its batch included")
@@ -152,4 +153,7 @@ def not_the_batch(axes: Sequence[int], rank: int) -> tuple[int, ...]:
             raise ValueError(
                 f"axis={axis} is the batch: images do not see each other in cnnviz; name the other axes"
             )
-    return tuple(axis % rank for axis in axes)
+    counted = tuple(axis % rank for axis in axes)
+    if len(set(counted)) < len(counted):
+        raise ValueError(f"axis={brief(tuple(axes))} must name no axis twice, of an array with {rank} axes")
+    return counted

@@ -6,6 +6,8 @@ kernel: padded, cut out, scaled, normalised or pooled.
 
 from __future__ import annotations
 
+import numpy as np
+
 from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.layers.layer import Layer
 from cnnviz.layers.links import FIRST, LAST, forward, positions
@@ -107,9 +109,8 @@ def _planes(run: Run, layer: Layer, below: tuple[str, ...], index: int) -> tuple
     (links,) = layer.links([shape])
     channel = positions(shape, 2)
     # One position stands for all channels where they all read the same.
-    channels = run[layer.name].shape[-1]
-    first = forward(links, channel, FIRST).min(axis=(0, 1)).tolist() * channels
-    last = forward(links, channel, LAST).max(axis=(0, 1)).tolist() * channels
-    first, last = first[:channels], last[:channels]
+    channels = run[layer.name].shape[-1:]
+    first = np.broadcast_to(forward(links, channel, FIRST).min(axis=(0, 1)), channels).tolist()
+    last = np.broadcast_to(forward(links, channel, LAST).max(axis=(0, 1)), channels).tolist()
     # A channel that is all padding reads nothing; one that reads several planes is none of them.
     return tuple(below[c] for c in first) if first == last else ()

@@ -380,7 +380,7 @@ class Inference:
         firsts = range(0, count, self.images)
         # A single block is shared among the threads; of several each thread takes whole ones.
         alone = len(firsts) == 1
-        busy = alone and is_busy()
+        busy = alone and threads() > 1 and is_busy()
         workers = threads() if alone and not busy else 1
 
         def work(some: Iterable[int]) -> None:

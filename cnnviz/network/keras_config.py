@@ -234,6 +234,9 @@ class _Reader:
                     reads = _reads(node, where_called, kind)
                 model.calls.append((name, reads))
         model.inputs = _refs(data["config"].get("input_layers"), f"input_layers of {where}")
+        for ref in model.inputs:
+            if ref[1:] != (0, 0):
+                raise ValueError(f"input_layers of {where} must be [layer, 0, 0], got {brief(list(ref))}")
         outputs = _refs(data["config"].get("output_layers"), f"output_layers of {where}")
         for name, call, tensor in outputs:
             # Keras counts the calls of a nested Functional model from 1 here, and only here.
@@ -321,8 +324,8 @@ def precision_of(policy: Any) -> str:
 
 def _precision_of_operation(data: Mapping) -> str:
     """An operation has no policy: it computes in the dtype of what it reads."""
-    dtypes = {tensor.get("dtype") for tensor in _tensor_configs(data.get("inbound_nodes"))}
-    found = dtypes.pop() if len(dtypes) == 1 else None
+    dtypes = [tensor.get("dtype") for tensor in _tensor_configs(data.get("inbound_nodes"))]
+    found = dtypes[0] if dtypes and all(dtype == dtypes[0] for dtype in dtypes) else None
     return found if isinstance(found, str) else "float32"
 
 

@@ -19,6 +19,8 @@ import numpy as np
 from cnnviz.numbers import brief
 
 Check = Callable[[Any], bool]
+MOST_ITEMS = 10**7
+"""Of a sequence whose items are looked at; a range may have any number."""
 Cached = type(cache(len))
 
 
@@ -56,9 +58,15 @@ KINDS: Mapping[str, tuple[Check, str]] = {
 }
 """How the kinds that annotations name are told, and what they are called."""
 
+PLURALS = {"an int of at most 64 bits": "ints", "a number": "numbers", "a string": "strings"}
 
-def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+
+def checked(
+    function: Callable[..., Any], rules: Mapping[str, tuple[Check, str]] | None = None
+) -> Callable[..., Any]:
     """A function that raises a TypeError for an argument of another kind than its annotation says.
+
+    `rules` say more of arguments by their names: what is not so is a ValueError.
 
     >>> def halves(size: int, name: str | None = None): return size // 2
     >>> checked(halves)(9)
@@ -84,6 +92,10 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
                 for each in values:
                     if not check(each):
                         raise TypeError(f"{name} must be {rule}, got {brief(each)}")
+        for name, (check, rule) in (rules or {}).items():
+            value = named.get(name, bound.get(name))
+            if value is not None and not check(value):
+                raise ValueError(f"{name} must be {rule}, got {brief(value)}")
         return function(*args, **named)
 
     for name in ("cache_clear", "cache_info"):
@@ -99,11 +111,14 @@ def check_fields(made: object) -> None:
             raise TypeError(f"{name} must be {rule}, got {brief(getattr(made, name))}")
 
 
-def check_public(room: dict[str, Any]) -> None:
-    """Let the functions that a package hands on check their arguments: called with its `globals()`."""
+def check_public(room: dict[str, Any], **rules: tuple[Check, str]) -> None:
+    """Let the functions that a package hands on check their arguments: called with its `globals()`.
+
+    `rules` are those of `checked`.
+    """
     for name, value in list(room.items()):
         if isinstance(value, FunctionType | Cached) and name[0] != "_" and value is not check_public:
-            room[name] = checked(value)
+            room[name] = checked(value, rules)
     del room["check_public"]
 
 
@@ -114,10 +129,10 @@ def _checks(function: Any) -> tuple[inspect.Signature, dict[str, tuple[Check, st
     known = vars(sys.modules[function.__module__])
     checks = {}
     for name, parameter in signature.parameters.items():
-        if isinstance(parameter.annotation, str) and parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            kinds = [_check(each, known) for each in _parts(parameter.annotation, "|")]
-            if None not in kinds:
-                checks[name] = _any_of([kind for kind in kinds if kind])
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD or not isinstance(parameter.annotation, str):
+            continue
+        if kind := _all_kinds(parameter.annotation, known):
+            checks[name] = kind
     return signature, checks
 
 
@@ -130,8 +145,10 @@ def _any_of(kinds: Collection[tuple[Check, str]]) -> tuple[Check, str]:
 def _check(annotation: str, known: Mapping[str, Any]) -> tuple[Check, str] | None:
     """How a value of one annotation is told; None where it cannot be."""
     head, _, inner = annotation.partition("[")
-    if head == "Sequence" and inner.rstrip("]") in ("int", "float", "str"):
-        return _sequence_of(inner.rstrip("]"))
+    if head in ("Sequence", "list") and inner and (each := _all_kinds(inner[:-1], known)):
+        return _sequence_of(each)
+    if head == "Mapping" and inner and (of := _mapping_of(_parts(inner[:-1], ","), known)):
+        return of
     if head in KINDS:
         return KINDS[head]
     kind = known.get(head)
@@ -145,10 +162,27 @@ def _check(annotation: str, known: Mapping[str, Any]) -> tuple[Check, str] | Non
     return None
 
 
-def _sequence_of(kind: str) -> tuple[Check, str]:
-    check, word = KINDS[kind]
-    plural = {"an int of at most 64 bits": "ints", "a number": "numbers", "a string": "strings"}[word]
-    return lambda value: _is_sequence(value) and all(map(check, value)), f"a sequence of {plural}"
+def _all_kinds(annotation: str, known: Mapping[str, Any]) -> tuple[Check, str] | None:
+    """How a value of any of the kinds of an annotation is told; None where one of them cannot be."""
+    kinds = [_check(each, known) for each in _parts(annotation, "|")]
+    return None if None in kinds else _any_of([kind for kind in kinds if kind])
+
+
+def _sequence_of(each: tuple[Check, str]) -> tuple[Check, str]:
+    check, word = each
+    rule = f"a sequence of {PLURALS[word]}" if word in PLURALS else f"a sequence, each place {word}"
+    return lambda value: _is_sequence(value) and len(value) <= MOST_ITEMS and all(map(check, value)), rule
+
+
+def _mapping_of(annotations: Sequence[str], known: Mapping[str, Any]) -> tuple[Check, str] | None:
+    kinds = [_all_kinds(each, known) for each in annotations]
+    if len(kinds) != 2 or kinds[0] is None or kinds[1] is None:
+        return None
+    (key, _), (item, word) = kinds[0], kinds[1]
+    return (
+        lambda value: isinstance(value, Mapping) and all(key(k) and item(v) for k, v in value.items()),
+        f"a mapping to {word}",
+    )
 
 
 def _parts(annotation: str, separator: str) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from functools import wraps
 from itertools import groupby
 from textwrap import indent
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -22,8 +23,38 @@ Shape = tuple[int, ...]
 Restore = Callable[[np.ndarray], np.ndarray]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-quiet = np.errstate(all="ignore")
-"""Decorates the operations: what overflows is inf and what has no value NaN, without a warning."""
+
+def quiet(function: Function) -> Function:
+    """Decorates the operations: what overflows is inf and what has no value NaN, without a warning.
+
+    Where memory is too small for it, the error says what the operation was asked for.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **named: Any) -> Any:
+        try:
+            with np.errstate(all="ignore"):
+                return function(*args, **named)
+        except TooLarge:
+            raise
+        except MemoryError as error:
+            asked = inspect.signature(function).bind(*args, **named).arguments
+            given = ", ".join(f"{name}{_in_brief(value)}" for name, value in asked.items())
+            raise TooLarge(
+                f"{function.__name__} would take more memory than there is with {given}: {error}"
+            ) from None
+
+    return cast(Function, call)
+
+
+class TooLarge(MemoryError):
+    """What an operation was asked for does not fit into memory."""
+
+
+def _in_brief(value: Any) -> str:
+    """An argument in a message: an array's shape, and anything else as it is."""
+    return f".shape={value.shape}" if isinstance(value, np.ndarray) else f"={brief(value, 40)}"
+
 
 # Docstrings -------------------------------------------------------------------------------------
 

@@ -7,9 +7,11 @@ is a view where no padding is read and a small zero-bordered copy where some is.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.processor import cache_bytes
+from cnnviz.ops.recycling import zeros
 
 BLOCK_BYTES = min(max(cache_bytes(2), 256 << 10), 2 << 20)
 """What a block's buffer may take: what stays in a core's second-level cache."""
@@ -79,6 +82,15 @@ class Blocks(Sequence[Block]):
     def __len__(self) -> int:
         return len(self._places)
 
+    def shapes(self) -> Counter[tuple[int, int, int]]:
+        """How many blocks there are of each shape; to ask each would take long where they are many.
+
+        >>> Blocks(3, 4, 5, cells=40).shapes()
+        Counter({(2, 4, 5): 1, (1, 4, 5): 1})
+        """
+        images, rows, cols = map(_lengths, self._starts, self._stops)
+        return Counter({(n, h, w): images[n] * rows[h] * cols[w] for n, h, w in product(images, rows, cols)})
+
     @overload
     def __getitem__(self, place: int) -> Block: ...
     @overload
@@ -88,15 +100,18 @@ class Blocks(Sequence[Block]):
             some = copy(self)
             some._places = self._places[place]
             return some
+        return self._block(self._places[place])
+
+    def _block(self, place: int) -> Block:
         images, rows, cols = self._starts
-        rest, part = divmod(self._places[place], len(cols))
+        rest, part = divmod(place, len(cols))
         image, band = divmod(rest, len(rows))
-        firsts = zip((images[image], rows[band], cols[part]), self._starts, self._stops, strict=True)
-        return Block(*(slice(first, min(first + each.step, stop)) for first, each, stop in firsts))
+        count, height, width = self._stops
+        return Block(_from(images, image, count), _from(rows, band, height), _from(cols, part, width))
 
     def __iter__(self) -> Iterator[Block]:
         """An iterator that several threads may share, as they may not share a generator."""
-        return map(self.__getitem__, range(len(self)))
+        return map(self._block, self._places)
 
 
 def images_at_once(x: np.ndarray, arrays: int = 1) -> int:
@@ -119,7 +134,19 @@ def starts(total: int, most: int) -> range:
 def evenly(total: int, most: int) -> Iterator[slice]:
     """Slices of nearly equal length, none longer than `most`."""
     pieces = starts(total, most)
-    return (slice(first, min(first + pieces.step, total)) for first in pieces)
+    return (_from(pieces, place, total) for place in range(len(pieces)))
+
+
+def _from(pieces: range, place: int, stop: int) -> slice:
+    """One of the pieces that begin where `starts` says."""
+    first = pieces[place]
+    return slice(first, min(first + pieces.step, stop))
+
+
+def _lengths(places: range, stop: int) -> Counter[int]:
+    """How many pieces there are of each length, the longest first."""
+    longest = Counter({places.step: len(places) - 1} if len(places) > 1 else {})
+    return longest + Counter([stop - places[-1]] if places else [])
 
 
 def reads(axis: Axis, out: slice) -> tuple[int, int]:
@@ -141,7 +168,7 @@ class BlockInput:
     ) -> None:
         self._x, self._geometry, self._view = x, geometry, view
         size = math.prod(self._size(largest)) if geometry.padded else 0
-        self._memory = np.zeros(size * largest.shape[0] * x.shape[3], x.dtype)
+        self._memory = zeros((size * largest.shape[0] * x.shape[3],), x.dtype)
         self._places: dict[tuple[int, ...], _Place] = {}
         self._border: Any = None
 

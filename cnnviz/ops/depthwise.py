@@ -49,6 +49,7 @@ from cnnviz.ops.blocks import (
 from cnnviz.ops.convolution import conv2d, conv2d_input_grad, conv2d_kernel_grad
 from cnnviz.ops.padding import Axis, Window, sliding_window
 from cnnviz.ops.parallel import in_parallel, summed
+from cnnviz.ops.recycling import empty, zeros
 
 AXES = "(kh, kw, channels, multiplier)"
 POINTWISE_AXES = "(1, 1, channels * multiplier, filters)"
@@ -274,7 +275,7 @@ def depthwise(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray | None, geomet
     Every output is a sum of K = kh*kw products and a bias, rounded once for each product and
     each addition: an error below (K + 1)*u*(sum|x||w| + |bias|).
     """
-    y = np.empty((len(x), *geometry.out, kernel.shape[2] * kernel.shape[3]), x.dtype)
+    y = empty((len(x), *geometry.out, kernel.shape[2] * kernel.shape[3]), x.dtype)
     parts = depthwise_blocks(len(x), kernel.shape, geometry, x.itemsize)
     along = along_rows(kernel, bias, parts)
     in_parallel(lambda share: run(depthwise_steps(x, along, geometry, y, parts[0], share)), parts)
@@ -390,7 +391,7 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
     """
     kh, kw, channels, multiplier = kernel.shape
     rows, cols = geometry
-    x_grad = np.zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
+    x_grad = zeros((len(grad), rows.size, cols.size, channels), grad.dtype)
     weights = np.tile(kernel.reshape(kh, kw, 1, -1), (1, 1, cols.out, 1)).reshape(kh, kw, -1)
 
     def work(share: Iterable[slice]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, BlockInput, Blocks, windows
 from cnnviz.ops.padding import Window
+from cnnviz.ops.recycling import empty
 
 
 def cells_at_once(channels: int, geometry: Window, itemsize: int) -> int:
@@ -28,7 +29,7 @@ def direct(
     """
     depth, filters = kernel.shape[2:]
     share = filters // groups
-    y = np.empty((len(x), *geometry.out, filters), x.dtype)
+    y = empty((len(x), *geometry.out, filters), x.dtype)
     read = None
     for block in Blocks(len(x), *geometry.out, cells_at_once(x.shape[3], geometry, x.itemsize)):
         read = read or BlockInput(x, geometry, block, partial(windows, geometry=geometry))

@@ -12,6 +12,7 @@ from scipy import fft as transform
 from cnnviz.ops.blocks import Block, BlockInput
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import threads
+from cnnviz.ops.recycling import empty, zeros
 
 SPECTRA_BYTES = 4 << 20
 """What the spectra of one round of filters may take."""
@@ -25,12 +26,12 @@ def fft(
     Stride 1 is computed and the strided outputs are picked; a dilated kernel is spread out with
     zeros. Its error is bounded relative to norms and not to single windows (tests/harness/rounding.py).
     """
-    y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
+    y = empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
     if not y.size:
         return y
     size = lengths(geometry)
     rows, cols = geometry
-    spread = np.zeros((rows.extent, cols.extent, *kernel.shape[2:]), kernel.dtype)
+    spread = zeros((rows.extent, cols.extent, *kernel.shape[2:]), kernel.dtype)
     spread[:: rows.dilation, :: cols.dilation] = kernel
     for group in range(groups):
         _group(x, spread, y, geometry, size, group, groups)

@@ -50,9 +50,9 @@ ZEROS, ONES = (
 """In single and in double precision."""
 
 
-ROWS, COLUMNS, SUMS = "rows", "columns", "sums"
-"""What stands side by side in the first factor: a row's numbers, or a column's; or a.T @ b is wanted, a sum
-over the rows."""
+ROWS, ADDED, COLUMNS, SUMS = KINDS = "rows", "added", "columns", "sums"
+"""What stands side by side in the first factor: a row's numbers, or a column's. Products of rows may be added
+to what is there, which takes other kernels; or a.T @ b is wanted, a sum over the rows."""
 
 
 class Form(NamedTuple):
@@ -81,9 +81,9 @@ def form(kind: str, length: int, filters: int) -> Form:
 
 @lru_cache
 def _forms() -> dict[str, list[Form]] | None:
-    known = measured_once("products", measure_forms)
+    known = measured_once("matrix-products", measure_forms)
     try:
-        forms = {kind: [Form(*map(bool, each)) for each in known[kind]] for kind in (ROWS, COLUMNS, SUMS)}
+        forms = {kind: [Form(*map(bool, each)) for each in known[kind]] for kind in KINDS}
     except (TypeError, KeyError):
         return None
     return forms if {len(each) for each in forms.values()} == {len(LENGTHS) * len(FILTERS)} else None
@@ -93,7 +93,7 @@ def measure_forms() -> dict[str, list[Form]]:
     """The quickest form of each kind and size: under a second."""
     sizes = [(length, filters) for length in LENGTHS for filters in FILTERS]
     with one_blas_thread():
-        return {kind: [_quickest(kind, *size) for size in sizes] for kind in (ROWS, COLUMNS, SUMS)}
+        return {kind: [_quickest(kind, *size) for size in sizes] for kind in KINDS}
 
 
 def _quickest(kind: str, length: int, filters: int) -> Form:
@@ -116,6 +116,13 @@ def _quickest(kind: str, length: int, filters: int) -> Form:
 
 
 def _by_rows(rows: int, length: int, filters: int, each: int, turned: bool) -> list[Call]:
+    """As `stacked` multiplies."""
+    a, b = np.ones((rows // each, each, length), np.float32), np.ones((length, filters), np.float32)
+    out = np.empty((rows // each, each, filters), np.float32)
+    return [partial(np.matmul, a, np.asfortranarray(b) if turned else b, out=out)]
+
+
+def _by_adding(rows: int, length: int, filters: int, each: int, turned: bool) -> list[Call]:
     """As `Runs` multiplies: one product after the other, added to what is there."""
     a, b = np.ones((rows, length), np.float32), np.ones((length, filters), np.float32, "F" if turned else "C")
     out = np.zeros((rows, filters), np.float32)
@@ -140,7 +147,7 @@ def _by_sums(rows: int, length: int, filters: int, each: int, turned: bool) -> l
     return [partial(np.matmul, *factors)]
 
 
-_ways = {ROWS: _by_rows, COLUMNS: _by_columns, SUMS: _by_sums}
+_ways = {ROWS: _by_rows, ADDED: _by_adding, COLUMNS: _by_columns, SUMS: _by_sums}
 
 
 def _nearest(size: int, known: Sequence[int]) -> int:
@@ -172,7 +179,7 @@ def stacked(kind: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> list[Ca
     rows = rows_at_once(kind, *b.shape) or len(a)
     whole = len(a) // rows * rows
     stack, sums = (matrix[:whole].reshape(-1, rows, matrix.shape[1]) for matrix in (a, out))
-    steps = [product(stack, b, sums)]
+    steps = [product(stack, b, sums)] if whole else []
     if whole < len(a):
         steps.append(product(a[whole:], b, out[whole:]))
     return steps

@@ -18,9 +18,9 @@ from cnnviz.ops.arguments import IMAGES, float_images, operation
 from cnnviz.ops.blocks import Block, BlockInput, Blocks, Call, Finish, as_it_is, run, windows
 from cnnviz.ops.gemm import ROWS, in_form, stacked
 from cnnviz.ops.layouts import BlockWork, Cells, RepeatedBias, WholeWindows, choose_layout, with_bias
-from cnnviz.ops.padding import Window, pair, sliding_window
+from cnnviz.ops.padding import Window, pair, sliding_window, zeros_around
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.recycling import empty
+from cnnviz.ops.recycling import check_memory, empty
 
 
 @operation(
@@ -49,8 +49,9 @@ def im2col_matrix(
     x, _ = float_images(x)
     kh, kw = size = pair(kernel_size, "kernel_size")
     geometry = sliding_window(x.shape, size, strides, padding, dilation_rate)
-    padded = np.pad(x, ((0, 0), *geometry.padding, (0, 0)))
     shape = len(x) * math.prod(geometry.out), kh * kw * x.shape[3]
+    check_memory(shape, x.dtype)
+    padded = zeros_around(x, geometry.padding)
     return windows(padded, geometry.out, geometry).reshape(shape, copy=True)
 
 

@@ -39,7 +39,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Call, evenly, windows
-from cnnviz.ops.gemm import COLUMNS, ROWS, cells_at_once, in_form, product, rows_at_once, stacked
+from cnnviz.ops.gemm import ADDED, COLUMNS, ROWS, cells_at_once, in_form, product, rows_at_once, stacked
 from cnnviz.ops.padding import Axis, Window
 
 LONG_RUN = 8
@@ -203,7 +203,7 @@ class Runs:
         each = self.length + filters + self.geometry.read_by_cell * self.kernel_shape[2]
         weights = math.prod(self.kernel_shape)
         # Twice as many: the rows that windows share are multiplied again in each block.
-        room = cells_at_once(ROWS, self.length, filters, room_for_cells(each, itemsize, weights), pieces=2)
+        room = cells_at_once(ADDED, self.length, filters, room_for_cells(each, itemsize, weights), pieces=2)
         return cells_in_room(room, rows.out, cols.out, overlap=rows.extent - 1)
 
     def view(self, block: np.ndarray, out: tuple[int, int]) -> np.ndarray:
@@ -221,8 +221,8 @@ class Runs:
         down = rows.dilation * out_cols
         used = len(flat) - (kh - 1) * down
         everywhere = _cut(sums, len(flat), filters)
-        weights = in_form(ROWS, kernel.reshape(kh, self.length, filters))
-        most = rows_at_once(ROWS, self.length, filters) or used
+        weights = in_form(ADDED, kernel.reshape(kh, self.length, filters))
+        most = rows_at_once(ADDED, self.length, filters) or used
         products = [
             product(flat[down * u : down * u + used][part], weights[u], everywhere[part], add=u > 0)
             for part in evenly(used, most)

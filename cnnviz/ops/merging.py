@@ -157,6 +157,7 @@ def minimum_grad(xs: Any, grad: Any) -> Grads:
     return _extreme(xs, grad, np.minimum, np.less_equal)
 
 
+@quiet
 def concatenate(xs: Any, axis: int = -1) -> np.ndarray:
     """The arrays of a sequence, side by side along an axis, channels by default.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnviz.numbers import brief
+from cnnviz.ops.recycling import check_memory
 
 Pair = tuple[int, int]
 Sides = tuple[Pair, Pair]
@@ -42,22 +43,22 @@ class Axis:
     before: int = 0
     after: int = 0
 
-    @property
+    @cached_property
     def extent(self) -> int:
         """Cells from the first tap to the last, both included: (kernel - 1)*dilation + 1."""
         return (self.kernel - 1) * self.dilation + 1
 
-    @property
+    @cached_property
     def padded(self) -> int:
         return self.before + self.size + self.after
 
-    @property
+    @cached_property
     def out(self) -> int:
         """Number of window positions: floor((before + size + after - extent) / stride) + 1."""
         return (self.padded - self.extent) // self.stride + 1
 
-    @property
-    def reading(self) -> range:
+    @cached_property
+    def reading(self) -> Sequence[int]:
         """The taps that can read a cell: few of a window that is far larger than its input.
 
         >>> Axis(size=5, kernel=1001, before=500, after=500).reading
@@ -65,7 +66,13 @@ class Axis:
         """
         first = -(((self.out - 1) * self.stride - self.before) // self.dilation)
         last = (self.size - 1 + self.before) // self.dilation
-        return range(max(0, first), min(self.kernel, last + 1))
+        taps = range(max(0, first), min(self.kernel, last + 1))
+        if len(taps) <= self.out * (self.size // self.dilation + 1):
+            return taps
+        # Windows far apart leave most taps between them without a cell.
+        ends = (self.before - u * self.stride for u in range(self.out))
+        some = (range(-(-end // self.dilation), (end + self.size - 1) // self.dilation + 1) for end in ends)
+        return sorted({tap for each in some for tap in each if tap in taps})
 
     def tap(self, t: int) -> tuple[slice, slice]:
         """Which inputs tap t reads without padding, and which outputs read them.
@@ -162,6 +169,19 @@ def cells(value: Any, name: str) -> Sides:
         return sides(value, name, rule)
     height, width = pair(value, name, minimum=0, rule=rule)
     return (height, height), (width, width)
+
+
+def zeros_around(x: np.ndarray, sides: Sides) -> np.ndarray:
+    """x (N, H, W, C) with cells of zeros on each side of its maps.
+
+    >>> zeros_around(np.ones((1, 1, 1, 1)), ((0, 1), (1, 0))).squeeze()
+    array([[0., 1.],
+           [0., 0.]])
+    """
+    (top, bottom), (left, right) = sides
+    count, height, width, channels = x.shape
+    check_memory((count, top + height + bottom, left + width + right, channels), x.dtype)
+    return np.pad(x, ((0, 0), *sides, (0, 0)))
 
 
 @lru_cache(maxsize=4096)

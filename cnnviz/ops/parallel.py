@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from cnnviz.ops.recycling import zeros
+
 Item = TypeVar("Item")
 
 MOST_THREADS = 4
@@ -35,7 +37,7 @@ def threads() -> int:
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:
             return min(int(value), MOST_THREADS)
-    return min(os.cpu_count() or 1, MOST_THREADS)
+    return min(_cores(), MOST_THREADS)
 
 
 def is_busy() -> bool:
@@ -43,7 +45,13 @@ def is_busy() -> bool:
 
     Threads that wait for each other then take longer than one alone.
     """
-    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= 2 * (os.cpu_count() or 1)
+    return hasattr(os, "getloadavg") and os.getloadavg()[0] >= 2 * _cores()
+
+
+@lru_cache
+def _cores() -> int:
+    """Asking the system takes as long as a small matrix product."""
+    return os.cpu_count() or 1
 
 
 def in_parallel(work: Callable[[Iterable[Item]], Any], items: Sequence[Item]) -> None:
@@ -93,10 +101,10 @@ def summed(
     the result does not depend on it.
     """
     if not items:
-        return np.zeros(shape, dtype)
+        return zeros(shape, dtype)
     size = math.prod(shape) * np.dtype(dtype).itemsize
     parts = shares(items, max(1, min(MOST_THREADS, TOTALS_BYTES // max(size, 1))))
-    totals = np.zeros((len(parts), *shape), dtype)
+    totals = zeros((len(parts), *shape), dtype)
 
     def fill(places: Iterable[int]) -> None:
         for place in places:

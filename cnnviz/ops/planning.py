@@ -7,7 +7,6 @@ bytes moved and working memory, so that a lesson can lay the methods side by sid
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -240,13 +239,14 @@ def _im2col(job: _Job) -> _Work:
     parts = im2col_blocks(count, kernel, geometry, groups, itemsize)
     image = geometry.rows.size * geometry.cols.size * job.channels
     moved = count * image + math.prod(kernel) + 2 * job.outputs
-    for shape, times in Counter(part.shape for part in parts).items():
+    shapes = parts.shapes()
+    for shape, times in shapes.items():
         copied, sums, _ = layout.held(shape)
         moved += times * (2 * copied + sums)
     held = 0
-    if parts:
+    if shapes:
         copied, sums, bias = layout.held(parts[0].shape)
-        held = (copied + sums + job.padded(parts[0])) * min(threads(), len(parts)) + bias
+        held = (copied + sums + job.padded(parts[0])) * min(threads(), shapes.total()) + bias
     return _Work(job.outputs * job.taps, moved, held)
 
 
@@ -280,7 +280,7 @@ def _winograd(job: _Job) -> _Work:
     padded = images * (rows * tile + 2) * (cols * tile + 2) * channels
     moved = tiles * (4 * side * channels + 3 * side * filters + 3 * tile**2 * filters) + job.outputs
     held = padded + images * rows * cols * (side * (channels + depth + share) + 2 * tile**2 * share)
-    return _Work(multiply_adds, moved, held * min(threads(), len(parts)) + side * depth * filters)
+    return _Work(multiply_adds, moved, held * min(threads(), parts.shapes().total()) + side * depth * filters)
 
 
 _WORK = {"direct": _direct, "im2col": _im2col, "fft": _fft, "winograd": _winograd}

@@ -33,7 +33,10 @@ from cnnviz.ops.blocks import Call, batches, images_at_once, pixels, run
 from cnnviz.ops.cellwise import kept_where
 from cnnviz.ops.padding import Axis, Window, pair, parse_padding, window
 from cnnviz.ops.parallel import in_parallel
-from cnnviz.ops.recycling import empty
+from cnnviz.ops.recycling import check_memory, empty, zeros
+
+Tap = tuple[slice, slice]
+"""Which cells a tap reads along an axis, and for which outputs."""
 
 WIDE_STRIDE = 4
 """From this stride on, most of the columns that pooling along a row would compute are not wanted."""
@@ -98,7 +101,6 @@ def max_pool2d_grad(
     geometry = pooling_window(x.shape, pool_size, strides, padding)
     grad = image_grad(grad, len(x_shape), (len(x), *geometry.out, x.shape[3]))
     x_grad = empty(x.shape, x.dtype)
-    x_grad.fill(0)
     if grad.size:
         parts = batches(x)
         in_parallel(lambda some: _give_to_largest(x, grad, geometry, x_grad, parts[0], some), parts)
@@ -141,15 +143,16 @@ def _give_to_largest(
             # The last tap that beats those before it has the highest place.
             np.multiply(better.view(np.uint8), number.type(place), out=places[outputs])
             np.maximum(winners[outputs], places[outputs], out=winners[outputs])
-        left = best
+        left, filled = best, x_grad[part]
         np.copyto(left, grad[part])
+        filled.fill(0)
         for place, (inputs, outputs) in reversed([*enumerate(taps)]):
             # All that is left is the first tap's.
             won = cells if place else left
             if place:
                 kept_where(np.equal(winners, place, out=beats), left, won)
                 left.view(bits)[...] ^= won.view(bits)
-            given = x_grad[part][inputs]
+            given = filled[inputs]
             if apart:
                 np.copyto(pixels(given), pixels(won[outputs]))
             else:
@@ -200,7 +203,7 @@ def avg_pool2d_grad(
 
 def _spread(grad: np.ndarray, axis: Axis, dim: int) -> np.ndarray:
     """Each number to all cells of its window along one axis."""
-    result = np.zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
+    result = zeros((*grad.shape[:dim], axis.size, *grad.shape[dim + 1 :]), grad.dtype)
     lead = (slice(None),) * dim
     for t in axis.reading:
         inputs, outputs = axis.tap(t)
@@ -262,6 +265,7 @@ def global_avg_pool2d_grad(grad: Any, input_shape: Any, *, keepdims: bool = Fals
     (grad,) = floats(grad=grad)
     shape, full = parse_image_shape(input_shape)
     share = _grad_over_maps(grad, len(shape), full, keepdims) / (full[1] * full[2])
+    check_memory(full, share.dtype)
     return np.broadcast_to(share, full).reshape(shape).copy()
 
 
@@ -300,6 +304,7 @@ def window_steps(
     """
     step = images_at_once(x)
     axis, count = geometry.cols, min(step, len(x))
+    (down_taps, along_taps), wanted = map(_taps, geometry), axis.tap(0)[0]
     rows = np.empty((count, geometry.rows.out, *x.shape[2:]), x.dtype)
     # Runs of a few channels are slow: rather every column, side by side, and then those that are wanted.
     everywhere = axis.kernel > 1 < axis.stride < WIDE_STRIDE and axis.padded == axis.size
@@ -307,14 +312,13 @@ def window_steps(
     for first in firsts:
         part, result = x[first : first + step], y[first : first + step]
         down = rows[: len(part)]
-        yield from _axis_steps(part, geometry.rows, 1, combine, identity, down)
+        yield from _axis_steps(part, down_taps, 1, combine, identity, down)
         if runs is None:
-            yield from _axis_steps(down, axis, 2, combine, identity, result)
+            yield from _axis_steps(down, along_taps, 2, combine, identity, result)
         else:
             along = runs[: len(part)]
             yield from _run_steps(down.reshape(-1), axis.kernel, x.shape[3], combine, along.reshape(-1))
-            wanted = along[:, :, axis.tap(0)[0]]
-            yield partial(np.copyto, pixels(result), pixels(wanted))
+            yield partial(np.copyto, pixels(result), pixels(along[:, :, wanted]))
 
 
 def _run_steps(
@@ -328,23 +332,32 @@ def _run_steps(
         yield partial(combine, out[:count], tap, out=out[:count])
 
 
-def _axis_steps(
-    x: np.ndarray, axis: Axis, dim: int, combine: np.ufunc, identity: float, out: np.ndarray
-) -> Iterator[Call]:
-    lead = (slice(None),) * dim
+def _taps(axis: Axis) -> tuple[list[Tap], list[Tap]]:
+    """What each tap reads, and for which outputs: up to two that every window has, and the others."""
     taps = [axis.tap(t) for t in axis.reading]
-    # Two taps that every window has start the result in one pass; else it starts as the identity.
     start = [tap for tap in taps if tap[1] == slice(0, axis.out)][:2]
+    return start, [tap for tap in taps if tap not in start]
+
+
+def _axis_steps(
+    x: np.ndarray,
+    taps: tuple[list[Tap], list[Tap]],
+    dim: int,
+    combine: np.ufunc,
+    identity: float,
+    out: np.ndarray,
+) -> Iterator[Call]:
+    lead, (start, others) = (slice(None),) * dim, taps
+    # Two taps that every window has start the result in one pass; else it starts as the identity.
     if len(start) == 2:
         yield partial(combine, x[(*lead, start[0][0])], x[(*lead, start[1][0])], out=out)
     elif start:
         yield partial(np.copyto, out, x[(*lead, start[0][0])])
     else:
         yield partial(out.fill, identity)
-    for inputs, outputs in taps:
-        if (inputs, outputs) not in start:
-            target = out[(*lead, outputs)]
-            yield partial(combine, target, x[(*lead, inputs)], out=target)
+    for inputs, outputs in others:
+        target = out[(*lead, outputs)]
+        yield partial(combine, target, x[(*lead, inputs)], out=target)
 
 
 def _counts(axis: Axis) -> np.ndarray:

@@ -16,8 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz.resources import memory as memory_of_machine
+
 LEAST_BYTES = 1 << 16
 """Smaller arrays are quickly made anew."""
+
+LARGE_BYTES = 1 << 27
+"""Any machine has as much as this."""
 
 
 class Recycling:
@@ -61,8 +66,24 @@ class Recycling:
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """An array for a result, whatever is in it, from the memory that is used here, or new."""
+    check_memory(shape, dtype)
     memory = _current.get()
     return np.empty(shape, dtype) if memory is None else memory.empty(shape, np.dtype(dtype))
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An array of zeros, which the system makes while they are written to."""
+    check_memory(shape, dtype)
+    return np.zeros(shape, dtype)
+
+
+def check_memory(shape: tuple[int, ...], dtype: Any) -> None:
+    """MemoryError for an array that this machine cannot hold, which some systems promise and cannot give."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size > LARGE_BYTES and size > (most := memory_of_machine()):
+        raise MemoryError(
+            f"{size / 1e9:,.1f} GB for an array of shape {shape}; there are {most / 1e9:,.1f} GB"
+        )
 
 
 _current: ContextVar[Recycling | None] = ContextVar("memory", default=None)

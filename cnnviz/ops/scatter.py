@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks, Call, run
-from cnnviz.ops.gemm import FEW_FILTERS, ROWS, cells_at_once, in_form, product
+from cnnviz.ops.gemm import ADDED, FEW_FILTERS, ROWS, cells_at_once, in_form, product
 from cnnviz.ops.padding import Axis, Window
 from cnnviz.ops.parallel import in_parallel
 from cnnviz.ops.recycling import empty
 
 LONG_ROW = 16
-"""Shorter rows are worth copying, to be multiplied all at once and not one by one."""
+"""Shorter rows are worth copying, where they are apart, to be multiplied all at once and not one by one."""
 
 Tap = tuple[tuple[slice, slice], tuple[slice, slice], np.ndarray]
 """Which cells a tap stamps and where from, along rows and columns, and its matrix (C, F)."""
@@ -62,7 +62,9 @@ def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -
         for v in cols.reading
     ]
     bands: dict[int, list[Block]] = {}
-    for block in Blocks(len(x), rows.out, cols.out, BLOCK_BYTES // (kernel.shape[3] * x.itemsize)):
+    depth, filters = kernel.shape[2:]
+    most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // (filters * x.itemsize))
+    for block in Blocks(len(x), rows.out, cols.out, most):
         bands.setdefault(block.images.start, []).append(block)
 
     def work(stacks: Iterable[list[Block]]) -> None:
@@ -80,7 +82,7 @@ def _stamp_block(x: np.ndarray, taps: list[Tap], block: Block, y: np.ndarray) ->
     for down, across, matrix in taps:
         (out_rows, in_rows), (out_cols, in_cols) = _within(down, block.rows), _within(across, block.cols)
         cells = x[:, in_rows, in_cols]
-        if cells.shape[2] < LONG_ROW:
+        if cells.flags.c_contiguous or cells.shape[2] < LONG_ROW:
             stamps = cells.reshape(-1, len(matrix)) @ matrix
             stamps = stamps.reshape(*cells.shape[:3], y.shape[3])
         else:
@@ -112,7 +114,7 @@ def _fill_apart(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarr
     rows, cols = geometry
     depth, filters = kernel.shape[2:]
     down, along = map(_offsets, geometry)
-    weights = [in_form(ROWS, tap) for row in kernel for tap in row]
+    weights = [in_form(ADDED, tap) for row in kernel for tap in row]
     width, most = _pitch(cols.out, along, cols.size), _cells_apart(geometry, depth, filters, x.itemsize)
 
     def work(parts: Iterable[Block]) -> None:
@@ -141,7 +143,7 @@ def _worth_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> b
 
 def _cells_apart(geometry: Window, depth: int, filters: int, itemsize: int) -> int:
     """Output cells in a block, its buffers within BLOCK_BYTES."""
-    most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
+    most = cells_at_once(ADDED, depth, filters, BLOCK_BYTES // ((depth + filters) * itemsize))
     height, width = (_pitch(axis.out, _offsets(axis), axis.size) for axis in geometry)
     return most * geometry.rows.size * geometry.cols.size // (height * width)
 

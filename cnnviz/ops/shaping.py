@@ -13,11 +13,13 @@ import numpy as np
 
 from cnnviz.numbers import brief
 from cnnviz.ops.arguments import float_images, floats, gradient, parse_shape, quiet
-from cnnviz.ops.padding import cells, integers, pair
+from cnnviz.ops.padding import cells, integers, pair, zeros_around
+from cnnviz.ops.recycling import check_memory
 
 ROWS = "(N, ...)."
 
 
+@quiet
 def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
     """Rows and columns of zeros around each map.
 
@@ -28,7 +30,7 @@ def zero_pad2d(x: Any, padding: Any = 1) -> np.ndarray:
            [0., 0.]], dtype=float32)
     """
     x, restore = float_images(x)
-    return restore(np.pad(x, ((0, 0), *cells(padding, "padding"), (0, 0))))
+    return restore(zeros_around(x, cells(padding, "padding")))
 
 
 @gradient("zero_pad2d", "array of the input's shape")
@@ -46,6 +48,7 @@ def zero_pad2d_grad(grad: Any, padding: Any = 1) -> np.ndarray:
     return restore(grad[:, top:height, left:width].copy())
 
 
+@quiet
 def crop2d(x: Any, cropping: Any = 0) -> np.ndarray:
     """Rows and columns cut off each map.
 
@@ -73,9 +76,10 @@ def crop2d_grad(grad: Any, cropping: Any = 0) -> np.ndarray:
            [0., 0.]], dtype=float32)
     """
     grad, restore = float_images(grad, "grad")
-    return restore(zero_pad2d(grad, cells(cropping, "cropping")))
+    return restore(zeros_around(grad, cells(cropping, "cropping")))
 
 
+@quiet
 def upsample2d(x: Any, size: Any = 2) -> np.ndarray:
     """Each cell repeated size times along the rows and the columns (nearest neighbour).
 
@@ -84,6 +88,7 @@ def upsample2d(x: Any, size: Any = 2) -> np.ndarray:
     """
     x, restore = float_images(x)
     height, width = pair(size, "size")
+    check_memory((len(x), x.shape[1] * height, x.shape[2] * width, x.shape[3]), x.dtype)
     return restore(x.repeat(height, axis=1).repeat(width, axis=2))
 
 
@@ -105,6 +110,7 @@ def upsample2d_grad(grad: Any, size: Any = 2) -> np.ndarray:
     return restore(copies.sum(axis=(2, 4)))
 
 
+@quiet
 def flatten(x: Any) -> np.ndarray:
     """(N, ...) as (N, everything), channels fastest.
 
@@ -125,6 +131,7 @@ def flatten_grad(grad: Any, input_shape: Any) -> np.ndarray:
     return reshape_grad(grad, input_shape)
 
 
+@quiet
 def reshape(x: Any, shape: Any) -> np.ndarray:
     """(N, ...) as (N, *shape); one entry of shape may be -1.
 
@@ -160,6 +167,7 @@ def reshape_grad(grad: Any, input_shape: Any) -> np.ndarray:
     return grad.reshape(shape)
 
 
+@quiet
 def permute(x: Any, dims: Any) -> np.ndarray:
     """The axes behind the batch in another order; dims counts them from 1, as Keras does.
 

@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 from cnnviz.ops.blocks import BLOCK_BYTES, Block, Blocks
 from cnnviz.ops.padding import Window
 from cnnviz.ops.parallel import in_parallel
+from cnnviz.ops.recycling import empty
 
 TAPS = 3
 TILES = (2, 4)
@@ -78,7 +79,7 @@ def winograd(
     window, is derived in tests/harness/rounding.py, which passes its own `matrices`.
     """
     matrices = matrices or transforms(tile)
-    y = np.empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
+    y = empty((len(x), *geometry.out, kernel.shape[3]), x.dtype)
     depth, share = kernel.shape[2], kernel.shape[3] // groups
     weights = transformed_kernel(kernel, matrices.kernel)
     into = np.kron(matrices.input, matrices.input).astype(x.dtype)

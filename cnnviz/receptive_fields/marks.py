@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz.layers.links import (
     ANY,
+    MOST_CELLS,
     Links,
     Regroup,
     Resample,
@@ -90,7 +91,7 @@ class Marks:
             return values
         shapes = [array.shape for product in self.products for array in product.values()]
         shape = np.broadcast_shapes(values.shape, *shapes)
-        check_size(shape)
+        check_size(shape, MOST_CELLS // values.itemsize)
         marked = np.zeros(shape, bool)
         for product in self.products:
             marked |= reduce(np.logical_and, product.values(), np.ones((1,) * len(shape), bool))

@@ -21,6 +21,7 @@ from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import ImageError
 from cnnviz.network import Network, Run
 from cnnviz.stage.bundle import script, style
+from cnnviz.stage.guided_walk import Walk
 from cnnviz.stage.plan import StagePlan, layers_until, plan_of
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.tensorflow_values import COMPARISONS
@@ -66,6 +67,7 @@ def live_view(
     pinned: Sequence[Any] | None = None,
     play: bool = False,
     choose: Callable[[np.ndarray], None] | None = None,
+    walks: Sequence[Walk] = (),
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -94,6 +96,8 @@ def live_view(
     choose
         Called with a drawing, prepared (28, 28), when the pen is lifted, so that other pages can show it.
         None: nobody wants to know.
+    walks
+        Guided walks, as data, of which the view offers those that suit the network.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def live_view(
             link = st.session_state[f"{key}.link"] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, **about, **part)
-        scene.host.update(link=link, linked=key == "live", choose=choose is not None)
+        scene.host.update(link=link, linked=key == "live", choose=choose is not None, walks=list(walks))
         view(
             key=key,
             data=bytes(scene.numbers),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,9 +65,25 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
     >>> float(np.abs(run["conv2d"][..., 3]).max()), sorted(stages)
     (0.0, ['conv2d relu'])
     """
+    made = read_changes(net, net.run(image), changes)
+    return forward_pass(made.network, image, made.outputs, inner=made.inner), made.stages
+
+
+class Made(NamedTuple):
+    """Changes as a network and edits of what its layers give, by their names."""
+
+    network: Network
+    outputs: dict[str, Edit]
+    inner: dict[str, Edit]
+    """In front of the activation."""
+    stages: frozenset[str]
+    """The names of those in which numbers are set."""
+
+
+def read_changes(net: Network, plain: Run, changes: Sequence[Change]) -> Made:
+    """Changes, checked against a network whose plain run on the image this is."""
     if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
         raise InterventionError(f"changes must be a list of at most {MOST}")
-    plain = net.run(image)
     taken = take_apart(net, {name: value.shape[1:] for name, value in plain.items()})
     stages = {stage.name: stage for stage in taken.stages}
     weights: dict[str, np.ndarray] = {}
@@ -94,15 +110,15 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
         stage.layer.name: _shifting(stage, shifts) for stage in stages.values() if shifts and _is_input(stage)
     }
     outputs, inner = dict(moved), {}
-    for name, made in edits.items():
+    for name, listed in edits.items():
         stage = stages[name]
         if stage.part == "before":
-            inner[stage.layer.name] = _setting(stage, made)
+            inner[stage.layer.name] = _setting(stage, listed)
         else:
             before = moved.get(stage.layer.name)
-            outputs[stage.layer.name] = _setting(stage, made, before)
+            outputs[stage.layer.name] = _setting(stage, listed, before)
     changed = net.with_weights(weights) if weights else net
-    return forward_pass(changed, image, outputs, inner=inner), frozenset(edits)
+    return Made(changed, outputs, inner, frozenset(edits))
 
 
 def _is_input(stage: Stage) -> bool:

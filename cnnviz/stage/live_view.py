@@ -25,6 +25,7 @@ from cnnviz.network.limits import MEMORY
 from cnnviz.resources import one_line, write_atomically
 from cnnviz.stage import notebook
 from cnnviz.stage.bundle import script, style
+from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.learner_state import cell_of, checked, opening_state, path_of, run_of, with_image
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
@@ -227,6 +228,7 @@ def view(
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    walk: str | Walk | None = None,
     memory_limit: float | None = None,
     work_limit: float | None = None,
 ) -> LiveView:
@@ -254,6 +256,9 @@ def view(
         The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
     play
         Start with the window sliding over the pinned cell's layer, else over the first that has a window.
+    walk
+        A guided walk that the view offers and opens with: its name, "from-pixel-to-answer", or the walk
+        itself as data (see `cnnviz.stage.guided_walk`).
     memory_limit, work_limit
         As for `Network.run`; the view itself, while it is made, is to stay within the memory too.
 
@@ -266,7 +271,8 @@ def view(
     ------
     ValueError
         for images that do not fit the network; if there are not as many titles or labels as images, or
-        names as classes; if there is no such layer or cell; above a limit.
+        names as classes; if there is no such layer, cell or walk, or the walk does not suit the network;
+        above a limit.
 
     Examples
     --------
@@ -290,6 +296,8 @@ def view(
             item["title"] = titles[i]
         if labels is not None:
             item["label"] = int(labels[i])
+    if walk is not None:
+        open_walk(scene, walk, run)
     return LiveView(scene)
 
 

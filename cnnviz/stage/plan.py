@@ -22,6 +22,7 @@ from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stages import Stage, Taken, take_apart
 from cnnviz.verification.comparison import recorded
@@ -99,6 +100,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         },
         "recorded": recorded_differences(net),
         "kernels": _kernels(taken),
+        "agreement": recorded_agreement(),
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
@@ -112,7 +114,7 @@ def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
 
 
 def _kernels(taken: Taken) -> dict[str, dict[str, list[float]]]:
-    """Named kernels for the sizes that the network has, "3x3", row by row: what a learned one can be swapped for."""
+    """Named kernels of the sizes that the network has, "3x3", row by row, to take a learned one's place."""
     sizes = {
         shape[0]
         for name, array in taken.arrays.items()

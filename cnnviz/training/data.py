@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -40,7 +42,11 @@ def split(images: np.ndarray, labels: np.ndarray):
 
 
 def read_data(
-    path: str | os.PathLike[str] | None = None, net: LayerGraph | None = None
+    path: str | os.PathLike[str] | None = None,
+    net: LayerGraph | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    skip: Callable[[str, str], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Training images and labels: MNIST's, those of a file like Keras's mnist.npz, or of a folder.
 
@@ -52,6 +58,10 @@ def read_data(
         each sub-folder is a class. None is MNIST.
     net
         What is to be trained, with one input; None is for digits: uint8 (N, 28, 28), of ten classes.
+    progress
+        Called as progress(done, images) while the pictures of a folder are read.
+    skip
+        Called as skip(name, why) for each of them that cannot be read, and is left out.
 
     Raises
     ------
@@ -64,7 +74,7 @@ def read_data(
             raise DataError(f"MNIST's digits do not fit an input {shape}: give images of your own")
         images, labels = load_mnist()[0]
     elif os.path.isdir(path) or (net is not None and _holds_other_arrays(path)):
-        images, labels = _pictures(path, net)
+        images, labels = _pictures(path, net, progress, skip)
     else:
         images, labels = _arrays(path, shape)
     if labels.min() < 0 or labels.max() >= classes:
@@ -93,7 +103,12 @@ def _holds_other_arrays(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def _pictures(path: str | os.PathLike[str], net: LayerGraph | None) -> tuple[np.ndarray, np.ndarray]:
+def _pictures(
+    path: str | os.PathLike[str],
+    net: LayerGraph | None,
+    progress: Callable[[int, int], None] | None,
+    skip: Callable[[str, str], None] | None,
+) -> tuple[np.ndarray, np.ndarray]:
     """All images of a folder, for example, in the network's shape and scale."""
     if net is None:
         raise DataError(f"cannot read {os.fspath(path)}: Is a directory")
@@ -113,10 +128,23 @@ def _pictures(path: str | os.PathLike[str], net: LayerGraph | None) -> tuple[np.
             if size
             else f"{net.name} takes images of any size, {loaded.shape}: give an npz file, of one size"
         )
-    batches = list(loaded.batches(256))
-    return np.concatenate([batch.images for batch in batches]), np.concatenate(
-        [batch.labels for batch in batches if batch.labels is not None]
-    )
+    images = np.empty((len(loaded), *cast(tuple[int, ...], loaded.shape)), np.float32)
+    labels = np.empty(len(loaded), loaded.source.labels.dtype)
+    done = 0
+    other = len(loaded.skipped)
+    try:
+        for batch in loaded.batches(32):
+            read = slice(done, done + len(batch.images))
+            images[read], labels[read] = batch.images, batch.labels
+            done = read.stop
+            if progress is not None:
+                progress(done + len(loaded.skipped) - other, len(loaded))
+    except ImageError as error:
+        raise DataError(str(error)) from None
+    if skip is not None:
+        for name, why in loaded.skipped[other:]:
+            skip(name, why)
+    return images[:done], labels[:done]
 
 
 def _arrays(path: str | os.PathLike[str], shape: Shape) -> tuple[np.ndarray, np.ndarray]:

@@ -78,12 +78,22 @@ class RunFiles:
         return asset(file) if self.folder is None else Path(self.folder) / file
 
     def prepare(self) -> None:
-        """Make the folder, and delete what a run that was killed while it wrote left beside its files."""
+        """Make the folder, and delete what a run that was killed while it wrote left beside its files.
+
+        Raises
+        ------
+        OSError
+            if the folder cannot be made.
+        ValueError
+            if something stands in a file's place that is none: a run would wait for a pipe for ever.
+        """
         try:
             self.model.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise type(error)(f"cannot make the folder {self.model.parent}: {error.strerror}") from None
         for path in (self.model, self.history, self.epochs, self.checkpoint):
+            if path.exists() and not path.is_file():
+                raise ValueError(f"{path} is in the way: a run writes a file there, and it is none")
             remove_leftovers(path)
 
     def save_result(self, network: Any, history: dict, snapshots: list[Arrays]) -> None:

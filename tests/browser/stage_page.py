@@ -28,24 +28,26 @@ INKED = """({ root }, selector) => {
 }"""
 UNSEEN = """({ root, level, zoom, scene, panelOwner, network }) => {
   const said = [];
-  const name = (element) => `${element.tagName} ${element.className} ${element.textContent.trim().slice(0, 40)}`;
-  const meet = (a, b) => [Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3])];
+  const name = ({ className, textContent }) => `${className} ${textContent.trim().slice(0, 40)}`;
+  const meet = (a, b) => a.map((edge, i) => (i < 2 ? Math.max : Math.min)(edge, b[i]));
   const edges = ({ left, top, right, bottom }) => [left, top, right, bottom];
   // Where an element can be seen: in the window, and in all around it that hides what sticks out or has
   // something else beside it.
-  const frame = (element) => {
-    let seen = [0, 0, innerWidth, innerHeight];
-    for (let around = element.parentElement; around && root.contains(around); around = around.parentElement) {
-      const hides = around.matches(".cv-room") || getComputedStyle(around).overflow !== "visible";
-      if (hides) seen = meet(seen, edges(around.getBoundingClientRect()));
+  const frames = new Map([[root, edges(root.getBoundingClientRect())]]);
+  const within = (element) => {
+    if (!frames.has(element)) {
+      const hides = element.matches(".cv-room") || getComputedStyle(element).overflow !== "visible";
+      const around = within(element.parentElement);
+      frames.set(element, hides ? meet(around, edges(element.getBoundingClientRect())) : around);
     }
-    return seen;
+    return frames.get(element);
   };
+  const frame = (element) => meet([0, 0, innerWidth, innerHeight], within(element.parentElement));
   const outside = (box, seen) =>
     box[0] < seen[0] - 1 || box[1] < seen[1] - 1 || box[2] > seen[2] + 1 || box[3] > seen[3] + 1;
   for (const element of root.querySelectorAll("*")) {
     if (element.closest(".cv-unseen, .cv-tip, svg, option") || !element.checkVisibility()) continue;
-    const written = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+    const written = [...element.childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim());
     if (!written && !element.matches("canvas, select, input, button")) continue;
     const box = edges(element.getBoundingClientRect());
     if (box[2] - box[0] < 0.5 && !written) continue;
@@ -57,12 +59,14 @@ UNSEEN = """({ root, level, zoom, scene, panelOwner, network }) => {
   const box = surface?.base.getBoundingClientRect();
   for (const { stage, channel, x, y, width, height, cols, rows } of surface?.rects ?? []) {
     const map = [box.left + x, box.top + y, box.left + x + width, box.top + y + height];
-    if (outside(map, frame(surface.base))) said.push(`map ${channel} of ${scene.stages[stage].name} sticks out: ${map}`);
+    const { name } = scene.stages[stage];
+    if (outside(map, frame(surface.base))) said.push(`map ${channel} of ${name} sticks out: ${map}`);
     const cell = Math.min(width / cols, height / rows);
-    if (cell < 1.499) said.push(`cells of ${scene.stages[stage].name} are ${cell} px`);
+    if (cell < 1.499) said.push(`cells of ${name} are ${cell} px`);
   }
   if (zoom === "network" && !panelOwner) {
-    for (const { shown, left } of network.columns) if (left) said.push(`${left} maps of ${scene.stages[shown].name} are missing`);
+    const short = network.columns.filter(({ left }) => left);
+    for (const { shown, left } of short) said.push(`${left} maps of ${scene.stages[shown].name} are missing`);
   }
   const { scrollHeight, scrollWidth } = document.documentElement;
   if (scrollHeight > innerHeight) said.push(`the page is ${scrollHeight} px high`);
@@ -70,6 +74,14 @@ UNSEEN = """({ root, level, zoom, scene, panelOwner, network }) => {
   return said;
 }"""
 """What of the stage cannot be seen in the window, or is smaller than anybody can read."""
+_UNSEEN_IN = f"""(view, states) => {{
+  const unseen = {UNSEEN};
+  return states.flatMap((state) => {{
+    view.restore(state);
+    view.show();
+    return unseen(view).map((words) => `${{words}} in ${{JSON.stringify(state)}}`);
+  }});
+}}"""
 
 
 def of_view(page, function: str, given: Any = None) -> Any:
@@ -118,9 +130,9 @@ def show(page, state: dict[str, Any]) -> None:
     of_view(page, "(view, state) => { view.restore(state); view.show(); }", state)
 
 
-def unseen(page) -> list[str]:
-    """What of the stage cannot be seen or read."""
-    return of_view(page, UNSEEN)
+def unseen(page, states: list[dict[str, Any]] | None = None) -> list[str]:
+    """What of the stage cannot be seen or read, as it stands or in each of some states."""
+    return of_view(page, UNSEEN) if states is None else of_view(page, _UNSEEN_IN, states)
 
 
 def link(page) -> str:

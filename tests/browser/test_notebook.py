@@ -1,4 +1,4 @@
-"""The live view in JupyterLab and in marimo: what page and Python tell each other, and what stays when saved.
+"""The live view in JupyterLab and in marimo: what page and Python tell each other, and what is saved.
 
 Both are started as they are installed beside this Python, with folders of their own; where one is not
 installed its tests are skipped.

@@ -216,6 +216,13 @@ def chain(count: int) -> Config:
     return functional([*layers, *(layer("ReLU", f"l{i}", f"l{i - 1}") for i in range(1, count))])
 
 
+def with_operation(dtype: Any) -> Config:
+    """An operation that reads a tensor of this type."""
+    operation = layer("Relu", "relu", "image") | {"module": "keras.src.ops.nn"}
+    operation["inbound_nodes"][0]["args"][0]["config"]["dtype"] = dtype
+    return functional([layer("InputLayer", "image", batch_shape=[None, 6, 6, 1]), operation])
+
+
 def option(place: int, **options: Any) -> Callable[[], bytes]:
     return lambda: changed(lambda layers: layers[place]["config"].update(options))
 
@@ -252,6 +259,17 @@ CONFIGS: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "a long word for a choice": (option(1, padding="x" * 10**5), "'conv' (Conv2D): padding"),
     "a size beyond all": (option(0, batch_shape=[None, 2**40, 2**40, 1]), "'image' (InputLayer)"),
     "a size beyond an int": (option(0, batch_shape=[None, 2**70, 6, 1]), "'image' (InputLayer)"),
+    "49 axes": (option(0, batch_shape=[1] * 50), "at most 30 sizes behind the batch, got 49"),
+    "a call of the input that there is not": (
+        lambda: archive(
+            config=small_config() | {"config": small_config()["config"] | {"input_layers": [["image", 2, 0]]}}
+        ),
+        "input_layers of the model must be [layer, 0, 0]",
+    ),
+    "a dictionary for the type of a tensor": (
+        lambda: archive(config=with_operation({"a": 1})),
+        None,
+    ),
     "no sizes": (option(0, batch_shape=None), "'image' (InputLayer): batch_shape"),
     "a dictionary for a size": (option(3, pool_size={"a": None}), "'pool' (MaxPooling2D): pool_size"),
     "None for a size": (option(3, pool_size=None), "'pool' (MaxPooling2D): pool_size"),

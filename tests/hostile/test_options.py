@@ -142,4 +142,9 @@ KNOWN: list[Case] = [
     ("Conv2DTranspose", 1, "kernel_size", [10_000, 1]),
     ("DepthwiseConv2D", 1, "kernel_size", [10_000, 1]),
     ("Conv2D", 1, "kernel_size", [150, 150]),
+    ("Conv1DTranspose", 2, "kernel_size", 65536),
+    ("Embedding", 1, "mask_zero", [[1] * 20] * 20),
+    ("GroupQueryAttention", 0, "sliding_window", 2**63),
+    ("ops.ExpandDims", 1, "axis", [-1, -1]),
+    ("ops.Repeat", 2, "repeats", 65536),
 ]

@@ -132,16 +132,21 @@ def sound(annotation: str, function: Any) -> Any:
     return object.__new__(kind) if is_dataclass(kind) else []
 
 
+def needed(function: Any) -> dict[str, Any]:
+    """Values for the arguments that a function asks for."""
+    return {
+        name: sound(parameter.annotation, function)
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "function", "argument"), ARGUMENTS, ids=[f"{name}-{argument}" for name, _, argument in ARGUMENTS]
 )
 def test_a_strange_argument_is_refused_by_name(name: str, function: Any, argument: str) -> None:
-    others = {
-        other: sound(parameter.annotation, function)
-        for other, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
+    others = needed(function)
     for value in STRANGE:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -191,3 +196,49 @@ def test_a_number_is_no_file() -> None:
     for function in (cnnviz.load_mnist, cnnviz.load_model, training.read_data):
         with pytest.raises(TypeError, match=r"must be a string.*, got 1$"):
             function(1)
+
+
+FIGURES = [(name, each) for name, each in PUBLIC if "width" in inspect.signature(each).parameters]
+
+
+@pytest.mark.parametrize("width", [0, -1, 99, 10_001, 1e30, math.nan, math.inf])
+@pytest.mark.parametrize(("name", "function"), FIGURES, ids=[name for name, _ in FIGURES])
+def test_a_figure_has_a_width_that_can_be_drawn(name: str, function: Any, width: float) -> None:
+    assert len(FIGURES) > 30
+    with pytest.raises(ValueError, match="width must be from 100 to 10,000 pixels, got"):
+        function(**needed(function), width=width)
+
+
+@pytest.mark.parametrize("look", [{"ax": 3}, {"ax": "x"}, {"theme": []}, {"theme": 1}])
+def test_a_figure_is_drawn_on_axes_in_a_theme(look: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(look))} must be"):
+        cnnviz.figures.bars([1.0, 2.0], ["a", "b"], **look)
+
+
+MIXED: list[tuple[Any, tuple[Any, ...], str]] = [
+    (cnnviz.figures.left_out, (["a"],), "layers must be a sequence, each place a Seen"),
+    (cnnviz.figures.receptive_ladder, ([None, 1],), "rungs must be a sequence, each place a Rung"),
+    (cnnviz.figures.training_curves, ({"accuracy": 3},), "panels must be a mapping to a mapping"),
+    (cnnviz.figures.training_curves, ({"accuracy": {"a": ["x"]}},), "panels must be a mapping"),
+    (cnnviz.figures.bars, ([1.0], range(10**9)), "labels must be a sequence of strings"),
+    (cnnviz.kernels.sort_trained, ([1, "a"], "norm"), "kernels must be from trained_kernels, got 1"),
+    (cnnviz.kernels.sort_trained, ([None], "number"), "kernels must be from trained_kernels, got None"),
+]
+
+
+@pytest.mark.parametrize(("function", "arguments", "words"), MIXED, ids=lambda value: str(value)[:30])
+def test_what_a_list_holds_is_looked_at(function: Any, arguments: tuple[Any, ...], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        function(*arguments)
+
+
+@pytest.mark.parametrize("largest", [3e38, 1e154, 1e200, 1e308, math.inf, math.nan])
+def test_numbers_at_the_end_of_the_line_pass_without_a_warning(largest: float) -> None:
+    x, matrix = np.full((5, 4), largest), np.full((4, 3), largest)
+    sums = cnnviz.channels.moments(x)
+    assert sums.energy(matrix).shape == (3,)
+    cnnviz.channels.mixing_error(x, matrix, None, matrix / 2)
+    cnnviz.channels.reduce_mixing(x, matrix, None, k=2, by="outputs")
+    if not math.isfinite(largest):
+        with pytest.raises(ValueError, match="matrix must be finite"):
+            cnnviz.channels.reduce_mixing(x, matrix, None, k=2, by="singular")

@@ -269,6 +269,40 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, capsys):
     assert main(resume) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_what_is_no_file_in_the_place_of_one_is_not_waited_for(tmp_path):
+    """Nor read without end."""
+    x, y = (part[:40] for part in load_mnist()[0])
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y)
+    cases = []
+    for ending in ("keras", "history.json", "epochs.npz", "checkpoint.npz"):
+        for kind in ("pipe", "folder", "zeros"):
+            folder = tmp_path / f"{kind} {ending}"
+            folder.mkdir()
+            path = folder / f"mnist_maxpool.{ending}"
+            {"pipe": os.mkfifo, "folder": os.mkdir, "zeros": lambda at: os.symlink("/dev/zero", at)}[kind](
+                path
+            )
+            cases += [(str(tmp_path / "own.npz"), str(folder), way) for way in ("--overwrite", "--resume")]
+    outcomes = limited_calls(said_of_place, cases, memory=DATA_MEMORY, seconds=DATA_SECONDS)
+    for case, outcome in zip(cases, outcomes, strict=True):
+        assert not outcome.error, f"{case}: {outcome.trace or outcome.message}"
+        (line,) = outcome.value
+        assert "is in the way: a run writes a file there" in line, f"{case}: {line}"
+        assert outcome.peak < DATA_MEMORY
+
+
+def said_of_place(case: tuple[str, str, str] | None) -> list[str]:
+    """What `cnnviz train` says of a folder to write into."""
+    if case is None:
+        return []
+    data, out, way = case
+    words = io.StringIO()
+    with contextlib.redirect_stderr(words):
+        assert main(["train", "mnist_maxpool", "--data", data, "--epochs", "1", "--out", out, way]) == 2
+    return words.getvalue().splitlines()
+
+
 # Whole runs -------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -66,3 +69,10 @@ def test_a_blocks_input_is_cut_from_the_padded_input(case: Case, most: int) -> N
             for axis, (start, stop) in zip(geometry, spans, strict=True)
         )
         np.testing.assert_array_equal(read(block), padded[block.images, top:bottom, left:right])
+
+
+def test_shapes_are_counted_as_if_each_block_were_asked() -> None:
+    for count, rows, cols, cells in itertools.product((0, 1, 3), (0, 1, 7), (1, 10), (1, 4, 25, 1000)):
+        blocks = Blocks(count, rows, cols, cells)
+        assert blocks.shapes() == Counter(block.shape for block in blocks)
+    assert Blocks(1, 2**40, 2**40, 1).shapes() == {(1, 1, 1): 2**80}

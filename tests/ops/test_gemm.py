@@ -99,10 +99,7 @@ def test_forms_are_measured_once_for_a_machine(tmp_path: Path, monkeypatch: pyte
 
     def measure() -> dict[str, list[Form]]:
         calls.append("measured")
-        return {
-            kind: [Form(False, True)] * len(gemm.LENGTHS) * len(gemm.FILTERS)
-            for kind in ("rows", "columns", "sums")
-        }
+        return {kind: [Form(False, True)] * len(gemm.LENGTHS) * len(gemm.FILTERS) for kind in gemm.KINDS}
 
     monkeypatch.setattr(gemm, "measure_forms", measure)
     monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "new"))
@@ -124,7 +121,19 @@ def test_forms_are_measured_once_for_a_machine(tmp_path: Path, monkeypatch: pyte
 
 def test_measuring_names_a_form_for_every_size() -> None:
     forms = gemm.measure_forms()
+    assert tuple(forms) == gemm.KINDS
     assert {len(each) for each in forms.values()} == {len(gemm.LENGTHS) * len(gemm.FILTERS)}
+
+
+@pytest.mark.parametrize(("rows", "products"), [(7, 1), (20, 1), (27, 2)])
+def test_a_stack_has_no_empty_products(rows: int, products: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20 rows each: the whole pieces in one call, and what is left in another."""
+    monkeypatch.setattr(gemm, "rows_at_once", lambda kind, length, filters: 20)
+    a, b, out = np.ones((rows, 3)), np.ones((3, 2)), np.zeros((rows, 2))
+    steps = gemm.stacked(gemm.ROWS, a, b, out)
+    assert len(steps) == products
+    gemm.run(steps)
+    np.testing.assert_array_equal(out, a @ b)
 
 
 def test_scipys_function_is_used_where_its_declaration_is_the_expected_one(

@@ -209,3 +209,23 @@ def test_forms_of_the_other_arguments() -> None:
 def test_wrong_arguments_are_named(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()
+
+
+def test_the_taps_that_read_are_those_that_find_a_cell() -> None:
+    """Also where windows lie so far apart that they are found from the outputs."""
+    chance, apart = np.random.default_rng(0), 0
+    for _ in range(500):
+        size, kernel, stride, dilation, before, after = map(int, chance.integers(1, (6, 40, 40, 4, 40, 40)))
+        axis = Axis(size, kernel, stride, dilation, before, after)
+        if axis.padded < axis.extent:
+            continue
+        finding = [t for t in range(kernel) if axis.tap(t)[1].stop > axis.tap(t)[1].start]
+        assert set(finding) <= set(axis.reading)
+        apart += not isinstance(axis.reading, range)
+        assert isinstance(axis.reading, range) or list(axis.reading) == finding
+    assert apart > 20
+
+
+def test_windows_as_far_apart_as_any_read_few_taps() -> None:
+    axis = Axis(size=5, kernel=2**30, stride=2**29, before=2**30 - 1, after=2**30 - 1)
+    assert len(axis.reading) <= 5 * axis.out

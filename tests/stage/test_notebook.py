@@ -1,4 +1,4 @@
-"""A notebook's output: what it holds where no script runs, and that anywidget is imported late."""
+"""The output of a notebook's cell: what it holds where no script runs; anywidget is imported late."""
 
 from __future__ import annotations
 

@@ -118,6 +118,17 @@ def test_a_network_says_which_images_it_takes(tmp_path):
     images, labels = read_data(tmp_path / "pictures", net)
     assert images.shape == (2, 8, 8, 3)
     assert images.mean((1, 2, 3)).tolist() == [0, 1] == labels.tolist()
+    (tmp_path / "pictures" / "cat" / "2.png").write_bytes(b"nothing")
+    told: list[tuple] = []
+    again = read_data(
+        tmp_path / "pictures",
+        net,
+        progress=lambda *done: told.append(done),
+        skip=lambda *one: told.append(one),
+    )
+    np.testing.assert_array_equal(again[0], images)
+    assert again[1].tolist() == [0, 1]
+    assert told == [(3, 3), ("cat/2.png", "the file is not a PNG, JPEG, WebP or GIF image")]
     (tmp_path / "pictures" / "cat" / "1.png").replace(tmp_path / "pictures" / "1.png")
     for left in ("cat", "dog"):
         for file in (tmp_path / "pictures" / left).iterdir():

@@ -1,5 +1,6 @@
 // One number, large, as it is laid out: for each channel that is read the patch, its kernel, the products.
 
+import { clip } from "./arrays.js";
 import { channelName, escapeHtml, plural } from "./words.js";
 import { number } from "./numbers.js";
 import { softmaxTable } from "./receipt_steps.js";
@@ -31,17 +32,28 @@ export class CellView {
   draw() {
     const { view, room } = this;
     const step = view.receipt.steps[0];
-    const grids = ["weighted", "sampled", "max", "mean"].includes(step?.type);
+    const grids = ["weighted", "contracted", "sampled", "max", "mean"].includes(step?.type);
     const table = step?.type === "softmax" ? softmaxTable(view.receipt, step, 0) : "";
-    this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${table}${view.receipt.whole()}</div>`;
+    if (table) {
+      const rows = step.groups[0].terms.length + 2;
+      const row = clip(Math.floor(room.height / rows), 1.2 * room.type, 1.8 * room.type);
+      this.element.style.setProperty("--row", `${row}px`);
+    }
+    this.element.innerHTML = grids ? this.cards(step, room) : `<div class="cv-whole">${this.head()}${table}${view.receipt.whole()}</div>`;
     view.receipt.listTerms(this.element);
+  }
+
+  /** For those who go from heading to heading: whose steps follow. */
+  head() {
+    const { receipt, pinned } = this.view;
+    return `<h2 class="cv-unseen">${pinned ? escapeHtml(receipt.heading(pinned)) : ""}</h2>`;
   }
 
   /** A card for each channel, as many and as large as fit; what does not fit is told by its sum. */
   cards(step, { width, height, type }) {
     const { receipt, scene } = this.view;
     const [{ rows, cols }] = step.groups;
-    const parts = step.type === "weighted" || step.type === "sampled" ? 3 : 1;
+    const parts = ["weighted", "contracted", "sampled"].includes(step.type) ? 3 : 1;
     const line = 1.5 * type;
     const text = TEXT * type;
     const fit = SIDES.map((share) => {

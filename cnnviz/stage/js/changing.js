@@ -415,7 +415,7 @@ export class Changing {
   }
 
   /** Offer named kernels of the size of those that are shown, for all inputs of their channel. */
-  kernelsShown(select, stage, cell, { rows, cols }) {
+  kernelsShown(select, stage, cell, { rows, cols, words }) {
     const { view } = this;
     const named = view.plain.header.kernels?.[`${rows}x${cols}`];
     const { kernel, type } = stage.op;
@@ -424,9 +424,8 @@ export class Changing {
     const swapped = view.changes.find((each) => each.kind === "weights" && each.array === kernel && each.title && each.at[0] % stage.shape[2] === cell.channel);
     const names = Object.keys(named);
     const title = swapped?.kind === "weights" ? swapped.title : undefined;
-    const words = `swap ${channelName(stage, cell.channel)} for …`;
-    select.setAttribute("aria-label", words);
-    select.replaceChildren(new Option(swapped ? "as it was learned" : words, ""), ...names.map((name) => new Option(name, name, false, name === title)));
+    select.setAttribute("aria-label", `Kernels of ${channelName(stage, cell.channel)}: as learned, or one of the named ones`);
+    select.replaceChildren(new Option(words, ""), ...names.map((name) => new Option(name, name, false, name === title)));
     select.onchange = () => {
       const rest = view.changes.filter((each) => each !== swapped);
       this.commit(select.value ? [...rest, this.swapped(stage, cell.channel, select.value, named[select.value])] : rest);

@@ -145,6 +145,7 @@ const READINGS = {
   input: ({ value }) => ({ kind: "nothing", sum: value, weigh: () => 0 }),
   given: ({ value }) => ({ kind: "unknown", sum: value, weigh: () => NaN }),
   weighted: (receipt) => ({ ...whole(receipt), weigh: ({ product = 0 }) => product }),
+  contracted: (receipt) => ({ ...whole(receipt), weigh: ({ product = 0 }) => product }),
   sampled: ({ total = 0 }) => ({ kind: "sum", adds: true, sum: total, weigh: ({ product = 0 }) => product }),
   mean: ({ total = 0, count = 1 }) => ({ kind: "sum", adds: true, sum: total, weigh: ({ x }) => x / count }),
   max: ({ total = 0, winner }) => taken(total, winner),

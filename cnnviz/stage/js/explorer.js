@@ -1,13 +1,8 @@
 // The live view as a Streamlit component: numbers come from Python, changes and drawings go back.
 
-import { changing } from "./changing.js";
 import { comparing } from "./comparing.js";
-import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
-import { directing } from "./directing.js";
-import { drawing } from "./drawing.js";
-import { opening } from "./opening.js";
-import { playing } from "./playing.js";
+import { EXTENSIONS } from "./extensions.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
@@ -79,7 +74,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, directing, opening, changing, comparing, copying],
+    extensions: [...EXTENSIONS, comparing],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
     height: roomBelow,

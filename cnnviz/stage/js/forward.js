@@ -1,6 +1,8 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
 import { clip, maximum, minimum } from "./arrays.js";
+import { ELEMENTWISE, erfc } from "./elementwise.js";
+import { atOneStep, contract, lookup, normalize, reduce } from "./tensors.js";
 import { convolve, pool, sample, transpose } from "./windowed.js";
 import { placesRead } from "./windows.js";
 
@@ -92,6 +94,7 @@ export const OPERATIONS = {
   move(scene, stage, inputs, out) {
     // The table counts through all inputs, one after the other, from 1; 0 is padding.
     const from = scene.data(stage.op.from);
+    out.fill(stage.op.fill ?? 0);
     let start = 1;
     for (const x of inputs) {
       for (let n = 0; n < out.length; n++) {
@@ -103,17 +106,54 @@ export const OPERATIONS = {
   },
 
   merge(scene, stage, inputs, out, box) {
-    const place = placesRead(scene, stage);
     const join = mergeBy(stage.op.mode);
-    const numbers = new Array(inputs.length).fill(0);
+    const taken = argumentsOf(scene, stage, inputs);
+    const numbers = new Array(taken.length).fill(0);
     inRows(stage.shape, box, (first, end) => {
       for (let n = first; n < end; n++) {
-        for (let i = 0; i < numbers.length; i++) numbers[i] = inputs[i][place(n, i)];
+        for (let i = 0; i < numbers.length; i++) numbers[i] = taken[i](n);
         out[n] = join(numbers);
       }
     });
   },
+
+  contract,
+  reduce,
+  normalize,
+  lookup,
+
+  each(scene, stage, [x], out) {
+    const { steps } = stage.op;
+    const { scene: inner, stage: own, source, size } = atOneStep(scene, stage);
+    for (let step = 0; step < steps; step++) {
+      const read = x.subarray(step * source, (step + 1) * source);
+      out.set(computeStage(inner, own, [read]), step * size);
+    }
+  },
 };
+
+/**
+ * What a merge joins, in order: functions of the place in the result.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {Float32Array[]} inputs
+ * @returns {((n: number) => number)[]}
+ */
+export function argumentsOf(scene, stage, inputs) {
+  const place = placesRead(scene, stage);
+  const given = stage.op.arguments ?? inputs.map((_, input) => input);
+  return given.map((/** @type {any} */ each) => {
+    if (typeof each === "number") {
+      const x = inputs[each];
+      return stage.op.maps[each] ? (/** @type {number} */ n) => x[place(n, each)] : (/** @type {number} */ n) => x[n];
+    }
+    const value = f(each.value);
+    if (!each.array) return () => value;
+    const [numbers, map] = [scene.data(each.array), each.map && scene.data(each.map)];
+    return (/** @type {number} */ n) => numbers[map ? map[n] : n];
+  });
+}
 
 /**
  * The places of a box's numbers, a row at a time: from the first to before the end.
@@ -262,30 +302,6 @@ export const ACTIVATIONS = {
 };
 
 /**
- * The complementary error function, by Lentz's continued fraction or the Taylor series of erf.
- *
- * @param {number} x
- */
-function erfc(x) {
-  const z = Math.abs(x);
-  let result;
-  if (z < 2.5) {
-    let term = z;
-    let sum = z;
-    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum) && n < 100; n++) {
-      term *= (-z * z) / n;
-      sum += term / (2 * n + 1);
-    }
-    result = 1 - (2 / Math.sqrt(Math.PI)) * sum;
-  } else {
-    let fraction = 0;
-    for (let n = 60; n > 0; n--) fraction = n / 2 / (z + fraction);
-    result = Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction);
-  }
-  return x >= 0 ? result : 2 - result;
-}
-
-/**
  * Several numbers as Keras's merging layers join them, rounded at each step.
  *
  * @param {string} mode
@@ -319,4 +335,5 @@ export const MERGES = {
   average: (numbers) => f(sum(numbers) / numbers.length),
   maximum: (numbers) => maximum(numbers),
   minimum,
+  ...ELEMENTWISE,
 };

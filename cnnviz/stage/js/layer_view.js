@@ -1,10 +1,12 @@
 // One layer, large: the maps that go in, the kernels of one channel, the maps that come out.
 
+import { maximum } from "./arrays.js";
 import { boxOf } from "./cone.js";
 import { canvasOf, sized } from "./dom.js";
 import { largestGrid, mapsOf } from "./layout.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { Surface } from "./surface.js";
+import { axisOf, readShape, windowBoxes } from "./windows.js";
 import { channelName, escapeHtml, plural, shapeText, stageName } from "./words.js";
 
 /** @import { Mark, Style } from "./surface.js" */
@@ -70,9 +72,17 @@ export class LayerView {
     const rects = [];
     const titles = [];
     sources.forEach((source, i) => {
-      const grid = largestGrid(source, each - (i ? GAP / 2 : 0), before.height, source.shape[2] + (source.index === 0 && scene.picture ? 1 : 0));
+      // Padding has its room around each map, so that the window is seen to reach over the edge.
+      const [top, bottom, left, right] = paddingOf(scene, stage, source);
+      const padded = { ...source, shape: /** @type {Stage["shape"]} */ ([source.shape[0] + top + bottom, source.shape[1] + left + right, source.shape[2]]) };
+      const grid = largestGrid(padded, each - (i ? GAP / 2 : 0), before.height, source.shape[2] + (source.index === 0 && scene.picture ? 1 : 0));
       const x = before.x + i * each + (i ? GAP / 2 : 0);
-      rects.push(...mapsOf(scene, source, { x, y: before.y, ...grid }));
+      const { cell } = grid;
+      for (const rect of mapsOf(scene, padded, { x, y: before.y, ...grid })) {
+        const [rows, cols] = source.shape;
+        rects.push({ ...rect, rows, cols, x: rect.x + left * cell, y: rect.y + top * cell, width: cols * cell, height: rows * cell,
+          ...(padded.shape.join() === source.shape.join() ? {} : { around: [top, bottom, left, right].map((n) => n * cell) }) });
+      }
       titles.push(this.title(source, x, before.y - line, each - GAP / 2, `in: ${stageName(source)}, ${shapeText(source)}`));
       if (!i) this.grid = grid;
     });
@@ -97,8 +107,16 @@ export class LayerView {
     const { view } = this;
     this.maps.draw(view.pictures.at, view.colours.around.line, this.painted ? painted : null);
     this.painted = true;
+    this.drawPlayed();
     this.kernelShown = "";
     this.drawKernels(view.active);
+  }
+
+  /** Of the map that is played only what has been written so far. */
+  drawPlayed() {
+    const { player, pictures, colours } = this.view;
+    const rect = player && this.maps.byStage.get(player.stage.index)?.[player.channel];
+    if (rect) this.maps.fill(rect, player.window + 1, pictures.at, colours.around.panel);
   }
 
   /**
@@ -114,7 +132,7 @@ export class LayerView {
     this.kernelShown = key;
     this.kernels.hidden = !this.weighted;
     this.swap.hidden = true;
-    const title = this.titles.querySelector(".cv-kerneltitle");
+    const title = /** @type {HTMLElement} */ (this.titles.querySelector(".cv-kerneltitle"));
     title.textContent = "";
     if (!this.weighted) return;
     const { groups } = receiptOf(view.scene, view.values, own);
@@ -138,8 +156,10 @@ export class LayerView {
     const words = `${channelName(stage, own.channel)}: ${plural(groups.length, "kernel")} ${rows}×${cols}`;
     title.textContent = words;
     canvas.setAttribute("aria-label", words);
-    Object.assign(this.swap.style, { left: `${x}px`, top: `${y + canvas.clientHeight + 6}px` });
-    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols });
+    Object.assign(this.swap.style, { left: `${x}px`, top: `${y - this.line}px`, height: `${this.line - 2}px`, maxWidth: `${width}px` });
+    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols, words });
+    // The choice says what the title would.
+    title.hidden = !this.swap.hidden;
   }
 
   /**
@@ -148,8 +168,42 @@ export class LayerView {
    */
   mark(marks, styles) {
     this.maps.clear();
-    this.maps.mark(marks, styles);
+    this.maps.mark(this.withPadding(marks), styles);
     this.drawKernels(this.view.active);
+  }
+
+  /** What a cell of this layer reads with the padding that it reads too. */
+  withPadding(marks) {
+    const { stage, view } = this;
+    const { active } = view;
+    const [source] = stage.reads;
+    if (active?.stage !== stage.index || !paddingOf(view.scene, stage, view.scene.stages[source] ?? stage).some(Boolean)) return marks;
+    return marks.flatMap((mark) =>
+      mark.style === "read" && mark.stage === source ? windowBoxes(stage, active).map((box) => ({ ...mark, box, cells: null })) : [mark]);
+  }
+
+  /** How far what is seen here reaches, in CSS pixels. */
+  extent() {
+    const kernels = this.kernels.hidden ? [0, 0] : [this.kernels.offsetLeft + this.kernels.offsetWidth, this.kernels.offsetTop + this.kernels.offsetHeight];
+    const right = [...this.titles.children].map((title) => /** @type {HTMLElement} */ (title).offsetLeft + title.clientWidth);
+    return {
+      width: Math.ceil(maximum([...this.maps.rects.map((rect) => rect.x + rect.width + 1), ...right, kernels[0]])),
+      height: Math.ceil(maximum([...this.maps.rects.map((rect) => rect.y + rect.height + 1), kernels[1]])),
+    };
+  }
+
+  /** Draw what is seen here on another canvas. */
+  copyTo(pen, muted) {
+    for (const canvas of [this.maps.base, this.maps.over, this.kernels]) {
+      if (canvas.hidden || !canvas.width) continue;
+      pen.drawImage(canvas, canvas.offsetLeft, canvas.offsetTop, parseFloat(canvas.style.width), parseFloat(canvas.style.height));
+    }
+    pen.fillStyle = muted;
+    pen.textBaseline = "middle";
+    for (const title of /** @type {Iterable<HTMLElement>} */ (this.titles.children)) {
+      pen.font = `${getComputedStyle(title).fontSize} ${getComputedStyle(title).fontFamily}`;
+      pen.fillText(title.textContent, title.offsetLeft, title.offsetTop + title.offsetHeight / 2, title.offsetWidth + 1);
+    }
   }
 
   /** Where a stage's maps are on the screen. */
@@ -164,4 +218,14 @@ export class LayerView {
     const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
     return new DOMRect(box.left + x, box.top + y, w, h);
   }
+}
+
+/** The rows above and below a map that are padding, and the columns left and right, where its maps are read as they are drawn. */
+function paddingOf(scene, stage, source) {
+  const { op } = stage;
+  if (!["conv", "pool"].includes(op.type) || source.index !== stage.reads[0]) return [0, 0, 0, 0];
+  const [height, width] = readShape(scene, stage);
+  if (height !== source.shape[0] || width !== source.shape[1]) return [0, 0, 0, 0];
+  const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
+  return [rows.before, rows.after, cols.before, cols.after];
 }

@@ -18,6 +18,7 @@ import { isVector } from "./scene.js";
  * @property {number} rows
  * @property {number} cols
  * @property {boolean} [colours] whether it is the whole picture in its colours, behind its planes
+ * @property {number[]} [around] room for padding above, below, left and right of it
  */
 
 /**
@@ -40,7 +41,7 @@ import { isVector } from "./scene.js";
 /** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
 const LEAST_CELL = 1.5;
 const SMALLEST = 2 / 3;
-const GAP = { map: 2, column: 12 };
+const GAP = { map: 2, column: 10 };
 const LANE = 9;
 /** Of maps that cannot all be drawn, the sides tried: thumbnails. */
 const THUMBNAILS = [64, 48, 36, 28, 22];

@@ -71,6 +71,8 @@ export class NetworkView {
     const deep = room.stacked ? Math.max(height, end) : Math.min(room.height, Math.max(height, end));
     this.element.dataset.stacked = room.stacked ? "yes" : "";
     this.maps.place(rects, width, deep);
+    // More layers than there is room for, however small: they can be scrolled to.
+    this.element.dataset.wide = width > room.width + 1 ? "yes" : "";
     this.element.style.setProperty("--wide", `${width}px`);
     this.element.style.setProperty("--deep", `${deep}px`);
     this.columns = columns;

@@ -2,12 +2,7 @@
 // shown by the widget itself.
 
 import { fromBase64 } from "./base64.js";
-import { changing } from "./changing.js";
-import { copying } from "./copying.js";
-import { directing } from "./directing.js";
-import { drawing } from "./drawing.js";
-import { opening } from "./opening.js";
-import { playing } from "./playing.js";
+import { EXTENSIONS } from "./extensions.js";
 import { sceneOf } from "./scene.js";
 import { View } from "./view.js";
 
@@ -53,7 +48,7 @@ function begin(root, bytes, state) {
     model.save_changes();
   };
   /** @type {Host} */
-  const host = { kind: "notebook", extensions: [playing, drawing, directing, opening, changing, copying], height: () => HEIGHT, state: state ?? undefined, remember };
+  const host = { kind: "notebook", extensions: EXTENSIONS, height: () => HEIGHT, state: state ?? undefined, remember };
   const view = new View(root, sceneOf(bytes), host);
   const take = () => {
     const given = model?.get("state");

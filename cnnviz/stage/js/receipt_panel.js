@@ -19,7 +19,7 @@ const MANY = 2500;
 const MOST_ROWS = 60;
 const FINISHING = ["affine", "activation"];
 /** Kinds of arithmetic whose factors are listed. */
-const LISTED = ["weighted", "sampled", "max", "mean", "softmax", "merge"];
+const LISTED = ["weighted", "contracted", "sampled", "max", "mean", "softmax", "merge"];
 
 export class ReceiptPanel {
   /**

@@ -20,6 +20,12 @@ function link(panel, i, text) {
   return numberButton(i, 0, text, term.from ? `${panel.heading(term.from)}: ${text}` : text);
 }
 
+/** All numbers that one is made of, beside each other. */
+function allOf(panel, step, i, made, name) {
+  return `<h3>${escapeHtml(stageName(step.stage))}: ${made} of ${plural(step.count, "cell")}</h3>
+    <p class="cv-line">${name} <i>=</i> ${panel.outcome(step, i)}</p>`;
+}
+
 /** How products are written: what is written multiplies to what is written, but for the last digit. */
 export function factorForms(terms, products) {
   const [x, w] = [terms.map((term) => term.x), terms.map((term) => term.weight.value)];
@@ -37,6 +43,14 @@ export function factorForms(terms, products) {
 
 function largest(values) {
   return maximum(values.map(Math.abs), NOTHING);
+}
+
+/** What is added behind a sum, and what that comes to; it can be turned like a weight. */
+function biasOf(panel, step, i, added) {
+  if (!step.bias) return panel.setByHand(step);
+  const words = `bias ${added}: drag it up or down, or press Enter to type`;
+  return ` <i>+</i> bias <button type="button" class="cv-number cv-turn" data-turn="bias" aria-label="${escapeHtml(words)}">${bracketed(added)}</button>
+    <i>=</i> ${panel.outcome(step, i, step.total)}`;
 }
 
 /** All classes of a softmax, with their powers and shares. */
@@ -98,13 +112,22 @@ export const STEPS = {
     const channels = count > 1 ? ` in each of ${count} channels` : "";
     const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
     const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
-    const bias = step.bias
-      ? ` <i>+</i> bias <button type="button" class="cv-number cv-turn" data-turn="bias" aria-label="bias ${escapeHtml(added)}: drag it up or down, or press Enter to type">${bracketed(added)}</button> <i>=</i> ${panel.outcome(step, i, step.total)}`
-      : panel.setByHand(step);
     const sums = count > 1 ? `the ${count} sums together` : "sum";
     const sign = step.sum > 0 ? "+" : "";
     return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
-      <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
+      <p class="cv-line">${sums} <b>${sign}${sum}</b>${biasOf(panel, step, i, added)}</p>`;
+  },
+
+  contracted(panel, step, i) {
+    const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
+    const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
+    return `<h3>${escapeHtml(stageName(step.stage))}: the sum of ${plural(step.groups.length, "product")}</h3>
+      <p class="cv-line">sum <b>${sum}</b>${biasOf(panel, step, i, added)}</p>`;
+  },
+
+  lookup(panel, step, i) {
+    return `<h3>${escapeHtml(stageName(step.stage))}: a row of a table</h3>
+      <p class="cv-line">row ${link(panel, i, number(step.groups[0].terms[0].x))} holds ${panel.outcome(step, i)} here</p>`;
   },
 
   sampled(panel, step, i) {
@@ -133,7 +156,13 @@ export const STEPS = {
       words = `<p class="cv-small">scale = γ / √(variance + ε) = ${scale[0]} / √(${scale[1]} + ${number(epsilon, 1)})
         = ${number(step.a)}; shift = β − mean × scale = ${shift[0]} − ${bracketed(shift[1])} × ${bracketed(shift[2])} = ${number(step.b)}</p>`;
     }
-    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h3>
+    const { statistics } = step;
+    if (statistics) {
+      words = `<p class="cv-small">The scale and the shift come from ${plural(statistics.count, "number")} of this image, this one
+        among them: mean ${number(statistics.mean)}, variance ${number(statistics.variance)}.</p>`;
+    }
+    const of = statistics ? "for the group" : "for the channel";
+    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift ${of}</h3>
       <p class="cv-line">${sum} <i>=</i> ${panel.outcome(step, i)}</p>${words}`;
   },
 
@@ -146,6 +175,16 @@ export const STEPS = {
     const { name, arguments: given } = step.stage.op;
     const [text] = agreeing([x], step.total, ([z]) => activationOf(name, given, z, step.slope));
     return `<p class="cv-line">${formula} ${link(panel, i, text)} <i>=</i> ${panel.outcome(step, i)}${note}</p>`;
+  },
+
+  min: (panel, step, i) => STEPS.max(panel, step, i).replaceAll("the largest", "the smallest"),
+
+  sum(panel, step, i) {
+    return allOf(panel, step, i, "the sum", "sum");
+  },
+
+  variance(panel, step, i) {
+    return allOf(panel, step, i, "the mean squared distance from their mean,", "variance");
   },
 
   max(panel, step, i) {
@@ -176,16 +215,17 @@ export const STEPS = {
   },
 
   merge(panel, step, i) {
-    const sign = { add: "+", subtract: "−", multiply: "×", average: "+", maximum: ",", minimum: "," }[step.mode];
+    const sign = { add: "+", subtract: "−", multiply: "×", average: "+", divide: "/" }[step.mode] ?? ",";
     const { terms } = step.groups[0];
     const texts = agreeing(terms.map(({ x }) => x), step.total, (all) => mergeOf(step.mode, all));
-    const numbers = terms.map((term, t) => numberButton(i, t, bracketed(texts[t]), panel.heading(term.from)));
+    const numbers = terms.map((term, t) =>
+      term.from ? numberButton(i, t, bracketed(texts[t]), panel.heading(term.from)) : `<b>${bracketed(texts[t])}</b>`);
     const joined = numbers.join(` <i>${sign}</i> `);
     const whole = {
       average: `(${joined}) <i>/</i> ${numbers.length}`,
       maximum: `the largest of ${joined}`,
       minimum: `the smallest of ${joined}`,
-    }[step.mode] ?? joined;
+    }[step.mode] ?? (sign === "," ? `${escapeHtml(step.mode.replaceAll("_", " "))}(${joined})` : joined);
     return `<h3>${escapeHtml(stageName(step.stage))}: cell by cell</h3>
       <p class="cv-line">${whole} <i>=</i> ${panel.outcome(step, i)}</p>`;
   },
@@ -194,7 +234,7 @@ export const STEPS = {
     const [term] = step.groups[0].terms;
     const line = term.from
       ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step)}`
-      : "padding: <b>0</b>, read from nowhere";
+      : `padding: <b>${number(term.x)}</b>, read from nowhere`;
     return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
   },
 };

@@ -151,7 +151,7 @@ export function linkOf(state) {
   const link = new URLSearchParams();
   for (const [key, value] of Object.entries(state)) {
     if (key !== "version" && JSON.stringify(value) === JSON.stringify(opens[key])) continue;
-    link.set(key, (TEXTS[key]?.[0] ?? String)(value));
+    link.set(key, entryText(key, value));
   }
   return link.toString();
 }
@@ -168,9 +168,30 @@ export function stateOfLink(text) {
   const state = {};
   for (const [key, value] of new URLSearchParams(text)) {
     const entry = key === "trail" ? "path" : key;
-    if (entry in opens) state[entry] = (TEXTS[entry]?.[1] ?? String)(value);
+    if (entry in opens) state[entry] = entryOf(entry, value);
   }
   return state;
+}
+
+/**
+ * One entry as a link says it.
+ *
+ * @param {string} key
+ * @param {any} value
+ */
+export function entryText(key, value) {
+  return (TEXTS[key]?.[0] ?? String)(value);
+}
+
+/**
+ * What a link says of one entry.
+ *
+ * @param {string} key
+ * @param {string} text
+ * @returns {any}
+ */
+export function entryOf(key, text) {
+  return (TEXTS[key]?.[1] ?? String)(text);
 }
 
 /**

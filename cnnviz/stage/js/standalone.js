@@ -1,13 +1,8 @@
 // Shows the scene that lies in a single file, whose address keeps the state.
 
 import { fromBase64 } from "./base64.js";
-import { changing } from "./changing.js";
-import { copying } from "./copying.js";
 import { roomBelow } from "./dom.js";
-import { directing } from "./directing.js";
-import { drawing } from "./drawing.js";
-import { opening } from "./opening.js";
-import { playing } from "./playing.js";
+import { EXTENSIONS } from "./extensions.js";
 import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
@@ -29,7 +24,7 @@ export function showStandalone(holder) {
   /** @type {Host} */
   const host = {
     kind: "file",
-    extensions: [playing, drawing, directing, opening, changing, copying],
+    extensions: EXTENSIONS,
     height: roomBelow,
     link: (state) => `${location.href.split("#")[0]}#${linkOf(state)}`,
   };

@@ -112,6 +112,10 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {import("./playing.js").Player | null} while it plays */
+    this.player = null;
+    /** @type {State["play"]} what a state wants to be played */
+    this.play = null;
     /** @type {WeakMap<EventTarget, import("./surface.js").Surface>} by the canvas that answers for it */
     this.surfaces = new WeakMap();
     /** @type {Set<number>} stages that were painted and not drawn yet */
@@ -126,6 +130,8 @@ export class View {
     this.changed = new Set();
     /** @type {Change[]} */
     this.changes = [];
+    /** @type {State["walk"]} where a guided walk is */
+    this.guided = null;
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
     this.engine = scene.computable ? new RemoteEngine(scene) : null;
@@ -170,9 +176,9 @@ export class View {
     return this.shown ?? this.plain.valuesOf(this.item);
   }
 
-  /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
+  /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
   get active() {
-    return this.hover ?? this.pinned;
+    return this.hover ?? this.player?.cell ?? this.pinned;
   }
 
   get pinned() {
@@ -183,9 +189,9 @@ export class View {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
-  /** The stage that is looked at closely: the receipt's, else the one that was zoomed to. */
+  /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
   get lookedAt() {
-    return this.pinned?.stage ?? this.near;
+    return this.player?.stage.index ?? this.pinned?.stage ?? this.near;
   }
 
   get level() {
@@ -317,6 +323,7 @@ export class View {
     this.level.mark(marks, styles);
     if (this.zoom !== "network") this.strip.mark(marks, styles);
     this.receipt.mark(cell);
+    this.player?.write();
     this.writeKey(cell);
   }
 
@@ -354,6 +361,7 @@ export class View {
     this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
     this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
     this.turn += 1;
+    for (const extension of this.extensions) extension.changed?.();
     if (!changes.length && !image) {
       this.shown = this.before = null;
       this.changed = new Set();
@@ -362,6 +370,14 @@ export class View {
       return;
     }
     this.compute(this.turn).catch((error) => this.say(error.message));
+  }
+
+  /** The numbers of each input, before any change. */
+  get inputs() {
+    const { plain, image } = this;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    return inputs;
   }
 
   /**
@@ -373,8 +389,7 @@ export class View {
   async compute(turn) {
     const { plain, engine, changes, image } = this;
     if (!engine) return;
-    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
-    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    const { inputs } = this;
     let before = image ? this.known.get(image) : plain.valuesOf(this.item);
     if (!before) {
       const computed = await engine.compute(inputs);
@@ -422,6 +437,10 @@ export class View {
 
   /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
+    if (this.player) {
+      this.player.close();
+      return true;
+    }
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
@@ -444,6 +463,7 @@ export class View {
    * @param {number} [s] the stage, where it is not the receipt's
    */
   zoomTo(level, s = this.lookedAt) {
+    if (this.player?.zooming(level, s)) return;
     const from = this.level.areaOf(s) ?? null;
     const inwards = level !== "network";
     if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
@@ -541,7 +561,29 @@ export class View {
       open: this.open,
       changes: this.changes,
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
+      walk: this.guided,
+      play: this.player?.named ?? null,
     };
+  }
+
+  /** Go to a state of the same image from what is seen now, with the eye kept where it is or led to where it goes. */
+  goTo(given) {
+    const [level, left, before] = [this.level, this.lookedAt, JSON.stringify(this.changes)];
+    this.panelOwner?.close();
+    this.restore(given);
+    const inwards = this.zoom !== "network";
+    const place = inwards ? (level.areaOf(this.lookedAt) ?? null) : null;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(this.zoom);
+    const changes = this.asked?.changes ?? [];
+    if (JSON.stringify(changes) !== before) this.change(changes);
+    this.arrange();
+    this.redraw();
+    if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
+    if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.updated?.();
   }
 
   /** Take over a state as far as it fits, and say what does not. */
@@ -556,7 +598,10 @@ export class View {
     this.zoom = state.zoom;
     this.open = state.open;
     this.trail = cellsOf(state, scene);
+    this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.play = state.play;
+    for (const extension of this.extensions) extension.restored?.(state.play);
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
   }
@@ -745,6 +790,7 @@ export class View {
 
   /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */
   clicked(cell) {
+    if (this.player?.clicked(cell)) return;
     if (!cell) {
       this.back();
       return;

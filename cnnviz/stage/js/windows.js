@@ -1,6 +1,6 @@
 // Where windows lie on what they read, and where numbers come from that are only moved or merged.
 
-import { range } from "./arrays.js";
+import { maximum, minimum, range } from "./arrays.js";
 
 /** @import { Box, Operation, Scene, Stage } from "./scene.js" */
 
@@ -202,4 +202,23 @@ function reading({ kernel, stride, dilation, before, out }, first, last) {
 function stamped({ size, kernel, stride, dilation, before }, first, last) {
   const end = last * stride - before + (kernel - 1) * dilation;
   return [Math.max(first * stride - before, 0), Math.min(end, size - 1)];
+}
+
+/**
+ * What a window lies on as boxes, padding included: one, or one for each tap where they lie apart.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number }} unit
+ * @returns {Box[]}
+ */
+export function windowBoxes(stage, unit) {
+  const there = (/** @type {Tap} */ tap) =>
+    stage.op.type === "transposed" ? tap.inside : Number.isInteger(tap.row) && Number.isInteger(tap.col);
+  const taps = tapsOf(stage, unit).filter(there);
+  if (!taps.length) return [];
+  const [rows, cols] = [taps.map(({ row }) => row), taps.map(({ col }) => col)];
+  const box = { top: minimum(rows), bottom: maximum(rows), left: minimum(cols), right: maximum(cols) };
+  const area = (box.bottom - box.top + 1) * (box.right - box.left + 1);
+  if (area === taps.length) return [box];
+  return taps.map(({ row, col }) => ({ top: row, bottom: row, left: col, right: col }));
 }
