@@ -18,7 +18,7 @@ What its parts agree on:
   can ask Python, where its state is kept, and extensions, each a function of the view that may answer to
   what the view tells: `changed`, `updated`, `walked`, `receiptShown`, `escape`.
 
-`live_view` and `component` are the Python of the hosts.
+`live_view`, `notebook` and `component` are the Python of the hosts.
 """
 
 from cnnviz.stage.live_view import LiveView, view

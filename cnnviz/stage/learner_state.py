@@ -80,9 +80,9 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
 
 
 def cell_of(scene: Scene, state: State) -> tuple[Any, ...] | None:
-    """The cell whose receipt is open: its layer and its place in what the layer gives.
+    """The cell whose receipt is open: its stage, and its place in the shape that the layer gives.
 
-    A step within a layer, as before a fused activation, is called by its stage's own name.
+    A layer's stage has its name; a fused activation behind it is a stage of its own, "conv2d relu".
     """
     if not state["path"]:
         return None
@@ -90,8 +90,7 @@ def cell_of(scene: Scene, state: State) -> tuple[Any, ...] | None:
     stage = _stage(scene, name, "cell")
     shape = _shape(scene, stage)
     flat = int(np.ravel_multi_index(tuple(place), stage.shape))
-    named = stage.layer.name if stage.part == "output" else stage.name
-    return (named, *map(int, np.unravel_index(flat, shape)))
+    return (name, *map(int, np.unravel_index(flat, shape)))
 
 
 def path_of(scene: Scene, cell: Any) -> list[list[Any]]:
@@ -104,9 +103,7 @@ def path_of(scene: Scene, cell: Any) -> list[list[Any]]:
         )
     name, *place = cell
     stage = _stage(scene, name, "cell")
-    flat = np.ravel_multi_index(
-        _place(_shape(scene, stage), place, "cell", stage.layer.name), _shape(scene, stage)
-    )
+    flat = np.ravel_multi_index(_place(_shape(scene, stage), place, "cell", name), _shape(scene, stage))
     return [[stage.name, *map(int, np.unravel_index(int(flat), stage.shape))]]
 
 

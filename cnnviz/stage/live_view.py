@@ -69,8 +69,8 @@ class LiveView:
     def cell(self) -> tuple[Any, ...] | None:
         """The cell whose receipt is open: (layer, row, column, channel), a vector's (layer, unit), or None.
 
-        What `pinned` takes, and after a run `cnnviz.explain`. A step within a layer, as before a fused
-        activation, has a name of its own.
+        Before a fused activation that is "conv2d", what `cnnviz.explain` takes apart; behind it
+        "conv2d relu", by the names that changes have too.
         """
         return cell_of(self.scene, self._state)
 
@@ -265,7 +265,7 @@ def view(
     Returns
     -------
     LiveView
-        Shows itself in Jupyter, VS Code and Colab; `save(path)` writes a single HTML file.
+        Shows itself in a notebook, two-way where anywidget is installed; `save(path)` writes an HTML file.
 
     Raises
     ------

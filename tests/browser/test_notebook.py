@@ -30,6 +30,7 @@ CELLS = [
     "import cnnviz\nnet = cnnviz.load_model('mnist_14k')\ndigits = cnnviz.load_mnist()[1][0]",
     "w = cnnviz.view(net, digits[0])\nw",
     "v = cnnviz.view(net, digits[1])\nv",
+    "v.widget",
 ]
 PIN = "(holder) => holder.view.pin({ stage: 11, row: 4, col: 5, channel: 7 })"
 PAINT = """(holder) => {
@@ -65,7 +66,11 @@ def served(command: list[str], folder: Path, health: str) -> Iterator[str]:
         yield url
     finally:
         server.terminate()
-        server.wait(60)
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # It may be told while it is busy, and forget it.
+            server.kill()
+            server.wait(10)
         log.close()
 
 
@@ -182,6 +187,9 @@ def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(
         )
         kernel.run("v.image = digits[4]")
         expect(holders.nth(1).locator(".cv-title")).to_have_text(re.compile("^image from Python predicted 4"))
+        # The widget shown itself is one more view of the same state.
+        expect(page.locator(".cv")).to_have_count(3)
+        expect(page.locator(".cv .cv-title").last).to_have_text(re.compile("^image from Python predicted 4"))
         kernel.run("v.changes = [{'kind': 'channel', 'stage': 'conv2d', 'channel': 0}]")
         expect(holders.nth(1).locator(".cv-verdict")).to_contain_text(re.compile("before"))
         refused = kernel.run("v.cell = ('conv2d', 99, 0, 0)")
@@ -195,7 +203,7 @@ def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(
             page.wait_for_function("(holder) => !holder.isConnected", arg=kept)
             expect(page.locator("[data-key] .cv-verdict")).to_have_count(2)
         page.wait_for_function("globalThis.cnnvizModels.size === 2")
-        until(page, lambda: len(page.workers) == 2)
+        until(page, lambda: len(page.workers) == 3)
         kernel.run("from ipywidgets.widgets.widget import _instances")
         assert kernel.run("", "sum(hasattr(each, 'scene') for each in _instances.values())") == 2
         kernel.client.stop_channels()
@@ -284,3 +292,20 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
         expect(page.get_by_text("asked 1:")).to_contain_text("('conv2d_3', 4, 5, 7) 1")
         page.get_by_role("button", name="ask").click()
         expect(roots.nth(1).locator(".cv-title")).to_have_text(re.compile("^image from Python predicted 4"))
+
+
+def test_without_anywidget_marimo_shows_the_page(chromium, tmp_path):
+    if not find_spec("marimo"):
+        pytest.skip("marimo is not installed")
+    alone = MARIMO.replace(
+        "    net =",
+        "    import cnnviz.stage.notebook\n    cnnviz.stage.notebook.available = bool\n    net =",
+        1,
+    )
+    (tmp_path / "views.py").write_text(alone)
+    command = ["marimo", "run", "views.py", "--headless", "--no-token"]
+    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+        frame = page.frame_locator("iframe").first
+        expect(frame.locator(".cv-verdict")).to_contain_text("predicted 7")
+        frame.locator("[id^=cnnviz-]").evaluate(PIN)
+        expect(frame.locator(".cv-crumbs li").first).to_have_text(re.compile("^conv2d_3"))
