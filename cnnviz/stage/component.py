@@ -94,7 +94,7 @@ def live_view(
     layers, last, pinned, play
         As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose
-        Called with a drawing, prepared (28, 28), when the pen is lifted, so that other pages can show it.
+        Called with a drawing, prepared (28, 28), when the pen is lifted; the page is then run again.
         None: nobody wants to know.
     walks
         Guided walks, as data, of which the view offers those that suit the network.
@@ -111,6 +111,7 @@ def live_view(
         if choose is not None and drawing:
             with suppress(ImageError, ValueError):
                 choose(prepare_digit(raster_of(drawing), ink="drawn"))
+                st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
     about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
@@ -119,6 +120,9 @@ def live_view(
 
     @st.fragment
     def show() -> None:
+        # The rest of the page is to show the drawing too.
+        if st.session_state.pop(f"{key}.used", False):
+            st.rerun()
         link = st.session_state.setdefault(f"{key}.link", "")
         if key == "live" and "view" in st.query_params:
             link = st.session_state[f"{key}.link"] = st.query_params["view"]

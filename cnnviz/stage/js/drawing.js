@@ -78,7 +78,8 @@ class Drawing extends Panel {
   lifted() {
     const { host } = this.view.scene.header;
     this.version += 1;
-    if (host?.choose && this.pad.digit) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
+    this.sent = Boolean(host?.choose && this.pad.digit);
+    if (this.sent) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
     this.view.host.remember?.(this.view.state());
   }
 
@@ -91,8 +92,9 @@ class Drawing extends Panel {
     if (this.engine.textContent !== words) this.engine.textContent = words;
   }
 
-  /** Another digit came, or this one is in use on every page. */
+  /** Another digit came: then the pad is done, unless it is the one that was just drawn, from the page around. */
   updated() {
-    if (this.open && !this.view.image) this.close();
+    if (this.open && !this.view.image && !this.sent) this.close();
+    this.sent = false;
   }
 }
