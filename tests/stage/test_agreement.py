@@ -158,7 +158,6 @@ def test_the_engine_computes_what_python_does_after_any_changes(request):
         record = {
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "commit": commit,
-            "version": cnnviz.__version__,
             "sources": engine_sources(),
             "operations": dict(sorted(found.items())),
         }
