@@ -1,6 +1,6 @@
-"""What a page lets the learner save: an animation as a GIF, a table as CSV.
+"""What a page lets the learner save: a table as CSV.
 
-Pictures are saved as PNG and SVG by their component, in the browser.
+Pictures are saved as PNG and SVG by their component, and animations as GIF, in the browser.
 """
 
 from __future__ import annotations
@@ -8,19 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import streamlit as st
-
 from cnnviz.resources import one_line
-
-
-def gif(name: str, make: Callable[[], bytes], key: str) -> None:
-    """A button that saves an animation; it is made when somebody asks for it."""
-    st.download_button(
-        "Save as GIF", data=make, file_name=f"cnnviz-{name}.gif", mime="image/gif", on_click="ignore", key=key
-    )
 
 
 def csv_text(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

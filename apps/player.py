@@ -1,4 +1,4 @@
-"""An animation on a page: played, stepped through and pointed at in the browser, saved as a GIF.
+"""An animation on a page: played, stepped through, pointed at and saved as a GIF in the browser.
 
 It opens at a telling step; the step that was chosen last is in the URL.
 """
@@ -8,18 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import cached
-import downloads
 import state
 import streamlit as st
 from components import component
-from plain import plain
 from surroundings import surroundings
 
 _WALK = component("walk")
 
 
 def show(name: str, operation: str, label: str, caption: str = "", **arguments: Any) -> None:
-    """An animation of `cnnviz.animate`, by its function and arguments, with a button for its GIF.
+    """An animation of `cnnviz.animate`, by its function and arguments.
 
     `name` is the URL's parameter for the step. ValueError as the operation's.
     """
@@ -44,9 +42,3 @@ def show(name: str, operation: str, label: str, caption: str = "", **arguments: 
         },
         on_step_change=take,
     )
-    try:
-        animation.check_size()
-    except ValueError as error:
-        st.caption(f"This cannot be saved as a GIF: {plain(error)}.")
-        return
-    downloads.gif(operation.replace("_", "-"), animation.gif, f"gif.{name}")

@@ -53,6 +53,8 @@ def __getattr__(name: str) -> Any:
             value = import_module("cnnviz.ops.annotations").checked(value)
         if _MODULE_OF[name] == "receipts":
             import_module("cnnviz.figures")  # It gives receipts their plot.
+        if _MODULE_OF[name] == "stage":
+            import_module("cnnviz.teaching.walks")  # It gives the stage its guided walks.
         globals()[name] = value
         return value
     if name == "__version__":

@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--accuracy-json", metavar="FILE", type=Path, help="write the accuracy table to FILE as JSON"
     )
+    parser.addoption(
+        "--record-engine",
+        action="store_true",
+        help="compare the page's engine with Python's on all generated networks, and keep what is found",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -236,12 +236,14 @@ ACROSS = {
     "layers/test_entry.py": "all entries",
     "layers/test_gradients.py": "all entries' gradients",
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
+    "stage/test_backward.py": "the gradients of all stages, from Python through Node",
     "stage/test_every_pair.py": "the numbers of all stages, from Python through Node",
     "ops/test_finite_differences.py": "all gradients",
     "ops/test_gradients.py": "all gradients",
     "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",
     "receptive_fields/test_tensorflow.py": "all layers' fields",
     "stage/test_javascript.py": "all of stage/js and stage/components, without a page",
+    "stage/test_tracing.py": "contributions and ways to the pixels, through Node",
     "training/test_lesson_runs.py": "the small recorded runs among the assets",
 }
 """Tests of several modules, by what they are about; others are called like the module that they test."""

@@ -12,12 +12,14 @@ from chosen_digit import choose_image
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
 from cnnviz.teaching.questions import overview as questions
+from cnnviz.teaching.walks import WALKS
 
 here = header.current()
+here.live_view(choose=choose_image, walks=list(WALKS.values()))
 chrome.title(
     "Overview",
-    "A convolutional network turns an image into a decision in small steps, and every step is here to "
-    "see: a column for each step, a tile for each of its channels, and ten probabilities at the end. "
+    "A convolutional network turns an image into a decision in small steps, and every step is above: "
+    "a column for each layer, a tile for each of its channels, and ten probabilities at the end. "
     "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights.",
     heard="A neural network is a black box.",
     instead="Nothing in it is hidden: every number was computed from others, and you can follow it down to "
@@ -25,14 +27,13 @@ chrome.title(
     "together.",
 )
 st.markdown(
-    f"1. **Start at the prediction**: click the longest bar, the {here.predicted}. Its receipt opens below "
-    "the picture: the numbers it was made of, and how.\n"
+    f"1. **Start at the prediction**: click the longest bar, the {here.predicted}. Its receipt opens beside "
+    "or below the picture: the numbers it was made of, the largest first.\n"
     "2. **Walk down**: click one of these numbers to see what that one was made of, one layer earlier, until "
-    "you stand on the pixels. Escape goes one step back.\n"
-    "3. **Look around**: point at any cell to see which part of the image it depends on. *Play* slides the "
-    "window, *Draw* puts a digit of your own in."
+    "you stand on the pixels. Click a layer’s name to see it large. Escape goes one step back.\n"
+    "3. **Change it**: paint on the digit, move it, draw one of your own, turn a weight, switch a channel "
+    "off: everything behind it follows while you do."
 )
-here.live_view(choose=choose_image)
 chrome.section("All layers in one picture", "The same maps as a figure, to be saved and shown.")
 shared = state.toggle("shared", False, "One colour scale for the whole network")
 chrome.show(

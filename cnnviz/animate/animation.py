@@ -83,10 +83,6 @@ class Animation:
         """The frames as RGB images of Pillow, one after the other."""
         return self._painter.frames()
 
-    def check_size(self) -> None:
-        """ValueError where the cells of a GIF, or the names in them, would be too small to be read."""
-        _ = self._painter
-
     @cached_property
     def _painter(self) -> Painter:
         from cnnviz.animate.painter import Painter

@@ -49,6 +49,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="MNIST test digits to take in, by number",
     )
+    parser.add_argument(
+        "--walk", metavar="NAME", help="a guided walk that the file begins with, such as from-pixel-to-answer"
+    )
     add_limits(parser)
 
 
@@ -61,10 +64,13 @@ def export(args: argparse.Namespace) -> int:
     """Write the file, and say what is in it."""
     from cnnviz.network.keras_file import load_model
     from cnnviz.stage.export import export_images, mnist_digits
+    from cnnviz.teaching.walks import WALKS
 
     model, paths = with_model(args.words, args.model)
     if not paths and not args.images and not args.digits:
         raise ValueError("there is nothing to show: give an image, --images PATH, or --digits")
+    if args.walk is not None and args.walk not in WALKS:
+        raise ValueError(f"--walk must be one of {', '.join(WALKS)}, got {args.walk!r}")
     net = load_model(model)
     if args.digits and not takes_digits(net):
         raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
@@ -85,7 +91,7 @@ def export(args: argparse.Namespace) -> int:
         return code
     if examples.said:
         say(examples.said)
-    path = export_images(args.output, net, shown, names.get(_last_output(net)))
+    path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
 
@@ -143,6 +149,7 @@ COMMAND = Command(
     (
         "cnnviz export seven.png -o seven.html",
         "cnnviz export --digits 0,7,42 -o digits.html",
+        "cnnviz export --digits 0 --walk from-pixel-to-answer -o walk.html",
         "cnnviz export mine.keras --images photos --classes names.txt -o photos.html",
     ),
 )

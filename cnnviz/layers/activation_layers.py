@@ -11,7 +11,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import ACTIVATION_LAYERS, Activation, parse_activation
-from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.browser import BrowserStage, Drawn, broadcast_places
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, chosen
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
@@ -105,13 +105,21 @@ def activation_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
     function, arguments = activation.function, dict(activation.arguments)
     if activation.axis is not None:
         return _softmax_stage(activation, drawn)
+    label = function.label or activation.name
+    op: dict[str, Any] = {
+        "type": "activation",
+        "name": activation.name,
+        "arguments": arguments,
+        "label": label,
+    }
     arrays = {}
     if "alpha" in layer.weights:
-        alpha = np.broadcast_to(arguments.pop("alpha"), drawn.output).reshape(drawn.shape)
-        arguments["alpha"] = f"{layer.name}/alpha"
-        arrays[f"{layer.name}/alpha"] = alpha
-    label = function.label or activation.name
-    op = {"type": "activation", "name": activation.name, "arguments": arguments, "label": label}
+        alpha = layer.weights["alpha"]
+        arguments["alpha"] = f"{layer.owner}/alpha"
+        arrays[f"{layer.owner}/alpha"] = alpha
+        if (places := broadcast_places(alpha.shape, drawn.output)) is not None:
+            arrays[f"{layer.name}/from"] = places
+            op["from"] = f"{layer.name}/from"
     return BrowserStage(op, arrays, exact=function.exact)
 
 

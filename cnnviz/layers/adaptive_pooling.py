@@ -7,6 +7,7 @@ ceil((u + 1)*L/n), so neighbours may overlap by one cell. Rows are pooled first,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import prod
@@ -45,6 +46,8 @@ class AdaptivePoolEntry(PoolEntry):
 
     options = {"output_size": (read.size, None)}
     op_options: ClassVar[tuple[str, ...]] = ()
+    # Rows are pooled first: the first of the columns that have the largest wins.
+    ties = "columns"
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return Entry.normalize(self, config)
@@ -93,13 +96,9 @@ class AdaptivePoolEntry(PoolEntry):
         links = self.links(layer, [drawn.sources[0]])[0]
         if all(isinstance(link, Slide) for link in links):
             return super().browser(layer, drawn)
-        if self.selects:
-            return Entry.browser(self, layer, drawn)
-        return [
-            sample_stage(
-                layer, [_table(each) for each in self.axes(layer, drawn.sources[0])], drawn.sources[0]
-            )
-        ]
+        tables = [_table(each) for each in self.axes(layer, drawn.sources[0])]
+        stage = sample_stage(layer, tables, drawn.sources[0])
+        return [replace(stage, op={**stage.op, "mode": "max"}, exact=True) if self.selects else stage]
 
     def view(self, layer: Layer, shape: Sequence[int]) -> Window:
         sizes = zip(map_shape(tuple(shape)), layer.config["output_size"], strict=False)

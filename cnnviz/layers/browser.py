@@ -19,7 +19,7 @@ Shape = tuple[int, ...]
 OPERATIONS = frozenset(
     {
         *("input", "conv", "transposed", "pool", "sample", "affine", "activation", "softmax", "move"),
-        *("merge", "given"),
+        *("merge", "contract", "reduce", "normalize", "lookup", "each", "given"),
     }
 )
 """All types of operations; forward.js has a function for each but "input" and "given"."""
@@ -87,3 +87,24 @@ def drawn_shape(shape: Shape) -> Shape:
     if len(shape) < 3:
         return (*shape[:-1], *(1,) * (3 - len(shape)), shape[-1])
     return (math.prod(shape[:-2]), *shape[-2:])
+
+
+def strides(shape: Shape) -> Shape:
+    """How far apart, in the flat array, the neighbours along each axis lie.
+
+    >>> strides((4, 3, 2))
+    (6, 2, 1)
+    """
+    return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+
+
+def broadcast_places(shape: Shape, output: Shape) -> np.ndarray | None:
+    """Which number of an array of this shape each number of an output reads; None where they just repeat.
+
+    >>> broadcast_places((2, 1), (2, 3)).tolist(), broadcast_places((1, 3), (2, 3))
+    ([0, 0, 0, 1, 1, 1], None)
+    """
+    full = (1,) * (len(output) - len(shape)) + shape
+    places = np.broadcast_to(np.arange(math.prod(shape), dtype=np.int32).reshape(full), output).ravel()
+    repeated = np.array_equal(places, np.arange(len(places)) % max(math.prod(shape), 1))
+    return None if repeated else places

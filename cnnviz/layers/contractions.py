@@ -17,6 +17,7 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import parse_activation
+from cnnviz.layers.browser import BrowserStage, Drawn, strides
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Gather, Link, Links, Regroup, Transpose, after
 from cnnviz.layers.operands import Operands, Position, check_terms, operands
@@ -66,6 +67,25 @@ class Contraction:
         cost = ELEMENTWISE_COST if {*self.first} & {*self.second} & {*self.result} else 1
         return cost * prod(self.sizes(first, second).values())
 
+    def lengths_along(
+        self, first: Sequence[int], second: Sequence[int], more: Mapping[str, int] | None = None
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """The axes of the result, and those summed over: length, and how far both arrays go on with a step.
+
+        `more` says the same of another array, by letters.
+        """
+        steps = [
+            dict(zip(letters, strides(tuple(shape)), strict=True))
+            for letters, shape in ((self.first, first), (self.second, second))
+        ]
+        steps.append(dict(more or {}))
+        sizes = self.sizes(first, second)
+        summed = [letter for letter in sizes if letter not in self.result]
+        return tuple(  # type: ignore[return-value]
+            [[sizes[letter], *(step.get(letter, 0) for step in steps)] for letter in letters]
+            for letters in (self.result, summed)
+        )
+
     def cells(
         self, position: Position, first: Sequence[int], second: Sequence[int]
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +115,32 @@ def reads(letters: str, result: str, shape: Sequence[int], out: Sequence[int]) -
     links.append(Regroup(before, tuple(sizes[letter] if letter in kept else 1 for letter in result)))
     links += [Expand(i, out[i]) for i, letter in enumerate(result) if letter not in kept]
     return tuple(links)
+
+
+def contract_stage(
+    layer: Layer,
+    equation: Contraction,
+    shapes: Sequence[tuple[int, ...]],
+    names: Sequence[str | None],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    bias: tuple[str, Mapping[str, int]] | None = None,
+    scale: float | None = None,
+    label: str,
+    **more: Any,
+) -> BrowserStage:
+    """Sums of products of two arrays, of shapes without the batch, by an equation without it.
+
+    A name is that of one of `arrays`; None is the next input. `bias` is an array's name, and how far a step
+    along each letter goes in it.
+    """
+    out, over = equation.lengths_along(shapes[0], shapes[1], bias[1] if bias else None)
+    inputs = iter(range(2))
+    first, second = (next(inputs) if name is None else name for name in names)
+    op: dict[str, Any] = {"type": "contract", "first": first, "second": second, "out": out, "over": over}
+    op |= {"label": label} | ({"bias": bias[0]} if bias else {})
+    op |= {"scale": scale} if scale is not None else {}
+    return BrowserStage(op, arrays, **more)
 
 
 # A kernel ---------------------------------------------------------------------------------------
@@ -235,6 +281,22 @@ class EinsumDenseEntry(Entry):
             **fields,
         )
 
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        (shape,), kernel = drawn.inputs, layer.weights["kernel"]
+        found = self.contraction(layer.config, len(shape) + 1)
+        equation = Contraction(found.first[1:], found.second, found.result[1:])
+        names = {name: f"{layer.owner}/{name}" for name in layer.weights}
+        bias = None
+        if "bias" in layer.weights:
+            size = layer.weights["bias"].shape
+            along = zip(equation.result[len(equation.result) - len(size) :], size, strides(size), strict=True)
+            bias = names["bias"], {letter: step for letter, n, step in along if n > 1}
+        arrays = {names[name]: array for name, array in layer.weights.items()}
+        shapes = [shape, kernel.shape]
+        return [
+            contract_stage(layer, equation, shapes, [None, names["kernel"]], arrays, bias=bias, label="dense")
+        ]
+
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         (x,) = inputs
         found = self.contraction(layer.config, x.ndim)
@@ -340,6 +402,11 @@ class DotEntry(Entry):
             source=np.zeros(len(one), int),
             labels=tuple(map(str, map(tuple, one.tolist()))),
         )
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        found = self.contraction(layer, [len(shape) + 1 for shape in drawn.inputs])
+        equation = Contraction(found.first[1:], found.second[1:], found.result[1:])
+        return [contract_stage(layer, equation, drawn.inputs, [None, None], {}, label="dot")]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         found = self.contraction(layer, [x.ndim for x in inputs])

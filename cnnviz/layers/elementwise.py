@@ -29,6 +29,7 @@ from cnnviz.layers.elementwise_rules import (
 )
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Links
+from cnnviz.layers.merging import merge_stage
 from cnnviz.layers.normalization import affine_stage
 from cnnviz.layers.operands import Operands, Position, one_number
 from cnnviz.layers.options import Options
@@ -199,7 +200,11 @@ class ElementwiseEntry(OperationEntry):
             return ENTRIES[self.rule.merge].browser(layer, drawn)
         if len(drawn.inputs) == 1 and drawn.inputs[0] == drawn.output and self._is_linear(layer):
             return [self._affine_stage(layer, drawn)]
-        return [BrowserStage({"type": "given", "label": self.name})]
+        arguments = [
+            value if value is None or np.ndim(value) == 0 else _without_batch(np.asarray(value), drawn.output)
+            for value in (layer.config.get(name) for name in self.parameters)
+        ]
+        return [merge_stage(layer, self.name, drawn, arguments, self.name)]
 
     def _label(self, layer: Layer) -> str:
         """The formula with the constants in it: "x / 255"."""
@@ -257,6 +262,11 @@ LARGE = 16
 def last(position: Position, array: np.ndarray) -> Position:
     """The place along the axes that a constant has; along those in front it has none."""
     return (0, *position)[len(position) + 1 - array.ndim :]
+
+
+def _without_batch(array: np.ndarray, output: tuple[int, ...]) -> np.ndarray:
+    """A constant as it meets one image."""
+    return array[0] if array.ndim > len(output) else array
 
 
 def _shapes(arrays: Sequence[np.ndarray]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers import options as read
+from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Expand, Links, Regroup
 from cnnviz.layers.operands import Position
@@ -58,6 +59,12 @@ class EmbeddingEntry(Entry):
     def links(self, layer: Layer, shapes: Sequence[tuple[int, ...]]) -> list[Links]:
         (shape,) = shapes
         return [(Regroup(shape, (*shape, 1)), Expand(len(shape), layer.config["output_dim"]))]
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        name = f"{layer.owner}/embeddings"
+        op = {"type": "lookup", "table": name, "label": self.label}
+        op |= {"entries": layer.config["input_dim"], "width": layer.config["output_dim"]}
+        return [BrowserStage(op, {name: layer.weights["embeddings"]}, exact=True)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -86,17 +86,7 @@ class MergeEntry(Entry):
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         """Several inputs cell by cell; an input that is broadcast says which of its cells goes where."""
-        maps: list[str | None] = []
-        arrays = {}
-        for i, shape in enumerate(drawn.inputs):
-            if shape == drawn.output:
-                maps.append(None)
-                continue
-            full = (1,) * (len(drawn.output) - len(shape)) + shape
-            places = np.arange(math.prod(shape), dtype=np.int32).reshape(full)
-            maps.append(f"{layer.name}/from{i}")
-            arrays[f"{layer.name}/from{i}"] = np.broadcast_to(places, drawn.output).ravel()
-        return [BrowserStage({"type": "merge", "mode": self.op, "maps": maps, "label": self.op}, arrays)]
+        return [merge_stage(layer, self.op, drawn, [None] * len(drawn.inputs), self.op)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return 0 if self.selects else len(inputs) + 2
@@ -104,6 +94,50 @@ class MergeEntry(Entry):
     def gradient_roundings(self, layer: Layer, of: str, inputs: Arrays, grad: np.ndarray) -> int:
         # A product or quotient for each argument, and the additions of what was broadcast.
         return len(inputs) + grad.size // max(min(x.size for x in inputs), 1) - 1
+
+
+def merge_stage(
+    layer: Layer,
+    mode: str,
+    drawn: Drawn,
+    arguments: Sequence[Any],
+    label: str,
+    weights: Mapping[str, np.ndarray] | None = None,
+    **more: Any,
+) -> BrowserStage:
+    """A function of several numbers, cell by cell; what is broadcast says which of its cells goes where.
+
+    `arguments` are the function's: None is the next input, a text one of `weights` by its name, and else it
+    is a number or an array.
+    """
+    maps: list[str | None] = []
+    arrays: dict[str, np.ndarray] = dict(weights or {})
+    sent: list[Any] = []
+
+    def spread(shape: tuple[int, ...], number: int) -> str | None:
+        if shape == drawn.output:
+            return None
+        full = (1,) * (len(drawn.output) - len(shape)) + shape
+        places = np.arange(math.prod(shape), dtype=np.int32).reshape(full)
+        name = f"{layer.name}/{more.get('name', '')}from{number}"
+        arrays[name] = np.broadcast_to(places, drawn.output).ravel()
+        return name
+
+    for number, argument in enumerate(arguments):
+        if argument is None:
+            sent.append(len(maps))
+            maps.append(spread(drawn.inputs[len(maps)], number))
+        elif np.ndim(argument) == 0 and not isinstance(argument, str):
+            sent.append({"value": float(argument)})
+        else:
+            name = argument if isinstance(argument, str) else f"{layer.name}/argument{number}"
+            if name is not argument:
+                arrays[name] = np.asarray(argument, np.float32)
+            sent.append({"array": name, "map": spread(arrays[name].shape, number)})
+    plain = sent == list(range(len(drawn.inputs)))
+    op = {"type": "merge", "mode": mode, "maps": maps, "label": label}
+    op |= {} if plain else {"arguments": sent}
+    return BrowserStage(op, arrays, **more)
 
 
 class AddEntry(MergeEntry):
@@ -147,8 +181,8 @@ class CustomScaleEntry(MergeEntry):
     def code(self, layer: Layer, reads: Sequence[str]) -> str:
         return f"{reads[0]} + {reads[1]} * {layer.config['scale']!r}"
 
-    # A sum with a factor is none of its ways of merging.
-    browser = Entry.browser
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        return [merge_stage(layer, "add_scaled", drawn, [None, None, layer.config["scale"]], self.label)]
 
     def absolute(self, layer: Layer) -> Layer:
         return replace(layer, config={"scale": abs(layer.config["scale"])})

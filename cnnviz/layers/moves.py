@@ -53,11 +53,11 @@ class MovingEntry(Entry):
         return [moving_stage(layer, drawn)]
 
 
-def moving_stage(layer: Layer, drawn: Drawn) -> BrowserStage:
-    """Where each number comes from, counted from 1; 0 is padding."""
+def moving_stage(layer: Layer, drawn: Drawn, fill: float = 0.0) -> BrowserStage:
+    """Where each number comes from, counted from 1; 0 is padding, which holds `fill`."""
     came_from = origins(layer, drawn.inputs).astype(np.int32) + 1
     name = f"{layer.name}/from"
-    op = {"type": "move", "from": name, "label": layer.entry.label or layer.kind}
+    op = {"type": "move", "from": name, "fill": fill, "label": layer.entry.label or layer.kind}
     return BrowserStage(op, {name: came_from.ravel()}, exact=True)
 
 

@@ -453,8 +453,11 @@ class LayerScaleEntry(AffineEntry):
         return one_number(inputs[0], position, gamma, weight_name="gamma", weight_index=channel)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        gamma = layer.weights["gamma"]
-        return [affine_stage(layer, gamma, np.zeros_like(gamma), drawn)]
+        gamma, name = layer.weights["gamma"], f"{layer.owner}/gamma"
+        stage = affine_stage(layer, gamma, np.zeros_like(gamma), drawn)
+        # The scale goes by its own name, under which it can be changed.
+        kept = {name: gamma, stage.op["b"]: stage.arrays[stage.op["b"]]}
+        return [replace(stage, op={**stage.op, "a": name}, arrays=kept)]
 
     def as_affine(self, layer: Layer) -> Affine:
         gamma = layer.weights["gamma"]

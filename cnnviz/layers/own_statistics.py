@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from cnnviz.layers import options as read
+from cnnviz.layers.browser import BrowserStage, Drawn, strides
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer
 from cnnviz.layers.links import Links, Slide, Spread, mix
 from cnnviz.layers.normalization import axes_of, scale_and_shift
@@ -183,6 +184,23 @@ class OwnStatisticsEntry(Entry):
             return one_number(image, position, scale, preparation=(*from_input, from_statistics[0]))
         preparation = (*from_input, *from_statistics)
         return one_number(image, position, scale, bias=shift, bias_name="shift", preparation=preparation)
+
+    # The browser --------------------------------------------------------------------------------
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        """Axes as length, and how far the numbers and the weights go on with a step along them."""
+        layout = self.layout(layer, (1, *drawn.inputs[0]))
+        sizes = layout.weights
+        steps = [step if n > 1 else 0 for n, step in zip(sizes, strides(sizes), strict=True)]
+        along = list(zip(layout.shape, strides(layout.shape), steps, strict=True))
+        names = {name: f"{layer.owner}/{name}" for name in layer.weights}
+        gain, *shift = (names.get(name) for name in self.weights) if self.weights else (None,)
+        op: dict[str, Any] = {"type": "normalize", "label": self.label}
+        op |= {"over": [along[axis] for axis in layout.axes]}
+        op |= {"kept": [each for axis, each in enumerate(along) if axis not in layout.axes]}
+        op |= {"mean": self.about_mean, "centres": self.centres(layer), "shares": self.shares(layout)}
+        op |= {"epsilon": layer.config.get("epsilon"), "gain": gain, "shift": shift[0] if shift else None}
+        return [BrowserStage(op, {names[name]: array for name, array in layer.weights.items()})]
 
     # Rounding -----------------------------------------------------------------------------------
     #

@@ -33,6 +33,8 @@ class PoolEntry(Entry):
     op_options: ClassVar[tuple[str, ...]] = ("pool_size", "strides", "padding")
     rank = 4
     pools = True
+    ties: ClassVar[str] = "rows"
+    """Which of equal numbers a gradient goes to: the first by "rows" or by "columns", or all, "shared"."""
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         normal = super().normalize(config)
@@ -88,7 +90,7 @@ class PoolEntry(Entry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         mode = "max" if self.selects else "mean"
         axes = browser_axes(self.view(layer, drawn.sources[0]))
-        op = {"type": "pool", "mode": mode, **axes, "label": f"{mode} pool"}
+        op = {"type": "pool", "mode": mode, "ties": self.ties, **axes, "label": f"{mode} pool"}
         return [BrowserStage(op, exact=bool(self.selects))]
 
     def cells(self, layer: Layer, x: np.ndarray) -> int:
@@ -121,6 +123,7 @@ class GlobalPoolEntry(PoolEntry):
 
     options = {"keepdims": (read.flag, False)}
     op_options = ("keepdims",)
+    ties = "shared"
 
     def normalize(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return Entry.normalize(self, config)

@@ -31,7 +31,7 @@ from cnnviz.layers.links import (
     mix,
 )
 from cnnviz.layers.merging import ConcatenateEntry
-from cnnviz.layers.moves import MovingEntry, origins
+from cnnviz.layers.moves import MovingEntry, moving_stage, origins
 from cnnviz.layers.operands import Operands, Position, no_products
 from cnnviz.layers.options import Options
 from cnnviz.layers.slicing import Config, cells_along, read_key, regrouped, sliced, sliced_links
@@ -421,9 +421,7 @@ class RearrangingEntry(OperationEntry, MovingEntry):
         return no_products(inputs[0], self.rule.fill(layer.config), "constant")
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        if self.rule.fill(layer.config):
-            return [BrowserStage({"type": "given", "label": self.name})]
-        return super().browser(layer, drawn)
+        return [moving_stage(layer, drawn, self.rule.fill(layer.config) or 0.0)]
 
     def code(self, layer: Layer, reads: Sequence[str]) -> str:
         if "key" in layer.config:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from string import ascii_letters
+from typing import Any
 
 import numpy as np
 
 from cnnviz.layers import options as read
-from cnnviz.layers.browser import BrowserStage, Drawn
+from cnnviz.layers.browser import BrowserStage, Drawn, strides
+from cnnviz.layers.contractions import Contraction, contract_stage
 from cnnviz.layers.layer import ENTRIES, Arrays, Layer
 from cnnviz.layers.links import Expand, Gather, Links, Regroup, mix
 from cnnviz.layers.operands import Operands, Position, by_channel, check_terms, chosen, operands
@@ -101,9 +104,14 @@ class ReductionEntry(OperationEntry):
         mode = {"max": "max", "amax": "max", "mean": "mean"}.get(self.name)
         maps = len(drawn.inputs[0]) == 3 and drawn.inputs[0] == drawn.sources[0]
         if mode is None or not maps or set(self.axes(layer, 4)) != {1, 2}:
-            return [BrowserStage({"type": "given", "label": self.name})]
+            over = {axis - 1 for axis in self.axes(layer, len(drawn.inputs[0]) + 1)}
+            along = list(zip(drawn.inputs[0], strides(drawn.inputs[0]), strict=True))
+            op: dict[str, Any] = {"type": "reduce", "mode": self.name.removeprefix("a"), "label": self.name}
+            op |= {"over": [along[axis] for axis in sorted(over)]}
+            op |= {"kept": [each for axis, each in enumerate(along) if axis not in over]}
+            return [BrowserStage(op, exact=bool(self.selects))]
         axes = browser_axes(Window(*(Axis(size, size) for size in drawn.inputs[0][:2])))
-        op = {"type": "pool", "mode": mode, **axes, "label": f"{mode} pool"}
+        op = {"type": "pool", "mode": mode, "ties": "shared", **axes, "label": f"{mode} pool"}
         return [BrowserStage(op, exact=bool(self.selects))]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
@@ -222,6 +230,29 @@ class MatmulEntry(OperationEntry):
         behind = position[len(position) - len(shape) :]
         inner = (0 if n == 1 else i for n, i in zip(shape[:-2], behind, strict=False))
         return (*inner, *behind[len(shape) - 2 :]) if len(shape) > 1 else behind
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        constants = [layer.config[name] for name in self.parameters]
+        given = iter(drawn.inputs)
+        # Before a constant a vector is a matrix of one row.
+        shapes = [next(given) if each is None else np.shape(each) for each in constants]
+        shapes = [(1, *shape) if len(shape) == 1 else shape for shape in shapes]
+        rank = max(map(len, shapes))
+        letters = ascii_letters[: rank - 2]
+        both = [
+            "".join(letter for letter, n in zip(letters[rank - len(s) :], s[:-2], strict=True) if n > 1)
+            for s in shapes
+        ]
+        # Axes of length 1 are left out: what is there is repeated.
+        kept = [(*(n for n in shape[:-2] if n > 1), *shape[-2:]) for shape in shapes]
+        result = "".join(letter for letter in letters if any(letter in each for each in both))
+        equation = Contraction(f"{both[0]}yz", f"{both[1]}zx", f"{result}yx")
+        named = [
+            None if each is None else f"{layer.name}/{name}"
+            for each, name in zip(constants, self.parameters, strict=True)
+        ]
+        arrays = {n: np.asarray(each, np.float32) for n, each in zip(named, constants, strict=True) if n}
+        return [contract_stage(layer, equation, kept, named, arrays, label="matmul")]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:
         return self.values(layer, inputs)[0].shape[-1] + 2

@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz.layers import options as read
 from cnnviz.layers.activations import Activation, is_keras
+from cnnviz.layers.browser import BrowserStage, Drawn, drawn_shape
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import ENTRIES, Arrays, Entry, Layer, Weights, normalize_config
 from cnnviz.layers.links import Link, Links, Regroup, Transpose
@@ -319,6 +320,28 @@ class TimeDistributedEntry(WrapperEntry):
             return None if slopes is None else _steps(slopes, x)
         return np.broadcast_to(slopes, (1, x.shape[1], *slopes.shape[1:]))
 
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        """What is computed at one step, at each of them."""
+        (steps, *shape), step = drawn.inputs[0], self.step(layer)
+        source = drawn_shape(tuple(shape))
+        each = Drawn((tuple(shape),), drawn.output[1:], (source,))
+        stages = []
+        for stage in self.inner.browser(step, each):
+            if stage.op["type"] == "given":
+                return super().browser(layer, drawn)
+            made = stage.shape or each.shape
+            op = {"type": "each", "steps": steps, "op": stage.op, "source": source, "shape": made}
+            stages.append(
+                replace(
+                    stage,
+                    op={**op, "label": stage.op["label"]},
+                    shape=stage.shape and (steps * made[0], *made[1:]),
+                    value=stage.value and _at_all(stage.value),
+                )
+            )
+            source = made
+        return stages
+
     def kernel_positions(self, layer: Layer) -> Shape:
         step = self.step(layer)
         return (layer.input_shape[0], *self.inner.kernel_positions(step))
@@ -469,6 +492,11 @@ def _as_images(x: np.ndarray) -> np.ndarray:
 def _steps(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The way back, for what came of x."""
     return y.reshape(*x.shape[:2], *y.shape[1:])
+
+
+def _at_all(value: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """What a layer gives at each step, from what it gives for images."""
+    return lambda x: _steps(value(_as_images(x)), x)
 
 
 def _behind(link: Link, steps: int) -> Link:

@@ -19,11 +19,12 @@ def forward(
     before: dict[str, np.ndarray] | None = None,
     edits: Edits | None = None,
     in_training: Callable[[Layer, Sequence[np.ndarray]], Layer] | None = None,
+    inner: Edits | None = None,
 ) -> dict[str, np.ndarray]:
     """The outputs of all layers; pre-activations go into `before`.
 
     Without `before` every output is dropped as soon as nothing needs it. `in_training` says, of a layer and
-    what it reads, the layer that computes in its place.
+    what it reads, the layer that computes in its place. `inner` are edits in front of the activation.
     """
     values: dict[str, np.ndarray] = {}
     last_reader = {name: layer.name for layer in graph for name in layer.inputs}
@@ -34,6 +35,8 @@ def forward(
         if in_training is not None:
             layer = in_training(layer, read)
         z = layer.before_activation(*read)
+        if inner and layer.name in inner:
+            z = _edited(layer, z, inner[layer.name])
         values[layer.name] = layer.after_activation(z)
         if before is not None:
             before[layer.name] = z

@@ -162,17 +162,21 @@ def forward_pass(
     *,
     memory_limit: float | None = None,
     work_limit: float | None = None,
+    inner: Edits | None = None,
 ) -> Run:
     """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
 
-    It takes a run's network as it is, for another pass: forward_pass(run.network, images).
+    It takes a run's network as it is, for another pass: forward_pass(run.network, images). `inner` are edits
+    of what layers give before their activation.
     """
-    edits = {graph.resolve(name): function for name, function in (edits or {}).items()}
+    edits, inner = (
+        {graph.resolve(name): function for name, function in (each or {}).items()} for each in (edits, inner)
+    )
     before: dict[str, np.ndarray] = {}
     images = images_of(graph, x)
     check_kept(graph, images, memory_limit, work_limit)
-    outputs = forward(graph, prepared(graph, images), before, edits)
-    return Run(graph, outputs, before, edits, modes_of(graph, x))
+    outputs = forward(graph, prepared(graph, images), before, edits, inner=inner)
+    return Run(graph, outputs, before, {*edits, *inner}, modes_of(graph, x))
 
 
 def training_pass(graph: LayerGraph, x: Any, draws: Draws, *, memory_limit: float | None = None) -> Run:

@@ -12,11 +12,13 @@ What its parts agree on:
   of it does not fit its network.
 - **Expressions.** Numbers in sentences and answers to questions are texts (`expressions`,
   js/expressions.js) that Python and the page evaluate alike.
+- **Guided walks.** Sentences with expressions, each with the state that it is about, are data
+  (`guided_walk`); what they may speak of is offered alike in `stage_scope` and js/stage_scope.js.
 - **Hosts.** A page of the explorer, a notebook's cell and a file hand the view a host (js/view.js): what it
   can ask Python, where its state is kept, and extensions, each a function of the view that may answer to
-  what the view tells: `updated`, `walked`, `receiptShown`, `escape`.
+  what the view tells: `changed`, `updated`, `walked`, `receiptShown`, `escape`.
 
-`live_view` and `component` are the Python of the hosts.
+`live_view`, `notebook` and `component` are the Python of the hosts.
 """
 
 from cnnviz.stage.live_view import LiveView, view

@@ -3,7 +3,9 @@
 They are plain ES modules that a browser and Node take as they are: js/ holds the view and what is shared,
 components/ the small components of pages. In the bundle each becomes a function that is called once and
 returns what it exports, so that a page needs one script and no requests. Only what these modules use is
-understood: named imports from a relative path, and `export` before a function, class or const.
+understood: named imports from a relative path, and `export` before a function, class or const. The address of
+a worker's module, `new URL("./x.js", import.meta.url)`, becomes that of a script made of the sources that are
+there already, so that a worker needs no file either.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 _IMPORT = re.compile(r'^import (\{[^}]*\}) from "(\.[./\w]*)";\n', re.MULTILINE)
+_WORKER = re.compile(r'new URL\("(\./\w+\.js)", import\.meta\.url\)')
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -53,11 +56,18 @@ def style() -> str:
 
 
 def imports_of(path: Path) -> list[Path]:
-    """The files that a module imports."""
-    return [(path.parent / imported).resolve() for _, imported in _IMPORT.findall(_source(path))]
+    """The files that a module imports, and those that it starts as workers."""
+    source = _source(path)
+    names = [imported for _, imported in _IMPORT.findall(source)] + _WORKER.findall(source)
+    return [(path.parent / name).resolve() for name in names]
 
 
 def _joined(entry: Path) -> str:
+    return "\n".join(map(_called_once, _in_order(entry)))
+
+
+def _in_order(entry: Path) -> list[Path]:
+    """A module and all that it needs, each behind those that it imports."""
     order: list[Path] = []
 
     def visit(path: Path, way: tuple[str, ...]) -> None:
@@ -72,11 +82,16 @@ def _joined(entry: Path) -> str:
         order.append(path)
 
     visit(entry, ())
-    return "\n".join(map(_called_once, order))
+    return order
+
+
+_COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
+"""A comment that has its lines to itself; no text of these modules looks like one."""
 
 
 def _source(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    """A module as it is sent: its comments are for who reads the sources, and a third of it."""
+    return _COMMENT.sub("", path.read_text(encoding="utf-8"))
 
 
 def _called_once(path: Path) -> str:
@@ -85,4 +100,17 @@ def _called_once(path: Path) -> str:
     body = _IMPORT.sub(
         lambda found: f"const {found[1]} = {Path(found[2]).stem}_module;\n", _EXPORT.sub("", source)
     )
-    return f"const {path.stem}_module = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();"
+    body = _WORKER.sub(lambda found: _own_script((path.parent / found[1]).resolve()), body)
+    stem = path.stem
+    return (
+        f"const {stem}_source = () => {{\n{body}\nreturn {{ {exported} }};\n}};\n"
+        f"const {stem}_module = {stem}_source();"
+    )
+
+
+def _own_script(entry: Path) -> str:
+    """An expression for the address of a script that is a module and all that it imports."""
+    sources = ", ".join(f"{path.stem}: {path.stem}_source" for path in _in_order(entry))
+    line = "`const ${name}_module = (${source})();\\n`"
+    joined = f"Object.entries({{ {sources} }}).map(([name, source]) => {line})"
+    return f'URL.createObjectURL(new Blob({joined}, {{ type: "text/javascript" }}))'

@@ -1,18 +1,16 @@
 """The live view in the explorer: Streamlit components without an iframe, and Python behind them.
 
 Code and network go down once, in a component of their own that a rerun repeats only by name; an image's
-numbers follow as bytes. What is drawn or changed comes back as the view's state, is computed by the engine,
-and only what it changed goes down again. Streamlit is imported when a page shows the view.
+numbers follow as bytes. What is drawn or changed is computed in the page; a drawing comes back for the other
+pages. Streamlit is imported when a page shows the view.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import json
-import secrets
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -23,7 +21,7 @@ from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import ImageError
 from cnnviz.network import Network, Run
 from cnnviz.stage.bundle import script, style
-from cnnviz.stage.intervention import InterventionError, intervene
+from cnnviz.stage.guided_walk import Walk
 from cnnviz.stage.plan import StagePlan, layers_until, plan_of
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.tensorflow_values import COMPARISONS
@@ -69,6 +67,7 @@ def live_view(
     pinned: Sequence[Any] | None = None,
     play: bool = False,
     choose: Callable[[np.ndarray], None] | None = None,
+    walks: Sequence[Walk] = (),
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -95,8 +94,10 @@ def live_view(
     layers, last, pinned, play
         As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose
-        Called with a drawing, prepared (28, 28), when it is to become the page's own digit; the page
-        is then run again. None: the pad does not offer it.
+        Called with a drawing, prepared (28, 28), when the pen is lifted; the page is then run again.
+        None: nobody wants to know.
+    walks
+        Guided walks, as data, of which the view offers those that suit the network.
 
     Raises
     ------
@@ -106,13 +107,11 @@ def live_view(
     import streamlit as st
 
     def use() -> None:
-        asked = st.session_state.get(key) or {}
-        drawing = asked.get("drawing")
-        if choose is None or not drawing or _get(asked.get("use"), "version") != _get(drawing, "version"):
-            return
-        with suppress(ImageError, ValueError):
-            choose(prepare_digit(raster_of(drawing), ink="drawn"))
-            st.session_state[f"{key}.used"] = True
+        drawing = (st.session_state.get(key) or {}).get("drawing")
+        if choose is not None and drawing:
+            with suppress(ImageError, ValueError):
+                choose(prepare_digit(raster_of(drawing), ink="drawn"))
+                st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
     about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
@@ -121,23 +120,21 @@ def live_view(
 
     @st.fragment
     def show() -> None:
+        # The rest of the page is to show the drawing too.
         if st.session_state.pop(f"{key}.used", False):
             st.rerun()
         link = st.session_state.setdefault(f"{key}.link", "")
         if key == "live" and "view" in st.query_params:
             link = st.session_state[f"{key}.link"] = st.query_params["view"]
-        visit = st.session_state.setdefault(f"{key}.visit", {})
         asked = st.session_state.get(key) or {}
-        scene = answer(net, image, asked, visit=visit, **about, **part)
-        scene.host.update(link=link, linked=key == "live", choose=choose is not None)
+        scene = answer(net, image, asked, **about, **part)
+        scene.host.update(link=link, linked=key == "live", choose=choose is not None, walks=list(walks))
         view(
             key=key,
             data=bytes(scene.numbers),
             on_have_change=_nothing,
-            on_edits_change=_nothing,
-            on_drawing_change=_nothing,
+            on_drawing_change=use,
             on_compare_change=_nothing,
-            on_use_change=use,
         )
 
     code_and_plan(key=f"{key}.plan", data=_plan(net, image, shown).sent)
@@ -164,7 +161,6 @@ def answer(
     label: int | None = None,
     item: str = "",
     code: str = "",
-    visit: MutableMapping[str, Any] | None = None,
     layers: Sequence[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
@@ -176,60 +172,23 @@ def answer(
     net, image, title, label, item, code, layers, pinned, play
         As for `live_view`.
     asked
-        `drawing`: {"of": visit, "side", "pixels" (base64, a byte each, 0 is paper), "version"} in place
-        of the image; `edits`: {"of": visit, "edits": list, "count"}, for `intervene`; `compare`: {"of":
-        key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the browser has, of
-        which only what differs is sent. What was asked of another image is over; what does not fit is
-        answered in the scene's `host`, in words.
-    visit
-        What is kept between the answers of one view. The scene's host says, as `item`, the name that
-        questions about this network and this image carry, until there is another one.
+        `compare`: {"of": key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the
+        browser has, which are not sent again.
     """
-    of = _named(visit if visit is not None else {}, net, image, item)
-    host: dict[str, Any] = {"edits": 0, "item": of}
-    drawing = asked.get("drawing")
-    if drawing and _get(drawing, "of") == of:
-        version = _get(drawing, "version")
-        host["drawing"] = {"version": version if isinstance(version, int) else None}
-        try:
-            image = prepare_digit(raster_of(drawing), ink="drawn")
-            title, label, item, code = "your drawing", None, "drawing", ""
-        except (ImageError, ValueError) as error:
-            host["drawing"]["error"] = str(error)
-    about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
+    host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
+    about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
     about |= {"pinned": pinned, "play": play}
     run = net.run(image)
-    scene = plain = build_scene(run, 0, layers=layers, **about)
-    base = plain if asked.get("have") == plain.key else None
-    wanted = asked.get("edits")
-    edits = _get(wanted, "edits") if _get(wanted, "of") == of else None
-    if edits:
-        try:
-            changed, edited = intervene(net, image, edits)
-            host["edits"] = len(edits)
-            scene = build_scene(changed, 0, plan=plain.plan, edited=edited, base=base, **about)
-        except InterventionError as error:
-            host["error"] = f"That change cannot be made: {error}."
-    if scene is plain and base:
-        scene = build_scene(run, 0, plan=plain.plan, base=base, **about)
-    if not host["edits"] and _get(asked.get("compare"), "of") == plain.key:
+    scene = build_scene(run, 0, layers=layers, **about)
+    if asked.get("have") == scene.key:
+        scene = build_scene(run, 0, plan=scene.plan, base=scene, **about)
+    if _get(asked.get("compare"), "of") == scene.key:
         _add_comparison(scene, host, run)
-    # An answer equal to the last one would not reach the view: the counts make it another.
-    host["asked"] = [str(_get(asked.get(name), "count"))[:20] for name in ("edits", "compare")]
+    # An answer equal to the last one would not reach the view: the count makes it another.
+    host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
     return scene
-
-
-def _named(visit: MutableMapping[str, Any], net: Network, image: np.ndarray, item: str) -> str:
-    """The name of what a view is about: a new one with every other network, image or item.
-
-    Coming back to an image is another visit, so that what was asked of it before does not come back too.
-    """
-    about = (net, item, hashlib.blake2b(np.asarray(image).tobytes(), digest_size=16).hexdigest())
-    if visit.get("about") != about:
-        visit.update(about=about, of=secrets.token_hex(4))
-    return str(visit["of"])
 
 
 def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:

@@ -15,6 +15,7 @@ from cnnviz.images.ink import LARGEST
 from cnnviz.images.mnist import load_mnist
 from cnnviz.network import Network
 from cnnviz.network.keras_file import load_model
+from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.live_view import LiveView
 from cnnviz.stage.scene import Scene, build_scene
 
@@ -90,6 +91,7 @@ def export_images(
     net: Network,
     images: Iterable[tuple[Any, Mapping[str, Any]]],
     classes: Sequence[str] | None = None,
+    walk: str | Walk | None = None,
 ) -> Path:
     """Write the live view of a network on some images as a single HTML file.
 
@@ -104,6 +106,8 @@ def export_images(
         its title, label, key and code. All must have one size.
     classes
         The names of the outputs; by default their numbers.
+    walk
+        As for `cnnviz.view`.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def export_images(
     Raises
     ------
     ValueError
-        if there is no image, or the names are not as many as the outputs.
+        if there is no image, the names are not as many as the outputs, or the walk does not suit.
     OSError
         if the file cannot be written.
     """
@@ -123,8 +127,10 @@ def export_images(
         run = net.run(x)
         if scene is None:
             scene = build_scene(run, 0, classes=classes, **named)
+            if walk is not None:
+                open_walk(scene, walk, run)
         else:
-            scene.add(run, 0, **named)
+            scene.add(run, 0, **named, computed=True)
     if scene is None:
         raise ValueError("images must hold at least one image")
     return LiveView(scene).save(output)

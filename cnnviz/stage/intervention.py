@@ -1,27 +1,35 @@
-"""Interventions: a channel set to zero, a weight, a bias or a pixel changed, and the run that follows.
+"""Interventions: numbers of a network and its image changed, and the run that follows.
 
-What comes from a browser is checked like any input: an edit that does not fit the network is refused
-with a sentence, and nothing of it is applied.
+Changes are plain data, as changes.js reads them for the engine of the page: same kinds, same meaning, same
+ones refused. What comes from a browser is checked like any input: a change that does not fit the network is
+refused with a sentence, and nothing is applied.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cnnviz.network import Network, Run
+from cnnviz.network.run import forward_pass
+from cnnviz.stage.stages import Stage, take_apart
 
 MOST = 200
-"""Edits at a time."""
+"""Changes at a time."""
+LARGEST = float(np.finfo(np.float32).max)
+
+Change = Mapping[str, Any]
+Edit = Callable[[np.ndarray], np.ndarray]
 
 
 class InterventionError(ValueError):
-    """An edit does not fit the network; the message is one sentence for whoever made it."""
+    """A change does not fit the network; the message is one sentence for whoever made it."""
 
 
-def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> tuple[Run, frozenset[str]]:
+def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run, frozenset[str]]:
     """Run a network with some of its numbers changed.
 
     Parameters
@@ -30,105 +38,178 @@ def intervene(net: Network, image: Any, edits: Sequence[Mapping[str, Any]]) -> t
         The network; it stays as it is.
     image
         One image, as `Network.run` takes it.
-    edits
-        {"kind": "channel", "layer": name, "channel": k} sets a channel of a layer's output to zero;
-        {"kind": "weight", "name": "conv2d/kernel", "index": flat index, "value": v} changes one weight
-        or bias; {"kind": "pixel", "row": r, "col": c, "channel": k, "value": v} one prepared pixel.
+    changes
+        In the order in which they are made. Indices are those of the flat array; of a stage, in the shape in
+        which it is drawn.
+        {"kind": "values", "stage": name, "at": indices, "values": numbers} sets numbers that a stage gives,
+        and of an input the image's; {"kind": "channel", "stage": name, "channel": k} sets a channel to 0;
+        {"kind": "weights", "array": "conv2d/kernel", "at": indices, "values": numbers} changes weights;
+        {"kind": "shift", "rows": r, "cols": c} moves the image by whole pixels, before anything is set in it:
+        what leaves it is lost, what comes in is 0.
 
     Returns
     -------
-    (Run, layers)
-        `layers` are those whose output was set by hand.
+    (Run, stages)
+        `stages` are the names of those in which numbers were set by hand.
 
     Raises
     ------
     InterventionError
-        (a ValueError) for an edit that does not fit the network.
+        (a ValueError) for a change that does not fit the network.
 
     Examples
     --------
     >>> import cnnviz
-    >>> edit = {"kind": "channel", "layer": "conv2d", "channel": 3}
-    >>> run, layers = intervene(cnnviz.load_model("mnist_14k"), np.zeros((28, 28)), [edit])
-    >>> float(np.abs(run["conv2d"][..., 3]).max()), sorted(layers)
-    (0.0, ['conv2d'])
+    >>> change = {"kind": "channel", "stage": "conv2d relu", "channel": 3}
+    >>> run, stages = intervene(cnnviz.load_model("mnist_14k"), np.zeros((28, 28)), [change])
+    >>> float(np.abs(run["conv2d"][..., 3]).max()), sorted(stages)
+    (0.0, ['conv2d relu'])
     """
-    if not isinstance(edits, Sequence) or isinstance(edits, str) or len(edits) > MOST:
-        raise InterventionError(f"edits must be a list of at most {MOST}")
+    made = read_changes(net, net.run(image), changes)
+    return forward_pass(made.network, image, made.outputs, inner=made.inner), made.stages
+
+
+class Made(NamedTuple):
+    """Changes as a network and edits of what its layers give, by their names."""
+
+    network: Network
+    outputs: dict[str, Edit]
+    inner: dict[str, Edit]
+    """In front of the activation."""
+    stages: frozenset[str]
+    """The names of those in which numbers are set."""
+
+
+def read_changes(net: Network, plain: Run, changes: Sequence[Change]) -> Made:
+    """Changes, checked against a network whose plain run on the image this is."""
+    if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
+        raise InterventionError(f"changes must be a list of at most {MOST}")
+    taken = take_apart(net, {name: value.shape[1:] for name, value in plain.items()})
+    stages = {stage.name: stage for stage in taken.stages}
     weights: dict[str, np.ndarray] = {}
-    silenced: dict[str, list[int]] = {}
-    pixels: list[Mapping[str, Any]] = []
-    for edit in edits:
-        kind = edit.get("kind") if isinstance(edit, Mapping) else None
-        if kind == "channel":
-            layer, channel = _channel(net, edit)
-            silenced.setdefault(layer, []).append(channel)
-        elif kind == "weight":
-            _change_weight(net, edit, weights)
-        elif kind == "pixel":
-            pixels.append(edit)
+    edits: dict[str, list[Change]] = {}
+    shifts: list[tuple[int, int]] = []
+    for change in changes:
+        kind = change.get("kind") if isinstance(change, Mapping) else None
+        if kind == "weights":
+            _change_weights(net, change, weights)
+        elif kind == "shift":
+            shifts.append((_whole(change.get("rows"), "rows"), _whole(change.get("cols"), "cols")))
+        elif kind in ("values", "channel"):
+            stage = _stage(stages, change.get("stage"))
+            if kind == "values":
+                _numbers(change, math.prod(stage.shape))
+            else:
+                _place(change.get("channel"), "channel", stage.shape[-1])
+            edits.setdefault(stage.name, []).append(change)
         else:
-            raise InterventionError(f"kind must be 'channel', 'weight' or 'pixel', got {_brief(kind)}")
+            raise InterventionError(
+                f"kind must be 'values', 'weights', 'channel' or 'shift', got {_brief(kind)}"
+            )
+    moved = {
+        stage.layer.name: _shifting(stage, shifts) for stage in stages.values() if shifts and _is_input(stage)
+    }
+    outputs, inner = dict(moved), {}
+    for name, listed in edits.items():
+        stage = stages[name]
+        if stage.part == "before":
+            inner[stage.layer.name] = _setting(stage, listed)
+        else:
+            before = moved.get(stage.layer.name)
+            outputs[stage.layer.name] = _setting(stage, listed, before)
     changed = net.with_weights(weights) if weights else net
-    if pixels:
-        image = np.array(net.run(image)[net.inputs[0]][0])
-        for place, value in [_pixel(image.shape, edit) for edit in pixels]:
-            image[place] = value
-    silence = {layer: _silence(channels) for layer, channels in silenced.items()}
-    return changed.run(image, edits=silence), frozenset(silenced)
+    return Made(changed, outputs, inner, frozenset(edits))
 
 
-def _channel(net: Network, edit: Mapping[str, Any]) -> tuple[str, int]:
-    layer = edit.get("layer")
-    if not isinstance(layer, str) or layer not in net:
-        raise InterventionError(f"there is no layer {_brief(layer)}")
-    shape = net[layer].output_shape
-    if not shape:
-        raise InterventionError(f"there are no channels in {_brief(layer)}")
-    return layer, _whole(edit, "channel", shape[-1])
+def _is_input(stage: Stage) -> bool:
+    return bool(stage.op["type"] == "input")
 
 
-def _change_weight(net: Network, edit: Mapping[str, Any], weights: dict[str, np.ndarray]) -> None:
-    name = str(edit.get("name"))
-    layer, _, weight = name.rpartition("/")
+def _shifting(stage: Stage, shifts: Sequence[tuple[int, int]]) -> Edit:
+    """The image moved, as often as it is said."""
+
+    def move(images: np.ndarray) -> np.ndarray:
+        maps = images.reshape(stage.shape)
+        for rows, cols in shifts:
+            moved = np.zeros_like(maps)
+            (to_rows, from_rows), (to_cols, from_cols) = map(_shares, (rows, cols), maps.shape[:2])
+            moved[to_rows, to_cols] = maps[from_rows, from_cols]
+            maps = moved
+        return maps.reshape(images.shape)
+
+    return move
+
+
+def _shares(by: int, size: int) -> tuple[slice, slice]:
+    """Where along an axis the cells go that stay, and where they come from."""
+    by = min(max(by, -size), size)
+    return slice(max(by, 0), size + min(by, 0)), slice(max(-by, 0), size - max(by, 0))
+
+
+def _setting(stage: Stage, changes: Sequence[Change], first: Edit | None = None) -> Edit:
+    """What a stage gives with numbers set in it, after something else was done."""
+
+    def edit(output: np.ndarray) -> np.ndarray:
+        output = np.ascontiguousarray(first(output) if first else output)
+        numbers = output.reshape(stage.shape)
+        for change in changes:
+            if change["kind"] == "channel":
+                numbers[..., change["channel"]] = 0
+            else:
+                for place, value in zip(change["at"], change["values"], strict=True):
+                    numbers.flat[place] = value
+        return output
+
+    return edit
+
+
+def _change_weights(net: Network, change: Change, weights: dict[str, np.ndarray]) -> None:
+    name = change.get("array")
+    layer, _, weight = name.rpartition("/") if isinstance(name, str) else ("", "", "")
     if layer not in net or weight not in net[layer].weights:
-        raise InterventionError(f"there is no weight {_brief(name)}")
-    if name not in weights:
-        weights[name] = np.array(net[layer].weights[weight])
-    weights[name].flat[_whole(edit, "index", weights[name].size)] = _real(edit)
+        raise InterventionError(f"there are no weights called {_brief(name)}")
+    array = weights.setdefault(str(name), np.array(net[layer].weights[weight]))
+    at, values = _numbers(change, array.size)
+    for place, value in zip(at, values, strict=True):
+        array.flat[place] = value
 
 
-def _pixel(shape: tuple[int, ...], edit: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
-    names = ("row", "col", "channel")[: len(shape)] if len(shape) > 1 else ("channel",)
-    place = tuple(_whole(edit, name, size) for name, size in zip(names, shape, strict=True))
-    return place, _real(edit)
+def _stage(stages: Mapping[str, Stage], name: Any) -> Stage:
+    stage = stages.get(name) if isinstance(name, str) else None
+    if stage is None:
+        raise InterventionError(f"there is no stage called {_brief(name)}")
+    if stage.part not in ("output", "before"):
+        raise InterventionError(
+            f"{_brief(name)} is a step within its layer: what it gives is set in the page, not in Python"
+        )
+    return stage
 
 
-def _whole(edit: Mapping[str, Any], name: str, size: int | None) -> int:
-    value = edit.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < (size or 2**31):
-        raise InterventionError(f"{name} must be a whole number below {size}, got {_brief(value)}")
+def _numbers(change: Change, size: int) -> tuple[list[int], list[float]]:
+    at, values = change.get("at"), change.get("values")
+    if not (isinstance(at, list) and isinstance(values, list)) or len(at) != len(values) or not at:
+        raise InterventionError("at and values must be lists of one length, with at least one number each")
+    for place in at:
+        _place(place, "at", size)
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
+            raise InterventionError(
+                f"values must be finite numbers within float32's range, got {_brief(value)}"
+            )
+    return at, values
+
+
+def _place(value: Any, name: str, size: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < size:
+        raise InterventionError(f"{name} must be a whole number from 0 to {size - 1}, got {_brief(value)}")
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53:
+        raise InterventionError(f"{name} must be a whole number, got {_brief(value)}")
     return value
-
-
-def _real(edit: Mapping[str, Any]) -> float:
-    value = edit.get("value")
-    most = float(np.finfo(np.float32).max)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= most:
-        raise InterventionError(f"value must be a finite number within float32's range, got {_brief(value)}")
-    return float(value)
 
 
 def _brief(value: object) -> str:
     """What was asked for, as far as it fits a sentence."""
     return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."
-
-
-def _silence(channels: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
-    def edit(output: np.ndarray) -> np.ndarray:
-        if max(channels) >= output.shape[-1]:  # Where the last axis has no size until there is an image.
-            raise InterventionError(f"channel must be below {output.shape[-1]}, got {max(channels)}")
-        output[..., list(channels)] = 0
-        return output
-
-    return edit

@@ -1,7 +1,7 @@
-"""The live view as HTML: a fragment for a notebook's cell, and a page that needs nothing beside it.
+"""The live view as HTML: a fragment for a notebook's output, and a page that needs nothing beside it.
 
-Scene, style sheet and script lie in the HTML itself; nothing is fetched. Drawing and intervening need
-Python behind the page, so they are left out here, and the view says so.
+Scene, style sheet and script lie in the HTML itself; nothing is fetched. In a notebook with anywidget the
+view and Python share its state (notebook.py); without it the page does the same, but Python hears nothing.
 """
 
 from __future__ import annotations
@@ -10,33 +10,183 @@ import base64
 import html
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnviz.colours import THEMES
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 from cnnviz.network.limits import MEMORY
 from cnnviz.resources import one_line, write_atomically
+from cnnviz.stage import notebook
 from cnnviz.stage.bundle import script, style
+from cnnviz.stage.guided_walk import Walk, open_walk
+from cnnviz.stage.learner_state import cell_of, checked, opening_state, path_of, run_of, with_image
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.still import still_png
 
 
 class LiveView:
-    """A scene that can be shown: in a notebook by itself, elsewhere after `save`. Made by `view`."""
+    """A scene that can be shown: in a notebook by itself, elsewhere after `save`. Made by `view`.
+
+    Where anywidget is installed (`pip install 'cnnviz[notebook]'`), its attributes are what the learner
+    has selected, drawn and changed on the page, and setting them moves the page. Without it they can be
+    set before the view is shown or saved.
+    """
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self._key = uuid.uuid4().hex[:12]
+        self._state = opening_state(scene)
+        self._run: Run | None = None
+        self._widget: Any = None
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The whole state, as `cnnviz.stage.stage_state` describes it; set, entries left out are as it opens.
+
+        Examples
+        --------
+        >>> import cnnviz
+        >>> w = view(cnnviz.load_model("mnist_14k"), np.zeros((28, 28)))
+        >>> w.state = {"path": [["conv2d_3", 4, 5, 7]], "zoom": "cell"}
+        >>> w.cell
+        ('conv2d_3', 4, 5, 7)
+        """
+        return deepcopy(self._state)
+
+    @state.setter
+    def state(self, state: Mapping[str, Any]) -> None:
+        self._set(state)
+
+    @property
+    def cell(self) -> tuple[Any, ...] | None:
+        """The cell whose receipt is open: (layer, row, column, channel), a vector's (layer, unit), or None.
+
+        Before a fused activation that is "conv2d", what `cnnviz.explain` takes apart; behind it
+        "conv2d relu", by the names that changes have too.
+        """
+        return cell_of(self.scene, self._state)
+
+    @cell.setter
+    def cell(self, cell: Sequence[Any] | None) -> None:
+        path = path_of(self.scene, cell)
+        near = "network" if not path and self._state["zoom"] == "cell" else self._state["zoom"]
+        self._set(
+            {
+                **self._state,
+                "path": path,
+                "layer": "" if near == "network" or path else self._state["layer"],
+                "zoom": near,
+            }
+        )
+
+    @property
+    def image(self) -> Any:
+        """The image that is shown, as the network's input array, with all that was drawn into it.
+
+        A mapping by the inputs' names where there are several. Set, it is taken as `Network.run` takes one
+        image, and what was changed of the image before is gone.
+        """
+        run = self.run
+        images = {name: run[name][0] for name in run.network.inputs}
+        return images if len(images) > 1 else next(iter(images.values()))
+
+    @image.setter
+    def image(self, image: Any) -> None:
+        self._set(with_image(self.scene, self._state, image))
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """What was changed by hand, as `cnnviz.stage.intervention.intervene` takes it."""
+        return self.state["changes"]
+
+    @changes.setter
+    def changes(self, changes: Sequence[Mapping[str, Any]]) -> None:
+        self._set({**self._state, "changes": changes})
+
+    @property
+    def run(self) -> Run:
+        """The run of the changed network on the shown image, computed by NumPy.
+
+        Raises
+        ------
+        ValueError
+            where a change made in the page is one that only the page can make.
+        """
+        if self._run is None:
+            self._run = run_of(self.scene, self._state)
+        return self._run
+
+    @property
+    def widget(self) -> Any:
+        """The view as an anywidget, for what shows widgets: layouts, or marimo's `mo.ui.anywidget`.
+
+        Raises
+        ------
+        ImportError
+            where anywidget is not installed.
+        """
+        widget = self._joined()
+        if not widget.scene:
+            widget.scene = bytes(self)
+        return widget
+
+    def take(self, state: Any) -> None:
+        """Take over a state that comes from the page; one that does not fit changes nothing."""
+        with suppress(ValueError):
+            fitting = checked(self.scene, state)
+            if fitting != self._state:
+                self._state, self._run = fitting, None
+
+    def _set(self, given: Mapping[str, Any]) -> None:
+        """Take over a state from Python, and send it, once it is known to fit."""
+        state = checked(self.scene, given)
+        run = run_of(self.scene, state)
+        self._state, self._run = deepcopy(state), run
+        if self._widget is not None:
+            self._widget.state = self.state
+
+    def _joined(self) -> Any:
+        """The widget that the view has as long as it is not closed."""
+        if self._widget is None or self._widget.comm is None:
+            try:
+                self._widget = notebook.make_widget(self, self._key)
+            except ImportError:
+                raise ImportError("a view's widget needs anywidget: pip install 'cnnviz[notebook]'") from None
+        return self._widget
 
     def __repr__(self) -> str:
         count = len(self.scene.items)
         return one_line(f"<LiveView of {self.scene.plan.network.name}: {count} image{'s' * (count != 1)}>")
 
+    def __bytes__(self) -> bytes:
+        """The scene as it is sent: it opens in the state that the view is in."""
+        if self._state == opening_state(self.scene):
+            return bytes(self.scene)
+        numbers = self.scene.numbers
+        start = {**self._state, "play": numbers.header["start"]["play"]}
+        return bytes(replace(self.scene, numbers=replace(numbers, header={**numbers.header, "start": start})))
+
     def _repr_html_(self) -> str:
-        return fragment(bytes(self.scene), linked=False)
+        """The view as the output of a notebook's cell; its page and Python share the state if they can."""
+        if notebook.available():
+            self._joined()
+        return output(self)
+
+    def _display_(self) -> Any:
+        """What marimo shows, which runs no script in HTML."""
+        import marimo
+
+        return (
+            self.widget if notebook.available() else marimo.iframe(page(self, self._title()), height="600px")
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that opens anywhere, without a server or a network.
@@ -56,7 +206,7 @@ class LiveView:
             if it cannot be written.
         """
         target = Path(path)
-        text = page(bytes(self.scene), self._title())
+        text = page(self, self._title())
         write_atomically(target, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
         return target
 
@@ -78,6 +228,7 @@ def view(
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    walk: str | Walk | None = None,
     memory_limit: float | None = None,
     work_limit: float | None = None,
 ) -> LiveView:
@@ -105,19 +256,23 @@ def view(
         The cell whose receipt is open at the start: (layer, row, column, channel), a vector's (layer, unit).
     play
         Start with the window sliding over the pinned cell's layer, else over the first that has a window.
+    walk
+        A guided walk that the view offers and opens with: its name, "from-pixel-to-answer", or the walk
+        itself as data (see `cnnviz.stage.guided_walk`).
     memory_limit, work_limit
         As for `Network.run`; the view itself, while it is made, is to stay within the memory too.
 
     Returns
     -------
     LiveView
-        Shows itself in Jupyter, VS Code and Colab; `save(path)` writes a single HTML file.
+        Shows itself in a notebook, two-way where anywidget is installed; `save(path)` writes an HTML file.
 
     Raises
     ------
     ValueError
         for images that do not fit the network; if there are not as many titles or labels as images, or
-        names as classes; if there is no such layer or cell; above a limit.
+        names as classes; if there is no such layer, cell or walk, or the walk does not suit the network;
+        above a limit.
 
     Examples
     --------
@@ -141,23 +296,42 @@ def view(
             item["title"] = titles[i]
         if labels is not None:
             item["label"] = int(labels[i])
+    if walk is not None:
+        open_walk(scene, walk, run)
     return LiveView(scene)
 
 
-def fragment(scene: bytes, *, linked: bool) -> str:
-    """The view as HTML to be put into a page; `linked` views keep their state in the page's address."""
+def output(view: LiveView) -> str:
+    """The view as HTML for a notebook's output, with a picture and a sentence for where no script may run."""
+    picture = base64.b64encode(still_png(view.scene)).decode()
+    words = f"{view.scene.plan.part.header['model']['name']} on {view.scene.items[0]['title']}"
+    still = (
+        f'<p><img alt="The maps of {html.escape(words)}" src="data:image/png;base64,{picture}"></p>'
+        f"<p>A picture of {html.escape(words)}: trust this notebook, or run the cell again, "
+        "and every number in it answers.</p>"
+    )
+    return _carrier(view, "notebook", "showInOutput", still)
+
+
+def _carrier(view: LiveView, entry: str, show: str, still: str = "") -> str:
+    """An element that carries style sheet and scene, and the script that shows them in it."""
     name = f"cnnviz-{uuid.uuid4().hex[:12]}"
-    options = f"{{ linked: {str(linked).lower()} }}"
-    start = f'standalone_module.showStandalone(document.getElementById("{name}"), {options});'
-    parts = {"style": style(), "scene": base64.b64encode(scene).decode()}
+    parts = {"style": style(), "scene": base64.b64encode(bytes(view)).decode()}
     held = "".join(
         f'<script type="text/plain" data-part="{part}">{text}</script>' for part, text in parts.items()
     )
-    code = script("standalone").replace("</script", "<\\/script")
-    return f'<div id="{name}">{held}</div><script>(() => {{\n"use strict";\n{code}\n{start}\n}})();</script>'
+    code = script(entry).replace("</script", "<\\/script")
+    # Jupyter runs the script before the output is on the page.
+    find = (
+        f'document.getElementById("{name}") ?? document.currentScript?.parentNode?.querySelector("#{name}")'
+    )
+    return (
+        f'<div id="{name}" data-key="{view._key}">{still}{held}</div>'
+        f'<script>(() => {{\n"use strict";\n{code}\n{entry}_module.{show}({find});\n}})();</script>'
+    )
 
 
-def page(scene: bytes, title: str) -> str:
+def page(view: LiveView, title: str) -> str:
     """The view as a whole HTML document."""
     light, dark = THEMES["light"], THEMES["dark"]
     return f"""<!doctype html>
@@ -171,16 +345,16 @@ def page(scene: bytes, title: str) -> str:
 <style>
 html {{ background: {light.background}; }}
 body {{ margin: 0; }}
-main {{ padding: 20px 24px; }}
+main {{ padding: 10px 14px 0; }}
 h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }}
-@media (max-width: 560px) {{ main {{ padding: 14px 12px; }} }}
+@media (max-width: 560px) {{ main {{ padding: 8px 8px 0; }} }}
 @media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}
 </style>
 </head>
 <body>
 <main>
 <h1>{html.escape(title)}</h1>
-{fragment(scene, linked=True)}</main>
+{_carrier(view, "standalone", "showStandalone")}</main>
 </body>
 </html>
 """

@@ -17,10 +17,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from cnnviz.colours import THEMES, for_browser
+from cnnviz.kernels import gallery
 from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
 from cnnviz.network import LayerGraph
 from cnnviz.receptive_fields import receptive_field
+from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stages import Stage, Taken, take_apart
 from cnnviz.verification.comparison import recorded
@@ -42,6 +44,11 @@ class StagePlan:
     def sent(self) -> bytes:
         """What the browser gets."""
         return bytes(self.part)
+
+    @property
+    def computable(self) -> bool:
+        """Whether the browser knows every operation."""
+        return all(stage.op["type"] != "given" for stage in self.taken.stages)
 
     @property
     def key(self) -> str:
@@ -82,6 +89,7 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         "shown": [net[name].name for name in shown] if shown is not None else None,
         "cut": taken.stages[-1].name != end,
         "arrays": {name: place_of(part, array) for name, array in taken.arrays.items()},
+        "weights": weight_names(net, taken),
         **for_browser(),
         "themes": {
             name: {
@@ -91,10 +99,31 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
             for name, theme in THEMES.items()
         },
         "recorded": recorded_differences(net),
+        "kernels": _kernels(taken),
+        "agreement": recorded_agreement(),
     }
     _write_fields(net, taken.stages, shapes, part)
     part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
     return StagePlan(net, taken, part, shown)
+
+
+def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
+    """The arrays of a network taken apart that are its own weights, under `with_weights`' names."""
+    own = {f"{layer.owner}/{name}" for layer in net for name in layer.weights}
+    return [name for name in taken.arrays if name in own]
+
+
+def _kernels(taken: Taken) -> dict[str, dict[str, list[float]]]:
+    """Named kernels of the sizes that the network has, "3x3", row by row, to take a learned one's place."""
+    sizes = {
+        shape[0]
+        for name, array in taken.arrays.items()
+        if name.endswith("kernel") and array.ndim == 4 and 1 < (shape := array.shape)[0] == shape[1] <= 7
+    }
+    return {
+        f"{size}x{size}": {each.name: [float(x) for x in each.kernel.ravel()] for each in gallery(size)}
+        for size in sorted(sizes)
+    }
 
 
 def layers_until(net: LayerGraph, last: str) -> list[str]:
@@ -265,6 +294,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "params": _params(stage, layer),
         "shared": layer.owner if layer.owner != layer.name else None,
         "hidden": stage.hidden,
+        "blocked": stage.blocked,
         "exact": stage.exact,
     }
 

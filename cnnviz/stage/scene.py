@@ -62,8 +62,8 @@ class Scene:
         label: int | None = None,
         key: str = "",
         code: str = "",
-        edited: Iterable[str] = (),
         base: Scene | None = None,
+        computed: bool = False,
     ) -> None:
         """Take in one image of a run.
 
@@ -81,27 +81,29 @@ class Scene:
             How a link names it: a test digit's number.
         code
             A Python expression that gives the image as integers 0..255, for code to be copied.
-        edited
-            Layers whose output was changed by hand: theirs cannot be derived.
         base
             Numbers of one image that the browser has: what is equal there is not sent again.
+        computed
+            Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
+        computed = computed and self.plan.computable
         _check_images(self.plan, len(self.items) + 1)
-        edited = set(edited)
         known = base.values[0] if base else {}
         header = self.numbers.header
         tensors = {}
         values = {}
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
         for number, stage in enumerate(self.plan.taken.stages):
-            changed = stage.part == "output" and stage.layer.name in edited
-            if stage.exact and not changed and run[stage.layer.name].dtype == np.float32:
+            if computed and stage.op["type"] != "input":
+                continue
+            if stage.exact and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
             digest.update(value.data)
             if number not in known or not np.array_equal(value, known[number], equal_nan=True):
                 tensors[str(number)] = self.numbers.add(value)
         item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
+        item |= {"computed": True} if computed else {}
         digest.update(f"{title} {label} {key} {code}".encode())
         self.items.append(item)
         self.values.append(values)
@@ -129,7 +131,6 @@ def build_scene(
     label: int | None = None,
     key: str = "",
     code: str = "",
-    edited: Iterable[str] = (),
     plan: StagePlan | None = None,
     base: Scene | None = None,
     layers: Iterable[str] | None = None,
@@ -146,7 +147,7 @@ def build_scene(
         One image of the run's batch; None takes them all.
     classes
         The names of the outputs, as `class_names` takes them; by default their numbers.
-    title, label, key, code, edited, base
+    title, label, key, code, base
         As for `Scene.add`; titles of several images are numbered.
     plan
         That of a network with the same layers, other weights perhaps; None makes it.
@@ -181,7 +182,7 @@ def build_scene(
     names = [str(i) for i in range(int(np.prod(last.shape)))]
     if classes is not None and last.layer.name in map(net.resolve, net.outputs):
         names = class_names(classes, last.shape[2])
-    start = {"trail": _step_to(plan, shapes, pinned) if pinned else "", "play": play}
+    start = {"path": [_cell_of(plan, shapes, pinned)] if pinned else [], "play": play}
     header: dict[str, Any] = {"plan": plan.key, "key": "", "base": None, "classes": names}
     header |= _colours(plan, run, index)
     scene = Scene(plan, Part(header | {"items": [], "arrays": {}, "host": {}, "start": start}))
@@ -190,7 +191,17 @@ def build_scene(
     chosen = range(count) if index is None else [index]
     for i in chosen:
         name = title if len(chosen) == 1 else f"{title} {i}"
-        scene.add(run, i, title=name, label=label, key=key or str(i), code=code, edited=edited, base=base)
+        # Of several images NumPy's numbers of the first go along; the others' the browser computes.
+        scene.add(
+            run,
+            i,
+            title=name,
+            label=label,
+            key=key or str(i),
+            code=code,
+            base=base,
+            computed=i != chosen[0],
+        )
     return scene
 
 
@@ -252,8 +263,8 @@ def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:
     }
 
 
-def _step_to(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> str:
-    """A cell as links name it: its stage's name, row, column and channel as drawn."""
+def _cell_of(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Sequence[Any]) -> list[Any]:
+    """A cell as a state's path names it: its stage, row, column and channel as drawn."""
     name, *position = pinned
     stages = [stage for stage in plan.taken.stages if stage.layer.name == name]
     if not stages:
@@ -265,4 +276,4 @@ def _step_to(plan: StagePlan, shapes: Mapping[str, tuple[int, ...]], pinned: Seq
             f"pinned must be a cell of {name!r} {tuple(shapes[name])}, got {tuple(position)}"
         ) from None
     place = np.unravel_index(flat, stages[-1].shape)
-    return "~".join([stages[-1].name, *(str(int(i)) for i in place)])
+    return [stages[-1].name, *map(int, place)]

@@ -74,9 +74,7 @@ def link_of(state: State) -> str:
     """
     opens = empty_state()
     texts = {
-        key: _TEXTS.get(key, (str, str))[0](value)
-        for key, value in state.items()
-        if key == "version" or value != opens[key]
+        key: entry_text(key, value) for key, value in state.items() if key == "version" or value != opens[key]
     }
     return urlencode(texts, quote_via=quote, safe="~!/")
 
@@ -91,7 +89,25 @@ def state_of_link(text: str) -> dict[str, Any]:
     found = {
         "path" if key == "trail" else key: value for key, value in parse_qsl(text, True, max_num_fields=100)
     }
-    return {key: _TEXTS.get(key, (str, str))[1](value) for key, value in found.items() if key in opens}
+    return {key: entry_of(key, value) for key, value in found.items() if key in opens}
+
+
+def entry_text(key: str, value: Any) -> str:
+    """One entry as a link says it.
+
+    >>> entry_text("path", [["conv2d", 3, 4, 0]])
+    'conv2d~3~4~0'
+    """
+    return _TEXTS.get(key, (str, str))[0](value)
+
+
+def entry_of(key: str, text: str) -> Any:
+    """What a link says of one entry.
+
+    >>> entry_of("path", "conv2d~3~4~0")
+    [['conv2d', 3, 4, 0]]
+    """
+    return _TEXTS.get(key, (str, str))[1](text)
 
 
 # How each entry is written in a link, and read from one --------------------------------------------

@@ -39,6 +39,8 @@ class Stage:
     computed: BrowserStage
     hidden: tuple[str, ...] = ()
     """The layers between this stage and those that it reads, which are not shown."""
+    blocked: tuple[int, ...] = ()
+    """Which of its inputs no gradient goes back to, since such a layer is between."""
 
     @property
     def op(self) -> dict[str, Any]:
@@ -83,7 +85,12 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
             shapes[layer.name],
             tuple(taken.stages[i].shape for i in reads),
         )
-        for stage in _stages_of(layer, drawn, reads, behind, len(taken.stages)):
+        blocked = tuple(
+            i
+            for i, source in enumerate(layer.inputs)
+            if any(net[name].entry.breaks_gradients for name in hidden.get(source, ()))
+        )
+        for stage in _stages_of(layer, drawn, reads, behind, blocked, len(taken.stages)):
             taken.stages.append(stage)
             taken.arrays.update(stage.computed.arrays)
         last[layer.name] = len(taken.stages) - 1
@@ -106,7 +113,12 @@ def values_of(stage: Stage, run: Run, index: int) -> np.ndarray:
 
 
 def _stages_of(
-    layer: Layer, drawn: Drawn, reads: tuple[int, ...], hidden: tuple[str, ...], first: int
+    layer: Layer,
+    drawn: Drawn,
+    reads: tuple[int, ...],
+    hidden: tuple[str, ...],
+    blocked: tuple[int, ...],
+    first: int,
 ) -> Iterator[Stage]:
     """The stages of one layer, the first of which gets the number `first`."""
     fused = layer.activation is not None and not layer.is_activation
@@ -115,8 +127,8 @@ def _stages_of(
         part = each.name or ("before" if fused else "output")
         shape = each.shape or drawn.shape
         name = f"{layer.name} {each.name}" if each.name else layer.name
-        yield Stage(name, layer, part, shape, reads, each, hidden)
-        reads, hidden = (first + number,), ()
+        yield Stage(name, layer, part, shape, reads, each, hidden, blocked)
+        reads, hidden, blocked = (first + number,), (), ()
     if fused:
         name = f"{layer.name} {layer.activation.name}"  # type: ignore[union-attr]
         yield Stage(name, layer, "output", drawn.shape, reads, activation_stage(layer, drawn))

@@ -139,13 +139,3 @@ def test_the_chosen_step_is_in_the_address(visit):
     assert given(at, "cnnviz.walk")[0]["step"] is None
     assert re.search("step “999”", at.warning[0].value)
     json.dumps(given(at, "cnnviz.walk"))
-
-
-@pytest.mark.parametrize(("letters", "offered"), [(0, 2), (1, 1)])
-def test_what_is_too_small_for_a_gif_is_not_offered_as_one(visit, letters, offered):
-    sides = {f"pad_{end}": 5 for end in ("top", "bottom", "left", "right")}
-    at = visit("convolution", letters=letters, cells_a_side=14, padding="explicit", **sides)
-    assert len(at.get("download_button")) == offered
-    said = [caption.value for caption in at.caption if "cannot be saved as a GIF" in caption.value]
-    assert len(said) == 2 - offered
-    assert all("too small for names" in words for words in said)

@@ -1,4 +1,4 @@
-"""How fast the live view answers in Chromium: hover, first drawing, another digit, an intervention.
+"""How fast the stage answers in Chromium: hover, a click, first drawing, another digit, a painted pixel.
 
 `python tests/benchmarks/live_view.py` starts the explorer, moves a real pointer, and prints what the page
 reports through performance.measure. Nothing is asserted: machines differ.
@@ -36,10 +36,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             file = export(Path(folder) / "digits.html", digits=range(10))
             hovering(browser, file.as_uri())
+            receipts_and_zooms(browser, file.as_uri())
             first_drawing(browser, file.as_uri())
             digits_in_a_file(browser, file.as_uri())
+            changes_in_a_file(browser, file.as_uri())
         with Serving() as url:
-            digits_and_changes(browser, url)
+            digits_in_the_explorer(browser, url)
         browser.close()
 
 
@@ -51,19 +53,39 @@ def report(what: str, times: list[float], target: str) -> None:
 
 
 def hovering(browser, url: str) -> None:
-    """The pointer over every part of the picture, one move a frame, as a hand moves it."""
+    """The pointer over every part of the network, one move a frame, as a hand moves it."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(url)
     page.wait_for_selector(".cv-barrow")
-    box = page.locator(".cv-strip .cv-base").bounding_box()
-    shown = page.locator(".cv-scroll").bounding_box()
-    for scrolled in range(0, int(box["width"] - shown["width"]), 700):
-        page.locator(".cv-scroll").evaluate("(e, left) => (e.scrollLeft = left)", scrolled)
-        page.wait_for_timeout(100)
-        for i in range(120):
-            x = shown["x"] + (i * 37) % (shown["width"] - 10) + 5
-            page.mouse.move(x, box["y"] + 75 + (i * 53) % 380)
+    box = page.locator(".cv-network .cv-base").bounding_box()
+    for i in range(600):
+        across, down = (i * 37) % (box["width"] - 10) + 5, (i * 53) % (box["height"] - 10) + 5
+        page.mouse.move(box["x"] + across, box["y"] + down)
     report("hover to drawn", page.evaluate(MEASURED, "hover"), "target: 95th percentile under 16 ms")
+    page.close()
+
+
+def receipts_and_zooms(browser, url: str) -> None:
+    """From the press to the frame in which the receipt, or the layer, is painted."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    page.goto(url)
+    page.wait_for_selector(".cv-barrow")
+    page.evaluate(WATCH_FRAMES)
+    box = page.locator(".cv-network .cv-base").bounding_box()
+    for i in range(40):
+        across, down = (i * 137) % (box["width"] - 10) + 5, (i * 53) % (box["height"] - 10) + 5
+        page.mouse.click(box["x"] + across, box["y"] + down)
+        page.wait_for_timeout(40)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    report("click to receipt", page.evaluate("waits"), "target: under 100 ms")
+    page.evaluate("window.waits.length = 0")
+    for i in range(20):
+        page.locator(".cv-col").nth(1 + i % 8).click()
+        page.wait_for_timeout(40)
+        page.keyboard.press("Escape")
+    report("name of a layer to the layer", page.evaluate("waits"), "target: under 100 ms")
     page.close()
 
 
@@ -89,7 +111,7 @@ def digits_in_a_file(browser, url: str) -> None:
     page.close()
 
 
-def digits_and_changes(browser, url: str) -> None:
+def digits_in_the_explorer(browser, url: str) -> None:
     """From the click to the view's new title, which is written in the frame that repaints."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/?digit=0")
@@ -106,18 +128,32 @@ def digits_and_changes(browser, url: str) -> None:
         page.evaluate("clicks"),
         "target: median under 200 ms",
     )
-    page.locator(".cv-start").click()
-    page.locator(".cv-own button").click()
-    for i in range(12):
-        page.locator('[data-term="0.3.5"][data-role="w"]').click()
-        page.locator(".cv-form input").fill(str(i / 10))
-        page.keyboard.press("Enter")
-        page.locator(".cv-edits:not([data-busy])").wait_for()
-        page.wait_for_timeout(150)
-    report("a changed weight in the explorer", page.evaluate(MEASURED, "intervene"), "target: under 150 ms")
     page.close()
 
 
+def changes_in_a_file(browser, url: str) -> None:
+    """A pixel that is painted, to the frame that shows what follows from it."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    page.wait_for_selector(".cv-barrow")
+    page.get_by_role("button", name="Paint").click()
+    box = page.locator(".cv-network .cv-base").bounding_box()
+    page.mouse.move(box["x"] + 20, box["y"] + 70)
+    page.mouse.down()
+    for i in range(60):
+        page.mouse.move(box["x"] + 20 + i, box["y"] + 70 + i % 20)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    report("a painted pixel, to pixels", page.evaluate(MEASURED, "change"), "target: median under 30 ms")
+    page.close()
+
+
+WATCH_FRAMES = """() => {
+  window.waits = [];
+  // Behind two frames the first has been painted.
+  addEventListener("click", (event) => requestAnimationFrame(() => requestAnimationFrame(() =>
+    window.waits.push(performance.now() - event.timeStamp))), true);
+}"""
 WATCH = """() => {
   window.clicks = [];
   let clicked = 0;

@@ -135,7 +135,8 @@ def live(chromium, kept_pages, digits_file) -> Iterator[Callable]:
         page.mouse.move(0, 0)
         page.goto("about:blank")
         page.goto(digits_file.as_uri() + address)
-        page.wait_for_selector(".cv-barrow")
+        # From near the bars are not seen.
+        page.wait_for_selector(".cv-barrow", state="attached")
         return page
 
     yield visit

@@ -5,28 +5,38 @@ from __future__ import annotations
 import pytest
 
 from browser.axe import violations
+from browser.stage_page import show
 from browser.waiting import expect, until_settled
 
+DEEP = [["softmax", 0, 0, 7], ["conv2d_7", 0, 0, 7], ["batch_normalization_6", 1, 1, 3]]
 STATES = {
-    "plain": "",
-    "probability": "softmax~0~0~7",
-    "receipt": "softmax~0~0~7!conv2d_7~0~0~7!batch_normalization_2~3~9~3",
-    "pool": "max_pooling2d~4~5~7",
-    "pixel": "conv2d~4~5~7!input~5~6~0",
+    "plain": {},
+    "probability": {"path": DEEP[:1]},
+    "receipt": {"path": DEEP},
+    "pool": {"path": [["max_pooling2d", 4, 5, 7]]},
+    "pixel": {"path": [["conv2d", 4, 5, 7], ["input", 5, 6, 0]]},
+    "layer": {"layer": "conv2d_3", "zoom": "layer"},
+    "layer and receipt": {"path": DEEP, "zoom": "layer"},
+    "cell": {"path": [["conv2d_3", 4, 5, 7]], "zoom": "cell"},
+    "cell of a pool": {"path": [["max_pooling2d", 4, 5, 7]], "zoom": "cell"},
+    "cell of a softmax": {"path": DEEP[:1], "zoom": "cell"},
+    "said": {"model": "elsewhere", "item": "nowhere"},
 }
-SHOW = """(trail) => {
-  const { view } = document.querySelector("[id^=cnnviz-]");
-  view.restore({ trail });
-  view.show();
-}"""
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_no_violation_in_a_file(live, dark):
-    page = live(dark=dark)
-    for state, trail in STATES.items():
-        page.evaluate(SHOW, trail)
-        assert violations(page, moderate=True) == [], state
+    page = live(dark=dark, height=720)
+    for name, state in STATES.items():
+        show(page, state)
+        assert violations(page, moderate=True) == [], name
+
+
+def test_no_violation_on_a_phone(live):
+    page = live(width=360, height=640, has_touch=True, is_mobile=True)
+    for name in ("plain", "receipt", "layer and receipt", "cell"):
+        show(page, STATES[name])
+        assert violations(page, moderate=True) == [], name
 
 
 def test_no_violation_while_playing_on_a_phone(live):
@@ -45,16 +55,17 @@ def test_no_violation_while_drawing_and_changing_numbers(open_page, explorer, wi
     page.locator(".cv-pad").focus()
     for key in ("Space", "ArrowDown", "ArrowDown", "ArrowDown", "Space"):
         page.keyboard.press(key)
-    page.locator(".cv-engine", has_text="Computed by NumPy.").wait_for()
+    page.locator(".cv-engine", has_text="redicted").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []
-    page.locator("[data-do=close]").click()
+    page.locator(".cv-panel [data-do=close]").click()
     expect(page.locator(".cv-what")).to_have_text("Test digit 0")
-    page.get_by_role("button", name="Change the bias").click()
+    page.get_by_role("button", name="Switch channel 3 off").click()
+    expect(page.locator(".cv-edits")).to_contain_text("1 change")
+    page.locator("[data-list]").click()
     assert violations(page, live, moderate=True) == []
-    page.locator(".cv-form input").fill("-30")
-    page.keyboard.press("Enter")
-    page.locator(".cv-edits", has_text="before 7").wait_for()
-    page.locator(".cv-edits:not([data-busy])").wait_for()
+    show(page, {"path": [["conv2d", 9, 12, 3]], "zoom": "cell"})
+    page.locator('.cv-card [data-role="w"]').first.click()
+    page.locator(".cv-form input").wait_for()
     until_settled(page)
     assert violations(page, live, moderate=True) == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 import cnnviz
 from browser.axe import violations
@@ -116,6 +118,15 @@ def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save as GIF").first.click()
     assert saved.value.suggested_filename == "cnnviz-conv2d.gif"
+    with Image.open(saved.value.path()) as gif:
+        assert gif.n_frames == 16
+        pictures = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
+    # The map that comes out is filled more and more.
+    assert all(np.any(one != other) for one, other in pairwise(pictures))
+    assert (
+        np.any(pictures[0] != pictures[-1], axis=-1).sum()
+        > np.any(pictures[-2] != pictures[-1], axis=-1).sum()
+    )
 
 
 def test_nothing_moves_where_motion_is_not_wanted(playground):

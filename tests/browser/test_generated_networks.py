@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
+from browser.stage_page import of_view
 from cnnviz import Network
 from cnnviz.stage.live_view import LiveView
 from cnnviz.stage.scene import build_scene
@@ -15,25 +16,23 @@ from cnnviz.stage.stages import values_of
 from harness.generated_networks import KINDS, pairs_of
 from harness.networks import image, layer, normal
 
-PINNED = """(cells) => {
-  const host = document.querySelector("[id^=cnnviz-]");
-  const root = host.shadowRoot;
-  return cells.map(([stage, row, col, channel]) => {
-    host.view.pin({ stage, row, col, channel });
-    const written = [...root.querySelectorAll(".cv-cell")];
-    const clipped = written.filter((cell) => cell.scrollWidth > cell.clientWidth);
-    return {
-      value: root.querySelector(".cv-rvalue").textContent,
-      words: root.querySelector(".cv-steps").textContent,
-      clipped: clipped.map((cell) => cell.textContent),
-      wide: document.documentElement.scrollWidth > innerWidth,
-    };
-  });
-}"""
+PINNED = """(view, cells) => cells.map(([stage, ...place]) => {
+  const { root } = view;
+  view.restore({ path: [[view.scene.stages[stage].name, ...place]], zoom: "cell" });
+  view.show();
+  const written = [...root.querySelectorAll(".cv-cell, .cv-sum")];
+  const clipped = written.filter((cell) => cell.scrollWidth > cell.clientWidth);
+  const texts = [".cv-receipt", '[data-level="cell"]'].map((part) => root.querySelector(part).textContent);
+  return {
+    value: root.querySelector(".cv-rvalue").textContent,
+    words: texts.join(" "),
+    clipped: clipped.map((cell) => cell.textContent),
+    wide: document.documentElement.scrollWidth > innerWidth,
+  };
+})"""
 
-DECIMALS = """() => {
-  const root = document.querySelector("[id^=cnnviz-]").shadowRoot;
-  const decimals = (cell) => cell.textContent.split(".")[1]?.length ?? 0;
+DECIMALS = """({ root }) => {
+  const decimals = ({ textContent }) => textContent.split(".")[1]?.length ?? 0;
   const numbers = (grid) => [...grid.querySelectorAll(".cv-cell:not(.cv-pad0)")];
   const grids = (card) => [...card.querySelectorAll(".cv-grid")];
   const cards = [...root.querySelectorAll(".cv-card")];
@@ -53,7 +52,7 @@ def test_every_stage_shows_its_number_and_its_receipt(open_page, tmp_path, kind)
         cells.append([number, *(int(rng.integers(n)) for n in stages[number].shape)])
     page = open_page(LiveView(scene).save(tmp_path / "network.html").as_uri())
     page.wait_for_selector(".cv-invite")
-    for (number, *place), shown in zip(cells, page.evaluate(PINNED, cells), strict=True):
+    for (number, *place), shown in zip(cells, of_view(page, PINNED, cells), strict=True):
         value = float(values_of(stages[number], run, 0)[tuple(place)])
         text = shown["value"].replace("\N{MINUS SIGN}", "-").replace(",", "")
         assert float(text) == pytest.approx(value, rel=5.1e-3, nan_ok=True), stages[number].name
@@ -109,14 +108,19 @@ def test_the_cells_of_a_receipt_fit_and_have_one_number_of_decimals(open_page, t
     cells = [[number, *(n // 2 for n in stage.shape)] for number, stage in enumerate(stages)]
     for width in (360, 1280):
         page.set_viewport_size({"width": width, "height": 900})
-        for stage, shown in zip(stages, page.evaluate(PINNED, cells), strict=True):
+        for stage, shown in zip(stages, of_view(page, PINNED, cells), strict=True):
             assert not shown["clipped"], (stage.name, width)
             assert not shown["wide"], (stage.name, width)
     for name in ("conv", "one", "five", "dense"):
         (number,) = (i for i, stage in enumerate(stages) if stage.name == name)
-        page.evaluate(PINNED, [cells[number]])
-        cards = page.evaluate(DECIMALS)
+        of_view(page, PINNED, [cells[number]])
+        cards = of_view(page, DECIMALS)
         assert len(cards) > 1
         # The inputs of all cards are one column, and so are the weights and the products.
         for column in zip(*cards, strict=True):
             assert len({count for grid in column for count in grid}) == 1
+        rows = page.locator(".cv-ranked .cv-row:not(.cv-rest) .cv-rowsum").all_inner_texts()
+        listed = [re.findall(r"\d+(?:\.(\d+))?", re.sub(r"×10\S+", "", row)) for row in rows]
+        assert len(listed) > 1
+        for column in zip(*listed, strict=True):
+            assert len(set(map(len, column))) == 1, rows

@@ -51,6 +51,15 @@ def test_a_notice_shows_what_the_address_asks_for_letter_by_letter(open_page, ex
 
 
 LINKS = (
+    *("path=!!~~!", "path=conv2d_2~-1~0~0", "path=__proto__~0~0~0&zoom=cell", "zoom=cell", "zoom=__proto__"),
+    *("changes=values~input~0~1e999", "changes=weights~conv2d/kernel~-1~1", "changes=channel~conv2d~1e9"),
+    *(
+        "image=~",
+        "image=%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D1%3E~AAAA",
+        "version=1e99&model=%3Cb%3E",
+    ),
+    *("open=" + "x!" * 5000, "play=conv2d~0~1e9", "walk=%3Cb%3E~0", "layer=constructor&zoom=layer"),
+    "changes=" + "channel~conv2d~1!" * 5000,
     *("trail", "trail=!!~~!", "trail=conv2d_2~-1~0~0", "trail=conv2d_2~1e9~0~0", "trail=conv2d_2~NaN~0~0"),
     *("trail=__proto__~0~0~0", "item=__proto__&range=%00", "%", "%FF=%FF"),
     "trail=%3Cimg%20src%3Dx%20onerror%3Ddocument.title%3D1%3E~0~0~0",
@@ -82,9 +91,13 @@ def open_receipt(page) -> None:
 
 
 def tags_of_stage(page) -> set[str]:
-    """All tags, once the player is open too."""
+    """All tags, from far and near, with the player open too."""
+    tags = set(page.evaluate(TAGS))
+    for _ in ("layer", "cell"):
+        page.keyboard.press("+")
+        tags |= set(page.evaluate(TAGS))
     page.locator(".cv-openplay").click()
-    return set(page.evaluate(TAGS))
+    return tags | set(page.evaluate(TAGS))
 
 
 def test_a_stage_whose_every_name_is_hostile_has_no_tag_of_theirs(open_page, digits_file, tmp_path):
@@ -96,7 +109,7 @@ def test_a_stage_whose_every_name_is_hostile_has_no_tag_of_theirs(open_page, dig
     page = open_page(LiveView(scene).save(tmp_path / "page.html").as_uri())
     for one in (usual, page):
         open_receipt(one)
-    assert page.locator(".cv-head b").all_text_contents()[0] == names["conv2d"]
+    assert page.locator(".cv-col b").all_text_contents()[1] == names["conv2d"]
     assert page.locator(".cv-class").all_text_contents() == [one_line(name) for name in NAMES[-11:-1]]
     copies = {kind: copied(page, page.locator(f"[data-copy={kind}]")) for kind in KINDS}
     assert all(map(printed, copies.values()))

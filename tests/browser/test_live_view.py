@@ -1,4 +1,4 @@
-"""The live view in a file from disk, network off: pointing, walking down and back, keys, touch, playing."""
+"""The live view in a file from disk, network off: pointing, walking down and back, keys, touch."""
 
 from __future__ import annotations
 
@@ -6,36 +6,27 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image, ImageSequence
 
 import cnnviz
+from browser.stage_page import (
+    expect_crumbs,
+    expect_zoom,
+    hover,
+    link,
+    marks,
+    numbers_of,
+    of_view,
+    place,
+    show,
+    until,
+    until_marked,
+    until_unmarked,
+)
 from browser.waiting import copied, expect
 from harness.networks import conv, image, layer, merges, normal
 
-CELL_AT = """([stage, row, col, channel]) => {
-  const view = document.querySelector("[id^=cnnviz-]").view;
-  const box = view.overview.placeOf({ stage, row, col, channel });
-  return [box.x + box.width / 2, box.y + box.height / 2];
-}"""
-MARKS = """() => {
-  const view = document.querySelector("[id^=cnnviz-]").view;
-  return view.marksOf(view.active).map(({ stage, channels, box, style }) => ({
-    layer: view.scene.stages[stage].layer, stage, style, box,
-    channels: channels ? [...channels].reduce((a, b) => a + b, 0) : null }));
-}"""
-INKED = """(selector) => {
-  const root = document.querySelector("[id^=cnnviz-]").shadowRoot;
-  const canvas = root.querySelector(selector);
-  const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  let inked = 0;
-  for (let n = 3; n < pixels.length; n += 4) inked += pixels[n] > 0;
-  return inked;
-}"""
-LINK = """() => {
-  const { view } = document.querySelector("[id^=cnnviz-]");
-  return view.host.link(view.state());
-}"""
-STAGE = {"input": 0, "conv2d": 1, "conv2d_1": 4, "conv2d_1 ReLU": 5, "max_pooling2d": 10, "conv2d_3": 11}
+INPUT, CONV, NORM, CONV_1, NORM_1, CONV_2, NORM_3 = 0, 1, 3, 4, 6, 7, 13
+"""Stages; from afar a column shows the last that finishes its layer."""
 
 
 @pytest.fixture(scope="module")
@@ -43,60 +34,60 @@ def run():
     return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][0])
 
 
-def hover(page, *cell) -> None:
-    page.mouse.move(*page.evaluate(CELL_AT, list(cell)))
-
-
-def expect_crumbs(page, *names: str | re.Pattern) -> None:
-    expect(page.locator(".cv-crumbs li")).to_have_text(list(names))
-
-
-def until_marked(page, selector: str, more_than: int) -> None:
-    """So many dots of a canvas are inked, and more."""
-    page.wait_for_function(f"([selector, count]) => ({INKED})(selector) > count", arg=[selector, more_than])
-
-
 def test_it_says_what_it_shows(live, run):
     page = live()
     expect(page.locator(".cv-title")).to_have_text(re.compile("^test digit 0 predicted 7 with"))
-    expect(page.locator(".cv-head")).to_have_count(9)
-    expect(page.locator(".cv-col")).to_have_count(25)
-    heads = page.locator(".cv-head").first.inner_text().split("\n")
-    assert heads[:3] == ["conv2d", "26×26×16 · RF 3", "160 + 64 params"]
+    # A column for the image, for each layer with what finishes it, and for the prediction.
+    names = ["input", "conv2d", "conv2d_1", "conv2d_2", "max_pooling2d"]
+    names += [f"conv2d_{k}" for k in range(3, 8)]
+    columns = page.locator(".cv-col")
+    expect(columns.locator("b")).to_have_text(names)
+    assert columns.nth(1).inner_text().split("\n") == ["conv2d", "conv, ReLU, norm", "26×26×16"]
+    told = columns.nth(1).get_attribute("title")
+    assert "one cell sees 3 pixels of the input along each side (its receptive field)" in told
+    assert "160 parameters in conv2d, 64 parameters in batch_normalization" in told
+    expect(columns.nth(1)).to_have_accessible_name(re.compile("26×26×16, receptive field 3$"))
     shares = page.locator(".cv-share").all_inner_texts()
     assert len(shares) == 10
     assert shares[7].endswith("%")
     assert page.locator(".cv-legend").inner_text()
 
 
-def test_hover_outlines_the_cone_and_what_is_fed(live, run):
+@pytest.mark.parametrize("zoom", ["network", "layer"])
+def test_hover_outlines_the_cone_and_what_is_fed(live, run, zoom):
     page = live()
-    hover(page, STAGE["conv2d_1"], 6, 9, 3)
+    stage, layer, fed_by = (NORM_1, "batch_normalization_1", (CONV_2, 10))
+    if zoom == "layer":
+        stage, layer, fed_by = (CONV_1, "conv2d_1", (CONV_1 + 1, 1))
+        show(page, {"layer": layer, "zoom": "layer"})
+    hover(page, stage, 6, 9, 3)
     expect(page.locator(".cv-tip")).to_contain_text("row 6, column 9, channel 3")
     tip = page.locator(".cv-tip").inner_text()
-    value = run.pre_activation("conv2d_1")[0, 6, 9, 3]
+    value = run.pre_activation(layer)[0, 6, 9, 3]
     assert f"{abs(value):.4g}"[:4] in tip.replace(",", "")
-    marks = page.evaluate(MARKS)
+    found = marks(page)
     table = cnnviz.receptive_field(run.network)
-    seen = {mark["layer"]: mark for mark in marks if mark["style"] in ("seen", "read")}
+    seen = {mark["layer"]: mark for mark in found if mark["style"] in ("seen", "read")}
     for name in ("input", "conv2d", "batch_normalization"):
         (top, bottom), (left, right) = table.between("conv2d_1", name).box(6, 9)
         assert seen[name]["box"] == {"top": top, "bottom": bottom, "left": left, "right": right}
-    (fed,) = [mark for mark in marks if mark["style"] == "fed"]
-    assert (fed["stage"], fed["channels"]) == (STAGE["conv2d_1 ReLU"], 1)
-    until_marked(page, ".cv-in .cv-over", 20)
-    until_marked(page, ".cv-strip .cv-over", 200)
+    (fed,) = [mark for mark in found if mark["style"] == "fed"]
+    assert (fed["stage"], fed["channels"]) == fed_by
+    over = f'[data-level="{zoom}"] .cv-over'
+    until_marked(page, over, 100)
+    if zoom == "layer":
+        until_marked(page, ".cv-strip .cv-over", 20)
     page.mouse.move(5, 5)
-    page.wait_for_function(f"({INKED})('.cv-strip .cv-over') === 0")
+    until_unmarked(page, over)
     expect(page.locator(".cv-tip")).to_be_hidden()
 
 
 def test_what_a_cell_feeds_is_the_projection(live, run):
     page = live()
     table = cnnviz.receptive_field(run.network)
-    hover(page, STAGE["input"], 0, 5, 0)
+    hover(page, INPUT, 0, 5, 0)
     expect(page.locator(".cv-tip")).to_contain_text("row 0, column 5")
-    (fed,) = [mark for mark in page.evaluate(MARKS) if mark["style"] == "fed"]
+    (fed,) = [mark for mark in marks(page) if mark["style"] == "fed"]
     (top, bottom), (left, right) = table["conv2d"].projective_box(0, 5)
     assert fed["box"] == {"top": top, "bottom": bottom, "left": left, "right": right}
     assert fed["channels"] == 16
@@ -106,21 +97,26 @@ def test_from_the_prediction_down_to_a_pixel_and_back_one_level_at_a_time(live):
     page = live()
     page.locator(".cv-start").click()
     expect_crumbs(page, "probability of 7")
-    page.locator(".cv-own button").click()
+    page.locator(".cv-row.cv-won").click()
     expect_crumbs(page, "probability of 7", "logit 7")
-    crumbs = page.locator(".cv-crumbs li")
+    crumbs = page.locator(".cv-crumbs [data-crumb]")
+    names = crumbs.all_inner_texts()
     for depth in range(3, 40):
-        page.locator('button[data-role="x"]').nth(4 if depth % 2 else 0).click()
-        expect(crumbs).to_have_count(depth)
+        page.locator(".cv-receipt button.cv-row").nth(1 if depth % 2 else 0).click()
+        until(page, "({ trail }, depth) => trail.length === depth", depth)
+        names.append(crumbs.last.inner_text())
+        # Of a long way the ends.
+        expect(crumbs).to_have_text(names if depth <= 5 else [names[0], *names[-3:]])
         if "pixel" in page.locator(".cv-steps").inner_text():
             break
-    trail = crumbs.all_inner_texts()
-    assert trail[-1].startswith("input (")
-    expect(page.locator('button[data-role="x"]')).to_have_count(0)
-    while len(trail) > 2:
-        trail.pop()
+    assert names[-1].startswith("input (")
+    expect(page.locator(".cv-crumbs")).to_contain_text(f"… {len(names) - 4}")
+    expect(page.locator('.cv-receipt button[data-role="x"]')).to_have_count(0)
+    while len(names) > 2:
+        names.pop()
         page.keyboard.press("Escape")
-        expect_crumbs(page, *trail)
+        until(page, "({ trail }, depth) => trail.length === depth", len(names))
+        expect(crumbs.last).to_have_text(names[-1])
     page.mouse.click(*_empty(page))
     expect_crumbs(page, "probability of 7")
     page.keyboard.press("Escape")
@@ -130,141 +126,202 @@ def test_from_the_prediction_down_to_a_pixel_and_back_one_level_at_a_time(live):
 
 
 def _empty(page) -> tuple[float, float]:
-    box = page.locator(".cv-rhead").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    """A place of the network with nothing on it."""
+    box = page.locator(".cv-room").bounding_box()
+    return box["x"] + 30, box["y"] + box["height"] - 8
 
 
 def test_the_last_lines_are_true_as_they_are_written(live):
     page = live()
     page.locator(".cv-start").click()
-    line = page.locator(".cv-line")
+    line = page.locator(".cv-receipt .cv-line")
     above, below, result = numbers_of(line.inner_text())
     assert above / below == pytest.approx(result, abs=0.5e-6)
     assert result == 0.999987
-    page.locator(".cv-own button").click()
+    page.locator(".cv-row.cv-won").click()
     *_, together, bias, result = numbers_of(line.inner_text())
     assert together + bias == pytest.approx(result, abs=0.5e-2)
-    page = live("#trail=conv2d_2~11~12~4")
-    for card in page.locator(".cv-card").all_inner_texts():
-        _, factor, weight, product = numbers_of(card)
-        decimals = len(f"{product:.9g}".partition(".")[2])
-        assert factor * weight == pytest.approx(product, abs=10.0**-decimals)
 
 
-def numbers_of(text: str) -> list[float]:
-    plain = text.replace("\N{MINUS SIGN}", "-").replace(",", "")
-    return [float(word) for word in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e-?\d+)?", plain)]
+CELLS = ["conv2d_2~11~12~4", "conv2d_3~4~5~7", "conv2d_6~1~1~3", "conv2d~6~13~8", "conv2d_7~0~0~7"]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_what_is_listed_and_the_rest_and_the_bias_are_the_number_that_is_shown(live, cell):
+    """As exactly as they are written: half of the last decimal of each."""
+    page = live(f"#path={cell}")
+    rows = page.locator(".cv-ranked .cv-row")
+    listed = rows.locator(".cv-rowsum").all_inner_texts()
+    products, sizes = [], []
+    for text in listed:
+        *factors, product = numbers_of(text)
+        half = 0.5 * 10.0 ** -len(text.rpartition(".")[2])
+        if factors:
+            assert factors[0] * factors[1] == pytest.approx(product, abs=2 * half), text
+            sizes.append(abs(product))
+        products.append((product, half))
+    assert sizes == sorted(sizes, reverse=True), "those that add most stand first"
+    line = page.locator(".cv-receipt .cv-line").first.inner_text().partition("sum")[2]
+    together, bias, result = numbers_of(line)
+    assert sum(product for product, _ in products) == pytest.approx(
+        together, abs=sum(half for _, half in products) + 0.5 * 10.0**-3 * max(1, abs(together))
+    )
+    assert together + bias == pytest.approx(result, rel=1e-3)
+    groups = of_view(
+        page, "({ receipt }) => receipt.steps[0].groups.map(({ terms }) => terms.map((t) => !!t.from))"
+    )
+    read = sum(map(sum, groups))
+    last = rows.last
+    if "other" in last.inner_text():
+        assert int(numbers_of(last.inner_text())[0]) == read - (len(listed) - 1)
+    else:
+        assert len(listed) == read
+
+
+def test_where_only_zeros_go_in_the_list_says_so(live):
+    page = live("#path=conv2d~13~13~8")
+    expect(page.locator(".cv-ranked")).to_have_text("nothing goes in but zeros")
+    assert numbers_of(page.locator(".cv-receipt .cv-line").inner_text())[0] == 0
+
+
+@pytest.mark.parametrize("cell", ["conv2d_3~4~5~7", "max_pooling2d~4~5~7", "softmax~0~0~7"])
+def test_every_row_leads_to_its_cell(live, cell):
+    page = live(f"#path={cell}")
+    rows = page.locator(".cv-receipt button.cv-row")
+    names = rows.evaluate_all("rows => rows.map((row) => row.getAttribute('aria-label'))")
+    for n, name in enumerate(names):
+        value = numbers_of(name.rpartition(": ")[2])[0]
+        rows.nth(n).click()
+        expect(page.locator(".cv-crumbs li")).to_have_count(2)
+        place = re.search(r"\((\d+), ?(\d+)\)$|logit (\d)", name.rpartition(": ")[0])
+        head = page.locator(".cv-receipt h2").inner_text()
+        row, col, logit = place.groups()
+        assert f"row {row}, column {col}" in head if logit is None else head == f"logit {logit}"
+        shown = numbers_of(page.locator(".cv-rvalue").inner_text())[0]
+        assert shown == pytest.approx(value, rel=6e-3, abs=0.006)
+        page.keyboard.press("Escape")
+        expect(page.locator(".cv-crumbs li")).to_have_count(1)
+    if cell.startswith("conv"):
+        expect(page.locator(".cv-ranked .cv-row").last).to_contain_text("others")
 
 
 def test_the_next_receipt_begins_at_its_head_which_has_the_focus(live):
-    page = live("#trail=conv2d_6~1~1~3", height=600)
+    page = live("#path=conv2d_6~1~1~3&zoom=cell", height=720)
     cards = page.locator(".cv-card")
     first, second = cards.first.bounding_box(), cards.nth(1).bounding_box()
     assert second["y"] == first["y"]
-    assert second["x"] > first["x"] + first["width"]
-    page.locator('button[data-term="0.15.8"]').click()
+    assert second["x"] >= first["x"] + first["width"]
+    page.locator('.cv-card [data-term="0.15.8"][data-role="x"]').click()
     expect_crumbs(page, re.compile("^conv2d_6"), re.compile("^batch_normalization_5"))
+    expect_zoom(page, "cell")
     expect(page.locator("h2")).to_be_focused()
-    page.wait_for_function("""() => {
-      const head = document.querySelector("[id^=cnnviz-]").shadowRoot.querySelector(".cv-rhead");
-      const box = head.getBoundingClientRect();
-      return box.top >= 0 && box.bottom <= innerHeight;
-    }""")
+    expect(page.locator(".cv-rhead")).to_be_in_viewport(ratio=1)
     page.keyboard.press("ArrowDown")
-    expect(page.locator("button[data-term]").first).to_be_focused()
-
-
-def test_a_button_says_how_many_layers_are_to_the_right_until_the_end(live):
-    page = live(reduced_motion="reduce")
-    more = page.locator(".cv-more")
-    expect(more).to_have_text(re.compile(r"^\d more layers? →$"))
-    counts = []
-    while more.is_visible():
-        counts.append(int(more.inner_text().split()[0]))
-        more.focus()
-        page.keyboard.press("Enter")
-        page.wait_for_timeout(50)
-    assert counts == sorted(counts, reverse=True)
-    assert 2 <= len(counts) <= 5
-    expect(page.locator(".cv-col").nth(-2)).to_be_focused()
-    expect(page.locator(".cv-head abbr").first).to_have_attribute("title", re.compile("^Receptive field 3:"))
+    expect(page.locator(".cv-receipt button[data-term]").first).to_be_focused()
 
 
 def test_a_crumb_goes_back_to_itself(live):
     page = live()
     page.locator(".cv-start").click()
-    page.locator(".cv-own button").click()
-    page.locator('button[data-role="x"]').first.click()
+    page.locator(".cv-row.cv-won").click()
+    page.locator(".cv-receipt button.cv-row").first.click()
     page.locator("[data-crumb='0']").click()
     expect_crumbs(page, "probability of 7")
 
 
 def test_a_factor_lights_up_its_partners_and_its_cell(live):
-    page = live("#trail=conv2d_3~4~5~7")
-    page.locator('[data-term="0.3.5"][data-role="w"]').hover()
-    expect(page.locator(".cv-hot")).to_have_count(4)
-    lit = page.locator(".cv-hot").evaluate_all("all => all.map(e => e.dataset.role ?? 'sum')")
+    page = live("#path=conv2d_3~4~5~7&zoom=cell")
+    term = page.locator(".cv-receipt button.cv-row").first.get_attribute("data-term")
+    page.locator(f'.cv-card [data-term="{term}"][data-role="w"]').hover()
+    lit = page.locator(".cv-laid .cv-hot").evaluate_all("all => all.map(e => e.dataset.role ?? 'sum')")
     assert sorted(lit) == ["p", "sum", "w", "x"]
-    readout = re.compile(r"row 5, column 7, channel 3: .* × .* = ")
+    expect(page.locator(f'.cv-row.cv-hot[data-term="{term}"]'), "in the list too").to_have_count(1)
+    readout = re.compile(r"row \d, column \d, channel \d: .* × .* = ")
     expect(page.locator(".cv-readout")).to_have_text(readout)
-    cells = [mark for mark in page.evaluate(MARKS) if mark["style"] == "cell"]
+    cells = [mark for mark in marks(page) if mark["style"] == "cell"]
     assert cells[0]["layer"] == "max_pooling2d"
 
 
 def test_receipts_of_every_kind_read_right(live, run):
-    page = live("#trail=batch_normalization_3~4~5~7")
-    for words in ("a patch of 3×3 in each of 10 channels", "bias", "ReLU", "scale = γ", "rounding left over"):
+    page = live("#path=batch_normalization_3~4~5~7")
+    for words in ("a patch of 3×3 in each of 10 channels", "bias", "ReLU", "scale", "shift"):
         expect(page.locator(".cv-steps")).to_contain_text(words)
-    page.evaluate("location.hash = '#trail=max_pooling2d~4~5~7'")
-    page.reload()
+    expect(page.locator(".cv-proof")).to_contain_text("rounding left over")
+    page = live("#path=max_pooling2d~4~5~7")
     expect(page.locator(".cv-steps")).to_contain_text("the largest of 4 cells")
-    expect(page.locator(".cv-won")).to_have_count(1)
-    expect(page.locator('.cv-won[tabindex="0"]'), "the keyboard comes to the winner first").to_have_count(1)
-    page.evaluate("location.hash = '#trail=softmax~0~0~7'")
-    page.reload()
-    expect(page.locator('button[data-term][tabindex="0"]')).to_have_accessible_name(re.compile("^logit 7: "))
+    won = page.locator(".cv-receipt .cv-row.cv-won")
+    expect(won).to_have_count(1)
+    expect(won, "the keyboard comes to the winner first").to_have_attribute("tabindex", "0")
+    page = live("#path=softmax~0~0~7")
+    first = page.locator('.cv-receipt button[data-term][tabindex="0"]')
+    expect(first).to_have_accessible_name(re.compile("^logit 7: "))
+    show(page, {"path": [["softmax", 0, 0, 7]], "zoom": "cell"})
+    expect(page.locator(".cv-table tbody tr")).to_have_count(10)
+    expect(page.locator(".cv-own")).to_contain_text("> 99.99 %")
 
 
 def test_keys_alone(live, run):
     page = live()
     for _ in range(12):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.shadowRoot.activeElement?.dataset.stage") == "1":
+        if page.evaluate("document.activeElement.shadowRoot.activeElement?.dataset.stage") == str(NORM):
             break
     page.keyboard.press("Home")
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "PageDown"):
         page.keyboard.press(key)
     expect(page.locator(".cv-tip")).to_contain_text("row 1, column 2, channel 1")
-    said = page.locator(".cv-live", has_text="conv2d, row 1, column 2, channel 1: ")
+    said = page.locator(".cv-live", has_text="batch_normalization, row 1, column 2, channel 1: ")
     said.wait_for(state="attached")
     assert "sees 3×3 pixels, rows 1–3, columns 2–4" in said.text_content()
     page.keyboard.press("Enter")
-    expect_crumbs(page, "conv2d (1, 2) channel 1")
-    page.locator("button[data-term]").first.focus()
+    expect_crumbs(page, "batch_normalization (1, 2) channel 1")
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    expect_zoom(page, "cell")
+    page.locator(".cv-card button[data-term]").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect_crumbs(page, "conv2d (1, 2) channel 1", "input (2, 3)")
+    expect_crumbs(page, re.compile(r"^batch_normalization \(1, 2\) channel 1$"), "input (2, 3)")
     page.wait_for_function(
         "getComputedStyle(document.activeElement.shadowRoot.activeElement).outlineStyle === 'solid'"
     )
-    page.keyboard.press("Escape")
-    page.keyboard.press("Escape")
+    for _ in range(4):
+        page.keyboard.press("Escape")
+    expect_zoom(page, "network")
     expect(page.locator(".cv-invite")).to_be_visible()
 
 
+def test_the_largest_cell_of_any_map_is_ten_keys_away_and_every_map_is_announced(live, run):
+    page = live()
+    page.locator(".cv-col", has_text="conv2d_6").focus()
+    # So the focus is seen, as it is by whoever uses keys.
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageDown")
+    page.keyboard.press("l")
+    page.keyboard.press("Enter")
+    values = run["batch_normalization_6"][0, :, :, 2]
+    row, col = np.unravel_index(np.abs(values).argmax(), values.shape)
+    expect_crumbs(page, f"batch_normalization_6 ({row}, {col}) channel 2")
+    said = f"Receipt of batch_normalization_6, row {row}, column {col}, channel 2: "
+    page.locator(".cv-live", has_text=said).wait_for(state="attached")
+
+
 def test_touch(live):
-    page = live(width=390, height=800, has_touch=True, is_mobile=True)
-    page.touchscreen.tap(*page.evaluate(CELL_AT, [STAGE["conv2d"], 5, 6, 2]))
-    first = re.compile(r"^conv2d \(")
+    page = live(width=390, height=844, has_touch=True, is_mobile=True)
+    page.touchscreen.tap(*place(page, NORM, 5, 6, 2))
+    first = re.compile(r"^batch_normalization \(")
     expect_crumbs(page, first)
-    until_marked(page, ".cv-in .cv-over", 20)
-    page.locator('button[data-role="x"]').first.tap()
+    until_marked(page, ".cv-network .cv-over", 20)
+    page.locator(".cv-receipt button.cv-row").first.tap()
     expect_crumbs(page, first, re.compile(r"^input \("))
     page.locator("[data-back]").tap()
     expect_crumbs(page, first)
     page.locator("[data-back]").tap()
-    expect(page.locator(".cv-invite")).to_be_visible()
+    expect_crumbs(page)
+    expect_zoom(page, "network")
 
 
 @pytest.mark.parametrize("width", [360, 1280, 2560])
@@ -281,21 +338,23 @@ def test_nothing_is_wider_than_the_page(live, width, dark):
 def test_the_theme_follows_the_host(live):
     page = live()
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.querySelector('[id^=cnnviz-]').view.root.dataset.theme === 'dark'")
+    until(page, "({ root }) => root.dataset.theme === 'dark'")
+    page.emulate_media(color_scheme="light")
+    until(page, "({ root }) => root.dataset.theme === 'light'")
 
 
 def test_scales_and_their_legend(live):
     page = live()
     legend = page.locator(".cv-legend")
-    hover(page, STAGE["conv2d"], 3, 3, 0)
-    expect(legend).to_contain_text("conv2d, one scale for this layer")
+    hover(page, NORM, 3, 3, 0)
+    expect(legend).to_contain_text("batch_normalization, one scale for this layer")
     layer = legend.locator("span").first.inner_text()
     page.locator(".cv-range").select_option("network")
-    hover(page, STAGE["conv2d"], 3, 3, 0)
-    expect(legend).to_contain_text("conv2d, one scale for the whole network")
+    hover(page, NORM, 3, 3, 0)
+    expect(legend).to_contain_text("batch_normalization, one scale for the whole network")
     assert legend.locator("span").first.inner_text() != layer
     page.locator(".cv-range").select_option("map")
-    hover(page, STAGE["conv2d"], 3, 3, 1)
+    hover(page, NORM, 3, 3, 1)
     expect(legend).to_contain_text("one scale for this map")
 
 
@@ -311,11 +370,53 @@ def test_a_link_reopens_what_its_sender_saw(live):
     page = live(address)
     expect(page.locator(".cv-what")).to_have_text("test digit 7")
     expect_crumbs(page, "probability of 9", "logit 9")
-    link = page.evaluate(LINK)
+    address = link(page)
     page.goto("about:blank")
-    page.goto(link)
+    page.goto(address)
+    expect(page.locator(".cv-what")).to_have_text("test digit 7")
     expect_crumbs(page, "probability of 9", "logit 9")
     expect(page.locator(".cv-range")).to_have_value("network")
+
+
+@pytest.mark.parametrize(
+    ("address", "level", "crumbs"),
+    [
+        ("#path=conv2d_3~4~5~7&zoom=cell", "cell", ["conv2d_3 (4, 5) channel 7"]),
+        ("#path=conv2d_3~4~5~7&zoom=layer", "layer", ["conv2d_3 (4, 5) channel 7"]),
+        ("#layer=conv2d_3&zoom=layer", "layer", []),
+        (
+            "#trail=conv2d_3~4~5~7!max_pooling2d~4~5~2",
+            "network",
+            ["conv2d_3 (4", "max_pooling2d (4, 5) channel 2"],
+        ),
+    ],
+)
+def test_a_link_of_any_time_says_how_near_and_where_and_the_receipt_is_in_sight(live, address, level, crumbs):
+    page = live(address, height=720)
+    for _ in range(2):
+        expect_zoom(page, level)
+        expect(page.locator(".cv-crumbs li")).to_contain_text(crumbs)
+        if crumbs:
+            expect(page.locator(".cv-rvalue")).to_be_in_viewport(ratio=1)
+        address = link(page)
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_selector(".cv-receipt")
+
+
+def test_a_link_from_another_network_or_a_newer_cnnviz_says_so(live):
+    page = live("#version=99&model=elsewhere&path=nothing~0~0~0&item=none")
+    said = page.locator(".cv-said")
+    for words in (
+        "newer cnnviz",
+        "the network elsewhere; here is mnist_14k",
+        "is not in this network",
+        "image none",
+    ):
+        expect(said).to_contain_text(words)
+    said.get_by_role("button", name="Close").click()
+    expect(said).to_be_hidden()
+    expect(page.locator(".cv-invite")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -340,81 +441,33 @@ def test_copies_are_text_latex_and_code_that_runs(live, run, capsys):
     compile(keras, "keras", "exec")
 
 
-def test_playing_fills_the_map_and_waits_under_the_pointer(live):
+def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     page = live()
-    page.locator(".cv-openplay").click()
-    page.locator("[data-pick=stage]").select_option(label="conv2d")
-    page.locator("[data-pick=speed]").select_option("16")
-    step = page.locator(".cv-stepname")
-    page.wait_for_function(
-        "() => +document.querySelector('[id^=cnnviz-]').shadowRoot.querySelector('.cv-scrub input').value > 3"
-    )
-    page.locator(".cv-slide-in").hover()
-    waiting = step.inner_text()
-    page.wait_for_timeout(300)
-    assert step.inner_text() == waiting
-    page.mouse.move(5, 5)
-    expect(step).not_to_have_text(waiting)
-    page.locator("[data-do=run]").click()
-    page.locator(".cv-scrub input").fill("675")
-    expect(step).to_have_text("step 676 of 676")
-    expect(page.locator(".cv-sliding")).to_contain_text("row 25, column 25")
-    page.locator("[data-pick=stage]").select_option(label="max_pooling2d")
-    expect(page.locator(".cv-sliding")).to_contain_text("the largest of 4 cells")
-    page.keyboard.press("Escape")
-    expect(page.locator(".cv-play")).to_have_count(0)
-
-
-def test_what_is_played_is_saved_as_a_gif(live, run, tmp_path):
-    page = live()
-    page.locator(".cv-openplay").click()
-    page.locator("[data-pick=stage]").select_option(label="conv2d_6")
-    liveliest = run.pre_activation("conv2d_6")[0].max(axis=(0, 1)).argmax()
-    expect(page.locator("[data-pick=to]"), "it begins with the liveliest channel").to_have_value(
-        str(liveliest)
-    )
-    page.locator("[data-pick=to]").select_option("0")
-    page.locator("[data-pick=speed]").select_option("16")
-    with page.expect_download() as download:
-        page.locator("[data-do=gif]").click()
-    assert download.value.suggested_filename == "cnnviz-conv2d_6-channel-0.gif"
-    download.value.save_as(tmp_path / "played.gif")
-    with Image.open(tmp_path / "played.gif") as gif:
-        rows, cols, _ = run.network["conv2d_6"].output_shape
-        assert gif.n_frames == rows * cols
-        pictures = [np.asarray(frame.convert("RGB"), int) for frame in ImageSequence.Iterator(gif)]
-        assert gif.info["duration"] == 2000
-        gif.seek(3)
-        assert gif.info["duration"] == 60
-    # The last step's picture is that on the page, within the five bits of a colour.
-    box = page.evaluate("""() => {
-      const player = document.querySelector("[id^=cnnviz-]").view.extensions[0];
-      player.go(player.steps - 1);
-      const canvas = player.find(".cv-slide-out");
-      const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-      return [canvas.width, canvas.height, [...pixels]];
-    }""")
-    width, height, pixels = box
-    shown = np.reshape(pixels, (height, width, 4))[..., :3]
-    windows = np.lib.stride_tricks.sliding_window_view(pictures[-1][16 : 16 + height], width, axis=1)
-    assert min(np.abs(windows[:, x].transpose(0, 2, 1) - shown).max() for x in range(windows.shape[1])) <= 8
-    assert not np.array_equal(pictures[0], pictures[-1])
-    expect(page.locator("[data-do=gif]")).to_have_text("Save as GIF")
-
-
-def test_reduced_motion_stands_still(live):
-    page = live(reduced_motion="reduce")
-    page.locator(".cv-openplay").click()
-    expect(page.locator("[data-do=run]")).to_have_text("Run")
-    before = page.locator(".cv-stepname").inner_text()
-    page.wait_for_timeout(500)
-    assert page.locator(".cv-stepname").inner_text() == before
-
-
-def test_a_file_says_what_it_leaves_out(live):
-    page = live()
-    expect(page.locator(".cv-hint")).to_contain_text("need Python")
-    expect(page.locator(".cv-opendraw")).to_have_count(0)
+    page.get_by_role("button", name="Erase").click()
+    x, y = place(page, INPUT, 4, 4, 0)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for row in range(4, 13, 2):
+        for col in (4, 24):
+            page.mouse.move(*place(page, INPUT, row, col, 0))
+    page.mouse.up()
+    verdict = page.locator(".cv-verdict")
+    expect(verdict).to_have_text(re.compile("before"))
+    expect(page.locator(".cv-edits")).to_contain_text("1 change")
+    assert of_view(page, "({ changes }) => changes.length") == 1, "a stroke is one change"
+    said = verdict.inner_text()
+    values = "({ values, scene }) => [...values[scene.output.index]]"
+    shown = of_view(page, values)
+    pixels = np.array(of_view(page, "({ values }) => [...values[0]]"), np.float32).reshape(28, 28)
+    expected = cnnviz.load_model("mnist_14k").predict(pixels)[0]
+    np.testing.assert_allclose(shown, expected, atol=1e-6)
+    address = link(page)
+    page.keyboard.press("Control+z")
+    expect(verdict).to_have_text(re.compile("^predicted 7"))
+    page.goto("about:blank")
+    page.goto(address)
+    expect(verdict).to_have_text(said)
+    assert of_view(page, values) == shown
 
 
 def test_hovering_redraws_no_map(live):
@@ -429,7 +482,7 @@ def test_hovering_redraws_no_map(live):
       };
     }""")
     for col in range(3, 20):
-        hover(page, STAGE["conv2d"], 8, col, 2)
+        hover(page, NORM, 8, col, 2)
     expect(page.locator(".cv-tip")).to_contain_text("row 8, column 19, channel 2")
     assert page.evaluate("window.drawn") == 0
 
@@ -440,11 +493,14 @@ def test_a_graph_of_every_merge_is_shown(open_page, tmp_path):
     page = open_page(view.save(tmp_path / "merges.html").as_uri(), offline=True)
     page.wait_for_selector(".cv-col")
     stages = view.scene.plan.part.header["stages"]
-    expect(page.locator(".cv-col")).to_have_count(len(stages))
+    columns = of_view(page, "({ network }) => network.columns.flatMap(({ stages }) => stages)")
+    assert sorted(columns) == list(range(len(stages))), "each has its column, alone or folded into one"
+    # Two arms that go over other columns are lines above them.
+    expect(page.locator(".cv-skip").first).to_be_attached()
     for number, stage in enumerate(stages):
         height, width, channels = stage["shape"]
         cell = {"stage": number, "row": height - 1, "col": width - 1, "channel": channels - 1}
-        page.evaluate("(cell) => document.querySelector('[id^=cnnviz-]').view.pin(cell)", cell)
+        of_view(page, "(view, cell) => view.pin(cell)", cell)
         expect(page.locator(".cv-rvalue")).to_have_text(re.compile(r"\d"))
 
 
@@ -453,13 +509,14 @@ def test_a_part_of_a_network_opens_at_a_cell_and_plays(open_page, run, tmp_path)
     view = cnnviz.view(run.network, cnnviz.load_mnist()[1][0][0], **options)
     page = open_page(view.save(tmp_path / "part.html").as_uri(), offline=True)
     expect_crumbs(page, "conv2d_1 ReLU (6, 9) channel 3")
-    expect(page.locator(".cv-head b")).to_have_text(["conv2d", "conv2d_1"])
+    expect(page.locator(".cv-col b")).to_have_text(["input", "conv2d", "conv2d_1"])
     expect(page.locator(".cv-outs")).to_be_hidden()
-    expect(page.locator(".cv-stepname")).to_have_text(re.compile("of 576$"))
-    expect(page.locator("[data-pick=to]")).to_have_value("3")
+    expect(page.locator(".cv-play .count")).to_have_text(re.compile("of 576$"))
+    expect(page.locator("[data-pick=channel]")).to_have_value("3")
+    page.locator("[data-do=close]").click()
     shown = float(page.locator(".cv-rvalue").inner_text().replace("−", "-"))
     assert shown == pytest.approx(float(run["conv2d_1"][0, 6, 9, 3]), rel=1e-3)
-    page.locator('button[data-role="x"]').first.click()
+    page.locator(".cv-receipt button.cv-row").first.click()
     expect(page.locator(".cv-crumbs li").last).to_have_text(re.compile(r"^batch_normalization \("))
 
 

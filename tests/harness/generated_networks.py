@@ -213,7 +213,7 @@ def weighted(layer: Layer, shape: Any, rng: np.random.Generator) -> Layer:
         array = rng.normal(0, 0.5, sizes[name])
         if "variance" in name:
             array = 0.5 + np.abs(array)
-        weights[name] = array.astype(np.float32)
+        weights[name] = np.asarray(array, np.float32)
     return Layer(layer.name, layer.kind, layer.config, weights, layer.inputs)
 
 

@@ -21,7 +21,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetStates
 import cnnviz
 from apps.conftest import PAGES
 from cnnviz.resources import app
-from cnnviz.stage.component import answer
+from cnnviz.stage.component import answer, raster_of
 from cnnviz.stage.intervention import InterventionError, intervene
 from harness.hostile import WORDS, markdown, marks
 from harness.networks import image, layer
@@ -180,38 +180,52 @@ def test_a_page_bears_any_message_of_its_components(visit, request, page, trigge
 
 def edits() -> Iterator[dict[str, object]]:
     """Changes that a stage's script does not ask for."""
-    right: dict[str, object] = {"layer": "conv2d", "channel": 1, "name": "conv2d/bias"}
-    right |= {"index": 0, "value": 1, "row": 2, "col": 3}
-    for kind, wrong in itertools.product(("channel", "weight", "pixel", "x", None, 5, []), ANSWERS):
+    right: dict[str, object] = {"stage": "conv2d", "channel": 1, "array": "conv2d/bias"}
+    right |= {"at": [0], "values": [1], "rows": 2, "cols": 3}
+    for kind, wrong in itertools.product(
+        ("channel", "weights", "values", "shift", "x", None, 5, []), ANSWERS
+    ):
         for name in right:
             yield {"kind": kind, **right, name: wrong}
 
 
 def test_the_stage_answers_any_message_about_its_image():
     digit = np.zeros((28, 28), np.uint8)
-    net, visit = cnnviz.load_model("mnist_maxpool"), {}
-    of = answer(net, digit, {}, visit=visit).host["item"]
-    for edit in itertools.islice(edits(), 0, None, 7):
-        scene = answer(net, digit, {"edits": {"of": of, "edits": [edit], "count": 1}}, visit=visit)
-        assert scene.host["edits"] == 1 or len(scene.host["error"]) < 200
+    net = cnnviz.load_model("mnist_maxpool")
+    plain = answer(net, digit, {})
     for one in ANSWERS:
-        told = {"of": of, "edits": one, "side": 28, "pixels": one, "version": one, "count": one}
-        for name in ("edits", "drawing", "compare", "have", "use"):
+        told = {"of": plain.key, "side": 28, "pixels": one, "version": one, "count": one}
+        for name in ("drawing", "compare", "have"):
             for asked in ({name: one}, {name: told}):
-                assert bytes(answer(net, digit, asked, visit=visit))
-    usual = len(bytes(answer(net, digit, {}, visit=visit)))
-    for name, field in itertools.product(
-        ("edits", "drawing", "compare"), ("edits", "side", "pixels", "count")
-    ):
-        asked = {name: {"of": of, "edits": [{}], field: "9" * 10**6}}
-        assert len(bytes(answer(net, digit, asked, visit=visit))) < usual + 1000
+                assert bytes(answer(net, digit, asked))
+        for drawing in (one, told):
+            with pytest.raises(ValueError, match="pad"):
+                raster_of(drawing)
+    usual = len(bytes(plain))
+    for name, field in itertools.product(("drawing", "compare"), ("of", "side", "pixels", "count")):
+        asked = {name: {"of": "none", field: "9" * 10**6}}
+        assert len(bytes(answer(net, digit, asked))) < usual + 1000
+
+
+def test_any_edit_is_made_or_refused_in_a_sentence():
+    digit = np.zeros((28, 28), np.uint8)
+    net = cnnviz.load_model("mnist_maxpool")
+    refusals, made = [], 0
+    for edit in itertools.islice(edits(), 0, None, 7):
+        try:
+            intervene(net, digit, [edit])
+            made += 1
+        except InterventionError as error:
+            refusals.append(str(error))
+    assert made
+    assert max(map(len, refusals)) < 200
 
 
 def test_an_edit_outside_an_image_of_any_size_is_refused():
     net = cnnviz.Network([image(None, None, 1), layer("maps", "ReLU", "image")])
-    for row, col in ((4, 0), (0, 5), (2**31 - 1, 0)):
-        edit = {"kind": "pixel", "row": row, "col": col, "channel": 0, "value": 1}
-        with pytest.raises(InterventionError, match=r"must be a whole number below [45]"):
+    for place in (20, -1, 2**31 - 1):
+        edit = {"kind": "values", "stage": "image", "at": [place], "values": [1]}
+        with pytest.raises(InterventionError, match="at must be a whole number from 0 to 19, got"):
             intervene(net, np.zeros((4, 5, 1), np.float32), [edit])
 
 

@@ -23,9 +23,8 @@ def test_modules_are_joined_in_the_order_of_their_imports(path):
         used = bundle.imports_of(source)
         assert all(order.index(other.stem) < order.index(name) for other in used)
         assert all(other.parent == bundle.HERE / "js" for other in used), "shared modules know no component"
-        assert len(used) == len(
-            re.findall(r'^(?:import .*|}) from "', source.read_text("utf-8"), re.MULTILINE)
-        )
+        named = r'^(?:import .*|}) from "|new URL\("'
+        assert len(used) == len(re.findall(named, source.read_text("utf-8"), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import ImageError
 from cnnviz.layers.activations import FUNCTIONS
 from cnnviz.layers.browser import OPERATIONS
+from cnnviz.layers.elementwise_rules import ELEMENTWISE
 from cnnviz.layers.rounding import allowance
 from cnnviz.numbers import cell_number, number, probability, signed_number
 from cnnviz.stage import bundle
@@ -24,11 +26,13 @@ from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.live_view import network_run, strokes
-from harness.networks import conv, image
+from harness.networks import attention, conv, image, layer, normal
 from harness.node import ask_node
 from harness.odd_pictures import columns_and_dots, odd_pad
 from harness.operation_models import FAMILIES
 
+ROOT = Path(__file__).resolve().parent.parent
+HEADS = {"num_heads": 2, "key_dim": 3}
 MODULES = sorted(path.stem for path in (bundle.HERE / "js").glob("*.js"))
 COMPONENTS = sorted(path.stem for path in (bundle.HERE / "components").glob("*.js"))
 
@@ -146,25 +150,32 @@ def test_every_operation_that_python_names_is_there():
         None,
         *("forward", "receipt"),
     )
-    named = {op["type"] for op in operations}
-    assert named == OPERATIONS
-    assert named - {"input", "given"} == set(found["computed"])
-    assert named == set(found["explained"])
+    assert {op["type"] for op in operations} <= OPERATIONS
+    assert OPERATIONS - {"input", "given"} == set(found["computed"])
+    assert set(found["explained"]) == OPERATIONS
     activations = {name for name, function in FUNCTIONS.items() if not function.mixes}
     assert {op["name"] for op in operations if op["type"] == "activation"} <= activations
     assert activations == set(found["activations"])
-    modes = {op["mode"] for op in operations if op["type"] == "merge"}
-    assert modes == set(found["merges"])
+    assert {op["mode"] for op in operations if op["type"] == "merge"} <= set(found["merges"])
+    assert set(found["merges"]) == {*ELEMENTWISE, "average", "add_scaled"}
+
+
+def test_every_operation_has_cases_that_are_worked_out_by_hand():
+    cases = "".join(path.read_text("utf-8") for path in (ROOT / "stage" / "js").glob("*.test.js"))
+    assert {name for name in OPERATIONS - {"given"} if f'type: "{name}"' not in cases} == set()
 
 
 def test_what_python_computed_has_a_receipt_that_ends_there():
     """Every cell may have read all of the stage before, and feed all of the one behind."""
-    run = network_run("group normalisation")
+    maps = [image(5, 4, 6), layer("same", "Activation", "image", activation="relu")]
+    attending = attention("attention", "MultiHeadAttention", "same", "same", shape=(5, 4, 6), **HEADS)
+    net = Network([*maps, attending, layer("behind", "Activation", "attention", activation="tanh")])
+    run = net.run(normal(1, 5, 4, 6))
     program = """({ base64, scene, receipt, cone }, text) => {
       const read = scene.sceneOf(base64.fromBase64(text));
       const cell = { stage: 2, row: 1, col: 1, channel: 1 };
       const { type, value, groups, residual } = receipt.receiptOf(read, read.valuesOf(0), cell);
-      const fed = cone.fedUnits(read, cell, read.stages[3]);
+      const fed = cone.fedUnits(read, { ...cell, stage: 1 }, read.stages[2]);
       const feeding = cone.feedingChannels(read, cell).get(1);
       return [type, value, groups, residual, fed, [...feeding]];
     }"""
@@ -227,10 +238,10 @@ def test_receipts_add_up_as_in_python():
     net = cnnviz.load_model("mnist_14k")
     run = net.run(cnnviz.load_mnist()[1][0][0])
     rng = np.random.default_rng(8)
-    layers = [layer for layer in net if layer.kind == "Conv2D"]
+    layers = [each for each in net if each.kind == "Conv2D"]
     cells: list[Any] = []
-    for layer in (layers[n] for n in rng.integers(len(layers), size=200)):
-        cells.append([layer.name, *(int(rng.integers(n)) for n in layer.output_shape)])
+    for read in (layers[n] for n in rng.integers(len(layers), size=200)):
+        cells.append([read.name, *(int(rng.integers(n)) for n in read.output_shape)])
     given = {"text": base64.b64encode(bytes(build_scene(run, 0))).decode(), "cells": cells}
     for (name, row, col, channel), found in zip(
         cells, ask_node(RECEIPTS, given, "base64", "receipt", "scene"), strict=True

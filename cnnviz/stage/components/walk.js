@@ -1,14 +1,16 @@
-// Shows a walk of cnnviz.animate: grids, the window on them, a step's arithmetic; plays it, and steps through it.
-// All texts, numbers and colours come with the data; here they are placed.
+// Shows a walk of cnnviz.animate: grids, the window on them, a step's arithmetic; plays it, steps through it,
+// saves it. All texts, numbers and colours come with the data; here they are placed.
 
-import { clip } from "../js/arrays.js";
-import { canvasOf, reducedMotion, sized } from "../js/dom.js";
+import { canvasOf, closest, sized } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
+import { Playback, stepsShown } from "../js/playback.js";
+import { PlayControls } from "../js/play_controls.js";
+import { MOST_FRAMES, record } from "../js/recording.js";
 import { arrange, draw } from "../js/walk_drawing.js";
 
-const SPEEDS = [4, 8, 16]; // Steps a second.
-
 /** @import { Component } from "../js/dom.js" */
+
+const PNG = { dots: 3, margin: 24 };
 
 /**
  * @param {Component} component
@@ -17,38 +19,34 @@ export function show(component) {
   const root = component.parentElement.querySelector(".root");
   root.player ??= new Player(root);
   root.player.show(component.data, (step) => component.setTriggerValue("step", step));
-  return () => root.player.pause();
+  return () => root.player.playback.pause();
 }
 
 class Player {
   constructor(root) {
     this.root = root;
     this.canvas = root.querySelector("canvas");
-    this.still = reducedMotion();
-    this.speed = 0;
-    this.step = 0;
     this.filling = false; // Whether the output is drawn as far as the steps have come, and not whole.
     this.told = null; // The step that Python was told of and has not answered yet.
+    this.recording = false;
     const find = (name) => root.querySelector(`.${name}`);
-    this.parts = Object.fromEntries(
-      ["words", "result", "play", "back", "on", "speed", "count", "png", "caption"].map((name) => [name, find(name)]),
-    );
-    this.range = root.querySelector("input");
-    this.parts.play.onclick = () => (this.timer ? this.pause() : this.play());
-    this.parts.back.onclick = () => this.choose(this.step - 1);
-    this.parts.on.onclick = () => this.choose(this.step + 1);
-    this.parts.speed.onclick = () => {
-      this.speed = (this.speed + 1) % SPEEDS.length;
-      if (this.timer) this.run();
-      this.label();
-    };
-    this.parts.png.onclick = () => this.save();
-    this.range.oninput = () => {
-      this.pause();
-      this.filling = true;
-      this.go(Number(this.range.value));
-    };
-    this.range.onchange = () => this.tell();
+    this.parts = Object.fromEntries(["words", "result", "caption", "tools"].map((name) => [name, find(name)]));
+    this.playback = new Playback({
+      moved: () => this.moved(),
+      turned: () => this.turned(),
+      held: () => this.over || this.recording,
+    });
+    this.playback.speedAt = 0; // There are numbers to be read.
+    this.controls = new PlayControls(this.parts.tools, this.playback, (at) => this.placeWords(at), () => this.tell());
+    this.controls.range.addEventListener("input", () => {
+      this.filling = this.playback.at < this.playback.last;
+      this.paint();
+    });
+    this.parts.tools.addEventListener("click", (event) => {
+      const action = closest(event, "[data-do]")?.dataset.do;
+      if (action === "png") this.savePng();
+      if (action === "gif") this.saveGif(event.target);
+    });
     this.canvas.onpointermove = (event) => this.point(event);
     this.canvas.onpointerenter = () => (this.over = true);
     this.canvas.onpointerleave = () => {
@@ -58,18 +56,28 @@ class Player {
     };
     this.canvas.onclick = (event) => {
       const under = this.at(event);
-      if (under !== null) {
+      if (under === null) this.playback.pause();
+      else {
         this.filling = false;
-        this.choose(under);
-      } else if (this.timer) this.pause();
+        this.preview = null;
+        this.controls.choose(under);
+      }
     };
-    root.onkeydown = (event) => this.key(event);
+    root.onkeydown = (event) => {
+      if (event.key === "Escape") this.playback.pause();
+      else this.controls.pressed(event, (rows) => this.playback.at + rows * this.width);
+    };
     this.sizes = new ResizeObserver(() => this.paint());
     this.sizes.observe(root);
-    this.still.addEventListener("change", () => {
-      this.pause();
-      this.label();
-    });
+  }
+
+  get step() {
+    return this.playback.at;
+  }
+
+  /** Steps in a row. */
+  get width() {
+    return this.scene.backwards ? this.scene.inputs[0].cols : this.scene.outputs[0].cols;
   }
 
   show(data, deliver) {
@@ -77,10 +85,9 @@ class Player {
     this.root.setAttribute("aria-label", data.label);
     this.parts.caption.textContent = data.caption;
     const { scene, step, start } = data; // No step is the one it opens at.
-    const last = scene.steps.length - 1;
     if (this.scene?.key === scene.key) {
       // The address may lead to another step; Python's answer to a step that was chosen here brings nothing new.
-      if (this.given !== step && this.told === null) this.go(step ?? start);
+      if (this.given !== step && this.told === null) this.playback.go(step ?? start);
       if ((step ?? start) === this.told) this.told = null;
       this.given = step;
       return;
@@ -90,12 +97,12 @@ class Player {
     this.start = start;
     this.given = step;
     this.told = null;
-    this.step = Math.min(step ?? (stays ? this.step : start), last);
+    this.recording = false;
     this.preview = null;
-    this.range.max = last;
     this.byPlace = new Map();
     const side = scene.backwards ? (s) => s.sources[0] : (s) => s.target;
     scene.steps.forEach((s, k) => this.byPlace.set(`${side(s)} ${s.row} ${s.col}`, k));
+    this.playback.begin(scene.steps.length, step ?? (stays ? this.step : start));
     this.paint();
     // Letters of the page's own may come later than the picture.
     document.fonts?.ready.then(() => this.paint());
@@ -103,59 +110,25 @@ class Player {
 
   // Moving ----------------------------------------------------------------------------------------
 
-  play() {
-    if (this.still.matches) return;
-    // If no step has been chosen yet, it plays from the beginning.
-    const fresh = !this.filling && this.step === this.start;
-    this.filling = true;
-    if (fresh || this.step >= this.scene.steps.length - 1) this.go(0);
-    else this.paint();
-    this.run();
-    this.label();
-  }
-
-  run() {
-    clearInterval(this.timer);
-    this.timer = setInterval(() => {
-      if (this.over) return; // Under the pointer it waits.
-      if (this.step < this.scene.steps.length - 1) this.go(this.step + 1);
-      else this.pause();
-    }, 1000 / SPEEDS[this.speed]);
-  }
-
-  pause() {
-    clearInterval(this.timer);
-    this.timer = null;
-    this.label();
-  }
-
-  go(step) {
-    const last = this.scene.steps.length - 1;
-    this.step = clip(step, 0, last);
-    if (this.step === last) this.filling = false;
+  moved() {
+    if (this.step === this.playback.last) this.filling = false;
     this.paint();
   }
 
-  choose(step) {
-    this.pause();
-    this.preview = null;
-    this.go(step);
-    this.tell();
+  /** It runs or stands: if no step has been chosen yet, it plays from the beginning. */
+  turned() {
+    const { playback } = this;
+    if (playback.running && !this.filling) {
+      if (this.step === this.start) playback.begin(playback.count, 0);
+      this.filling = true;
+      this.paint();
+    }
+    this.controls.write();
   }
 
   tell() {
     this.told = this.step;
     this.deliver(this.step);
-  }
-
-  key(event) {
-    if (event.target === this.range && event.key !== "Escape") return;
-    const width = this.scene.backwards ? this.scene.inputs[0].cols : this.scene.outputs[0].cols;
-    const moves = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -width, ArrowDown: width };
-    if (moves[event.key] && !event.altKey && !event.ctrlKey && !event.metaKey) {
-      event.preventDefault();
-      this.choose(this.step + moves[event.key]);
-    } else if (event.key === "Escape" && this.timer) this.pause();
   }
 
   point(event) {
@@ -179,33 +152,20 @@ class Player {
     return null;
   }
 
-  label() {
-    const { play, back, on, speed, count } = this.parts;
-    const last = this.scene ? this.scene.steps.length - 1 : 0;
-    const set = (element, words) => element.textContent !== words && (element.textContent = words);
-    set(play, this.timer ? "Pause" : "Play");
-    play.disabled = this.still.matches || last < 1;
-    play.title = this.still.matches ? "Your device asks for no motion; go step by step" : "";
-    back.disabled = this.step <= 0;
-    on.disabled = this.step >= last;
-    set(speed, `${SPEEDS[this.speed]} a second`);
-    speed.setAttribute("aria-label", `Speed: ${SPEEDS[this.speed]} steps a second; another`);
-    speed.disabled = play.disabled;
-    set(count, `step ${this.step + 1} of ${last + 1}`);
-    this.range.value = this.step;
-    this.range.setAttribute("aria-valuetext", `step ${this.step + 1} of ${last + 1}`);
+  placeWords(at) {
+    return this.scene ? `step ${at + 1} of ${this.scene.steps.length}` : "";
   }
 
   // Drawing ---------------------------------------------------------------------------------------
 
   paint() {
     if (!this.scene || !this.root.clientWidth) return;
-    this.label();
+    this.controls.write();
     const shown = this.preview ?? this.step;
     const step = this.scene.steps[shown];
     this.layout = arrange(this.scene, this.root.clientWidth, this.rem());
     const { width, height } = this.layout;
-    this.draw(sized(this.canvas, width, height).getContext("2d"), step);
+    this.draw(sized(this.canvas, width, height).getContext("2d"), shown, this.filled());
     this.parts.words.textContent = step.words;
     this.parts.result.textContent = step.result;
     const place = this.scene.backwards ? "Input" : "Output";
@@ -222,19 +182,58 @@ class Player {
     return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
   }
 
-  save() {
-    const [dots, margin] = [3, 24];
+  get font() {
+    return getComputedStyle(this.root).fontFamily;
+  }
+
+  draw(pen, step, filled) {
+    draw(pen, this.scene, this.layout, this.scene.steps[step], filled, this.font);
+  }
+
+  // Saving ----------------------------------------------------------------------------------------
+
+  fileName(ending) {
+    return `cnnviz-${this.scene.operation.replaceAll("_", "-")}.${ending}`;
+  }
+
+  savePng() {
+    const { dots, margin } = PNG;
     const [width, height] = [this.layout.width + 2 * margin, this.layout.height + 2 * margin];
     const copy = sized(canvasOf(0, 0), width, height, dots);
     const pen = copy.getContext("2d");
     pen.fillStyle = this.scene.colours.background;
     pen.fillRect(0, 0, width, height);
     pen.translate(margin, margin);
-    this.draw(pen, this.scene.steps[this.step]);
-    copy.toBlob((blob) => saveFile(blob, `cnnviz-${this.scene.operation.replaceAll("_", "-")}.png`));
+    this.draw(pen, this.step, this.filled());
+    copy.toBlob((blob) => saveFile(blob, this.fileName("png")));
   }
 
-  draw(pen, step) {
-    draw(pen, this.scene, this.layout, step, this.filled(), getComputedStyle(this.root).fontFamily);
+  /** Every step, or of many some, from the first on as it plays; another click meanwhile calls it off. */
+  async saveGif(button) {
+    if (this.recording) {
+      this.recording = false;
+      return;
+    }
+    const { scene, layout } = this;
+    const words = button.textContent;
+    const shown = stepsShown(scene.steps.length, 0, MOST_FRAMES);
+    this.recording = true;
+    const film = {
+      width: layout.width,
+      height: layout.height,
+      count: shown.length,
+      speed: this.playback.speed,
+      colours: scene.colours,
+      font: this.font,
+      words: (at) => [scene.steps[shown[at]].words, scene.steps[shown[at]].result].join(" "),
+      draw: (pen, at) => draw(pen, scene, layout, scene.steps[shown[at]], shown[at], film.font),
+    };
+    const content = await record(film, (share) => {
+      button.textContent = `${Math.round(100 * share)} %, stop`;
+      return this.recording;
+    });
+    this.recording = false;
+    button.textContent = words;
+    if (content) saveFile(new Blob([content], { type: "image/gif" }), this.fileName("gif"));
   }
 }

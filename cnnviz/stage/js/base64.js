@@ -15,3 +15,19 @@ export function toBase64(bytes) {
 export function fromBase64(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 }
+
+/**
+ * The same for addresses, without padding.
+ *
+ * @param {Uint8Array} bytes
+ */
+export function toAddress(bytes) {
+  return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/**
+ * @param {string} text
+ */
+export function fromAddress(text) {
+  return fromBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
+}

@@ -8,6 +8,9 @@ import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlon
 /** @import { Axis } from "./windows.js" */
 /** @import { Box, Cell, Scene, Stage } from "./scene.js" */
 
+/** What may read any cell of what is before it: the page knows no nearer bound. */
+export const MIXING = ["contract", "reduce", "normalize", "lookup", "each"];
+
 /**
  * The cells of stage `earlier` that reach a cell; null if none do.
  *
@@ -25,7 +28,7 @@ export function seenBox(scene, cell, earlier) {
   while (unit !== origin && unit in alike) unit = alike[unit];
   const [height, width] = earlier.shape;
   const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
-  if (unit === origin) return isVector(earlier) ? whole : boxOf(cell);
+  if (unit === origin) return isVector(earlier) || MIXING.includes(stage.op.type) ? whole : boxOf(cell);
   const tables = fields[`${unit},${readAs[origin] ?? origin}`];
   if (!tables) return null;
   if (tables.length !== 2) return whole;
@@ -106,7 +109,7 @@ export function channelMask(stage, channels) {
 function markRead(scene, stage, input, marked, read) {
   const { type, groups, step } = stage.op;
   const channels = read.length;
-  const all = ["conv", "transposed", "given"].includes(type) || step === 1;
+  const all = ["conv", "transposed", "given", ...MIXING].includes(type) || step === 1;
   if (type === "move") {
     for (const [from, to] of movedChannels(scene, stage)[input]) if (marked[to]) read[from] = 1;
   } else if (type === "conv" && groups > 1 && readShape(scene, stage)[2] === channels) {
@@ -186,7 +189,7 @@ export function fedUnits(scene, cell, reader) {
       channels: [flat % channels],
     };
   }
-  if (op.type === "given") return { rows: range(height), cols: range(width), channels: range(channels) };
+  if (op.type === "given" || MIXING.includes(op.type)) return { rows: range(height), cols: range(width), channels: range(channels) };
   const cells = fedPlaces(scene, cell.stage, flat, reader).map((n) => cellAt(reader, n));
   const sorted = (/** @type {"row" | "col" | "channel"} */ key) =>
     [...new Set(cells.map((fed) => fed[key]))].sort((a, b) => a - b);

@@ -70,7 +70,7 @@ export function receiptText(view, steps) {
   const { scene } = view;
   const last = steps[steps.length - 1];
   const item = scene.items[view.item];
-  const lines = [`${scene.header.model.name}, ${view.titleNow ?? item.title}`, view.receipt.heading(last.cell)];
+  const lines = [`${scene.header.model.name}, ${view.image?.title ?? item.title}`, view.receipt.heading(last.cell)];
   for (const step of steps) lines.push("", ...TEXT[step.type](step, scene));
   if (last.total !== undefined) {
     lines.push("", `value ${exact(last.value)}, adds up to ${exact(last.total)}, residual ${number(last.residual, 3)}`);
@@ -81,6 +81,8 @@ export function receiptText(view, steps) {
 /** @type {Record<string, (step: Receipt, scene: import("./scene.js").Scene) => string[]>} */
 const TEXT = {
   sampled: (step, scene) => TEXT.weighted(step, scene),
+  contracted: (step, scene) => TEXT.weighted(step, scene),
+  lookup: (step) => [`${stageName(step.stage)}: row ${number(step.groups[0].terms[0].x)} of the table holds ${number(step.value)}`],
   input: (step) => [`pixel ${exact(step.value)}`],
   given: (step) => [`${stageName(step.stage)}: not taken apart, computed by Python: ${number(step.value)}`],
   weighted(step, scene) {
@@ -100,6 +102,9 @@ const TEXT = {
   },
   activation: (step) => [`${step.stage.label}(${number(step.groups[0].terms[0].x)}) = ${number(step.value)}`],
   max: (step) => [`${stageName(step.stage)}: max(${numbersOf(step)}) = ${number(step.value)}`],
+  min: (step) => [`${stageName(step.stage)}: min(${numbersOf(step)}) = ${number(step.value)}`],
+  sum: (step) => [`${stageName(step.stage)}: sum(${numbersOf(step)}) = ${number(step.value)}`],
+  variance: (step) => [`${stageName(step.stage)}: variance(${numbersOf(step)}) = ${number(step.value)}`],
   mean: (step) => [`${stageName(step.stage)}: mean(${numbersOf(step)}) = ${number(step.value)}`],
   softmax(step) {
     const shift = `x - ${factor(step.most)}`;
@@ -109,7 +114,7 @@ const TEXT = {
     return ["softmax", ...lines, `  ${result} = ${number(step.value)}`];
   },
   merge: (step) => [`${stageName(step.stage)}: ${step.mode}(${numbersOf(step)}) = ${number(step.value)}`],
-  move: (step) => [`${stageName(step.stage)}: ${step.groups[0].terms[0].from ? `copied, ${number(step.value)}` : "padding, 0"}`],
+  move: (step) => [`${stageName(step.stage)}: ${step.groups[0].terms[0].from ? `copied, ${number(step.value)}` : `padding, ${number(step.value)}`}`],
 };
 
 function factor(value) {
@@ -118,7 +123,7 @@ function factor(value) {
 
 /** The numbers that a step reads, without padding. */
 function numbersOf(step, write = (x) => number(x)) {
-  return step.groups[0].terms.filter((term) => term.from).map((term) => write(term.x)).join(", ");
+  return step.groups[0].terms.filter((term) => term.from || step.type === "merge").map((term) => write(term.x)).join(", ");
 }
 
 // LaTeX ----------------------------------------------------------------------------------------------
@@ -153,6 +158,8 @@ function matrix(group, value, limit) {
 
 const LATEX = {
   sampled: (step) => LATEX.weighted(step),
+  contracted: (step) => LATEX.weighted(step),
+  lookup: (step) => [`y &= ${tex(step.value)} && \\text{row }${tex(step.groups[0].terms[0].x)}`],
   input: (step) => [`x &= ${tex(step.value)}`],
   given: (step) => [`z &= ${tex(step.value)} && \\text{not taken apart}`],
   weighted(step) {
@@ -175,6 +182,9 @@ const LATEX = {
     `a &= \\operatorname{${step.name.replace(/_/g, "\\_")}}(${tex(step.groups[0].terms[0].x)}) = ${tex(step.value)}`,
   ],
   max: (step) => [`y &= \\max(${numbersOf(step, tex)}) = ${tex(step.value)}`],
+  min: (step) => [`y &= \\min(${numbersOf(step, tex)}) = ${tex(step.value)}`],
+  sum: (step) => [`y &= ${numbersOf(step, tex).replace(/, /g, " + ")} = ${tex(step.value)}`],
+  variance: (step) => [`y &= \\operatorname{var}(${numbersOf(step, tex)}) = ${tex(step.value)}`],
   mean: (step) => [`y &= \\frac{1}{${step.count}} \\left(${numbersOf(step, tex).replace(/, /g, " + ")}\\right) = ${tex(step.value)}`],
   softmax(step) {
     const own = step.groups[0].terms[step.self];

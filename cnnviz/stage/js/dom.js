@@ -104,3 +104,25 @@ export function sized(canvas, width, height, ratio = pixelRatio()) {
   canvas.getContext("2d")?.setTransform(ratio, 0, 0, ratio, 0, 0);
   return canvas;
 }
+
+/**
+ * The height from an element's top to the end of the window, as the page is when it is not scrolled; one far
+ * down a page gets most of a window.
+ *
+ * @param {HTMLElement} element
+ */
+export function roomBelow(element) {
+  /** @type {Element | null} */
+  let scroller = element.parentElement;
+  const root = element.getRootNode();
+  if (!scroller && root instanceof ShadowRoot) scroller = root.host;
+  const scrolls = (/** @type {Element} */ node) => /auto|scroll/.test(getComputedStyle(node).overflowY);
+  while (scroller && !scrolls(scroller)) {
+    const above = scroller.getRootNode();
+    scroller = scroller.parentElement ?? (above instanceof ShadowRoot ? above.host : null);
+  }
+  const [top, scrolled] = scroller ? [scroller.getBoundingClientRect().top, scroller.scrollTop] : [0, window.scrollY];
+  const all = scroller?.clientHeight || window.innerHeight;
+  const left = all - (element.getBoundingClientRect().top - top + scrolled) - 14;
+  return Math.round(left > 0.55 * all ? left : Math.max(Math.min(0.86 * all, 620), 420));
+}

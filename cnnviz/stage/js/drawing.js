@@ -1,4 +1,4 @@
-// Drawing in the live view: the maps and the prediction follow the pen; NumPy's numbers come when it is lifted.
+// Drawing a digit in place of the image: maps and prediction follow the pen, and the digit stays when it is lifted.
 
 import { closest } from "./dom.js";
 import { Pad } from "./pad.js";
@@ -8,16 +8,15 @@ import { measure } from "./view.js";
 /** @import { View } from "./view.js" */
 
 const BUTTONS = `
-<button type="button" class="cv-button" data-do="use" hidden>Use on every page</button>
+<button type="button" class="cv-button" data-do="keep">Done</button>
 <button type="button" class="cv-button" data-do="close">Back to the digit</button>
-<p class="cv-engine"></p>`;
+<p class="cv-engine" role="status"></p>`;
 
 /**
  * @param {View} view
  */
 export function drawing(view) {
-  const { host } = view;
-  if (!host.ask || view.scene.stages[0].shape.join() !== "28,28,1") return null;
+  if (!view.engine || view.scene.stages[0].shape.join() !== "28,28,1") return null;
   return new Drawing(view);
 }
 
@@ -39,55 +38,49 @@ class Drawing extends Panel {
     this.pad = new Pad(panel, {
       colours: () => this.view.colours,
       changed: (digit, began) => this.follow(digit, began, panel),
-      lifted: () => this.send(),
+      lifted: () => this.lifted(),
       verdict: () => this.verdict(),
     });
     this.pad.canvas.focus({ preventScroll: true });
   }
 
-  /** Add the live view's buttons to the pad, when the pad first draws itself. */
+  /** Add the view's buttons to the pad, when the pad first draws itself. */
   complete(panel) {
     if (this.engine?.isConnected) return;
     panel.querySelector(".cv-padkeys").insertAdjacentHTML("beforebegin", BUTTONS);
     this.engine = panel.querySelector(".cv-engine");
-    this.use = panel.querySelector('[data-do="use"]');
-    this.use.hidden = !this.view.scene.header.host?.choose;
-  }
-
-  close() {
-    if (!this.open) return;
-    super.close();
-    this.forget();
-    this.takeBack();
-    this.view.repaint();
   }
 
   clicked(action) {
-    if (action === "close") this.close();
-    if (action === "use") this.view.host.ask("use", { of: this.of, version: this.version });
+    if (action === "keep") this.close();
+    if (action === "close") {
+      this.close();
+      this.view.change(this.view.changes, null);
+    }
   }
 
-  /** The browser's own numbers, until NumPy's are there. */
   follow(digit, began, panel) {
     this.complete(panel);
-    this.use.disabled = !digit;
-    this.forget();
-    if (!digit) {
-      this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
-    } else if (!this.view.scene.computable) {
-      this.say("A layer of this network is computed by Python alone: its numbers come when you lift the pen.");
-    } else {
-      this.view.shown = this.view.scene.forward(Float32Array.from(digit, (v) => v / 255));
-      this.view.titleNow = "your drawing";
-      this.view.engine = "this browser";
-      this.say("Computed in this browser while you draw; NumPy follows when you lift the pen.");
-    }
-    this.view.repaint();
-    if (digit) measure("cnnviz:draw", began);
+    if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
+    else this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
+    this.began = digit ? began : 0;
   }
 
-  forget() {
-    this.view.shown = this.view.titleNow = this.view.engine = null;
+  /** The network's answer to the drawing is on the screen. */
+  computed() {
+    if (!this.open || !this.view.image) return;
+    this.say(this.verdict());
+    if (this.began) measure("cnnviz:draw", this.began);
+    this.began = 0;
+  }
+
+  /** The pages around get the digit, and the link. */
+  lifted() {
+    const { host } = this.view.scene.header;
+    this.version += 1;
+    this.sent = Boolean(host?.choose && this.pad.digit);
+    if (this.sent) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
+    this.view.host.remember?.(this.view.state());
   }
 
   verdict() {
@@ -99,41 +92,9 @@ class Drawing extends Panel {
     if (this.engine.textContent !== words) this.engine.textContent = words;
   }
 
-  /** Tell Python, if it was asked, that the drawing is over. */
-  takeBack() {
-    if (this.asked) this.view.host.ask("drawing", null);
-    this.asked = false;
-  }
-
-  send() {
-    this.version += 1;
-    if (this.pad.blank) {
-      this.takeBack();
-      return;
-    }
-    this.asked = true;
-    this.of = this.view.scene.header.host?.item;
-    this.view.host.ask("drawing", { of: this.of, version: this.version, ...this.pad.pixels() });
-  }
-
-  /** Python answered: its numbers replace the browser's, unless the pen has moved on. */
+  /** Another digit came: then the pad is done, unless it is the one that was just drawn, from the page around. */
   updated() {
-    if (!this.open) return;
-    const { item, drawing: answer } = this.view.scene.header.host ?? {};
-    if (this.asked && item !== this.of) {
-      // Another digit was picked meanwhile, or this one is in use on every page.
-      this.asked = false;
-      this.close();
-      return;
-    }
-    if (!answer || answer.version !== this.version || this.pad.stroke) {
-      if (!this.pad.blank) this.pad.redraw();
-      return;
-    }
-    this.forget();
-    this.say(answer.error ?? "Computed by NumPy.");
-    const bytes = Uint8Array.from(this.view.values[0], (v) => Math.round(255 * v));
-    if (!answer.error) this.pad.showPrepared(bytes);
-    this.view.repaint();
+    if (this.open && !this.view.image && !this.sent) this.close();
+    this.sent = false;
   }
 }

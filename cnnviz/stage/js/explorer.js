@@ -1,12 +1,11 @@
 // The live view as a Streamlit component: numbers come from Python, changes and drawings go back.
 
 import { comparing } from "./comparing.js";
-import { copying } from "./copying.js";
-import { drawing } from "./drawing.js";
-import { intervening } from "./intervening.js";
-import { playing } from "./playing.js";
+import { roomBelow } from "./dom.js";
+import { EXTENSIONS } from "./extensions.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
+import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
 const plans = new Map();
@@ -57,7 +56,7 @@ export async function showInExplorer({ data, parentElement, setStateValue }, sty
     return;
   }
   const scene = new Scene(plan, numbers, base ? shown.base : null);
-  if (!scene.header.host.edits && !base) shown.base = scene;
+  if (!base) shown.base = scene;
   if (shown.view) shown.view.update(scene);
   else shown.view = begin(root, scene, shown, style);
 }
@@ -75,14 +74,15 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
-    extensions: [playing, drawing, intervening, comparing, copying],
+    extensions: [...EXTENSIONS, comparing],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
-    stateOf: ({ host }) => (host.link ? Object.fromEntries(new URLSearchParams(host.link)) : null),
+    stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
+    height: roomBelow,
   };
   if (scene.header.host.linked) {
     host.link = (state) => {
       const address = new URL(location.href);
-      address.searchParams.set("view", new URLSearchParams(state).toString());
+      address.searchParams.set("view", linkOf(state));
       return address.href;
     };
   }

@@ -1,9 +1,12 @@
 // What each kind of stage computes, in float32. Sums run in double precision and round once.
 
-import { clip, maximum, minimum, range } from "./arrays.js";
-import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
+import { clip, maximum, minimum } from "./arrays.js";
+import { ELEMENTWISE, erfc } from "./elementwise.js";
+import { atOneStep, contract, lookup, normalize, reduce } from "./tensors.js";
+import { convolve, pool, sample, transpose } from "./windowed.js";
+import { placesRead } from "./windows.js";
 
-/** @import { Scene, Stage } from "./scene.js" */
+/** @import { Box, Scene, Stage } from "./scene.js" */
 
 export const f = Math.fround;
 
@@ -15,15 +18,29 @@ export const f = Math.fround;
  * @param {Float32Array[]} values
  */
 export function computeStage(scene, stage, values) {
-  const compute = OPERATIONS[stage.op.type];
-  if (!compute) throw new Error(`this page does not compute ${stage.name}: its operation is ${stage.op.type}`);
   const [height, width, channels] = stage.shape;
   const out = new Float32Array(height * width * channels);
-  compute(scene, stage, stage.reads.map((source) => values[source]), out);
+  computeBox(scene, stage, values, out, { top: 0, bottom: height - 1, left: 0, right: width - 1 });
   return out;
 }
 
-/** @typedef {(scene: Scene, stage: Stage, inputs: Float32Array[], out: Float32Array) => void} Compute */
+/**
+ * The same for the cells of a box alone: the others stay as they are in `out`. Each number is computed in the
+ * same way, whatever the box. An operation that has no use for the box computes all.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {Float32Array[]} values
+ * @param {Float32Array} out
+ * @param {Box} box
+ */
+export function computeBox(scene, stage, values, out, box) {
+  const compute = OPERATIONS[stage.op.type];
+  if (!compute) throw new Error(`this page does not compute ${stage.name}: its operation is ${stage.op.type}`);
+  compute(scene, stage, stage.reads.map((source) => values[source]), out, box);
+}
+
+/** @typedef {(scene: Scene, stage: Stage, inputs: Float32Array[], out: Float32Array, box: Box) => void} Compute */
 
 /**
  * The operations that Python may name; each fills the numbers of its stage. Missing are "input", whose
@@ -32,164 +49,123 @@ export function computeStage(scene, stage, values) {
  * @type {Record<string, Compute>}
  */
 export const OPERATIONS = {
-  conv(scene, stage, [x], out) {
-    const { rows, cols, rowTaps, colTaps } = windowsOf(stage);
-    const [, width, channels] = readShape(scene, stage);
-    const filters = stage.shape[2];
-    const { groups } = stage.op;
-    const perGroup = channels / groups;
-    const filtersPerGroup = filters / groups;
-    const kernel = scene.data(stage.op.kernel);
-    const bias = stage.op.bias ? scene.data(stage.op.bias) : null;
-    const sums = new Float64Array(filters);
-    for (let r = 0; r < rows.out; r++) {
-      for (let c = 0; c < cols.out; c++) {
-        if (bias) sums.set(bias);
-        else sums.fill(0);
-        for (const [i, row] of rowTaps[r]) {
-          for (const [j, col] of colTaps[c]) {
-            const pixel = (row * width + col) * channels;
-            const tap = (i * cols.kernel + j) * perGroup;
-            for (let g = 0; g < groups; g++) {
-              for (let k = 0; k < perGroup; k++) {
-                const value = x[pixel + g * perGroup + k];
-                if (value === 0) continue;
-                const weights = (tap + k) * filters;
-                const last = (g + 1) * filtersPerGroup;
-                for (let n = g * filtersPerGroup; n < last; n++) sums[n] += value * kernel[weights + n];
-              }
-            }
-          }
-        }
-        out.set(sums, (r * cols.out + c) * filters);
-      }
-    }
-  },
+  conv: convolve,
+  transposed: transpose,
+  pool,
+  sample,
 
-  transposed(scene, stage, [x], out) {
-    const { cols, rowTaps, colTaps } = windowsOf(stage);
-    const [height, width, channels] = readShape(scene, stage);
-    const filters = stage.shape[2];
-    const kernel = scene.data(stage.op.kernel);
-    const bias = stage.op.bias ? scene.data(stage.op.bias) : null;
-    const sums = new Float64Array(out.length);
-    if (bias) sums.forEach((_, n) => (sums[n] = bias[n % filters]));
-    for (let r = 0; r < height; r++) {
-      for (let c = 0; c < width; c++) {
-        const pixel = (r * width + c) * channels;
-        for (const [i, row] of rowTaps[r]) {
-          for (const [j, col] of colTaps[c]) {
-            for (let n = 0; n < filters; n++) {
-              const weights = ((i * cols.kernel + j) * filters + n) * channels;
-              let sum = 0;
-              for (let k = 0; k < channels; k++) sum += x[pixel + k] * kernel[weights + k];
-              sums[(row * cols.size + col) * filters + n] += sum;
-            }
-          }
-        }
-      }
-    }
-    out.set(sums);
-  },
-
-  pool(scene, stage, [x], out) {
-    const { rows, cols, rowTaps, colTaps } = windowsOf(stage);
-    const channels = stage.shape[2];
-    const largest = stage.op.mode === "max";
-    for (let r = 0; r < rows.out; r++) {
-      for (let c = 0; c < cols.out; c++) {
-        for (let k = 0; k < channels; k++) {
-          let most = -Infinity;
-          let sum = 0;
-          for (const [, row] of rowTaps[r]) {
-            for (const [, col] of colTaps[c]) {
-              const value = x[(row * cols.size + col) * channels + k];
-              if (value > most || Number.isNaN(value)) most = value;
-              sum += value;
-            }
-          }
-          const count = rowTaps[r].length * colTaps[c].length;
-          out[(r * cols.out + c) * channels + k] = largest ? most : sum / count;
-        }
-      }
-    }
-  },
-
-  sample(scene, { op, shape }, [x], out) {
-    const [height, width, channels] = shape;
-    const sourceWidth = op.along[1].size;
-    const across = range(width).map((c) => samplesAlong(scene, op, 1, c));
-    for (let r = 0; r < height; r++) {
-      const down = samplesAlong(scene, op, 0, r);
-      for (let c = 0; c < width; c++) {
-        for (let k = 0; k < channels; k++) {
-          let sum = 0;
-          for (const [row, a] of down) {
-            for (const [col, b] of across[c]) {
-              sum += a * b * (row < 0 || col < 0 ? op.fill : x[(row * sourceWidth + col) * channels + k]);
-            }
-          }
-          out[(r * width + c) * channels + k] = sum;
-        }
-      }
-    }
-  },
-
-  affine(scene, { op }, [x], out) {
+  affine(scene, { op, shape }, [x], out, box) {
     const [a, b] = [scene.data(op.a), scene.data(op.b)];
-    for (let n = 0; n < out.length; n++) {
-      const i = affinePlace(op, a.length, n);
-      out[n] = affineOf(op.form, x[n], a[i], b[i]);
-    }
+    const form = op.form === "x*a+b";
+    const [repeat, count] = [op.repeat ?? 1, a.length];
+    inRows(shape, box, (first, end) => {
+      for (let n = first; n < end; n++) {
+        const i = repeat === 1 ? n % count : Math.floor(n / repeat) % count;
+        out[n] = form ? f(x[n] * a[i]) + b[i] : f(x[n] - a[i]) / b[i];
+      }
+    });
   },
 
-  activation(scene, { op }, [x], out) {
-    const { name, arguments: given } = op;
-    const slopes = name === "prelu" ? scene.data(given.alpha) : null;
-    for (let n = 0; n < out.length; n++) out[n] = activationOf(name, given, x[n], slopes?.[n]);
+  activation(scene, { op, shape }, [x], out, box) {
+    const compute = activationBy(op.name, op.arguments);
+    const slope = slopesOf(scene, op);
+    inRows(shape, box, (first, end) => {
+      for (let n = first; n < end; n++) out[n] = compute(x[n], slope?.(n));
+    });
   },
 
   softmax(scene, { op }, [x], out) {
-    const done = new Uint8Array(out.length);
-    for (let n = 0; n < out.length; n++) {
-      if (done[n]) continue;
-      const line = lineOf(op, n);
-      const most = maximum(line.map((i) => x[i]));
-      const sum = line.reduce((total, i) => total + Math.exp(x[i] - most), 0);
-      for (const i of line) {
-        out[i] = op.log ? x[i] - most - Math.log(sum) : Math.exp(x[i] - most) / sum;
-        done[i] = 1;
+    const { count, step } = op;
+    const length = count * step;
+    for (let block = 0; block < out.length; block += length) {
+      for (let first = block; first < block + step; first++) {
+        let most = -Infinity;
+        for (let i = first; i < first + length; i += step) most = Math.max(most, x[i]);
+        let sum = 0;
+        for (let i = first; i < first + length; i += step) sum += Math.exp(x[i] - most);
+        const log = Math.log(sum);
+        for (let i = first; i < first + length; i += step) {
+          out[i] = op.log ? x[i] - most - log : Math.exp(x[i] - most) / sum;
+        }
       }
     }
   },
 
   move(scene, stage, inputs, out) {
-    const place = placesRead(scene, stage);
-    inputs.forEach((x, input) => {
+    // The table counts through all inputs, one after the other, from 1; 0 is padding.
+    const from = scene.data(stage.op.from);
+    out.fill(stage.op.fill ?? 0);
+    let start = 1;
+    for (const x of inputs) {
       for (let n = 0; n < out.length; n++) {
-        const from = place(n, input);
-        if (from >= 0) out[n] = x[from];
+        const place = from[n] - start;
+        if (place >= 0 && place < x.length) out[n] = x[place];
+      }
+      start += x.length;
+    }
+  },
+
+  merge(scene, stage, inputs, out, box) {
+    const join = mergeBy(stage.op.mode);
+    const taken = argumentsOf(scene, stage, inputs);
+    const numbers = new Array(taken.length).fill(0);
+    inRows(stage.shape, box, (first, end) => {
+      for (let n = first; n < end; n++) {
+        for (let i = 0; i < numbers.length; i++) numbers[i] = taken[i](n);
+        out[n] = join(numbers);
       }
     });
   },
 
-  merge(scene, stage, inputs, out) {
-    const place = placesRead(scene, stage);
-    for (let n = 0; n < out.length; n++) {
-      out[n] = mergeOf(stage.op.mode, inputs.map((x, input) => x[place(n, input)]));
+  contract,
+  reduce,
+  normalize,
+  lookup,
+
+  each(scene, stage, [x], out) {
+    const { steps } = stage.op;
+    const { scene: inner, stage: own, source, size } = atOneStep(scene, stage);
+    for (let step = 0; step < steps; step++) {
+      const read = x.subarray(step * source, (step + 1) * source);
+      out.set(computeStage(inner, own, [read]), step * size);
     }
   },
 };
 
 /**
- * The two axes of a windowed stage, and the taps of every window along each.
+ * What a merge joins, in order: functions of the place in the result.
  *
+ * @param {Scene} scene
  * @param {Stage} stage
+ * @param {Float32Array[]} inputs
+ * @returns {((n: number) => number)[]}
  */
-function windowsOf({ op }) {
-  const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
-  const [rowTaps, colTaps] = [rows, cols].map((axis) => range(axis.out).map((u) => tapsAlong(axis, u)));
-  return { rows, cols, rowTaps, colTaps };
+export function argumentsOf(scene, stage, inputs) {
+  const place = placesRead(scene, stage);
+  const given = stage.op.arguments ?? inputs.map((_, input) => input);
+  return given.map((/** @type {any} */ each) => {
+    if (typeof each === "number") {
+      const x = inputs[each];
+      return stage.op.maps[each] ? (/** @type {number} */ n) => x[place(n, each)] : (/** @type {number} */ n) => x[n];
+    }
+    const value = f(each.value);
+    if (!each.array) return () => value;
+    const [numbers, map] = [scene.data(each.array), each.map && scene.data(each.map)];
+    return (/** @type {number} */ n) => numbers[map ? map[n] : n];
+  });
+}
+
+/**
+ * The places of a box's numbers, a row at a time: from the first to before the end.
+ *
+ * @param {number[]} shape
+ * @param {Box} box
+ * @param {(first: number, end: number) => void} run
+ */
+function inRows([, width, channels], { top, bottom, left, right }, run) {
+  for (let row = top; row <= bottom; row++) {
+    run((row * width + left) * channels, (row * width + right + 1) * channels);
+  }
 }
 
 /**
@@ -216,6 +192,35 @@ export function affineOf(form, x, a, b) {
 }
 
 /**
+ * The scale and shift of a batch normalisation, each step rounded to float32 as NumPy rounds it.
+ *
+ * @param {Float32Array} mean
+ * @param {Float32Array} variance
+ * @param {Float32Array | undefined} gamma
+ * @param {Float32Array | undefined} beta
+ * @param {number} epsilon
+ */
+export function scaleAndShift(mean, variance, gamma, beta, epsilon) {
+  const scale = variance.map((each, k) => f(1 / f(Math.sqrt(f(each + f(epsilon))))) * (gamma ? gamma[k] : 1));
+  const shift = mean.map((each, k) => (beta ? beta[k] - f(each * scale[k]) : -each * scale[k]));
+  return { scale, shift };
+}
+
+/**
+ * Of an activation with slopes of its own that of its n-th number, else nothing. Neighbours may share one: by
+ * a table, or each of the last axes' cells has its own.
+ *
+ * @param {Scene} scene
+ * @param {Record<string, any>} op
+ * @returns {((n: number) => number) | null}
+ */
+export function slopesOf(scene, { name, arguments: given, from }) {
+  if (name !== "prelu") return null;
+  const [slopes, places] = [scene.data(given.alpha), from && scene.data(from)];
+  return (n) => slopes[places ? places[n] : n % slopes.length];
+}
+
+/**
  * One activation of one number.
  *
  * @param {string} name
@@ -224,9 +229,20 @@ export function affineOf(form, x, a, b) {
  * @param {number} [slope] of this cell, for "prelu"
  */
 export function activationOf(name, given, x, slope) {
-  const compute = ACTIVATIONS[name];
-  if (!compute) throw new Error(`unknown activation ${name}`);
-  return compute(x, given, slope);
+  return activationBy(name, given)(x, slope);
+}
+
+/**
+ * An activation with its arguments, as a function of one number.
+ *
+ * @param {string} name
+ * @param {Record<string, any>} given
+ * @returns {(x: number, slope?: number) => number}
+ */
+function activationBy(name, given) {
+  const make = ACTIVATIONS[name];
+  if (!make) throw new Error(`unknown activation ${name}`);
+  return make(given);
 }
 
 /** @type {(z: number) => number} */
@@ -237,73 +253,53 @@ const softplus = (z) => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
 const hardSigmoid = (z) => clip(z / 6 + 0.5, 0, 1);
 
 /**
- * The activations that Python may name, with Keras's definitions and defaults.
+ * The activations that Python may name, with Keras's definitions and defaults; of their arguments, functions
+ * of a number.
  *
- * @type {Record<string, (x: number, given: Record<string, any>, slope?: number) => number>}
+ * @type {Record<string, (given: Record<string, any>) => (x: number, slope?: number) => number>}
  */
 export const ACTIVATIONS = {
-  linear: (x) => x,
-  relu(x, { threshold = 0, max_value: most, negative_slope: slope }) {
-    let y = threshold ? (x > threshold ? x : 0) : Math.max(x, 0);
-    if (most != null) y = clip(y, 0, f(most));
-    return slope ? f(y + f(f(slope) * Math.min(f(x - f(threshold)), 0))) : y;
+  linear: () => (x) => x,
+  relu({ threshold = 0, max_value: most, negative_slope: slope }) {
+    if (!threshold && most == null && !slope) return (x) => Math.max(x, 0);
+    return (x) => {
+      let y = threshold ? (x > threshold ? x : 0) : Math.max(x, 0);
+      if (most != null) y = clip(y, 0, f(most));
+      return slope ? f(y + f(f(slope) * Math.min(f(x - f(threshold)), 0))) : y;
+    };
   },
-  relu6: (x) => clip(x, 0, 6),
-  leaky_relu: (x, { negative_slope: slope = 0.2 }) => (x > 0 ? x : f(f(slope) * x)),
-  prelu: (x, _, slope = 0) => (x > 0 ? x : f(slope * x)),
-  elu: (x, { alpha = 1 }) => (x > 0 ? x : alpha * Math.expm1(x)),
-  selu: (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
-  celu: (x, { alpha = 1 }) => Math.max(x, 0) + alpha * Math.expm1(Math.min(x, 0) / alpha),
-  gelu: (x, { approximate }) =>
+  relu6: () => (x) => clip(x, 0, 6),
+  leaky_relu: ({ negative_slope: slope = 0.2 }) => (x) => (x > 0 ? x : f(f(slope) * x)),
+  prelu: () => (x, slope = 0) => (x > 0 ? x : f(slope * x)),
+  elu: ({ alpha = 1 }) => (x) => (x > 0 ? x : alpha * Math.expm1(x)),
+  selu: () => (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
+  celu: ({ alpha = 1 }) => (x) => Math.max(x, 0) + alpha * Math.expm1(Math.min(x, 0) / alpha),
+  gelu: ({ approximate }) =>
     approximate
-      ? x * sigmoid(Math.sqrt(8 / Math.PI) * (x + 0.044715 * x ** 3))
-      : 0.5 * x * erfc(-x * Math.SQRT1_2),
-  silu: (x) => x * sigmoid(x),
-  hard_silu: (x) => x * hardSigmoid(x),
-  hard_sigmoid: hardSigmoid,
-  mish: (x) => x * Math.tanh(softplus(x)),
-  sigmoid,
-  tanh: Math.tanh,
-  softplus,
-  softsign: (x) => x / (1 + Math.abs(x)),
-  exponential: Math.exp,
-  hard_tanh: (x) => clip(x, -1, 1),
-  hard_shrink: (x, { threshold = 0.5 }) => (Math.abs(x) > f(threshold) ? x : 0),
-  soft_shrink(x, { threshold = 0.5 }) {
+      ? (x) => x * sigmoid(Math.sqrt(8 / Math.PI) * (x + 0.044715 * x ** 3))
+      : (x) => 0.5 * x * erfc(-x * Math.SQRT1_2),
+  silu: () => (x) => x * sigmoid(x),
+  hard_silu: () => (x) => x * hardSigmoid(x),
+  hard_sigmoid: () => hardSigmoid,
+  mish: () => (x) => x * Math.tanh(softplus(x)),
+  sigmoid: () => sigmoid,
+  tanh: () => Math.tanh,
+  softplus: () => softplus,
+  softsign: () => (x) => x / (1 + Math.abs(x)),
+  exponential: () => Math.exp,
+  hard_tanh: () => (x) => clip(x, -1, 1),
+  hard_shrink: ({ threshold = 0.5 }) => (x) => (Math.abs(x) > f(threshold) ? x : 0),
+  soft_shrink({ threshold = 0.5 }) {
     const least = f(threshold);
-    return x > least ? f(x - least) : x < -least ? f(x + least) : 0;
+    return (x) => (x > least ? f(x - least) : x < -least ? f(x + least) : 0);
   },
-  threshold: (x, { threshold, default_value: rest }) => (x > f(threshold) ? x : f(rest)),
-  tanh_shrink: (x) => x - Math.tanh(x),
-  squareplus: (x, { b = 4 }) => (x + Math.sqrt(x * x + b)) / 2,
-  sparse_plus: (x) => (x < 1 ? Math.max(x + 1, 0) ** 2 / 4 : x),
-  sparse_sigmoid: (x) => clip((x + 1) / 2, 0, 1),
-  log_sigmoid: (x) => -softplus(-x),
+  threshold: ({ threshold, default_value: rest }) => (x) => (x > f(threshold) ? x : f(rest)),
+  tanh_shrink: () => (x) => x - Math.tanh(x),
+  squareplus: ({ b = 4 }) => (x) => (x + Math.sqrt(x * x + b)) / 2,
+  sparse_plus: () => (x) => (x < 1 ? Math.max(x + 1, 0) ** 2 / 4 : x),
+  sparse_sigmoid: () => (x) => clip((x + 1) / 2, 0, 1),
+  log_sigmoid: () => (x) => -softplus(-x),
 };
-
-/**
- * The complementary error function, by Lentz's continued fraction or the Taylor series of erf.
- *
- * @param {number} x
- */
-function erfc(x) {
-  const z = Math.abs(x);
-  let result;
-  if (z < 2.5) {
-    let term = z;
-    let sum = z;
-    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum) && n < 100; n++) {
-      term *= (-z * z) / n;
-      sum += term / (2 * n + 1);
-    }
-    result = 1 - (2 / Math.sqrt(Math.PI)) * sum;
-  } else {
-    let fraction = 0;
-    for (let n = 60; n > 0; n--) fraction = n / 2 / (z + fraction);
-    result = Math.exp(-z * z) / Math.sqrt(Math.PI) / (z + fraction);
-  }
-  return x >= 0 ? result : 2 - result;
-}
 
 /**
  * Several numbers as Keras's merging layers join them, rounded at each step.
@@ -312,9 +308,16 @@ function erfc(x) {
  * @param {number[]} numbers
  */
 export function mergeOf(mode, numbers) {
+  return mergeBy(mode)(numbers);
+}
+
+/**
+ * @param {string} mode
+ */
+function mergeBy(mode) {
   const join = MERGES[mode];
   if (!join) throw new Error(`unknown merge ${mode}`);
-  return join(numbers);
+  return join;
 }
 
 /** @type {(numbers: number[]) => number} */
@@ -332,4 +335,5 @@ export const MERGES = {
   average: (numbers) => f(sum(numbers) / numbers.length),
   maximum: (numbers) => maximum(numbers),
   minimum,
+  ...ELEMENTWISE,
 };

@@ -20,12 +20,18 @@ export function paletteOf(images) {
   /** @type {Map<number, number[]>} */
   const sums = new Map();
   for (const { data } of images) {
+    let [r, g, b, sum] = [-1, -1, -1, [0, 0, 0, 0]];
     for (let n = 0; n < data.length; n += 4) {
-      const key = keyOf(data[n], data[n + 1], data[n + 2]);
-      const sum = sums.get(key) ?? [0, 0, 0, 0];
-      sums.set(key, sum);
+      if (data[n] !== r || data[n + 1] !== g || data[n + 2] !== b) {
+        [r, g, b] = [data[n], data[n + 1], data[n + 2]];
+        const key = keyOf(r, g, b);
+        sum = sums.get(key) ?? [0, 0, 0, 0];
+        sums.set(key, sum);
+      }
       sum[0] += 1;
-      for (let k = 0; k < 3; k++) sum[k + 1] += data[n + k];
+      sum[1] += r;
+      sum[2] += g;
+      sum[3] += b;
     }
   }
   const frequent = [...sums.values()].sort((a, b) => b[0] - a[0]).slice(0, 255);
@@ -66,14 +72,15 @@ export class Gif {
    */
   add({ data }, hundredths) {
     const now = this.indices(data);
-    const { before } = this;
+    const { before, clear } = this;
     // One pixel if nothing is other than before.
     const box = boxOfAll(this.height, this.width, (n) => now[n] !== before?.[n]) ?? ONE;
     const [width, height] = [box.right - box.left + 1, box.bottom - box.top + 1];
-    const pixels = new Uint8Array(width * height).map((_, n) => {
-      const place = (box.top + Math.floor(n / width)) * this.width + box.left + (n % width);
-      return before?.[place] === now[place] ? this.clear : now[place];
-    });
+    const pixels = new Uint8Array(width * height);
+    for (let row = 0, n = 0; row < height; row++) {
+      let place = (box.top + row) * this.width + box.left;
+      for (let col = 0; col < width; col++, n++, place++) pixels[n] = before?.[place] === now[place] ? clear : now[place];
+    }
     this.before = now;
     const control = [0x21, 0xf9, 4, 0x05, ...word(hundredths), this.clear, 0];
     const head = [...control, 0x2c, ...[box.left, box.top, width, height].flatMap(word), 0, 8];
@@ -103,10 +110,17 @@ export class Gif {
    */
   indices(data) {
     const places = new Uint8Array(data.length / 4);
-    for (let n = 0, at = 0; n < places.length; n++, at += 4) {
-      const key = keyOf(data[at], data[at + 1], data[at + 2]);
-      if (this.nearest[key] < 0) this.nearest[key] = this.closest(data[at], data[at + 1], data[at + 2]);
-      places[n] = this.nearest[key];
+    // Neighbours are mostly of one colour, which is then looked up once.
+    const words = new Uint32Array(data.buffer, data.byteOffset, places.length);
+    let found = 0;
+    for (let n = 0; n < places.length; n++) {
+      if (!n || words[n] !== words[n - 1]) {
+        const [r, g, b] = [data[4 * n], data[4 * n + 1], data[4 * n + 2]];
+        const key = keyOf(r, g, b);
+        if (this.nearest[key] < 0) this.nearest[key] = this.closest(r, g, b);
+        found = this.nearest[key];
+      }
+      places[n] = found;
     }
     return places;
   }
@@ -142,14 +156,15 @@ function word(value) {
  * @param {Uint8Array} pixels
  */
 function compressed(pixels) {
-  /** @type {number[]} */
-  const out = [];
+  // No code has more than 12 bits, and there are at most as many as pixels, with one to clear and the ends.
+  const out = new Uint8Array(2 * pixels.length + 16);
+  let length = 0;
   const keys = new Int32Array(HASH);
   const codes = new Uint16Array(HASH);
   let [held, bits, size, next] = [0, 0, 9, END + 1];
   const write = (/** @type {number} */ code) => {
     held |= code << bits;
-    for (bits += size; bits >= 8; bits -= 8, held >>>= 8) out.push(held & 255);
+    for (bits += size; bits >= 8; bits -= 8, held >>>= 8) out[length++] = held & 255;
   };
   write(CLEAR);
   let prefix = pixels[0];
@@ -175,10 +190,10 @@ function compressed(pixels) {
   }
   write(prefix);
   write(END);
-  if (bits) out.push(held & 255);
-  const blocks = new Uint8Array(out.length + Math.ceil(out.length / 255) + 1);
-  for (let from = 0, to = 0; from < out.length; from += 255) {
-    const part = out.slice(from, from + 255);
+  if (bits) out[length++] = held & 255;
+  const blocks = new Uint8Array(length + Math.ceil(length / 255) + 1);
+  for (let from = 0, to = 0; from < length; from += 255) {
+    const part = out.subarray(from, Math.min(from + 255, length));
     blocks[to] = part.length;
     blocks.set(part, to + 1);
     to += part.length + 1;

@@ -2,6 +2,7 @@
 // longer than their window too, and paths that meet again leave odd shapes.
 
 import { range, runs } from "./arrays.js";
+import { MIXING } from "./cone.js";
 import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
@@ -23,7 +24,7 @@ export function cellsSeen(scene, cell) {
   for (let s = cell.stage; s > 0; s--) {
     const stage = scene.stages[s];
     // Which cells Python read is not known here: boxes are all that can be shown.
-    if (!marks.has(s) || stage.op.type === "given") continue;
+    if (!marks.has(s) || !knowsCells(stage.op)) continue;
     stage.reads.forEach((source, input) => {
       if (!marks.has(source)) marks.set(source, grid(scene.stages[source]));
       markRead(scene, stage, input, marks.get(s), marks.get(source));
@@ -46,10 +47,19 @@ function mayHaveHoles(scene) {
   /** @type {boolean[]} */
   const holes = [];
   for (const { op, reads } of scene.stages) {
-    holes.push(op.type !== "given" && (leavesHoles(op) || reads.some((s) => holes[s])));
+    holes.push(knowsCells(op) && (leavesHoles(op) || reads.some((s) => holes[s])));
   }
   withHoles.set(scene, holes);
   return holes;
+}
+
+/**
+ * Whether it is known which cells an operation reads.
+ *
+ * @param {Operation} op
+ */
+function knowsCells({ type }) {
+  return type !== "given" && !MIXING.includes(type);
 }
 
 /**

@@ -19,6 +19,7 @@ export function outlineStyles(around) {
     seen: { stroke: around.accent, width: 1, outside: 0.5, halo: halo(around, 0.55) },
     fed: { stroke: around.ink, width: 1, outside: 0.5, dash: [2, 2], halo: halo(around, 0.7) },
     read: { stroke: around.accent, width: 1.75, outside: 1, halo: halo(around, 0.9) },
+    path: { stroke: around.accent, width: 2, outside: 1, halo: around.background },
     changed: { stroke: around.accent, width: 1, outside: 0.5, dash: [3, 2] },
     cell: { stroke: around.ink, width: 1.75, outside: 1.25, halo: around.background },
   };

@@ -1,4 +1,4 @@
-// What a button opens over the maps, and closes: one such panel at a time.
+// What a button opens in place of the receipt, and closes: one such panel at a time. The network stays.
 
 import { button } from "./dom.js";
 
@@ -26,7 +26,8 @@ export class Panel {
   close() {
     this.turn(false);
     this.view.part("panel").replaceChildren();
-    this.button.focus();
+    this.view.closePanel();
+    this.button.focus({ preventScroll: true });
   }
 
   /**
@@ -37,9 +38,9 @@ export class Panel {
     this.button.setAttribute("aria-pressed", String(open));
   }
 
-  /** Escape closes a receipt first, if one is open. */
+
   escape() {
-    if (!this.open || this.view.trail.length) return false;
+    if (!this.open) return false;
     this.close();
     return true;
   }

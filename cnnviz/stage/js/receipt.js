@@ -1,9 +1,10 @@
 // The receipt of one cell: every factor, where it came from, and how they add up, in float32.
 
-import { maximum } from "./arrays.js";
-import { activationOf, affineOf, affinePlace, f, mergeOf } from "./forward.js";
+import { maximum, minimum } from "./arrays.js";
+import { activationOf, argumentsOf, affineOf, affinePlace, f, mergeOf, slopesOf } from "./forward.js";
 import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
+import { atOneStep, normalScale, placesOf, REDUCTIONS, statisticsOf } from "./tensors.js";
 import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
@@ -11,7 +12,8 @@ import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.j
 /**
  * One number of an array that the plan names.
  *
- * @typedef {{ name: string, index: number, value: number }} Weight a weight that is derived has no name
+ * @typedef {{ name: string, index: number, value: number, from?: Cell | null }} Weight one that is derived has no
+ * name; a number that was read, which another one is multiplied by, is `from` a cell
  */
 
 /**
@@ -34,6 +36,7 @@ import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.j
  *
  * @typedef {object} Details
  * @property {string} type
+ * @property {Stage} [stage] as it is at one step of a sequence
  * @property {Group[]} [groups]
  * @property {number} [total] what the terms come to in float32
  * @property {number} [sum] what the products come to before the bias; what a softmax divides by
@@ -42,6 +45,7 @@ import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.j
  * @property {number} [a]
  * @property {number} [b]
  * @property {number} [place] of these in their arrays
+ * @property {{ mean: number, variance: number, count: number }} [statistics] that these come from, of so many cells
  * @property {string} [name] of an activation
  * @property {number} [slope]
  * @property {boolean} [log] whether a softmax is a log-softmax
@@ -100,11 +104,15 @@ export const DETAILS = {
     const [down, across] = [samplesAlong(scene, stage.op, 0, row), samplesAlong(scene, stage.op, 1, col)];
     const [width, channels] = [stage.op.along[1].size, stage.shape[2]];
     let sum = 0;
+    const place = (/** @type {number} */ r, /** @type {number} */ c) => (r * width + c) * channels + channel;
+    if (stage.op.mode === "max") {
+      const cells = down.flatMap(([r]) => across.map(([c]) => termAt(scene, values, stage.reads[0], place(r, c))));
+      return largest({ channel, rows: down.length, cols: across.length, terms: cells });
+    }
     const terms = down.flatMap(([r, a]) =>
       across.map(([c, b]) => {
         const weight = { name: "", index: -1, value: f(a * b) };
-        const place = (r * width + c) * channels + channel;
-        const read = r < 0 || c < 0 ? { from: null, x: stage.op.fill } : termAt(scene, values, stage.reads[0], place);
+        const read = r < 0 || c < 0 ? { from: null, x: stage.op.fill } : termAt(scene, values, stage.reads[0], place(r, c));
         const product = f(read.x * weight.value);
         sum = f(sum + product);
         return { ...read, weight, product };
@@ -123,7 +131,7 @@ export const DETAILS = {
   activation(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
     const { name, arguments: given } = stage.op;
-    const slope = name === "prelu" ? scene.data(given.alpha)[index] : undefined;
+    const slope = slopesOf(scene, stage.op)?.(index);
     const total = f(activationOf(name, given, term.x, slope));
     return { type: "activation", name, groups: [column([term])], slope, total };
   },
@@ -143,16 +151,125 @@ export const DETAILS = {
       const at = place(index, input);
       return at < 0 ? [] : [termAt(scene, values, read, at)];
     });
-    const [term = PADDING] = terms;
+    const [term = { from: null, x: f(stage.op.fill ?? 0) }] = terms;
     return { type: "move", groups: [column([term])], total: term.x };
   },
   merge(scene, values, stage, cell, index) {
     const place = placesRead(scene, stage);
-    const terms = stage.reads.map((read, input) => termAt(scene, values, read, place(index, input)));
-    const total = mergeOf(stage.op.mode, terms.map((term) => term.x));
+    const given = stage.op.arguments ?? stage.reads.map((_, input) => input);
+    const numbers = argumentsOf(scene, stage, stage.reads.map((read) => values[read]));
+    const terms = numbers.map((number, i) =>
+      typeof given[i] === "number" ? termAt(scene, values, stage.reads[given[i]], place(index, given[i])) : { from: null, x: number(index) },
+    );
+    const total = f(mergeOf(stage.op.mode, terms.map((term) => term.x)));
     return { type: "merge", mode: stage.op.mode, groups: [column(terms)], total };
   },
+  contract: contracted,
+  reduce(scene, values, stage, cell, index) {
+    const start = placesOf(stage.op, "kept", 0)[index];
+    const terms = [...placesOf(stage.op, "over", 0)].map((step) => termAt(scene, values, stage.reads[0], start + step));
+    const group = column(terms);
+    const { mode } = stage.op;
+    const numbers = terms.map((term) => term.x);
+    if (mode === "max" || mode === "min") return largest(group, mode === "min");
+    if (mode === "var") return { type: "variance", groups: [group], count: terms.length, total: f(REDUCTIONS.var(Float64Array.from(numbers))) };
+    const sum = numbers.reduce((total, x) => f(total + x), 0);
+    const total = mode === "mean" ? f(sum / terms.length) : sum;
+    return { type: mode, groups: [{ ...group, sum }], count: terms.length, total };
+  },
+  normalize(scene, values, stage, cell, index) {
+    const { op } = stage;
+    const [starts, steps] = [placesOf(op, "kept", 0), placesOf(op, "over", 0)];
+    const x = values[stage.reads[0]];
+    const [g, t] = memberOf(starts, steps, index);
+    const statistics = statisticsOf(op, x, starts[g]);
+    const { scale, shift } = normalScale(scene, op, statistics, placesOf(op, "kept", 1)[g] + placesOf(op, "over", 1)[t]);
+    const term = termAt(scene, values, stage.reads[0], index);
+    const [a, b] = [f(scale), f(shift)];
+    const said = { mean: f(statistics.mean), variance: f(statistics.variance), count: steps.length };
+    return { type: "affine", form: "x*a+b", groups: [column([term])], a, b, statistics: said, total: affineOf("x*a+b", term.x, a, b) };
+  },
+  lookup(scene, values, stage, cell, index) {
+    const { op } = stage;
+    const term = termAt(scene, values, stage.reads[0], Math.floor(index / op.width));
+    const place = Math.trunc(term.x) * op.width + (index % op.width);
+    const weight = { name: op.table, index: place, value: scene.data(op.table)[place] };
+    return { type: "lookup", groups: [column([{ ...term, weight }])], total: weight.value };
+  },
+  each(scene, values, stage, cell, index) {
+    const one = atOneStep(scene, stage);
+    const step = Math.floor(index / one.size);
+    const read = values[stage.reads[0]].subarray(step * one.source, (step + 1) * one.source);
+    const own = values[stage.index].subarray(step * one.size, (step + 1) * one.size);
+    const inside = cellAt(one.stage, index % one.size);
+    const details = DETAILS[one.stage.op.type](one.scene, [read, own], one.stage, inside, index % one.size);
+    const outside = (/** @type {Term} */ term) => {
+      const place = term.from && step * one.source + cellIndex(one.scene.stages[0], term.from);
+      return place === null ? term : { ...term, from: cellAt(scene.stages[stage.reads[0]], place) };
+    };
+    const groups = details.groups?.map((group) => ({ ...group, terms: group.terms.map(outside) }));
+    return { ...details, groups, stage: { ...stage, op: one.stage.op } };
+  },
 };
+
+/**
+ * Which group, and which of its members, a place is.
+ *
+ * @param {Int32Array} starts
+ * @param {Int32Array} steps
+ * @param {number} index
+ */
+function memberOf(starts, steps, index) {
+  const places = new Map([...steps].map((step, t) => [step, t]));
+  const g = starts.findIndex((start) => places.has(index - start));
+  return [g, places.get(index - starts[g]) ?? 0];
+}
+
+/**
+ * The largest term of a group, or the smallest.
+ *
+ * @param {Group} group
+ * @param {boolean} [smallest]
+ * @returns {Details}
+ */
+function largest(group, smallest = false) {
+  const numbers = group.terms.flatMap((term) => (term.from ? [term.x] : []));
+  const total = smallest ? minimum(numbers) : maximum(numbers);
+  const winner = group.terms.findIndex((term) => term.from && Object.is(term.x, total));
+  return { type: smallest ? "min" : "max", groups: [group], winner, total };
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Float32Array[]} values
+ * @param {Stage} stage
+ * @param {Cell} cell
+ * @param {number} index
+ * @returns {Details}
+ */
+function contracted(scene, values, { op, reads }, cell, index) {
+  /** @type {(operand: number | string, array: number, t: number) => { from: Cell | null, x: number, name: string, index: number }} */
+  const numberOf = (operand, array, t) => {
+    const place = placesOf(op, "out", array)[index] + placesOf(op, "over", array)[t];
+    if (typeof operand === "number") return { ...termAt(scene, values, reads[operand], place), name: "", index: -1 };
+    return { from: null, x: scene.data(operand)[place], name: operand, index: place };
+  };
+  let total = 0;
+  const groups = [...placesOf(op, "over", 0)].map((_, t) => {
+    const both = [numberOf(op.first, 0, t), numberOf(op.second, 1, t)];
+    // What is read comes first, and what it is multiplied by, another number that was read perhaps, behind it.
+    const [factor, other] = both[0].from ? both : both.reverse();
+    const weight = { name: other.name, index: other.index, value: f(other.x * (op.scale ?? 1)), from: other.from };
+    const product = f(factor.x * weight.value);
+    total = f(total + product);
+    const term = { from: factor.from, x: factor.x, weight, product };
+    return { channel: factor.from?.channel ?? null, rows: 1, cols: 1, terms: [term], sum: product };
+  });
+  if (!op.bias) return { type: "contracted", groups, sum: total, bias: null, total };
+  const place = placesOf(op, "out", 2)[index];
+  const bias = { name: op.bias, index: place, value: scene.data(op.bias)[place] };
+  return { type: "contracted", groups, sum: total, bias, total: f(total + bias.value) };
+}
 
 /**
  * Terms that have no place in a window, one below the other.
@@ -240,9 +357,7 @@ function pool(scene, values, stage, cell) {
   /** @type {Group} */
   const group = { channel: cell.channel, rows: stage.op.rows[1], cols: stage.op.cols[1], terms };
   if (stage.op.mode === "max") {
-    const total = maximum(live.map((term) => term.x));
-    const winner = terms.findIndex((term) => term.from && term.x === total);
-    return { type: "max", groups: [group], winner, total };
+    return largest(group);
   }
   const sum = live.reduce((sum, term) => f(sum + term.x), 0);
   return { type: "mean", groups: [{ ...group, sum }], count: live.length, total: f(sum / live.length) };

@@ -1,22 +1,25 @@
-// The receipt of the pinned cell as it is read: every factor, every partial sum, and what follows.
+// The receipt of the pinned cell, beside the network: what decided first, what the rest adds, what follows.
 
-import { largestAt } from "./arrays.js";
-import { closest, scrolling } from "./dom.js";
+import { largestAt, maximum } from "./arrays.js";
+import { contributionsOf } from "./contributions.js";
+import { closest } from "./dom.js";
+import { cellOfEntry } from "./directing.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
-import { STEPS } from "./receipt_steps.js";
-import { cellKey, isVector } from "./scene.js";
-import { Surface } from "./surface.js";
+import { factorForms, STEPS } from "./receipt_steps.js";
+import { cellIndex, cellKey, isVector } from "./scene.js";
 import { cellName, channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
 /** @import { View } from "./view.js" */
 
-/** So many pixels at the top of a page may lie under a header that stays. */
-const COVERED = 64;
-/** More cells of a grid are not drawn one by one: their map is in the overview. */
+/** More cells of a grid are not drawn one by one: their map is in the network. */
 const MANY = 2500;
+/** More rows of a list are not written, however large the screen. */
+const MOST_ROWS = 60;
 const FINISHING = ["affine", "activation"];
+/** Kinds of arithmetic whose factors are listed. */
+const LISTED = ["weighted", "contracted", "sampled", "max", "mean", "softmax", "merge"];
 
 export class ReceiptPanel {
   /**
@@ -25,16 +28,19 @@ export class ReceiptPanel {
   constructor(view) {
     this.view = view;
     this.element = view.part("receipt");
-    this.all = false;
+    /** @type {import("./receipt.js").Receipt[]} */
+    this.steps = [];
     /** @type {((weight: Weight, at: HTMLElement) => boolean) | null} answers a click on a kernel's cell */
     this.editWeight = null;
-    this.listen();
+    this.answer(this.element);
+    this.element.addEventListener("click", (event) => this.clickedAround(event));
   }
 
   /** Write the receipt anew; the focus stays in it if it was. */
   show() {
     const focused = this.element.contains(this.element.getRootNode().activeElement);
     this.lit = null;
+    this.steps = this.view.pinned ? this.chain(this.view.pinned) : [];
     this.write();
     if (focused && this.element.getRootNode().activeElement === null) this.focusHead();
   }
@@ -43,42 +49,106 @@ export class ReceiptPanel {
     this.element.querySelector("h2, .cv-start").focus({ preventScroll: true });
   }
 
-  /** Go to where a receipt begins: its name and its value come into sight and get the focus. */
-  toHead() {
-    this.focusHead();
-    const head = this.element.querySelector(".cv-rhead") ?? this.element;
-    const top = this.element.getBoundingClientRect().top;
-    if (top >= COVERED && head.getBoundingClientRect().bottom <= window.innerHeight) return;
-    this.element.scrollIntoView({ block: "start", behavior: scrolling() });
-  }
-
   write() {
     const { view } = this;
-    this.local = null;
-    this.steps = view.pinned ? this.chain(view.pinned) : [];
+    this.element.dataset.pinned = view.pinned ? "yes" : "";
     if (!view.pinned) {
       this.invite();
       return;
     }
     const last = this.steps[this.steps.length - 1];
+    const [first, ...finishing] = this.steps;
     this.element.innerHTML = `
       ${this.crumbs()}
-      <div class="cv-rhead"><h2 tabindex="-1"></h2><span class="cv-rvalue">${number(last.value)}</span>${this.instead(last)}
-        <span class="cv-ractions"></span></div>
-      <div class="cv-rbody"><div class="cv-local"></div>
-        <div class="cv-steps"><p class="cv-readout">${this.hint()}</p>
-        ${this.steps.map((step, i) => this.step(step, i)).join("")}
-        <div class="cv-proof">${this.proof(last)}</div></div></div>`;
+      <div class="cv-rhead"><h2 tabindex="-1"></h2><span class="cv-rvalue">${number(last.value)}</span></div>
+      <div class="cv-steps">${this.step(first, 0)}${finishing.map((step, i) => this.step(step, i + 1)).join("")}</div>
+      <div class="cv-ranked"></div>
+      <p class="cv-readout">${this.hint()}</p>
+      <span class="cv-ractions"></span>
+      <div class="cv-proof">${this.proof(last)}</div>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
-    this.enlarge();
-    this.listTerms();
+    /** @type {string | null} what an extension lists in place of the factors */
+    this.upward = null;
     for (const extension of view.extensions) extension.receiptShown?.(this);
+    // Last, when it is known how much room is left.
+    const holder = this.element.querySelector(".cv-ranked");
+    if (this.upward) {
+      holder.innerHTML = this.upward;
+      holder.dataset.kind = "feeds";
+    } else this.rank();
+    this.listTerms(this.element);
   }
 
-  /** Beside a value that was set by hand: what was computed. */
-  instead(last) {
-    if (!this.undoOf(last)) return "";
-    return `<span class="cv-instead">computed <b>${number(last.total)}</b>${this.setByHand(last, this.steps.length - 1)}</span>`;
+  /** The factors that add most, as many as fit; the others together in the last row. */
+  rank() {
+    const holder = this.element.querySelector(".cv-ranked");
+    const step = this.steps[0];
+    const listed = LISTED.includes(step.type);
+    holder.hidden = !listed;
+    if (!listed) return;
+    const { row, columns } = this.view.rows(holder);
+    const fit = Math.max(2, Math.min(MOST_ROWS, Math.floor(holder.clientHeight / row) * columns));
+    const count = step.groups.reduce((sum, { terms }) => sum + terms.length, 0);
+    const ranking = contributionsOf(step, { most: count <= fit ? count : fit - 1, part: 1 });
+    const { shown, folded } = ranking;
+    const largest = Math.abs(shown[0]?.product) || 1;
+    const forms = this.formsOf(shown);
+    const { colours } = this.view;
+    const rows = shown.map((each) => {
+      const name = this.termName(step, each);
+      const width = `${Math.min(100, (100 * Math.abs(each.product)) / largest) || 0}%`;
+      const colour = each.product < 0 ? colours.around.negative : colours.around.positive;
+      const own = step.winner === each.term || step.self === each.term;
+      const key = `0.${each.group}.${each.term}`;
+      const inside = `<i style="width:${width};background:${colour}"></i><span class="cv-rowname">${escapeHtml(name)}</span>
+        <span class="cv-rowsum">${this.product(each, forms)}</span><span class="cv-rowshare">${shareText(step, ranking, each.share)}</span>`;
+      if (!each.from) return `<div class="cv-row cv-rest" data-term="${key}">${inside}</div>`;
+      return `<button type="button" tabindex="-1" class="cv-row${own ? " cv-won" : ""}" data-term="${key}" data-role="x"
+        aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
+    });
+    if (!shown.length) rows.push(`<div class="cv-row cv-rest"><i></i><span class="cv-rowname">nothing goes in but zeros</span></div>`);
+    else if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    holder.dataset.kind = step.type;
+    holder.innerHTML = rows.join("");
+  }
+
+  restRow(step, ranking, forms) {
+    const { folded, rest, adds } = ranking;
+    const share = folded.reduce((sum, each) => sum + each.share, 0);
+    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(folded.length, "other")}</span>
+      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, share)}</span></div>`;
+  }
+
+  /** How the numbers of a list are written: one form for each column. */
+  formsOf(terms) {
+    if (!terms.length) return {};
+    const limit = (of) => maximum(terms.map((term) => Math.abs(of(term))), 0) || 1;
+    if (!terms[0].weight) return { x: formOf(limit((term) => term.x), 4) };
+    return factorForms(terms, formOf(limit((term) => term.product), 3, [-3, 7]));
+  }
+
+  product(term, forms) {
+    if (term.weight) {
+      const [x, w] = [formed(term.x, forms.x), formed(term.weight.value, forms.w)];
+      return `${powered(x, forms.x)} × ${powered(w, forms.w)} = ${signedForm(term.product, forms.p)}`;
+    }
+    return powered(formed(term.x, forms.x), forms.x);
+  }
+
+  termName(step, term) {
+    const { scene } = this.view;
+    if (step.type === "softmax") return `logit ${step.stage === scene.output ? scene.classes[term.term] : term.term}`;
+    if (!term.from) return "padding";
+    const source = scene.stages[term.from.stage];
+    if (isVector(source)) return cellName(scene, term.from);
+    const place = source.axes === 2 ? `row ${term.from.row}` : `(${term.from.row},${term.from.col})`;
+    const several = new Set(step.stage.reads).size > 1 ? `${stageName(source)} ` : "";
+    return `${several}${source.shape[2] > 1 ? `${channelName(source, term.from.channel)} ` : ""}${place}`;
+  }
+
+  /** Every step with all its words and numbers, for where there is room for nothing but it. */
+  whole() {
+    return this.steps.map((step, i) => this.step(step, i)).join("");
   }
 
   /** What to do first, where nothing is pinned. */
@@ -90,12 +160,12 @@ export class ReceiptPanel {
     const cell = { stage: output.index, row: output.shape[0] >> 1, col: output.shape[1] >> 1, channel };
     const predicts = isVector(output) && output.op.type === "softmax";
     const name = predicts ? `${scene.classes[channel]}, ${probability(scores[channel])}` : cellName(scene, cell);
-    this.element.innerHTML = `<p class="cv-invite">Point at any cell to see what it sees and what it feeds.
-      Click it for its receipt, then follow any factor one layer down, until the pixels.
-      <button type="button" class="cv-button cv-start">Start at ${predicts ? "the prediction: " : ""}${escapeHtml(name)}</button></p>`;
+    this.element.innerHTML = `<p class="cv-invite">Click any number for its receipt: what it was computed from.
+      Follow a factor down, layer by layer, until the pixels. Click a layer’s name to see it large.</p>
+      <button type="button" class="cv-button cv-start">${predicts ? "Why " : "Receipt of "}${escapeHtml(name)}${predicts ? "?" : ""}</button>`;
     this.element.querySelector(".cv-start").onclick = () => {
       this.view.pin(cell);
-      this.toHead();
+      this.focusHead();
     };
   }
 
@@ -118,13 +188,16 @@ export class ReceiptPanel {
 
   crumbs() {
     const { trail, scene } = this.view;
-    const parts = trail.map((cell, i) => {
+    // Of a long way the ends.
+    const shown = trail.map((cell, i) => ({ cell, i })).filter(({ i }) => trail.length <= 5 || i === 0 || i >= trail.length - 3);
+    const parts = shown.map(({ cell, i }, n) => {
       const here = i === trail.length - 1;
       const name = escapeHtml(cellName(scene, cell));
-      return `<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
+      const left = n && shown[n - 1].i !== i - 1 ? `<li>… ${i - shown[n - 1].i - 1}</li>` : "";
+      return `${left}<li><button type="button" data-crumb="${i}" ${here ? 'aria-current="true"' : ""}>${name}</button></li>`;
     });
-    return `<nav class="cv-crumbs" aria-label="The way down"><ol>${parts.join("")}</ol>
-      <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"} <kbd>Esc</kbd></button></nav>`;
+    return `<nav class="cv-crumbs" aria-label="The way down"${trail.length > 1 ? "" : " data-one"}><ol>${parts.join("")}</ol>
+      <button type="button" class="cv-plain" data-back>${trail.length > 1 ? "Back" : "Close"}</button></nav>`;
   }
 
   hint() {
@@ -141,43 +214,59 @@ export class ReceiptPanel {
     return `<section class="cv-step" data-step="${i}">${STEPS[step.type](this, step, i)}</section>`;
   }
 
-  /** What a step comes to; a channel that is set to 0 by hand says so, and offers the way back. */
-  outcome(step, i, result = this.undoOf(step) ? step.total : step.value) {
-    return `<b>${number(result)}</b>${this.setByHand(step, i)}`;
+  /** What a step comes to; a number that was set by hand is not what was computed, and says so. */
+  outcome(step, i, result = this.byHand(step) ? step.total : step.value) {
+    return `<b>${number(result)}</b>${this.setByHand(step)}`;
   }
 
-  setByHand(step, i) {
-    if (!this.undoOf(step)) return "";
-    return `, <b class="cv-byhand">set to ${number(step.value)} by hand</b>
-      <button type="button" class="cv-button cv-undo" data-undo="${i}">Undo</button>`;
+  setByHand(step) {
+    return this.byHand(step) ? `, <b class="cv-byhand">set to ${number(step.value)} by hand</b>` : "";
   }
 
-  undoOf(step) {
-    return this.view.undoOf?.(step) ?? null;
+  /** Whether a number was set by hand: its channel is off, or it was painted. */
+  byHand({ stage, cell }) {
+    const index = cellIndex(stage, cell);
+    return this.view.changes.some((change) =>
+      (change.kind === "channel" && change.stage === stage.name && change.channel === cell.channel) ||
+      (change.kind === "values" && change.stage === stage.name && change.at.includes(index)));
   }
 
-  /** A grid of cells with their colours; `role` says which part of a term they show. */
-  grid(step, i, group, g, role, form = null) {
+  /** The weight of an element that can be turned. */
+  weightOf(element) {
+    if (element.dataset.turn === "bias") return this.steps[0].bias;
+    return this.termOf(element.dataset.term).term.weight;
+  }
+
+  largestWeight() {
+    const step = this.steps[0];
+    return step.groups.length ? largestOf(step.groups, (term) => term.weight?.value ?? 0) : Math.abs(step.bias?.value ?? 1);
+  }
+
+  /** A grid of cells with their colours, and their numbers if these fit; `role` says which part of a term they show. */
+  grid(step, i, group, g, role, textual = true) {
     const { colours } = this.view;
     if (group.terms.length > MANY) return `<span class="cv-small">${plural(group.terms.length, "cell")}, too many to list</span>`;
-    const tiny = group.cols > 6;
     const scale = this.scaleOf(step, role);
-    const written = form ?? formOf(scale.limit);
-    const power = tiny ? "" : powerText(written);
+    const written = formOf(scale.limit);
+    const power = textual ? powerText(written) : "";
     const cells = group.terms.map((term, t) => {
       const value = { x: term.x, w: term.weight?.value, p: term.product }[role];
       const key = `${i}.${g}.${t}`;
-      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${tiny ? "" : term.x ? formed(term.x, written) : "pad"}</span>`;
-      const text = tiny ? "" : formed(value, written, scale.kind === "signed");
+      if (role === "x" && !term.from) return `<span class="cv-cell cv-pad0" data-term="${key}">${textual ? (term.x ? formed(term.x, written) : "pad") : ""}</span>`;
+      const text = textual ? formed(value, written, scale.kind === "signed") : "";
       const style = `background:${colours.css(value, scale)};color:${colours.inkOn(value, scale)}`;
       const won = step.winner === t ? " cv-won" : "";
+      if (role === "w" && term.weight.name) {
+        return `<button type="button" tabindex="-1" class="cv-cell cv-turn" data-turn data-term="${key}" data-role="w"
+          aria-label="weight ${number(value)}: drag it up or down, or press Enter to type" style="${style}">${text}</button>`;
+      }
       if (role !== "x") return `<span class="cv-cell" data-term="${key}" data-role="${role}" style="${style}">${text}</span>`;
       const label = `${this.heading(term.from)}: ${number(value)}`;
       return `<button type="button" tabindex="-1" class="cv-cell${won}" data-term="${key}" data-role="x"
         aria-label="${escapeHtml(label)}" style="${style}">${text}</button>`;
     });
     const name = { x: "input", w: "kernel", p: "products" }[role];
-    return `<span class="cv-grid${tiny ? " cv-tiny" : ""}" role="group" aria-label="${name}"
+    return `<span class="cv-grid" role="group" aria-label="${name}"
       style="--cols:${group.cols}">${cells.join("")}</span>${power ? `<small class="cv-power">${power}</small>` : ""}`;
   }
 
@@ -195,13 +284,13 @@ export class ReceiptPanel {
   proof(last) {
     const { view } = this;
     const value = exact(last.value);
-    if (this.undoOf(last)) {
+    if (this.byHand(last)) {
       const computed = last.total === undefined ? "" : `computed <b>${exact(last.total)}</b>, `;
       return `<span>${computed}set to <b>${value}</b> by hand</span>`;
     }
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
-    const engine = view.engine ?? "NumPy";
+    const engine = view.shown || view.plain.items[view.item].computed ? "this page" : "NumPy";
     return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
   }
 
@@ -218,42 +307,12 @@ export class ReceiptPanel {
     )} images: <b>${number(difference, 2)}</b>`;
   }
 
-  // The map that the cell is on, enlarged -----------------------------------------------------------
-
-  enlarge() {
-    const { view } = this;
-    const holder = this.element.querySelector(".cv-local");
-    const cell = view.pinned;
-    const stage = view.scene.stages[cell.stage];
-    const [rows, cols] = stage.shape;
-    holder.hidden = isVector(stage);
-    if (holder.hidden) return;
-    const size = Math.max(1, Math.floor(174 / Math.max(rows, cols)));
-    const rect = { stage: cell.stage, channel: cell.channel, x: 3, y: 3, width: cols * size, height: rows * size, rows, cols };
-    holder.innerHTML = `<div class="cv-map"></div><p></p>`;
-    holder.querySelector("p").textContent = `${stageName(stage)}${stage.shape[2] > 1 ? `, ${channelName(stage, cell.channel)}` : ""}`;
-    this.local = new Surface(holder.querySelector(".cv-map"));
-    this.local.place([rect], cols * size + 6, rows * size + 6);
-    this.local.draw(view.pictures.at, view.colours.around.line);
-    view.overview.answer(this.local);
-  }
-
   mark(cell) {
-    if (this.local) {
-      const { around } = this.view.colours;
-      this.local.clear();
-      const styles = {
-        seen: { stroke: around.accent, width: 1.5, outside: 0.5, halo: around.background },
-        cell: { stroke: around.ink, width: 2, outside: 1, halo: around.background },
-      };
-      const marks = this.view.marksOf(cell).map((mark) => (mark.style === "cell" ? mark : { ...mark, style: "seen" }));
-      const own = this.view.marksOf(this.view.pinned).filter(({ style }) => style === "cell");
-      this.local.mark([...marks, ...own], styles);
-    }
     this.light((cell && this.byCell?.get(cellKey(cell))) ?? null, false);
   }
 
-  listTerms() {
+  /** Which term each cell is, and the one that the keys come to first: the class's own logit, the cell that won, the largest. */
+  listTerms(element) {
     this.byCell = new Map();
     this.steps.forEach((step, i) =>
       step.groups.forEach((group, g) =>
@@ -263,9 +322,7 @@ export class ReceiptPanel {
         }),
       ),
     );
-    // The one that decides, if one does: the class's own logit, the cell that won.
-    const deciding = this.element.querySelector(".cv-own button[data-term], .cv-won[data-term]");
-    const first = deciding ?? this.element.querySelector("button[data-term]");
+    const first = element.querySelector(".cv-won[data-term]") ?? element.querySelector("button[data-term]");
     if (first) first.tabIndex = 0;
   }
 
@@ -282,11 +339,11 @@ export class ReceiptPanel {
     if (readout && words) readout.innerHTML = key ? this.describe(key) : this.hint();
     if (key === this.lit) return;
     this.lit = key;
-    this.element.querySelectorAll(".cv-hot").forEach((element) => element.classList.remove("cv-hot"));
+    const around = this.view.root;
+    around.querySelectorAll(".cv-hot").forEach((element) => element.classList.remove("cv-hot"));
     if (!key) return;
     const sum = key.split(".").slice(0, 2).join(".");
-    const partners = this.element.querySelectorAll(`[data-term="${key}"], [data-sum="${sum}"]`);
-    partners.forEach((element) => element.classList.add("cv-hot"));
+    around.querySelectorAll(`[data-term="${key}"], [data-sum="${sum}"]`).forEach((element) => element.classList.add("cv-hot"));
   }
 
   describe(key) {
@@ -298,8 +355,9 @@ export class ReceiptPanel {
     return `${where}: <b>${x}</b> × <b>${weight}</b> = <b>${signed(term.product, 5)}</b>`;
   }
 
-  listen() {
-    const { element, view } = this;
+  /** Let an element's terms answer the pointer and the keys, wherever they are drawn. */
+  answer(element) {
+    const { view } = this;
     const termAt = (event) => closest(event, "[data-term]");
     const look = (at, ...how) => {
       if (!at) return;
@@ -315,23 +373,27 @@ export class ReceiptPanel {
       this.light(null);
     });
     element.addEventListener("click", (event) => {
-      const at = closest(event, "[data-crumb], [data-back], [data-undo], [data-all], [data-term]");
-      const { crumb, back, undo, all, term } = at?.dataset ?? {};
-      if (crumb) view.walk(view.trail.slice(0, Number(crumb) + 1));
-      if (back !== undefined) view.back();
-      if (crumb || back !== undefined) this.toHead();
-      if (undo) this.undoOf(this.steps[Number(undo)])();
-      if (all !== undefined) {
-        this.all = true;
-        this.show();
-      }
-      if (term) this.clicked(at);
+      const at = termAt(event);
+      if (at) this.clicked(at);
     });
-    element.addEventListener("keydown", (event) => this.pressed(event));
+    element.addEventListener("keydown", (event) => this.pressed(event, element));
     element.addEventListener("focusin", (event) => {
       if (event.target.matches(":focus-visible")) look(termAt(event));
     });
     element.addEventListener("focusout", () => view.look(null));
+  }
+
+  clickedAround(event) {
+    const { view } = this;
+    const at = closest(event, "[data-crumb], [data-back], [data-up]");
+    const { crumb, back, up } = at?.dataset ?? {};
+    if (up) {
+      view.pin(cellOfEntry(view, up));
+      this.focusHead();
+    }
+    if (crumb) view.walk(view.trail.slice(0, Number(crumb) + 1));
+    if (back !== undefined) view.walk(view.trail.slice(0, -1));
+    if (crumb || back !== undefined) this.focusHead();
   }
 
   clicked(at) {
@@ -339,17 +401,18 @@ export class ReceiptPanel {
     if (at.dataset.role === "w" && term.weight.name && this.editWeight?.(term.weight, at)) return;
     if (!term.from) return;
     this.view.follow(term.from);
-    this.toHead();
+    this.focusHead();
   }
 
-  /** Arrow keys walk the inputs of a receipt, in reading order or by the shape of their grid; from its head to the first. */
-  pressed(event) {
+  /** Arrow keys walk the inputs of a receipt, in the order of its list or by the shape of their grid; from its head to the first. */
+  pressed(event, element) {
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -1, ArrowDown: 1 }[event.key];
     const at = closest(event, "button[data-term]");
-    let next = step > 0 && event.target.matches?.("h2") && this.element.querySelector('[data-term][tabindex="0"]');
+    let next = step > 0 && event.target.matches?.("h2") && element.querySelector('[data-term][tabindex="0"]');
     if (at && step) {
-      const all = [...this.element.querySelectorAll("button[data-term]")];
-      const far = event.key === "ArrowUp" || event.key === "ArrowDown" ? this.termOf(at.dataset.term).group.cols : 1;
+      const all = [...element.querySelectorAll("button[data-term]")];
+      const grid = at.matches(".cv-cell") && (event.key === "ArrowUp" || event.key === "ArrowDown");
+      const far = grid ? this.termOf(at.dataset.term).group.cols : 1;
       next = all[all.indexOf(at) + step * far] ?? (step > 0 ? all.at(-1) : all[0]);
       at.tabIndex = -1;
       next.tabIndex = 0;
@@ -358,4 +421,22 @@ export class ReceiptPanel {
     event.preventDefault();
     next.focus();
   }
+}
+
+/** A number in a form, with its power of ten behind it. */
+function powered(text, form) {
+  const power = powerText(form);
+  return power ? `${text}${power}` : text;
+}
+
+/** A share of the magnitudes; of a softmax it is a probability. */
+function shareText(step, { kind }, share) {
+  if (step.type === "softmax") return step.log ? "" : probability(share);
+  if (kind !== "sum" || Number.isNaN(share)) return "";
+  return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)} %`;
+}
+
+/** The same with its sign. */
+function signedForm(value, form) {
+  return powered(formed(value, form, true), form);
 }

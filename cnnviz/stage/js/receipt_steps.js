@@ -3,12 +3,10 @@
 import { maximum } from "./arrays.js";
 import { activationOf, mergeOf } from "./forward.js";
 import { agreeing, bracketed, finer, formed, formOf, NOTHING, number, powerText, probability, rounded } from "./numbers.js";
-import { channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
+import { escapeHtml, placeText, plural, stageName } from "./words.js";
 
 /** @import { Receipt } from "./receipt.js" */
 /** @import { ReceiptPanel } from "./receipt_panel.js" */
-
-const CARDS = 32;
 
 /** A step's t-th number, which can be followed to the cell it came from. */
 function numberButton(i, t, text, label) {
@@ -22,39 +20,14 @@ function link(panel, i, text) {
   return numberButton(i, 0, text, term.from ? `${panel.heading(term.from)}: ${text}` : text);
 }
 
-/** A card for each channel: its input, times its kernel, its products and their sum. */
-function cards(panel, step, i) {
-  const shown = panel.all ? step.groups : step.groups.slice(0, CARDS);
-  const together = (all) => all.reduce((a, b) => a + b);
-  const sums = step.groups.map(({ sum }) => sum);
-  const form = finer(formOf(largest(sums), 4, [-3, 7]), (finer) =>
-    number(together(sums.map((sum) => rounded(sum, finer)))) === number(step.sum));
-  const single = step.groups[0].terms.length === 1;
-  const source = panel.view.scene.stages[step.stage.reads[0]];
-  const forms = single
-    ? factorForms(step.groups, form)
-    : Object.fromEntries(["x", "w", "p"].map((role) => [role, formOf(panel.scaleOf(step, role).limit)]));
-  const cards = shown.map((group, g) => {
-    const name = step.groups.length > 1 || group.channel ? channelName(source, group.channel) : "";
-    const text = `${formed(group.sum, form, true)} ${powerText(form)}`;
-    const sum = single ? "" : `<b class="cv-sum" data-sum="${i}.${g}"><i>Σ</i> ${text}</b>`;
-    return `<div class="cv-card"><span class="cv-ch">${name}</span>
-      ${panel.grid(step, i, group, g, "x", forms.x)}<i>×</i>${panel.grid(step, i, group, g, "w", forms.w)}<i>=</i>
-      ${panel.grid(step, i, group, g, "p", forms.p)}${sum}</div>`;
-  });
-  const more = step.groups.length - shown.length;
-  const button = `<button type="button" class="cv-button" data-all>Show the other ${plural(more, "channel")}</button>`;
-  const { cols } = step.groups[0];
-  const one = single ? " cv-single" : "";
-  // Three grids of cells and the signs between them: as many cards beside each other as there is room for.
-  const powers = cols > 6 ? 0 : Object.values(forms).filter(({ power }) => power).length;
-  const width = (single ? 300 : 3 * cols * (cols > 6 ? 9 : 47) + 48) + 42 * powers;
-  return `<div class="cv-cards${one}" style="--card:${width}px">${cards.join("")}</div>${more ? button : ""}`;
+/** All numbers that one is made of, beside each other. */
+function allOf(panel, step, i, made, name) {
+  return `<h3>${escapeHtml(stageName(step.stage))}: ${made} of ${plural(step.count, "cell")}</h3>
+    <p class="cv-line">${name} <i>=</i> ${panel.outcome(step, i)}</p>`;
 }
 
-/** How one product of each channel is written: what is written multiplies to what is written, but for the last digit. */
-function factorForms(groups, products) {
-  const terms = groups.map((group) => group.terms[0]);
+/** How products are written: what is written multiplies to what is written, but for the last digit. */
+export function factorForms(terms, products) {
   const [x, w] = [terms.map((term) => term.x), terms.map((term) => term.weight.value)];
   const unit = 10 ** (products.power - products.decimals);
   const more = (/** @type {import("./numbers.js").Form} */ form, by) => ({ ...form, decimals: form.decimals + by });
@@ -70,6 +43,40 @@ function factorForms(groups, products) {
 
 function largest(values) {
   return maximum(values.map(Math.abs), NOTHING);
+}
+
+/** What is added behind a sum, and what that comes to; it can be turned like a weight. */
+function biasOf(panel, step, i, added) {
+  if (!step.bias) return panel.setByHand(step);
+  const words = `bias ${added}: drag it up or down, or press Enter to type`;
+  return ` <i>+</i> bias <button type="button" class="cv-number cv-turn" data-turn="bias" aria-label="${escapeHtml(words)}">${bracketed(added)}</button>
+    <i>=</i> ${panel.outcome(step, i, step.total)}`;
+}
+
+/** All classes of a softmax, with their powers and shares. */
+export function softmaxTable(panel, step, i) {
+  const { scene, colours } = panel.view;
+  const names = step.stage === scene.output ? scene.classes : null;
+  const own = step.groups[0].terms[step.self];
+  const [, , power, sum] = agreeing([own.x, step.most, own.power, step.sum], step.total, ([x, most, power, sum]) =>
+    step.log ? x - most - Math.log(sum) : power / sum,
+  );
+  const logits = formOf(largest(step.groups[0].terms.map((term) => term.x)));
+  // As exact as the powers of the line below.
+  const powers = { power: 0, decimals: maximum([power, sum].map((text) => text.split(".")[1]?.length ?? 0), 4) };
+  const rows = step.groups[0].terms.map((term, t) => {
+    const share = term.power / step.sum;
+    const itself = t === step.self;
+    const name = names?.[t] ?? t;
+    return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${escapeHtml(name)}</th>
+      <td>${numberButton(i, t, formed(term.x, logits), `logit ${name}: ${number(term.x)}`)}</td>
+      <td>${formed(term.power, powers)}</td><td>${step.log ? "" : probability(share)}</td>
+      <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
+  });
+  const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;
+  return `<table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x ${powerText(logits)}</th>
+      <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
+      <tfoot><tr><th scope="row">sum</th><td></td><td>${formed(step.sum, powers)}</td><td></td><td></td></tr></tfoot></table>`;
 }
 
 /**
@@ -105,20 +112,27 @@ export const STEPS = {
     const channels = count > 1 ? ` in each of ${count} channels` : "";
     const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
     const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
-    const bias = step.bias
-      ? ` <i>+</i> bias <b class="cv-bias" data-bias>${bracketed(added)}</b> <i>=</i> ${panel.outcome(step, i, step.total)}`
-      : panel.setByHand(step, i);
     const sums = count > 1 ? `the ${count} sums together` : "sum";
     const sign = step.sum > 0 ? "+" : "";
     return `<h3>${escapeHtml(stageName(step.stage))}: ${patch}${channels}, times the kernel</h3>
-      ${cards(panel, step, i)}
-      <p class="cv-line">${sums} <b>${sign}${sum}</b>${bias}</p>`;
+      <p class="cv-line">${sums} <b>${sign}${sum}</b>${biasOf(panel, step, i, added)}</p>`;
+  },
+
+  contracted(panel, step, i) {
+    const parts = step.bias ? [step.sum, step.bias.value] : [step.sum];
+    const [sum, added] = agreeing(parts, step.total, (all) => all.reduce((a, b) => a + b));
+    return `<h3>${escapeHtml(stageName(step.stage))}: the sum of ${plural(step.groups.length, "product")}</h3>
+      <p class="cv-line">sum <b>${sum}</b>${biasOf(panel, step, i, added)}</p>`;
+  },
+
+  lookup(panel, step, i) {
+    return `<h3>${escapeHtml(stageName(step.stage))}: a row of a table</h3>
+      <p class="cv-line">row ${link(panel, i, number(step.groups[0].terms[0].x))} holds ${panel.outcome(step, i)} here</p>`;
   },
 
   sampled(panel, step, i) {
     const count = step.groups[0].terms.length;
     return `<h3>${escapeHtml(stageName(step.stage))}: ${plural(count, "cell")} of one channel, each with its weight</h3>
-      ${cards(panel, step, i)}
       <p class="cv-line">sum ${panel.outcome(step, i)}</p>
       <p class="cv-small">A weight is that of the row times that of the column; they say how near the cell is.</p>`;
   },
@@ -142,7 +156,13 @@ export const STEPS = {
       words = `<p class="cv-small">scale = γ / √(variance + ε) = ${scale[0]} / √(${scale[1]} + ${number(epsilon, 1)})
         = ${number(step.a)}; shift = β − mean × scale = ${shift[0]} − ${bracketed(shift[1])} × ${bracketed(shift[2])} = ${number(step.b)}</p>`;
     }
-    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift for the channel</h3>
+    const { statistics } = step;
+    if (statistics) {
+      words = `<p class="cv-small">The scale and the shift come from ${plural(statistics.count, "number")} of this image, this one
+        among them: mean ${number(statistics.mean)}, variance ${number(statistics.variance)}.</p>`;
+    }
+    const of = statistics ? "for the group" : "for the channel";
+    return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift ${of}</h3>
       <p class="cv-line">${sum} <i>=</i> ${panel.outcome(step, i)}</p>${words}`;
   },
 
@@ -157,65 +177,55 @@ export const STEPS = {
     return `<p class="cv-line">${formula} ${link(panel, i, text)} <i>=</i> ${panel.outcome(step, i)}${note}</p>`;
   },
 
+  min: (panel, step, i) => STEPS.max(panel, step, i).replaceAll("the largest", "the smallest"),
+
+  sum(panel, step, i) {
+    return allOf(panel, step, i, "the sum", "sum");
+  },
+
+  variance(panel, step, i) {
+    return allOf(panel, step, i, "the mean squared distance from their mean,", "variance");
+  },
+
   max(panel, step, i) {
     const winner = step.groups[0].terms[step.winner];
     const where = winner?.from ? ` at ${placeText(panel.view.scene.stages[winner.from.stage], winner.from)}` : "";
     const won = winner?.from ? numberButton(i, step.winner, number(step.total), panel.heading(winner.from)) : number(step.total);
     return `<h3>${escapeHtml(stageName(step.stage))}: the largest of ${plural(step.groups[0].terms.length, "cell")}, in one channel</h3>
-      <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}
-      <i>→</i><b class="cv-sum">${number(step.total)}</b></div></div>
-      <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step, i)}</p>`;
+      <p class="cv-line">the largest${where} is ${won}${panel.setByHand(step)}</p>`;
   },
 
   mean(panel, step, i) {
     return `<h3>${escapeHtml(stageName(step.stage))}: the mean of ${plural(step.count, "cell")}, in one channel</h3>
-      <div class="cv-cards cv-one"><div class="cv-card">${panel.grid(step, i, step.groups[0], 0, "x")}</div></div>
       <p class="cv-line">sum <b>${agreeing([step.groups[0].sum], step.total, ([sum]) => sum / step.count)[0]}</b>
       <i>/</i> <b>${step.count}</b> <i>=</i> ${panel.outcome(step, i)}</p>`;
   },
 
   softmax(panel, step, i) {
-    const { scene, colours } = panel.view;
-    const names = step.stage === scene.output ? scene.classes : null;
     const own = step.groups[0].terms[step.self];
     const [x, most, power, sum] = agreeing([own.x, step.most, own.power, step.sum], step.total, ([x, most, power, sum]) =>
       step.log ? x - most - Math.log(sum) : power / sum,
     );
-    const logits = formOf(largest(step.groups[0].terms.map((term) => term.x)));
-    // As exact as the powers of the line below.
-    const powers = { power: 0, decimals: maximum([power, sum].map((text) => text.split(".")[1]?.length ?? 0), 4) };
-    const rows = step.groups[0].terms.map((term, t) => {
-      const share = term.power / step.sum;
-      const itself = t === step.self;
-      const name = names?.[t] ?? t;
-      return `<tr class="${itself ? "cv-own" : ""}"><th scope="row">${escapeHtml(name)}</th>
-        <td>${numberButton(i, t, formed(term.x, logits), `logit ${name}: ${number(term.x)}`)}</td>
-        <td>${formed(term.power, powers)}</td><td>${step.log ? "" : probability(share)}</td>
-        <td class="cv-spark"><i style="width:${100 * share}%;background:${colours.around.positive}"></i></td></tr>`;
-    });
-    const shift = `x ${step.most < 0 ? "+" : "−"} ${number(Math.abs(step.most))}`;
     const line = step.log
       ? `${x} <i>−</i> ${bracketed(most)} <i>−</i> log <b>${sum}</b>`
       : `<b>${power}</b> <i>/</i> <b>${sum}</b>`;
     return `<h3>Softmax: each exponential over the sum of them all</h3>
-      <table class="cv-table"><thead><tr><th scope="col">${names ? "class" : "unit"}</th><th scope="col">logit x ${powerText(logits)}</th>
-      <th scope="col">e to the (${shift})</th><th scope="col">share</th><td></td></tr></thead><tbody>${rows.join("")}</tbody>
-      <tfoot><tr><th scope="row">sum</th><td></td><td>${formed(step.sum, powers)}</td><td></td><td></td></tr></tfoot></table>
       <p class="cv-line">${line} <i>=</i> ${panel.outcome(step, i)}</p>
       <p class="cv-small">The largest logit is taken off first, which changes no share and keeps e to the x small.</p>`;
   },
 
   merge(panel, step, i) {
-    const sign = { add: "+", subtract: "−", multiply: "×", average: "+", maximum: ",", minimum: "," }[step.mode];
+    const sign = { add: "+", subtract: "−", multiply: "×", average: "+", divide: "/" }[step.mode] ?? ",";
     const { terms } = step.groups[0];
     const texts = agreeing(terms.map(({ x }) => x), step.total, (all) => mergeOf(step.mode, all));
-    const numbers = terms.map((term, t) => numberButton(i, t, bracketed(texts[t]), panel.heading(term.from)));
+    const numbers = terms.map((term, t) =>
+      term.from ? numberButton(i, t, bracketed(texts[t]), panel.heading(term.from)) : `<b>${bracketed(texts[t])}</b>`);
     const joined = numbers.join(` <i>${sign}</i> `);
     const whole = {
       average: `(${joined}) <i>/</i> ${numbers.length}`,
       maximum: `the largest of ${joined}`,
       minimum: `the smallest of ${joined}`,
-    }[step.mode] ?? joined;
+    }[step.mode] ?? (sign === "," ? `${escapeHtml(step.mode.replaceAll("_", " "))}(${joined})` : joined);
     return `<h3>${escapeHtml(stageName(step.stage))}: cell by cell</h3>
       <p class="cv-line">${whole} <i>=</i> ${panel.outcome(step, i)}</p>`;
   },
@@ -223,8 +233,8 @@ export const STEPS = {
   move(panel, step, i) {
     const [term] = step.groups[0].terms;
     const line = term.from
-      ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step, i)}`
-      : "padding: <b>0</b>, read from nowhere";
+      ? `copied from ${escapeHtml(panel.heading(term.from))}: ${link(panel, i, number(term.x))}${panel.setByHand(step)}`
+      : `padding: <b>${number(term.x)}</b>, read from nowhere`;
     return `<h3>${escapeHtml(stageName(step.stage))}: numbers are moved, not changed</h3><p class="cv-line">${line}</p>`;
   },
 };

@@ -1,93 +1,101 @@
-// The sliding window as a GIF: every step as the panel draws it, put together beside its words.
+// What is played as a GIF: every step as it is drawn on the page, with its words below.
 
 import { maximum } from "./arrays.js";
+import { canvasOf } from "./dom.js";
 import { Gif, paletteOf } from "./gif.js";
 
+/** Frames, unless somebody asks for all. */
+export const MOST_FRAMES = 60;
 const MARGIN = 16;
-const GAP = 28;
-const LINE = 20;
+const SIZE = 13;
+const LINE = 19;
+const NARROWEST = 320;
 const LAST = 200; // Hundredths of a second that the last step stands.
 const SHORTEST = 2; // Viewers slow down what is shorter.
+const TURN = 40; // Milliseconds until the page may do something else.
 
-/** @import { Player } from "./playing.js" */
+/**
+ * @typedef {object} Film
+ * @property {number} width of the picture, in CSS pixels
+ * @property {number} height
+ * @property {number} count of its steps
+ * @property {(pen: CanvasRenderingContext2D, step: number) => void} draw
+ * @property {(step: number) => string} words
+ * @property {number} speed steps a second
+ * @property {{ background: string, ink: string }} colours
+ * @property {string} font the family
+ */
 
 /**
  * Play all steps into a file.
  *
- * @param {Player} player
+ * @param {Film} film
  * @param {(share: number) => boolean} told hears the share that is done, and says whether to go on
  */
-export async function record(player, told) {
-  const sheet = new Sheet(player);
-  const hundredths = Math.max(SHORTEST, Math.round(100 / player.speed));
-  const { steps } = player;
-  const some = [0, 1, 2, 3].map((n) => sheet.drawn(Math.floor(((steps - 1) * n) / 3)));
-  const gif = new Gif(sheet.width, sheet.height, paletteOf(some));
-  for (let step = 0; step < steps; step++) {
-    gif.add(sheet.drawn(step), step === steps - 1 ? LAST : hundredths);
-    if (step % 8) continue;
+export async function record(film, told) {
+  const { count } = film;
+  const drawn = sheetOf(film);
+  const some = [0, 1, 2, 3].map((n) => drawn(Math.floor(((count - 1) * n) / 3)));
+  const gif = new Gif(some[0].width, some[0].height, paletteOf(some));
+  const hundredths = Math.max(SHORTEST, Math.round(100 / film.speed));
+  let since = performance.now();
+  for (let step = 0; step < count; step++) {
+    gif.add(drawn(step), step === count - 1 ? LAST : hundredths);
+    if (performance.now() - since < TURN) continue;
     await new Promise((go) => setTimeout(go));
-    if (!told(step / steps)) return null;
+    if (!told((step + 1) / count)) return null;
+    since = performance.now();
   }
   return gif.bytes();
 }
 
-/** The panel's pictures side by side, with what is written under them. */
-class Sheet {
-  constructor(player) {
-    this.player = player;
-    this.figures = ["in", "kernel", "out"]
-      .map((name) => player.find(`.cv-slide-${name}`))
-      .filter((canvas) => !canvas.parentElement.hidden)
-      .map((canvas) => ({
-        canvas,
-        width: parseFloat(canvas.style.width),
-        height: parseFloat(canvas.style.height),
-        caption: canvas.nextElementSibling.textContent,
-        room: 0,
-      }));
-    const canvas = document.createElement("canvas");
-    this.context = canvas.getContext("2d", { willReadFrequently: true });
-    this.family = getComputedStyle(player.view.root).fontFamily;
-    this.font(11);
-    for (const figure of this.figures) {
-      figure.room = Math.max(figure.width, Math.ceil(this.context.measureText(figure.caption).width));
-    }
-    const across = this.figures.reduce((sum, { room }) => sum + room + GAP, -GAP);
-    this.tall = maximum(this.figures.map(({ height }) => height));
-    this.font(13);
-    // The longest words are the last step's or thereabouts; some room to spare.
-    const words = Math.ceil(this.context.measureText(player.find(".cv-sliding").textContent).width) + 60;
-    this.width = canvas.width = Math.round(2 * MARGIN + Math.max(across, words));
-    this.height = canvas.height = Math.round(2 * MARGIN + this.tall + 3 * LINE);
-  }
+/**
+ * A sheet of paper on which every step is drawn.
+ *
+ * @param {Film} film
+ * @returns {(step: number) => ImageData}
+ */
+function sheetOf({ width, height, count, draw, words, colours, font }) {
+  const wide = Math.ceil(Math.max(width, NARROWEST));
+  const canvas = canvasOf(wide + 2 * MARGIN, 1);
+  const pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  const letters = () => {
+    pen.font = `${SIZE}px ${font}`;
+    pen.textAlign = "left";
+    pen.textBaseline = "top";
+  };
+  letters();
+  const said = Array.from({ length: count }, (_, step) => linesOf(pen, words(step), wide));
+  canvas.height = Math.ceil(height) + 2 * MARGIN + 8 + LINE * maximum(said.map((lines) => lines.length), 1);
+  return (step) => {
+    pen.fillStyle = colours.background;
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.save();
+    pen.translate(MARGIN, MARGIN);
+    draw(pen, step);
+    pen.restore();
+    letters();
+    pen.fillStyle = colours.ink;
+    said[step].forEach((line, n) => pen.fillText(line, MARGIN, MARGIN + height + 8 + n * LINE));
+    return pen.getImageData(0, 0, canvas.width, canvas.height);
+  };
+}
 
-  font(size) {
-    this.context.font = `${size}px ${this.family}`;
+/**
+ * A text in lines that are at most so wide.
+ *
+ * @param {CanvasRenderingContext2D} pen
+ * @param {string} text
+ * @param {number} width
+ */
+function linesOf(pen, text, width) {
+  if (pen.measureText(text).width <= width) return [text];
+  /** @type {string[]} */
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && pen.measureText(longer).width <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
   }
-
-  drawn(step) {
-    const { context, player } = this;
-    const { around } = player.view.colours;
-    player.go(step);
-    context.fillStyle = around.background;
-    context.fillRect(0, 0, this.width, this.height);
-    context.textBaseline = "top";
-    this.font(11);
-    context.fillStyle = around.muted;
-    let x = MARGIN;
-    for (const { canvas, width, height, caption, room } of this.figures) {
-      context.drawImage(canvas, x, MARGIN, width, height);
-      context.strokeStyle = around.line;
-      context.strokeRect(x - 0.5, MARGIN - 0.5, width + 1, height + 1);
-      context.fillText(caption, x, MARGIN + height + 6);
-      x += room + GAP;
-    }
-    const below = MARGIN + this.tall + LINE + 6;
-    context.fillText(player.find(".cv-stepname").textContent, MARGIN, below);
-    this.font(13);
-    context.fillStyle = around.ink;
-    context.fillText(player.find(".cv-sliding").textContent, MARGIN, below + LINE - 2);
-    return context.getImageData(0, 0, this.width, this.height);
-  }
+  return lines;
 }

@@ -1,7 +1,7 @@
 // Reads the parts that Python packs, a network's plan and the numbers of images, and works out what they
 // leave out.
 
-import { computeStage } from "./forward.js";
+import { computeStage, scaleAndShift } from "./forward.js";
 
 /**
  * What a stage computes, as `Stage.op` in stages.py says it: a type, with that type's own options. Arrays are
@@ -27,6 +27,7 @@ import { computeStage } from "./forward.js";
  * @property {number} params
  * @property {string | null} shared the layer whose weights it has
  * @property {string[]} hidden the layers before it that are not shown
+ * @property {number[]} [blocked] which of its inputs no gradient goes back to, since such a layer is between
  * @property {boolean} exact whether the browser computes the same bits
  * @property {string} rf the side of its receptive field, in words
  * @property {string[]} [planes] the planes of a colour picture that its channels hold
@@ -59,6 +60,7 @@ import { computeStage } from "./forward.js";
  * @property {string} key
  * @property {string} code
  * @property {Record<string, Place>} tensors
+ * @property {boolean} [computed] whether only the inputs came, and this page computes the rest
  */
 
 /** @type {Record<string, typeof Float32Array | typeof Int32Array | typeof Int16Array>} */
@@ -81,6 +83,7 @@ export class Part {
     this.header = JSON.parse(new TextDecoder().decode(aligned.subarray(start + 16, start + 16 + text)));
     this.buffer = /** @type {ArrayBuffer} */ (aligned.buffer);
     this.place = aligned.byteOffset + start + 16 + text;
+    this.start = start;
     this.end = start + 16 + text + body;
     this.bytes = aligned;
   }
@@ -160,13 +163,30 @@ export class Scene {
   }
 
   /**
-   * How many numbers an array has that may be changed; undefined if there is none of that name.
+   * The scene with other numbers in some of its arrays, and in those that follow from them.
    *
-   * @param {string} name
-   * @returns {number | undefined}
+   * @param {Map<string, Float32Array>} changed
+   * @returns {Scene}
    */
-  sizeOf(name) {
-    return this.arrays.get(name)?.data.length;
+  withArrays(changed) {
+    const arrays = new Map(this.arrays);
+    for (const [name, data] of changed) arrays.set(name, { shape: this.shapeOf(name), data });
+    for (const { op } of this.stages) {
+      if (!op.parts || !Object.values(op.parts).some((name) => changed.has(name))) continue;
+      const partOf = (/** @type {string} */ name) => op.parts[name] && arrays.get(op.parts[name])?.data;
+      const [mean, variance, gamma, beta] = ["mean", "variance", "gamma", "beta"].map(partOf);
+      const { scale, shift } = scaleAndShift(mean, variance, gamma, beta, op.epsilon);
+      arrays.set(op.a, { shape: this.shapeOf(op.a), data: scale });
+      arrays.set(op.b, { shape: this.shapeOf(op.b), data: shift });
+    }
+    return Object.assign(Object.create(Scene.prototype), this, { arrays, values: new Map() });
+  }
+
+  /**
+   * @param {string} name
+   */
+  shapeOf(name) {
+    return this.arrays.get(name)?.shape ?? [];
   }
 
   /**

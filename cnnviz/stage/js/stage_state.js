@@ -1,6 +1,7 @@
 // The state of the stage as plain data: what a link, a saved file, a walk, a notebook and a lesson say.
 // stage_state.py says what each entry means, and reads and writes the same; a test holds the two together.
 
+import { readChanges } from "./changes.js";
 import { cellIndex } from "./scene.js";
 
 /** @import { Scene } from "./scene.js" */
@@ -9,7 +10,7 @@ import { cellIndex } from "./scene.js";
 
 /**
  * @typedef {{ kind: "values", stage: string, at: number[], values: number[] }
- *   | { kind: "weights", array: string, at: number[], values: number[] }
+ *   | { kind: "weights", array: string, at: number[], values: number[], title?: string }
  *   | { kind: "channel", stage: string, channel: number }
  *   | { kind: "shift", rows: number, cols: number }} Change
  */
@@ -32,9 +33,8 @@ import { cellIndex } from "./scene.js";
  */
 
 export const VERSION = 1;
-/** Entries of one list, and numbers of one change: more than anybody makes by hand. */
+/** Entries of one list: more than anybody makes by hand. */
 export const MOST = 200;
-export const MOST_NUMBERS = 4096;
 
 const CHOICES = { range: ["layer", "map", "network"], zoom: ["network", "layer", "cell"], order: ["ranked", "laid out"] };
 
@@ -151,7 +151,7 @@ export function linkOf(state) {
   const link = new URLSearchParams();
   for (const [key, value] of Object.entries(state)) {
     if (key !== "version" && JSON.stringify(value) === JSON.stringify(opens[key])) continue;
-    link.set(key, (TEXTS[key]?.[0] ?? String)(value));
+    link.set(key, entryText(key, value));
   }
   return link.toString();
 }
@@ -168,9 +168,30 @@ export function stateOfLink(text) {
   const state = {};
   for (const [key, value] of new URLSearchParams(text)) {
     const entry = key === "trail" ? "path" : key;
-    if (entry in opens) state[entry] = (TEXTS[entry]?.[1] ?? String)(value);
+    if (entry in opens) state[entry] = entryOf(entry, value);
   }
   return state;
+}
+
+/**
+ * One entry as a link says it.
+ *
+ * @param {string} key
+ * @param {any} value
+ */
+export function entryText(key, value) {
+  return (TEXTS[key]?.[0] ?? String)(value);
+}
+
+/**
+ * What a link says of one entry.
+ *
+ * @param {string} key
+ * @param {string} text
+ * @returns {any}
+ */
+export function entryOf(key, text) {
+  return (TEXTS[key]?.[1] ?? String)(text);
 }
 
 /**
@@ -208,7 +229,7 @@ export function fitting(given, scene) {
   const missing = path.indexOf(null);
   state.path = /** @type {CellName[]} */ (missing < 0 ? path : path.slice(0, missing));
   if (missing >= 0) said.push("A cell that was looked at is not in this network.");
-  const changes = list(found.changes).map((change) => changeOf(change, stages, scene));
+  const changes = list(found.changes).map((change) => changeOf(change, scene));
   state.changes = changes.filter((change) => change !== null);
   const lost = changes.length - state.changes.length;
   if (lost) said.push(`${lost} of the changes ${lost === 1 ? "does" : "do"} not fit this network and ${lost === 1 ? "is" : "are"} left out.`);
@@ -244,40 +265,21 @@ function cellOf(cell, stages) {
 
 /**
  * @param {any} change
- * @param {Map<string, { shape: number[] }>} stages
  * @param {Scene} scene
  * @returns {Change | null}
  */
-function changeOf(change, stages, scene) {
-  if (change === null || typeof change !== "object") return null;
-  const shape = stages.get(change.stage)?.shape;
-  if (change.kind === "channel") {
-    return shape && whole(change.channel, shape[2]) ? { kind: "channel", stage: change.stage, channel: change.channel } : null;
+function changeOf(change, scene) {
+  try {
+    readChanges(scene, [change]);
+  } catch {
+    return null;
   }
-  if (change.kind === "shift") {
-    const [height, width] = scene.stages[0].shape;
-    const fits = [[change.rows, height], [change.cols, width]].every(
-      ([by, most]) => typeof by === "number" && Number.isInteger(by) && Math.abs(by) <= most,
-    );
-    return fits ? { kind: "shift", rows: change.rows, cols: change.cols } : null;
-  }
-  const count = change.kind === "values" ? shape && shape[0] * shape[1] * shape[2] : scene.sizeOf(change.array);
-  const { at, values } = change;
-  const fits =
-    ["values", "weights"].includes(change.kind) &&
-    count !== undefined &&
-    Array.isArray(at) &&
-    Array.isArray(values) &&
-    at.length === values.length &&
-    at.length > 0 &&
-    at.length <= MOST_NUMBERS &&
-    at.every((n) => whole(n, count)) &&
-    values.every((value) => typeof value === "number" && Number.isFinite(Math.fround(value)));
-  if (!fits) return null;
+  const { kind, stage, array, at, values, channel, rows, cols, title } = change;
+  if (kind === "channel") return { kind, stage, channel };
+  if (kind === "shift") return { kind, rows, cols };
   const numbers = { at: [...at], values: values.map(Math.fround) };
-  return change.kind === "values"
-    ? { kind: "values", stage: change.stage, ...numbers }
-    : { kind: "weights", array: change.array, ...numbers };
+  if (kind === "values") return { kind, stage, ...numbers };
+  return { kind, array, ...numbers, ...(typeof title === "string" && { title: title.slice(0, 80) }) };
 }
 
 /**

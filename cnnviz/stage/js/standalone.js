@@ -1,9 +1,10 @@
-// Shows scenes that lie in the page itself: in a single file, or in a notebook's output.
+// Shows the scene that lies in a single file, whose address keeps the state.
 
 import { fromBase64 } from "./base64.js";
-import { copying } from "./copying.js";
-import { playing } from "./playing.js";
+import { roomBelow } from "./dom.js";
+import { EXTENSIONS } from "./extensions.js";
 import { sceneOf } from "./scene.js";
+import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
 /** @import { Host } from "./view.js" */
@@ -12,10 +13,8 @@ import { View } from "./view.js";
  * Show the scene that an element carries, in a shadow root of its own; scripts find the view as its `view`.
  *
  * @param {HTMLElement & { view?: View }} holder
- * @param {object} options
- * @param {boolean} options.linked whether the page's address keeps the state
  */
-export function showStandalone(holder, { linked }) {
+export function showStandalone(holder) {
   const shadow = holder.attachShadow({ mode: "open" });
   const sheet = document.createElement("style");
   sheet.textContent = holder.querySelector("script[data-part=style]").textContent;
@@ -23,10 +22,12 @@ export function showStandalone(holder, { linked }) {
   shadow.append(sheet, root);
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
-  const host = { kind: linked ? "file" : "notebook", extensions: [playing, copying] };
-  if (linked) {
-    if (location.hash) host.state = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
-    host.link = (state) => `${location.href.split("#")[0]}#${new URLSearchParams(state)}`;
-  }
+  const host = {
+    kind: "file",
+    extensions: EXTENSIONS,
+    height: roomBelow,
+    link: (state) => `${location.href.split("#")[0]}#${linkOf(state)}`,
+  };
+  if (location.hash) host.state = stateOfLink(location.hash.slice(1));
   holder.view = new View(root, sceneOf(bytes), host);
 }

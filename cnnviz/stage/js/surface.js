@@ -22,6 +22,9 @@ import { borders } from "./holes.js";
 
 /** @typedef {{ stroke: string, width: number, outside: number, halo?: string, dash?: number[] }} Style of outlines */
 
+/** Pixels of the device along a canvas: browsers draw 32,767 or more. */
+const LONGEST = 32_000;
+
 export class Surface {
   constructor(host) {
     this.base = canvasOf(0, 0);
@@ -51,7 +54,8 @@ export class Surface {
     }
     this.width = Math.ceil(width);
     this.height = Math.ceil(height);
-    this.ratio = pixelRatio();
+    // A canvas that is longer than browsers can draw would stay blank.
+    this.ratio = Math.min(pixelRatio(), LONGEST / Math.max(1, this.width, this.height));
     sized(this.base, this.width, this.height, this.ratio);
     this.expose(0, this.width);
   }
@@ -80,10 +84,36 @@ export class Surface {
     for (const rect of this.rects) {
       if (stages && !stages.has(rect.stage)) continue;
       const { image, x, y } = pictures(rect.stage, rect.channel);
+      if (rect.around) {
+        const [top, bottom, left, right] = rect.around;
+        context.fillStyle = hatch(context, frame, this.ratio);
+        context.fillRect(rect.x - left, rect.y - top, rect.width + left + right, rect.height + top + bottom);
+      }
       context.fillStyle = frame;
       context.fillRect(rect.x - 1, rect.y - 1, rect.width + 2, rect.height + 2);
       context.drawImage(image, x, y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
     }
+  }
+
+  /**
+   * Draw one map as far as it is filled: its first `count` cells, row by row, and blank paper behind them.
+   *
+   * @param {Rect} rect
+   * @param {number} count
+   * @param {(stage: number, channel: number) => { image: HTMLCanvasElement, x: number, y: number }} pictures
+   * @param {string} paper a colour
+   */
+  fill(rect, count, pictures, paper) {
+    const context = this.base.getContext("2d");
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.fillStyle = paper;
+    context.fillRect(rect.x, rect.y, rect.width, rect.height);
+    const { image, x, y } = pictures(rect.stage, rect.channel);
+    const [w, h] = [rect.width / rect.cols, rect.height / rect.rows];
+    const [whole, part] = [Math.floor(count / rect.cols), count % rect.cols];
+    if (whole) context.drawImage(image, x, y, rect.cols, whole, rect.x, rect.y, rect.width, whole * h);
+    if (part) context.drawImage(image, x, y + whole, part, 1, rect.x, rect.y + whole * h, part * w, h);
   }
 
   /** The cell at a point of the canvas, or null. */
@@ -168,6 +198,25 @@ export class Surface {
       path.lineTo(rect.x + x2 * w, rect.y + y2 * h);
     }
   }
+}
+
+/** Lines on nothing, for cells that are not there. */
+function hatch(context, colour, ratio) {
+  const side = 6 * ratio;
+  const tile = canvasOf(side, side);
+  const brush = tile.getContext("2d");
+  brush.strokeStyle = colour;
+  brush.lineWidth = ratio;
+  brush.beginPath();
+  for (const shift of [-side, 0, side]) {
+    brush.moveTo(shift, side);
+    brush.lineTo(shift + side, 0);
+  }
+  brush.stroke();
+  const pattern = context.createPattern(tile, "repeat");
+  // The tile is in the device's pixels, what it fills in the page's.
+  pattern.setTransform(new DOMMatrix().scale(1 / ratio));
+  return pattern;
 }
 
 /** Every stage's maps side by side in one small canvas each, a device pixel for a cell. */

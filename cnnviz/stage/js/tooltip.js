@@ -31,7 +31,7 @@ export class Tooltip {
 
   /** Beside the cell itself, for the keys. */
   showAt(cell) {
-    const place = this.view.overview.placeOf(cell);
+    const place = this.view.level.placeOf(cell);
     if (place) this.show(cell, place.right, place.bottom);
   }
 
@@ -52,7 +52,7 @@ export class Tooltip {
     const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
     part(".cv-where").textContent = vector ? unit : placeText(stage, cell);
     const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
-    const was = before !== value ? `<s>${escapeHtml(number(before))}</s> ` : "";
+    const was = number(before) !== number(value) ? `<s>${escapeHtml(number(before))}</s> ` : "";
     part(".cv-value").innerHTML = was + escapeHtml(number(value));
     part(".cv-sees").textContent = seenWords(view.scene, cell);
     this.canvas.hidden = vector;

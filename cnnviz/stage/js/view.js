@@ -1,52 +1,69 @@
-// The live view: what is shown and chosen, and what the pointer and the keys do.
+// The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { fromAddress, toAddress } from "./base64.js";
+import { CellView } from "./cell_view.js";
+import { readChanges } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
-import { closest, offer } from "./dom.js";
+import { boxOf, channelMask } from "./cone.js";
+import { closest, offer, reducedMotion } from "./dom.js";
+import { RemoteEngine } from "./remote_engine.js";
+import { LayerView } from "./layer_view.js";
+import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
 import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
-import { Overview } from "./overview.js";
 import { ReceiptPanel } from "./receipt_panel.js";
-import { cellIndex, isVector, sameCell } from "./scene.js";
+import { cellAt, cellIndex, isVector, sameCell } from "./scene.js";
+import { cellsOf, emptyState, fitting, nameOf } from "./stage_state.js";
+import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
 import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
-import { stageName } from "./words.js";
+import { escapeHtml, stageName } from "./words.js";
 
 const TEMPLATE = `
 <div class="cv-bar">
   <div class="cv-title"><b class="cv-what"></b> <span class="cv-verdict"></span></div>
   <div class="cv-controls">
     <label class="cv-field cv-items" hidden><span>Image</span><select></select></label>
-    <label class="cv-field"><span>Colour scale</span>
+    <label class="cv-field"><span>Colours</span>
       <select class="cv-range">
-        <option value="map">this map</option>
-        <option value="layer" selected>this layer</option>
-        <option value="network">whole network</option>
+        <option value="map">by map</option>
+        <option value="layer" selected>by layer</option>
+        <option value="network">by network</option>
       </select></label>
-    <label class="cv-field"><span>Size</span>
-      <select class="cv-zoom"><option value="1">small</option><option value="2" selected>medium</option>
-      <option value="3">large</option></select></label>
     <span class="cv-tools"></span>
   </div>
 </div>
-<div class="cv-panel"></div>
-<div class="cv-stagearea"></div>
-<div class="cv-key"><span class="cv-legend"></span><span class="cv-hint"></span></div>
-<div class="cv-receipt"></div>
+<p class="cv-said" role="status" hidden><span></span> <button type="button" class="cv-plain">Close</button></p>
+<div class="cv-body">
+  <div class="cv-main">
+    <nav class="cv-way" aria-label="How near" hidden><ol></ol><button type="button" class="cv-plain" data-out>Zoom out <kbd>Esc</kbd></button></nav>
+    <div class="cv-strip" hidden></div>
+    <div class="cv-room">
+      <div class="cv-level" data-level="network"></div>
+      <div class="cv-level" data-level="layer" hidden></div>
+      <div class="cv-level" data-level="cell" hidden></div>
+    </div>
+    <div class="cv-key"><span class="cv-legend"></span><span class="cv-edits" hidden></span></div>
+  </div>
+  <div class="cv-aside"><section class="cv-receipt" aria-label="Receipt"></section><div class="cv-panel" hidden></div></div>
+</div>
 <div class="cv-tip" hidden></div>
-<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, Enter opens
-the receipt, Escape steps back.</p>
+<p class="cv-unseen" id="cv-keys">Arrow keys walk the cells, Page Up and Page Down the channels, L goes to the largest cell of
+the map, Enter opens the receipt, plus goes nearer, minus and Escape step back.</p>
 <div class="cv-live cv-unseen" aria-live="polite" role="status"></div>`;
 
-/** Cells on the way down that a link may name: more than anybody has clicked. */
-const LONGEST_TRAIL = 200;
+/** From this width on the receipt stands beside the network, else below it. */
+const BESIDE = 1120;
+/** Below this width things stand one under the other. */
+const NARROW = 620;
 
 let lastUsed = null;
 
 /** @import { Theme } from "./theme.js" */
 /** @import { Cell, Scene, Stage } from "./scene.js" */
-/** @import { Receipt } from "./receipt.js" */
+/** @import { Change, State } from "./stage_state.js" */
 /** @import { Mark } from "./surface.js" */
 
 /**
@@ -57,10 +74,11 @@ let lastUsed = null;
  * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
  * @property {(name: string, value: unknown) => void} [ask] ask Python
  * @property {() => Theme} [theme]
- * @property {Record<string, string>} [state] that a link left
- * @property {(header: any) => Record<string, string> | null} [stateOf] that a host left in the header
- * @property {(state: Record<string, string>) => string} [link] to a state
- * @property {(state: Record<string, string>) => void} [remember]
+ * @property {unknown} [state] that a link left
+ * @property {(header: any) => unknown} [stateOf] that a host left in the header
+ * @property {(state: State) => string} [link] to a state
+ * @property {(state: State) => void} [remember]
+ * @property {(root: HTMLElement) => number} [height] that the stage may have
  */
 
 export class View {
@@ -75,11 +93,17 @@ export class View {
     const began = performance.now();
     this.root = root;
     this.host = host;
-    this.scene = scene;
+    /** As it came, and as it is with changed weights. */
+    this.plain = this.scene = scene;
     this.colours = new Colours(this.scene.header);
     this.item = 0;
     this.range = "layer";
-    this.zoom = 2;
+    /** @type {"network" | "layer" | "cell"} how near */
+    this.zoom = "network";
+    /** The stage that is looked at closely where no cell is chosen. */
+    this.near = 0;
+    /** @type {string[]} layers that are unfolded */
+    this.open = [];
     /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
     /** @type {Cell | null} */
@@ -88,37 +112,59 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** @type {import("./playing.js").Player | null} while it plays */
+    this.player = null;
+    /** @type {State["play"]} what a state wants to be played */
+    this.play = null;
+    /** @type {WeakMap<EventTarget, import("./surface.js").Surface>} by the canvas that answers for it */
+    this.surfaces = new WeakMap();
+    /** @type {Set<number>} stages that were painted and not drawn yet */
+    this.unseen = new Set();
+    /** @type {Set<string>} levels that show older numbers */
+    this.stale = new Set();
     /** @type {Float32Array[] | null} numbers in place of the scene's, while somebody draws */
     this.shown = null;
     /** @type {Float32Array[] | null} the numbers before a change by hand */
     this.before = null;
+    /** @type {Set<number>} stages whose numbers are not what they were before it */
+    this.changed = new Set();
+    /** @type {Change[]} */
+    this.changes = [];
+    /** @type {State["walk"]} where a guided walk is */
+    this.guided = null;
+    /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
+    this.image = null;
+    this.engine = scene.computable ? new RemoteEngine(scene) : null;
+    /** Of a change, and of the one whose numbers are on the screen. */
+    this.turn = this.shownTurn = 0;
+    /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
+    this.known = new WeakMap();
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
-    /** @type {string | null} what is shown in place of the image, and what computed its numbers */
-    this.titleNow = this.engine = null;
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
     this.authority = null;
-    /** @type {((step: Receipt) => (() => void) | null) | null} a function that undoes a change by hand */
-    this.undoOf = null;
     root.classList.add("cv");
     root.innerHTML = TEMPLATE;
     /** @type {(name: string) => any} */
     this.part = (name) => root.querySelector(`.cv-${name}`);
     this.followTheme();
     this.pictures = new Pictures(this.scene, this.colours);
-    this.overview = new Overview(this);
-    this.tooltip = new Tooltip(this);
     this.receipt = new ReceiptPanel(this);
-    this.listen();
+    const level = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-level="${name}"]`));
+    this.network = new NetworkView(this, level("network"));
+    this.levels = { network: this.network, layer: new LayerView(this, level("layer")), cell: new CellView(this, level("cell")) };
+    this.strip = new Strip(this, this.part("strip"));
+    this.tooltip = new Tooltip(this);
     const left = host.state ?? host.stateOf?.(scene.header);
     this.restore(left ?? scene.header.start);
+    this.listen();
     this.show();
     this.extensions = (host.extensions ?? []).map((extend) => extend(this)).filter(Boolean);
-    if (!host.ask) this.part("hint").textContent = "Drawing and changing numbers need Python: run cnnviz explore.";
-    if (this.pinned) {
-      this.receipt.show();
-      // What a link left open is brought into sight; a page that pins a cell begins with the first layer.
-      if (left) this.overview.reveal(this.pinned, true);
+    if (this.pinned) this.receipt.show();
+    if (this.asked) {
+      const { changes, image } = this.asked;
+      this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+      for (const extension of this.extensions) extension.updated?.();
     }
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
@@ -127,12 +173,12 @@ export class View {
   // What is shown ---------------------------------------------------------------------------------
 
   get values() {
-    return this.shown ?? this.scene.valuesOf(this.item);
+    return this.shown ?? this.plain.valuesOf(this.item);
   }
 
-  /** The cell that is looked at: under the pointer or the keys, else the one whose receipt is open. */
+  /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
   get active() {
-    return this.hover ?? this.pinned;
+    return this.hover ?? this.player?.cell ?? this.pinned;
   }
 
   get pinned() {
@@ -143,11 +189,65 @@ export class View {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
+  /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
+  get lookedAt() {
+    return this.player?.stage.index ?? this.pinned?.stage ?? this.near;
+  }
+
+  get level() {
+    return this.levels[this.zoom];
+  }
+
   /** Draw everything that differs from what is on the screen. */
   show() {
-    this.overview.layOut();
     this.writeItems();
+    this.arrange();
     this.repaint();
+  }
+
+  /** Give everything its room. */
+  arrange() {
+    const { root } = this;
+    const height = this.host.height?.(root) ?? 600;
+    const width = root.clientWidth;
+    const type = clip(Math.min(width / 116, height / 44), 11, 20);
+    root.style.setProperty("--height", `${height}px`);
+    root.style.setProperty("--type", `${type}px`);
+    root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
+    const near = this.zoom !== "network";
+    this.part("strip").hidden = !near;
+    this.part("way").hidden = !near;
+    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
+    this.part("panel").hidden = !this.panelOwner;
+    this.part("receipt").hidden = Boolean(this.panelOwner);
+    for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
+    this.writeWay();
+    const { clientWidth, clientHeight } = this.part("room");
+    const room = { width: clientWidth, height: clientHeight, type, stacked: width < NARROW };
+    // The strip needs to know the columns, whatever is seen of them.
+    this.network.layOut(near ? (this.networkRoom ?? room) : room);
+    if (near) this.level.layOut(room);
+    else this.networkRoom = room;
+  }
+
+  /** How high a row of a list is in an element, and how many stand beside each other. */
+  rows(element) {
+    const type = parseFloat(getComputedStyle(this.root).getPropertyValue("--type"));
+    const row = Math.ceil(1.9 * type);
+    element.style.setProperty("--line", `${row}px`);
+    const wide = 25 * type;
+    return { row, columns: Math.max(1, Math.floor((element.clientWidth + 12) / (wide + 12))) };
+  }
+
+  /** Where one is: the network, the layer, the cell. */
+  writeWay() {
+    const { scene } = this;
+    const stage = scene.stages[this.lookedAt];
+    const places = /** @type {[string, string][]} */ ([["network", "Network"]]);
+    if (this.zoom !== "network") places.push(["layer", stageName(stage)]);
+    if (this.zoom === "cell") places.push(["cell", "one cell"]);
+    this.part("way").querySelector("ol").innerHTML = places.map(([level, name]) =>
+      `<li><button type="button" data-level-to="${level}" ${level === this.zoom ? 'aria-current="true"' : ""}>${escapeHtml(name)}</button></li>`).join("");
   }
 
   /** Only the numbers changed: repaint what did, and the receipt. */
@@ -159,9 +259,19 @@ export class View {
 
   /** The same numbers, in other colours. */
   redraw() {
-    this.overview.draw(this.pictures.paint(this.values, this.scales, this.range));
+    const painted = this.pictures.paint(this.values, this.scales, this.range);
+    for (const s of painted) this.unseen.add(s);
     this.receipt.show();
+    this.drawLevel();
     this.refresh();
+  }
+
+  /** Draw what is seen of the stages that were painted since. */
+  drawLevel() {
+    this.level.draw(this.stale.has(this.zoom) ? null : this.unseen);
+    this.stale = new Set(Object.keys(this.levels).filter((name) => name !== this.zoom && (this.stale.has(name) || this.unseen.size)));
+    this.unseen = new Set();
+    if (this.zoom !== "network") this.strip.draw();
   }
 
   /** Take another scene of the same or another network, keeping what is looked at where it can be. */
@@ -177,22 +287,30 @@ export class View {
     }
     this.scene = next;
     this.item = 0;
-    this.shown = null;
+    const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
+    this.plain = next;
+    if (!same || next.key !== scene.key) {
+      this.engine?.close();
+      this.engine = next.computable ? new RemoteEngine(next) : null;
+    }
+    const kept = same ? this.changes : [];
+    [this.changes, this.image, this.shown, this.before, this.changed] = [[], null, null, null, new Set()];
     this.colours.header = next.header;
-    if (next.plan === scene.plan || next.plan.header.key === scene.plan.header.key) {
+    if (same) {
       this.pictures.scene = next;
       if (start) this.restore(start);
       this.repaint();
     } else {
       const alike = JSON.stringify(next.header.stages) === JSON.stringify(scene.header.stages);
-      if (!alike || start) this.trail = [];
+      if (!alike || start) [this.trail, this.zoom, this.near] = [[], "network", 0];
       this.hover = null;
       if (!alike) this.cursors.clear();
       this.pictures = new Pictures(next, this.colours);
-      this.overview.rebuild();
+      this.stale = new Set(Object.keys(this.levels));
       if (start) this.restore(start);
       this.show();
     }
+    if (kept.length) this.change(kept);
     for (const extension of this.extensions) extension.updated?.();
     requestAnimationFrame(() => measure("cnnviz:update", began));
   }
@@ -200,8 +318,12 @@ export class View {
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
   refresh() {
     const cell = this.active;
-    this.overview.mark(this.marksOf(cell), outlineStyles(this.colours.around));
+    const styles = outlineStyles(this.colours.around);
+    const marks = this.marksOf(cell);
+    this.level.mark(marks, styles);
+    if (this.zoom !== "network") this.strip.mark(marks, styles);
     this.receipt.mark(cell);
+    this.player?.write();
     this.writeKey(cell);
   }
 
@@ -215,10 +337,83 @@ export class View {
 
   /** The outlines that belong to a cell, or to none, and those that are always there. */
   marksOf(cell) {
-    return cell ? [...this.extraMarks, ...outlinesOf(this.scene, cell)] : [...this.extraMarks];
+    const way = this.trail.map((each) => ({
+      stage: each.stage,
+      channels: channelMask(this.scene.stages[each.stage], [each.channel]),
+      box: boxOf(each),
+      style: "path",
+    }));
+    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
   }
 
   // Choosing --------------------------------------------------------------------------------------
+
+  /**
+   * Other changes, or another image in place of the scene's: everything behind them is computed here.
+   *
+   * @param {Change[]} changes
+   * @param {{ title: string, pixels: Uint8Array } | null} [image]
+   */
+  change(changes, image = this.image) {
+    this.changes = changes;
+    this.image = image;
+    const { arrays } = readChanges(this.plain, changes);
+    this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
+    this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
+    this.turn += 1;
+    for (const extension of this.extensions) extension.changed?.();
+    if (!changes.length && !image) {
+      this.shown = this.before = null;
+      this.changed = new Set();
+      this.shownTurn = this.turn;
+      this.repaint();
+      return;
+    }
+    this.compute(this.turn).catch((error) => this.say(error.message));
+  }
+
+  /** The numbers of each input, before any change. */
+  get inputs() {
+    const { plain, image } = this;
+    const inputs = plain.stages.filter(({ op }) => op.type === "input").map(({ index }) => plain.valuesOf(this.item)[index]);
+    if (image) inputs[0] = numbersOf(plain, image.pixels);
+    return inputs;
+  }
+
+  /**
+   * What follows from the changes, computed in the page; of answers that come while the pointer moves on, the
+   * ones that are not overtaken are shown, in their order.
+   *
+   * @param {number} turn
+   */
+  async compute(turn) {
+    const { plain, engine, changes, image } = this;
+    if (!engine) return;
+    const { inputs } = this;
+    let before = image ? this.known.get(image) : plain.valuesOf(this.item);
+    if (!before) {
+      const computed = await engine.compute(inputs);
+      if (!computed) return;
+      before = computed.values;
+      this.known.set(/** @type {object} */ (image), before);
+    }
+    const computed = changes.length ? await engine.compute(inputs, changes) : { values: before, changed: [] };
+    if (!computed || turn <= this.shownTurn || plain !== this.plain) return;
+    this.shownTurn = turn;
+    this.shown = computed.values;
+    this.before = changes.length ? before : null;
+    this.changed = new Set(computed.changed);
+    this.repaint();
+    for (const extension of this.extensions) extension.computed?.();
+  }
+
+  /** The numbers of paper (0) or ink (1) in each channel of an input. */
+  inkOf({ index, shape }, share) {
+    const { picture } = this.scene;
+    const whole = this.scales.of(index, 0, "layer").limit;
+    return Array.from({ length: shape[2] }, (_, k) =>
+      Math.fround(picture && index === 0 ? (share - picture.offset[k]) / picture.factor[k] : share * whole));
+  }
 
   /** Look at a cell, or at none; `began` is when the pointer moved. */
   look(cell, began = performance.now(), quiet = false) {
@@ -240,21 +435,76 @@ export class View {
     if (!sameCell(cell, this.pinned)) this.walk([...this.trail, cell]);
   }
 
-  /** One level back; true if there was one. */
+  /** One level back, out of the zoom first, then up the way; true if there was one. */
   back() {
-    if (!this.trail.length) return false;
-    this.walk(this.trail.slice(0, -1));
+    if (this.player) {
+      this.player.close();
+      return true;
+    }
+    if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
+    else if (this.zoom === "layer") this.zoomTo("network");
+    else if (this.trail.length) this.walk(this.trail.slice(0, -1));
+    else return false;
     return true;
+  }
+
+  /** Nearer to the cell or the stage that is looked at; true if there is anything nearer. */
+  forth(cell = this.active) {
+    if (this.zoom === "network") this.zoomTo("layer", cell?.stage ?? this.lookedAt);
+    else if (this.zoom === "layer" && cell) {
+      if (!sameCell(cell, this.pinned)) this.walk([cell]);
+      this.zoomTo("cell");
+    } else return false;
+    return true;
+  }
+
+  /**
+   * @param {"network" | "layer" | "cell"} level
+   * @param {number} [s] the stage, where it is not the receipt's
+   */
+  zoomTo(level, s = this.lookedAt) {
+    if (this.player?.zooming(level, s)) return;
+    const from = this.level.areaOf(s) ?? null;
+    const inwards = level !== "network";
+    if (s !== this.pinned?.stage && this.network.seenAs.get(this.pinned?.stage) !== this.network.seenAs.get(s)) this.trail = [];
+    this.near = s;
+    this.zoom = level;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(level);
+    this.arrange();
+    this.redraw();
+    this.moveEye(inwards ? from : this.network.areaOf(s), inwards);
+    this.say(level === "network" ? "The whole network." : `${stageName(this.scene.stages[this.lookedAt])}, ${level === "cell" ? "one cell" : "large"}.`);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.walked?.();
+  }
+
+  /** Let what is seen now grow out of, or shrink into, the place that it had before. */
+  moveEye(place, inwards) {
+    if (!place || reducedMotion().matches) return;
+    const { element } = this.level;
+    const room = element.getBoundingClientRect();
+    if (!room.width || !place.width) return;
+    const scale = inwards ? Math.max(0.15, place.width / room.width) : Math.min(4, room.width / place.width);
+    const [x, y] = inwards
+      ? [place.left - room.left, place.top - room.top]
+      : [(room.left - place.left) * scale, (room.top - place.top) * scale];
+    const start = { transformOrigin: "0 0", transform: `translate(${x}px, ${y}px) scale(${scale})`, opacity: 0.2 };
+    element.animate([start, { transformOrigin: "0 0", transform: "none", opacity: 1 }], { duration: 220, easing: "ease-out" });
   }
 
   walk(trail) {
     this.trail = trail;
     this.hover = null;
     this.tooltip.hide();
+    if (this.pinned) this.near = this.pinned.stage;
+    else if (this.zoom === "cell") this.zoom = "layer";
+    if (this.pinned) this.panelOwner?.close();
+    this.arrange();
     this.receipt.show();
-    this.refresh();
+    this.again();
     if (this.pinned) {
-      this.overview.reveal(this.pinned);
       this.cursors.set(this.pinned.stage, this.pinned);
       this.announce(this.pinned, true);
     } else {
@@ -268,42 +518,119 @@ export class View {
   openPanel(owner) {
     if (this.panelOwner !== owner) this.panelOwner?.close();
     this.panelOwner = owner;
+    this.again();
+  }
+
+  /** The receipt is back. */
+  closePanel() {
+    this.panelOwner = null;
+    this.receipt.show();
+    this.again();
+  }
+
+  /** Arrange and draw anew what is seen. */
+  again() {
+    this.stale.add(this.zoom);
+    this.arrange();
+    this.drawLevel();
+    this.refresh();
   }
 
   pick(item) {
     const began = performance.now();
     this.item = item;
-    this.shown = null;
-    this.repaint();
+    this.change(this.changes, null);
+    for (const extension of this.extensions) extension.updated?.();
     this.host.remember?.(this.state());
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
   }
 
   // State that a link carries -----------------------------------------------------------------------
 
+  /** @returns {State} */
   state() {
-    const cells = this.trail.map((cell) =>
-      [this.scene.stages[cell.stage].name, cell.row, cell.col, cell.channel].join("~"),
-    );
-    return { item: this.scene.items[this.item].key, range: this.range, trail: cells.join("!") };
+    const { scene } = this;
+    return {
+      ...emptyState(),
+      model: scene.header.model.name,
+      item: scene.items[this.item].key,
+      range: /** @type {any} */ (this.range),
+      zoom: this.zoom,
+      layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
+      path: this.trail.map((cell) => nameOf(scene, cell)),
+      open: this.open,
+      changes: this.changes,
+      image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
+      walk: this.guided,
+      play: this.player?.named ?? null,
+    };
   }
 
-  restore(state) {
-    if (!state) return;
-    const item = this.scene.items.findIndex(({ key }) => key === state.item);
+  /** Go to a state of the same image from what is seen now, with the eye kept where it is or led to where it goes. */
+  goTo(given) {
+    const [level, left, before] = [this.level, this.lookedAt, JSON.stringify(this.changes)];
+    this.panelOwner?.close();
+    this.restore(given);
+    const inwards = this.zoom !== "network";
+    const place = inwards ? (level.areaOf(this.lookedAt) ?? null) : null;
+    this.hover = null;
+    this.tooltip.hide();
+    this.stale.add(this.zoom);
+    const changes = this.asked?.changes ?? [];
+    if (JSON.stringify(changes) !== before) this.change(changes);
+    this.arrange();
+    this.redraw();
+    if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
+    if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);
+    this.host.remember?.(this.state());
+    for (const extension of this.extensions) extension.updated?.();
+  }
+
+  /** Take over a state as far as it fits, and say what does not. */
+  restore(given) {
+    if (!given) return;
+    const { scene } = this;
+    const { state, said } = fitting(given, scene);
+    const item = scene.items.findIndex(({ key }) => key === state.item);
     if (item >= 0) this.item = item;
-    if (["map", "layer", "network"].includes(state.range)) this.range = state.range;
+    this.range = state.range;
     this.part("range").value = this.range;
-    const trail = [];
-    for (const text of (state.trail ?? "").split("!", LONGEST_TRAIL).filter(Boolean)) {
-      const [name, ...place] = text.split("~");
-      const stage = this.scene.stages.find((candidate) => candidate.name === name);
-      const [row, col, channel] = place.map(Number);
-      const fits = stage && [row, col, channel].every((n, i) => Number.isInteger(n) && n >= 0 && n < stage.shape[i]);
-      if (!fits) break;
-      trail.push({ stage: stage.index, row, col, channel });
-    }
-    this.trail = trail;
+    this.zoom = state.zoom;
+    this.open = state.open;
+    this.trail = cellsOf(state, scene);
+    this.guided = state.walk;
+    this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
+    this.play = state.play;
+    for (const extension of this.extensions) extension.restored?.(state.play);
+    this.asked = this.engine && (state.changes.length || state.image) ? state : null;
+    this.tell(said.join(" "));
+  }
+
+  /** Take over a state that came while another is shown: what is looked at, the image and the changes. */
+  take(given) {
+    this.hover = null;
+    this.restore(given);
+    const { changes, image } = this.asked ?? { changes: [], image: null };
+    this.writeItems();
+    this.stale = new Set(Object.keys(this.levels));
+    this.arrange();
+    this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
+    this.redraw();
+    for (const extension of this.extensions) extension.updated?.();
+    for (const extension of this.extensions) extension.walked?.();
+    this.host.remember?.(this.state());
+  }
+
+  /** Tell the reader something that cannot be seen otherwise; "" takes it away. */
+  tell(words) {
+    const line = this.part("said");
+    line.hidden = !words;
+    line.querySelector("span").textContent = words;
+  }
+
+  /** Whether this is the view of the page that was used last, or the only one. */
+  isLastUsed() {
+    return lastUsed === this || lastUsed === null;
   }
 
   // Words -----------------------------------------------------------------------------------------
@@ -312,13 +639,15 @@ export class View {
     const item = this.scene.items[this.item];
     const { output, classes } = this.scene;
     const probabilities = this.values[output.index];
-    this.part("what").textContent = this.titleNow ?? item.title;
+    this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
-    const judged = item.label !== null && !this.titleNow;
+    const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
-    const verdict = predicts ? `predicted ${classes[best]} with ${probability(probabilities[best])}${right}` : "";
-    this.part("verdict").textContent = verdict;
+    const now = probability(probabilities[best]);
+    this.part("verdict").textContent = !predicts ? "" : this.before
+      ? verdictOf(classes, this.before[output.index], probabilities)
+      : `predicted ${classes[best]} with ${now}${right}`;
   }
 
   writeItems() {
@@ -328,7 +657,7 @@ export class View {
   }
 
   writeKey(cell) {
-    const shown = cell ?? { stage: this.overview.firstShown, channel: 0 };
+    const shown = cell ?? { stage: this.zoom === "network" ? (this.network.columns[1] ?? this.network.columns[0])?.shown ?? 0 : this.lookedAt, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);
     const end = number(scale.limit, 3);
@@ -367,31 +696,123 @@ export class View {
       this.redraw();
       this.host.remember?.(this.state());
     });
-    this.part("zoom").addEventListener("change", (event) => {
-      this.zoom = Number(event.target.value);
-      this.overview.rebuild();
-      this.show();
+    this.part("said").querySelector("button").onclick = () => (this.part("said").hidden = true);
+    this.part("way").addEventListener("click", (event) => {
+      const at = closest(event, "[data-level-to], [data-out]");
+      if (at?.dataset.out !== undefined) this.back();
+      else if (at) this.zoomTo(/** @type {any} */ (at.dataset.levelTo));
     });
+    // A pinch, which a touchpad sends as a wheel with Control.
+    this.part("room").addEventListener("wheel", (event) => {
+      if (!event.ctrlKey) return;
+      event.preventDefault();
+      if (performance.now() - (this.pinched ?? -Infinity) < 400) return;
+      this.pinched = performance.now();
+      if (event.deltaY < 0) this.forth(this.hover ?? undefined);
+      else this.back();
+    }, { passive: false });
     this.part("items").querySelector("select").addEventListener("change", (event) => {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
-    // Escape is heard wherever the focus is, by the view that was used last.
+    // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
     root.addEventListener("pointerdown", () => (lastUsed = this));
     root.addEventListener("focusin", () => (lastUsed = this));
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (event.key === "Escape" && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
       // Empty space: nothing that answers by itself or is read is under the pointer.
-      const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-step, .cv-form, .cv-readout";
+      const taken = "button, select, input, label, a, canvas, .cv-panel, .cv-edits, .cv-receipt, .cv-form, .cv-laid, .cv-whole, .cv-said";
       if (closest(event, taken)) return;
       if (!String(window.getSelection?.() ?? "")) this.back();
     });
-    this.resizing = new ResizeObserver(() => this.overview.resized());
+    this.resized = () => this.resizedTo();
+    this.resizing = new ResizeObserver(this.resized);
     this.resizing.observe(root);
+    window.addEventListener("resize", this.resized);
+    pinching(this.part("room"), (nearer) => (nearer ? this.forth(this.hover ?? undefined) : this.back()));
+  }
+
+  resizedTo() {
+    const size = `${this.root.clientWidth} ${this.host.height?.(this.root) ?? 0}`;
+    if (size === this.sizeWas || !this.scales) return;
+    this.sizeWas = size;
+    this.networkRoom = null;
+    this.stale = new Set(Object.keys(this.levels));
+    this.arrange();
+    this.redraw();
+  }
+
+  // The pointer on maps ---------------------------------------------------------------------------
+
+  /** The cell of a map that an event happened on, or null. */
+  cellFrom(event) {
+    const surface = this.surfaces.get(event.composedPath()[0]);
+    if (!surface) return null;
+    const box = surface.base.getBoundingClientRect();
+    return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+  }
+
+  /** Where an event happened on the map of a cell, in rows and columns; null beside it, unless that is asked for. */
+  placeFrom(event, cell, beside = false) {
+    const surface = this.level.maps;
+    const rects = surface?.byStage.get(cell.stage) ?? [];
+    const rect = rects.find((each) => each?.colours) ?? rects[cell.channel];
+    if (!rect) return null;
+    const box = surface.base.getBoundingClientRect();
+    const row = ((event.clientY - box.top - rect.y) / rect.height) * rect.rows;
+    const col = ((event.clientX - box.left - rect.x) / rect.width) * rect.cols;
+    const inside = row >= -1 && col >= -1 && row <= rect.rows + 1 && col <= rect.cols + 1;
+    return inside || beside ? [row, col] : null;
+  }
+
+  /** Let the maps of a surface answer the pointer. */
+  answer(surface) {
+    const cellOf = (event) => {
+      const box = surface.base.getBoundingClientRect();
+      return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
+    };
+    const canvas = surface.over;
+    this.surfaces.set(canvas, surface);
+    canvas.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch") return;
+      const cell = cellOf(event);
+      this.look(cell, event.timeStamp, true);
+      if (cell) this.tooltip.show(cell, event.clientX, event.clientY);
+      else this.tooltip.hide();
+    });
+    canvas.addEventListener("pointerleave", () => this.leave());
+    canvas.addEventListener("click", (event) => this.clicked(cellOf(event)));
+  }
+
+  /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */
+  clicked(cell) {
+    if (this.player?.clicked(cell)) return;
+    if (!cell) {
+      this.back();
+      return;
+    }
+    const again = this.pinned && cell.stage === this.pinned.stage && cell.channel === this.pinned.channel;
+    if (this.zoom === "network" && again) this.forth(cell);
+    else if (this.zoom === "layer" && cell.stage === this.lookedAt) this.forth(cell);
+    else this.pin(cell);
+  }
+
+  leave() {
+    this.tooltip.hide();
+    this.look(null);
+  }
+
+  /** A column has the focus: its cell is looked at. */
+  focused(event) {
+    const column = closest(event, "[data-stage]");
+    if (!column || !column.matches(":focus-visible")) return;
+    const cell = this.cursorOf(this.scene.stages[Number(column.dataset.stage)]);
+    this.look(cell);
+    this.tooltip.showAt(cell);
   }
 
   pressed(event) {
@@ -403,6 +824,13 @@ export class View {
       }
       return;
     }
+    if ((event.key === "+" || event.key === "-") && !closest(event, "input, select") && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      // On the receipt it is its own cell, not the factor that the pointer happens to rest on.
+      if (event.key === "+") this.forth((closest(event, ".cv-receipt") && this.pinned) || undefined);
+      else this.back();
+      return;
+    }
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
@@ -412,11 +840,10 @@ export class View {
       this.pin(cell);
       return;
     }
-    const next = moved(cell, event, stage);
+    const next = event.key.toLowerCase() === "l" ? this.largestOn(cell) : moved(cell, event, stage);
     if (!next) return;
     event.preventDefault();
     this.look(next, event.timeStamp);
-    this.overview.reveal(next);
     this.tooltip.showAt(next);
   }
 
@@ -426,6 +853,16 @@ export class View {
     const [height, width] = stage.shape;
     const channel = isVector(stage) ? largestAt(this.values[stage.index]) : 0;
     return { stage: stage.index, row: height >> 1, col: width >> 1, channel };
+  }
+
+  /** The cell of a cell's map that is largest, whatever its sign. */
+  largestOn({ stage: s, channel }) {
+    const stage = this.scene.stages[s];
+    const channels = stage.shape[2];
+    const values = this.values[s];
+    let best = channel;
+    for (let n = channel; n < values.length; n += channels) if (Math.abs(values[n]) > Math.abs(values[best])) best = n;
+    return isVector(stage) ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
   }
 
   /** Follow the theme of the page around: its colours say whether it is dark. */
@@ -448,9 +885,73 @@ export class View {
   destroy() {
     document.removeEventListener("keydown", this.escaped);
     this.resizing.disconnect();
+    window.removeEventListener("resize", this.resized);
     this.stopTheme();
+    this.engine?.close();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
+  }
+}
+
+/**
+ * The prediction before and after, in words: what it does not care about is said as clearly as what it does.
+ *
+ * @param {string[]} classes
+ * @param {Float32Array} before
+ * @param {Float32Array} after
+ */
+export function verdictOf(classes, before, after) {
+  const [was, is] = [largestAt(before), largestAt(after)];
+  const [old, now] = [probability(before[was]), probability(after[is])];
+  if (was !== is) return `now ${classes[is]} with ${now}; before ${classes[was]} with ${old}`;
+  return old === now ? `still ${classes[is]}: ${now}, as before` : `still ${classes[is]}: ${old} before, ${now} now`;
+}
+
+/** Where a change was made: the box around the cells, or the whole map that is off. */
+function changedMark(scene, change) {
+  const stage = scene.stages.find(({ name }) => name === change.stage);
+  if (!stage) return [];
+  const [height, width, channels] = stage.shape;
+  const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+  if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: whole, style: "changed" }];
+  const pixels = new Set(change.at.map((n) => Math.floor(n / channels)));
+  return [{ stage: stage.index, channels: null, box: boxOfAll(height, width, (n) => pixels.has(n)), style: "changed" }];
+}
+
+/** An image's bytes as the numbers of the first input. */
+function numbersOf({ stages, picture }, bytes) {
+  const channels = stages[0].shape[2];
+  return Float32Array.from(bytes, (byte, n) => {
+    const share = byte / 255;
+    return picture ? (share - picture.offset[n % channels]) / picture.factor[n % channels] : share;
+  });
+}
+
+/** Tell of a pinch of two fingers on an element, once it is wide enough. */
+function pinching(element, pinched) {
+  /** @type {Map<number, PointerEvent>} */
+  const fingers = new Map();
+  let began = 0;
+  const apart = () => {
+    const [a, b] = [...fingers.values()];
+    return Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "touch") return;
+    fingers.set(event.pointerId, event);
+    if (fingers.size === 2) began = apart();
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (!fingers.has(event.pointerId)) return;
+    fingers.set(event.pointerId, event);
+    if (fingers.size !== 2 || !began) return;
+    const share = apart() / began;
+    if (share < 1.3 && share > 0.75) return;
+    began = 0;
+    pinched(share > 1);
+  });
+  for (const end of ["pointerup", "pointercancel", "pointerleave"]) {
+    element.addEventListener(end, (event) => fingers.delete(event.pointerId));
   }
 }
 

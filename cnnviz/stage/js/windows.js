@@ -1,8 +1,8 @@
 // Where windows lie on what they read, and where numbers come from that are only moved or merged.
 
-import { range } from "./arrays.js";
+import { maximum, minimum, range } from "./arrays.js";
 
-/** @import { Operation, Scene, Stage } from "./scene.js" */
+/** @import { Box, Operation, Scene, Stage } from "./scene.js" */
 
 /**
  * An axis of a window, as `Axis` in cnnviz.ops.padding.
@@ -153,4 +153,72 @@ export function placesRead(scene, { op, reads }) {
     const place = from[n] - starts[input];
     return place >= 0 && place < lengths[input] ? place : -1;
   };
+}
+
+/**
+ * The box of a stage's cells that are made from a box of an input's, or a larger one.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {number} input
+ * @param {Box} box
+ * @returns {Box | null}
+ */
+export function fedBox(scene, stage, input, box) {
+  const { op, shape } = stage;
+  const read = scene.stages[stage.reads[input]].shape;
+  const [height, width] = shape;
+  const own = (/** @type {number[]} */ [rows, cols]) => read[0] === rows && read[1] === cols;
+  if (op.rows && own(readShape(scene, stage))) {
+    const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
+    const along = op.type === "transposed" ? stamped : reading;
+    const [[top, bottom], [left, right]] = [along(rows, box.top, box.bottom), along(cols, box.left, box.right)];
+    return top > bottom || left > right ? null : { top, bottom, left, right };
+  }
+  const cellwise = op.type === "affine" || op.type === "activation" || (op.type === "merge" && !op.maps[input]);
+  if (cellwise && own(shape) && read[2] === shape[2]) return box;
+  return { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+}
+
+/**
+ * The first and the last window along an axis that reach positions first to last.
+ *
+ * @param {Axis} axis
+ * @param {number} first
+ * @param {number} last
+ */
+function reading({ kernel, stride, dilation, before, out }, first, last) {
+  const start = Math.ceil((first + before - (kernel - 1) * dilation) / stride);
+  return [Math.max(start, 0), Math.min(Math.floor((last + before) / stride), out - 1)];
+}
+
+/**
+ * The same of a transposed convolution.
+ *
+ * @param {Axis} axis
+ * @param {number} first
+ * @param {number} last
+ */
+function stamped({ size, kernel, stride, dilation, before }, first, last) {
+  const end = last * stride - before + (kernel - 1) * dilation;
+  return [Math.max(first * stride - before, 0), Math.min(end, size - 1)];
+}
+
+/**
+ * What a window lies on as boxes, padding included: one, or one for each tap where they lie apart.
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number }} unit
+ * @returns {Box[]}
+ */
+export function windowBoxes(stage, unit) {
+  const there = (/** @type {Tap} */ tap) =>
+    stage.op.type === "transposed" ? tap.inside : Number.isInteger(tap.row) && Number.isInteger(tap.col);
+  const taps = tapsOf(stage, unit).filter(there);
+  if (!taps.length) return [];
+  const [rows, cols] = [taps.map(({ row }) => row), taps.map(({ col }) => col)];
+  const box = { top: minimum(rows), bottom: maximum(rows), left: minimum(cols), right: maximum(cols) };
+  const area = (box.bottom - box.top + 1) * (box.right - box.left + 1);
+  if (area === taps.length) return [box];
+  return taps.map(({ row, col }) => ({ top: row, bottom: row, left: col, right: col }));
 }

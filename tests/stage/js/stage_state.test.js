@@ -13,7 +13,7 @@ const scene = sceneWith(
   ],
   counting(4),
   { "stage/kernel": counting(3) },
-  { model: { name: "tiny" } },
+  { model: { name: "tiny" }, weights: ["stage/kernel"] },
 );
 scene.items[0].key = "7";
 
@@ -60,7 +60,7 @@ test("what does not fit is left out, and said", () => {
     [{ changes: [{ kind: "values", stage: "stage 0", at: [], values: [] }] }, "1 of the changes"],
     [{ changes: [{ kind: "values", stage: "stage 0", at: [0], values: [1e39] }] }, "1 of the changes"],
     [{ changes: [{ kind: "weights", array: "none", at: [0], values: [0] }, { kind: "channel", stage: "stage 1", channel: 3 }] }, "2 of the changes do not fit this network and are left out."],
-    [{ changes: [{ kind: "shift", rows: 3, cols: 0 }] }, "1 of the changes"],
+    [{ changes: [{ kind: "shift", rows: 0.5, cols: 0 }] }, "1 of the changes"],
     [{ changes: [{ kind: "__proto__" }, null] }, "2 of the changes"],
     [{ image: { title: "x", pixels: "AAAA" } }, "The image that was drawn or opened does not fit"],
     [{ image: { title: "x", pixels: "<b>aaa" } }, "The image that was drawn or opened does not fit"],

@@ -1,0 +1,530 @@
+// Changing what is seen: painting on the image, moving it, turning a weight, switching a channel off. The page
+// computes what follows while the pointer moves; every change is listed, and can be taken back.
+
+import { button, closest } from "./dom.js";
+import { number } from "./numbers.js";
+import { isVector } from "./scene.js";
+import { valuesChange } from "./stage_state.js";
+import { measure } from "./view.js";
+import { channelName, escapeHtml, plural } from "./words.js";
+
+/** @import { Weight } from "./receipt.js" */
+/** @import { Cell } from "./scene.js" */
+/** @import { Change } from "./stage_state.js" */
+/** @import { View } from "./view.js" */
+
+/** What a press on the image does. */
+const TOOLS = /** @type {const} */ ([
+  ["look", "Look", "Point and click to look"],
+  ["paint", "Paint", "Paint ink on the image"],
+  ["erase", "Erase", "Erase ink from the image"],
+  ["move", "Move", "Drag the image over its paper"],
+]);
+/** How far around the pointer is painted, in cells. */
+const BRUSH = 1.3;
+/** Pixels that a weight is dragged for the largest weight of its receipt. */
+const TURN = 80;
+
+/**
+ * @param {View} view
+ */
+export function changing(view) {
+  return view.engine ? new Changing(view) : null;
+}
+
+export class Changing {
+  /**
+   * @param {View} view
+   */
+  constructor(view) {
+    this.view = view;
+    this.tool = "look";
+    /** @type {{ changes: Change[], image: any }[]} what undo and redo go to */
+    this.past = [];
+    this.future = [];
+    this.listing = false;
+    this.tools = document.createElement("div");
+    this.tools.className = "cv-pentools";
+    this.tools.setAttribute("role", "group");
+    this.tools.setAttribute("aria-label", "What a press on the image does");
+    for (const [tool, name, words] of TOOLS) {
+      const each = button(name, () => this.take(tool));
+      each.dataset.tool = tool;
+      each.title = words;
+      this.tools.append(each);
+    }
+    view.network.slot.append(this.tools);
+    this.bar = view.part("edits");
+    this.bar.addEventListener("click", (event) => this.pressedBar(event));
+    this.take("look");
+    view.receipt.editWeight = (weight, at) => this.openForm(weight, at);
+    view.root.addEventListener("pointerdown", (event) => this.down(event), true);
+    view.root.addEventListener("click", (event) => this.swallow(event), true);
+    view.root.addEventListener("keydown", (event) => this.keyed(event), true);
+    this.write();
+  }
+
+  /** @param {string} tool */
+  take(tool) {
+    this.tool = tool;
+    this.view.root.dataset.tool = tool;
+    for (const each of this.tools.querySelectorAll("button")) each.setAttribute("aria-pressed", String(each.dataset.tool === tool));
+  }
+
+  // History -----------------------------------------------------------------------------------------
+
+  /** Where one is: what undo comes back to. */
+  get now() {
+    return { changes: this.view.changes, image: this.view.image };
+  }
+
+  /** Take changes over for good: a step that can be undone. */
+  commit(changes, image = this.view.image, before = this.now) {
+    this.past.push(before);
+    this.future = [];
+    this.set({ changes, image });
+  }
+
+  set({ changes, image }) {
+    this.began = performance.now();
+    this.view.change(changes, image);
+    this.write();
+    this.view.host.remember?.(this.view.state());
+  }
+
+  /** What a change leads to is on the screen. */
+  computed() {
+    if (this.began) measure("cnnviz:change", this.began);
+    this.began = 0;
+    if (this.said) this.view.say(`${this.said}. ${this.view.part("verdict").textContent}`);
+    this.said = "";
+  }
+
+  undo() {
+    const before = this.past.pop();
+    if (!before) return;
+    this.future.push(this.now);
+    this.set(before);
+    this.say("Undone");
+  }
+
+  redo() {
+    const after = this.future.pop();
+    if (!after) return;
+    this.past.push(this.now);
+    this.set(after);
+    this.say("Redone");
+  }
+
+  /** @param {string} what */
+  say(what) {
+    this.said = what;
+    if (!this.view.changes.length && !this.view.image) this.computed();
+  }
+
+  /** Other numbers came, or another image: what was changed goes on. */
+  updated() {
+    this.write();
+  }
+
+  // The pointer on the image ------------------------------------------------------------------------
+
+  /** @param {Cell | null} cell */
+  onImage(cell) {
+    return cell !== null && this.view.scene.stages[cell.stage].op.type === "input" && !isVector(this.view.scene.stages[cell.stage]);
+  }
+
+  down(event) {
+    if (event.button !== 0) return;
+    const turned = closest(event, "[data-turn]");
+    if (turned) {
+      this.turn(event, turned);
+      return;
+    }
+    const cell = this.tool === "look" ? null : this.view.cellFrom(event);
+    if (!cell || !this.onImage(cell)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.drew = true;
+    this.view.leave();
+    const before = this.now;
+    const draw = this.tool === "move" ? this.moving(event, before, cell) : this.painting(before, cell);
+    draw(event);
+    this.follow(event, draw, () => {
+      if (this.view.changes === before.changes) return;
+      this.past.push(before);
+      this.future = [];
+      this.write();
+      this.say({ paint: "Painted", erase: "Erased", move: "Moved" }[this.tool]);
+      this.view.host.remember?.(this.view.state());
+    });
+  }
+
+  /** What follows a press until it ends. */
+  follow(event, moved, ended) {
+    const id = event.pointerId;
+    const move = (next) => {
+      if (next.pointerId !== id) return;
+      for (const each of next.getCoalescedEvents?.() ?? [next]) moved(each);
+    };
+    const end = (next) => {
+      if (next.pointerId !== id) return;
+      window.removeEventListener("pointermove", move);
+      window.removeEventListener("pointerup", end);
+      window.removeEventListener("pointercancel", end);
+      this.flush();
+      ended();
+    };
+    window.addEventListener("pointermove", move);
+    window.addEventListener("pointerup", end);
+    window.addEventListener("pointercancel", end);
+  }
+
+  /** Changes under way, at most once a frame. */
+  soon(changes) {
+    this.next = changes;
+    this.pending ??= requestAnimationFrame(() => this.flush());
+  }
+
+  flush() {
+    if (this.pending) cancelAnimationFrame(this.pending);
+    this.pending = null;
+    if (this.next) this.set({ changes: this.next, image: this.view.image });
+    this.next = null;
+  }
+
+  /** A stroke on the image: one change, however long it is. */
+  painting(before, first) {
+    const { view } = this;
+    const stage = view.scene.stages[first.stage];
+    const values = view.values[stage.index];
+    const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
+    /** @type {Map<number, number>} */
+    const stroke = new Map();
+    let last = null;
+    return (event) => {
+      const at = view.placeFrom(event, first);
+      if (!at) return;
+      for (const [row, col] of between(last ?? at, at)) this.dab(stage, values, numbers, stroke, row, col);
+      last = at;
+      if (!stroke.size) return;
+      const cells = [...stroke.keys()];
+      const change = /** @type {Change} */ ({ kind: "values", stage: stage.name, at: cells, values: cells.map((n) => stroke.get(n)) });
+      this.soon([...before.changes, change]);
+    };
+  }
+
+  /** The cells around a place, the nearer the more. */
+  dab(stage, values, numbers, stroke, row, col) {
+    const [height, width, channels] = stage.shape;
+    for (let r = Math.max(0, Math.floor(row - BRUSH)); r <= Math.min(height - 1, row + BRUSH); r++) {
+      for (let c = Math.max(0, Math.floor(col - BRUSH)); c <= Math.min(width - 1, col + BRUSH); c++) {
+        const share = Math.min(1, Math.max(0, BRUSH + 0.5 - Math.hypot(r + 0.5 - row, c + 0.5 - col)));
+        for (let k = 0; share > 0 && k < channels; k++) {
+          const n = (r * width + c) * channels + k;
+          const old = stroke.get(n) ?? values[n];
+          const next = Math.fround(old + share * (numbers[k] - old));
+          if (Math.abs(numbers[k] - next) < Math.abs(numbers[k] - old)) stroke.set(n, next);
+        }
+      }
+    }
+  }
+
+  /** The image under the pointer, moved over its paper by whole pixels. */
+  moving(event, before, first) {
+    const { view } = this;
+    const start = view.placeFrom(event, first);
+    const last = before.changes.at(-1);
+    const [base, rest] = last?.kind === "shift" ? [last, before.changes.slice(0, -1)] : [{ rows: 0, cols: 0 }, before.changes];
+    return (next) => {
+      const at = view.placeFrom(next, first, true);
+      if (!at || !start) return;
+      const [rows, cols] = [base.rows + Math.round(at[0] - start[0]), base.cols + Math.round(at[1] - start[1])];
+      this.soon(rows || cols ? [...rest, { kind: "shift", rows, cols }] : rest);
+    };
+  }
+
+  // Weights -----------------------------------------------------------------------------------------
+
+  /** Drag a weight up and down; a press without a drag lets it be typed. */
+  turn(event, element) {
+    const { view } = this;
+    const weight = view.receipt.weightOf(element);
+    if (!weight?.name) return;
+    event.preventDefault();
+    this.drew = true;
+    const before = this.now;
+    const unit = view.receipt.largestWeight() / TURN;
+    let moved = false;
+    this.follow(
+      event,
+      (next) => {
+        const by = event.clientY - next.clientY;
+        moved ||= Math.abs(by) > 3;
+        if (moved) this.soon(this.weightSet(before.changes, weight, weight.value + by * unit));
+      },
+      () => {
+        if (!moved) {
+          this.openForm(weight, element);
+          return;
+        }
+        this.past.push(before);
+        this.future = [];
+        this.write();
+        this.say("Weight changed");
+        view.host.remember?.(view.state());
+      },
+    );
+  }
+
+  /** Changes with one weight at a new value; an earlier value of the same weight goes. */
+  weightSet(changes, { name, index }, value) {
+    const kept = changes.filter((each) => !(each.kind === "weights" && each.array === name && each.at.length === 1 && each.at[0] === index));
+    return [...kept, /** @type {Change} */ ({ kind: "weights", array: name, at: [index], values: [Math.fround(value)] })];
+  }
+
+  /** A small form beside what is typed: the network follows each key. */
+  openForm(weight, at) {
+    if (!weight.name || !this.view.scene.header.weights.includes(weight.name)) return false;
+    const before = this.now;
+    this.form?.remove();
+    const form = document.createElement("form");
+    form.className = "cv-form";
+    form.innerHTML = `<label>${escapeHtml(weightName(this.view.scene, weight))} <input class="cv-entry" type="number" step="0.05"
+      value="${Number(weight.value.toPrecision(6))}"></label><button class="cv-button">Set</button>`;
+    const input = form.querySelector("input");
+    const shut = (keep) => {
+      form.remove();
+      this.form = null;
+      if (!keep) this.set(before);
+      else if (this.view.changes !== before.changes) {
+        this.past.push(before);
+        this.future = [];
+        this.write();
+      }
+    };
+    input.oninput = () => Number.isFinite(input.valueAsNumber) && this.set({ changes: this.weightSet(before.changes, weight, input.valueAsNumber), image: before.image });
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      shut(true);
+    };
+    form.onkeydown = (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      event.stopPropagation();
+      shut(false);
+    };
+    const place = at.getBoundingClientRect();
+    const root = this.view.root.getBoundingClientRect();
+    form.style.left = `${Math.max(0, Math.min(place.left - root.left, root.width - 280))}px`;
+    form.style.top = `${Math.min(place.bottom - root.top + 4, root.height - 50)}px`;
+    this.view.root.append(form);
+    this.form = form;
+    this.shut = shut;
+    input.select();
+    return true;
+  }
+
+  walked() {
+    if (this.form) this.shut(true);
+  }
+
+  escape() {
+    if (this.form) {
+      this.shut(false);
+      return true;
+    }
+    if (this.listing) {
+      this.listing = false;
+      this.write();
+      return true;
+    }
+    if (this.tool !== "look") {
+      this.take("look");
+      return true;
+    }
+    return false;
+  }
+
+  /** A press that drew is no click. */
+  swallow(event) {
+    if (!this.drew) return;
+    this.drew = false;
+    event.stopPropagation();
+    event.preventDefault();
+  }
+
+  keyed(event) {
+    if (event.defaultPrevented || closest(event, "input, select, textarea, .cv-pad")) return;
+    const { view } = this;
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.shiftKey) this.redo();
+      else this.undo();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const column = closest(event, "[data-stage]");
+    if (!column) return;
+    const stage = view.scene.stages[Number(column.dataset.stage)];
+    const cell = view.cursorOf(stage);
+    const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+    let done = true;
+    if (event.key.toLowerCase() === "x" && stage.op.type !== "input") this.switchChannel(cell);
+    else if (this.onImage(cell) && (this.tool === "paint" || this.tool === "erase") && event.key === " ") this.paintCell(cell);
+    else if (this.onImage(cell) && this.tool === "move" && step) this.moveBy(step);
+    else done = false;
+    if (!done) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  paintCell(cell) {
+    const { view } = this;
+    const stage = view.scene.stages[cell.stage];
+    const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
+    const cells = numbers.map((_, channel) => ({ ...cell, channel }));
+    this.commit([...view.changes, valuesChange(view.scene, cells, numbers)]);
+    this.say(this.tool === "paint" ? "Painted" : "Erased");
+  }
+
+  moveBy([rows, cols]) {
+    const { changes } = this.view;
+    const last = changes.at(-1);
+    const rest = last?.kind === "shift" ? changes.slice(0, -1) : changes;
+    const moved = { kind: /** @type {const} */ ("shift"), rows: rows + (last?.kind === "shift" ? last.rows : 0), cols: cols + (last?.kind === "shift" ? last.cols : 0) };
+    this.commit(moved.rows || moved.cols ? [...rest, moved] : rest);
+    this.say("Moved");
+  }
+
+  // Channels ----------------------------------------------------------------------------------------
+
+  /** The switch of a cell's channel, if it is off. */
+  offOf(cell) {
+    const { name } = this.view.scene.stages[cell.stage];
+    return this.view.changes.find((each) => each.kind === "channel" && each.stage === name && each.channel === cell.channel);
+  }
+
+  switchChannel(cell) {
+    const { view } = this;
+    const off = this.offOf(cell);
+    const stage = view.scene.stages[cell.stage];
+    this.commit(off ? view.changes.filter((each) => each !== off) : [...view.changes, { kind: "channel", stage: stage.name, channel: cell.channel }]);
+    this.say(`${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
+  }
+
+  /** Offer named kernels of the size of those that are shown, for all inputs of their channel. */
+  kernelsShown(select, stage, cell, { rows, cols, words }) {
+    const { view } = this;
+    const named = view.plain.header.kernels?.[`${rows}x${cols}`];
+    const { kernel, type } = stage.op;
+    select.hidden = !named || type !== "conv" || !view.plain.header.weights.includes(kernel);
+    if (select.hidden) return;
+    const swapped = view.changes.find((each) => each.kind === "weights" && each.array === kernel && each.title && each.at[0] % stage.shape[2] === cell.channel);
+    const names = Object.keys(named);
+    const title = swapped?.kind === "weights" ? swapped.title : undefined;
+    select.setAttribute("aria-label", `Kernels of ${channelName(stage, cell.channel)}: as learned, or one of the named ones`);
+    select.replaceChildren(new Option(words, ""), ...names.map((name) => new Option(name, name, false, name === title)));
+    select.onchange = () => {
+      const rest = view.changes.filter((each) => each !== swapped);
+      this.commit(select.value ? [...rest, this.swapped(stage, cell.channel, select.value, named[select.value])] : rest);
+      this.say(select.value ? `Kernel swapped for ${select.value}` : "Kernel as it was learned");
+    };
+  }
+
+  /** All kernels of a channel set to a named one, shared among the inputs so that the sum stays as large. */
+  swapped(stage, channel, title, numbers) {
+    const filters = stage.shape[2];
+    const { kernel } = stage.op;
+    const perTap = this.view.plain.data(kernel).length / numbers.length / filters;
+    const at = numbers.flatMap((_, tap) => Array.from({ length: perTap }, (_, k) => (tap * perTap + k) * filters + channel));
+    return { kind: /** @type {const} */ ("weights"), array: kernel, at, values: at.map((_, n) => Math.fround(numbers[Math.floor(n / perTap)] / perTap)), title };
+  }
+
+  receiptShown(panel) {
+    const { view } = this;
+    const cell = view.pinned;
+    const stage = view.scene.stages[cell.stage];
+    if (stage.op.type === "input") return;
+    const actions = panel.element.querySelector(".cv-ractions");
+    const words = isVector(stage) ? "unit" : "channel";
+    actions.append(button(`Switch ${words} ${cell.channel} ${this.offOf(cell) ? "on" : "off"}`, () => this.switchChannel(cell)));
+  }
+
+  // The list ----------------------------------------------------------------------------------------
+
+  pressedBar(event) {
+    const at = closest(event, "[data-undo], [data-redo], [data-reset], [data-list], [data-drop]");
+    const { undo, redo, reset, list, drop } = at?.dataset ?? {};
+    if (undo !== undefined) this.undo();
+    if (redo !== undefined) this.redo();
+    if (reset !== undefined) {
+      this.commit([], null);
+      this.say("All taken back");
+    }
+    if (list !== undefined) this.listing = !this.listing;
+    if (drop !== undefined) this.commit(this.view.changes.filter((_, i) => i !== Number(drop)));
+    this.write();
+  }
+
+  write() {
+    const { view, bar, past, future } = this;
+    const { changes, image } = view;
+    const count = changes.length + (image ? 1 : 0);
+    bar.hidden = !count && !past.length && !future.length;
+    if (!changes.length) this.listing = false;
+    const rows = changes.map((change, i) => `<li><span>${escapeHtml(changeWords(view.scene, change))}</span>
+      <button type="button" class="cv-plain" data-drop="${i}" aria-label="Take back: ${escapeHtml(changeWords(view.scene, change))}">take back</button></li>`);
+    const list = this.listing ? `<ol class="cv-changes">${rows.join("")}</ol>` : "";
+    const number = changes.length
+      ? `<button type="button" class="cv-plain" data-list aria-expanded="${this.listing}">${plural(changes.length, "change")}</button>`
+      : "<span>no change</span>";
+    bar.innerHTML = `${list}${number}
+      <button type="button" class="cv-plain" data-undo ${past.length ? "" : "disabled"}>Undo</button>
+      <button type="button" class="cv-plain" data-redo ${future.length ? "" : "disabled"}>Redo</button>
+      <button type="button" class="cv-plain" data-reset ${count ? "" : "disabled"}>Take all back</button>`;
+  }
+}
+
+/**
+ * Places on the way from one to another, not more than half a cell apart.
+ *
+ * @param {number[]} from
+ * @param {number[]} to
+ */
+function between(from, to) {
+  const [r1, c1, r2, c2] = [...from, ...to];
+  const steps = Math.max(1, Math.ceil(2 * Math.hypot(r2 - r1, c2 - c1)));
+  return Array.from({ length: steps }, (_, i) => [r1 + ((r2 - r1) * (i + 1)) / steps, c1 + ((c2 - c1) * (i + 1)) / steps]);
+}
+
+/** A weight's name with its place in its array. @param {any} scene @param {Weight} weight */
+function weightName(scene, { name, index }) {
+  const shape = scene.shapeOf(name);
+  const place = shape.map((size, axis) => {
+    const step = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+    return Math.floor(index / step) % size;
+  });
+  return `${name} [${place.join(", ")}]`;
+}
+
+/** A change in words. */
+function changeWords(scene, change) {
+  if (change.kind === "shift") {
+    const parts = [
+      change.rows && `${plural(Math.abs(change.rows), "pixel")} ${change.rows < 0 ? "up" : "down"}`,
+      change.cols && `${plural(Math.abs(change.cols), "pixel")} to the ${change.cols < 0 ? "left" : "right"}`,
+    ];
+    return `the image moved ${parts.filter(Boolean).join(" and ")}`;
+  }
+  if (change.kind === "channel") return `${change.stage}: channel ${change.channel} off`;
+  if (change.kind === "weights") {
+    if (change.at.length > 1) {
+      const words = change.title ? `channel ${change.at[0] % scene.shapeOf(change.array).at(-1)} is ${change.title}` : plural(change.at.length, "number");
+      return `${change.array}: ${words}`;
+    }
+    return `${weightName(scene, { name: change.array, index: change.at[0], value: 0 })} = ${number(change.values[0])}`;
+  }
+  return `${change.stage}: ${plural(change.at.length, "cell")} painted`;
+}

@@ -1,0 +1,101 @@
+// The slopes and the secants of merges: what comes back to each of the numbers that are joined.
+
+import { largestAt, maximum, minimum, range } from "./arrays.js";
+import { placesRead } from "./windows.js";
+
+/** @import { Scene, Stage } from "./scene.js" */
+
+/**
+ * The gradients of merges, by their modes: what comes back to each number, put into `grads`.
+ *
+ * @type {Record<string, (numbers: number[], grad: number, grads: number[]) => void>}
+ */
+export const MERGE_GRADIENTS = {
+  add: (numbers, grad, grads) => grads.fill(grad),
+  subtract: (numbers, grad, grads) => void ([grads[0], grads[1]] = [grad, -grad]),
+  average: (numbers, grad, grads) => grads.fill(grad / numbers.length),
+  multiply(numbers, grad, grads) {
+    numbers.forEach((_, i) => (grads[i] = numbers.reduce((all, x, k) => (k === i ? all : all * x), grad)));
+  },
+  maximum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, maximum, (a, b) => a >= b),
+  minimum: (numbers, grad, grads) => toExtreme(numbers, grad, grads, minimum, (a, b) => a <= b),
+};
+
+/**
+ * All to the extreme, the first of equals: from the last number back, each against the extreme of those before.
+ *
+ * @param {number[]} numbers
+ * @param {number} grad
+ * @param {number[]} grads
+ * @param {(numbers: number[]) => number} extreme
+ * @param {(a: number, b: number) => boolean} wins
+ */
+function toExtreme(numbers, grad, grads, extreme, wins) {
+  let left = true;
+  for (let i = numbers.length - 1; i > 0; i--) {
+    const earlier = wins(extreme(numbers.slice(0, i)), numbers[i]);
+    grads[i] = left && !earlier ? grad : 0;
+    left &&= earlier;
+  }
+  grads[0] = left ? grad : 0;
+}
+
+/**
+ * By secants: those whose slopes are not the same everywhere; `from` are the reference's numbers.
+ *
+ * @type {Record<string, (numbers: number[], from: number[], grad: number, grads: number[]) => void>}
+ */
+export const MERGE_SECANTS = {
+  multiply(numbers, from, grad, grads) {
+    // ab less a'b' is (a - a')(b + b')/2 + (b - b')(a + a')/2; of more than two factors, the last of all before it.
+    let left = grad;
+    for (let i = numbers.length - 1; i > 0; i--) {
+      const [before, earlier] = [numbers, from].map((all) => all.slice(0, i).reduce((a, b) => a * b));
+      grads[i] = (left * (before + earlier)) / 2;
+      left *= (numbers[i] + from[i]) / 2;
+    }
+    grads[0] = left;
+  },
+  maximum: (numbers, from, grad, grads) => toWinner(numbers, from, grad, grads, largestAt),
+  minimum: (numbers, from, grad, grads) =>
+    toWinner(numbers, from, grad, grads, (all) => largestAt(all.map((x) => -x))),
+};
+
+/**
+ * All of the difference to the winner or, if that is not what differs, to the reference's.
+ *
+ * @param {number[]} numbers
+ * @param {number[]} from
+ * @param {number} grad
+ * @param {number[]} grads
+ * @param {(numbers: number[]) => number} winnerAt
+ */
+function toWinner(numbers, from, grad, grads, winnerAt) {
+  const [here, there] = [winnerAt(numbers), winnerAt(from)];
+  const winner = numbers[here] === from[here] ? there : here;
+  const apart = numbers[winner] - from[winner];
+  grads.fill(0);
+  grads[winner] = apart ? (grad * (numbers[here] - from[there])) / apart : grad;
+}
+
+/**
+ * Every number of a merge: its place, and for each input the place and the number there; `shares` is room for
+ * as many numbers.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {Float32Array[]} inputs
+ * @param {(n: number, places: number[], numbers: number[], shares: number[]) => void} give
+ */
+export function eachMerged(scene, stage, inputs, give) {
+  const place = placesRead(scene, stage);
+  const [places, numbers, shares] = range(3).map(() => inputs.map(() => 0));
+  const count = stage.shape[0] * stage.shape[1] * stage.shape[2];
+  for (let n = 0; n < count; n++) {
+    for (let i = 0; i < inputs.length; i++) {
+      places[i] = place(n, i);
+      numbers[i] = inputs[i][places[i]];
+    }
+    give(n, places, numbers, shares);
+  }
+}

@@ -1,0 +1,81 @@
+// The whole network in one row of small maps, while something of it is looked at closely: the place and the
+// way there stay marked.
+
+import { largestAt } from "./arrays.js";
+import { closest } from "./dom.js";
+import { liveliest } from "./network_view.js";
+import { probability } from "./numbers.js";
+import { isVector } from "./scene.js";
+import { Surface } from "./surface.js";
+import { escapeHtml } from "./words.js";
+
+/** @import { Mark, Style } from "./surface.js" */
+/** @import { View } from "./view.js" */
+
+const GAP = 8;
+const SIDE = 42;
+
+export class Strip {
+  /**
+   * @param {View} view
+   * @param {HTMLElement} element
+   */
+  constructor(view, element) {
+    this.view = view;
+    this.element = element;
+    element.innerHTML = `<div class="cv-stripmaps"></div><div class="cv-places"></div><span class="cv-stripend"></span>`;
+    this.maps = new Surface(element.querySelector(".cv-stripmaps"));
+    element.addEventListener("click", (event) => {
+      const place = closest(event, "[data-place]");
+      if (place) view.zoomTo("layer", Number(place.dataset.place));
+    });
+  }
+
+  /** One map for each column: the one on the way, else the liveliest. */
+  layOut(width) {
+    const { view } = this;
+    const { scene, values } = view;
+    const columns = view.network.columns ?? [];
+    const onTheWay = new Map(view.trail.map((cell) => [view.network.seenAs.get(cell.stage), cell.channel]));
+    const side = Math.max(8, Math.min(SIDE, (width - 110) / Math.max(1, columns.length) - GAP));
+    let x = 2;
+    const rects = columns.map(({ shown }) => {
+      const stage = scene.stages[shown];
+      const [rows, cols] = stage.shape;
+      const cell = isVector(stage) ? Math.min(12, side) : Math.min(side / Math.max(rows, cols), 6);
+      const channel = onTheWay.get(shown) ?? liveliest(stage, values[shown], 1)[0];
+      const rect = { stage: shown, channel, x, y: 2, width: cols * cell, height: rows * cell, rows, cols };
+      x += Math.max(18, rect.width) + GAP;
+      return rect;
+    });
+    this.maps.place(rects, x, SIDE + 4);
+    const here = view.network.seenAs.get(view.lookedAt) ?? view.lookedAt;
+    this.element.querySelector(".cv-places").innerHTML = rects.map((rect) => {
+      const { layer } = scene.stages[rect.stage];
+      const current = rect.stage === here ? 'aria-current="true"' : "";
+      return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer)}" title="${escapeHtml(layer)}"
+        style="left:${rect.x - 3}px;width:${Math.max(18, rect.width) + 6}px"></button>`;
+    }).join("");
+  }
+
+  draw() {
+    const { view } = this;
+    const { scene, values } = view;
+    this.layOut(this.element.clientWidth);
+    this.maps.draw(view.pictures.at, view.colours.around.line);
+    const { output, classes } = scene;
+    const best = largestAt(values[output.index]);
+    const shares = output.op.type === "softmax" && !output.op.log && view.network.bars.shown;
+    this.element.querySelector(".cv-stripend").textContent = shares ? `${classes[best]} ${probability(values[output.index][best])}` : "";
+  }
+
+  /**
+   * @param {Mark[]} marks
+   * @param {Record<string, Style>} styles
+   */
+  mark(marks, styles) {
+    const { seenAs } = this.view.network;
+    this.maps.clear();
+    this.maps.mark(marks.map((mark) => ({ ...mark, stage: seenAs.get(mark.stage) ?? mark.stage })), styles);
+  }
+}

@@ -1,0 +1,311 @@
+"""The live view in JupyterLab and in marimo: what page and Python tell each other, and what is saved.
+
+Both are started as they are installed beside this Python, with folders of their own; where one is not
+installed its tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+
+import cnnviz
+from browser.waiting import PATIENCE, expect
+
+CELLS = [
+    "import cnnviz\nnet = cnnviz.load_model('mnist_14k')\ndigits = cnnviz.load_mnist()[1][0]",
+    "w = cnnviz.view(net, digits[0])\nw",
+    "v = cnnviz.view(net, digits[1])\nv",
+    "v.widget",
+]
+PIN = "(holder) => holder.view.pin({ stage: 11, row: 4, col: 5, channel: 7 })"
+PAINT = """(holder) => {
+  const changing = holder.view.extensions.find((each) => each.commit);
+  changing.commit([{ kind: "values", stage: "input", at: [30, 31], values: [1, 1] }]);
+}"""
+STATE = "(holder) => holder.view.state()"
+
+
+@contextmanager
+def served(command: list[str], folder: Path, health: str) -> Iterator[str]:
+    """A server with folders of its own: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
+    places |= {"IPYTHONDIR": "ipython", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
+    environment = {**os.environ, "PYTHONPATH": str(Path(cnnviz.__file__).parents[1])}
+    environment |= {name: str(folder / "home" / place) for name, place in places.items()}
+    (folder / "home").mkdir(exist_ok=True)
+    log = (folder / "home" / "log.txt").open("a")
+    command = [sys.executable, "-m", *command, "--port", str(port)]
+    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urlopen(f"{url}{health}", timeout=1).close()
+                break
+            except (URLError, OSError):
+                assert server.poll() is None, (folder / "home" / "log.txt").read_text()[-3000:]
+                time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # It may be told while it is busy, and forget it.
+            server.kill()
+            server.wait(10)
+        log.close()
+
+
+@contextmanager
+def opened(chromium, url: str) -> Iterator:
+    """A page whose script must not throw."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    thrown: list[str] = []
+    page.on("pageerror", lambda error: thrown.append(error.message))
+    page.goto(url)
+    yield page
+    context.close()
+    assert not [each for each in thrown if "cnnviz" in each or "cv-" in each], thrown
+
+
+def until(page, wanted) -> None:
+    """Something becomes true, while the page goes on."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not wanted():
+        assert time.monotonic() < end, "it did not come true"
+        page.wait_for_timeout(100)
+
+
+# JupyterLab --------------------------------------------------------------------------------------
+
+
+def jupyter(folder: Path, *options: str):
+    if not (find_spec("jupyterlab") and find_spec("anywidget")):
+        pytest.skip("JupyterLab and anywidget are not installed")
+    plain = [
+        "jupyterlab",
+        "--allow-root",
+        "--no-browser",
+        "--IdentityProvider.token=",
+        "--LabApp.news_url=None",
+    ]
+    return served([*plain, *options], folder, "/api")
+
+
+class Kernel:
+    """Another client of the one kernel that runs."""
+
+    def __init__(self, folder: Path) -> None:
+        from jupyter_client.blocking import BlockingKernelClient
+
+        (connection,) = (folder / "home" / "runtime").glob("kernel-*.json")
+        self.client = BlockingKernelClient(connection_file=str(connection))
+        self.client.load_connection_file()
+        self.client.start_channels()
+
+    def run(self, code: str, value: str = "None"):
+        """Run code; then what an expression comes to, as JSON has it, or the error's words."""
+        reply = self.client.execute(
+            code, user_expressions={"value": f"__import__('json').dumps({value})"}, reply=True, timeout=60
+        )["content"]
+        if reply["status"] != "ok":
+            return f"{reply['ename']}: {reply['evalue']}"
+        return json.loads(eval(reply["user_expressions"]["value"]["data"]["text/plain"]))
+
+
+def run_all(page) -> None:
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory) -> Path:
+    """A folder with a notebook of two views."""
+    folder = tmp_path_factory.mktemp("notebook")
+    cells = [
+        {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "execution_count": None, "outputs": []}
+        | {"source": source}
+        for n, source in enumerate(CELLS)
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
+    (folder / "views.ipynb").write_text(json.dumps(content))
+    return folder
+
+
+def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(chromium, notebook):
+    with jupyter(notebook) as url, opened(chromium, f"{url}/lab/tree/views.ipynb?reset") as page:
+        expect(
+            page.locator(".jp-StatusBar-TextItem, .jp-StatusItem").get_by_text(re.compile("Idle"))
+        ).to_be_visible()
+        run_all(page)
+        holders = page.locator("[data-key]")
+        expect(holders).to_have_count(2)
+        for n in (0, 1):
+            expect(holders.nth(n).locator(".cv-verdict")).to_contain_text(f"predicted {7 - 5 * n}")
+        page.wait_for_function("globalThis.cnnvizModels?.size === 2")
+        kernel = Kernel(notebook)
+
+        # From the page to Python.
+        holders.nth(0).evaluate(PIN)
+        until(page, lambda: kernel.run("", "w.cell") == ["conv2d_3", 4, 5, 7])
+        holders.nth(0).evaluate(PAINT)
+        until(page, lambda: len(kernel.run("", "w.changes")) == 1)
+        assert kernel.run("", "[float(w.image[1, 2, 0]), float(w.image[1, 3, 0]), v.cell, v.changes]") == [
+            1,
+            1,
+            None,
+            [],
+        ]
+        shown = holders.nth(0).evaluate("(holder) => [...holder.view.values.at(-1)]")
+        np.testing.assert_allclose(kernel.run("", "w.run.output[0].tolist()"), shown, atol=1e-5)
+
+        # From Python to the page.
+        kernel.run("v.cell = ('conv2d_1', 6, 9, 3)")
+        expect(holders.nth(1).locator(".cv-crumbs li")).to_have_text(
+            [re.compile(r"^conv2d_1 .*\(6, 9\) channel 3")]
+        )
+        kernel.run("v.image = digits[4]")
+        expect(holders.nth(1).locator(".cv-title")).to_have_text(re.compile("^image from Python predicted 4"))
+        # The widget shown itself is one more view of the same state.
+        expect(page.locator(".cv")).to_have_count(3)
+        expect(page.locator(".cv .cv-title").last).to_have_text(re.compile("^image from Python predicted 4"))
+        kernel.run("v.changes = [{'kind': 'channel', 'stage': 'conv2d', 'channel': 0}]")
+        expect(holders.nth(1).locator(".cv-verdict")).to_contain_text(re.compile("before"))
+        refused = kernel.run("v.cell = ('conv2d', 99, 0, 0)")
+        assert refused == "ValueError: cell must be a cell of 'conv2d' (26, 26, 16), got (99, 0, 0)"
+        assert holders.nth(1).evaluate(STATE)["path"][0][1:] == [6, 9, 3]
+
+        # Run again, nothing of before stays: no view, no worker, no model on either side.
+        for _ in range(2):
+            kept = holders.nth(0).element_handle()
+            run_all(page)
+            page.wait_for_function("(holder) => !holder.isConnected", arg=kept)
+            expect(page.locator("[data-key] .cv-verdict")).to_have_count(2)
+        page.wait_for_function("globalThis.cnnvizModels.size === 2")
+        until(page, lambda: len(page.workers) == 3)
+        kernel.run("from ipywidgets.widgets.widget import _instances")
+        assert kernel.run("", "sum(hasattr(each, 'scene') for each in _instances.values())") == 2
+        kernel.client.stop_channels()
+        page.keyboard.press("Control+s")
+        until(page, lambda: "data-key" in (notebook / "views.ipynb").read_text())
+        page.wait_for_timeout(500)
+
+    saved = json.loads((notebook / "views.ipynb").read_text())
+    saved["cells"].append({**saved["cells"][0], "id": "another", "source": "1", "outputs": []})
+    (notebook / "elsewhere.ipynb").write_text(json.dumps(saved))
+    with jupyter(notebook, "--KernelSpecManager.allowed_kernelspecs=none") as url:
+        with opened(chromium, f"{url}/lab/tree/views.ipynb?reset") as page:
+            holder = page.locator("[data-key]").first
+            expect(holder.locator(".cv-verdict")).to_contain_text("predicted 7")
+            page.keyboard.press("Escape")
+            holder.evaluate(PIN)
+            expect(holder.locator(".cv-crumbs li").first).to_have_text(re.compile("^conv2d_3"))
+            holder.evaluate(PAINT)
+            expect(holder.locator(".cv-verdict")).to_contain_text("before")
+        # Not trusted, since it was changed outside: no script runs.
+        with opened(chromium, f"{url}/lab/tree/elsewhere.ipynb?reset") as page:
+            picture = page.locator(".jp-OutputArea-output img").first
+            expect(picture).to_be_visible()
+            assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") > 100
+            expect(page.get_by_text("trust this notebook").first).to_be_visible()
+            expect(page.locator(".cv")).to_have_count(0)
+
+
+# marimo ------------------------------------------------------------------------------------------
+
+MARIMO = """import marimo
+app = marimo.App()
+
+@app.cell
+def _():
+    import cnnviz
+    net = cnnviz.load_model("mnist_14k")
+    digits = cnnviz.load_mnist()[1][0]
+    w = cnnviz.view(net, digits[0])
+    w
+    return cnnviz, digits, net, w
+
+@app.cell
+def _(cnnviz, digits, net):
+    v = cnnviz.view(net, digits[1])
+    v.cell = ("conv2d_1", 6, 9, 3)
+    v
+    return (v,)
+
+@app.cell
+def _():
+    import marimo as mo
+    ask = mo.ui.button(value=0, on_click=lambda n: n + 1, label="ask")
+    ask
+    return ask, mo
+
+@app.cell
+def _(ask, mo, w, v, digits):
+    if ask.value == 2:
+        v.image = digits[4]
+    mo.md(f"asked {ask.value}: {w.cell} {len(w.changes)} {v.cell}")
+    return
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+def test_marimo_and_python_share_the_state(chromium, tmp_path):
+    if not (find_spec("marimo") and find_spec("anywidget")):
+        pytest.skip("marimo and anywidget are not installed")
+    (tmp_path / "views.py").write_text(MARIMO)
+    command = ["marimo", "run", "views.py", "--headless", "--no-token"]
+    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+        roots = page.locator(".cv")
+        expect(roots).to_have_count(2)
+        expect(roots.nth(0).locator(".cv-verdict")).to_contain_text("predicted 7")
+        expect(roots.nth(1).locator(".cv-crumbs li")).to_have_text(
+            [re.compile(r"^conv2d_1 .*\(6, 9\) channel 3")]
+        )
+        of_view = "(root) => (%s)(root.getRootNode().host)"
+        roots.nth(0).evaluate(of_view % PIN)
+        roots.nth(0).evaluate(of_view % PAINT)
+        page.wait_for_timeout(1000)
+        page.get_by_role("button", name="ask").click()
+        expect(page.get_by_text("asked 1:")).to_contain_text("('conv2d_3', 4, 5, 7) 1")
+        page.get_by_role("button", name="ask").click()
+        expect(roots.nth(1).locator(".cv-title")).to_have_text(re.compile("^image from Python predicted 4"))
+
+
+def test_without_anywidget_marimo_shows_the_page(chromium, tmp_path):
+    if not find_spec("marimo"):
+        pytest.skip("marimo is not installed")
+    alone = MARIMO.replace(
+        "    net =",
+        "    import cnnviz.stage.notebook\n    cnnviz.stage.notebook.available = bool\n    net =",
+        1,
+    )
+    (tmp_path / "views.py").write_text(alone)
+    command = ["marimo", "run", "views.py", "--headless", "--no-token"]
+    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+        frame = page.frame_locator("iframe").first
+        expect(frame.locator(".cv-verdict")).to_contain_text("predicted 7")
+        frame.locator("[id^=cnnviz-]").evaluate(PIN)
+        expect(frame.locator(".cv-crumbs li").first).to_have_text(re.compile("^conv2d_3"))

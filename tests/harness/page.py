@@ -1,0 +1,46 @@
+"""What the page computes beside what Python does: how far they may lie apart, and where they do."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import numpy as np
+
+from cnnviz import Layer, Run
+from cnnviz.layers.rounding import allowance
+from cnnviz.layers.sequences import SequenceEntry
+from cnnviz.stage.stages import Stage
+
+
+def bound_of(stage: Stage, run: Run) -> np.ndarray:
+    """How far two float32 evaluations of a stage may lie apart, cell by cell, in its drawn shape."""
+    layer, inputs = stage.layer, run.inputs(stage.layer.name)
+    if stage.op["type"] == "input":
+        return np.zeros(stage.shape)
+    if stage.part == "output" and layer.activation is not None and not layer.is_activation:
+        layer = Layer.from_config(layer.name, "Activation", {"activation": layer.activation})
+        inputs = (run.pre_activation(stage.layer.name),)
+    elif stage.part == "depthwise":
+        if isinstance(layer.entry, SequenceEntry):
+            # Its bound is that of the maps of one column that it works on.
+            layer, inputs = layer.entry.as_map(layer), [x[:, :, np.newaxis] for x in inputs]
+        kernel = {"kernel": layer.weights["depthwise_kernel"]}
+        layer = replace(
+            layer, kind="DepthwiseConv2D", weights=kernel, config={**layer.config, "activation": None}
+        )
+    elif stage.part == "before":
+        layer = replace(layer, config={**layer.config, "activation": None})
+    with np.errstate(all="ignore"):
+        return np.asarray(allowance(layer, *inputs), float)[0].reshape(stage.shape)
+
+
+def decoded(text: str, stage: Stage) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), "<f4").reshape(stage.shape)
+
+
+def apart(found: np.ndarray, expected: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Where two arrays differ by more than a bound."""
+    with np.errstate(all="ignore"):
+        near = np.abs(found.astype(float) - expected) <= bound
+    return ~(near | (found == expected) | (np.isnan(found) & np.isnan(expected)))
