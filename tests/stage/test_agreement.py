@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-import cnnviz
 from cnnviz import Layer, Network, Run
 from cnnviz.network.run import forward_pass
 from cnnviz.stage.agreement import RECORD, engine_sources, recorded_agreement
