@@ -87,6 +87,10 @@ class Grid:
         return 0.5 + column * (self.side + self.gap), line * step + head
 
 
+TALLEST = 50_000
+"""In pixels: a file of that size takes a few seconds, and nobody scrolls further."""
+
+
 class Canvas:
     """One axes in pixels to draw on.
 
@@ -107,6 +111,11 @@ class Canvas:
         self, width: float, height: float, ax: Axes | None = None, theme: str | Theme = "light"
     ) -> None:
         self.theme = theme_named(theme)
+        if not height <= TALLEST:
+            raise ValueError(
+                f"a figure is at most {TALLEST:,} pixels tall, this one would have {height:,.0f}: "
+                "give it less to draw, or a smaller width"
+            )
         self.width, self.height = width, height
         self._given = ax
         self._marks: list[Mark] = []
@@ -254,6 +263,9 @@ class Canvas:
         nothing is written.
         """
         wide, tall = cell if isinstance(cell, tuple) else (cell, cell)
+        if 0.97 * SMALL * wide / text_width("0", SMALL) < SMALLEST:
+            # Not even one digit could be read: millions of cells need not be put into words.
+            return []
         digits = 2 if wide < 44 else 3
         written = {index: scale.write(value, digits) for index, value in np.ndenumerate(array)}
         size = min(SMALL, 0.97 * SMALL * wide / max(text_width(words, SMALL) for words in written.values()))

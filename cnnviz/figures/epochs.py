@@ -217,6 +217,10 @@ def _in_words(series: Mapping[str, Sequence[float]], epoch: int | None, kind: st
     return ", ".join(said)
 
 
+MOST_STEPS = 100_000
+"""More than that are no cells that can be seen."""
+
+
 @figure
 def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look: Unpack[Look]) -> Picture:
     """One epoch as its steps, in order: a cell a batch, the last one paler if it is smaller.
@@ -241,6 +245,11 @@ def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look:
     if images < 1 or batch_size < 1:
         raise ValueError(f"images and batch_size must be at least 1, got {images} and {batch_size}")
     steps = -(-images // batch_size)
+    if steps > MOST_STEPS:
+        raise ValueError(
+            f"images / batch_size must be at most {MOST_STEPS:,} steps to be drawn, "
+            f"got {images:,} / {batch_size:,}"
+        )
     size = min(batch_size, images)
     across = max(min(steps, math.ceil(math.sqrt(5 * steps))), min(steps, 12))
     rows = -(-steps // across)

@@ -14,6 +14,8 @@ from cnnviz.images.input_pictures import input_picture
 from cnnviz.network.mistakes import Mistake
 from cnnviz.numbers import percent
 
+MOST_CLASSES = 1_000_000
+
 
 @figure
 def hard_cases(
@@ -59,6 +61,8 @@ def hard_cases(
     if not found:
         raise ValueError("found must hold at least one mistake")
     most = 1 + max(max(mistake.label, *(k for k, _ in mistake.ranked)) for mistake in found)
+    if most > MOST_CLASSES:
+        raise ValueError(f"found must be of classes below {MOST_CLASSES:,}, got class {most - 1:,}")
     names = class_names(range(most) if classes is None else classes)
     if len(names) < most:
         raise ValueError(f"classes must name class {most - 1} too, got {len(names)} names")

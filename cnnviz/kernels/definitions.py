@@ -77,7 +77,7 @@ def separate(kernel: Any, tolerance: float = 1e-9) -> tuple[np.ndarray, np.ndarr
     True
     """
     kernel = matrix(kernel)
-    u, s, vt = np.linalg.svd(kernel)
+    u, s, vt = np.linalg.svd(kernel, full_matrices=False)
     if s[0] == 0 or (len(s) > 1 and s[1] > tolerance * s[0]):
         return None
     column, row = u[:, 0] * math.sqrt(s[0]), vt[0] * math.sqrt(s[0])

@@ -90,7 +90,7 @@ def separation(kernel: Any) -> Separation:
     Source: Eckart and Young, "The approximation of one matrix by another of lower rank", 1936.
     """
     kernel = matrix(kernel)
-    u, s, vt = np.linalg.svd(kernel)
+    u, s, vt = np.linalg.svd(kernel, full_matrices=False)
     rank = int((s > TOLERANCE * s[0]).sum())
     if rank == 0:
         return Separation(kernel, 0, np.zeros(len(kernel)), np.zeros(kernel.shape[1]), 0.0)

@@ -10,6 +10,7 @@ import inspect
 import math
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from importlib import import_module
 from types import ModuleType
@@ -21,6 +22,7 @@ import pytest
 import cnnviz
 from cnnviz import training
 from cnnviz.kernels.definitions import MOST, binomial
+from cnnviz.network.mistakes import Mistake
 from cnnviz.training import schedules
 
 ROOMS = ("kernels", "channels", "figures", "animate", "receptive_fields", "training")
@@ -213,6 +215,31 @@ def test_a_figure_has_a_width_that_can_be_drawn(name: str, function: Any, width:
 def test_a_figure_is_drawn_on_axes_in_a_theme(look: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(look))} must be"):
         cnnviz.figures.bars([1.0, 2.0], ["a", "b"], **look)
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: cnnviz.figures.epoch_batches(10**15, 1), "at most 100,000 steps to be drawn"),
+        (lambda: cnnviz.figures.outer_product(np.ones((10**6, 1))), "at most 50,000 pixels tall"),
+        (
+            lambda: cnnviz.figures.hard_cases(
+                [Mistake(0, 2**40, ((9, 0.75), (4, 0.25)))], np.zeros((1, 28, 28), np.uint8)
+            ),
+            "found must be of classes below 1,000,000, got class 1,099,511,627,776",
+        ),
+    ],
+)
+def test_a_figure_that_nobody_could_look_at_is_refused(draw: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        draw()
+
+
+def test_cells_that_are_too_small_for_numbers_are_drawn_without() -> None:
+    """They were put into words before anybody asked whether there is room: a minute for a large kernel."""
+    kernel = np.arange(60_000.0).reshape(300, 200)
+    picture = cnnviz.figures.outer_product(kernel)
+    assert picture["product"].get_array().shape == (300, 200)
 
 
 MIXED: list[tuple[Any, tuple[Any, ...], str]] = [
