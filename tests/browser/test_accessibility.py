@@ -42,6 +42,8 @@ def test_no_violation_on_a_phone(live):
 def test_no_violation_while_playing_on_a_phone(live):
     page = live(width=360, height=780)
     page.locator(".cv-openplay").click()
+    # What is seen now fades in for a quarter of a second.
+    page.wait_for_timeout(500)
     assert violations(page, moderate=True) == []
 
 
@@ -59,7 +61,7 @@ def test_no_violation_while_drawing_and_changing_numbers(open_page, explorer, wi
     until_settled(page)
     assert violations(page, live, moderate=True) == []
     page.locator(".cv-panel [data-do=close]").click()
-    expect(page.locator(".cv-what")).to_have_text("Test digit 0")
+    expect(page.locator(".cv-what")).to_have_text("Your digit")
     page.get_by_role("button", name="Switch channel 3 off").click()
     expect(page.locator(".cv-edits")).to_contain_text("1 change")
     page.locator("[data-list]").click()

@@ -266,7 +266,7 @@ def test_kinks_have_the_slope_that_python_takes():
 
 
 def test_the_page_has_the_gradient_of_every_activation_and_merge():
-    """And of these operations; one that is not among them is said not to be known."""
+    """And of these operations; others, such as what keras.ops alone has, are said not to be known."""
     program = """({ activation_gradients, forward, jacobians }, types) => [
       Object.keys(activation_gradients.ACTIVATION_GRADIENTS), Object.keys(forward.ACTIVATIONS),
       Object.keys(forward.MERGES).filter((mode) => !jacobians.differentiable({ type: "merge", mode })),
@@ -277,7 +277,7 @@ def test_the_page_has_the_gradient_of_every_activation_and_merge():
         program, sorted(COMPARED), "activation_gradients", "forward", "jacobians"
     )
     assert set(gradients) == set(activations)
-    assert merges == []
+    assert not {"add", "subtract", "multiply", "average", "maximum", "minimum"} & set(merges)
     assert set(operations) == COMPARED
 
 
