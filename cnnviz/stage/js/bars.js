@@ -85,7 +85,6 @@ export class Bars {
     const values = view.values[output.index];
     const order = this.ranked ? largestFirst(values, LIKELIEST) : range(values.length);
     const scale = view.scales.of(output.index, 0, "layer");
-    const shares = output.op.type === "softmax" && !output.op.log;
     const best = largestAt(values);
     this.rows.forEach((row, i) => {
       const k = order[i];
@@ -94,7 +93,7 @@ export class Bars {
       const bar = row.querySelector("i");
       bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
       bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
-      const text = shares ? probability(values[k]) : number(values[k], 3);
+      const text = view.scene.predicts ? probability(values[k]) : number(values[k], 3);
       row.querySelector(".cv-share").textContent = text;
       row.classList.toggle("cv-best", k === best);
       row.setAttribute("aria-label", `${classes[k] ?? k}: ${text}. Show the receipt`);

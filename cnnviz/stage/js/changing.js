@@ -78,11 +78,20 @@ export class Changing {
     return { changes: this.view.changes, image: this.view.image };
   }
 
-  /** Take changes over for good: a step that can be undone. */
-  commit(changes, image = this.view.image, before = this.now) {
+  /** Take changes over for good: a step that can be undone, and is said. */
+  commit(changes, said, image = this.view.image) {
+    const before = this.now;
+    this.set({ changes, image });
+    this.keep(before, said);
+  }
+
+  /** What was changed since is a step that can be undone; "" is said elsewhere. */
+  keep(before, said) {
+    if (this.view.changes === before.changes && this.view.image === before.image) return;
     this.past.push(before);
     this.future = [];
-    this.set({ changes, image });
+    this.write();
+    if (said) this.say(said);
   }
 
   set({ changes, image }) {
@@ -101,19 +110,20 @@ export class Changing {
   }
 
   undo() {
-    const before = this.past.pop();
-    if (!before) return;
-    this.future.push(this.now);
-    this.set(before);
-    this.say("Undone");
+    this.go(this.past, this.future, "Undone");
   }
 
   redo() {
-    const after = this.future.pop();
-    if (!after) return;
-    this.past.push(this.now);
-    this.set(after);
-    this.say("Redone");
+    this.go(this.future, this.past, "Redone");
+  }
+
+  /** A step through the history, whichever way. */
+  go(from, to, said) {
+    const next = from.pop();
+    if (!next) return;
+    to.push(this.now);
+    this.set(next);
+    this.say(said);
   }
 
   /** @param {string} what */
@@ -150,14 +160,7 @@ export class Changing {
     const before = this.now;
     const draw = this.tool === "move" ? this.moving(event, before, cell) : this.painting(before, cell);
     draw(event);
-    this.follow(event, draw, () => {
-      if (this.view.changes === before.changes) return;
-      this.past.push(before);
-      this.future = [];
-      this.write();
-      this.say({ paint: "Painted", erase: "Erased", move: "Moved" }[this.tool]);
-      this.view.host.remember?.(this.view.state());
-    });
+    this.follow(event, draw, () => this.keep(before, { paint: "Painted", erase: "Erased", move: "Moved" }[this.tool]));
   }
 
   /** What follows a press until it ends. */
@@ -234,13 +237,9 @@ export class Changing {
   moving(event, before, first) {
     const { view } = this;
     const start = view.placeFrom(event, first);
-    const last = before.changes.at(-1);
-    const [base, rest] = last?.kind === "shift" ? [last, before.changes.slice(0, -1)] : [{ rows: 0, cols: 0 }, before.changes];
     return (next) => {
       const at = view.placeFrom(next, first, true);
-      if (!at || !start) return;
-      const [rows, cols] = [base.rows + Math.round(at[0] - start[0]), base.cols + Math.round(at[1] - start[1])];
-      this.soon(rows || cols ? [...rest, { kind: "shift", rows, cols }] : rest);
+      if (at && start) this.soon(shiftedBy(before.changes, Math.round(at[0] - start[0]), Math.round(at[1] - start[1])));
     };
   }
 
@@ -264,15 +263,8 @@ export class Changing {
         if (moved) this.soon(this.weightSet(before.changes, weight, weight.value + by * unit));
       },
       () => {
-        if (!moved) {
-          this.openForm(weight, element);
-          return;
-        }
-        this.past.push(before);
-        this.future = [];
-        this.write();
-        this.say("Weight changed");
-        view.host.remember?.(view.state());
+        if (moved) this.keep(before, "Weight changed");
+        else this.openForm(weight, element);
       },
     );
   }
@@ -296,12 +288,8 @@ export class Changing {
     const shut = (keep) => {
       form.remove();
       this.form = null;
-      if (!keep) this.set(before);
-      else if (this.view.changes !== before.changes) {
-        this.past.push(before);
-        this.future = [];
-        this.write();
-      }
+      if (keep) this.keep(before, "");
+      else this.set(before);
     };
     input.oninput = () => Number.isFinite(input.valueAsNumber) && this.set({ changes: this.weightSet(before.changes, weight, input.valueAsNumber), image: before.image });
     form.onsubmit = (event) => {
@@ -385,17 +373,11 @@ export class Changing {
     const stage = view.scene.stages[cell.stage];
     const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
     const cells = numbers.map((_, channel) => ({ ...cell, channel }));
-    this.commit([...view.changes, valuesChange(view.scene, cells, numbers)]);
-    this.say(this.tool === "paint" ? "Painted" : "Erased");
+    this.commit([...view.changes, valuesChange(view.scene, cells, numbers)], this.tool === "paint" ? "Painted" : "Erased");
   }
 
   moveBy([rows, cols]) {
-    const { changes } = this.view;
-    const last = changes.at(-1);
-    const rest = last?.kind === "shift" ? changes.slice(0, -1) : changes;
-    const moved = { kind: /** @type {const} */ ("shift"), rows: rows + (last?.kind === "shift" ? last.rows : 0), cols: cols + (last?.kind === "shift" ? last.cols : 0) };
-    this.commit(moved.rows || moved.cols ? [...rest, moved] : rest);
-    this.say("Moved");
+    this.commit(shiftedBy(this.view.changes, rows, cols), "Moved");
   }
 
   // Channels ----------------------------------------------------------------------------------------
@@ -410,36 +392,26 @@ export class Changing {
     const { view } = this;
     const off = this.offOf(cell);
     const stage = view.scene.stages[cell.stage];
-    this.commit(off ? view.changes.filter((each) => each !== off) : [...view.changes, { kind: "channel", stage: stage.name, channel: cell.channel }]);
-    this.say(`${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
+    const changes = off ? view.changes.filter((each) => each !== off) : [...view.changes, { kind: "channel", stage: stage.name, channel: cell.channel }];
+    this.commit(changes, `${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
   }
 
   /** Offer named kernels of the size of those that are shown, for all inputs of their channel. */
-  kernelsShown(select, stage, cell, { rows, cols, words }) {
+  kernelsShown(select, stage, cell, words) {
     const { view } = this;
-    const named = view.plain.header.kernels?.[`${rows}x${cols}`];
     const { kernel, type } = stage.op;
-    select.hidden = !named || type !== "conv" || !view.plain.header.weights.includes(kernel);
+    const names = type === "conv" && view.plain.header.weights.includes(kernel) ? Object.keys(namedFor(view.plain, kernel)) : [];
+    select.hidden = !names.length;
     if (select.hidden) return;
-    const swapped = view.changes.find((each) => each.kind === "weights" && each.array === kernel && each.title && each.at[0] % stage.shape[2] === cell.channel);
-    const names = Object.keys(named);
-    const title = swapped?.kind === "weights" ? swapped.title : undefined;
+    const swapped = view.changes.find((each) => nameOfSwap(view.plain, each, kernel, cell.channel));
+    const name = swapped && nameOfSwap(view.plain, swapped, kernel, cell.channel);
     select.setAttribute("aria-label", `Kernels of ${channelName(stage, cell.channel)}: as learned, or one of the named ones`);
-    select.replaceChildren(new Option(words, ""), ...names.map((name) => new Option(name, name, false, name === title)));
+    select.replaceChildren(new Option(words, ""), ...names.map((each) => new Option(each, each, false, each === name)));
     select.onchange = () => {
       const rest = view.changes.filter((each) => each !== swapped);
-      this.commit(select.value ? [...rest, this.swapped(stage, cell.channel, select.value, named[select.value])] : rest);
-      this.say(select.value ? `Kernel swapped for ${select.value}` : "Kernel as it was learned");
+      if (!select.value) this.commit(rest, "Kernel as it was learned");
+      else this.commit([...rest, swappedFor(view.plain, kernel, cell.channel, select.value)], `Kernel swapped for ${select.value}`);
     };
-  }
-
-  /** All kernels of a channel set to a named one, shared among the inputs so that the sum stays as large. */
-  swapped(stage, channel, title, numbers) {
-    const filters = stage.shape[2];
-    const { kernel } = stage.op;
-    const perTap = this.view.plain.data(kernel).length / numbers.length / filters;
-    const at = numbers.flatMap((_, tap) => Array.from({ length: perTap }, (_, k) => (tap * perTap + k) * filters + channel));
-    return { kind: /** @type {const} */ ("weights"), array: kernel, at, values: at.map((_, n) => Math.fround(numbers[Math.floor(n / perTap)] / perTap)), title };
   }
 
   receiptShown(panel) {
@@ -459,12 +431,9 @@ export class Changing {
     const { undo, redo, reset, list, drop } = at?.dataset ?? {};
     if (undo !== undefined) this.undo();
     if (redo !== undefined) this.redo();
-    if (reset !== undefined) {
-      this.commit([], null);
-      this.say("All taken back");
-    }
+    if (reset !== undefined) this.commit([], "All taken back", null);
     if (list !== undefined) this.listing = !this.listing;
-    if (drop !== undefined) this.commit(this.view.changes.filter((_, i) => i !== Number(drop)));
+    if (drop !== undefined) this.commit(this.view.changes.filter((_, i) => i !== Number(drop)), "Taken back");
     this.write();
   }
 
@@ -488,6 +457,22 @@ export class Changing {
 }
 
 /**
+ * Changes with the image moved further: shifts in a row are one, and none if they lead back.
+ *
+ * @param {Change[]} changes
+ * @param {number} rows
+ * @param {number} cols
+ * @returns {Change[]}
+ */
+function shiftedBy(changes, rows, cols) {
+  const last = changes.at(-1);
+  const before = last?.kind === "shift" ? last : { rows: 0, cols: 0 };
+  const rest = last?.kind === "shift" ? changes.slice(0, -1) : changes;
+  const [down, across] = [before.rows + rows, before.cols + cols];
+  return down || across ? [...rest, { kind: "shift", rows: down, cols: across }] : rest;
+}
+
+/**
  * Places on the way from one to another, not more than half a cell apart.
  *
  * @param {number[]} from
@@ -497,6 +482,32 @@ function between(from, to) {
   const [r1, c1, r2, c2] = [...from, ...to];
   const steps = Math.max(1, Math.ceil(2 * Math.hypot(r2 - r1, c2 - c1)));
   return Array.from({ length: steps }, (_, i) => [r1 + ((r2 - r1) * (i + 1)) / steps, c1 + ((c2 - c1) * (i + 1)) / steps]);
+}
+
+/** The named kernels of the size of an array's. */
+function namedFor(scene, array) {
+  const [rows, cols] = scene.shapeOf(array);
+  return scene.header.kernels?.[`${rows}x${cols}`] ?? {};
+}
+
+/**
+ * All kernels of a channel set to a named one, shared among the inputs so that the sum stays as large.
+ *
+ * @returns {Change}
+ */
+function swappedFor(scene, array, channel, name) {
+  const numbers = namedFor(scene, array)[name];
+  const filters = scene.shapeOf(array).at(-1);
+  const inputs = scene.data(array).length / numbers.length / filters;
+  const at = numbers.flatMap((_, tap) => Array.from({ length: inputs }, (_, k) => (tap * inputs + k) * filters + channel));
+  return { kind: "weights", array, at, values: at.map((_, n) => Math.fround(numbers[Math.floor(n / inputs)] / inputs)) };
+}
+
+/** The name of the kernel that a change puts in place of a channel's; undefined if it does not do that. */
+function nameOfSwap(scene, change, array, channel) {
+  if (change.kind !== "weights" || change.array !== array || change.at.length < 2) return undefined;
+  const text = JSON.stringify(change);
+  return Object.keys(namedFor(scene, array)).find((name) => JSON.stringify(swappedFor(scene, array, channel, name)) === text);
 }
 
 /** A weight's name with its place in its array. @param {any} scene @param {Weight} weight */
@@ -521,8 +532,9 @@ function changeWords(scene, change) {
   if (change.kind === "channel") return `${change.stage}: channel ${change.channel} off`;
   if (change.kind === "weights") {
     if (change.at.length > 1) {
-      const words = change.title ? `channel ${change.at[0] % scene.shapeOf(change.array).at(-1)} is ${change.title}` : plural(change.at.length, "number");
-      return `${change.array}: ${words}`;
+      const channel = change.at[0] % scene.shapeOf(change.array).at(-1);
+      const name = nameOfSwap(scene, change, change.array, channel);
+      return `${change.array}: ${name ? `channel ${channel} is ${name}` : plural(change.at.length, "number")}`;
     }
     return `${weightName(scene, { name: change.array, index: change.at[0], value: 0 })} = ${number(change.values[0])}`;
   }

@@ -5,11 +5,10 @@ import { largestAt } from "./arrays.js";
 import { Gradient, influence } from "./backward.js";
 import { button, closest, reducedMotion } from "./dom.js";
 import { number, probability, signed } from "./numbers.js";
-import { isVector, sameCell } from "./scene.js";
+import { cellKey, cellOfKey, isVector, sameCell } from "./scene.js";
 import { blankPaper, feeds, follow, scoreOf, toPixels } from "./tracing.js";
-import { cellName, channelName, escapeHtml, plural, stageName } from "./words.js";
+import { cellName, escapeHtml, plural, shortPlace, stageName } from "./words.js";
 
-/** @import { Cell } from "./scene.js" */
 /** @import { View } from "./view.js" */
 
 /** Milliseconds that each step of the way to the pixels stays. */
@@ -42,6 +41,12 @@ class Directing {
     /** @type {WeakMap<object, (Float32Array | null)[]>} */
     this.blank = new WeakMap();
     view.root.addEventListener("keydown", (event) => this.keyed(event));
+    view.receipt.element.addEventListener("click", (event) => {
+      const fed = closest(event, "[data-up]");
+      if (!fed) return;
+      view.pin(cellOfKey(fed.dataset.up));
+      view.receipt.focusHead();
+    });
   }
 
   receiptShown(panel) {
@@ -173,8 +178,8 @@ class Directing {
     const { view } = this;
     const { scene, values } = view;
     const cell = view.pinned;
-    const rows = view.rows(panel.element.querySelector(".cv-ranked"));
-    const most = Math.max(2, Math.floor(panel.element.querySelector(".cv-ranked").clientHeight / rows.row) * rows.columns - 6);
+    // Some rows are for the words.
+    const most = Math.max(2, view.rowsIn(panel.element.querySelector(".cv-ranked")) - 6);
     const parts = feeds(scene, values, cell, { most, part: 1 }).map(({ stage, count, fed }) => {
       if (!fed) return `<p class="cv-uphead">${escapeHtml(stageName(stage))}: not known what it adds to ${plural(count, "cell")}</p>`;
       const list = fed.shown.map((each) => this.fedRow(each));
@@ -189,9 +194,10 @@ class Directing {
   fedRow({ to, weight, product }) {
     const { scene, colours } = this.view;
     const colour = product < 0 ? colours.around.negative : colours.around.positive;
-    const place = [scene.stages[to.stage].name, to.row, to.col, to.channel].join("~");
-    return `<button type="button" tabindex="-1" class="cv-row" data-up="${escapeHtml(place)}"><i style="width:16px;background:${colour}"></i>
-      <span class="cv-rowname">${escapeHtml(placeShort(scene, to))}</span><span class="cv-rowsum">× ${number(weight, 3)} = ${signed(product, 3)}</span></button>`;
+    const stage = scene.stages[to.stage];
+    const name = isVector(stage) ? cellName(scene, to) : shortPlace(stage, to);
+    return `<button type="button" tabindex="-1" class="cv-row" data-up="${cellKey(to)}"><i style="width:16px;background:${colour}"></i>
+      <span class="cv-rowname">${escapeHtml(name)}</span><span class="cv-rowsum">× ${number(weight, 3)} = ${signed(product, 3)}</span></button>`;
   }
 
   /** The two measures, each called what it is. */
@@ -199,20 +205,21 @@ class Directing {
     const { view } = this;
     const { scene, values } = view;
     const { output, classes } = scene;
-    if (!view.network.bars.shown || cell.stage >= output.index) return "";
+    if (!scene.predicts || !view.network.bars.shown || cell.stage >= output.index) return "";
     const channel = largestAt(values[output.index]);
     const likely = { stage: output.index, row: 0, col: 0, channel };
     const score = scoreOf(scene, likely);
     const name = classes[channel] ?? channel;
     const lines = [];
-    if (!sameCell(score, likely) && !sameCell(score, cell)) {
+    if (!sameCell(score, cell)) {
       const { product, after, before } = influence(scene, values, cell, score, this.gradientOf(score));
       if (product !== null) lines.push(`gradient × value <b>${signed(product, 3)}</b> (to first order)`);
       if (after !== null) lines.push(`set to 0: <b>${number(before)}</b> becomes <b>${number(after)}</b>`);
       if (lines.length) lines[0] = `Of the logit ${escapeHtml(name)}: ${lines[0]}`;
     }
     const { before, after } = influence(scene, values, cell, likely, this.gradientOf(likely));
-    if (after !== null) lines.push(`its probability, set to 0: <b>${probability(before)}</b> becomes <b>${probability(after)}</b>`);
+    const whose = lines.length ? "its probability" : `The probability of ${escapeHtml(name)}`;
+    if (after !== null) lines.push(`${whose}, set to 0: <b>${probability(before)}</b> becomes <b>${probability(after)}</b>`);
     return lines.length ? `<p class="cv-hangs">${lines.join("; ")}</p>` : "";
   }
 
@@ -226,24 +233,3 @@ class Directing {
   }
 }
 
-/** A cell whose layer is said already. */
-function placeShort(scene, cell) {
-  const stage = scene.stages[cell.stage];
-  if (isVector(stage)) return cellName(scene, cell);
-  const place = stage.axes === 2 ? `row ${cell.row}` : `(${cell.row},${cell.col})`;
-  return stage.shape[2] > 1 ? `${channelName(stage, cell.channel)} ${place}` : place;
-}
-
-/**
- * The cell that an entry of the list names.
- *
- * @param {View} view
- * @param {string} text
- * @returns {Cell}
- */
-export function cellOfEntry(view, text) {
-  const [name, ...place] = text.split("~");
-  const stage = view.scene.stages.find((each) => each.name === name);
-  const [row, col, channel] = place.map(Number);
-  return { stage: stage.index, row, col, channel };
-}

@@ -157,7 +157,7 @@ export class LayerView {
     title.textContent = words;
     canvas.setAttribute("aria-label", words);
     Object.assign(this.swap.style, { left: `${x}px`, top: `${y - this.line}px`, height: `${this.line - 2}px`, maxWidth: `${width}px` });
-    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, { rows, cols, words });
+    for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, words);
     // The choice says what the title would.
     title.hidden = !this.swap.hidden;
   }

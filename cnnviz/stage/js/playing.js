@@ -180,8 +180,7 @@ export class Player {
     this.playback.pause();
     this.recording = false;
     this.turn(false);
-    this.view.receipt.show();
-    this.view.again();
+    this.redraw();
     if (focused) this.button.focus({ preventScroll: true });
     this.view.host.remember?.(this.view.state());
   }
@@ -271,7 +270,13 @@ export class Player {
     view.near = s;
     // First, since the bar takes its room from the maps.
     this.write();
-    view.again();
+    this.redraw();
+  }
+
+  /** Arrange anew, and draw whole what was filled only as far as the window came. */
+  redraw() {
+    this.view.stale.add("layer");
+    this.view.again();
   }
 
   /** The place of the window so many rows below, among those that are played. */

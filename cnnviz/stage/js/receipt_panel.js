@@ -3,12 +3,11 @@
 import { largestAt, maximum } from "./arrays.js";
 import { contributionsOf } from "./contributions.js";
 import { closest } from "./dom.js";
-import { cellOfEntry } from "./directing.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
 import { cellIndex, cellKey, isVector } from "./scene.js";
-import { cellName, channelName, escapeHtml, placeText, plural, stageName } from "./words.js";
+import { cellName, escapeHtml, placeText, plural, shortPlace, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
 /** @import { View } from "./view.js" */
@@ -86,8 +85,7 @@ export class ReceiptPanel {
     const listed = LISTED.includes(step.type);
     holder.hidden = !listed;
     if (!listed) return;
-    const { row, columns } = this.view.rows(holder);
-    const fit = Math.max(2, Math.min(MOST_ROWS, Math.floor(holder.clientHeight / row) * columns));
+    const fit = Math.max(2, Math.min(MOST_ROWS, this.view.rowsIn(holder)));
     const count = step.groups.reduce((sum, { terms }) => sum + terms.length, 0);
     const ranking = contributionsOf(step, { most: count <= fit ? count : fit - 1, part: 1 });
     const { shown, folded } = ranking;
@@ -141,9 +139,8 @@ export class ReceiptPanel {
     if (!term.from) return "padding";
     const source = scene.stages[term.from.stage];
     if (isVector(source)) return cellName(scene, term.from);
-    const place = source.axes === 2 ? `row ${term.from.row}` : `(${term.from.row},${term.from.col})`;
     const several = new Set(step.stage.reads).size > 1 ? `${stageName(source)} ` : "";
-    return `${several}${source.shape[2] > 1 ? `${channelName(source, term.from.channel)} ` : ""}${place}`;
+    return several + shortPlace(source, term.from);
   }
 
   /** Every step with all its words and numbers, for where there is room for nothing but it. */
@@ -158,7 +155,7 @@ export class ReceiptPanel {
     const scores = values[output.index];
     const channel = isVector(output) ? largestAt(scores) : 0;
     const cell = { stage: output.index, row: output.shape[0] >> 1, col: output.shape[1] >> 1, channel };
-    const predicts = isVector(output) && output.op.type === "softmax";
+    const { predicts } = scene;
     const name = predicts ? `${scene.classes[channel]}, ${probability(scores[channel])}` : cellName(scene, cell);
     this.element.innerHTML = `<p class="cv-invite">Click any number for its receipt: what it was computed from.
       Follow a factor down, layer by layer, until the pixels. Click a layer’s name to see it large.</p>
@@ -385,12 +382,8 @@ export class ReceiptPanel {
 
   clickedAround(event) {
     const { view } = this;
-    const at = closest(event, "[data-crumb], [data-back], [data-up]");
-    const { crumb, back, up } = at?.dataset ?? {};
-    if (up) {
-      view.pin(cellOfEntry(view, up));
-      this.focusHead();
-    }
+    const at = closest(event, "[data-crumb], [data-back]");
+    const { crumb, back } = at?.dataset ?? {};
     if (crumb) view.walk(view.trail.slice(0, Number(crumb) + 1));
     if (back !== undefined) view.walk(view.trail.slice(0, -1));
     if (crumb || back !== undefined) this.focusHead();

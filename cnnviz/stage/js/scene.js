@@ -245,6 +245,12 @@ export class Scene {
     return values;
   }
 
+  /** Whether the output is one row of probabilities. */
+  get predicts() {
+    const { output } = this;
+    return isVector(output) && output.op.type === "softmax" && !output.op.log;
+  }
+
   get output() {
     return this.stages[this.stages.length - 1];
   }
@@ -292,6 +298,17 @@ export function cellAt(stage, index) {
  */
 export function cellKey({ stage, row, col, channel }) {
   return [stage, row, col, channel].join();
+}
+
+/**
+ * The cell that a text stands for.
+ *
+ * @param {string} key
+ * @returns {Cell}
+ */
+export function cellOfKey(key) {
+  const [stage, row, col, channel] = key.split(",").map(Number);
+  return { stage, row, col, channel };
 }
 
 /**

@@ -10,7 +10,7 @@ import { cellIndex } from "./scene.js";
 
 /**
  * @typedef {{ kind: "values", stage: string, at: number[], values: number[] }
- *   | { kind: "weights", array: string, at: number[], values: number[], title?: string }
+ *   | { kind: "weights", array: string, at: number[], values: number[] }
  *   | { kind: "channel", stage: string, channel: number }
  *   | { kind: "shift", rows: number, cols: number }} Change
  */
@@ -274,12 +274,11 @@ function changeOf(change, scene) {
   } catch {
     return null;
   }
-  const { kind, stage, array, at, values, channel, rows, cols, title } = change;
+  const { kind, stage, array, at, values, channel, rows, cols } = change;
   if (kind === "channel") return { kind, stage, channel };
   if (kind === "shift") return { kind, rows, cols };
   const numbers = { at: [...at], values: values.map(Math.fround) };
-  if (kind === "values") return { kind, stage, ...numbers };
-  return { kind, array, ...numbers, ...(typeof title === "string" && { title: title.slice(0, 80) }) };
+  return kind === "values" ? { kind, stage, ...numbers } : { kind, array, ...numbers };
 }
 
 /**

@@ -65,8 +65,8 @@ export class Strip {
     this.maps.draw(view.pictures.at, view.colours.around.line);
     const { output, classes } = scene;
     const best = largestAt(values[output.index]);
-    const shares = output.op.type === "softmax" && !output.op.log && view.network.bars.shown;
-    this.element.querySelector(".cv-stripend").textContent = shares ? `${classes[best]} ${probability(values[output.index][best])}` : "";
+    const shown = scene.predicts && view.network.bars.shown;
+    this.element.querySelector(".cv-stripend").textContent = shown ? `${classes[best]} ${probability(values[output.index][best])}` : "";
   }
 
   /**

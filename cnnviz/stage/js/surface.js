@@ -56,17 +56,7 @@ export class Surface {
     this.height = Math.ceil(height);
     // A canvas that is longer than browsers can draw would stay blank.
     this.ratio = Math.min(pixelRatio(), LONGEST / Math.max(1, this.width, this.height));
-    sized(this.base, this.width, this.height, this.ratio);
-    this.expose(0, this.width);
-  }
-
-  /** Which part can be seen: outlines are drawn there only, on a canvas of that width. */
-  expose(left, width) {
-    this.left = left;
-    const shown = Math.min(Math.ceil(width), this.width);
-    if (this.shown === shown && this.over.height === this.base.height) return;
-    this.shown = shown;
-    sized(this.over, shown, this.height, this.ratio);
+    for (const canvas of [this.base, this.over]) sized(canvas, this.width, this.height, this.ratio);
     this.marked = false;
   }
 
@@ -156,7 +146,7 @@ export class Surface {
    */
   mark(marks, styles) {
     const context = this.over.getContext("2d");
-    context.setTransform(this.ratio, 0, 0, this.ratio, -this.left * this.ratio, 0);
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     for (const [name, style] of Object.entries(styles)) {
       const path = new Path2D();
       let any = false;
@@ -166,7 +156,6 @@ export class Surface {
         if (!rects) continue;
         rects.forEach((rect, channel) => {
           if (!rect || (mark.channels && !rect.colours && !mark.channels[channel])) return;
-          if (rect.x > this.left + this.shown || rect.x + rect.width < this.left) return;
           any = true;
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;

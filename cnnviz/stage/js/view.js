@@ -210,7 +210,7 @@ export class View {
     const { root } = this;
     const height = this.host.height?.(root) ?? 600;
     const width = root.clientWidth;
-    const type = clip(Math.min(width / 116, height / 44), 11, 20);
+    const type = (this.type = clip(Math.min(width / 116, height / 44), 11, 20));
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
     root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
@@ -230,13 +230,12 @@ export class View {
     else this.networkRoom = room;
   }
 
-  /** How high a row of a list is in an element, and how many stand beside each other. */
-  rows(element) {
-    const type = parseFloat(getComputedStyle(this.root).getPropertyValue("--type"));
-    const row = Math.ceil(1.9 * type);
+  /** How many rows of a list an element has room for, below and beside each other; it gets their height. */
+  rowsIn(element) {
+    const row = Math.ceil(1.9 * this.type);
     element.style.setProperty("--line", `${row}px`);
-    const wide = 25 * type;
-    return { row, columns: Math.max(1, Math.floor((element.clientWidth + 12) / (wide + 12))) };
+    const columns = Math.max(1, Math.floor((element.clientWidth + 12) / (25 * this.type + 12)));
+    return Math.floor(element.clientHeight / row) * columns;
   }
 
   /** Where one is: the network, the layer, the cell. */
@@ -325,14 +324,6 @@ export class View {
     this.receipt.mark(cell);
     this.player?.write();
     this.writeKey(cell);
-  }
-
-  /** The same, once before the next frame. */
-  refreshSoon() {
-    this.refreshing ??= requestAnimationFrame(() => {
-      this.refreshing = null;
-      if (this.scales) this.refresh();
-    });
   }
 
   /** The outlines that belong to a cell, or to none, and those that are always there. */
@@ -471,9 +462,7 @@ export class View {
     this.zoom = level;
     this.hover = null;
     this.tooltip.hide();
-    this.stale.add(level);
-    this.arrange();
-    this.redraw();
+    this.again();
     this.moveEye(inwards ? from : this.network.areaOf(s), inwards);
     this.say(level === "network" ? "The whole network." : `${stageName(this.scene.stages[this.lookedAt])}, ${level === "cell" ? "one cell" : "large"}.`);
     this.host.remember?.(this.state());
@@ -501,8 +490,6 @@ export class View {
     if (this.pinned) this.near = this.pinned.stage;
     else if (this.zoom === "cell") this.zoom = "layer";
     if (this.pinned) this.panelOwner?.close();
-    this.arrange();
-    this.receipt.show();
     this.again();
     if (this.pinned) {
       this.cursors.set(this.pinned.stage, this.pinned);
@@ -524,14 +511,13 @@ export class View {
   /** The receipt is back. */
   closePanel() {
     this.panelOwner = null;
-    this.receipt.show();
     this.again();
   }
 
-  /** Arrange and draw anew what is seen. */
+  /** The same numbers in other places: the receipt is written once it is known how much room it has. */
   again() {
-    this.stale.add(this.zoom);
     this.arrange();
+    this.receipt.show();
     this.drawLevel();
     this.refresh();
   }
@@ -643,9 +629,8 @@ export class View {
     const best = largestAt(probabilities);
     const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
-    const predicts = isVector(output) && output.op.type === "softmax" && !output.op.log;
     const now = probability(probabilities[best]);
-    this.part("verdict").textContent = !predicts ? "" : this.before
+    this.part("verdict").textContent = !this.scene.predicts ? "" : this.before
       ? verdictOf(classes, this.before[output.index], probabilities)
       : `predicted ${classes[best]} with ${now}${right}`;
   }
@@ -771,21 +756,17 @@ export class View {
 
   /** Let the maps of a surface answer the pointer. */
   answer(surface) {
-    const cellOf = (event) => {
-      const box = surface.base.getBoundingClientRect();
-      return surface.cellAt(event.clientX - box.left, event.clientY - box.top);
-    };
     const canvas = surface.over;
     this.surfaces.set(canvas, surface);
     canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
-      const cell = cellOf(event);
+      const cell = this.cellFrom(event);
       this.look(cell, event.timeStamp, true);
       if (cell) this.tooltip.show(cell, event.clientX, event.clientY);
       else this.tooltip.hide();
     });
     canvas.addEventListener("pointerleave", () => this.leave());
-    canvas.addEventListener("click", (event) => this.clicked(cellOf(event)));
+    canvas.addEventListener("click", (event) => this.clicked(this.cellFrom(event)));
   }
 
   /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */

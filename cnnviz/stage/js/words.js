@@ -93,6 +93,17 @@ export function placeText(stage, cell) {
 }
 
 /**
+ * The same in few letters, where the stage is said already: "channel 3 (4,5)".
+ *
+ * @param {Stage} stage
+ * @param {{ row: number, col: number, channel: number }} cell
+ */
+export function shortPlace(stage, cell) {
+  const place = stage.axes === 2 ? `row ${cell.row}` : `(${cell.row},${cell.col})`;
+  return stage.shape[2] > 1 ? `${channelName(stage, cell.channel)} ${place}` : place;
+}
+
+/**
  * A stage's layer, and what it is of it.
  *
  * @param {Stage} stage
