@@ -20,7 +20,7 @@ from cnnviz.numbers import brief
 
 Check = Callable[[Any], bool]
 MOST_ITEMS = 10**7
-"""Of a sequence whose items are looked at; a range may have any number."""
+"""No longer sequence is looked through: a range can have any number of items."""
 Cached = type(cache(len))
 
 

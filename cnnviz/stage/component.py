@@ -22,7 +22,7 @@ from cnnviz.images.image_files import ImageError
 from cnnviz.network import Network, Run
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk
-from cnnviz.stage.plan import StagePlan, layers_until, plan_of
+from cnnviz.stage.plan import layers_until, plan_of, shapes_of
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.tensorflow_values import COMPARISONS
 
@@ -137,15 +137,8 @@ def live_view(
             on_compare_change=_nothing,
         )
 
-    code_and_plan(key=f"{key}.plan", data=_plan(net, image, shown).sent)
+    code_and_plan(key=f"{key}.plan", data=plan_of(net, shapes_of(net, image), shown).sent)
     show()
-
-
-def _plan(net: Network, image: np.ndarray, layers: Sequence[str] | None) -> StagePlan:
-    shapes: dict[str, Any] = {layer.name: layer.output_shape for layer in net}
-    if any(None in shape for shape in shapes.values()):
-        shapes = {name: value.shape[1:] for name, value in net.run(image).items()}
-    return plan_of(net, shapes, layers)
 
 
 def _nothing() -> None:
@@ -182,7 +175,7 @@ def answer(
     run = net.run(image)
     scene = build_scene(run, 0, layers=layers, **about)
     if asked.get("have") == scene.key:
-        scene = build_scene(run, 0, plan=scene.plan, base=scene, **about)
+        scene = scene.without_numbers()
     if _get(asked.get("compare"), "of") == scene.key:
         _add_comparison(scene, host, run)
     # An answer equal to the last one would not reach the view: the count makes it another.

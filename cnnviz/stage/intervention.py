@@ -1,8 +1,9 @@
 """Interventions: numbers of a network and its image changed, and the run that follows.
 
 Changes are plain data, as changes.js reads them for the engine of the page: same kinds, same meaning, same
-ones refused. What comes from a browser is checked like any input: a change that does not fit the network is
-refused with a sentence, and nothing is applied.
+ones refused, but for numbers of a step within a layer, which only the page can set. What comes from a browser
+is checked like any input: a change that does not fit the network is refused with a sentence, and nothing is
+applied.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 
 from cnnviz.network import Network, Run
 from cnnviz.network.run import forward_pass
+from cnnviz.numbers import brief
+from cnnviz.stage.plan import Shapes, shapes_of
 from cnnviz.stage.stages import Stage, take_apart
 
 MOST = 200
@@ -65,7 +68,7 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
     >>> float(np.abs(run["conv2d"][..., 3]).max()), sorted(stages)
     (0.0, ['conv2d relu'])
     """
-    made = read_changes(net, net.run(image), changes)
+    made = read_changes(net, shapes_of(net, image), changes)
     return forward_pass(made.network, image, made.outputs, inner=made.inner), made.stages
 
 
@@ -80,11 +83,11 @@ class Made(NamedTuple):
     """The names of those in which numbers are set."""
 
 
-def read_changes(net: Network, plain: Run, changes: Sequence[Change]) -> Made:
-    """Changes, checked against a network whose plain run on the image this is."""
+def read_changes(net: Network, shapes: Shapes, changes: Sequence[Change]) -> Made:
+    """Changes, checked against a network whose layers have these output shapes (no batch)."""
     if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
         raise InterventionError(f"changes must be a list of at most {MOST}")
-    taken = take_apart(net, {name: value.shape[1:] for name, value in plain.items()})
+    taken = take_apart(net, shapes)
     stages = {stage.name: stage for stage in taken.stages}
     weights: dict[str, np.ndarray] = {}
     edits: dict[str, list[Change]] = {}
@@ -104,7 +107,7 @@ def read_changes(net: Network, plain: Run, changes: Sequence[Change]) -> Made:
             edits.setdefault(stage.name, []).append(change)
         else:
             raise InterventionError(
-                f"kind must be 'values', 'weights', 'channel' or 'shift', got {_brief(kind)}"
+                f"kind must be 'values', 'weights', 'channel' or 'shift', got {brief(kind, 40)}"
             )
     moved = {
         stage.layer.name: _shifting(stage, shifts) for stage in stages.values() if shifts and _is_input(stage)
@@ -167,7 +170,7 @@ def _change_weights(net: Network, change: Change, weights: dict[str, np.ndarray]
     name = change.get("array")
     layer, _, weight = name.rpartition("/") if isinstance(name, str) else ("", "", "")
     if layer not in net or weight not in net[layer].weights:
-        raise InterventionError(f"there are no weights called {_brief(name)}")
+        raise InterventionError(f"there are no weights called {brief(name, 40)}")
     array = weights.setdefault(str(name), np.array(net[layer].weights[weight]))
     at, values = _numbers(change, array.size)
     for place, value in zip(at, values, strict=True):
@@ -177,10 +180,10 @@ def _change_weights(net: Network, change: Change, weights: dict[str, np.ndarray]
 def _stage(stages: Mapping[str, Stage], name: Any) -> Stage:
     stage = stages.get(name) if isinstance(name, str) else None
     if stage is None:
-        raise InterventionError(f"there is no stage called {_brief(name)}")
+        raise InterventionError(f"there is no stage called {brief(name, 40)}")
     if stage.part not in ("output", "before"):
         raise InterventionError(
-            f"{_brief(name)} is a step within its layer: what it gives is set in the page, not in Python"
+            f"{brief(name, 40)} is a step within its layer: what it gives is set in the page, not in Python"
         )
     return stage
 
@@ -194,22 +197,17 @@ def _numbers(change: Change, size: int) -> tuple[list[int], list[float]]:
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
             raise InterventionError(
-                f"values must be finite numbers within float32's range, got {_brief(value)}"
+                f"values must be finite numbers within float32's range, got {brief(value, 40)}"
             )
     return at, values
 
 
 def _place(value: Any, name: str, size: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < size:
-        raise InterventionError(f"{name} must be a whole number from 0 to {size - 1}, got {_brief(value)}")
+        raise InterventionError(f"{name} must be a whole number from 0 to {size - 1}, got {brief(value, 40)}")
 
 
 def _whole(value: Any, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53:
-        raise InterventionError(f"{name} must be a whole number, got {_brief(value)}")
+        raise InterventionError(f"{name} must be a whole number, got {brief(value, 40)}")
     return value
-
-
-def _brief(value: object) -> str:
-    """What was asked for, as far as it fits a sentence."""
-    return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:40]}..."

@@ -16,6 +16,7 @@ import numpy as np
 
 from cnnviz.layers.browser import drawn_shape
 from cnnviz.network import Network, Run
+from cnnviz.numbers import brief
 from cnnviz.stage.intervention import intervene
 from cnnviz.stage.scene import Scene
 from cnnviz.stage.stage_state import VERSION, State, empty_state
@@ -45,30 +46,34 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
     opens = opening_state(scene) | {"path": []}
     for key in given:
         if key not in opens:
-            raise ValueError(f"state has no entry {_brief(key)}; its entries are {', '.join(opens)}")
+            raise ValueError(f"state has no entry {brief(key, 60)}; its entries are {', '.join(opens)}")
     state: dict[str, Any] = opens | dict(given)
     if state["version"] != VERSION:
         raise ValueError(
-            f"state must be of version {VERSION}, got {_brief(state['version'])}: a newer cnnviz saved it"
+            f"state must be of version {VERSION}, got {brief(state['version'], 60)}: a newer cnnviz saved it"
         )
     if state["model"] != opens["model"]:
-        raise ValueError(f"state is of the network {_brief(state['model'])}; here is {opens['model']!r}")
+        raise ValueError(f"state is of the network {brief(state['model'], 60)}; here is {opens['model']!r}")
     for key, choices in CHOICES.items():
         if state[key] not in choices:
-            raise ValueError(f"state's {key} must be one of {', '.join(choices)}, got {_brief(state[key])}")
+            raise ValueError(
+                f"state's {key} must be one of {', '.join(choices)}, got {brief(state[key], 60)}"
+            )
     if state["layer"]:
         _stage(scene, state["layer"], "state's layer")
     if not isinstance(state["path"], list | tuple):
-        raise ValueError(f"state's path must be a list of cells, got {_brief(state['path'])}")
+        raise ValueError(f"state's path must be a list of cells, got {brief(state['path'], 60)}")
     for cell in state["path"]:
         if not isinstance(cell, list | tuple) or len(cell) != 4:
             raise ValueError(
-                f"state's path must hold cells [stage, row, column, channel], got {_brief(cell)}"
+                f"state's path must hold cells [stage, row, column, channel], got {brief(cell, 60)}"
             )
         _place(_stage(scene, cell[0], "state's path").shape, cell[1:], "state's path", cell[0])
     keys = [item["key"] for item in scene.items]
     if state["item"] not in keys:
-        raise ValueError(f"state's item must be one of {', '.join(keys[:20])}, got {_brief(state['item'])}")
+        raise ValueError(
+            f"state's item must be one of {', '.join(keys[:20])}, got {brief(state['item'], 60)}"
+        )
     if state["image"] is not None:
         _numbers_of(scene, state["image"])
     if isinstance(state["changes"], tuple):
@@ -94,12 +99,12 @@ def cell_of(scene: Scene, state: State) -> tuple[Any, ...] | None:
 
 
 def path_of(scene: Scene, cell: Any) -> list[list[Any]]:
-    """The path to one cell, as a state has it; () of None."""
+    """The path to one cell, as a state has it; [] of None."""
     if cell is None:
         return []
     if isinstance(cell, str) or not isinstance(cell, Sequence) or not cell:
         raise ValueError(
-            f"cell must be (layer, row, column, channel), (layer, unit) or None, got {_brief(cell)}"
+            f"cell must be (layer, row, column, channel), (layer, unit) or None, got {brief(cell, 60)}"
         )
     name, *place = cell
     stage = _stage(scene, name, "cell")
@@ -117,7 +122,7 @@ def _stage(scene: Scene, name: Any, said: str) -> Stage:
     if not of_layer:
         layers = dict.fromkeys(stage.layer.name for stage in stages)
         known = ", ".join(list(layers)[:20])
-        raise ValueError(f"{said} must name a layer that is shown ({known}), got {_brief(name)}")
+        raise ValueError(f"{said} must name a layer that is shown ({known}), got {brief(name, 60)}")
     return of_layer[-1]
 
 
@@ -125,7 +130,7 @@ def _place(shape: Sequence[int], place: Sequence[Any], said: str, name: Any) -> 
     whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in place)
     fits = len(place) == len(shape) and whole
     if not fits or not all(0 <= n < size for n, size in zip(place, shape, strict=True)):
-        raise ValueError(f"{said} must be a cell of {name!r} {tuple(shape)}, got {_brief(tuple(place))}")
+        raise ValueError(f"{said} must be a cell of {name!r} {tuple(shape)}, got {brief(tuple(place), 60)}")
     return tuple(int(n) for n in place)
 
 
@@ -223,7 +228,7 @@ def _numbers_of(scene: Scene, image: Any) -> np.ndarray:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (TypeError, KeyError, ValueError, binascii.Error):
         raise ValueError(
-            f"state's image must be a mapping of a title and pixels, got {_brief(image)}"
+            f"state's image must be a mapping of a title and pixels, got {brief(image, 60)}"
         ) from None
     if len(content) != size:
         raise ValueError(f"state's image must have {size} pixels, got {len(content)}")
@@ -240,7 +245,3 @@ def _bytes_of(scene: Scene, numbers: np.ndarray) -> str | None:
     text = base64.urlsafe_b64encode(pixels.tobytes()).decode().rstrip("=")
     same = np.array_equal(_numbers_of(scene, {"pixels": text}), numbers.ravel())
     return text if same else None
-
-
-def _brief(value: object) -> str:
-    return repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}..."

@@ -29,6 +29,7 @@ from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.learner_state import cell_of, checked, opening_state, path_of, run_of, with_image
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.stage_state import State
 from cnnviz.stage.still import still_png
 
 
@@ -142,16 +143,20 @@ class LiveView:
         """Take over a state that comes from the page; one that does not fit changes nothing."""
         with suppress(ValueError):
             fitting = checked(self.scene, state)
-            if fitting != self._state:
-                self._state, self._run = fitting, None
+            self._state, self._run = fitting, self._run_kept(fitting)
 
     def _set(self, given: Mapping[str, Any]) -> None:
         """Take over a state from Python, and send it, once it is known to fit."""
         state = checked(self.scene, given)
-        run = run_of(self.scene, state)
+        run = self._run_kept(state) or run_of(self.scene, state)
         self._state, self._run = deepcopy(state), run
         if self._widget is not None:
             self._widget.state = self.state
+
+    def _run_kept(self, state: State) -> Run | None:
+        """The run that there is, if a state shows the same numbers: only its place is another."""
+        same = all(state[entry] == self._state[entry] for entry in ("item", "image", "changes"))
+        return self._run if same else None
 
     def _joined(self) -> Any:
         """The widget that the view has as long as it is not closed."""

@@ -20,7 +20,7 @@ from cnnviz.colours import THEMES, for_browser
 from cnnviz.kernels import gallery
 from cnnviz.layers.browser import Shape, drawn_shape
 from cnnviz.layers.layer import Layer
-from cnnviz.network import LayerGraph
+from cnnviz.network import LayerGraph, Network
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
@@ -75,6 +75,19 @@ def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None
             plans.pop(next(iter(plans)))
         plans[key] = _make(net, shapes, shown)
     return plans[key]
+
+
+def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
+    """The layers' output shapes (no batch) on an image, for which only a network of unknown sizes is run.
+
+    >>> import cnnviz
+    >>> shapes_of(cnnviz.load_model("mnist_14k"), None)["conv2d"]
+    (26, 26, 16)
+    """
+    shapes: dict[str, Any] = {layer.name: layer.output_shape for layer in net}
+    if any(None in shape for shape in shapes.values()):
+        return {name: value.shape[1:] for name, value in net.run(image).items()}
+    return shapes
 
 
 def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> StagePlan:

@@ -36,7 +36,7 @@ class Scene:
     plan: StagePlan
     numbers: Part = field(repr=False)
     values: list[Values] = field(default_factory=list, repr=False)
-    """What was sent, or would have been without a base, image by image."""
+    """What is sent, image by image."""
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -62,7 +62,6 @@ class Scene:
         label: int | None = None,
         key: str = "",
         code: str = "",
-        base: Scene | None = None,
         computed: bool = False,
     ) -> None:
         """Take in one image of a run.
@@ -81,14 +80,11 @@ class Scene:
             How a link names it: a test digit's number.
         code
             A Python expression that gives the image as integers 0..255, for code to be copied.
-        base
-            Numbers of one image that the browser has: what is equal there is not sent again.
         computed
             Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
         computed = computed and self.plan.computable
         _check_images(self.plan, len(self.items) + 1)
-        known = base.values[0] if base else {}
         header = self.numbers.header
         tensors = {}
         values = {}
@@ -100,14 +96,19 @@ class Scene:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
             digest.update(value.data)
-            if number not in known or not np.array_equal(value, known[number], equal_nan=True):
-                tensors[str(number)] = self.numbers.add(value)
+            tensors[str(number)] = self.numbers.add(value)
         item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
         item |= {"computed": True} if computed else {}
         digest.update(f"{title} {label} {key} {code}".encode())
         self.items.append(item)
         self.values.append(values)
-        header |= {"key": digest.hexdigest(), "base": base.key if base else None}
+        header["key"] = digest.hexdigest()
+
+    def without_numbers(self) -> Scene:
+        """What goes to a browser that has these numbers, by their key: the same, but for the numbers."""
+        items = [{**item, "tensors": {}} for item in self.items]
+        header = {**self.numbers.header, "base": self.key, "items": items, "arrays": {}, "host": {}}
+        return Scene(self.plan, Part(header), self.values)
 
     def change_weights(self, taken: Taken) -> None:
         """Take in the weights of a network with the same layers, where they are not the plan's."""
@@ -132,7 +133,6 @@ def build_scene(
     key: str = "",
     code: str = "",
     plan: StagePlan | None = None,
-    base: Scene | None = None,
     layers: Iterable[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
@@ -147,7 +147,7 @@ def build_scene(
         One image of the run's batch; None takes them all.
     classes
         The names of the outputs, as `class_names` takes them; by default their numbers.
-    title, label, key, code, base
+    title, label, key, code
         As for `Scene.add`; titles of several images are numbered.
     plan
         That of a network with the same layers, other weights perhaps; None makes it.
@@ -199,7 +199,6 @@ def build_scene(
             label=label,
             key=key or str(i),
             code=code,
-            base=base,
             computed=i != chosen[0],
         )
     return scene

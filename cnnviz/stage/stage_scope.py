@@ -1,5 +1,5 @@
-"""What the expressions of a guided walk may speak of: a network on one image, in functions of texts and "
-"numbers.
+"""What the expressions of a guided walk may speak of: a network on one image, in functions of texts
+and numbers.
 
 js/stage_scope.js offers the same functions, by the same rules; a test holds the two together. Stages are
 given by their names. A cell is a text as links write it, "conv2d~3~4~0", and so is a change; `cell` makes
@@ -78,7 +78,7 @@ class StageScope(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Callable[..., Any]:
         if name not in FUNCTIONS:
             raise KeyError(name)
-        return getattr(self, FUNCTIONS[name])  # type: ignore[no-any-return]
+        return getattr(self, name)  # type: ignore[no-any-return]
 
     def __iter__(self) -> Iterator[str]:
         return iter(FUNCTIONS)
@@ -456,8 +456,7 @@ class StageScope(Mapping[str, Any]):
         return risen / apart if apart else 1.0
 
     def _winner(self, cell: StageCell) -> tuple[StageCell, float]:
-        """The cell that a maximum was taken from or, if that one is as on blank paper, was taken from "
-        "there."""
+        """The cell that a maximum was taken from or, if that is as on blank paper, was taken from there."""
         op, source = self._op(cell.stage), self.source(cell.stage)
         cells = [
             StageCell(source, row, column, cell.channel)
@@ -538,9 +537,9 @@ class StageScope(Mapping[str, Any]):
         return found.wrt_input[self._index].reshape(self._stages[0]["shape"])[..., 0].astype(np.float64)
 
 
-FUNCTIONS: Mapping[str, str] = {
-    name: name for name, each in vars(StageScope).items() if not name.startswith("_") and callable(each)
-}
+FUNCTIONS = tuple(
+    name for name, each in vars(StageScope).items() if not name.startswith("_") and callable(each)
+)
 """The functions by the names that expressions call them by."""
 
 

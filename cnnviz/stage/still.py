@@ -19,15 +19,13 @@ def still_png(scene: Scene) -> bytes:
     Each layer has a scale of its own. Of many channels or layers some are left out, evenly.
     """
     stages = scene.plan.taken.stages
-    columns = [
-        [_map(np.moveaxis(values.reshape(stages[s].shape), 2, 0)[:1], INK)] for s, values in _some(scene, 1)
-    ]
+    columns = [[_map(values.reshape(stages[s].shape)[:, :, 0], INK)] for s, values in _some(scene, 1)]
     for s, values in _some(scene, COLUMNS)[1:]:
         maps = np.moveaxis(values.reshape(stages[s].shape), 2, 0)
         if maps[0].size == 1:
             maps = maps.reshape(1, -1, 1)
         chosen = maps[np.unique(np.linspace(0, len(maps) - 1, MAPS).round().astype(int))]
-        columns.append([_map(each[np.newaxis], Scale.of(maps)) for each in chosen])
+        columns.append([_map(each, Scale.of(maps)) for each in chosen])
     paper = np.array([int(THEMES["light"].background[i : i + 2], 16) for i in (1, 3, 5)], np.uint8)
     height = MAPS * (SIDE + GAP) + GAP
     picture = np.tile(paper, (height, len(columns) * (SIDE + GAP) + GAP, 1))
@@ -45,8 +43,7 @@ def _some(scene: Scene, count: int) -> list[tuple[int, np.ndarray]]:
     return [sent[n] for n in np.unique(np.linspace(0, len(sent) - 1, count).round().astype(int))]
 
 
-def _map(maps: np.ndarray, scale: Scale) -> np.ndarray:
+def _map(cells: np.ndarray, scale: Scale) -> np.ndarray:
     """A map as a square of colours, each place that of the cell that is there."""
-    height, width = maps.shape[1:]
-    rows, cols = (np.arange(SIDE) * size // SIDE for size in (height, width))
-    return cell_colours(maps[0][np.ix_(rows, cols)], scale)[:, :, :3]
+    rows, cols = (np.arange(SIDE) * size // SIDE for size in cells.shape)
+    return cell_colours(cells[np.ix_(rows, cols)], scale)[:, :, :3]

@@ -5,10 +5,7 @@ Run it from the sources: PYTHONPATH=tests python tests/benchmarks/tracing.py. No
 
 from __future__ import annotations
 
-import base64
-
-import cnnviz
-from cnnviz.stage.scene import build_scene
+from benchmarks.timing import QUANTILES, say, scene_text
 from harness.node import ask_node
 
 PROGRAM = """({ backward, base64, contributions, receipt, scene, tracing }, text) => {
@@ -19,16 +16,7 @@ PROGRAM = """({ backward, base64, contributions, receipt, scene, tracing }, text
   const logit = (channel) => ({ stage: last - 1, row: 0, col: 0, channel });
   const cellOf = (i) => scene.cellAt(read.stages[6], (i * 1237) % values[6].length);
   const gradient = new backward.Gradient(read, values, logit(7));
-  const quantiles = (run) => {
-    const times = [];
-    for (let i = 0; i < 200; i++) {
-      const began = performance.now();
-      run(i);
-      times.push(performance.now() - began);
-    }
-    times.sort((a, b) => a - b);
-    return [times[0], times[100], times[190]];
-  };
+  QUANTILES
   return {
     "blank paper": quantiles(() => tracing.blankPaper(read)),
     "gradient of a logit": quantiles((i) => new backward.Gradient(read, values, logit(i % 10))),
@@ -41,15 +29,11 @@ PROGRAM = """({ backward, base64, contributions, receipt, scene, tracing }, text
     "contributions to a cell": quantiles((i) =>
       contributions.contributionsOf(receipt.receiptOf(read, values, logit(i % 10)))),
   };
-}"""
+}""".replace("QUANTILES", QUANTILES)
 
 
 def main() -> None:
-    run = cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][0])
-    text = base64.b64encode(bytes(build_scene(run, 0))).decode()
-    modules = ("backward", "base64", "contributions", "receipt", "scene", "tracing")
-    for what, (least, median, most) in ask_node(PROGRAM, text, *modules).items():
-        print(f"{what:30} {least:6.2f} ms at least, {median:6.2f} at the median, {most:6.2f} for 95 in 100")
+    say(ask_node(PROGRAM, scene_text(), "backward", "base64", "contributions", "receipt", "scene", "tracing"))
 
 
 if __name__ == "__main__":

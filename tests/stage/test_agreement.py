@@ -88,7 +88,7 @@ def differences(
     """Each stage with the page's numbers, Python's and the bound."""
     stages = scene.plan.taken.stages
     here = {stage.name: decoded(text, stage) for stage, text in zip(stages, values, strict=True)}
-    made = read_changes(net, plain, changes)
+    made = read_changes(net, {name: value.shape[1:] for name, value in plain.items()}, changes)
     python: dict[str, np.ndarray] = {}
 
     def followed(stage: Stage, edit: Any) -> Any:

@@ -262,7 +262,6 @@ def test_the_page_says_the_same(net, digits):
 
 
 def rounding(run: Run) -> float:
-    """What a number of the last layers may differ by: the largest of the layers' bounds for one addition "
-    "order."""
+    """What a number of the last layers may differ by: the largest bound of a layer for one addition order."""
     net = run.network
     return max(float(allowance(layer, *run.inputs(layer.name)).max()) for layer in net if layer.inputs)

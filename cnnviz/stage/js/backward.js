@@ -144,20 +144,36 @@ export function influence(scene, values, cell, target, gradient = new Gradient(s
  * @returns {[number, number] | null}
  */
 export function ablated(scene, values, cell, target, number = 0) {
+  const both = ablation(scene, values, cell, target.stage, number);
+  if (!both) return null;
+  const place = cellIndex(scene.stages[target.stage], target);
+  return [both[0][target.stage][place], both[1][target.stage][place]];
+}
+
+/**
+ * The same of all numbers up to a stage.
+ *
+ * @param {Scene} scene
+ * @param {Float32Array[]} values
+ * @param {Cell} cell
+ * @param {number} last
+ * @param {number} [number]
+ * @returns {[Float32Array[], Float32Array[]] | null}
+ */
+export function ablation(scene, values, cell, last, number = 0) {
   const changed = values[cell.stage].slice();
   changed[cellIndex(scene.stages[cell.stage], cell)] = number;
-  const leading = leadingTo(scene, target.stage);
+  const leading = leadingTo(scene, last);
   const [before, after] = [values.slice(), values.slice()];
   after[cell.stage] = changed;
-  for (const stage of scene.stages.slice(cell.stage + 1, target.stage + 1)) {
+  for (const stage of scene.stages.slice(cell.stage + 1, last + 1)) {
     if (!leading.has(stage.index) || !stage.reads.some((source) => after[source] !== before[source])) continue;
     if (stage.op.type === "given") return null;
     before[stage.index] = computeStage(scene, stage, before);
     const moved = computeStage(scene, stage, after);
     after[stage.index] = sameNumbers(moved, before[stage.index]) ? before[stage.index] : moved;
   }
-  const place = cellIndex(scene.stages[target.stage], target);
-  return [before[target.stage][place], after[target.stage][place]];
+  return [before, after];
 }
 
 /**

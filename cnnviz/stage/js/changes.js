@@ -20,7 +20,8 @@ import { lengthOf } from "./windows.js";
  * @property {[number, number][]} shifts of the images, in rows and columns
  */
 
-const MOST = 200;
+/** Of them in one list: more than anybody makes by hand. */
+export const MOST = 200;
 const LARGEST = 3.4028234663852886e38;
 
 /**
@@ -46,6 +47,18 @@ export function readChanges(scene, changes) {
     } else throw new Error(`kind must be "values", "weights", "channel" or "shift", got ${brief(kind)}`);
   }
   return read;
+}
+
+/**
+ * A scene with the weights that changes leave it; itself if they leave all.
+ *
+ * @param {Scene} scene
+ * @param {Change[]} changes
+ * @returns {Scene}
+ */
+export function changedScene(scene, changes) {
+  const { arrays } = readChanges(scene, changes);
+  return arrays.size ? scene.withArrays(arrays) : scene;
 }
 
 /**

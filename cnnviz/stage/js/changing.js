@@ -32,7 +32,7 @@ export function changing(view) {
   return view.engine ? new Changing(view) : null;
 }
 
-export class Changing {
+class Changing {
   /**
    * @param {View} view
    */

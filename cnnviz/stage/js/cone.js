@@ -3,10 +3,13 @@
 
 import { range } from "./arrays.js";
 import { cellAt, cellIndex, isVector } from "./scene.js";
-import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong } from "./windows.js";
+import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong, wholeOf } from "./windows.js";
 
 /** @import { Axis } from "./windows.js" */
 /** @import { Box, Cell, Scene, Stage } from "./scene.js" */
+
+/** Operations that only finish what a layer began, number by number. */
+export const FINISHING = ["affine", "activation"];
 
 /** What may read any cell of what is before it: the page knows no nearer bound. */
 export const MIXING = ["contract", "reduce", "normalize", "lookup", "each"];
@@ -26,8 +29,7 @@ export function seenBox(scene, cell, earlier) {
   let unit = /** @type {number} */ (scene.layerNumber.get(stage.layer));
   // What works cell by cell sees what its input sees.
   while (unit !== origin && unit in alike) unit = alike[unit];
-  const [height, width] = earlier.shape;
-  const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+  const whole = wholeOf(earlier.shape);
   if (unit === origin) return isVector(earlier) || MIXING.includes(stage.op.type) ? whole : boxOf(cell);
   const tables = fields[`${unit},${readAs[origin] ?? origin}`];
   if (!tables) return null;

@@ -66,7 +66,7 @@ function flash(button, copied) {
  * @param {View} view
  * @param {Receipt[]} steps
  */
-export function receiptText(view, steps) {
+function receiptText(view, steps) {
   const { scene } = view;
   const last = steps[steps.length - 1];
   const item = scene.items[view.item];
@@ -132,7 +132,7 @@ function numbersOf(step, write = (x) => number(x)) {
  * @param {View} view
  * @param {Receipt[]} steps
  */
-export function receiptLatex(view, steps) {
+function receiptLatex(view, steps) {
   const lines = steps.flatMap((step) => LATEX[step.type](step));
   return `\\begin{align*}\n${lines.map((line) => `  ${line}`).join(" \\\\\n")}\n\\end{align*}\n`;
 }
@@ -202,7 +202,7 @@ const LATEX = {
  * @param {View} view
  * @param {Receipt[]} steps
  */
-export function numpyCode(view, steps) {
+function numpyCode(view, steps) {
   const { cell, stage } = steps[steps.length - 1];
   const place = indicesOf(stage).map((name) => `${name}=${cell[name]}`).join(", ");
   const value = stage.part === "output" ? "" : `\n# ${stage.label}: the pre-activation, before ${quoted(stage.layer)}'s activation`;

@@ -2,11 +2,11 @@
 // to what it feeds, with how much of the prediction hangs on it.
 
 import { largestAt } from "./arrays.js";
-import { Gradient, influence } from "./backward.js";
+import { ablation, Gradient, influence } from "./backward.js";
 import { button, closest, reducedMotion } from "./dom.js";
 import { number, probability, signed } from "./numbers.js";
 import { cellKey, cellOfKey, isVector, sameCell } from "./scene.js";
-import { blankPaper, feeds, follow, scoreOf, toPixels } from "./tracing.js";
+import { feeds, follow, scoreOf, toPixels } from "./tracing.js";
 import { cellName, escapeHtml, plural, shortPlace, stageName } from "./words.js";
 
 /** @import { View } from "./view.js" */
@@ -38,8 +38,6 @@ class Directing {
   constructor(view) {
     this.view = view;
     this.up = false;
-    /** @type {WeakMap<object, (Float32Array | null)[]>} */
-    this.blank = new WeakMap();
     view.root.addEventListener("keydown", (event) => this.keyed(event));
     view.receipt.element.addEventListener("click", (event) => {
       const fed = closest(event, "[data-up]");
@@ -111,7 +109,7 @@ class Directing {
     const { view } = this;
     this.stop();
     const start = view.pinned;
-    const { steps, end, at } = toPixels(view.scene, view.values, start, this.blankOf(view.scene));
+    const { steps, end, at } = toPixels(view.scene, view.values, start);
     const cells = [start, ...steps.map(({ to }) => to)];
     // Of a column's cells the last is the one whose receipt tells of all.
     const way = cells.filter((cell, i) => i > 0 && (sameCell(cell, at) || !this.within(cell, cells[i - 1])));
@@ -136,12 +134,6 @@ class Directing {
       this.walking = setTimeout(next, PACE);
     };
     next();
-  }
-
-  /** The numbers on blank paper, computed once for each set of weights. */
-  blankOf(scene) {
-    if (!this.blank.has(scene)) this.blank.set(scene, blankPaper(scene));
-    return this.blank.get(scene);
   }
 
   stop() {
@@ -209,15 +201,19 @@ class Directing {
     const channel = largestAt(values[output.index]);
     const likely = { stage: output.index, row: 0, col: 0, channel };
     const score = scoreOf(scene, likely);
+    // One pass for both: the way to the probability leads through the score.
+    const both = ablation(scene, values, cell, output.index);
+    const ablate = (_scene, _values, _cell, { stage, channel }) =>
+      both && /** @type {[number, number]} */ (both.map((numbers) => numbers[stage][channel]));
     const name = classes[channel] ?? channel;
     const lines = [];
     if (!sameCell(score, cell)) {
-      const { product, after, before } = influence(scene, values, cell, score, this.gradientOf(score));
+      const { product, after, before } = influence(scene, values, cell, score, this.gradientOf(score), ablate);
       if (product !== null) lines.push(`gradient × value <b>${signed(product, 3)}</b> (to first order)`);
       if (after !== null) lines.push(`set to 0: <b>${number(before)}</b> becomes <b>${number(after)}</b>`);
       if (lines.length) lines[0] = `Of the logit ${escapeHtml(name)}: ${lines[0]}`;
     }
-    const { before, after } = influence(scene, values, cell, likely, this.gradientOf(likely));
+    const { before, after } = influence(scene, values, cell, likely, this.gradientOf(likely), ablate);
     const whose = lines.length ? "its probability" : `The probability of ${escapeHtml(name)}`;
     if (after !== null) lines.push(`${whose}, set to 0: <b>${probability(before)}</b> becomes <b>${probability(after)}</b>`);
     return lines.length ? `<p class="cv-hangs">${lines.join("; ")}</p>` : "";

@@ -74,15 +74,6 @@ export function reducedMotion() {
   return window.matchMedia("(prefers-reduced-motion: reduce)");
 }
 
-/**
- * How to scroll: smoothly, unless motion is not wanted.
- *
- * @returns {ScrollBehavior}
- */
-export function scrolling() {
-  return reducedMotion().matches ? "auto" : "smooth";
-}
-
 /** How many of the device's pixels are one CSS pixel. */
 export function pixelRatio() {
   return window.devicePixelRatio || 1;

@@ -2,7 +2,7 @@
 
 import { edit, readChanges, shifted } from "./changes.js";
 import { computeBox } from "./forward.js";
-import { fedBox, lengthOf } from "./windows.js";
+import { fedBox, lengthOf, wholeOf } from "./windows.js";
 
 /** @import { Change, Changes } from "./changes.js" */
 /** @import { Box, Scene, Stage } from "./scene.js" */
@@ -103,7 +103,7 @@ class Pass {
       if (list) edit(stage, (values = raw.slice()), list);
       const asBefore = before && !isInput && raw === before.raw[s] && this.edits.get(s) === before.edits.get(s);
       const whole = wholeOf(stage.shape);
-      const box = !before ? whole : asBefore ? null : differingBox(stage.shape, before.values[s], values, whole);
+      const box = !before ? whole : asBefore ? null : differingBox(stage.shape, before.values[s], values);
       this.raw.push(raw);
       this.values.push(before && !box ? before.values[s] : values);
       boxes.push(box);
@@ -117,7 +117,7 @@ class Pass {
    */
   apartFrom(other) {
     return this.scene.stages.filter(({ index: s, shape }) => {
-      if (differingBox(shape, other.values[s], this.values[s], wholeOf(shape))) return true;
+      if (differingBox(shape, other.values[s], this.values[s])) return true;
       if (this.raw[s] === this.values[s]) this.raw[s] = other.values[s];
       this.values[s] = other.values[s];
       return false;
@@ -146,7 +146,7 @@ class Pass {
     const old = before.raw[stage.index];
     if (!box) return old;
     const raw = this.fill(stage, old.slice(), box);
-    return differingBox(stage.shape, old, raw, wholeOf(stage.shape)) ? raw : old;
+    return differingBox(stage.shape, old, raw) ? raw : old;
   }
 
   /**
@@ -188,14 +188,6 @@ function namesIn(op) {
 }
 
 /**
- * @param {number[]} shape
- * @returns {Box}
- */
-function wholeOf([height, width]) {
-  return { top: 0, bottom: height - 1, left: 0, right: width - 1 };
-}
-
-/**
  * The smallest box around two.
  *
  * @param {Box | null} a
@@ -218,14 +210,13 @@ function around(a, b) {
  * @param {number[]} shape
  * @param {Float32Array} a
  * @param {Float32Array} b
- * @param {Box} within
  * @returns {Box | null}
  */
-function differingBox([, width, channels], a, b, within) {
+function differingBox([height, width, channels], a, b) {
   if (a === b) return null;
-  const box = { top: within.bottom + 1, bottom: -1, left: within.right + 1, right: -1 };
-  for (let row = within.top; row <= within.bottom; row++) {
-    for (let col = within.left; col <= within.right; col++) {
+  const box = { top: height, bottom: -1, left: width, right: -1 };
+  for (let row = 0; row < height; row++) {
+    for (let col = 0; col < width; col++) {
       const first = (row * width + col) * channels;
       for (let n = first; n < first + channels; n++) {
         if (Object.is(a[n], b[n])) continue;

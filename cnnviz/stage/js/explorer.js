@@ -51,7 +51,7 @@ export async function showInExplorer({ data, parentElement, setStateValue }, sty
   shown.data = data;
   const { base } = numbers.header;
   if (base && shown.base?.key !== base) {
-    // These are differences from numbers that were never here: ask for all of them.
+    // These numbers were never here: ask for them.
     setStateValue("have", "");
     return;
   }
@@ -67,7 +67,6 @@ function begin(root, scene, shown, style) {
   root.before(sheet);
   /** @type {Host} */
   const host = {
-    kind: "explorer",
     ask: (name, value) => {
       // What is here need not come again.
       shown.ask("have", shown.base?.key ?? "");

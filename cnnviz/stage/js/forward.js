@@ -4,7 +4,7 @@ import { clip, maximum, minimum } from "./arrays.js";
 import { ELEMENTWISE, erfc } from "./elementwise.js";
 import { atOneStep, contract, lookup, normalize, reduce } from "./tensors.js";
 import { convolve, pool, sample, transpose } from "./windowed.js";
-import { placesRead } from "./windows.js";
+import { lengthOf, placesRead, wholeOf } from "./windows.js";
 
 /** @import { Box, Scene, Stage } from "./scene.js" */
 
@@ -18,9 +18,8 @@ export const f = Math.fround;
  * @param {Float32Array[]} values
  */
 export function computeStage(scene, stage, values) {
-  const [height, width, channels] = stage.shape;
-  const out = new Float32Array(height * width * channels);
-  computeBox(scene, stage, values, out, { top: 0, bottom: height - 1, left: 0, right: width - 1 });
+  const out = new Float32Array(lengthOf(stage));
+  computeBox(scene, stage, values, out, wholeOf(stage.shape));
   return out;
 }
 

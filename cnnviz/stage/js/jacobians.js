@@ -9,9 +9,10 @@
 
 import { maximum, range } from "./arrays.js";
 import { ACTIVATION_GRADIENTS } from "./activation_gradients.js";
-import { affinePlace, computeStage } from "./forward.js";
+import { affinePlace, computeStage, slopesOf } from "./forward.js";
 import { MERGE_GRADIENTS, MERGE_SECANTS, eachMerged } from "./merge_gradients.js";
 import { eachPooled, tapsOfAll, toWinners } from "./pool_gradients.js";
+import { allFinite } from "./windowed.js";
 import { lineOf, placesRead, readShape, samplesAlong } from "./windows.js";
 
 /** @import { Operation, Scene, Stage } from "./scene.js" */
@@ -110,7 +111,7 @@ const VECTOR_JACOBIANS = {
     const [perGroup, made] = [channels / groups, filters / groups];
     const kernel = scene.data(stage.op.kernel);
     const across = stage.op.cols[1];
-    const sparse = finite(kernel);
+    const sparse = allFinite(kernel);
     rowTaps.forEach((down, r) =>
       colTaps.forEach((along, c) => {
         const unit = (r * colTaps.length + c) * filters;
@@ -139,7 +140,7 @@ const VECTOR_JACOBIANS = {
     const filters = stage.shape[2];
     const kernel = scene.data(stage.op.kernel);
     const [size, across] = stage.op.cols;
-    const sparse = finite(kernel);
+    const sparse = allFinite(kernel);
     for (let r = 0; r < height; r++) {
       for (let c = 0; c < width; c++) {
         const pixel = (r * width + c) * channels;
@@ -306,21 +307,10 @@ function scaled(scene, { op }, numbers, out) {
  * @param {Numbers} numbers
  * @param {Numbers} out
  */
-function bent(scene, { op: { name, arguments: given, from } }, x, numbers, out) {
-  const gradient = ACTIVATION_GRADIENTS[name];
-  const [slopes, places] = [name === "prelu" ? scene.data(given.alpha) : [0], from && scene.data(from)];
-  for (let n = 0; n < out.length; n++) {
-    out[n] = gradient(x[n], numbers[n], given, slopes[places ? places[n] : n % slopes.length]);
-  }
-}
-
-/**
- * Whether weights are finite, so that nothing comes back through them from a gradient of 0.
- *
- * @param {Float32Array} weights
- */
-function finite(weights) {
-  return weights.every(Number.isFinite);
+function bent(scene, { op }, x, numbers, out) {
+  const gradient = ACTIVATION_GRADIENTS[op.name];
+  const slope = slopesOf(scene, /** @type {any} */ (op));
+  for (let n = 0; n < out.length; n++) out[n] = gradient(x[n], numbers[n], op.arguments, slope?.(n) ?? 0);
 }
 
 /**

@@ -75,7 +75,7 @@ export class LayerView {
       // Padding has its room around each map, so that the window is seen to reach over the edge.
       const [top, bottom, left, right] = paddingOf(scene, stage, source);
       const padded = { ...source, shape: /** @type {Stage["shape"]} */ ([source.shape[0] + top + bottom, source.shape[1] + left + right, source.shape[2]]) };
-      const grid = largestGrid(padded, each - (i ? GAP / 2 : 0), before.height, source.shape[2] + (source.index === 0 && scene.picture ? 1 : 0));
+      const grid = largestGrid(padded, each - (i ? GAP / 2 : 0), before.height, scene.pictureCount(source));
       const x = before.x + i * each + (i ? GAP / 2 : 0);
       const { cell } = grid;
       for (const rect of mapsOf(scene, padded, { x, y: before.y, ...grid })) {
@@ -86,7 +86,7 @@ export class LayerView {
       titles.push(this.title(source, x, before.y - line, each - GAP / 2, `in: ${stageName(source)}, ${shapeText(source)}`));
       if (!i) this.grid = grid;
     });
-    const grid = largestGrid(stage, after.width, after.height, stage.shape[2] + (stage.index === 0 && scene.picture ? 1 : 0));
+    const grid = largestGrid(stage, after.width, after.height, scene.pictureCount(stage));
     rects.push(...mapsOf(scene, stage, { x: after.x, y: after.y, ...grid }));
     const word = sources.length ? "out: " : "";
     titles.push(this.title(stage, after.x, after.y - line, after.width, `${word}${stageName(stage)}, ${shapeText(stage)}`));

@@ -1,6 +1,7 @@
 // Where everything of the network goes, so that the whole of it stands in a given room.
 
 import { maximum, range } from "./arrays.js";
+import { FINISHING } from "./cone.js";
 import { isVector } from "./scene.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -75,7 +76,7 @@ export function groupsOf(scene, shown, open) {
  * @param {number} s
  * @param {number} before
  */
-export function finishes(scene, s, before) {
+function finishes(scene, s, before) {
   const stage = scene.stages[s];
   const { shape, op } = scene.stages[before];
   return (
@@ -83,7 +84,7 @@ export function finishes(scene, s, before) {
     stage.reads[0] === before &&
     op.type !== "input" &&
     scene.readers[before].length === 1 &&
-    ["activation", "affine", "softmax"].includes(stage.op.type) &&
+    [...FINISHING, "softmax"].includes(stage.op.type) &&
     stage.shape.every((n, i) => n === shape[i])
   );
 }
@@ -110,15 +111,12 @@ export function layOut(scene, groups, room, liveliest) {
   /** @type {Block[] | null} */
   let chosen = null;
   for (let scale = 4; !chosen && scale >= SMALLEST; scale *= 0.97) {
-    const shapes = stages.map((stage) => blockOf(stage, cellOf(stage, scale), height));
+    const shapes = stages.map((stage) => blockOf(scene, stage, cellOf(stage, scale), height));
     if (total(shapes, least) <= width) chosen = shapes;
   }
-  for (const side of THUMBNAILS) {
-    /** @type {Block[]} */
-    const small = chosen ?? stages.map((stage) => thumbnailsOf(stage, side, height));
-    if (side === THUMBNAILS.at(-1) || total(small, least) <= width) chosen = small;
-  }
-  const shapes = chosen ?? [];
+  const small = (/** @type {number} */ side) => stages.map((stage) => thumbnailsOf(scene, stage, side, height));
+  const side = chosen ? 0 : (THUMBNAILS.find((each) => total(small(each), least) <= width) ?? THUMBNAILS[THUMBNAILS.length - 1]);
+  const shapes = chosen ?? small(side);
   // What room is left goes between the columns, as far as they still belong together.
   const spare = Math.max(0, width - total(shapes, least)) / Math.max(1, shapes.length - (room.bars ? 0 : 1));
   const gap = GAP.column + Math.min(spare, 3 * GAP.column);
@@ -151,7 +149,7 @@ export function layOut(scene, groups, room, liveliest) {
  * @param {(stage: Stage, count: number) => number[]} liveliest
  * @returns {Layout}
  */
-export function stack(scene, groups, { width, type, bars }, liveliest) {
+function stack(scene, groups, { width, type, bars }, liveliest) {
   /** @type {Column[]} */
   const columns = [];
   /** @type {Rect[]} */
@@ -161,7 +159,7 @@ export function stack(scene, groups, { width, type, bars }, liveliest) {
   for (const group of groups) {
     const stage = scene.stages[group[group.length - 1]];
     const [rows, cols, channels] = stage.shape;
-    const images = stage.op.type === "input" ? pictures(stage) : channels;
+    const images = scene.pictureCount(stage);
     // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
     const half = Math.ceil(images / 2);
     const wanted = (width - 2 - half * GAP.map) / (half * cols);
@@ -181,7 +179,7 @@ export function stack(scene, groups, { width, type, bars }, liveliest) {
 }
 
 /** Names, what a layer does and its shape: three lines. @param {number} type */
-export function headHeight(type) {
+function headHeight(type) {
   return Math.round(3 * 1.25 * type) + 8;
 }
 
@@ -212,14 +210,15 @@ function cellOf(stage, scale) {
 /**
  * Maps in as few files as the height allows.
  *
+ * @param {Scene} scene
  * @param {Stage} stage
  * @param {number} cell
  * @param {number} height
  * @returns {Block}
  */
-function blockOf(stage, cell, height) {
+function blockOf(scene, stage, cell, height) {
   const [rows, cols, channels] = stage.shape;
-  const count = stage.op.type === "input" ? pictures(stage) : channels;
+  const count = scene.pictureCount(stage);
   const [wide, tall] = [cols * cell + GAP.map, rows * cell + GAP.map];
   const down = Math.max(1, Math.floor((height + GAP.map) / tall));
   const across = Math.ceil(count / down);
@@ -229,12 +228,13 @@ function blockOf(stage, cell, height) {
 /**
  * As many maps of a given side as the height allows, in one file.
  *
+ * @param {Scene} scene
  * @param {Stage} stage
  * @param {number} side
  * @param {number} height
  * @returns {Block}
  */
-function thumbnailsOf(stage, side, height) {
+function thumbnailsOf(scene, stage, side, height) {
   const [rows, cols, channels] = stage.shape;
   if (isVector(stage)) {
     const cell = 8;
@@ -244,13 +244,8 @@ function thumbnailsOf(stage, side, height) {
   const cell = (stage.op.type === "input" ? 2 * side : side) / Math.max(rows, cols);
   const tall = rows * cell + GAP.map;
   const most = Math.max(1, Math.floor((height + GAP.map) / tall));
-  const count = Math.min(stage.op.type === "input" ? pictures(stage) : channels, most);
+  const count = Math.min(scene.pictureCount(stage), most);
   return { cell, across: 1, count, width: cols * cell, height: count * tall - GAP.map };
-}
-
-/** How many pictures an input has: a colour picture lies before its planes. @param {Stage} stage */
-function pictures(stage) {
-  return stage.shape[2] + (stage.planes ? 1 : 0);
 }
 
 /**
@@ -265,7 +260,7 @@ function pictures(stage) {
 export function mapsOf(scene, stage, { x, y, cell, across }, channels = null) {
   const [rows, cols, depth] = stage.shape;
   const [width, height] = [cols * cell, rows * cell];
-  const colours = stage.index === 0 && scene.picture !== null;
+  const colours = scene.inColours(stage);
   const order = channels ?? (colours ? [depth, ...range(depth)] : range(depth));
   return order.map((channel, n) => ({
     stage: stage.index,

@@ -73,7 +73,6 @@ export class NetworkView {
     this.maps.place(rects, width, deep);
     // More layers than there is room for, however small: they can be scrolled to.
     this.element.dataset.wide = width > room.width + 1 ? "yes" : "";
-    this.element.style.setProperty("--wide", `${width}px`);
     this.element.style.setProperty("--deep", `${deep}px`);
     this.columns = columns;
     this.columnOf = new Map(columns.flatMap((column) => column.stages.map((s) => [s, column])));

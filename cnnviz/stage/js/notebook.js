@@ -48,7 +48,7 @@ function begin(root, bytes, state) {
     model.save_changes();
   };
   /** @type {Host} */
-  const host = { kind: "notebook", extensions: EXTENSIONS, height: () => HEIGHT, state: state ?? undefined, remember };
+  const host = { extensions: EXTENSIONS, height: () => HEIGHT, state: state ?? undefined, remember };
   const view = new View(root, sceneOf(bytes), host);
   const take = () => {
     const given = model?.get("state");

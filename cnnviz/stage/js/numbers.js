@@ -62,7 +62,7 @@ export function agreeing(values, result, compute, digits = 4) {
  * @param {(values: number[]) => number} compute
  * @param {number} [digits]
  */
-export function digitsFor(values, result, compute, digits = 4) {
+function digitsFor(values, result, compute, digits = 4) {
   const wanted = number(result, digits);
   for (let more = digits; more < MOST_DIGITS; more++) {
     const shown = values.map((value) => written(number(value, more)));

@@ -3,7 +3,6 @@
 import { button, canvasOf } from "./dom.js";
 import { prepareDigit } from "./digit_preparation.js";
 import { saveFile } from "./files.js";
-import { fitting } from "./stage_state.js";
 
 /** @import { Scene } from "./scene.js" */
 /** @import { View } from "./view.js" */
@@ -58,21 +57,20 @@ class Opening {
       return;
     }
     const isState = file.type === "application/json" || file.name.endsWith(".json");
-    const words = isState ? this.takeState(await file.text()) : await this.takePicture(file);
-    view.tell(words);
+    if (isState) this.takeState(await file.text());
+    else view.tell(await this.takePicture(file));
   }
 
-  /** What is wrong with a saved state; "" if nothing is. */
   takeState(text) {
     const { view } = this;
     let given = null;
     try {
       given = JSON.parse(text);
     } catch {
-      return "This file is not a state that was saved here: it is no JSON.";
+      view.tell("This file is not a state that was saved here: it is no JSON.");
+      return;
     }
     view.take(given);
-    return fitting(given, view.plain).said.join(" ");
   }
 
   async takePicture(file) {
@@ -96,7 +94,7 @@ class Opening {
     const { view } = this;
     const stage = view.plain.stages[0];
     const [rows, cols] = stage.shape;
-    const { image, x, y } = view.pictures.at(0, view.pictures.inColours(stage) ? stage.shape[2] : 0);
+    const { image, x, y } = view.pictures.at(0, view.plain.inColours(stage) ? stage.shape[2] : 0);
     const canvas = canvasOf(cols, rows);
     canvas.getContext("2d").drawImage(image, x, y, cols, rows, 0, 0, cols, rows);
     const name = `cnnviz-${view.plain.header.model.name.replace(/[^\w-]+/g, "-")}`;
@@ -115,6 +113,8 @@ class Opening {
  */
 function bytesOf(picture, scene) {
   const [rows, cols, channels] = scene.stages[0].shape;
+  // Which channels hold red, green and blue.
+  const colours = scene.picture?.channels ?? [0, 1, 2];
   const digit = rows === 28 && cols === 28 && channels === 1;
   const whole = Math.min(1, LARGEST / Math.max(picture.width, picture.height));
   const [width, height] = digit ? [Math.max(1, Math.round(picture.width * whole)), Math.max(1, Math.round(picture.height * whole))] : [cols, rows];
@@ -131,7 +131,7 @@ function bytesOf(picture, scene) {
   const { data } = context.getImageData(0, 0, width, height);
   const grey = (/** @type {number} */ n) => (0.299 * data[4 * n] + 0.587 * data[4 * n + 1] + 0.114 * data[4 * n + 2]) / 255;
   if (!digit) {
-    return Uint8Array.from({ length: rows * cols * channels }, (_, n) => (channels === 3 ? data[4 * Math.floor(n / 3) + (n % 3)] : Math.round(255 * grey(Math.floor(n / channels)))));
+    return Uint8Array.from({ length: rows * cols * channels }, (_, n) => (channels === 3 ? data[4 * Math.floor(n / 3) + colours.indexOf(n % 3)] : Math.round(255 * grey(Math.floor(n / channels)))));
   }
   // Paper is what lies around the edge; ink is what differs from it.
   const lightness = Float64Array.from({ length: width * height }, (_, n) => grey(n));

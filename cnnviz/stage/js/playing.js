@@ -2,6 +2,7 @@
 // large, with its kernels beside and the sum in words below.
 
 import { largestAt } from "./arrays.js";
+import { FINISHING } from "./cone.js";
 import { button, closest, offer } from "./dom.js";
 import { saveFile } from "./files.js";
 import { finer, formed, formOf, rounded } from "./numbers.js";
@@ -18,7 +19,6 @@ import { channelName, escapeHtml, plural, positionText, stageName } from "./word
 /** @import { View } from "./view.js" */
 
 const WINDOWED = ["conv", "transposed", "pool"];
-const FINISHING = ["activation", "affine"];
 /** So many more windows than are played are not worth leaving out. */
 const FEW_MORE = 1.25 * MOST;
 

@@ -1,6 +1,7 @@
 // The receipt of the pinned cell, beside the network: what decided first, what the rest adds, what follows.
 
 import { largestAt, maximum } from "./arrays.js";
+import { FINISHING } from "./cone.js";
 import { contributionsOf } from "./contributions.js";
 import { closest } from "./dom.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
@@ -16,7 +17,6 @@ import { cellName, escapeHtml, placeText, plural, shortPlace, stageName } from "
 const MANY = 2500;
 /** More rows of a list are not written, however large the screen. */
 const MOST_ROWS = 60;
-const FINISHING = ["affine", "activation"];
 /** Kinds of arithmetic whose factors are listed. */
 const LISTED = ["weighted", "contracted", "sampled", "max", "mean", "softmax", "merge"];
 
@@ -208,7 +208,7 @@ export class ReceiptPanel {
   // The steps ---------------------------------------------------------------------------------------
 
   step(step, i) {
-    return `<section class="cv-step" data-step="${i}">${STEPS[step.type](this, step, i)}</section>`;
+    return `<section class="cv-step">${STEPS[step.type](this, step, i)}</section>`;
   }
 
   /** What a step comes to; a number that was set by hand is not what was computed, and says so. */

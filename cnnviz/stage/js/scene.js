@@ -110,7 +110,7 @@ export class Scene {
   /**
    * @param {Part} plan
    * @param {Part} numbers
-   * @param {Scene | null} [base] the scene from which numbers differ that were sent as differences
+   * @param {Scene | null} [base] the scene that has the numbers, where none were sent again
    */
   constructor(plan, numbers, base = null) {
     this.plan = plan;
@@ -198,32 +198,16 @@ export class Scene {
   valuesOf(item) {
     const kept = this.values.get(item);
     if (kept) return kept;
+    if (this.base) return this.base.valuesOf(item);
     const { tensors } = this.items[item];
-    const before = this.base?.valuesOf(0);
-    const changed = new Set(Object.keys(this.numbers.header.arrays));
     /** @type {Float32Array[]} */
     const values = [];
     for (const stage of this.stages) {
-      const s = stage.index;
-      if (tensors[s]) values.push(/** @type {Float32Array} */ (this.numbers.read(tensors[s])));
-      else if (before && this.asBefore(stage, before, values, changed)) values.push(before[s]);
-      else values.push(computeStage(this, stage, values));
+      const place = tensors[stage.index];
+      values.push(place ? /** @type {Float32Array} */ (this.numbers.read(place)) : computeStage(this, stage, values));
     }
     this.values.set(item, values);
     return values;
-  }
-
-  /**
-   * Whether a stage that was not sent is the base's: it was sent there, or is derived from the same.
-   *
-   * @param {Stage} stage
-   * @param {Float32Array[]} before
-   * @param {Float32Array[]} values
-   * @param {Set<string>} changed arrays that are not the plan's
-   */
-  asBefore({ index, reads, op }, before, values, changed) {
-    if (this.base?.items[0].tensors[index]) return true;
-    return reads.every((s) => values[s] === before[s]) && !Object.values(op).some((name) => changed.has(name));
   }
 
   /** Whether this page can compute the whole network: no layer's numbers are only given. */
@@ -243,6 +227,24 @@ export class Scene {
       values.push(stage.op.type === "input" ? image : computeStage(this, stage, values));
     }
     return values;
+  }
+
+  /**
+   * How many pictures a stage is drawn as: the image in its colours lies before its planes.
+   *
+   * @param {Stage} stage
+   */
+  pictureCount(stage) {
+    return stage.shape[2] + Number(this.inColours(stage));
+  }
+
+  /**
+   * Whether a stage is drawn as a colour picture too.
+   *
+   * @param {Stage} stage
+   */
+  inColours({ index }) {
+    return this.picture !== null && index === 0;
   }
 
   /** Whether the output is one row of probabilities. */

@@ -1,8 +1,9 @@
 // What the expressions of a guided walk may speak of. stage_scope.py says what each function is, and offers the
 // same ones by the same rules; a test holds the two together.
 
-import { largestAt, range } from "./arrays.js";
+import { largestAt, largestFirst } from "./arrays.js";
 import { Gradient } from "./backward.js";
+import { changedScene } from "./changes.js";
 import { contributionsOf } from "./contributions.js";
 import { Engine } from "./engine.js";
 import { ExpressionError } from "./expressions.js";
@@ -29,16 +30,15 @@ export class StageScope {
    * @param {Float32Array[]} images the numbers of each input
    * @param {Change[]} changes
    * @param {Float32Array[] | null} [shown] every stage's numbers, where they are known
+   * @param {Engine} [engine] the scene's, which keeps what it computed last
    */
-  constructor(scene, images, changes, shown = null) {
+  constructor(scene, images, changes, shown = null, engine = new Engine(scene)) {
     this.images = images;
     this.changes = changes;
-    this.engine = new Engine(scene);
-    /** Every stage's numbers as this page computes them: what differs from blank paper differs by more than rounding. */
-    this.computed = this.engine.compute(images, changes).values;
-    this.values = shown ?? this.computed;
+    this.engine = engine;
+    this.given = shown;
     /** With the changed weights. */
-    this.scene = this.engine.last?.scene ?? scene;
+    this.scene = changedScene(scene, changes);
     /** @type {Map<string, Stage>} */
     this.named = new Map(scene.stages.map((stage) => [stage.name, stage]));
     /** @type {Map<string, any>} what was worked out, by what it is */
@@ -84,13 +84,22 @@ export class StageScope {
     return entryText("path", [nameOf(this.scene, cell)]);
   }
 
+  /** Every stage's numbers as this page computes them: what differs from blank paper differs by more than rounding. */
+  get computed() {
+    return this.once("computed", () => this.engine.compute(this.images, this.changes).values);
+  }
+
+  get values() {
+    return this.given ?? this.computed;
+  }
+
   /** @param {Cell} cell */
-  number(cell, values = this.values) {
-    return values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
+  number(cell) {
+    return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
   }
 
   get blank() {
-    return this.once("blank", () => blankPaper(this.scene));
+    return blankPaper(this.scene);
   }
 
   get scores() {
@@ -101,7 +110,7 @@ export class StageScope {
   get ranking() {
     return this.once("ranking", () => {
       const scores = this.values[this.scores.index];
-      return range(scores.length).sort((a, b) => scores[b] - scores[a] || a - b);
+      return largestFirst(scores, scores.length);
     });
   }
 
@@ -233,14 +242,14 @@ export class StageScope {
 
   /** @returns {Record<string, (...given: any[]) => string | number | boolean>} */
   offer() {
-    const { scene, values, named } = this;
+    const { scene, named } = this;
     const { stages } = scene;
     const about = (/** @type {string} */ name) => this.about(name);
     const at = (/** @type {string} */ text) => this.cellOf(text);
     const window = (/** @type {string} */ name) => [about(name).op.rows[1], about(name).op.cols[1]];
     const shape = (/** @type {string} */ name) => about(name).shape;
     const field = (/** @type {string} */ name) => about(name).rf.split("×").map(Number);
-    const numbers = (/** @type {string} */ name) => values[about(name).index];
+    const numbers = (/** @type {string} */ name) => this.values[about(name).index];
     const count = (/** @type {string} */ name, /** @type {(x: number) => boolean} */ holds) =>
       numbers(name).reduce((sum, x) => sum + Number(holds(x)), 0);
     const read = (/** @type {string} */ name) =>
@@ -312,7 +321,7 @@ export class StageScope {
         return op.bias ? scene.data(op.bias)[at(text).channel] : 0;
       },
       sum: (text) =>
-        receiptOf(scene, values, at(text)).groups.reduce(
+        receiptOf(scene, this.values, at(text)).groups.reduce(
           (sum, { terms }) => terms.reduce((all, { product = 0 }) => all + product, sum), 0),
       factor: (text, rank) => this.textOf(/** @type {Cell} */ (this.ranked(text, rank).from)),
       weight: (text, rank) => this.ranked(text, rank).weight?.value ?? NaN,
@@ -337,7 +346,7 @@ export class StageScope {
       },
       predicted_after: (text) => classAt(largestAt(this.after(text))),
       probability_after: (text) => this.after(text)[largestAt(this.after(text))],
-      same_after: (text) => largestAt(this.after(text)) === largestAt(values[scene.output.index]),
+      same_after: (text) => largestAt(this.after(text)) === largestAt(this.values[scene.output.index]),
       flip: () => (this.flip.found ? entryText("changes", [this.filled(this.flip.found)]) : ""),
       flip_row: () => this.flip.found?.[0] ?? -1,
       flip_column: () => this.flip.found?.[1] ?? -1,

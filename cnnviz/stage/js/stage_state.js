@@ -1,7 +1,7 @@
 // The state of the stage as plain data: what a link, a saved file, a walk, a notebook and a lesson say.
 // stage_state.py says what each entry means, and reads and writes the same; a test holds the two together.
 
-import { readChanges } from "./changes.js";
+import { MOST, readChanges } from "./changes.js";
 import { cellIndex } from "./scene.js";
 
 /** @import { Scene } from "./scene.js" */
@@ -32,9 +32,7 @@ import { cellIndex } from "./scene.js";
  * @property {[name: string, step: number] | null} walk
  */
 
-export const VERSION = 1;
-/** Entries of one list: more than anybody makes by hand. */
-export const MOST = 200;
+const VERSION = 1;
 
 const CHOICES = { range: ["layer", "map", "network"], zoom: ["network", "layer", "cell"], order: ["ranked", "laid out"] };
 

@@ -23,7 +23,6 @@ export function showStandalone(holder) {
   const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
   const host = {
-    kind: "file",
     extensions: EXTENSIONS,
     height: roomBelow,
     link: (state) => `${location.href.split("#")[0]}#${linkOf(state)}`,

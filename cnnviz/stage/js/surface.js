@@ -220,7 +220,7 @@ export class Pictures {
     this.sheets = scene.stages.map((stage) => {
       const [height, width] = stage.shape;
       // A colour picture lies behind its planes.
-      const channels = stage.shape[2] + (this.inColours(stage) ? 1 : 0);
+      const channels = scene.pictureCount(stage);
       const across = Math.max(1, Math.min(channels, Math.floor(4096 / width)));
       const sheet = canvasOf(across * width, Math.ceil(channels / across) * height);
       return { sheet, across, key: "", values: /** @type {Float32Array | undefined} */ (undefined) };
@@ -258,15 +258,10 @@ export class Pictures {
       const context = image.getContext("2d");
       context.putImageData(this.colours.picture(context, height, width, (n) => values[n * channels + k], scaleOf(k)), x, y);
     }
-    if (!this.inColours(stage)) return;
+    if (!this.scene.inColours(stage)) return;
     const { image, x, y } = this.at(stage.index, channels);
     const context = image.getContext("2d");
     context.putImageData(this.colours.photograph(context, height, width, values, this.scene.picture), x, y);
-  }
-
-  /** Whether a stage is drawn as a colour picture too. */
-  inColours(stage) {
-    return this.scene.picture !== null && stage.index === 0;
   }
 
   at(s, channel) {

@@ -70,15 +70,22 @@ export function follow(scene, values, cell) {
   return along ? step("adds most", along) : step("pulls most", adding[0]);
 }
 
+/** @type {WeakMap<Scene, (Float32Array | null)[]>} */
+const blanks = new WeakMap();
+
 /**
  * Every stage's numbers on blank paper, where the whole input is 0; null where this page cannot compute them.
+ * Computed once for a scene: changed weights make another one.
  *
  * @param {Scene} scene
  * @returns {(Float32Array | null)[]}
  */
 export function blankPaper(scene) {
+  const kept = blanks.get(scene);
+  if (kept) return kept;
   /** @type {(Float32Array | null)[]} */
   const blank = [];
+  blanks.set(scene, blank);
   for (const stage of scene.stages) {
     const missing = stage.op.type === "given" || stage.reads.some((source) => !blank[source]);
     if (stage.op.type === "input") blank.push(new Float32Array(lengthOf(stage)));

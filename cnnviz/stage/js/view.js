@@ -3,7 +3,7 @@
 import { boxOfAll, clip, largestAt } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
-import { readChanges } from "./changes.js";
+import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
 import { closest, offer, reducedMotion } from "./dom.js";
@@ -19,6 +19,7 @@ import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
 import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
+import { wholeOf } from "./windows.js";
 import { escapeHtml, stageName } from "./words.js";
 
 const TEMPLATE = `
@@ -70,7 +71,6 @@ let lastUsed = null;
  * Where a view runs, and what else it can do there.
  *
  * @typedef {object} Host
- * @property {"explorer" | "file" | "notebook"} [kind]
  * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
  * @property {(name: string, value: unknown) => void} [ask] ask Python
  * @property {() => Theme} [theme]
@@ -348,8 +348,7 @@ export class View {
   change(changes, image = this.image) {
     this.changes = changes;
     this.image = image;
-    const { arrays } = readChanges(this.plain, changes);
-    this.scene = arrays.size ? this.plain.withArrays(arrays) : this.plain;
+    this.scene = changedScene(this.plain, changes);
     this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
     this.turn += 1;
     for (const extension of this.extensions) extension.changed?.();
@@ -868,6 +867,7 @@ export class View {
     this.resizing.disconnect();
     window.removeEventListener("resize", this.resized);
     this.stopTheme();
+    if (lastUsed === this) lastUsed = null;
     this.engine?.close();
     for (const extension of this.extensions) extension.destroy?.();
     this.root.replaceChildren();
@@ -881,7 +881,7 @@ export class View {
  * @param {Float32Array} before
  * @param {Float32Array} after
  */
-export function verdictOf(classes, before, after) {
+function verdictOf(classes, before, after) {
   const [was, is] = [largestAt(before), largestAt(after)];
   const [old, now] = [probability(before[was]), probability(after[is])];
   if (was !== is) return `now ${classes[is]} with ${now}; before ${classes[was]} with ${old}`;
@@ -893,8 +893,7 @@ function changedMark(scene, change) {
   const stage = scene.stages.find(({ name }) => name === change.stage);
   if (!stage) return [];
   const [height, width, channels] = stage.shape;
-  const whole = { top: 0, bottom: height - 1, left: 0, right: width - 1 };
-  if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: whole, style: "changed" }];
+  if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: wholeOf(stage.shape), style: "changed" }];
   const pixels = new Set(change.at.map((n) => Math.floor(n / channels)));
   return [{ stage: stage.index, channels: null, box: boxOfAll(height, width, (n) => pixels.has(n)), style: "changed" }];
 }

@@ -2,6 +2,7 @@
 // those who went off on their own.
 
 import { button } from "./dom.js";
+import { Engine } from "./engine.js";
 import { applying, suits, told } from "./guided_walk.js";
 import { StageScope } from "./stage_scope.js";
 import { emptyState } from "./stage_state.js";
@@ -33,7 +34,7 @@ export function walking(view) {
   return view.scene.header.host?.walks?.length && view.engine ? new Walking(view) : null;
 }
 
-export class Walking {
+class Walking {
   /**
    * @param {View} view
    */
@@ -165,9 +166,15 @@ export class Walking {
     if (!this.kept || this.kept.of.some((each, i) => each !== of[i])) {
       // Those of an image or a change that is still being computed are older.
       const shown = whole && view.shownTurn === view.turn ? view.values : null;
-      this.kept = { of, scope: new StageScope(view.plain, view.inputs, own, shown) };
+      this.kept = { of, scope: new StageScope(view.plain, view.inputs, own, shown, this.engineOf(view.plain)) };
     }
     return this.kept.scope;
+  }
+
+  /** One engine for a network: what a change does not touch is not computed again. */
+  engineOf(scene) {
+    if (this.engine?.scene !== scene) this.engine = new Engine(scene);
+    return this.engine;
   }
 
   /** @param {number} by */

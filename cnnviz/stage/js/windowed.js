@@ -12,7 +12,7 @@ const known = new WeakMap();
  *
  * @param {Float32Array} weights
  */
-function allFinite(weights) {
+export function allFinite(weights) {
   let finite = known.get(weights);
   if (finite === undefined) known.set(weights, (finite = weights.every(Number.isFinite)));
   return finite;

@@ -52,6 +52,16 @@ export function lengthOf({ shape }) {
 }
 
 /**
+ * The box of all cells of a map.
+ *
+ * @param {number[]} shape
+ * @returns {Box}
+ */
+export function wholeOf([height, width]) {
+  return { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+}
+
+/**
  * The taps of a window along an axis that are not padding: [tap, position] each.
  *
  * @param {Axis} axis
@@ -167,7 +177,6 @@ export function placesRead(scene, { op, reads }) {
 export function fedBox(scene, stage, input, box) {
   const { op, shape } = stage;
   const read = scene.stages[stage.reads[input]].shape;
-  const [height, width] = shape;
   const own = (/** @type {number[]} */ [rows, cols]) => read[0] === rows && read[1] === cols;
   if (op.rows && own(readShape(scene, stage))) {
     const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
@@ -177,7 +186,7 @@ export function fedBox(scene, stage, input, box) {
   }
   const cellwise = op.type === "affine" || op.type === "activation" || (op.type === "merge" && !op.maps[input]);
   if (cellwise && own(shape) && read[2] === shape[2]) return box;
-  return { top: 0, bottom: height - 1, left: 0, right: width - 1 };
+  return wholeOf(shape);
 }
 
 /**

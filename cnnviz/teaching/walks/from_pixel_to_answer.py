@@ -1,5 +1,4 @@
-"""From pixel to answer, and back: what a small network makes of one digit, why, and what would change its "
-"mind."""
+"""From pixel to answer, and back: what a network makes of one digit, why, what would change its mind."""
 
 from __future__ import annotations
 
