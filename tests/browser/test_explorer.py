@@ -124,3 +124,21 @@ def test_dark_and_narrow(overview):
     view = page.locator(".cv")
     expect(view).to_have_attribute("data-theme", "dark")
     page.wait_for_function("e => e.scrollWidth <= e.clientWidth", arg=view.element_handle())
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 640)])
+def test_on_a_phone_what_a_tap_opens_is_in_sight(open_page, explorer, width, height):
+    page = open_page(explorer, width=width, height=height, has_touch=True)
+    page.locator(".cv-start").tap()
+    factors = page.locator(".cv-ranked button.cv-row")
+    factors.first.wait_for()
+    page.locator(".cv-opendraw").tap()
+    for part in (".cv-pad", ".cv-panel [data-do=undo]", ".cv-panel [data-do=keep]"):
+        box = standing(page.locator(part))
+        assert box["y"] >= 0, part
+        assert box["y"] + box["height"] <= height, part
+    page.locator(".cv-panel [data-do=keep]").tap()
+    for part in (factors.first, page.locator(".cv-rvalue"), page.locator(".cv-ranked .cv-rest")):
+        box = standing(part)
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= height

@@ -228,3 +228,32 @@ def test_the_eye_is_led_for_under_300_ms_and_not_at_all_where_motion_is_unwanted
     times = page.evaluate("window.times")
     assert len(times) == (0 if motion == "reduce" else 2)
     assert max(times, default=0) < 300
+
+
+def test_a_receipt_is_as_full_after_the_pad_as_before(live):
+    page = live()
+    show(page, {"path": [["conv2d_3", 4, 5, 7]]})
+    rows = page.locator(".cv-ranked .cv-row")
+    before = rows.count()
+    assert before > 5
+    page.locator(".cv-opendraw").click()
+    expect(page.locator(".cv-pad")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".cv-receipt")).to_be_visible()
+    assert rows.count() == before
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_focus_stays_on_a_column_whose_receipt_opens_and_that_is_zoomed_to(live, width):
+    page = live(width=width, height=800)
+    focused = "document.querySelector('[id^=cnnviz]').shadowRoot.activeElement?.dataset.stage"
+    column = page.locator(".cv-col[data-stage]").nth(1)
+    column.focus()
+    page.keyboard.press("ArrowRight")
+    stage = page.evaluate(focused)
+    page.keyboard.press("Enter")
+    expect(page.locator(".cv-rvalue")).to_be_visible()
+    assert page.evaluate(focused) == stage
+    page.keyboard.press("+")
+    expect_zoom(page, "layer")
+    assert page.evaluate(focused) is not None

@@ -364,6 +364,7 @@ class Changing {
     else if (this.onImage(cell) && this.tool === "move" && step) this.moveBy(step);
     else done = false;
     if (!done) return;
+    view.tooltip.hide();
     event.preventDefault();
     event.stopPropagation();
   }

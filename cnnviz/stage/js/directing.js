@@ -62,7 +62,7 @@ class Directing {
       ways.append(turn);
     }
     actions.prepend(ways);
-    if (this.up && view.scene.readers[view.pinned.stage].length) this.writeUp(panel);
+    if (this.up && view.scene.readers[view.pinned.stage].length) panel.upward = (holder) => this.writeUp(holder);
   }
 
   way(words, key, run) {
@@ -165,14 +165,19 @@ class Directing {
     this.view.receipt.focusHead();
   }
 
-  /** In place of the factors: what the cell feeds, and how much of the prediction hangs on it. */
-  writeUp(panel) {
-    const { view } = this;
-    const { scene, values } = view;
-    const cell = view.pinned;
-    // Some rows are for the words.
-    const most = Math.max(2, view.rowsIn(panel.element.querySelector(".cv-ranked")) - 6);
-    const parts = feeds(scene, values, cell, { most, part: 1 }).map(({ stage, count, fed }) => {
+  /** In place of the factors: how much of the prediction hangs on the cell, and what it feeds, as much as fits. */
+  writeUp(holder) {
+    const hangs = this.influenceWords(this.view.pinned);
+    holder.dataset.kind = "feeds";
+    for (let most = Math.max(2, this.view.rowsIn(holder)); most > 0; most--) {
+      holder.innerHTML = hangs + this.fedWords(most);
+      if (holder.scrollHeight <= holder.clientHeight) return;
+    }
+  }
+
+  fedWords(most) {
+    const { scene, values, pinned } = this.view;
+    const parts = feeds(scene, values, pinned, { most, part: 1 }).map(({ stage, count, fed }) => {
       if (!fed) return `<p class="cv-uphead">${escapeHtml(stageName(stage))}: not known what it adds to ${plural(count, "cell")}</p>`;
       const list = fed.shown.map((each) => this.fedRow(each));
       const more = fed.folded.length ? `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(fed.folded.length, "other")}</span></div>` : "";
@@ -180,7 +185,7 @@ class Directing {
       const nothing = some ? `, to ${some.toLocaleString("en-GB")} of which it adds nothing now` : "";
       return `<p class="cv-uphead">It feeds ${plural(count, "cell")} of ${escapeHtml(stageName(stage))}${nothing}</p>${list.join("")}${more}`;
     });
-    panel.upward = `${this.influenceWords(cell)}${parts.join("")}`;
+    return parts.join("");
   }
 
   fedRow({ to, weight, product }) {

@@ -96,9 +96,14 @@ export function sized(canvas, width, height, ratio = pixelRatio()) {
   return canvas;
 }
 
+/** So many pixels at the top of the explorer lie under a bar that stays. */
+const COVERED = 64;
+/** Below this width things of the stage stand one under the other. */
+export const NARROW = 620;
+
 /**
  * The height from an element's top to the end of the window, as the page is when it is not scrolled; one far
- * down a page gets most of a window.
+ * down a page, or narrow, gets most of a window, to which the page is scrolled.
  *
  * @param {HTMLElement} element
  */
@@ -115,5 +120,6 @@ export function roomBelow(element) {
   const [top, scrolled] = scroller ? [scroller.getBoundingClientRect().top, scroller.scrollTop] : [0, window.scrollY];
   const all = scroller?.clientHeight || window.innerHeight;
   const left = all - (element.getBoundingClientRect().top - top + scrolled) - 14;
+  if (element.clientWidth < NARROW) return Math.round(Math.max(left, all - COVERED));
   return Math.round(left > 0.55 * all ? left : Math.max(Math.min(0.86 * all, 620), 420));
 }

@@ -61,9 +61,12 @@ class Drawing extends Panel {
 
   follow(digit, began, panel) {
     this.complete(panel);
-    if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
-    else this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
     this.began = digit ? began : 0;
+    if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
+    // All strokes were taken back: the digit from before is there again.
+    else if (this.drawn) this.view.change(this.view.changes, null);
+    this.drawn = Boolean(digit);
+    if (!digit) this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
   }
 
   /** The network's answer to the drawing is on the screen. */

@@ -36,7 +36,7 @@ export class LayerView {
     this.swap.className = "cv-swap";
     this.swap.hidden = true;
     element.append(this.swap);
-    this.titles.addEventListener("focusin", (event) => view.focused(event));
+    this.titles.addEventListener("focusin", (event) => view.focusGot(event));
     this.titles.addEventListener("focusout", () => view.leave());
   }
 

@@ -29,7 +29,7 @@ export class NetworkView {
     this.maps = new Surface(element.querySelector(".cv-maps"));
     view.answer(this.maps);
     this.bars = new Bars(view, element.querySelector(".cv-outs"));
-    element.addEventListener("focusin", (event) => view.focused(event));
+    element.addEventListener("focusin", (event) => view.focusGot(event));
     element.addEventListener("focusout", () => view.leave());
     element.addEventListener("click", (event) => {
       const head = closest(event, "[data-open]");

@@ -66,15 +66,13 @@ export class ReceiptPanel {
       <span class="cv-ractions"></span>
       <div class="cv-proof">${this.proof(last)}</div>`;
     this.element.querySelector("h2").textContent = this.heading(view.pinned);
-    /** @type {string | null} what an extension lists in place of the factors */
+    /** @type {((holder: HTMLElement) => void) | null} lists something else in place of the factors */
     this.upward = null;
     for (const extension of view.extensions) extension.receiptShown?.(this);
     // Last, when it is known how much room is left.
     const holder = this.element.querySelector(".cv-ranked");
-    if (this.upward) {
-      holder.innerHTML = this.upward;
-      holder.dataset.kind = "feeds";
-    } else this.rank();
+    if (this.upward) this.upward(holder);
+    else this.rank();
     this.listTerms(this.element);
   }
 

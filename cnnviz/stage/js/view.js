@@ -6,7 +6,7 @@ import { CellView } from "./cell_view.js";
 import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
-import { closest, offer, reducedMotion } from "./dom.js";
+import { closest, NARROW, offer, reducedMotion } from "./dom.js";
 import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
@@ -57,8 +57,6 @@ the map, Enter opens the receipt, plus goes nearer, minus and Escape step back.<
 
 /** From this width on the receipt stands beside the network, else below it. */
 const BESIDE = 1120;
-/** Below this width things stand one under the other. */
-const NARROW = 620;
 
 let lastUsed = null;
 
@@ -493,6 +491,7 @@ export class View {
     if (this.pinned) {
       this.cursors.set(this.pinned.stage, this.pinned);
       this.announce(this.pinned, true);
+      this.bringIntoSight();
     } else {
       this.say("Receipt closed.");
     }
@@ -505,6 +504,7 @@ export class View {
     if (this.panelOwner !== owner) this.panelOwner?.close();
     this.panelOwner = owner;
     this.again();
+    this.bringIntoSight();
   }
 
   /** The receipt is back. */
@@ -515,10 +515,33 @@ export class View {
 
   /** The same numbers in other places: the receipt is written once it is known how much room it has. */
   again() {
+    const focused = this.focused();
     this.arrange();
     this.receipt.show();
     this.drawLevel();
     this.refresh();
+    if (focused?.dataset.stage && !this.focused()) this.focusColumn(Number(focused.dataset.stage));
+  }
+
+  /** The element of the view that has the focus, and is seen. */
+  focused() {
+    const active = /** @type {any} */ (this.root.getRootNode()).activeElement;
+    return this.root.contains(active) && active.offsetParent ? active : null;
+  }
+
+  /** What was written anew lost the focus: its successor gets it, else the receipt. */
+  focusColumn(s) {
+    const selectors = [s, this.network.seenAs.get(s), this.lookedAt].map((each) => `[data-stage="${each}"]`);
+    const found = selectors.map((each) => /** @type {HTMLElement | null} */ (this.level.element.querySelector(each))).find(Boolean);
+    if (found) found.focus({ preventScroll: true });
+    else if (this.pinned) this.receipt.focusHead();
+  }
+
+  /** What was opened on a narrow window is in sight: the page around is scrolled to the stage. */
+  bringIntoSight() {
+    if (this.root.dataset.room !== "narrow") return;
+    const { top, bottom } = this.root.getBoundingClientRect();
+    if (bottom > window.innerHeight || top < 0) this.root.scrollIntoView({ block: "end" });
   }
 
   pick(item) {
@@ -786,8 +809,8 @@ export class View {
     this.look(null);
   }
 
-  /** A column has the focus: its cell is looked at. */
-  focused(event) {
+  /** A column got the focus: its cell is looked at. */
+  focusGot(event) {
     const column = closest(event, "[data-stage]");
     if (!column || !column.matches(":focus-visible")) return;
     const cell = this.cursorOf(this.scene.stages[Number(column.dataset.stage)]);
