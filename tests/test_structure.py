@@ -40,9 +40,10 @@ STOREYS = (
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 
 PAGES, LESSONS, QUESTIONS = "apps/pages", "apps/lessons", "cnnviz/teaching/questions"
+WALKS = "cnnviz/teaching/walks"
 MIRRORS = (
-    # A page, its lesson and its questions are called alike, after the concept whose code they show.
-    (PAGES, (LESSONS, QUESTIONS, "cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers")),
+    # A page, its lesson, its walk and its questions are called alike, after the concept whose code they show.
+    (PAGES, (LESSONS, QUESTIONS, WALKS, "cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers")),
     # A figure is found under the name of what it draws.
     (
         "cnnviz/figures",
@@ -236,6 +237,8 @@ ACROSS = {
     "layers/test_entry.py": "all entries",
     "layers/test_gradients.py": "all entries' gradients",
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
+    "teaching/walks/test_every_walk.py": "all walks",
+    "teaching/walks/test_lesson_walks.py": "what the lessons' walks claim",
     "stage/test_backward.py": "the gradients of all stages, from Python through Node",
     "stage/test_every_pair.py": "the numbers of all stages, from Python through Node",
     "ops/test_finite_differences.py": "all gradients",

@@ -298,6 +298,7 @@ _FUNCTIONS: Scope = {
     "round": _half_up,
     "sqrt": lambda x: math.sqrt(x) if x >= 0 else math.nan,
     "exp": lambda x: float(np.exp(np.float64(x))),
+    "log": lambda x: float(np.log(np.float64(x))) if x > 0 else -math.inf if x == 0 else math.nan,
     "min": lambda *x: math.nan if any(map(math.isnan, x)) else min(x),
     "max": lambda *x: math.nan if any(map(math.isnan, x)) else max(x),
 }

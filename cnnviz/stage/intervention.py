@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cnnviz.network import Network, Run
+from cnnviz.network.layer_graph import LayerGraph
 from cnnviz.network.run import forward_pass
 from cnnviz.numbers import brief
 from cnnviz.stage.plan import Shapes, shapes_of
@@ -75,7 +76,7 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
 class Made(NamedTuple):
     """Changes as a network and edits of what its layers give, by their names."""
 
-    network: Network
+    network: LayerGraph
     outputs: dict[str, Edit]
     inner: dict[str, Edit]
     """In front of the activation."""
@@ -83,7 +84,7 @@ class Made(NamedTuple):
     """The names of those in which numbers are set."""
 
 
-def read_changes(net: Network, shapes: Shapes, changes: Sequence[Change]) -> Made:
+def read_changes(net: LayerGraph, shapes: Shapes, changes: Sequence[Change]) -> Made:
     """Changes, checked against a network whose layers have these output shapes (no batch)."""
     if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
         raise InterventionError(f"changes must be a list of at most {MOST}")
@@ -166,7 +167,7 @@ def _setting(stage: Stage, changes: Sequence[Change], first: Edit | None = None)
     return edit
 
 
-def _change_weights(net: Network, change: Change, weights: dict[str, np.ndarray]) -> None:
+def _change_weights(net: LayerGraph, change: Change, weights: dict[str, np.ndarray]) -> None:
     name = change.get("array")
     layer, _, weight = name.rpartition("/") if isinstance(name, str) else ("", "", "")
     if layer not in net or weight not in net[layer].weights:

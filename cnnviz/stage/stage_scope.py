@@ -24,6 +24,7 @@ import numpy as np
 
 from cnnviz.network import Run
 from cnnviz.network.run import forward_pass
+from cnnviz.stage.intervention import read_changes
 from cnnviz.stage.plan import plan_of
 from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.stages import values_of
@@ -73,6 +74,7 @@ class StageScope(Mapping[str, Any]):
         self._order = {stage["name"]: number for number, stage in enumerate(self._stages)}
         self._kept: dict[str, np.ndarray] = {}
         self._probabilities: dict[str, np.ndarray] = {}
+        self._scopes: dict[str, StageScope] = {}
         self._classes = classes or tuple(map(str, range(math.prod(self._stages[-1]["shape"]))))
 
     def __getitem__(self, name: str) -> Callable[..., Any]:
@@ -226,6 +228,10 @@ class StageScope(Mapping[str, Any]):
     def negative(self, name: str) -> int:
         return int((self._values(name) < 0).sum())
 
+    def silent(self, name: str) -> int:
+        """How many channels are 0 in all their cells."""
+        return int((~self._values(name).any(axis=(0, 1))).sum())
+
     def on_blank(self, cell: str) -> float:
         """What the cell would be on blank paper."""
         return float(self._number(self._cell(cell), self._blank))
@@ -297,6 +303,32 @@ class StageScope(Mapping[str, Any]):
         cell = self._cell(pixel)
         near = int(around)
         return _change_text(self._square(cell.row - near, cell.column - near, 2 * near + 1, 0))
+
+    def shifted(self, rows: float, columns: float) -> str:
+        """The change that moves the image over its paper; by its height or more, the paper is blank."""
+        return _change_text({"kind": "shift", "rows": int(rows), "cols": int(columns)})
+
+    def off(self, name: str, channel: float) -> str:
+        """The change that makes all cells of a channel 0."""
+        self._cell(_text(StageCell(name, 0, 0, int(channel))))
+        return _change_text({"kind": "channel", "stage": name, "channel": int(channel)})
+
+    def swapped(self, name: str, channel: float, kernel: str) -> str:
+        """The change that puts a named kernel in a channel's place, of a convolution that reads one channel.
+
+        "" where there is no such kernel of the size.
+        """
+        rows, columns = self._window(name)
+        named = self._plan.part.header["kernels"].get(f"{rows}x{columns}", {}).get(kernel)
+        if named is None or self.channels_read(name) != 1:
+            return ""
+        step = self.channels(name)
+        at = [place * step + int(channel) for place in range(rows * columns)]
+        return _change_text({"kind": "weights", "array": self._op(name)["kernel"], "at": at, "values": named})
+
+    def value_after(self, cell: str, change: str) -> float:
+        """What the cell is once the change is made."""
+        return float(self._number(self._cell(cell), self._changed(change)))
 
     def predicted_after(self, change: str) -> str:
         return self._classes[int(self._after(change).argmax())]
@@ -480,13 +512,26 @@ class StageScope(Mapping[str, Any]):
         return {"kind": "values", "stage": self._stages[0]["name"], "at": at, "values": [int(ink)] * len(at)}
 
     def _after(self, text: str) -> np.ndarray:
-        """The probabilities after a change of the image."""
+        """The probabilities after a change."""
         if text not in self._probabilities:
-            self._run_all([text])
+            changed = self._changed(text)
+            self._probabilities[text] = changed._values(changed.last()).ravel()
         return self._probabilities[text]
 
+    def _changed(self, text: str) -> StageScope:
+        """The same image with a change made."""
+        if text not in self._scopes:
+            run = self._run
+            shapes = {name: value.shape[1:] for name, value in run.items()}
+            made = read_changes(run.network, shapes, entry_of("changes", text))
+            inputs = {name: run[name][self._index][None] for name in run.network.inputs}
+            image = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+            changed = forward_pass(made.network, image, made.outputs, inner=made.inner)
+            self._scopes[text] = StageScope(changed)
+        return self._scopes[text]
+
     def _run_all(self, texts: Sequence[str]) -> None:
-        """Run the image with each of these changes, in one batch."""
+        """Run the image with each of these changes of its pixels, in one batch."""
         net = self._run.network
         images = np.repeat(self._run[net.inputs[0]][self._index][None], len(texts), axis=0)
         for image, text in zip(images, texts, strict=True):

@@ -130,7 +130,8 @@ def _join(parts: Sequence[Any]) -> str:
 
 def _shortest(value: float) -> str:
     """With as few digits as read back as the same float32."""
-    return str(value) if isinstance(value, int) else str(np.float32(value))
+    whole = isinstance(value, int) or (value.is_integer() and abs(value) < 2**53)
+    return str(int(value)) if whole else str(np.float32(value))
 
 
 def _part(text: str) -> list[str]:

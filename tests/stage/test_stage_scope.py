@@ -205,6 +205,22 @@ ASKED = [
         f"{name}(wiped('input~12~13~0', 3))"
         for name in ("predicted_after", "probability_after", "same_after")
     ),
+    *(
+        f"{name}({change})"
+        for name in ("predicted_after", "probability_after", "same_after")
+        for change in ("shifted(0, 3)", "shifted(28, 0)", "off(reader('conv2d'), 2)")
+    ),
+    *(
+        "swapped('conv2d', 4, 'sobel x')",
+        "swapped('conv2d', 4, 'nothing')",
+        "swapped('conv2d_1', 4, 'sobel x')",
+        "off('conv2d', 99)",
+        "silent(reader('conv2d'))",
+        "value_after(largest('conv2d'), shifted(0, 3))",
+        "value_after(scored(1), swapped('conv2d', 4, 'sobel x'))",
+        "log(probability(1))",
+        "shifted(-2, 3)",
+    ),
     *("flip()", "flip_row()", "flip_column()", "flip_side()", "flip_inks()", "tried()"),
     *("predicted_after(flip()) if flip() != '' else ''", "probability_after(flip()) if flip() != '' else 0"),
     *("scale(largest(stage('affine', 1)))", "shift(largest(stage('affine', 1)))"),

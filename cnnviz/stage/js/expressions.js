@@ -267,6 +267,7 @@ const FUNCTIONS = {
   round: (value) => (Number.isFinite(value) ? Math.floor(value + 0.5) : value),
   sqrt: Math.sqrt,
   exp: Math.exp,
+  log: Math.log,
   min: Math.min,
   max: Math.max,
 };

@@ -158,10 +158,12 @@ export class StageScope {
 
   /** The probabilities after one more change. @param {string} text @returns {Float32Array} */
   after(text) {
-    return this.once(`after ${text}`, () => {
-      const changes = [...this.changes, ...entryOf("changes", text)];
-      return this.engine.compute(this.images, changes).values[this.scene.output.index];
-    });
+    return this.once(`after ${text}`, () => this.valuesAfter(text)[this.scene.output.index]);
+  }
+
+  /** Every stage's numbers after one more change. @param {string} text */
+  valuesAfter(text) {
+    return this.engine.compute(this.images, [...this.changes, ...entryOf("changes", text)]).values;
   }
 
   // The search --------------------------------------------------------------------------------------
@@ -310,6 +312,11 @@ export class StageScope {
       },
       nonzero: (name) => count(name, (x) => x !== 0),
       negative: (name) => count(name, (x) => x < 0),
+      silent: (name) => {
+        const seen = new Set();
+        numbers(name).forEach((x, n) => x !== 0 && seen.add(n % shape(name)[2]));
+        return shape(name)[2] - seen.size;
+      },
       on_blank: (text) => {
         const blank = this.blank[at(text).stage];
         if (!blank) throw new ExpressionError(`it is not known what ${text} is on blank paper`);
@@ -344,6 +351,22 @@ export class StageScope {
         const { row, col } = at(text);
         return entryText("changes", [this.filled([row - around, col - around, 2 * around + 1, 0])]);
       },
+      shifted: (rows, cols) => entryText("changes", [{ kind: "shift", rows: Math.trunc(rows), cols: Math.trunc(cols) }]),
+      off: (name, channel) => {
+        const k = Math.trunc(channel);
+        at(entryText("path", [[name, 0, 0, k]]));
+        return entryText("changes", [{ kind: "channel", stage: name, channel: k }]);
+      },
+      swapped: (name, channel, kernel) => {
+        const values = scene.header.kernels?.[window(name).join("x")]?.[kernel];
+        if (!values || read(name) !== 1) return "";
+        const places = values.map((/** @type {number} */ _, /** @type {number} */ place) => place * shape(name)[2] + Math.trunc(channel));
+        return entryText("changes", [{ kind: "weights", array: about(name).op.kernel, at: places, values }]);
+      },
+      value_after: (text, change) => this.once(`value ${text} ${change}`, () => {
+        const cell = at(text);
+        return this.valuesAfter(change)[cell.stage][cellIndex(stages[cell.stage], cell)];
+      }),
       predicted_after: (text) => classAt(largestAt(this.after(text))),
       probability_after: (text) => this.after(text)[largestAt(this.after(text))],
       same_after: (text) => largestAt(this.after(text)) === largestAt(this.values[scene.output.index]),

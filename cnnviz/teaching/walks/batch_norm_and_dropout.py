@@ -1,0 +1,73 @@
+"""Batch norm and dropout in a trained network: a scale and a shift for each map, and nothing dropped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
+    "name": "batch-norm-and-dropout",
+    "title": "Batch norm and dropout",
+    "needs": "traceable() and stage('affine', 1) != '' and rows(stage('affine', 1)) > 1",
+    "names": {
+        "norm": "stage('affine', 1)",
+        "spot": "largest(norm)",
+        "before": "cell(source(norm), row(spot), column(spot), channel(spot))",
+    },
+    "steps": [
+        {
+            "title": "A scale and a shift",
+            "say": [
+                "In a trained network batch norm does little: each number of a map is multiplied by one "
+                "number, and another "
+                "is added.",
+                "Here {value(before)} is multiplied by {scale(spot)}, and {shift(spot): signed} is "
+                "added: {value(spot)}.",
+            ],
+            "state": {"zoom": "cell", "path": "{spot}"},
+        },
+        {
+            "title": "The same for a whole map",
+            "say": [
+                "All {rows(norm) * columns(norm): count} cells of a map share the two; each of the "
+                "{channels(norm): count} "
+                "{channels(norm): map|maps} has its own.",
+                "They come from four numbers a map: a mean and a variance, measured while it learned, "
+                "and a scale and a shift "
+                "that were learned.",
+            ],
+            "state": {"zoom": "layer", "layer": "{norm}", "path": "{spot}"},
+            "question": {
+                "ask": "Two images are shown, one after the other. Does the second get other scales "
+                "because of the first?",
+                "choices": [
+                    [
+                        "No",
+                        "1 == 1",
+                        "Right: a trained network uses what was measured in training, whatever it is shown.",
+                    ],
+                    ["Yes", "1 == 0", "Only while it learns: then the batch itself is measured."],
+                ],
+            },
+        },
+        {
+            "title": "What it is for",
+            "say": [
+                "While it learns, each map of a batch is brought to mean 0 and variance 1 before that: "
+                "however the layers "
+                "before it change, what follows gets numbers of a size that it is used to.",
+                "So larger learning rates work, and the random start matters less.",
+            ],
+            "state": {},
+        },
+        {
+            "title": "And dropout?",
+            "say": [
+                "Dropout sets a share of the numbers to 0, others in each batch, so that no layer can "
+                "rely on a single one. "
+                "It does so only while the network learns.",
+                "Here nothing is dropped: what you see is the whole network.",
+            ],
+            "state": {},
+        },
+    ],
+}

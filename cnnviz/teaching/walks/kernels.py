@@ -1,0 +1,115 @@
+"""Kernels: what one looks for, where it finds it and its opposite, and a well-known one in its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE
+
+KERNELS: dict[str, Any] = {
+    "name": "kernels",
+    "title": "Kernels",
+    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES}",
+    "names": {
+        **PIXELS,
+        "spot": "largest(conv)",
+        "low": "smallest(conv)",
+        "relu": "reader(conv)",
+        "swap": "swapped(conv, channel(spot), 'sobel x')",
+    },
+    "steps": [
+        {
+            "title": "A kernel is what it looks for",
+            "say": [
+                "A kernel's weights say which pixels count, and whether for or against. The sum is "
+                "large where ink "
+                "lies on positive weights and blank paper on negative ones.",
+                "Layer {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, all "
+                "learned. Click a map "
+                "to see the one that made it, and drag its weights.",
+            ],
+            "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
+        },
+        {
+            "title": "Where it fits best",
+            "say": [
+                "The largest number of all, {value(spot)}, is in map {channel(spot): count}: of all "
+                "patches and all "
+                "kernels, these two together give the most.",
+            ],
+            "state": {"zoom": "cell", "path": "{spot}"},
+        },
+        {
+            "title": "And where the opposite stands",
+            "say": [
+                "The smallest is {value(low)}, in map {channel(low): count}, from kernel {channel(low): "
+                "count}.",
+                [
+                    "sum(low) < 0",
+                    "Its products add up to {sum(low): signed}: here ink lies on negative weights.",
+                ],
+            ],
+            "state": {"zoom": "cell", "path": "{low}"},
+        },
+        {
+            "title": "A well-known one in its place",
+            "if": "swap != ''",
+            "say": [
+                "Now kernel {channel(spot): count} is Sobel’s for x. It subtracts the left from the "
+                "right, so it answers "
+                "where ink begins or ends from left to right: at this place it gives {value_after(spot, "
+                "swap)}.",
+                [
+                    "same_after(swap)",
+                    "The other layers have never seen such a map, and yet the answer stays {predicted(1)}: "
+                    "{probability_after(swap): probability}, before {probability(1): probability}.",
+                ],
+                [
+                    "not same_after(swap)",
+                    "The other layers have never seen such a map: now the answer is "
+                    "{predicted_after(swap)} with "
+                    "{probability_after(swap): probability}, before it was {predicted(1)} with "
+                    "{probability(1): probability}.",
+                ],
+            ],
+            "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}", "changes": "{swap}"},
+            "question": {
+                "ask": "A kernel’s weights add up to 0. What does it give where the paper is evenly "
+                "grey, but for the bias?",
+                "choices": [
+                    [
+                        "0",
+                        "1 == 1",
+                        "Right: each weight is multiplied by the same grey, and the weights add up to 0.",
+                    ],
+                    ["The grey", "1 == 0", "That is what weights that add up to 1 would give: a mean."],
+                    [
+                        "It depends on where",
+                        "1 == 0",
+                        "The patch is the same everywhere, and so are the weights.",
+                    ],
+                ],
+            },
+        },
+        {
+            "title": "Is a kernel important?",
+            "if": "rectifies(relu)",
+            "say": [
+                "Now map {channel(spot): count}, with the largest number, is switched off.",
+                [
+                    "same_after(gone)",
+                    "The answer stays {predicted(1)}: {probability_after(gone): probability}, before "
+                    "{probability(1): probability}. A large number alone does not make a map important.",
+                ],
+                [
+                    "not same_after(gone)",
+                    "Without it the answer is {predicted_after(gone)} with {probability_after(gone): "
+                    "probability}; "
+                    "before it was {predicted(1)} with {probability(1): probability}.",
+                ],
+            ],
+            "names": {"gone": "off(relu, channel(spot))"},
+            "state": {"changes": "{gone}"},
+        },
+    ],
+}
