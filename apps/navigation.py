@@ -25,6 +25,4 @@ def parts() -> dict[str, list[Any]]:
 
 
 def _page(file: str, title: str, opens: bool = False) -> Any:
-    return st.Page(
-        Path(__file__).resolve().parent / "pages" / f"{file}.py", title=title, default=opens
-    )
+    return st.Page(Path(__file__).resolve().parent / "pages" / f"{file}.py", title=title, default=opens)
