@@ -13,9 +13,10 @@ import cached
 import state
 import streamlit as st
 from components import component
-from downloads import csv_text
 from plain import plain
 from surroundings import surroundings
+
+from cnnviz.teaching.csv_tables import csv_text
 
 _PICTURE = component("picture")
 _TABLE = component("table")

@@ -1,45 +1,28 @@
-"""The explorer's pages, in parts."""
+"""The explorer's pages, in parts: the lessons in their order, and what is there to look things up."""
 
 from __future__ import annotations
 
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-PAGES = {
-    "The network": {
-        "overview": "Overview",
-        "try_it": "Try it",
-        "feature_maps": "Feature maps",
-        "receptive_field": "Receptive field",
-    },
-    "Its parts": {
-        "convolution": "Convolution",
-        "kernels": "Kernels",
-        "three_by_three": "3×3",
-        "one_by_one": "1×1",
-        "pooling": "Pooling",
-        "activation_functions": "Activation functions",
-        "batch_norm_and_dropout": "Batch norm and dropout",
-    },
-    "How it came about": {
-        "why_convolution": "Why convolution",
-        "scores_to_loss": "From scores to loss",
-        "epochs": "Epochs",
-        "verification": "Verification",
-    },
-}
-"""Titles by file, under the parts' headings; the first is the one that opens."""
+from cnnviz.teaching.lessons import LESSONS
+
+REFERENCE: dict[str, str] = {}
+"""Titles by file of the pages that are no lessons."""
 
 
 def parts() -> dict[str, list[Any]]:
-    """The pages as st.navigation takes them."""
-    folder = Path(__file__).resolve().parent / "pages"
-    return {
-        part: [
-            st.Page(folder / f"{file}.py", title=title, default=file == "overview")
-            for file, title in pages.items()
-        ]
-        for part, pages in PAGES.items()
+    """The pages as st.navigation takes them; the first is the one that opens."""
+    first = next(iter(LESSONS))
+    found = {
+        part: [_page(lesson.name, lesson.title, lesson.name == first) for lesson in lessons]
+        for part, lessons in groupby(LESSONS.values(), lambda lesson: lesson.part)
     }
+    return found | ({"To look up": [_page(*page) for page in REFERENCE.items()]} if REFERENCE else {})
+
+
+def _page(file: str, title: str, opens: bool = False) -> Any:
+    return st.Page(Path(__file__).resolve().parent / "pages" / f"{file}.py", title=title, default=opens)

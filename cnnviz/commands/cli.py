@@ -17,6 +17,7 @@ from cnnviz.commands import (
     bench,
     evaluate,
     exciting,
+    exercises,
     explore,
     export,
     info,
@@ -30,7 +31,19 @@ from cnnviz.resources import address_space
 
 COMMANDS = tuple(
     module.COMMAND
-    for module in (explore, predict, export, evaluate, verify, exciting, train, info, supported, bench)
+    for module in (
+        explore,
+        predict,
+        export,
+        exercises,
+        evaluate,
+        verify,
+        exciting,
+        train,
+        info,
+        supported,
+        bench,
+    )
 )
 
 LEAST_MEMORY, LITTLE_MEMORY = 250 * 10**6, 10**9

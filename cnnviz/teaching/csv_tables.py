@@ -1,7 +1,4 @@
-"""What a page lets the learner save: a table as CSV.
-
-Pictures are saved as PNG and SVG by their component, and animations as GIF, in the browser.
-"""
+"""Tables as CSV files, in which a spreadsheet finds nothing to compute: those of pages, keys and records."""
 
 from __future__ import annotations
 
@@ -15,7 +12,11 @@ from cnnviz.resources import one_line
 
 
 def csv_text(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table as a CSV file, in which a spreadsheet finds no formula."""
+    """A table as a CSV file, in which a spreadsheet finds no formula.
+
+    >>> csv_text(["sum", "answer"], [["=1+1", -0.5]]).splitlines()
+    ['sum,answer', "'=1+1,-0.5"]
+    """
     sheet = io.StringIO()
     csv.writer(sheet).writerows([[_cell(value) for value in row] for row in (heads, *rows)])
     return sheet.getvalue()

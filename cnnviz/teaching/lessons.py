@@ -1,0 +1,72 @@
+"""The lessons, in the order in which they are taught: the one list that pages, exercises and records use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnviz.numbers import brief
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One lesson: its name in addresses and on the command line, its title, and the part that it "
+    "belongs to."""
+
+    name: str
+    title: str
+    part: str
+
+
+_PARTS = {
+    "The network": {
+        "overview": "Overview",
+        "try_it": "Try it",
+        "feature_maps": "Feature maps",
+        "receptive_field": "Receptive field",
+    },
+    "Its parts": {
+        "convolution": "Convolution",
+        "kernels": "Kernels",
+        "three_by_three": "3×3",
+        "one_by_one": "1×1",
+        "pooling": "Pooling",
+        "activation_functions": "Activation functions",
+        "batch_norm_and_dropout": "Batch norm and dropout",
+    },
+    "How it came about": {
+        "why_convolution": "Why convolution",
+        "scores_to_loss": "From scores to loss",
+        "epochs": "Epochs",
+        "verification": "Verification",
+    },
+}
+
+LESSONS = {
+    name: Lesson(name, title, part) for part, titles in _PARTS.items() for name, title in titles.items()
+}
+"""By name, in order; the first is the one that opens."""
+
+
+def lesson_named(name: str) -> Lesson:
+    """The lesson of that name, in which a hyphen may stand for an underscore.
+
+    >>> lesson_named("one-by-one").title
+    '1×1'
+
+    Raises ValueError for a name that no lesson has.
+    """
+    found = LESSONS.get(name.replace("-", "_"))
+    if found is None:
+        raise ValueError(f"there is no lesson {brief(name)}; the lessons are {', '.join(LESSONS)}")
+    return found
+
+
+def neighbours(name: str) -> tuple[Lesson | None, Lesson | None]:
+    """The lessons before and after one; None where there is none.
+
+    >>> [lesson and lesson.name for lesson in neighbours("verification")]
+    ['epochs', None]
+    """
+    order = list(LESSONS.values())
+    place = order.index(lesson_named(name))
+    return (order[place - 1] if place else None), (order[place + 1] if place + 1 < len(order) else None)
