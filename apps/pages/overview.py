@@ -12,10 +12,10 @@ from chosen_digit import choose_image
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
 from cnnviz.teaching.questions import overview as questions
-from cnnviz.teaching.walks import WALKS
+from cnnviz.teaching.walks.from_pixel_to_answer import FROM_PIXEL_TO_ANSWER
 
 here = header.current()
-here.live_view(choose=choose_image, walks=list(WALKS.values()))
+here.live_view(choose=choose_image, walks=[FROM_PIXEL_TO_ANSWER])
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is above: "

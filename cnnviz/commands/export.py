@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from cnnviz.commands.picture_options import (
     with_model,
 )
 from cnnviz.commands.shared import Command, add_limits, complain, say, whole_numbers, words_beside
-from cnnviz.resources import BUNDLED
+from cnnviz.resources import BUNDLED, write_together
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
@@ -38,7 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="PNG, JPEG, WebP or GIF, or a folder of them; before it the model, if not given by --model",
     )
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the HTML file to write")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the HTML file to write; with --course a folder"
+    )
     parser.add_argument("--model", metavar="MODEL", help=f"the model (default: {BUNDLED[0]})")
     add_pictures(parser)
     add_classes(parser)
@@ -52,12 +54,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--walk", metavar="NAME", help="a guided walk that the file begins with, such as from-pixel-to-answer"
     )
+    parser.add_argument(
+        "--course",
+        action="store_true",
+        help="write the guided walks of all lessons, a page each, into a folder that needs no server",
+    )
     add_limits(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     with words_beside(args.output):
-        return export(args)
+        return export_course(args) if args.course else export(args)
+
+
+def export_course(args: argparse.Namespace) -> int:
+    """Write the course into its folder, and say what is in it."""
+    from cnnviz.network.keras_file import load_model
+    from cnnviz.teaching.course import DIGITS, course
+
+    model, paths = with_model(args.words, args.model)
+    if paths or args.images or args.walk is not None:
+        raise ValueError("--course is about test digits, which --digits names, and takes all walks")
+    net = load_model(model)
+    if not takes_digits(net):
+        raise ValueError(f"--course is about 28 x 28 digits in grey, and {net.name} takes {net.input_shape}")
+    texts = course(net, args.digits or DIGITS)
+    folder = Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    size = sum(len(text.encode()) for text in texts.values())
+    write_together({folder / name: _writer(text) for name, text in texts.items()})
+    pages = len(texts) - 2
+    say(f"{folder}: {pages} lessons, {size / 1e6:.1f} MB, begin with {folder / 'index.html'}")
+    return 0
 
 
 def export(args: argparse.Namespace) -> int:
@@ -94,6 +122,10 @@ def export(args: argparse.Namespace) -> int:
     path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
+
+
+def _writer(text: str) -> Callable[[str], Any]:
+    return lambda path: Path(path).write_text(text, encoding="utf-8")
 
 
 def _check_output(output: str, read: Sequence[str]) -> None:
@@ -143,13 +175,14 @@ def _shown(
 
 COMMAND = Command(
     "export",
-    "write the live view of pictures as one HTML file that needs no server and no network",
+    "write the live view of pictures, or the course, as HTML that needs no server and no network",
     arguments,
     run,
     (
         "cnnviz export seven.png -o seven.html",
         "cnnviz export --digits 0,7,42 -o digits.html",
         "cnnviz export --digits 0 --walk from-pixel-to-answer -o walk.html",
+        "cnnviz export --course -o course",
         "cnnviz export mine.keras --images photos --classes names.txt -o photos.html",
     ),
 )

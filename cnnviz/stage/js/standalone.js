@@ -7,6 +7,7 @@ import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
+/** @import { Scene } from "./scene.js" */
 /** @import { Host } from "./view.js" */
 
 /**
@@ -15,12 +16,36 @@ import { View } from "./view.js";
  * @param {HTMLElement & { view?: View }} holder
  */
 export function showStandalone(holder) {
+  const part = (/** @type {string} */ name) => holder.querySelector(`script[data-part=${name}]`)?.textContent?.trim() ?? "";
+  show(holder, part("style"), sceneOf(fromBase64(part("scene"))));
+}
+
+/**
+ * Show a lesson of the course, whose pages share one scene: its walk is the only one, and is open.
+ *
+ * @param {HTMLElement & { view?: View }} holder
+ * @param {{ style: string, scene: string }} shared
+ */
+export function showLesson(holder, shared) {
+  const scene = sceneOf(fromBase64(shared.scene));
+  const { header } = scene;
+  const name = holder.dataset.walk;
+  header.host.walks = header.host.walks.filter((/** @type {{ name: string }} */ walk) => walk.name === name);
+  show(holder, shared.style, scene, { walk: [name, 0] });
+}
+
+/**
+ * @param {HTMLElement & { view?: View }} holder
+ * @param {string} style
+ * @param {Scene} scene
+ * @param {any} [state] as it opens, where the address says nothing
+ */
+function show(holder, style, scene, state) {
   const shadow = holder.attachShadow({ mode: "open" });
   const sheet = document.createElement("style");
-  sheet.textContent = holder.querySelector("script[data-part=style]").textContent;
+  sheet.textContent = style;
   const root = document.createElement("div");
   shadow.append(sheet, root);
-  const bytes = fromBase64(holder.querySelector("script[data-part=scene]").textContent.trim());
   /** @type {Host} */
   const host = {
     extensions: EXTENSIONS,
@@ -28,5 +53,6 @@ export function showStandalone(holder) {
     link: (state) => `${location.href.split("#")[0]}#${linkOf(state)}`,
   };
   if (location.hash) host.state = stateOfLink(location.hash.slice(1));
-  holder.view = new View(root, sceneOf(bytes), host);
+  else if (state) host.state = state;
+  holder.view = new View(root, scene, host);
 }

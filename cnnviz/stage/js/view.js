@@ -584,9 +584,10 @@ export class View {
     this.hover = null;
     this.tooltip.hide();
     this.stale.add(this.zoom);
+    // A change that is taken back is drawn at once, on the level that is looked at then.
+    this.arrange();
     const changes = this.asked?.changes ?? [];
     if (JSON.stringify(changes) !== before) this.change(changes);
-    this.arrange();
     this.redraw();
     if (this.level !== level) this.moveEye(inwards ? place : this.network.areaOf(left), inwards);
     if (this.pinned) this.cursors.set(this.pinned.stage, this.pinned);

@@ -76,10 +76,9 @@ CONVOLUTION: dict[str, Any] = {
         {
             "title": "The same weights everywhere",
             "say": [
-                "The kernel stands at {rows(conv) * columns(conv): count} places, and at each of them "
-                "it has the "
+                "The kernel stands at {rows(conv) * columns(conv): count} places, each time with the "
                 "same {products(conv): count} {products(conv): weight|weights} and the same bias.",
-                "Drag a weight below, and the whole map follows: this is why so few numbers are enough.",
+                "Drag a weight of the kernel, and the whole map follows: so few numbers are enough.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
         },

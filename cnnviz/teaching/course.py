@@ -1,0 +1,205 @@
+"""The course as static files: a page for each lesson whose guided walk plays without Python, and an index.
+
+Script, style sheet and the network's numbers lie beside the pages and are read by all of them, as scripts,
+which a browser takes from a disk too. Nothing else is fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping, Sequence
+
+from cnnviz.colours import THEMES, Theme
+from cnnviz.network import Network, Run
+from cnnviz.numbers import brief
+from cnnviz.stage.bundle import script, style
+from cnnviz.stage.export import mnist_digits
+from cnnviz.stage.guided_walk import Walk, told
+from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.teaching.lessons import LESSONS, Lesson
+from cnnviz.teaching.walks import WALKS
+
+NAMED = {"overview": "from-pixel-to-answer"}
+"""Walks that are not called like their lesson."""
+
+DIGITS = (247, 0, 18, 1232, 4224, 9009, 33, 115, 321, 582)
+"""Test digits to choose from: the first is one that a network is in doubt about, so that changes show."""
+
+STAGE = "stage.js"
+
+
+def walk_of(lesson: Lesson) -> Walk | None:
+    """The guided walk of a lesson; None if it has none.
+
+    >>> walk_of(LESSONS["one_by_one"])["title"]
+    '1 × 1'
+    """
+    return WALKS.get(NAMED.get(lesson.name, lesson.name.replace("_", "-")))
+
+
+def course(net: Network, digits: Sequence[int] = DIGITS) -> dict[str, str]:
+    """The files of the course, by their names: index.html, a page for each lesson, and what they share.
+
+    Parameters
+    ----------
+    net
+        A network that takes digits of 28 x 28 pixels.
+    digits
+        Numbers of MNIST test digits, of which the pages open with the first.
+
+    Returns
+    -------
+    dict
+        Names and texts. A lesson whose walk does not suit the network stands in the index without a link.
+
+    Raises
+    ------
+    ValueError
+        for no digits, or one that is not there; if no walk suits the network.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> sorted(course(cnnviz.load_model("mnist_14k"), [0]))[:3]
+    ['activation_functions.html', 'batch_norm_and_dropout.html', 'convolution.html']
+    """
+    if not digits:
+        raise ValueError("digits must be at least one number of a test digit, got none")
+    scene: Scene | None = None
+    walks: dict[str, Walk] = {}
+    for image, named in mnist_digits(digits):
+        run = net.run(image)
+        if scene is None:
+            scene = build_scene(run, 0, **named)
+            walks = {name: walk for name, walk in _walks().items() if _suits(walk, run)}
+        else:
+            scene.add(run, 0, **named, computed=True)
+    if scene is None or not walks:
+        raise ValueError(f"no lesson's walk suits {brief(net.name)}: see --model")
+    scene.host["walks"] = list(walks.values())
+    pages = {f"{name}.html": _page(LESSONS[name], list(walks)) for name in walks}
+    return {"index.html": _index(net, walks), STAGE: _stage(scene), **pages}
+
+
+def _walks() -> dict[str, Walk]:
+    found = {name: walk_of(lesson) for name, lesson in LESSONS.items()}
+    return {name: walk for name, walk in found.items() if walk is not None}
+
+
+def _suits(walk: Walk, run: Run) -> bool:
+    try:
+        told(walk, run)
+    except ValueError:
+        return False
+    return True
+
+
+def _stage(scene: Scene) -> str:
+    """What all pages share: the script, the style sheet, the network and its images."""
+    held = {"style": style(), "scene": base64.b64encode(bytes(scene)).decode()}
+    return (
+        f'(() => {{\n"use strict";\n{script("standalone")}\nglobalThis.cnnvizCourse = '
+        f"{{ ...{json.dumps(held)}, show: standalone_module.showLesson }};\n}})();\n"
+    )
+
+
+def _page(lesson: Lesson, order: Sequence[str]) -> str:
+    """One lesson: the stage with its walk."""
+    place = order.index(lesson.name)
+    walk = NAMED.get(lesson.name, lesson.name.replace("_", "-"))
+    links = [
+        _link(order, place - 1, "prev", "←"),
+        '<a href="index.html">All lessons</a>',
+        _link(order, place + 1, "next", "→"),
+    ]
+    return _document(
+        f"{lesson.title} - cnnviz",
+        f"""<header>
+<h1>{html.escape(lesson.title)}</h1>
+<nav aria-label="Lessons">{" ".join(links)}</nav>
+</header>
+<main><div id="stage" data-walk="{walk}"><noscript>This page needs JavaScript.</noscript></div></main>
+<script src="{STAGE}"></script>
+<script>cnnvizCourse.show(document.getElementById("stage"), cnnvizCourse);</script>""",
+    )
+
+
+def _link(order: Sequence[str], place: int, rel: str, arrow: str) -> str:
+    if not 0 <= place < len(order):
+        return ""
+    lesson = LESSONS[order[place]]
+    words = html.escape(lesson.title)
+    words = f"{arrow} {words}" if rel == "prev" else f"{words} {arrow}"
+    return f'<a rel="{rel}" href="{lesson.name}.html">{words}</a>'
+
+
+def _index(net: Network, walks: Mapping[str, Walk]) -> str:
+    parts: dict[str, list[str]] = {}
+    for lesson in LESSONS.values():
+        walk = walks.get(lesson.name)
+        title = html.escape(lesson.title)
+        if walk is None:
+            why = (
+                "needs Python: <code>cnnviz explore</code>"
+                if walk_of(lesson) is None
+                else "not in this network"
+            )
+            line = f"<li><span>{title}</span> <small>{why}</small></li>"
+        else:
+            begins = html.escape(walk["steps"][0]["title"])
+            line = f'<li><a href="{lesson.name}.html">{title}</a> <small>{begins}</small></li>'
+        parts.setdefault(lesson.part, []).append(line)
+    lists = "".join(
+        f"<h2>{html.escape(part)}</h2>\n<ol>{''.join(lines)}</ol>\n" for part, lines in parts.items()
+    )
+    return _document(
+        "cnnviz: the course",
+        f"""<main class="index"><h1>Inside a convolutional network</h1>
+<p>Each page holds the same living network, {html.escape(net.name)}, and a few steps that show one idea in it.
+Space or the arrow keys go on; touch anything in between. Any number gives its receipt when it is clicked.
+All of it is computed in your browser, and nothing is sent anywhere.</p>
+{lists}<p>Made with cnnviz: <code>pip install cnnviz</code>, <code>cnnviz export --course -o DIR</code>.</p>
+</main>""",
+    )
+
+
+def _document(title: str, body: str) -> str:
+    light, dark = THEMES["light"], THEMES["dark"]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{html.escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+html {{ {_colours(light)} }}
+@media (prefers-color-scheme: dark) {{ html {{ {_colours(dark)} }} }}
+html {{ background: var(--paper); color: var(--ink); }}
+body {{ margin: 0; font: 16px/1.45 system-ui, sans-serif; }}
+a {{ color: var(--accent); }}
+header {{ display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 20px; padding: 8px 14px 0; }}
+header h1 {{ margin: 0; font-size: 20px; }}
+nav {{ display: flex; flex-wrap: wrap; gap: 0 20px; font-size: 14px; }}
+nav a {{ padding: 4px 0; }}
+main {{ padding: 6px 14px 0; }}
+.index {{ max-width: 42em; margin: 0 auto; padding: 24px 20px 40px; }}
+.index h2 {{ margin: 1.4em 0 0.3em; font-size: 18px; }}
+.index ol {{ margin: 0; padding: 0; list-style: none; }}
+.index li a, .index li span {{ display: inline-block; min-width: 14em; padding: 5px 0; }}
+small {{ opacity: 0.8; }}
+@media (max-width: 560px) {{ header {{ padding: 6px 8px 0; }} main {{ padding: 4px 8px 0; }} }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def _colours(theme: Theme) -> str:
+    return f"--paper: {theme.background}; --ink: {theme.ink}; --accent: {theme.accent};"
