@@ -15,7 +15,9 @@ if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
 import header  # noqa: E402
+import kept_answers  # noqa: E402
 import navigation  # noqa: E402
+import pager  # noqa: E402
 import state  # noqa: E402
 import surroundings  # noqa: E402
 import turns  # noqa: E402
@@ -30,11 +32,14 @@ page = st.navigation(parts, position="hidden")
 with turns.taken():
     state.begin()
     surroundings.look_around()
+    st.session_state["lesson"] = navigation.name_of(page)
     header.show()
+    kept_answers.listen()
     header.sidebar(parts)
     notices = st.empty()
     try:
         page.run()
+        pager.show()
     finally:
         # What is left of a page that failed would make the next one believe that it runs in this app.
         del st.session_state["current"]

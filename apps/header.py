@@ -11,6 +11,7 @@ from typing import Any
 
 import cached
 import chrome
+import kept_answers
 import navigation
 import state
 import streamlit as st
@@ -80,6 +81,7 @@ def show() -> None:
     st.session_state["pictures"] = 0
     count = len(test_digits()[0])
     own = state.text("own", "", is_own)
+    kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
         with chrome.row("picker", gap="small", width="content"):
@@ -155,9 +157,13 @@ def _card(here: Current) -> str:
 
 
 def sidebar(parts: Mapping[str, Sequence[Any]]) -> None:
-    """The pages, in parts; their links keep the digit and the network."""
+    """The pages, in parts, those that are done ticked; their links keep the digit and the network."""
+    done = kept_answers.record().done
     with st.sidebar:
         for part, pages in parts.items():
             st.caption(part)
             for page in pages:
-                st.page_link(page, query_params=state.kept("digit", "own", "model"))
+                tick = " ✓" if navigation.name_of(page) in done else ""
+                st.page_link(page, label=page.title + tick, query_params=navigation.carried())
+        if done:
+            st.caption("✓ all its questions answered")

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import state
 import streamlit as st
 
 from cnnviz.teaching.lessons import LESSONS
@@ -16,12 +17,25 @@ REFERENCE: dict[str, str] = {}
 
 def parts() -> dict[str, list[Any]]:
     """The pages as st.navigation takes them; the first is the one that opens."""
-    first = next(iter(LESSONS))
-    found = {
-        part: [_page(lesson.name, lesson.title, lesson.name == first) for lesson in lessons]
-        for part, lessons in groupby(LESSONS.values(), lambda lesson: lesson.part)
-    }
+    grouped = groupby(zip(LESSONS.values(), lessons(), strict=True), lambda pair: pair[0].part)
+    found = {part: [page for _, page in pairs] for part, pairs in grouped}
     return found | ({"To look up": [_page(*page) for page in REFERENCE.items()]} if REFERENCE else {})
+
+
+def lessons() -> list[Any]:
+    """The lessons' pages, in order."""
+    first = next(iter(LESSONS))
+    return [_page(lesson.name, lesson.title, lesson.name == first) for lesson in LESSONS.values()]
+
+
+def name_of(page: Any) -> str:
+    """The name of a page's file: a lesson's name."""
+    return page.url_path or next(iter(LESSONS))
+
+
+def carried() -> dict[str, str]:
+    """What a link to another page carries along: the digit, the network, and whether answers are hidden."""
+    return state.kept("digit", "own", "model", "answers")
 
 
 def _page(file: str, title: str, opens: bool = False) -> Any:

@@ -1,36 +1,55 @@
-"""Questions on a page: one of several answers, judged at once."""
+"""Questions on a page: one of several answers, judged at once, or noted only where the address says so."""
 
 from __future__ import annotations
 
 import hashlib
 import html
 
+import kept_answers
 import streamlit as st
 from plain import plain
 
 from cnnviz.teaching.questions import Choice, Question
 
 
+@st.fragment
 def ask(*questions: Question) -> None:
     """Questions about what the page shows; an answer is judged at once, without a run of the whole page."""
     st.header("Before you go on" if len(questions) > 1 else "A question", anchor=False)
-    for question in questions:
-        _ask(question)
+    answered = [_ask(question) for question in questions]
+    kept_answers.show()
+    # The ticks are outside of this fragment.
+    if (all(answered) and kept_answers.note_done()) or kept_answers.just_deleted():
+        st.rerun()
 
 
-@st.fragment
-def _ask(question: Question) -> None:
-    with st.container(key=f"question.{_digest(question)}"):
+def _ask(question: Question) -> bool:
+    """Ask one; whether it is answered."""
+    name = f"{_digest(question)}.{kept_answers.edition()}"
+    with st.container(key=f"question.{name}"):
         texts = [plain(choice.text) for choice in question.choices]
+        key = f"answer.{name}"
+
+        def note() -> None:
+            number = st.session_state[key]
+            if number is not None:
+                kept_answers.note(question, number)
+
         picked = st.radio(
             plain(question.prompt),
             range(len(texts)),
-            index=None,
+            index=kept_answers.chosen(question),
             format_func=texts.__getitem__,
-            key=f"answer.{_digest(question)}",
+            key=key,
+            on_change=note,
         )
         if picked is not None:
-            st.html(_verdict(question.choices[picked]))
+            st.html(_noted() if kept_answers.hidden() else _verdict(question.choices[picked]))
+    return picked is not None
+
+
+def _noted() -> str:
+    return '<div class="verdict" role="status"><p><b>Noted.</b> What is right, you will hear later.</p></div>'
 
 
 def _verdict(choice: Choice) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import cached
 import chrome
 import header
+import navigation
 import question_widget
 import snippets
 import stack_builder
@@ -68,7 +69,7 @@ def in_the_live_view(name: str, row: int, col: int) -> None:
     st.page_link(
         "pages/overview.py",
         label=f"Open {plain(name)} row {row}, column {col}, channel {channel} in the whole network →",
-        query_params={**state.kept("digit", "own", "model"), "view": f"trail={name}~{row}~{col}~{channel}"},
+        query_params={**navigation.carried(), "view": f"trail={name}~{row}~{col}~{channel}"},
     )
 
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from cnnviz.commands import (
     bench,
+    class_answers,
     evaluate,
     exciting,
     exercises,
@@ -36,6 +37,7 @@ COMMANDS = tuple(
         predict,
         export,
         exercises,
+        class_answers,
         evaluate,
         verify,
         exciting,

@@ -30,6 +30,15 @@ def _cell(value: Any) -> Any:
     return f"'{words}" if words.lstrip()[:1] in _FORMULA and not _NUMBER.fullmatch(words) else words
 
 
+def words_of(cell: str) -> str:
+    """The words that a cell was made of.
+
+    >>> words_of("'=1+1"), words_of("'tis")
+    ('=1+1', "'tis")
+    """
+    return cell[1:] if cell[:1] == "'" and cell[1:].lstrip()[:1] in _FORMULA else cell
+
+
 _FORMULA = tuple("=+-@＝＋－＠")
 """How a formula begins, for one spreadsheet or another."""
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?(\s?%)?", re.IGNORECASE)

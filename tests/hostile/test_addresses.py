@@ -148,7 +148,7 @@ ANSWERS = (
 )
 """What a browser may send of a component in place of what its script sends."""
 
-HEARD = ("picked", "typed", "kept", "step", "drawing", "told", "have", "edits", "compare", "use")
+HEARD = ("picked", "typed", "kept", "step", "drawing", "told", "have", "edits", "compare", "use", "deleted")
 """What the components' scripts say."""
 
 

@@ -29,7 +29,7 @@ EXERCISES: dict[str, tuple[Maker, ...]] = {
     "one_by_one": (weighted_sums.pixel_by_hand, counting.weights_of_a_mixing),
     "pooling": (single_numbers.window_by_hand, counting.size_after_pooling),
     "activation_functions": (single_numbers.activations_by_hand, weighted_sums.cell_by_hand),
-    "batch_norm_and_dropout": (single_numbers.normalised_by_hand,),
+    "batch_norm_and_dropout": (single_numbers.normalised_by_hand, single_numbers.normalised_by_hand),
     "why_convolution": (counting.shared_weights, weighted_sums.cell_by_hand),
     "scores_to_loss": (single_numbers.softmax_by_hand,),
 }
