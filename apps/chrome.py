@@ -24,7 +24,6 @@ _TABLE = component("table")
 
 def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> None:
     """A page's head: the concept, what it is, and the half-truth about it set right."""
-    st.title(name, anchor=False)
     st.markdown(definition)
     if heard:
         st.html(

@@ -33,6 +33,7 @@ with turns.taken():
     state.begin()
     surroundings.look_around()
     st.session_state["lesson"] = navigation.name_of(page)
+    st.title(page.title, anchor=False)
     header.show()
     kept_answers.listen()
     header.sidebar(parts)

@@ -32,6 +32,10 @@ _DRAWN = "drawn"
 """What each widget shows in this run, by name."""
 _MADE = "made"
 """How many widgets a name has had, and what the last one offers."""
+_CLOSER, _ALL = "closer", "all"
+"""The parameter that names the folded parts that are open, and its word for all of them."""
+_SECTIONS = "sections"
+"""The folded parts of this page, by name."""
 _PUT = "put"
 """The names of what code has chosen since the last run."""
 
@@ -67,6 +71,7 @@ def begin() -> None:
         if other:
             session[_BEFORE] = None
     session[_URL], session[_NOTICES], session[_SHOWN], session[_DRAWN] = url, [], {}, {}
+    session[_SECTIONS] = []
 
 
 def finish() -> None:
@@ -161,6 +166,43 @@ def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
 def place(name: str, count: int, default: int) -> int:
     """A whole number from 0 up to, not including, `count`, that only code and the URL choose."""
     return _remember(name, _current(name, default, _whole, _between(0, count - 1)), default, str)
+
+
+def section(name: str, label: str, *, opens: bool = False) -> Any:
+    """A folded part of the page: what holds it while it is open, else None, so that it costs nothing.
+
+    In the URL `closer` names those that are open, with ~ between them, or says "all". `opens` opens it at a
+    first visit, as a link does that asks for what is in it.
+    """
+    session = st.session_state
+    here = session[_SECTIONS]
+    here.append(name)
+    names = set(text(_CLOSER, "", _is_names).split("~"))
+    if opens and session[_OUTSIDE] and name not in names and _ALL not in names:
+        names.add(name)
+        _remember(_CLOSER, "~".join(sorted(names - {""})), "", str)
+    value = _ALL in names or name in names
+
+    def turned() -> None:
+        others = (set(here) if _ALL in names else names - {""}) - {name}
+        put(_CLOSER, "~".join(sorted(others | ({name} if session[_key(f"closer.{name}")] else set()))))
+
+    def make(key: str) -> bool:
+        boxes.append(st.expander(plain(label), expanded=value, key=key, on_change=turned))
+        return bool(boxes[-1].open)
+
+    boxes: list[Any] = []
+    shown = _show(f"closer.{name}", value, (), make)
+    return boxes[-1] if shown else None
+
+
+def asks(*names: str) -> bool:
+    """Whether the URL newly asks for one of these parameters, which are not read yet."""
+    return any(name in st.session_state[_ASKED] for name in names)
+
+
+def _is_names(text: str) -> bool:
+    return re.fullmatch(r"[\w~]{0,400}", text) is not None
 
 
 def is_place(value: Any, count: int, first: int = 0) -> bool:

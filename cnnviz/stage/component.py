@@ -68,6 +68,7 @@ def live_view(
     play: bool = False,
     choose: Callable[[np.ndarray], None] | None = None,
     walks: Sequence[Walk] = (),
+    walk: Walk | None = None,
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -98,6 +99,8 @@ def live_view(
         None: nobody wants to know.
     walks
         Guided walks, as data, of which the view offers those that suit the network.
+    walk
+        The one of them that it opens with, where it suits.
 
     Raises
     ------
@@ -123,12 +126,16 @@ def live_view(
         # The rest of the page is to show the drawing too.
         if st.session_state.pop(f"{key}.used", False):
             st.rerun()
-        link = st.session_state.setdefault(f"{key}.link", "")
+        # Each page's walk has a link of its own.
+        kept = f"{key}.link.{walk['name'] if walk else ''}"
+        link = st.session_state.setdefault(kept, "")
         if key == "live" and "view" in st.query_params:
-            link = st.session_state[f"{key}.link"] = st.query_params["view"]
+            link = st.session_state[kept] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, **about, **part)
         scene.host.update(link=link, linked=key == "live", choose=choose is not None, walks=list(walks))
+        if walk is not None:
+            scene.numbers.header["start"]["walk"] = [walk["name"], 0]
         view(
             key=key,
             data=bytes(scene.numbers),

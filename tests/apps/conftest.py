@@ -55,13 +55,14 @@ def htmls(at: AppTest) -> str:
 
 @pytest.fixture(scope="module")
 def visit() -> Callable[..., AppTest]:
-    """visit("kernels", digit=3): that page, opened by a link with that query."""
+    """visit("kernels", digit=3): that page by a link with that query; what is folded is open."""
     at = AppTest.from_file(str(app()), default_timeout=60)
     at.run()
 
     def go(page: str, **query: Any) -> AppTest:
         at.query_params.clear()
-        at.query_params.update({name: str(value) for name, value in query.items()})
+        query = {"closer": "all", **query}
+        at.query_params.update({name: str(value) for name, value in query.items() if value is not None})
         at.switch_page(str(Path("pages") / f"{page}.py"))
         return at.run()
 

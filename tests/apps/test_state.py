@@ -13,7 +13,7 @@ from cnnviz.resources import app
 
 
 def test_a_plain_address_stays_plain(visit):
-    at = visit("feature_maps")
+    at = visit("feature_maps", closer=None)
     assert dict(at.query_params) == {}
     assert widget(at.number_input, "digit").value == 0
 
@@ -198,3 +198,20 @@ def test_a_reset_back_and_again_the_reset(page):
     page.button[0].click().run()
     assert page.text[0].value == "4  valid"
     assert address(page) == {"digit": "4", "padding": "valid"}, "back and the click in one"
+
+
+def test_what_is_folded_is_worked_out_once_it_is_opened(visit):
+    at = visit("overview", closer=None)
+    assert pictures(at) == []
+    at = visit("overview", closer="layers")
+    assert len(pictures(at)) == 1
+    assert dict(at.query_params) == {"closer": "layers"}
+    at = visit("overview", closer=None, shared=1)
+    assert len(pictures(at)) == 1, "a link that asks for what is in it opens it"
+
+
+@pytest.mark.parametrize("name", ["nothing", "layers~nothing~~", "a" * 500, "<b>"])
+def test_folded_parts_that_are_not_there_break_nothing(visit, name):
+    at = visit("overview", closer=name)
+    assert not at.exception
+    assert len(pictures(at)) == (1 if name.startswith("layers") else 0)

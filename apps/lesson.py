@@ -1,0 +1,42 @@
+"""What a lesson's page is made of: the stage with its walk, what is looked at more closely, and its end."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+import header
+import state
+import streamlit as st
+from chosen_digit import choose_image
+
+from cnnviz.teaching.course import walk_of
+from cnnviz.teaching.lessons import LESSONS
+
+
+def begin(name: str) -> header.Current:
+    """The stage, with the lesson's walk open where the network has what it speaks of."""
+    here = header.current()
+    walk = walk_of(LESSONS[name])
+    here.live_view(choose=choose_image, walks=[walk] if walk else [], walk=walk)
+    return here
+
+
+def closer(name: str, label: str, draw: Callable[..., Any], *given: Any, asks: tuple[str, ...] = ()) -> None:
+    """A part that only some want to see: it is worked out once it is opened.
+
+    `asks` are parameters of what is in it: a link that has one of them opens it.
+    """
+    place = state.section(name, label, opens=state.asks(*asks))
+    if place is not None:
+        with place:
+            draw(*given)
+
+
+def end(heard: str, instead: str) -> None:
+    """What can be said now: the half-truth that is often heard, and its correction."""
+    st.html(
+        f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
+        f"<p><b>In fact</b> {html.escape(instead)}</p></div>"
+    )
