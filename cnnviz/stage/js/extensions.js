@@ -6,6 +6,7 @@ import { directing } from "./directing.js";
 import { drawing } from "./drawing.js";
 import { opening } from "./opening.js";
 import { playing } from "./playing.js";
+import { presenting } from "./presenting.js";
 import { walking } from "./walking.js";
 
-export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking];
+export const EXTENSIONS = [playing, drawing, directing, opening, changing, copying, walking, presenting];

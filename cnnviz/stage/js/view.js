@@ -137,6 +137,8 @@ export class View {
     this.turn = this.shownTurn = 0;
     /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
     this.known = new WeakMap();
+    /** @type {(() => number) | null} its height, while it is alone on the screen */
+    this.slide = null;
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
@@ -203,10 +205,15 @@ export class View {
     this.repaint();
   }
 
+  /** How high the stage may be, as far as that is known: the screen, where it is alone on it. */
+  get heightHere() {
+    return this.slide ? this.slide() : this.host.height?.(this.root);
+  }
+
   /** Give everything its room. */
   arrange() {
     const { root } = this;
-    const height = this.host.height?.(root) ?? 600;
+    const height = this.heightHere ?? 600;
     const width = root.clientWidth;
     const type = (this.type = clip(Math.min(width / 116, height / 44), 11, 20));
     root.style.setProperty("--height", `${height}px`);
@@ -745,7 +752,7 @@ export class View {
   }
 
   resizedTo() {
-    const size = `${this.root.clientWidth} ${this.host.height?.(this.root) ?? 0}`;
+    const size = `${this.root.clientWidth} ${this.heightHere ?? 0}`;
     if (size === this.sizeWas || !this.scales) return;
     this.sizeWas = size;
     this.networkRoom = null;

@@ -39,7 +39,7 @@ RECEPTIVE_FIELD: dict[str, Any] = {
                 "count} × "
                 "{field_columns(second): count} pixels.",
             ],
-            "state": {"path": "{path(deep)}"},
+            "state": {"path": "{deep}"},
         },
         {
             "title": "Outside: it does not care",
