@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import cached
 import state
@@ -30,6 +31,14 @@ def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> 
             f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
             f"<p><b>In fact</b> {html.escape(instead)}</p></div>"
         )
+
+
+def printed_address() -> None:
+    """What stands below a page on paper: where to find it again."""
+    query = urlencode({name: value for name, value in st.query_params.to_dict().items() if len(value) < 100})
+    if st.context.url:
+        words = st.context.url.split("?")[0] + (f"?{query}" if query else "")
+        st.html(f'<p class="printed">{html.escape(words)}</p>')
 
 
 def section(name: str, words: str = "") -> None:

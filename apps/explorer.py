@@ -14,6 +14,7 @@ _HERE = Path(__file__).resolve().parent
 if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
+import chrome  # noqa: E402
 import header  # noqa: E402
 import kept_answers  # noqa: E402
 import navigation  # noqa: E402
@@ -46,3 +47,4 @@ with turns.taken():
         del st.session_state["current"]
     header.notices(notices)
     state.finish()
+    chrome.printed_address()
