@@ -20,6 +20,7 @@ import navigation  # noqa: E402
 import pager  # noqa: E402
 import state  # noqa: E402
 import surroundings  # noqa: E402
+import terms  # noqa: E402
 import turns  # noqa: E402
 
 from cnnviz.stage.incoming import guard  # noqa: E402
@@ -34,6 +35,7 @@ with turns.taken():
     surroundings.look_around()
     st.session_state["lesson"] = navigation.name_of(page)
     header.show()
+    terms.begin()
     kept_answers.listen()
     header.sidebar(parts)
     notices = st.empty()

@@ -42,7 +42,18 @@ STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms
 PAGES, LESSONS, QUESTIONS = "apps/pages", "apps/lessons", "cnnviz/teaching/questions"
 MIRRORS = (
     # A page, its lesson and its questions are called alike, after the concept whose code they show.
-    (PAGES, (LESSONS, QUESTIONS, "cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers")),
+    (
+        PAGES,
+        (
+            LESSONS,
+            QUESTIONS,
+            "cnnviz/teaching",
+            "cnnviz/concepts",
+            "cnnviz/figures",
+            "cnnviz/ops",
+            "cnnviz/layers",
+        ),
+    ),
     # A figure is found under the name of what it draws.
     (
         "cnnviz/figures",
