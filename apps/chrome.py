@@ -13,9 +13,9 @@ import cached
 import state
 import streamlit as st
 from components import component
+from glossary_words import explained
 from plain import plain
 from surroundings import surroundings
-from terms import explained
 
 from cnnviz.teaching.csv_tables import csv_text
 

@@ -14,13 +14,13 @@ _HERE = Path(__file__).resolve().parent
 if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
+import glossary_words  # noqa: E402
 import header  # noqa: E402
 import kept_answers  # noqa: E402
 import navigation  # noqa: E402
 import pager  # noqa: E402
 import state  # noqa: E402
 import surroundings  # noqa: E402
-import terms  # noqa: E402
 import turns  # noqa: E402
 
 from cnnviz.stage.incoming import guard  # noqa: E402
@@ -35,7 +35,7 @@ with turns.taken():
     surroundings.look_around()
     st.session_state["lesson"] = navigation.name_of(page)
     header.show()
-    terms.begin()
+    glossary_words.begin()
     kept_answers.listen()
     header.sidebar(parts)
     notices = st.empty()
