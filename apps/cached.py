@@ -39,6 +39,7 @@ from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, Recepti
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
+from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions
@@ -333,3 +334,16 @@ def _picture(
 ) -> tuple[str, str, list[tuple[float, ...]]]:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
     return drawn.svg(text=True), drawn.alt, drawn.get("tiles", [])
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def example_drawn(room: str, name: str, theme: str) -> tuple[str, Any, str]:
+    """What a docstring's example draws: its kind ("svg", "gif" or "text"; "" for none), it, and its words."""
+    drawn = drawn_by(public_names(room)[name], theme=theme)
+    if drawn is None:
+        return "", None, ""
+    if hasattr(drawn, "svg"):
+        return "svg", drawn.svg(text=True), drawn.alt
+    if hasattr(drawn, "gif"):
+        return "gif", drawn.gif(), drawn.words(len(drawn) - 1)
+    return "text", str(drawn), ""

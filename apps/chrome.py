@@ -14,6 +14,7 @@ import cached
 import state
 import streamlit as st
 from components import component
+from glossary_words import explained
 from plain import plain
 from surroundings import surroundings
 
@@ -25,7 +26,7 @@ _TABLE = component("table")
 
 def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> None:
     """A page's head: the concept, what it is, and the half-truth about it set right."""
-    st.markdown(definition)
+    st.markdown(explained(definition))
     if heard:
         st.html(
             f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
@@ -45,7 +46,7 @@ def section(name: str, words: str = "") -> None:
     """A part of a page: a heading, and words on what it shows; both are plain, as names stand in them."""
     st.header(plain(name), anchor=False)
     if words:
-        st.markdown(plain(words))
+        st.markdown(explained(plain(words)))
 
 
 def row(key: str, **arguments: Any) -> Any:
@@ -73,6 +74,11 @@ def show(
     width = min(width, limit or width)
     svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
     _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
+
+
+def show_drawn(name: str, svg: str, alt: str, caption: str) -> None:
+    """A picture that was drawn already."""
+    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(name, svg, alt, caption))
 
 
 def pick(

@@ -15,6 +15,7 @@ if str(_HERE) not in sys.path:
     sys.path.insert(0, str(_HERE))
 
 import chrome  # noqa: E402
+import glossary_words  # noqa: E402
 import header  # noqa: E402
 import kept_answers  # noqa: E402
 import navigation  # noqa: E402
@@ -36,6 +37,7 @@ with turns.taken():
     st.session_state["lesson"] = navigation.name_of(page)
     st.title(page.title, anchor=False)
     header.show()
+    glossary_words.begin()
     kept_answers.listen()
     header.sidebar(parts)
     notices = st.empty()

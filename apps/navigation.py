@@ -11,7 +11,7 @@ import streamlit as st
 
 from cnnviz.teaching.lessons import LESSONS
 
-REFERENCE: dict[str, str] = {}
+REFERENCE = {"glossary": "Glossary", "in_python": "In Python"}
 """Titles by file of the pages that are no lessons."""
 
 
@@ -19,13 +19,18 @@ def parts() -> dict[str, list[Any]]:
     """The pages as st.navigation takes them; the first is the one that opens."""
     grouped = groupby(zip(LESSONS.values(), lessons(), strict=True), lambda pair: pair[0].part)
     found = {part: [page for _, page in pairs] for part, pairs in grouped}
-    return found | ({"To look up": [_page(*page) for page in REFERENCE.items()]} if REFERENCE else {})
+    return found | {"To look up": [_page(*page) for page in REFERENCE.items()]}
 
 
 def lessons() -> list[Any]:
     """The lessons' pages, in order."""
     first = next(iter(LESSONS))
     return [_page(lesson.name, lesson.title, lesson.name == first) for lesson in LESSONS.values()]
+
+
+def lesson_names() -> list[str]:
+    """Their names."""
+    return list(LESSONS)
 
 
 def name_of(page: Any) -> str:

@@ -12,6 +12,7 @@ from cnnviz.commands import main
 from cnnviz.commands.cli import COMMANDS
 from cnnviz.numbers import percent
 from cnnviz.resources import BUNDLED, asset
+from cnnviz.teaching.exercises import EXERCISES
 from cnnviz.training import RECIPES, Recipe
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history
@@ -120,6 +121,11 @@ def test_the_small_runs_are_made_by_the_lines_that_are_given():
         assert Recipe.of(run.recipe) == RECIPES["mnist_maxpool"][recipe]
         assert run.seed == int(seed or 0)
         assert run.kept == (tuple(sorted({0, *map(int, keep.split(",")), run.epochs})) if keep else None)
+
+
+def test_the_lessons_with_exercises_are_listed():
+    said = re.search(r"There are exercises for ([\w, \n]+)\.", TEXT)[1]
+    assert re.findall(r"\w+", said.replace(" and ", ", ")) == list(EXERCISES)
 
 
 def test_files_that_it_shows_or_names_are_there():

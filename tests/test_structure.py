@@ -43,7 +43,13 @@ PAGES, LESSONS, QUESTIONS = "apps/pages", "apps/lessons", "cnnviz/teaching/quest
 WALKS = "cnnviz/teaching/walks"
 MIRRORS = (
     # A page, its lesson, its walk and its questions are called alike, after the concept whose code they show.
-    (PAGES, (LESSONS, QUESTIONS, WALKS, "cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers")),
+    (
+        PAGES,
+        (
+            *(LESSONS, QUESTIONS, WALKS, "cnnviz/teaching"),
+            *("cnnviz/concepts", "cnnviz/figures", "cnnviz/ops", "cnnviz/layers"),
+        ),
+    ),
     # A figure is found under the name of what it draws.
     (
         "cnnviz/figures",

@@ -20,6 +20,7 @@ from cnnviz.layers.tensor_operations import OperationEntry
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_file import load_model
 from cnnviz.numbers import exact
+from cnnviz.receipts.arithmetic import arithmetic
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import BUNDLED, asset, one_line
 
@@ -43,7 +44,8 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
     -------
     str
         It runs as it is. It loads the network's file; if there is none, or the network or the run
-        were changed since, it holds the receipt's own numbers instead.
+        were changed since, it holds the receipt's own numbers instead. By cnnviz it first writes the sum
+        out where that is a line, `by_hand = (patch * kernel).sum() + bias`.
 
     Raises
     ------
@@ -59,7 +61,7 @@ def to_code(receipt: Receipt, library: str = "cnnviz", *, image: str | None = No
         if not receipt.layer.inputs:
             computed = [f"print(run[{quoted(receipt.layer.name)}][{place}])"]
         elif library == "cnnviz":
-            computed = [*_by_the_engine(receipt.layer), f"print(y[{place}])"]
+            computed = [*arithmetic(receipt), *_by_the_engine(receipt.layer), f"print(y[{place}])"]
         else:
             computed = [*_by_keras(receipt), f"print(y.numpy()[{place}])"]
         lines = [*start(receipt, image, library, computed), *computed]

@@ -1,1 +1,2 @@
-"""What is said and asked about a network: questions whose answers the engine computes."""
+"""What is said and asked about a network: lessons, questions, walks, exercises and their keys, the "
+"glossary."""

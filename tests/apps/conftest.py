@@ -12,8 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnviz.resources import app
+from cnnviz.teaching.lessons import LESSONS
 
-PAGES = sorted(path.stem for path in (app().parent / "pages").glob("*.py"))
+PAGES = sorted(LESSONS)
+REFERENCE = sorted({path.stem for path in (app().parent / "pages").glob("*.py")} - LESSONS.keys())
 MODELS = ("mnist_14k", "mnist_maxpool")
 
 

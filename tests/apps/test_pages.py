@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, PAGES, htmls, pictures
+from apps.conftest import MODELS, PAGES, REFERENCE, htmls, pictures
 from cnnviz.numbers import probability
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
@@ -18,7 +18,7 @@ NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
 def test_the_pages_are_those_of_the_navigation(visit):
     at = visit("overview")
     links = [link.proto.page for link in at.sidebar.get("page_link")]
-    assert sorted(link or "overview" for link in links) == PAGES
+    assert sorted(link or "overview" for link in links) == sorted([*PAGES, *REFERENCE])
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -438,7 +438,27 @@ def test_copies_are_text_latex_and_code_that_runs(live, run, capsys):
     printed = capsys.readouterr().out
     value = float(run.pre_activation("conv2d_3")[0, 4, 5, 7])
     assert printed.startswith(str(np.float32(value))[:7])
+    assert "print((patch * kernel).sum() + bias)" in numpy
+    # The sum itself, of 90 products and a bias in float32, added in another order.
+    assert float(printed.splitlines()[-1]) == pytest.approx(value, abs=91 * 2.0**-24 * 50)
     compile(keras, "keras", "exec")
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("softmax", (7,)),
+        ("conv2d_7", (0, 0, 7)),
+        ("max_pooling2d", (4, 5, 7)),
+        ("batch_normalization", (4, 5, 7)),
+    ],
+)
+def test_the_arithmetic_of_a_copy_gives_the_number(live, run, capsys, name, at):
+    cell = "~".join(map(str, at if len(at) > 1 else (0, 0, *at)))
+    numpy = copied(live(f"#trail={name}~{cell}"), live(f"#trail={name}~{cell}").locator("[data-copy=numpy]"))
+    exec(numpy, {})
+    printed = capsys.readouterr().out.split()
+    assert float(printed[-1]) == pytest.approx(float(run[name][0][at]), abs=1e-4)
 
 
 def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):

@@ -21,6 +21,7 @@ from cnnviz.layers import ENTRIES
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.tensor_operations import PREFIX
 from cnnviz.receipts import formulas, html
+from cnnviz.receipts.arithmetic import arithmetic
 from cnnviz.receipts.steps import activation_step
 from cnnviz.receipts.text import sum_format
 from harness.authority import keras
@@ -442,6 +443,34 @@ def test_programs_by_the_engine():
         loads = "load_model" in program
         assert loads == (receipt.run.network.source is not None)
         assert_reproduces(receipt, program, from_image=True)
+
+
+def test_the_arithmetic_of_a_program_is_the_receipt_s_total():
+    """`(patch * kernel).sum() + bias` of the program, for every class that is a sum over a box of cells."""
+    written = set()
+    for receipt in one_of_each():
+        lines = arithmetic(receipt)
+        if not lines:
+            continue
+        written.add(receipt.layer.kind)
+        if len(receipt.layer.inputs) == 1 or receipt.terms.weight_name:
+            assert "patch" in lines[-1]
+        names = {"net": receipt.run.network, "run": _Only(receipt), "np": np}
+        exec("\n".join(lines), names)
+        total = receipt.terms.total
+        assert abs(float(names["by_hand"]) - float(total)) <= receipt.bound, f"{receipt.title}\n{lines}"
+    assert {"Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense", "MaxPooling2D", "Conv1D"} <= written
+    assert len(written) > 25
+
+
+class _Only:
+    """The run of one image, as a program has it."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.receipt = receipt
+
+    def inputs(self, name: str) -> list[np.ndarray]:
+        return [x[self.receipt.index :][:1] for x in self.receipt.run.inputs(name)]
 
 
 def test_programs_by_keras(once):

@@ -28,7 +28,7 @@ export function show({ data, parentElement, setTriggerValue }) {
   if (!data.count) return;
   root.querySelector(".count").textContent = data.count;
   const name = () => {
-    const words = root.querySelector("input").value.trim().replace(/[^\p{L}\p{N}]+/gu, "-");
+    const words = root.querySelector("input").value.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
     return `cnnviz-answers${words && `-${words}`}`;
   };
   root.querySelector(".json").onclick = () => saveFile(new Blob([data.text], { type: "application/json" }), `${name()}.json`);

@@ -209,7 +209,65 @@ function numpyCode(view, steps) {
   return `${imageCode(view, "cnnviz")}
 run = net.run(image)
 ${value ? `print(run.pre_activation(${quoted(stage.layer)})${indexCode(stage, cell)})${value}\n` : ""}print(cnnviz.explain(run, ${quoted(stage.layer)}, ${place}))
+${steps.map(arithmeticCode).join("")}`;
+}
+
+const MOST_WRITTEN = 2000; // Numbers of an array that is written out.
+
+/** The sum of a step as NumPy does it, on the numbers that the page shows; "" for what has no such line. */
+function arithmeticCode(step) {
+  const write = ARITHMETIC[step.type];
+  const count = step.groups?.reduce((sum, { terms }) => sum + terms.length, 0) ?? 0;
+  if (!write || !count || count > MOST_WRITTEN) return "";
+  return `
+# ${oneLine(stageName(step.stage))}, with the numbers that the page shows
+${write(step)}
 `;
+}
+
+const SUMMED = (step) => `patch = ${arrayCode(step, (term) => term.x)}
+kernel = ${arrayCode(step, (term) => term.weight.value)}${step.bias ? `\nbias = ${floatCode(step.bias.value)}` : ""}
+print((patch * kernel).sum()${step.bias ? " + bias" : ""})`;
+const PICKED = (method) => (step) => `patch = ${listCode(step)}
+print(patch.${method}())`;
+
+/** @type {Record<string, (step: Receipt) => string>} */
+const ARITHMETIC = {
+  weighted: SUMMED,
+  sampled: SUMMED,
+  contracted: SUMMED,
+  max: PICKED("max"),
+  min: PICKED("min"),
+  sum: PICKED("sum"),
+  mean: PICKED("mean"),
+  affine: (step) => `x, a, b = ${[step.groups[0].terms[0].x, step.a, step.b].map(floatCode).join(", ")}
+print(${step.form === "x*a+b" ? "x * a + b" : "(x - a) / b"})`,
+  softmax: (step) => `z = ${listCode(step)}
+powers = np.exp(z - z.max())
+print(${step.log ? "np.log" : ""}(powers / powers.sum())[${step.self}])`,
+};
+
+/** What a step reads as an array (rows, columns, channels). */
+function arrayCode({ groups }, value) {
+  const [{ rows, cols }] = groups;
+  const cells = range(rows * cols).map((t) => `[${groups.map(({ terms }) => pythonNumber(value(terms[t]))).join(", ")}]`);
+  const lines = range(rows).map((r) => `    [${cells.slice(r * cols, (r + 1) * cols).join(", ")}],`);
+  return `np.float32([\n${lines.join("\n")}\n])  # (${rows}, ${cols}, ${groups.length}): rows, columns, channels`;
+}
+
+/** The numbers that a step reads, without padding, as an array. */
+function listCode(step) {
+  return `np.float32([${numbersOf(step, pythonNumber)}])`;
+}
+
+function floatCode(value) {
+  return `np.float32(${pythonNumber(value)})`;
+}
+
+/** A number as Python reads it. */
+function pythonNumber(value) {
+  if (Number.isFinite(value)) return exact(value).replace("−", "-");
+  return Number.isNaN(value) ? "np.nan" : value > 0 ? "np.inf" : "-np.inf";
 }
 
 /**
