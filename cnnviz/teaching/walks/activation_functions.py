@@ -64,7 +64,7 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
                         "1 == 0",
                         "It bends at 0: no sum can do that.",
                     ],
-                    ["ReLU", "1 == 0", "It bends at 0: no sum can do that."],
+                    ["A ReLU", "1 == 0", "It bends at 0: no sum can do that."],
                 ],
             },
         },
