@@ -26,7 +26,7 @@ from cnnviz.channels import Reduction, ReductionTrial, with_reduction
 from cnnviz.concepts.activation_exchange import exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
-from cnnviz.concepts.dead_channels import Sparsity, sparsity_over
+from cnnviz.concepts.dead_channels import Sparsity, silence, sparsity_over
 from cnnviz.concepts.downsampling import PooledMove
 from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
@@ -215,6 +215,21 @@ def sparsity(model: str, count: int) -> dict[str, Sparsity]:
     )
 
 
+def changed_by_silence(model: str, channels: dict[str, tuple[int, ...]], count: int) -> int:
+    """For how many of the first test digits a model predicts something else without some channels."""
+    images, _ = first_digits(count)
+
+    def compare(progress: Callable[[int, int], None]) -> int:
+        nets = network(model), silence(network(model), channels)
+        return int(np.not_equal(*(net.predict(images).argmax(axis=1) for net in nets)).sum())
+
+    return with_progress(
+        ("silenced", model, tuple(sorted(channels.items())), count),
+        f"Classifying {count:,} digits without channels that hardly speak",
+        compare,
+    )
+
+
 @st.cache_resource(show_spinner=False)
 def affine(model: str, count: int) -> tuple[AffineMap, float, float]:
     """A model as one affine map; its difference from the layers on the first test digits; its accuracy."""
@@ -286,13 +301,23 @@ def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tupl
     return animated, {**animated.scene(), "key": key}
 
 
-def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:
-    """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits."""
+def reductions(
+    model: str, layer: str, by: str, count: int
+) -> tuple[list[tuple[Reduction, Evaluation]], float]:
+    """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits.
+
+    And the share of the outputs' mean square that the activation takes away.
+    """
+
+    def sweep(progress: Callable[[int, int], None]) -> tuple[list[tuple[Reduction, Evaluation]], float]:
+        trial = ReductionTrial(network(model), layer, *first_digits(count))
+        return trial.sweep(by, progress), trial.cut
+
     # What the layer reads of the digits is large, and not kept: all that is asked of it is here.
     return with_progress(
         ("reductions", model, layer, by, count),
         f"Classifying {count:,} digits with less and less of {layer}",
-        lambda progress: ReductionTrial(network(model), layer, *first_digits(count)).sweep(by, progress),
+        sweep,
     )
 
 

@@ -18,12 +18,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
-from cnnviz.images.image_files import FORMATS, ImageError, read_image
+from cnnviz.images.image_files import FORMATS, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.stage.bundle import style
 from cnnviz.stage.component import raster_of
 from cnnviz.teaching.questions import Question
-from cnnviz.teaching.questions.try_it import where_it_is_drawn
+from cnnviz.teaching.questions.try_it import what_makes_no_difference
 
 _PAD = component("trying", base_css=style())
 _BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part", "files"
@@ -116,8 +116,8 @@ def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
 def questions_about(digit: Digit) -> list[Question]:
     """What can be asked of its preparation: nothing, if it holds no ink."""
     try:
-        return [where_it_is_drawn(digit.image)]
-    except ImageError:
+        return [what_makes_no_difference(digit.image)]
+    except ValueError:
         return []
 
 

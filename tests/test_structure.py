@@ -236,6 +236,7 @@ ACROSS = {
     "layers/test_entry.py": "all entries",
     "layers/test_gradients.py": "all entries' gradients",
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
+    "teaching/questions/test_claims.py": "what all questions claim",
     "stage/test_backward.py": "the gradients of all stages, from Python through Node",
     "stage/test_every_pair.py": "the numbers of all stages, from Python through Node",
     "ops/test_finite_differences.py": "all gradients",

@@ -16,11 +16,18 @@ from plain import plain
 
 from cnnviz import figures, ops
 from cnnviz.concepts import playground
+from cnnviz.concepts.weight_sharing import connections
 from cnnviz.layers.layer import quoted
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
 here = header.current()
+saving = connections(next(layer for layer in here.network.layers if layer.is_convolution))
+saved = (
+    "Few parameters come from two things. Each output reads a neighbourhood only, and all positions share "
+    f"one kernel: in {here.model}’s first layer the first makes weights {saving.by_locality:,.0f} times "
+    f"fewer than a dense layer’s, the second {saving.by_sharing:,.0f} times fewer still."
+)
 chrome.title(
     "Convolution",
     "A convolution slides a small array of weights, the kernel, over its input and writes down, at every "
@@ -28,8 +35,8 @@ chrome.title(
     "and each kernel makes one output channel. Networks do not flip the kernel, so strictly it is a "
     "cross-correlation.",
     heard="A convolution makes the image smaller, and so it needs fewer parameters.",
-    instead="It needs few parameters because all positions share the same weights. Whether the output is "
-    "smaller depends on padding and stride alone, and it need not be.",
+    instead="Its output need not be smaller: that depends on the kernel’s reach, the stride and the padding. "
+    + saved,
 )
 
 # The playground -----------------------------------------------------------------------------------
@@ -256,7 +263,7 @@ chrome.show(
 along = padding if isinstance(padding, str) else padding[0]
 asked = [questions.output_size(len(image), kernel_rows, stride=stride, padding=along, dilation=dilation)]
 if geometry is not None and back:
-    asked.append(questions.transposed_size(geometry))
+    asked.append(questions.transposed_size(x, used, **setting))
 elif mode == "same":
     asked.append(questions.same_sides(len(image), kernel_rows, stride, dilation))
 else:

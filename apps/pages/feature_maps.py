@@ -12,6 +12,7 @@ from plain import plain
 
 from cnnviz import figures, receptive_field
 from cnnviz.channels.ablation import ablate, next_reader, without_channel
+from cnnviz.concepts.blank_sheet import blank_run
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.layers.layer import quoted
@@ -29,12 +30,15 @@ VIEWS = {
 
 def show_channel() -> None:
     """One map enlarged, what its strongest cell sees, and the test digits that excite it most."""
+    blank = cached.kept(blank_run, here.network)[name][(0, *peak, channel)]
     left, right = chrome.columns(1, 1)
     with left:
         chrome.section(f"Channel {channel}")
         chrome.show(
             "single_map",
-            f"The strongest cell is at row {peak[0]}, column {peak[1]}.",
+            f"The strongest cell is at row {peak[0]}, column {peak[1]}, and holds "
+            f"{number(values[(*peak, channel)])}. On a blank sheet it would hold {number(blank)}: only what "
+            "differs from that comes from the digit.",
             share=0.5,
             limit=420,
             values=values[:, :, channel],
@@ -53,18 +57,18 @@ def show_channel() -> None:
         )
     chrome.section(
         "What excites it most",
-        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values: the digit, "
-        "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
-        "of all pages.",
+        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values other than "
+        "0: the digit, outlined what the strongest cell sees, and beside it that part alone. A click makes "
+        "one the digit of all pages.",
     )
     record = cached.kept(read_exciting, here.model)
     if record is None:
         lack = f"There is no record of this file of {here.model}: cnnviz exciting --record makes it."
         st.info(plain(lack))
         return
-    top = record.of(name, channel)
+    top = [one for one in record.of(name, channel) if one.value]
     images, labels = test_digits()
-    if not top[0].value:
+    if not top:
         dead = f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits."
         st.info(plain(dead))
         return
@@ -220,8 +224,8 @@ here = header.current()
 chrome.title(
     "Feature maps",
     "A feature map is one channel of a layer's output: the response of one kernel at every position of "
-    "the layer's input. A layer with sixteen kernels has sixteen feature maps. Where a map is strong, "
-    "what its kernel looks for is there.",
+    "the layer's input. A layer with sixteen kernels has sixteen feature maps. A number is large where the "
+    "input is like the kernel, and where the input is bright; and every number has the kernel’s bias in it.",
     heard="A feature map is a picture of a feature, such as an edge or a loop.",
     instead="It is a table of responses, one number a position, and its cells see less or more of the "
     "image depending on the layer's depth. What a map responds to was learned; it need not have a name.",
@@ -256,7 +260,7 @@ if has_partial_sums(here.network[name]):
     contested = partial_sums(here.run, name, channel).contested
     asked.append(questions.value_from_partial_sums(here.run, name, channel, *contested))
 if next_reader(here.network, name) is not None:
-    asked.append(questions.maps_that_change(here.network, name, channel))
+    asked.append(questions.maps_that_change(here.run, name, channel))
 question_widget.ask(*asked)
 snippets.show(
     f"""

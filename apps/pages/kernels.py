@@ -191,7 +191,7 @@ chrome.show(
         for one in trained
     ],
 )
-question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))
+question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
 snippets.show(
     f"""
     import cnnviz

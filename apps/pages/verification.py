@@ -170,8 +170,11 @@ else:
     compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
     every_layer(compared, shown.images)
     alone([layer for layer in shown.layers if layer.kind != "InputLayer"])
-    deepest = max(compared, key=lambda layer: layer.difference)
-    question_widget.ask(cached.rounded_weights_question(here.model, ASKED_OF), who_is_right(deepest))
+    rounding = [layer for layer in compared if layer.numpy_error and layer.tensorflow_error]
+    question_widget.ask(
+        cached.rounded_weights_question(here.model, ASKED_OF),
+        *(who_is_right(layer) for layer in sorted(rounding, key=lambda one: -one.difference)[:1]),
+    )
 snippets.show(
     f"""
     import cnnviz

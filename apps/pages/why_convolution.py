@@ -166,8 +166,11 @@ chrome.table(
     "output is a single cell sees everything at once: nothing is left to share.",
     name="weights",
 )
+# The layer that is shown, or the nearest before it whose maps have room for the move.
+upto = names[: names.index(name) + 1]
+roomy = [layer for layer in upto if compared[layer].before.shape[0] > 6] or names[:1]
 question_widget.ask(
-    questions.how_far_a_map_moves(net, name), questions.weights_for_larger_images(net[convolutions[0]])
+    questions.how_far_a_map_moves(net, roomy[-1]), questions.weights_for_larger_images(net[convolutions[0]])
 )
 snippets.show(
     f"""

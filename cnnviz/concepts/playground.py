@@ -16,6 +16,7 @@ from cnnviz import kernels
 from cnnviz.channels import Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Run
+from cnnviz.numbers import counted
 from cnnviz.ops.padding import Axis, Pair, Window, integer, window
 
 _NAMED = ("sobel x", "sobel y", "roberts x", "box", "sharpen", "laplacian", "outline", "emboss", "gabor 45°")
@@ -126,8 +127,8 @@ def size_formula(axis: Axis) -> str:
     """
     inner = (axis.padded - axis.extent) / axis.stride
     return (
-        f"⌊({axis.size} + {axis.before} + {axis.after} − {axis.extent}) / {axis.stride}⌋ + 1 "
-        f"= ⌊{inner:.4g}⌋ + 1 = {axis.out}"
+        f"⌊({axis.size} + {axis.before} + {axis.after} − {axis.extent}) / {axis.stride}⌋ + 1 = ⌊{inner:.4g}⌋ "
+        f"+ 1 = {axis.out}"
     )
 
 
@@ -279,5 +280,5 @@ def cost_by_kind(layer: Layer) -> list[tuple[str, Cost]]:
     channels_in, out = depth * layer.config["groups"], layer.output_shape[:2]
     possible = [g for g in (1, 2, 4, 8) if channels_in % g == filters % g == 0 and g < max(channels_in, 2)]
     cost = partial(conv_cost, channels_in, kernel_size=(kh, kw), output_size=out, bias=False)
-    grouped = [(f"{g} group{'s' if g > 1 else ''}", cost(filters, groups=g)) for g in possible]
+    grouped = [(counted(g, "group"), cost(filters, groups=g)) for g in possible]
     return [*grouped, ("depthwise", cost(channels_in, groups=channels_in))]

@@ -16,7 +16,7 @@ from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, map_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import COLOURS
 from cnnviz.kernels import ExcitingPatch, frequency_response
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 
 
 @figure
@@ -301,7 +301,7 @@ def kernel_gallery(
     each = "each from minus to plus" if width >= 460 else "each to"
     said = f"{each} its own largest weight or response"
     legend = canvas.legend(Scale("signed", 1.0), 0.5, grid.lines * step + 12, min(220.0, width - 1), said)
-    alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
+    alt = f"{counted(len(tiles), 'kernel')} and what they make of one image. " + "; ".join(words) + "."
     return canvas.picture(alt, legend=legend, **drawn)
 
 
@@ -384,7 +384,8 @@ def kernel_portraits(
     legends = [canvas.legend(weights, 0.5, y, length, "weights")]
     legends.append(canvas.legend(gains, 0.5 + length + 40, y, length, "gain"))
     alt = (
-        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
+        f"{counted(len(waves), 'kernel')}: the wave that each lets through most, by angle and cycles "
+        "a pixel, and its "
         "largest answer in these images of the largest possible. " + "; ".join(words) + "."
     )
     return canvas.picture(alt, legends=legends, **drawn)

@@ -18,6 +18,7 @@ import numpy as np
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
 from cnnviz.network.inputs import batched, check_batch_size, input_of_maps
+from cnnviz.numbers import counted
 from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.sized import Box
 from cnnviz.receptive_fields.table import receptive_field
@@ -105,7 +106,8 @@ class EffectiveReceptiveField:
     def __repr__(self) -> str:
         rows, cols = self.sigma
         return one_line(
-            f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, {self.images} images>"
+            f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, "
+            f"{counted(self.images, 'image')}>"
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cnnviz.resources import app
+from harness.wording import slips
 
 PAGES = sorted(path.stem for path in (app().parent / "pages").glob("*.py"))
 MODELS = ("mnist_14k", "mnist_maxpool")
@@ -48,6 +49,19 @@ def widget(kind: Any, name: str) -> Any:
     return next(found for found in kind if re.fullmatch(rf"choice\.{name}(\.\d+)?", found.key))
 
 
+def said(at: AppTest) -> list[str]:
+    """All sentences of the page: its own, and those that its components were given."""
+    own = [element.value for kind in (at.markdown, at.caption, at.info, at.warning) for element in kind]
+    own += [re.sub("<[^>]*>", " ", body) for body in map(htmls_of, at.get("html")) if "<style" not in body]
+    for picture in pictures(at):
+        own += [picture["alt"], picture["caption"]]
+    return [*own, *(table["caption"] for table in tables(at))]
+
+
+def htmls_of(element: Any) -> str:
+    return element.proto.body
+
+
 def htmls(at: AppTest) -> str:
     """All of the page's own HTML."""
     return "".join(element.proto.body for element in at.get("html"))
@@ -63,6 +77,8 @@ def visit() -> Callable[..., AppTest]:
         at.query_params.clear()
         at.query_params.update({name: str(value) for name, value in query.items()})
         at.switch_page(str(Path("pages") / f"{page}.py"))
-        return at.run()
+        at.run()
+        assert not [(text, found) for text in said(at) if (found := slips(text))]
+        return at
 
     return go
