@@ -245,19 +245,22 @@ snippets.show(
     import cnnviz
     from cnnviz.concepts.activation_exchange import exchange, function_named
     from cnnviz.concepts.affine_collapse import collapse
+    from cnnviz.concepts.dead_channels import zeros_in
     from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
     net = cnnviz.load_model({quoted(here.model)})
     before = net.run(image).pre_activation({quoted(name)})
     after = function_named({quoted(function)})(before)
-    print((before < 0).mean(), (after == 0).mean())
+    print((before < 0).mean(), (after == 0).mean(), len(zeros_in(after).silent))
 
     images, labels = cnnviz.load_mnist()[1]
     other = exchange(net, {quoted(function)}, {list(layers)})
-    print(evaluate(other, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+    for each in (net, other):
+        print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
 
     affine = collapse(net)
-    print(affine.matrix.shape, affine.largest_difference(images[:100]))
+    print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))
+    print(affine(image).max(), affine.accuracy(images, labels))
     """
 )

@@ -294,7 +294,10 @@ snippets.show(
     y = ops.conv2d(
         run.inputs({quoted(name)})[0], layer.weights["kernel"], layer.weights.get("bias"),
         strides={layer.config["strides"]}, padding={layer.config["padding"]!r},
+        dilation_rate={layer.config["dilation_rate"]},
     )
     print(y[0, {row}, {col}, {channel}], run.pre_activation({quoted(name)})[0, {row}, {col}, {channel}])
+    example = playground.channel_example(run, net[{quoted(deep_name)}], {kind!r})
+    print(example.channels, example.kernel.shape)
     """
 )

@@ -72,8 +72,8 @@ def show_dense(name: str, row: int, col: int) -> None:
     )
 
 
-def show_reduction(name: str) -> None:
-    """A slider for how much of the layer is kept, and what that does to the network."""
+def show_reduction(name: str) -> tuple[str, int]:
+    """A slider for how much of the layer is kept, and what that does to the network; what was chosen."""
     layer = here.network[name]
     chrome.section(
         "How much of it is needed",
@@ -134,6 +134,7 @@ def show_reduction(name: str) -> None:
         if by != "singular"
         else (),
     )
+    return by, k
 
 
 def show_all_digits(name: str, reduction: channels.Reduction) -> None:
@@ -208,8 +209,8 @@ def _positions(name: str) -> str:
     return f"{rows} × {cols}"
 
 
-def show_bottleneck() -> None:
-    """The calculator."""
+def show_bottleneck() -> tuple[int, int, int]:
+    """The calculator; what was chosen."""
     chrome.section(
         "The bottleneck",
         "A 3×3 convolution on many channels costs a lot. Two 1×1 convolutions around one on few channels "
@@ -236,6 +237,7 @@ def show_bottleneck() -> None:
         caption="Above 1 the bottleneck has fewer, below 1 it has more.",
         name="bottleneck",
     )
+    return wide, narrow, side
 
 
 here = header.current()
@@ -251,14 +253,15 @@ chrome.title(
     "designer’s choice.",
 )
 mixing = channels.mixing_layers(here.network)
+row, col, by, k = 0, 0, "leaving", 5
 if mixing:
     row, col = show_pixel(mixing[0])
     show_dense(mixing[0], row, col)
-    show_reduction(mixing[0])
+    by, k = show_reduction(mixing[0])
     show_saving(mixing[0])
 else:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
-show_bottleneck()
+wide, narrow, side = show_bottleneck()
 if mixing:
     layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
     question_widget.ask(
@@ -269,7 +272,6 @@ else:
 snippets.show(
     f"""
     import cnnviz
-    import numpy as np
     from cnnviz import channels, ops
 
     image = {here.digit.code}
@@ -278,13 +280,19 @@ snippets.show(
     name = channels.mixing_layers(net)[0]
     layer = net[name]
     x = run.inputs(name)[0]
+    compared = channels.compare_with_dense(run, name)
+    print(compared.difference, compared.shuffled_difference, compared.convolution.size)
     matrix = channels.mixing_matrix(layer.weights["kernel"])
     dense = ops.dense(x, matrix, layer.weights["bias"])
-    print(np.abs(dense - run.pre_activation(name)).max())
+    print(dense[0, {row}, {col}], run.pre_activation(name)[0, {row}, {col}])
 
     images, labels = cnnviz.load_mnist()[1]
     trial = channels.ReductionTrial(net, name, images[:{COUNT}], labels[:{COUNT}])
-    reduction = trial.reduce(k=5)
-    print(reduction.error, trial.evaluate(reduction).accuracy)
+    reduction = trial.reduce(k={k}, by={by!r})
+    print(reduction.error, trial.evaluate(reduction).accuracy, trial.cut)
+    print(channels.mixing_error(x[0], matrix, layer.weights["bias"], reduction.matrix, reduction.bias))
+    print(reduction.cost.everywhere(layer.output_shape[:2]), layer.params, layer.multiply_adds)
+    costs = channels.bottleneck({wide}, {narrow}, {side})
+    print(costs.direct, costs.steps, costs.saving)
     """
 )

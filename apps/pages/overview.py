@@ -18,9 +18,10 @@ here = header.current()
 here.live_view(choose=choose_image, walks=list(WALKS.values()))
 chrome.title(
     "Overview",
-    "A convolutional network turns an image into a decision in small steps, and every step is above: "
-    "a column for each layer, a tile for each of its channels, and ten probabilities at the end. "
-    "Every number was computed just now, by cnnviz's own NumPy engine, from the trained weights.",
+    "A convolutional network turns an image into a decision in small steps, and every step is above: a "
+    "column for each layer, a tile for each of its channels, and ten probabilities at the end. Every "
+    "number is computed from the trained weights when you ask for it: by cnnviz's own engine in NumPy, and "
+    "by a second one in your browser while you change things.",
     heard="A neural network is a black box.",
     instead="Nothing in it is hidden: every number was computed from others, and you can follow it down to "
     f"the pixels. What is hard is to say in words what {here.network.count_params()[0]:,} parameters do "

@@ -198,9 +198,9 @@ snippets.show(
     image = {here.digit.code}
     loss = loss_of(cnnviz.load_model({quoted(here.model)}).run(image), target={target})
     print(softmax_steps(loss.logits, temperature={temperature}).probabilities)
-    print(loss.value, loss.wrt_logits)
+    print(loss.probability, loss.value, loss.of_guessing, loss.wrt_logits)
 
     step = step_against(loss, {size})
-    print(loss.predicted, step.after.predicted, loss.value, step.straight, step.after.value)
+    print(loss.predicted, step.after.predicted, step.expected, step.actual, step.after.value)
     """
 )

@@ -187,12 +187,13 @@ snippets.show(
     at_the_border = compare_shift(padded_with_zeros(net), image, {rows}, {cols})
     for name, maps in at_the_border.items():
         print(name, maps.error, maps.error_inside)
-    print(net.predict(shift(image, {rows}, {cols})).argmax())
+    print(net.predict(shift(image, {rows}, {cols})))
     figures.moved_maps({"at_the_border" if padded else "found"}[{quoted(name)}], {channel})
 
     patch = busiest_patch(image / 255)
     kernel = net[{quoted(convolutions[0])}].weights["kernel"][:, :, 0, {chosen}]
     matrix = convolution_matrix(kernel, patch.shape).matrix
+    print(matrix[:, {line}].reshape(patch.shape))
     print(ops.dense(patch.reshape(1, -1), matrix).reshape(4, 4))
     print(ops.conv2d(patch, kernel[:, :, None, None]))
     print(connections(net[{quoted(convolutions[0])}]))

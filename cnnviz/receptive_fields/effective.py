@@ -29,6 +29,10 @@ BATCH_BYTES = 64 * 2**20
 SHARES = (0.5, 0.9, 0.95)
 
 
+MOST_BYTES = 64 * 2**20
+"""The maps of all images are kept if they take no more."""
+
+
 @dataclass(frozen=True, eq=False)
 class EffectiveReceptiveField:
     """What `effective_receptive_field` returns.
@@ -47,6 +51,8 @@ class EffectiveReceptiveField:
         ((top, bottom), (left, right)), both ends included: all pixels that can reach the units.
     images
         How many the mean is over.
+    maps
+        (images, H, W) float32: the map of each; None where they would take more than `MOST_BYTES`.
     """
 
     layer: str
@@ -55,6 +61,7 @@ class EffectiveReceptiveField:
     map: np.ndarray
     box: Box
     images: int
+    maps: np.ndarray | None = None
 
     @cached_property
     def density(self) -> np.ndarray:
@@ -180,18 +187,77 @@ def effective_receptive_field(
     units: Any = tuple(np.transpose(places)) if places else ()
     seeds[(*units, slice(None) if channel is None else channel)] = 1 / max(len(places), 1)
     total = np.zeros(images.shape[1:3])
+    each = (
+        np.zeros((len(images), *total.shape), np.float32)
+        if total.size * len(images) * 4 <= MOST_BYTES
+        else None
+    )
     check_batch_size(batch_size)
     units_of_image = sum(math.prod(size or 1 for size in field.shape) for field in fields.values())
     count = batch_size or max(1, BATCH_BYTES // (net.dtype.itemsize * units_of_image))
     for first in range(0, len(images), count):
         run = net.run(images[first : first + count])
         gradient = run.gradient(chosen.name, weights=seeds).wrt_input
-        total += np.abs(gradient).sum(axis=(0, -1), dtype=np.float64)
+        maps = np.abs(gradient).sum(axis=-1, dtype=np.float64)
+        total += maps.sum(axis=0)
+        if each is not None:
+            each[first : first + count] = maps
     field = fields[chosen.name]
     boxes = [field.box(*place) for place in places] if places else [field.box(unit=channel)]
     mean = total / len(images)
     mean.flags.writeable = False
-    return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images))
+    return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images), each)
+
+
+def change_of_spread(before: EffectiveReceptiveField, after: EffectiveReceptiveField) -> tuple[float, float]:
+    """How much wider a field became, and the standard error of that over the images.
+
+    Parameters
+    ----------
+    before, after
+        Of the same units on the same images, with other weights.
+
+    Returns
+    -------
+    (change, error)
+        The mean of the two sigmas (their geometric one) after over before, less 1; and its jackknife standard
+        error, which leaves out one image after the other. Both are nan where a field holds nothing.
+
+    Raises
+    ------
+    ValueError
+        for fields of other units or images, or without their images' maps, or of a single image.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> net, images = load_model("mnist_maxpool"), load_mnist()[1][0][:5]
+    >>> field = effective_receptive_field(net, "conv2d_1", images)
+    >>> change_of_spread(field, field)
+    (0.0, 0.0)
+
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 11.5.
+    """
+    if (
+        before.maps is None
+        or after.maps is None
+        or (before.units, before.maps.shape) != (after.units, after.maps.shape)
+    ):
+        raise ValueError(f"before and after must be of the same units and images, got {before} and {after}")
+    count = len(before.maps)
+    if count < 2:
+        raise ValueError(f"before and after must be of 2 images or more, got {before}")
+    sums = [maps.sum(axis=0, dtype=np.float64) for maps in (before.maps, after.maps)]
+
+    def ratio(first: np.ndarray, then: np.ndarray) -> float:
+        spreads = [math.prod(_spread(one.sum(axis=axis)) for axis in (1, 0)) for one in (first, then)]
+        return math.sqrt(spreads[1] / spreads[0]) - 1 if spreads[0] else math.nan
+
+    left_out = np.array(
+        [ratio(sums[0] - one, sums[1] - two) for one, two in zip(before.maps, after.maps, strict=True)]
+    )
+    error = math.sqrt((count - 1) / count * float(np.square(left_out - left_out.mean()).sum()))
+    return ratio(*sums), error
 
 
 # Arguments --------------------------------------------------------------------------------------

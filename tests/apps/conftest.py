@@ -51,7 +51,7 @@ def widget(kind: Any, name: str) -> Any:
 
 def said(at: AppTest) -> list[str]:
     """All sentences of the page: its own, and those that its components were given."""
-    own = [element.value for kind in (at.markdown, at.caption, at.info, at.warning) for element in kind]
+    own = [element.value for kind in (at.markdown, at.caption, at.info) for element in kind]
     own += [re.sub("<[^>]*>", " ", body) for body in map(htmls_of, at.get("html")) if "<style" not in body]
     for picture in pictures(at):
         own += [picture["alt"], picture["caption"]]
