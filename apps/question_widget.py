@@ -28,6 +28,7 @@ def _ask(question: Question) -> None:
             index=None,
             format_func=texts.__getitem__,
             key=f"answer.{_digest(question)}",
+            persist_state="session",
         )
         if picked is not None:
             st.html(_verdict(question.choices[picked]))

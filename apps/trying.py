@@ -6,12 +6,13 @@ session; the address carries the 28 x 28 pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cached
 import numpy as np
+import state
 import streamlit as st
-from chosen_digit import Digit, choose_image
+from chosen_digit import Digit, choose_image, choose_own
 from components import component
 from plain import plain
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -36,10 +37,19 @@ def pad(model: str) -> None:
 
     def drawn() -> None:
         drawing = st.session_state["pad"].drawing
-        if drawing:
+        if isinstance(drawing, Mapping) and drawing.get("cleared") is True:
+            _forget_drawing()
+        elif drawing:
             _take(lambda: raster_of(drawing), "The drawing", ink="drawn")
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
+
+
+def _forget_drawing() -> None:
+    """Go back to the test digit, if what was drawn here is the digit of all pages."""
+    text, _, picture = st.session_state.get(_BROUGHT, ("", None, None))
+    if text and picture is None and state.wanted("own") == text:
+        choose_own("")
 
 
 def upload() -> None:

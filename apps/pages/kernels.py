@@ -200,7 +200,7 @@ chrome.show(
 question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
 which = "" if layer == "first" else f", {quoted(layer)}, {channel}"
 names = cached.available_models() if layer == "first" else [here.model]
-networks = f"nets = [cnnviz.load_model(name) for name in {names}]"
+load = f"nets = [cnnviz.load_model(name) for name in {names}]"
 snippets.show(
     f"""
     import cnnviz
@@ -215,7 +215,7 @@ snippets.show(
     figures.frequency_map(kernel)
     for entry in kernels.gallery({every}):
         print(entry, np.abs(ops.conv2d(image, entry.kernel[:, :, None, None])).max())
-    {networks}
+    {load}
     trained = [kernel for net in nets for kernel in kernels.trained_kernels(net{which})]
     for kernel in kernels.sort_trained(trained, {order!r}):
         print(kernel, kernel.similarity, kernel.norm)

@@ -94,6 +94,43 @@ def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
     return {name: kernel.astype(np.float32) for name, kernel in chosen.items()}
 
 
+CUSTOM = "custom"
+"""The name of a kernel that is none of the `starters`."""
+
+
+def name_of(kernel: Any) -> str:
+    """Which of the `starters` of its size a kernel is, or `CUSTOM`.
+
+    >>> name_of(np.ones((2, 3))), name_of([[1, 2], [3, 4]])
+    ('ones', 'custom')
+    """
+    kernel = np.asarray(kernel, np.float32)
+    named = starters(*kernel.shape)
+    return next((name for name, other in named.items() if np.array_equal(kernel, other)), CUSTOM)
+
+
+def resized(kernel: Any, rows: int, cols: int) -> np.ndarray:
+    """A kernel with rows and columns of zeros put around it, or taken off it, so that its middle stays.
+
+    The middle of an even number of cells is the one before its half, as in the `starters`.
+
+    >>> resized([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 1, 2).tolist()
+    [[4, 5]]
+    >>> resized([[4, 5]], 3, 3).tolist()
+    [[0, 0, 0], [4, 5, 0], [0, 0, 0]]
+    """
+    kernel = np.asarray(kernel)
+    found = np.zeros((rows, cols), kernel.dtype)
+    # A middle is the cell (size - 1) // 2, as in `starters`.
+    shifts = [(new - 1) // 2 - (old - 1) // 2 for new, old in zip(found.shape, kernel.shape, strict=True)]
+    (top, left), (height, width) = shifts, kernel.shape
+    for row in range(rows):
+        for col in range(cols):
+            if 0 <= row - top < height and 0 <= col - left < width:
+                found[row, col] = kernel[row - top, col - left]
+    return found
+
+
 def example_cells(size: int) -> np.ndarray:
     """Cells (size, size) to begin typing from: an upright edge, dark on the left.
 
