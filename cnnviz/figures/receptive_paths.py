@@ -18,6 +18,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of
+from cnnviz.numbers import counted
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -334,6 +335,6 @@ def receptive_ladder(rungs: Sequence[Rung], *, width: float = WIDE, **look: Unpa
                     links.append(canvas.line([(x, y + 14), (to, y + row)], "accent", 0.7, zorder=1))
         cells.append(mine)
     alt = "From the image up: " + "; ".join(
-        f"{rung.name}: {len(rung.seen)} of {len(rung.centers)} cells" for rung in rungs
+        f"{rung.name}: {len(rung.seen)} of {counted(len(rung.centers), 'cell')}" for rung in rungs
     )
     return canvas.picture(alt + ".", cells=cells, links=links)

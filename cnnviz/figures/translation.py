@@ -80,7 +80,7 @@ def moved_maps(
     for k, (name, array) in enumerate(shown.items()):
         x, y = grid.place(k, step, 22)
         canvas.text(x, y - 8, TITLES[k], weight="bold")
-        canvas.bar(x, y, side, tall, "panel", zorder=0)
+        canvas.bar(x, y, side, tall, "muted", zorder=0)
         images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
     y = step * grid.lines + 14
     canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from apps.conftest import MODELS, PAGES, htmls, pictures
+from apps.conftest import MODELS, PAGES, given, htmls, pictures
 from cnnviz.numbers import probability
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
@@ -107,3 +107,16 @@ def test_the_number_in_the_convolution_is_the_networks(visit):
     # The picture writes three digits.
     assert total == pytest.approx(float(value), rel=5e-3)
     assert np.isclose(total, value, rtol=5e-3)
+
+
+def test_an_answer_is_still_there_on_the_way_back_and_no_link_holds_it(visit):
+    at = visit("three_by_three")
+    assert given(at, "cnnviz.copy_link")[0]["without"] == ""
+    asked = next(radio for radio in at.radio if radio.key.startswith("answer."))
+    asked.set_value(1).run()
+    verdict = next(part for part in htmls(at).split("<div") if "verdict" in part)
+    visit("overview")
+    at = visit("three_by_three")
+    assert next(radio for radio in at.radio if radio.key == asked.key).value == 1
+    assert verdict in htmls(at)
+    assert given(at, "cnnviz.copy_link")[0]["without"] == "your answers"
