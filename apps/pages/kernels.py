@@ -153,6 +153,7 @@ chrome.pick(
     kernels=[entry.kernel for entry in gallery],
     responses=cached.gallery_responses(small, every),
     labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
+    photograph=picture != "digit",
 )
 chrome.table(
     ["kernel", "what it does", "definition"],

@@ -58,11 +58,14 @@ def what_is_cut_off(name: str, row: int, col: int) -> str:
 
 def in_the_live_view(name: str, row: int, col: int) -> None:
     """The cone of the unit, to be pointed at, and the way to the whole network with this unit open."""
-    channel = strongest_channel(here.run[name][:, row : row + 1, col : col + 1])
+    # Of the whole layer, so that it stays the same one while the unit moves.
+    channel = strongest_channel(here.run[name])
     chrome.section(
         "The same unit, number by number",
-        f"Its cone through the live view, from the image to {name}. Point at any other number to see what it "
-        "sees; click it for its receipt.",
+        f"Its cone through the live view, from the image to {name}, for channel {channel}, in which "
+        f"{name} is "
+        f"strongest on {here.digit.name}. Point at any other number to see what it sees; click it for its "
+        "receipt.",
     )
     here.live_view(key="cone", last=name, pinned=(name, row, col, channel))
     st.page_link(
