@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import streamlit as st
@@ -23,7 +23,7 @@ import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.animate import Animation
 from cnnviz.channels import Reduction, ReductionTrial, with_reduction
-from cnnviz.concepts.activation_exchange import exchange, hidden_activations
+from cnnviz.concepts.activation_exchange import FUNCTIONS, exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
 from cnnviz.concepts.dead_channels import Sparsity, silence, sparsity_over
@@ -115,9 +115,15 @@ def effective(
     model: str, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
     """How much each pixel of some digits counts for a unit, with the weights after an epoch."""
+    runs = run_of(model, digits, epoch)
+    return cnnviz.effective_receptive_field(cast(cnnviz.Network, runs.network), layer, runs, row=row, col=col)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def run_of(model: str, digits: tuple[Digit, ...], epoch: int | None = None) -> cnnviz.Run:
+    """Every activation of a model on several digits at once, with the weights after an epoch."""
     net = network(model) if epoch is None else network_at(model, epoch)
-    images = np.stack([digit.image for digit in digits])
-    return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
+    return net.run(np.stack([digit.image for digit in digits]))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -201,6 +207,21 @@ def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int
         f"Classifying {count:,} digits with {function}",
         lambda progress: evaluate(net, *first_digits(count), progress=progress, batch_size=250),
     )
+
+
+def accuracies_with(model: str, layers: tuple[str, ...], count: int) -> dict[str, float]:
+    """A model's accuracy on the first test digits with each function in place of some layers' own."""
+
+    def compare(progress: Callable[[int, int], None]) -> dict[str, float]:
+        found = {}
+        for done, name in enumerate(FUNCTIONS):
+            net = exchanged(model, name, layers)
+            found[name] = evaluate(net, *first_digits(count), batch_size=250).accuracy
+            progress(done + 1, len(FUNCTIONS))
+        return found
+
+    words = f"Classifying {count:,} digits with each of {len(FUNCTIONS)} functions"
+    return with_progress(("accuracies", model, layers, count), words, compare)
 
 
 def sparsity(model: str, count: int) -> dict[str, Sparsity]:

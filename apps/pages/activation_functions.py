@@ -103,7 +103,7 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
         if not compared:
             st.button("Try every function", on_click=state.put, args=("compare", "1"))
     if compared:
-        tried = {name: cached.accuracy_with(here.model, name, layers, COUNT).accuracy for name in FUNCTIONS}
+        tried = cached.accuracies_with(here.model, layers, COUNT)
         chrome.show(
             "bars",
             f"Share of the first {COUNT:,} test digits classified rightly with each function in "

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 from cnnviz.network.inputs import batched, check_batch_size, input_of_maps
 from cnnviz.numbers import counted
 from cnnviz.ops.padding import integer
@@ -137,7 +137,8 @@ def effective_receptive_field(
     layer
         The unit's layer. What counts is its output, after its activation.
     images
-        As for `Network.predict`, any number of them, at least one.
+        As for `Network.predict`, any number of them, at least one; or a run of the network on them, which
+        spares running it again for another unit.
     row, col
         The unit's place in a map. By default the central ones of that axis, one or two; of several units
         the gradient's mean is taken. A vector takes none.
@@ -174,7 +175,10 @@ def effective_receptive_field(
     Neural Networks", NeurIPS 2016, https://arxiv.org/abs/1701.04128
     """
     chosen = net[layer]
-    images = batched(images, input_of_maps(net))
+    given = images if isinstance(images, Run) else None
+    if given is not None and given.network is not net:
+        raise ValueError(f"images must be images or a run of {net.name}, got a run of {given.network.name}")
+    images = batched(images, input_of_maps(net)) if given is None else given.input
     if not len(images):
         raise ValueError(f"images must hold at least one, got shape {images.shape}")
     fields = receptive_field(net, images.shape[1:])
@@ -195,8 +199,9 @@ def effective_receptive_field(
     check_batch_size(batch_size)
     units_of_image = sum(math.prod(size or 1 for size in field.shape) for field in fields.values())
     count = batch_size or max(1, BATCH_BYTES // (net.dtype.itemsize * units_of_image))
+    count = count if given is None else len(images)
     for first in range(0, len(images), count):
-        run = net.run(images[first : first + count])
+        run = given or net.run(images[first : first + count])
         gradient = run.gradient(chosen.name, weights=seeds).wrt_input
         maps = np.abs(gradient).sum(axis=-1, dtype=np.float64)
         total += maps.sum(axis=0)

@@ -237,3 +237,14 @@ def test_a_change_of_spread_is_of_the_same_images(net, digits):
     alone = effective_receptive_field(net, "conv2d_3", digits[:1])
     with pytest.raises(ValueError, match="2 images or more"):
         change_of_spread(alone, alone)
+
+
+def test_a_run_spares_another_one_and_says_the_same(net, digits):
+    run = net.run(digits[:5])
+    for row in (1, 3):
+        one = effective_receptive_field(net, "conv2d_3", digits[:5], row=row, col=2)
+        other = effective_receptive_field(net, "conv2d_3", run, row=row, col=2)
+        np.testing.assert_array_equal(one.map, other.map)
+        assert (one.box, one.images) == (other.box, other.images)
+    with pytest.raises(ValueError, match="a run of mnist_14k, got a run of mnist_maxpool"):
+        effective_receptive_field(net, "conv2d_3", cnnviz.load_model("mnist_maxpool").run(digits[:2]))
