@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable, Hashable, Mapping
 from functools import cache, lru_cache
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import streamlit as st
@@ -23,10 +23,10 @@ import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.animate import Animation
 from cnnviz.channels import Reduction, ReductionTrial, with_reduction
-from cnnviz.concepts.activation_exchange import exchange, hidden_activations
+from cnnviz.concepts.activation_exchange import FUNCTIONS, exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
-from cnnviz.concepts.dead_channels import Sparsity, sparsity_over
+from cnnviz.concepts.dead_channels import Sparsity, silence, sparsity_over
 from cnnviz.concepts.downsampling import PooledMove
 from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
@@ -116,9 +116,15 @@ def effective(
     model: str, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
     """How much each pixel of some digits counts for a unit, with the weights after an epoch."""
+    runs = run_of(model, digits, epoch)
+    return cnnviz.effective_receptive_field(cast(cnnviz.Network, runs.network), layer, runs, row=row, col=col)
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def run_of(model: str, digits: tuple[Digit, ...], epoch: int | None = None) -> cnnviz.Run:
+    """Every activation of a model on several digits at once, with the weights after an epoch."""
     net = network(model) if epoch is None else network_at(model, epoch)
-    images = np.stack([digit.image for digit in digits])
-    return cnnviz.effective_receptive_field(net, layer, images, row=row, col=col)
+    return net.run(np.stack([digit.image for digit in digits]))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
@@ -204,6 +210,21 @@ def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int
     )
 
 
+def accuracies_with(model: str, layers: tuple[str, ...], count: int) -> dict[str, float]:
+    """A model's accuracy on the first test digits with each function in place of some layers' own."""
+
+    def compare(progress: Callable[[int, int], None]) -> dict[str, float]:
+        found = {}
+        for done, name in enumerate(FUNCTIONS):
+            net = exchanged(model, name, layers)
+            found[name] = evaluate(net, *first_digits(count), batch_size=250).accuracy
+            progress(done + 1, len(FUNCTIONS))
+        return found
+
+    words = f"Classifying {count:,} digits with each of {len(FUNCTIONS)} functions"
+    return with_progress(("accuracies", model, layers, count), words, compare)
+
+
 def sparsity(model: str, count: int) -> dict[str, Sparsity]:
     """Zeros and silent channels of a model's activations over the first test digits."""
     net = network(model)
@@ -213,6 +234,21 @@ def sparsity(model: str, count: int) -> dict[str, Sparsity]:
         lambda progress: sparsity_over(
             net, first_digits(count)[0], hidden_activations(net), progress=progress
         ),
+    )
+
+
+def changed_by_silence(model: str, channels: dict[str, tuple[int, ...]], count: int) -> int:
+    """For how many of the first test digits a model predicts something else without some channels."""
+    images, _ = first_digits(count)
+
+    def compare(progress: Callable[[int, int], None]) -> int:
+        nets = network(model), silence(network(model), channels)
+        return int(np.not_equal(*(net.predict(images).argmax(axis=1) for net in nets)).sum())
+
+    return with_progress(
+        ("silenced", model, tuple(sorted(channels.items())), count),
+        f"Classifying {count:,} digits without channels that hardly speak",
+        compare,
     )
 
 
@@ -287,13 +323,23 @@ def _animation(key: str, _operation: str, _arguments: Mapping[str, Any]) -> tupl
     return animated, {**animated.scene(), "key": key}
 
 
-def reductions(model: str, layer: str, by: str, count: int) -> list[tuple[Reduction, Evaluation]]:
-    """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits."""
+def reductions(
+    model: str, layer: str, by: str, count: int
+) -> tuple[list[tuple[Reduction, Evaluation]], float]:
+    """Every reduction of a 1x1 convolution, and the model's accuracy with it on the first test digits.
+
+    And the share of the outputs' mean square that the activation takes away.
+    """
+
+    def sweep(progress: Callable[[int, int], None]) -> tuple[list[tuple[Reduction, Evaluation]], float]:
+        trial = ReductionTrial(network(model), layer, *first_digits(count))
+        return trial.sweep(by, progress), trial.cut
+
     # What the layer reads of the digits is large, and not kept: all that is asked of it is here.
     return with_progress(
         ("reductions", model, layer, by, count),
         f"Classifying {count:,} digits with less and less of {layer}",
-        lambda progress: ReductionTrial(network(model), layer, *first_digits(count)).sweep(by, progress),
+        sweep,
     )
 
 

@@ -64,6 +64,16 @@ def edit(
     return array_from_text(text, start.dtype)
 
 
+def typed(name: str, shape: tuple[int, int]) -> np.ndarray | None:
+    """What was typed into the grid of a name, or what its link holds; None if that has not this shape."""
+    text = state.wanted(name)
+    try:
+        cells = array_from_text(text, np.float32) if text else None
+    except ValueError:
+        return None
+    return cells if cells is not None and cells.shape == tuple(shape) else None
+
+
 def reset(name: str) -> None:
     """Forget what was edited: for a button's or another widget's callback."""
     state.put(name, "")

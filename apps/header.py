@@ -94,7 +94,7 @@ def show() -> None:
         models = cached.available_models()
         with chrome.row("network", gap="small", width="content"):
             model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
-            _COPY_LINK(key="copy_link", data={}, width="content")
+            _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
     if not own:
         mistake.button(
             "Next mistake",
@@ -123,6 +123,14 @@ def notices(place: Any) -> None:
     with place.container():
         for sentence in state.notices():
             st.warning(plain(sentence))
+
+
+def _not_in_a_link() -> str:
+    """What was done in this session that no address holds, in words."""
+    session = st.session_state
+    answered = any(str(key).startswith("answer.") and session[key] is not None for key in session)
+    left = ["your answers"] * answered + ["your picture"] * bool(session.get("kernels.file"))
+    return " and ".join(left)
 
 
 def _go_to(count: int) -> None:

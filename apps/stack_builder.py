@@ -16,6 +16,7 @@ import streamlit as st
 from plain import plain
 
 from cnnviz.figures import Seen
+from cnnviz.numbers import counted
 from cnnviz.receptive_fields import ReceptiveField, ReceptiveFields
 from cnnviz.receptive_fields.architectures import ARCHITECTURES
 from cnnviz.receptive_fields.field import pair_text
@@ -37,8 +38,8 @@ USUAL = {
 _REFUSED = "builder.refused"
 
 
-def show() -> None:
-    """The whole builder."""
+def show() -> tuple[str, int]:
+    """The whole builder; the stack as text, and its input's size."""
     chrome.section(
         "Build a stack",
         "Any stack of layers, without weights: change one layer, and watch what that does to the size, the "
@@ -69,9 +70,10 @@ def show() -> None:
         fields = cached.stack(text, size)
         first_unit = _first_unit(fields[names[place - 1]])
     except ValueError as error:
-        st.warning(f"This stack does not fit an input of {size} pixels: {plain(error)}.")
-        return
+        st.warning(f"This stack does not fit an input of {counted(size, 'pixel')}: {plain(error)}.")
+        return FIRST, 224
     _growth(fields, layers, names, size, place - 1, first_unit)
+    return text, size
 
 
 def _editor(layers: Sequence[StackLayer], place: int) -> None:

@@ -98,9 +98,25 @@ def kept(*names: str) -> dict[str, str]:
 
 def put(name: str, value: Any) -> None:
     """Choose a value from code: a button's callback."""
+    settle(name, value)
+    st.session_state.setdefault(_PUT, set()).add(name)
+
+
+def settle(name: str, value: Any) -> None:
+    """Choose a value that follows from others, in the run itself, before its widget is drawn."""
     st.session_state[_EXPLICIT][name] = value
     st.session_state[_WIDGETS].pop(name, None)
-    st.session_state.setdefault(_PUT, set()).add(name)
+    st.session_state[_ASKED].pop(name, None)
+
+
+def set_to(name: str) -> Any:
+    """What the widget of a name now holds: for its callback."""
+    return st.session_state[_key(name)]
+
+
+def from_outside() -> bool:
+    """Whether a link, Back or Forward decides this run, not what was done on the page."""
+    return bool(st.session_state[_OUTSIDE])
 
 
 def option(
@@ -161,6 +177,12 @@ def toggle(name: str, default: bool, label: str, **arguments: Any) -> bool:
 def text(name: str, default: str, fits: Callable[[str], bool]) -> str:
     """Words that only code and the URL choose; there is no widget."""
     return _remember(name, _current(name, default, str, fits), default, str)
+
+
+def wanted(name: str) -> str:
+    """The words that a new URL or code asks for, before `text` has judged them; "" for the default."""
+    session = st.session_state
+    return str(session[_ASKED].get(name, session[_EXPLICIT].get(name, "")))
 
 
 def place(name: str, count: int, default: int) -> int:

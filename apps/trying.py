@@ -6,24 +6,25 @@ session; the address carries the 28 x 28 pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cached
 import numpy as np
+import state
 import streamlit as st
-from chosen_digit import Digit, choose_image
+from chosen_digit import Digit, choose_image, choose_own
 from components import component
 from plain import plain
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cnnviz.images.digit_preparation import Crop, Ink, Preparation, prepare_in_steps
 from cnnviz.images.digit_text import digit_to_text
-from cnnviz.images.image_files import FORMATS, ImageError, read_image
+from cnnviz.images.image_files import FORMATS, read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.stage.bundle import style
 from cnnviz.stage.component import raster_of
 from cnnviz.teaching.questions import Question
-from cnnviz.teaching.questions.try_it import where_it_is_drawn
+from cnnviz.teaching.questions.try_it import what_makes_no_difference
 
 _PAD = component("trying", base_css=style())
 _BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part", "files"
@@ -36,10 +37,19 @@ def pad(model: str) -> None:
 
     def drawn() -> None:
         drawing = st.session_state["pad"].drawing
-        if drawing:
+        if isinstance(drawing, Mapping) and drawing.get("cleared") is True:
+            _forget_drawing()
+        elif drawing:
             _take(lambda: raster_of(drawing), "The drawing", ink="drawn")
 
     _PAD(key="pad", data=cached.pad(model), on_drawing_change=drawn)
+
+
+def _forget_drawing() -> None:
+    """Go back to the test digit, if what was drawn here is the digit of all pages."""
+    text, _, picture = st.session_state.get(_BROUGHT, ("", None, None))
+    if text and picture is None and state.wanted("own") == text:
+        choose_own("")
 
 
 def upload() -> None:
@@ -116,8 +126,8 @@ def mend(steps: Preparation | None, picture: np.ndarray | None = None) -> None:
 def questions_about(digit: Digit) -> list[Question]:
     """What can be asked of its preparation: nothing, if it holds no ink."""
     try:
-        return [where_it_is_drawn(digit.image)]
-    except ImageError:
+        return [what_makes_no_difference(digit.image)]
+    except ValueError:
         return []
 
 

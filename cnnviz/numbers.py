@@ -1,6 +1,6 @@
 """How numbers are written: for the eye, with a proper minus sign, and for receipts, as programs read them.
 
-Counts need no rule of their own: Python's `f"{count:,}"` writes them.
+A count is written by Python's `f"{count:,}"`, and by `counted` where a noun follows it.
 """
 
 from __future__ import annotations
@@ -154,6 +154,35 @@ def _trim(text: str, value: float) -> str:
     if "e" not in text and "." in text and float(text.replace("−", "-").replace(",", "")) == value:
         text = text.rstrip("0").rstrip(".")
     return text
+
+
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """A count with its noun, of which `nouns` is the plural, if it is not made by an s.
+
+    >>> counted(1, "digit"), counted(1200, "digit"), counted(0, "bias", "biases")
+    ('1 digit', '1,200 digits', '0 biases')
+    """
+    return f"{count:,} {noun if count == 1 else nouns or f'{noun}s'}"
+
+
+def all_of(count: int, noun: str, nouns: str = "") -> str:
+    """All there are of something: "the only layer", "both layers", "all 3 layers".
+
+    >>> all_of(1, "layer"), all_of(2, "layer"), all_of(16, "channel")
+    ('the only layer', 'both layers', 'all 16 channels')
+    """
+    if count == 1:
+        return f"the only {noun}"
+    return f"both {nouns or f'{noun}s'}" if count == 2 else f"all {counted(count, noun, nouns)}"
+
+
+def times(factor: float) -> str:
+    """How many times as much, with enough digits for what is below 1 too.
+
+    >>> times(8.47), times(0.0612), times(676.0)
+    ('8.47 times', '0.0612 times', '676 times')
+    """
+    return f"{number(factor)} times"
 
 
 # As programs read them --------------------------------------------------------------------------

@@ -245,6 +245,7 @@ ACROSS = {
     "network/test_gradient.py": "run.py's gradients, and those of whole networks",
     "teaching/walks/test_every_walk.py": "all walks",
     "teaching/walks/test_lesson_walks.py": "what the lessons' walks claim",
+    "teaching/questions/test_claims.py": "what all questions claim",
     "stage/test_backward.py": "the gradients of all stages, from Python through Node",
     "stage/test_every_pair.py": "the numbers of all stages, from Python through Node",
     "ops/test_finite_differences.py": "all gradients",

@@ -34,7 +34,8 @@ figures.channel_spreads(
 
 # %% [markdown]
 # ## In training, and now
-# In training an image's numbers depend on its company; the larger the batch, the less.
+# In training an image's numbers depend on its company. How far the two forms are apart depends on which
+# images those are; with many of them it settles, but not at 0.
 
 # %%
 for forms in compare_forms(net, "batch_normalization_3", images[8:72], [1, 4, 16, 64]):

@@ -68,6 +68,6 @@ for question in (
     output_size(28, 3, stride=2),
     same_sides(28, 3, stride=2),
     parameters(net["conv2d_1"]),
-    transposed_size(window((8, 8), (3, 3), (2, 2), "same")),
+    transposed_size(x, kernel, strides=2, padding="same"),
 ):
     print(question.with_answer())

@@ -68,6 +68,6 @@ figures.channels_off(found.whole, found.without)
 
 # %%
 contested = sums.contested  # Where partial sums of both signs cancel most.
-asked = (value_from_partial_sums(run, name, channel, *contested), maps_that_change(net, name, channel))
+asked = (value_from_partial_sums(run, name, channel, *contested), maps_that_change(run, name, channel))
 for question in asked:
     print(question.with_answer())

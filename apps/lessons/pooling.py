@@ -7,7 +7,7 @@ import cnnviz
 from cnnviz import animate, figures, ops
 from cnnviz.concepts import downsampling as pooling
 from cnnviz.concepts import playground
-from cnnviz.teaching.questions.pooling import average, learned, output_size, telling_window, winner
+from cnnviz.teaching.questions.pooling import as_a_convolution, average, output_size, telling_window, winner
 
 digit = cnnviz.load_mnist()[1][0][0]
 net = cnnviz.load_model("mnist_14k")
@@ -60,7 +60,7 @@ window = telling_window(x, 2) or (0, 0)
 for question in (
     winner(x, *window),
     average(x, *window),
-    learned(net["max_pooling2d"]),
+    as_a_convolution(net["max_pooling2d"]),
     output_size((27, 27), 2),
 ):
     print(question.with_answer())

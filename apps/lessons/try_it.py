@@ -11,7 +11,7 @@ import cnnviz
 from cnnviz import figures
 from cnnviz.images.digit_preparation import prepare_in_steps
 from cnnviz.network.mistakes import SURE, likeliest, mistakes
-from cnnviz.teaching.questions.try_it import how_sure_it_was, where_it_is_drawn
+from cnnviz.teaching.questions.try_it import how_sure_it_was, what_makes_no_difference
 
 net = cnnviz.load_model("mnist_14k")
 
@@ -64,5 +64,5 @@ figures.hard_cases(found, images)
 # ## Before you go on
 
 # %%
-for question in (where_it_is_drawn(steps.digit), how_sure_it_was(found, 1500)):
+for question in (what_makes_no_difference(steps.digit), how_sure_it_was(found, 1500)):
     print(question.with_answer())

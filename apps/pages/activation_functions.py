@@ -8,12 +8,13 @@ import snippets
 import state
 import streamlit as st
 from chosen_digit import test_digits
+from plain import plain
 
 from cnnviz.concepts.activation_exchange import FUNCTIONS, function_named, hidden_activations
-from cnnviz.concepts.dead_channels import zeros_in
+from cnnviz.concepts.dead_channels import SCARCE, zeros_in
 from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import number, percent
+from cnnviz.numbers import all_of, counted, number, percent
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
 
 # Test digits that are measured without being asked for; a button measures all of them.
@@ -69,7 +70,7 @@ def curve(name: str, function: str, layers: tuple[str, ...]) -> None:
 
 
 def places(layers: tuple[str, ...]) -> str:
-    return layers[0] if len(layers) == 1 else f"all {len(layers)} layers"
+    return layers[0] if len(layers) == 1 else all_of(len(layers), "layer")
 
 
 def exchanged(function: str, layers: tuple[str, ...]) -> None:
@@ -102,7 +103,7 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
         if not compared:
             st.button("Try every function", on_click=state.put, args=("compare", "1"))
     if compared:
-        tried = {name: cached.accuracy_with(here.model, name, layers, COUNT).accuracy for name in FUNCTIONS}
+        tried = cached.accuracies_with(here.model, layers, COUNT)
         chrome.show(
             "bars",
             f"Share of the first {COUNT:,} test digits classified rightly with each function in "
@@ -121,14 +122,24 @@ def zeros() -> None:
         "Zeros, and dead channels",
         "ReLU makes zeros, and they are no loss: what is not there is information too. A channel that is "
         "zero everywhere on one digit may speak on another. One that is zero for all of them is dead: it "
-        "costs its multiplications and says nothing.",
+        "costs its multiplications and says nothing. One that is hardly ever other than zero is as good as "
+        "dead: a ReLU passes no gradient where it makes 0, so next to nothing can change its weights "
+        "any more.",
     )
     whole = state.text("zeros", "", ("", "all").__contains__)
     count = every if whole else COUNT
     over = cached.sparsity(here.model, count)
-    dead = {name: ", ".join(map(str, measured.silent)) or "none" for name, measured in over.items()}
+    scarce = {name: measured.scarce for name, measured in over.items() if measured.scarce}
     chrome.table(
-        ["layer", "outputs", "zeros, this digit", f"zeros, {count:,} digits", "silent now", "dead channels"],
+        [
+            "layer",
+            "outputs",
+            "zeros, this digit",
+            f"zeros, {count:,} digits",
+            "silent now",
+            "dead",
+            "as good as dead",
+        ],
         [
             (
                 name,
@@ -136,14 +147,30 @@ def zeros() -> None:
                 percent(zeros_in(here.run[name]).share),
                 percent(measured.share),
                 f"{len(zeros_in(here.run[name]).silent)} of {measured.channels}",
-                dead[name],
+                ", ".join(map(str, measured.silent)) or "none",
+                ", ".join(map(str, measured.scarce)) or "none",
             )
             for name, measured in over.items()
         ],
-        caption=f"As trained. Silent now: channels that are 0 everywhere on this digit. Dead channels: those "
-        f"that are 0 everywhere on each of the first {count:,} test digits, by number.",
+        caption="As trained. Silent now: channels that are 0 everywhere on this digit. Dead: those that "
+        f"are 0 everywhere on each of the first {count:,} test digits, by number. As good as dead: other "
+        f"than 0 in fewer than 1 of {1 / SCARCE:,.0f} of their values.",
         name="zeros",
     )
+    if scarce:
+        changed = cached.changed_by_silence(
+            here.model, {name: tuple(found) for name, found in scarce.items()}, COUNT
+        )
+        st.markdown(
+            "; ".join(
+                f"Channel {channel} of {plain(name)} is other than 0 in "
+                f"{over[name].active[channel]:,} of {counted(over[name].each, 'value')}"
+                for name, found in scarce.items()
+                for channel in found
+            )
+            + f". With all of these set to 0, the prediction changes for {counted(changed, 'digit')} of the "
+            f"first {COUNT:,}."
+        )
     if not whole:
         st.button(f"Count over all {every:,}", on_click=state.put, args=("zeros", "all"))
 
@@ -170,11 +197,13 @@ def collapse() -> None:
     )
     chrome.show(
         "feature_maps",
-        "A, one picture for each digit's row, all on one scale. Where a picture is blue, ink speaks for that "
-        "digit, and where it is orange against it: no stroke can mean something else because of another.",
-        maps=affine.pictures,
+        "A, one picture for each digit's row less the mean of all ten, for only differences of logits "
+        "count; all on one scale. Where a picture is blue, ink raises that digit's logit more than the "
+        "others' on average, and where it is orange less: no stroke can mean something else because of "
+        "another.",
+        maps=affine.contrasts,
         columns=5,
-        title="weight of each pixel in A",
+        title="weight of each pixel in A, less the mean over the digits",
     )
     chrome.show(
         "class_columns",
@@ -216,19 +245,22 @@ snippets.show(
     import cnnviz
     from cnnviz.concepts.activation_exchange import exchange, function_named
     from cnnviz.concepts.affine_collapse import collapse
+    from cnnviz.concepts.dead_channels import zeros_in
     from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
     net = cnnviz.load_model({quoted(here.model)})
     before = net.run(image).pre_activation({quoted(name)})
     after = function_named({quoted(function)})(before)
-    print((before < 0).mean(), (after == 0).mean())
+    print((before < 0).mean(), (after == 0).mean(), len(zeros_in(after).silent))
 
     images, labels = cnnviz.load_mnist()[1]
     other = exchange(net, {quoted(function)}, {list(layers)})
-    print(evaluate(other, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+    for each in (net, other):
+        print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
 
     affine = collapse(net)
-    print(affine.matrix.shape, affine.largest_difference(images[:100]))
+    print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))
+    print(affine(image).max(), affine.accuracy(images, labels))
     """
 )

@@ -33,8 +33,8 @@ chrome.title(
     "training. Both behave differently in training and afterwards: afterwards one is a fixed scale and "
     "shift, the other does nothing.",
     heard="Dropout removes neurons from the network, and batch norm keeps all numbers between 0 and 1.",
-    instead="Dropout removes nothing for good: every step draws anew, and the finished network uses all of "
-    "it. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
+    instead="Dropout removes nothing for good: each step drops other numbers, and the finished network drops "
+    "none. Batch norm bounds nothing: it sets a channel's mean and deviation, and single numbers may lie "
     "anywhere.",
 )
 
@@ -46,9 +46,9 @@ def statistics(name: str, channel: int) -> None:
     gamma, beta = layer.weights["gamma"], layer.weights["beta"]
     chrome.show(
         "channel_spreads",
-        f"Each channel of {name} over the first {COUNT:,} test digits, "
-        f"{measured.before.count:,} numbers a channel. A bar is the mean plus and minus the standard "
-        "deviation, a ring what the layer itself holds: above its moving averages, below beta and gamma.",
+        f"Each channel of {name} over the first {COUNT:,} test digits, {measured.before.count:,} numbers a "
+        "channel. A bar is the mean plus and minus the standard deviation, a ring what the layer itself "
+        "holds: above its moving averages, below beta and gamma.",
         before=(measured.before.mean, measured.before.deviation),
         after=(measured.after.mean, measured.after.deviation),
         moving=(moving.mean, moving.deviation),
@@ -77,8 +77,8 @@ def statistics(name: str, channel: int) -> None:
         )
 
 
-def forms(name: str, channel: int) -> None:
-    """The digit in training form and in inference form, by the size of the batch."""
+def forms(name: str, channel: int) -> int:
+    """The digit in training form and in inference form, by the size of the batch, which is returned."""
     epsilon, momentum = (here.network[name].config[key] for key in ("epsilon", "momentum"))
     chrome.section(
         "In training, and now",
@@ -132,6 +132,7 @@ def forms(name: str, channel: int) -> None:
         columns=3,
         limit=640,
     )
+    return size
 
 
 def folding(name: str, channel: int) -> None:
@@ -156,8 +157,8 @@ def folding(name: str, channel: int) -> None:
     )
 
 
-def masks() -> None:
-    """Dropout at work in several steps, and their mean."""
+def masks() -> str:
+    """Dropout at work in several steps, and their mean; the code for it."""
     chrome.section(
         "Dropout at work",
         "Each number is dropped with the same probability, the rate, by itself and anew in each step. What "
@@ -193,6 +194,14 @@ def masks() -> None:
         ("distance to be expected", number(shown.expected)),
     )
     now(seed)
+    one = f".channel({channel})" if values.ndim == 3 else ""
+    return f"""
+values = run.inputs({quoted(name)})[0][0]
+found = drop_in_steps(values, {rate}, {steps}, seed={seed}, layer={quoted(name)}){one}
+print(drops[{quoted(name)}], found.scale, found.distance, found.expected)
+for step in range(4):
+    print(run_with_dropout(net, image, seed={seed}, step=step).output)
+"""
 
 
 def now(seed: int) -> None:
@@ -253,11 +262,11 @@ if norms:
         best = figures.strongest_channel(here.run[norm])
         channel = state.integer("channel", 0, channels - 1, best, "Channel")
     statistics(norm, channel)
-    forms(norm, channel)
+    batch_size = forms(norm, channel)
     folding(norm, channel)
 else:
     header.point_to_mnist_14k(f"{here.model} has no batch normalisation.", "Show those in mnist_14k")
-masks()
+dropping = masks()
 questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
 if norms:
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
@@ -265,26 +274,32 @@ if norms:
     questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
 question_widget.ask(*questions)
 lines = f"""
+import numpy as np
 import cnnviz
 from cnnviz.concepts.dropout import dropout_layers, drop_in_steps, run_with_dropout
 
 images, labels = cnnviz.load_mnist()[1]
 image = {here.digit.code}
 net = cnnviz.load_model({quoted(here.model)})
-for name, rate in dropout_layers(net).items():
-    found = drop_in_steps(net.run(image).inputs(name)[0], rate, steps=100, layer=name)
-    print(name, rate, found.scale, found.distance, found.expected)
-for step in range(4):
-    print(run_with_dropout(net, image, seed=0, step=step).output)
-"""
+run = net.run(image)
+drops = dropout_layers(net)
+{dropping}"""
 if norms:
+    others = [k for k in range(batch_size) if here.digit.own or k != here.digit.index][: batch_size - 1]
+    last = others[-1] + 1 if others else 0
+    without = (
+        f"np.delete(images[:{last}], {here.digit.index}, 0)" if last > len(others) else f"images[:{last}]"
+    )
     lines += f"""
 from cnnviz.concepts.batch_normalization import compare_forms, fold, normalization_over
 
 measured = normalization_over(net, {quoted(norm)}, images[:{COUNT}])
-print(measured.before.mean, measured.moving.mean)
-for forms in compare_forms(net, {quoted(norm)}, images[:64], [1, 8, 64]):
-    print(forms.images, forms.distance)
-print(fold(net, {quoted(norm)}).largest_difference(net.run(image)))
+print(measured.before.mean[{channel}], measured.moving.mean[{channel}])
+batch = np.concatenate([image[np.newaxis], {without}])
+forms = compare_forms(net, {quoted(norm)}, batch, [{batch_size}])[0]
+print(forms.distance, forms.mean[{channel}], forms.variance[{channel}])
+folded = fold(net, {quoted(norm)})
+before, after = (each[folded.into].weights["kernel"][0, 0, {channel}, 0] for each in (net, folded.network))
+print(folded.scale[{channel}], before, after, net[{quoted(norm)}].params, folded.largest_difference(run))
 """
 snippets.show(lines)

@@ -16,11 +16,47 @@ from plain import plain
 
 from cnnviz import figures, ops
 from cnnviz.concepts import playground
+from cnnviz.concepts.weight_sharing import connections
+from cnnviz.images.array_text import array_to_text
 from cnnviz.layers.layer import quoted
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
+SHOWN = "convolution.kernel"
+"""Where the session keeps the kernel that was shown last."""
+
+
+def start_anew() -> None:
+    """Take a kernel by its name: what was typed is forgotten, but where it is what was asked for."""
+    if state.set_to("start") != playground.CUSTOM:
+        cells_editor.reset("kernel")
+    elif SHOWN in st.session_state:
+        state.put("kernel", array_to_text(st.session_state[SHOWN]))
+
+
+def keep_the_middle(started: dict[str, Any]) -> None:
+    """Let the kernel of the last run live on in another size, and be called by the name that is its own."""
+    size = next(iter(started.values())).shape
+    last = st.session_state.get(SHOWN)
+    if last is not None and last.shape != size and not state.from_outside():
+        name = playground.name_of(last)
+        if name in started:
+            state.settle("start", name)
+            state.settle("kernel", "")
+        else:
+            state.settle("kernel", array_to_text(playground.resized(last, *size)))
+    typed = cells_editor.typed("kernel", size)
+    if typed is not None:
+        state.settle("start", playground.name_of(typed))
+
+
 here = header.current()
+saving = connections(next(layer for layer in here.network.layers if layer.is_convolution))
+saved = (
+    "Few parameters come from two things. Each output reads a neighbourhood only, and all positions share "
+    f"one kernel: in {here.model}’s first layer the first makes weights {saving.by_locality:,.0f} times "
+    f"fewer than a dense layer’s, the second {saving.by_sharing:,.0f} times fewer still."
+)
 chrome.title(
     "Convolution",
     "A convolution slides a small array of weights, the kernel, over its input and writes down, at every "
@@ -28,8 +64,8 @@ chrome.title(
     "and each kernel makes one output channel. Networks do not flip the kernel, so strictly it is a "
     "cross-correlation.",
     heard="A convolution makes the image smaller, and so it needs fewer parameters.",
-    instead="It needs few parameters because all positions share the same weights. Whether the output is "
-    "smaller depends on padding and stride alone, and it need not be.",
+    instead="Its output need not be smaller: that depends on the kernel’s reach, the stride and the padding. "
+    + saved,
 )
 
 # The playground -----------------------------------------------------------------------------------
@@ -60,14 +96,10 @@ with choices:
         kernel_rows = state.integer("kernel_rows", 1, 5, 3, "Kernel rows")
         kernel_cols = state.integer("kernel_columns", 1, 5, 3, "Kernel columns")
         started = playground.starters(kernel_rows, kernel_cols)
+        usual = "sobel x" if "sobel x" in started else "slope"
+        keep_the_middle(started)
         start = state.option(
-            "start",
-            list(started),
-            "sobel x" if "sobel x" in started else "slope",
-            st.selectbox,
-            "Start from",
-            on_change=cells_editor.reset,
-            args=("kernel",),
+            "start", [*started, playground.CUSTOM], usual, st.selectbox, "Kernel", on_change=start_anew
         )
     with chrome.controls("steps"):
         stride = state.integer("stride", 1, 5, 1, "Stride")
@@ -85,9 +117,9 @@ with choices:
         back = state.toggle("transposed", False, "Run it backwards: transposed")
         letters = state.toggle("letters", False, "Letters for numbers")
 with grid:
-    kernel = cells_editor.edit(
-        "kernel", started[start], "Kernel: type new weights", low=-99, high=99, step=0.1
-    )
+    usual_cells = started.get(start, started[usual])
+    kernel = cells_editor.edit("kernel", usual_cells, "Kernel: type new weights", low=-99, high=99, step=0.1)
+    st.session_state[SHOWN] = kernel
 used = playground.flipped(kernel) if turned else kernel
 setting: dict[str, Any] = {"strides": stride, "padding": padding, "dilation_rate": dilation}
 geometry: Window | None = None
@@ -256,7 +288,7 @@ chrome.show(
 along = padding if isinstance(padding, str) else padding[0]
 asked = [questions.output_size(len(image), kernel_rows, stride=stride, padding=along, dilation=dilation)]
 if geometry is not None and back:
-    asked.append(questions.transposed_size(geometry))
+    asked.append(questions.transposed_size(x, used, **setting))
 elif mode == "same":
     asked.append(questions.same_sides(len(image), kernel_rows, stride, dilation))
 else:
@@ -287,7 +319,10 @@ snippets.show(
     y = ops.conv2d(
         run.inputs({quoted(name)})[0], layer.weights["kernel"], layer.weights.get("bias"),
         strides={layer.config["strides"]}, padding={layer.config["padding"]!r},
+        dilation_rate={layer.config["dilation_rate"]},
     )
     print(y[0, {row}, {col}, {channel}], run.pre_activation({quoted(name)})[0, {row}, {col}, {channel}])
+    example = playground.channel_example(run, net[{quoted(deep_name)}], {kind!r})
+    print(example.channels, example.kernel.shape)
     """
 )

@@ -20,6 +20,7 @@ from cnnviz.numbers import minus, number, percent
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
+from cnnviz.training.selection import read_selections
 
 # How many digits are drawn of each kind, and listed of all. (A string here would be put on the page.)
 DRAWN, LISTED = 6, 100
@@ -27,8 +28,8 @@ DRAWN, LISTED = 6, 100
 SCALES = {"accuracy": "accuracy", "loss": "log", "test digits that change sides": "count"}
 
 
-def batches(history: TrainingHistory) -> None:
-    """The arithmetic of an epoch, for this run's batch size or another."""
+def batches(history: TrainingHistory) -> int:
+    """The arithmetic of an epoch, for this run's batch size or another, which is returned."""
     chrome.section(
         "Batch, step, epoch",
         f"{history.model} was trained with {history.batch_size} images a batch. Each batch is one step, also "
@@ -60,6 +61,7 @@ def batches(history: TrainingHistory) -> None:
         images=chosen.images,
         batch_size=size,
     )
+    return size
 
 
 def latex(value: int) -> str:
@@ -118,8 +120,8 @@ def points(difference: float) -> str:
     return minus(f"{difference:+.2%}".removesuffix("%"))
 
 
-def as_it_was(history: TrainingHistory, epoch: int) -> None:
-    """The digit and the kernels with the weights of that epoch."""
+def as_it_was(history: TrainingHistory, epoch: int) -> str:
+    """The digit and the kernels with the weights of that epoch; the code for these kernels."""
     when = f"after epoch {epoch}" if epoch else "before training"
     chrome.section(
         f"The network, {when}",
@@ -144,6 +146,7 @@ def as_it_was(history: TrainingHistory, epoch: int) -> None:
         epochs=shown,
         highlight=epoch,
     )
+    return f'print(net[{quoted(layer)}].weights["kernel"][:, :, {channel}].max())'
 
 
 def flips(predictions: EpochPredictions, epoch: int) -> None:
@@ -209,12 +212,18 @@ def take() -> None:
 
 
 def validation(selection: TrainingHistory, epoch: int) -> None:
-    """The run that chose the recipe, and its gap."""
+    """The run that tried the recipe out, and its gap."""
+    recipes = len(cached.kept(read_selections, here.model))
+    tried = (
+        f"The recipe was chosen among {recipes}, each tried out in runs of its own"
+        if recipes > 1
+        else "The recipe was tried out, as the only one, in a run of its own"
+    )
     chrome.section(
         "Training against validation",
-        f"The recipe was chosen by a run of its own: {selection.images:,} images to train on, and "
-        f"{selection.validation_images:,} validation images that never change a weight. The network that you "
-        "see was then trained by the same recipe on all of them, so it has no validation images any more.",
+        f"{tried} with {selection.images:,} images to train on, and {selection.validation_images:,} "
+        "validation images that never change a weight. The network that you see was then trained by the "
+        "same recipe on all of them, so it has no validation images any more.",
     )
     if epoch:
         row = selection.rows[epoch - 1]
@@ -256,7 +265,8 @@ chrome.title(
 if history is None:
     st.info(f"The history of {plain(here.model)}'s training is not here.")
 else:
-    batches(history)
+    size = batches(history)
+    kernels = validated = ""
     chrome.section("Through the run", "Move through the epochs; everything below follows.")
     epoch = scrubber(history)
     predictions = cached.kept(read_predictions, here.model)
@@ -265,12 +275,16 @@ else:
     if history.weights is None:
         st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
     else:
-        as_it_was(history, epoch)
+        kernels = as_it_was(history, epoch)
     if predictions:
         flips(predictions, epoch)
     to_ask = []
     if selection:
         validation(selection, epoch)
+        if epoch:
+            row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"
+            validated = f"{row}; print(row['accuracy'], row['val_accuracy'], "
+            validated += "100 * (row['accuracy'] - row['val_accuracy']))"
         to_ask.append(questions.weight_changes(selection.images, selection.batch_size, max(epoch, 1)))
     if predictions:
         # What turned in the last epoch stands above; what adds up over several does not.
@@ -282,16 +296,21 @@ else:
         f"""
         import cnnviz
         from cnnviz.training.epoch_predictions import read_predictions
-        from cnnviz.training.history import read_history
+        from cnnviz.training.history import read_history, read_selection
 
         image = {here.digit.code}
         history = read_history({quoted(here.model)})
-        print(history.images, history.batch_size, history.steps_per_epoch, history.steps)
+        chosen = history.with_batch_size({size})
+        print(chosen.images, chosen.steps_per_epoch, chosen.last_batch, chosen.steps)
+        print(history.steps_after({epoch}), history.series("learning_rate"))
         net = cnnviz.load_model({quoted(here.model)}).with_weights(history.weights_after({epoch}))
         print(net.predict(image))
+        {kernels}
         found = read_predictions({quoted(here.model)})
-        print(found.accuracies["test"][{epoch}], found.gap({epoch}))
-        for flip in found.flips({max(epoch, 1)})[:10]:
-            print(flip)
+        print(found.accuracies["training"][{epoch}], found.accuracies["test"][{epoch}])
+        print(100 * found.gap({epoch}))
+        flips = found.flips({max(epoch, 1)})
+        print(sum(flip.gained for flip in flips), sum(not flip.gained for flip in flips))
+        {validated}
         """
     )

@@ -12,6 +12,7 @@ from plain import plain
 
 from cnnviz import figures, receptive_field
 from cnnviz.channels.ablation import ablate, next_reader, without_channel
+from cnnviz.concepts.blank_sheet import blank_run
 from cnnviz.concepts.exciting import read_exciting
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.layers.layer import quoted
@@ -27,14 +28,17 @@ VIEWS = {
 }
 
 
-def show_channel() -> None:
+def show_channel() -> str:
     """One map enlarged, what its strongest cell sees, and the test digits that excite it most."""
+    blank = cached.kept(blank_run, here.network)[name][(0, *peak, channel)]
     left, right = chrome.columns(1, 1)
     with left:
         chrome.section(f"Channel {channel}")
         chrome.show(
             "single_map",
-            f"The strongest cell is at row {peak[0]}, column {peak[1]}.",
+            f"The strongest cell is at row {peak[0]}, column {peak[1]}, and holds "
+            f"{number(values[(*peak, channel)])}. On a blank sheet it would hold {number(blank)}: only what "
+            "differs from that comes from the digit.",
             share=0.5,
             limit=420,
             values=values[:, :, channel],
@@ -53,21 +57,21 @@ def show_channel() -> None:
         )
     chrome.section(
         "What excites it most",
-        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values: the digit, "
-        "outlined what the strongest cell sees, and beside it that part alone. A click makes one the digit "
-        "of all pages.",
+        f"Of all 10,000 test digits, those in which channel {channel} reaches its largest values other than "
+        "0: the digit, outlined what the strongest cell sees, and beside it that part alone. A click makes "
+        "one the digit of all pages.",
     )
     record = cached.kept(read_exciting, here.model)
     if record is None:
         lack = f"There is no record of this file of {here.model}: cnnviz exciting --record makes it."
         st.info(plain(lack))
-        return
-    top = record.of(name, channel)
+        return ""
+    top = [one for one in record.of(name, channel) if one.value]
     images, labels = test_digits()
-    if not top[0].value:
+    if not top:
         dead = f"Channel {channel} of {name} is zero for every one of the {record.images:,} test digits."
         st.info(plain(dead))
-        return
+        return ""
     chosen = [one.image for one in top]
     chrome.pick(
         "exciting_digits",
@@ -82,9 +86,10 @@ def show_channel() -> None:
         titles=[f"{k:,}" for k in chosen],
         labels=[str(label) for label in labels[chosen]],
     )
+    return ""
 
 
-def show_sums() -> None:
+def show_sums() -> str:
     """The sums by input channel of which a convolution's output is made."""
     chrome.section("Where its numbers come from")
     if not has_partial_sums(here.network[name]):
@@ -94,7 +99,7 @@ def show_sums() -> None:
         before = [layer for layer in summing if maps.index(layer) < maps.index(name)]
         nearest = before[-1] if before else summing[0]
         st.button(f"Show {plain(nearest)}", on_click=lambda: state.put("layer", nearest))
-        return
+        return ""
     rows, cols = values.shape[:2]
     with chrome.controls("cell"):
         row = state.integer("row", 0, rows - 1, peak[0], "Row")
@@ -124,9 +129,15 @@ def show_sums() -> None:
         ("the network’s pre-activation", number(sums.value[row, col], 6)),
         ("the feature map", number(values[row, col, channel], 6)),
     )
+    return f"""
+    from cnnviz.concepts.partial_sums import partial_sums
+
+    sums = partial_sums(run, {quoted(name)}, {channel})
+    print(sums.parts[{row}, {col}], sums.bias, sums.total[{row}, {col}], sums.value[{row}, {col}])
+    print(maps[{row}, {col}, {channel}], sums.residual)"""
 
 
-def show_two() -> None:
+def show_two() -> str:
     """The same layer for two digits, on one scale."""
     chrome.section(
         "Two digits", "The same kernels, another digit. Both are drawn on one scale, so that colours compare."
@@ -152,9 +163,13 @@ def show_two() -> None:
         selected=channel,
         columns=8,
     )
+    return f"""
+    other = net.run({other.code})
+    figures.before_and_after(maps, other[{quoted(name)}][0], selected={channel})
+    print(other[{quoted(name)}][0, :, :, {channel}].max())"""
 
 
-def show_off() -> None:
+def show_off() -> str:
     """What the prediction becomes without each channel, and without one of them in detail."""
     ablation = cached.kept(ablate, here.run, name)
     chrome.section(
@@ -194,6 +209,11 @@ def show_off() -> None:
             after=cached.kept(without_channel, here.run, name, off)[reader.name],
             titles=("all on", f"{off} off"),
         )
+    return f"""
+    from cnnviz.channels.ablation import ablate
+
+    ablation = ablate(run, {quoted(name)})
+    print(ablation.predicted, ablation.whole, ablation.without[{off}])"""
 
 
 def _flips(flipped: tuple[int, ...]) -> str:
@@ -203,7 +223,7 @@ def _flips(flipped: tuple[int, ...]) -> str:
     return f"Without {which} {', '.join(map(str, flipped))} another digit is predicted."
 
 
-def show_network() -> None:
+def show_network() -> str:
     """All maps of all layers."""
     chrome.section("Every map of every layer")
     shared = state.toggle("shared", False, "One scale for the whole network")
@@ -214,14 +234,18 @@ def show_network() -> None:
         layers=cached.kept(figures.layers_of, here.run),
         shared=shared,
     )
+    return f"""
+    for layer, values in run.items():
+        print(layer, values.min(), values.max())
+    figures.network_maps(figures.layers_of(run), shared={shared})"""
 
 
 here = header.current()
 chrome.title(
     "Feature maps",
     "A feature map is one channel of a layer's output: the response of one kernel at every position of "
-    "the layer's input. A layer with sixteen kernels has sixteen feature maps. Where a map is strong, "
-    "what its kernel looks for is there.",
+    "the layer's input. A layer with sixteen kernels has sixteen feature maps. A number is large where the "
+    "input is like the kernel, and where the input is bright; and every number has the kernel’s bias in it.",
     heard="A feature map is a picture of a feature, such as an edge or a loop.",
     instead="It is a table of responses, one number a position, and its cells see less or more of the "
     "image depending on the layer's depth. What a map responds to was learned; it need not have a name.",
@@ -248,27 +272,33 @@ chrome.pick(
     cell=peak,
 )
 view = state.option("view", VIEWS, "channel", st.segmented_control, "Look at")
-{"channel": show_channel, "sums": show_sums, "two": show_two, "off": show_off, "network": show_network}[
-    view
-]()
+more = {
+    "channel": show_channel,
+    "sums": show_sums,
+    "two": show_two,
+    "off": show_off,
+    "network": show_network,
+}[view]()
 asked = []
 if has_partial_sums(here.network[name]):
     contested = partial_sums(here.run, name, channel).contested
     asked.append(questions.value_from_partial_sums(here.run, name, channel, *contested))
 if next_reader(here.network, name) is not None:
-    asked.append(questions.maps_that_change(here.network, name, channel))
+    asked.append(questions.maps_that_change(here.run, name, channel))
 question_widget.ask(*asked)
 snippets.show(
     f"""
     import cnnviz
     from cnnviz import figures
-    from cnnviz.channels.ablation import ablate
+    from cnnviz.concepts.blank_sheet import blank_run
 
     image = {here.digit.code}
-    run = cnnviz.load_model({quoted(here.model)}).run(image)
+    net = cnnviz.load_model({quoted(here.model)})
+    run = net.run(image)
     maps = run[{quoted(name)}][0]
     figures.feature_maps(maps, selected={channel}).save("maps.png")
-    print(figures.strongest(maps[:, :, {channel}]))
-    print(ablate(run, {quoted(name)}).remaining)
+    row, col = figures.strongest(maps[:, :, {channel}])
+    print(row, col, maps[row, col, {channel}], blank_run(net)[{quoted(name)}][0, row, col, {channel}])
+    {more}
     """
 )

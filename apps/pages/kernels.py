@@ -16,8 +16,11 @@ from plain import plain
 from cnnviz import kernels, ops
 from cnnviz.images.image_files import ImageError
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import percent, shortened
+from cnnviz.numbers import counted, percent, shortened
 from cnnviz.teaching.questions import kernels as questions
+
+MANY = 20_000
+"""Random kernels that the trained ones are compared with."""
 
 here = header.current()
 chrome.title(
@@ -26,8 +29,8 @@ chrome.title(
     "what it responds to: an average blurs, a difference finds edges. Kernels with a name were thought out "
     "by someone; a network's start as random numbers and are changed, step by step, until the loss is small.",
     heard="The kernels of a network are filters such as edge detectors, chosen by its designer.",
-    instead="Only their number and their size are chosen. Their weights are learned. Some end near a "
-    "named kernel; most are like none.",
+    instead="Only their number and their size are chosen. Their weights are learned, and need not be like "
+    "any kernel with a name.",
 )
 
 
@@ -150,6 +153,7 @@ chrome.pick(
     kernels=[entry.kernel for entry in gallery],
     responses=cached.gallery_responses(small, every),
     labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
+    photograph=picture != "digit",
 )
 chrome.table(
     ["kernel", "what it does", "definition"],
@@ -179,9 +183,12 @@ trained = kernels.sort_trained(trained, order)
 side = trained[0].kernel.shape[0]
 chrome.show(
     "kernel_tiles",
-    f"All on one scale. Kernels of {side} × {side} random numbers come as near as "
-    f"{kernels.chance_similarity(side):.2f} half the time, and 1 in 20 as near as "
-    f"{kernels.chance_similarity(side, 0.95):.2f}: only what is nearer says anything.",
+    f"All on one scale. Among {counted(len(trained), 'kernel')} of {side} × {side} independent random "
+    "numbers the nearest one comes as near as "
+    f"{kernels.chance_similarity(side, 0.5 ** (1 / len(trained)), MANY):.2f} half the time, and 1 time in "
+    f"20 as near as {kernels.chance_similarity(side, 0.95 ** (1 / len(trained)), MANY):.2f}. Where "
+    "neighbouring weights are alike, as in a blur, chance comes nearer still: a name says little below "
+    "that.",
     kernels=[one.kernel for one in trained],
     labels=[f"{one.network} {one.number}" if layer == "first" else str(one.number) for one in trained],
     notes=[
@@ -191,21 +198,27 @@ chrome.show(
         for one in trained
     ],
 )
-question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(size))
+question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
+which = "" if layer == "first" else f", {quoted(layer)}, {channel}"
+names = cached.available_models() if layer == "first" else [here.model]
+load = f"nets = [cnnviz.load_model(name) for name in {names}]"
 snippets.show(
     f"""
     import cnnviz
     import numpy as np
     from cnnviz import figures, kernels, ops
 
-    image = {here.digit.code if picture == "digit" else "kernels.photograph()"}
+    image = {f"{here.digit.code} / 255" if picture == "digit" else "kernels.photograph()"}
     kernel = {f"np.array({kernel.tolist()})" if edited else f"kernels.named({name!r}, {size}).kernel"}
     response = ops.conv2d(image, kernel[:, :, None, None])
     print(np.abs(response).max(), kernels.separation(kernel).rank)
     print(kernels.frequency_response(kernel).peak)
     figures.frequency_map(kernel)
-    net = cnnviz.load_model({quoted(here.model)})
-    for trained in kernels.sort_trained(kernels.trained_kernels(net), {order!r}):
-        print(trained)
+    for entry in kernels.gallery({every}):
+        print(entry, np.abs(ops.conv2d(image, entry.kernel[:, :, None, None])).max())
+    {load}
+    trained = [kernel for net in nets for kernel in kernels.trained_kernels(net{which})]
+    for kernel in kernels.sort_trained(trained, {order!r}):
+        print(kernel, kernel.similarity, kernel.norm)
     """
 )

@@ -12,7 +12,7 @@ from plain import plain
 
 from cnnviz import channels, receptive_field
 from cnnviz.channels.ablation import next_reader
-from cnnviz.numbers import minus, number, percent, signed_number
+from cnnviz.numbers import all_of, counted, minus, number, percent, signed_number, times
 from cnnviz.teaching.questions import one_by_one as questions
 
 COUNT = 1_000  # Test digits on which accuracy is measured without being asked for.
@@ -26,10 +26,10 @@ def show_pixel(name: str) -> tuple[int, int]:
         f"One pixel through {name}",
         f"A pixel here is a cell of {name}'s maps. It has seen {' × '.join(map(str, fields[name].size))} "
         "pixels of the image, all through the layers before: the 1×1 adds none. Point at one. The "
-        f"{channels_in} maps that come in have one number each there: the column beside the matrix. Each "
-        f"column of the matrix turns these {channels_in} numbers into one: "
-        f"multiply, add up, add the bias. The {channels_out} sums are the pixel in the {channels_out} maps "
-        "that go out. No other pixel has a say.",
+        f"{counted(channels_in, 'map')} that come in have one number each there: the column beside the "
+        f"matrix. Each column of the matrix turns {all_of(channels_in, 'number')} into one: multiply, add "
+        f"up, add the bias. What comes of it is the pixel in the {counted(channels_out, 'map')} that go "
+        "out. No other pixel has a say.",
     )
     row, col, out = mixing_view.show(here.run, name, f"{here.model} {here.digit}")
     with st.expander("This pixel as a picture, to be saved"):
@@ -72,19 +72,24 @@ def show_dense(name: str, row: int, col: int) -> None:
     )
 
 
-def show_reduction(name: str) -> None:
-    """A slider for how much of the layer is kept, and what that does to the network."""
+def show_reduction(name: str) -> tuple[str, int]:
+    """A slider for how much of the layer is kept, and what that does to the network; what was chosen."""
     layer = here.network[name]
     chrome.section(
         "How much of it is needed",
-        "Keep only the strongest outputs, those with the largest mean square over the test digits below, or "
-        "only the largest singular directions of the matrix, which mix all outputs. Nothing is trained "
-        "again.",
+        "Keep only some outputs: those that vary most after the activation, over the test digits below, "
+        "for that is what the next layer can go by; or those with the largest mean square before it. Or "
+        "keep only the largest singular directions of the matrix, which mix all outputs. Nothing is "
+        "trained again.",
     )
     with chrome.controls("reduce"):
-        kinds = {"outputs": "outputs", "singular": "singular directions"}
-        by = state.option("by", kinds, "outputs", st.segmented_control, "Keep")
-        tried = cached.reductions(here.model, name, by, COUNT)
+        kinds = {
+            "leaving": "outputs, by what leaves",
+            "outputs": "outputs, before the activation",
+            "singular": "singular directions",
+        }
+        by = state.option("by", kinds, "leaving", st.segmented_control, "Keep")
+        tried, cut = cached.reductions(here.model, name, by, COUNT)
         k = state.integer("kept", 0, len(tried) - 1, 5, "How many", st.slider)
     matrix, bias = channels.mixing_matrix(layer.weights["kernel"]), layer.weights.get("bias")
     reduction, evaluation = tried[k]
@@ -97,6 +102,10 @@ def show_reduction(name: str) -> None:
         (f"relative error on {here.digit.name} alone", percent(error, 1)),
         (f"parameters of {whole.parameters:,}", f"{cost.parameters:,}"),
         (f"multiply-adds of {whole.multiply_adds:,}", f"{cost.multiply_adds:,}"),
+        *(
+            [("of the mean square never leaves: the activation takes it away", percent(cut, 0))]
+            * (by == "outputs")
+        ),
     )
     chrome.show(
         "error_curve",
@@ -117,14 +126,15 @@ def show_reduction(name: str) -> None:
     chrome.show(
         "before_and_after",
         f"Outputs for {here.digit.name}, before the activation; those dropped are in brackets."
-        if by == "outputs"
+        if by != "singular"
         else f"Outputs for {here.digit.name}, before the activation.",
         before=channels.mix(x, matrix, bias),
         after=channels.mix(x, reduction.matrix, reduction.bias),
         dropped=[c for c in range(layer.output_shape[-1]) if c not in reduction.kept]
-        if by == "outputs"
+        if by != "singular"
         else (),
     )
+    return by, k
 
 
 def show_all_digits(name: str, reduction: channels.Reduction) -> None:
@@ -151,16 +161,19 @@ def show_saving(name: str) -> None:
     size = "×".join(map(str, reader.config["kernel_size"]))
     chrome.section(
         "What it is good for here",
-        f"{reader.name} behind it reads {few} channels and not {many}, so its kernels are less deep. That is "
-        "a gain if the 1×1 convolution costs less than it saves there.",
+        f"{reader.name} behind it reads {counted(few, 'channel')} and not {many}, so its kernels are less "
+        "deep. That is a gain if the 1×1 convolution costs less than it saves there.",
     )
-    mixer, behind = costs.steps
+    mixer, *norms, behind = costs.steps
+    between = channels.layers_between(here.network, here.network[name], reader)
     saved, more = costs.direct - behind, costs.other - costs.direct
+    own = mixer.parameters + sum(norm.parameters for norm in norms)
+    its = f" with {' and '.join(plain(layer.name) for layer in between)}" if between else ""
     it, other = plain(name), plain(reader.name)
     st.markdown(
         f"In {plain(here.model)}, {it} itself costs **{mixer.multiply_adds:,}** multiply-adds and saves "
-        f"**{saved.multiply_adds:,}** in {other}: {_in_all(more.multiply_adds)}. It has "
-        f"{mixer.parameters:,} parameters of its own and saves {saved.parameters:,} in {other}: "
+        f"**{saved.multiply_adds:,}** in {other}: {_in_all(more.multiply_adds)}. It has{its} "
+        f"{counted(own, 'parameter')} of its own and saves {saved.parameters:,} in {other}: "
         f"{_in_all(more.parameters)}."
     )
     chrome.table(
@@ -168,14 +181,18 @@ def show_saving(name: str) -> None:
         [
             (f"{reader.name}, {size}, reading {many}", costs.direct.parameters, costs.direct.multiply_adds),
             (f"{name}, 1×1, {many} to {few}", mixer.parameters, mixer.multiply_adds),
+            *(
+                (layer.name, norm.parameters, norm.multiply_adds)
+                for layer, norm in zip(between, norms, strict=True)
+            ),
             (f"{reader.name}, {size}, reading {few}", behind.parameters, behind.multiply_adds),
-            ("both, as they are", costs.other.parameters, costs.other.multiply_adds),
+            ("together, as they are", costs.other.parameters, costs.other.multiply_adds),
             (
                 "more (+) or fewer (−) for it",
                 *(minus(f"{n:+,}") for n in (more.parameters, more.multiply_adds)),
             ),
         ],
-        mark=3,
+        mark=3 + len(between),
         caption=f"The first row is what it would be without {name}, which is applied at "
         f"{_positions(name)} positions; {reader.name} is at {_positions(reader.name)}.",
         name="mixing",
@@ -192,8 +209,8 @@ def _positions(name: str) -> str:
     return f"{rows} × {cols}"
 
 
-def show_bottleneck() -> None:
-    """The calculator."""
+def show_bottleneck() -> tuple[int, int, int]:
+    """The calculator; what was chosen."""
     chrome.section(
         "The bottleneck",
         "A 3×3 convolution on many channels costs a lot. Two 1×1 convolutions around one on few channels "
@@ -214,11 +231,13 @@ def show_bottleneck() -> None:
                 for words, step in zip(steps, costs.steps, strict=True)
             ),
             ("bottleneck, all three", costs.other.parameters, costs.other.multiply_adds),
-            ("times fewer", *(f"{saving:.2f}" for saving in costs.saving)),
+            ("direct over bottleneck", *map(times, costs.saving)),
         ],
         mark=4,
+        caption="Above 1 the bottleneck has fewer, below 1 it has more.",
         name="bottleneck",
     )
+    return wide, narrow, side
 
 
 here = header.current()
@@ -229,18 +248,20 @@ chrome.title(
     "multiplied with one matrix and give those that go out. It is a dense layer applied at each pixel. "
     "Networks use it to have fewer channels, or more, at little cost.",
     heard="A 1×1 convolution does nothing: it multiplies every pixel by a number.",
-    instead="It leaves height and width alone and mixes depth. Each output is a weighted sum of all input "
-    "channels at that pixel, followed by an activation.",
+    instead="It mixes depth: each output is a weighted sum of all input channels at that pixel, and a bias. "
+    "With stride 1 height and width stay as they are. Whether an activation follows is the "
+    "designer’s choice.",
 )
 mixing = channels.mixing_layers(here.network)
+row, col, by, k = 0, 0, "leaving", 5
 if mixing:
     row, col = show_pixel(mixing[0])
     show_dense(mixing[0], row, col)
-    show_reduction(mixing[0])
+    by, k = show_reduction(mixing[0])
     show_saving(mixing[0])
 else:
     header.point_to_mnist_14k(f"{here.model} has no 1×1 convolution.", "Show the one in mnist_14k")
-show_bottleneck()
+wide, narrow, side = show_bottleneck()
 if mixing:
     layer, x = here.network[mixing[0]], here.run.inputs(mixing[0])[0][0]
     question_widget.ask(
@@ -251,7 +272,6 @@ else:
 snippets.show(
     f"""
     import cnnviz
-    import numpy as np
     from cnnviz import channels, ops
 
     image = {here.digit.code}
@@ -260,13 +280,19 @@ snippets.show(
     name = channels.mixing_layers(net)[0]
     layer = net[name]
     x = run.inputs(name)[0]
+    compared = channels.compare_with_dense(run, name)
+    print(compared.difference, compared.shuffled_difference, compared.convolution.size)
     matrix = channels.mixing_matrix(layer.weights["kernel"])
     dense = ops.dense(x, matrix, layer.weights["bias"])
-    print(np.abs(dense - run.pre_activation(name)).max())
+    print(dense[0, {row}, {col}], run.pre_activation(name)[0, {row}, {col}])
 
     images, labels = cnnviz.load_mnist()[1]
     trial = channels.ReductionTrial(net, name, images[:{COUNT}], labels[:{COUNT}])
-    reduction = trial.reduce(k=5)
-    print(reduction.error, trial.evaluate(reduction).accuracy)
+    reduction = trial.reduce(k={k}, by={by!r})
+    print(reduction.error, trial.evaluate(reduction).accuracy, trial.cut)
+    print(channels.mixing_error(x[0], matrix, layer.weights["bias"], reduction.matrix, reduction.bias))
+    print(reduction.cost.everywhere(layer.output_shape[:2]), layer.params, layer.multiply_adds)
+    costs = channels.bottleneck({wide}, {narrow}, {side})
+    print(costs.direct, costs.steps, costs.saving)
     """
 )

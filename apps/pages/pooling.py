@@ -26,8 +26,9 @@ chrome.title(
     "works on every channel by itself and learns nothing. Later layers then have fewer cells to look at, "
     "and each of their cells sees more of the image.",
     heard="Pooling makes a network blind to where something is.",
-    instead="It forgives moves within a window, and only some of them: a value that crosses a window's edge "
-    "turns up in the next one. After a pooling by 2, a move by two cells is a move by one.",
+    instead="A move changes nothing only as long as each window's winner stays in it and no larger value "
+    "comes in. A value that crosses a window's edge turns up in the next one. After a pooling by 2, a move "
+    "by two cells is a move by one.",
 )
 
 # Side by side -------------------------------------------------------------------------------------
@@ -153,11 +154,23 @@ pool_size, shown = (window, padding) if fits else (2, "valid")
 larger = x.shape[0] + 1, x.shape[1] + 1
 asked.append(questions.output_size(larger, pool_size, strides=stride, padding=shown))
 question_widget.ask(*asked)
+more = ""
+if fits:
+    more = f"""
+    piece = playground.patch(x, {top}, {left}, {side})
+    steps = animate.{kind}(piece, {window}, strides={stride}, padding={padding!r})
+    print(steps.words(0))
+    move = pooling.pooled_move(
+        net, image, {quoted(name)}, {down}, {right},
+        pool_size={window}, strides={stride}, padding={padding!r},
+    )
+    print(move.changes)"""
 snippets.show(
     f"""
     import cnnviz
     from cnnviz import animate, ops
     from cnnviz.concepts import downsampling as pooling
+    from cnnviz.concepts import playground
 
     image = {here.digit.code}
     net = cnnviz.load_model({quoted(here.model)})
@@ -165,9 +178,7 @@ snippets.show(
     largest = ops.max_pool2d(x, {pool_size}, strides={stride}, padding={shown!r})
     mean = ops.avg_pool2d(x, {pool_size}, strides={stride}, padding={shown!r})
     print(largest.shape, largest.max(), mean.max())
-    print(animate.max_pool2d(x[:8, :8], 2).words(0))
-
-    move = pooling.pooled_move(net, image, {quoted(name)}, 0, 1)
-    print(["%.2f" % change for change in move.changes])
+    print([part.size[0] for part in pooling.size_chain(net)])
+{more}
     """
 )

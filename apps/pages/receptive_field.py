@@ -21,9 +21,9 @@ from plain import plain
 from cnnviz import figures, receptive_field
 from cnnviz.figures import Scale, left_out, strongest_channel
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import minus, number, percent
+from cnnviz.numbers import counted, minus, number, percent
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck
-from cnnviz.receptive_fields.effective import SHARES
+from cnnviz.receptive_fields.effective import SHARES, change_of_spread
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.recurrence import recurrence
 from cnnviz.teaching.questions.receptive_field import one_more_layer, shared_pixels
@@ -59,11 +59,14 @@ def what_is_cut_off(name: str, row: int, col: int) -> str:
 
 def in_the_live_view(name: str, row: int, col: int) -> None:
     """The cone of the unit, to be pointed at, and the way to the whole network with this unit open."""
-    channel = strongest_channel(here.run[name][:, row : row + 1, col : col + 1])
+    # Of the whole layer, so that it stays the same one while the unit moves.
+    channel = strongest_channel(here.run[name])
     chrome.section(
         "The same unit, number by number",
-        f"Its cone through the live view, from the image to {name}. Point at any other number to see what it "
-        "sees; click it for its receipt.",
+        f"Its cone through the live view, from the image to {name}, for channel {channel}, in which "
+        f"{name} is "
+        f"strongest on {here.digit.name}. Point at any other number to see what it sees; click it for its "
+        "receipt.",
     )
     here.live_view(key="cone", last=name, pinned=(name, row, col, channel))
     st.page_link(
@@ -145,8 +148,9 @@ def what_inside_shows(check: FieldCheck) -> str:
     rows, cols = check.idle
     if rows or cols:
         return (
-            f"In {len(rows)} rows and {len(cols)} columns of the field no pixel was found that changes the "
-            "unit: zero weights, a ReLU or a maximum may hide them, or the box is too large."
+            f"In {counted(len(rows), 'row')} and {counted(len(cols), 'column')} of the field no pixel was "
+            "found that changes the unit: zero weights, a ReLU or a maximum may hide them, or the box is "
+            "too large."
         )
     said = "Inside, every row and column has pixels that change it: the box could not be smaller."
     if not check.matters.all(where=check.mask):
@@ -211,20 +215,23 @@ def training(name: str, row: int, col: int) -> None:
                 title="share of the whole gradient",
             )
     measures(effective)
-    rows, widened = [], 0
+    rows, wider, narrower = [], 0, 0
     for other in shown:
-        before, after = (middle(other, epoch).sigma for epoch in (0, None))
-        ratio = math.prod(after) / math.prod(before)
-        widened += ratio > 1
-        change = "–" if math.isnan(ratio) else minus(f"{100 * (math.sqrt(ratio) - 1):+.0f} %")
-        spread = (" × ".join(map(number, sigma)) for sigma in (before, after))
-        rows.append((other, fields[other].label, *spread, change))
+        pair = [middle(other, epoch) for epoch in (0, None)]
+        change, error = change_of_spread(*pair)
+        wider += change > 2 * error
+        narrower += change < -2 * error
+        said = "–" if math.isnan(change) else minus(f"{100 * change:+.1f} ± {100 * error:.1f} %")
+        spread = (" × ".join(map(number, field.sigma)) for field in pair)
+        rows.append((other, fields[other].label, *spread, said))
     chrome.table(
         ["layer", "field r", "σ before training", f"σ after {history.epochs} epochs", "change"],
         rows,
-        caption=f"The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
-        f"{len(DIGITS)} digits. Luo and others, who introduced the effective receptive field in 2016, found "
-        f"that training widens it. Here it does so for {widened} of {len(rows)} layers.",
+        caption="The spread of what counts for each layer's middle unit, rows × columns in pixels, mean of "
+        f"{len(DIGITS)} digits, and after ± the change's standard error over these. Luo and others, who "
+        "introduced the effective receptive field in 2016, found that training widens it. Here it is wider "
+        f"by more than two standard errors in {wider} of {counted(len(rows), 'layer')}, narrower in "
+        f"{narrower}; in the rest so few digits cannot tell.",
         mark=shown.index(name),
     )
 
@@ -307,7 +314,7 @@ chrome.section(
 )
 chrome.show("receptive_ladder", rungs=cached.kept(figures.rungs_to, here.network, chosen, unit_col))
 growth(shown, chosen)
-stack_builder.show()
+stack, size = stack_builder.show()
 # The layer that was chosen, or the nearest before it that has room for what is asked.
 upto = shown[: shown.index(chosen) + 1]
 roomy, neighbours = ([name for name in upto if (fields[name].shape[1] or 0) >= cells] for cells in (5, 2))
@@ -315,7 +322,8 @@ question_widget.ask(one_more_layer(fields[roomy[-1]], 5), shared_pixels(fields[n
 snippets.show(
     f"""
     import cnnviz
-    from cnnviz.receptive_fields import Conv, Pool, check_field
+    from cnnviz.receptive_fields import check_field
+    from cnnviz.receptive_fields.notation import stack_specs
 
     net = cnnviz.load_model({quoted(here.model)})
     fields = cnnviz.receptive_field(net)
@@ -325,7 +333,7 @@ snippets.show(
     image = {here.digit.code}
     check = check_field(net, image, {quoted(chosen)}, {unit_row}, {unit_col})
     print(check)
-    print(check.sufficient, check.idle)
+    print(check.sufficient, check.idle, check.unchanged, check.outside, check.matters.sum(), check.inside)
 
     _, (images, labels) = cnnviz.load_mnist()
     effective = cnnviz.effective_receptive_field(
@@ -333,7 +341,6 @@ snippets.show(
     )
     print(effective.sigma, effective.shares)
 
-    stack = [Conv(3, padding="same"), Pool(2), Conv(3, padding="same", dilation_rate=2)]
-    print(cnnviz.receptive_field(stack, (224, 224)))
+    print(cnnviz.receptive_field(stack_specs({stack!r}), {size}))
     """
 )

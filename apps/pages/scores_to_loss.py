@@ -20,9 +20,9 @@ chrome.title(
     "the cross-entropy is minus the logarithm of the probability of the digit that is wanted: the loss. Its "
     "gradient says, for every number in the network and every pixel, which way the loss would fall.",
     heard="The network outputs how sure it is, and the loss is how many digits it gets wrong.",
-    instead="It outputs scores; softmax makes them add up to 1, which is not yet being right that often. "
-    "The loss is a smooth number that can fall while the answer stays the same, so its gradient leads "
-    "somewhere. A count of mistakes is flat, and then jumps.",
+    instead="It outputs scores. Softmax makes shares of them that add up to 1; nothing in it counts how "
+    "often such an answer is right. The loss is a smooth number that can fall while the answer stays the "
+    "same, so its gradient leads somewhere. A count of mistakes is flat, and then jumps.",
 )
 
 
@@ -97,13 +97,14 @@ def cross_entropy(loss: Loss) -> None:
     with left:
         chrome.show(
             "cross_entropy_curve",
-            f"The loss by the probability of {loss.target}, and where {here.digit.name} is.",
+            f"The loss by the probability of {loss.target}, and where {here.digit.name} is: at temperature "
+            "1, whatever was chosen above.",
             share=0.6,
             probability=loss.probability,
         )
     with right:
         chrome.facts(
-            (f"probability of {loss.target}", probability(loss.probability)),
+            (f"probability of {loss.target} at temperature 1", probability(loss.probability)),
             ("loss in nats", number(loss.value)),
         )
         st.markdown(
@@ -123,6 +124,17 @@ def cross_entropy(loss: Loss) -> None:
         selected=loss.target,
         title="p − y",
     )
+
+
+def outcome(step: GradientStep) -> str:
+    """What became of the line's promise."""
+    if not step.change.any():
+        return "No step was taken."
+    if step.actual > 0:
+        return "This one was so large that the loss rose: behind the next bend the curve goes up again."
+    if step.actual < step.expected:
+        return "Here the loss fell by more than the line promised."
+    return "Here the loss fell by less than the line promised; with a larger step it can even rise."
 
 
 def pixels(step: GradientStep, size: float) -> None:
@@ -152,8 +164,8 @@ def pixels(step: GradientStep, size: float) -> None:
         ],
         mark=2,
         caption=f"{step.cut} of {step.change.size} pixels would have left the range from paper to ink and "
-        "were kept in it. A gradient is a straight line put to a curve: it holds for small steps. For large "
-        "ones it may promise too little, or more than there is: the loss itself never goes below 0.",
+        "were kept in it. A gradient is a straight line put to a curve, and holds for small steps only. "
+        + outcome(step),
         name="step",
     )
 
@@ -186,9 +198,9 @@ snippets.show(
     image = {here.digit.code}
     loss = loss_of(cnnviz.load_model({quoted(here.model)}).run(image), target={target})
     print(softmax_steps(loss.logits, temperature={temperature}).probabilities)
-    print(loss.value, loss.wrt_logits)
+    print(loss.probability, loss.value, loss.of_guessing, loss.wrt_logits)
 
     step = step_against(loss, {size})
-    print(loss.predicted, step.after.predicted, loss.value, step.straight, step.after.value)
+    print(loss.predicted, step.after.predicted, step.expected, step.actual, step.after.value)
     """
 )

@@ -12,6 +12,7 @@ from chosen_digit import test_digits
 from cnnviz import channels, kernels, receptive_field
 from cnnviz.figures import strongest_channel
 from cnnviz.layers.layer import quoted
+from cnnviz.numbers import counted, signed_number
 from cnnviz.teaching.questions import three_by_three as questions
 
 here = header.current()
@@ -25,8 +26,8 @@ chrome.title(
     "on the other, see 5×5 cells, three see 7×7. They do it with fewer weights than one large kernel, and "
     "with an activation after each.",
     heard="A 3×3 kernel sees three by three pixels, so it can only find small things.",
-    instead=f"It sees 3×3 cells of its own input, and those have seen more. In {last.name}, 3×3 cells "
-    f"depend on {fields[last.name].size[0]}×{fields[last.name].size[1]} pixels of the image.",
+    instead=f"It reads 3×3 cells of its own input, and those have seen more. One cell of {last.name} "
+    f"depends on {fields[last.name].size[0]}×{fields[last.name].size[1]} pixels of the image.",
 )
 widths = sorted({layer.output_shape[2] for layer in small})
 chrome.section(
@@ -51,7 +52,7 @@ chrome.table(
         "sees",
         "parameters, stack",
         "parameters, one kernel",
-        "times fewer",
+        "one kernel over stack",
         "multiply-adds, stack",
         "multiply-adds, one kernel",
     ],
@@ -67,8 +68,9 @@ chrome.table(
         )
         for k, costs in comparisons.items()
     ],
-    caption=f"Layers of {width} channels, as {here.model} has them, on maps of {side} × {side} cells, with "
-    "biases and 'same' padding. The one kernel is as large as what the stack sees.",
+    caption=f"Layers of {counted(width, 'channel')}, as {here.model} has them, on maps of "
+    f"{side} × {side} cells, with biases and 'same' padding. The one kernel is as large as what the stack "
+    "sees; above 1 the stack has fewer.",
     mark=depth - 1,
     name="stacks",
 )
@@ -95,6 +97,7 @@ chrome.pick(
     patches=patches,
 )
 best = patches[channel]
+bias = float(first.weights["bias"][channel]) if "bias" in first.weights else 0.0
 left, right = chrome.columns(1, 1)
 with left:
     st.subheader("Where it was found", anchor=False)
@@ -110,7 +113,9 @@ with right:
     st.subheader(f"Its answer to {here.digit.name}", anchor=False)
     chrome.show(
         "single_map",
-        "Before the activation: blue where the image is like the kernel, orange where like its negative.",
+        f"Before the activation. Every number holds the kernel’s bias, {signed_number(bias)}, which is its "
+        "answer to blank paper: it is larger where the image is like the kernel, and smaller where like "
+        "its negative.",
         share=0.5,
         limit=280,
         values=answers[:, :, channel],

@@ -22,8 +22,9 @@ mistakes = cached.hard_cases(here.model)
 chrome.title(
     "Try it",
     "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
-    "centred in 28 × 28. Yours is prepared in the same way, and is then the digit of all pages. What it "
-    "says of your handwriting is a harder test than the one it has passed.",
+    "centred in 28 × 28. Yours is prepared likewise, and its strokes are made as thick as theirs where they "
+    "are not; then it is the digit of all pages. What the network says of your handwriting is a "
+    "harder test than the one it has passed.",
     heard="A probability of 99 % means that the answer is right.",
     instead="It is the largest of ten numbers that softmax makes sum to 1. The network gives such numbers "
     f"to anything, a scribble too. Its surest mistake among the test digits has {percent(surest(mistakes))}.",
@@ -70,7 +71,7 @@ st.markdown(f"{plain(here.model)} says **{best}** with {probability(most)}. {sur
 chrome.show("probabilities", values=here.run.output, label=here.label, limit=640)
 chrome.section("Hard cases")
 images, _ = test_digits()
-wrong = f"All {len(mistakes)} of the {len(images):,} test digits that {here.model} gets wrong."
+wrong = f"{here.model} gets {len(mistakes):,} of the {len(images):,} test digits wrong."
 st.markdown(plain(f"{wrong} Pick one to follow it through every page."))
 indices = [mistake.index for mistake in mistakes]
 chrome.pick(

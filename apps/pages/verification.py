@@ -13,8 +13,10 @@ import streamlit as st
 from chosen_digit import test_digits
 from plain import plain
 
+from cnnviz.layers.activations import ELEMENTARY
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import number, percent
+from cnnviz.numbers import counted, number, percent
+from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.teaching.questions.verification import who_is_right
 from cnnviz.verification.comparison import LayerCheck, Verification, recorded
 from cnnviz.verification.live_verification import VERIFICATIONS, VerificationJob
@@ -83,7 +85,13 @@ def summary(result: Verification, when: str) -> None:
         ("every layer within its bound", "yes" if result.passed else "no"),
         ("computed", when),
     )
-    st.caption(plain(", ".join(f"{name} {version}" for name, version in result.versions.items())))
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    st.caption(
+        plain(
+            f"{versions}. The output's difference is that of Network.predict, which folds batch norms away "
+            "and so rounds otherwise than Network.run, whose layers are compared below."
+        )
+    )
 
 
 def what_was_compared() -> None:
@@ -95,18 +103,19 @@ def what_was_compared() -> None:
 - **Each − float64.** A third evaluation, by NumPy in double precision, is exact for this purpose. It says
   which of the two is off, and by how much.
 - **Each layer alone.** Our layer gets exactly what TensorFlow's layer got. Now only this layer rounds, and
-  the difference is held against a bound that is derived from the length of its sums.
-"""
+  the difference is held against a bound that is derived from the length of its sums. One number in it is no
+  theorem: how far a library's exp or tanh may be off, for which """
+        f"{ELEMENTARY} roundings are allowed.\n"
     )
 
 
 def every_layer(layers: list[LayerCheck], images: int) -> None:
     chrome.section(
         "Every layer",
-        f"Each mark is the largest number over all units of a layer, on {images:,} "
-        f"image{'s' if images > 1 else ''}; note the logarithmic scale. Rounding is passed on, and is as "
-        "large as the numbers it is in: where batch norm makes them smaller, the differences shrink with "
-        "them. The errors of both engines go together.",
+        f"Each mark is the largest number over all units of a layer, on {counted(images, 'image')}; note "
+        "the logarithmic scale. Rounding is passed on, and is as large as the numbers it is in: where "
+        "batch norm makes them smaller, the differences shrink with them. The errors of both engines go "
+        "together.",
     )
     series = ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"]
     values = [(layer.difference, layer.numpy_error, layer.tensorflow_error) for layer in layers]
@@ -142,6 +151,31 @@ def alone(layers: list[LayerCheck]) -> None:
     )
 
 
+def in_the_browser() -> None:
+    """The record of the page's own engine."""
+    record = recorded_agreement()
+    if not record:
+        return
+    rows = sorted(record["operations"].items())
+    cases = sum(found["cases"] for _, found in rows)
+    most = max(found["largest"] for _, found in rows)
+    chrome.section(
+        "What the browser computes",
+        "The live view has an engine of its own, in JavaScript, which computes in float32 what follows "
+        "from a change while you make it. Generated networks, images and changes were given to it and to "
+        f"NumPy: on {record['date']} {counted(cases, 'layer')} were compared, each on the browser's own "
+        f"input. The largest difference of two numbers was {percent(most, 0)} of what two float32 "
+        "evaluations may differ by.",
+    )
+    with st.expander("By operation"):
+        chrome.table(
+            ["operation", "layers compared", "largest share of the bound"],
+            [(name, found["cases"], percent(found["largest"], 0)) for name, found in rows],
+            caption="0 % is equality to the last bit.",
+            name="browser",
+        )
+
+
 def shape(layer: LayerCheck) -> str:
     return " × ".join(map(str, layer.shape))
 
@@ -149,12 +183,13 @@ def shape(layer: LayerCheck) -> str:
 here = header.current()
 chrome.title(
     "Verification",
-    "Everything here is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "
+    "What pages draw is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "
     "read the same file by itself, on all 10,000 test images and at every layer. Where both round, a "
-    "third evaluation in double precision says who is off by how much.",
+    "third evaluation in double precision says who is off by how much. What the live view answers at once is "
+    "computed in the browser, by an engine that was compared with NumPy's.",
     heard="If the predictions agree, the implementation is right.",
     instead="Predictions agree long before numbers do: a network forgives. So every layer is compared, "
-    "not the last one alone, and each against a bound that was derived, not guessed.",
+    "not the last one alone, and each against a bound that follows from how float32 rounds.",
 )
 record = cached.kept(recorded, here.network)
 job = run_again()
@@ -170,14 +205,20 @@ else:
     compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
     every_layer(compared, shown.images)
     alone([layer for layer in shown.layers if layer.kind != "InputLayer"])
-    deepest = max(compared, key=lambda layer: layer.difference)
-    question_widget.ask(cached.rounded_weights_question(here.model, ASKED_OF), who_is_right(deepest))
+    rounding = [layer for layer in compared if layer.numpy_error and layer.tensorflow_error]
+    question_widget.ask(
+        cached.rounded_weights_question(here.model, ASKED_OF),
+        *(who_is_right(layer) for layer in sorted(rounding, key=lambda one: -one.difference)[:1]),
+    )
+in_the_browser()
+count = job.images if job else COUNTS[1]
+compared_images = f"images[:{count}]" if count > 1 else f"({here.digit.code})[None]"
 snippets.show(
     f"""
     import cnnviz
 
     _, (images, labels) = cnnviz.load_mnist()
     # Needs TensorFlow: pip install "cnnviz[tensorflow]"
-    print(cnnviz.verify({quoted(here.model)}, images[:{job.images if job else COUNTS[1]}]))
+    print(cnnviz.verify({quoted(here.model)}, {compared_images}))
     """
 )

@@ -166,8 +166,11 @@ chrome.table(
     "output is a single cell sees everything at once: nothing is left to share.",
     name="weights",
 )
+# The layer that is shown, or the nearest before it whose maps have room for the move.
+upto = names[: names.index(name) + 1]
+roomy = [layer for layer in upto if compared[layer].before.shape[0] > 6] or names[:1]
 question_widget.ask(
-    questions.how_far_a_map_moves(net, name), questions.weights_for_larger_images(net[convolutions[0]])
+    questions.how_far_a_map_moves(net, roomy[-1]), questions.weights_for_larger_images(net[convolutions[0]])
 )
 snippets.show(
     f"""
@@ -184,12 +187,13 @@ snippets.show(
     at_the_border = compare_shift(padded_with_zeros(net), image, {rows}, {cols})
     for name, maps in at_the_border.items():
         print(name, maps.error, maps.error_inside)
-    print(net.predict(shift(image, {rows}, {cols})).argmax())
+    print(net.predict(shift(image, {rows}, {cols})))
     figures.moved_maps({"at_the_border" if padded else "found"}[{quoted(name)}], {channel})
 
     patch = busiest_patch(image / 255)
     kernel = net[{quoted(convolutions[0])}].weights["kernel"][:, :, 0, {chosen}]
     matrix = convolution_matrix(kernel, patch.shape).matrix
+    print(matrix[:, {line}].reshape(patch.shape))
     print(ops.dense(patch.reshape(1, -1), matrix).reshape(4, 4))
     print(ops.conv2d(patch, kernel[:, :, None, None]))
     print(connections(net[{quoted(convolutions[0])}]))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnviz.animate.walk import Walk
 from cnnviz.animate.words import arithmetic
+from cnnviz.numbers import counted
 from cnnviz.resources import write_atomically
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Animation:
 
     def __repr__(self) -> str:
         shapes = " to ".join(" × ".join(map(str, a.shape)) for a in (self.walk.x, self.walk.output))
-        return f"<Animation: {self.walk.operation}, {shapes}, {len(self)} steps>"
+        return f"<Animation: {self.walk.operation}, {shapes}, {counted(len(self), 'step')}>"
 
     def words(self, step: int) -> str:
         """A step's arithmetic in a line."""

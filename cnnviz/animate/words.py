@@ -10,7 +10,7 @@ from string import ascii_lowercase
 import numpy as np
 
 from cnnviz.animate.walk import Step, Walk
-from cnnviz.numbers import trimmed
+from cnnviz.numbers import counted, trimmed
 from cnnviz.ops.padding import Pair
 
 MOST_TERMS = 27
@@ -120,7 +120,7 @@ def _stamp(walk: Walk, step: Step) -> tuple[list[str], str]:
     where = f"rows {min(rows)} to {max(rows)}, columns {min(cols)} to {max(cols)}"
     cut = len(step.cells) - len(step.written)
     parts = [f"{value} × kernel", "is added to the output,", where]
-    return ([*parts, f"({cut} cells are cut off)"] if cut else parts), ""
+    return ([*parts, f"({counted(cut, 'cell')} {'is' if cut == 1 else 'are'} cut off)"] if cut else parts), ""
 
 
 def heading(walk: Walk) -> str:

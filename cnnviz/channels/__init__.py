@@ -9,6 +9,7 @@ from cnnviz.channels.mixing import (
     DenseCheck,
     compare_with_dense,
     compare_without_mixing,
+    layers_between,
     mix,
     mixing_layers,
     mixing_matrix,

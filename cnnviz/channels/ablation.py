@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.network import Network, Run, forward_pass
+from cnnviz.network import LayerGraph, Run, forward_pass
 
 _COPIES = 32
 """Channels that are switched off in one forward pass."""
@@ -161,7 +161,7 @@ def without_channel(run: Run, layer: str, channel: int) -> Run:
     return forward_pass(net, {name: run[name] for name in net.inputs}, {layer: edit})
 
 
-def next_reader(net: Network, layer: str) -> Layer | None:
+def next_reader(net: LayerGraph, layer: str) -> Layer | None:
     """The next layer with a kernel that reads a layer's channels, through layers that keep them apart.
 
     Parameters

@@ -105,7 +105,7 @@ def _check_count(value: int, name: str) -> None:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways to compute a layer of the same shape, and how many times less the second costs."""
+    """Two ways to compute a layer of the same shape, and how many times as much the first costs."""
 
     direct: Cost
     steps: tuple[Cost, ...]

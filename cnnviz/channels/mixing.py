@@ -119,8 +119,8 @@ def compare_without_mixing(net: Network, layer: str) -> Comparison:
     Returns
     -------
     Comparison
-        `direct` is the layer behind, reading all channels; the steps are the 1x1 convolution and the
-        layer behind as they are.
+        `direct` is the layer behind, reading all channels; the steps are the 1x1 convolution, any layers
+        with parameters between the two, which work on its outputs, and the layer behind as they are.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def compare_without_mixing(net: Network, layer: str) -> Comparison:
     >>> from cnnviz import load_model
     >>> found = compare_without_mixing(load_model("mnist_14k"), "conv2d_2")
     >>> found.direct, found.other
-    (Cost(parameters=2320, multiply_adds=230400), Cost(parameters=1626, multiply_adds=236160))
+    (Cost(parameters=2320, multiply_adds=230400), Cost(parameters=1666, multiply_adds=236160))
     """
     mixing, reader = net[layer], next_reader(net, layer)
     if not _mixes(mixing):
@@ -142,8 +142,26 @@ def compare_without_mixing(net: Network, layer: str) -> Comparison:
     size, outputs = reader.output_shape[:2], reader.config["filters"]
     kernel_size, bias = reader.config["kernel_size"], "bias" in reader.weights
     direct = conv_cost(mixing.input_shape[-1] or 1, outputs, kernel_size, size, bias=bias)
-    steps = (Cost(one.params, one.multiply_adds or 0) for one in (mixing, reader))
-    return Comparison(direct, tuple(steps))
+    steps = (mixing, *layers_between(net, mixing, reader), reader)
+    return Comparison(direct, tuple(Cost(one.params, one.multiply_adds or 0) for one in steps))
+
+
+def layers_between(net: Network, first: Layer, last: Layer) -> list[Layer]:
+    """The layers with parameters on the way from one layer to another that reads its channels.
+
+    >>> from cnnviz import load_model
+    >>> net = load_model("mnist_14k")
+    >>> [layer.name for layer in layers_between(net, net["conv2d_2"], net["conv2d_3"])]
+    ['batch_normalization_2']
+    """
+    reached, between = {first.name}, []
+    for layer in net:
+        if layer.name == last.name:
+            break
+        if not reached.isdisjoint(layer.inputs):
+            reached.add(layer.name)
+            between += [layer] if layer.params else []
+    return between
 
 
 @dataclass(frozen=True, eq=False)

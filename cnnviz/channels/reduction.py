@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.channels.cost import Cost, conv_cost
+from cnnviz.numbers import brief
 from cnnviz.ops.arguments import quiet, real
 
 MOST_CHANNELS = 4_096
@@ -169,7 +170,9 @@ class Reduction:
 
 
 @quiet
-def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "outputs") -> Reduction:
+def reduce_mixing(
+    x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "outputs", order: Any = None
+) -> Reduction:
     """Keep only k outputs of a 1x1 convolution, or only k singular directions of its matrix.
 
     Parameters
@@ -182,9 +185,12 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
     k
         How many to keep, from 0.
     by
-        "outputs": the k outputs with the most energy on x; the others become 0.
+        "outputs": the k outputs with the most energy on x, before any activation, or the first k of
+        `order`; the others become 0.
         "singular": the k largest singular directions of the matrix; the bias stays whole, and the
         layer can be computed as two, C_in to k and k to C_out.
+    order
+        All outputs, those to keep first; None ranks them by energy. Only for "outputs".
 
     Returns
     -------
@@ -193,7 +199,7 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
     Raises
     ------
     ValueError
-        for another `by`, a k out of range, or shapes that do not fit.
+        for another `by`, a k out of range, an order that is none, or shapes that do not fit.
 
     Examples
     --------
@@ -214,7 +220,10 @@ def reduce_mixing(x: Any, matrix: Any, bias: Any = None, *, k: int, by: str = "o
     has_bias = bias is not None
     offset = np.zeros(channels_out, matrix.dtype) if bias is None else real(bias, "bias")
     if by == "outputs":
-        kept = tuple(int(c) for c in np.argsort(-inputs.energy(matrix, offset), kind="stable")[:k])
+        ranked = np.argsort(-inputs.energy(matrix, offset), kind="stable") if order is None else order
+        if sorted(ranked) != list(range(channels_out)):
+            raise ValueError(f"order must name each of the {channels_out} outputs once, got {brief(order)}")
+        kept = tuple(int(c) for c in ranked[:k])
         mask = np.isin(np.arange(channels_out), kept)
         reduced, offset = (np.where(mask, a, 0).astype(a.dtype) for a in (matrix, offset))
         cost = conv_cost(channels_in, k, bias=has_bias)

@@ -89,6 +89,11 @@ class AffineMap:
         rows = self.matrix.reshape(-1, height, width, channels)
         return rows.transpose(1, 2, 3, 0).reshape(height, width, -1)
 
+    @property
+    def contrasts(self) -> np.ndarray:
+        """The same less the mean of all rows: a softmax knows only differences of its logits."""
+        return replace(self, matrix=self.matrix - self.matrix.mean(axis=0)).pictures
+
     def __call__(self, x: Any) -> np.ndarray:
         """A x + b for images as `Network.predict` takes them, (N, outputs) in float64."""
         return self._flat(x) @ self.matrix.T + self.bias

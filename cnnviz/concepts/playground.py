@@ -16,6 +16,7 @@ from cnnviz import kernels
 from cnnviz.channels import Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Run
+from cnnviz.numbers import counted
 from cnnviz.ops.padding import Axis, Pair, Window, integer, window
 
 _NAMED = ("sobel x", "sobel y", "roberts x", "box", "sharpen", "laplacian", "outline", "emboss", "gabor 45°")
@@ -93,6 +94,43 @@ def starters(rows: int, cols: int) -> dict[str, np.ndarray]:
     return {name: kernel.astype(np.float32) for name, kernel in chosen.items()}
 
 
+CUSTOM = "custom"
+"""The name of a kernel that is none of the `starters`."""
+
+
+def name_of(kernel: Any) -> str:
+    """Which of the `starters` of its size a kernel is, or `CUSTOM`.
+
+    >>> name_of(np.ones((2, 3))), name_of([[1, 2], [3, 4]])
+    ('ones', 'custom')
+    """
+    kernel = np.asarray(kernel, np.float32)
+    named = starters(*kernel.shape)
+    return next((name for name, other in named.items() if np.array_equal(kernel, other)), CUSTOM)
+
+
+def resized(kernel: Any, rows: int, cols: int) -> np.ndarray:
+    """A kernel with rows and columns of zeros put around it, or taken off it, so that its middle stays.
+
+    The middle of an even number of cells is the one before its half, as in the `starters`.
+
+    >>> resized([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 1, 2).tolist()
+    [[4, 5]]
+    >>> resized([[4, 5]], 3, 3).tolist()
+    [[0, 0, 0], [4, 5, 0], [0, 0, 0]]
+    """
+    kernel = np.asarray(kernel)
+    found = np.zeros((rows, cols), kernel.dtype)
+    # A middle is the cell (size - 1) // 2, as in `starters`.
+    shifts = [(new - 1) // 2 - (old - 1) // 2 for new, old in zip(found.shape, kernel.shape, strict=True)]
+    (top, left), (height, width) = shifts, kernel.shape
+    for row in range(rows):
+        for col in range(cols):
+            if 0 <= row - top < height and 0 <= col - left < width:
+                found[row, col] = kernel[row - top, col - left]
+    return found
+
+
 def example_cells(size: int) -> np.ndarray:
     """Cells (size, size) to begin typing from: an upright edge, dark on the left.
 
@@ -126,8 +164,8 @@ def size_formula(axis: Axis) -> str:
     """
     inner = (axis.padded - axis.extent) / axis.stride
     return (
-        f"⌊({axis.size} + {axis.before} + {axis.after} − {axis.extent}) / {axis.stride}⌋ + 1 "
-        f"= ⌊{inner:.4g}⌋ + 1 = {axis.out}"
+        f"⌊({axis.size} + {axis.before} + {axis.after} − {axis.extent}) / {axis.stride}⌋ + 1 = ⌊{inner:.4g}⌋ "
+        f"+ 1 = {axis.out}"
     )
 
 
@@ -279,5 +317,5 @@ def cost_by_kind(layer: Layer) -> list[tuple[str, Cost]]:
     channels_in, out = depth * layer.config["groups"], layer.output_shape[:2]
     possible = [g for g in (1, 2, 4, 8) if channels_in % g == filters % g == 0 and g < max(channels_in, 2)]
     cost = partial(conv_cost, channels_in, kernel_size=(kh, kw), output_size=out, bias=False)
-    grouped = [(f"{g} group{'s' if g > 1 else ''}", cost(filters, groups=g)) for g in possible]
+    grouped = [(counted(g, "group"), cost(filters, groups=g)) for g in possible]
     return [*grouped, ("depthwise", cost(channels_in, groups=channels_in))]

@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz.figures.axes import chart, charts, label
 from cnnviz.figures.canvas import SMALL
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number, percent
+from cnnviz.numbers import counted, number, percent
 
 
 @figure
@@ -96,7 +96,7 @@ def activation_curve(
         words = f"{percent(below, 0)} of {data.size:,} values below 0"
         label(bottom, chosen, x="pre-activation z", y=f"how many z: {words}")
         share = (
-            f" The {data.size:,} pre-activations go from {number(data.min())} to {number(data.max())}; "
+            f" {counted(data.size, 'pre-activation')} go from {number(data.min())} to {number(data.max())}; "
             f"{percent(below, 1)} are below 0."
         )
     samples = np.asarray(function(np.array([-2.0, -1.0, 0.0, 1.0, 2.0])), float)

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.figures.axes import chart, charts, label, mark_point
 from cnnviz.figures.canvas import WIDE
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 
 
 @figure
@@ -83,7 +83,7 @@ def channel_spreads(
     rings = "; rings: moving averages" * (moving is not None), "; rings: beta ± gamma" * (wanted is not None)
     label(panels[0], chosen, y=f"before{bars}{rings[0]}")
     label(panels[1], chosen, x="channel", y=f"after{bars}{rings[1]}")
-    alt = f"{len(places)} channels. {'; '.join(words).capitalize()}."
+    alt = f"{counted(len(places), 'channel')}. {'; '.join(words).capitalize()}."
     return Picture(ax, artists, alt)
 
 

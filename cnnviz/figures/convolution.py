@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.colours import INK, Scale
 from cnnviz.figures.canvas import TITLE, WIDE, Canvas, map_of, maps_of
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number, signed_number
+from cnnviz.numbers import all_of, counted, number, signed_number
 from cnnviz.ops.convolution import conv2d
 from cnnviz.ops.padding import Axis, sliding_window
 
@@ -130,7 +130,12 @@ def convolution_step(
     if several:
         scale = Scale.of(partial, signed=True)
         y = bottom + 42
-        canvas.text(0, y - 10, f"What each of the {len(partial)} input channels adds", weight="bold")
+        canvas.text(
+            0,
+            y - 10,
+            f"What {counted(len(partial), 'input channel')} {'adds' if len(partial) == 1 else 'add'}",
+            weight="bold",
+        )
         for line in range(lines):
             part = slice(line * per_line, (line + 1) * per_line)
             share = len(partial[part]) / per_line
@@ -199,7 +204,7 @@ def _write_sum(
     x, y = place
     words = f"Sum of products {signed_number(partial.sum())}"
     if len(partial) > 1:
-        words = f"Sum over all {len(partial)} channels {signed_number(partial.sum())}"
+        words = f"Sum over {all_of(len(partial), 'channel')} {signed_number(partial.sum())}"
         if one_line:
             words = f"This channel {signed_number(partial[shown])}.  {words}"
     canvas.text(x, y, f"{words},  bias {signed_number(bias)}")

@@ -14,7 +14,7 @@ from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.marks import Mark
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 
 
 @figure
@@ -82,7 +82,8 @@ def dropout_steps(
     counts = ", ".join(str((~mask).sum()) for mask in masks)
     top = float(np.nanmax(np.abs(shown[-1] - shown[0])))
     alt = (
-        f"{rows} by {cols} cells; {len(masks)} steps drop {counts} of them, crossed. The {mean_label} is "
+        f"{rows} by {cols} cells; {counted(len(masks), 'step')} "
+        f"{'drops' if len(masks) == 1 else 'drop'} {counts} of them, crossed. The {mean_label} is "
         f"within {number(top)} of the map without dropout. One scale, {scale}."
     )
     return canvas.picture(alt, maps=images, crosses=crosses, legend=legend)

@@ -15,7 +15,7 @@ from cnnviz.colours import Scale
 from cnnviz.figures.canvas import LABEL, SMALL, WIDE, Canvas, side_by_side, text_width
 from cnnviz.figures.marks import Dashes, Mark
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 
 _HEAD, _PLOT, _FOOT, _LEFT, _RIGHT = 26.0, 104.0, 40.0, 58.0, 14.0
 """Of a panel: room for its legend and its height; then room under all, left and right of them."""
@@ -90,7 +90,9 @@ def training_curves(
     _epochs_axis(canvas, count, step, top, epoch)
     cursor = None if epoch is None else canvas.line(through, "accent", 1.4, zorder=3)
     at = "" if epoch is None else f", cursor at epoch {epoch}"
-    return canvas.picture(f"Over {count} epochs{at}: {'; '.join(words)}.", lines=lines, cursor=cursor)
+    return canvas.picture(
+        f"Over {counted(count, 'epoch')}{at}: {'; '.join(words)}.", lines=lines, cursor=cursor
+    )
 
 
 _Scale = tuple[Callable[[float], float], Callable[[float], str], Callable[[float, float], Sequence[float]]]
@@ -247,8 +249,8 @@ def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look:
     steps = -(-images // batch_size)
     if steps > MOST_STEPS:
         raise ValueError(
-            f"images / batch_size must be at most {MOST_STEPS:,} steps to be drawn, "
-            f"got {images:,} / {batch_size:,}"
+            f"images / batch_size must be at most {MOST_STEPS:,} steps to be drawn, got {images:,} / "
+            f"{batch_size:,}"
         )
     size = min(batch_size, images)
     across = max(min(steps, math.ceil(math.sqrt(5 * steps))), min(steps, 12))
@@ -267,11 +269,12 @@ def epoch_batches(images: int, batch_size: int, *, width: float = 640.0, **look:
     canvas.box(*boxes[-1], "accent", 1.6, halo=cell >= 8, zorder=5)
     legend = canvas.legend(scale, 1, rows * cell + 32, min(240.0, width - 2), "images in the batch")
     last = int(counts[steps - 1])
-    alt = f"{steps:,} steps make one epoch of {images:,} images: "
+    make = "makes" if steps == 1 else "make"
+    alt = f"{counted(steps, 'step')} {make} one epoch of {counted(images, 'image')}: "
     if last == size:
-        alt += f"{steps:,} batches of {size:,}."
+        alt += f"{counted(steps, 'batch', 'batches')} of {size:,}."
     else:
-        alt += f"{steps - 1:,} batches of {size:,} and a last one of {last:,}."
+        alt += f"{counted(steps - 1, 'batch', 'batches')} of {size:,} and a last one of {last:,}."
     return canvas.picture(alt, batches=drawn, legend=legend)
 
 
@@ -342,7 +345,7 @@ def kernels_over_epochs(
         float(np.sqrt(np.square(kernels[e] - kernels[0], dtype=float).mean())) for e in range(len(epochs))
     ]
     alt = (
-        f"{count} kernels on one scale, {scale}. Root mean squared change since the first row: "
+        f"{counted(count, 'kernel')} on one scale, {scale}. Root mean squared change since the first row: "
         + ", ".join(f"{name} {number(m)}" for name, m in zip(names, moved, strict=True))
     )
     return canvas.picture(alt + ".", rows=rows, legend=legend)

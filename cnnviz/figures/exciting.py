@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import input_picture
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 from cnnviz.receptive_fields.field import Box
 
 
@@ -114,5 +114,5 @@ def exciting_digits(
             titles, marks, values, boxes, strict=True
         )
     )
-    alt = f"{count} images, the most exciting first. {told}."
+    alt = f"{counted(count, 'image')}, the most exciting first. {told}."
     return canvas.picture(alt, images=drawn, patches=patches, tiles=tiles)

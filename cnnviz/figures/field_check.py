@@ -13,6 +13,7 @@ from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import input_picture
+from cnnviz.numbers import counted
 from cnnviz.receptive_fields import FieldCheck
 
 _WORDS = {"inverted": "inverted outside", "all ink": "all ink outside", "noise": "noise outside"}
@@ -78,9 +79,10 @@ def field_trials(check: FieldCheck, *, width: float = WIDE, **look: Unpack[Look]
     words = "the unit's numbers, before any activation"
     canvas.legend(scale, left, len(rows) * step + 10, min(220.0, width - left - 1), words)
     results = [
-        f"{_WORDS[trial.name]}, {trial.changed} pixels: {trial.unchanged.sum()} of {channels} the same"
+        f"{_WORDS[trial.name]}, {counted(trial.changed, 'pixel')}: {trial.unchanged.sum()} of "
+        f"{channels} the same"
         for trial in check.trials
     ]
-    results.append(f"{check.matters.sum()} of {check.inside} pixels inside change it")
+    results.append(f"{check.matters.sum()} of {counted(check.inside, 'pixel')} inside change it")
     alt = f"{check.layer} row {check.row}, column {check.col}. {'; '.join(results)}."
     return canvas.picture(alt, images=images, boxes=boxes, values=strips, changed=changed)

@@ -16,7 +16,8 @@ from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, map_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import COLOURS
 from cnnviz.kernels import ExcitingPatch, frequency_response
-from cnnviz.numbers import number
+from cnnviz.kernels.definitions import is_mean
+from cnnviz.numbers import counted, number
 
 
 @figure
@@ -193,7 +194,8 @@ def kernel_response(
     kernel
         (kh, kw).
     response
-        (H_out, W_out): the convolution of the two, drawn on a scale centred on zero.
+        (H_out, W_out): the convolution of the two, drawn on a scale centred on zero; but if the kernel takes
+        a mean (`kernels.is_mean`), as the picture that it is.
     photograph
         Draw the image from black to white, not as ink on paper.
 
@@ -214,10 +216,11 @@ def kernel_response(
     unit = side / max(image.shape[1], response.shape[1])
     bottom = 24 + unit * max(image.shape[0], response.shape[0])
     canvas = Canvas(width, bottom + 52, **look)
+    own = BRIGHTNESS if photograph else INK
     parts = [
-        ("Image", image, BRIGHTNESS if photograph else INK),
+        ("Image", image, own),
         ("Kernel", kernel, Scale.of(kernel, signed=True)),
-        ("Response", response, Scale.of(response, signed=True)),
+        ("Response", response, own if is_mean(kernel) else Scale.of(response, signed=True)),
     ]
     images = []
     for k, (title, array, scale) in enumerate(parts):
@@ -246,6 +249,7 @@ def kernel_gallery(
     labels: Sequence[str],
     *,
     selected: int | None = None,
+    photograph: bool = False,
     width: float = WIDE,
     **look: Unpack[Look],
 ) -> Picture:
@@ -261,6 +265,8 @@ def kernel_gallery(
         As many names.
     selected
         A kernel whose name is to stand out.
+    photograph
+        Draw what a mean makes (`kernels.is_mean`) from black to white, not as ink on paper.
 
     Returns
     -------
@@ -293,15 +299,19 @@ def kernel_gallery(
         x, y = grid.place(k, step, 18)
         canvas.name(x, y - 6, label, k == selected, size=size)
         own, scale = Scale.of(tile, signed=True), Scale.of(answer, signed=True)
+        if is_mean(tile):
+            scale = BRIGHTNESS if photograph else INK
         cell = side / max(tile.shape)
         drawn["kernels"].append(canvas.table(tile, x, y, cell, own))
         drawn["responses"].append(canvas.image(answer, x, y + side + 6, unit * answer.shape[1], scale=scale))
         drawn["tiles"].append(canvas.share(x, y - 18, side, 24 + side + tall))
         words.append(f"{label}: responses from {number(answer.min())} to {number(answer.max())}")
     each = "each from minus to plus" if width >= 460 else "each to"
-    said = f"{each} its own largest weight or response"
+    said = f"{each} its own largest weight or response; means are drawn as pictures"
+    if width < 460:
+        said = f"{each} its own largest; means as pictures"
     legend = canvas.legend(Scale("signed", 1.0), 0.5, grid.lines * step + 12, min(220.0, width - 1), said)
-    alt = f"{len(tiles)} kernels and what they make of one image. " + "; ".join(words) + "."
+    alt = f"{counted(len(tiles), 'kernel')} and what they make of one image. " + "; ".join(words) + "."
     return canvas.picture(alt, legend=legend, **drawn)
 
 
@@ -384,7 +394,8 @@ def kernel_portraits(
     legends = [canvas.legend(weights, 0.5, y, length, "weights")]
     legends.append(canvas.legend(gains, 0.5 + length + 40, y, length, "gain"))
     alt = (
-        f"{len(waves)} kernels: the wave that each lets through most, by angle and cycles a pixel, and its "
+        f"{counted(len(waves), 'kernel')}: the wave that each lets through most, by angle and cycles "
+        "a pixel, and its "
         "largest answer in these images of the largest possible. " + "; ".join(words) + "."
     )
     return canvas.picture(alt, legends=legends, **drawn)

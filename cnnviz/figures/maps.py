@@ -19,7 +19,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import COLOURS, InputPicture, input_picture
 from cnnviz.network import Run
 from cnnviz.network.colour_planes import picture_of
-from cnnviz.numbers import number, percent
+from cnnviz.numbers import counted, number, percent
 from cnnviz.receptive_fields import receptive_field
 
 
@@ -96,9 +96,9 @@ def feature_maps(
     legend = canvas.legend(scale, 0, grid.lines * step + 18, min(220.0, width), title)
     peak = np.unravel_index(int(np.nanargmax(np.abs(maps))), maps.shape)
     alt = (
-        f"{channels} maps of {rows} by {cols} cells on one scale, {scale}. The largest magnitude is "
-        f"{number(maps[peak])}, in channel {peak[2]} at row {peak[0]}, column {peak[1]}. "
-        f"Means by channel: {', '.join(number(m, 2) for m in maps.mean(axis=(0, 1)))}."
+        f"{counted(channels, 'map')} of {rows} by {cols} cells on one scale, {scale}. The largest magnitude "
+        f"is {number(maps[peak])}, in channel {peak[2]} at row {peak[0]}, column {peak[1]}. Means by "
+        f"channel: {', '.join(number(m, 2) for m in maps.mean(axis=(0, 1)))}."
     )
     return canvas.picture(alt, maps=images, legend=legend, tiles=tiles)
 

@@ -10,7 +10,7 @@ from cnnviz.channels import mix
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import WIDE, Canvas
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import signed_number
+from cnnviz.numbers import counted, signed_number
 
 
 @figure
@@ -91,7 +91,8 @@ def pixel_mixing(
     for k, (words, scale) in enumerate(legends.items()):
         canvas.legend(scale, 0.5 + k * (bar + 24), y, bar, words)
     alt = (
-        f"{channels_in} channels in, {', '.join(signed_number(v, 2) for v in values)}, times a matrix of "
-        f"{channels_in} by {channels_out} weights give {', '.join(signed_number(v, 2) for v in outputs)}."
+        f"{counted(channels_in, 'channel')} in, {', '.join(signed_number(v, 2) for v in values)}, times a "
+        f"matrix of {channels_in} by {channels_out} weights give "
+        f"{', '.join(signed_number(v, 2) for v in outputs)}."
     )
     return canvas.picture(alt, **images, outputs=outputs)

@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz.colours import Scale
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, Grid, maps_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number, signed_number
+from cnnviz.numbers import counted, number, signed_number
 
 
 @figure
@@ -100,7 +100,7 @@ def sum_of_parts(
     canvas.text((big + second) / 2, y + big * rows / cols / 2 + 6, "=", size=18, ha="center")
     legend = canvas.legend(scale, 0.5, canvas.height - 34, min(220.0, width))
     residual = float(np.abs(total - value).max())
-    alt = f"{count} partial sum{'s' if count > 1 else ''} of {rows} by {cols} cells on one scale, {scale}"
+    alt = f"{counted(count, 'partial sum')} of {rows} by {cols} cells on one scale, {scale}"
     if cell:
         alt += f"; at row {cell[0]}, column {cell[1]} they are "
         alt += ", ".join(f"{name}: {signed_number(parts[(*cell, k)])}" for k, name in enumerate(names))

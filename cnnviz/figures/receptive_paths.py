@@ -6,7 +6,8 @@ Everything about positions comes in as numbers of `cnnviz.receptive_field`; noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Unpack
 
@@ -18,6 +19,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of
+from cnnviz.numbers import counted
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -141,6 +143,23 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
     >>> [len(rung.seen) for rung in rungs_to(load_model("mnist_14k"), "conv2d_1", 5)]
     [5, 3, 1]
     """
+    shape = tuple(input_shape) if input_shape is not None else None
+    vector = len(receptive_field(net, shape)[net[layer].name].shape) == 1
+    fields, rungs = _rungs(net, layer, unit if vector else 0, axis, shape)
+    return [
+        replace(rung, seen=list(fields.between(layer, rung.name).cells(axis, unit)))
+        if len(fields[rung.name].shape) > 1
+        else replace(rung, seen=[0])
+        for rung in rungs
+    ]
+
+
+@lru_cache(maxsize=4)
+def _rungs(
+    net: LayerGraph, layer: str, unit: int, axis: int, input_shape: Any
+) -> tuple[ReceptiveFields, list[Rung]]:
+    """What all units of a layer have in common: the rungs and their links. Only a vector's depend "
+    "on the unit."""
     fields = receptive_field(net, input_shape)
     names = _on_the_way(fields, net, layer)
     rungs: list[Rung] = []
@@ -154,9 +173,8 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
         centers = [float(field.center(unit=place)[axis]) for place in places]
         reads = None if below is None else fields.between(name, below)
         links = None if reads is None else [list(reads.cells(axis, u)) for u in units]
-        seen = [0] if vector else list(fields.between(layer, name).cells(axis, unit))
-        rungs.append(Rung(name, centers, seen, links))
-    return rungs
+        rungs.append(Rung(name, centers, [], links))
+    return fields, rungs
 
 
 def _on_the_way(fields: ReceptiveFields, net: LayerGraph, layer: str) -> list[str]:
@@ -334,6 +352,6 @@ def receptive_ladder(rungs: Sequence[Rung], *, width: float = WIDE, **look: Unpa
                     links.append(canvas.line([(x, y + 14), (to, y + row)], "accent", 0.7, zorder=1))
         cells.append(mine)
     alt = "From the image up: " + "; ".join(
-        f"{rung.name}: {len(rung.seen)} of {len(rung.centers)} cells" for rung in rungs
+        f"{rung.name}: {len(rung.seen)} of {counted(len(rung.centers), 'cell')}" for rung in rungs
     )
     return canvas.picture(alt + ".", cells=cells, links=links)

@@ -10,7 +10,7 @@ from cnnviz.colours import Scale
 from cnnviz.figures.axes import chart, label, mark_point
 from cnnviz.figures.canvas import SMALL, WIDE, Canvas, maps_of, text_width
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import percent, signed_number
+from cnnviz.numbers import counted, percent, signed_number
 
 
 @figure
@@ -89,7 +89,7 @@ def before_and_after(
     error = float(np.sqrt(np.square(np.subtract(before, after, dtype=float)).mean()))
     first, second = (", ".join(words) for words in names)
     alt = (
-        f"{channels} maps, {first} above {second}, on one scale, {scale}; their root mean squared "
+        f"{counted(channels, 'map')}, {first} above {second}, on one scale, {scale}; their root mean squared "
         f"difference is {signed_number(error).lstrip('+')}."
     )
     return canvas.picture(alt, before=images[0], after=images[1], legend=legend)

@@ -104,10 +104,12 @@ def stacked_fields(depth: int = 3, size: int = 3, *, width: float = WIDE, **look
     single = image(even, np.ones_like(paths), left, names[1])
     legend_y = 40 + tall + below + 28
     canvas.legend(scale, 0.5, legend_y, min(220.0, width - 1), "share of the paths to the unit")
+    many = f"{depth} stacked {size} by {size} kernels see" if depth > 1 else f"A {size} by {size} kernel sees"
+    said = f"{many} {side}"
     alt = (
-        f"{depth} stacked {size} by {size} kernels see {side} by {side} cells, as one kernel of that size "
-        f"does. Of {int(paths.sum()):,} paths through the stack {int(paths.max()):,} begin at the middle "
-        f"cell and 1 at each corner. The layers between are {', '.join(f'{n} by {n}' for n in uppers)} cells."
+        f"{said} by {side} cells, as one kernel of that size does. Of {int(paths.sum()):,} paths through the "
+        f"stack {int(paths.max()):,} begin at the middle cell and 1 at each corner. The layers between are "
+        f"{', '.join(f'{n} by {n}' for n in uppers)} cells."
     )
     return canvas.picture(alt, stack=stack, single=single, cells=outlines)
 

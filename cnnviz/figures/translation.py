@@ -13,7 +13,7 @@ from cnnviz.colours import INK, Scale
 from cnnviz.concepts.translation import MovedMaps
 from cnnviz.figures.canvas import WIDE, Canvas, Grid
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import minus, number
+from cnnviz.numbers import counted, minus, number
 
 TITLES = ("Before", "Before, moved", "After", "After − moved")
 
@@ -80,7 +80,7 @@ def moved_maps(
     for k, (name, array) in enumerate(shown.items()):
         x, y = grid.place(k, step, 22)
         canvas.text(x, y - 8, TITLES[k], weight="bold")
-        canvas.bar(x, y, side, tall, "panel", zorder=0)
+        canvas.bar(x, y, side, tall, "muted", zorder=0)
         images[name] = canvas.image(array, x, y, side, scale=signed if name == "difference" else shared)
     y = step * grid.lines + 14
     canvas.legend(shared, 0.5, y, min(200.0, side), "the maps" if shared != signed else "all four")
@@ -89,8 +89,9 @@ def moved_maps(
     largest = float(np.nanmax(np.abs(difference))) if maps.kept.any() else None
     down, right = maps.cells
     alt = (
-        f"Channel {channel} of {maps.name}, {rows} by {cols} cells, moved {down} rows down, {right} right; "
-        f"{int(maps.kept.sum())} cells can be compared"
+        f"Channel {channel} of {maps.name}, {rows} by {cols} cells, moved "
+        f"{counted(int(down), 'row') if float(down).is_integer() else f'{down} rows'} down, {right} right; "
+        f"{counted(int(maps.kept.sum()), 'cell')} can be compared"
     )
     alt += "." if largest is None else f", and their largest difference is {number(largest)}."
     return canvas.picture(alt, **images)

@@ -10,7 +10,7 @@ from cnnviz.colours import INK, Scale
 from cnnviz.concepts.weight_sharing import convolution_matrix
 from cnnviz.figures.canvas import WIDE, Canvas, map_of
 from cnnviz.figures.picture import Look, Picture, figure
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 from cnnviz.ops.affine import dense
 
 
@@ -97,7 +97,8 @@ def weight_matrix(
     )
     alt = (
         f"A {kernel.shape[0]} by {kernel.shape[1]} convolution of {x.shape[0]} by {x.shape[1]} cells as a "
-        f"dense layer with {lines.size} weights, of which {equivalent.connected} may differ from 0 and take "
-        f"{kernel.size} values. Output {row}, {col} is {number(float(answer[row, col]))}."
+        f"dense layer with {counted(lines.size, 'weight')}, of which {equivalent.connected} may differ from "
+        f"0 and take {counted(kernel.size, 'value')}. Output {row}, {col} is "
+        f"{number(float(answer[row, col]))}."
     )
     return canvas.picture(alt, **images)

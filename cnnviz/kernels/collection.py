@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -63,23 +63,32 @@ class NamedKernel:
 class _Entry(NamedTuple):
     build: Callable[..., np.ndarray]
     does: str
-    source: str
+    source: str | Mapping[int, str]
+    """Where its definition comes from; where that is of some sizes only, by size, and at 0 of all others."""
     sizes: tuple[int, ...] = (3,)
 
 
 _ALL = tuple(SIZES)
 _ODD = tuple(size for size in SIZES if size % 2)
+_SOBEL = {0: "binomial smoothing and a smoothed difference", 3: "Sobel and Feldman 1968"}
+_PREWITT = {0: "slope of the plane that fits best", 3: "Prewitt 1970"}
 _GALLERY: dict[str, _Entry] = {
     "identity": _Entry(identity, "leaves the image as it is", "a 1 in the middle", _ODD),
     "box": _Entry(box, "averages a square", "equal weights that sum to 1", _ALL),
     "gaussian": _Entry(
-        gaussian, "blurs alike in all directions", "binomial weights, Burt and Adelson 1983", _ALL
+        gaussian,
+        "blurs, nearly alike in all directions",
+        {0: "binomial weights", 5: "binomial weights, Burt and Adelson 1983 with a = 3/8"},
+        _ALL,
     ),
     "sharpen": _Entry(sharpen, "strengthens what differs from its neighbours", "identity minus Laplacian"),
     "unsharp": _Entry(unsharp, "adds back what a blur takes away", "photographic unsharp masking", _ODD[1:]),
     "emboss": _Entry(emboss, "lights the image from the top left", "diagonal slope plus identity", _ODD[1:]),
     "outline": _Entry(
-        outline, "compares a pixel with all around it", "minus the 8-neighbour Laplacian", _ODD[1:]
+        outline,
+        "compares a pixel with all around it",
+        {0: "a pixel against the mean of its square", 3: "minus the 8-neighbour Laplacian"},
+        _ODD[1:],
     ),
     "laplacian": _Entry(
         laplacian, "second derivative in both directions", "second differences, 4 neighbours"
@@ -87,16 +96,14 @@ _GALLERY: dict[str, _Entry] = {
     "laplacian of gaussian": _Entry(
         laplacian_of_gaussian, "finds blobs and soft edges", "Marr and Hildreth 1980", _ALL[2:]
     ),
-    "sobel x": _Entry(partial(sobel, "x"), "values rising to the right", "Sobel and Feldman 1968", _ODD[1:]),
-    "sobel y": _Entry(partial(sobel, "y"), "values rising downwards", "Sobel and Feldman 1968", _ODD[1:]),
+    "sobel x": _Entry(partial(sobel, "x"), "values rising to the right", _SOBEL, _ODD[1:]),
+    "sobel y": _Entry(partial(sobel, "y"), "values rising downwards", _SOBEL, _ODD[1:]),
     "scharr x": _Entry(partial(scharr, "x"), "values rising to the right, truer to rotation", "Scharr 2000"),
     "scharr y": _Entry(partial(scharr, "y"), "values rising downwards, truer to rotation", "Scharr 2000"),
     "prewitt x": _Entry(
-        partial(prewitt, "x"), "values rising to the right, plain average", "Prewitt 1970", _ALL[1:]
+        partial(prewitt, "x"), "values rising to the right, plain average", _PREWITT, _ALL[1:]
     ),
-    "prewitt y": _Entry(
-        partial(prewitt, "y"), "values rising downwards, plain average", "Prewitt 1970", _ALL[1:]
-    ),
+    "prewitt y": _Entry(partial(prewitt, "y"), "values rising downwards, plain average", _PREWITT, _ALL[1:]),
     "roberts x": _Entry(partial(roberts, "x"), "difference along one diagonal", "Roberts 1963", (2,)),
     "roberts y": _Entry(partial(roberts, "y"), "difference along the other diagonal", "Roberts 1963", (2,)),
     **{
@@ -158,7 +165,8 @@ def named(name: str, size: int | None = None) -> NamedKernel:
         raise ValueError(f"{name} comes in sizes {', '.join(map(str, entry.sizes))}, got {size!r}")
     kernel = entry.build(size) if len(entry.sizes) > 1 else entry.build()
     kernel.flags.writeable = False
-    return NamedKernel(name, kernel, entry.does, entry.source)
+    source = entry.source if isinstance(entry.source, str) else entry.source.get(size, entry.source[0])
+    return NamedKernel(name, kernel, entry.does, source)
 
 
 def gallery(size: int = 3) -> list[NamedKernel]:

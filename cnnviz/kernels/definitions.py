@@ -349,6 +349,19 @@ def _positive(value: float, name: str) -> float:
     return float(value)
 
 
+def is_mean(kernel: Any) -> bool:
+    """Whether a kernel takes a mean of what it reads, so that it makes a picture of a picture.
+
+    Its weights are not negative and their sum is 1: each answer lies between the darkest and the brightest
+    pixel that it reads.
+
+    >>> is_mean(box()), is_mean(identity()), is_mean(sobel()), is_mean(sharpen())
+    (True, True, False, False)
+    """
+    kernel = matrix(kernel)
+    return bool((kernel >= 0).all()) and math.isclose(float(kernel.sum()), 1.0, rel_tol=1e-6)
+
+
 def matrix(kernel: Any) -> np.ndarray:
     """A kernel as float64 (height, width); ValueError for another rank or a weight past `LARGEST`."""
     kernel = real(kernel, "kernel", float)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.colours import THEMES, Scale, ink_on, palette
-from cnnviz.numbers import Format, column, exact, short
+from cnnviz.numbers import Format, column, counted, exact, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Derivation, Shares
 from cnnviz.receipts.terms import Terms
@@ -96,7 +96,9 @@ def _sum(receipt: Receipt) -> str:
         if drawn:
             cells += [_tag("td", _window(terms, group, name, formats[name], scales[name])) for name in names]
         else:
-            cells.append(_tag("td", f"{terms.factor[group].size} products", colspan=str(len(names))))
+            cells.append(
+                _tag("td", f"{counted(terms.factor[group].size, 'product')}", colspan=str(len(names)))
+            )
         if terms.mix is not None:
             cells += [_tag("td", write(terms.partial[group])), _tag("td", escape(short(terms.mix[group])))]
         body.append(_row(*cells, _tag("td", f"<b>{write(terms.contribution[group])}</b>")))

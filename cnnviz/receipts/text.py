@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network.colour_planes import picture_of
-from cnnviz.numbers import MOST_DIGITS, Format, column, exact, short
+from cnnviz.numbers import MOST_DIGITS, Format, column, counted, exact, short
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.receipts.steps import Shares
 from cnnviz.receipts.terms import Terms
@@ -147,8 +147,8 @@ def count_words(terms: Terms) -> str:
     "sum of 144 products", or of a separable convolution's channels.
     """
     if terms.mix is not None:
-        return f"sum of {len(terms.factor)} channels"
-    return "sum" if len(set(terms.source.tolist())) > 1 else f"sum of {len(terms)} products"
+        return f"sum of {counted(len(terms.factor), 'channel')}"
+    return "sum" if len(set(terms.source.tolist())) > 1 else f"sum of {counted(len(terms), 'product')}"
 
 
 def sum_format(terms: Terms, *, signed: bool = True) -> Format:
@@ -261,7 +261,7 @@ def largest_rows(terms: Terms) -> tuple[str, list[list[str]]]:
         line = [terms.labels[place[0]], ", ".join(where), factor(terms.factor[place])]
         rows.append(line if terms.selects else line + numbers)
     if terms.selects:
-        return f"of {len(terms)} numbers", rows
+        return f"of {counted(len(terms), 'number')}", rows
     return f"the {len(places)} largest of {len(terms)} products", rows
 
 
@@ -296,7 +296,7 @@ def _shares(shares: Shares, digits: int) -> list[str]:
         rows.append([shares.labels[i], *numbers, "<" if i == shares.own else ""])
     if len(chosen) < len(shares.z):
         rest = np.delete(shares.powers, chosen).sum()
-        rows.append([f"{len(shares.z) - len(chosen)} others", "", short(rest), "", ""])
+        rows.append([f"{counted(len(shares.z) - len(chosen), 'other')}", "", short(rest), "", ""])
     rows.append(["sum", "", short(shares.powers.sum(), digits), "", ""])
     return _aligned(rows, left=1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnviz.numbers import short
+from cnnviz.numbers import counted, short
 from cnnviz.receipts.cells import Cell
 from cnnviz.receipts.receipt import Receipt
 from cnnviz.resources import one_line
@@ -59,7 +59,10 @@ class Trace:
         return sum(1 for _ in self.walk())
 
     def __repr__(self) -> str:
-        return one_line(f"<Trace of {self.receipt.title}: {len(self)} receipts, {len(self.pixels)} pixels>")
+        return one_line(
+            f"<Trace of {self.receipt.title}: {counted(len(self), 'receipt')}, "
+            f"{counted(len(self.pixels), 'pixel')}>"
+        )
 
     def __str__(self) -> str:
         return self.to_text()
@@ -74,7 +77,7 @@ class Trace:
         left = len(self) - len(seen)
         width = max(len(words) for words, _ in rows)
         shown = [f"{words:<{width}}  {value}".rstrip() for words, value in rows]
-        return "\n".join(shown + ([f"and {left} receipts more"] if left else []))
+        return "\n".join(shown + ([f"and {counted(left, 'receipt')} more"] if left else []))
 
     def _write(self, rows: list[tuple[str, str]], indent: str, seen: set[Cell], most: int) -> None:
         seen.add(self.cell)

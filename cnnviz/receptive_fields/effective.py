@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from cnnviz.layers.layer import Layer
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 from cnnviz.network.inputs import batched, check_batch_size, input_of_maps
+from cnnviz.numbers import counted
 from cnnviz.ops.padding import integer
 from cnnviz.receptive_fields.sized import Box
 from cnnviz.receptive_fields.table import receptive_field
@@ -26,6 +27,10 @@ from cnnviz.resources import one_line
 BATCH_BYTES = 64 * 2**20
 """The default batch keeps all activations together below this: the backward pass needs them."""
 SHARES = (0.5, 0.9, 0.95)
+
+
+MOST_BYTES = 64 * 2**20
+"""The maps of all images are kept if they take no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,8 @@ class EffectiveReceptiveField:
         ((top, bottom), (left, right)), both ends included: all pixels that can reach the units.
     images
         How many the mean is over.
+    maps
+        (images, H, W) float32: the map of each; None where they would take more than `MOST_BYTES`.
     """
 
     layer: str
@@ -54,6 +61,7 @@ class EffectiveReceptiveField:
     map: np.ndarray
     box: Box
     images: int
+    maps: np.ndarray | None = None
 
     @cached_property
     def density(self) -> np.ndarray:
@@ -105,7 +113,8 @@ class EffectiveReceptiveField:
     def __repr__(self) -> str:
         rows, cols = self.sigma
         return one_line(
-            f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, {self.images} images>"
+            f"<EffectiveReceptiveField of {self.layer}: sigma {rows:.3g} x {cols:.3g}, "
+            f"{counted(self.images, 'image')}>"
         )
 
 
@@ -128,7 +137,8 @@ def effective_receptive_field(
     layer
         The unit's layer. What counts is its output, after its activation.
     images
-        As for `Network.predict`, any number of them, at least one.
+        As for `Network.predict`, any number of them, at least one; or a run of the network on them, which
+        spares running it again for another unit.
     row, col
         The unit's place in a map. By default the central ones of that axis, one or two; of several units
         the gradient's mean is taken. A vector takes none.
@@ -165,7 +175,10 @@ def effective_receptive_field(
     Neural Networks", NeurIPS 2016, https://arxiv.org/abs/1701.04128
     """
     chosen = net[layer]
-    images = batched(images, input_of_maps(net))
+    given = images if isinstance(images, Run) else None
+    if given is not None and given.network is not net:
+        raise ValueError(f"images must be images or a run of {net.name}, got a run of {given.network.name}")
+    images = batched(images, input_of_maps(net)) if given is None else given.input
     if not len(images):
         raise ValueError(f"images must hold at least one, got shape {images.shape}")
     fields = receptive_field(net, images.shape[1:])
@@ -178,18 +191,78 @@ def effective_receptive_field(
     units: Any = tuple(np.transpose(places)) if places else ()
     seeds[(*units, slice(None) if channel is None else channel)] = 1 / max(len(places), 1)
     total = np.zeros(images.shape[1:3])
+    each = (
+        np.zeros((len(images), *total.shape), np.float32)
+        if total.size * len(images) * 4 <= MOST_BYTES
+        else None
+    )
     check_batch_size(batch_size)
     units_of_image = sum(math.prod(size or 1 for size in field.shape) for field in fields.values())
     count = batch_size or max(1, BATCH_BYTES // (net.dtype.itemsize * units_of_image))
+    count = count if given is None else len(images)
     for first in range(0, len(images), count):
-        run = net.run(images[first : first + count])
+        run = given or net.run(images[first : first + count])
         gradient = run.gradient(chosen.name, weights=seeds).wrt_input
-        total += np.abs(gradient).sum(axis=(0, -1), dtype=np.float64)
+        maps = np.abs(gradient).sum(axis=-1, dtype=np.float64)
+        total += maps.sum(axis=0)
+        if each is not None:
+            each[first : first + count] = maps
     field = fields[chosen.name]
     boxes = [field.box(*place) for place in places] if places else [field.box(unit=channel)]
     mean = total / len(images)
     mean.flags.writeable = False
-    return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images))
+    return EffectiveReceptiveField(chosen.name, tuple(places), channel, mean, _hull(boxes), len(images), each)
+
+
+def change_of_spread(before: EffectiveReceptiveField, after: EffectiveReceptiveField) -> tuple[float, float]:
+    """How much wider a field became, and the standard error of that over the images.
+
+    Parameters
+    ----------
+    before, after
+        Of the same units on the same images, with other weights.
+
+    Returns
+    -------
+    (change, error)
+        The mean of the two sigmas (their geometric one) after over before, less 1; and its jackknife standard
+        error, which leaves out one image after the other. Both are nan where a field holds nothing.
+
+    Raises
+    ------
+    ValueError
+        for fields of other units or images, or without their images' maps, or of a single image.
+
+    Examples
+    --------
+    >>> from cnnviz import load_mnist, load_model
+    >>> net, images = load_model("mnist_maxpool"), load_mnist()[1][0][:5]
+    >>> field = effective_receptive_field(net, "conv2d_1", images)
+    >>> change_of_spread(field, field)
+    (0.0, 0.0)
+
+    Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, section 11.5.
+    """
+    if (
+        before.maps is None
+        or after.maps is None
+        or (before.units, before.maps.shape) != (after.units, after.maps.shape)
+    ):
+        raise ValueError(f"before and after must be of the same units and images, got {before} and {after}")
+    count = len(before.maps)
+    if count < 2:
+        raise ValueError(f"before and after must be of 2 images or more, got {before}")
+    sums = [maps.sum(axis=0, dtype=np.float64) for maps in (before.maps, after.maps)]
+
+    def ratio(first: np.ndarray, then: np.ndarray) -> float:
+        spreads = [math.prod(_spread(one.sum(axis=axis)) for axis in (1, 0)) for one in (first, then)]
+        return math.sqrt(spreads[1] / spreads[0]) - 1 if spreads[0] else math.nan
+
+    left_out = np.array(
+        [ratio(sums[0] - one, sums[1] - two) for one, two in zip(before.maps, after.maps, strict=True)]
+    )
+    error = math.sqrt((count - 1) / count * float(np.square(left_out - left_out.mean()).sum()))
+    return ratio(*sums), error
 
 
 # Arguments --------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from cnnviz.resources import app
 from cnnviz.teaching.lessons import LESSONS
+from harness.wording import slips
 
 PAGES = sorted(LESSONS)
 REFERENCE = sorted({path.stem for path in (app().parent / "pages").glob("*.py")} - LESSONS.keys())
@@ -50,6 +51,19 @@ def widget(kind: Any, name: str) -> Any:
     return next(found for found in kind if re.fullmatch(rf"choice\.{name}(\.\d+)?", found.key))
 
 
+def said(at: AppTest) -> list[str]:
+    """All sentences of the page: its own, and those that its components were given."""
+    own = [element.value for kind in (at.markdown, at.caption, at.info) for element in kind]
+    own += [re.sub("<[^>]*>", " ", body) for body in map(htmls_of, at.get("html")) if "<style" not in body]
+    for picture in pictures(at):
+        own += [picture["alt"], picture["caption"]]
+    return [*own, *(table["caption"] for table in tables(at))]
+
+
+def htmls_of(element: Any) -> str:
+    return element.proto.body
+
+
 def htmls(at: AppTest) -> str:
     """All of the page's own HTML."""
     return "".join(element.proto.body for element in at.get("html"))
@@ -66,6 +80,8 @@ def visit() -> Callable[..., AppTest]:
         query = {"closer": "all", **query}
         at.query_params.update({name: str(value) for name, value in query.items() if value is not None})
         at.switch_page(str(Path("pages") / f"{page}.py"))
-        return at.run()
+        at.run()
+        assert not [(text, found) for text in said(at) if (found := slips(text))]
+        return at
 
     return go

@@ -23,7 +23,7 @@ def test_an_exchange_costs_what_the_library_says(visit, where):
     layers = None if where == "all" else ["conv2d_1"]
     found = evaluate(exchange(net, "sigmoid", layers), IMAGES[:1000], LABELS[:1000])
     shown = htmls(at)
-    place = "all 2 layers" if where == "all" else "conv2d_1"
+    place = "both layers" if where == "all" else "conv2d_1"
     assert f"<dd>{percent(found.accuracy)}</dd><dt>right with sigmoid in {place}" in shown
     assert f"<dd>{percent(evaluate(net, IMAGES[:1000], LABELS[:1000]).accuracy)}</dd>" in shown
 
@@ -47,9 +47,10 @@ def test_zeros_and_dead_channels_are_counted(visit):
     for name, found in over.items():
         here = zeros_in(run[name])
         dead = ", ".join(map(str, found.silent)) or "none"
+        scarce = ", ".join(map(str, found.scarce)) or "none"
         silent = f"{len(here.silent)} of {here.channels}"
         shares = f"{percent(here.share)}|{percent(found.share)}"
-        assert f"{name}|{here.values:,}|{shares}|{silent}|{dead}" in text
+        assert f"{name}|{here.values:,}|{shares}|{silent}|{dead}|{scarce}" in text
 
 
 def test_all_test_digits_are_behind_a_button(visit):

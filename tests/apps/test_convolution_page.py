@@ -139,3 +139,45 @@ def test_the_chosen_step_is_in_the_address(visit):
     assert given(at, "cnnviz.walk")[0]["step"] is None
     assert re.search("step “999”", at.warning[0].value)
     json.dumps(given(at, "cnnviz.walk"))
+
+
+def kernel_of(at) -> np.ndarray:
+    return np.array([row.split(",") for row in given(at, "cnnviz.cells")[0]["text"].split(";")], float)
+
+
+def test_another_size_keeps_the_middle_of_what_was_there(visit):
+    """Typed weights, and those of a named kernel that the new size does not have."""
+    at = visit("convolution", digit=4, kernel="0,1,0.5;0,3,0;-2,0,0")
+    start = widget(at.selectbox, "start")
+    assert start.value == "custom"
+    widget(at.number_input, "kernel_rows").set_value(2).run()
+    np.testing.assert_array_equal(kernel_of(at), [[0, 3, 0], [-2, 0, 0]])
+    widget(at.number_input, "kernel_columns").set_value(5).run()
+    np.testing.assert_array_equal(kernel_of(at), [[0, 0, 3, 0, 0], [0, -2, 0, 0, 0]])
+    assert widget(at.selectbox, "start").value == "custom"
+    assert at.query_params["kernel"]
+    assert not at.warning
+    at = visit("convolution", digit=4)
+    assert widget(at.selectbox, "start").value == "sobel x"
+    widget(at.number_input, "kernel_rows").set_value(1).run()
+    np.testing.assert_array_equal(kernel_of(at), [[-2, 0, 2]])
+    assert widget(at.selectbox, "start").value == "custom"
+    widget(at.number_input, "kernel_rows").set_value(3).run()
+    np.testing.assert_array_equal(kernel_of(at), [[0, 0, 0], [-2, 0, 2], [0, 0, 0]])
+    # A kernel that the size has too stays what it is called.
+    widget(at.selectbox, "start").set_value("ones").run()
+    widget(at.number_input, "kernel_rows").set_value(4).run()
+    assert widget(at.selectbox, "start").value == "ones"
+    np.testing.assert_array_equal(kernel_of(at), np.ones((4, 3)))
+    assert not at.exception
+    assert not at.warning
+
+
+def test_a_link_decides_over_what_was_there(visit):
+    visit("convolution", kernel="0,1,0.5;0,3,0;-2,0,0")
+    at = visit("convolution", start="box", kernel_rows=2, kernel_columns=2)
+    assert widget(at.selectbox, "start").value == "box"
+    np.testing.assert_array_equal(kernel_of(at), np.full((2, 2), 0.25))
+    at = visit("convolution", start="box", kernel="1,2,3;4,5,6;7,8,9")
+    assert widget(at.selectbox, "start").value == "custom"
+    np.testing.assert_array_equal(kernel_of(at), np.arange(1, 10).reshape(3, 3))

@@ -53,7 +53,7 @@ def test_a_link_keeps_the_pixel_and_the_output(visit, net):
 
 
 def test_accuracy_is_that_of_the_changed_network_on_as_many_digits_as_it_says(visit, net):
-    at = visit("one_by_one", kept=7)
+    at = visit("one_by_one", kept=7, by="outputs")
     images, labels = cnnviz.load_mnist()[1]
     x = net.run(images[:1000]).inputs(LAYER)[0]
     matrix, bias = net[LAYER].weights["kernel"][0, 0], net[LAYER].weights["bias"]
@@ -84,15 +84,32 @@ def test_what_it_costs_here_is_set_against_what_it_saves(visit):
     own, saved = 24 * 24 * 16 * 10, 10 * 10 * 9 * (16 - 10) * 16
     assert f"costs **{own:,}** multiply-adds and saves **{saved:,}** in conv2d_3" in text
     assert f": {own - saved:,} more in all." in text
-    assert (
-        f"170 parameters of its own and saves {9 * 6 * 16:,} in conv2d_3: {9 * 6 * 16 - 170:,} fewer" in text
-    )
+    # Its batch norm has 4 numbers for each of the 10 channels, and is there only for it.
+    assert f"batch_normalization_2 210 parameters of its own and saves {9 * 6 * 16:,} in conv2d_3" in text
+    assert f": {9 * 6 * 16 - 170 - 40:,} fewer" in text
+
+
+def test_outputs_are_ranked_by_what_leaves_unless_asked_otherwise(visit, net):
+    images, labels = cnnviz.load_mnist()[1]
+    run = net.run(images[:1000])
+    before = run.pre_activation(LAYER).astype(float)
+    variance = np.maximum(before, 0).var(axis=(0, 1, 2))
+    cut = np.square(np.minimum(before, 0)).sum() / np.square(before).sum()
+    for by, order in (("leaving", -variance), ("outputs", -np.square(before).sum(axis=(0, 1, 2)))):
+        dropped = np.argsort(order)[5:]
+        weights = {f"{LAYER}/{part}": net[LAYER].weights[part].copy() for part in ("kernel", "bias")}
+        for array in weights.values():
+            array[..., dropped] = 0
+        right = evaluate(net.with_weights(weights), images[:1000], labels[:1000]).accuracy
+        page = htmls(visit("one_by_one", kept=5, by=by) if by != "leaving" else visit("one_by_one", kept=5))
+        assert f"<dd>{100 * right:.1f} %</dd><dt>accuracy on 1,000" in page
+        assert (f"<dd>{100 * cut:.0f} %</dd><dt>of the mean square never leaves" in page) == (by == "outputs")
 
 
 def test_a_network_without_one_says_so_and_still_calculates(visit):
     at = visit("one_by_one", model="mnist_maxpool")
     assert "has no 1×1 convolution" in at.info[0].value
-    assert "times fewer|8.43|8.47" in cells(at)
+    assert "direct over bottleneck|8.43 times|8.47 times" in cells(at)
     assert not pictures(at)
     next(button for button in at.button if "mnist_14k" in button.label).click().run()
     assert re.search(r"largest difference to ops\.dense", htmls(at))

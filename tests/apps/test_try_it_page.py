@@ -185,7 +185,9 @@ def test_all_mistakes_are_there_with_their_two_likeliest_classes(visit, model):
         assert f"Image {index} is a {labels[index]}: {first} with" in name
         assert f", {second} with" in name
         assert first != labels[index]
-    assert f"All {len(names)} of the 10,000" in " ".join(part.value for part in at.markdown)
+    assert f"gets {len(names)} of the 10,000 test digits wrong" in " ".join(
+        part.value for part in at.markdown
+    )
 
 
 def test_it_says_when_the_network_is_unsure(visit):

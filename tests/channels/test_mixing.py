@@ -88,7 +88,8 @@ def test_what_it_saves_the_layer_behind_is_counted_on_both_networks():
     weights = {"kernel": deeper, "bias": behind.weights["bias"]}
     other = Network([image, Layer("conv", "Conv2D", behind.config, weights, inputs=("image",))])["conv"]
     assert found.direct == channels.Cost(other.params, other.multiply_adds)
-    assert found.other.parameters == net["conv2d_2"].params + behind.params
+    own = net["conv2d_2"].params + net["batch_normalization_2"].params
+    assert found.other.parameters == own + behind.params
     assert found.saving[0] > 1 > found.saving[1]
     with pytest.raises(ValueError, match="layer must be a 1x1"):
         channels.compare_without_mixing(net, "conv2d")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.concepts.dead_channels import sparsity_over, zeros_in
+from cnnviz.concepts.dead_channels import SCARCE, silence, sparsity_over, zeros_in
 
 
 def test_zeros_are_counted_over_images_and_positions():
@@ -39,3 +39,26 @@ def test_over_many_images_a_channel_is_silent_only_if_it_is_on_all():
     assert set(found["conv2d_6"].silent) < set(alone)
     with pytest.raises(ValueError, match="at least one image, got none"):
         sparsity_over(net, images[:0], names)
+
+
+def test_as_good_as_dead_is_rarely_other_than_zero():
+    values = np.zeros((20_001, 3))
+    values[0, 1] = 1
+    values[:3, 2] = 1
+    assert zeros_in(values).scarce == (1,)
+    assert zeros_in(values).silent == (0,)
+
+
+def test_what_is_as_good_as_dead_decides_nothing():
+    """Three kernels of the first layer that hardly ever speak: without them every prediction is the same."""
+    net, images = cnnviz.load_model("mnist_14k"), cnnviz.load_mnist()[1][0][:1000]
+    found = sparsity_over(net, images, ["conv2d"])["conv2d"]
+    run = net.run(images[:100])["conv2d"]
+    active = [np.count_nonzero(run[..., c]) for c in range(16)]
+    assert {0, 8, 13} == set(found.scarce) | set(found.silent)
+    assert sum(active[c] for c in (0, 8, 13)) < SCARCE * 3 * run[..., 0].size
+    quiet = silence(net, {"conv2d": [*found.scarce, *found.silent]})
+    assert not quiet.run(images[:5])["conv2d"][..., [0, 8, 13]].any()
+    assert (quiet.predict(images).argmax(1) == net.predict(images).argmax(1)).all()
+    with pytest.raises(ValueError, match="layer must have a kernel"):
+        silence(net, {"max_pooling2d": [0]})

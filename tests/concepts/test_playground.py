@@ -139,3 +139,25 @@ def test_the_cost_by_kind_starts_with_the_layers_own():
     assert found["1 group"].parameters == layer.weights["kernel"].size
     assert found["4 groups"].parameters * 4 == layer.weights["kernel"].size
     assert found["depthwise"].parameters == 3 * 3 * 16
+
+
+@pytest.mark.parametrize("rows", range(1, 6))
+@pytest.mark.parametrize("cols", range(1, 6))
+def test_a_resized_kernel_keeps_its_middle(rows, cols):
+    kernel = np.arange(1.0, 1 + rows * cols).reshape(rows, cols)
+    for new in [(1, 1), (2, 3), (5, 5), (4, 1), (rows, cols)]:
+        found = playground.resized(kernel, *new)
+        assert found.shape == new
+        assert found[(new[0] - 1) // 2, (new[1] - 1) // 2] == kernel[(rows - 1) // 2, (cols - 1) // 2]
+        kept = set(found.ravel()) - {0}
+        assert kept <= set(kernel.ravel())
+        if new[0] >= rows + 1 and new[1] >= cols + 1:
+            assert len(kept) == kernel.size
+    assert np.array_equal(playground.resized(kernel, rows, cols), kernel)
+
+
+def test_a_starter_is_known_by_its_numbers():
+    for size in [(1, 1), (2, 3), (3, 3), (5, 5)]:
+        for name, kernel in playground.starters(*size).items():
+            assert np.array_equal(playground.starters(*size)[playground.name_of(kernel)], kernel), name
+        assert playground.name_of(np.full(size, 0.123)) == playground.CUSTOM

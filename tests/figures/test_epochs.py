@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from cnnviz import figures
+from cnnviz.numbers import counted
 
 RNG = np.random.default_rng(3)
 SCALES = {
@@ -64,7 +65,8 @@ def test_an_epochs_cells_are_its_batches(images, batch_size):
     assert counts.sum() == images
     assert len(counts) == math.ceil(images / batch_size)
     assert (counts[:-1] == batch_size).all()
-    assert f"{len(counts):,} steps make one epoch of {images:,} images" in picture.alt
+    said = f"{counted(len(counts), 'step')} {'makes' if len(counts) == 1 else 'make'} one epoch"
+    assert f"{said} of {counted(images, 'image')}:" in picture.alt
 
 
 @pytest.mark.parametrize("width", [328.0, 960.0])

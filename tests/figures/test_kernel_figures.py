@@ -125,3 +125,17 @@ def test_a_photograph_is_drawn_from_black_to_white():
         picture = figures.kernel_response(image, np.eye(3), np.ones((7, 7)), photograph=True, theme=theme)
         colours = picture["image"].get_cmap()
         assert sum(colours(0.0)[:3]) < 0.6 < 2.7 < sum(colours(1.0)[:3])
+
+
+@pytest.mark.parametrize("photograph", [True, False])
+def test_what_a_mean_makes_is_drawn_as_the_picture_it_is(photograph):
+    """The response of identity has the colours of the image, cell by cell; that of a difference has not."""
+    image = np.random.default_rng(3).random((9, 9))
+    for name, same in (("identity", True), ("box", True), ("sobel x", False), ("sharpen", False)):
+        kernel = kernels.named(name, 3).kernel
+        response = ops.conv2d(image, kernel[:, :, None, None])
+        picture = figures.kernel_response(image, kernel, response, photograph=photograph)
+        before, after = picture["image"], picture["response"]
+        assert (before.norm.vmin == after.norm.vmin and before.cmap.name == after.cmap.name) == same
+        gallery = figures.kernel_gallery([kernel], [response], [name], photograph=photograph)
+        assert (gallery["responses"][0].cmap.name == before.cmap.name) == same

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -190,3 +192,20 @@ def _norms(a, b):
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_source_is_named_for_the_sizes_that_it_defined():
+    """What the papers printed: the 3x3 operators, and the 5x5 generating kernel with a = 3/8."""
+    a = 3 / 8
+    generating = np.array([1 / 4 - a / 2, 1 / 4, a, 1 / 4, 1 / 4 - a / 2])
+    for size in (1, 2, 3, 4, 5, 6, 7):
+        row = kernels.named("gaussian", size).kernel.sum(axis=0)
+        same = len(row) == 5 and np.allclose(row, generating)
+        assert ("Burt" in kernels.named("gaussian", size).source) == same
+    eight = np.array([[1, 1, 1], [1, -8, 1], [1, 1, 1]])
+    for size in (3, 5, 7):
+        outline = kernels.named("outline", size)
+        assert ("Laplacian" in outline.source) == np.array_equal(outline.kernel, -eight)
+    for name in ("prewitt x", "prewitt y", "sobel x", "sobel y"):
+        for size in kernels.sizes(name):
+            assert bool(re.search(r"19\d\d", kernels.named(name, size).source)) == (size == 3)

@@ -8,6 +8,7 @@ import pytest
 import cnnviz
 from cnnviz import Layer, Network
 from cnnviz.receptive_fields import EffectiveReceptiveField, effective_receptive_field
+from cnnviz.receptive_fields.effective import change_of_spread
 from cnnviz.training.history import read_history
 
 
@@ -211,3 +212,39 @@ def test_no_images_and_wrong_fractions_are_refused(net: Network, digits: np.ndar
         effective_receptive_field(net, "conv2d_3", digits[:0])
     with pytest.raises(ValueError, match="fraction must be from 0 to 1, got 50"):
         made(np.ones((2, 2)), ((0, 1), (0, 1))).share(50)
+
+
+def test_a_change_of_spread_has_the_error_of_leaving_images_out(net, digits):
+    """Against sigmas of fields that were computed without one image each."""
+    history = read_history("mnist_14k")
+    start = net.with_weights(history.weights_after(0))
+    images = digits[:6]
+
+    def wider(chosen):
+        before, after = (effective_receptive_field(each, "conv2d_3", chosen) for each in (start, net))
+        return np.sqrt(np.prod(after.sigma) / np.prod(before.sigma)) - 1
+
+    left_out = np.array([wider(np.delete(images, k, axis=0)) for k in range(6)])
+    error = np.sqrt(5 / 6 * np.square(left_out - left_out.mean()).sum())
+    fields = [effective_receptive_field(each, "conv2d_3", images) for each in (start, net)]
+    assert change_of_spread(*fields) == pytest.approx((wider(images), error), rel=1e-4)
+
+
+def test_a_change_of_spread_is_of_the_same_images(net, digits):
+    one, two = (effective_receptive_field(net, "conv2d_3", digits[:count]) for count in (2, 3))
+    with pytest.raises(ValueError, match="the same units and images"):
+        change_of_spread(one, two)
+    alone = effective_receptive_field(net, "conv2d_3", digits[:1])
+    with pytest.raises(ValueError, match="2 images or more"):
+        change_of_spread(alone, alone)
+
+
+def test_a_run_spares_another_one_and_says_the_same(net, digits):
+    run = net.run(digits[:5])
+    for row in (1, 3):
+        one = effective_receptive_field(net, "conv2d_3", digits[:5], row=row, col=2)
+        other = effective_receptive_field(net, "conv2d_3", run, row=row, col=2)
+        np.testing.assert_array_equal(one.map, other.map)
+        assert (one.box, one.images) == (other.box, other.images)
+    with pytest.raises(ValueError, match="a run of mnist_14k, got a run of mnist_maxpool"):
+        effective_receptive_field(net, "conv2d_3", cnnviz.load_model("mnist_maxpool").run(digits[:2]))

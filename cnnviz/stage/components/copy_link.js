@@ -1,4 +1,4 @@
-// Copies the page's address, which holds all that is chosen on it.
+// Copies the page's address, which holds all that is chosen on it, and says what it cannot hold.
 
 import { copyText } from "../js/files.js";
 
@@ -7,16 +7,17 @@ import { copyText } from "../js/files.js";
 /**
  * @param {Component} component
  */
-export function show({ parentElement }) {
+export function show({ data, parentElement }) {
   const button = parentElement.querySelector("button");
   const said = parentElement.querySelector("span");
   button.onclick = async () => {
     const done = await copyText(window.location.href);
     button.dataset.state = done ? "done" : "failed";
-    said.textContent = done ? "The link is copied." : "The browser did not let the link be copied.";
+    const without = data.without ? `, without ${data.without}` : "";
+    said.textContent = done ? `The link is copied${without}.` : "The browser did not let the link be copied.";
     setTimeout(() => {
       delete button.dataset.state;
       said.textContent = "";
-    }, 1500);
+    }, data.without ? 5000 : 1500);
   };
 }

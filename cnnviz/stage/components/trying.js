@@ -124,12 +124,12 @@ class Page {
   /** When the pen has rested for a moment, what is drawn becomes the digit of all pages. */
   sendSoon() {
     this.wait();
-    if (this.pad.digit) this.sending = setTimeout(() => this.send(), PAUSE);
+    if (this.pad.digit || this.pad.blank) this.sending = setTimeout(() => this.send(), PAUSE);
   }
 
   send() {
     this.wait();
-    this.tell(this.pad.pixels());
+    this.tell(this.pad.blank ? { cleared: true } : this.pad.pixels());
   }
 
   wait() {

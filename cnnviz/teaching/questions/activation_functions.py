@@ -11,6 +11,7 @@ import numpy as np
 
 from cnnviz.layers.activations import Activation
 from cnnviz.network import Network
+from cnnviz.numbers import counted
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 
@@ -38,6 +39,8 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     zeros, passed = int((once == 0).sum()), int((values > 0).sum())
     if changed:
         why = f"{function} maps what it has made to other numbers wherever f(f(z)) is not f(z)."
+    elif not _settles(function):
+        why = f"All these numbers come through {function} as they are, the first time and the second."
     else:
         why = f"What {function} has made it leaves alone: f(f(z)) = f(z). A second one in a row is of no use."
 
@@ -77,6 +80,12 @@ def applied_twice(name: str, function: Activation, values: Any) -> Question:
     )
 
 
+def _settles(function: Activation) -> bool:
+    """Whether the function leaves alone what it has made, whatever that was made of."""
+    once = function(np.linspace(-8, 8, 1601))
+    return bool(np.array_equal(function(once), once))
+
+
 def one_convolution(net: Network, name: str) -> Question:
     """Which single convolution does what a layer and the next one do without the bends between them.
 
@@ -104,7 +113,8 @@ def one_convolution(net: Network, name: str) -> Question:
     places = [layer.name for layer in convolutions]
     place = min(places.index(net[name].name), len(places) - 2)
     first, second = convolutions[place : place + 2]
-    seen = receptive_field(net, wrt=first.inputs[0])[second.name].size
+    fields = receptive_field(net, wrt=first.inputs[0])
+    seen, apart = fields[second.name].size, int(fields[second.inputs[0]].stride[0] or 1)
     one, two = (layer.config["kernel_size"] for layer in (first, second))
     names = [layer.name for layer in net.layers]
     between = net.layers[names.index(first.name) : names.index(second.name)]
@@ -116,6 +126,7 @@ def one_convolution(net: Network, name: str) -> Question:
     sizes = f"{one[0]} × {one[1]} and {two[0]} × {two[1]}"
     averages = f", and let {' and '.join(pools)} average" if pools else ""
     through = " through the pooling" if pools else ""
+    overlap = f"The windows of {first.name} begin {counted(apart, 'cell')} apart, and overlap"
     return question(
         f"Take the activation of {first.name} away{averages}. Which single convolution then does what "
         f"{first.name} and {second.name}, {sizes}, do together?",
@@ -132,12 +143,12 @@ def one_convolution(net: Network, name: str) -> Question:
             ),
             Choice(
                 of((one[0] + two[0], one[1] + two[1])),
-                "Two neighbouring windows share cells, so the sizes do not simply add up.",
+                f"{overlap}: the sizes do not simply add up.",
                 "kernel sizes add up",
             ),
             Choice(
                 of((one[0] * two[0], one[1] * two[1])),
-                "That would hold if the windows stood side by side; with stride 1 they overlap.",
+                f"That would hold if the windows stood side by side. {overlap}.",
                 "kernel sizes multiply",
             ),
             Choice(
@@ -147,8 +158,8 @@ def one_convolution(net: Network, name: str) -> Question:
             ),
             Choice(
                 of((one[0] + two[0] - 1, one[1] + two[1] - 1)),
-                "So it would be with stride 1; behind the pooling a step is wider.",
-                "pooling does not widen the steps",
+                f"So it would be with windows 1 cell apart; they are {apart} apart here.",
+                "a pooling or a stride does not widen the steps",
             ),
         ],
     )

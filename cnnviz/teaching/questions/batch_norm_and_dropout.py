@@ -11,7 +11,7 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.layers.layer import Layer
-from cnnviz.numbers import general
+from cnnviz.numbers import general, percent
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 
@@ -57,6 +57,7 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
     fixed = float(ops.batch_norm(louder, *moving, gamma, beta, epsilon=epsilon)[cell])
     offset = 0.0 if beta is None else float(beta[channel])
     variance = float(batch[..., channel].var(dtype=np.float64))
+    farther = (then - offset) / (now - offset) if now != offset else 1.0
     return question(
         f"In training, {layer.name} makes {general(now)} of the number at row {row}, column {col} of channel "
         f"{channel}. Now the layer before it gives {factor} times as much in this channel, in every image "
@@ -65,9 +66,17 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
         Choice(
             general(then),
             f"Mean and deviation become {factor} times as large too, and are divided out. Epsilon does not "
-            "grow with them: beside the larger variance it counts for less, so that the number lies a "
-            "little farther from beta than it did. That is why the size of the weights before a batch norm "
-            "hardly matters in training.",
+            f"grow with them: beside the variance it was {_beside(epsilon, variance)}, and now counts for "
+            f"less. So the number lies {general(farther)} times as far from beta as it did"
+            + (
+                ". That is why the size of the weights before a batch norm hardly matters in training."
+                if farther < 1.05
+                else ", where a batch norm without epsilon would have left it. Only in a channel that varies "
+                "so little does the size of the weights before it matter."
+            )
+            if variance
+            else "This channel has the same number everywhere, in all images of the batch. Less its mean "
+            "it is 0, however large it was, and beta is all that is left.",
         ),
         [
             Choice(
@@ -93,6 +102,11 @@ def louder_input(layer: Layer, batch: Any, *, row: int, col: int, channel: int, 
             ),
         ],
     )
+
+
+def _beside(epsilon: float, variance: float) -> str:
+    """How much epsilon is of what the layer divides by."""
+    return f"{percent(epsilon / (epsilon + variance), 1)} of the sum"
 
 
 def without_scaling(name: str, rate: float) -> Question:

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.concepts.playground import size_formula
+from cnnviz.concepts.playground import backwards, size_formula
 from cnnviz.layers.layer import Layer
-from cnnviz.ops.padding import Axis, Window, parse_padding, window
+from cnnviz.numbers import counted
+from cnnviz.ops.convolution import conv2d
+from cnnviz.ops.padding import Axis, pair, parse_padding, window
+from cnnviz.ops.transposed import conv2d_transpose
 from cnnviz.teaching.questions.question import Choice, Question, question
 
 
@@ -47,7 +50,7 @@ def output_size(
     wrong = [
         Choice(
             f"{span // stride}",
-            f"The window makes {span // stride} steps, and there is one more place than there are steps.",
+            f"The window makes {counted(span // stride, 'step')}, and there is one more place than that.",
             "the count of steps, not of places",
         ),
         Choice(
@@ -58,33 +61,38 @@ def output_size(
         ),
         Choice(
             f"{without}",
-            f"That leaves the {axis.before + axis.after} padded cells out.",
+            f"That leaves out the {counted(axis.before + axis.after, 'cell')} of padding.",
             "forgetting the padding",
         ),
         Choice(
             f"{loose}",
-            f"{kernel} taps {dilation} apart reach over {axis.extent} cells.",
+            f"{counted(kernel, 'tap')} {dilation} apart reach over {counted(axis.extent, 'cell')}.",
             "forgetting the dilation",
         ),
-        Choice(f"{span + 1}", f"The window goes on by {stride} cells at a time.", "forgetting the stride"),
+        Choice(
+            f"{span + 1}",
+            f"The window goes on by {counted(stride, 'cell')} at a time.",
+            "forgetting the stride",
+        ),
         Choice(
             f"{size}",
-            "A convolution keeps the size only with stride 1 and enough padding.",
+            f"The window has {'fewer' if axis.out < size else 'more'} places here than the row has cells.",
             "taking the output to be as large as the input",
         ),
         Choice(
             f"{max(size - kernel, 0)}",
-            "A window of k cells has n − k + 1 places in n cells, not n − k.",
+            "Even without padding and with stride 1, a window of k cells has n − k + 1 places in n cells.",
             "subtracting the kernel only",
         ),
         Choice(
-            f"{size + kernel - 1}",
-            "So many places there are with full padding, where a kernel may touch the input by one cell.",
+            f"{size + axis.extent - 1}",
+            "With stride 1 there are so many places where the window touches the input, if only by one cell.",
             "counting every place where kernel and input meet",
         ),
     ]
     return question(
-        f"A row of {size} cells, a kernel of {kernel}{apart}, stride {stride}, {around}: how many outputs?",
+        f"A row of {counted(size, 'cell')}, a kernel of {kernel}{apart}, stride {stride}, {around}: how many "
+        "outputs?",
         Choice(f"{axis.out}", f"{size_formula(axis)}."),
         wrong,
     )
@@ -112,8 +120,9 @@ def same_sides(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> Qu
         ),
         Choice(
             f"{each} before, {each} after",
-            f"The {axis.out} windows need {total} cells in all; half a kernel on each side is right "
-            "where the stride is 1 and the kernel odd.",
+            f"{counted(axis.out, 'window')} {'needs' if axis.out == 1 else 'need'} "
+            f"{counted(total, 'cell') if total else 'no cell'} more than there are. Half of what the kernel "
+            "reaches, on each side, is right where the stride is 1 and that reach is odd.",
             "half a kernel on each side, always",
         ),
         Choice(
@@ -129,21 +138,24 @@ def same_sides(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> Qu
         ),
         Choice(
             "1 before, 1 after",
-            f"One cell on each side suits a kernel of 3 with stride 1; here there are {total} in all.",
+            "One cell on each side suits a kernel of 3 with stride 1; here "
+            f"{counted(total, 'cell') if total else 'no cell'} {'is' if total < 2 else 'are'} needed in all.",
             "one cell on each side, always",
         ),
     ]
-    needed = f"{axis.out} windows of {axis.extent} cells, {stride} apart"
+    needed = f"{counted(axis.out, 'window')} of {counted(axis.extent, 'cell')}"
+    needed += f", {stride} apart" if axis.out > 1 else ""
+    verb = "need" if axis.out > 1 else "needs"
     odd = ", and the odd one goes to the end" if total % 2 else ""
     spread = f" with dilation {dilation}" if dilation > 1 else ""
     return question(
-        f"Padding 'same' on {size} cells, kernel {kernel}{spread}, stride {stride}: where does TensorFlow "
-        "put zeros?",
+        f"Padding 'same' on {counted(size, 'cell')}, kernel {kernel}{spread}, stride {stride}: where does "
+        "TensorFlow put zeros?",
         Choice(
             f"{axis.before} before, {axis.after} after",
-            f"{needed}, need {total} more than the {size} that are there{odd}."
+            f"{needed} {verb} {total} more than the {size} that {'is' if size == 1 else 'are'} there{odd}."
             if total
-            else f"{needed}, fit into the {size} cells.",
+            else f"{needed} {'fit' if axis.out > 1 else 'fits'} into the {counted(size, 'cell')}.",
         ),
         wrong,
     )
@@ -165,13 +177,14 @@ def parameters(layer: Layer) -> Question:
     """
     kh, kw, depth, filters = (int(n) for n in np.shape(layer.weights["kernel"]))
     biases = filters if "bias" in layer.weights else 0
+    groups = layer.config["groups"]
     out_shape = [n or 1 for n in layer.output_shape]
     positions = math.prod(out_shape[:2])
     written = f"{kh} · {kw} · {depth} · {filters}"
     wrong = [
         Choice(
             f"{kh * kw * filters + biases:,}",
-            f"A kernel is as deep as its input: {kh} · {kw} weights for each of {depth} channels.",
+            f"A kernel is as deep as what it reads: {kh} · {kw} weights for each of {depth} channels.",
             "a kernel that is flat",
         ),
         Choice(
@@ -180,13 +193,13 @@ def parameters(layer: Layer) -> Question:
             "weights for every position",
         ),
         Choice(
-            f"{kh * kw * depth + 1:,}",
+            f"{kh * kw * depth + bool(biases):,}",
             f"That is one filter; there are {filters}, one for each output channel.",
             "a single filter for all outputs",
         ),
         Choice(
             f"{kh * kw * depth * filters:,}",
-            f"Each of the {filters} filters has a bias too.",
+            f"{counted(filters, 'filter')} {'has a bias' if filters == 1 else 'have a bias each'}, too.",
             "forgetting the biases",
         ),
         Choice(
@@ -196,46 +209,95 @@ def parameters(layer: Layer) -> Question:
         ),
     ]
     return question(
-        f"{layer.name} has {filters} filters of {kh} × {kw} on {depth} input "
-        f"channel{'s' if depth > 1 else ''}, {'each with a bias' if biases else 'without biases'}. "
-        "How many parameters is that?",
+        f"{layer.name} has {counted(filters, 'filter')} of {kh} × {kw} on "
+        f"{counted(depth * groups, 'input channel')}{f', in {groups} groups' if groups > 1 else ''}, "
+        f"{'each with a bias' if biases else 'without biases'}. How many parameters is that?",
         Choice(f"{layer.params:,}", f"{written}{f' + {biases}' if biases else ''} = {layer.params:,}."),
         wrong,
     )
 
 
-def transposed_size(geometry: Window) -> Question:
-    """What a transposed convolution with the same setting brings back.
+def transposed_size(x: Any, kernel: Any, **setting: Any) -> Question:
+    """What a transposed convolution with the same setting makes of a convolution's output.
 
-    >>> transposed_size(window((8, 8), (3, 3), (2, 2), "same")).answer.text
+    Parameters
+    ----------
+    x
+        (H, W): what is convolved.
+    kernel
+        (kh, kw).
+    **setting
+        `strides`, `padding` and `dilation_rate`, as in `ops.conv2d`.
+
+    Returns
+    -------
+    Question
+        Its answer is computed by running it forwards and backwards.
+
+    Raises
+    ------
+    ValueError
+        As `ops.conv2d`, for what does not fit.
+
+    Examples
+    --------
+    >>> x, kernel = np.arange(64.0).reshape(8, 8), np.ones((3, 3))
+    >>> transposed_size(x, kernel, strides=2, padding="same").answer.text
     'The size 8 × 8, with other values'
     """
-    (rows, cols), (out_rows, out_cols) = (geometry.rows.size, geometry.cols.size), geometry.out
-    scale = [max(axis.stride, 2) for axis in geometry]
-    return question(
-        f"This convolution's output is {out_rows} × {out_cols}. What does its transpose, which runs it "
-        "backwards, make of that?",
-        Choice(
-            f"The size {rows} × {cols}, with other values",
-            "Each cell stamps the kernel where a window read it. The sums of stamps are not what was read.",
-        ),
-        [
+    x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
+    strides, dilation = pair(setting.get("strides", 1), "strides"), setting.get("dilation_rate", 1)
+    padding = parse_padding(setting.get("padding", "valid"))
+    geometry = window(x.shape, kernel.shape, strides, padding, pair(dilation, "dilation_rate"))
+    deep = kernel[:, :, np.newaxis, np.newaxis]
+    y = conv2d(x, deep, **setting)
+    back = conv2d_transpose(y, deep, strides=strides, dilation_rate=dilation, **backwards(geometry))
+    scale = tuple(max(stride, 2) for stride in strides)
+    copied = y.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
+    restored = bool(np.allclose(back, x))
+    size = _size(x.shape)
+    other = Choice(
+        f"The size {size}, with other values",
+        "With this kernel, values come back as they were: "
+        f"{'all are 0' if not x.any() else 'nothing is added up'}."
+        if restored
+        else "Each cell stamps the kernel where a window read it. The sums of stamps are not what was read.",
+        "nothing can come back" if restored else "",
+    )
+    same = Choice(
+        f"The size {size}, with the values that were there",
+        "The kernel reads one cell at a time and multiplies it by 1 or −1, and back again."
+        if restored and x.any()
+        else "Of zeros it makes zeros."
+        if restored
+        else "It is the transpose of the convolution's matrix, not its inverse: it does not undo what the "
+        "convolution did to the values.",
+        "" if restored else "taking the transpose for the inverse",
+    )
+    wrong = [other if restored else same]
+    if copied.shape != back.shape or not np.allclose(copied, back):
+        wrong.append(
             Choice(
-                f"The size {rows} × {cols}, with the values that were there",
-                "It is the transpose of the convolution's matrix, not its inverse: what was added up cannot "
-                "be told apart again.",
-                "taking the transpose for the inverse",
-            ),
-            Choice(
-                f"The size {out_rows * scale[0]} × {out_cols * scale[1]}, each cell copied "
-                f"{scale[0]} × {scale[1]} times",
+                f"The size {_size(copied.shape)}, each cell copied {scale[0]} × {scale[1]} times",
                 "That is upsampling; a transposed convolution multiplies each cell with the kernel.",
                 "taking it for upsampling",
-            ),
+            )
+        )
+    if y.shape != x.shape:
+        wrong.append(
             Choice(
-                f"A map of {out_rows} × {out_cols} again, or smaller",
-                "It runs the other way: from one cell to a whole window.",
+                f"A map of {_size(y.shape)} again",
+                f"It runs the other way, from each cell to the window that it came from: {size}.",
                 "running it forwards",
-            ),
-        ],
+            )
+        )
+    return question(
+        f"This convolution's output is {_size(y.shape)}. What does its transpose, which runs it "
+        "backwards, make of that?",
+        same if restored else other,
+        wrong,
     )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from cnnviz.teaching.questions.question import Question, choice_by, counted, question
+from cnnviz.numbers import counted
+from cnnviz.teaching.questions.question import Question, choice_by, question
 from cnnviz.training.epoch_predictions import EpochPredictions
 
 
@@ -35,16 +36,17 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
         )
     steps, full = math.ceil(images / batch_size), images // batch_size
     rest = images - full * batch_size
-    last = f", the last of them with {rest:,} images" if rest else ""
+    last = f", the last of them with {counted(rest, 'image')}" if rest and steps > 1 else ""
+    left = f"The last {counted(rest, 'image')} of an epoch" if rest != 1 else "The last image of an epoch"
 
     times = choice_by(lambda count: counted(count, "time"))
     return question(
-        f"A network is trained on {images:,} images in batches of {batch_size:,}. How often have its weights "
-        f"changed after {f'{epochs} epochs' if epochs > 1 else 'one epoch'}?",
+        f"A network is trained on {counted(images, 'image')} in batches of {batch_size:,}. How often have "
+        f"its weights changed after {f'{epochs} epochs' if epochs > 1 else 'one epoch'}?",
         times(
             steps * epochs,
-            f"{images:,} / {batch_size:,}, rounded up, is {steps:,} batches an epoch{last}. Each changes all "
-            f"weights once, and {epochs} × {steps:,} = {steps * epochs:,}.",
+            f"{images:,} / {batch_size:,}, rounded up, is {counted(steps, 'batch', 'batches')} an "
+            f"epoch{last}. Each changes all weights once, and {epochs} × {steps:,} = {steps * epochs:,}.",
         ),
         [
             times(
@@ -60,8 +62,8 @@ def weight_changes(images: int, batch_size: int, epochs: int) -> Question:
             ),
             times(
                 full * epochs,
-                f"The last {rest:,} images of an epoch are a batch too, a smaller one: the number of steps "
-                "is rounded up.",
+                f"{left} {'is' if rest == 1 else 'are'} a batch too, a smaller one: the number of steps is "
+                "rounded up.",
                 "leaving out the last, smaller batch",
             ),
             times(
@@ -101,6 +103,7 @@ def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
     then, now = predictions.right[epoch], predictions.right[-1]
     lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
     before, after = int((~then).sum()), int((~now).sum())
+    turned = f"{gained:,} became right and {lost:,} became wrong"
 
     digits = choice_by(lambda count: counted(count, "digit"))
     return question(
@@ -109,8 +112,8 @@ def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
         "many digits that were right then are wrong in the end?",
         digits(
             lost,
-            f"{gained:,} became right and {lost:,} became wrong: {before:,} − {gained:,} + {lost:,} = "
-            f"{after:,}. Accuracy is a balance, not a list of what is known.",
+            f"{turned}: {before:,} − {gained:,} + {lost:,} = {after:,}. Accuracy is a balance, not a list "
+            "of what is known.",
         ),
         [
             digits(
@@ -120,13 +123,13 @@ def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
             ),
             digits(
                 after,
-                f"All {after:,} mistakes at the end would be new ones then. {after - lost:,} of them were "
-                "mistakes already.",
+                f"Then every mistake at the end would be a new one. {after - lost:,} of the {after:,} "
+                f"{'was one' if after - lost == 1 else 'were mistakes'} already.",
                 "taking every mistake at the end for something forgotten",
             ),
             digits(
                 abs(before - after),
-                f"That is the net change: {gained:,} became right and {lost:,} became wrong.",
+                f"That is the net change: {turned}.",
                 "seeing only the difference of two counts",
             ),
             digits(
@@ -135,7 +138,7 @@ def forgotten(predictions: EpochPredictions, epoch: int) -> Question:
                 "became wrong.",
                 "taking the digits that were learned for those that were forgotten",
             ),
-            # Where the same digits are right at both ends.
-            digits(1, "The two counts are the same, and no digit changed sides.", "miscounting"),
+            # Where most of the above are the same.
+            digits(lost + 1, f"That is one too many: {turned}.", "miscounting"),
         ],
     )

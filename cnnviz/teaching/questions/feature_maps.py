@@ -5,13 +5,15 @@ Both are asked about a layer's own numbers, and answered by the engine.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from cnnviz.channels.ablation import next_reader
 from cnnviz.concepts.partial_sums import partial_sums
 from cnnviz.layers.layer import Layer
-from cnnviz.network import Network, Run
-from cnnviz.numbers import signed_number
+from cnnviz.network import Run
+from cnnviz.numbers import counted, signed_number
 from cnnviz.teaching.questions.question import Question, choice_by, question
 
 
@@ -76,15 +78,19 @@ def value_from_partial_sums(
             f"The {len(parts)} partial sums are added up, not averaged.",
             "a convolution averages its input channels",
         ),
+        number(
+            total / math.prod(node.weights["kernel"].shape[:2]) + bias,
+            "The products in the window are added up, not averaged.",
+            "a convolution averages over its window",
+        ),
     ]
     if activation is not None:
         said = number(
             before, f"That is the pre-activation. {activation} comes after it.", "leaving out the activation"
         )
         silent = number(
-            0.0,
-            f"Negative partial sums are added as they are; {activation} sees only the whole, "
-            f"{signed_number(before)}.",
+            float(np.asarray(activation(np.append(parts, bias))).sum()),
+            f"Partial sums are added as they are; {activation} sees only the whole, {signed_number(before)}.",
             "the activation is applied to each partial sum",
         )
         turned = number(
@@ -110,15 +116,17 @@ def value_from_partial_sums(
     )
 
 
-def maps_that_change(net: Network, layer: str, channel: int) -> Question:
+def maps_that_change(run: Run, layer: str, channel: int, index: int = 0) -> Question:
     """How many of the next layer's outputs can change when a channel is switched off.
 
     Parameters
     ----------
-    net
-        The network.
+    run
+        Of the network; whether the channel says anything on its image is said in the answer.
     layer, channel
         What is switched off; a Conv2D or Dense must follow, see `ablation.next_reader`.
+    index
+        The image's place in the batch.
 
     Returns
     -------
@@ -132,51 +140,59 @@ def maps_that_change(net: Network, layer: str, channel: int) -> Question:
 
     Examples
     --------
-    >>> from cnnviz import load_model
-    >>> maps_that_change(load_model("mnist_14k"), "conv2d_2", 3).answer.text
+    >>> from cnnviz import load_mnist, load_model
+    >>> run = load_model("mnist_14k").run(load_mnist()[1][0][0])
+    >>> maps_that_change(run, "conv2d_2", 3).answer.text
     '16'
     """
+    net = run.network
     reader, channels = next_reader(net, layer), net[layer].output_shape[-1] or 1
     if reader is None or not (reader.is_convolution or reader.is_dense):
         raise ValueError(f"layer must have a Conv2D or Dense layer behind it, got {net[layer]}")
     weights = _on_channel(reader, channels, channel)
     count, outputs = int(weights.any(axis=0).sum()), reader.output_shape[-1] or 1
-    what = "maps" if reader.is_convolution else "sums"
+    what = "map" if reader.is_convolution else "sum"
+    here = np.asarray(run[layer][index])[..., channel]
+    said = "" if here.any() else " On this image nothing changes: the channel is 0 everywhere on it."
 
     number = choice_by("{:,}".format)
-    size = reader.config["kernel_size"][0] if reader.is_convolution else 1
+    cells = math.prod(reader.config["kernel_size"]) if reader.is_convolution else 1
     return question(
-        f"Channel {channel} of {layer} is switched off. How many of the {outputs} {what} of {reader.name}, "
-        "the next layer with weights, can that change?",
+        f"Channel {channel} of {layer} is switched off. How many of the {counted(outputs, what)} of "
+        f"{reader.name}, the next layer with weights, can that change, on one image or another?",
         number(
             count,
-            f"Each kernel of {reader.name} has a slice for channel {channel}, so each of its {what} adds "
-            "that channel up with all others.",
+            f"So many of its {what}s have a weight on channel {channel} that is not 0, and add that channel "
+            f"up with others.{said}",
         ),
         [
             number(
                 1,
-                f"Channel {channel} in is not channel {channel} out: every output reads all {channels} "
-                "channels.",
+                f"Channel {channel} in is not channel {channel} out: {count} of the {outputs} outputs "
+                f"{'reads' if count == 1 else 'read'} channel {channel}.",
                 "map after map, each comes from the one of the same number",
             ),
             number(
                 0,
-                f"The other {channels - 1} channels do not make up for it; what it added is missing.",
+                "Where the channel is not 0, what it adds is missing, and no other channel makes up for "
+                f"it.{said}",
                 "a single channel does not matter",
             ),
             number(
-                size * size if size > 1 else channels,
-                f"{size} × {size} is how many cells of channel {channel} a kernel covers at a time."
-                if size > 1
-                else f"So many channels come in; {reader.name} has {outputs} outputs.",
+                cells if cells > 1 else channels,
+                f"So many cells of channel {channel} a kernel covers at a time."
+                if cells > 1
+                else f"So many channels come in; {reader.name} has {counted(outputs, 'output')}.",
                 "mistaking the kernel's cells for its channels"
-                if size > 1
+                if cells > 1
                 else "mistaking inputs for outputs",
             ),
             number(
                 max(outputs - 1, 2),
-                "No output is spared: there is no kernel that does without the channel.",
+                "No output is spared: there is no kernel without a weight on the channel."
+                if count == outputs
+                else f"{counted(outputs - count, 'kernel')} of {outputs} "
+                f"{'has' if outputs - count == 1 else 'have'} no weight on the channel.",
                 "one output belongs to another channel",
             ),
         ],

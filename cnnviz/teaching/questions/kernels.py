@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz.numbers import general
+from cnnviz.numbers import counted, general
 from cnnviz.ops.convolution import conv2d
 from cnnviz.teaching.questions.question import Choice, Question, question, square
 
@@ -33,6 +33,7 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
     value = 0.0 if abs(value) < 1e-12 * np.abs(kernel).sum() else value
     total = general(value / brightness, 4)
     middle = float(kernel[kernel.shape[0] // 2, kernel.shape[1] // 2])
+    has_middle = kernel.shape[0] % 2 and kernel.shape[1] % 2
     return question(
         f"On a plain area all pixels have the brightness {brightness:g}. What does this kernel answer there?",
         Choice(general(value, 4), f"The weights sum to {total}, and {total} times {brightness:g} is this."),
@@ -47,10 +48,16 @@ def on_a_plain_area(kernel: Any, brightness: float = 0.6) -> Question:
                 f"That holds for kernels whose weights cancel; these sum to {total}.",
                 "kernels answer to edges only",
             ),
-            Choice(
-                general(middle * brightness, 4),
-                "All pixels under the kernel count, not the one in the middle alone.",
-                "only the middle weight counts",
+            *(
+                [
+                    Choice(
+                        general(middle * brightness, 4),
+                        "All pixels under the kernel count, not the one in the middle alone.",
+                        "only the middle weight counts",
+                    )
+                ]
+                if has_middle
+                else []
             ),
             Choice(
                 general(float(np.abs(kernel).sum()) * brightness, 4),
@@ -87,12 +94,14 @@ def twice_in_a_row(size: int) -> Question:
     side = int(left.any(axis=0).sum())
 
     return question(
-        f"This {square(size)} kernel is applied to the image, and then once more to the response. One single "
-        "kernel could do both at once. Of which size?",
+        f"A kernel of {square(size)} is applied to the image, and then once more to the response. One single "
+        "kernel can do both at once, whatever the weights are. How large must it be for that?",
         Choice(
             square(side),
-            f"Each of the {size} positions across reads {size} cells, and neighbours overlap: "
-            f"{size} + {size} − 1.",
+            f"The second pass reads {size} responses across, the first of them {counted(size, 'cell')}, each "
+            f"further one 1 more: {size} + {size} − 1. Where weights at the rim are 0, less is enough."
+            if size > 1
+            else "Each response is made of one pixel, and so is the second: two factors are one.",
         ),
         [
             Choice(
@@ -102,7 +111,8 @@ def twice_in_a_row(size: int) -> Question:
             ),
             Choice(
                 square(2 * size),
-                "The two share the cell in the middle, which is counted once.",
+                "Windows of neighbouring responses overlap: each further response adds one column, not a "
+                "kernel.",
                 "sizes of kernels add up",
             ),
             Choice(

@@ -12,7 +12,8 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.channels import mixing_matrix
 from cnnviz.layers.layer import Layer
-from cnnviz.teaching.questions.question import Question, choice_by, counted, question
+from cnnviz.numbers import all_of, counted
+from cnnviz.teaching.questions.question import Question, choice_by, question
 
 
 def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
@@ -52,13 +53,16 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
 
     numbers = choice_by(lambda count: counted(count, "number"))
     return question(
-        f"All {channels_in} numbers of the pixel at row {row}, column {col} grow by 1; the other pixels "
-        f"stay. How many of the {before.size:,} numbers that come out of {layer.name} change, before the "
-        "activation?",
+        f"{all_of(channels_in, 'number').capitalize()} of the pixel at row {row}, column {col} "
+        f"{'grows' if channels_in == 1 else 'grow'} by 1; the other pixels stay. {layer.name} gives "
+        f"{counted(before.size, 'number')}. How many of them change, before the activation?",
         numbers(
             count,
-            f"One in each of the {channels_out} maps that go out, at the same pixel: each is a sum over all "
-            f"{channels_in} channels there, and of nothing else.",
+            f"One in each of {all_of(channels_out, 'map')} that {'goes' if channels_out == 1 else 'go'} out, "
+            f"at the same pixel: a sum over {all_of(channels_in, 'channel')} there, and over nothing else."
+            if count == channels_out
+            else f"One in {count} of the {counted(channels_out, 'map')} that go out, at the same pixel. In "
+            "the others the weights of the pixel's channels add up to 0.",
         ),
         [
             numbers(
@@ -68,8 +72,8 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
             ),
             numbers(
                 1,
-                f"The pixel has {channels_in} numbers and goes through {channels_out} kernels, so it comes "
-                f"out as {channels_out} numbers, not one.",
+                f"The pixel has {counted(channels_in, 'number')} and goes through "
+                f"{counted(channels_out, 'kernel')}, so it comes out as {counted(channels_out, 'number')}.",
                 "1×1 means one number in, one number out",
             ),
             numbers(
@@ -84,6 +88,8 @@ def numbers_that_change(layer: Layer, x: Any, row: int, col: int) -> Question:
                 f"{channels_out}.",
                 "each channel is changed by itself",
             ),
+            # Where a single number comes in and goes out.
+            numbers(0, "What is made of the pixel changes with it.", "only neighbours are mixed"),
         ],
     )
 
@@ -107,15 +113,15 @@ def weights_on_larger_maps(layer: Layer) -> Question:
     biases = layer.weights["bias"].size if "bias" in layer.weights else 0
     weights = layer.params - biases
 
-    parameters = choice_by("{:,} parameters".format)
+    parameters = choice_by(lambda count: counted(count, "parameter"))
     return question(
-        f"{layer.name} turns {channels_in} maps of {rows} × {cols} into {channels_out}. On maps of "
-        f"{2 * rows} × {2 * cols}, how many parameters does the same layer have"
-        f"{', biases included' if biases else ''}?",
+        f"{layer.name} turns {counted(channels_in, 'map')} of {rows} × {cols} into {channels_out}. On maps "
+        f"of {2 * rows} × {2 * cols}, how many parameters does the same layer "
+        f"have{', biases included' if biases else ''}?",
         parameters(
             layer.params,
             f"As many as now: {channels_in} × {channels_out} weights"
-            + (f" and {biases} biases" if biases else "")
+            + (f" and {counted(biases, 'bias', 'biases')}" if biases else "")
             + ", used again at every pixel. Only the multiply-adds grow fourfold.",
         ),
         [
@@ -126,7 +132,7 @@ def weights_on_larger_maps(layer: Layer) -> Question:
             ),
             parameters(
                 channels_out + biases,
-                f"Each of the {channels_out} kernels is 1×1 in height and width, but {channels_in} deep.",
+                f"A kernel is 1×1 in height and width, but {channels_in} deep.",
                 "a 1×1 kernel is a single number",
             ),
             parameters(
@@ -164,8 +170,9 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
 
     shape = choice_by(lambda sizes: " × ".join(map(str, sizes)))
     return question(
-        f"{channels} maps of {side} × {side} go through a 1×1 convolution with {filters} kernels and stride "
-        "1. What comes out, as height × width × channels?",
+        f"{counted(channels, 'map')} of {side} × {side} {'goes' if channels == 1 else 'go'} through a 1×1 "
+        f"convolution with {counted(filters, 'kernel')} and stride 1. What comes out, as height × width × "
+        "channels?",
         shape(
             ops.conv2d(maps, kernel).shape[1:],
             "Height and width stay, pixel by pixel; there is one map for each kernel.",
@@ -184,8 +191,7 @@ def shape_that_comes_out(side: int, channels: int, filters: int) -> Question:
             ),
             shape(
                 (side // 2, side // 2, filters),
-                "Pooling, or a stride of 2, would halve the maps. A 1×1 convolution makes them fewer or "
-                "more, not smaller.",
+                "Pooling, or a stride of 2, would halve the maps. With stride 1 they keep their size.",
                 "reducing channels reduces the size of the maps",
             ),
         ],

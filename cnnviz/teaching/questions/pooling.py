@@ -1,4 +1,4 @@
-"""Questions about pooling: which cell wins, what the mean is at a border, sizes, and what is learned.
+"""Questions about pooling: which cell wins, what the mean is at a border, sizes, and what is not learned.
 
 Windows are named by the output's row and column; values are a real map's.
 """
@@ -11,11 +11,12 @@ import numpy as np
 
 from cnnviz import ops
 from cnnviz.animate.walk import window_cells
+from cnnviz.channels import conv_cost
 from cnnviz.layers.layer import Layer
-from cnnviz.numbers import number
+from cnnviz.numbers import all_of, counted, number
 from cnnviz.ops.padding import Axis, Pair
 from cnnviz.ops.pooling import pooling_window
-from cnnviz.teaching.questions.question import Choice, Question, counted, question
+from cnnviz.teaching.questions.question import Choice, Question, question
 
 
 def winner(
@@ -95,9 +96,13 @@ def average(
             "dividing by the padding too",
         ),
         Choice(number(max(values)), "That is max pooling.", "taking the largest"),
-        Choice(number(sum(values)), "The sum still has to be divided.", "adding up only"),
+        Choice(number(sum(values)), f"The sum still has to be divided by {len(values)}.", "adding up only"),
         Choice(
-            number(np.median(values)), "That is the one in the middle, not the mean.", "taking the median"
+            number(np.median(values)),
+            "That is the one in the middle, not the mean."
+            if len(values) % 2
+            else "That is half-way between the two in the middle, not the mean of all.",
+            "taking the median",
         ),
         Choice(number(min(values)), "That is the smallest.", "taking the smallest"),
     ]
@@ -108,31 +113,44 @@ def average(
     )
 
 
-def learned(layer: Layer) -> Question:
-    """How many parameters a pooling layer has.
+def as_a_convolution(layer: Layer) -> Question:
+    """How many parameters a convolution would have in the place of a pooling layer.
 
     >>> import cnnviz
-    >>> learned(cnnviz.load_model("mnist_14k")["max_pooling2d"]).answer.text
-    '0'
+    >>> as_a_convolution(cnnviz.load_model("mnist_14k")["max_pooling2d"]).answer.text
+    '410'
     """
     kh, kw = layer.config["pool_size"]
     channels = int(layer.input_shape[-1] or 1)
+    cost = conv_cost(channels, channels, (kh, kw))
     return question(
-        f"{layer.name} has a window of {kh} × {kw} and {channels} channels. How many parameters "
-        "does it learn?",
-        Choice(f"{layer.params:,}", "Taking the largest or the mean needs no weights; nothing is learned."),
+        f"{layer.name} has a window of {kh} × {kw}, {counted(channels, 'channel')} and "
+        f"{counted(layer.params, 'parameter')}. A convolution of the same window and stride would make the "
+        f"maps as small, and {counted(channels, 'map')} of them. How many parameters would it have, biases "
+        "included?",
+        Choice(
+            f"{cost.parameters:,}",
+            f"{kh} · {kw} · {channels} · {channels} weights and {counted(channels, 'bias', 'biases')}. "
+            "Pooling needs none of them: it follows a rule, and treats each channel by itself.",
+        ),
         [
             Choice(
-                f"{kh * kw:,}",
-                "The window has no weights: it is a rule, the same for ever.",
-                "a weight for each cell",
+                f"{layer.params:,}",
+                "Only pooling has nothing to learn. A convolution's weights are learned, whatever its "
+                "stride.",
+                "what makes maps smaller learns nothing",
             ),
             Choice(
-                f"{kh * kw * channels * channels + channels:,}",
-                "That is what a convolution of this size would have; pooling treats each channel by itself.",
-                "taking pooling for a convolution",
+                f"{kh * kw * channels + channels:,}",
+                "That would be a depthwise convolution. Here every kernel reads "
+                f"{all_of(channels, 'channel')}.",
+                "a kernel reads one channel",
             ),
-            Choice(f"{channels:,}", "No channel has a weight or a bias here.", "a weight for each channel"),
+            Choice(
+                f"{kh * kw + 1:,}",
+                f"That is one kernel on one channel; there are {channels} · {channels} such slices.",
+                "one kernel for all",
+            ),
         ],
     )
 
@@ -166,7 +184,9 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
         Choice(text(*up), "What does not fill a window at the end is left out.", "rounding up"),
         Choice(
             text(*by_window),
-            "The stride says how far apart windows are, not their size.",
+            f"Windows are {counted(rows.stride, 'cell')} apart, and not as far as they are large."
+            if rows.stride != rows.kernel
+            else "Windows stand side by side here, but on the padding too.",
             "dividing by the window",
         ),
         Choice(text(*span), "There is one more place than there are steps.", "counting steps"),
@@ -176,7 +196,10 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
             "a stride of 1",
         ),
         Choice(
-            text(rows.size, cols.size), "With this stride there are fewer places than cells.", "the size kept"
+            text(rows.size, cols.size),
+            f"The window has {'fewer' if rows.out * cols.out < rows.size * cols.size else 'more'} places "
+            "than the map has cells.",
+            "the size kept",
         ),
         Choice(text(1, 1), "That would be global pooling.", "one window over the whole map"),
     ]
@@ -186,7 +209,14 @@ def output_size(size: Pair, pool_size: Any = 2, *, strides: Any = None, padding:
         f"{rows.stride}, {around}: how large is the result?",
         Choice(
             text(rows.out, cols.out),
-            f"⌊({rows.padded} − {rows.kernel}) / {rows.stride}⌋ + 1 = {rows.out} rows, padding included.",
+            f"⌊({rows.padded} − {rows.kernel}) / {rows.stride}⌋ + 1 = {counted(rows.out, 'row')}"
+            + (
+                ", and as many columns"
+                if (rows.padded, rows.kernel) == (cols.padded, cols.kernel)
+                else f", ⌊({cols.padded} − {cols.kernel}) / {cols.stride}⌋ + 1 = "
+                f"{counted(cols.out, 'column')}"
+            )
+            + (", padding included." if (rows.padded, cols.padded) != (rows.size, cols.size) else "."),
         ),
         wrong,
     )

@@ -115,11 +115,6 @@ def choice_by(write: Callable[[Any], str]) -> Callable[..., Choice]:
     return choice
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun: "1 digit", "1,200 digits"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def square(cells: int) -> str:
     """The size of a kernel or field that is as high as wide: "3 × 3"."""
     return f"{cells} × {cells}"

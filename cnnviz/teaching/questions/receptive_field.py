@@ -5,9 +5,9 @@ Answers come from the table's own arithmetic, along columns; weights play no par
 
 from __future__ import annotations
 
-from cnnviz.numbers import minus
+from cnnviz.numbers import counted, minus
 from cnnviz.receptive_fields import Conv, ReceptiveField, receptive_field
-from cnnviz.teaching.questions.question import Question, choice_by, counted, question
+from cnnviz.teaching.questions.question import Question, choice_by, question
 
 
 def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
@@ -40,9 +40,9 @@ def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
 
     pixels = choice_by("{:,} pixels".format)
     return question(
-        f"A unit of {field.name} sees {size} pixel{'s' if size > 1 else ''} across, and its neighbour's "
-        f"field begins {step} pixel{'s' if step > 1 else ''} further on. A {kernel} × {kernel} convolution "
-        "with stride 1 is put on it. How wide is the field of the new layer's units?",
+        f"A unit of {field.name} sees {counted(size, 'pixel')} across, and its neighbour's field begins "
+        f"{counted(step, 'pixel')} further on. A {kernel} × {kernel} convolution with stride 1 is put on "
+        "it. How wide is the field of the new layer's units?",
         pixels(
             int(grown or 0),
             f"It sees {kernel} neighbours: the first sees {size}, each of the other {kernel - 1} adds a step "
@@ -51,12 +51,12 @@ def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
         [
             pixels(
                 size + kernel - 1,
-                f"That takes the cells of {field.name} for pixels. They are {step} pixels apart.",
+                f"That takes the cells of {field.name} for pixels. They are {counted(step, 'pixel')} apart.",
                 "forgetting the step between cells",
             ),
             pixels(
                 kernel,
-                f"{kernel} is how many cells of {field.name} it sees, and each of those sees {size} pixels.",
+                f"{kernel} is how many cells of {field.name} it reads. They see {grown} pixels together.",
                 "taking the kernel's size for the receptive field",
             ),
             pixels(
@@ -66,7 +66,10 @@ def one_more_layer(field: ReceptiveField, kernel: int = 5) -> Question:
             ),
             pixels(
                 size * kernel,
-                "The fields of neighbours overlap, so their widths do not add up.",
+                "The fields of neighbours overlap, so their widths do not add up."
+                if step < size
+                else "The fields of neighbours stand apart, and what lies between them is inside the field "
+                "too.",
                 "multiplying sizes as if fields did not overlap",
             ),
         ],
@@ -101,8 +104,8 @@ def shared_pixels(field: ReceptiveField) -> Question:
 
     columns = choice_by(lambda count: counted(count, "column"))
     return question(
-        f"Two units of {field.name} are neighbours in a row. Each sees {size} columns of pixels. How many of "
-        "these columns do both see, borders aside?",
+        f"Two units of {field.name} are neighbours in a row. Each sees {counted(size, 'column')} of pixels. "
+        "How many of these columns do both see, borders aside?",
         columns(
             both,
             f"One sees columns {minus(first)} to {minus(last)}; the next begins {step} further, at "
@@ -113,8 +116,7 @@ def shared_pixels(field: ReceptiveField) -> Question:
         [
             columns(
                 0,
-                "Fields do not lie side by side like tiles. The next one begins a step further, not a field "
-                "further.",
+                f"Fields do not lie side by side like tiles: the next one begins {step} further, not {size}.",
                 "fields are tiles",
             ),
             columns(
@@ -129,7 +131,9 @@ def shared_pixels(field: ReceptiveField) -> Question:
             ),
             columns(
                 step,
-                f"{step} is what the next one sees that the first does not.",
+                f"{step} is what the next one sees that the first does not."
+                if step <= size
+                else f"{step} is how far apart the two fields begin, which is more than each is wide.",
                 "taking what is new for what is shared",
             ),
         ],

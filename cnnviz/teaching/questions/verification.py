@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz.network import Network
-from cnnviz.numbers import number
+from cnnviz.numbers import counted, number
 from cnnviz.teaching.questions.question import Choice, Question, choice_by, question
 from cnnviz.verification.comparison import LayerCheck
 
@@ -61,8 +61,9 @@ def rounded_weights(net: Network, images: Any, decimals: int = 1) -> Question:
         f"many of {count:,} test digits is the prediction another?",
         of(
             changed,
-            f"A probability is off by as much as {number(furthest)}, and yet the largest one mostly stays "
-            "the largest. That is why equal predictions prove little, and every number is compared.",
+            f"A probability is off by as much as {number(furthest)}, and yet the largest one stays the "
+            f"largest in {counted(count - changed, 'image')} of {count:,}. Equal predictions prove little "
+            "about numbers, so every number is compared.",
         ),
         [
             of(
@@ -73,8 +74,8 @@ def rounded_weights(net: Network, images: Any, decimals: int = 1) -> Question:
             ),
             of(
                 round(count * (1 - 1 / classes)),
-                f"So many would be wrong by pure guessing among {classes} classes. Rounded weights still do "
-                "most of what the exact ones do.",
+                f"So many would be wrong by pure guessing among {classes} classes. The rounded weights' "
+                "answers are not guesses.",
                 "a wrong network guesses",
             ),
             of(
@@ -82,8 +83,12 @@ def rounded_weights(net: Network, images: Any, decimals: int = 1) -> Question:
                 f"{number(furthest)} is how far the worst probability is off, not how many digits are wrong.",
                 "taking the size of an error for the share of errors",
             ),
-            # Where no prediction changes and none of the above differs from that.
-            of(1, "Not even one: rounding moves no probability past another.", "expecting at least one"),
+            # Where none of the above differs from the answer.
+            of(
+                min(changed + 1, count),
+                f"One too many: {counted(changed, 'prediction')} changed.",
+                "miscounting",
+            ),
         ],
     )
 
@@ -96,6 +101,11 @@ def who_is_right(layer: LayerCheck) -> Question:
     layer
         Of a `Verification`.
 
+    Raises
+    ------
+    ValueError
+        for a layer in which one of them does not round.
+
     Examples
     --------
     >>> from cnnviz.verification.comparison import read_record
@@ -104,6 +114,8 @@ def who_is_right(layer: LayerCheck) -> Question:
     'whatever is widely used is exact'
     """
     ours, theirs = layer.numpy_error, layer.tensorflow_error
+    if not (ours > 0 and theirs > 0):
+        raise ValueError(f"layer must be one in which both engines round, got {layer}")
     nearer = f"{'NumPy' if ours < theirs else 'TensorFlow'} is nearer to the exact value"
     if ours == theirs:
         nearer = "both are equally far from the exact value"

@@ -8,6 +8,7 @@ from fractions import Fraction
 from cnnviz.channels import dense_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network
+from cnnviz.numbers import counted
 from cnnviz.ops.padding import window
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.teaching.questions.question import Choice, Question, question
@@ -28,7 +29,7 @@ def how_far_a_map_moves(network: Network, layer: str, pixels: int = 6) -> Questi
     Raises
     ------
     ValueError
-        for a layer whose units have no stride.
+        for a layer whose units have no stride, or whose maps are no larger than the way.
 
     Examples
     --------
@@ -41,18 +42,23 @@ def how_far_a_map_moves(network: Network, layer: str, pixels: int = 6) -> Questi
     if not stride:
         raise ValueError(f"layer must have maps whose units lie in a regular grid, got {layer!r}")
     moved, times = Fraction(pixels) / stride, f"{float(stride):g}"
+    if not moved < (network[layer].output_shape[0] or 0):
+        raise ValueError(f"layer must have maps of more than {float(moved):g} rows, got {network[layer]}")
     if stride == 1:
-        why = "Nothing before it has a stride, so a cell still is a pixel wide and the map moves along."
+        why = (
+            "No stride up to here is larger than 1, so its cells are 1 pixel apart, and the map moves along."
+        )
     else:
-        why = f"The strides before it make one of its cells {times} pixels wide: {pixels} / {times}."
+        why = f"Strides up to here put its cells {times} pixels apart: {pixels} / {times}."
+    apart = f"Cells of {layer} are {times} pixel{'' if stride == 1 else 's'} apart"
     cut = pixels - field.size[0] + 1 if field.size[0] else pixels
     return question(
-        f"The digit moves {pixels} pixels down. By how much does a map of {layer} move?",
+        f"The digit moves {counted(pixels, 'pixel')} down. By how much does a map of {layer} move?",
         Choice(_cells(moved), why),
         [
             Choice(
                 _cells(Fraction(pixels)),
-                f"A cell of {layer} is {times} pixels wide, not one.",
+                f"{apart}, not 1.",
                 "maps have the image's pixels",
             ),
             Choice(
@@ -62,7 +68,7 @@ def how_far_a_map_moves(network: Network, layer: str, pixels: int = 6) -> Questi
             ),
             Choice(
                 _cells(pixels * Fraction(stride)),
-                "Larger cells make the way shorter in cells, not longer.",
+                "A step that is larger makes the way shorter in cells, not longer.",
                 "a stride multiplies the way",
             ),
             Choice(
@@ -72,7 +78,7 @@ def how_far_a_map_moves(network: Network, layer: str, pixels: int = 6) -> Questi
             ),
             Choice(
                 _cells(Fraction(pixels, 2)),
-                "Only a stride makes cells larger, and there is none before it.",
+                f"Only a stride takes cells farther apart. {apart}, not 2.",
                 "every layer halves its maps",
             ),
         ],

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import cnnviz
 from cnnviz import ops
-from cnnviz.ops.padding import window
 from cnnviz.teaching.questions.convolution import output_size, parameters, same_sides, transposed_size
 from harness.questions import one_is_right
 
@@ -56,9 +57,47 @@ def test_parameters_are_the_networks(model):
             assert asked.answer.text == f"{sum(array.size for array in layer.weights.values()):,}"
 
 
-@given(st.integers(3, 9), st.integers(1, 3), st.integers(1, 3), st.sampled_from(["valid", "same"]))
-def test_the_transpose_brings_back_the_size(size, kernel, stride, padding):
-    geometry = window((size, size + 1), (kernel, kernel), (stride, stride), padding)
-    asked = transposed_size(geometry)
+KERNELS = {
+    "sobel": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "middle": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+    "ones": [[1, 1], [1, 1]],
+    "one": [[1]],
+    "shift": [[0, 0, 1]],
+    "zeros": [[0, 0], [0, 0]],
+}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(sorted(KERNELS)),
+    st.integers(3, 9),
+    st.integers(1, 3),
+    st.integers(1, 2),
+    st.sampled_from(["valid", "same", ((1, 0), (2, 1)), ((2, 2), (2, 2))]),
+    st.booleans(),
+)
+def test_the_transpose_is_told_as_it_is(name, size, stride, dilation, padding, blank):
+    """Every claim about the size and the values is held against TensorFlow's rule for the transpose."""
+    x = np.random.default_rng(size).normal(size=(size, size + 1)) * (not blank)
+    kernel = np.array(KERNELS[name], float)
+    setting = {"strides": stride, "padding": padding, "dilation_rate": dilation}
+    deep = kernel[:, :, None, None]
+    try:
+        y = ops.conv2d(x, deep, **setting)
+    except ValueError:
+        assume(False)
+    asked = transposed_size(x, kernel, **setting)
     one_is_right(asked)
-    assert asked.answer.text == f"The size {size} × {size + 1}, with other values"
+    back = ops.conv2d_input_grad(y[None, ..., None], deep, (1, *x.shape, 1), **setting)[0, ..., 0]
+    for choice in asked.choices:
+        shape = tuple(int(n) for n in re.findall(r"(\d+) × (\d+)", choice.text)[0])
+        truth = shape == back.shape
+        if "other values" in choice.text:
+            truth &= not np.allclose(back, x)
+        elif "that were there" in choice.text:
+            truth &= np.allclose(back, x)
+        elif "copied" in choice.text:
+            rows, cols = (int(n) for n in re.findall(r"(\d+) × (\d+) times", choice.text)[0])
+            copied = y.repeat(rows, 0).repeat(cols, 1)
+            truth &= copied.shape == back.shape and np.allclose(copied, back)
+        assert truth == choice.right, choice.text

@@ -10,6 +10,7 @@ from cnnviz.channels.ablation import next_reader
 from cnnviz.concepts.partial_sums import has_partial_sums, partial_sums
 from cnnviz.numbers import signed_number
 from cnnviz.teaching.questions import feature_maps as questions
+from harness.questions import one_is_right
 
 
 @pytest.fixture(scope="module", params=["mnist_14k", "mnist_maxpool"])
@@ -37,8 +38,7 @@ def test_the_value_is_what_the_map_holds(run):
         again = run.network[layer].after_activation(np.array(total, np.float32))
         assert found.answer.text == signed_number(run[layer][0, row, col, channel])
         assert run[layer][0, row, col, channel] == pytest.approx(float(again), rel=1e-4, abs=1e-4)
-        assert sum(choice.right for choice in found.choices) == 1
-        assert len(found.choices) >= 2
+        one_is_right(found)
 
 
 def test_a_wrong_choice_is_the_number_that_its_mistake_gives(run):
@@ -53,6 +53,9 @@ def test_a_wrong_choice_is_the_number_that_its_mistake_gives(run):
                 "a convolution averages its input channels": parts.mean() + taken.bias,
                 "leaving out the activation": taken.value[row, col],
                 "the activation takes the magnitude": abs(taken.value[row, col]),
+                "the activation is applied to each partial sum": run.network[layer]
+                .after_activation(np.append(parts, taken.bias))
+                .sum(),
             }.get(choice.misconception)
             assert expected is None or choice.text == signed_number(float(expected))
 
@@ -87,7 +90,7 @@ def test_the_maps_that_can_change_do_change_on_some_input(run):
         rng.bit_generator.state = state
         off = net.run(run.input, edits={layer.name: lambda maps: silence(fill(maps))})
         differs = (whole != off.pre_activation(reader.name)).reshape(-1, whole.shape[-1]).any(axis=0)
-        found = questions.maps_that_change(net, layer.name, channel)
+        found = questions.maps_that_change(run, layer.name, channel)
         assert int(found.answer.text) == differs.sum()
         assert len(found.choices) >= 3
 
@@ -103,9 +106,12 @@ def test_with_groups_only_the_groups_maps_change():
             Layer.from_config("conv", "Conv2D", config, weights=weights, inputs=("relu",)),
         ]
     )
-    for channel in range(4):
-        assert questions.maps_that_change(net, "relu", channel).answer.text == "3"
     run = net.run(rng.random((1, 8, 8, 4)))
+    for channel in range(4):
+        asked = questions.maps_that_change(run, "relu", channel)
+        assert asked.answer.text == "3"
+        one_is_right(asked)
+        assert any("3 of the 6 outputs read" in choice.why for choice in asked.choices)
     found = questions.value_from_partial_sums(run, "conv", 5, 2, 2)
     assert found.answer.text == signed_number(run["conv"][0, 2, 2, 5])
 
@@ -116,4 +122,4 @@ def test_what_cannot_be_asked_is_refused():
     with pytest.raises(ValueError, match="layer must be one of Conv2D"):
         questions.value_from_partial_sums(run, "max_pooling2d", 0, 0, 0)
     with pytest.raises(ValueError, match="layer must have a Conv2D or Dense layer behind it"):
-        questions.maps_that_change(net, "conv2d_7", 0)
+        questions.maps_that_change(run, "conv2d_7", 0)

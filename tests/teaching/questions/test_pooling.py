@@ -8,9 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import cnnviz
-from cnnviz import ops
+from cnnviz import Network, ops
 from cnnviz.numbers import number
-from cnnviz.teaching.questions.pooling import average, learned, output_size, telling_window, winner
+from cnnviz.teaching.questions.pooling import as_a_convolution, average, output_size, telling_window, winner
+from harness.networks import conv, image
 from harness.questions import one_is_right
 
 WINDOWS = st.tuples(st.integers(1, 3), st.integers(2, 3))
@@ -49,12 +50,15 @@ def test_a_window_of_equal_cells_is_no_question():
 
 
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
-def test_pooling_learns_nothing(model):
+def test_a_convolution_in_place_of_pooling_would_learn(model):
     for layer in cnnviz.load_model(model).layers:
         if layer.kind == "MaxPooling2D":
-            asked = learned(layer)
+            asked = as_a_convolution(layer)
             one_is_right(asked)
-            assert asked.answer.text == "0"
+            deep = layer.input_shape[2]
+            instead = Network([image(*layer.input_shape), conv("conv", "image", deep, deep, 2)])
+            assert asked.answer.text == f"{instead['conv'].params:,}"
+            assert "0" in [choice.text for choice in asked.choices]
 
 
 @settings(deadline=None)

@@ -43,6 +43,10 @@ def test_there_must_be_something_to_predict():
 @pytest.mark.parametrize("model", ["mnist_14k", "mnist_maxpool"])
 def test_the_third_evaluation_says_who_is_nearer(model):
     for layer in read_record()[model].layers:
+        if not (layer.numpy_error and layer.tensorflow_error):
+            with pytest.raises(ValueError, match="both engines round"):
+                questions.who_is_right(layer)
+            continue
         asked = questions.who_is_right(layer)
         said = asked.answer.text
         assert len(asked.choices) == 4
