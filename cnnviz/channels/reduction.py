@@ -55,7 +55,7 @@ class Moments:
             )
         whole = np.vstack([matrix, row])
         # Rounding may leave a sum of squares that is zero a little below it.
-        return np.maximum(np.einsum("ic,ij,jc->c", whole, self.sums, whole), 0.0)
+        return np.maximum((whole * (self.sums @ whole)).sum(axis=0), 0.0)
 
 
 @quiet
