@@ -19,7 +19,7 @@ import numpy as np
 from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
-from cnnviz.numbers import shortened
+from cnnviz.numbers import brief, shortened
 from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -139,6 +139,10 @@ def open_images(source: Any, limit: int | None = None, progress: Progress | None
     elif isinstance(source, bytes) or hasattr(source, "read") or hasattr(source, "has_transparency_data"):
         found = ImageSource([source], ["image"], said="an image")
     else:
+        if not hasattr(source, "__array__"):
+            raise ImageError(
+                f"source must be a path, an array, an image or a list of them, got {brief(source)}"
+            )
         found = _array(np.asarray(source), None, "an array")
     if not len(found):
         raise ImageError(f"there is no image in {found.said}")

@@ -54,8 +54,8 @@ def read_data(
     ----------
     path
         An npz file with x_train, images as the network takes them, and y_train, integers from 0 (N,); or
-        what else `cnnviz.load_images` reads that says the class of each image, such as a folder in which
-        each sub-folder is a class. None is MNIST.
+        what else `network.image_loading.load_images` reads that says the class of each image, such as a
+        folder in which each sub-folder is a class. None is MNIST.
     net
         What is to be trained, with one input; None is for digits: uint8 (N, 28, 28), of ten classes.
     progress
