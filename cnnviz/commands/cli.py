@@ -33,8 +33,8 @@ COMMANDS = tuple(
     for module in (explore, predict, export, evaluate, verify, exciting, train, info, supported, bench)
 )
 
-LEAST_MEMORY, LITTLE_MEMORY = 250 * 10**6, 10**9
-"""Bytes of address space in which the libraries can be loaded at all, and with all their threads."""
+LEAST_MEMORY, LITTLE_MEMORY = 320 * 10**6, 10**9
+"""Bytes of address space in which digits can be read at all, and libraries be loaded with all threads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

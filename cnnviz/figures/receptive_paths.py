@@ -5,6 +5,7 @@ Everything about positions comes in as numbers of `cnnviz.receptive_field`; noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of
+from cnnviz.numbers import brief
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -143,6 +145,11 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
     """
     fields = receptive_field(net, input_shape)
     names = _on_the_way(fields, net, layer)
+    sizes = fields[names[-1]].shape
+    if axis not in (0, 1):
+        raise ValueError(f"axis must be 0, rows, or 1, columns, got {brief(axis)}")
+    if not sizes or not 0 <= unit < (sizes[0] if len(sizes) == 1 else sizes[axis] or math.inf):
+        raise IndexError(f"unit must be one of {layer}'s, {sizes}, along axis {axis}, got {brief(unit)}")
     rungs: list[Rung] = []
     for below, name in zip([None, *names], names, strict=False):
         field = fields[name]

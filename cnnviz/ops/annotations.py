@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dis import opmap
 from functools import cache, wraps
 from types import FunctionType
 from typing import Any, cast, get_origin
@@ -154,13 +155,27 @@ def _items_in(value: Any, seen: dict[int, int], axes: int) -> int:
 
 
 def _name_arguments(error: Exception, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    """Add the arguments to the words of an error that names none of them, as NumPy's do."""
+    """Add the arguments to the words of an error that names none of them, as NumPy's and Python's do.
+
+    What a `raise` of our own says is left as it is.
+    """
     words = str(error.args[0]) if error.args else type(error).__name__
     names = [name for name in inspect.signature(function).parameters if name != "self"]
-    if len(error.args) > 1 or any(re.search(rf"\b{name}\b", words) for name in names):
+    if _raised_by_us(error) or len(error.args) > 1 or any(re.search(rf"\b{name}\b", words) for name in names):
         return
     shown = ", ".join(f"{name}{in_brief(given[name])}" for name in names if name in given)
     error.args = (f"{words} ({function.__name__} was called with {shown})",)
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Whether an error comes from a `raise` in this package, and not from a call that failed."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not last.tb_frame.f_globals.get("__name__", "").startswith("cnnviz."):
+        return False
+    # The instruction tells: what C code raises has no frame of its own.
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
 def in_brief(value: Any) -> str:
