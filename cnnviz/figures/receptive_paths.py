@@ -148,7 +148,8 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
     sizes = fields[names[-1]].shape
     if axis not in (0, 1):
         raise ValueError(f"axis must be 0, rows, or 1, columns, got {brief(axis)}")
-    if not sizes or not 0 <= unit < (sizes[0] if len(sizes) == 1 else sizes[axis] or math.inf):
+    most = sizes[0 if len(sizes) == 1 else axis] if sizes else 0
+    if not 0 <= unit < (math.inf if most is None else most):
         raise IndexError(f"unit must be one of {layer}'s, {sizes}, along axis {axis}, got {brief(unit)}")
     rungs: list[Rung] = []
     for below, name in zip([None, *names], names, strict=False):
