@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,31 @@ def brief(value: object, most: int = 80) -> str:
     ("'valid'", '[0, 1, 2,...98, 999]')
     """
     try:
-        text = repr(value)
+        text = repr(_ends_of(value, most))
     except Exception as error:  # An int of 5,000 digits has none; other classes' repr can do anything.
         text = f"<{type(value).__name__}: {type(error).__name__}>"
     return shortened(text, most)
+
+
+class _LeftOut:
+    """Stands for what is left out of a list."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+def _ends_of(value: Any, most: int) -> Any:
+    """A value with the ends of its lists alone: lists may hold one list again and again."""
+    if type(value) not in (list, tuple, dict, set, frozenset):
+        return value
+    if most < 1:
+        return _LeftOut()
+    if isinstance(value, dict):
+        return {key: _ends_of(each, most // 6) for key, each in islice(value.items(), 2 * most)}
+    items = list(islice(value, 2 * most + 1))
+    if len(items) < len(value) and isinstance(value, list | tuple):
+        items = [*value[:most], _LeftOut(), *value[-most:]]
+    return type(value)(_ends_of(each, most // 6) for each in items)
 
 
 def shortened(text: str, most: int) -> str:

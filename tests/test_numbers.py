@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz.numbers import cell_number, column, number, short, signed_number
+from cnnviz.numbers import brief, cell_number, column, number, short, signed_number
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,13 @@ def test_minus_signs_are_made_in_one_place():
     root = Path(cnnviz.__file__).parent
     sources = {path: path.read_text(encoding="utf-8") for path in root.rglob("*.py")}
     assert {path for path in sources if 'replace("-", "−")' in sources[path]} == {root / "numbers.py"}
+
+
+def test_a_list_that_holds_one_list_again_and_again_is_put_into_words_at_once() -> None:
+    shared: list[Any] = [1.0] * 1000
+    for _ in range(5):
+        shared = [shared] * 1000
+    assert len(brief(shared)) == 80
+    assert brief({"a": {"b": [1, 2]}}) == "{'a': {'b': [1, 2]}}"
+    assert brief([[1, 2]] * 2) == "[[1, 2], [1, 2]]"
+    assert brief({3}) == "{3}"

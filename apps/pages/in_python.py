@@ -1,5 +1,5 @@
-"""In Python: every public function with its docstring, an example that runs, and the picture that "
-"it draws."""
+"""In Python: every public function with its docstring, an example that runs, and the picture that it
+draws."""
 
 import cached
 import chrome

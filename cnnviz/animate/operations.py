@@ -14,7 +14,7 @@ import numpy as np
 from cnnviz import ops
 from cnnviz.animate.animation import Animation
 from cnnviz.animate.walk import Walk, backward_steps, check_size, forward_steps
-from cnnviz.ops.arguments import floats, images
+from cnnviz.ops.arguments import check_rank, floats, images
 from cnnviz.ops.padding import Window, pair, sliding_window
 from cnnviz.ops.pooling import pooling_window
 from cnnviz.ops.transposed import transpose_geometry
@@ -68,13 +68,14 @@ def conv2d(
     """
     x, kernel = _image(x, symbolic), _kernel(kernel, symbolic)
     settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate, "groups": groups}
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
+    check_size(x, kernel.shape[3], geometry)
     out = ops.conv2d(x, kernel, bias, **settings)
     depth, per_group = kernel.shape[2], kernel.shape[3] // groups
     sources = [
         tuple(range(f // per_group * depth, (f // per_group + 1) * depth)) for f in range(kernel.shape[3])
     ]
     weights = tuple(kernel[:, :, :, f] for f in range(kernel.shape[3]))
-    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     return _forward("conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
 
@@ -99,10 +100,11 @@ def depthwise_conv2d(
     """
     x, kernel = _image(x, symbolic), _kernel(kernel, symbolic)
     settings = {"strides": strides, "padding": padding, "dilation_rate": dilation_rate}
+    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
+    check_size(x, kernel.shape[2] * kernel.shape[3], geometry)
     out = ops.depthwise_conv2d(x, kernel, bias, **settings)
     places = [(c, m) for c in range(kernel.shape[2]) for m in range(kernel.shape[3])]
     weights = tuple(kernel[:, :, c, m, np.newaxis] for c, m in places)
-    geometry = sliding_window((1, *x.shape), kernel.shape, strides, padding, dilation_rate)
     sources = [(c,) for c, _ in places]
     return _forward("depthwise_conv2d", x, out, weights, bias, geometry, sources, symbolic, settings, look)
 
@@ -166,7 +168,7 @@ def conv2d_transpose(
     geometry = transpose_geometry(
         (1, *x.shape), kernel.shape, strides, padding, output_padding, dilation_rate
     )
-    check_size(x, filters, x.size * filters, geometry.rows.size * geometry.cols.size)
+    check_size(x, filters, geometry, backwards=True)
     out = transpose(x)
     weights = tuple(kernel[:, :, f] for f in range(filters))
     biases = None if bias is None else np.asarray(bias)
@@ -243,8 +245,9 @@ def _pooling(
     look: dict[str, Any],
 ) -> Animation:
     x = _image(x, symbolic)
-    out = operation(x, pool_size, strides=strides, padding=padding)
     geometry = pooling_window((1, *x.shape), pool_size, strides, padding)
+    check_size(x, x.shape[2], geometry)
+    out = operation(x, pool_size, strides=strides, padding=padding)
     settings = {"strides": pool_size if strides is None else strides, "padding": padding}
     sources = [(c,) for c in range(x.shape[2])]
     return _forward(operation.__name__, x, out, (), None, geometry, sources, symbolic, settings, look)
@@ -262,7 +265,6 @@ def _forward(
     settings: dict[str, object],
     look: dict[str, Any],
 ) -> Animation:
-    check_size(x, out.shape[2], out.size)
     winners = operation == "max_pool2d" and not symbolic
     steps = tuple(forward_steps(x, out, geometry, sources, winners=winners))
     biases = None if bias is None else np.asarray(bias)
@@ -285,4 +287,6 @@ def _kernel(kernel: Any, symbolic: bool) -> np.ndarray:
     if symbolic and np.ndim(kernel) == 1:
         kernel = np.zeros(pair(kernel, "kernel"))
     (kernel,) = floats(kernel=kernel)
-    return kernel[:, :, np.newaxis, np.newaxis] if kernel.ndim == 2 else kernel
+    kernel = kernel[:, :, np.newaxis, np.newaxis] if kernel.ndim == 2 else kernel
+    check_rank(kernel, 4, "kernel", "(kh, kw) or of rank 4")
+    return kernel

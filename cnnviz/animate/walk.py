@@ -6,6 +6,7 @@ is the same walk run backwards: it reads one cell and writes a window.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,8 +16,10 @@ from cnnviz.ops.padding import Pair, Window
 
 MOST_STEPS = 1000
 MOST_CHANNELS = 8
-MOST_CELLS = 1 << 20
-"""Of an output plane: far more than any picture of one shows."""
+MOST_CELLS = 1 << 18
+"""Of the map that a window walks over: far more than any picture of one shows."""
+MOST_READ = 1 << 20
+"""Cells of all windows together."""
 
 
 @dataclass(frozen=True)
@@ -125,23 +128,33 @@ def window_cells(geometry: Window, row: int, col: int) -> tuple[Pair, ...]:
     )
 
 
-def check_size(x: np.ndarray, channels_out: int, steps: int, cells: int = 0) -> None:
-    """ValueError for what would be too much to watch: `cells` are those of one output plane."""
+def check_size(x: np.ndarray, channels_out: int, geometry: Window, *, backwards: bool = False) -> None:
+    """ValueError for what would be too much to watch, before anything of it is computed."""
     if not np.isfinite(x).all():
         raise ValueError("x must be finite to be animated, got NaN or infinity")
     if max(x.shape[2], channels_out) > MOST_CHANNELS:
         raise ValueError(
             f"at most {MOST_CHANNELS} channels are animated, got {x.shape[2]} in and {channels_out} out"
         )
+    places = x.size if backwards else math.prod(geometry.out)
+    steps = places * channels_out
     if not 0 < steps <= MOST_STEPS:
         raise ValueError(
             f"an animation has 1 to {MOST_STEPS} steps, this one would have {steps}; take a smaller x, "
             "fewer channels or larger strides"
         )
+    # A transposed convolution is computed whole at every step.
+    cells = math.prod(axis.padded for axis in geometry) * (channels_out if backwards else 1)
     if cells > MOST_CELLS:
         raise ValueError(
-            f"an output of at most {MOST_CELLS:,} cells is animated, this one would have {cells:,}; "
-            "take a smaller x, kernel or strides"
+            f"an {'output' if backwards else 'input'} of at most {MOST_CELLS:,} cells is animated, this one "
+            f"would have {cells:,}; take a smaller x, kernel or {'strides' if backwards else 'padding'}"
+        )
+    window = math.prod(axis.kernel for axis in geometry)
+    if steps * window > MOST_READ:
+        raise ValueError(
+            f"an animation's windows have at most {MOST_READ:,} cells together, this one would have "
+            f"{steps:,} windows of {window:,}; take a smaller x or kernel"
         )
 
 

@@ -17,6 +17,7 @@ from cnnviz.channels.cost import Comparison, Cost, conv_cost
 from cnnviz.layers.layer import Layer
 from cnnviz.network import Network, Run
 from cnnviz.numbers import brief
+from cnnviz.ops.arguments import array, check_rank, real
 
 _SEED = 0
 """Of the order in which `compare_with_dense` shuffles pixels."""
@@ -74,7 +75,7 @@ def mixing_matrix(kernel: Any) -> np.ndarray:
 
     Source: Lin, Chen and Yan, "Network in Network", ICLR 2014.
     """
-    kernel = np.asarray(kernel)
+    kernel = array(kernel, "kernel")
     if kernel.ndim != 4 or kernel.shape[:2] != (1, 1):
         raise ValueError(f"kernel must be (1, 1, channels in, channels out), got shape {kernel.shape}")
     return kernel[0, 0]
@@ -102,6 +103,8 @@ def mix(x: Any, matrix: Any, bias: Any = None) -> np.ndarray:
     >>> mix([1.0, 2.0], [[1.0, 0.0], [3.0, 1.0]])
     array([7., 2.])
     """
+    matrix = real(matrix, "matrix")
+    check_rank(matrix, 2, "matrix", "(C_in, C_out)")
     return ops.dense(x, matrix, bias)
 
 

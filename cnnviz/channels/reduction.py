@@ -56,7 +56,7 @@ class Moments:
             )
         whole = np.vstack([matrix, row])
         # Rounding may leave a sum of squares that is zero a little below it.
-        return np.maximum(np.einsum("ic,ij,jc->c", whole, self.sums, whole), 0.0)
+        return np.maximum((whole * (self.sums @ whole)).sum(axis=0), 0.0)
 
 
 @quiet
@@ -128,9 +128,15 @@ def mixing_error(x: Any, matrix: Any, bias: Any, other: Any, other_bias: Any = N
     matrix, other = real(matrix, "matrix", np.float64), real(other, "other", np.float64)
     if matrix.shape != other.shape:
         raise ValueError(f"other must have the matrix's shape {matrix.shape}, got {other.shape}")
+    if matrix.ndim != 2:
+        raise ValueError(f"matrix must be (C_in, C_out), got shape {matrix.shape}")
     biases = [
-        np.zeros(matrix.shape[1]) if b is None else real(b, "bias", np.float64) for b in (bias, other_bias)
+        np.zeros(matrix.shape[1]) if each is None else real(each, name, np.float64)
+        for name, each in (("bias", bias), ("other_bias", other_bias))
     ]
+    for name, each in zip(("bias", "other_bias"), biases, strict=True):
+        if each.shape != matrix.shape[1:]:
+            raise ValueError(f"{name} must be (C_out,), {matrix.shape[1:]}, or None, got shape {each.shape}")
     whole = inputs.energy(matrix, biases[0]).sum()
     rest = inputs.energy(matrix - other, biases[0] - biases[1]).sum()
     if whole == 0:

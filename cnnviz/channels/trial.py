@@ -91,8 +91,8 @@ class ReductionTrial:
 
     @cached_property
     def _outputs(self) -> tuple[np.ndarray, float]:
-        """Each output's variance after the activation, and the share of the mean square that it "
-        "takes away."""
+        """Each output's variance after the activation, and the share of the mean square that it takes
+        away."""
         count, whole, cut = 0, 0.0, 0.0
         sums = np.zeros((2, self.matrix.shape[1]))
         for image in self.inputs:
@@ -107,8 +107,8 @@ class ReductionTrial:
 
     @property
     def leaving(self) -> np.ndarray:
-        """(C_out,): how much each output varies after the activation, which is what later layers "
-        "can go by."""
+        """(C_out,): how much each output varies after the activation, which is what later layers can go
+        by."""
         return self._outputs[0]
 
     @property

@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 from cnnviz.commands.shared import Command, Interruption, add_json, print_json, progress_bar, say
 
+MOST_THREADS = 256
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -29,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
     from cnnviz.ops.processor import blas_name, processor_name
     from cnnviz.verification.benchmark import conditions, measure, table
 
-    if args.threads < 1:
-        raise ValueError(f"--threads must be at least 1, got {args.threads}")
+    if not 1 <= args.threads <= MOST_THREADS:
+        raise ValueError(f"--threads must be from 1 to {MOST_THREADS}, got {args.threads}")
     if args.train and args.applications:
         raise ValueError("--train and --applications measure different things: give one of them")
     if args.train:

@@ -48,8 +48,8 @@ COMMANDS = tuple(
     )
 )
 
-LEAST_MEMORY, LITTLE_MEMORY = 250 * 10**6, 10**9
-"""Bytes of address space in which the libraries can be loaded at all, and with all their threads."""
+LEAST_MEMORY, LITTLE_MEMORY = 320 * 10**6, 10**9
+"""Bytes of address space in which digits can be read at all, and libraries be loaded with all threads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

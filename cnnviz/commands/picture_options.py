@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnnviz.commands.shared import count, mnist_test_set
+from cnnviz.commands.shared import count, mnist_test_set, progress_bar
 from cnnviz.resources import BUNDLED
 
 if TYPE_CHECKING:
@@ -274,7 +274,10 @@ def _of_one_input(net: Network, paths: Sequence[str], args: argparse.Namespace, 
     digits = bundled or (digits and words)
     mode = "digit" if digits else args.preprocess
     limit, asked = args.limit if len(paths) == 1 else None, _of_a_digit(args)
-    parts = [load_images(_source(path), net, mode, limit=limit, **asked) for path in paths]
+    with progress_bar("looking for pictures") as looking:
+        parts = [
+            load_images(_source(path), net, mode, limit=limit, progress=looking, **asked) for path in paths
+        ]
     if digits and not asked:
         # Arrays of MNIST's size are digits already.
         parts = [
@@ -343,14 +346,16 @@ def _of_several_inputs(net: Network, options: Sequence[str], args: argparse.Name
     labels, classes, said = None, None, []
     for name in net.inputs:
         if len(net[name].output_shape) in (2, 3):
-            part = load_images(
-                _source(given[name]),
-                net,
-                args.preprocess,
-                input=name,
-                limit=args.limit,
-                **_of_a_digit(args),
-            )
+            with progress_bar("looking for pictures") as looking:
+                part = load_images(
+                    _source(given[name]),
+                    net,
+                    args.preprocess,
+                    input=name,
+                    limit=args.limit,
+                    progress=looking,
+                    **_of_a_digit(args),
+                )
             columns[name] = part
             names = names or _called(given[name], part.source.names)
             labels = part.source.labels if labels is None else labels

@@ -70,10 +70,27 @@ def _amount(unit: str, text: str) -> float:
     return value * 1e9
 
 
+LARGEST_COUNT = 2**31 - 1
+
+
 def count(text: str) -> int:
-    value = int(text) if text.isascii() and text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be a positive whole number, got {text!r}")
+    return _whole(text, 1, "a positive whole number")
+
+
+def seed(text: str) -> int:
+    return _whole(text, 0, "a whole number from 0")
+
+
+def _whole(text: str, least: int, what: str) -> int:
+    """A whole number that no count of anything here exceeds; `int` would read 4,300 digits, and no more."""
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if text.isascii() and text.isdigit() and not 0 <= value <= LARGEST_COUNT:
+        what += f", at most {LARGEST_COUNT:,}"
+        value = -1
+    if value < least:
+        from cnnviz.numbers import brief
+
+        raise argparse.ArgumentTypeError(f"must be {what}, got {brief(text)}")
     return value
 
 
@@ -87,7 +104,7 @@ def say(*lines: object, flush: bool = False) -> None:
 
 def whole_numbers(text: str) -> tuple[int, ...]:
     parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+    if not all(part.strip().isascii() and part.strip().isdigit() and len(part) < 20 for part in parts):
         raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
     return tuple(map(int, parts))
 

@@ -19,6 +19,7 @@ from cnnviz.commands.shared import (
     print_json,
     progress_bar,
     say,
+    seed,
     table,
     whole_numbers,
 )
@@ -60,7 +61,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N,N,...",
         help="of which epochs to keep the weights, beside the first and the last (default: of all)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
+    parser.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)"
+    )
     parser.add_argument(
         "--initialize", action="store_true", help="begin a file's network with random weights, by --seed"
     )
@@ -89,8 +92,6 @@ def run(args: argparse.Namespace) -> int:
         if args.model not in training.RECIPES:
             raise ValueError(f"--selections is for {' and '.join(training.RECIPES)}, got {args.model!r}")
         return list_selections(args.model, args.json)
-    if args.seed < 0:
-        raise ValueError(f"--seed must be 0 or more, got {args.seed}")
     model: Any = args.model
     if args.model in training.RECIPES:
         if args.initialize:

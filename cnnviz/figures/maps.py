@@ -236,7 +236,9 @@ def strongest(values: Any) -> tuple[int, int]:
     >>> strongest([[0.0, 2.0], [1.0, 0.0]])
     (0, 1)
     """
-    values = np.asarray(values)
+    values = map_of(values, "values")
+    if np.isnan(values).all():
+        raise ValueError("values must have a number to be the largest; all are NaN")
     row, col = np.unravel_index(int(np.nanargmax(values)), values.shape)
     return int(row), int(col)
 
@@ -247,7 +249,10 @@ def strongest_channel(maps: Any) -> int:
     >>> strongest_channel([[[0.0, 2.0, 1.0]]])
     1
     """
-    return int(np.nanmax(maps_of(maps), axis=(0, 1)).argmax())
+    maps = maps_of(maps)
+    if np.isnan(maps).all():
+        raise ValueError("maps must have a number to be the largest; all are NaN")
+    return int(np.nanmax(np.where(np.isnan(maps), -np.inf, maps), axis=(0, 1)).argmax())
 
 
 def layers_of(run: Run, image: int = 0) -> list[LayerMaps]:

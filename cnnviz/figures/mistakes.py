@@ -99,6 +99,9 @@ def case_in_words(mistake: Mistake, names: Sequence[str] | None = None) -> str:
     >>> case_in_words(Mistake(8, 1, ((0, 0.75), (1, 0.25))), ["cat", "dog"])
     'Image 8 is a dog: cat with 75 %, dog with 25 %.'
     """
-    called = range(1 + max(mistake.label, *(k for k, _ in mistake.ranked))) if names is None else names
+    largest = max([mistake.label, *(k for k, _ in mistake.ranked)])
+    if names is not None and not 0 <= largest < len(names):
+        raise ValueError(f"names must have one for each class up to {largest}, got {len(names)}")
+    called = range(1 + largest) if names is None else names
     says = ", ".join(f"{called[k]} with {percent(share, 0)}" for k, share in mistake.ranked)
     return f"Image {mistake.index} is a {called[mistake.label]}: {says}."

@@ -5,6 +5,7 @@ Everything about positions comes in as numbers of `cnnviz.receptive_field`; noth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,7 +20,7 @@ from cnnviz.figures.picture import Look, Picture, figure
 from cnnviz.images.input_pictures import InputPicture, input_picture
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.colour_planes import picture_of
-from cnnviz.numbers import counted
+from cnnviz.numbers import brief, counted
 from cnnviz.receptive_fields import ReceptiveFields, receptive_field
 from cnnviz.receptive_fields.field import Box
 
@@ -144,7 +145,13 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
     [5, 3, 1]
     """
     shape = tuple(input_shape) if input_shape is not None else None
-    vector = len(receptive_field(net, shape)[net[layer].name].shape) == 1
+    sizes = receptive_field(net, shape)[net[layer].name].shape
+    if axis not in (0, 1):
+        raise ValueError(f"axis must be 0, rows, or 1, columns, got {brief(axis)}")
+    most = sizes[0 if len(sizes) == 1 else axis] if sizes else 0
+    if not 0 <= unit < (math.inf if most is None else most):
+        raise IndexError(f"unit must be one of {layer}'s, {sizes}, along axis {axis}, got {brief(unit)}")
+    vector = len(sizes) == 1
     fields, rungs = _rungs(net, layer, unit if vector else 0, axis, shape)
     return [
         replace(rung, seen=list(fields.between(layer, rung.name).cells(axis, unit)))
@@ -158,8 +165,7 @@ def rungs_to(net: LayerGraph, layer: str, unit: int, axis: int = 1, input_shape:
 def _rungs(
     net: LayerGraph, layer: str, unit: int, axis: int, input_shape: Any
 ) -> tuple[ReceptiveFields, list[Rung]]:
-    """What all units of a layer have in common: the rungs and their links. Only a vector's depend "
-    "on the unit."""
+    """What all units have in common: the rungs and their links; only a vector's depend on the unit."""
     fields = receptive_field(net, input_shape)
     names = _on_the_way(fields, net, layer)
     rungs: list[Rung] = []

@@ -74,7 +74,10 @@ def class_folders(folder: Path) -> list[Path]:
 
 def _content(path: Path) -> Any:
     with opened(path) as file:
-        content = file.read(MAX_BYTES + 1)
+        try:
+            content = file.read(MAX_BYTES + 1)
+        except OSError as error:  # Of a file that is open it does not say which.
+            raise OSError(error.errno, error.strerror, str(path)) from None
     if len(content) > MAX_BYTES:
         raise ValueError(f"{path} is larger than {MAX_BYTES // 2**20} MB: it holds no names of classes")
     try:

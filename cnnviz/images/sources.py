@@ -7,7 +7,9 @@ when it is asked for, so that a folder of any size takes the room of one batch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,11 +19,16 @@ import numpy as np
 from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
-from cnnviz.numbers import shortened
+from cnnviz.numbers import brief, shortened
 from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Names of the files in a folder that are read; all others are passed over, and that is said."""
+
+MOST_PICTURES, MOST_OTHERS = 2_000_000, 200_000
+"""Of a folder's files: that many pictures, and that many files and folders that are none."""
+
+Progress = Callable[[int, int], None]
 
 _IMAGES = ("x_test", "images", "x", "x_train", "arr_0")
 _LABELS = ("y_test", "labels", "y", "y_train", "arr_1")
@@ -85,7 +92,7 @@ class ImageSource:
         )
 
 
-def open_images(source: Any, limit: int | None = None) -> ImageSource:
+def open_images(source: Any, limit: int | None = None, progress: Progress | None = None) -> ImageSource:
     """Say which images there are, without reading them.
 
     Parameters
@@ -98,6 +105,9 @@ def open_images(source: Any, limit: int | None = None) -> ImageSource:
         image; or a list of any of these images.
     limit
         How many images at most, evenly spread over those that there are.
+    progress
+        Called as progress(files, of how many) from the second second on that a folder is walked through; of
+        0 while they are still counted.
 
     Returns
     -------
@@ -106,7 +116,8 @@ def open_images(source: Any, limit: int | None = None) -> ImageSource:
     Raises
     ------
     ImageError
-        (a ValueError) if there are no images, or the file is not such a one.
+        (a ValueError) if there are no images, the file is not such a one, or a folder holds more than
+        2,000,000 pictures or 200,000 other files and folders.
 
     Examples
     --------
@@ -118,7 +129,7 @@ def open_images(source: Any, limit: int | None = None) -> ImageSource:
         if not os.fspath(source) or not path.exists():
             raise ImageError(f"cannot read images from {os.fspath(source)!r}: No such file or directory")
         if path.is_dir():
-            found = _folder(path)
+            found = _folder(path, _from_a_second_on(progress))
         elif path.suffix.lower() in (".npz", ".npy"):
             found = _archive(path)
         else:
@@ -128,6 +139,10 @@ def open_images(source: Any, limit: int | None = None) -> ImageSource:
     elif isinstance(source, bytes) or hasattr(source, "read") or hasattr(source, "has_transparency_data"):
         found = ImageSource([source], ["image"], said="an image")
     else:
+        if not hasattr(source, "__array__"):
+            raise ImageError(
+                f"source must be a path, an array, an image or a list of them, got {brief(source)}"
+            )
         found = _array(np.asarray(source), None, "an array")
     if not len(found):
         raise ImageError(f"there is no image in {found.said}")
@@ -138,8 +153,20 @@ def _called(item: Any, number: int) -> str:
     return Path(item).name if isinstance(item, str | os.PathLike) else str(number)
 
 
-def _folder(folder: Path) -> ImageSource:
+def _from_a_second_on(progress: Progress | None) -> Progress:
+    """`progress`, called now and then, and not for what is done at once."""
+    begun = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        if progress is not None and done % 500 == 0 and time.monotonic() > begun + 1:
+            progress(done, total)
+
+    return tell
+
+
+def _folder(folder: Path, progress: Progress) -> ImageSource:
     """The images in a folder, and in the folders below it."""
+    total = _counted(folder, progress)
     classes = None
     if any(each.is_dir() and not each.name.startswith(".") for each in folder.iterdir()):
         classes = class_folders(folder)
@@ -148,6 +175,7 @@ def _folder(folder: Path) -> ImageSource:
     skipped: list[Skipped] = []
     for label, each in enumerate(classes or [folder]):
         for path in _files(each):
+            progress(len(paths) + len(skipped), total)
             if path.suffix.lower() in ENDINGS:
                 paths.append(path)
                 labels.append(label)
@@ -167,6 +195,37 @@ def _folder(folder: Path) -> ImageSource:
         tuple(skipped),
         said,
     )
+
+
+def _counted(folder: Path, progress: Progress) -> int:
+    """How many files and folders are in a folder; ImageError for more than a collection of pictures has.
+
+    Nothing is kept of them, and links are followed where `_folder` follows them: to the classes.
+    """
+    pictures = others = 0
+    folders: list[str | Path] = [folder]
+    while folders:
+        above = folders.pop()
+        with suppress(OSError), os.scandir(above) as entries:
+            for entry in entries:
+                is_folder = entry.is_dir(follow_symlinks=above is folder)
+                if is_folder and not entry.name.startswith("."):
+                    folders.append(entry.path)
+                if not is_folder and entry.name.lower().endswith(ENDINGS):
+                    pictures += 1
+                else:
+                    others += 1
+                progress(pictures + others, 0)
+                if pictures > MOST_PICTURES or others > MOST_OTHERS:
+                    what = (
+                        f"{MOST_PICTURES:,} pictures"
+                        if pictures > MOST_PICTURES
+                        else (f"{MOST_OTHERS:,} files and folders that are no pictures")
+                    )
+                    raise ImageError(
+                        f"{folder} holds more than {what}: name the folder that holds the pictures"
+                    )
+    return pictures + others
 
 
 def _count(count: int, what: str, ending: str = "s") -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from cnnviz.images.digit_preparation import Crop, Ink
 from cnnviz.images.loading import LoadedImage, load_as
 from cnnviz.images.preprocessing import check_mode
-from cnnviz.images.sources import LoadedImages, open_images
+from cnnviz.images.sources import LoadedImages, Progress, open_images
 from cnnviz.layers.options import Shape
 from cnnviz.network.expected_pixels import expected_pixels, input_of
 from cnnviz.network.layer_graph import LayerGraph
@@ -105,6 +105,7 @@ def load_images(
     crop_to_aspect_ratio: bool = False,
     ink: Ink = "auto",
     crop: Crop | None = None,
+    progress: Progress | None = None,
 ) -> LoadedImages:
     """Many images as a network wants them, each read when it is needed.
 
@@ -117,6 +118,9 @@ def load_images(
         How many at most, evenly spread over those that there are.
     like, preprocess, input, interpolation, crop_to_aspect_ratio, ink, crop
         As for `load_image`.
+    progress
+        Called as progress(files, of how many) while a large folder is walked through; of 0 while they are
+        still counted.
 
     Returns
     -------
@@ -137,7 +141,7 @@ def load_images(
     """
     shape, mode, because = _wanted(like, preprocess, input)
     return LoadedImages(
-        open_images(source, limit),
+        open_images(source, limit, progress),
         shape,
         mode,
         interpolation=interpolation,

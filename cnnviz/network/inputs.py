@@ -16,6 +16,7 @@ from cnnviz.layers.layer import Layer
 from cnnviz.layers.options import Shape
 from cnnviz.network.expected_pixels import by_layers, by_name
 from cnnviz.network.layer_graph import LayerGraph
+from cnnviz.ops.arguments import array
 
 
 def images_of(graph: LayerGraph, x: Any) -> dict[str, np.ndarray]:
@@ -38,7 +39,7 @@ def modes_of(graph: LayerGraph, x: Any) -> dict[str, str]:
         said = {getattr(one, "mode", "") for one in (given if isinstance(given, list | tuple) else [given])}
         if len(said) == 1 and said <= MODES.keys():
             modes[name] = said.pop()
-        elif np.asarray(given).dtype.kind in "iu":
+        elif array(given, "x").dtype.kind in "iu":
             modes[name] = mode_of_integers(graph, name)
     return modes
 
@@ -92,10 +93,7 @@ def input_of_maps(net: LayerGraph) -> Layer:
 
 def batched(x: Any, layer: Layer) -> np.ndarray:
     """x as (N, ...) for an input, whichever axes were left out."""
-    try:
-        x = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"x must be an array of numbers: {error}") from None
+    x = array(x, "x")
     if x.dtype.kind not in "biuf" or x.dtype.itemsize > 8:
         raise TypeError(f"x must hold real numbers, got dtype {x.dtype}")
     shape = layer.output_shape

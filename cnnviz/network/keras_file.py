@@ -104,6 +104,10 @@ def _read(path: Path) -> Network:
         return network
     except (ValueError, TypeError, OverflowError) as error:
         raise ModelFileError(f"{path}: {shortened(str(error), MOST_SAID)}") from error
+    except OSError as error:
+        if error.filename is None and error.strerror:  # Of a file that is open it does not say which.
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     except MemoryError:
         raise ModelFileError(f"{path}: there is not enough memory to read it") from None
     except RecursionError:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dis import opmap
 from functools import cache, wraps
 from types import FunctionType
 from typing import Any, cast, get_origin
@@ -21,6 +23,10 @@ from cnnviz.numbers import brief
 Check = Callable[[Any], bool]
 MOST_ITEMS = 10**7
 """No longer sequence is looked through: a range can have any number of items."""
+MOST_AXES = 64
+"""NumPy's."""
+MOST_NUMBERS = 10**8
+"""Of nested lists: an array of as many takes 0.8 GB, and some seconds to be made of them."""
 Cached = type(cache(len))
 
 
@@ -66,7 +72,8 @@ def checked(
 ) -> Callable[..., Any]:
     """A function that raises a TypeError for an argument of another kind than its annotation says.
 
-    `rules` say more of arguments by their names: what is not so is a ValueError.
+    An argument of more numbers than memory has room for is a ValueError, and an error that names no argument
+    gets their names and values. `rules` say more of arguments by their names: what is not so is a ValueError.
 
     >>> def halves(size: int, name: str | None = None): return size // 2
     >>> checked(halves)(9)
@@ -96,12 +103,84 @@ def checked(
             value = named.get(name, bound.get(name))
             if value is not None and not check(value):
                 raise ValueError(f"{name} must be {rule}, got {brief(value)}")
-        return function(*args, **named)
+        for name, value in bound.items():
+            check_length(value, name)
+        try:
+            return function(*args, **named)
+        except AttributeError as error:
+            _name_arguments(error, function, bound)
+            raise TypeError(*error.args) from error
+        except (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+            _name_arguments(error, function, bound)
+            raise
 
     for name in ("cache_clear", "cache_info"):
         if hasattr(function, name):
             setattr(call, name, getattr(function, name))
     return call
+
+
+def check_length(value: Any, name: str) -> None:
+    """ValueError for what would be an array of more than 100 million numbers, or a sequence without end."""
+    if not isinstance(value, np.ndarray) and _items_in(value, {}, MOST_AXES) > MOST_NUMBERS:
+        raise ValueError(
+            f"{name} must hold at most {MOST_NUMBERS:,} numbers, if it is no NumPy array, got {brief(value)}"
+        )
+
+
+def _items_in(value: Any, seen: dict[int, int], axes: int) -> int:
+    """How many numbers an array of a value would have; `seen` are lists that were counted already."""
+    if isinstance(value, np.ndarray):
+        return value.size
+    if isinstance(value, list | tuple):
+        if id(value) not in seen:
+            seen[id(value)] = 0  # One that holds itself has an end too.
+            some = value if axes else ()
+            seen[id(value)] = sum(
+                1 if type(each) in (int, float) else _items_in(each, seen, axes - 1) for each in some
+            )
+        return seen[id(value)]
+    kind = type(value)
+    if issubclass(kind, str | bytes | bytearray | Mapping) or hasattr(kind, "__array__"):
+        return 1
+    if not (hasattr(kind, "__len__") and hasattr(kind, "__getitem__")):
+        return 1
+    try:
+        # What is no list is not looked into: it may open a file for each of its items.
+        return len(value) if len(value) <= MOST_ITEMS else MOST_NUMBERS + 1
+    except OverflowError:
+        return MOST_NUMBERS + 1
+    except Exception:  # It says so itself when it is read.
+        return 1
+
+
+def _name_arguments(error: Exception, function: Callable[..., Any], given: Mapping[str, Any]) -> None:
+    """Add the arguments to the words of an error that names none of them, as NumPy's and Python's do.
+
+    What a `raise` of our own says is left as it is.
+    """
+    words = str(error.args[0]) if error.args else type(error).__name__
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
+    if _raised_by_us(error) or len(error.args) > 1 or any(re.search(rf"\b{name}\b", words) for name in names):
+        return
+    shown = ", ".join(f"{name}{in_brief(given[name])}" for name in names if name in given)
+    error.args = (f"{words} ({function.__name__} was called with {shown})",)
+
+
+def _raised_by_us(error: Exception) -> bool:
+    """Whether an error comes from a `raise` in this package, and not from a call that failed."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not last.tb_frame.f_globals.get("__name__", "").startswith("cnnviz."):
+        return False
+    # The instruction tells: what C code raises has no frame of its own.
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == opmap["RAISE_VARARGS"]
+
+
+def in_brief(value: Any) -> str:
+    """An argument in a message: an array's shape, and anything else as it is."""
+    return f".shape={value.shape}" if isinstance(value, np.ndarray) else f"={brief(value, 40)}"
 
 
 def check_fields(made: object) -> None:

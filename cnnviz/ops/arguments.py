@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from cnnviz.numbers import brief
+from cnnviz.ops.annotations import check_length, in_brief
 from cnnviz.ops.padding import LIMIT, integer, integers
 
 Shape = tuple[int, ...]
@@ -39,7 +40,7 @@ def quiet(function: Function) -> Function:
             raise
         except MemoryError as error:
             asked = inspect.signature(function).bind(*args, **named).arguments
-            given = ", ".join(f"{name}{_in_brief(value)}" for name, value in asked.items())
+            given = ", ".join(f"{name}{in_brief(value)}" for name, value in asked.items())
             raise TooLarge(
                 f"{function.__name__} would take more memory than there is with {given}: {error}"
             ) from None
@@ -49,11 +50,6 @@ def quiet(function: Function) -> Function:
 
 class TooLarge(MemoryError):
     """What an operation was asked for does not fit into memory."""
-
-
-def _in_brief(value: Any) -> str:
-    """An argument in a message: an array's shape, and anything else as it is."""
-    return f".shape={value.shape}" if isinstance(value, np.ndarray) else f"={brief(value, 40)}"
 
 
 # Docstrings -------------------------------------------------------------------------------------
@@ -125,19 +121,32 @@ def floats(*, optional: int = 0, **arrays: Any) -> list[Any]:
     return [array if array is None else np.asarray(array, dtype) for array in converted]
 
 
+def array(value: Any, name: str, dtype: Any = None) -> np.ndarray:
+    """A value as an array: `np.asarray`'s, or an error that names it.
+
+    What no memory has room for is refused before it is read: a range can have any number of items.
+
+    >>> array([[1, 2]], "kernel", float)
+    array([[1., 2.]])
+    """
+    check_length(value, name)
+    try:
+        return np.asarray(value, dtype)
+    except Exception as error:  # An object's __array__ and __getitem__ can raise anything.
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name} must be an array of numbers, got {brief(value)}: {said}") from None
+
+
 def real(value: Any, name: str, dtype: Any = None) -> np.ndarray:
     """A value as an array of real numbers, of a dtype if one is said.
 
     >>> real([[1, 2]], "kernel", float)
     array([[1., 2.]])
     """
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name} must be an array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
-        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {array.dtype}")
-    return array if dtype is None else array.astype(dtype, copy=False)
+    numbers = array(value, name)
+    if numbers.dtype.kind not in "biuf" or numbers.dtype.itemsize > 8:
+        raise TypeError(f"{name} must hold real numbers of at most 64 bits, got dtype {numbers.dtype}")
+    return numbers if dtype is None else numbers.astype(dtype, copy=False)
 
 
 def images(x: np.ndarray, name: str = "x") -> tuple[np.ndarray, Restore]:

@@ -397,14 +397,13 @@ def depthwise_input_gradient(grad: np.ndarray, kernel: np.ndarray, geometry: Win
     def work(share: Iterable[slice]) -> None:
         for batch in share:
             part, target = grad[batch], x_grad[batch]
-            for u in rows.reading:
-                for v in cols.reading:
-                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
-                    tap = part[:, out_rows, out_cols]
-                    run = tap.shape[2] * tap.shape[3]
-                    product = tap.reshape(*tap.shape[:2], run) * weights[u, v, :run]
-                    product = product.reshape(*tap.shape[:3], channels, multiplier)
-                    target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
+            for u, v in geometry.reading:
+                (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                tap = part[:, out_rows, out_cols]
+                run = tap.shape[2] * tap.shape[3]
+                product = tap.reshape(*tap.shape[:2], run) * weights[u, v, :run]
+                product = product.reshape(*tap.shape[:3], channels, multiplier)
+                target[:, in_rows, in_cols] += product.sum(-1) if multiplier > 1 else product[..., 0]
 
     in_parallel(work, batches(grad))
     return x_grad
@@ -425,13 +424,12 @@ def depthwise_kernel_gradient(
             part, part_grad = x[batch], grad[batch]
             if multiplier > 1:
                 part = np.repeat(part, multiplier, axis=3)
-            for u in rows.reading:
-                for v in cols.reading:
-                    (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
-                    product = part[:, in_rows, in_cols] * part_grad[:, out_rows, out_cols]
-                    count, height, width, filters = product.shape
-                    # Whole rows first: sums over long runs are the fast ones.
-                    by_column = product.reshape(count * height, width * filters).sum(axis=0)
-                    total[u, v] += by_column.reshape(width, filters).sum(axis=0)
+            for u, v in geometry.reading:
+                (in_rows, out_rows), (in_cols, out_cols) = rows.tap(u), cols.tap(v)
+                product = part[:, in_rows, in_cols] * part_grad[:, out_rows, out_cols]
+                count, height, width, filters = product.shape
+                # Whole rows first: sums over long runs are the fast ones.
+                by_column = product.reshape(count * height, width * filters).sum(axis=0)
+                total[u, v] += by_column.reshape(width, filters).sum(axis=0)
 
     return summed(work, batches(grad), (kh, kw, channels * multiplier), x.dtype).reshape(kernel_shape)

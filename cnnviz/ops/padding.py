@@ -7,9 +7,10 @@ and puts the odd padding cell at the bottom and right.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import product
 from operator import index
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ Padding = str | Sides
 
 LIMIT = 2**31
 """No size, stride or padding reaches this: TensorFlow's are 32-bit, and byte offsets stay 64-bit."""
+
+MOST_TAPS = 1 << 20
+"""Of a window, if they are walked through one by one: it takes some seconds."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,15 @@ class Axis:
 
         >>> Axis(size=5, kernel=1001, before=500, after=500).reading
         range(496, 505)
+
+        ValueError where there are more than can be walked through one by one.
         """
         first = -(((self.out - 1) * self.stride - self.before) // self.dilation)
         last = (self.size - 1 + self.before) // self.dilation
         taps = range(max(0, first), min(self.kernel, last + 1))
-        if len(taps) <= self.out * (self.size // self.dilation + 1):
+        most = self.out * (self.size // self.dilation + 1)
+        check_taps(min(len(taps), most))
+        if len(taps) <= most:
             return taps
         # Windows far apart leave most taps between them without a cell.
         ends = (self.before - u * self.stride for u in range(self.out))
@@ -91,6 +99,15 @@ class Axis:
         return slice(start, stop, self.stride), slice(first, last)
 
 
+def check_taps(count: int) -> None:
+    """ValueError for so many taps that are to be walked through one by one."""
+    if count > MOST_TAPS:
+        raise ValueError(
+            f"the window reads its input in {count:,} ways, one for each of its cells that can be on one of "
+            f"the input's; at most {MOST_TAPS:,} are worked out: take a smaller kernel or pool_size"
+        )
+
+
 class Window(NamedTuple):
     """The two axes of one windowed operation."""
 
@@ -109,6 +126,12 @@ class Window(NamedTuple):
     def padded(self) -> bool:
         """Whether any cell outside the input is read."""
         return any(map(any, self.padding))
+
+    @property
+    def reading(self) -> Iterator[Pair]:
+        """The taps that can read a cell, as `Axis.reading`."""
+        check_taps(len(self.rows.reading) * len(self.cols.reading))
+        return product(self.rows.reading, self.cols.reading)
 
     @property
     def read_by_cell(self) -> int:

@@ -116,7 +116,7 @@ def _give_to_largest(
     parts: Iterable[slice],
 ) -> None:
     """Tap by tap, for all windows at once: which cells beat those before them; then back, what they get."""
-    taps = [_reads(geometry, u, v) for u in geometry.rows.reading for v in geometry.cols.reading]
+    taps = [_reads(geometry, u, v) for u, v in geometry.reading]
     apart = all(axis.stride >= axis.kernel for axis in geometry)
     bits, number = np.dtype(f"i{grad.itemsize}"), np.min_scalar_type(len(taps))
     shape = grad[largest].shape

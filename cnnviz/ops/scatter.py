@@ -56,11 +56,7 @@ def scatter(
 def _stamp(x: np.ndarray, kernel: np.ndarray, geometry: Window, y: np.ndarray) -> None:
     """The definition: y = the stamps of x with kernel (kh, kw, C, F), tap by tap."""
     rows, cols = geometry
-    taps = [
-        (rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v]))
-        for u in rows.reading
-        for v in cols.reading
-    ]
+    taps = [(rows.tap(u), cols.tap(v), np.ascontiguousarray(kernel[u, v])) for u, v in geometry.reading]
     bands: dict[int, list[Block]] = {}
     depth, filters = kernel.shape[2:]
     most = cells_at_once(ROWS, depth, filters, BLOCK_BYTES // (filters * x.itemsize))

@@ -160,30 +160,36 @@ def _strides(steps: Links, kind: type[Slide | Spread]) -> list[int]:
 def graph_of_specs(layers: Sequence[Spec], shape: Shape, channels_known: bool) -> Graph:
     """The graph of layers one after the other, the first reading an input of this shape."""
     nodes = [Node("input", "Input", shape, channels_known=channels_known)]
-    _append(nodes, layers, 0)
+    _append(nodes, {"input": 1}, layers, 0)
     return Graph(nodes)
 
 
-def _append(nodes: list[Node], layers: Sequence[Spec], source: int) -> int:
-    """Append the nodes of layers that start from node `source`; returns the last one's index."""
+def _append(nodes: list[Node], names: dict[str, int], layers: Sequence[Spec], source: int) -> int:
+    """Append the nodes of layers that start from node `source`; returns the last one's index.
+
+    `names` are those that are taken, each with the number that it would next be told apart by.
+    """
     for spec in layers:
         if isinstance(spec, specs.Branches):
-            ends = [_append(nodes, path, source) for path in spec.paths]
-            nodes.append(_node(nodes, spec.join, ends))
+            ends = [_append(nodes, names, path, source) for path in spec.paths]
+            nodes.append(_node(nodes, names, spec.join, ends))
         elif isinstance(spec, Spec):
-            nodes.append(_node(nodes, spec, [source]))
+            nodes.append(_node(nodes, names, spec, [source]))
         else:
             raise TypeError(f"layers must be specs such as Conv(3) or Pool(2), got {spec!r}")
         source = len(nodes) - 1
     return source
 
 
-def _node(nodes: Sequence[Node], spec: Spec, sources: Sequence[int]) -> Node:
-    taken, kind, default = {node.name for node in nodes}, spec.kind, snake_case(spec.kind)
-    if spec.name in taken:
+def _node(nodes: Sequence[Node], names: dict[str, int], spec: Spec, sources: Sequence[int]) -> Node:
+    kind, default = spec.kind, snake_case(spec.kind)
+    if spec.name in names:
         raise ValueError(f"names must be unique, got {spec.name!r} twice")
-    numbered = (f"{default}_{i}" if i else default for i in range(len(nodes) + 1))
-    name = spec.name or next(name for name in numbered if name not in taken)
+    name = spec.name or default
+    while name in names:
+        name = f"{default}_{names[default]}"
+        names[default] += 1
+    names[name] = 1
     fed = [nodes[source] for source in sources]
     known = all(node.channels_known for node in fed)
     try:

@@ -19,6 +19,9 @@ from cnnviz.layers.links import Expand, Gather, Links, Regroup, Shape
 from cnnviz.numbers import brief
 from cnnviz.ops.annotations import checked
 
+MOST_LAYERS, MOST_DEPTH = 10_000, 100
+"""Of Branches: in all their paths together, and in one another."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -176,7 +179,7 @@ class Branches(Spec):
     Raises
     ------
     ValueError
-        for another merge, or no path.
+        for another merge, no path, or more than 10,000 layers or 100 Branches in one another.
 
     Examples
     --------
@@ -189,6 +192,8 @@ class Branches(Spec):
     paths: tuple[tuple[Spec, ...], ...]
     merge: str
 
+    _size: ClassVar[int]
+    _depth: ClassVar[int]
     MERGES: ClassVar[tuple[str, ...]] = ("add", "multiply", "average", "maximum", "concatenate")
 
     @checked
@@ -198,6 +203,16 @@ class Branches(Spec):
         if not paths:
             raise ValueError("Branches needs at least one path, got none")
         self._set(paths=tuple(map(tuple, paths)), merge=merge, name=name)
+        inside = [each for path in self.paths for each in path]
+        branches = [each for each in inside if isinstance(each, Branches)]
+        size = len(inside) + sum(each._size for each in branches)
+        depth = 1 + max((each._depth for each in branches), default=0)
+        if size > MOST_LAYERS or depth > MOST_DEPTH:
+            raise ValueError(
+                f"paths must hold at most {MOST_LAYERS:,} layers and {MOST_DEPTH} Branches in one another, "
+                f"got {size:,} and {depth}"
+            )
+        self._set(_size=size, _depth=depth)
 
     @property
     def join(self) -> Spec:

@@ -22,6 +22,9 @@ from cnnviz.stage.scene import Scene
 from cnnviz.stage.stage_state import VERSION, State, empty_state
 from cnnviz.stage.stages import Stage
 
+MOST_CELLS = 10_000
+"""On the way to an open receipt: each is a step that somebody took."""
+
 CHOICES = {
     "range": ("layer", "map", "network"),
     "zoom": ("network", "layer", "cell"),
@@ -63,6 +66,8 @@ def checked(scene: Scene, given: Any) -> dict[str, Any]:
         _stage(scene, state["layer"], "state's layer")
     if not isinstance(state["path"], list | tuple):
         raise ValueError(f"state's path must be a list of cells, got {brief(state['path'], 60)}")
+    if len(state["path"]) > MOST_CELLS:
+        raise ValueError(f"state's path must have at most {MOST_CELLS:,} cells, got {len(state['path']):,}")
     for cell in state["path"]:
         if not isinstance(cell, list | tuple) or len(cell) != 4:
             raise ValueError(
@@ -226,7 +231,7 @@ def _numbers_of(scene: Scene, image: Any) -> np.ndarray:
     try:
         text = image["pixels"]
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (TypeError, KeyError, ValueError, binascii.Error):
+    except (TypeError, LookupError, ValueError, binascii.Error):
         raise ValueError(
             f"state's image must be a mapping of a title and pixels, got {brief(image, 60)}"
         ) from None

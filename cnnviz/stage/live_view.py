@@ -101,7 +101,11 @@ class LiveView:
 
     @image.setter
     def image(self, image: Any) -> None:
-        self._set(with_image(self.scene, self._state, image))
+        try:
+            state = with_image(self.scene, self._state, image)
+        except TypeError as error:
+            raise ValueError(f"image must be numbers: {error}") from None
+        self._set(state)
 
     @property
     def changes(self) -> list[dict[str, Any]]:

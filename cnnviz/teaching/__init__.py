@@ -1,2 +1,2 @@
-"""What is said and asked about a network: lessons, questions, walks, exercises and their keys, the "
-"glossary."""
+"""What is said and asked about a network: lessons, questions, walks, exercises and their keys, the
+glossary."""

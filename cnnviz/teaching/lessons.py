@@ -9,8 +9,7 @@ from cnnviz.numbers import brief
 
 @dataclass(frozen=True)
 class Lesson:
-    """One lesson: its name in addresses and on the command line, its title, and the part that it "
-    "belongs to."""
+    """One lesson: its name in addresses and on the command line, its title, and its part."""
 
     name: str
     title: str

@@ -93,6 +93,9 @@ def read_checkpoint(
         if not all(map(math.isfinite, sums.values())):
             raise ValueError(f"its sums must be finite, got {brief(sums)}")
         history = tuple({str(name): value for name, value in row.items()} for row in said["history"])
+        for row in history:
+            if any(isinstance(value, bool) or not isinstance(value, int | float) for value in row.values()):
+                raise ValueError(f"its history must be of numbers, got {brief(row)}")
     except FileNotFoundError:
         raise ValueError(f"there is no checkpoint {os.fspath(path)!r}") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -54,12 +54,13 @@ def read_data(
     ----------
     path
         An npz file with x_train, images as the network takes them, and y_train, integers from 0 (N,); or
-        what else `cnnviz.load_images` reads that says the class of each image, such as a folder in which
-        each sub-folder is a class. None is MNIST.
+        what else `network.image_loading.load_images` reads that says the class of each image, such as a
+        folder in which each sub-folder is a class. None is MNIST.
     net
         What is to be trained, with one input; None is for digits: uint8 (N, 28, 28), of ten classes.
     progress
-        Called as progress(done, images) while the pictures of a folder are read.
+        Called as progress(done, images) while a large folder is looked through and its pictures are read;
+        with 0 images while they are still counted.
     skip
         Called as skip(name, why) for each of them that cannot be read, and is left out.
 
@@ -113,7 +114,7 @@ def _pictures(
     if net is None:
         raise DataError(f"cannot read {os.fspath(path)}: Is a directory")
     try:
-        loaded = load_images(path, net)
+        loaded = load_images(path, net, progress=progress)
     except ImageError as error:
         raise DataError(str(error)) from None
     if loaded.source.labels is None:

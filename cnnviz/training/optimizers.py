@@ -114,6 +114,7 @@ class Optimizer:
             return {key: np.clip(g, -self.clipvalue, self.clipvalue) for key, g in gradients.items()}
         return dict(gradients)
 
+    @np.errstate(all="ignore")  # A step that is far too long gives infinities, which the loss tells of.
     def update(
         self,
         weight: np.ndarray,

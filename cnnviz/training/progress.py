@@ -9,7 +9,7 @@ from cnnviz.resources import one_line
 
 
 class ProgressBar:
-    """A bar on stderr, if that is a terminal; called with how much is done, of how much.
+    """A bar on stderr, if that is a terminal; called with how much is done, of how much (0: not known).
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ class ProgressBar:
     def __call__(self, done: int, total: int, note: str = "") -> None:
         if self.check is not None:
             self.check()
-        filled = 30 * done // max(total, 1)
-        self._write(f"\r{self.what} [{'#' * filled:.<30}] {done:,}/{total:,} {note}\x1b[K")
+        far = f"[{'#' * (30 * done // total):.<30}] {done:,}/{total:,}" if total else f"{done:,}"
+        self._write(f"\r{self.what} {far} {note}\x1b[K")
 
     def clear(self) -> None:
         self._write("\r\x1b[K")

@@ -248,8 +248,17 @@ def test_the_scene_is_plain_data_with_the_same_steps(name):
         ),
         (
             lambda: animate.conv2d_transpose(np.ones((3, 3)), np.ones((2, 2)), strides=20_000),
-            r"at most 1,048,576 cells is animated, this one would have 3,600,000,000",
+            r"output of at most 262,144 cells is animated, this one would have 3,600,000,000",
         ),
+        (
+            lambda: animate.max_pool2d(np.ones((3, 3)), 600, strides=600, padding=((599, 599),) * 2),
+            r"input of at most 262,144 cells is animated, this one would have 1,442,401",
+        ),
+        (
+            lambda: animate.conv2d(np.ones((30, 30)), np.ones((60, 60)), padding="same"),
+            r"at most 1,048,576 cells together, this one would have 900 windows of 3,600",
+        ),
+        (lambda: animate.conv2d(np.ones((3, 3)), np.ones((2, 2, 1))), r"kernel must be \(kh, kw\)"),
         (lambda: animate.max_pool2d(np.ones((4, 4, 9))), "at most 8 channels are animated, got 9 in"),
         (lambda: animate.max_pool2d(np.full((4, 4), np.nan)), "x must be finite"),
         (lambda: animate.max_pool2d(np.ones((4, 200)), 4), "cells would be smaller than 6 pixels"),

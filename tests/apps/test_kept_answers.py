@@ -1,5 +1,5 @@
-"""Answers on pages: kept and shown again, joined with what the browser kept, hidden where the "
-"address says so."""
+"""Answers on pages: kept and shown again, joined with what the browser kept, hidden where the address says
+so."""
 
 from __future__ import annotations
 

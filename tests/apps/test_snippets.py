@@ -1,5 +1,5 @@
-"""The code under each page: with controls moved at random it runs, and prints the numbers that the "
-"page shows."""
+"""The code under each page: with controls moved at random it runs, and prints the numbers that the page
+shows."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def moved_at_random(at, rng: random.Random, most: int = 5):
 
 
 def shown_numbers(at, page: str) -> dict[str, list[str]]:
-    """What the page's facts hold, by what they are; figures that are only bounded ("> 99.99 %") are "
-    "left out."""
+    """What the page's facts hold, by what they are; figures that are only bounded ("> 99.99 %") are left
+    out."""
     shown = {}
     for value, name in re.findall(r"<dd>(.*?)</dd><dt>(.*?)</dt>", htmls(at)):
         value = html.unescape(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from cnnviz import training
+from cnnviz import figures, training
 from cnnviz.kernels.definitions import MOST, binomial
 from cnnviz.network.mistakes import Mistake
 from cnnviz.training import schedules
@@ -240,6 +241,81 @@ def test_cells_that_are_too_small_for_numbers_are_drawn_without() -> None:
     kernel = np.arange(60_000.0).reshape(300, 200)
     picture = cnnviz.figures.outer_product(kernel)
     assert picture["product"].get_array().shape == (300, 200)
+
+
+class Lying:
+    """A sequence that says it holds a million million numbers."""
+
+    def __len__(self) -> int:
+        return 10**12
+
+    def __getitem__(self, place: int) -> float:
+        return 1.0
+
+
+class Raising:
+    """An array that cannot be had."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise RuntimeError("none")
+
+
+SHARED: list[Any] = [1.0] * 1000
+for _ in range(3):
+    SHARED = [SHARED] * 1000
+ENDLESS: list[Any] = [range(10**12), [range(10**9)] * 2, Lying(), SHARED, (np.broadcast_to(1.0, 10**10),)]
+READERS: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda value: cnnviz.figures.bars(value, ["a", "b"]), "values"),
+    (lambda value: cnnviz.figures.before_and_after(np.ones((2, 2, 2)), value), "after"),
+    (lambda value: cnnviz.channels.mixing_error(value, np.ones((2, 2)), None, np.ones((2, 2))), "x"),
+    (lambda value: cnnviz.kernels.separate(value), "kernel"),
+    (lambda value: cnnviz.animate.max_pool2d(value), "x"),
+    (lambda value: cnnviz.ops.relu(value), "x"),
+    (lambda value: cnnviz.ops.conv2d(np.ones((4, 4)), value), "kernel"),
+    (lambda value: cnnviz.load_image(value, NET), "source"),
+    (lambda value: NET.predict(value), "x"),
+    (lambda value: NET.run(value), "x"),
+    (lambda value: training.Trainer(NET).step(value, [1]), "images"),
+]
+
+
+@pytest.mark.parametrize(
+    ("read", "name"), READERS, ids=[f"{i}-{name}" for i, (_, name) in enumerate(READERS)]
+)
+def test_what_no_memory_holds_is_refused_before_it_is_read(read: Callable[[Any], Any], name: str) -> None:
+    for value in ENDLESS:
+        with pytest.raises((ValueError, TypeError), match=rf"\b{name}\b"):
+            read(value)
+    for value in (Raising(), [1, [2, "a"]], [[1, 2], [None, {}]]):
+        with pytest.raises((ValueError, TypeError, RuntimeError)) as caught:
+            read(value)
+        assert re.search(rf"\b{name}\b|must (be|hold)", str(caught.value)), caught.value
+
+
+EMPTY: list[tuple[Callable[[], Any], str]] = [
+    (lambda: figures.maps.strongest(np.zeros((0, 3))), "values must be .H, W. and not empty"),
+    (lambda: figures.maps.strongest(np.full((2, 2), np.nan)), "values must have a number to be the largest"),
+    (lambda: figures.maps.strongest_channel(np.full((2, 2, 2), np.nan)), "maps must have a number"),
+    (lambda: figures.case_in_words(Mistake(0, 5, ((6, 0.9),)), ["a"]), "names must have one for each class"),
+    (lambda: figures.rungs_to(NET, "conv2d_1", 999), "unit must be one of conv2d_1's, .*, got 999"),
+    (lambda: figures.rungs_to(NET, "conv2d_1", 0, axis=7), "axis must be 0, rows, or 1, columns, got 7"),
+    (
+        lambda: figures.before_and_after(np.ones((2, 2, 2)), np.ones((2, 2, 2)), titles=()),
+        r"titles=\(\)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), EMPTY, ids=[words for _, words in EMPTY])
+def test_nothing_to_look_at_is_said(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises((ValueError, IndexError, TypeError), match=words):
+        call()
+
+
+def test_the_largest_beside_what_is_no_number() -> None:
+    maps = np.full((2, 2, 3), np.nan)
+    maps[0, 0, 1] = -5.0
+    assert figures.maps.strongest_channel(maps) == 1
 
 
 MIXED: list[tuple[Any, tuple[Any, ...], str]] = [

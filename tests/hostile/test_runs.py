@@ -261,6 +261,11 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(tmp_path, capsys):
     np.savez(path, **{**arrays, "state": text})
     assert main(resume) == 2
     assert "its sums must be finite" in capsys.readouterr().err
+    for value in ("nan", None, [1], True):
+        text = np.frombuffer(json.dumps({**said, "history": [{"loss": value}]}).encode(), np.uint8)
+        np.savez(path, **{**arrays, "state": text})
+        assert main(resume) == 2
+        assert "its history must be of numbers, got {'loss'" in capsys.readouterr().err
     weight = next(name for name in arrays if name.startswith("weight:"))
     np.savez(path, **{**arrays, weight: np.full_like(arrays[weight], np.nan)})
     assert main(resume) == 2

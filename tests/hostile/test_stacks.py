@@ -16,6 +16,7 @@ from hypothesis import settings
 from cnnviz.receptive_fields import Branches, Conv, Pool, TransposedConv, ZeroPad, receptive_field
 from cnnviz.receptive_fields.field import pair_text
 from cnnviz.receptive_fields.notation import parse_stack, stack_specs
+from cnnviz.receptive_fields.specs import Spec
 from harness.limited import MEGABYTE, limited_calls
 
 SECONDS, MEMORY = 1.0, 100 * MEGABYTE
@@ -96,6 +97,26 @@ def test_every_stack_is_answered_or_refused_within_a_second_and_100_megabytes() 
             assert re.search(r"layer '|worked out up to [\d,]+|strides", end.message), end.message
         answered += end.value == "answered"
     assert answered > len(cases) / 2
+
+
+def test_branches_in_branches_are_counted_when_they_are_made() -> None:
+    """Those of thirty that hold the one before twice would be a thousand million layers."""
+    doubled: list[Spec] = [Conv(1)]
+    for _ in range(12):
+        doubled = [Branches(doubled, doubled)]
+    with pytest.raises(ValueError, match="at most 10,000 layers and 100 Branches in one another, got 16,3"):
+        Branches(doubled, doubled)
+    nested: list[Spec] = [Conv(1)]
+    for _ in range(100):
+        nested = [Branches(nested, [])]
+    with pytest.raises(ValueError, match="100 Branches in one another, got 101 and 101"):
+        Branches(nested, [])
+    assert len(receptive_field(nested, (9, 9))) == 102
+
+
+def test_ten_thousand_layers_are_named_in_their_order() -> None:
+    fields = receptive_field([Conv(1), Conv(1, name="conv_2")] + [Conv(1)] * 10_000, (9, 9))
+    assert list(fields)[1:6] == ["conv", "conv_2", "conv_1", "conv_3", "conv_4"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz.images import sources
 from cnnviz.images.image_files import MAX_BYTES, ImageError
 from cnnviz.images.sources import LoadedImages, open_images
 from harness.authority import keras
@@ -100,6 +101,44 @@ def test_a_folder_without_classes(tmp_path):
     source = open_images(tmp_path)
     assert (source.names, source.labels, source.classes) == (["a.png", "b.png"], None, None)
     assert next(LoadedImages(source, (8, 8, 3), "unit").batches()).labels is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("MOST_PICTURES", "more than 3 pictures"), ("MOST_OTHERS", "more than 3 files and folders that are no")],
+)
+def test_a_folder_that_is_no_collection_of_pictures_is_counted_first(folder, monkeypatch, limit, words):
+    for i in range(4):
+        (folder / "dog" / f"{i}.txt").touch()
+    monkeypatch.setattr(sources, limit, 3)
+    monkeypatch.setattr(sources, "_files", None)
+    with pytest.raises(ImageError, match=f"{words}.*: name the folder that holds the pictures"):
+        open_images(folder)
+
+
+def test_links_that_lead_in_a_circle_end(folder):
+    """Links to classes are followed, as Keras does, and none in them."""
+    (folder / "loop").symlink_to(folder)
+    (folder / "dog" / "loop").symlink_to(folder)
+    source = open_images(folder)
+    assert source.classes is not None
+    assert "loop" in source.classes
+    assert max(name.count("loop") for name in source.names) == 1
+    assert len(source) == 14
+
+
+def test_what_takes_long_is_told(folder, monkeypatch):
+    told, seconds = [], iter(range(0, 2000, 2))
+    for i in range(1200):
+        (folder / "dog" / f"{i}.txt").touch()
+    monkeypatch.setattr(sources.time, "monotonic", lambda: 0)
+    open_images(folder, progress=lambda *so_far: told.append(so_far))
+    assert not told
+    monkeypatch.setattr(sources.time, "monotonic", lambda: next(seconds))
+    open_images(folder, progress=lambda *so_far: told.append(so_far))
+    assert [total for _, total in told[:2]] == [0, 0]
+    assert all(done % 500 == 0 for done, _ in told)
+    assert told[-1][1] > 1200
 
 
 def test_at_most_so_many_of_all_classes(folder):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cnnviz.ops import avg_pool2d_grad, depthwise_conv2d_input_grad, max_pool2d_grad
 from cnnviz.ops.padding import (
     Axis,
     cells,
@@ -229,3 +230,21 @@ def test_the_taps_that_read_are_those_that_find_a_cell() -> None:
 def test_windows_as_far_apart_as_any_read_few_taps() -> None:
     axis = Axis(size=5, kernel=2**30, stride=2**29, before=2**30 - 1, after=2**30 - 1)
     assert len(axis.reading) <= 5 * axis.out
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        # Two numbers ask for 10,000 windows, each of which reads each of 10,000 cells by a tap of its own.
+        lambda: Axis(10**4, 2 * 10**8, 10**4 + 1, before=10**8, after=2 * 10**8).reading,
+        lambda: avg_pool2d_grad(
+            np.ones((10**4, 1)), (10**4, 1), (2 * 10**8, 1), strides=(10**4, 1),
+            padding=((10**8 - 10**4, 2 * 10**8 - 10**4), (0, 0)),
+        ),
+        lambda: max_pool2d_grad(np.ones((1100, 1100)), np.ones((1, 1)), 1100),
+        lambda: depthwise_conv2d_input_grad(np.ones((1, 1, 1)), np.ones((1100, 1100, 1, 1)), (1100, 1100, 1)),
+    ],
+)  # fmt: skip
+def test_windows_are_not_walked_through_without_end(call: Callable[[], Any]) -> None:
+    with pytest.raises(ValueError, match=r"in [\d,]+ ways.*at most 1,048,576 are worked out: take a smaller"):
+        call()

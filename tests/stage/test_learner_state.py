@@ -110,6 +110,8 @@ def test_changes_lead_to_the_run_of_intervene(net, view):
         ("image", np.zeros((5, 5)), r"got x.shape=\(5, 5\)"),
         ("image", np.zeros((2, 28, 28)), "image must be one image, got 2"),
         ("image", np.full((28, 28), np.nan), "image must hold finite numbers"),
+        ("image", np.array(["x"]), "image must be numbers"),
+        ("image", range(10**12), "x must hold at most 100,000,000 numbers"),
         ("changes", [{"kind": "channel", "stage": "x", "channel": 1}], "there is no stage called 'x'"),
         ("changes", [{"kind": "weights", "array": "conv2d/bias", "at": [99], "values": [1]}], "at must be"),
         ("changes", 3, "changes must be a list"),
@@ -121,6 +123,8 @@ def test_changes_lead_to_the_run_of_intervene(net, view):
         ("state", {"item": "x"}, "state's item must be one of 0, 1, got 'x'"),
         ("state", {"path": [["conv2d", 1, 2]]}, "state's path must hold cells"),
         ("state", {"image": {"title": "a", "pixels": "abcd"}}, "state's image must have 784 pixels, got 3"),
+        ("state", {"path": [["conv2d", 1, 2, 3]] * 10_001}, "state's path must have at most 10,000 cells"),
+        ("state", {"image": np.array("x")}, "state's image must be a mapping of a title and pixels"),
         ("state", {"image": {"title": "a"}}, "state's image must be a mapping of a title and pixels"),
     ],
 )

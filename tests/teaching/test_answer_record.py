@@ -1,5 +1,5 @@
-"""Records of answers: they come back as they were, hostile ones are refused in a sentence, a class "
-"is one table."""
+"""Records of answers: they come back as they were, hostile ones are refused in a sentence, a class is one
+table."""
 
 from __future__ import annotations
 
