@@ -133,7 +133,10 @@ def live_view(
             link = st.session_state[kept] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, **about, **part)
-        scene.host.update(link=link, linked=key == "live", choose=choose is not None, walks=list(walks))
+        scene.host.update(key=key, link=link, linked=key == "live")
+        version = _get(asked.get("drawing"), "version")
+        drawn = version if isinstance(version, int) else 0
+        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
         if walk is not None:
             scene.numbers.header["start"]["walk"] = [walk["name"], 0]
         view(

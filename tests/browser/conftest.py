@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
 from browser.waiting import PATIENCE
 from cnnviz.resources import app
 from cnnviz.stage.export import export
+from harness.serving import SOURCE, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -43,18 +37,33 @@ def digits_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("live") / "digits.html", digits=[0, 7, 42])
 
 
-def new_page(chromium, troubles: list[str], *, width=1280, height=900, dark=False, **options):
+@pytest.fixture(scope="session")
+def contexts(chromium) -> Iterator[Callable]:
+    """contexts(**options): a context for pages with these options, which keeps what they have fetched."""
+    kept: dict = {}
+
+    def context(**options):
+        key = tuple(sorted(options.items()))
+        if key not in kept:
+            kept[key] = chromium.new_context(**options)
+        return kept[key]
+
+    yield context
+    for each in kept.values():
+        each.close()
+
+
+def new_page(contexts, troubles: list[str], *, width=1280, height=900, dark=False, **options):
     """A page of its own; its errors and failed requests are added to `troubles`."""
-    context = chromium.new_context(
-        viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light", **options
-    )
 
     def bad(said) -> bool:
         # Opened at one of its pages, Streamlit looks for its server below that page first.
         elsewhere = "/_stcore/" in said.location.get("url", "") and "404" in said.text
         return said.type == "error" and not elsewhere
 
-    page = context.new_page()
+    page = contexts(**options).new_page()
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme="dark" if dark else "light")
     page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: troubles.append(f"error: {error.message}"))
     page.on("console", lambda said: troubles.append(f"console: {said.text}") if bad(said) else None)
@@ -70,67 +79,46 @@ def lost(request) -> bool:
 
 
 @pytest.fixture
-def open_page(chromium) -> Iterator[Callable]:
+def open_page(contexts) -> Iterator[Callable]:
     """open_page(url, width=..., dark=...): a page whose errors fail the test at its end."""
     pages, troubles = [], []
 
     def visit(url: str, **options):
-        pages.append(new_page(chromium, troubles, **options))
+        pages.append(new_page(contexts, troubles, **options))
         pages[-1].goto(url)
         return pages[-1]
 
     yield visit
     for page in pages:
-        page.context.close()
+        page.close()
     assert not troubles
 
 
 @pytest.fixture(scope="session")
 def explorer(tmp_path_factory) -> Iterator[str]:
     """The explorer on a server of its own: its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("explorer") / "log.txt").open("w")
-    source = str(app().parent.parent)
-    command = [sys.executable, "-m", "streamlit", "run", str(app()), "--server.port", str(port)]
-    options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    server = subprocess.Popen(
-        [*command, *options], stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": source}
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urlopen(f"{url}/_stcore/health", timeout=1).close()
-                break
-            except (URLError, OSError):
-                time.sleep(0.2)
+    command = ["streamlit", "run", str(app()), "--server.headless=true", "--browser.gatherUsageStats=false"]
+    folder = tmp_path_factory.mktemp("explorer")
+    options = {"log": folder / "log.txt", "health": "/_stcore/health", "port": "--server.port"}
+    with served(command, folder=SOURCE, **options) as url:
         yield url
-    finally:
-        server.terminate()
-        server.wait(60)
-        log.close()
 
 
 @pytest.fixture(scope="session")
-def kept_pages(chromium) -> Iterator[dict]:
+def kept_pages() -> dict:
     """Pages that tests use one after the other, by their options, each with its errors."""
-    kept: dict = {}
-    yield kept
-    for page, _ in kept.values():
-        page.context.close()
+    return {}
 
 
 @pytest.fixture
-def live(chromium, kept_pages, digits_file) -> Iterator[Callable]:
+def live(contexts, kept_pages, digits_file) -> Iterator[Callable]:
     """live(width=..., dark=...): the file of digits, opened anew from disk with the network off."""
 
     def visit(address: str = "", **options):
         key = tuple(sorted(options.items()))
         if key not in kept_pages:
             troubles: list[str] = []
-            kept_pages[key] = new_page(chromium, troubles, offline=True, **options), troubles
+            kept_pages[key] = new_page(contexts, troubles, offline=True, **options), troubles
         page, _ = kept_pages[key]
         page.mouse.move(0, 0)
         page.goto("about:blank")

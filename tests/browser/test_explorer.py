@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz
-from browser.stage_page import expect_zoom, of_view
+from browser.stage_page import expect_zoom, of_view, until
 from browser.waiting import expect, standing, until_settled
 
 
@@ -56,6 +56,47 @@ def test_a_drawing_is_answered_while_it_is_made_and_stays(overview):
     page.locator(".cv-engine", has_text="Draw a digit").wait_for()
     page.locator(".cv-panel [data-do=close]").click()
     expect_title(page, "Your digit predicted 7")
+
+
+REMOUNT = """async (root) => {
+  const { data, ask } = root.liveView;
+  const parentElement = root.getRootNode();
+  root.parentElement.innerHTML = '<div class="live-view"></div>';
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  (await cnnvizLiveView.ready)({ data, parentElement, setStateValue: ask });
+}"""
+"""What Streamlit does when it builds a component's element anew, and takes its time."""
+
+
+def test_what_is_in_hand_goes_into_an_element_built_anew_and_is_there_after_another_page(overview):
+    page = overview(width=360, height=780)
+    page.locator(".cv-opendraw").click()
+    page.locator(".cv-pad").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    page.locator(".cv").evaluate(REMOUNT)
+    expect(page.locator(".cv-pad")).to_be_focused()
+    for key in ("ArrowDown", "ArrowDown", "Space"):
+        page.keyboard.press(key)
+    expect_title(page, "Your digit predicted")
+    page.set_viewport_size({"width": 1280, "height": 780})
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Kernels").click()
+    page.locator(".cv").wait_for(state="detached")
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Overview").click()
+    page.locator("[data-do=undo]").click()
+    page.locator(".cv-engine", has_text="Draw a digit").wait_for()
+
+
+def test_a_pad_stays_open_while_the_page_answers_to_an_earlier_stroke(overview):
+    page = overview()
+    page.locator(".cv-opendraw").click()
+    page.locator(".cv-pad").focus()
+    for key in ("Space", "Shift+ArrowDown", "Space", "ArrowRight", "Space", "Shift+ArrowDown", "Space"):
+        page.keyboard.press(key)
+    until(page, "({ scene }) => scene.header.host.drawn === 2")
+    expect_title(page, "Your digit predicted")
+    expect(page.locator(".cv-pad")).to_be_focused()
 
 
 def test_a_changed_weight_is_computed_again_marked_and_taken_back(overview):

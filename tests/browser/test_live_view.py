@@ -573,3 +573,33 @@ def test_of_many_classes_the_likeliest_have_bars(open_page, tmp_path):
     rows.nth(3).click()
     expect(page.locator(".cv-crumbs li").first).to_have_text(f"probability of {names[order[3]]}")
     expect(rows.nth(3)).to_have_attribute("data-mark", "cell")
+
+
+LAYOUT = "({ network: { layout } }) => [layout.columns, layout.rects, layout.width, layout.height]"
+OFF = """async (view, hide) => {
+  const { root } = view;
+  const [around, next] = [root.parentNode, root.nextSibling];
+  const frame = () => new Promise(requestAnimationFrame);
+  if (hide) root.style.display = "none";
+  else root.remove();
+  await frame();
+  await frame();
+  view.restore({ path: [["conv2d_3", 4, 5, 7]] });
+  view.show();
+  const laidOut = JSON.stringify(view.network.layout, (_, value) => (Number.isNaN(value) ? "NaN" : value));
+  root.style.display = "";
+  if (!hide) around.insertBefore(root, next);
+  await frame();
+  await frame();
+  return laidOut;
+}"""
+
+
+def test_off_the_page_or_hidden_it_takes_what_comes_and_is_laid_out_when_it_is_seen(live):
+    page = live(width=360, height=640)
+    before = of_view(page, LAYOUT)
+    for hide in (False, True):
+        assert "NaN" not in of_view(page, OFF, hide)
+        expect(page.locator(".cv-receipt h2")).to_contain_text("conv2d_3")
+        assert of_view(page, LAYOUT) == before
+        show(page, {})

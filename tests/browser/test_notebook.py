@@ -7,24 +7,18 @@ installed its tests are skipped.
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 
-import cnnviz
 from browser.waiting import PATIENCE, expect
+from harness.serving import served
 
 CELLS = [
     "import cnnviz\nnet = cnnviz.load_model('mnist_14k')\ndigits = cnnviz.load_mnist()[1][0]",
@@ -40,38 +34,14 @@ PAINT = """(holder) => {
 STATE = "(holder) => holder.view.state()"
 
 
-@contextmanager
-def served(command: list[str], folder: Path, health: str) -> Iterator[str]:
-    """A server with folders of its own: its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def alone(command: list[str], folder: Path, health: str):
+    """A server with folders of its own."""
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython", "XDG_CONFIG_HOME": "config", "XDG_CACHE_HOME": "cache"}
-    environment = {**os.environ, "PYTHONPATH": str(Path(cnnviz.__file__).parents[1])}
-    environment |= {name: str(folder / "home" / place) for name, place in places.items()}
-    (folder / "home").mkdir(exist_ok=True)
-    log = (folder / "home" / "log.txt").open("a")
-    command = [sys.executable, "-m", *command, "--port", str(port)]
-    server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urlopen(f"{url}{health}", timeout=1).close()
-                break
-            except (URLError, OSError):
-                assert server.poll() is None, (folder / "home" / "log.txt").read_text()[-3000:]
-                time.sleep(0.2)
-        yield url
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:  # It may be told while it is busy, and forget it.
-            server.kill()
-            server.wait(10)
-        log.close()
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    environment = {name: str(home / place) for name, place in places.items()}
+    return served(command, folder=folder, log=home / "log.txt", health=health, environment=environment)
 
 
 @contextmanager
@@ -109,7 +79,7 @@ def jupyter(folder: Path, *options: str):
         "--IdentityProvider.token=",
         "--LabApp.news_url=None",
     ]
-    return served([*plain, *options], folder, "/api")
+    return alone([*plain, *options], folder, "/api")
 
 
 class Kernel:
@@ -277,7 +247,7 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
         pytest.skip("marimo and anywidget are not installed")
     (tmp_path / "views.py").write_text(MARIMO)
     command = ["marimo", "run", "views.py", "--headless", "--no-token"]
-    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+    with alone(command, tmp_path, "/health") as url, opened(chromium, url) as page:
         roots = page.locator(".cv")
         expect(roots).to_have_count(2)
         expect(roots.nth(0).locator(".cv-verdict")).to_contain_text("predicted 7")
@@ -304,7 +274,7 @@ def test_without_anywidget_marimo_shows_the_page(chromium, tmp_path):
     )
     (tmp_path / "views.py").write_text(alone)
     command = ["marimo", "run", "views.py", "--headless", "--no-token"]
-    with served(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+    with alone(command, tmp_path, "/health") as url, opened(chromium, url) as page:
         frame = page.frame_locator("iframe").first
         expect(frame.locator(".cv-verdict")).to_contain_text("predicted 7")
         frame.locator("[id^=cnnviz-]").evaluate(PIN)

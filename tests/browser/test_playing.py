@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 
 import numpy as np
@@ -271,7 +273,7 @@ def test_what_is_played_is_saved_as_a_gif(live, tmp_path):
     # The last frame is what the page shows at its last step, within the five bits of a colour: every map that
     # goes in, the kernels, every map that comes out. The frames before have not filled the map yet.
     page.locator(".cv-play .place").press("End")
-    width, height, pixels = page.evaluate(f"""() => {{
+    canvas = page.evaluate(f"""() => {{
       const layer = {VIEW}.levels.layer;
       const {{ width, height }} = layer.extent();
       const canvas = Object.assign(document.createElement("canvas"), {{ width, height }});
@@ -279,9 +281,11 @@ def test_what_is_played_is_saved_as_a_gif(live, tmp_path):
       pen.fillStyle = {VIEW}.colours.around.background;
       pen.fillRect(0, 0, width, height);
       layer.copyTo(pen, {VIEW}.colours.around.muted);
-      return [width, height, [...pen.getImageData(0, 0, width, height).data]];
+      return canvas.toDataURL();
     }}""")
-    shown = np.reshape(pixels, (height, width, 4))[..., :3]
+    with Image.open(io.BytesIO(base64.b64decode(canvas.split(",")[1]))) as png:
+        shown = np.asarray(png.convert("RGB"), int)
+    height, width, _ = shown.shape
     # Letters have more colours than a palette; below them everything is cells.
     saved = pictures[-1][16 : 16 + height, 16 : 16 + width]
     assert (np.abs(saved - shown).max(axis=-1) > 8).mean() < 0.01

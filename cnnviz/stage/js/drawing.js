@@ -26,7 +26,8 @@ class Drawing extends Panel {
    */
   constructor(view) {
     super(view, "Draw", "cv-opendraw");
-    this.version = 0;
+    /** How many drawings were sent to Python, and which of them the numbers that came last are of. */
+    this.version = this.answeredTo = this.came;
   }
 
   show() {
@@ -62,11 +63,15 @@ class Drawing extends Panel {
   follow(digit, began, panel) {
     this.complete(panel);
     this.began = digit ? began : 0;
-    if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
+    if (digit) this.present(digit);
     // All strokes were taken back: the digit from before is there again.
     else if (this.drawn) this.view.change(this.view.changes, null);
     this.drawn = Boolean(digit);
     if (!digit) this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
+  }
+
+  present(digit) {
+    this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
   }
 
   /** The network's answer to the drawing is on the screen. */
@@ -80,9 +85,10 @@ class Drawing extends Panel {
   /** The pages around get the digit, and the link. */
   lifted() {
     const { host } = this.view.scene.header;
-    this.version += 1;
-    this.sent = Boolean(host?.choose && this.pad.digit);
-    if (this.sent) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
+    if (host?.choose && this.pad.digit) {
+      this.version += 1;
+      this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
+    }
     this.view.host.remember?.(this.view.state());
   }
 
@@ -95,9 +101,24 @@ class Drawing extends Panel {
     if (this.engine.textContent !== words) this.engine.textContent = words;
   }
 
-  /** Another digit came: then the pad is done, unless it is the one that was just drawn, from the page around. */
+  get came() {
+    return this.view.scene.header.host?.drawn ?? 0;
+  }
+
+  /** The same numbers: if the page has the drawing now, it was its digit already. */
+  answered() {
+    const own = this.came !== this.answeredTo;
+    this.answeredTo = this.came;
+    if (own && this.came === this.version && !this.pad?.stroke) this.view.change(this.view.changes, null);
+  }
+
+  /** Another digit came: then the pad is done, unless it is one that was drawn on it, from the page around. */
   updated() {
-    if (this.open && !this.view.image && !this.sent) this.close();
-    this.sent = false;
+    const own = this.came !== this.answeredTo;
+    this.answeredTo = this.came;
+    if (!this.open || this.view.image) return;
+    if (!own) this.close();
+    // More was drawn meanwhile.
+    else if (this.pad.digit && (this.pad.stroke || this.came !== this.version)) this.present(this.pad.digit);
   }
 }

@@ -10,6 +10,22 @@ import { View } from "./view.js";
 
 const plans = new Map();
 
+/** @type {Map<string, Shown>} what is shown, by its key on the page */
+const views = new Map();
+
+/**
+ * A view, and the numbers that it shows; `held` had the focus when it was last on the page.
+ *
+ * @typedef {object} Shown
+ * @property {HTMLElement} root
+ * @property {View | null} view
+ * @property {Scene | null} base
+ * @property {HTMLElement | null} held
+ * @property {(name: string, value: unknown) => void} ask
+ * @property {Uint8Array} [newest]
+ * @property {Uint8Array} [data]
+ */
+
 /** @import { Component } from "./dom.js" */
 /** @import { Host } from "./view.js" */
 
@@ -40,11 +56,10 @@ function planOf(key) {
  * @param {string} style
  */
 export async function showInExplorer({ data, parentElement, setStateValue }, style) {
-  const root = parentElement.querySelector(".live-view");
-  const shown = (root.liveView ??= { view: null, base: null });
+  const numbers = new Part(data);
+  const shown = shownIn(parentElement.querySelector(".live-view"), numbers.header.host.key, style);
   shown.ask = setStateValue;
   shown.newest = data;
-  const numbers = new Part(data);
   const plan = await planOf(numbers.header.plan).part;
   // Newer numbers came while the plan was on its way, or these are on the screen.
   if (shown.newest !== data || shown.data === data) return;
@@ -58,13 +73,41 @@ export async function showInExplorer({ data, parentElement, setStateValue }, sty
   const scene = new Scene(plan, numbers, base ? shown.base : null);
   if (!base) shown.base = scene;
   if (shown.view) shown.view.update(scene);
-  else shown.view = begin(root, scene, shown, style);
+  else shown.view = begin(scene, shown);
 }
 
-function begin(root, scene, shown, style) {
-  const sheet = document.createElement("style");
-  sheet.textContent = style;
-  root.before(sheet);
+/**
+ * What is shown by a key: Streamlit may build the element anew, as when a learner looks at another page and comes
+ * back, and what they were at goes into the new one.
+ *
+ * @param {any} root
+ * @param {string} key
+ * @param {string} style
+ * @returns {Shown}
+ */
+function shownIn(root, key, style) {
+  if (root.liveView) return root.liveView;
+  const before = views.get(key);
+  if (before) {
+    root.replaceWith(sheetOf(style), before.root);
+    before.held?.focus({ preventScroll: true });
+    return before;
+  }
+  /** @type {Shown} */
+  const shown = (root.liveView = { root, view: null, base: null, held: null, ask: () => {} });
+  views.set(key, shown);
+  root.before(sheetOf(style));
+  root.addEventListener("focusin", (event) => (shown.held = event.target));
+  // What leaves the page with all around it keeps the focus for when it is back.
+  root.addEventListener("focusout", () => queueMicrotask(() => root.isConnected && !root.contains(root.getRootNode().activeElement) && (shown.held = null)));
+  return shown;
+}
+
+function sheetOf(style) {
+  return Object.assign(document.createElement("style"), { textContent: style });
+}
+
+function begin(scene, shown) {
   /** @type {Host} */
   const host = {
     ask: (name, value) => {
@@ -85,5 +128,5 @@ function begin(root, scene, shown, style) {
       return address.href;
     };
   }
-  return new View(root, scene, host);
+  return new View(shown.root, scene, host);
 }

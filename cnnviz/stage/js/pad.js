@@ -90,10 +90,12 @@ export class Pad {
     canvas.addEventListener("pointerleave", () => this.stroke || this.hideBrush());
     canvas.addEventListener("keydown", (event) => this.keyed(event));
     canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && this.showBrush());
-    canvas.addEventListener("blur", () => {
+    canvas.addEventListener("blur", () => queueMicrotask(() => {
+      // What leaves the page with all around it comes back.
+      if (!canvas.isConnected) return;
       this.lift();
       this.hideBrush();
-    });
+    }));
     this.width.addEventListener("input", () => this.brush.hidden || this.showBrush());
     element.addEventListener("click", (event) => {
       const button = closest(event, "[data-do]");
@@ -114,6 +116,8 @@ export class Pad {
   }
 
   pressed(event) {
+    // It was let go where nobody heard of it.
+    if (this.stroke && event.pointerId === this.pointer) this.lift();
     if (event.button !== 0 || this.stroke) return;
     this.canvas.setPointerCapture(event.pointerId);
     this.pointer = event.pointerId;

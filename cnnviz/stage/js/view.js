@@ -110,6 +110,8 @@ export class View {
     this.cursors = new Map();
     /** @type {any[]} */
     this.extensions = [];
+    /** The room for all of it; before it was on a page, of a usual one. */
+    this.size = { width: NARROW, height: 600 };
     /** @type {import("./playing.js").Player | null} while it plays */
     this.player = null;
     /** @type {State["play"]} what a state wants to be played */
@@ -210,11 +212,12 @@ export class View {
     return this.slide ? this.slide() : this.host.height?.(this.root);
   }
 
-  /** Give everything its room. */
+  /** Give everything its room; where there is none, as off the page, the one that it had, until it is seen again. */
   arrange() {
     const { root } = this;
-    const height = this.heightHere ?? 600;
-    const width = root.clientWidth;
+    if (root.clientWidth) this.size = { width: root.clientWidth, height: this.heightHere ?? 600 };
+    else this.sizeWas = "";
+    const { width, height } = this.size;
     const type = (this.type = clip(Math.min(width / 116, height / 44), 11, 20));
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
@@ -228,7 +231,7 @@ export class View {
     for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
     this.writeWay();
     const { clientWidth, clientHeight } = this.part("room");
-    const room = { width: clientWidth, height: clientHeight, type, stacked: width < NARROW };
+    const room = { width: clientWidth || width, height: clientHeight || height, type, stacked: width < NARROW };
     // The strip needs to know the columns, whatever is seen of them.
     this.network.layOut(near ? (this.networkRoom ?? room) : room);
     if (near) this.level.layOut(room);
@@ -735,7 +738,7 @@ export class View {
     root.addEventListener("focusin", () => (lastUsed = this));
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && root.isConnected && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
@@ -752,6 +755,8 @@ export class View {
   }
 
   resizedTo() {
+    // It left the page, or is hidden.
+    if (!this.root.clientWidth) return;
     const size = `${this.root.clientWidth} ${this.heightHere ?? 0}`;
     if (size === this.sizeWas || !this.scales) return;
     this.sizeWas = size;
