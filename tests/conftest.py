@@ -20,7 +20,7 @@ collect_ignore = ["benchmarks"]
 """Programs, which import one another as such."""
 
 CI = bool(os.environ.get("CI"))
-for profile, examples in (("default", 200), ("thorough", 2000)):
+for profile, examples in (("default", 100), ("thorough", 2000)):
     settings.register_profile(
         profile,
         max_examples=examples,
