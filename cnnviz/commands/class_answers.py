@@ -26,8 +26,8 @@ def run(args: argparse.Namespace) -> int:
 
 def collect(args: argparse.Namespace) -> int:
     """Write the table of the class, and say how it did; a file that is no record is said and left out."""
+    from cnnviz.numbers import counted
     from cnnviz.teaching.answer_record import AnswerRecord, by_lesson, class_table, read_record
-    from cnnviz.teaching.questions.question import counted
 
     output = Path(args.output)
     for file in args.files:

@@ -13,6 +13,7 @@ import numpy as np
 from cnnviz import kernels, ops
 from cnnviz.channels import mixing_layers
 from cnnviz.layers.layer import Layer
+from cnnviz.numbers import counted
 from cnnviz.receipts import Receipt, explain
 from cnnviz.teaching.exercises.exercise import (
     Answer,
@@ -28,7 +29,6 @@ from cnnviz.teaching.exercises.exercise import (
     rounding_of_a_sum,
     telling,
 )
-from cnnviz.teaching.questions.question import counted
 
 DECIMALS = 2
 """Of what is to be found."""
