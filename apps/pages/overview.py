@@ -7,7 +7,7 @@ import question_widget
 import snippets
 import state
 import streamlit as st
-from chosen_digit import choose_image
+from chosen_digit import choose_shown
 
 from cnnviz import figures
 from cnnviz.layers.layer import quoted
@@ -15,7 +15,7 @@ from cnnviz.teaching.questions import overview as questions
 from cnnviz.teaching.walks import WALKS
 
 here = header.current()
-here.live_view(choose=choose_image, walks=list(WALKS.values()))
+here.live_view(choose=choose_shown, walks=list(WALKS.values()))
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is above: "

@@ -12,7 +12,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ def live_view(
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
-    choose: Callable[[np.ndarray], None] | None = None,
+    choose: Callable[[np.ndarray | str], None] | None = None,
     walks: Sequence[Walk] = (),
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
@@ -94,8 +94,9 @@ def live_view(
     layers, last, pinned, play
         As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose
-        Called with a drawing, prepared (28, 28), when the pen is lifted; the page is then run again.
-        None: nobody wants to know.
+        Called with a drawing, prepared (28, 28), when the pen is lifted, with a picture that was opened, and
+        with the name of an image that was shown before (`item`) when undo leads back to it; the page is then
+        run again. None: nobody wants to know.
     walks
         Guided walks, as data, of which the view offers those that suit the network.
 
@@ -106,11 +107,11 @@ def live_view(
     """
     import streamlit as st
 
-    def use() -> None:
-        drawing = (st.session_state.get(key) or {}).get("drawing")
-        if choose is not None and drawing:
+    def use(name: str, read: Callable[[Any], np.ndarray | str]) -> None:
+        asked = (st.session_state.get(key) or {}).get(name)
+        if choose is not None and asked:
             with suppress(ImageError, ValueError):
-                choose(prepare_digit(raster_of(drawing), ink="drawn"))
+                choose(read(asked))
                 st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
@@ -133,7 +134,8 @@ def live_view(
             key=key,
             data=bytes(scene.numbers),
             on_have_change=_nothing,
-            on_drawing_change=use,
+            on_drawing_change=partial(use, "drawing", _drawn),
+            on_digit_change=partial(use, "digit", _chosen),
             on_compare_change=_nothing,
         )
 
@@ -191,6 +193,16 @@ def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
         host["tensorflow"] = outputs
     else:
         host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in outputs.items()}
+
+
+def _drawn(drawing: Any) -> np.ndarray:
+    return prepare_digit(raster_of(drawing), ink="drawn")
+
+
+def _chosen(digit: Any) -> np.ndarray | str:
+    """A prepared digit (28, 28) as a browser sends it, or the name of an image."""
+    item = _get(digit, "item")
+    return item if isinstance(item, str) else raster_of({"side": 28, "pixels": _get(digit, "pixels")})
 
 
 def _get(value: Any, name: str) -> Any:

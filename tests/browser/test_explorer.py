@@ -52,10 +52,21 @@ def test_a_drawing_is_answered_while_it_is_made_and_stays(overview):
     page.mouse.up()
     # The page around has it too.
     expect_title(page, "Your digit predicted 7")
-    page.locator("[data-do=undo]").click()
+    # Without a stroke it is the digit from before, on the page around too.
+    page.locator(".cv-panel [data-do=undo]").click()
     page.locator(".cv-engine", has_text="Draw a digit").wait_for()
-    page.locator(".cv-panel [data-do=close]").click()
+    expect_title(page, "Test digit 0 predicted 7")
+    expect(page.get_by_alt_text("Test digit 0, a 7")).to_be_visible()
+    page.locator(".cv-edits [data-redo]").click()
     expect_title(page, "Your digit predicted 7")
+    page.locator(".cv-panel [data-do=keep]").click()
+    # Once it is done, the drawing is one step of the history of all changes.
+    page.locator(".cv-edits [data-undo]").click()
+    expect_title(page, "Test digit 0 predicted 7")
+    expect(page.get_by_alt_text("Test digit 0, a 7")).to_be_visible()
+    page.locator(".cv-edits [data-redo]").click()
+    expect_title(page, "Your digit predicted 7")
+    expect(page.get_by_alt_text("Your digit")).to_be_visible()
 
 
 def test_a_changed_weight_is_computed_again_marked_and_taken_back(overview):

@@ -31,6 +31,8 @@ class Drawing extends Panel {
 
   show() {
     super.show();
+    this.before = this.view.history.now;
+    this.drawn = false;
     const panel = document.createElement("div");
     panel.className = "cv-draw";
     panel.addEventListener("click", (event) => this.clicked(closest(event, "[data-do]")?.dataset.do));
@@ -54,8 +56,8 @@ class Drawing extends Panel {
   clicked(action) {
     if (action === "keep") this.close();
     if (action === "close") {
+      this.putBack();
       this.close();
-      this.view.change(this.view.changes, null);
     }
   }
 
@@ -63,10 +65,47 @@ class Drawing extends Panel {
     this.complete(panel);
     this.began = digit ? began : 0;
     if (digit) this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
-    // All strokes were taken back: the digit from before is there again.
-    else if (this.drawn) this.view.change(this.view.changes, null);
+    else this.putBack();
     this.drawn = Boolean(digit);
     if (!digit) this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
+  }
+
+  /** The image from before the drawing. */
+  putBack() {
+    const { history } = this.view;
+    if (this.drawn) history.set({ ...this.before, changes: this.view.changes });
+    this.drawn = false;
+  }
+
+  /** What was drawn is a step that can be undone. */
+  settle() {
+    const { drawn, before } = this;
+    this.drawn = false;
+    if (drawn) this.view.history.push(before);
+    this.before = this.view.history.now;
+  }
+
+  close() {
+    this.settle();
+    super.close();
+  }
+
+  // While it is drawn, a step of undo or redo is a stroke.
+
+  get undoable() {
+    return Boolean(this.pad?.past.length);
+  }
+
+  get redoable() {
+    return Boolean(this.pad?.future.length);
+  }
+
+  undo() {
+    return this.pad.undo();
+  }
+
+  redo() {
+    return this.pad.redo();
   }
 
   /** The network's answer to the drawing is on the screen. */
@@ -81,9 +120,9 @@ class Drawing extends Panel {
   lifted() {
     const { host } = this.view.scene.header;
     this.version += 1;
-    this.sent = Boolean(host?.choose && this.pad.digit);
-    if (this.sent) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
+    if (host?.choose && this.pad.digit) this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
     this.view.host.remember?.(this.view.state());
+    this.view.history.wrote();
   }
 
   verdict() {
@@ -93,11 +132,5 @@ class Drawing extends Panel {
 
   say(words) {
     if (this.engine.textContent !== words) this.engine.textContent = words;
-  }
-
-  /** Another digit came: then the pad is done, unless it is the one that was just drawn, from the page around. */
-  updated() {
-    if (this.open && !this.view.image && !this.sent) this.close();
-    this.sent = false;
   }
 }
