@@ -15,7 +15,7 @@ from cnnviz.teaching.questions import overview as questions
 from cnnviz.teaching.walks import WALKS
 
 here = header.current()
-here.live_view(choose=choose_shown, walks=list(WALKS.values()))
+here.live_view(choose=choose_shown, change=header.change, walks=list(WALKS.values()))
 chrome.title(
     "Overview",
     "A convolutional network turns an image into a decision in small steps, and every step is above: "

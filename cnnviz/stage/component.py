@@ -24,6 +24,7 @@ from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk
 from cnnviz.stage.plan import layers_until, plan_of, shapes_of
 from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.tensorflow_values import COMPARISONS
 
 LARGEST_PAD = 400
@@ -67,6 +68,8 @@ def live_view(
     pinned: Sequence[Any] | None = None,
     play: bool = False,
     choose: Callable[[np.ndarray | str], None] | None = None,
+    changes: str = "",
+    change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
@@ -97,6 +100,11 @@ def live_view(
         Called with a drawing, prepared (28, 28), when the pen is lifted, with a picture that was opened, and
         with the name of an image that was shown before (`item`) when undo leads back to it; the page is then
         run again. None: nobody wants to know.
+    changes
+        The weights that are changed, in the words of a link (`stage_state.entry_text`): the view opens with
+        them, and follows them. Those that the shown part does not have are left out.
+    change
+        Called with other changes of weights, once one is done; the page is then run again.
     walks
         Guided walks, as data, of which the view offers those that suit the network.
 
@@ -107,17 +115,23 @@ def live_view(
     """
     import streamlit as st
 
-    def use(name: str, read: Callable[[Any], np.ndarray | str]) -> None:
+    def use(name: str, take: Callable[[Any], None] | None, read: Callable[[Any], Any]) -> None:
         asked = (st.session_state.get(key) or {}).get(name)
-        if choose is not None and asked:
+        if take is not None and asked:
             with suppress(ImageError, ValueError):
-                choose(read(asked))
+                take(read(asked))
                 st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
     about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
     part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
     code_and_plan, view = components()
+    plan = plan_of(net, shapes_of(net, image), shown)
+    arrays = plan.part.header["weights"]
+    asked_for = entry_of("changes", changes)
+    fitting = [each for each in asked_for if each.get("array") in arrays]
+    # In the same words, where all fit: they may be written otherwise in JavaScript.
+    started = changes if fitting == asked_for else entry_text("changes", fitting)
 
     @st.fragment
     def show() -> None:
@@ -130,16 +144,23 @@ def live_view(
         asked = st.session_state.get(key) or {}
         scene = answer(net, image, asked, **about, **part)
         scene.host.update(link=link, linked=key == "live", choose=choose is not None, walks=list(walks))
+        scene.host.update(
+            changes=started,
+            shares=change is not None,
+            # What the page has not answered yet is not taken back by an answer to something before.
+            shared=_get(asked.get("changes"), "count"),
+        )
         view(
             key=key,
             data=bytes(scene.numbers),
             on_have_change=_nothing,
-            on_drawing_change=partial(use, "drawing", _drawn),
-            on_digit_change=partial(use, "digit", _chosen),
+            on_drawing_change=partial(use, "drawing", choose, _drawn),
+            on_digit_change=partial(use, "digit", choose, _chosen),
+            on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
             on_compare_change=_nothing,
         )
 
-    code_and_plan(key=f"{key}.plan", data=plan_of(net, shapes_of(net, image), shown).sent)
+    code_and_plan(key=f"{key}.plan", data=plan.sent)
     show()
 
 

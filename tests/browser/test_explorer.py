@@ -99,6 +99,26 @@ def test_a_changed_weight_is_computed_again_marked_and_taken_back(overview):
     expect(page.locator(".cv-edits")).to_contain_text("1 change")
 
 
+def test_changed_weights_go_to_the_other_pages_and_come_back(overview):
+    page = overview()
+    change = {"kind": "weights", "array": "conv2d_7/bias", "at": [3], "values": [40]}
+    of_view(page, "(view, change) => view.history.commit([change], '')", change)
+    line = page.locator(".st-key-changed")
+    expect(line).to_contain_text("1 weight is changed in conv2d_7.")
+    page.get_by_role("link", name="From scores to loss").click()
+    page.get_by_role("heading", name="From scores to loss").wait_for()
+    expect(line).to_contain_text("This page computes with that")
+    expect(page.locator(".card")).to_contain_text("mnist_14k, changed, says 3 with")
+    page.get_by_role("link", name="Overview").click()
+    expect_title(page, "Test digit 0 now 3 with .*; before 7 with")
+    page.keyboard.press("Escape")
+    line.get_by_role("button", name="Take all back").click()
+    expect_title(page, "Test digit 0 predicted 7 with")
+    expect(line).to_have_count(0)
+    page.locator(".cv-edits [data-undo]").click()
+    expect(line).to_contain_text("1 weight is changed in conv2d_7.")
+
+
 def test_a_silenced_channel_says_what_was_computed_and_comes_back(overview):
     page = overview("?digit=0&view=trail%3Dconv2d_3~4~5~7%21max_pooling2d~4~5~2")
     expect(page.locator(".cv-crumbs li")).to_have_count(2)

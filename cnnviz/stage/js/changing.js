@@ -84,6 +84,7 @@ class Changing {
 
   /** Other numbers came, or another image: what was changed goes on. */
   updated() {
+    this.history.share();
     this.write();
   }
 
@@ -391,7 +392,7 @@ class Changing {
     const { undo, redo, reset, list, drop } = at?.dataset ?? {};
     if (undo !== undefined) this.history.undo();
     if (redo !== undefined) this.history.redo();
-    if (reset !== undefined) this.history.commit([], "All taken back", null);
+    if (reset !== undefined) this.history.takeBack();
     if (list !== undefined) this.listing = !this.listing;
     if (drop !== undefined) this.history.commit(this.view.changes.filter((_, i) => i !== Number(drop)), "Taken back");
     this.write();
@@ -400,7 +401,8 @@ class Changing {
   write() {
     const { view, bar, history } = this;
     const { changes, image } = view;
-    const count = changes.length + (image ? 1 : 0);
+    const own = Boolean(image) || history.own;
+    const count = changes.length + (own ? 1 : 0);
     bar.hidden = !count && !history.undoable && !history.redoable;
     if (!changes.length) this.listing = false;
     const rows = changes.map((change, i) => `<li><span>${escapeHtml(changeWords(view.scene, change))}</span>
@@ -408,7 +410,7 @@ class Changing {
     const list = this.listing ? `<ol class="cv-changes">${rows.join("")}</ol>` : "";
     const number = changes.length
       ? `<button type="button" class="cv-plain" data-list aria-expanded="${this.listing}">${plural(changes.length, "change")}</button>`
-      : `<span>${image ? "an image of your own" : "no change"}</span>`;
+      : `<span>${own ? "an image of your own" : "no change"}</span>`;
     bar.innerHTML = `${list}${number}
       <button type="button" class="cv-plain" data-undo ${history.undoable ? "" : "disabled"}>Undo</button>
       <button type="button" class="cv-plain" data-redo ${history.redoable ? "" : "disabled"}>Redo</button>

@@ -3,6 +3,7 @@
 // stays as long as its step does, whatever is undone.
 
 import { toBase64 } from "./base64.js";
+import { entryOf, entryText } from "./stage_state.js";
 
 /** @import { Change } from "./stage_state.js" */
 /** @import { View } from "./view.js" */
@@ -30,6 +31,10 @@ export class History {
     /** @type {Map<string, { title: string, pixels: Uint8Array }>} images that the page around has replaced */
     this.pictures = new Map();
     this.told = 0;
+    /** What the pages around compute with: changes of weights as a link says them, and how often they were told. */
+    const { changes = "", shared = 0 } = view.scene.header.host ?? {};
+    this.shared = changes;
+    this.sharings = shared ?? 0;
   }
 
   /** @returns {Moment} */
@@ -77,6 +82,7 @@ export class History {
   push(before) {
     this.past.push(before);
     this.future = [];
+    this.share();
     this.wrote();
   }
 
@@ -123,7 +129,42 @@ export class History {
     if (!next) return;
     to.push(this.now);
     this.set({ ...next, changes: [...next.changes, ...this.lent] });
+    this.share();
     this.say(said);
+  }
+
+  /** Nothing is changed any more; a digit of one's own gives way to the one before, on the pages around too. */
+  takeBack() {
+    const { own } = this;
+    this.commit([], "All taken back", null);
+    if (!own) return;
+    this.leads = true;
+    this.tell({ item: "" });
+  }
+
+  /** Whether the image comes from the learner, by way of the pages around. */
+  get own() {
+    const { scene, item } = this.view;
+    return Boolean(scene.header.host?.choose) && scene.items[item].label === null;
+  }
+
+  /** The pages around compute with changed weights, once a change is done. */
+  share() {
+    const { view } = this;
+    if (!view.scene.header.host?.shares) return;
+    const text = entryText("changes", view.own.filter(({ kind }) => kind === "weights"));
+    if (text === this.shared) return;
+    this.shared = text;
+    view.host.ask?.("changes", { count: ++this.sharings, text });
+  }
+
+  /** Weights that were changed on the page around, or taken back there. */
+  follow() {
+    const { view } = this;
+    const { changes, shared } = view.scene.header.host ?? {};
+    if (changes === undefined || changes === this.shared || (shared ?? 0) !== this.sharings) return;
+    this.shared = changes;
+    this.commit([...view.changes.filter(({ kind }) => kind !== "weights"), ...entryOf("changes", changes)], "");
   }
 
   /** What a walk's step lends, as far as nobody took it back. */
@@ -171,6 +212,9 @@ export class History {
     this.pictures.set(old.key, { title: old.title, pixels: Uint8Array.from(before, (value) => Math.round(255 * value)) });
     const shown = view.inputs[0];
     if (next.valuesOf(0)[0].every((value, n) => value === shown[n])) return;
+    const led = this.leads;
+    this.leads = false;
+    if (led) return;
     view.panelOwner?.close();
     this.push(this.now);
   }

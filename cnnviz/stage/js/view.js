@@ -283,6 +283,8 @@ export class View {
     if (next.plan === scene.plan && next.key === scene.key && !start) {
       scene.header.host = next.header.host;
       scene.latest = next.numbers;
+      this.history.follow();
+      requestAnimationFrame(() => this.resizedTo());
       for (const extension of this.extensions) extension.answered?.();
       return;
     }
@@ -313,8 +315,13 @@ export class View {
       this.show();
     }
     if (kept.length) this.change(kept);
+    this.history.follow();
     for (const extension of this.extensions) extension.updated?.();
-    requestAnimationFrame(() => measure("cnnviz:update", began));
+    requestAnimationFrame(() => {
+      // The page around may have another head now.
+      this.resizedTo();
+      measure("cnnviz:update", began);
+    });
   }
 
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
