@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 import cnnviz
 from browser.stage_page import (
+    click,
     expect_crumbs,
     expect_zoom,
     hover,
@@ -468,6 +470,42 @@ def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     page.goto(address)
     expect(verdict).to_have_text(said)
     assert of_view(page, values) == shown
+
+
+def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_path):
+    page = live()
+    title = page.locator(".cv-what")
+    page.locator(".cv-items select").select_option(index=1)
+    expect(title).to_have_text("test digit 7")
+    page.get_by_role("button", name="Erase").click()
+    click(page, INPUT, 10, 14, 0)
+    page.get_by_role("button", name="Look").click()
+    page.locator(".cv-opendraw").click()
+    page.locator(".cv-pad").focus()
+    keys = ["Space", *["Shift+ArrowDown"] * 5, "Space"]
+    for key in keys:
+        page.keyboard.press(key)
+    expect(title).to_have_text("your drawing")
+    # While it is drawn, a step is a stroke; once it is done, the drawing is one.
+    page.locator(".cv-edits [data-undo]").click()
+    expect(title).to_have_text("test digit 7")
+    page.locator(".cv-edits [data-redo]").click()
+    expect(title).to_have_text("your drawing")
+    page.locator(".cv-panel [data-do=keep]").click()
+    picture = tmp_path / "seven.png"
+    drawn = Image.new("L", (120, 120), 255)
+    ImageDraw.Draw(drawn).line([(30, 30), (90, 30), (50, 100)], fill=0, width=10)
+    drawn.save(picture)
+    page.locator("input[type=file]").set_input_files(picture)
+    expect(title).to_have_text("seven.png")
+    for back in ("your drawing", "test digit 7", "test digit 7", "test digit 0"):
+        page.keyboard.press("Control+z")
+        expect(title).to_have_text(back)
+    assert of_view(page, "({ changes, history }) => [changes.length, history.undoable]") == [0, False]
+    for on in ("test digit 7", "test digit 7", "your drawing", "seven.png"):
+        page.keyboard.press("Control+Shift+z")
+        expect(title).to_have_text(on)
+    assert of_view(page, "({ changes, history }) => [changes.length, history.redoable]") == [1, False]
 
 
 def test_hovering_redraws_no_map(live):

@@ -110,7 +110,7 @@ class Drawing extends Panel {
 
   /** The network's answer to the drawing is on the screen. */
   computed() {
-    if (!this.open || !this.view.image) return;
+    if (!this.open || !this.pad?.digit) return;
     this.say(this.verdict());
     if (this.began) measure("cnnviz:draw", this.began);
     this.began = 0;

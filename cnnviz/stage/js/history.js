@@ -135,8 +135,10 @@ export class History {
 
   /** Nothing is changed any more; a digit of one's own gives way to the one before, on the pages around too. */
   takeBack() {
-    const { own } = this;
-    this.commit([], "All taken back", null);
+    const { now, own } = this;
+    this.set({ ...now, changes: [], image: null });
+    this.push(now);
+    this.say("All taken back");
     if (!own) return;
     this.leads = true;
     this.tell({ item: "" });

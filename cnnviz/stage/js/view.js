@@ -768,7 +768,7 @@ export class View {
 
   resizedTo() {
     const size = `${this.root.clientWidth} ${this.host.height?.(this.root) ?? 0}`;
-    if (size === this.sizeWas || !this.scales) return;
+    if (size === this.sizeWas || !this.scales || !this.root.clientWidth) return;
     this.sizeWas = size;
     this.networkRoom = null;
     this.stale = new Set(Object.keys(this.levels));

@@ -196,6 +196,8 @@ class Walking {
     const { model, item, range, open } = this.view.state();
     const state = { ...emptyState(), model, item, range, open, ...this.told.state };
     this.apply({ ...state, changes: [...own, ...lent], walk: [walk.name, this.number] });
+    // Once it stands where the step says.
+    if (state.play) queueMicrotask(() => this.view.player?.run());
     this.shown = this.seen;
     this.write(true);
   }
