@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import cnnviz
 from browser.axe import violations
 from browser.stage_page import expect_zoom, of_view, unseen, until
 from browser.waiting import expect
-from cnnviz.stage.export import export_images, mnist_digits
 from cnnviz.stage.guided_walk import told, walk_named
 
 cnnviz.view  # The package's door brings the walks.  # noqa: B018
@@ -20,12 +17,6 @@ LEFT = """(card) => {
   const ends = [card, card.querySelector(".cv-walknav")].map((each) => each.getBoundingClientRect().bottom);
   return ends[0] - ends[1];
 }"""
-
-
-@pytest.fixture(scope="module")
-def walk_file(tmp_path_factory) -> Path:
-    net = cnnviz.load_model("mnist_14k")
-    return export_images(tmp_path_factory.mktemp("walk") / "walk.html", net, mnist_digits([0, 7]), None, NAME)
 
 
 def until_step(page, step: int) -> None:
