@@ -566,8 +566,20 @@ def test_two_views_live_beside_each_other_in_a_notebook(open_page, tmp_path):
     path.write_text(
         f"<!doctype html><title>notebook</title><link rel=icon href='data:,'>{cells}", encoding="utf-8"
     )
-    page = open_page(path.as_uri(), offline=True)
+    page = open_page(path.as_uri(), offline=True, width=900)
     expect(page.locator(".cv-title")).to_contain_text(["predicted 7", "predicted 2"])
+    # As high as its width asks for, and higher while a receipt stands below the network.
+    views = page.locator(".cv")
+    heights = "(views) => views.map(({ clientHeight }) => clientHeight)"
+    first, second = views.evaluate_all(heights)
+    assert first == second == round(0.56 * views.first.evaluate("({ clientWidth }) => clientWidth"))
+    page.locator(".cv-start").first.click()
+    page.locator(".cv-rvalue").first.wait_for()
+    assert views.evaluate_all(heights) == [first + 190, second]
+    assert (
+        page.locator(".cv").first.evaluate("({ scrollHeight, clientHeight }) => scrollHeight - clientHeight")
+        <= 0
+    )
 
 
 def test_of_many_classes_the_likeliest_have_bars(open_page, tmp_path):

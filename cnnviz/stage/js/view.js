@@ -210,16 +210,16 @@ export class View {
   /** Give everything its room. */
   arrange() {
     const { root } = this;
-    const height = this.host.height?.(root) ?? 600;
     const width = root.clientWidth;
+    root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
+    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
+    const height = this.host.height?.(root) ?? 600;
     const type = (this.type = clip(Math.min(width / 116, height / 44), 11, 20));
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
-    root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
     const near = this.zoom !== "network";
     this.part("strip").hidden = !near;
     this.part("way").hidden = !near;
-    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
     this.part("panel").hidden = !this.panelOwner;
     this.part("receipt").hidden = Boolean(this.panelOwner);
     for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
