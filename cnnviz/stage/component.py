@@ -155,7 +155,7 @@ def live_view(
             data=bytes(scene.numbers),
             on_have_change=_nothing,
             on_drawing_change=partial(use, "drawing", choose, _drawn),
-            on_digit_change=partial(use, "digit", choose, _chosen),
+            on_digit_change=partial(use, "digit", choose, chosen),
             on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
             on_compare_change=_nothing,
         )
@@ -220,8 +220,8 @@ def _drawn(drawing: Any) -> np.ndarray:
     return prepare_digit(raster_of(drawing), ink="drawn")
 
 
-def _chosen(digit: Any) -> np.ndarray | str:
-    """A prepared digit (28, 28) as a browser sends it, or the name of an image."""
+def chosen(digit: Any) -> np.ndarray | str:
+    """A digit (28, 28) as a browser sends it, or the name of an image; ValueError if it is neither."""
     item = _get(digit, "item")
     return item if isinstance(item, str) else raster_of({"side": 28, "pixels": _get(digit, "pixels")})
 

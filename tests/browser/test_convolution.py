@@ -144,3 +144,10 @@ def test_no_serious_violation_while_pooling(open_page, explorer):
     page = open_page(f"{explorer}/pooling", dark=True)
     until_drawn(page)
     assert violations(page) == []
+    # A film of so many steps has some of them, and all where that is asked for.
+    steps = int(page.locator(".count").first.inner_text().split()[-1])
+    assert steps > 60
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=f"all {steps} steps").first.click()
+    with Image.open(saved.value.path()) as gif:
+        assert gif.n_frames == steps
