@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, TypeVar, cast
@@ -39,6 +40,8 @@ from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, Recepti
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
 from cnnviz.stage import build_scene
+from cnnviz.stage.intervention import with_changed_weights
+from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
@@ -67,15 +70,41 @@ def available_models() -> list[str]:
     return [name for name in BUNDLED if asset(f"{name}.keras").is_file()]
 
 
+@dataclass(frozen=True)
+class Changed:
+    """A model with weights that the learner has changed, in the words of a link."""
+
+    model: str
+    changes: str
+
+
+Which = str | Changed
+"""A saved model, or a changed one: what is about one digit takes either."""
+
+
+def network(which: Which) -> cnnviz.Network:
+    return changed(which) if isinstance(which, Changed) else saved(which)
+
+
 @st.cache_resource(show_spinner=False)
-def network(model: str) -> cnnviz.Network:
+def saved(model: str) -> cnnviz.Network:
+    """A model as it was saved."""
     return cnnviz.load_model(model)
 
 
+@st.cache_resource(show_spinner=False, max_entries=8)
+def changed(which: Changed) -> cnnviz.Network:
+    """A model with the learner's weights; ValueError if they do not fit it."""
+    changes = entry_of("changes", which.changes)
+    if any(change.get("kind") != "weights" for change in changes):
+        raise ValueError("changes must be of weights")
+    return with_changed_weights(saved(which.model), changes)
+
+
 @st.cache_resource(show_spinner=False, max_entries=24)
-def run(model: str, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
+def run(which: Which, digit: Digit, epoch: int | None = None) -> cnnviz.Run:
     """Every activation of a model on a digit, with the weights it had after an epoch."""
-    net = network(model) if epoch is None else network_at(model, epoch)
+    net = network(which) if epoch is None else network_at(str(which), epoch)
     return net.run(digit.image)
 
 
@@ -113,24 +142,24 @@ def preparation(digit: Digit) -> Preparation | None:
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def effective(
-    model: str, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
+    which: Which, layer: str, digits: tuple[Digit, ...], row: int, col: int, epoch: int | None = None
 ) -> EffectiveReceptiveField:
     """How much each pixel of some digits counts for a unit, with the weights after an epoch."""
-    runs = run_of(model, digits, epoch)
+    runs = run_of(which, digits, epoch)
     return cnnviz.effective_receptive_field(cast(cnnviz.Network, runs.network), layer, runs, row=row, col=col)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def run_of(model: str, digits: tuple[Digit, ...], epoch: int | None = None) -> cnnviz.Run:
+def run_of(which: Which, digits: tuple[Digit, ...], epoch: int | None = None) -> cnnviz.Run:
     """Every activation of a model on several digits at once, with the weights after an epoch."""
-    net = network(model) if epoch is None else network_at(model, epoch)
+    net = network(which) if epoch is None else network_at(str(which), epoch)
     return net.run(np.stack([digit.image for digit in digits]))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def field_check(model: str, digit: Digit, layer: str, row: int, col: int) -> FieldCheck:
+def field_check(which: Which, digit: Digit, layer: str, row: int, col: int) -> FieldCheck:
     """A unit's receptive field put to the test on a digit."""
-    return check_field(network(model), digit.image, layer, row, col)
+    return check_field(network(which), digit.image, layer, row, col)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
@@ -192,11 +221,11 @@ def first_digits(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def exchanged(model: str, function: str, layers: tuple[str, ...]) -> cnnviz.Network:
+def exchanged(which: Which, function: str, layers: tuple[str, ...]) -> cnnviz.Network:
     """A model with a function in place of some layers' own; their own if it is named."""
-    bends = hidden_activations(network(model))
+    bends = hidden_activations(network(which))
     other = tuple(name for name in layers if str(bends[name]) != function)
-    return exchange(network(model), function, other) if other else network(model)
+    return exchange(network(which), function, other) if other else network(which)
 
 
 def accuracy_with(model: str, function: str, layers: tuple[str, ...], count: int) -> Evaluation:
@@ -277,37 +306,37 @@ def batch_with(digit: Digit, count: int) -> np.ndarray:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def forms(model: str, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
+def forms(which: Which, layer: str, digit: Digit, sizes: tuple[int, ...]) -> list[Forms]:
     """A digit under both forms of a batch normalisation, in batches of several sizes."""
-    return compare_forms(network(model), layer, batch_with(digit, max(sizes)), sizes)
+    return compare_forms(network(which), layer, batch_with(digit, max(sizes)), sizes)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def batch_inputs(model: str, layer: str, digit: Digit, count: int) -> np.ndarray:
+def batch_inputs(which: Which, layer: str, digit: Digit, count: int) -> np.ndarray:
     """What a layer reads of a digit and the first test digits."""
-    return network(model).run(batch_with(digit, count)).inputs(layer)[0]
+    return network(which).run(batch_with(digit, count)).inputs(layer)[0]
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def dropped(model: str, digit: Digit, layer: str, rate: float, seed: int, steps: int) -> Dropped:
+def dropped(which: Which, digit: Digit, layer: str, rate: float, seed: int, steps: int) -> Dropped:
     """What dropout makes of what a layer reads, in some steps."""
-    values = run(model, digit).inputs(layer)[0][0]
+    values = run(which, digit).inputs(layer)[0][0]
     return drop_in_steps(values, rate, steps, seed=seed, layer=layer)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def runs_with_dropout(model: str, digit: Digit, seed: int) -> list[cnnviz.Run]:
+def runs_with_dropout(which: Which, digit: Digit, seed: int) -> list[cnnviz.Run]:
     """A few forward passes with dropout at work."""
-    return [run_with_dropout(network(model), digit.image, seed=seed, step=step) for step in range(4)]
+    return [run_with_dropout(network(which), digit.image, seed=seed, step=step) for step in range(4)]
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
 def pooled_move(
-    model: str, digit: Digit, layer: str, rows: int, cols: int, window: int, stride: int, padding: Any
+    which: Which, digit: Digit, layer: str, rows: int, cols: int, window: int, stride: int, padding: Any
 ) -> PooledMove:
     """A layer's maps of a digit and of the moved digit, as they are and pooled."""
     return compare_pooled(
-        network(model), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
+        network(which), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
     )
 
 

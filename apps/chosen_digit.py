@@ -63,6 +63,16 @@ def choose_image(image: np.ndarray) -> None:
     choose_own(digit_to_text(image))
 
 
+def choose_shown(image: np.ndarray | str) -> None:
+    """What the stage shows now: an image, or the name that it gives one (`Current.live_view`)."""
+    if not isinstance(image, str):
+        choose_image(image)
+    elif image.isdecimal() and len(image) <= 5 and int(image) < len(test_digits()[0]):
+        choose_test_digit(int(image))
+    elif is_own(image):
+        choose_own(image)
+
+
 def choose_test_digit(index: int) -> None:
     """Make a digit of the test set the one that all pages are about."""
     choose_own("")

@@ -51,8 +51,8 @@ def section(name: str, words: str = "") -> None:
 
 def row(key: str, **arguments: Any) -> Any:
     """A row of widgets, which wraps where it must; style.css knows it by its key."""
-    arguments = {"gap": "medium", **arguments}
-    return st.container(key=key, horizontal=True, vertical_alignment="bottom", **arguments)
+    arguments = {"gap": "medium", "vertical_alignment": "bottom", **arguments}
+    return st.container(key=key, horizontal=True, **arguments)
 
 
 def controls(key: str) -> Any:

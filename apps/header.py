@@ -6,7 +6,7 @@ import base64
 import html
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cached
@@ -24,24 +24,34 @@ from cnnviz.colours import ink_png
 from cnnviz.network.mistakes import next_mistake
 from cnnviz.numbers import probability
 from cnnviz.stage.component import live_view
+from cnnviz.stage.stage_state import entry_of
 
 _COPY_LINK = component("copy_link")
 
 
 @dataclass(frozen=True)
 class Current:
-    """The model and the digit that the header shows, and the run that a page draws."""
+    """The model and the digit that the header shows, and the run that a page draws.
+
+    `network` and `run` have the weights that the learner changed; `model` names the saved one.
+    """
 
     model: str
     digit: Digit
+    changes: str = ""
+
+    @property
+    def which(self) -> cached.Which:
+        """What is computed with: the model, or the one with changed weights."""
+        return cached.Changed(self.model, self.changes) if self.changes else self.model
 
     @property
     def network(self) -> Any:
-        return cached.network(self.model)
+        return cached.network(self.which)
 
     @property
     def run(self) -> Any:
-        return cached.run(self.model, self.digit)
+        return cached.run(self.which, self.digit)
 
     @property
     def label(self) -> int | None:
@@ -54,26 +64,56 @@ class Current:
         return int(self.run.output[0].argmax())
 
     def live_view(self, **arguments: Any) -> None:
-        """The live view of the network on the digit."""
+        """The live view of the network on the digit: it opens with the changed weights."""
         live_view(
-            self.network,
+            cached.saved(self.model),
             self.digit.image,
             title=self.digit.name.capitalize(),
             label=self.label,
             item=self.digit.own or str(self.digit.index),
             code=self.digit.code,
+            changes=self.changes,
             **arguments,
         )
 
 
-def current() -> Current:
-    """What the header shows, for a page to draw."""
+def current(*, saved: bool = False) -> Current:
+    """What the header shows, for a page to draw; `saved` for one that is about training or sets of images."""
     # Streamlit takes a folder named pages for an app of its older kind, and a new server may run a page
     # without the app around it, until st.navigation has been called once.
     if "current" not in st.session_state:
         st.navigation(navigation.parts(), position="hidden")
         st.rerun()
-    return st.session_state["current"]
+    here: Current = st.session_state["current"]
+    if here.changes:
+        with (
+            st.session_state["changed line"],
+            chrome.row("changed", gap="small", vertical_alignment="center"),
+        ):
+            st.markdown(_changed_words(here, saved), width="content")
+            st.button("Take all back", on_click=_take_back, help="The code on each page loads the saved ones")
+    return replace(here, changes="") if saved else here
+
+
+def change(changes: str) -> None:
+    """Take over changed weights, in the words of a link."""
+    state.put("changes", changes)
+
+
+def _take_back() -> None:
+    change("")
+
+
+def _changed_words(here: Current, saved: bool) -> str:
+    """What is changed, and what that is for on this page, in one line."""
+    changes = entry_of("changes", here.changes)
+    count = len({(each["array"], place) for each in changes for place in each["at"]})
+    layers = {each["array"].rpartition("/")[0]: None for each in changes}
+    changed = f"{count:,} {'weight is' if count == 1 else 'weights are'} changed"
+    what = f"**{changed}** in {plain(', '.join(layers))}. "
+    if saved:
+        return what + "This page keeps the saved network: it is about training or many images."
+    return what + "This page computes with that, but for what is measured over many images."
 
 
 def show() -> None:
@@ -95,6 +135,15 @@ def show() -> None:
         with chrome.row("network", gap="small", width="content"):
             model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
             _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
+
+    def fits(changes: str) -> bool:
+        try:
+            return not changes or bool(cached.changed(cached.Changed(model, changes)))
+        except (ValueError, KeyError):
+            return False
+
+    changes = state.text("changes", "", fits)
+    st.session_state["changed line"] = st.container()
     if not own:
         mistake.button(
             "Next mistake",
@@ -102,7 +151,7 @@ def show() -> None:
             args=(model, index),
             help="The next test digit that this network gets wrong",
         )
-    here = Current(model, Digit(index, own))
+    here = Current(model, Digit(index, own), changes)
     st.session_state["current"] = here
     card.html(_card(here))
 
@@ -147,7 +196,8 @@ def _card(here: Current) -> str:
     """The digit as a picture, its label, the prediction."""
     drawing = base64.b64encode(ink_png(here.digit.image, surroundings()["theme"])).decode()
     chance = html.escape(probability(here.run.output[0][here.predicted]))
-    says = f"{html.escape(here.model)} says<br><b>{here.predicted}</b> with {chance}"
+    name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
+    says = f"{name} says<br><b>{here.predicted}</b> with {chance}"
     if here.label is None:
         words, alt = f"<p>This is<br><b>{here.digit.name}</b></p><p>{says}</p>", here.digit.name.capitalize()
     else:

@@ -9,7 +9,7 @@ from typing import Any
 import header
 import state
 import streamlit as st
-from chosen_digit import choose_image
+from chosen_digit import choose_shown
 
 from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
@@ -19,7 +19,7 @@ def begin(name: str) -> header.Current:
     """The stage, with the lesson's walk open where the network has what it speaks of."""
     here = header.current()
     walk = walk_of(LESSONS[name])
-    here.live_view(choose=choose_image, walks=[walk] if walk else [], walk=walk)
+    here.live_view(choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk)
     return here
 
 

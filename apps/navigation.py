@@ -39,8 +39,9 @@ def name_of(page: Any) -> str:
 
 
 def carried() -> dict[str, str]:
-    """What a link to another page carries along: the digit, the network, and whether answers are hidden."""
-    return state.kept("digit", "own", "model", "answers")
+    """What a link to another page carries along: the digit, the network and what is changed in it, and whether
+    answers are hidden."""
+    return state.kept("digit", "own", "model", "changes", "answers")
 
 
 def _page(file: str, title: str, opens: bool = False) -> Any:

@@ -232,6 +232,7 @@ OTHER_TESTS = {"apps", "benchmarks", "browser", "harness", "hostile"}
 """Folders of tests/ beside those that are called like rooms of cnnviz."""
 
 ACROSS = {
+    "apps/test_changed_weights.py": "all of apps/pages",
     "apps/test_pages.py": "all of apps/pages",
     "apps/test_lessons.py": "all of apps/lessons",
     "apps/test_theme.py": "apps/style.css and Streamlit's configuration",

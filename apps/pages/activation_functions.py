@@ -81,7 +81,7 @@ def exchanged(function: str, layers: tuple[str, ...]) -> None:
         "made for, and even a small change of the curve can do great harm. How much differs from network to "
         "network: try both. A network trained with another function can be as good as this one.",
     )
-    net = cached.exchanged(here.model, function, layers)
+    net = cached.exchanged(here.which, function, layers)
     left, right = chrome.columns(3, 2)
     with left:
         chrome.show(

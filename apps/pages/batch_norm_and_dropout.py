@@ -89,7 +89,7 @@ def forms(name: str, channel: int) -> int:
     )
     with chrome.controls("batch"):
         size = state.option("batch", SIZES, 8, st.select_slider, "Images in the batch")
-    by_size = dict(zip(SIZES, cached.forms(here.model, name, here.digit, SIZES), strict=True))
+    by_size = dict(zip(SIZES, cached.forms(here.which, name, here.digit, SIZES), strict=True))
     chosen = by_size[size]
     left, right = chrome.columns(1, 1)
     with left:
@@ -171,7 +171,7 @@ def masks() -> str:
         seed = state.integer("seed", 0, 9999, 0, "Seed")
         steps = state.option("steps", (4, 10, 100, 1000), 100, st.select_slider, "Steps in the mean")
         values = here.run.inputs(name)[0][0]
-        of, shown = name, cached.dropped(here.model, here.digit, name, rate, seed, steps)
+        of, shown = name, cached.dropped(here.which, here.digit, name, rate, seed, steps)
         if values.ndim == 3:
             best = figures.strongest_channel(values)
             channel = state.integer("map", 0, values.shape[2] - 1, best, "Map")
@@ -221,7 +221,7 @@ def now(seed: int) -> None:
             on_click=choose_test_digit,
             args=(unsure.index,),
         )
-    runs = cached.runs_with_dropout(here.model, here.digit, seed)
+    runs = cached.runs_with_dropout(here.which, here.digit, seed)
     best = here.predicted
     chrome.table(
         ["", "dropped", f"probability of {best}", "predicted"],
@@ -270,7 +270,7 @@ dropping = masks()
 questions = [without_scaling(next(iter(drops)), drops[next(iter(drops))])]
 if norms:
     row, col = figures.strongest(here.run[norm][0, :, :, channel])
-    batch = cached.batch_inputs(here.model, norm, here.digit, 8)
+    batch = cached.batch_inputs(here.which, norm, here.digit, 8)
     questions.insert(0, louder_input(here.network[norm], batch, row=row, col=col, channel=channel))
 question_widget.ask(*questions)
 lines = f"""

@@ -244,7 +244,7 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
     )
 
 
-here = header.current()
+here = header.current(saved=True)
 history = cached.kept(read_history, here.model)
 in_fact = (
     "One epoch is one pass, batch after batch; when to stop is decided on images that are not trained on."

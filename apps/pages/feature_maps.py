@@ -146,7 +146,7 @@ def show_two() -> str:
         start = 0 if here.digit.index == 1 else 1
         count = len(test_digits()[0])
         other = Digit(state.integer("other", 0, count - 1, start, "Second test digit"))
-    run = cached.run(here.model, other)
+    run = cached.run(here.which, other)
     titles = [
         digit.name + ("" if digit.label is None else f"\na {digit.label}") for digit in (here.digit, other)
     ]

@@ -124,7 +124,7 @@ if fits:
     with chrome.controls("move"):
         down = state.integer("down", -4, 4, 0, "Pixels down")
         right = state.integer("right", -4, 4, 1, "Pixels right")
-    move = cached.pooled_move(here.model, here.digit, name, down, right, window, stride, padding)
+    move = cached.pooled_move(here.which, here.digit, name, down, right, window, stride, padding)
     pairs = zip(("The map", "Max", "Average"), (move.maps, move.largest, move.mean), strict=True)
     chrome.show(
         "moved_and_pooled",

@@ -124,7 +124,7 @@ def put_to_the_test(name: str, row: int, col: int) -> None:
     at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
     if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
         return
-    check = cached.field_check(here.model, here.digit, name, row, col)
+    check = cached.field_check(here.which, here.digit, name, row, col)
     changing = int(check.matters.sum())
     if check.trials:
         what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
@@ -169,7 +169,7 @@ def what_counts(name: str, row: int, col: int) -> None:
         "gradient, pixel by pixel.",
     )
     effective = [
-        (here.digit.name, cached.effective(here.model, name, (here.digit,), row, col)),
+        (here.digit.name, cached.effective(here.which, name, (here.digit,), row, col)),
         (f"mean of {len(DIGITS)} digits", cached.effective(here.model, name, DIGITS, row, col)),
     ]
     for place, (words, field) in zip(chrome.columns(1, 1), effective, strict=True):

@@ -180,7 +180,7 @@ def shape(layer: LayerCheck) -> str:
     return " × ".join(map(str, layer.shape))
 
 
-here = header.current()
+here = header.current(saved=True)
 chrome.title(
     "Verification",
     "What pages draw is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "

@@ -16,7 +16,9 @@ What its parts agree on:
   (`guided_walk`); what they may speak of is offered alike in `stage_scope` and js/stage_scope.js.
 - **Hosts.** A page of the explorer, a notebook's cell and a file hand the view a host (js/view.js): what it
   can ask Python, where its state is kept, and extensions, each a function of the view that may answer to
-  what the view tells, such as `changed`, `updated`, `walked`, `receiptShown` or `escape`.
+  what the view tells, such as `changed`, `updated`, `walked`, `receiptShown`, `escape` or `leave`.
+- **The history.** All that is changed is undone in one history (js/history.js): images that are picked, drawn
+  or opened, and changes; what a walk's step lends is no part of it.
 
 `live_view`, `notebook` and `component` are the Python of the hosts.
 """

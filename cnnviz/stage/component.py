@@ -12,7 +12,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk
 from cnnviz.stage.plan import layers_until, plan_of, shapes_of
 from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.tensorflow_values import COMPARISONS
 
 LARGEST_PAD = 400
@@ -66,7 +67,9 @@ def live_view(
     last: str | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
-    choose: Callable[[np.ndarray], None] | None = None,
+    choose: Callable[[np.ndarray | str], None] | None = None,
+    changes: str = "",
+    change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
 ) -> None:
@@ -95,8 +98,14 @@ def live_view(
     layers, last, pinned, play
         As for `cnnviz.view`; another cell pinned than last time opens anew.
     choose
-        Called with a drawing, prepared (28, 28), when the pen is lifted; the page is then run again.
-        None: nobody wants to know.
+        Called with a drawing, prepared (28, 28), when the pen is lifted, with a picture that was opened, and
+        with the name of an image that was shown before (`item`) when undo leads back to it; the page is then
+        run again. None: nobody wants to know.
+    changes
+        The weights that are changed, in the words of a link (`stage_state.entry_text`): the view opens with
+        them, and follows them. Those that the shown part does not have are left out.
+    change
+        Called with other changes of weights, once one is done; the page is then run again.
     walks
         Guided walks, as data, of which the view offers those that suit the network.
     walk
@@ -109,17 +118,23 @@ def live_view(
     """
     import streamlit as st
 
-    def use() -> None:
-        drawing = (st.session_state.get(key) or {}).get("drawing")
-        if choose is not None and drawing:
+    def use(name: str, take: Callable[[Any], None] | None, read: Callable[[Any], Any]) -> None:
+        asked = (st.session_state.get(key) or {}).get(name)
+        if take is not None and asked:
             with suppress(ImageError, ValueError):
-                choose(prepare_digit(raster_of(drawing), ink="drawn"))
+                take(read(asked))
                 st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
     about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
     part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
     code_and_plan, view = components()
+    plan = plan_of(net, shapes_of(net, image), shown)
+    arrays = plan.part.header["weights"]
+    asked_for = entry_of("changes", changes)
+    fitting = [each for each in asked_for if each.get("array") in arrays]
+    # In the same words, where all fit: they may be written otherwise in JavaScript.
+    started = changes if fitting == asked_for else entry_text("changes", fitting)
 
     @st.fragment
     def show() -> None:
@@ -139,15 +154,23 @@ def live_view(
         scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
         if walk is not None:
             scene.numbers.header["start"]["walk"] = [walk["name"], 0]
+        scene.host.update(
+            changes=started,
+            shares=change is not None,
+            # What the page has not answered yet is not taken back by an answer to something before.
+            shared=_get(asked.get("changes"), "count"),
+        )
         view(
             key=key,
             data=bytes(scene.numbers),
             on_have_change=_nothing,
-            on_drawing_change=use,
+            on_drawing_change=partial(use, "drawing", choose, _drawn),
+            on_digit_change=partial(use, "digit", choose, chosen),
+            on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
             on_compare_change=_nothing,
         )
 
-    code_and_plan(key=f"{key}.plan", data=plan_of(net, shapes_of(net, image), shown).sent)
+    code_and_plan(key=f"{key}.plan", data=plan.sent)
     show()
 
 
@@ -201,6 +224,16 @@ def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
         host["tensorflow"] = outputs
     else:
         host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in outputs.items()}
+
+
+def _drawn(drawing: Any) -> np.ndarray:
+    return prepare_digit(raster_of(drawing), ink="drawn")
+
+
+def chosen(digit: Any) -> np.ndarray | str:
+    """A digit (28, 28) as a browser sends it, or the name of an image; ValueError if it is neither."""
+    item = _get(digit, "item")
+    return item if isinstance(item, str) else raster_of({"side": 28, "pixels": _get(digit, "pixels")})
 
 
 def _get(value: Any, name: str) -> Any:

@@ -122,6 +122,7 @@ _FORMATS: Mapping[str, Callable[[float], str]] = {
     "percent": _percent_text,
     "probability": _probability_text,
     "count": _count_text,
+    "whole": lambda value: f"{value:.0f}",
 }
 """How a number is written, by the word behind the colon; `number` if there is none."""
 
@@ -132,8 +133,9 @@ def sentence(template: str, scope: Scope) -> str:
     >>> sentence("{n: count} {n: map|maps} of {of}", {"n": 1.0, "of": "conv2d"})
     '1 map of conv2d'
 
-    A number is written in the format, one of `number`, `signed`, `percent`, `probability`, `count`; two
-    words with | between them are for 1 and for every other number. Texts stand as they are.
+    A number is written in the format, one of `number`, `signed`, `percent`, `probability`, `count`, and for
+    links `whole`; two words with | between them are for 1 and for every other number. Texts stay as they
+    are.
 
     Raises
     ------

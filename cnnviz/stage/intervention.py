@@ -73,6 +73,30 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
     return forward_pass(made.network, image, made.outputs, inner=made.inner), made.stages
 
 
+def with_changed_weights(net: Network, changes: Sequence[Change]) -> Network:
+    """The network with those weights that are changed; what else is changed is no part of it.
+
+    Raises
+    ------
+    InterventionError
+        (a ValueError) for a change that does not fit the network.
+
+    Examples
+    --------
+    >>> import cnnviz
+    >>> change = {"kind": "weights", "array": "conv2d/bias", "at": [0], "values": [2.5]}
+    >>> changed = with_changed_weights(cnnviz.load_model("mnist_14k"), [change])
+    >>> float(changed["conv2d"].weights["bias"][0])
+    2.5
+    """
+    weights: dict[str, np.ndarray] = {}
+    _check_list(changes)
+    for change in changes:
+        if isinstance(change, Mapping) and change.get("kind") == "weights":
+            _change_weights(net, change, weights)
+    return net.with_weights(weights) if weights else net
+
+
 class Made(NamedTuple):
     """Changes as a network and edits of what its layers give, by their names."""
 
@@ -86,8 +110,7 @@ class Made(NamedTuple):
 
 def read_changes(net: LayerGraph, shapes: Shapes, changes: Sequence[Change]) -> Made:
     """Changes, checked against a network whose layers have these output shapes (no batch)."""
-    if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
-        raise InterventionError(f"changes must be a list of at most {MOST}")
+    _check_list(changes)
     taken = take_apart(net, shapes)
     stages = {stage.name: stage for stage in taken.stages}
     weights: dict[str, np.ndarray] = {}
@@ -123,6 +146,11 @@ def read_changes(net: LayerGraph, shapes: Shapes, changes: Sequence[Change]) -> 
             outputs[stage.layer.name] = _setting(stage, listed, before)
     changed = net.with_weights(weights) if weights else net
     return Made(changed, outputs, inner, frozenset(edits))
+
+
+def _check_list(changes: Sequence[Change]) -> None:
+    if not isinstance(changes, Sequence) or isinstance(changes, str) or len(changes) > MOST:
+        raise InterventionError(f"changes must be a list of at most {MOST}")
 
 
 def _is_input(stage: Stage) -> bool:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+import cnnviz
 from browser.waiting import PATIENCE
 from cnnviz.resources import app
-from cnnviz.stage.export import export
+from cnnviz.stage.export import export, export_images, mnist_digits
+from cnnviz.teaching.walks import WALKS
 from harness.serving import SOURCE, served
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -35,6 +37,14 @@ def chromium() -> Iterator:
 def digits_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three test digits as one file."""
     return export(tmp_path_factory.mktemp("live") / "digits.html", digits=[0, 7, 42])
+
+
+@pytest.fixture(scope="session")
+def walk_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two test digits as one file, which opens with the guided walk."""
+    net = cnnviz.load_model("mnist_14k")
+    walk = next(iter(WALKS))
+    return export_images(tmp_path_factory.mktemp("walk") / "walk.html", net, mnist_digits([0, 7]), None, walk)
 
 
 @pytest.fixture(scope="session")

@@ -144,3 +144,12 @@ def test_no_serious_violation_while_pooling(open_page, explorer):
     page = open_page(f"{explorer}/pooling", dark=True)
     until_drawn(page)
     assert violations(page) == []
+
+
+def test_a_film_of_many_steps_has_all_of_them_where_that_is_asked_for(playground):
+    player = playground("cells_a_side=8").get_by_role("group", name="The convolution, step by step")
+    expect(player.locator(".count")).to_have_text(re.compile("of 64$"))
+    with player.page.expect_download() as saved:
+        player.get_by_role("button", name="all 64 steps").click()
+    with Image.open(saved.value.path()) as gif:
+        assert gif.n_frames == 64

@@ -52,10 +52,21 @@ def test_a_drawing_is_answered_while_it_is_made_and_stays(overview):
     page.mouse.up()
     # The page around has it too.
     expect_title(page, "Your digit predicted 7")
-    page.locator("[data-do=undo]").click()
+    # Without a stroke it is the digit from before, on the page around too.
+    page.locator(".cv-panel [data-do=undo]").click()
     page.locator(".cv-engine", has_text="Draw a digit").wait_for()
-    page.locator(".cv-panel [data-do=close]").click()
+    expect_title(page, "Test digit 0 predicted 7")
+    expect(page.get_by_alt_text("Test digit 0, a 7")).to_be_visible()
+    page.locator(".cv-edits [data-redo]").click()
     expect_title(page, "Your digit predicted 7")
+    page.locator(".cv-panel [data-do=keep]").click()
+    # Once it is done, the drawing is one step of the history of all changes.
+    page.locator(".cv-edits [data-undo]").click()
+    expect_title(page, "Test digit 0 predicted 7")
+    expect(page.get_by_alt_text("Test digit 0, a 7")).to_be_visible()
+    page.locator(".cv-edits [data-redo]").click()
+    expect_title(page, "Your digit predicted 7")
+    expect(page.get_by_alt_text("Your digit")).to_be_visible()
 
 
 REMOUNT = """async (root) => {
@@ -127,6 +138,25 @@ def test_a_changed_weight_is_computed_again_marked_and_taken_back(overview):
     expect(page.locator(".cv-rvalue")).to_have_text(before)
     page.locator(".cv-edits [data-undo]").click()
     expect(page.locator(".cv-edits")).to_contain_text("1 change")
+
+
+def test_changed_weights_go_to_the_other_pages_and_come_back(overview):
+    page = overview()
+    change = {"kind": "weights", "array": "conv2d_7/bias", "at": [3], "values": [40]}
+    of_view(page, "(view, change) => view.history.commit([change], '')", change)
+    line = page.locator(".st-key-changed")
+    expect(line).to_contain_text("1 weight is changed in conv2d_7.")
+    page.get_by_role("link", name="From scores to loss").click()
+    page.get_by_role("heading", name="From scores to loss").wait_for()
+    expect(line).to_contain_text("This page computes with that")
+    expect(page.locator(".card")).to_contain_text("mnist_14k, changed, says3 with")
+    page.get_by_role("link", name="Overview").click()
+    expect_title(page, "Test digit 0 now 3 with .*; before 7 with")
+    line.get_by_role("button", name="Take all back").click()
+    expect_title(page, "Test digit 0 predicted 7 with")
+    expect(line).to_have_count(0)
+    page.locator(".cv-edits [data-undo]").click()
+    expect(line).to_contain_text("1 weight is changed in conv2d_7.")
 
 
 def test_a_silenced_channel_says_what_was_computed_and_comes_back(overview):

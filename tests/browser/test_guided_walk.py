@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 import cnnviz
 from browser.axe import violations
-from browser.stage_page import of_view, unseen
+from browser.stage_page import expect_zoom, of_view, unseen, until
 from browser.waiting import expect
-from cnnviz.stage.export import export_images, mnist_digits
 from cnnviz.stage.guided_walk import told, walk_named
 
 cnnviz.view  # The package's door brings the walks.  # noqa: B018
@@ -20,12 +17,6 @@ LEFT = """(card) => {
   const ends = [card, card.querySelector(".cv-walknav")].map((each) => each.getBoundingClientRect().bottom);
   return ends[0] - ends[1];
 }"""
-
-
-@pytest.fixture(scope="module")
-def walk_file(tmp_path_factory) -> Path:
-    net = cnnviz.load_model("mnist_14k")
-    return export_images(tmp_path_factory.mktemp("walk") / "walk.html", net, mnist_digits([0, 7]), None, NAME)
 
 
 def until_step(page, step: int) -> None:
@@ -47,7 +38,10 @@ def test_each_step_says_what_python_says_and_shows_its_state(walk_file, open_pag
         assert state["walk"] == [NAME, step.number]
         assert state["zoom"] == step.state.get("zoom", "network")
         assert state["path"] == step.state.get("path", [])
-        assert state["changes"] == step.state.get("changes", [])
+        assert of_view(page, "(view) => view.changes") == step.state.get("changes", [])
+        assert state["changes"] == [], "what a step lends is not the learner's"
+        # Where a kernel is played it moves on.
+        assert (state["play"] or [None])[:2] == (step.state.get("play") or [None])[:2]
         if count < STEPS:
             page.keyboard.press("Space" if count % 2 else "ArrowRight")
     expect(page.get_by_role("button", name="Next")).to_be_disabled()
@@ -122,6 +116,40 @@ def test_another_image_goes_on_at_the_same_step(walk_file, open_page):
     page.locator(".cv-items select").select_option(index=1)
     expect(page.locator(".cv-walktext")).to_contain_text("for 9")
     until_step(page, 11)
+
+
+def test_undo_takes_back_what_the_learner_did_and_leaves_what_the_step_lends(walk_file, open_page):
+    page = open_page(f"{walk_file.as_uri()}#walk={NAME}~15")
+    until_step(page, 15)
+    until(page, "(view) => view.changes.length === 1 && view.lent.length === 1")
+    mine = {"kind": "channel", "stage": "conv2d relu", "channel": 3}
+    of_view(page, "(view, change) => view.history.commit([...view.changes, change], '')", mine)
+    page.get_by_role("button", name="Back", exact=True).first.click()
+    until_step(page, 14)
+    assert of_view(page, "(view) => view.own") == [mine]
+    page.locator(".cv-edits [data-undo]").click()
+    until(page, "(view) => !view.own.length")
+    # The step here lends what it shows, once and no more.
+    lent = "(view) => JSON.stringify(view.changes) === JSON.stringify(view.lent)"
+    until(page, lent)
+    page.locator(".cv-next").click()
+    until_step(page, 15)
+    until(page, lent)
+    page.locator(".cv-edits [data-redo]").click()
+    until(page, "(view) => view.own.length === 1 && view.changes.length === 1 + view.lent.length")
+
+
+def test_escape_goes_back_a_level_at_a_time_and_ends_the_walk_last(walk_file, open_page):
+    page = open_page(f"{walk_file.as_uri()}#walk={NAME}~2")
+    until_step(page, 3)
+    for level in ("layer", "network"):
+        page.keyboard.press("Escape")
+        expect_zoom(page, level)
+    page.keyboard.press("Escape")
+    until(page, "(view) => !view.pinned")
+    expect(page.locator(".cv-walk")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator(".cv-walk")).to_be_hidden()
 
 
 def test_keys_stay_with_what_takes_them(walk_file, open_page):

@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 import cnnviz
 from browser.stage_page import (
+    click,
     expect_crumbs,
     expect_zoom,
     hover,
@@ -490,6 +492,42 @@ def test_a_file_computes_what_is_painted_and_its_link_carries_it(live):
     assert of_view(page, values) == shown
 
 
+def test_one_history_holds_what_is_picked_painted_drawn_and_opened(live, tmp_path):
+    page = live()
+    title = page.locator(".cv-what")
+    page.locator(".cv-items select").select_option(index=1)
+    expect(title).to_have_text("test digit 7")
+    page.get_by_role("button", name="Erase").click()
+    click(page, INPUT, 10, 14, 0)
+    page.get_by_role("button", name="Look").click()
+    page.locator(".cv-opendraw").click()
+    page.locator(".cv-pad").focus()
+    keys = ["Space", *["Shift+ArrowDown"] * 5, "Space"]
+    for key in keys:
+        page.keyboard.press(key)
+    expect(title).to_have_text("your drawing")
+    # While it is drawn, a step is a stroke; once it is done, the drawing is one.
+    page.locator(".cv-edits [data-undo]").click()
+    expect(title).to_have_text("test digit 7")
+    page.locator(".cv-edits [data-redo]").click()
+    expect(title).to_have_text("your drawing")
+    page.locator(".cv-panel [data-do=keep]").click()
+    picture = tmp_path / "seven.png"
+    drawn = Image.new("L", (120, 120), 255)
+    ImageDraw.Draw(drawn).line([(30, 30), (90, 30), (50, 100)], fill=0, width=10)
+    drawn.save(picture)
+    page.locator("input[type=file]").set_input_files(picture)
+    expect(title).to_have_text("seven.png")
+    for back in ("your drawing", "test digit 7", "test digit 7", "test digit 0"):
+        page.keyboard.press("Control+z")
+        expect(title).to_have_text(back)
+    assert of_view(page, "({ changes, history }) => [changes.length, history.undoable]") == [0, False]
+    for on in ("test digit 7", "test digit 7", "your drawing", "seven.png"):
+        page.keyboard.press("Control+Shift+z")
+        expect(title).to_have_text(on)
+    assert of_view(page, "({ changes, history }) => [changes.length, history.redoable]") == [1, False]
+
+
 def test_hovering_redraws_no_map(live):
     page = live()
     page.evaluate("""() => {
@@ -548,8 +586,20 @@ def test_two_views_live_beside_each_other_in_a_notebook(open_page, tmp_path):
     path.write_text(
         f"<!doctype html><title>notebook</title><link rel=icon href='data:,'>{cells}", encoding="utf-8"
     )
-    page = open_page(path.as_uri(), offline=True)
+    page = open_page(path.as_uri(), offline=True, width=900)
     expect(page.locator(".cv-title")).to_contain_text(["predicted 7", "predicted 2"])
+    # As high as its width asks for, and higher while a receipt stands below the network.
+    views = page.locator(".cv")
+    heights = "(views) => views.map(({ clientHeight }) => clientHeight)"
+    first, second = views.evaluate_all(heights)
+    assert first == second == round(0.56 * views.first.evaluate("({ clientWidth }) => clientWidth"))
+    page.locator(".cv-start").first.click()
+    page.locator(".cv-rvalue").first.wait_for()
+    assert views.evaluate_all(heights) == [first + 190, second]
+    assert (
+        page.locator(".cv").first.evaluate("({ scrollHeight, clientHeight }) => scrollHeight - clientHeight")
+        <= 0
+    )
 
 
 def test_of_many_classes_the_likeliest_have_bars(open_page, tmp_path):

@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from cnnviz.stage.component import answer, raster_of
+from cnnviz.stage.component import answer, chosen, raster_of
 from cnnviz.stage.scene import build_scene
 
 
@@ -43,6 +43,15 @@ def test_a_drawing_is_read_as_it_was_drawn():
 def test_a_drawing_that_is_none_is_refused(drawing):
     with pytest.raises(ValueError, match="pad"):
         raster_of(drawing)
+
+
+def test_undo_leads_back_to_an_image_or_its_name(digit):
+    pixels = {"pixels": base64.b64encode(digit.tobytes()).decode()}
+    np.testing.assert_array_equal(chosen(pixels), digit)
+    assert chosen({"item": "7", "count": 1}) == "7"
+    for asked in ({}, {"item": 7}, {"pixels": "AA=="}, "7", None):
+        with pytest.raises(ValueError, match="the pad must have 784 pixels, got"):
+            chosen(asked)
 
 
 def test_who_has_the_numbers_gets_none(net, digit):

@@ -7,6 +7,7 @@ import cnnviz
 from cnnviz.stage.expressions import ExpressionError
 from cnnviz.stage.guided_walk import WALKS, told, walk_named
 
+cnnviz.view  # The package's door brings the walks.  # noqa: B018
 WALK = {
     "name": "mine",
     "title": "Mine",

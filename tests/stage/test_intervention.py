@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cnnviz import Network
-from cnnviz.stage.intervention import InterventionError, intervene
+from cnnviz.stage.intervention import InterventionError, intervene, with_changed_weights
 from cnnviz.stage.scene import build_scene
 from harness.networks import image, layer, normal
 from harness.node import ask_node
@@ -28,6 +28,19 @@ def test_a_weight_is_that_of_with_weights(net, digit):
     expected = net.with_weights({"conv2d_3/kernel": kernel}).run(digit)
     np.testing.assert_array_equal(run.output, expected.output)
     assert not np.array_equal(run["conv2d_3"], net.run(digit)["conv2d_3"])
+
+
+def test_changed_weights_alone_are_a_network(net, digit):
+    weights = [
+        {"kind": "weights", "array": "conv2d_3/kernel", "at": [100, 7], "values": [2.5, -1]},
+        {"kind": "weights", "array": "conv2d_3/kernel", "at": [7], "values": [3]},
+    ]
+    silenced = {"kind": "channel", "stage": "conv2d_1 relu", "channel": 2}
+    changed = with_changed_weights(net, [*weights, silenced])
+    np.testing.assert_array_equal(changed.run(digit).output, intervene(net, digit, weights)[0].output)
+    assert with_changed_weights(net, [silenced]) is net
+    with pytest.raises(InterventionError, match="no weights called 'elsewhere/kernel'"):
+        with_changed_weights(net, [{**weights[0], "array": "elsewhere/kernel"}])
 
 
 def test_channels_are_silenced_and_all_behind_them_follows(net, digit):

@@ -45,7 +45,7 @@ class Player {
     this.parts.tools.addEventListener("click", (event) => {
       const action = closest(event, "[data-do]")?.dataset.do;
       if (action === "png") this.savePng();
-      if (action === "gif") this.saveGif(event.target);
+      if (action === "gif" || action === "whole") this.saveGif(event.target, action === "whole");
     });
     this.canvas.onpointermove = (event) => this.point(event);
     this.canvas.onpointerenter = () => (this.over = true);
@@ -102,6 +102,9 @@ class Player {
     this.byPlace = new Map();
     const side = scene.backwards ? (s) => s.sources[0] : (s) => s.target;
     scene.steps.forEach((s, k) => this.byPlace.set(`${side(s)} ${s.row} ${s.col}`, k));
+    const whole = this.root.querySelector("[data-do=whole]");
+    whole.hidden = scene.steps.length <= MOST_FRAMES;
+    whole.textContent = `all ${scene.steps.length.toLocaleString("en-GB")} steps`;
     this.playback.begin(scene.steps.length, step ?? (stays ? this.step : start));
     this.paint();
     // Letters of the page's own may come later than the picture.
@@ -208,15 +211,16 @@ class Player {
     copy.toBlob((blob) => saveFile(blob, this.fileName("png")));
   }
 
-  /** Every step, or of many some, from the first on as it plays; another click meanwhile calls it off. */
-  async saveGif(button) {
+  /** Of many steps some, from the first on as it plays, unless all are asked for; another click meanwhile calls it off. */
+  async saveGif(button, whole) {
     if (this.recording) {
       this.recording = false;
       return;
     }
     const { scene, layout } = this;
     const words = button.textContent;
-    const shown = stepsShown(scene.steps.length, 0, MOST_FRAMES);
+    const count = scene.steps.length;
+    const shown = stepsShown(count, 0, whole ? count : MOST_FRAMES);
     this.recording = true;
     const film = {
       width: layout.width,

@@ -39,9 +39,7 @@ class Changing {
   constructor(view) {
     this.view = view;
     this.tool = "look";
-    /** @type {{ changes: Change[], image: any }[]} what undo and redo go to */
-    this.past = [];
-    this.future = [];
+    this.history = view.history;
     this.listing = false;
     this.tools = document.createElement("div");
     this.tools.className = "cv-pentools";
@@ -71,69 +69,22 @@ class Changing {
     for (const each of this.tools.querySelectorAll("button")) each.setAttribute("aria-pressed", String(each.dataset.tool === tool));
   }
 
-  // History -----------------------------------------------------------------------------------------
-
-  /** Where one is: what undo comes back to. */
-  get now() {
-    return { changes: this.view.changes, image: this.view.image };
-  }
-
-  /** Take changes over for good: a step that can be undone, and is said. */
-  commit(changes, said, image = this.view.image) {
-    const before = this.now;
-    this.set({ changes, image });
-    this.keep(before, said);
-  }
-
-  /** What was changed since is a step that can be undone; "" is said elsewhere. */
-  keep(before, said) {
-    if (this.view.changes === before.changes && this.view.image === before.image) return;
-    this.past.push(before);
-    this.future = [];
-    this.write();
-    if (said) this.say(said);
-  }
-
-  set({ changes, image }) {
-    this.began = performance.now();
-    this.view.change(changes, image);
-    this.write();
-    this.view.host.remember?.(this.view.state());
-  }
-
   /** What a change leads to is on the screen. */
   computed() {
-    if (this.began) measure("cnnviz:change", this.began);
-    this.began = 0;
-    if (this.said) this.view.say(`${this.said}. ${this.view.part("verdict").textContent}`);
-    this.said = "";
+    const { history } = this.view;
+    if (history.began) measure("cnnviz:change", history.began);
+    history.began = 0;
+    history.computed();
   }
 
-  undo() {
-    this.go(this.past, this.future, "Undone");
-  }
-
-  redo() {
-    this.go(this.future, this.past, "Redone");
-  }
-
-  /** A step through the history, whichever way. */
-  go(from, to, said) {
-    const next = from.pop();
-    if (!next) return;
-    to.push(this.now);
-    this.set(next);
-    this.say(said);
-  }
-
-  /** @param {string} what */
-  say(what) {
-    this.said = what;
-    if (!this.view.changes.length && !this.view.image) this.computed();
+  /** There is another step to undo or redo. */
+  stepped() {
+    this.write();
   }
 
   /** Other numbers came, or another image: what was changed goes on. */
   updated() {
+    this.history.share();
     this.write();
   }
 
@@ -157,10 +108,10 @@ class Changing {
     event.stopPropagation();
     this.drew = true;
     this.view.leave();
-    const before = this.now;
-    const draw = this.tool === "move" ? this.moving(event, before, cell) : this.painting(before, cell);
+    const before = this.history.now;
+    const draw = this.tool === "move" ? this.moving(event, cell) : this.painting(cell);
     draw(event);
-    this.follow(event, draw, () => this.keep(before, { paint: "Painted", erase: "Erased", move: "Moved" }[this.tool]));
+    this.follow(event, draw, () => this.history.keep(before, { paint: "Painted", erase: "Erased", move: "Moved" }[this.tool]));
   }
 
   /** What follows a press until it ends. */
@@ -189,16 +140,22 @@ class Changing {
     this.pending ??= requestAnimationFrame(() => this.flush());
   }
 
+  /** Changes that are not done yet. @param {Change[]} changes */
+  set(changes) {
+    this.history.set({ ...this.history.now, changes });
+  }
+
   flush() {
     if (this.pending) cancelAnimationFrame(this.pending);
     this.pending = null;
-    if (this.next) this.set({ changes: this.next, image: this.view.image });
+    if (this.next) this.set(this.next);
     this.next = null;
   }
 
   /** A stroke on the image: one change, however long it is. */
-  painting(before, first) {
+  painting(first) {
     const { view } = this;
+    const { changes } = view;
     const stage = view.scene.stages[first.stage];
     const values = view.values[stage.index];
     const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
@@ -213,7 +170,7 @@ class Changing {
       if (!stroke.size) return;
       const cells = [...stroke.keys()];
       const change = /** @type {Change} */ ({ kind: "values", stage: stage.name, at: cells, values: cells.map((n) => stroke.get(n)) });
-      this.soon([...before.changes, change]);
+      this.soon([...changes, change]);
     };
   }
 
@@ -234,12 +191,13 @@ class Changing {
   }
 
   /** The image under the pointer, moved over its paper by whole pixels. */
-  moving(event, before, first) {
+  moving(event, first) {
     const { view } = this;
+    const { changes } = view;
     const start = view.placeFrom(event, first);
     return (next) => {
       const at = view.placeFrom(next, first, true);
-      if (at && start) this.soon(shiftedBy(before.changes, Math.round(at[0] - start[0]), Math.round(at[1] - start[1])));
+      if (at && start) this.soon(shiftedBy(changes, Math.round(at[0] - start[0]), Math.round(at[1] - start[1])));
     };
   }
 
@@ -252,7 +210,8 @@ class Changing {
     if (!weight?.name) return;
     event.preventDefault();
     this.drew = true;
-    const before = this.now;
+    const before = this.history.now;
+    const { changes } = view;
     const unit = view.receipt.largestWeight() / TURN;
     let moved = false;
     this.follow(
@@ -260,10 +219,10 @@ class Changing {
       (next) => {
         const by = event.clientY - next.clientY;
         moved ||= Math.abs(by) > 3;
-        if (moved) this.soon(this.weightSet(before.changes, weight, weight.value + by * unit));
+        if (moved) this.soon(this.weightSet(changes, weight, weight.value + by * unit));
       },
       () => {
-        if (moved) this.keep(before, "Weight changed");
+        if (moved) this.history.keep(before, "Weight changed");
         else this.openForm(weight, element);
       },
     );
@@ -278,7 +237,8 @@ class Changing {
   /** A small form beside what is typed: the network follows each key. */
   openForm(weight, at) {
     if (!weight.name || !this.view.scene.header.weights.includes(weight.name)) return false;
-    const before = this.now;
+    const before = this.history.now;
+    const { changes } = this.view;
     this.form?.remove();
     const form = document.createElement("form");
     form.className = "cv-form";
@@ -288,10 +248,10 @@ class Changing {
     const shut = (keep) => {
       form.remove();
       this.form = null;
-      if (keep) this.keep(before, "");
-      else this.set(before);
+      if (keep) this.history.keep(before, "Weight changed");
+      else this.set(changes);
     };
-    input.oninput = () => Number.isFinite(input.valueAsNumber) && this.set({ changes: this.weightSet(before.changes, weight, input.valueAsNumber), image: before.image });
+    input.oninput = () => Number.isFinite(input.valueAsNumber) && this.set(this.weightSet(changes, weight, input.valueAsNumber));
     form.onsubmit = (event) => {
       event.preventDefault();
       shut(true);
@@ -348,8 +308,8 @@ class Changing {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") {
       event.preventDefault();
       event.stopPropagation();
-      if (event.shiftKey) this.redo();
-      else this.undo();
+      if (event.shiftKey) this.history.redo();
+      else this.history.undo();
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -374,11 +334,11 @@ class Changing {
     const stage = view.scene.stages[cell.stage];
     const numbers = view.inkOf(stage, this.tool === "paint" ? 1 : 0);
     const cells = numbers.map((_, channel) => ({ ...cell, channel }));
-    this.commit([...view.changes, valuesChange(view.scene, cells, numbers)], this.tool === "paint" ? "Painted" : "Erased");
+    this.history.commit([...view.changes, valuesChange(view.scene, cells, numbers)], this.tool === "paint" ? "Painted" : "Erased");
   }
 
   moveBy([rows, cols]) {
-    this.commit(shiftedBy(this.view.changes, rows, cols), "Moved");
+    this.history.commit(shiftedBy(this.view.changes, rows, cols), "Moved");
   }
 
   // Channels ----------------------------------------------------------------------------------------
@@ -393,8 +353,8 @@ class Changing {
     const { view } = this;
     const off = this.offOf(cell);
     const stage = view.scene.stages[cell.stage];
-    const changes = off ? view.changes.filter((each) => each !== off) : [...view.changes, { kind: "channel", stage: stage.name, channel: cell.channel }];
-    this.commit(changes, `${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
+    const changes = off ? view.changes.filter((each) => each !== off) : [...view.changes, /** @type {Change} */ ({ kind: "channel", stage: stage.name, channel: cell.channel })];
+    this.history.commit(changes, `${channelName(stage, cell.channel)} ${off ? "on" : "off"}`);
   }
 
   /** Offer named kernels of the size of those that are shown, for all inputs of their channel. */
@@ -410,8 +370,8 @@ class Changing {
     select.replaceChildren(new Option(words, ""), ...names.map((each) => new Option(each, each, false, each === name)));
     select.onchange = () => {
       const rest = view.changes.filter((each) => each !== swapped);
-      if (!select.value) this.commit(rest, "Kernel as it was learned");
-      else this.commit([...rest, swappedFor(view.plain, kernel, cell.channel, select.value)], `Kernel swapped for ${select.value}`);
+      if (!select.value) this.history.commit(rest, "Kernel as it was learned");
+      else this.history.commit([...rest, swappedFor(view.plain, kernel, cell.channel, select.value)], `Kernel swapped for ${select.value}`);
     };
   }
 
@@ -430,29 +390,30 @@ class Changing {
   pressedBar(event) {
     const at = closest(event, "[data-undo], [data-redo], [data-reset], [data-list], [data-drop]");
     const { undo, redo, reset, list, drop } = at?.dataset ?? {};
-    if (undo !== undefined) this.undo();
-    if (redo !== undefined) this.redo();
-    if (reset !== undefined) this.commit([], "All taken back", null);
+    if (undo !== undefined) this.history.undo();
+    if (redo !== undefined) this.history.redo();
+    if (reset !== undefined) this.history.takeBack();
     if (list !== undefined) this.listing = !this.listing;
-    if (drop !== undefined) this.commit(this.view.changes.filter((_, i) => i !== Number(drop)), "Taken back");
+    if (drop !== undefined) this.history.commit(this.view.changes.filter((_, i) => i !== Number(drop)), "Taken back");
     this.write();
   }
 
   write() {
-    const { view, bar, past, future } = this;
+    const { view, bar, history } = this;
     const { changes, image } = view;
-    const count = changes.length + (image ? 1 : 0);
-    bar.hidden = !count && !past.length && !future.length;
+    const own = Boolean(image) || history.own;
+    const count = changes.length + (own ? 1 : 0);
+    bar.hidden = !count && !history.undoable && !history.redoable;
     if (!changes.length) this.listing = false;
     const rows = changes.map((change, i) => `<li><span>${escapeHtml(changeWords(view.scene, change))}</span>
       <button type="button" class="cv-plain" data-drop="${i}" aria-label="Take back: ${escapeHtml(changeWords(view.scene, change))}">take back</button></li>`);
     const list = this.listing ? `<ol class="cv-changes">${rows.join("")}</ol>` : "";
     const number = changes.length
       ? `<button type="button" class="cv-plain" data-list aria-expanded="${this.listing}">${plural(changes.length, "change")}</button>`
-      : "<span>no change</span>";
+      : `<span>${own ? "an image of your own" : "no change"}</span>`;
     bar.innerHTML = `${list}${number}
-      <button type="button" class="cv-plain" data-undo ${past.length ? "" : "disabled"}>Undo</button>
-      <button type="button" class="cv-plain" data-redo ${future.length ? "" : "disabled"}>Redo</button>
+      <button type="button" class="cv-plain" data-undo ${history.undoable ? "" : "disabled"}>Undo</button>
+      <button type="button" class="cv-plain" data-redo ${history.redoable ? "" : "disabled"}>Redo</button>
       <button type="button" class="cv-plain" data-reset ${count ? "" : "disabled"}>Take all back</button>`;
   }
 }

@@ -32,6 +32,8 @@ class Drawing extends Panel {
 
   show() {
     super.show();
+    this.before = this.view.history.now;
+    this.drawn = false;
     const panel = document.createElement("div");
     panel.className = "cv-draw";
     panel.addEventListener("click", (event) => this.clicked(closest(event, "[data-do]")?.dataset.do));
@@ -55,8 +57,8 @@ class Drawing extends Panel {
   clicked(action) {
     if (action === "keep") this.close();
     if (action === "close") {
+      this.putBack();
       this.close();
-      this.view.change(this.view.changes, null);
     }
   }
 
@@ -64,8 +66,7 @@ class Drawing extends Panel {
     this.complete(panel);
     this.began = digit ? began : 0;
     if (digit) this.present(digit);
-    // All strokes were taken back: the digit from before is there again.
-    else if (this.drawn) this.view.change(this.view.changes, null);
+    else this.putBack();
     this.drawn = Boolean(digit);
     if (!digit) this.say(!this.pad || this.pad.blank ? "Draw a digit from 0 to 9." : "There is too little ink for a digit.");
   }
@@ -74,9 +75,47 @@ class Drawing extends Panel {
     this.view.change(this.view.changes, { title: "your drawing", pixels: Uint8Array.from(digit) });
   }
 
+  /** The image from before the drawing. */
+  putBack() {
+    const { history } = this.view;
+    if (this.drawn) history.set({ ...this.before, changes: this.view.changes });
+    this.drawn = false;
+  }
+
+  /** What was drawn is a step that can be undone. */
+  settle() {
+    const { drawn, before } = this;
+    this.drawn = false;
+    if (drawn) this.view.history.push(before);
+    this.before = this.view.history.now;
+  }
+
+  close() {
+    this.settle();
+    super.close();
+  }
+
+  // While it is drawn, a step of undo or redo is a stroke.
+
+  get undoable() {
+    return Boolean(this.pad?.past.length);
+  }
+
+  get redoable() {
+    return Boolean(this.pad?.future.length);
+  }
+
+  undo() {
+    return this.pad.undo();
+  }
+
+  redo() {
+    return this.pad.redo();
+  }
+
   /** The network's answer to the drawing is on the screen. */
   computed() {
-    if (!this.open || !this.view.image) return;
+    if (!this.open || !this.pad?.digit) return;
     this.say(this.verdict());
     if (this.began) measure("cnnviz:draw", this.began);
     this.began = 0;
@@ -90,6 +129,7 @@ class Drawing extends Panel {
       this.view.host.ask("drawing", { version: this.version, ...this.pad.pixels() });
     }
     this.view.host.remember?.(this.view.state());
+    this.view.history.wrote();
   }
 
   verdict() {
@@ -112,13 +152,16 @@ class Drawing extends Panel {
     if (own && this.came === this.version && !this.pad?.stroke) this.view.change(this.view.changes, null);
   }
 
-  /** Another digit came: then the pad is done, unless it is one that was drawn on it, from the page around. */
+  /** Whether numbers that come are of what was drawn here. @param {import("./scene.js").Scene} next */
+  answeredBy(next) {
+    return (next.header.host?.drawn ?? 0) !== this.answeredTo;
+  }
+
+  /** A digit that was drawn here came back from the page around: more may have been drawn meanwhile. */
   updated() {
     const own = this.came !== this.answeredTo;
     this.answeredTo = this.came;
-    if (!this.open || this.view.image) return;
-    if (!own) this.close();
-    // More was drawn meanwhile.
-    else if (this.pad.digit && (this.pad.stroke || this.came !== this.version)) this.present(this.pad.digit);
+    const more = this.open && own && !this.view.image && this.pad.digit && (this.pad.stroke || this.came !== this.version);
+    if (more) this.present(this.pad.digit);
   }
 }

@@ -5,7 +5,7 @@ import { roomBelow } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
-import { linkOf, stateOfLink } from "./stage_state.js";
+import { entryOf, linkOf, stateOfLink } from "./stage_state.js";
 import { View } from "./view.js";
 
 const plans = new Map();
@@ -118,7 +118,10 @@ function begin(scene, shown) {
     theme: appTheme,
     extensions: [...EXTENSIONS, comparing],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
-    stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
+    stateOf: ({ host, start }) => {
+      if (host.link) return stateOfLink(host.link);
+      return host.changes ? { ...start, changes: entryOf("changes", host.changes) } : null;
+    },
     height: roomBelow,
   };
   if (scene.header.host.linked) {

@@ -54,6 +54,7 @@ const FORMATS = {
   percent: percentText,
   probability: (share) => percentText(Math.min(Math.max(share, 1e-300), 1 - 1e-9)),
   count: countText,
+  whole: (value) => value.toFixed(0),
 };
 
 /**

@@ -1,6 +1,7 @@
 // The stage in a notebook: as the HTML of an output, which a widget's model joins while there is a kernel, or
 // shown by the widget itself.
 
+import { clip } from "./arrays.js";
 import { fromBase64 } from "./base64.js";
 import { EXTENSIONS } from "./extensions.js";
 import { sceneOf } from "./scene.js";
@@ -20,13 +21,26 @@ import { View } from "./view.js";
  * @property {(event: string, heard: () => void) => void} off
  */
 
-const HEIGHT = 560;
+/** Pixels: a cell has no height of its own, and a frame around it may be as high as what is in it. */
+const [LEAST, MOST] = [480, 680];
+/** What a receipt, the pad or a walk's card gets where it stands below the network. */
+const BELOW = 190;
 /** Milliseconds: a cell that is moved, or scrolled out of sight, leaves the page for a moment. */
 const GONE_AFTER = 2000;
 const ARRIVED = "cnnviz-model";
 
 /** The models of this page, shared by the scripts of all outputs. @type {Map<string, Model>} */
 const models = (/** @type {any} */ (globalThis).cnnvizModels ??= new Map());
+
+/**
+ * As high as is good for the cell's width, and higher while something stands below the network.
+ *
+ * @param {HTMLElement} root
+ */
+function heightFor({ clientWidth, dataset }) {
+  const below = (dataset.aside || dataset.walk) && dataset.room !== "beside";
+  return Math.round(clip(0.56 * clientWidth, LEAST, MOST)) + (below ? BELOW : 0);
+}
 
 /**
  * Show a scene in an element, with its state shared with a model if there is one.
@@ -48,7 +62,7 @@ function begin(root, bytes, state) {
     model.save_changes();
   };
   /** @type {Host} */
-  const host = { extensions: EXTENSIONS, height: () => HEIGHT, state: state ?? undefined, remember };
+  const host = { extensions: EXTENSIONS, height: heightFor, state: state ?? undefined, remember };
   const view = new View(root, sceneOf(bytes), host);
   const take = () => {
     const given = model?.get("state");

@@ -70,7 +70,9 @@ class Opening {
       view.tell("This file is not a state that was saved here: it is no JSON.");
       return;
     }
+    const before = view.history.now;
     view.take(given);
+    view.history.keep(before, "Opened");
   }
 
   async takePicture(file) {
@@ -83,9 +85,8 @@ class Opening {
     }
     const pixels = bytesOf(picture, view.plain);
     if (!pixels) return "No digit was found in this picture: it should be dark ink on light paper, or light on dark.";
-    view.change(view.changes, { title: file.name.slice(0, 60) || "pasted picture", pixels });
-    for (const extension of view.extensions) extension.updated?.();
-    view.host.remember?.(view.state());
+    const title = file.name.slice(0, 60) || "pasted picture";
+    view.history.commit(view.changes, `Opened ${title}`, { title, pixels });
     return "";
   }
 

@@ -54,6 +54,8 @@ export class Pad {
     this.strokes = [];
     /** @type {Stroke[][]} */
     this.past = [];
+    /** @type {Stroke[][]} */
+    this.future = [];
     /** @type {Stroke | null} */
     this.stroke = null;
     this.erasing = false;
@@ -139,7 +141,7 @@ export class Pad {
   /** Put the brush down where it is. */
   set() {
     this.stroke = { points: [this.at], width: Number(this.width.value), erase: this.erasing };
-    this.past.push(this.strokes);
+    this.keep();
     this.strokes = [...this.strokes, this.stroke];
     this.soon();
   }
@@ -160,6 +162,7 @@ export class Pad {
     const undo = key === "Backspace" || (key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey));
     if (!undo && (event.ctrlKey || event.metaKey || event.altKey)) return;
     if (arrow) this.walk(arrow, event.shiftKey ? STRIDE : STEP);
+    else if (undo && event.shiftKey) this.redo();
     else if (undo) this.undo();
     else if (key === " " && !event.repeat) this.stroke ? this.lift() : this.set();
     else if (key === "Escape" && this.stroke) this.lift();
@@ -203,15 +206,32 @@ export class Pad {
   // Strokes ---------------------------------------------------------------------------------------
 
   undo() {
-    if (this.stroke || !this.past.length) return;
-    this.strokes = this.past.pop();
+    return this.go(this.past, this.future);
+  }
+
+  redo() {
+    return this.go(this.future, this.past);
+  }
+
+  /** A step through what was drawn, whichever way; false if there is none. */
+  go(from, to) {
+    const next = this.stroke ? undefined : from.pop();
+    if (!next) return false;
+    to.push(this.strokes);
+    this.strokes = next;
     this.done();
+    return true;
   }
 
   clear() {
-    this.past.push(this.strokes);
+    this.keep();
     this.strokes = [];
     this.done();
+  }
+
+  keep() {
+    this.past.push(this.strokes);
+    this.future = [];
   }
 
   done() {

@@ -156,8 +156,13 @@ export class Player {
     if (view.zoom !== "layer" || view.lookedAt !== cell.stage) view.zoomTo("layer", cell.stage);
     this.turn(true);
     this.chooseAt(cell);
-    if (running && !this.controls.still.matches) this.playback.play();
+    if (running) this.run();
     if (focused) this.find(this.find(".play").disabled ? ".place" : ".play").focus({ preventScroll: true });
+  }
+
+  /** Unless the reader asks for no motion. */
+  run() {
+    if (!this.controls.still.matches) this.playback.play();
   }
 
   /** Open because the page asks for it, without a click. */

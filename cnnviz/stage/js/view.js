@@ -7,6 +7,7 @@ import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
 import { closest, NARROW, offer, reducedMotion } from "./dom.js";
+import { History } from "./history.js";
 import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { NetworkView } from "./network_view.js";
@@ -132,6 +133,9 @@ export class View {
     this.changes = [];
     /** @type {State["walk"]} where a guided walk is */
     this.guided = null;
+    /** @type {Change[]} those of the changes that a step of it lends */
+    this.lent = [];
+    this.history = new History(this);
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
     this.engine = scene.computable ? new RemoteEngine(scene) : null;
@@ -215,17 +219,19 @@ export class View {
   /** Give everything its room; where there is none, as off the page, the one that it had, until it is seen again. */
   arrange() {
     const { root } = this;
-    if (root.clientWidth) this.size = { width: root.clientWidth, height: this.heightHere ?? 600 };
-    else this.sizeWas = "";
+    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
+    if (root.clientWidth) {
+      const width = root.clientWidth;
+      root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
+      this.size = { width, height: this.heightHere ?? 600 };
+    } else this.sizeWas = "";
     const { width, height } = this.size;
     const type = (this.type = clip(Math.min(width / 116, height / 44), 11, 20));
     root.style.setProperty("--height", `${height}px`);
     root.style.setProperty("--type", `${type}px`);
-    root.dataset.room = width >= BESIDE ? "beside" : width >= NARROW ? "below" : "narrow";
     const near = this.zoom !== "network";
     this.part("strip").hidden = !near;
     this.part("way").hidden = !near;
-    root.dataset.aside = this.panelOwner ? "panel" : this.pinned ? "receipt" : "";
     this.part("panel").hidden = !this.panelOwner;
     this.part("receipt").hidden = Boolean(this.panelOwner);
     for (const [name, level] of Object.entries(this.levels)) level.element.hidden = name !== this.zoom;
@@ -289,12 +295,15 @@ export class View {
     if (next.plan === scene.plan && next.key === scene.key && !start) {
       scene.header.host = next.header.host;
       scene.latest = next.numbers;
+      this.history.follow();
+      requestAnimationFrame(() => this.resizedTo());
       for (const extension of this.extensions) extension.answered?.();
       return;
     }
+    const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
+    this.history.leave(next, same);
     this.scene = next;
     this.item = 0;
-    const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
     this.plain = next;
     if (!same || next.key !== scene.key) {
       this.engine?.close();
@@ -318,8 +327,13 @@ export class View {
       this.show();
     }
     if (kept.length) this.change(kept);
+    this.history.follow();
     for (const extension of this.extensions) extension.updated?.();
-    requestAnimationFrame(() => measure("cnnviz:update", began));
+    requestAnimationFrame(() => {
+      // The page around may have another head now.
+      this.resizedTo();
+      measure("cnnviz:update", began);
+    });
   }
 
   /** Outlines, tooltip, legend and bars for the cell that is looked at. */
@@ -368,6 +382,12 @@ export class View {
       return;
     }
     this.compute(this.turn).catch((error) => this.say(error.message));
+  }
+
+  /** The learner's own changes, without those that a step of a guided walk lends. */
+  get own() {
+    const lent = new Set(this.lent.map((change) => JSON.stringify(change)));
+    return this.changes.filter((change) => !lent.has(JSON.stringify(change)));
   }
 
   /** The numbers of each input, before any change. */
@@ -556,10 +576,10 @@ export class View {
 
   pick(item) {
     const began = performance.now();
-    this.item = item;
-    this.change(this.changes, null);
-    for (const extension of this.extensions) extension.updated?.();
-    this.host.remember?.(this.state());
+    this.panelOwner?.close();
+    const before = this.history.now;
+    this.history.set({ changes: this.changes, image: null, item: this.scene.items[item].key });
+    this.history.keep(before, "");
     requestAnimationFrame(() => measure("cnnviz:pick-digit", began));
   }
 
@@ -577,7 +597,7 @@ export class View {
       layer: this.zoom === "network" ? "" : scene.stages[this.near].name,
       path: this.trail.map((cell) => nameOf(scene, cell)),
       open: this.open,
-      changes: this.changes,
+      changes: this.own,
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
       walk: this.guided,
       play: this.player?.named ?? null,
@@ -645,6 +665,11 @@ export class View {
     const line = this.part("said");
     line.hidden = !words;
     line.querySelector("span").textContent = words;
+  }
+
+  /** Keys come here where nothing has the focus. */
+  use() {
+    lastUsed = this;
   }
 
   /** Whether this is the view of the page that was used last, or the only one. */
@@ -734,8 +759,8 @@ export class View {
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
     // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
-    root.addEventListener("pointerdown", () => (lastUsed = this));
-    root.addEventListener("focusin", () => (lastUsed = this));
+    root.addEventListener("pointerdown", () => this.use());
+    root.addEventListener("focusin", () => this.use());
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
       if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && root.isConnected && nowhere && !event.defaultPrevented) this.pressed(event);
@@ -833,7 +858,7 @@ export class View {
 
   pressed(event) {
     if (event.key === "Escape") {
-      const taken = this.extensions.some((extension) => extension.escape?.()) || this.back();
+      const taken = ["escape", "", "leave"].some((way) => (way ? this.extensions.some((each) => each[way]?.()) : this.back()));
       if (taken) {
         event.preventDefault();
         event.stopPropagation();

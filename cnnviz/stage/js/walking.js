@@ -8,7 +8,6 @@ import { StageScope } from "./stage_scope.js";
 import { emptyState } from "./stage_state.js";
 
 /** @import { Told, Walk } from "./guided_walk.js" */
-/** @import { Change } from "./stage_state.js" */
 /** @import { View } from "./view.js" */
 
 const TEMPLATE = `
@@ -23,9 +22,6 @@ const TAKES = "input, select, textarea, [contenteditable], [data-stage], [role=s
 const SETTLES = 250;
 /** What the search may take of a frame. */
 const SLICE = 12;
-
-/** @type {Walking | null} the one that keys go to where nothing has the focus */
-let lastUsed = null;
 
 /**
  * @param {View} view
@@ -45,8 +41,6 @@ class Walking {
     this.number = 0;
     /** @type {number[]} the steps that apply */
     this.steps = [];
-    /** @type {Change[]} those that the step brought */
-    this.brought = [];
     /** @type {Told | null} */
     this.told = null;
     this.turn = 0;
@@ -72,10 +66,7 @@ class Walking {
     this.card.addEventListener("click", (event) => this.clicked(event));
     this.keyed = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
     document.addEventListener("keydown", this.keyed);
-    view.root.addEventListener("pointerdown", () => {
-      lastUsed = this;
-      this.held = true;
-    }, true);
+    view.root.addEventListener("pointerdown", () => (this.held = true), true);
     this.released = () => {
       this.held = false;
       if (this.waiting) this.settleSoon();
@@ -129,7 +120,7 @@ class Walking {
    * @param {boolean} [asked] by the learner, not by a link
    */
   begin(walk, number, asked = true) {
-    lastUsed = this;
+    this.view.use();
     this.walk = walk;
     this.card.hidden = false;
     this.card.setAttribute("aria-label", walk.title);
@@ -138,11 +129,18 @@ class Walking {
     if (asked) this.next.focus({ preventScroll: true });
   }
 
+  /** Escape, where there is nothing else to go back from. */
+  leave() {
+    if (!this.walk) return false;
+    this.end();
+    return true;
+  }
+
   end() {
     this.turn += 1;
-    const own = this.own;
+    const { own } = this.view;
     this.walk = null;
-    this.brought = [];
+    this.view.lent = [];
     this.card.hidden = true;
     delete this.view.root.dataset.walk;
     this.mark();
@@ -152,15 +150,10 @@ class Walking {
 
   // Steps -------------------------------------------------------------------------------------------
 
-  /** The learner's own changes, without those that the step brought. */
-  get own() {
-    const brought = new Set(this.brought.map((change) => JSON.stringify(change)));
-    return this.view.changes.filter((change) => !brought.has(JSON.stringify(change)));
-  }
-
   /** What expressions speak of: the learner's image and changes. */
   scope() {
-    const { view, own } = this;
+    const { view } = this;
+    const { own } = view;
     const whole = own.length === view.changes.length;
     const of = [view.plain, view.item, view.image, JSON.stringify(own)];
     if (!this.kept || this.kept.of.some((each, i) => each !== of[i])) {
@@ -197,12 +190,14 @@ class Walking {
     this.number = this.steps.find((each) => each >= number) ?? this.steps[this.steps.length - 1];
     if (!(await this.searched(scope, turn))) return;
     this.told = told(walk, this.number, scope.functions);
-    const own = this.own;
-    this.brought = this.told.state.changes ?? [];
+    const { own } = this.view;
+    const lent = (this.view.lent = this.told.state.changes ?? []);
     this.stray(false);
     const { model, item, range, open } = this.view.state();
     const state = { ...emptyState(), model, item, range, open, ...this.told.state };
-    this.apply({ ...state, changes: [...own, ...this.brought], walk: [walk.name, this.number] });
+    this.apply({ ...state, changes: [...own, ...lent], walk: [walk.name, this.number] });
+    // Once it stands where the step says.
+    if (state.play) queueMicrotask(() => this.view.player?.run());
     this.shown = this.seen;
     this.write(true);
   }
@@ -292,7 +287,8 @@ class Walking {
 
   /** Whether all is there that the step brought. */
   get whole() {
-    return this.own.length + this.brought.length === this.view.changes.length;
+    const { own, lent, changes } = this.view;
+    return own.length + lent.length === changes.length;
   }
 
   changed() {
@@ -330,11 +326,11 @@ class Walking {
     }
     if (!(await this.searched(scope, turn))) return;
     const whole = this.whole;
-    const own = this.own;
+    const { own, lent } = this.view;
     this.told = told(this.walk, this.number, scope.functions);
     const brings = this.told.state.changes ?? [];
-    if (whole && JSON.stringify(brings) !== JSON.stringify(this.brought)) {
-      this.brought = brings;
+    if (whole && JSON.stringify(brings) !== JSON.stringify(lent)) {
+      this.view.lent = brings;
       this.apply({ ...this.view.state(), image: null, changes: [...own, ...brings] });
     }
     this.walked();
@@ -355,7 +351,7 @@ class Walking {
     const target = event.composedPath()[0];
     const element = target instanceof Element ? target : document.body;
     const nowhere = element === document.body || element === document.documentElement;
-    if (nowhere ? lastUsed !== this : !this.view.root.contains(element)) return;
+    if (nowhere ? !this.view.isLastUsed() : !this.view.root.contains(element)) return;
     if (element.closest(TAKES) || (event.key === " " && element.closest("button, a"))) return;
     const by = { ArrowRight: 1, ArrowDown: 1, " ": 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!by) return;
@@ -367,7 +363,6 @@ class Walking {
     clearTimeout(this.waiting);
     document.removeEventListener("keydown", this.keyed);
     for (const end of ["pointerup", "pointercancel"]) window.removeEventListener(end, this.released);
-    if (lastUsed === this) lastUsed = null;
   }
 }
 

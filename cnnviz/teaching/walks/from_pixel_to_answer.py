@@ -61,7 +61,12 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "{rows(conv): count} × {columns(conv): count} places to stand, and so makes a map of "
                 "{rows(conv) * columns(conv): count} numbers.",
             ],
-            "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
+            "state": {
+                "zoom": "layer",
+                "layer": "{conv}",
+                "path": "{spot}",
+                "play": "{conv}~{channel(spot): whole}~{row(spot) * columns(conv): whole}",
+            },
         },
         {
             "title": "One sum, written out",
