@@ -39,8 +39,7 @@ def name_of(page: Any) -> str:
 
 
 def carried() -> dict[str, str]:
-    """What a link to another page carries along: the digit, the network and what is changed in it, and whether
-    answers are hidden."""
+    """What a link to another page carries along: the digit, the network, its changes, hidden answers."""
     return state.kept("digit", "own", "model", "changes", "answers")
 
 
