@@ -73,6 +73,7 @@ function begin(root, scene, shown, style) {
       shown.ask(name, value);
     },
     theme: appTheme,
+    answers: true,
     extensions: [...EXTENSIONS, comparing],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host }) => (host.link ? stateOfLink(host.link) : null),
