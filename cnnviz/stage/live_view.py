@@ -47,6 +47,8 @@ class LiveView:
     def __init__(self, scene: Scene, first: Run | None = None) -> None:
         self.scene = scene
         self._first = first
+        self.left_out = ""
+        """A sentence about what the file that was saved last does not hold, "" if it holds all."""
         self._key = uuid.uuid4().hex[:12]
         self._state = opening_state(scene)
         self._run: Run | None = None
@@ -202,7 +204,9 @@ class LiveView:
         def run_of_item(key: str) -> Run:
             return run_for(self.scene, {"item": key}, self._first)[0]
 
-        return packed(self.scene, run_of_item, layers, last, limit)
+        scene = packed(self.scene, run_of_item, layers, last, limit)
+        self.left_out = scene.host["left_out"]
+        return scene
 
     def _repr_html_(self) -> str:
         """The view as the output of a notebook's cell; its page and Python share the state if they can."""

@@ -95,7 +95,6 @@ class _Held:
         self._scene = scene
         self._stages: set[int] = set()
         self._arrays: set[str] = set()
-        self._layers: set[str] = set()
 
     def _needed(self, name: str) -> tuple[set[int], set[str]]:
         taken, places = self._scene.plan.taken, self._scene.plan.part.header["arrays"]
@@ -120,7 +119,6 @@ class _Held:
         stages, arrays = self._needed(name)
         self._stages |= stages
         self._arrays |= arrays
-        self._layers.add(name)
 
     def scene(self, run_of_item: Callable[[str], Run], names: list[str]) -> Scene:
         """The scene with all that is held."""
@@ -137,7 +135,7 @@ class _Held:
             items.append({**item, "tensors": {**sent, **places}, "extents": extents})
         arrays = {name: place_of(numbers, taken.arrays[name]) for name in sorted(self._arrays)}
         header |= {"items": items, "arrays": {**header["arrays"], **arrays}}
-        new.host["left_out"] = _sentence([name for name in names if name not in self._layers], names)
+        new.host["left_out"] = _sentence([name for name in names if any(self._needed(name))], names)
         return new
 
 

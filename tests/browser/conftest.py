@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -88,12 +89,19 @@ def open_page(chromium) -> Iterator[Callable]:
 @pytest.fixture(scope="session")
 def explorer(tmp_path_factory) -> Iterator[str]:
     """The explorer on a server of its own: its address."""
+    with streamlit_page(app(), tmp_path_factory.mktemp("explorer")) as url:
+        yield url
+
+
+@contextmanager
+def streamlit_page(script: Path, folder: Path) -> Iterator[str]:
+    """A Streamlit script on a server of its own, with the log in a folder: its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = (tmp_path_factory.mktemp("explorer") / "log.txt").open("w")
+    log = (folder / "log.txt").open("w")
     source = str(app().parent.parent)
-    command = [sys.executable, "-m", "streamlit", "run", str(app()), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
     options = ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     server = subprocess.Popen(
         [*command, *options], stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": source}

@@ -13,7 +13,7 @@ SIDE, WIDTHS = 64, (32, 64, 512, 768)
 
 @st.cache_resource
 def large_network() -> Network:
-    """Four convolutions, each at half the size of the one before, and ten classes: 17 MB of weights and numbers."""
+    """Four convolutions and ten classes: 17 MB of weights and numbers."""
     random = np.random.default_rng(0)
     layers = [Layer.from_config("input", "InputLayer", {"batch_shape": (None, SIDE, SIDE, 3)})]
     source, depth = "input", 3
@@ -22,9 +22,7 @@ def large_network() -> Network:
         weights = {"kernel": kernel, "bias": random.normal(0, 0.05, filters).astype(np.float32)}
         config = {"filters": filters, "kernel_size": 3, "padding": "same", "activation": "relu"}
         config["strides"] = 1 if i == 0 else 2
-        layers.append(
-            Layer.from_config(f"conv_{i}", "Conv2D", config, weights=weights, inputs=(source,))
-        )
+        layers.append(Layer.from_config(f"conv_{i}", "Conv2D", config, weights=weights, inputs=(source,)))
         source, depth = f"conv_{i}", filters
     layers.append(Layer.from_config("mean", "GlobalAveragePooling2D", {}, inputs=(source,)))
     weights = {

@@ -67,6 +67,21 @@ export function isHere(values, { index }, channel) {
   return behind.get(values)?.parts[index].has(channel) ?? true;
 }
 
+/**
+ * A map's numbers, row by row: of one that is here.
+ *
+ * @param {Float32Array[]} values
+ * @param {Stage} stage
+ * @param {number} channel
+ * @returns {(n: number) => number}
+ */
+export function mapOf(values, { index, shape }, channel) {
+  const far = behind.get(values);
+  if (far) return far.parts[index].map(channel);
+  const [numbers, channels] = [values[index], shape[2]];
+  return (n) => numbers[n * channels + channel];
+}
+
 /** An array of which some may be here. */
 export class FarArray {
   /**
@@ -130,13 +145,43 @@ export class FarStage extends FarArray {
     this.cells = rows * cols;
     this.channels = channels;
     this.extents = extents ?? Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
-    /** Which maps are whole. */
+    /** Which maps are whole in the array. */
     this.maps = new Uint8Array(channels);
+    /** @type {Map<number, Float32Array>} maps, each for itself as long as there is no array: most stages show a few */
+    this.apart = new Map();
+  }
+
+  /** With holes; it begins when somebody reads it. */
+  get data() {
+    const begins = !this.array;
+    const data = super.data;
+    if (begins) {
+      for (const [channel, numbers] of this.apart) this.put(this.placesOf(channel), numbers);
+      this.apart.clear();
+    }
+    return data;
+  }
+
+  /**
+   * A map's numbers, row by row, where they are here.
+   *
+   * @param {number} channel
+   * @returns {(n: number) => number}
+   */
+  map(channel) {
+    const own = this.apart.get(channel);
+    if (own) return (n) => own[n];
+    const { data, channels } = this;
+    return (n) => data[n * channels + channel];
+  }
+
+  get bytes() {
+    return super.bytes + 4 * this.cells * this.apart.size;
   }
 
   /** @param {number} channel */
   has(channel) {
-    return this.whole || this.maps[channel] === 1;
+    return this.maps[channel] === 1 || this.apart.has(channel) || (this.array !== null && !bits.has(this.array));
   }
 
   /** Whether all its numbers are here. */
@@ -159,6 +204,12 @@ export class FarStage extends FarArray {
    * @param {Float32Array} numbers
    */
   put(places, numbers) {
+    const maps = places.every(([first, step, count]) => first < this.channels && step === this.channels && count === this.cells);
+    if (!this.array && maps) {
+      this.used = clock += 1;
+      places.forEach(([channel], n) => this.apart.set(channel, numbers.slice(n * this.cells, (n + 1) * this.cells)));
+      return;
+    }
     super.put(places, numbers);
     for (const [first, step, count] of places) {
       if (step === 1 && count === this.length) this.maps.fill(1);
@@ -169,6 +220,7 @@ export class FarStage extends FarArray {
   letGo() {
     super.letGo();
     this.maps.fill(0);
+    this.apart.clear();
   }
 }
 

@@ -27,9 +27,9 @@ export function missingOf(scene, values, cell) {
     const array = typeof what === "number" ? values[what] : scene.data(what);
     if (places.some((place) => hasHole(array, place))) missing.push([what, places]);
   };
+  add(cell.stage, [[cellIndex(scene.stages[cell.stage], cell), 1, 1]]);
   for (let at = cell; ; ) {
     const stage = scene.stages[at.stage];
-    add(at.stage, [[cellIndex(stage, at), 1, 1]]);
     const { type } = stage.op;
     if (type === "conv" || type === "transposed") addWeighted(scene, stage, at, add);
     else {

@@ -113,10 +113,11 @@ export class NetworkView {
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
     const sees = first.op.type === "input" ? "" : `, receptive field ${first.rf}`;
-    const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}`;
-    return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words)}"
+    const absent = this.view.leftOut(last.index) ? ", left out of this file" : "";
+    const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}${absent}`;
+    return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words + absent)}"
       aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${escapeHtml(first.layer)}</b>
-      <span>${escapeHtml(what)}</span><span>${shapeText(last)}</span></button>`;
+      <span>${escapeHtml(what)}</span><span>${absent ? "left out" : shapeText(last)}</span></button>`;
   }
 
   drawLinks() {

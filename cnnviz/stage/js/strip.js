@@ -51,8 +51,9 @@ export class Strip {
     const here = view.network.seenAs.get(view.lookedAt) ?? view.lookedAt;
     this.element.querySelector(".cv-places").innerHTML = rects.map((rect) => {
       const { layer } = scene.stages[rect.stage];
+      const absent = view.leftOut(rect.stage) ? ", left out of this file" : "";
       const current = rect.stage === here ? 'aria-current="true"' : "";
-      return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer)}" title="${escapeHtml(layer)}"
+      return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer + absent)}" title="${escapeHtml(layer + absent)}"
         style="left:${rect.x - 3}px;width:${Math.max(18, rect.width) + 6}px"></button>`;
     }).join("");
   }

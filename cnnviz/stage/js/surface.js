@@ -2,7 +2,7 @@
 
 import { sameNumbers } from "./arrays.js";
 import { canvasOf, pixelRatio, sized } from "./dom.js";
-import { farOf, isHere } from "./far_numbers.js";
+import { farOf, isHere, mapOf } from "./far_numbers.js";
 import { borders } from "./holes.js";
 
 /** @import { Colours, Scales } from "./colours.js" */
@@ -327,11 +327,10 @@ export class Pictures {
   fill(stage, channel, { image, x, y }) {
     const { values, scales, range } = this;
     const [height, width, channels] = stage.shape;
-    const numbers = values[stage.index];
     const context = image.getContext("2d");
     const picture = channel < channels
-      ? this.colours.picture(context, height, width, (n) => numbers[n * channels + channel], scales.of(stage.index, channel, range))
-      : this.colours.photograph(context, height, width, numbers, this.scene.picture);
+      ? this.colours.picture(context, height, width, mapOf(values, stage, channel), scales.of(stage.index, channel, range))
+      : this.colours.photograph(context, height, width, values[stage.index], this.scene.picture);
     context.putImageData(picture, x, y);
   }
 }

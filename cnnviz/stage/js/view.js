@@ -219,6 +219,12 @@ export class View {
     return rects.flatMap(({ stage, channel, colours }) => (colours || this.plain.stages[stage].op.type === "input" ? [] : [[stage, channel]]));
   }
 
+  /** Whether a stage's numbers are not here, and nobody can be asked for them. */
+  leftOut(s) {
+    const part = farOf(this.values)?.parts[s];
+    return Boolean(part && !this.asking && !part.whole);
+  }
+
   /** Whether something of a stage is not here; all of it is asked for. */
   needsAll(s) {
     const part = farOf(this.values)?.parts[s];
@@ -423,7 +429,14 @@ export class View {
       box: boxOf(each),
       style: "path",
     }));
-    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
+    return [...this.extraMarks, ...(cell ? this.outlinesOf(cell) : []), ...way];
+  }
+
+  /** A cell's outlines, worked out once as long as nothing else is looked at. */
+  outlinesOf(cell) {
+    const { scene } = this;
+    if (this.outlined?.scene !== scene || !sameCell(this.outlined.cell, cell)) this.outlined = { scene, cell, marks: outlinesOf(scene, cell) };
+    return this.outlined.marks;
   }
 
   // Choosing --------------------------------------------------------------------------------------
