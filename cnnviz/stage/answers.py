@@ -43,7 +43,7 @@ MOST_PLACES = 200_000
 Places = list[list[int]]
 
 
-class Runs:
+class KeptRuns:
     """The runs that were looked at last, as many as there is room for; the last one always."""
 
     def __init__(self, most: int = KEPT_BYTES) -> None:
@@ -77,11 +77,11 @@ class Runs:
         self._runs.clear()
 
 
-RUNS = Runs()
+RUNS = KeptRuns()
 
 
 def run_for(
-    scene: Scene, of: Mapping[str, Any], first: Run | None = None, runs: Runs = RUNS
+    scene: Scene, of: Mapping[str, Any], first: Run | None = None, runs: KeptRuns = RUNS
 ) -> tuple[Run, Run]:
     """The run that a question is about, and that of the same image without changes.
 
@@ -100,7 +100,7 @@ def run_for(
 
 
 def answer_numbers(
-    scene: Scene, asked: Any, part: Part, first: Run | None = None, runs: Runs = RUNS
+    scene: Scene, asked: Any, part: Part, first: Run | None = None, runs: KeptRuns = RUNS
 ) -> dict[str, Any]:
     """What is answered to a question about a scene; the numbers themselves go into a part.
 

@@ -170,7 +170,8 @@ def answer(
     net, image, title, label, item, code, layers, pinned, play
         As for `live_view`.
     asked
-        `compare`: {"of": key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the
+        `compare`: {"of": key of numbers, "count", "cell"}, for TensorFlow's, of a large network only those
+        of the cell, [layer, flat place]; `have`: the key of numbers that the
         browser has, which are not sent again; `numbers`: a question, as `answers` says, {"key", "question"},
         about the scene of this key.
     """
@@ -187,7 +188,7 @@ def answer(
         question = _get(asked.get("numbers"), "question")
         host["numbers"] = answer_numbers(whole, question, scene.numbers, run)
     if _get(asked.get("compare"), "of") == scene.key:
-        _add_comparison(scene, host, run)
+        _add_comparison(scene, host, run, _get(asked.get("compare"), "cell"))
     # An answer equal to the last one would not reach the view: the count makes it another.
     host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
@@ -217,13 +218,26 @@ def _digest(image: Any) -> str:
     return digest.hexdigest()
 
 
-def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
+def _add_comparison(scene: Scene, host: dict[str, Any], run: Run, cell: Any = None) -> None:
     """TensorFlow's numbers behind all others, or why there are none."""
     outputs = COMPARISONS.ask(run)
     if isinstance(outputs, str):
         host["tensorflow"] = outputs
     else:
-        host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in outputs.items()}
+        numbers = {name: array[0] for name, array in outputs.items()}
+        host["tensorflow"] = {}
+        if scene.plan.far:
+            numbers, host["tensorflow"] = _at(numbers, cell), {"cell": cell}
+        host["tensorflow"] |= {name: scene.numbers.add(array) for name, array in numbers.items()}
+
+
+def _at(numbers: Mapping[str, np.ndarray], cell: Any) -> dict[str, np.ndarray]:
+    """Of all numbers those of one cell, after its layer's activation and before."""
+    layer, place = cell if isinstance(cell, list) and len(cell) == 2 else ("", 0)
+    if type(place) is not int:
+        return {}
+    names = [name for name in (layer, f"{layer} before") if isinstance(layer, str) and name in numbers]
+    return {name: numbers[name].reshape(-1)[place : place + 1] for name in names if place >= 0}
 
 
 def _get(value: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cnnviz.stage.answers import MOST_NUMBERS, Runs, answer_numbers, run_for
+from cnnviz.stage.answers import MOST_NUMBERS, KeptRuns, answer_numbers, run_for
 from cnnviz.stage.component import answer
 from cnnviz.stage.intervention import intervene
 from cnnviz.stage.live_view import LiveView, view
@@ -71,7 +71,7 @@ def test_what_a_change_comes_to_is_the_changed_run(net, digit, scene):
 
 
 def test_of_a_change_only_what_lies_behind_it_is_computed(net, digit, scene):
-    runs = Runs()
+    runs = KeptRuns()
     changed, base = run_for(scene, {"changes": CHANGES}, None, runs)
     assert changed["conv2d_2"] is base["conv2d_2"]
     assert changed["conv2d_4"] is not base["conv2d_4"]
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused_with_a_sentence(scene, question):
 
 
 def test_runs_are_kept_as_long_as_there_is_room(net, digit):
-    runs = Runs(most=1)
+    runs = KeptRuns(most=1)
     first = runs.of("a", lambda: net.run(digit))
     assert runs.of("a", lambda: pytest.fail("it is kept")) is first
     runs.of("b", lambda: net.run(digit))

@@ -70,6 +70,8 @@ function begin(root, scene, shown, style) {
     ask: (name, value) => {
       // What is here need not come again.
       shown.ask("have", shown.base?.key ?? "");
+      // What was answered need not be answered again.
+      if (name !== "numbers" && !shown.view?.asking.waiting) shown.ask("numbers", null);
       shown.ask(name, value);
     },
     theme: appTheme,
