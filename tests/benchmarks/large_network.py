@@ -1,8 +1,8 @@
 """A large network in the explorer: file to stage, another layer's maps, a receipt, hover, a change, memory.
 
-`python tests/benchmarks/large_network.py resnet50.keras` serves a page with the live view of the file on noise,
-drives it in Chromium, and prints what the page reports through performance.measure. Nothing is asserted; the
-machine's load is printed beside.
+`python -m tests.benchmarks.large_network resnet50.keras` serves a page with the live view of the file on
+noise, drives it in Chromium, and prints what the page reports through performance.measure. Nothing is
+asserted; the machine's load is printed beside.
 """
 
 from __future__ import annotations
