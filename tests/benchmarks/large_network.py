@@ -25,7 +25,7 @@ PAGE = """
 import numpy as np, streamlit as st, cnnviz
 from cnnviz.stage.component import live_view
 net = st.cache_resource(cnnviz.load_model)({path!r})
-image = np.random.default_rng(0).uniform(0, 255, net.input_shape[1:]).astype(np.float32)
+image = np.random.default_rng(0).uniform(0, 255, net.input_shape[-3:]).astype(np.float32)
 st.set_page_config(layout="wide")
 live_view(net, image, title="noise")
 """

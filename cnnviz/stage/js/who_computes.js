@@ -8,6 +8,8 @@
 const QUICK = 100;
 /** Multiply-adds a millisecond, until this page has been seen to compute. */
 const RATE = 150_000;
+/** No page is taken for slower: what holds it up for a moment holds up Python too. */
+const LEAST_RATE = RATE / 4;
 
 /**
  * Who computes: "page", "python", or "" where nobody can. The work is that of the stages behind the change, which
@@ -20,7 +22,7 @@ const RATE = 150_000;
  */
 export function whoComputes(scene, { changes, image, python, page, rate }) {
   const work = workBehind(scene, changes, image);
-  const milliseconds = work / (rate ?? RATE);
+  const milliseconds = work / Math.max(rate ?? RATE, LEAST_RATE);
   if (!page) return { who: python ? "python" : "", work, milliseconds };
   return { who: python && milliseconds > QUICK ? "python" : "page", work, milliseconds };
 }

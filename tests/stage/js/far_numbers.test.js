@@ -154,8 +154,11 @@ test("who computes follows from the work behind a change and from how fast the p
   assert.equal(workBehind(scene, [], {}), 228);
   const given = { changes: /** @type {any} */ ([]), image: {}, python: true, page: true };
   assert.equal(whoComputes(scene, given).who, "page");
-  assert.equal(whoComputes(scene, { ...given, rate: 2 }).who, "python");
-  assert.equal(whoComputes(scene, { ...given, rate: 2, python: false }).who, "page");
+  assert.equal(whoComputes(scene, { ...given, rate: 1 }).who, "page");
+  scene.stages[1].work = 20e6;
+  assert.equal(whoComputes(scene, given).who, "python");
+  assert.equal(whoComputes(scene, { ...given, python: false }).who, "page");
+  assert.equal(whoComputes(scene, { ...given, rate: 1e6 }).who, "page");
   assert.equal(whoComputes(scene, { ...given, page: false }).who, "python");
   assert.equal(whoComputes(scene, { ...given, page: false, python: false }).who, "");
 });
