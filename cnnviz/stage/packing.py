@@ -65,13 +65,12 @@ def packed(
     if chosen is None:
         # A file holds bytes as text, four letters for three.
         room = 0.75 * (limit - CODE_BYTES) - len(scene.plan.sent) - len(bytes(scene.numbers))
-        ends = [iter(names), iter(reversed(names))]
-        while ends:
-            for end in list(ends):
-                name = next(end, None)
-                if name is None or held.bytes_with(name) > room:
-                    ends.remove(end)
-                else:
+        # From both ends inwards, over what is too large for the room that is left.
+        inwards = [name for both in zip(names, reversed(names), strict=True) for name in both]
+        # One layer that would take a large part of it waits until the others are in.
+        for most in (room / 8, room):
+            for name in dict.fromkeys(inwards):
+                if held.bytes_with(name) <= min(room, held.bytes_with() + most):
                     held.take(name)
     else:
         for name in chosen:
@@ -104,7 +103,7 @@ class _Held:
         far = {each for each in arrays if places[each][0] is None}
         return {s for s in wanted if not is_small(taken.stages[s])} - self._stages, far - self._arrays
 
-    def bytes_with(self, name: str) -> int:
+    def bytes_with(self, name: str = "") -> int:
         """What all would take with one more layer."""
         stages, arrays = self._needed(name)
         return self._bytes(self._stages | stages, self._arrays | arrays)
