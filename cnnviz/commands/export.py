@@ -59,6 +59,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the guided walks of all lessons, a page each, into a folder that needs no server",
     )
+    parser.add_argument(
+        "--layers",
+        type=lambda text: text.split(","),
+        metavar="NAME,NAME,...",
+        help="of a large network the numbers of these layers, with what they read",
+    )
+    parser.add_argument("--last", type=int, metavar="N", help="of a large network the last N layers")
+    parser.add_argument(
+        "--size",
+        type=float,
+        metavar="MB",
+        help="of a large network as many layers from both ends as a file of this size holds (default: 20)",
+    )
     add_limits(parser)
 
 
@@ -119,7 +132,9 @@ def export(args: argparse.Namespace) -> int:
         return code
     if examples.said:
         say(examples.said)
-    path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk)
+    chosen: dict[str, Any] = {"layers": args.layers, "last": args.last, "said": say}
+    chosen |= {} if args.size is None else {"limit": 1e6 * args.size}
+    path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk, **chosen)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
 
@@ -184,5 +199,6 @@ COMMAND = Command(
         "cnnviz export --digits 0 --walk from-pixel-to-answer -o walk.html",
         "cnnviz export --course -o course",
         "cnnviz export mine.keras --images photos --classes names.txt -o photos.html",
+        "cnnviz export resnet50.keras --image cat.jpg --last 8 -o end.html",
     ),
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.layer import Layer
-from cnnviz.network.forward import Edits, forward
+from cnnviz.network.forward import Base, Edits, forward
 from cnnviz.network.inputs import images_of, modes_of, prepared
 from cnnviz.network.layer_graph import LayerGraph, single
 from cnnviz.network.memory import check_gradient, check_kept
@@ -163,11 +163,13 @@ def forward_pass(
     memory_limit: float | None = None,
     work_limit: float | None = None,
     inner: Edits | None = None,
+    base: Run | None = None,
 ) -> Run:
     """One forward pass that keeps every activation: what `Network.run` returns, with its arguments.
 
     It takes a run's network as it is, for another pass: forward_pass(run.network, images). `inner` are edits
-    of what layers give before their activation.
+    of what layers give before their activation. `base` is a run of the same network, or of one made of it by
+    `with_weights`: what this pass has in common with it is taken over, not computed again.
     """
     edits, inner = (
         {graph.resolve(name): function for name, function in (each or {}).items()} for each in (edits, inner)
@@ -175,7 +177,8 @@ def forward_pass(
     before: dict[str, np.ndarray] = {}
     images = images_of(graph, x)
     check_kept(graph, images, memory_limit, work_limit)
-    outputs = forward(graph, prepared(graph, images), before, edits, inner=inner)
+    earlier = None if base is None else Base(base.network, base._outputs, base._before, base.edited)
+    outputs = forward(graph, prepared(graph, images), before, edits, inner=inner, base=earlier)
     return Run(graph, outputs, before, {*edits, *inner}, modes_of(graph, x))
 
 

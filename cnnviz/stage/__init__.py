@@ -7,6 +7,15 @@ What its parts agree on:
 - **The scene.** `scene` turns a run into what the page gets: a plan (`plan`: stages in topological order,
   weights, fields, colours), which goes down once, and the numbers of each image, without those that the
   page can compute. Both are parts (`parts`) that begin with a mark of their version.
+- **Large networks.** A network is far whose weights and numbers of one image would take more than
+  `plan.SENT_WHOLE` bytes: only inputs, small stages and every channel's extent go down. The page asks
+  (`answers`, js/asking.js) for a map when it is drawn and for a patch and a kernel when a receipt is opened;
+  what has not come is a hole in an array of the usual length (js/far_numbers.js), so that `view.values[s]`
+  reads alike. `view.liveliest` gives channels by activity, `view.needs(cell)` says whether a receipt cannot
+  be shown yet, `view.pictures.at` gives a map or null; the last two ask for what is not here, and `view.came`
+  draws it. A file holds what `packing` puts into it, and calls the rest left out.
+- **Who computes.** js/who_computes.js: this page, unless the work behind a change takes it longer than a
+  tenth of a second and there is Python to ask, or it lacks the weights.
 - **The state.** What is looked at, changed and played is plain data with a version (`stage_state`).
   A link, a saved file, a walk, a notebook and a lesson all say it in these words, and the page says what
   of it does not fit its network.

@@ -1,28 +1,32 @@
 """The live view in the explorer: Streamlit components without an iframe, and Python behind them.
 
 Code and network go down once, in a component of their own that a rerun repeats only by name; an image's
-numbers follow as bytes. What is drawn or changed is computed in the page; a drawing comes back for the other
-pages. Streamlit is imported when a page shows the view.
+numbers follow as bytes, of a large network those that the page asks for. What is drawn or changed is computed
+in the page, or here where the page would be slow; a drawing comes back for the other pages. Streamlit is
+imported when a page shows the view.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import ImageError
 from cnnviz.network import Network, Run
+from cnnviz.stage.answers import RUNS, answer_numbers
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk
-from cnnviz.stage.plan import layers_until, plan_of, shapes_of
+from cnnviz.stage.plan import StagePlan, layers_until, plan_of, shapes_of
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stage_state import entry_of, entry_text
 from cnnviz.stage.tensorflow_values import COMPARISONS
@@ -168,6 +172,7 @@ def live_view(
             on_digit_change=partial(use, "digit", choose, chosen),
             on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
             on_compare_change=_nothing,
+            on_numbers_change=_nothing,
         )
 
     code_and_plan(key=f"{key}.plan", data=plan.sent)
@@ -198,32 +203,74 @@ def answer(
     net, image, title, label, item, code, layers, pinned, play
         As for `live_view`.
     asked
-        `compare`: {"of": key of numbers, "count"}, for TensorFlow's; `have`: the key of numbers that the
-        browser has, which are not sent again.
+        `compare`: {"of": key of numbers, "count", "cell"}, for TensorFlow's, of a large network only those
+        of the cell, [layer, flat place]; `have`: the key of numbers that the
+        browser has, which are not sent again; `numbers`: a question, as `answers` says, {"key", "question"},
+        about the scene of this key.
     """
     host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
     about |= {"pinned": pinned, "play": play}
-    run = net.run(image)
-    scene = build_scene(run, 0, layers=layers, **about)
+    plan = plan_of(net, shapes_of(net, image), layers)
+    run = RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
+    scene = whole = _scene(run, plan, about)
     if asked.get("have") == scene.key:
         scene = scene.without_numbers()
+    if _get(asked.get("numbers"), "key") == scene.key:
+        question = _get(asked.get("numbers"), "question")
+        host["numbers"] = answer_numbers(whole, question, scene.numbers, run)
     if _get(asked.get("compare"), "of") == scene.key:
-        _add_comparison(scene, host, run)
+        _add_comparison(scene, host, run, _get(asked.get("compare"), "cell"))
     # An answer equal to the last one would not reach the view: the count makes it another.
     host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
     return scene
 
 
-def _add_comparison(scene: Scene, host: dict[str, Any], run: Run) -> None:
+_SCENES: WeakKeyDictionary[Run, dict[str, Scene]] = WeakKeyDictionary()
+"""Scenes of runs that are kept: to work out one of a large network takes longer than to answer from it."""
+
+
+def _scene(run: Run, plan: StagePlan, about: Mapping[str, Any]) -> Scene:
+    scenes = _SCENES.setdefault(run, {})
+    key = repr((plan.key, sorted(about.items())))
+    if key not in scenes:
+        scenes.clear()
+        scenes[key] = build_scene(run, 0, plan=plan, **about)
+    return scenes[key].copy()
+
+
+def _digest(image: Any) -> str:
+    """A name of an image, or of several by their inputs' names."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, pixels in sorted(image.items()) if isinstance(image, Mapping) else [("", image)]:
+        array = np.ascontiguousarray(pixels)
+        digest.update(f"{name} {array.dtype} {array.shape} {getattr(pixels, 'said', '')}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _add_comparison(scene: Scene, host: dict[str, Any], run: Run, cell: Any = None) -> None:
     """TensorFlow's numbers behind all others, or why there are none."""
     outputs = COMPARISONS.ask(run)
     if isinstance(outputs, str):
         host["tensorflow"] = outputs
     else:
-        host["tensorflow"] = {name: scene.numbers.add(array[0]) for name, array in outputs.items()}
+        numbers = {name: array[0] for name, array in outputs.items()}
+        host["tensorflow"] = {}
+        if scene.plan.far:
+            numbers, host["tensorflow"] = _at(numbers, cell), {"cell": cell}
+        host["tensorflow"] |= {name: scene.numbers.add(array) for name, array in numbers.items()}
+
+
+def _at(numbers: Mapping[str, np.ndarray], cell: Any) -> dict[str, np.ndarray]:
+    """Of all numbers those of one cell, after its layer's activation and before."""
+    layer, place = cell if isinstance(cell, list) and len(cell) == 2 else ("", 0)
+    if type(place) is not int:
+        return {}
+    names = [name for name in (layer, f"{layer} before") if isinstance(layer, str) and name in numbers]
+    return {name: numbers[name].reshape(-1)[place : place + 1] for name in names if place >= 0}
 
 
 def _drawn(drawing: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from cnnviz.images.digit_preparation import prepare_digit
 from cnnviz.images.image_files import read_image
 from cnnviz.images.ink import LARGEST
 from cnnviz.images.mnist import load_mnist
-from cnnviz.network import Network
+from cnnviz.network import Network, Run
 from cnnviz.network.keras_file import load_model
 from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.live_view import LiveView
+from cnnviz.stage.packing import FILE_BYTES
 from cnnviz.stage.scene import Scene, build_scene
 
 
@@ -92,6 +93,11 @@ def export_images(
     images: Iterable[tuple[Any, Mapping[str, Any]]],
     classes: Sequence[str] | None = None,
     walk: str | Walk | None = None,
+    *,
+    layers: Iterable[str] | None = None,
+    last: int | None = None,
+    limit: float = FILE_BYTES,
+    said: Callable[[str], None] | None = None,
 ) -> Path:
     """Write the live view of a network on some images as a single HTML file.
 
@@ -108,6 +114,10 @@ def export_images(
         The names of the outputs; by default their numbers.
     walk
         As for `cnnviz.view`.
+    layers, last, limit
+        What of a large network goes into the file, as for `LiveView.save`.
+    said
+        Is called with a sentence about what was left out, if anything was.
 
     Returns
     -------
@@ -117,23 +127,30 @@ def export_images(
     Raises
     ------
     ValueError
-        if there is no image, the names are not as many as the outputs, or the walk does not suit.
+        if there is no image, no such layer, the names are not as many as the outputs, or the walk does not
+        suit.
     OSError
         if the file cannot be written.
     """
     net = net.astype(np.float32)
     scene: Scene | None = None
+    first: Run | None = None
     for x, named in images:
         run = net.run(x)
         if scene is None:
             scene = build_scene(run, 0, classes=classes, **named)
+            first = run if scene.plan.far else None
             if walk is not None:
                 open_walk(scene, walk, run)
         else:
             scene.add(run, 0, **named, computed=True)
     if scene is None:
         raise ValueError("images must hold at least one image")
-    return LiveView(scene).save(output)
+    shown = LiveView(scene, first)
+    path = shown.save(output, layers=layers, last=last, limit=limit)
+    if said is not None and shown.left_out:
+        said(shown.left_out)
+    return path
 
 
 def digit_code(digit: int) -> str:

@@ -33,7 +33,9 @@ class InterventionError(ValueError):
     """A change does not fit the network; the message is one sentence for whoever made it."""
 
 
-def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run, frozenset[str]]:
+def intervene(
+    net: Network, image: Any, changes: Sequence[Change], base: Run | None = None
+) -> tuple[Run, frozenset[str]]:
     """Run a network with some of its numbers changed.
 
     Parameters
@@ -50,6 +52,9 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
         {"kind": "weights", "array": "conv2d/kernel", "at": indices, "values": numbers} changes weights;
         {"kind": "shift", "rows": r, "cols": c} moves the image by whole pixels, before anything is set in it:
         what leaves it is lost, what comes in is 0.
+    base
+        A run of the network on the same image, or one with some of these changes: only what lies behind
+        what is not as it was there is computed.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def intervene(net: Network, image: Any, changes: Sequence[Change]) -> tuple[Run,
     (0.0, ['conv2d relu'])
     """
     made = read_changes(net, shapes_of(net, image), changes)
-    return forward_pass(made.network, image, made.outputs, inner=made.inner), made.stages
+    return forward_pass(made.network, image, made.outputs, inner=made.inner, base=base), made.stages
 
 
 def with_changed_weights(net: Network, changes: Sequence[Change]) -> Network:

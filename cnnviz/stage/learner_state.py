@@ -169,9 +169,12 @@ def base_images(scene: Scene, state: State) -> dict[str, np.ndarray]:
     return images
 
 
-def run_of(scene: Scene, state: State) -> Run:
-    """The run of the changed network on the shown image; InterventionError for what does not fit."""
-    return intervene(_network(scene), base_images(scene, state), state["changes"])[0]
+def run_of(scene: Scene, state: State, base: Run | None = None) -> Run:
+    """The run of the changed network on the shown image; InterventionError for what does not fit.
+
+    `base` is another run of the network: what they have in common is not computed again.
+    """
+    return intervene(_network(scene), base_images(scene, state), state["changes"], base)[0]
 
 
 def with_image(scene: Scene, state: State, image: Any, title: str = "image from Python") -> dict[str, Any]:

@@ -10,7 +10,7 @@ import base64
 import html
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
@@ -24,9 +24,12 @@ from cnnviz.network import Network, Run
 from cnnviz.network.limits import MEMORY
 from cnnviz.resources import one_line, write_atomically
 from cnnviz.stage import notebook
+from cnnviz.stage.answers import RUNS, answer_numbers, run_for
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.learner_state import cell_of, checked, opening_state, path_of, run_of, with_image
+from cnnviz.stage.packing import FILE_BYTES, packed
+from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import layers_until
 from cnnviz.stage.scene import Scene, build_scene
 from cnnviz.stage.stage_state import State
@@ -41,8 +44,11 @@ class LiveView:
     set before the view is shown or saved.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, first: Run | None = None) -> None:
         self.scene = scene
+        self._first = first
+        self.left_out = ""
+        """A sentence about what the file that was saved last does not hold, "" if it holds all."""
         self._key = uuid.uuid4().hex[:12]
         self._state = opening_state(scene)
         self._run: Run | None = None
@@ -143,6 +149,12 @@ class LiveView:
             widget.scene = bytes(self)
         return widget
 
+    def answer(self, asked: Any) -> tuple[dict[str, Any], Part]:
+        """What is answered to a question of the page (see `answers`), and the part with its numbers."""
+        part = Part()
+        question = asked.get("question") if isinstance(asked, Mapping) else None
+        return answer_numbers(self.scene, question, part, self._first, RUNS), part
+
     def take(self, state: Any) -> None:
         """Take over a state that comes from the page; one that does not fit changes nothing."""
         with suppress(ValueError):
@@ -177,33 +189,69 @@ class LiveView:
 
     def __bytes__(self) -> bytes:
         """The scene as it is sent: it opens in the state that the view is in."""
+        return self._sent(self.scene)
+
+    def _sent(self, scene: Scene) -> bytes:
         if self._state == opening_state(self.scene):
-            return bytes(self.scene)
-        numbers = self.scene.numbers
+            return bytes(scene)
+        numbers = scene.numbers
         start = {**self._state, "play": numbers.header["start"]["play"]}
-        return bytes(replace(self.scene, numbers=replace(numbers, header={**numbers.header, "start": start})))
+        return bytes(replace(scene, numbers=replace(numbers, header={**numbers.header, "start": start})))
+
+    def _alone(
+        self, layers: Iterable[str] | None = None, last: int | None = None, limit: float = FILE_BYTES
+    ) -> Scene:
+        """The scene for where no Python answers: of a large network what was chosen, or what fits a file."""
+        if not self.scene.plan.far:
+            return self.scene
+
+        def run_of_item(key: str) -> Run:
+            return run_for(self.scene, {"item": key}, self._first)[0]
+
+        scene = packed(self.scene, run_of_item, layers, last, limit)
+        self.left_out = scene.host["left_out"]
+        return scene
 
     def _repr_html_(self) -> str:
         """The view as the output of a notebook's cell; its page and Python share the state if they can."""
         if notebook.available():
             self._joined()
-        return output(self)
+            return output(self, self.scene)
+        return output(self, self._alone())
 
     def _display_(self) -> Any:
         """What marimo shows, which runs no script in HTML."""
         import marimo
 
         return (
-            self.widget if notebook.available() else marimo.iframe(page(self, self._title()), height="600px")
+            self.widget
+            if notebook.available()
+            else marimo.iframe(page(self, self._title(), self._alone()), height="600px")
         )
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        layers: Iterable[str] | None = None,
+        last: int | None = None,
+        limit: float = FILE_BYTES,
+    ) -> Path:
         """Write a page that opens anywhere, without a server or a network.
+
+        A network whose numbers would make it too large a file goes into it in part, which the page says.
 
         Parameters
         ----------
         path
             Where to; an existing file is replaced in one step.
+        layers
+            Names of the layers whose numbers a large network's file holds, with what they read.
+        last
+            In place of `layers`: so many at the end of the network.
+        limit
+            Bytes that the file may have where neither is given: from both ends of the network as many layers
+            as fit. A small network is always there as a whole.
 
         Returns
         -------
@@ -213,9 +261,11 @@ class LiveView:
         ------
         OSError
             if it cannot be written.
+        ValueError
+            if there is no such layer.
         """
         target = Path(path)
-        text = page(self, self._title())
+        text = page(self, self._title(), self._alone(layers, last, limit))
         write_atomically(target, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
         return target
 
@@ -307,10 +357,10 @@ def view(
             item["label"] = int(labels[i])
     if walk is not None:
         open_walk(scene, walk, run)
-    return LiveView(scene)
+    return LiveView(scene, run if scene.plan.far else None)
 
 
-def output(view: LiveView) -> str:
+def output(view: LiveView, scene: Scene) -> str:
     """The view as HTML for a notebook's output, with a picture and a sentence for where no script may run."""
     picture = base64.b64encode(still_png(view.scene)).decode()
     words = f"{view.scene.plan.part.header['model']['name']} on {view.scene.items[0]['title']}"
@@ -319,13 +369,13 @@ def output(view: LiveView) -> str:
         f"<p>A picture of {html.escape(words)}: trust this notebook, or run the cell again, "
         "and every number in it answers.</p>"
     )
-    return _carrier(view, "notebook", "showInOutput", still)
+    return _carrier(view, scene, "notebook", "showInOutput", still)
 
 
-def _carrier(view: LiveView, entry: str, show: str, still: str = "") -> str:
+def _carrier(view: LiveView, scene: Scene, entry: str, show: str, still: str = "") -> str:
     """An element that carries style sheet and scene, and the script that shows them in it."""
     name = f"cnnviz-{uuid.uuid4().hex[:12]}"
-    parts = {"style": style(), "scene": base64.b64encode(bytes(view)).decode()}
+    parts = {"style": style(), "scene": base64.b64encode(view._sent(scene)).decode()}
     held = "".join(
         f'<script type="text/plain" data-part="{part}">{text}</script>' for part, text in parts.items()
     )
@@ -340,8 +390,8 @@ def _carrier(view: LiveView, entry: str, show: str, still: str = "") -> str:
     )
 
 
-def page(view: LiveView, title: str) -> str:
-    """The view as a whole HTML document."""
+def page(view: LiveView, title: str, scene: Scene | None = None) -> str:
+    """The view as a whole HTML document; `scene` is what it shows, the view's own unless it is said."""
     light, dark = THEMES["light"], THEMES["dark"]
     return f"""<!doctype html>
 <html lang="en">
@@ -363,7 +413,7 @@ h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; 
 <body>
 <main>
 <h1>{html.escape(title)}</h1>
-{_carrier(view, "standalone", "showStandalone")}</main>
+{_carrier(view, scene or view.scene, "standalone", "showStandalone")}</main>
 </body>
 </html>
 """

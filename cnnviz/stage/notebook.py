@@ -1,4 +1,5 @@
-"""The live view's widget for notebooks: the state goes to and fro between the page and Python.
+"""The live view's widget for notebooks: the state goes to and fro between the page and Python, and so do the
+numbers of large networks that the page asks for (`answers`), as messages of the widget.
 
 In Jupyter the view is the HTML of an output, which works in a saved notebook too; the widget's model, which
 needs no output of its own, joins it by a key while there is a kernel. Shown itself, as in marimo, the widget
@@ -49,7 +50,8 @@ def make_widget(view: Any, key: str) -> Any:
     Parameters
     ----------
     view
-        A LiveView; its `take` is called with each state that comes from the page.
+        A LiveView; its `take` is called with each state that comes from the page, its `answer` with each
+        question.
     key
         By which the HTML of an output finds the widget's model.
     """
@@ -61,7 +63,14 @@ def make_widget(view: Any, key: str) -> Any:
         if shown is not None:
             shown.take(change["new"])
 
+    def asked(_: Any, message: Any, buffers: Any) -> None:
+        shown = weak()
+        if shown is not None and isinstance(message, dict) and "numbers" in message:
+            answer, part = shown.answer(message["numbers"])
+            widget.send({"numbers": answer}, [bytes(part)])
+
     widget.observe(came, "state")
+    widget.on_msg(asked)
     weakref.finalize(view, widget.close)
     _close_earlier(widget)
     return widget

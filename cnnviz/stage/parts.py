@@ -33,6 +33,10 @@ class Part:
         self._length += len(content) + padding
         return place
 
+    def copy(self, header: dict[str, Any]) -> Part:
+        """The same arrays under another header; what is added to either is not in the other."""
+        return Part(header, list(self._body), self._length)
+
     @property
     def body(self) -> bytes:
         """All arrays, one after the other."""

@@ -2,11 +2,15 @@
 
 It goes down once; the numbers of each image follow in a part of their own (`scene`). Receptive fields
 are `cnnviz.receptive_field`'s, for every pair of layers that are there.
+
+A plan that is far is that of a network too large to be sent whole: of its larger arrays of weights it says
+only how many numbers they have, and the page asks for what it shows of them (`answers`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,6 +43,8 @@ class StagePlan:
     part: Part = field(repr=False)
     shown: tuple[str, ...] | None = None
     """The layers that have columns; None is all."""
+    far: bool = False
+    """Whether weights and numbers are sent as they are asked for."""
 
     @cached_property
     def sent(self) -> bytes:
@@ -61,20 +67,35 @@ _MOST = 8
 """Plans that are kept of one network."""
 
 
-def plan_of(net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None) -> StagePlan:
+SENT_WHOLE = 14 * 10**6
+"""Bytes of weights and of one image's numbers that are sent at once: more is sent as it is asked for."""
+SMALL = 2**14
+"""Numbers of an array that is always sent."""
+
+
+def plan_of(
+    net: LayerGraph, shapes: Shapes, layers: Iterable[str] | None = None, far: bool | None = None
+) -> StagePlan:
     """The plan of a network whose layers have these output shapes (no batch); kept as long as the network.
 
     `layers` are those to be shown: what they need stays behind them, what they do not need is left out.
+    `far` says whether it is one of a network too large to be sent whole; None decides by its size.
     ValueError if there is no such layer.
     """
     shown = None if layers is None else tuple(dict.fromkeys(layers))
     plans = _PLANS.setdefault(net, {})
-    key = (tuple(shapes[name] for name in net.inputs), shown)
+    key = (tuple(shapes[name] for name in net.inputs), shown, far)
     if key not in plans:
         while len(plans) >= _MOST:
             plans.pop(next(iter(plans)))
-        plans[key] = _make(net, shapes, shown)
+        plans[key] = _make(net, shapes, shown, far)
     return plans[key]
+
+
+def sent_bytes(taken: Taken) -> int:
+    """What the weights and one image's numbers take that the page does not work out itself."""
+    numbers = sum(math.prod(stage.shape) for stage in taken.stages if not stage.exact)
+    return 4 * (numbers + sum(array.size for array in taken.arrays.values()))
 
 
 def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
@@ -90,18 +111,27 @@ def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> StagePlan:
+def _make(
+    net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None, far: bool | None = None
+) -> StagePlan:
     taken = take_apart(net, shapes)
     end = taken.stages[-1].name
     if shown is not None:
         taken = _needed(net, taken, shown)
+    if far is None:
+        far = sent_bytes(taken) > SENT_WHOLE
     part = Part()
+    apart = [name for name, array in taken.arrays.items() if far and array.size > SMALL]
     part.header = {
         "model": _model(net),
+        "far": far,
         "stages": [_described(stage) for stage in taken.stages],
         "shown": [net[name].name for name in shown] if shown is not None else None,
         "cut": taken.stages[-1].name != end,
-        "arrays": {name: place_of(part, array) for name, array in taken.arrays.items()},
+        "arrays": {
+            name: [None, array.size, "f4", list(array.shape)] if name in apart else place_of(part, array)
+            for name, array in taken.arrays.items()
+        },
         "weights": weight_names(net, taken),
         **for_browser(),
         "themes": {
@@ -116,8 +146,11 @@ def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None) -> Sta
         "agreement": recorded_agreement(),
     }
     _write_fields(net, taken.stages, shapes, part)
-    part.header["key"] = hashlib.blake2b(bytes(part), digest_size=12).hexdigest()
-    return StagePlan(net, taken, part, shown)
+    digest = hashlib.blake2b(bytes(part), digest_size=12)
+    for name in apart:
+        digest.update(np.ascontiguousarray(taken.arrays[name]).data)
+    part.header["key"] = digest.hexdigest()
+    return StagePlan(net, taken, part, shown, far)
 
 
 def weight_names(net: LayerGraph, taken: Taken) -> list[str]:
@@ -305,11 +338,22 @@ def _described(stage: Stage) -> dict[str, Any]:
         "reads": stage.reads,
         "op": stage.op,
         "params": _params(stage, layer),
+        "work": _work(stage),
         "shared": layer.owner if layer.owner != layer.name else None,
         "hidden": stage.hidden,
         "blocked": stage.blocked,
         "exact": stage.exact,
     }
+
+
+def _work(stage: Stage) -> int:
+    """The multiply-adds of a stage: of sums over windows and of products, and one for any other number."""
+    kernel = stage.computed.arrays.get(stage.op.get("kernel", ""))
+    if kernel is not None:
+        return math.prod(stage.shape) * (kernel.size // stage.shape[-1])
+    if stage.op["type"] == "contract":
+        return stage.layer.multiply_adds or 0
+    return math.prod(stage.shape)
 
 
 def _params(stage: Stage, layer: Layer) -> int:

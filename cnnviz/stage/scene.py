@@ -1,7 +1,9 @@
 """Scene: what the browser gets of a run, a network's plan and the numbers of one or more images.
 
 Numbers that the browser derives to the last bit (ReLU, batch normalisation, max pooling, what is only
-moved) are left out, and so are those that it has already: equal numbers of the same image.
+moved) are left out, and so are those that it has already: equal numbers of the same image. Of a network
+that is too large to be sent whole go the inputs, what is small, and how large each channel's numbers are; the
+page asks for the rest as it shows it (`answers`).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from cnnviz.network.colour_planes import picture_of, planes_of_all
 from cnnviz.network.limits import MEMORY
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
-from cnnviz.stage.stages import Taken, take_apart, values_of
+from cnnviz.stage.stages import Stage, Taken, take_apart, values_of
 
 Values = Mapping[int, np.ndarray]
 """What is sent of an image, by the stage's number."""
@@ -83,26 +85,37 @@ class Scene:
         computed
             Send the inputs alone: the browser computes the rest, where it knows all operations.
         """
-        computed = computed and self.plan.computable
+        computed = computed and (self.plan.far or self.plan.computable)
         _check_images(self.plan, len(self.items) + 1)
         header = self.numbers.header
-        tensors = {}
+        tensors: dict[str, list[Any]] = {}
         values = {}
         digest = hashlib.blake2b(header["key"].encode() + self.plan.key.encode(), digest_size=12)
+        far = self.plan.far
         for number, stage in enumerate(self.plan.taken.stages):
-            if computed and stage.op["type"] != "input":
+            if stage.op["type"] != "input" and (computed or (far and not is_small(stage))):
                 continue
-            if stage.exact and run[stage.layer.name].dtype == np.float32:
+            if not far and stage.exact and run[stage.layer.name].dtype == np.float32:
                 continue
             value = values[number] = np.ascontiguousarray(values_of(stage, run, index), "<f4")
             digest.update(value.data)
             tensors[str(number)] = self.numbers.add(value)
-        item = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
+        item: dict[str, Any] = {"title": title, "label": label, "key": key, "code": code, "tensors": tensors}
         item |= {"computed": True} if computed else {}
+        if far and not computed:
+            extents = extents_of(self.plan.taken.stages, run, index)
+            digest.update(extents.data)
+            item["extents"] = self.numbers.add(extents)
         digest.update(f"{title} {label} {key} {code}".encode())
         self.items.append(item)
         self.values.append(values)
         header["key"] = digest.hexdigest()
+
+    def copy(self) -> Scene:
+        """One whose host and numbers can be added to."""
+        return Scene(
+            self.plan, self.numbers.copy({**self.numbers.header, "host": dict(self.host)}), self.values
+        )
 
     def without_numbers(self) -> Scene:
         """What goes to a browser that has these numbers, by their key: the same, but for the numbers."""
@@ -114,13 +127,35 @@ class Scene:
         """Take in the weights of a network with the same layers, where they are not the plan's."""
         header = self.numbers.header
         for name, array in taken.arrays.items():
-            if name in self.plan.taken.arrays and not np.array_equal(array, self.plan.taken.arrays[name]):
+            known = self.plan.part.header["arrays"].get(name)
+            if known is not None and not np.array_equal(array, self.plan.taken.arrays[name]):
                 header["arrays"][name] = place_of(self.numbers, array)
                 content = name.encode() + np.ascontiguousarray(array).tobytes()
                 header["key"] = hashlib.blake2b(header["key"].encode() + content, digest_size=12).hexdigest()
 
     def __bytes__(self) -> bytes:
         return self.plan.sent + bytes(self.numbers)
+
+
+def is_small(stage: Stage) -> bool:
+    """Whether its numbers are always sent: those of inputs, of vectors, and of what is no larger."""
+    rows, cols, _ = stage.shape
+    return stage.op["type"] == "input" or rows * cols == 1 or prod(stage.shape) <= 4096
+
+
+def extents_of(stages: Sequence[Stage], run: Run, index: int) -> np.ndarray:
+    """Each channel's lowest number, 0 at most, and largest finite magnitude, stage by stage."""
+    return np.concatenate([_extents(values_of(stage, run, index)).ravel() for stage in stages])
+
+
+def _extents(values: np.ndarray) -> np.ndarray:
+    flat = np.asarray(values, np.float32).reshape(-1, values.shape[-1])
+    low, high = np.fmin.reduce(flat, axis=0), np.fmax.reduce(flat, axis=0)
+    size = np.fmax(-low, high)
+    if not np.isfinite(size).all():
+        size = np.fmax.reduce(np.where(np.isfinite(flat), np.abs(flat), 0), axis=0)
+    low = np.fmin(np.nan_to_num(low, nan=0, neginf=-np.inf), 0)
+    return np.stack([low, size], axis=-1).astype("<f4")
 
 
 def build_scene(
@@ -136,6 +171,7 @@ def build_scene(
     layers: Iterable[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    far: bool | None = None,
 ) -> Scene:
     """Turn a run into what the browser gets.
 
@@ -153,6 +189,8 @@ def build_scene(
         That of a network with the same layers, other weights perhaps; None makes it.
     layers, pinned, play
         As for `cnnviz.view`.
+    far
+        Whether numbers are sent as they are asked for; None decides by the network's size.
 
     Raises
     ------
@@ -174,9 +212,9 @@ def build_scene(
         raise IndexError(f"index must be one of the run's {count} images, got {index}")
     shapes = {name: value.shape[1:] for name, value in run.items()}
     layers = None if layers is None else tuple(layers)
-    if plan is None:
+    plan = plan or plan_of(net, shapes, layers, far)
+    if not plan.far:
         _check_layers(net, shapes, layers)
-    plan = plan or plan_of(net, shapes, layers)
     _check_images(plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
@@ -226,7 +264,7 @@ def _check_images(plan: StagePlan, images: int) -> None:
     """ValueError where the numbers of so many images would be too many."""
     sizes: dict[str, int] = {}
     for stage in plan.taken.stages:
-        if not stage.exact:
+        if is_small(stage) if plan.far else not stage.exact:
             sizes[stage.layer.name] = sizes.get(stage.layer.name, 0) + prod(stage.shape)
     _check_size(plan.network, sizes, images)
 

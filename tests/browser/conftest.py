@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -107,8 +108,14 @@ def open_page(contexts) -> Iterator[Callable]:
 @pytest.fixture(scope="session")
 def explorer(tmp_path_factory) -> Iterator[str]:
     """The explorer on a server of its own: its address."""
-    command = ["streamlit", "run", str(app()), "--server.headless=true", "--browser.gatherUsageStats=false"]
-    folder = tmp_path_factory.mktemp("explorer")
+    with streamlit_page(app(), tmp_path_factory.mktemp("explorer")) as url:
+        yield url
+
+
+@contextmanager
+def streamlit_page(script: Path, folder: Path) -> Iterator[str]:
+    """A Streamlit script on a server of its own, with the log in a folder: its address."""
+    command = ["streamlit", "run", str(script), "--server.headless=true", "--browser.gatherUsageStats=false"]
     options = {"log": folder / "log.txt", "health": "/_stcore/health", "port": "--server.port"}
     with served(command, folder=SOURCE, **options) as url:
         yield url

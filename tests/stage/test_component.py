@@ -7,7 +7,7 @@ import base64
 import numpy as np
 import pytest
 
-from cnnviz.stage.component import answer, chosen, raster_of
+from cnnviz.stage.component import _at, answer, chosen, raster_of
 from cnnviz.stage.scene import build_scene
 
 
@@ -101,3 +101,11 @@ def test_state_of_another_shape_is_no_state(net, digit, state):
     scene = answer(net, digit, state, item="0")
     assert "tensorflow" not in scene.host
     assert scene.items[0]["tensors"]
+
+
+def test_of_a_large_network_tensorflows_numbers_are_those_of_one_cell():
+    numbers = {"conv": np.arange(6.0).reshape(1, 2, 3), "conv before": -np.arange(6.0).reshape(1, 2, 3)}
+    found = _at(numbers, ["conv", 4])
+    assert {name: array.tolist() for name, array in found.items()} == {"conv": [4.0], "conv before": [-4.0]}
+    for cell in (None, ["conv"], ["conv", "4"], [["conv"], 4], ["other", 4], ["conv", -1], ["conv", True]):
+        assert _at(numbers, cell) == {}

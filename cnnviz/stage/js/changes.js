@@ -1,6 +1,7 @@
 // Changes to a network and its image, as plain data in the order in which they are made; intervention.py says
 // what each kind does, and refuses the same ones.
 
+import { copyOf } from "./far_numbers.js";
 import { lengthOf } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -103,7 +104,7 @@ export function shifted([height, width, channels], image, rows, cols) {
 function changeWeights(scene, change, arrays) {
   const { array } = change;
   if (!scene.header.weights?.includes(array)) throw new Error(`there are no weights called ${brief(array)}`);
-  const numbers = arrays.get(array) ?? Float32Array.from(scene.data(array));
+  const numbers = arrays.get(array) ?? copyOf(scene.data(array));
   const { at, values } = numbersOf(change, numbers.length);
   at.forEach((n, i) => (numbers[n] = values[i]));
   arrays.set(array, numbers);

@@ -29,7 +29,7 @@ const TURN = 80;
  * @param {View} view
  */
 export function changing(view) {
-  return view.engine ? new Changing(view) : null;
+  return view.engine || view.asking ? new Changing(view) : null;
 }
 
 class Changing {

@@ -1,6 +1,7 @@
 // Colours of numbers: the stops that cnnviz.colours decides, as look-up tables; and the scales of stages.
 
 import { clip, maximum } from "./arrays.js";
+import { farOf } from "./far_numbers.js";
 
 /** @import { Picture, Scene, Stage } from "./scene.js" */
 /** @import { Theme } from "./theme.js" */
@@ -168,7 +169,7 @@ export class Scales {
     this.scene = scene;
     /** @type {(stage: Stage) => boolean} */
     const bars = (stage) => stage.op.type === "input" || stage.op.type === "softmax";
-    this.extents = scene.stages.map((stage, s) => extentsOf(stage, values[s]));
+    this.extents = scene.stages.map((stage) => extentsOf(stage, values));
     this.signs = scene.stages.map((stage, s) => this.extents[s].some((extent) => extent.low < 0));
     const shared = scene.stages.filter((stage) => !bars(stage)).map((stage) => stage.index);
     this.network = maximum(shared.map((s) => largest(this.extents[s])), 0) || 1;
@@ -206,12 +207,15 @@ function largest(extents) {
 const extentsKnown = new WeakMap();
 
 /**
- * Each channel's extent; measured once.
+ * Each channel's extent, known of a stage whose numbers are not here too; measured once.
  *
  * @param {Stage} stage
- * @param {Float32Array} values
+ * @param {Float32Array[]} all
  */
-function extentsOf(stage, values) {
+export function extentsOf(stage, all) {
+  const far = farOf(all);
+  if (far) return far.parts[stage.index].extents;
+  const values = all[stage.index];
   const kept = extentsKnown.get(values);
   if (kept) return kept;
   const channels = stage.shape[2];

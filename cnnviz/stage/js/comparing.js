@@ -35,8 +35,22 @@ class Comparing {
     return this.view.scene.header.host?.tensorflow;
   }
 
+  /** The cell whose receipt is open, as Python finds it: of a large network only its numbers come. */
+  get cell() {
+    const { pinned, scene } = this.view;
+    if (!pinned || !scene.header.far) return null;
+    const stage = scene.stages[pinned.stage];
+    return [stage.layer, cellIndex(stage, pinned)];
+  }
+
+  /** Whether what came says something of the cell. */
+  get answers() {
+    const { answer } = this;
+    return answer !== undefined && (typeof answer === "string" || !this.cell || String(answer.cell) === String(this.cell));
+  }
+
   get wanted() {
-    return this.visible && this.view.pinned && this.answer === undefined && !this.waiting && !this.view.before;
+    return this.visible && this.view.pinned && !this.answers && !this.waiting && !this.view.before;
   }
 
   walked() {
@@ -48,11 +62,13 @@ class Comparing {
     this.count += 1;
     const of = this.view.scene.key;
     this.waiting = true;
-    this.view.host.ask("compare", { of, count: this.count });
+    this.view.host.ask("compare", { of, count: this.count, cell: this.cell });
   }
 
   /** Only what the host says is new; the numbers are those on the screen. */
   answered() {
+    // What came may be other numbers that were asked for, in place of these.
+    if (this.answer === undefined && this.waiting) return;
     this.waiting = false;
     const line = this.view.part("authority");
     const last = this.view.receipt.steps?.at(-1);
@@ -78,13 +94,14 @@ class Comparing {
   words(stage, cell, value) {
     if (this.view.before) return "TensorFlow knows only the network as it was";
     if (this.view.shown) return "TensorFlow is asked when the pen is lifted";
-    const { answer } = this;
+    const { answer, cell: own } = this;
     if (this.waiting || answer === "running") return "TensorFlow is being asked, in a process of its own …";
     if (!answer || typeof answer === "string") return "";
     const name = stage.part === "before" ? `${stage.layer} before` : stage.layer;
+    if (!this.answers) return "";
     const place = answer[name];
     if (!place || stage.part === "depthwise") return "";
-    const other = this.view.scene.latest.read(place)[cellIndex(stage, cell)];
+    const other = this.view.scene.latest.read(place)[own ? 0 : cellIndex(stage, cell)];
     const difference = Math.abs(value - other);
     return `TensorFlow <b>${escapeHtml(exact(other))}</b> difference <b>${difference === 0 ? "0" : number(difference, 2)}</b>`;
   }

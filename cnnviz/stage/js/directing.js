@@ -4,6 +4,7 @@
 import { largestAt } from "./arrays.js";
 import { ablation, Gradient, influence } from "./backward.js";
 import { button, closest, reducedMotion } from "./dom.js";
+import { farOf } from "./far_numbers.js";
 import { number, probability, signed } from "./numbers.js";
 import { cellKey, cellOfKey, isVector, sameCell } from "./scene.js";
 import { feeds, follow, scoreOf, toPixels } from "./tracing.js";
@@ -109,6 +110,10 @@ class Directing {
     const { view } = this;
     this.stop();
     const start = view.pinned;
+    if (farOf(view.values)) {
+      this.walkFar(start);
+      return;
+    }
     const { steps, end, at } = toPixels(view.scene, view.values, start);
     const cells = [start, ...steps.map(({ to }) => to)];
     // Of a column's cells the last is the one whose receipt tells of all.
@@ -134,6 +139,29 @@ class Directing {
       this.walking = setTimeout(next, PACE);
     };
     next();
+  }
+
+  /** All the way where numbers come as they are seen: each step is taken when its receipt is there. */
+  async walkFar(start) {
+    const { view } = this;
+    let at = start;
+    this.walking = -1;
+    for (;;) {
+      if (!(await view.ready(at)) || this.walking === null) return;
+      const step = follow(view.scene, view.values, at);
+      if (!step?.to) {
+        this.walking = null;
+        view.say(`${ENDS[step?.reason] ?? ENDS["only bias"]} ${cellName(view.scene, at)}: ${number(view.valueOf(at))}.`);
+        return;
+      }
+      const inside = this.within(step.to, at);
+      at = step.to;
+      if (inside) continue;
+      this.ours = true;
+      view.walk([...view.trail, at]);
+      this.ours = false;
+      if (!reducedMotion().matches) await new Promise((resume) => setTimeout(resume, PACE));
+    }
   }
 
   stop() {
@@ -167,6 +195,11 @@ class Directing {
 
   /** In place of the factors: how much of the prediction hangs on the cell, and what it feeds, as much as fits. */
   writeUp(holder) {
+    if (farOf(this.view.values)) {
+      const fed = this.view.scene.readers[this.view.pinned.stage].map((s) => escapeHtml(stageName(this.view.scene.stages[s])));
+      holder.innerHTML = `<p class="cv-hangs">It feeds ${fed.join(" and ")}. How much of the prediction hangs on it is not worked out in the page for a network of this size: in Python, <code>run.gradient</code> says it.</p>`;
+      return;
+    }
     const hangs = this.influenceWords(this.view.pinned);
     holder.dataset.kind = "feeds";
     for (let most = Math.max(2, this.view.rowsIn(holder)); most > 0; most--) {

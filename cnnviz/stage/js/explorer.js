@@ -113,9 +113,12 @@ function begin(scene, shown) {
     ask: (name, value) => {
       // What is here need not come again.
       shown.ask("have", shown.base?.key ?? "");
+      // What was answered need not be answered again.
+      if (name !== "numbers" && !shown.view?.asking.waiting) shown.ask("numbers", null);
       shown.ask(name, value);
     },
     theme: appTheme,
+    answers: true,
     extensions: [...EXTENSIONS, comparing],
     // Python hands on what the address asked for, since it may rewrite the address before this runs.
     stateOf: ({ host, start }) => {

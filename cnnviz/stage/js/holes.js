@@ -3,7 +3,7 @@
 
 import { range, runs } from "./arrays.js";
 import { MIXING } from "./cone.js";
-import { axisOf, lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
+import { axisOf, lineOf, placesRead, positionsAlong, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
@@ -96,9 +96,17 @@ function markRead(scene, stage, input, marked, read) {
   const [rows, cols, filters] = stage.shape;
   const place = op.type === "move" || (op.type === "merge" && op.maps[input]) ? placesRead(scene, stage) : null;
   const [, width, depth] = op.rows ? readShape(scene, stage) : [0, 0, 0];
+  const windowed = op.rows && depth === channels;
+  const [down, across] = windowed ? [cellsAlong(stage, 0), cellsAlong(stage, 1)] : [[], []];
+  // What works number by number at one depth reads the cell at its own place.
+  const alike = !op.rows && !place && op.type !== "sample" && op.type !== "softmax" && channels === filters;
   for (let pixel = 0; pixel < rows * cols; pixel++) {
     if (!marked[pixel]) continue;
-    if (op.rows) {
+    if (alike) read[pixel] = 1;
+    else if (windowed) {
+      const places = across[pixel % cols];
+      for (const row of down[Math.floor(pixel / cols)]) for (const col of places) read[row * width + col] = 1;
+    } else if (op.rows) {
       for (const tap of tapsOf(stage, { row: Math.floor(pixel / cols), col: pixel % cols })) {
         if (!tap.inside) continue;
         const first = (tap.row * width + tap.col) * depth;
@@ -122,6 +130,16 @@ function markRead(scene, stage, input, marked, read) {
       for (const at of places) read[Math.floor(at / channels)] = 1;
     }
   }
+}
+
+/**
+ * The rows that each row of a stage reads (axis 0), or the columns that each column does.
+ *
+ * @param {Stage} stage
+ * @param {0 | 1} axis
+ */
+function cellsAlong(stage, axis) {
+  return range(stage.shape[axis]).map((n) => positionsAlong(stage, axis, n).filter(({ inside }) => inside).map(({ at }) => at));
 }
 
 /**

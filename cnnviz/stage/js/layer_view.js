@@ -127,14 +127,16 @@ export class LayerView {
   drawKernels(cell) {
     const { view, stage } = this;
     const own = cell?.stage === stage.index ? cell : view.pinned?.stage === stage.index ? view.pinned : view.cursorOf(stage);
-    const key = this.weighted ? `${own.channel}` : "none";
-    if (key === this.kernelShown) return;
+    const needs = this.weighted && view.needs(own);
+    const key = needs ? "" : this.weighted ? `${own.channel}` : "none";
+    if (key && key === this.kernelShown) return;
     this.kernelShown = key;
     this.kernels.hidden = !this.weighted;
     this.swap.hidden = true;
     const title = /** @type {HTMLElement} */ (this.titles.querySelector(".cv-kerneltitle"));
-    title.textContent = "";
-    if (!this.weighted) return;
+    title.textContent = needs ? `${channelName(stage, own.channel)}: ${view.asking ? "its kernels are asked for" : "its kernels were left out"}` : "";
+    title.hidden = false;
+    if (!this.weighted || needs) return;
     const { groups } = receiptOf(view.scene, view.values, own);
     const [{ rows, cols }] = groups;
     const { width, height, x, y } = this.kernelRoom;

@@ -4,7 +4,7 @@
 import { clip } from "./arrays.js";
 import { fromBase64 } from "./base64.js";
 import { EXTENSIONS } from "./extensions.js";
-import { sceneOf } from "./scene.js";
+import { Part, sceneOf } from "./scene.js";
 import { View } from "./view.js";
 
 /** @import { Host } from "./view.js" */
@@ -17,8 +17,9 @@ import { View } from "./view.js";
  * @property {(name: string) => any} get
  * @property {(name: string, value: unknown) => void} set
  * @property {() => void} save_changes
- * @property {(event: string, heard: () => void) => void} on
- * @property {(event: string, heard: () => void) => void} off
+ * @property {(message: object) => void} send
+ * @property {(event: string, heard: (...said: any[]) => void) => void} on
+ * @property {(event: string, heard: (...said: any[]) => void) => void} off
  */
 
 /** Pixels: a cell has no height of its own, and a frame around it may be as high as what is in it. */
@@ -48,8 +49,9 @@ function heightFor({ clientWidth, dataset }) {
  * @param {HTMLElement} root
  * @param {Uint8Array} bytes
  * @param {State | null} state
+ * @param {boolean} [answers] whether there is a model, which will be joined
  */
-function begin(root, bytes, state) {
+function begin(root, bytes, state, answers = false) {
   /** @type {Model | null} */
   let model = null;
   let taking = false;
@@ -62,7 +64,14 @@ function begin(root, bytes, state) {
     model.save_changes();
   };
   /** @type {Host} */
-  const host = { extensions: EXTENSIONS, height: heightFor, state: state ?? undefined, remember };
+  const host = {
+    extensions: EXTENSIONS,
+    height: heightFor,
+    state: state ?? undefined,
+    remember,
+    answers,
+    ask: (name, value) => model?.send({ [name]: value }),
+  };
   const view = new View(root, sceneOf(bytes), host);
   const take = () => {
     const given = model?.get("state");
@@ -76,8 +85,12 @@ function begin(root, bytes, state) {
       taking = false;
     }
   };
+  const answered = (/** @type {{ numbers?: any }} */ said, /** @type {DataView[]} */ [bytes] = []) => {
+    if (said.numbers) view.asking?.take(said.numbers, new Part(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
+  };
   const leave = () => {
     model?.off("change:state", take);
+    model?.off("msg:custom", answered);
     model = null;
   };
   return {
@@ -86,6 +99,7 @@ function begin(root, bytes, state) {
       leave();
       model = found;
       model.on("change:state", take);
+      model.on("msg:custom", answered);
       take();
     },
     end: () => {
@@ -119,15 +133,30 @@ export function showInOutput(holder) {
   let leaving = 0;
   const join = () => {
     const model = models.get(key);
-    if (model) shown?.join(model);
+    if (!model) return;
+    // What was shown before there was Python to ask begins anew.
+    if (shown && !shown.view.asking) {
+      state = shown.view.state();
+      end();
+      show();
+    }
+    shown?.join(model);
+  };
+  const show = () => {
+    root = document.createElement("div");
+    shadow.append(root);
+    shown = begin(root, bytes, state, models.has(key));
+    holder.view = shown.view;
+  };
+  const end = () => {
+    shown?.end();
+    root?.remove();
+    shown = holder.view = root = null;
   };
   const come = () => {
     clearTimeout(leaving);
     if (shown) return;
-    root = document.createElement("div");
-    shadow.append(root);
-    shown = begin(root, bytes, state);
-    holder.view = shown.view;
+    show();
     join();
     document.addEventListener(ARRIVED, join);
   };
@@ -136,9 +165,7 @@ export function showInOutput(holder) {
       if (here.isConnected || !shown) return;
       document.removeEventListener(ARRIVED, join);
       state = shown.view.state();
-      shown.end();
-      root?.remove();
-      shown = holder.view = root = null;
+      end();
     }, GONE_AFTER);
   };
   here.addEventListener("come", come);
@@ -189,7 +216,7 @@ export function widget(style) {
       const root = document.createElement("div");
       shadow.append(sheet, root);
       const scene = model.get("scene");
-      const shown = begin(root, new Uint8Array(scene.buffer.slice(scene.byteOffset, scene.byteOffset + scene.byteLength)), model.get("state"));
+      const shown = begin(root, new Uint8Array(scene.buffer.slice(scene.byteOffset, scene.byteOffset + scene.byteLength)), model.get("state"), true);
       holder.view = shown.view;
       shown.join(model);
       return () => {

@@ -15,7 +15,7 @@ const MOST_BYTES = 40e6;
  * @param {View} view
  */
 export function opening(view) {
-  return view.engine ? new Opening(view) : null;
+  return view.engine || view.asking ? new Opening(view) : null;
 }
 
 class Opening {
@@ -95,7 +95,7 @@ class Opening {
     const { view } = this;
     const stage = view.plain.stages[0];
     const [rows, cols] = stage.shape;
-    const { image, x, y } = view.pictures.at(0, view.plain.inColours(stage) ? stage.shape[2] : 0);
+    const { image, x, y } = /** @type {import("./surface.js").Picture} */ (view.pictures.at(0, view.plain.inColours(stage) ? stage.shape[2] : 0));
     const canvas = canvasOf(cols, rows);
     canvas.getContext("2d").drawImage(image, x, y, cols, rows, 0, 0, cols, rows);
     const name = `cnnviz-${view.plain.header.model.name.replace(/[^\w-]+/g, "-")}`;

@@ -4,6 +4,7 @@
 import { largestAt } from "./arrays.js";
 import { FINISHING } from "./cone.js";
 import { button, closest, offer } from "./dom.js";
+import { isHere } from "./far_numbers.js";
 import { saveFile } from "./files.js";
 import { finer, formed, formOf, rounded } from "./numbers.js";
 import { MOST, Playback, stepsShown } from "./playback.js";
@@ -145,7 +146,12 @@ export class Player {
 
   /** The cell with the largest value of a stage: many channels are blank after ReLU. */
   liveliest(s) {
-    return cellAt(this.view.scene.stages[s], largestAt(this.view.values[s]));
+    const { view } = this;
+    const stage = view.scene.stages[s];
+    const [channel] = view.liveliest(stage, 1);
+    // Of a map that is not here the place is not known.
+    if (!isHere(view.values, stage, channel)) return { stage: s, row: stage.shape[0] >> 1, col: stage.shape[1] >> 1, channel };
+    return cellAt(stage, largestAt(view.values[s]));
   }
 
   // Opening and closing -----------------------------------------------------------------------------
@@ -251,6 +257,11 @@ export class Player {
     else this.close();
   }
 
+  /** Numbers came that were asked for. */
+  numbersCame() {
+    this.write();
+  }
+
   // Moving ------------------------------------------------------------------------------------------
 
   chooseAt({ stage, row, col, channel }) {
@@ -273,6 +284,8 @@ export class Player {
     offer(most, [[MOST, `about ${MOST} of them`], [count, `all ${count.toLocaleString("en-GB")}`]], this.all ? count : MOST);
     most.title = "One by one from where it begins; of the others every few, and the last";
     view.near = s;
+    // Every window of the map is shown, one after the other.
+    for (const read of this.stage.reads) view.needsAll(read);
     // First, since the bar takes its room from the maps.
     this.write();
     this.redraw();
@@ -322,6 +335,7 @@ export class Player {
    */
   sentence(place, strong, cell = this.cell) {
     const { view } = this;
+    if (view.needs(cell)) return `${place}: ${view.asking ? "its numbers are on their way" : "its numbers were left out of this file"}`;
     // One scale for the whole layer, so that the numbers keep their decimals.
     const { limit } = view.scales.of(cell.stage, 0, "layer");
     return `${place}: ${arithmetic(receiptOf(view.scene, view.values, cell), limit, strong)}`;

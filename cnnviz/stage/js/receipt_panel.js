@@ -39,7 +39,8 @@ export class ReceiptPanel {
   show() {
     const focused = this.element.contains(this.element.getRootNode().activeElement);
     this.lit = null;
-    this.steps = this.view.pinned ? this.chain(this.view.pinned) : [];
+    const { pinned } = this.view;
+    this.steps = pinned && !this.view.needs(pinned) ? this.chain(pinned) : [];
     this.write();
     if (focused && this.element.getRootNode().activeElement === null) this.focusHead();
   }
@@ -53,6 +54,10 @@ export class ReceiptPanel {
     this.element.dataset.pinned = view.pinned ? "yes" : "";
     if (!view.pinned) {
       this.invite();
+      return;
+    }
+    if (!this.steps.length) {
+      this.await();
       return;
     }
     const last = this.steps[this.steps.length - 1];
@@ -162,6 +167,16 @@ export class ReceiptPanel {
       this.view.pin(cell);
       this.focusHead();
     };
+  }
+
+  /** Its numbers are on their way, or nobody has them. */
+  await() {
+    const { view } = this;
+    const words = view.asking
+      ? "Python is asked for its numbers …"
+      : "The numbers of this receipt were left out of this file, which would be too large with them.";
+    this.element.innerHTML = `${this.crumbs()}<div class="cv-rhead"><h2 tabindex="-1"></h2></div><p class="cv-readout" data-left-out>${words}</p>`;
+    this.element.querySelector("h2").textContent = this.heading(view.pinned);
   }
 
   /** The receipts from the last sum or choice up to the cell; the steps that only finish it are told with it. */

@@ -1,6 +1,7 @@
 // Reads the parts that Python packs, a network's plan and the numbers of images, and works out what they
 // leave out.
 
+import { extentsFrom, FarArray, FarNumbers, FarStage } from "./far_numbers.js";
 import { computeStage, scaleAndShift } from "./forward.js";
 
 /**
@@ -25,6 +26,7 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {number[]} reads the stages that it reads
  * @property {Operation} op
  * @property {number} params
+ * @property {number} [work] multiply-adds that computing it takes
  * @property {string | null} shared the layer whose weights it has
  * @property {string[]} hidden the layers before it that are not shown
  * @property {number[]} [blocked] which of its inputs no gradient goes back to, since such a layer is between
@@ -52,7 +54,8 @@ import { computeStage, scaleAndShift } from "./forward.js";
 /** @typedef {[offset: number, count: number, type: string, shape?: number[]]} Place of an array in a part */
 
 /**
- * What is said of an image: `tensors` are the places of its numbers, by the stage.
+ * What is said of an image: `tensors` are the places of its numbers, by the stage; of a network that is too large to
+ * be sent whole only of those that came along, and `extents` those of all channels.
  *
  * @typedef {object} Item
  * @property {string} title
@@ -60,6 +63,7 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {string} key
  * @property {string} code
  * @property {Record<string, Place>} tensors
+ * @property {Place} [extents]
  * @property {boolean} [computed] whether only the inputs came, and this page computes the rest
  */
 
@@ -135,7 +139,8 @@ export class Scene {
     this.arrays = new Map();
     for (const part of [plan, numbers]) {
       for (const [name, place] of Object.entries(part.header.arrays)) {
-        this.arrays.set(name, { shape: place[3], data: part.read(place) });
+        const [offset, length, , shape] = place;
+        this.arrays.set(name, offset === null ? Object.assign(new FarArray(length), { shape }) : { shape, data: part.read(place) });
       }
     }
     /** @type {Map<string, number>} */
@@ -200,6 +205,7 @@ export class Scene {
     if (kept) return kept;
     if (this.base) return this.base.valuesOf(item);
     const { tensors } = this.items[item];
+    if (this.header.far) return this.farValuesOf(item);
     /** @type {Float32Array[]} */
     const values = [];
     for (const stage of this.stages) {
@@ -210,9 +216,28 @@ export class Scene {
     return values;
   }
 
-  /** Whether this page can compute the whole network: no layer's numbers are only given. */
+  /**
+   * The numbers of an image of a network that is too large to be sent whole: what came of them.
+   *
+   * @param {number} item
+   */
+  farValuesOf(item) {
+    const { tensors, extents } = this.items[item];
+    const read = (/** @type {Place} */ place) => /** @type {Float32Array} */ (this.numbers.read(place));
+    const all = extents ? extentsFrom(this.stages, read(extents)) : null;
+    const parts = this.stages.map((stage) => {
+      const place = tensors[stage.index];
+      return new FarStage(stage, all?.[stage.index] ?? null, place ? read(place) : null);
+    });
+    const { values } = new FarNumbers(this, parts, { item, image: null, changes: [] }, Boolean(all));
+    this.values.set(item, values);
+    return values;
+  }
+
+  /** Whether this page can compute the whole network: no layer's numbers are only given, and all weights are here. */
   get computable() {
-    return this.stages.every((stage) => stage.op.type !== "given");
+    const here = [...this.arrays.values()].every((array) => !(array instanceof FarArray));
+    return here && this.stages.every((stage) => stage.op.type !== "given");
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { sameNumbers } from "./arrays.js";
 import { canvasOf, pixelRatio, sized } from "./dom.js";
+import { farOf, isHere, mapOf } from "./far_numbers.js";
 import { borders } from "./holes.js";
 
 /** @import { Colours, Scales } from "./colours.js" */
@@ -19,6 +20,8 @@ import { borders } from "./holes.js";
  * @property {string} style a name
  * @property {number[][]} [borders] those of the cells, once they are known
  */
+
+/** Where a map's picture is. @typedef {{ image: HTMLCanvasElement, x: number, y: number }} Picture */
 
 /** @typedef {{ stroke: string, width: number, outside: number, halo?: string, dash?: number[] }} Style of outlines */
 
@@ -61,9 +64,9 @@ export class Surface {
   }
 
   /**
-   * Draw the maps of some stages, or of all.
+   * Draw the maps of some stages, or of all; where there is no picture, lines on nothing.
    *
-   * @param {(stage: number, channel: number) => { image: HTMLCanvasElement, x: number, y: number }} pictures
+   * @param {(stage: number, channel: number) => Picture | null} pictures
    * @param {string} frame a colour
    * @param {Set<number> | null} [stages]
    */
@@ -73,7 +76,7 @@ export class Surface {
     context.imageSmoothingEnabled = false;
     for (const rect of this.rects) {
       if (stages && !stages.has(rect.stage)) continue;
-      const { image, x, y } = pictures(rect.stage, rect.channel);
+      const picture = pictures(rect.stage, rect.channel);
       if (rect.around) {
         const [top, bottom, left, right] = rect.around;
         context.fillStyle = hatch(context, frame, this.ratio);
@@ -81,7 +84,13 @@ export class Surface {
       }
       context.fillStyle = frame;
       context.fillRect(rect.x - 1, rect.y - 1, rect.width + 2, rect.height + 2);
-      context.drawImage(image, x, y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
+      if (picture) {
+        context.drawImage(picture.image, picture.x, picture.y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
+        continue;
+      }
+      context.clearRect(rect.x, rect.y, rect.width, rect.height);
+      context.fillStyle = hatch(context, frame, this.ratio);
+      context.fillRect(rect.x, rect.y, rect.width, rect.height);
     }
   }
 
@@ -90,7 +99,7 @@ export class Surface {
    *
    * @param {Rect} rect
    * @param {number} count
-   * @param {(stage: number, channel: number) => { image: HTMLCanvasElement, x: number, y: number }} pictures
+   * @param {(stage: number, channel: number) => Picture | null} pictures
    * @param {string} paper a colour
    */
   fill(rect, count, pictures, paper) {
@@ -99,7 +108,9 @@ export class Surface {
     context.imageSmoothingEnabled = false;
     context.fillStyle = paper;
     context.fillRect(rect.x, rect.y, rect.width, rect.height);
-    const { image, x, y } = pictures(rect.stage, rect.channel);
+    const picture = pictures(rect.stage, rect.channel);
+    if (!picture) return;
+    const { image, x, y } = picture;
     const [w, h] = [rect.width / rect.cols, rect.height / rect.rows];
     const [whole, part] = [Math.floor(count / rect.cols), count % rect.cols];
     if (whole) context.drawImage(image, x, y, rect.cols, whole, rect.x, rect.y, rect.width, whole * h);
@@ -208,65 +219,118 @@ function hatch(context, colour, ratio) {
   return pattern;
 }
 
-/** Every stage's maps side by side in one small canvas each, a device pixel for a cell. */
+/** Pixels of the maps of a far network that stay drawn: 80 MB of them. */
+const MOST_PIXELS = 20e6;
+
+/** Every map, a device pixel for a cell, drawn when it is first shown: a stage's side by side in one canvas. */
 export class Pictures {
   /**
    * @param {Scene} scene
    * @param {Colours} colours
+   * @param {(stage: number, channel: number) => void} [want] a map that is to be shown and is not here
    */
-  constructor(scene, colours) {
+  constructor(scene, colours, want = () => {}) {
     this.scene = scene;
     this.colours = colours;
+    this.want = want;
     this.sheets = scene.stages.map((stage) => {
-      const [height, width] = stage.shape;
+      const [, width] = stage.shape;
       // A colour picture lies behind its planes.
       const channels = scene.pictureCount(stage);
       const across = Math.max(1, Math.min(channels, Math.floor(4096 / width)));
-      const sheet = canvasOf(across * width, Math.ceil(channels / across) * height);
-      return { sheet, across, key: "", values: /** @type {Float32Array | undefined} */ (undefined) };
+      return { across, key: "", source: /** @type {any} */ (undefined), drawn: new Uint8Array(channels), sheet: /** @type {HTMLCanvasElement | null} */ (null) };
     });
+    /** @type {Map<string, HTMLCanvasElement>} of a far network each map's own, the one that was shown last at the end */
+    this.apart = new Map();
+    this.pixels = 0;
+    /** @type {Float32Array[]} */
+    this.values = [];
+    /** @type {Scales | null} */
+    this.scales = null;
+    this.range = "";
     this.at = this.at.bind(this);
   }
 
   /**
-   * Paint the stages whose numbers or scales are not those on their sheets; returns which.
+   * Take other numbers and scales; returns the stages that look otherwise.
    *
    * @param {Float32Array[]} values
    * @param {Scales} scales
    * @param {string} range
    */
   paint(values, scales, range) {
+    Object.assign(this, { values, scales, range });
+    const far = farOf(values);
     const painted = new Set();
-    this.scene.stages.forEach((stage, s) => {
-      const sheet = this.sheets[s];
+    this.sheets.forEach((sheet, s) => {
       const limits = scales.of(s, 0, range);
       const key = [this.colours.theme, range, limits.kind, limits.limit].join();
-      const asBefore = sheet.key === key && sameNumbers(sheet.values, values[s]);
-      sheet.values = values[s];
+      const source = far?.parts[s] ?? values[s];
+      const asBefore = sheet.key === key && (source === sheet.source || (!far && sameNumbers(sheet.source, values[s])));
+      sheet.source = source;
       if (asBefore) return;
-      this.fill(stage, values[s], (channel) => scales.of(s, channel, range));
       sheet.key = key;
+      sheet.drawn.fill(0);
       painted.add(s);
     });
     return painted;
   }
 
-  fill(stage, values, scaleOf) {
-    const [height, width, channels] = stage.shape;
-    for (let k = 0; k < channels; k++) {
-      const { image, x, y } = this.at(stage.index, k);
-      const context = image.getContext("2d");
-      context.putImageData(this.colours.picture(context, height, width, (n) => values[n * channels + k], scaleOf(k)), x, y);
+  /**
+   * The picture of a map, or of the whole image in its colours; null of a map that is not here, which is asked for.
+   *
+   * @param {number} s
+   * @param {number} channel
+   * @returns {Picture | null}
+   */
+  at(s, channel) {
+    const stage = this.scene.stages[s];
+    const { drawn } = this.sheets[s];
+    if (!drawn[channel] && !isHere(this.values, stage, channel)) {
+      this.want(s, channel);
+      return null;
     }
-    if (!this.scene.inColours(stage)) return;
-    const { image, x, y } = this.at(stage.index, channels);
-    const context = image.getContext("2d");
-    context.putImageData(this.colours.photograph(context, height, width, values, this.scene.picture), x, y);
+    const place = this.placeOf(stage, channel);
+    if (!drawn[channel]) this.fill(stage, channel, place);
+    drawn[channel] = 1;
+    return place;
   }
 
-  at(s, channel) {
-    const { sheet, across } = this.sheets[s];
-    const [height, width] = this.scene.stages[s].shape;
-    return { image: sheet, x: (channel % across) * width, y: Math.floor(channel / across) * height };
+  /** Where a map's picture is kept. */
+  placeOf(stage, channel) {
+    const [height, width] = stage.shape;
+    const { sheets, apart } = this;
+    const one = sheets[stage.index];
+    if (!farOf(this.values)) {
+      one.sheet ??= canvasOf(one.across * width, Math.ceil(one.drawn.length / one.across) * height);
+      return { image: one.sheet, x: (channel % one.across) * width, y: Math.floor(channel / one.across) * height };
+    }
+    const key = `${stage.index},${channel}`;
+    let image = apart.get(key);
+    if (image) apart.delete(key);
+    else {
+      image = canvasOf(width, height);
+      one.drawn[channel] = 0;
+      this.pixels += width * height;
+    }
+    apart.set(key, image);
+    for (const [old, unseen] of apart) {
+      if (this.pixels <= MOST_PIXELS || old === key) break;
+      const [s, k] = old.split(",").map(Number);
+      this.sheets[s].drawn[k] = 0;
+      apart.delete(old);
+      this.pixels -= unseen.width * unseen.height;
+    }
+    return { image, x: 0, y: 0 };
+  }
+
+  fill(stage, channel, { image, x, y }) {
+    const { values, scales, range } = this;
+    const [height, width, channels] = stage.shape;
+    const context = image.getContext("2d");
+    const picture = channel < channels
+      ? this.colours.picture(context, height, width, mapOf(values, stage, channel), scales.of(stage.index, channel, range))
+      : this.colours.photograph(context, height, width, values[stage.index], this.scene.picture);
+    context.putImageData(picture, x, y);
   }
 }

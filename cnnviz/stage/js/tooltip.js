@@ -1,5 +1,6 @@
 // What is under the pointer, enlarged, with its name and number.
 
+import { isHere, isHole } from "./far_numbers.js";
 import { number } from "./numbers.js";
 import { seenWords } from "./outlines.js";
 import { cellIndex, cellKey, isVector } from "./scene.js";
@@ -43,7 +44,8 @@ export class Tooltip {
     const { view } = this;
     const stage = view.scene.stages[cell.stage];
     const value = view.valueOf(cell);
-    const key = `${cellKey(cell)} ${value}`;
+    const here = !isHole(view.values[cell.stage], cellIndex(stage, cell));
+    const key = `${cellKey(cell)} ${value} ${here}`;
     if (key === this.written && !this.element.hidden) return;
     this.written = key;
     const part = (name) => this.element.querySelector(name);
@@ -51,9 +53,9 @@ export class Tooltip {
     const vector = isVector(stage);
     const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
     part(".cv-where").textContent = vector ? unit : placeText(stage, cell);
-    const before = view.before ? view.before[cell.stage][cellIndex(stage, cell)] : value;
+    const before = view.before && isHere(view.before, stage, cell.channel) ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = number(before) !== number(value) ? `<s>${escapeHtml(number(before))}</s> ` : "";
-    part(".cv-value").innerHTML = was + escapeHtml(number(value));
+    part(".cv-value").innerHTML = here ? was + escapeHtml(number(value)) : view.asking ? "…" : "left out of this file";
     part(".cv-sees").textContent = seenWords(view.scene, cell);
     this.canvas.hidden = vector;
     if (!vector) this.enlarge(cell, stage);
@@ -62,7 +64,7 @@ export class Tooltip {
   enlarge(cell, stage) {
     const context = this.canvas.getContext("2d");
     const { around } = this.view.colours;
-    const { image, x, y } = this.view.pictures.at(cell.stage, cell.channel);
+    const picture = this.view.pictures.at(cell.stage, cell.channel);
     const [height, width] = stage.shape;
     const size = CELL * 2;
     const half = SEEN >> 1;
@@ -72,7 +74,7 @@ export class Tooltip {
     const [top, left] = [Math.max(0, cell.row - half), Math.max(0, cell.col - half)];
     const [rows, cols] = [Math.min(height, cell.row + half + 1) - top, Math.min(width, cell.col + half + 1) - left];
     const place = [left - cell.col + half, top - cell.row + half, cols, rows].map((cells) => cells * size);
-    context.drawImage(image, x + left, y + top, cols, rows, ...place);
+    if (picture) context.drawImage(picture.image, picture.x + left, picture.y + top, cols, rows, ...place);
     for (const [colour, width] of /** @type {[string, number][]} */ ([[around.background, 6], [around.ink, 3]])) {
       context.strokeStyle = colour;
       context.lineWidth = width;

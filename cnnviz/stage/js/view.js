@@ -1,15 +1,18 @@
 // The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
+import { Asking } from "./asking.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
 import { changedScene } from "./changes.js";
-import { Colours, Scales } from "./colours.js";
+import { Colours, extentsOf, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
 import { closest, NARROW, offer, reducedMotion } from "./dom.js";
+import { farOf, isHole } from "./far_numbers.js";
 import { History } from "./history.js";
 import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
+import { missingOf } from "./missing.js";
 import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
 import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
@@ -20,6 +23,7 @@ import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
 import { dress, themeAround, watchTheme } from "./theme.js";
 import { Tooltip } from "./tooltip.js";
+import { whoComputes } from "./who_computes.js";
 import { wholeOf } from "./windows.js";
 import { escapeHtml, stageName } from "./words.js";
 
@@ -47,7 +51,7 @@ const TEMPLATE = `
       <div class="cv-level" data-level="layer" hidden></div>
       <div class="cv-level" data-level="cell" hidden></div>
     </div>
-    <div class="cv-key"><span class="cv-legend"></span><span class="cv-edits" hidden></span></div>
+    <div class="cv-key"><span class="cv-legend"></span><span class="cv-by"></span><span class="cv-edits" hidden></span></div>
   </div>
   <div class="cv-aside"><section class="cv-receipt" aria-label="Receipt"></section><div class="cv-panel" hidden></div></div>
 </div>
@@ -72,6 +76,7 @@ let lastUsed = null;
  * @typedef {object} Host
  * @property {((view: View) => any)[]} [extensions] each may answer to what the view calls on it, or be null
  * @property {(name: string, value: unknown) => void} [ask] ask Python
+ * @property {boolean} [answers] whether it answers what is asked for as "numbers" too
  * @property {() => Theme} [theme]
  * @property {unknown} [state] that a link left
  * @property {(header: any) => unknown} [stateOf] that a host left in the header
@@ -139,6 +144,14 @@ export class View {
     /** @type {{ title: string, pixels: Uint8Array } | null} an image that was drawn or opened: a byte for each number */
     this.image = null;
     this.engine = scene.computable ? new RemoteEngine(scene) : null;
+    /** Where there is Python to ask for numbers that are not here, or for what follows from a change. */
+    this.asking = host.answers ? this.newAsking() : null;
+    /** @type {(() => void)[]} what waits for numbers */
+    this.awaited = [];
+    /** Multiply-adds that the page does in a millisecond, once that is known. @type {number | null} */
+    this.rate = null;
+    /** Who computed what is shown: "page", "python", or "" as long as nothing was changed. */
+    this.computedBy = "";
     /** Of a change, and of the one whose numbers are on the screen. */
     this.turn = this.shownTurn = 0;
     /** @type {WeakMap<object, Float32Array[]>} the numbers of own images without changes */
@@ -154,7 +167,7 @@ export class View {
     /** @type {(name: string) => any} */
     this.part = (name) => root.querySelector(`.cv-${name}`);
     this.followTheme();
-    this.pictures = new Pictures(this.scene, this.colours);
+    this.pictures = this.newPictures(scene);
     this.receipt = new ReceiptPanel(this);
     const level = (/** @type {string} */ name) => /** @type {HTMLElement} */ (root.querySelector(`[data-level="${name}"]`));
     this.network = new NetworkView(this, level("network"));
@@ -171,7 +184,8 @@ export class View {
       const { changes, image } = this.asked;
       this.change(changes, image && { title: image.title, pixels: fromAddress(image.pixels) });
       for (const extension of this.extensions) extension.updated?.();
-    }
+    } else if (!this.isKnown()) this.change([]);
+    if (scene.header.host.left_out) this.tell([this.part("said").querySelector("span").textContent, scene.header.host.left_out].filter(Boolean).join(" "));
     if (scene.header.start.play) for (const extension of this.extensions) extension.play?.();
     requestAnimationFrame(() => measure("cnnviz:first-draw", began));
   }
@@ -180,6 +194,88 @@ export class View {
 
   get values() {
     return this.shown ?? this.plain.valuesOf(this.item);
+  }
+
+  // Numbers of a large network come when they are to be seen; of any other network all are here.
+
+  /** Whether it is known what the image comes to: it is not where it is still to be computed. */
+  isKnown(values = this.values) {
+    return farOf(values)?.known ?? true;
+  }
+
+  /** The channels with the largest numbers, so many, in their own order; known of what is not here too. */
+  liveliest(stage, count) {
+    const extents = extentsOf(stage, this.values);
+    return largestFirst(extents.map(({ size }) => size), count).sort((a, b) => a - b);
+  }
+
+  /** Whether something that a cell's receipt shows is not here; it is asked for, and `came` shows it. */
+  needs(cell) {
+    if (!this.scene.header.far && !farOf(this.values)) return false;
+    const missing = missingOf(this.scene, this.values, cell);
+    for (const [what, places] of missing) this.asking?.want(what, places);
+    return missing.length > 0;
+  }
+
+  /**
+   * The maps that are on the screen now, but for inputs.
+   *
+   * @returns {[stage: number, channel: number][]}
+   */
+  inSight() {
+    const rects = [...(this.level.maps?.rects ?? []), ...(this.zoom === "network" ? [] : this.strip.maps.rects)];
+    return rects.flatMap(({ stage, channel, colours }) => (colours || this.plain.stages[stage].op.type === "input" ? [] : [[stage, channel]]));
+  }
+
+  /** Whether a stage's numbers are not here, and nobody can be asked for them. */
+  leftOut(s) {
+    const part = farOf(this.values)?.parts[s];
+    return Boolean(part && !this.asking && !part.whole);
+  }
+
+  /** Whether something of a stage is not here; all of it is asked for. */
+  needsAll(s) {
+    const part = farOf(this.values)?.parts[s];
+    if (!part || part.whole) return false;
+    this.asking?.want(s, [[0, 1, part.length]]);
+    return true;
+  }
+
+  /** A cell's receipt can be shown: true when it can, false when it cannot be. */
+  ready(cell) {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.needs(cell)) resolve(true);
+        else if (!this.asking) resolve(false);
+        else this.awaited.push(look);
+      };
+      look();
+    });
+  }
+
+  newAsking() {
+    return new Asking(this, (question) => this.host.ask?.("numbers", { key: this.plain.key, question }));
+  }
+
+  newPictures(scene) {
+    return new Pictures(scene, this.colours, (s, channel) => {
+      const part = farOf(this.values)?.parts[s];
+      if (part) this.asking?.want(s, part.placesOf(channel));
+    });
+  }
+
+  /** Numbers came that were asked for: of these stages, and perhaps of weights. */
+  came(stages, weights) {
+    const began = performance.now();
+    if (weights && this.changes.length) this.scene = changedScene(this.plain, this.changes);
+    for (const s of stages) this.unseen.add(s);
+    this.receipt.show();
+    this.drawLevel();
+    this.refresh();
+    if (this.hover && !this.tooltip.element.hidden) this.tooltip.write(this.hover);
+    for (const extension of this.extensions) extension.numbersCame?.();
+    for (const look of this.awaited.splice(0)) look();
+    requestAnimationFrame(() => measure("cnnviz:came", began));
   }
 
   /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
@@ -297,6 +393,7 @@ export class View {
       scene.latest = next.numbers;
       this.history.follow();
       requestAnimationFrame(() => this.resizedTo());
+      if (next.header.host.numbers) this.asking?.take(next.header.host.numbers, next.numbers);
       for (const extension of this.extensions) extension.answered?.();
       return;
     }
@@ -321,7 +418,7 @@ export class View {
       if (!alike || start) [this.trail, this.zoom, this.near] = [[], "network", 0];
       this.hover = null;
       if (!alike) this.cursors.clear();
-      this.pictures = new Pictures(next, this.colours);
+      this.pictures = this.newPictures(next);
       this.stale = new Set(Object.keys(this.levels));
       if (start) this.restore(start);
       this.show();
@@ -356,7 +453,14 @@ export class View {
       box: boxOf(each),
       style: "path",
     }));
-    return [...this.extraMarks, ...(cell ? outlinesOf(this.scene, cell) : []), ...way];
+    return [...this.extraMarks, ...(cell ? this.outlinesOf(cell) : []), ...way];
+  }
+
+  /** A cell's outlines, worked out once as long as nothing else is looked at. */
+  outlinesOf(cell) {
+    const { scene } = this;
+    if (this.outlined?.scene !== scene || !sameCell(this.outlined.cell, cell)) this.outlined = { scene, cell, marks: outlinesOf(scene, cell) };
+    return this.outlined.marks;
   }
 
   // Choosing --------------------------------------------------------------------------------------
@@ -374,10 +478,11 @@ export class View {
     this.extraMarks = changes.flatMap((change) => changedMark(this.plain, change));
     this.turn += 1;
     for (const extension of this.extensions) extension.changed?.();
-    if (!changes.length && !image) {
+    if (!changes.length && !image && this.isKnown(this.plain.valuesOf(this.item))) {
       this.shown = this.before = null;
       this.changed = new Set();
       this.shownTurn = this.turn;
+      this.computedBy = "";
       this.repaint();
       return;
     }
@@ -399,30 +504,55 @@ export class View {
   }
 
   /**
-   * What follows from the changes, computed in the page; of answers that come while the pointer moves on, the
-   * ones that are not overtaken are shown, in their order.
+   * What follows from the changes, computed in the page or by Python; of answers that come while the pointer moves
+   * on, the ones that are not overtaken are shown, in their order.
    *
    * @param {number} turn
    */
   async compute(turn) {
-    const { plain, engine, changes, image } = this;
-    if (!engine) return;
-    const { inputs } = this;
-    let before = image ? this.known.get(image) : plain.valuesOf(this.item);
-    if (!before) {
-      const computed = await engine.compute(inputs);
+    const { plain, changes, image, item } = this;
+    let before = image ? this.known.get(image) : plain.valuesOf(item);
+    if (!before || !this.isKnown(before)) {
+      const computed = await this.computeOne([], image, null);
       if (!computed) return;
       before = computed.values;
-      this.known.set(/** @type {object} */ (image), before);
+      if (image) this.known.set(image, before);
+      else plain.values.set(item, before);
     }
-    const computed = changes.length ? await engine.compute(inputs, changes) : { values: before, changed: [] };
+    const computed = changes.length ? await this.computeOne(changes, image, before) : { values: before, changed: [] };
     if (!computed || turn <= this.shownTurn || plain !== this.plain) return;
     this.shownTurn = turn;
-    this.shown = computed.values;
+    this.shown = image || changes.length ? computed.values : null;
     this.before = changes.length ? before : null;
     this.changed = new Set(computed.changed);
     this.repaint();
     for (const extension of this.extensions) extension.computed?.();
+  }
+
+  /** One image with changes, by whoever is quick enough; null where a later one overtook it, or nobody can. */
+  async computeOne(changes, image, before) {
+    const { engine, asking, inputs, item, rate } = this;
+    const all = changes.length === 0;
+    const { who, work, milliseconds } = whoComputes(this.plain, { changes, image: image || all, python: Boolean(asking), page: Boolean(engine), rate });
+    if (!who) {
+      if (this.plain.header.far) this.tell("This file does not hold all weights of the network, so that nothing can be changed in it.");
+      return null;
+    }
+    const long = who === "page" && milliseconds > 1000;
+    if (long) this.tell(`Computing in this page: some ${Math.ceil(milliseconds / 1000)} seconds.`);
+    const began = performance.now();
+    const given = image && { title: image.title, pixels: toAddress(image.pixels) };
+    const computed = who === "python"
+      ? await /** @type {Asking} */ (asking).compute({ item, image: given, changes }, before)
+      : await /** @type {RemoteEngine} */ (engine).compute(inputs, changes);
+    if (long) this.tell("");
+    if (!computed) return null;
+    this.computedBy = who;
+    const taken = performance.now() - began;
+    // What takes no time says nothing of how fast the page is.
+    if (who === "page" && work > 1e6) this.rate = work / taken;
+    measure(`cnnviz:computed-by-${who}`, began);
+    return computed;
   }
 
   /** The numbers of paper (0) or ink (1) in each channel of an input. */
@@ -641,7 +771,7 @@ export class View {
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.play = state.play;
     for (const extension of this.extensions) extension.restored?.(state.play);
-    this.asked = this.engine && (state.changes.length || state.image) ? state : null;
+    this.asked = (this.engine || this.asking) && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
   }
 
@@ -688,7 +818,8 @@ export class View {
     const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const now = probability(probabilities[best]);
-    this.part("verdict").textContent = !this.scene.predicts ? "" : this.before
+    const known = !isHole(probabilities, 0);
+    this.part("verdict").textContent = !this.scene.predicts || !known ? "" : this.before
       ? verdictOf(classes, this.before[output.index], probabilities)
       : `predicted ${classes[best]} with ${now}${right}`;
   }
@@ -700,6 +831,7 @@ export class View {
   }
 
   writeKey(cell) {
+    this.part("by").textContent = { page: "computed in this page", python: "computed by Python" }[this.computedBy] ?? "";
     const shown = cell ?? { stage: this.zoom === "network" ? (this.network.columns[1] ?? this.network.columns[0])?.shown ?? 0 : this.lookedAt, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);

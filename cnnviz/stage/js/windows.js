@@ -84,32 +84,36 @@ export function tapsAlong(axis, u) {
  */
 
 /**
+ * The taps of a windowed stage along its rows (axis 0) or its columns, at a unit's row or column: the position that
+ * each reads, if that is inside.
+ *
+ * @param {Stage} stage
+ * @param {0 | 1} axis
+ * @param {number} u
+ */
+export function positionsAlong({ op }, axis, u) {
+  const { kernel, stride, dilation, before, size, out } = axisOf(axis ? op.cols : op.rows);
+  return range(kernel).map((t) => {
+    if (op.type !== "transposed") {
+      const at = u * stride - before + t * dilation;
+      return { at, inside: at >= 0 && at < size };
+    }
+    const at = (u + before - t * dilation) / stride;
+    return { at, inside: Number.isInteger(at) && at >= 0 && at < out };
+  });
+}
+
+/**
  * The taps of a windowed stage at a unit, row by row.
  *
  * @param {Stage} stage
  * @param {{ row: number, col: number }} unit
+ * @returns {Tap[]}
  */
-export function tapsOf({ op }, { row, col }) {
-  /** @type {(axis: Axis, u: number, t: number) => { i: number, inside: boolean }} */
-  const at = (axis, u, t) => {
-    if (op.type !== "transposed") {
-      const i = u * axis.stride - axis.before + t * axis.dilation;
-      return { i, inside: i >= 0 && i < axis.size };
-    }
-    const i = (u + axis.before - t * axis.dilation) / axis.stride;
-    return { i, inside: Number.isInteger(i) && i >= 0 && i < axis.out };
-  };
-  const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
-  /** @type {Tap[]} */
-  const taps = [];
-  for (let i = 0; i < rows.kernel; i++) {
-    const r = at(rows, row, i);
-    for (let j = 0; j < cols.kernel; j++) {
-      const c = at(cols, col, j);
-      taps.push({ i, j, row: r.i, col: c.i, inside: r.inside && c.inside });
-    }
-  }
-  return taps;
+export function tapsOf(stage, { row, col }) {
+  const cols = positionsAlong(stage, 1, col);
+  return positionsAlong(stage, 0, row).flatMap((r, i) =>
+    cols.map((c, j) => ({ i, j, row: r.at, col: c.at, inside: r.inside && c.inside })));
 }
 
 /**
