@@ -301,7 +301,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "part": stage.part,
         "label": stage.label,
         "shape": stage.shape,
-        "axes": len(layer.output_shape),
+        "axes": len(layer.output_shape) if stage.part in ("output", "before", "depthwise") else 3,
         "reads": stage.reads,
         "op": stage.op,
         "params": _params(stage, layer),

@@ -26,7 +26,7 @@ from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.live_view import network_run, strokes
-from harness.networks import attention, conv, image, layer, normal
+from harness.networks import conv, image, layer, normal
 from harness.node import ask_node
 from harness.odd_pictures import columns_and_dots, odd_pad
 from harness.operation_models import FAMILIES
@@ -168,8 +168,8 @@ def test_every_operation_has_cases_that_are_worked_out_by_hand():
 def test_what_python_computed_has_a_receipt_that_ends_there():
     """Every cell may have read all of the stage before, and feed all of the one behind."""
     maps = [image(5, 4, 6), layer("same", "Activation", "image", activation="relu")]
-    attending = attention("attention", "MultiHeadAttention", "same", "same", shape=(5, 4, 6), **HEADS)
-    net = Network([*maps, attending, layer("behind", "Activation", "attention", activation="tanh")])
+    given = layer("given", "Softmax", "same", axis=0)
+    net = Network([*maps, given, layer("behind", "Activation", "given", activation="tanh")])
     run = net.run(normal(1, 5, 4, 6))
     program = """({ base64, scene, receipt, cone }, text) => {
       const read = scene.sceneOf(base64.fromBase64(text));

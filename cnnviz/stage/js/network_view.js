@@ -1,7 +1,6 @@
 // The whole network at once: the image at the left, a column for each layer, the prediction at the right,
 // and between them what feeds what.
 
-import { largestFirst } from "./arrays.js";
 import { Bars } from "./bars.js";
 import { boxOf } from "./cone.js";
 import { closest } from "./dom.js";
@@ -64,7 +63,7 @@ export class NetworkView {
     this.laidOut = key;
     const groups = this.arrange();
     const bars = this.bars.shown ? this.bars.width(room.type) : 0;
-    const most = (stage, count) => liveliest(stage, view.values[stage.index], count);
+    const most = (stage, count) => view.liveliest(stage, count);
     this.layout = layOut(scene, groups, { ...room, bars }, most);
     const { rects, width, height, columns } = this.layout;
     const end = this.bars.shown ? this.layout.bars.y + this.bars.least(room.type) : 0;
@@ -230,18 +229,3 @@ function over(from, to, lane) {
   const [x1, x2] = [from.x + from.width / 2, to.x + to.width / 2];
   return `<path class="cv-skip" d="M${x1} ${from.y - 2}V${y + 6}Q${x1} ${y} ${x1 + 6} ${y}H${x2 - 6}Q${x2} ${y} ${x2} ${y + 6}V${to.y - 2}"/>`;
 }
-
-/**
- * The channels with the largest numbers, so many, in their own order.
- *
- * @param {{ shape: number[] }} stage
- * @param {Float32Array} values
- * @param {number} count
- */
-export function liveliest({ shape }, values, count) {
-  const channels = shape[2];
-  const sizes = new Float64Array(channels);
-  for (let n = 0; n < values.length; n++) sizes[n % channels] = Math.max(sizes[n % channels], Math.abs(values[n]));
-  return largestFirst(sizes, count).sort((a, b) => a - b);
-}
-

@@ -7,7 +7,8 @@ import { closest } from "./dom.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
-import { cellIndex, cellKey, isVector } from "./scene.js";
+import { cellIndex, isVector, sameCell } from "./scene.js";
+import { readShape } from "./windows.js";
 import { cellName, escapeHtml, placeText, plural, shortPlace, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
@@ -84,9 +85,9 @@ export class ReceiptPanel {
     holder.hidden = !listed;
     if (!listed) return;
     const fit = Math.max(2, Math.min(MOST_ROWS, this.view.rowsIn(holder)));
-    const count = step.groups.reduce((sum, { terms }) => sum + terms.length, 0);
+    const count = step.groups.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
     const ranking = contributionsOf(step, { most: count <= fit ? count : fit - 1, part: 1 });
-    const { shown, folded } = ranking;
+    const { shown, left } = ranking;
     const largest = Math.abs(shown[0]?.product) || 1;
     const forms = this.formsOf(shown);
     const { colours } = this.view;
@@ -103,16 +104,15 @@ export class ReceiptPanel {
         aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
     });
     if (!shown.length) rows.push(`<div class="cv-row cv-rest"><i></i><span class="cv-rowname">nothing goes in but zeros</span></div>`);
-    else if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    else if (left) rows.push(this.restRow(step, ranking, forms));
     holder.dataset.kind = step.type;
     holder.innerHTML = rows.join("");
   }
 
   restRow(step, ranking, forms) {
-    const { folded, rest, adds } = ranking;
-    const share = folded.reduce((sum, each) => sum + each.share, 0);
-    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(folded.length, "other")}</span>
-      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, share)}</span></div>`;
+    const { left, leftShare, rest, adds } = ranking;
+    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(left, "other")}</span>
+      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, leftShare)}</span></div>`;
   }
 
   /** How the numbers of a list are written: one form for each column. */
@@ -303,20 +303,26 @@ export class ReceiptPanel {
   }
 
   mark(cell) {
-    this.light((cell && this.byCell?.get(cellKey(cell))) ?? null, false);
+    this.light(cell && this.keyOf(cell), false);
   }
 
-  /** Which term each cell is, and the one that the keys come to first: the class's own logit, the cell that won, the largest. */
+  /** Which term of the receipt a cell is, "step.group.term"; "" if it is none. */
+  keyOf(cell) {
+    for (const [i, { groups, stage }] of this.steps.entries()) {
+      const [source] = stage.reads;
+      // A group is a channel, as long as what is read is drawn as it is read.
+      const apart = groups.length > 1 && source !== undefined && stage.op.rows && readShape(this.view.scene, stage)[2] === this.view.scene.stages[source].shape[2];
+      for (const [g, group] of groups.entries()) {
+        if (apart && (cell.stage !== source || group.channel !== cell.channel)) continue;
+        const t = group.terms.findIndex(({ from }) => sameCell(from, cell));
+        if (t >= 0) return `${i}.${g}.${t}`;
+      }
+    }
+    return "";
+  }
+
+  /** Which term the keys come to first: the class's own logit, the cell that won, the largest. */
   listTerms(element) {
-    this.byCell = new Map();
-    this.steps.forEach((step, i) =>
-      step.groups.forEach((group, g) =>
-        group.terms.forEach((term, t) => {
-          const key = term.from && cellKey(term.from);
-          if (key && !this.byCell.has(key)) this.byCell.set(key, `${i}.${g}.${t}`);
-        }),
-      ),
-    );
     const first = element.querySelector(".cv-won[data-term]") ?? element.querySelector("button[data-term]");
     if (first) first.tabIndex = 0;
   }

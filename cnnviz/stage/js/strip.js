@@ -3,7 +3,6 @@
 
 import { largestAt } from "./arrays.js";
 import { closest } from "./dom.js";
-import { liveliest } from "./network_view.js";
 import { probability } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -34,7 +33,7 @@ export class Strip {
   /** One map for each column: the one on the way, else the liveliest. */
   layOut(width) {
     const { view } = this;
-    const { scene, values } = view;
+    const { scene } = view;
     const columns = view.network.columns ?? [];
     const onTheWay = new Map(view.trail.map((cell) => [view.network.seenAs.get(cell.stage), cell.channel]));
     const side = Math.max(8, Math.min(SIDE, (width - 110) / Math.max(1, columns.length) - GAP));
@@ -43,7 +42,7 @@ export class Strip {
       const stage = scene.stages[shown];
       const [rows, cols] = stage.shape;
       const cell = isVector(stage) ? Math.min(12, side) : Math.min(side / Math.max(rows, cols), 6);
-      const channel = onTheWay.get(shown) ?? liveliest(stage, values[shown], 1)[0];
+      const channel = onTheWay.get(shown) ?? view.liveliest(stage, 1)[0];
       const rect = { stage: shown, channel, x, y: 2, width: cols * cell, height: rows * cell, rows, cols };
       x += Math.max(18, rect.width) + GAP;
       return rect;

@@ -1,8 +1,9 @@
 // The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
+import { activityOf } from "./channels.js";
 import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
@@ -172,6 +173,16 @@ export class View {
 
   get values() {
     return this.shown ?? this.plain.valuesOf(this.item);
+  }
+
+  /** How active each channel of a stage is. */
+  activity({ index, shape }) {
+    return activityOf(shape[2], this.values[index]);
+  }
+
+  /** The channels that are most active, so many, in their own order. */
+  liveliest(stage, count) {
+    return largestFirst(this.activity(stage), count).sort((a, b) => a - b);
   }
 
   /** The cell that is looked at: under the pointer or the keys, else the one that is played, or whose receipt is open. */
@@ -408,6 +419,7 @@ export class View {
     if (sameCell(cell, this.hover) || (!cell && !this.hover)) return;
     this.hover = cell;
     if (cell) this.cursors.set(cell.stage, cell);
+    if (cell && this.zoom === "layer") this.levels.layer.bring(cell);
     this.refresh();
     if (!quiet) this.announce(cell);
     if (cell) measure("cnnviz:hover", began);
@@ -571,6 +583,8 @@ export class View {
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
       walk: this.guided,
       play: this.player?.named ?? null,
+      channels: this.levels.layer.pages.order,
+      first: this.zoom === "network" ? 0 : this.levels.layer.pages.of(scene.stages[this.lookedAt]).first,
     };
   }
 
@@ -609,6 +623,7 @@ export class View {
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.play = state.play;
+    this.levels.layer.restored(state, this.near, this.pinned);
     for (const extension of this.extensions) extension.restored?.(state.play);
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
@@ -834,6 +849,7 @@ export class View {
       else this.back();
       return;
     }
+    if (this.zoom === "layer" && this.levels.layer.pressed(event)) return;
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
@@ -858,14 +874,14 @@ export class View {
     return { stage: stage.index, row: height >> 1, col: width >> 1, channel };
   }
 
-  /** The cell of a cell's map that is largest, whatever its sign. */
-  largestOn({ stage: s, channel }) {
+  /** The cell of a cell's map that is largest, whatever its sign; of a vector the largest of all, unless it is `only` its own. */
+  largestOn({ stage: s, channel }, only = false) {
     const stage = this.scene.stages[s];
     const channels = stage.shape[2];
     const values = this.values[s];
     let best = channel;
     for (let n = channel; n < values.length; n += channels) if (Math.abs(values[n]) > Math.abs(values[best])) best = n;
-    return isVector(stage) ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
+    return isVector(stage) && !only ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
   }
 
   /** Follow the theme of the page around: its colours say whether it is dark. */
