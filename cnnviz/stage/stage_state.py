@@ -16,7 +16,8 @@ A state is a mapping that JSON can hold; what is not in it is as the stage opens
     order       of a receipt's terms: "ranked" or "laid out"
     channels    the order of a layer's channels that do not all fit: "by activity", "by number", or "as fits",
                 which is by activity there
-    first       which of them, in this order, the page begins with that is shown
+    first       which of them, in this order, the page begins with that is shown; at the cell, which of the
+                channels that go in
     play        the window that slides: [stage, channel, step], or None
     walk        the guided walk: [name, step], or None
 

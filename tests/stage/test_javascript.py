@@ -187,6 +187,25 @@ def test_what_python_computed_has_a_receipt_that_ends_there():
     assert found == ["given", value, [], 0, fed, [1] * len(channels)]
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_samples_between_infinite_cells_are_python_s(interpolation):
+    up = layer("up", "Resizing", "image", height=7, width=5, interpolation=interpolation)
+    x = normal(1, 4, 3, 2).astype(np.float32)
+    x[0, 1, 1, 0], x[0, 2, :2, 1], x[0, 3, 0, 0] = np.inf, -np.inf, np.nan
+    run = Network([image(4, 3, 2), up]).run(x)
+    program = """({ base64, forward, receipt, scene }, text) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      const values = read.valuesOf(0);
+      const totals = Array.from(values[1], (_, n) =>
+        receipt.receiptOf(read, values, scene.cellAt(read.stages[1], n)).total);
+      return [[...forward.computeStage(read, read.stages[1], values)], totals].map((all) => all.map(String));
+    }"""
+    text = base64.b64encode(bytes(build_scene(run, 0))).decode()
+    for found in ask_node(program, text, "base64", "forward", "receipt", "scene"):
+        numbers = np.array([float(number.replace("Infinity", "inf")) for number in found])
+        np.testing.assert_allclose(numbers, run["up"].ravel(), rtol=2e-6)
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_stage_computes_what_the_engine_does(name):
     """Each from the engine's own inputs: to the last bit or within twice the engine's rounding."""

@@ -65,7 +65,7 @@ export class ChannelPages {
 
   /** How high the line is, or both lines where it is narrow. */
   height(width, type) {
-    return Math.ceil((width < 34 * type ? 2 : 1) * 2.4 * type);
+    return Math.ceil((width < 48 * type ? 2 : 1) * 2.4 * type);
   }
 
   /**

@@ -142,8 +142,9 @@ export class LayerView {
 
   /** A state was taken over: its page is shown, whatever map its receipt is of. */
   restored(state, stage, pinned) {
-    this.pages.restore(state, stage);
-    this.chosen = state.first ? pinned : null;
+    const first = state.zoom === "layer" ? state.first : 0;
+    this.pages.restore({ ...state, first }, stage);
+    this.chosen = first ? pinned : null;
   }
 
   /** A cell that is looked at has its map on the page. */

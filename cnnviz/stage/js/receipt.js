@@ -5,6 +5,7 @@ import { activationOf, argumentsOf, affineOf, affinePlace, f, mergeOf, slopesOf 
 import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
 import { atOneStep, normalScale, placesOf, REDUCTIONS, statisticsOf } from "./tensors.js";
+import { differsWhereInfinite, sampleByDifferences } from "./windowed.js";
 import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
@@ -120,7 +121,9 @@ export const DETAILS = {
         return { ...read, weight, product };
       }),
     );
-    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total: sum };
+    const x = values[stage.reads[0]];
+    const total = differsWhereInfinite(stage.op, x) ? f(sampleByDifferences(scene, stage.op, x, channels, row, col, channel)) : sum;
+    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total };
   },
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);

@@ -34,6 +34,13 @@ export class ReceiptPanel {
     this.editWeight = null;
     this.answer(this.element);
     this.element.addEventListener("click", (event) => this.clickedAround(event));
+    this.element.addEventListener("keydown", (event) => {
+      const open = event.key === "Escape" && this.element.querySelector("details[open]");
+      if (!open) return;
+      open.open = false;
+      event.preventDefault();
+      event.stopPropagation();
+    });
   }
 
   /** Write the receipt anew; the focus stays in it if it was. */
@@ -286,7 +293,7 @@ export class ReceiptPanel {
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
     const engine = view.shown || view.plain.items[view.item].computed ? "this page" : "NumPy";
-    return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
+    return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>${howExact(view.scene, last)}`;
   }
 
   /** What is known of TensorFlow's number for this cell, or for this layer. */
@@ -436,4 +443,20 @@ function shareText(step, { kind }, share) {
 /** The same with its sign. */
 function signedForm(value, form) {
   return powered(formed(value, form, true), form);
+}
+
+/** How far this page and Python were found to lie apart, as the record that came with the page says it. */
+function howExact({ header }, { stage }) {
+  const { date, commit, networks, operations } = header.agreement ?? {};
+  if (!operations) return "";
+  const all = /** @type {[string, { cases: number, largest: number }][]} */ (Object.entries(operations));
+  const count = (n) => n.toLocaleString("en-GB");
+  const cases = all.reduce((sum, [, each]) => sum + each.cases, 0);
+  const worst = all.reduce((a, b) => (b[1].largest > a[1].largest ? b : a));
+  const share = (x) => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+  const own = operations[stage.op.type];
+  const here = own ? ` Of “${escapeHtml(stage.op.type)}”, as here, it was ${share(own.largest)} over ${count(own.cases)}.` : "";
+  return `<details class="cv-exact"><summary>How exact?</summary><p>On ${escapeHtml(date)} this page’s engine was held against Python’s
+    (commit ${escapeHtml(commit)}): ${count(networks)} generated networks with layers of every class, each also after changes, ${count(cases)} results.
+    No number was further off than two float32 evaluations may be; the worst was ${share(worst[1].largest)} of that bound (“${escapeHtml(worst[0])}”).${here}</p></details>`;
 }

@@ -103,6 +103,8 @@ export class View {
     this.near = 0;
     /** @type {string[]} layers that are unfolded */
     this.open = [];
+    /** Of a receipt's terms that do not all fit: "ranked" or "laid out". */
+    this.order = "ranked";
     /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
     /** @type {Cell | null} */
@@ -584,7 +586,8 @@ export class View {
       walk: this.guided,
       play: this.player?.named ?? null,
       channels: this.levels.layer.pages.order,
-      first: this.zoom === "network" ? 0 : this.levels.layer.pages.of(scene.stages[this.lookedAt]).first,
+      first: { network: 0, layer: this.levels.layer.pages.of(scene.stages[this.lookedAt]).first, cell: this.levels.cell.first }[this.zoom],
+      order: /** @type {any} */ (this.order),
     };
   }
 
@@ -623,7 +626,9 @@ export class View {
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.play = state.play;
+    this.order = state.order;
     this.levels.layer.restored(state, this.near, this.pinned);
+    this.levels.cell.restored(state, this.pinned);
     for (const extension of this.extensions) extension.restored?.(state.play);
     this.asked = this.engine && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
@@ -850,6 +855,7 @@ export class View {
       return;
     }
     if (this.zoom === "layer" && this.levels.layer.pressed(event)) return;
+    if (this.zoom === "cell" && this.levels.cell.pressed(event)) return;
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
