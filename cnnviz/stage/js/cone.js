@@ -33,7 +33,37 @@ export function seenBox(scene, cell, earlier) {
   while (unit !== origin && unit in alike) unit = alike[unit];
   const whole = wholeOf(earlier.shape);
   if (unit === origin) return isVector(earlier) || MIXING.includes(stage.op.type) ? whole : boxOf(cell);
-  const tables = fields[`${unit},${readAs[origin] ?? origin}`];
+  return boxIn(scene, fields[`${unit},${readAs[origin] ?? origin}`], cell, whole);
+}
+
+/**
+ * What a cell sees of an input over the paths that pass no global pooling, where others do: behind a
+ * squeeze-and-excitation. Null where all paths are alike.
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ * @param {Stage} input
+ */
+export function localBox(scene, cell, input) {
+  const stage = scene.stages[cell.stage];
+  const { local, alike, read_as: readAs } = scene.header;
+  if (!local || isStep(stage)) return null;
+  const origin = /** @type {number} */ (scene.layerNumber.get(input.layer));
+  let unit = /** @type {number} */ (scene.layerNumber.get(stage.layer));
+  while (unit !== origin && unit in alike) unit = alike[unit];
+  return boxIn(scene, local[`${unit},${readAs[origin] ?? origin}`] ?? local[`${unit},${origin}`], cell, wholeOf(input.shape));
+}
+
+/**
+ * A unit's box in the tables of its layer.
+ *
+ * @param {Scene} scene
+ * @param {[number, number, string, number, number, number][] | undefined} tables
+ * @param {Cell} cell
+ * @param {Box} whole
+ * @returns {Box | null}
+ */
+function boxIn(scene, tables, cell, whole) {
   if (!tables) return null;
   if (tables.length !== 2) return whole;
   const [top, bottom] = lookUp(scene, tables[0], cell);

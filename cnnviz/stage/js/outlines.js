@@ -1,7 +1,7 @@
 // The outlines that belong to a cell: what it sees, what it is made from, what it feeds, and how they look.
 
 import { runs } from "./arrays.js";
-import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
+import { boxOf, channelMask, feedingChannels, fedUnits, localBox, seenBox } from "./cone.js";
 import { cellsSeen, hasHoles } from "./holes.js";
 import { isVector } from "./scene.js";
 
@@ -82,6 +82,12 @@ export function seenWords(scene, cell) {
   if (!box || isVector(input)) return "";
   const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
   const all = height === input.shape[0] && width === input.shape[1];
+  const local = localBox(scene, cell, input);
+  if (local && (local.top > box.top || local.bottom < box.bottom || local.left > box.left || local.right < box.right)) {
+    const [rows, cols] = [local.bottom - local.top + 1, local.right - local.left + 1];
+    const rest = all ? "the whole image" : `${height}×${width}`;
+    return `sees ${rows}×${cols} pixels, rows ${local.top}–${local.bottom}, columns ${local.left}–${local.right}, and through global pooling ${rest}`;
+  }
   const cells = cellsSeen(scene, cell).get(input.index);
   const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
   if (cells && hasHoles(cells, box, input.shape[1])) {

@@ -30,6 +30,7 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {number[]} [blocked] which of its inputs no gradient goes back to, since it or a layer between lets none through
  * @property {boolean} exact whether the browser computes the same bits
  * @property {string} rf the side of its receptive field, in words
+ * @property {string | null} [rf_local] the same over paths without global pooling, where such paths meet others
  * @property {string[]} [planes] the planes of a colour picture that its channels hold
  */
 
