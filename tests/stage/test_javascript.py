@@ -187,6 +187,45 @@ def test_what_python_computed_has_a_receipt_that_ends_there():
     assert found == ["given", value, [], 0, fed, [1] * len(channels)]
 
 
+def test_cells_are_called_as_explain_calls_them():
+    """Of maps, of sequences, which have rows and channels, and of vectors, which have units."""
+    sequence = [
+        image(8, 3),
+        layer(
+            "conv",
+            "Conv1D",
+            "image",
+            weights={"kernel": normal(3, 3, 4)},
+            filters=4,
+            kernel_size=3,
+            use_bias=False,
+        ),
+        layer("flat", "Flatten", "conv"),
+        layer("dense", "Dense", "flat", weights={"kernel": normal(24, 2), "bias": normal(2)}, units=2),
+    ]
+    maps = [image(6, 5, 2), conv("map", "image", 2, 3)]
+    program = """({ base64, scene, words }, { text, at }) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      return at.map(([name, ...place]) => {
+        const stage = read.stages.find((each) => each.name === name);
+        const [row, col, channel] = place;
+        const cell = { stage: stage.index, row, col, channel };
+        const onMap = `${name}, ${words.placeText(stage, cell)}`;
+        return scene.isVector(stage) ? words.cellName(read, cell) : onMap;
+      });
+    }"""
+    cells = {"conv": ((2, 0, 1), (2, 1)), "dense": ((0, 0, 1), (1,)), "map": ((3, 1, 2), (3, 1, 2))}
+    for layers, names in ((sequence, ("conv", "dense")), (maps, ("map",))):
+        net = Network(layers)
+        run = net.run(normal(1, *net.input_shape))
+        text = base64.b64encode(bytes(build_scene(run, 0))).decode()
+        given = {"text": text, "at": [[name, *cells[name][0]] for name in names]}
+        for name, called in zip(names, ask_node(program, given, "base64", "scene", "words"), strict=True):
+            title = str(cnnviz.explain(run, name, at=list(cells[name][1]))).splitlines()[0]
+            layer_name, _, place = title.rpartition("  ")[0].strip().partition(f" ({net[name].kind}), ")
+            assert called.replace(",", "") == f"{layer_name} {place}".replace(",", "")
+
+
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_samples_between_infinite_cells_are_python_s(interpolation):
     up = layer("up", "Resizing", "image", height=7, width=5, interpolation=interpolation)
