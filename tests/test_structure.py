@@ -252,6 +252,7 @@ ACROSS = {
     "ops/test_finite_differences.py": "all gradients",
     "ops/test_gradients.py": "all gradients",
     "receipts/test_receipts_shown.py": "a receipt as text, LaTeX, HTML, code and figure",
+    "receptive_fields/test_local_fields.py": "fields beside global pooling, in Python and in the page",
     "receptive_fields/test_tensorflow.py": "all layers' fields",
     "stage/test_javascript.py": "all of stage/js and stage/components, without a page",
     "stage/test_tracing.py": "contributions and ways to the pixels, through Node",

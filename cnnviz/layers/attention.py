@@ -16,7 +16,9 @@ import numpy as np
 
 from cnnviz.layers import draws as drawing
 from cnnviz.layers import options as read
+from cnnviz.layers.attention_stages import plain_stages, projecting_stages
 from cnnviz.layers.attention_steps import AttentionSteps, Heads
+from cnnviz.layers.browser import BrowserStage, Drawn
 from cnnviz.layers.draws import Draws
 from cnnviz.layers.estimated import (
     EstimatedEntry,
@@ -24,6 +26,7 @@ from cnnviz.layers.estimated import (
     Wrap,
     allowed_places,
     dropped,
+    masked,
     softmax,
     softmax_back,
     tanh,
@@ -184,6 +187,13 @@ class ProjectingEntry(DroppingEntry):
             finds_nothing,
             self._kept(layer, (len(query), heads.queries, query.shape[1], key.shape[1])),
         )
+
+    def steps(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> dict[str, Numbers]:
+        return self._steps(layer, inputs, wrap).by_name()
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        heads = self.heads(layer.config, drawn.inputs[0][-1])
+        return projecting_stages(self, layer, drawn, heads, self.attended(layer.config, drawn.inputs[0]))
 
     def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
         (query, _, key), attended = _three(inputs), self.attended(layer.config, inputs[0].shape[1:])
@@ -350,6 +360,23 @@ class PlainAttentionEntry(DroppingEntry):
         found = [value_grad, key_grad] if len(inputs) == 3 else [value_grad + key_grad]
         return [query_grad, *found], weights
 
+    def steps(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> dict[str, Numbers]:
+        query, _, key = _three([wrap(x) for x in inputs])
+        w = {name: wrap(array) for name, array in layer.weights.items()}
+        allowed = self._allowed(layer, inputs)
+        found: dict[str, Numbers] = {}
+        if self._multiplies(layer):
+            found["products"] = query @ turned(key)
+        else:
+            sums = _all_sums(query, key)
+            found |= {"sums": sums, "scaled": sums * self._factors(w)[0], "bent": self._bent(query, key, w)}
+        scores = self._scores(layer, query, key, w)
+        found |= {"scores": scores, "masked": masked(scores, allowed), "shares": softmax(scores, allowed)}
+        return found
+
+    def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
+        return plain_stages(self, layer, drawn, self._multiplies(layer))
+
     def shares_shape(self, layer: Layer, inputs: Arrays) -> Shape:
         query, _, key = _three(inputs)
         return (len(query), query.shape[1], key.shape[1])
@@ -364,13 +391,14 @@ class PlainAttentionEntry(DroppingEntry):
     def _shares(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         query, _, key = _three([wrap(x) for x in inputs])
         w = {name: wrap(array) for name, array in layer.weights.items()}
+        return softmax(self._scores(layer, query, key, w), self._allowed(layer, inputs))
+
+    def _scores(self, layer: Layer, query: Numbers, key: Numbers, w: Mapping[str, Numbers]) -> Numbers:
         if self._multiplies(layer):
-            scores = query @ turned(key)
-            scores = scores * w["scale"] if w else scores
-        else:
-            (_, (each, whole)), bent = self._factors(w), self._bent(query, key, w)
-            scores = (bent * each).sum(-1) * whole
-        return softmax(scores, self._allowed(layer, inputs))
+            products = query @ turned(key)
+            return products * w["scale"] if w else products
+        (_, (each, whole)), bent = self._factors(w), self._bent(query, key, w)
+        return (bent * each).sum(-1) * whole
 
     def _multiplies(self, layer: Layer) -> bool:
         return layer.config["score_mode"] == "dot"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz.layers.estimated import Numbers, dropped, rounded, sigmoid, softmax, softmax_back, turned
+from cnnviz.layers.estimated import Numbers, dropped, masked, rounded, sigmoid, softmax, softmax_back, turned
 
 Shape = tuple[int, ...]
 
@@ -53,24 +53,43 @@ class AttentionSteps:
         self.kept = kept
         query, value, key = sequences
         self.query = self._projected(query, "query", heads.queries)
-        self.key = self._projected(key, "key", heads.keys).repeat(heads.shared, 1)
-        self.value = self._projected(value, "value", heads.keys).repeat(heads.shared, 1)
-        scores = (self.query @ self.key.transpose(0, 1, 3, 2)) * rounded(scale, query)
-        self.shares = softmax(scores, allowed)
+        self.own_key = self._projected(key, "key", heads.keys)
+        self.own_value = self._projected(value, "value", heads.keys)
+        self.key, self.value = (each.repeat(heads.shared, 1) for each in (self.own_key, self.own_value))
+        self.scores = (self.query @ self.key.transpose(0, 1, 3, 2)) * rounded(scale, query)
+        self.shares = softmax(self.scores, allowed)
         if empty_rows:
             self.shares = self.shares * allowed
         self.used = dropped(self.shares, kept)
         self.attended = self._joined(self.used @ self.value)
-        self.gate = None
+        self.opening = self.gate = None
         joined = self.attended
         if "gate_kernel" in w:
-            self.gate = sigmoid(self._joined(self._projected(query, "gate", heads.queries)))
+            self.opening = self._projected(query, "gate", heads.queries)
+            self.gate = sigmoid(self._joined(self.opening))
             joined = joined * self.gate
         self.joined = joined
         out = joined @ self._matrix("output", joined.shape[-1])
         if "output_bias" in w:
             out = out + w["output_bias"].reshape(math.prod(heads.output))
         self.out = out.reshape(query.shape[0], query.shape[1], out.shape[-1])
+
+    def by_name(self) -> dict[str, Numbers]:
+        """What each step came to, the positions first and the heads last: (N, positions, ..., heads)."""
+        found = {
+            "query": self.query,
+            "key": self.own_key,
+            "value": self.own_value,
+            "scores": self.scores,
+            "masked": masked(self.scores, self.allowed),
+            "shares": softmax(self.scores, self.allowed),
+            "kept": self.shares,
+            "attended": self._split(self.attended),
+        }
+        if self.gate is not None:
+            gated = {"gate": self.gate, "gated": self.joined}
+            found |= {"opening": self.opening, **{name: self._split(each) for name, each in gated.items()}}
+        return {name: each.transpose(0, 2, 3, 1) for name, each in found.items()}
 
     def backward(self, grad: Numbers) -> tuple[list[Numbers], dict[str, Numbers]]:
         """From the gradient of the result to those of query, value and key, and of the weights by name."""

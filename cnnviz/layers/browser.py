@@ -64,7 +64,11 @@ class BrowserStage:
     name
         What is put behind the layer's name: the first half of a separable convolution is "depthwise".
     value
-        Gives the result from what the layer read, where it is neither its pre-activation nor its output.
+        Gives the result from the layer, with the weights that it has in a run, and from what it read there,
+        where it is neither its pre-activation nor its output.
+    reads
+        What it reads: the layer's inputs by their number, and its earlier steps by their names. None is the
+        step before or, of the first, all inputs.
     """
 
     op: dict[str, Any]
@@ -73,6 +77,7 @@ class BrowserStage:
     exact: bool = False
     name: str = ""
     value: Callable[..., np.ndarray] | None = None
+    reads: tuple[int | str, ...] | None = None
 
 
 def drawn_shape(shape: Shape) -> Shape:

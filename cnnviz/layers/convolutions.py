@@ -311,7 +311,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
         return weighted(x, layer.weights, "depthwise_kernel", index, cut, f, mix=mix, labels=labels)
 
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
-        source, (kernel, pointwise) = drawn.sources[0], self.kernels(layer)
+        source, (_, pointwise) = drawn.sources[0], self.kernels(layer)
         middle = (*drawn.shape[:2], pointwise.shape[2])
         options = chosen(layer.config, self.op_options)
         depthwise = conv_stage(
@@ -322,7 +322,7 @@ class SeparableConv2DEntry(ConvolutionEntry):
             bias=False,
             name="depthwise",
             shape=middle,
-            value=lambda x: ops.depthwise_conv2d(x, kernel, **options),
+            value=lambda layer, x: ops.depthwise_conv2d(x, self.kernels(layer)[0], **options),
         )
         return [depthwise, pixelwise_stage(layer, middle, "pointwise_kernel", "1×1 conv")]
 

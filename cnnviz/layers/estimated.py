@@ -19,6 +19,9 @@ from cnnviz.layers.running_error import Estimate
 from cnnviz.layers.tangents import Tangent
 from cnnviz.layers.work import Effort, Sizes
 
+LOWEST = float(np.float32(0.7 * np.finfo(np.float32).min))
+"""The score, in float32, of what is not allowed."""
+
 Numbers = Any
 """An array, or an `Estimate` or a `Tangent` of one."""
 Wrap = Callable[[np.ndarray], Numbers]
@@ -30,6 +33,10 @@ class EstimatedEntry(Entry):
     def forward(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> Numbers:
         """The result before the activation."""
         raise NotImplementedError(f"{type(self).__name__} says no steps")
+
+    def steps(self, layer: Layer, inputs: Arrays, wrap: Wrap) -> dict[str, Numbers]:
+        """What each step that the browser shows comes to, by its name."""
+        return {}
 
     def backward(
         self, layer: Layer, inputs: Arrays, grad: np.ndarray, wrap: Wrap
@@ -121,9 +128,14 @@ def softmax(x: Numbers, allowed: np.ndarray) -> Numbers:
     """Along the last axis; what is not allowed counts as so low that its share is 0, unless nothing is."""
     if isinstance(x, Estimate | Tangent):
         return x.softmax(allowed)
-    if not allowed.all():
-        x = np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
-    return ops.softmax(x)
+    return ops.softmax(masked(x, allowed))
+
+
+def masked(x: Numbers, allowed: np.ndarray) -> Numbers:
+    """What is not allowed is as low as Keras makes it."""
+    if isinstance(x, Estimate):
+        return x * allowed + LOWEST * ~allowed
+    return x if allowed.all() else np.where(allowed, x, x.dtype.type(0.7 * np.finfo(x.dtype).min))
 
 
 def dropped(x: Numbers, kept: np.ndarray | None) -> Numbers:

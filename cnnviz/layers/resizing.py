@@ -105,7 +105,9 @@ class SamplingEntry(Entry):
         both, fill = self.samples(layer, drawn.inputs[0]), self.fill(layer)
         padded = any(each.span.start < 0 for each in both)
         if any(each.between for each in both) or (padded and fill):
-            return [sample_stage(layer, [each.table for each in both], drawn.sources[0], fill)]
+            apart = [each.between and isinstance(each, Samples) for each in both]
+            tables = [each.table for each in both]
+            return [sample_stage(layer, tables, drawn.sources[0], fill, differences=apart)]
         return [moving_stage(layer, drawn)]
 
     def roundings(self, layer: Layer, inputs: Arrays) -> int:

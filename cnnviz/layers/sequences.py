@@ -77,7 +77,13 @@ class SequenceEntry(Entry):
     def browser(self, layer: Layer, drawn: Drawn) -> list[BrowserStage]:
         like = self.as_map(layer)
         on_maps = replace(drawn, inputs=tuple((length, 1, channels) for length, channels in drawn.inputs))
-        return [_of_sequences(stage) for stage in like.entry.browser(like, on_maps)]
+        return [self._of_sequences(stage) for stage in like.entry.browser(like, on_maps)]
+
+    def _of_sequences(self, stage: BrowserStage) -> BrowserStage:
+        """The step of a layer on maps, which gives its value from sequences."""
+        if (value := stage.value) is None:
+            return stage
+        return replace(stage, value=lambda layer, x: _sequence(value(self.as_map(layer), _column(x))))
 
     def effort(self, layer: Layer, shapes: Sequence[Sizes], out: Sizes) -> Effort:
         like, feeds, result = self._shaped_map(layer, shapes, out)
@@ -116,12 +122,6 @@ class MovingSequenceEntry(SequenceEntry):
     """One that only moves numbers."""
 
     moves_values_only = True
-
-
-def _of_sequences(stage: BrowserStage) -> BrowserStage:
-    """The step of a layer on maps, which gives its value from sequences."""
-    value = stage.value
-    return replace(stage, value=None if value is None else lambda x: _sequence(value(_column(x))))
 
 
 def _column_of(grad: np.ndarray) -> np.ndarray:

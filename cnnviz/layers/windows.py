@@ -89,19 +89,27 @@ def browser_axes(view: Window) -> dict[str, list[int]]:
 
 
 def sample_stage(
-    layer: Layer, tables: Sequence[tuple[np.ndarray, np.ndarray]], source: Sequence[int], fill: float = 0.0
+    layer: Layer,
+    tables: Sequence[tuple[np.ndarray, np.ndarray]],
+    source: Sequence[int],
+    fill: float = 0.0,
+    *,
+    differences: Sequence[bool] = (False, False),
 ) -> BrowserStage:
     """Each unit a sum of a few cells of its own channel, times weights that belong to rows and to columns.
 
     A table for the rows and one for the columns: the cells that each unit reads, and their weights, both
-    (units, taps). Cells outside the map are padding and hold `fill`; what has the weight 0 is not read.
+    (units, taps). Cells outside the map are padding and hold `fill`; what has the weight 0 is not read, but
+    where a share of the difference of two cells is added to the first: that of infinite ones is NaN.
     """
     along: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
-    for axis, size, (cells, weights) in zip(("rows", "cols"), source, tables, strict=False):
+    for axis, size, (cells, weights), apart in zip(
+        ("rows", "cols"), source, tables, differences, strict=False
+    ):
         names = {"cells": f"{layer.name}/{axis}", "weights": f"{layer.name}/{axis}_weights"}
         arrays |= {names["cells"]: cells.astype(np.int32), names["weights"]: weights.astype(np.float32)}
-        along.append({"size": size, "taps": cells.shape[1], **names})
+        along.append({"size": size, "taps": cells.shape[1], "differences": apart, **names})
     op = {"type": "sample", "along": along, "fill": fill, "label": layer.entry.label or layer.kind}
     return BrowserStage(op, arrays)
 

@@ -336,11 +336,15 @@ class TimeDistributedEntry(WrapperEntry):
                     stage,
                     op={**op, "label": stage.op["label"]},
                     shape=stage.shape and (steps * made[0], *made[1:]),
-                    value=stage.value and _at_all(stage.value),
+                    value=stage.value and self._at_all(stage.value),
                 )
             )
             source = made
         return stages
+
+    def _at_all(self, value: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        """What a layer gives at each step, from what it gives for images."""
+        return lambda layer, x: _steps(value(self.step(layer), _as_images(x)), x)
 
     def kernel_positions(self, layer: Layer) -> Shape:
         step = self.step(layer)
@@ -492,11 +496,6 @@ def _as_images(x: np.ndarray) -> np.ndarray:
 def _steps(y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The way back, for what came of x."""
     return y.reshape(*x.shape[:2], *y.shape[1:])
-
-
-def _at_all(value: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """What a layer gives at each step, from what it gives for images."""
-    return lambda x: _steps(value(_as_images(x)), x)
 
 
 def _behind(link: Link, steps: int) -> Link:

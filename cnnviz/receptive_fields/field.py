@@ -100,6 +100,21 @@ class ReceptiveField:
         """Along which axis of the origin each of the layer's runs: (1, 0) behind a permutation."""
         return self._agreed(lambda sized: sized.axes)
 
+    @cached_property
+    def local(self) -> ReceptiveField | None:
+        """What it sees over the paths that pass no global pooling, where such paths meet others that do.
+
+        Behind a squeeze-and-excitation, whose gates see the whole image, that of the convolutions alone.
+        None where all paths are alike.
+        """
+        first = self._sized[0].graph
+        node, source = first.index[self.name], first.index[self.origin]
+        found = [sized.graph.local for sized in self._sized]
+        graphs = [each[0] for each in found if each is not None and node in each[1]]
+        if len(graphs) < len(found) or node not in graphs[0].theory(source):
+            return None
+        return ReceptiveField(graphs, self.name, self.origin)
+
     @property
     def label(self) -> str:
         """The size in short, for a heading: "14" or "3 x 5".

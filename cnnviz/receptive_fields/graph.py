@@ -13,7 +13,7 @@ from functools import cache, cached_property, reduce
 from math import gcd, lcm, prod
 from operator import or_
 
-from cnnviz.layers.links import MOST_CELLS, Links, Shape, Slide, Spread, after
+from cnnviz.layers.links import MOST_CELLS, Gather, Links, Shape, Slide, Spread, after
 from cnnviz.network import LayerGraph
 from cnnviz.network.keras_config import snake_case
 from cnnviz.receptive_fields import extents, specs, window_specs
@@ -58,6 +58,31 @@ class Graph:
     def small(self) -> bool:
         """Whether tables with an entry for every unit are little to keep."""
         return sum(prod(node.shape[: unit_axes(node.shape)]) for node in self.nodes) <= FEW_UNITS
+
+    @cached_property
+    def local(self) -> tuple[Graph, frozenset[int]] | None:
+        """The same without the paths that gather whole rows or columns, where they meet others that do not.
+
+        A squeeze-and-excitation multiplies a map by what global pooling made of all of it: there the map's
+        own path is left. With the nodes that are fed by such a place and do not gather all themselves; None
+        where there are none.
+        """
+        whole: list[bool] = []
+        nodes: list[Node] = []
+        behind: set[int] = set()
+        for i, node in enumerate(self.nodes):
+            gathers = [
+                whole[source] or _gathers(steps, self.nodes[source].shape)
+                for source, steps in zip(node.inputs, node.links, strict=True)
+            ]
+            whole.append(bool(gathers) and all(gathers))
+            kept = [n for n, each in enumerate(gathers) if whole[i] or not each]
+            inputs = tuple(node.inputs[n] for n in kept)
+            nodes.append(replace(node, inputs=inputs, links=tuple(node.links[n] for n in kept)))
+            if not whole[i] and (len(kept) < len(gathers) or behind.intersection(inputs)):
+                behind.add(i)
+        aliases = {name: self.nodes[i].name for name, i in self.index.items()}
+        return (Graph(nodes, aliases), frozenset(behind)) if behind else None
 
     def _bounds(self, origin: int) -> dict[int, Bounds]:
         """For each node that the origin feeds, the cells of the origin that its units see."""
@@ -147,6 +172,15 @@ class Graph:
             if paths:
                 reached.add(i)
                 yield i, paths
+
+
+def _gathers(steps: Links, shape: Shape) -> bool:
+    """Whether they make one unit of whole rows or columns."""
+    for step in steps:
+        if isinstance(step, Gather) and step.axis < min(2, len(shape) - 1) and shape[step.axis] > 1:
+            return True
+        shape = after([step], shape)
+    return False
 
 
 def _strides(steps: Links, kind: type[Slide | Spread]) -> list[int]:

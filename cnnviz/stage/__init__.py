@@ -11,7 +11,7 @@ What its parts agree on:
   `plan.SENT_WHOLE` bytes: only inputs, small stages and every channel's extent go down. The page asks
   (`answers`, js/asking.js) for a map when it is drawn and for a patch and a kernel when a receipt is opened;
   what has not come is a hole in an array of the usual length (js/far_numbers.js), so that `view.values[s]`
-  reads alike. `view.liveliest` gives channels by activity, `view.needs(cell)` says whether a receipt cannot
+  reads alike. `view.activity` is known of all channels, `view.needs(cell)` says whether a receipt cannot
   be shown yet, `view.pictures.at` gives a map or null; the last two ask for what is not here, and `view.came`
   draws it. A file holds what `packing` puts into it, and calls the rest left out.
 - **Who computes.** js/who_computes.js: this page, unless the work behind a change takes it longer than a

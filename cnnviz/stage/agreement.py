@@ -33,8 +33,8 @@ def recorded_agreement() -> dict[str, Any]:
     Returns
     -------
     dict
-        "date" and "commit" of the run, the "sources" that it tried, and "operations": by the type of
-        operation the stages that were compared, "cases", and the largest difference of two of their numbers,
-        "largest", in units of the bound that two float32 evaluations keep.
+        "date" and "commit" of the run, the "sources" that it tried, how many "networks", and "operations": by
+        the type of operation the stages that were compared, "cases", and the largest difference of two of
+        their numbers, "largest", in units of the bound that two float32 evaluations keep.
     """
     return json.loads(RECORD.read_text("utf-8")) if RECORD.exists() else {}  # type: ignore[no-any-return]

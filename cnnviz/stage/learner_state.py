@@ -29,6 +29,7 @@ CHOICES = {
     "range": ("layer", "map", "network"),
     "zoom": ("network", "layer", "cell"),
     "order": ("ranked", "laid out"),
+    "channels": ("as fits", "by activity", "by number"),
 }
 
 

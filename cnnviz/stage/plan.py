@@ -233,7 +233,8 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
 
     The header's `fields` maps "unit's layer,earlier layer", by their numbers in `layers`, to a table for
     each axis of the earlier layer, [offset, length, dtype, rows, columns, channels]: first and last in
-    the last axis, to be broadcast over the units as drawn. What works cell by cell sees what its input
+    the last axis, to be broadcast over the units as drawn. `local` has those over paths without global
+    pooling, on inputs, of layers where such paths meet others. What works cell by cell sees what its input
     sees, and has no tables: `alike` is the input of such a layer, and `read_as` the layer of this kind
     through which alone a layer is read.
     """
@@ -251,11 +252,15 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
     sizes = {name: shapes[name] for name in net.inputs}
     whole = receptive_field(net, sizes if len(sizes) > 1 else sizes[net.inputs[0]])
     fields: dict[str, list[Any]] = {}
+    local: dict[str, list[Any]] = {}
     labels: dict[str, str] = {}
+    local_labels: dict[str, str] = {}
     for earlier in net.inputs:
         if earlier in number:
             for name, field in whole.wrt(earlier).items():
                 labels.setdefault(name, "1" if name == earlier else field.label.replace(" x ", "×"))
+                if field.local is not None:
+                    local_labels.setdefault(name, field.local.label.replace(" x ", "×"))
     written: dict[tuple[int, int, Shape], list[Any]] = {}
 
     def place(first: np.ndarray, last: np.ndarray, shape: Shape) -> list[Any]:
@@ -271,14 +276,19 @@ def _write_fields(net: LayerGraph, stages: Sequence[Stage], shapes: Shapes, part
         for name in units:
             if name == earlier or name not in seen:
                 continue
-            tables = [place(*ends, shapes[name]) for ends in seen[name].ends()]
-            if len(shapes[earlier]) == 2:
-                # A sequence is drawn as one column.
-                tables.append(place(_ZERO, _ZERO, shapes[name]))
-            fields[f"{number[name]},{number[earlier]}"] = tables
-    part.header |= {"layers": names, "fields": fields, "alike": alike, "read_as": read_as}
+            near = seen[name].local if earlier in net.inputs else None
+            for each, into in ((seen[name], fields), (near, local)):
+                if each is None:
+                    continue
+                tables = [place(*ends, shapes[name]) for ends in each.ends()]
+                if len(shapes[earlier]) == 2:
+                    # A sequence is drawn as one column.
+                    tables.append(place(_ZERO, _ZERO, shapes[name]))
+                into[f"{number[name]},{number[earlier]}"] = tables
+    part.header |= {"layers": names, "fields": fields, "local": local, "alike": alike, "read_as": read_as}
     for stage in part.header["stages"]:
         stage["rf"] = labels.get(stage["layer"], "1")
+        stage["rf_local"] = local_labels.get(stage["layer"])
 
 
 _ZERO = np.zeros((1, 1, 1), np.int64)
@@ -334,7 +344,7 @@ def _described(stage: Stage) -> dict[str, Any]:
         "part": stage.part,
         "label": stage.label,
         "shape": stage.shape,
-        "axes": len(layer.output_shape),
+        "axes": len(layer.output_shape) if stage.part in ("output", "before", "depthwise") else 3,
         "reads": stage.reads,
         "op": stage.op,
         "params": _params(stage, layer),

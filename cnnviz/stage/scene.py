@@ -22,7 +22,7 @@ from cnnviz.network.colour_planes import picture_of, planes_of_all
 from cnnviz.network.limits import MEMORY
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
-from cnnviz.stage.stages import Stage, Taken, take_apart, values_of
+from cnnviz.stage.stages import Stage, Taken, activity_of, take_apart, values_of
 
 Values = Mapping[int, np.ndarray]
 """What is sent of an image, by the stage's number."""
@@ -144,18 +144,18 @@ def is_small(stage: Stage) -> bool:
 
 
 def extents_of(stages: Sequence[Stage], run: Run, index: int) -> np.ndarray:
-    """Each channel's lowest number, 0 at most, and largest finite magnitude, stage by stage."""
+    """Each channel's lowest number, 0 at most, largest finite magnitude and activity, stage by stage."""
     return np.concatenate([_extents(values_of(stage, run, index)).ravel() for stage in stages])
 
 
 def _extents(values: np.ndarray) -> np.ndarray:
     flat = np.asarray(values, np.float32).reshape(-1, values.shape[-1])
-    low, high = np.fmin.reduce(flat, axis=0), np.fmax.reduce(flat, axis=0)
-    size = np.fmax(-low, high)
+    low, size = np.fmin.reduce(flat, axis=0), activity_of(flat)
+    activity = size
     if not np.isfinite(size).all():
         size = np.fmax.reduce(np.where(np.isfinite(flat), np.abs(flat), 0), axis=0)
     low = np.fmin(np.nan_to_num(low, nan=0, neginf=-np.inf), 0)
-    return np.stack([low, size], axis=-1).astype("<f4")
+    return np.stack([low, size, activity], axis=-1).astype("<f4")
 
 
 def build_scene(

@@ -27,7 +27,7 @@ from cnnviz.network.run import forward_pass
 from cnnviz.stage.intervention import read_changes
 from cnnviz.stage.plan import plan_of
 from cnnviz.stage.stage_state import entry_of, entry_text
-from cnnviz.stage.stages import values_of
+from cnnviz.stage.stages import activity_of, values_of
 
 MOST_SIDE = 12
 MOST_PLACES = 8
@@ -219,8 +219,8 @@ class StageScope(Mapping[str, Any]):
         return _text(self._cell_at(name, int(np.argmin(self._values(name)))))
 
     def liveliest(self, name: str) -> int:
-        """The channel with the largest number, whatever its sign; of equal ones the first."""
-        return int(np.abs(self._values(name)).max(axis=(0, 1)).argmax())
+        """The most active channel; of equal ones the first."""
+        return int(activity_of(self._values(name)).argmax())
 
     def nonzero(self, name: str) -> int:
         return int(np.count_nonzero(self._values(name)))

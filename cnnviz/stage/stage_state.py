@@ -14,6 +14,10 @@ A state is a mapping that JSON can hold; what is not in it is as the stage opens
     changes     what was changed by hand, in this order (see below)
     open        names of blocks and layers that are unfolded
     order       of a receipt's terms: "ranked" or "laid out"
+    channels    the order of a layer's channels that do not all fit: "by activity", "by number", or "as fits",
+                which is by activity there
+    first       which of them, in this order, the page begins with that is shown; at the cell, which of the
+                channels that go in
     play        the window that slides: [stage, channel, step], or None
     walk        the guided walk: [name, step], or None
 
@@ -61,6 +65,8 @@ def empty_state() -> dict[str, Any]:
         "image": None,
         "open": [],
         "order": "ranked",
+        "channels": "as fits",
+        "first": 0,
         "play": None,
         "walk": None,
     }
@@ -188,6 +194,7 @@ def _image_read(text: str) -> dict[str, str]:
 
 _TEXTS: Mapping[str, tuple[Callable[[Any], str], Callable[[str], Any]]] = {
     "version": (str, _numeric),
+    "first": (str, _numeric),
     "path": (lambda cells: "!".join(map(_join, cells)), lambda text: [_named(cell) for cell in _list(text)]),
     "changes": (
         lambda changes: "!".join(map(_change_text, changes)),

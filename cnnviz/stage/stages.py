@@ -40,7 +40,7 @@ class Stage:
     hidden: tuple[str, ...] = ()
     """The layers between this stage and those that it reads, which are not shown."""
     blocked: tuple[int, ...] = ()
-    """Which of its inputs no gradient goes back to, since such a layer is between."""
+    """Which of its inputs no gradient goes back to, since it or a layer between lets none through."""
 
     @property
     def op(self) -> dict[str, Any]:
@@ -88,7 +88,8 @@ def take_apart(net: LayerGraph, shapes: Mapping[str, Shape]) -> Taken:
         blocked = tuple(
             i
             for i, source in enumerate(layer.inputs)
-            if any(net[name].entry.breaks_gradients for name in hidden.get(source, ()))
+            if layer.entry.breaks_gradients
+            or any(net[name].entry.breaks_gradients for name in hidden.get(source, ()))
         )
         for stage in _stages_of(layer, drawn, reads, behind, blocked, len(taken.stages)):
             taken.stages.append(stage)
@@ -106,10 +107,23 @@ def values_of(stage: Stage, run: Run, index: int) -> np.ndarray:
     """What a stage gave for one image of a run, in its drawn shape."""
     name = stage.layer.name
     if stage.computed.value is not None:
-        value = stage.computed.value(*(x[index : index + 1] for x in run.inputs(name)))[0]
+        inputs = (x[index : index + 1] for x in run.inputs(name))
+        value = stage.computed.value(run.network[name], *inputs)[0]
     else:
         value = (run[name] if stage.part == "output" else run.pre_activation(name))[index]
     return value.reshape(stage.shape)
+
+
+def activity_of(maps: np.ndarray) -> np.ndarray:
+    """How active each channel is: the largest magnitude of its numbers. NaN is more than any number.
+
+    `activityOf` in channels.js is the same.
+
+    >>> activity_of(np.array([[[1.0, -4.0]], [[3.0, 2.0]]])).tolist()
+    [3.0, 4.0]
+    """
+    most = np.abs(maps).reshape(-1, maps.shape[-1]).max(axis=0)
+    return np.nan_to_num(most, nan=np.inf, posinf=np.inf)
 
 
 def _stages_of(
@@ -122,13 +136,19 @@ def _stages_of(
 ) -> Iterator[Stage]:
     """The stages of one layer, the first of which gets the number `first`."""
     fused = layer.activation is not None and not layer.is_activation
-    computed = layer.entry.browser(layer, drawn)
-    for number, each in enumerate(computed):
+    inputs = tuple(zip(reads, (i in blocked for i in range(len(reads))), strict=True))
+    steps: dict[int | str, tuple[int, bool]] = dict(enumerate(inputs))
+    before = inputs
+    for number, each in enumerate(layer.entry.browser(layer, drawn)):
         part = each.name or ("before" if fused else "output")
         shape = each.shape or drawn.shape
         name = f"{layer.name} {each.name}" if each.name else layer.name
-        yield Stage(name, layer, part, shape, reads, each, hidden, blocked)
-        reads, hidden, blocked = (first + number,), (), ()
+        read = before if each.reads is None else [steps[source] for source in each.reads]
+        sources = tuple(source for source, _ in read)
+        stopped = tuple(i for i, (_, is_blocked) in enumerate(read) if is_blocked)
+        yield Stage(name, layer, part, shape, sources, each, () if number else hidden, stopped)
+        before = (steps.setdefault(each.name, (first + number, False)),)
     if fused:
         name = f"{layer.name} {layer.activation.name}"  # type: ignore[union-attr]
-        yield Stage(name, layer, "output", drawn.shape, reads, activation_stage(layer, drawn))
+        last = (before[0][0],)
+        yield Stage(name, layer, "output", drawn.shape, last, activation_stage(layer, drawn))

@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from cnnviz import Layer, Run
+from cnnviz.layers.estimated import EstimatedEntry
 from cnnviz.layers.rounding import allowance
+from cnnviz.layers.running_error import Estimate
 from cnnviz.layers.sequences import SequenceEntry
 from cnnviz.stage.stages import Stage
 
@@ -29,10 +31,23 @@ def bound_of(stage: Stage, run: Run) -> np.ndarray:
         layer = replace(
             layer, kind="DepthwiseConv2D", weights=kernel, config={**layer.config, "activation": None}
         )
+    elif isinstance(layer.entry, EstimatedEntry) and stage.part != "output":
+        return _bound_of_step(layer, stage, inputs)
     elif stage.part == "before":
         layer = replace(layer, config={**layer.config, "activation": None})
     with np.errstate(all="ignore"):
         return np.asarray(allowance(layer, *inputs), float)[0].reshape(stage.shape)
+
+
+def _bound_of_step(layer: Layer, stage: Stage, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Of a step within a layer, by the running error of all steps up to it."""
+    with np.errstate(all="ignore"):
+        estimate = layer.entry.steps(layer, inputs, Estimate.exact)[stage.part]
+        # Of both evaluations, which may each set to 0 what is below the normal numbers.
+        return 2 * estimate.roundoff * (estimate.error / (1 - estimate.roundoff) + TINY).reshape(stage.shape)
+
+
+TINY = float(np.finfo(np.float32).tiny) / 2.0**-24
 
 
 def decoded(text: str, stage: Stage) -> np.ndarray:

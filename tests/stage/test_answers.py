@@ -138,10 +138,10 @@ def test_a_far_scene_has_the_extents_of_all_channels_and_no_large_array(net, run
     assert header["far"]
     for name, place in header["arrays"].items():
         assert (place[0] is None) == (scene.plan.taken.arrays[name].size > SMALL)
-    extents = read(scene.numbers, scene.items[0]["extents"]).reshape(-1, 2)
+    extents = read(scene.numbers, scene.items[0]["extents"]).reshape(-1, 3)
     stages = scene.plan.taken.stages
     expected = [
-        (min(values[..., k].min(), 0), np.abs(values[..., k]).max())
+        (min(values[..., k].min(), 0), *[np.abs(values[..., k]).max()] * 2)
         for values in (values_of(stage, run, 0) for stage in stages)
         for k in range(values.shape[-1])
     ]
@@ -152,7 +152,7 @@ def test_extents_leave_out_what_is_no_finite_number():
     from cnnviz.stage.scene import _extents
 
     values = np.array([[[1, -np.inf]], [[np.nan, 2]], [[-3, np.nan]]], np.float32)
-    np.testing.assert_array_equal(_extents(values), [[-3, 3], [-np.inf, 2]])
+    np.testing.assert_array_equal(_extents(values), [[-3, 3, np.inf], [-np.inf, 2, np.inf]])
 
 
 def test_a_small_network_is_sent_whole(net, digit):

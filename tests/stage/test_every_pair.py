@@ -57,9 +57,6 @@ PROGRAM = """({ base64, cone, forward, receipt, scene }, asked) => asked.map(({ 
 })"""
 
 
-ATTENTION = {"AdditiveAttention", "Attention", "GroupQueryAttention", "MultiHeadAttention"}
-
-
 class Asked(NamedTuple):
     run: Run
     scene: Scene
@@ -123,7 +120,7 @@ def _other_terms(what: str, asked: Asked, number: int, place: list[int], terms: 
     stage, run = asked.stages[number], asked.run
     operation = stage.op["type"]
     first = all(asked.stages[source].layer is not stage.layer for source in stage.reads)
-    if not first or stage.part == "depthwise" or operation in ("input", "given", "softmax"):
+    if not first or stage.part not in ("output", "before") or operation in ("input", "given", "softmax"):
         return
     cell = np.unravel_index(int(np.ravel_multi_index(tuple(place), stage.shape)), stage.layer.output_shape)
     expected = set()
@@ -162,8 +159,7 @@ def test_every_class_behind_every_other_computes_what_the_engine_does(seed):
         missing |= {kind: without} if without else {}
     assert not missing, "no layer was found for these pairs; new options may be needed in `choices`"
     stages = [stage for each in asked for stage in each.stages]
-    # What the page does not compute, and shows Python's numbers of.
-    assert {stage.layer.kind for stage in stages if stage.op["type"] == "given"} == ATTENTION
+    assert not {stage.layer.kind for stage in stages if stage.op["type"] == "given"}
     modules = ("base64", "cone", "forward", "receipt", "scene")
     answers = ask_node(PROGRAM, [each.as_json() for each in asked], *modules)
     found = [

@@ -26,7 +26,7 @@ from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stages import values_of
 from harness.keras_models import ONLY_FLOAT32, STACKS
 from harness.live_view import network_run, strokes
-from harness.networks import attention, conv, image, layer, normal
+from harness.networks import conv, image, layer, normal
 from harness.node import ask_node
 from harness.odd_pictures import columns_and_dots, odd_pad
 from harness.operation_models import FAMILIES
@@ -168,8 +168,8 @@ def test_every_operation_has_cases_that_are_worked_out_by_hand():
 def test_what_python_computed_has_a_receipt_that_ends_there():
     """Every cell may have read all of the stage before, and feed all of the one behind."""
     maps = [image(5, 4, 6), layer("same", "Activation", "image", activation="relu")]
-    attending = attention("attention", "MultiHeadAttention", "same", "same", shape=(5, 4, 6), **HEADS)
-    net = Network([*maps, attending, layer("behind", "Activation", "attention", activation="tanh")])
+    given = layer("given", "Softmax", "same", axis=0)
+    net = Network([*maps, given, layer("behind", "Activation", "given", activation="tanh")])
     run = net.run(normal(1, 5, 4, 6))
     program = """({ base64, scene, receipt, cone }, text) => {
       const read = scene.sceneOf(base64.fromBase64(text));
@@ -185,6 +185,64 @@ def test_what_python_computed_has_a_receipt_that_ends_there():
     value = float(run[run.network.layers[2].name][0, 1, 1, 1])
     fed = {"rows": rows, "cols": cols, "channels": channels}
     assert found == ["given", value, [], 0, fed, [1] * len(channels)]
+
+
+def test_cells_are_called_as_explain_calls_them():
+    """Of maps, of sequences, which have rows and channels, and of vectors, which have units."""
+    sequence = [
+        image(8, 3),
+        layer(
+            "conv",
+            "Conv1D",
+            "image",
+            weights={"kernel": normal(3, 3, 4)},
+            filters=4,
+            kernel_size=3,
+            use_bias=False,
+        ),
+        layer("flat", "Flatten", "conv"),
+        layer("dense", "Dense", "flat", weights={"kernel": normal(24, 2), "bias": normal(2)}, units=2),
+    ]
+    maps = [image(6, 5, 2), conv("map", "image", 2, 3)]
+    program = """({ base64, scene, words }, { text, at }) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      return at.map(([name, ...place]) => {
+        const stage = read.stages.find((each) => each.name === name);
+        const [row, col, channel] = place;
+        const cell = { stage: stage.index, row, col, channel };
+        const onMap = `${name}, ${words.placeText(stage, cell)}`;
+        return scene.isVector(stage) ? words.cellName(read, cell) : onMap;
+      });
+    }"""
+    cells = {"conv": ((2, 0, 1), (2, 1)), "dense": ((0, 0, 1), (1,)), "map": ((3, 1, 2), (3, 1, 2))}
+    for layers, names in ((sequence, ("conv", "dense")), (maps, ("map",))):
+        net = Network(layers)
+        run = net.run(normal(1, *net.input_shape))
+        text = base64.b64encode(bytes(build_scene(run, 0))).decode()
+        given = {"text": text, "at": [[name, *cells[name][0]] for name in names]}
+        for name, called in zip(names, ask_node(program, given, "base64", "scene", "words"), strict=True):
+            title = str(cnnviz.explain(run, name, at=list(cells[name][1]))).splitlines()[0]
+            layer_name, _, place = title.rpartition("  ")[0].strip().partition(f" ({net[name].kind}), ")
+            assert called.replace(",", "") == f"{layer_name} {place}".replace(",", "")
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_samples_between_infinite_cells_are_python_s(interpolation):
+    up = layer("up", "Resizing", "image", height=7, width=5, interpolation=interpolation)
+    x = normal(1, 4, 3, 2).astype(np.float32)
+    x[0, 1, 1, 0], x[0, 2, :2, 1], x[0, 3, 0, 0] = np.inf, -np.inf, np.nan
+    run = Network([image(4, 3, 2), up]).run(x)
+    program = """({ base64, forward, receipt, scene }, text) => {
+      const read = scene.sceneOf(base64.fromBase64(text));
+      const values = read.valuesOf(0);
+      const totals = Array.from(values[1], (_, n) =>
+        receipt.receiptOf(read, values, scene.cellAt(read.stages[1], n)).total);
+      return [[...forward.computeStage(read, read.stages[1], values)], totals].map((all) => all.map(String));
+    }"""
+    text = base64.b64encode(bytes(build_scene(run, 0))).decode()
+    for found in ask_node(program, text, "base64", "forward", "receipt", "scene"):
+        numbers = np.array([float(number.replace("Infinity", "inf")) for number in found])
+        np.testing.assert_allclose(numbers, run["up"].ravel(), rtol=2e-6)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

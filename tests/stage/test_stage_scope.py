@@ -14,6 +14,7 @@ from cnnviz.stage.expressions import ExpressionError, evaluate
 from cnnviz.stage.scene import build_scene
 from cnnviz.stage.stage_scope import FUNCTIONS, MOST_SIDE, StageScope
 from cnnviz.stage.stage_state import entry_of
+from cnnviz.stage.stages import activity_of
 from harness.node import ask_node
 
 MODELS = "mnist_14k", "mnist_maxpool"
@@ -281,3 +282,15 @@ def rounding(run: Run) -> float:
     """What a number of the last layers may differ by: the largest bound of a layer for one addition order."""
     net = run.network
     return max(float(allowance(layer, *run.inputs(layer.name)).max()) for layer in net if layer.inputs)
+
+
+def test_activity_is_the_same_in_python_and_in_the_page():
+    """With channels that are alike, blank or NaN."""
+    maps = np.random.default_rng(5).normal(size=(4, 3, 9)).astype(np.float32)
+    maps[..., 2] = 0
+    maps[..., 4] = -maps[..., 3]
+    maps[1, 1, 7] = np.nan
+    program = "({ channels }, numbers) => [...channels.activityOf(9, numbers.map(Number))].map(String)"
+    numbers = [str(float(x)).replace("nan", "NaN") for x in maps.ravel()]
+    found = [float(x.replace("Infinity", "inf")) for x in ask_node(program, numbers, "channels")]
+    assert found == activity_of(maps).tolist()

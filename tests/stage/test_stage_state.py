@@ -51,6 +51,8 @@ STATES = some.fixed_dictionaries(
         "image": some.tuples(NAMES, PIXELS).map(lambda drawn: {"title": drawn[0], "pixels": drawn[1]}),
         "open": some.lists(NAMES, min_size=1, max_size=3),
         "order": some.just("laid out"),
+        "channels": some.sampled_from(["by activity", "by number"]),
+        "first": some.integers(1, 2**20),
         "play": some.tuples(NAMES, WHOLE, WHOLE).map(list),
         "walk": some.tuples(NAMES, WHOLE).map(list),
     },

@@ -194,7 +194,7 @@ export class Scales {
   }
 }
 
-/** @typedef {{ low: number, size: number }} Extent the lowest number, and the largest magnitude */
+/** @typedef {{ low: number, size: number }} Extent the lowest number, and the largest finite magnitude */
 
 /**
  * @param {Extent[]} extents

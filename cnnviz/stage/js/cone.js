@@ -2,7 +2,8 @@
 // fed cells from the stages' own operations.
 
 import { range } from "./arrays.js";
-import { cellAt, cellIndex, isVector } from "./scene.js";
+import { cellAt, cellIndex, cellKey, isVector } from "./scene.js";
+import { placesOf } from "./tensors.js";
 import { axisOf, lengthOf, lineOf, placesRead, readShape, samplesAlong, tapsAlong, wholeOf } from "./windows.js";
 
 /** @import { Axis } from "./windows.js" */
@@ -24,6 +25,7 @@ export const MIXING = ["contract", "reduce", "normalize", "lookup", "each"];
  */
 export function seenBox(scene, cell, earlier) {
   const stage = scene.stages[cell.stage];
+  if (isStep(stage) || (isStep(earlier) && earlier.layer === stage.layer)) return seenByStep(scene, cell, earlier);
   const { fields, alike, read_as: readAs } = scene.header;
   const origin = /** @type {number} */ (scene.layerNumber.get(earlier.layer));
   let unit = /** @type {number} */ (scene.layerNumber.get(stage.layer));
@@ -31,12 +33,150 @@ export function seenBox(scene, cell, earlier) {
   while (unit !== origin && unit in alike) unit = alike[unit];
   const whole = wholeOf(earlier.shape);
   if (unit === origin) return isVector(earlier) || MIXING.includes(stage.op.type) ? whole : boxOf(cell);
-  const tables = fields[`${unit},${readAs[origin] ?? origin}`];
+  return boxIn(scene, fields[`${unit},${readAs[origin] ?? origin}`], cell, whole);
+}
+
+/**
+ * What a cell sees of an input over the paths that pass no global pooling, where others do: behind a
+ * squeeze-and-excitation. Null where all paths are alike.
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ * @param {Stage} input
+ */
+export function localBox(scene, cell, input) {
+  const stage = scene.stages[cell.stage];
+  const { local, alike, read_as: readAs } = scene.header;
+  if (!local || isStep(stage)) return null;
+  const origin = /** @type {number} */ (scene.layerNumber.get(input.layer));
+  let unit = /** @type {number} */ (scene.layerNumber.get(stage.layer));
+  while (unit !== origin && unit in alike) unit = alike[unit];
+  return boxIn(scene, local[`${unit},${readAs[origin] ?? origin}`] ?? local[`${unit},${origin}`], cell, wholeOf(input.shape));
+}
+
+/**
+ * A unit's box in the tables of its layer.
+ *
+ * @param {Scene} scene
+ * @param {[number, number, string, number, number, number][] | undefined} tables
+ * @param {Cell} cell
+ * @param {Box} whole
+ * @returns {Box | null}
+ */
+function boxIn(scene, tables, cell, whole) {
   if (!tables) return null;
   if (tables.length !== 2) return whole;
   const [top, bottom] = lookUp(scene, tables[0], cell);
   const [left, right] = lookUp(scene, tables[1], cell);
   return top > bottom || left > right ? null : { top, bottom, left, right };
+}
+
+/**
+ * Whether a stage is a step within a layer, whose cells are not the layer's.
+ *
+ * @param {Stage} stage
+ */
+function isStep({ part }) {
+  return !["output", "before", "depthwise"].includes(part);
+}
+
+/**
+ * What a step within a layer sees: what those cells see that it was computed from.
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ * @param {Stage} earlier
+ * @returns {Box | null}
+ */
+function seenByStep(scene, cell, earlier) {
+  const { layer } = scene.stages[cell.stage];
+  /** @type {Box | null} */
+  let seen = null;
+  for (const [s, marks] of readWithin(scene, cell)) {
+    const inside = scene.stages[s].layer === layer;
+    if (inside && s !== earlier.index) continue;
+    const pixels = new Set();
+    for (let n = 0; n < marks.length; n++) {
+      if (!marks[n]) continue;
+      const read = cellAt(scene.stages[s], n);
+      const pixel = `${read.row},${read.col}`;
+      if (pixels.has(pixel)) continue;
+      pixels.add(pixel);
+      const box = inside || s === earlier.index ? boxOf(read) : seenBox(scene, read, earlier);
+      if (box) seen = seen ? around(seen, box) : box;
+    }
+  }
+  return seen;
+}
+
+/**
+ * @param {Box} a
+ * @param {Box} b
+ * @returns {Box}
+ */
+export function around(a, b) {
+  return {
+    top: Math.min(a.top, b.top),
+    bottom: Math.max(a.bottom, b.bottom),
+    left: Math.min(a.left, b.left),
+    right: Math.max(a.right, b.right),
+  };
+}
+
+/** @type {WeakMap<Scene, { key: string, read: Map<number, Uint8Array> }>} the cell that was asked for last */
+const lastRead = new WeakMap();
+
+/**
+ * The numbers that a cell of a layer of many steps was computed from: of its steps, and of what the layer reads.
+ *
+ * @param {Scene} scene
+ * @param {Cell} cell
+ * @returns {Map<number, Uint8Array>} by the stage
+ */
+function readWithin(scene, cell) {
+  const key = cellKey(cell);
+  const kept = lastRead.get(scene);
+  if (kept?.key === key) return kept.read;
+  const stage = scene.stages[cell.stage];
+  const own = new Uint8Array(lengthOf(stage));
+  own[cellIndex(stage, cell)] = 1;
+  /** @type {Map<number, Uint8Array>} */
+  const read = new Map([[cell.stage, own]]);
+  for (let s = cell.stage; s >= 0 && scene.stages[s].layer === stage.layer; s--) {
+    const marks = read.get(s);
+    if (!marks) continue;
+    scene.stages[s].reads.forEach((source, input) => {
+      const from = read.get(source) ?? new Uint8Array(lengthOf(scene.stages[source]));
+      read.set(source, from);
+      const places = placesOfStep(scene, scene.stages[s], input);
+      for (let n = 0; n < marks.length; n++) if (marks[n]) places(n, from);
+    });
+  }
+  read.delete(cell.stage);
+  lastRead.set(scene, { key, read });
+  return read;
+}
+
+/**
+ * Marks, in an input of a step, what its n-th number is made from.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {number} input
+ * @returns {(n: number, marks: Uint8Array) => void}
+ */
+function placesOfStep(scene, stage, input) {
+  const { op } = stage;
+  if (op.type === "contract" || op.type === "reduce") {
+    const arrays = op.type === "reduce" ? [0] : [op.first, op.second].flatMap((each, array) => (each === input ? [array] : []));
+    const sides = arrays.map((array) => [placesOf(op, op.type === "reduce" ? "kept" : "out", array), placesOf(op, "over", array)]);
+    return (n, marks) => {
+      for (const [starts, steps] of sides) for (const step of steps) marks[starts[n] + step] = 1;
+    };
+  }
+  if (op.type === "softmax") return (n, marks) => lineOf(op, n).forEach((at) => (marks[at] = 1));
+  const place = placesRead(scene, stage);
+  return (n, marks) => void (marks[place(n, input)] = 1);
 }
 
 /**

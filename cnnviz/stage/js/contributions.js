@@ -1,6 +1,6 @@
 // Which factors of a receipt decide: its contributions, the largest first, whatever their sign, the rest folded.
 
-import { range } from "./arrays.js";
+import { largestFirst } from "./arrays.js";
 import { f } from "./forward.js";
 
 /** @import { Details, Receipt, Term } from "./receipt.js" */
@@ -59,6 +59,8 @@ export const MEANINGS = {
  * @property {boolean} adds whether the products, with `bias`, add up to the total
  * @property {T[]} shown
  * @property {T[]} folded
+ * @property {number} left how many these are
+ * @property {number} leftShare the sum of their shares
  * @property {number} rest what is left of `sum`: in it is also how the receipt's own float32 additions were
  *   rounded, so that `f(shown products + rest)` is the receipt's sum to the bit
  * @property {number} sum of all products, as the receipt has it
@@ -82,15 +84,24 @@ export const MEANINGS = {
  */
 export function contributionsOf(receipt, few) {
   const { kind, adds = false, bias = 0, sum, weigh, only } = (READINGS[receipt.type] ?? READINGS.given)(receipt);
-  const entries = receipt.groups.flatMap(({ terms }, group) =>
+  const whole = { kind, adds, sum, bias, total: receipt.total ?? receipt.value };
+  const { products, groups } = receipt;
+  if (products) {
+    const size = products.length / groups.length;
+    const entryOf = (/** @type {number} */ n) => {
+      const [group, term] = [Math.floor(n / size), n % size];
+      return { ...groups[group].terms[term], group, term };
+    };
+    return rankedOf(Float64Array.from(products), entryOf, whole, few);
+  }
+  const entries = groups.flatMap(({ terms }, group) =>
     terms.map((term, t) => ({ ...term, product: weigh(term, t), group, term: t })),
   );
-  const whole = { kind, adds, sum, bias, total: receipt.total ?? receipt.value };
   if (only === undefined) return ranked(entries, whole, few);
   const [shown, folded] = [true, false].map((is) =>
     entries.filter(({ term }) => (term === only) === is).map((entry) => ({ ...entry, share: Number(is), ofSum: Number(is) })),
   );
-  return { ...whole, shown, folded, rest: 0, magnitude: Math.abs(sum) };
+  return { ...whole, shown, folded, left: folded.length, leftShare: 0, rest: 0, magnitude: Math.abs(sum) };
 }
 
 /**
@@ -209,22 +220,70 @@ function whole({ sum = 0, bias, total = 0 }) {
  * @param {Few} [few]
  * @returns {Ranking<T & Share>}
  */
-export function ranked(entries, receipt, { most = 8, part = 0.5 } = {}) {
-  const sizes = entries.map(({ product }) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
-  const order = range(entries.length).sort((a, b) => (sizes[a] === sizes[b] ? a - b : sizes[b] - sizes[a]));
+export function ranked(entries, receipt, few) {
+  return rankedOf(Float64Array.from(entries, ({ product }) => product), (n) => entries[n], receipt, few);
+}
+
+/**
+ * The same of entries that are made when they are asked for: those that are folded are not, as long as nobody asks.
+ *
+ * @template {object} T
+ * @param {Float64Array} products in reading order
+ * @param {(n: number) => T} entryOf
+ * @param {{ kind: Kind, adds: boolean, sum: number, bias: number, total: number }} receipt
+ * @param {Few} [few]
+ * @returns {Ranking<T & Share>}
+ */
+function rankedOf(products, entryOf, receipt, { most = 8, part = 0.5 } = {}) {
+  const sizes = products.map((product) => (Number.isNaN(product) ? Infinity : Math.abs(product)));
   const magnitude = sizes.reduce((a, b) => a + b, 0);
-  const signs = new Set(entries.map(({ product }) => Math.sign(product)).filter((sign) => sign !== 0));
-  const products = entries.reduce((sum, { product }) => sum + product, 0);
-  const all = order.map((n) => ({
-    ...entries[n],
+  const sum = products.reduce((a, b) => a + b, 0);
+  const signs = new Set();
+  for (const product of products) if (product !== 0) signs.add(Math.sign(product));
+  const entry = (/** @type {number} */ n) => ({
+    .../** @type {any} */ (entryOf(n)),
+    product: products[n],
     share: magnitude ? sizes[n] / magnitude : 0,
-    ofSum: signs.size === 1 ? entries[n].product / products : null,
-  }));
+    ofSum: signs.size === 1 ? products[n] / sum : null,
+  });
+  const first = largestOf(sizes, most);
   let [count, held] = [0, 0];
-  while (count < Math.min(most, all.length) && held < part && sizes[order[count]] > 0) held += all[count++].share;
-  const shown = all.slice(0, count);
-  const rest = receipt.sum - shown.reduce((sum, { product }) => sum + product, 0);
-  return { ...receipt, shown, folded: all.slice(count), rest, magnitude };
+  while (count < first.length && held < part && sizes[first[count]] > 0) held += magnitude ? sizes[first[count++]] / magnitude : 0;
+  const shown = first.slice(0, count).map(entry);
+  const rest = receipt.sum - shown.reduce((all, { product }) => all + product, 0);
+  /** @type {(T & Share)[] | null} */
+  let folded = null;
+  return {
+    ...receipt,
+    shown,
+    get folded() {
+      return (folded ??= largestOf(sizes, sizes.length).slice(count).map(entry));
+    },
+    left: sizes.length - count,
+    leftShare: Math.max(0, 1 - held),
+    rest,
+    magnitude,
+  };
+}
+
+/**
+ * The places of the largest, so many, the largest first; of equal ones the first comes first.
+ *
+ * @param {Float64Array} sizes
+ * @param {number} most
+ */
+function largestOf(sizes, most) {
+  if (most > 100) return largestFirst(sizes, most);
+  /** @type {number[]} */
+  const first = [];
+  for (let n = 0; n < sizes.length && most > 0; n++) {
+    if (first.length >= most && sizes[n] <= sizes[first[most - 1]]) continue;
+    let at = first.length;
+    while (at && sizes[first[at - 1]] < sizes[n]) at--;
+    first.splice(at, 0, n);
+    if (first.length > most) first.pop();
+  }
+  return first;
 }
 
 /**

@@ -62,8 +62,8 @@ export function sharesAt(event, element) {
  * Fill a select with options.
  *
  * @param {HTMLSelectElement} select
- * @param {[value: number, text: string][]} options
- * @param {number} [chosen] a value
+ * @param {[value: number | string, text: string][]} options
+ * @param {number | string} [chosen] a value
  */
 export function offer(select, options, chosen) {
   select.replaceChildren(...options.map(([value, text]) => new Option(text, String(value), false, value === chosen)));

@@ -4,7 +4,6 @@
 // too; a number that has not come is a hole, a NaN with bits of its own. An array begins when it is first read,
 // and may be let go again: what is read of it then is asked for once more.
 
-/** @import { Extent } from "./colours.js" */
 /** @import { Scene, Stage } from "./scene.js" */
 
 /**
@@ -15,6 +14,8 @@
 
 /** The bits of a hole: a quiet NaN that no arithmetic makes. */
 const HOLE = 0x7fc0c0de;
+
+/** @typedef {import("./colours.js").Extent & { activity: number }} FarExtent and how active the channel is */
 
 /** @type {WeakMap<Float32Array, Uint32Array>} the bits of arrays that may have holes */
 const bits = new WeakMap();
@@ -136,7 +137,7 @@ export class FarArray {
 export class FarStage extends FarArray {
   /**
    * @param {Stage} stage
-   * @param {Extent[] | null} extents of its channels; null is not known yet
+   * @param {FarExtent[] | null} extents of its channels; null is not known yet
    * @param {Float32Array | null} [array] whole
    */
   constructor({ index, shape: [rows, cols, channels] }, extents, array = null) {
@@ -144,7 +145,7 @@ export class FarStage extends FarArray {
     this.index = index;
     this.cells = rows * cols;
     this.channels = channels;
-    this.extents = extents ?? Array.from({ length: channels }, () => ({ low: 0, size: 0 }));
+    this.extents = extents ?? Array.from({ length: channels }, () => ({ low: 0, size: 0, activity: 0 }));
     /** Which maps are whole in the array. */
     this.maps = new Uint8Array(channels);
     /** @type {Map<number, Float32Array>} maps, each for itself as long as there is no array: most stages show a few */
@@ -266,12 +267,12 @@ export function stepsOf(places) {
 }
 
 /**
- * The extents of all channels, as they are sent: lowest and largest, stage by stage.
+ * The extents of all channels, as they are sent, stage by stage.
  *
  * @param {{ shape: number[] }[]} stages
  * @param {Float32Array} numbers
  */
 export function extentsFrom(stages, numbers) {
   let n = 0;
-  return stages.map(({ shape }) => Array.from({ length: shape[2] }, () => ({ low: numbers[n++], size: numbers[n++] })));
+  return stages.map(({ shape }) => Array.from({ length: shape[2] }, () => ({ low: numbers[n++], size: numbers[n++], activity: numbers[n++] })));
 }

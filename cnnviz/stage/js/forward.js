@@ -313,7 +313,7 @@ export function mergeOf(mode, numbers) {
 /**
  * @param {string} mode
  */
-function mergeBy(mode) {
+export function mergeBy(mode) {
   const join = MERGES[mode];
   if (!join) throw new Error(`unknown merge ${mode}`);
   return join;

@@ -9,9 +9,12 @@
 
 import { maximum, range } from "./arrays.js";
 import { ACTIVATION_GRADIENTS } from "./activation_gradients.js";
+import { ELEMENTWISE_SLOPES } from "./elementwise_gradients.js";
 import { affinePlace, computeStage, slopesOf } from "./forward.js";
-import { MERGE_GRADIENTS, MERGE_SECANTS, eachMerged } from "./merge_gradients.js";
-import { eachPooled, tapsOfAll, toWinners } from "./pool_gradients.js";
+import { MERGE_GRADIENTS, eachMerged, mergeBack, sourcesOf } from "./merge_gradients.js";
+import { eachPooled, sampledWinners, splitAmongWinners, tapsOfAll, toWinners } from "./pool_gradients.js";
+import { contractBack, contractForward, eachReduced, normalizeBack, normalizeForward, REDUCTION_SLOPES } from "./tensor_gradients.js";
+import { atOneStep } from "./tensors.js";
 import { allFinite } from "./windowed.js";
 import { lineOf, placesRead, readShape, samplesAlong } from "./windows.js";
 
@@ -20,16 +23,18 @@ import { lineOf, placesRead, readShape, samplesAlong } from "./windows.js";
 /** @typedef {Float32Array | Float64Array} Numbers */
 
 /**
- * Whether this page knows the slopes of an operation: a mode, or arguments, of which nothing is said here make
- * another one of it.
+ * Whether this page knows the slopes of an operation: a mode of which nothing is said here makes another one of it.
  *
  * @param {Operation} op
+ * @returns {boolean}
  */
-export function differentiable({ type, mode, name, arguments: given }) {
+export function differentiable({ type, mode, name, op }) {
   if (type === "activation") return name in ACTIVATION_GRADIENTS;
-  if (type === "merge") return mode in MERGE_GRADIENTS && !given;
+  if (type === "merge") return mode in MERGE_GRADIENTS || mode in ELEMENTWISE_SLOPES;
   if (type === "pool") return mode === "max" || mode === "mean";
-  return type in VECTOR_JACOBIANS && !mode;
+  if (type === "reduce") return mode in REDUCTION_SLOPES;
+  if (type === "each") return differentiable(op);
+  return type in VECTOR_JACOBIANS && (!mode || (type === "sample" && mode === "max"));
 }
 
 /**
@@ -46,7 +51,7 @@ export function differentiable({ type, mode, name, arguments: given }) {
  * @param {Stage} stage
  * @param {Float32Array[]} values
  * @param {Numbers} grad
- * @param {(Float32Array | null)[]} [reference] another image's values, for secants: a softmax has none here
+ * @param {(Float32Array | null)[]} [reference] another image's values, for secants
  */
 export function vectorJacobian(scene, stage, values, grad, reference) {
   if (!differentiable(stage.op)) return null;
@@ -64,10 +69,10 @@ export function vectorJacobian(scene, stage, values, grad, reference) {
  * @param {(Float32Array | null)[]} reference
  * @returns {Secants | null}
  */
-function secantsOf({ index, reads, op }, values, reference) {
+function secantsOf({ index, reads }, values, reference) {
   const inputs = reads.map((source) => reference[source]);
   const from = reference[index];
-  if (op.type === "softmax" || !from || inputs.some((input) => !input)) return null;
+  if (!from || inputs.some((input) => !input)) return null;
   return { inputs: /** @type {Float32Array[]} */ (inputs), from, to: values[index] };
 }
 
@@ -85,7 +90,7 @@ export function jacobianVector(scene, stage, values, tangents) {
   const changes = reads.map((source) => tangents[source]);
   if (!differentiable(op) || changes.some((change) => !change)) return null;
   const product = JACOBIAN_VECTORS[op.type];
-  if (!product || op.mode === "mean") {
+  if (!product || op.mode === "mean" || op.mode === "sum" || (op.type === "sample" && !op.mode)) {
     // It is linear but for what it adds.
     const linear = { ...stage, op: { ...op, bias: null, fill: 0 } };
     return computeStage(scene, linear, /** @type {Float32Array[]} */ (tangents));
@@ -166,7 +171,14 @@ const VECTOR_JACOBIANS = {
     });
   },
 
-  sample(scene, { op, shape }, _, grad, [back]) {
+  sample(scene, stage, [x], grad, [back], secants) {
+    const { op, shape } = stage;
+    if (op.mode) {
+      const here = sampledWinners(scene, stage, x);
+      if (secants) splitAmongWinners(here, sampledWinners(scene, stage, secants.inputs[0]), x, grad, back, secants);
+      else here.forEach((place, n) => (back[place] += grad[n]));
+      return;
+    }
     const [height, width, channels] = shape;
     const [down, across] = [height, width].map((count, axis) =>
       range(count).map((u) => samplesAlong(scene, op, axis, u).filter(([i]) => i >= 0)),
@@ -195,7 +207,11 @@ const VECTOR_JACOBIANS = {
     }
   },
 
-  softmax(_, { op }, [x], grad, [back]) {
+  softmax(_, { op }, [x], grad, [back], secants) {
+    if (secants) {
+      eachLine(op, x, (line) => softmaxSecants(op, line, x, grad, back, secants));
+      return;
+    }
     eachLine(op, x, (line, shares) => {
       const total = line.reduce((sum, n, i) => sum + (op.log ? 1 : shares[i]) * grad[n], 0);
       line.forEach((n, i) => (back[n] = op.log ? grad[n] - shares[i] * total : shares[i] * (grad[n] - total)));
@@ -213,12 +229,42 @@ const VECTOR_JACOBIANS = {
   },
 
   merge(scene, stage, inputs, grad, grads, secants) {
-    const { mode } = stage.op;
+    const sources = sourcesOf(stage);
     eachMerged(scene, stage, inputs, (n, places, numbers, shares) => {
-      const from = secants?.inputs.map((input, i) => input[places[i]]);
-      if (from && mode in MERGE_SECANTS) MERGE_SECANTS[mode](numbers, from, grad[n], shares);
-      else MERGE_GRADIENTS[mode](numbers, grad[n], shares);
-      places.forEach((place, input) => (grads[input][place] += shares[input]));
+      const from = secants && numbers.map((x, i) => (sources[i] === null ? x : secants.inputs[sources[i]][places[i]]));
+      mergeBack(stage.op, numbers, grad[n], shares, from);
+      places.forEach((place, i) => {
+        if (sources[i] !== null) grads[sources[i]][place] += shares[i];
+      });
+    });
+  },
+
+  contract: contractBack,
+  normalize: normalizeBack,
+
+  reduce(_, { op }, [x], grad, [back], secants) {
+    eachReduced(op, x, secants?.inputs[0], grad, (n, places, slopes) =>
+      places.forEach((place, t) => (back[place] += grad[n] * slopes[t])));
+  },
+
+  // Which row of a table is read goes up and down in steps; between two rows lies a difference.
+  lookup(_, { op }, [x], grad, [back], secants) {
+    if (!secants) return;
+    const { inputs, from, to } = secants;
+    grad.forEach((each, n) => {
+      const i = Math.floor(n / op.width);
+      if (x[i] !== inputs[0][i]) back[i] += (each * (to[n] - from[n])) / (x[i] - inputs[0][i]);
+    });
+  },
+
+  each(scene, stage, [x], grad, [back], secants) {
+    eachStep(scene, stage, (inner, own, read, made) => {
+      const values = [x.subarray(...read), EMPTY];
+      const { inputs: [before], from, to } = secants ?? { inputs: [EMPTY], from: EMPTY, to: EMPTY };
+      const reference = secants && [before.subarray(...read), from.subarray(...made)];
+      if (secants) values[1] = to.subarray(...made);
+      const [found] = vectorJacobian(inner, own, values, grad.subarray(...made), reference) ?? [];
+      if (found) back.set(found, read[0]);
     });
   },
 };
@@ -250,16 +296,86 @@ const JACOBIAN_VECTORS = {
   },
 
   merge(scene, stage, inputs, changes, out) {
+    const sources = sourcesOf(stage);
     eachMerged(scene, stage, inputs, (n, places, numbers, shares) => {
-      MERGE_GRADIENTS[stage.op.mode](numbers, 1, shares);
+      mergeBack(stage.op, numbers, 1, shares);
       let sum = 0;
-      places.forEach((place, input) => {
-        if (shares[input]) sum += shares[input] * changes[input][place];
+      places.forEach((place, i) => {
+        if (sources[i] !== null && shares[i]) sum += shares[i] * changes[sources[i]][place];
       });
       out[n] = sum;
     });
   },
+
+  contract: contractForward,
+  normalize: normalizeForward,
+
+  sample(scene, stage, [x], [change], out) {
+    sampledWinners(scene, stage, x).forEach((place, n) => (out[n] = change[place]));
+  },
+
+  reduce(_, { op }, [x], [change], out) {
+    eachReduced(op, x, undefined, null, (n, places, slopes) => {
+      out[n] = places.reduce((sum, place, t) => sum + (slopes[t] && slopes[t] * change[place]), 0);
+    });
+  },
+
+  lookup() {},
+
+  each(scene, stage, [x], [change], out) {
+    eachStep(scene, stage, (inner, own, read, made) => {
+      const found = jacobianVector(inner, own, [x.subarray(...read), EMPTY], [change.subarray(...read), EMPTY]);
+      if (found) out.set(found, made[0]);
+    });
+  },
 };
+
+const EMPTY = new Float32Array(0);
+
+/**
+ * A layer at each step of a sequence, and from where to where the step reads and writes.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {(inner: Scene, own: Stage, read: [number, number], made: [number, number]) => void} give
+ */
+function eachStep(scene, stage, give) {
+  const { scene: inner, stage: own, source, size } = atOneStep(scene, stage);
+  for (let step = 0; step < stage.op.steps; step++) {
+    give(inner, own, [step * source, (step + 1) * source], [step * size, (step + 1) * size]);
+  }
+}
+
+/**
+ * Of one line of a softmax: the difference of each power by its secant, and those of the shares, which are powers
+ * over their sum, by those of both.
+ *
+ * @param {Operation} op
+ * @param {number[]} line
+ * @param {Float32Array} x
+ * @param {Numbers} grad
+ * @param {Float64Array} back
+ * @param {Secants} secants
+ */
+function softmaxSecants(op, line, x, grad, back, { inputs: [before] }) {
+  const most = maximum(line.map((n) => Math.max(x[n], before[n])));
+  const [here, there] = [x, before].map((numbers) => line.map((n) => Math.exp(numbers[n] - most)));
+  const [sum, sumBefore] = [here, there].map((powers) => powers.reduce((a, b) => a + b, 0));
+  const growth = here.map((power, i) => {
+    const apart = x[line[i]] - before[line[i]];
+    return apart ? (power - there[i]) / apart : power;
+  });
+  if (op.log) {
+    const total = line.reduce((all, n) => all + grad[n], 0);
+    const grown = sum - sumBefore;
+    const byLog = grown ? (Math.log(sum) - Math.log(sumBefore)) / grown : 1 / sum;
+    line.forEach((n, i) => (back[n] = grad[n] - total * byLog * growth[i]));
+    return;
+  }
+  const [ratio, ratioBefore] = [1 / sum, 1 / sumBefore];
+  const byRatio = line.reduce((all, n, i) => all + (grad[n] * (here[i] + there[i])) / 2, 0) * -ratio * ratioBefore;
+  line.forEach((n, i) => (back[n] = growth[i] * ((grad[n] * (ratio + ratioBefore)) / 2 + byRatio)));
+}
 
 /**
  * Every line of a softmax, and the shares of its numbers.

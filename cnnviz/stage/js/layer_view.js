@@ -1,10 +1,13 @@
 // One layer, large: the maps that go in, the kernels of one channel, the maps that come out.
 
-import { maximum } from "./arrays.js";
+import { largestFirst, maximum } from "./arrays.js";
+import { ChannelPages } from "./channel_pages.js";
+import { kernelsOf, pageOf, weightOfInputs, weightsOf } from "./channels.js";
 import { boxOf } from "./cone.js";
 import { canvasOf, sized } from "./dom.js";
 import { largestGrid, mapsOf } from "./layout.js";
-import { largestOf, receiptOf } from "./receipt.js";
+import { NOTHING } from "./numbers.js";
+import { isVector, sameCell } from "./scene.js";
 import { Surface } from "./surface.js";
 import { axisOf, readShape, windowBoxes } from "./windows.js";
 import { channelName, escapeHtml, plural, shapeText, stageName } from "./words.js";
@@ -14,6 +17,10 @@ import { channelName, escapeHtml, plural, shapeText, stageName } from "./words.j
 /** @import { View } from "./view.js" */
 
 const GAP = 22;
+/** Between maps. */
+const MAPS = 2;
+/** No map has shorter sides where not all fit, and no cell of a kernel. */
+const LEAST = { map: 40, cell: 1.5, unit: 16, band: 14, kernel: 5 };
 
 export class LayerView {
   /**
@@ -26,6 +33,8 @@ export class LayerView {
     element.innerHTML = `<div class="cv-maps"></div><div class="cv-titles"></div>`;
     this.maps = new Surface(element.querySelector(".cv-maps"));
     view.answer(this.maps);
+    /** @type {Cell | null} whose kernel is awaited, to say which maps weigh most */
+    this.waits = null;
     this.kernels = canvasOf(0, 0);
     this.kernels.className = "cv-kernels";
     this.kernels.setAttribute("role", "img");
@@ -36,6 +45,7 @@ export class LayerView {
     this.swap.className = "cv-swap";
     this.swap.hidden = true;
     element.append(this.swap);
+    this.pages = new ChannelPages(view, element);
     this.titles.addEventListener("focusin", (event) => view.focusGot(event));
     this.titles.addEventListener("focusout", () => view.leave());
   }
@@ -47,11 +57,19 @@ export class LayerView {
 
   /** @param {{ width: number, height: number, type: number }} room */
   layOut({ width, height, type }) {
-    const { scene } = this.view;
-    const { stage } = this;
-    const key = JSON.stringify([scene.plan.header.key, stage.index, width, height, type]);
-    if (this.laidOut === key) return;
+    const { view, stage } = this;
+    const { scene } = view;
+    const chosen = view.player?.stage === stage ? view.player.cell : view.pinned?.stage === stage.index ? view.pinned : null;
+    // A receipt that is opened shows the page that its map is on.
+    const wanted = chosen && !sameCell(chosen, this.chosen) ? chosen.channel : undefined;
+    this.chosen = chosen;
+    const { order, first } = this.pages.of(stage);
+    const image = [view.item, view.image?.title, view.range];
+    const key = JSON.stringify([scene.plan.header.key, stage.index, width, height, type, order, first, chosen?.channel, image]);
+    const came = this.waits && !view.needs(this.waits);
+    if (this.laidOut === key && !came) return;
     this.laidOut = key;
+    this.waits = null;
     const sources = [...new Set(stage.reads)].map((s) => scene.stages[s]);
     const line = Math.ceil(1.7 * type);
     const stacked = width < 560;
@@ -71,31 +89,81 @@ export class LayerView {
     const each = before.width / Math.max(1, sources.length);
     const rects = [];
     const titles = [];
+    // What comes out: a page of it, with its own line where not all fits.
+    const count = stage.shape[2];
+    const fits = mostMaps(stage, after.width, after.height);
+    const bar = fits < count ? this.pages.height(after.width, type) : 0;
+    const most = bar ? mostMaps(stage, after.width, after.height - bar) : count;
+    const page = pageOf(count, most, order, first, () => view.activity(stage), wanted);
+    this.page = page;
+    const shown = page.channels;
+    if (!shown.includes(view.cursorOf(stage).channel)) view.cursors.set(stage.index, { ...view.cursorOf(stage), channel: shown[0] });
+    const own = chosen?.channel ?? shown[0];
     sources.forEach((source, i) => {
-      // Padding has its room around each map, so that the window is seen to reach over the edge.
-      const [top, bottom, left, right] = paddingOf(scene, stage, source);
-      const padded = { ...source, shape: /** @type {Stage["shape"]} */ ([source.shape[0] + top + bottom, source.shape[1] + left + right, source.shape[2]]) };
-      const grid = largestGrid(padded, each - (i ? GAP / 2 : 0), before.height, scene.pictureCount(source));
       const x = before.x + i * each + (i ? GAP / 2 : 0);
-      const { cell } = grid;
-      for (const rect of mapsOf(scene, padded, { x, y: before.y, ...grid })) {
-        const [rows, cols] = source.shape;
-        rects.push({ ...rect, rows, cols, x: rect.x + left * cell, y: rect.y + top * cell, width: cols * cell, height: rows * cell,
-          ...(padded.shape.join() === source.shape.join() ? {} : { around: [top, bottom, left, right].map((n) => n * cell) }) });
-      }
-      titles.push(this.title(source, x, before.y - line, each - GAP / 2, `in: ${stageName(source)}, ${shapeText(source)}`));
+      const room = { x, y: before.y, width: each - (i ? GAP / 2 : 0), height: before.height };
+      const { words, found, grid } = this.inputs(source, room, chosen ?? { ...view.cursorOf(stage), channel: own });
+      rects.push(...found);
+      titles.push(this.title(source, x, before.y - line, each - GAP / 2, `in: ${stageName(source)}, ${shapeText(source)}${words}`));
       if (!i) this.grid = grid;
     });
-    const grid = largestGrid(stage, after.width, after.height, scene.pictureCount(stage));
-    rects.push(...mapsOf(scene, stage, { x: after.x, y: after.y, ...grid }));
+    const paged = shown.length < count;
+    const tiling = tilesOf(stage, after.width, after.height - bar, paged ? shown.length : scene.pictureCount(stage));
+    rects.push(...placed(scene, stage, { ...after, y: after.y + bar }, tiling, paged ? shown : null));
     const word = sources.length ? "out: " : "";
     titles.push(this.title(stage, after.x, after.y - line, after.width, `${word}${stageName(stage)}, ${shapeText(stage)}`));
+    this.pages.show(stage, page, { x: after.x, y: after.y, width: after.width, height: bar });
     this.kernelRoom = kernels;
     this.line = line;
     this.titles.innerHTML = `${titles.join("")}<span class="cv-kerneltitle" style="left:${kernels.x}px;top:${kernels.y - line}px;width:${kernels.width}px"></span>`;
     this.maps.place(rects, width, height);
     this.painted = false;
     this.kernelShown = "";
+  }
+
+  /** The maps that go in; where not all fit, those that weigh most for one channel that comes out. */
+  inputs(source, { x, y, width, height }, cell) {
+    const { view, stage } = this;
+    const { scene } = view;
+    // Padding has its room around each map, so that the window is seen to reach over the edge.
+    const [top, bottom, left, right] = paddingOf(scene, stage, source);
+    const padded = { ...source, shape: /** @type {Stage["shape"]} */ ([source.shape[0] + top + bottom, source.shape[1] + left + right, source.shape[2]]) };
+    const count = source.shape[2];
+    const most = mostMaps(padded, width, height);
+    const all = most >= count;
+    const { channel } = cell;
+    // Until its kernel is here, those that are most active.
+    if (!all && this.weighted && view.needs(cell)) this.waits = cell;
+    const weights = all || this.waits ? null : weightOfInputs(scene, stage, source, channel);
+    const channels = all ? null : largestFirst(weights ?? view.activity(source), most);
+    const grid = tilesOf(padded, width, height, channels?.length ?? scene.pictureCount(source));
+    const size = [grid.width / padded.shape[1], grid.height / padded.shape[0]];
+    const found = placed(scene, padded, { x, y }, grid, channels).map((rect) => {
+      const [rows, cols] = source.shape;
+      const around = padded.shape.join() === source.shape.join() ? {} : { around: [top * size[1], bottom * size[1], left * size[0], right * size[0]] };
+      return { ...rect, rows, cols, x: rect.x + left * size[0], y: rect.y + top * size[1], width: cols * size[0], height: rows * size[1], ...around };
+    });
+    const words = all ? "" : weights ? `: the ${most} that weigh most for ${channelName(stage, channel)}` : `: the ${most} most active`;
+    return { words, found, grid };
+  }
+
+  /** A state was taken over: its page is shown, whatever map its receipt is of. */
+  restored(state, stage, pinned) {
+    const first = state.zoom === "layer" ? state.first : 0;
+    this.pages.restore({ ...state, first }, stage);
+    this.chosen = first ? pinned : null;
+  }
+
+  /** A cell that is looked at has its map on the page. */
+  bring(cell) {
+    const { stage, page } = this;
+    if (cell.stage !== stage.index || !page || page.channels.includes(cell.channel)) return;
+    this.pages.goTo(stage, page, cell.channel);
+  }
+
+  /** The page of the stage that is shown; true if a key turned it. */
+  pressed(event) {
+    return this.pages.pressed(event, this.stage, this.page);
   }
 
   title(stage, x, y, width, words) {
@@ -137,26 +205,35 @@ export class LayerView {
     title.textContent = needs ? `${channelName(stage, own.channel)}: ${view.asking ? "its kernels are asked for" : "its kernels were left out"}` : "";
     title.hidden = false;
     if (!this.weighted || needs) return;
-    const { groups } = receiptOf(view.scene, view.values, own);
-    const [{ rows, cols }] = groups;
+    const kernels = kernelsOf(view.scene, stage, own.channel);
+    const { rows, cols, count, weight } = kernels;
     const { width, height, x, y } = this.kernelRoom;
-    const shape = /** @type {[number, number, number]} */ ([rows, cols, groups.length]);
-    const { cell: size, across } = largestGrid(/** @type {Stage} */ ({ shape }), width, height);
+    // The strongest, where not all can be seen.
+    const most = Math.max(1, Math.floor(width / (cols * LEAST.kernel + MAPS))) * Math.max(1, Math.floor(height / (rows * LEAST.kernel + MAPS)));
+    const weights = weightsOf(kernels);
+    const shown = largestFirst(count > most ? weights : new Uint8Array(count), most);
+    const { cell: size, across } = largestGrid(/** @type {Stage} */ ({ shape: [rows, cols, shown.length] }), width, height);
     const side = Math.min(size, 34);
-    const scale = { kind: "signed", limit: largestOf(groups, (term) => term.weight.value) };
-    const down = Math.ceil(groups.length / across);
-    const canvas = sized(this.kernels, across * (cols * side + 2), down * (rows * side + 2));
+    const limit = maximum(shown.flatMap((k) => Array.from({ length: rows * cols }, (_, at) => Math.abs(weight(k, at)))), NOTHING);
+    const scale = { kind: "signed", limit };
+    const down = Math.ceil(shown.length / across);
+    const canvas = sized(this.kernels, across * (cols * side + MAPS), down * (rows * side + MAPS));
     Object.assign(canvas.style, { left: `${x}px`, top: `${y}px` });
     const context = canvas.getContext("2d");
-    groups.forEach(({ terms }, k) => {
-      const [left, top] = [(k % across) * (cols * side + 2), Math.floor(k / across) * (rows * side + 2)];
-      terms.forEach((term, t) => {
-        context.fillStyle = view.colours.css(term.weight.value, scale);
-        context.fillRect(left + (t % cols) * side, top + Math.floor(t / cols) * side, side, side);
-      });
+    shown.forEach((k, n) => {
+      const [left, top] = [(n % across) * (cols * side + MAPS), Math.floor(n / across) * (rows * side + MAPS)];
+      for (let at = 0; at < rows * cols; at++) {
+        context.fillStyle = view.colours.css(weight(k, at), scale);
+        context.fillRect(left + (at % cols) * side, top + Math.floor(at / cols) * side, side, side);
+      }
     });
-    const words = `${channelName(stage, own.channel)}: ${plural(groups.length, "kernel")} ${rows}×${cols}`;
-    title.textContent = words;
+    const whole = weights.reduce((a, b) => a + b, 0);
+    const rest = whole ? 1 - shown.reduce((sum, k) => sum + weights[k], 0) / whole : 0;
+    const some = shown.length < count
+      ? `, the ${shown.length} strongest; the other ${(count - shown.length).toLocaleString("en-GB")} have ${(100 * rest).toFixed(0)} % of the weight`
+      : "";
+    const words = `${channelName(stage, own.channel)}: ${plural(count, "kernel")} ${rows}×${cols}${some}`;
+    title.textContent = title.title = words;
     canvas.setAttribute("aria-label", words);
     Object.assign(this.swap.style, { left: `${x}px`, top: `${y - this.line}px`, height: `${this.line - 2}px`, maxWidth: `${width}px` });
     for (const extension of view.extensions) extension.kernelsShown?.(this.swap, stage, own, words);
@@ -230,4 +307,74 @@ function paddingOf(scene, stage, source) {
   if (height !== source.shape[0] || width !== source.shape[1]) return [0, 0, 0, 0];
   const [rows, cols] = [axisOf(op.rows), axisOf(op.cols)];
   return [rows.before, rows.after, cols.before, cols.after];
+}
+
+/**
+ * How many maps of a stage fit, none of them smaller than can be seen.
+ *
+ * @param {Stage} stage
+ * @param {number} width
+ * @param {number} height
+ */
+function mostMaps(stage, width, height) {
+  const [rows, cols] = stage.shape;
+  const cell = isVector(stage) ? LEAST.unit : Math.max(LEAST.cell, LEAST.map / Math.max(rows, cols));
+  const [wide, tall] = sidesOf(stage, cell, LEAST.band);
+  return Math.max(1, Math.floor((width + MAPS) / (wide + MAPS))) * Math.max(1, Math.floor((height + MAPS) / (tall + MAPS)));
+}
+
+/**
+ * A sequence is a column of cells, which is as wide as can be seen.
+ *
+ * @param {Stage} stage
+ * @param {number} cell
+ * @param {number} band
+ */
+function sidesOf(stage, cell, band) {
+  const [rows, cols] = stage.shape;
+  return cols === 1 && rows > 1 ? [Math.max(cell, band), rows * cell] : [cols * cell, rows * cell];
+}
+
+/**
+ * So many maps of a stage, as large as a room allows.
+ *
+ * @param {Stage} stage
+ * @param {number} width
+ * @param {number} height
+ * @param {number} count
+ */
+function tilesOf(stage, width, height, count) {
+  const [rows, cols] = stage.shape;
+  if (cols > 1 || rows === 1) {
+    const { cell, across } = largestGrid(stage, width, height, count);
+    return { cell, across, width: cols * cell, height: rows * cell };
+  }
+  let best = { cell: 0, across: 1 };
+  for (let across = 1; across <= count; across++) {
+    if ((width + MAPS) / across - MAPS < LEAST.band) break;
+    const cell = ((height + MAPS) / Math.ceil(count / across) - MAPS) / rows;
+    if (cell > best.cell) best = { cell, across };
+  }
+  const cell = Math.max(0.1, best.cell > 3 ? Math.floor(best.cell) : best.cell);
+  const band = Math.max(1, Math.min(Math.floor((width + MAPS) / best.across - MAPS), Math.max(cell, 3 * LEAST.band)));
+  return { cell, across: best.across, width: band, height: rows * cell };
+}
+
+/**
+ * Maps in their tiles.
+ *
+ * @param {import("./scene.js").Scene} scene
+ * @param {Stage} stage
+ * @param {{ x: number, y: number }} corner
+ * @param {{ cell: number, across: number, width: number, height: number }} tiles
+ * @param {number[] | null} channels
+ */
+function placed(scene, stage, { x, y }, { cell, across, width, height }, channels) {
+  return mapsOf(scene, stage, { x, y, cell, across }, channels).map((rect, n) => ({
+    ...rect,
+    x: x + (n % across) * (width + MAPS),
+    y: y + Math.floor(n / across) * (height + MAPS),
+    width,
+    height,
+  }));
 }

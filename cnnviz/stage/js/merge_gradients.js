@@ -1,6 +1,8 @@
 // The slopes and the secants of merges: what comes back to each of the numbers that are joined.
 
-import { largestAt, maximum, minimum, range } from "./arrays.js";
+import { largestAt, maximum, minimum } from "./arrays.js";
+import { ELEMENTWISE_SLOPES } from "./elementwise_gradients.js";
+import { argumentsOf, mergeBy } from "./forward.js";
 import { placesRead } from "./windows.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
@@ -79,8 +81,55 @@ function toWinner(numbers, from, grad, grads, winnerAt) {
 }
 
 /**
- * Every number of a merge: its place, and for each input the place and the number there; `shares` is room for
- * as many numbers.
+ * What comes back to each of the numbers that are joined, put into `grads`; with those of a reference, by secants.
+ *
+ * @param {import("./scene.js").Operation} op
+ * @param {number[]} numbers
+ * @param {number} grad
+ * @param {number[]} grads
+ * @param {number[]} [from]
+ */
+export function mergeBack({ mode, arguments: given }, numbers, grad, grads, from) {
+  const linear = ["add", "subtract", "average"].includes(mode);
+  if (from && mode in MERGE_SECANTS) MERGE_SECANTS[mode](numbers, from, grad, grads);
+  else if (from && !linear) inTurn(mergeBy(mode), numbers, from, grad, grads);
+  else if (mode in MERGE_GRADIENTS && !given) MERGE_GRADIENTS[mode](numbers, grad, grads);
+  else {
+    const slopes = ELEMENTWISE_SLOPES[mode](mergeBy(mode)(numbers), ...numbers);
+    slopes.forEach((slope, i) => (grads[i] = grad * slope));
+  }
+}
+
+/**
+ * The difference from the reference split exactly: the numbers change one after the other, from the first to the
+ * last and the other way round, and each has the mean of what its own change brings.
+ *
+ * @param {(numbers: number[]) => number} join
+ * @param {number[]} numbers
+ * @param {number[]} from
+ * @param {number} grad
+ * @param {number[]} grads
+ */
+function inTurn(join, numbers, from, grad, grads) {
+  grads.fill(0);
+  const order = numbers.map((_, i) => i);
+  for (const way of [order, [...order].reverse()]) {
+    const now = from.slice();
+    let before = join(now);
+    for (const i of way) {
+      const apart = numbers[i] - from[i];
+      if (!apart) continue;
+      now[i] = numbers[i];
+      const after = join(now);
+      grads[i] += (grad * (after - before)) / apart / 2;
+      before = after;
+    }
+  }
+}
+
+/**
+ * Every number of a merge: its place, and for each argument of the merge the place and the number there; `shares` is
+ * room for as many numbers.
  *
  * @param {Scene} scene
  * @param {Stage} stage
@@ -89,13 +138,27 @@ function toWinner(numbers, from, grad, grads, winnerAt) {
  */
 export function eachMerged(scene, stage, inputs, give) {
   const place = placesRead(scene, stage);
-  const [places, numbers, shares] = range(3).map(() => inputs.map(() => 0));
+  const taken = argumentsOf(scene, stage, inputs);
+  const sources = sourcesOf(stage);
+  const [places, numbers, shares] = [0, 1, 2].map(() => taken.map(() => 0));
   const count = stage.shape[0] * stage.shape[1] * stage.shape[2];
   for (let n = 0; n < count; n++) {
-    for (let i = 0; i < inputs.length; i++) {
-      places[i] = place(n, i);
-      numbers[i] = inputs[i][places[i]];
+    for (let i = 0; i < taken.length; i++) {
+      const source = sources[i];
+      places[i] = source === null ? -1 : place(n, source);
+      numbers[i] = taken[i](n);
     }
     give(n, places, numbers, shares);
   }
+}
+
+/**
+ * For each argument of a merge the input that it is read from; null is a constant.
+ *
+ * @param {Stage} stage
+ * @returns {(number | null)[]}
+ */
+export function sourcesOf({ op, reads }) {
+  const given = op.arguments ?? reads.map((_, input) => input);
+  return given.map((/** @type {any} */ each) => (typeof each === "number" ? each : null));
 }

@@ -112,7 +112,7 @@ export class NetworkView {
     const last = stages.at(-1);
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
-    const sees = first.op.type === "input" ? "" : `, receptive field ${first.rf}`;
+    const sees = first.op.type === "input" ? "" : `, receptive field ${fieldOf(first)}`;
     const absent = this.view.leftOut(last.index) ? ", left out of this file" : "";
     const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}${absent}`;
     return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words + absent)}"
@@ -199,7 +199,7 @@ function describe(scene, stages) {
   const far = first.reads.length > 1 || (first.reads.length === 1 && first.reads[0] !== first.index - 1);
   const from = far ? `reads ${first.reads.map((s) => stageName(scene.stages[s])).join(", ")}` : "";
   const hidden = first.hidden.length ? `${first.hidden.join(", ")}: passed on unchanged, not shown` : "";
-  const field = first.op.type === "input" ? "" : `one cell sees ${first.rf} pixels of the input along each side (its receptive field)`;
+  const field = first.op.type === "input" ? "" : `one cell sees ${fieldOf(first)} pixels of the input along each side (its receptive field)`;
   return [
     `${first.layer}: ${stages.map(({ label }) => label).join(", ")}, ${shapeText(last)}`,
     field,
@@ -229,4 +229,9 @@ function over(from, to, lane) {
   const y = 4 + 9 * (lane - 1);
   const [x1, x2] = [from.x + from.width / 2, to.x + to.width / 2];
   return `<path class="cv-skip" d="M${x1} ${from.y - 2}V${y + 6}Q${x1} ${y} ${x1 + 6} ${y}H${x2 - 6}Q${x2} ${y} ${x2} ${y + 6}V${to.y - 2}"/>`;
+}
+
+/** The side of a receptive field; behind global pooling that meets other paths, of these and of all. */
+function fieldOf({ rf, rf_local: local }) {
+  return local ? `${local} (with global pooling ${rf})` : rf;
 }

@@ -1,7 +1,7 @@
 // The outlines that belong to a cell: what it sees, what it is made from, what it feeds, and how they look.
 
 import { runs } from "./arrays.js";
-import { boxOf, channelMask, feedingChannels, fedUnits, seenBox } from "./cone.js";
+import { boxOf, channelMask, feedingChannels, fedUnits, localBox, seenBox } from "./cone.js";
 import { cellsSeen, hasHoles } from "./holes.js";
 import { isVector } from "./scene.js";
 
@@ -83,6 +83,16 @@ export function seenWords(scene, cell) {
   const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
   const all = height === input.shape[0] && width === input.shape[1];
   const cells = cellsSeen(scene, cell).get(input.index);
+  if (input.axes === 2) {
+    if (height === input.shape[0]) return `sees the whole sequence, ${height} rows`;
+    return height === 1 ? `sees row ${box.top} of the sequence` : `sees ${height} rows of the sequence, ${box.top}–${box.bottom}`;
+  }
+  const local = localBox(scene, cell, input);
+  if (local && (local.top > box.top || local.bottom < box.bottom || local.left > box.left || local.right < box.right)) {
+    const [rows, cols] = [local.bottom - local.top + 1, local.right - local.left + 1];
+    const rest = all ? "the whole image" : `${height}×${width}`;
+    return `sees ${rows}×${cols} pixels, rows ${local.top}–${local.bottom}, columns ${local.left}–${local.right}, and through global pooling ${rest}`;
+  }
   const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
   if (cells && hasHoles(cells, box, input.shape[1])) {
     return `sees ${cells.reduce((a, b) => a + b)} pixels with holes between, ${ends}`;

@@ -1,10 +1,10 @@
 // Which cells of a window a pooled number changes with, and how much: by slopes, and by secants.
 
 import { maximum, range } from "./arrays.js";
-import { axisOf, tapsAlong } from "./windows.js";
+import { axisOf, samplesAlong, tapsAlong } from "./windows.js";
 
 /** @import { Numbers, Secants } from "./jacobians.js" */
-/** @import { Stage } from "./scene.js" */
+/** @import { Scene, Stage } from "./scene.js" */
 
 /**
  * Every number of a pooling that is asked for: its place, the cells that it changes with, each `channel` further
@@ -83,13 +83,51 @@ export function toWinners(stage, x, grad, back, { inputs: [before], from, to }) 
     eachPooled(first, numbers, grad, (n, [pixel], channel) => (found[n] = pixel + channel));
     return found;
   };
-  const [here, there] = [places(x), places(before)];
+  splitAmongWinners(places(x), places(before), x, grad, back, { inputs: [before], from, to });
+}
+
+/**
+ * All of each difference to the number that was chosen or, if that is not what differs, to the reference's choice.
+ *
+ * @param {Int32Array} here the place of what was chosen; -1 is none
+ * @param {Int32Array} there of the reference
+ * @param {Float32Array} x
+ * @param {Numbers} grad
+ * @param {Float64Array} back
+ * @param {Secants} secants
+ */
+export function splitAmongWinners(here, there, x, grad, back, { inputs: [before], from, to }) {
   here.forEach((place, n) => {
     if (place < 0) return;
     const winner = x[place] === before[place] ? there[n] : place;
     const apart = x[winner] - before[winner];
     back[winner] += apart ? (grad[n] * (to[n] - from[n])) / apart : grad[n];
   });
+}
+
+/**
+ * Of samples of which the largest is taken, the place of each unit's: the first of equals, column by column, or the
+ * first NaN.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {Float32Array} x
+ */
+export function sampledWinners(scene, { op, shape }, x) {
+  const [height, width, channels] = shape;
+  const wins = (/** @type {number} */ a, /** @type {number} */ b) => a > b || (Number.isNaN(a) && !Number.isNaN(b));
+  const first = (/** @type {number[]} */ places) =>
+    places.reduce((best, place) => (best < 0 || wins(x[place], x[best]) ? place : best), -1);
+  const [down, across] = [height, width].map((count, axis) =>
+    range(count).map((u) => samplesAlong(scene, op, axis, u).filter(([i]) => i >= 0)),
+  );
+  const found = new Int32Array(height * width * channels);
+  for (let n = 0; n < found.length; n++) {
+    const [row, col] = [Math.floor(n / channels / width), Math.floor(n / channels) % width];
+    found[n] = first(across[col].map(([c]) =>
+      first(down[row].map(([r]) => (r * op.along[1].size + c) * channels + (n % channels)))));
+  }
+  return found;
 }
 
 /**

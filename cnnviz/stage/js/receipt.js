@@ -5,6 +5,7 @@ import { activationOf, argumentsOf, affineOf, affinePlace, f, mergeOf, slopesOf 
 import { NOTHING } from "./numbers.js";
 import { cellAt, cellIndex } from "./scene.js";
 import { atOneStep, normalScale, placesOf, REDUCTIONS, statisticsOf } from "./tensors.js";
+import { differsWhereInfinite, sampleByDifferences } from "./windowed.js";
 import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.js";
 
 /** @import { Cell, Scene, Stage } from "./scene.js" */
@@ -38,6 +39,8 @@ import { lineOf, placesRead, readShape, samplesAlong, tapsOf } from "./windows.j
  * @property {string} type
  * @property {Stage} [stage] as it is at one step of a sequence
  * @property {Group[]} [groups]
+ * @property {Float32Array} [products] of all terms, group by group, where these are many
+ * @property {{ w?: number, p?: number }} [limits] the largest magnitudes of weights and products
  * @property {number} [total] what the terms come to in float32
  * @property {number} [sum] what the products come to before the bias; what a softmax divides by
  * @property {Weight | null} [bias]
@@ -118,7 +121,9 @@ export const DETAILS = {
         return { ...read, weight, product };
       }),
     );
-    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total: sum };
+    const x = values[stage.reads[0]];
+    const total = differsWhereInfinite(stage.op, x) ? f(sampleByDifferences(scene, stage.op, x, channels, row, col, channel)) : sum;
+    return { type: "sampled", groups: [{ channel, rows: down.length, cols: across.length, terms, sum }], sum, total };
   },
   affine(scene, values, stage, cell, index) {
     const term = termAt(scene, values, stage.reads[0], index);
@@ -315,29 +320,56 @@ function weighted(scene, values, stage, cell) {
   const [source] = stage.reads;
   const taps = tapsOf(stage, cell);
   const kernelWidth = stage.op.cols[1];
+  const x = values[source];
+  const count = taps.length;
+  const places = taps.map(({ row, col, inside }) => (inside ? (row * width + col) * channels + first : -1));
+  const weightAt = (/** @type {number} */ t, /** @type {number} */ k) => {
+    const position = taps[t].i * kernelWidth + taps[t].j;
+    return transposed ? (position * filters + cell.channel) * channels + k : (position * perGroup + k) * filters + cell.channel;
+  };
+  const products = new Float32Array(perGroup * count);
   const groups = [];
+  const limits = { w: NOTHING, p: NOTHING };
   let total = 0;
   for (let k = 0; k < perGroup; k++) {
     let sum = 0;
-    const terms = taps.map((tap) => {
-      const position = tap.i * kernelWidth + tap.j;
-      const place = transposed
-        ? (position * filters + cell.channel) * channels + k
-        : (position * perGroup + k) * filters + cell.channel;
-      const weight = { name: stage.op.kernel, index: place, value: kernel[place] };
-      if (!tap.inside) return { ...PADDING, weight, product: 0 };
-      const read = termAt(scene, values, source, (tap.row * width + tap.col) * channels + first + k);
-      const product = f(read.x * weight.value);
-      sum = f(sum + product);
-      return { ...read, weight, product };
-    });
-    groups.push({ channel: first + k, rows: stage.op.rows[1], cols: kernelWidth, terms, sum });
+    for (let t = 0; t < count; t++) {
+      limits.w = Math.max(limits.w, Math.abs(kernel[weightAt(t, k)]));
+      if (places[t] < 0) continue;
+      products[k * count + t] = x[places[t] + k] * kernel[weightAt(t, k)];
+      limits.p = Math.max(limits.p, Math.abs(products[k * count + t]));
+      sum = f(sum + products[k * count + t]);
+    }
+    groups.push(lazily({ channel: first + k, rows: stage.op.rows[1], cols: kernelWidth, sum }, () => taps.map((_, t) => {
+      const index = weightAt(t, k);
+      const weight = { name: stage.op.kernel, index, value: kernel[index] };
+      if (places[t] < 0) return { ...PADDING, weight, product: 0 };
+      return { ...termAt(scene, values, source, places[t] + k), weight, product: products[k * count + t] };
+    })));
     total = f(total + sum);
   }
-  if (!stage.op.bias) return { type: "weighted", groups, sum: total, bias: null, total };
+  if (!stage.op.bias) return { type: "weighted", groups, products, limits, sum: total, bias: null, total };
   const value = scene.data(stage.op.bias)[cell.channel];
   const bias = { name: stage.op.bias, index: cell.channel, value };
-  return { type: "weighted", groups, sum: total, bias, total: f(total + value) };
+  return { type: "weighted", groups, products, limits, sum: total, bias, total: f(total + value) };
+}
+
+/**
+ * A group whose terms are made when they are asked for: of tens of thousands only a few are shown.
+ *
+ * @param {Omit<Group, "terms">} group
+ * @param {() => Term[]} make
+ * @returns {Group}
+ */
+function lazily(group, make) {
+  /** @type {Term[] | null} */
+  let terms = null;
+  return {
+    ...group,
+    get terms() {
+      return (terms ??= make());
+    },
+  };
 }
 
 /**

@@ -7,7 +7,8 @@ import { closest } from "./dom.js";
 import { agreeing, exact, formed, formOf, number, powerText, probability, signed } from "./numbers.js";
 import { largestOf, receiptOf } from "./receipt.js";
 import { factorForms, STEPS } from "./receipt_steps.js";
-import { cellIndex, cellKey, isVector } from "./scene.js";
+import { cellIndex, isVector, sameCell } from "./scene.js";
+import { readShape } from "./windows.js";
 import { cellName, escapeHtml, placeText, plural, shortPlace, stageName } from "./words.js";
 
 /** @import { Weight } from "./receipt.js" */
@@ -33,6 +34,13 @@ export class ReceiptPanel {
     this.editWeight = null;
     this.answer(this.element);
     this.element.addEventListener("click", (event) => this.clickedAround(event));
+    this.element.addEventListener("keydown", (event) => {
+      const open = event.key === "Escape" && this.element.querySelector("details[open]");
+      if (!open) return;
+      open.open = false;
+      event.preventDefault();
+      event.stopPropagation();
+    });
   }
 
   /** Write the receipt anew; the focus stays in it if it was. */
@@ -89,9 +97,9 @@ export class ReceiptPanel {
     holder.hidden = !listed;
     if (!listed) return;
     const fit = Math.max(2, Math.min(MOST_ROWS, this.view.rowsIn(holder)));
-    const count = step.groups.reduce((sum, { terms }) => sum + terms.length, 0);
+    const count = step.groups.reduce((sum, { rows, cols }) => sum + rows * cols, 0);
     const ranking = contributionsOf(step, { most: count <= fit ? count : fit - 1, part: 1 });
-    const { shown, folded } = ranking;
+    const { shown, left } = ranking;
     const largest = Math.abs(shown[0]?.product) || 1;
     const forms = this.formsOf(shown);
     const { colours } = this.view;
@@ -108,16 +116,15 @@ export class ReceiptPanel {
         aria-label="${escapeHtml(`${name}: ${this.product(each, forms)}`)}">${inside}</button>`;
     });
     if (!shown.length) rows.push(`<div class="cv-row cv-rest"><i></i><span class="cv-rowname">nothing goes in but zeros</span></div>`);
-    else if (folded.length) rows.push(this.restRow(step, ranking, forms));
+    else if (left) rows.push(this.restRow(step, ranking, forms));
     holder.dataset.kind = step.type;
     holder.innerHTML = rows.join("");
   }
 
   restRow(step, ranking, forms) {
-    const { folded, rest, adds } = ranking;
-    const share = folded.reduce((sum, each) => sum + each.share, 0);
-    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(folded.length, "other")}</span>
-      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, share)}</span></div>`;
+    const { left, leftShare, rest, adds } = ranking;
+    return `<div class="cv-row cv-rest"><i></i><span class="cv-rowname">${plural(left, "other")}</span>
+      <span class="cv-rowsum">${adds && forms.p ? signedForm(rest, forms.p) : ""}</span><span class="cv-rowshare">${shareText(step, ranking, leftShare)}</span></div>`;
   }
 
   /** How the numbers of a list are written: one form for each column. */
@@ -301,7 +308,7 @@ export class ReceiptPanel {
     const total = last.total === undefined ? "" : `<span>adds up to <b>${exact(last.total)}</b></span>
       <span>rounding left over <b>${last.residual === 0 ? "0" : number(last.residual, 3)}</b></span>`;
     const engine = view.shown || view.plain.items[view.item].computed ? "this page" : "NumPy";
-    return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>`;
+    return `<span>${engine} <b>${value}</b></span>${total}<span class="cv-authority">${this.authority(last)}</span>${howExact(view.scene, last)}`;
   }
 
   /** What is known of TensorFlow's number for this cell, or for this layer. */
@@ -318,20 +325,26 @@ export class ReceiptPanel {
   }
 
   mark(cell) {
-    this.light((cell && this.byCell?.get(cellKey(cell))) ?? null, false);
+    this.light(cell && this.keyOf(cell), false);
   }
 
-  /** Which term each cell is, and the one that the keys come to first: the class's own logit, the cell that won, the largest. */
+  /** Which term of the receipt a cell is, "step.group.term"; "" if it is none. */
+  keyOf(cell) {
+    for (const [i, { groups, stage }] of this.steps.entries()) {
+      const [source] = stage.reads;
+      // A group is a channel, as long as what is read is drawn as it is read.
+      const apart = groups.length > 1 && source !== undefined && stage.op.rows && readShape(this.view.scene, stage)[2] === this.view.scene.stages[source].shape[2];
+      for (const [g, group] of groups.entries()) {
+        if (apart && (cell.stage !== source || group.channel !== cell.channel)) continue;
+        const t = group.terms.findIndex(({ from }) => sameCell(from, cell));
+        if (t >= 0) return `${i}.${g}.${t}`;
+      }
+    }
+    return "";
+  }
+
+  /** Which term the keys come to first: the class's own logit, the cell that won, the largest. */
   listTerms(element) {
-    this.byCell = new Map();
-    this.steps.forEach((step, i) =>
-      step.groups.forEach((group, g) =>
-        group.terms.forEach((term, t) => {
-          const key = term.from && cellKey(term.from);
-          if (key && !this.byCell.has(key)) this.byCell.set(key, `${i}.${g}.${t}`);
-        }),
-      ),
-    );
     const first = element.querySelector(".cv-won[data-term]") ?? element.querySelector("button[data-term]");
     if (first) first.tabIndex = 0;
   }
@@ -445,4 +458,20 @@ function shareText(step, { kind }, share) {
 /** The same with its sign. */
 function signedForm(value, form) {
   return powered(formed(value, form, true), form);
+}
+
+/** How far this page and Python were found to lie apart, as the record that came with the page says it. */
+function howExact({ header }, { stage }) {
+  const { date, commit, networks, operations } = header.agreement ?? {};
+  if (!operations) return "";
+  const all = /** @type {[string, { cases: number, largest: number }][]} */ (Object.entries(operations));
+  const count = (n) => n.toLocaleString("en-GB");
+  const cases = all.reduce((sum, [, each]) => sum + each.cases, 0);
+  const worst = all.reduce((a, b) => (b[1].largest > a[1].largest ? b : a));
+  const share = (x) => `${(100 * x).toFixed(x < 0.1 ? 1 : 0)} %`;
+  const own = operations[stage.op.type];
+  const here = own ? ` Of “${escapeHtml(stage.op.type)}”, as here, it was ${share(own.largest)} over ${count(own.cases)}.` : "";
+  return `<details class="cv-exact"><summary>How exact?</summary><p>On ${escapeHtml(date)} this page’s engine was held against Python’s
+    (commit ${escapeHtml(commit)}): ${count(networks)} generated networks with layers of every class, each also after changes, ${count(cases)} results.
+    No number was further off than two float32 evaluations may be; the worst was ${share(worst[1].largest)} of that bound (“${escapeHtml(worst[0])}”).${here}</p></details>`;
 }

@@ -161,6 +161,9 @@ export const STEPS = {
       words = `<p class="cv-small">The scale and the shift come from ${plural(statistics.count, "number")} of this image, this one
         among them: mean ${number(statistics.mean)}, variance ${number(statistics.variance)}.</p>`;
     }
+    if (step.form !== "x*a+b" && step.stage.params) {
+      words = `<p class="cv-small">The mean and the deviation were measured on training data before the training; they cannot be changed here.</p>`;
+    }
     const of = statistics ? "for the group" : "for the channel";
     return `<h3>${escapeHtml(stageName(step.stage))}: a scale and a shift ${of}</h3>
       <p class="cv-line">${sum} <i>=</i> ${panel.outcome(step, i)}</p>${words}`;

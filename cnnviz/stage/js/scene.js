@@ -29,9 +29,10 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {number} [work] multiply-adds that computing it takes
  * @property {string | null} shared the layer whose weights it has
  * @property {string[]} hidden the layers before it that are not shown
- * @property {number[]} [blocked] which of its inputs no gradient goes back to, since such a layer is between
+ * @property {number[]} [blocked] which of its inputs no gradient goes back to, since it or a layer between lets none through
  * @property {boolean} exact whether the browser computes the same bits
  * @property {string} rf the side of its receptive field, in words
+ * @property {string | null} [rf_local] the same over paths without global pooling, where such paths meet others
  * @property {string[]} [planes] the planes of a colour picture that its channels hold
  */
 

@@ -4,6 +4,7 @@
 import { largestAt, largestFirst } from "./arrays.js";
 import { Gradient } from "./backward.js";
 import { changedScene } from "./changes.js";
+import { activityOf } from "./channels.js";
 import { contributionsOf } from "./contributions.js";
 import { Engine } from "./engine.js";
 import { ExpressionError } from "./expressions.js";
@@ -305,11 +306,7 @@ export class StageScope {
       channel: (text) => at(text).channel,
       largest: (name) => this.textOf(largest(name)),
       smallest: (name) => this.textOf(cellAt(about(name), largestAt(numbers(name).map((x) => -x)))),
-      liveliest: (name) => {
-        const sizes = new Float32Array(shape(name)[2]);
-        numbers(name).forEach((x, n) => (sizes[n % sizes.length] = Math.max(sizes[n % sizes.length], Math.abs(x))));
-        return largestAt(sizes);
-      },
+      liveliest: (name) => largestAt(activityOf(shape(name)[2], numbers(name))),
       nonzero: (name) => count(name, (x) => x !== 0),
       negative: (name) => count(name, (x) => x < 0),
       silent: (name) => {

@@ -28,13 +28,15 @@ import { cellIndex } from "./scene.js";
  * @property {{ title: string, pixels: string } | null} image
  * @property {string[]} open
  * @property {"ranked" | "laid out"} order
+ * @property {import("./channels.js").ChannelOrder} channels
+ * @property {number} first
  * @property {[stage: string, channel: number, step: number] | null} play
  * @property {[name: string, step: number] | null} walk
  */
 
 const VERSION = 1;
 
-const CHOICES = { range: ["layer", "map", "network"], zoom: ["network", "layer", "cell"], order: ["ranked", "laid out"] };
+const CHOICES = { range: ["layer", "map", "network"], zoom: ["network", "layer", "cell"], order: ["ranked", "laid out"], channels: ["as fits", "by activity", "by number"] };
 
 /** @returns {State} the state in which a stage opens */
 export function emptyState() {
@@ -50,6 +52,8 @@ export function emptyState() {
     image: null,
     open: [],
     order: "ranked",
+    channels: "as fits",
+    first: 0,
     play: null,
     walk: null,
   };
@@ -119,6 +123,7 @@ function changeRead(text) {
  */
 const TEXTS = {
   version: [String, numeric],
+  first: [String, numeric],
   path: [(cells) => cells.map(joined).join("!"), (text) => listed(text).map(named)],
   changes: [(changes) => changes.map(changeText).join("!"), (text) => listed(text).map(changeRead)],
   image: [
@@ -234,6 +239,7 @@ export function fitting(given, scene) {
   state.image = imageOf(found.image, scene);
   if (found.image && !state.image) said.push("The image that was drawn or opened does not fit this network's input.");
   state.open = list(found.open).filter((name) => typeof name === "string" && name.length <= 200);
+  if (whole(found.first, 2 ** 24)) state.first = found.first;
   const [name, channel, step] = Array.isArray(found.play) ? found.play : [];
   const played = stages.get(name);
   if (played && whole(channel, played.shape[2]) && whole(step, played.shape[0] * played.shape[1])) state.play = [name, channel, step];

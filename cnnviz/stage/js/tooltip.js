@@ -51,7 +51,10 @@ export class Tooltip {
     const part = (name) => this.element.querySelector(name);
     part("b").textContent = stageName(stage);
     const vector = isVector(stage);
-    const unit = stage === view.scene.output ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
+    const { output } = view.scene;
+    // The last softmax reads a score of each class.
+    const scores = stage === output || (output.op.type === "softmax" && output.reads[0] === stage.index);
+    const unit = scores && stage.shape[2] === view.scene.classes.length ? `class ${view.scene.classes[cell.channel]}` : `unit ${cell.channel}`;
     part(".cv-where").textContent = vector ? unit : placeText(stage, cell);
     const before = view.before && isHere(view.before, stage, cell.channel) ? view.before[cell.stage][cellIndex(stage, cell)] : value;
     const was = number(before) !== number(value) ? `<s>${escapeHtml(number(before))}</s> ` : "";

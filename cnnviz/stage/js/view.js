@@ -4,8 +4,9 @@ import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
 import { Asking } from "./asking.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
+import { activityOf } from "./channels.js";
 import { changedScene } from "./changes.js";
-import { Colours, extentsOf, Scales } from "./colours.js";
+import { Colours, Scales } from "./colours.js";
 import { boxOf, channelMask } from "./cone.js";
 import { closest, NARROW, offer, reducedMotion } from "./dom.js";
 import { farOf, isHole } from "./far_numbers.js";
@@ -108,6 +109,8 @@ export class View {
     this.near = 0;
     /** @type {string[]} layers that are unfolded */
     this.open = [];
+    /** Of a receipt's terms that do not all fit: "ranked" or "laid out". */
+    this.order = "ranked";
     /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
     /** @type {Cell | null} */
@@ -203,10 +206,15 @@ export class View {
     return farOf(values)?.known ?? true;
   }
 
-  /** The channels with the largest numbers, so many, in their own order; known of what is not here too. */
+  /** How active each channel of a stage is; known of what is not here too. */
+  activity(stage) {
+    const part = farOf(this.values)?.parts[stage.index];
+    return part ? part.extents.map(({ activity }) => activity) : activityOf(stage.shape[2], this.values[stage.index]);
+  }
+
+  /** The channels that are most active, so many, in their own order. */
   liveliest(stage, count) {
-    const extents = extentsOf(stage, this.values);
-    return largestFirst(extents.map(({ size }) => size), count).sort((a, b) => a - b);
+    return largestFirst(this.activity(stage), count).sort((a, b) => a - b);
   }
 
   /** Whether something that a cell's receipt shows is not here; it is asked for, and `came` shows it. */
@@ -269,6 +277,7 @@ export class View {
     const began = performance.now();
     if (weights && this.changes.length) this.scene = changedScene(this.plain, this.changes);
     for (const s of stages) this.unseen.add(s);
+    if (this.zoom === "layer" && this.levels.layer.waits) this.arrange();
     this.receipt.show();
     this.drawLevel();
     this.refresh();
@@ -568,6 +577,7 @@ export class View {
     if (sameCell(cell, this.hover) || (!cell && !this.hover)) return;
     this.hover = cell;
     if (cell) this.cursors.set(cell.stage, cell);
+    if (cell && this.zoom === "layer") this.levels.layer.bring(cell);
     this.refresh();
     if (!quiet) this.announce(cell);
     if (cell) measure("cnnviz:hover", began);
@@ -731,6 +741,9 @@ export class View {
       image: this.image && { title: this.image.title, pixels: toAddress(this.image.pixels) },
       walk: this.guided,
       play: this.player?.named ?? null,
+      channels: this.levels.layer.pages.order,
+      first: { network: 0, layer: this.levels.layer.pages.of(scene.stages[this.lookedAt]).first, cell: this.levels.cell.first }[this.zoom],
+      order: /** @type {any} */ (this.order),
     };
   }
 
@@ -770,6 +783,9 @@ export class View {
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
     this.play = state.play;
+    this.order = state.order;
+    this.levels.layer.restored(state, this.near, this.pinned);
+    this.levels.cell.restored(state, this.pinned);
     for (const extension of this.extensions) extension.restored?.(state.play);
     this.asked = (this.engine || this.asking) && (state.changes.length || state.image) ? state : null;
     this.tell(said.join(" "));
@@ -890,12 +906,12 @@ export class View {
       this.pick(Number(event.target.value));
     });
     root.addEventListener("keydown", (event) => this.pressed(event));
-    // Escape, plus and minus are heard where nothing has the focus, as after a click, by the view that was used last.
+    // Escape, plus, minus and the turning of pages are heard where nothing has the focus, as after a click, by the view that was used last.
     root.addEventListener("pointerdown", () => this.use());
     root.addEventListener("focusin", () => this.use());
     this.escaped = (event) => {
       const nowhere = document.activeElement === document.body || document.activeElement === null;
-      if (["Escape", "+", "-"].includes(event.key) && lastUsed === this && root.isConnected && nowhere && !event.defaultPrevented) this.pressed(event);
+      if (["Escape", "+", "-", "PageUp", "PageDown"].includes(event.key) && lastUsed === this && root.isConnected && nowhere && !event.defaultPrevented) this.pressed(event);
     };
     document.addEventListener("keydown", this.escaped);
     root.addEventListener("click", (event) => {
@@ -1004,6 +1020,8 @@ export class View {
       else this.back();
       return;
     }
+    if (this.zoom === "layer" && this.levels.layer.pressed(event)) return;
+    if (this.zoom === "cell" && this.levels.cell.pressed(event)) return;
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
@@ -1028,14 +1046,14 @@ export class View {
     return { stage: stage.index, row: height >> 1, col: width >> 1, channel };
   }
 
-  /** The cell of a cell's map that is largest, whatever its sign. */
-  largestOn({ stage: s, channel }) {
+  /** The cell of a cell's map that is largest, whatever its sign; of a vector the largest of all, unless it is `only` its own. */
+  largestOn({ stage: s, channel }, only = false) {
     const stage = this.scene.stages[s];
     const channels = stage.shape[2];
     const values = this.values[s];
     let best = channel;
     for (let n = channel; n < values.length; n += channels) if (Math.abs(values[n]) > Math.abs(values[best])) best = n;
-    return isVector(stage) ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
+    return isVector(stage) && !only ? { stage: s, row: 0, col: 0, channel: largestAt(values) } : cellAt(stage, best);
   }
 
   /** Follow the theme of the page around: its colours say whether it is dark. */

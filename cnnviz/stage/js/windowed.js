@@ -2,7 +2,7 @@
 
 import { samplesAlong, axisOf, readShape } from "./windows.js";
 
-/** @import { Box, Scene, Stage } from "./scene.js" */
+/** @import { Box, Operation, Scene, Stage } from "./scene.js" */
 
 /** @type {WeakMap<Float32Array, boolean>} */
 const known = new WeakMap();
@@ -181,6 +181,14 @@ export function pool(scene, { op, shape }, [x], out, { top, bottom, left, right 
 export function sample(scene, { op, shape }, [x], out, { top, bottom, left, right }) {
   const [, width, channels] = shape;
   const sourceWidth = op.along[1].size;
+  if (differsWhereInfinite(op, x)) {
+    for (let r = top; r <= bottom; r++) {
+      for (let c = left; c <= right; c++) {
+        for (let k = 0; k < channels; k++) out[(r * width + c) * channels + k] = sampleByDifferences(scene, op, x, channels, r, c, k);
+      }
+    }
+    return;
+  }
   const across = Array.from({ length: width }, (_, c) => (c < left || c > right ? [] : samplesAlong(scene, op, 1, c)));
   for (let r = top; r <= bottom; r++) {
     const down = samplesAlong(scene, op, 0, r);
@@ -199,4 +207,45 @@ export function sample(scene, { op, shape }, [x], out, { top, bottom, left, righ
       }
     }
   }
+}
+
+/**
+ * Whether samples are to be taken step by step, as Python does: between infinite cells a difference is NaN.
+ *
+ * @param {Operation} op
+ * @param {Float32Array} x
+ */
+export function differsWhereInfinite(op, x) {
+  return op.along.some((/** @type {any} */ axis) => axis.differences) && !x.every(Number.isFinite);
+}
+
+/**
+ * One sample, columns first: a share of the difference of two cells, or a weighted sum.
+ *
+ * @param {Scene} scene
+ * @param {Operation} op
+ * @param {Float32Array} x
+ * @param {number} channels
+ * @param {number} r
+ * @param {number} c
+ * @param {number} k
+ */
+export function sampleByDifferences(scene, op, x, channels, r, c, k) {
+  const inside = (/** @type {number} */ axis, /** @type {number} */ i) => i >= 0 && i < op.along[axis].size;
+  const cell = (/** @type {number} */ row, /** @type {number} */ col) =>
+    inside(0, row) && inside(1, col) ? x[(row * op.along[1].size + col) * channels + k] : op.fill;
+  /** @type {(axis: number, u: number, read: (i: number) => number) => number} */
+  const along = (axis, u, read) => {
+    const { taps, cells, weights, differences } = op.along[axis];
+    const [places, shares] = [scene.data(cells), scene.data(weights)];
+    const first = u * taps;
+    if (differences) {
+      const lower = read(places[first]);
+      return lower + (read(places[first + 1]) - lower) * shares[first + 1];
+    }
+    let sum = 0;
+    for (let t = first; t < first + taps; t++) if (shares[t]) sum += shares[t] * read(places[t]);
+    return sum;
+  };
+  return along(0, r, (row) => along(1, c, (col) => cell(row, col)));
 }

@@ -24,7 +24,7 @@ function farScene() {
   const stages = STAGES.map((stage, n) => ({ name: `stage ${n}`, layer: `layer ${n}`, part: "output", reads: n ? [n - 1] : [], ...stage }));
   const plan = new Part(partOf({ far: true, stages, layers: [], fields: {}, alike: {}, read_as: {}, weights: ["k", "b"] }, { b: counting(3) }));
   plan.header.arrays.k = [null, 54, "f4", [3, 3, 2, 3]];
-  const extents = Float32Array.of(0, 31, 0, 30, -1, 5, 0, 2, -3, 3, 0, 5, 0, 2, 0, 0);
+  const extents = Float32Array.from([[0, 31], [0, 30], [-1, 5], [0, 2], [-3, 3], [0, 5], [0, 2], [0, 0]].flatMap(([low, size]) => [low, size, size]));
   const numbers = new Part(partOf({ items: [], classes: [], host: {}, start: {}, key: "k" }, { image: counting(32), extents }));
   const { image, extents: place } = numbers.header.arrays;
   numbers.header.items = [{ title: "image", label: null, key: "0", code: "", tensors: { 0: image }, extents: place }];
@@ -68,7 +68,7 @@ test("a number that has not come is a hole, and its channel's extent is known", 
   assert.ok(isHole(values[1], 0) && Number.isNaN(values[1][0]));
   assert.ok(!isHole(values[0], 5) && values[0][5] === 5);
   assert.ok(isHere(values, scene.stages[0], 0) && !isHere(values, scene.stages[1], 0));
-  assert.deepEqual(extentsOf(scene.stages[1], values), [{ low: -1, size: 5 }, { low: 0, size: 2 }, { low: -3, size: 3 }]);
+  assert.deepEqual(extentsOf(scene.stages[1], values), [{ low: -1, size: 5, activity: 5 }, { low: 0, size: 2, activity: 2 }, { low: -3, size: 3, activity: 3 }]);
   assert.ok(!scene.computable);
 });
 
@@ -125,7 +125,7 @@ test("what a change comes to shares what is not changed, and comes with what is 
   const last = asking.compute({ ...about, changes: [change, change] }, shown.values);
   assert.equal(await waits, null);
   assert.deepEqual([sent.length, sent[0].all, sent[0].numbers], [1, true, [[1, [[0, 3, 4]]]]]);
-  const extents = new Float32Array(16).fill(1);
+  const extents = new Float32Array(24).fill(1);
   const { answer, part, place } = answerTo(sent[0], { extents, output: counting(12) });
   asking.take(/** @type {any} */ ({ ...answer, all: { extents: place.extents, tensors: { 2: place.output }, changed: [2] } }), part);
   const computed = /** @type {any} */ (await overtaken);

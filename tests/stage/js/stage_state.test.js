@@ -34,6 +34,8 @@ const WHOLE = {
   image: { title: "your drawing", pixels: "AAAA_w" },
   open: ["stage 1"],
   order: "laid out",
+  channels: "by number",
+  first: 1,
   play: ["stage 1", 2, 3],
   walk: ["from pixel to answer", 3],
 };

@@ -1,0 +1,133 @@
+// Which of a stage's channels come first: the liveliest, those that weigh most, those that somebody looks for.
+
+import { largestFirst, range } from "./arrays.js";
+import { axisOf, readShape } from "./windows.js";
+
+/** @import { Scene, Stage } from "./scene.js" */
+
+/**
+ * How active each channel of a stage is: the largest magnitude of its numbers. NaN is more than any number.
+ * `activity_of` in stages.py is the same.
+ *
+ * @param {number} channels
+ * @param {ArrayLike<number>} numbers
+ */
+export function activityOf(channels, numbers) {
+  const sizes = new Float64Array(channels);
+  for (let n = 0; n < numbers.length; n++) {
+    const size = Number.isNaN(numbers[n]) ? Infinity : Math.abs(numbers[n]);
+    if (size > sizes[n % channels]) sizes[n % channels] = size;
+  }
+  return sizes;
+}
+
+/** @typedef {"as fits" | "by activity" | "by number"} ChannelOrder where all fit, "as fits" is by number, else by activity */
+
+/**
+ * The channels that are shown of a stage: those of one page, in their order.
+ *
+ * @typedef {{ channels: number[], first: number, count: number, order: "by activity" | "by number" }} Page
+ */
+
+/**
+ * The page of a stage's channels that a place in their order is on.
+ *
+ * @param {number} count of the channels
+ * @param {number} most that fit
+ * @param {ChannelOrder} order
+ * @param {number} first the place
+ * @param {() => ArrayLike<number>} activity by the channel
+ * @param {number} [wanted] a channel whose page it is in place of that
+ * @returns {Page}
+ */
+export function pageOf(count, most, order, first, activity, wanted) {
+  if (count <= most) return { channels: range(count), first: 0, count, order: "by number" };
+  const chosen = order === "as fits" ? "by activity" : order;
+  const all = chosen === "by activity" ? largestFirst(activity(), count) : range(count);
+  const at = wanted === undefined ? first : all.indexOf(wanted);
+  // The last page is as full as the others.
+  const start = Math.min(Math.floor(Math.max(0, Math.min(at, count - 1)) / most) * most, count - most);
+  return { channels: all.slice(start, start + most), first: start, count, order: chosen };
+}
+
+/**
+ * The channels that somebody looks for: "37", "channel 37", "30-40" or, where they have names, the start of one;
+ * null if there are none.
+ *
+ * @param {string} words
+ * @param {number} count
+ * @param {string[]} [names]
+ * @returns {[first: number, last: number] | null}
+ */
+export function channelsCalled(words, count, names = []) {
+  const wanted = words.trim().toLowerCase();
+  const range = /^\D*?(\d+)\s*(?:[-–—]|to|\.\.)\s*(\d+)$/.exec(wanted);
+  const one = /^(?:channel|unit|class|map)?\s*#?(\d+)$/.exec(wanted);
+  const last = (/** @type {string} */ text) => Math.min(Number(text), count - 1);
+  if (range && Number(range[1]) < count) return [Math.min(last(range[1]), last(range[2])), Math.max(last(range[1]), last(range[2]))];
+  if (one && Number(one[1]) < count) return [Number(one[1]), Number(one[1])];
+  if (!wanted) return null;
+  const lower = names.map((name) => name.toLowerCase());
+  const found = [lower.indexOf(wanted), lower.findIndex((name) => name.startsWith(wanted)), lower.findIndex((name) => name.includes(wanted))];
+  const at = found.find((n) => n >= 0);
+  return at === undefined ? null : [at, at];
+}
+
+/**
+ * The kernels of one channel of a stage: of each channel that it reads, from `first` on, `rows`×`cols` weights.
+ *
+ * @typedef {{ first: number, count: number, rows: number, cols: number, weight: (k: number, position: number) => number }} Kernels
+ */
+
+/**
+ * @param {Scene} scene
+ * @param {Stage} stage a convolution or a transposed one
+ * @param {number} channel
+ * @returns {Kernels}
+ */
+export function kernelsOf(scene, stage, channel) {
+  const { op, shape } = stage;
+  const [rows, cols] = [axisOf(op.rows).kernel, axisOf(op.cols).kernel];
+  const channels = readShape(scene, stage)[2];
+  const [groups, filters] = [op.groups ?? 1, shape[2]];
+  const count = channels / groups;
+  const kernel = scene.data(op.kernel);
+  const weight = op.type === "transposed"
+    ? (/** @type {number} */ k, /** @type {number} */ position) => kernel[(position * filters + channel) * channels + k]
+    : (/** @type {number} */ k, /** @type {number} */ position) => kernel[(position * count + k) * filters + channel];
+  return { first: Math.floor(channel / (filters / groups)) * count, count, rows, cols, weight };
+}
+
+/**
+ * How much each kernel weighs: the sum of the magnitudes of its weights.
+ *
+ * @param {Kernels} kernels
+ */
+export function weightsOf({ count, rows, cols, weight }) {
+  return Float64Array.from({ length: count }, (_, k) => {
+    let sum = 0;
+    for (let position = 0; position < rows * cols; position++) sum += Math.abs(weight(k, position));
+    return sum;
+  });
+}
+
+/**
+ * How much each channel of what a stage reads weighs for one of its own; null where that is not known.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {Stage} source
+ * @param {number} channel
+ */
+export function weightOfInputs(scene, stage, source, channel) {
+  const [, , count] = source.shape;
+  if (["conv", "transposed"].includes(stage.op.type)) {
+    if (readShape(scene, stage)[2] !== count) return null;
+    const kernels = kernelsOf(scene, stage, channel);
+    const weights = new Float64Array(count);
+    weights.set(weightsOf(kernels), kernels.first);
+    return weights;
+  }
+  if (stage.shape[2] !== count) return null;
+  return Float64Array.from({ length: count }, (_, k) => Number(k === channel));
+}
