@@ -3,7 +3,7 @@
 
 import { largestAt } from "./arrays.js";
 import { closest } from "./dom.js";
-import { liveliest } from "./network_view.js";
+import { LEAST_CELL } from "./layout.js";
 import { probability } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -34,7 +34,7 @@ export class Strip {
   /** One map for each column: the one on the way, else the liveliest. */
   layOut(width) {
     const { view } = this;
-    const { scene, values } = view;
+    const { scene } = view;
     const columns = view.network.columns ?? [];
     const onTheWay = new Map(view.trail.map((cell) => [view.network.seenAs.get(cell.stage), cell.channel]));
     const side = Math.max(8, Math.min(SIDE, (width - 110) / Math.max(1, columns.length) - GAP));
@@ -43,15 +43,18 @@ export class Strip {
       const stage = scene.stages[shown];
       const [rows, cols] = stage.shape;
       const cell = isVector(stage) ? Math.min(12, side) : Math.min(side / Math.max(rows, cols), 6);
-      const channel = onTheWay.get(shown) ?? liveliest(stage, values[shown], 1)[0];
-      const rect = { stage: shown, channel, x, y: 2, width: cols * cell, height: rows * cell, rows, cols };
+      const channel = onTheWay.get(shown) ?? view.liveliest(stage, 1)[0];
+      // A sequence is a band here too.
+      const [wide, tall] = [cols === 1 && rows > 1 ? 8 : cols * cell, rows === 1 && cols > 1 ? 8 : rows * cell];
+      const rect = { stage: shown, channel, x, y: 2, width: wide, height: tall, rows, cols, ...(cell < LEAST_CELL && { thumbnail: true }) };
       x += Math.max(18, rect.width) + GAP;
       return rect;
     });
     this.maps.place(rects, x, SIDE + 4);
-    const here = view.network.seenAs.get(view.lookedAt) ?? view.lookedAt;
+    const here = view.network.columnOf.get(view.lookedAt)?.shown ?? view.lookedAt;
     this.element.querySelector(".cv-places").innerHTML = rects.map((rect) => {
-      const { layer } = scene.stages[rect.stage];
+      const column = view.network.columnOf.get(rect.stage);
+      const layer = column?.block?.caption ?? scene.stages[rect.stage].layer;
       const current = rect.stage === here ? 'aria-current="true"' : "";
       return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer)}" title="${escapeHtml(layer)}"
         style="left:${rect.x - 3}px;width:${Math.max(18, rect.width) + 6}px"></button>`;
@@ -65,7 +68,7 @@ export class Strip {
     this.maps.draw(view.pictures.at, view.colours.around.line);
     const { output, classes } = scene;
     const best = largestAt(values[output.index]);
-    const shown = scene.predicts && view.network.bars.shown;
+    const shown = scene.predicts && view.network.bars;
     this.element.querySelector(".cv-stripend").textContent = shown ? `${classes[best]} ${probability(values[output.index][best])}` : "";
   }
 
@@ -74,8 +77,8 @@ export class Strip {
    * @param {Record<string, Style>} styles
    */
   mark(marks, styles) {
-    const { seenAs } = this.view.network;
+    const { network } = this.view;
     this.maps.clear();
-    this.maps.mark(marks.map((mark) => ({ ...mark, stage: seenAs.get(mark.stage) ?? mark.stage })), styles);
+    this.maps.mark(marks.map((mark) => network.seen(mark)).filter((mark) => mark !== null), styles);
   }
 }

@@ -79,9 +79,12 @@ export class Surface {
         context.fillStyle = hatch(context, frame, this.ratio);
         context.fillRect(rect.x - left, rect.y - top, rect.width + left + right, rect.height + top + bottom);
       }
+      if (rect.thumbnail) context.save();
+      if (rect.thumbnail) roundOff(context, rect);
       context.fillStyle = frame;
       context.fillRect(rect.x - 1, rect.y - 1, rect.width + 2, rect.height + 2);
       context.drawImage(image, x, y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
+      if (rect.thumbnail) context.restore();
     }
   }
 
@@ -187,6 +190,16 @@ export class Surface {
       path.lineTo(rect.x + x2 * w, rect.y + y2 * h);
     }
   }
+}
+
+/** A picture whose cells are too small to be read is one: it is smooth, and its corners are round. */
+function roundOff(context, { x, y, width, height }) {
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  context.clearRect(x - 1, y - 1, width + 2, height + 2);
+  context.beginPath();
+  context.roundRect(x - 1, y - 1, width + 2, height + 2, Math.min(7, width / 4, height / 4));
+  context.clip();
 }
 
 /** Lines on nothing, for cells that are not there. */

@@ -1,6 +1,6 @@
 // The stage: what is shown and chosen, how near, and what the pointer and the keys do.
 
-import { boxOfAll, clip, largestAt } from "./arrays.js";
+import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
 import { CellView } from "./cell_view.js";
 import { changedScene } from "./changes.js";
@@ -100,7 +100,7 @@ export class View {
     this.zoom = "network";
     /** The stage that is looked at closely where no cell is chosen. */
     this.near = 0;
-    /** @type {string[]} layers that are unfolded */
+    /** @type {string[]} layers that are unfolded and blocks that are open, the one that was opened last at the end */
     this.open = [];
     /** @type {Cell[]} the way down to the cell whose receipt is open */
     this.trail = [];
@@ -185,6 +185,40 @@ export class View {
 
   valueOf(cell) {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
+  }
+
+  /** The channels with the largest numbers, so many, in their own order. */
+  liveliest({ index, shape }, count) {
+    const values = this.values[index];
+    const channels = shape[2];
+    const sizes = new Float64Array(channels);
+    for (let n = 0; n < values.length; n++) sizes[n % channels] = Math.max(sizes[n % channels], Math.abs(values[n]));
+    return largestFirst(sizes, count).sort((a, b) => a - b);
+  }
+
+  /** The blocks that are open, the one that was opened last at the end. */
+  get openBlocks() {
+    const named = new Map(this.scene.blocks.map((block) => [block.name, block]));
+    return this.open.flatMap((name) => named.get(name) ?? []);
+  }
+
+  /** Open a block, or close it with all that is open inside of it. */
+  openBlock(name) {
+    const block = this.scene.blocks.find((each) => each.name === name);
+    if (!block) return;
+    const closes = this.open.includes(name);
+    const inside = new Set(this.scene.blocks.filter(({ stages }) => stages.every((s) => block.stages.includes(s))).map((each) => each.name));
+    this.open = closes ? this.open.filter((each) => !inside.has(each)) : [...this.open, name];
+    this.hover = null;
+    this.tooltip.hide();
+    const from = this.network.areaOf(block.stages[0]);
+    this.again();
+    const next = [...this.network.element.querySelectorAll(".cv-frame, .cv-block")].find((each) => /** @type {HTMLElement} */ (each).dataset.block === name);
+    /** @type {HTMLElement | undefined} */ (next)?.focus({ preventScroll: true });
+    if (!closes) this.network.unfold(block, from);
+    const words = block.what ? `${block.caption}, ${block.what},` : block.caption;
+    this.say(closes ? `${words} closed.` : `${words} open: ${this.network.columns.filter(({ around }) => around.includes(block)).length} columns.`);
+    this.host.remember?.(this.state());
   }
 
   /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
@@ -432,6 +466,7 @@ export class View {
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
+    else if (this.openBlocks.length) this.openBlock(this.openBlocks.at(-1)?.name);
     else return false;
     return true;
   }
@@ -836,6 +871,8 @@ export class View {
     }
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A block is opened by its own button.
+    if (column.dataset.block && event.key === "Enter") return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
     const cell = this.cursorOf(stage);
     if (event.key === "Enter" || event.key === " ") {
