@@ -102,6 +102,8 @@ class _Item:
     parts: list[_Item] = field(default_factory=list)
     nested: str | None = None
     """Of a nested model its name."""
+    ends: list[_Item] = field(default_factory=list)
+    """The first and the last of the parts, where single steps took their places: a caption names them."""
 
     @property
     def unit(self) -> bool:
@@ -316,6 +318,7 @@ def _insert(around: _Item, item: _Item) -> None:
 def _coarsen(graph: _Graph, item: _Item, most: int) -> None:
     """Take the parts of an item together until there are few enough, and so on inside each."""
     if graph.fits(item.steps, most):
+        item.ends = [item.parts[end] for end in (0, -1)] if item.parts else []
         item.parts = [_Item([step]) for step in item.steps]
         return
     parts = _with_likenesses(graph, item.parts)
@@ -564,7 +567,10 @@ def _caption(graph: _Graph, item: _Item, around: str = "") -> str:
         shared = shared.rstrip("_-. ")
         if shared != around and len(shared) > 2 and re.search(r"\d|_", shared):
             return shared
-    first, last = (_caption(graph, item.parts[end]) if item.parts[end].parts else own[end] for end in (0, -1))
+    ends = item.ends or [item.parts[end] for end in (0, -1)]
+    first, last = (
+        _caption(graph, each) if each.parts else own[end] for end, each in zip((0, -1), ends, strict=True)
+    )
     return f"{first.partition(' – ')[0]} – {last.rpartition(' – ')[2]}"
 
 

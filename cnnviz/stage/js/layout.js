@@ -55,6 +55,7 @@ import { isVector } from "./scene.js";
  * @property {{ x: number, y: number }} bars
  * @property {number} width
  * @property {number} height
+ * @property {boolean} wraps whether names may take two lines
  */
 
 /** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
@@ -63,13 +64,16 @@ const SMALLEST = 2 / 3;
 const GAP = { map: 2, column: 10 };
 const LANE = 9;
 /** Of maps that cannot all be drawn, the sides tried, as long as MANY lie under each other, or the side is usual. */
-const THUMBNAILS = [160, 128, 104, 84, 64, 48, 36, 28, 22];
+const THUMBNAILS = [160, 128, 104, 84, 72, 64, 56, 48, 42, 36, 28, 22];
 const MANY = 6;
 const USUAL = 64;
+/** The width of a column's name, as a share of the letters. */
+const LEAST_NAME = 4.8;
+const WISHED_NAME = 7.5;
 /** The width of a column that makes room for others. */
 const SLIM = 22;
-/** A sequence is drawn as bands: so wide, as a share of the letters, or narrower where there are many. */
-const BAND = { wide: 1.2, narrow: 0.36 };
+/** A sequence is drawn as bands: of so many channels at most so wide, as a share of the letters. */
+const BANDS = [[2, 2.4], [16, 1.2], [Infinity, 0.5]];
 
 /**
  * The whole network in a room: cells as large as it allows, and where it does not allow all maps of a
@@ -92,15 +96,22 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const down = range(slots).map((slot) => 1 + maximum(places.filter((each) => each.slot === slot).map(({ row }) => row), 0));
   const lanes = lanesOf(items, sources, places);
   const depth = maximum(items.map(({ around }) => around.length), 0);
-  const head = headHeight(type, scene.blocks.length > 0) + depth * frameHeight(type);
+  const wraps = wrapsNames(scene, items, down);
+  const head = headHeight(type, wraps) + depth * frameHeight(type);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
   const stages = items.map(({ shown }) => scene.stages[shown]);
-  const tall = places.map(({ slot }) => Math.max(30, (height - (down[slot] - 1) * (head + 4)) / down[slot]));
+  const tall = places.map(({ slot }, i) => {
+    // Below a picture and its planes there is room for what changes them.
+    const tools = scene.inColours(stages[i]) ? 5.5 * type : 0;
+    return Math.max(30, (height - tools - (down[slot] - 1) * (head + 4)) / down[slot]);
+  });
   /** @type {boolean[]} */
   let slim = items.map(() => false);
-  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : 4.8 * type);
+  // Names get what room there is, but no column less than a short name takes.
+  const narrowest = Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, ((width - 6 * type) / slots - GAP.column) / type) : 0) * type;
+  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : narrowest);
   const widths = (/** @type {Grid[]} */ grids) =>
     range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width) : 0)), 0));
   const total = (/** @type {Grid[]} */ grids) => widths(grids).reduce((sum, each) => sum + each + GAP.column, 2 - GAP.column);
@@ -149,7 +160,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const end = room.bars ? x + room.bars : x - gap;
   const frames = framesOf(columns, (block, { x: left, y, width: across }, d) =>
     ({ block, x: left, y: y - head + d * frameHeight(type), width: across }));
-  return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2 };
+  return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps };
 }
 
 /**
@@ -200,7 +211,7 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     y += size.height + GAP.map + (left ? line : 0) + line + 4;
   });
   const end = bars ? y : y - line - 4;
-  return { columns, rects, links: [], frames: [...frames.values()], bars: { x: 1, y }, width, height: end };
+  return { columns, rects, links: [], frames: [...frames.values()], bars: { x: 1, y }, width, height: end, wraps: false };
 }
 
 /**
@@ -220,13 +231,24 @@ function framesOf(columns, frame) {
 }
 
 /**
- * Names, what a layer does and its shape: three lines; of a block also how much is in it.
+ * Whether names may take two lines: where columns stand for much, or are narrow, as those of sequences and branches.
+ *
+ * @param {Scene} scene
+ * @param {Item[]} items
+ * @param {number[]} down how many rows each slot has
+ */
+function wrapsNames(scene, items, down) {
+  return scene.blocks.length > 0 || maximum(down, 1) > 1 || items.some(({ shown }) => scene.stages[shown].axes === 2);
+}
+
+/**
+ * Names, what a layer does and its shape: three lines; where names take two, also how much is in a block.
  *
  * @param {number} type
- * @param {boolean} blocks
+ * @param {boolean} wraps
  */
-function headHeight(type, blocks) {
-  return Math.round((blocks ? 6 : 3) * 1.25 * type) + 8;
+function headHeight(type, wraps) {
+  return Math.round((wraps ? 7 : 3) * 1.25 * type) + 8;
 }
 
 /** The line that names an open block. @param {number} type */
@@ -243,7 +265,9 @@ export function frameHeight(type) {
  * @param {number} type
  */
 function bandOf({ shape: [rows, cols, channels] }, type) {
-  return (rows === 1) === (cols === 1) ? 0 : Math.round((channels > 16 ? BAND.narrow : BAND.wide) * type);
+  if ((rows === 1) === (cols === 1)) return 0;
+  const [, share] = BANDS.find(([most]) => channels <= most) ?? BANDS[0];
+  return Math.round(share * type);
 }
 
 /**
@@ -308,7 +332,8 @@ function thumbnailsOf(scene, stage, side, height, type, slim, files = 1) {
   const cell = isVector(stage) ? Math.min(8, side) : (twice * side) / Math.max(rows, cols);
   const band = Math.min(side, bandOf(stage, type));
   const [wide, tall] = sidesOf(stage, cell, band).map((each) => each + GAP.map);
-  const down = slim ? 1 : Math.max(1, Math.floor((height + GAP.map) / tall));
+  // Below them there is room to say how many are left.
+  const down = slim ? 1 : Math.max(1, Math.floor((height - 1.6 * type + GAP.map) / tall));
   // Bands of a sequence and cells of a vector are narrow: as many lie beside each other as one map is wide.
   const beside = files * (slim || cols !== 1 ? 1 : Math.max(1, Math.floor((isVector(stage) ? side / 2 : side) / wide)));
   const count = Math.min(scene.pictureCount(stage), down * beside);

@@ -7,6 +7,7 @@ import { Bars } from "./bars.js";
 import { boxOf } from "./cone.js";
 import { closest, reducedMotion } from "./dom.js";
 import { frameHeight, layOut } from "./layout.js";
+import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { escapeHtml, plural, shapeText, stageName } from "./words.js";
 
@@ -91,6 +92,7 @@ export class NetworkView {
     const end = outputs.length ? this.layout.bars.y + least : 0;
     const deep = room.stacked ? Math.max(height, end) : Math.min(room.height, Math.max(height, end));
     this.element.dataset.stacked = room.stacked ? "yes" : "";
+    this.element.dataset.names = this.layout.wraps ? "wrapped" : "";
     this.maps.place(rects, width, deep);
     // More layers than there is room for, however small: they can be scrolled to.
     this.element.dataset.wide = width > room.width + 1 ? "yes" : "";
@@ -136,11 +138,13 @@ export class NetworkView {
     const { stacked } = this.element.dataset;
     const { columns, layout } = this;
     const heads = columns.map((column) => {
-      const { x, y, left, slim, slot, row } = column;
+      const { x, y, left, slim, slot, row, shown } = column;
+      const units = isVector(this.view.scene.stages[shown]) ? "units" : "maps";
+      const rest = `+ ${left.toLocaleString("en-GB")}${layout.wraps ? "" : ` ${units}`}`;
       const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), layout.bars.x]);
       const name = this.head(column);
       if (slim) return `<div class="cv-head cv-slim" data-column="${column.shown}" style="left:${x - 2}px;width:${column.width + 4}px;top:${y + column.height + 6}px">${name}</div>`;
-      const more = left ? `<span class="cv-left" style="left:${x}px;top:${y + column.height + 4}px">+ ${left.toLocaleString("en-GB")} maps</span>` : "";
+      const more = left ? `<span class="cv-left" title="${left.toLocaleString("en-GB")} more ${units}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
       const place = stacked ? `bottom:calc(100% - ${y - 2}px)` : `bottom:calc(100% - ${y - 4}px)`;
       return `<div class="cv-head" data-column="${column.shown}" data-row="${row}" style="left:${x - 2}px;width:${right - x - 2}px;${place}">${name}</div>${more}`;
     });
@@ -165,20 +169,30 @@ export class NetworkView {
     const folder = around.map(({ caption, what }) => (what === "nested model" ? `${caption}/` : "")).join("");
     const short = (/** @type {string} */ name) => (folder && name.startsWith(folder) ? name.slice(folder.length) : name);
     if (block) {
-      const what = block.what || plural(block.layers, "layer");
-      const much = [block.what && plural(block.layers, "layer"), last.rf !== "1" && `field ${last.rf}`].filter(Boolean).join(", ");
+      const what = block.what.replace(" with squeeze-and-excitation", " + SE") || plural(block.layers, "layer");
+      const much = [block.what && plural(block.layers, "layer"), last.rf !== "1" && `field ${last.rf}`].filter(Boolean);
       const label = `${blockWords(block)}, ${plural(block.layers, "layer")}, ${shapeText(last)}, receptive field ${last.rf}. Open it`;
       return `<button type="button" class="cv-col cv-block" data-stage="${shown}" data-block="${escapeHtml(block.name)}" aria-expanded="false"
-        title="${escapeHtml(`${describeBlock(scene, block, last)}`)}" aria-label="${escapeHtml(label)}" aria-describedby="cv-keys"><b>${breakable(short(block.caption))}</b>
-        <span>${escapeHtml(what)}</span><span>${shapeText(last)}</span>${much ? `<span>${escapeHtml(much)}</span>` : ""}</button>`;
+        title="${escapeHtml(`${describeBlock(scene, block, last)}`)}" aria-label="${escapeHtml(label)}" aria-describedby="cv-keys"><b>${this.name(short(block.caption))}</b>
+        <span>${escapeHtml(what)}</span><span>${this.shape(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
     }
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
     const sees = first.op.type === "input" ? "" : `, receptive field ${first.rf}`;
     const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}`;
     return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words)}"
-      aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${breakable(short(first.layer))}</b>
-      <span>${escapeHtml(what)}</span><span>${shapeText(last)}</span></button>`;
+      aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${this.name(short(first.layer))}</b>
+      <span>${escapeHtml(what)}</span><span>${this.shape(last)}</span></button>`;
+  }
+
+  /** A shape, which may be broken where its names may. */
+  shape(stage) {
+    return this.element.dataset.names ? shapeText(stage).replace(/×/g, "×<wbr>") : shapeText(stage);
+  }
+
+  /** @param {string} name */
+  name(name) {
+    return this.element.dataset.names ? breakable(name) : escapeHtml(name);
   }
 
   drawLinks() {
@@ -284,7 +298,7 @@ export class NetworkView {
 
 /** A name that may be broken where its words end. @param {string} name */
 function breakable(name) {
-  return escapeHtml(name).replace(/_|(?<=\/)| – /g, (end) => `${end}<wbr>`);
+  return escapeHtml(name).replace(/_(?!\d)|(?<=[/.])| – /g, (end) => `${end}<wbr>`);
 }
 
 /** @param {Block} block */

@@ -13,7 +13,7 @@ import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
 import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
 import { ReceiptPanel } from "./receipt_panel.js";
-import { cellAt, cellIndex, isVector, sameCell } from "./scene.js";
+import { cellAt, cellIndex, isProbability, isVector, sameCell } from "./scene.js";
 import { cellsOf, emptyState, fitting, nameOf } from "./stage_state.js";
 import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
@@ -680,16 +680,29 @@ export class View {
 
   writeTitle() {
     const item = this.scene.items[this.item];
-    const { output, classes } = this.scene;
+    const { scene } = this;
+    const { output, classes } = scene;
     const probabilities = this.values[output.index];
     this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
     const judged = item.label !== null && !this.image;
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const now = probability(probabilities[best]);
+    const rows = scene.outputs.filter(isProbability);
+    if (rows.length > 1) {
+      this.part("verdict").textContent = `predicted ${rows.map((stage) => this.verdictOn(stage)).join(", ")}`;
+      return;
+    }
     this.part("verdict").textContent = !this.scene.predicts ? "" : this.before
       ? verdictOf(classes, this.before[output.index], probabilities)
       : `predicted ${classes[best]} with ${now}${right}`;
+  }
+
+  /** Of one of several outputs what is likeliest. */
+  verdictOn(stage) {
+    const values = this.values[stage.index];
+    const best = largestAt(values);
+    return `${stage.layer} ${this.scene.className(stage, best)} with ${probability(values[best])}`;
   }
 
   writeItems() {
