@@ -97,7 +97,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const lanes = lanesOf(items, sources, places);
   const depth = maximum(items.map(({ around }) => around.length), 0);
   const wraps = wrapsNames(scene, items, down);
-  const head = headHeight(type, wraps) + depth * frameHeight(type);
+  const head = headHeight(type, wraps ? (scene.blocks.length ? 8 : 5) : 3) + depth * frameHeight(type);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
@@ -110,8 +110,13 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   /** @type {boolean[]} */
   let slim = items.map(() => false);
   // Names get what room there is, but no column less than a short name takes.
-  const narrowest = Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, ((width - 6 * type) / slots - GAP.column) / type) : 0) * type;
-  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : narrowest);
+  const narrowest = () => {
+    const full = new Set(places.flatMap(({ slot }, i) => (slim[i] ? [] : [slot]))).size;
+    const free = width - 6 * type - (slots - full) * (SLIM + GAP.column);
+    return Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, (free / full - GAP.column) / type) : 0) * type;
+  };
+  let name = narrowest();
+  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : name);
   const widths = (/** @type {Grid[]} */ grids) =>
     range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width) : 0)), 0));
   const total = (/** @type {Grid[]} */ grids) => widths(grids).reduce((sum, each) => sum + each + GAP.column, 2 - GAP.column);
@@ -129,6 +134,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     let side = sides.find((each) => total(small(each)) <= width);
     if (side === undefined && focus) {
       slim = items.map(({ around }) => !around.includes(focus));
+      name = narrowest();
       side = sides.find((each) => total(small(each)) <= width);
     }
     grids = small(side ?? last);
@@ -242,13 +248,13 @@ function wrapsNames(scene, items, down) {
 }
 
 /**
- * Names, what a layer does and its shape: three lines; where names take two, also how much is in a block.
+ * Names, what a layer does and its shape: three lines; where names take more, also how much is in a block.
  *
  * @param {number} type
- * @param {boolean} wraps
+ * @param {number} lines
  */
-function headHeight(type, wraps) {
-  return Math.round((wraps ? 7 : 3) * 1.25 * type) + 8;
+function headHeight(type, lines) {
+  return Math.round(lines * 1.25 * type) + 8;
 }
 
 /** The line that names an open block. @param {number} type */

@@ -142,7 +142,7 @@ export class NetworkView {
       const units = isVector(this.view.scene.stages[shown]) ? "units" : "maps";
       const rest = `+ ${left.toLocaleString("en-GB")}${layout.wraps ? "" : ` ${units}`}`;
       const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), layout.bars.x]);
-      const name = this.head(column);
+      const name = slim ? this.head(column).replace("<br>", " ") : this.head(column);
       if (slim) return `<div class="cv-head cv-slim" data-column="${column.shown}" style="left:${x - 2}px;width:${column.width + 4}px;top:${y + column.height + 6}px">${name}</div>`;
       const more = left ? `<span class="cv-left" title="${left.toLocaleString("en-GB")} more ${units}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
       const place = stacked ? `bottom:calc(100% - ${y - 2}px)` : `bottom:calc(100% - ${y - 4}px)`;
@@ -174,7 +174,7 @@ export class NetworkView {
       const label = `${blockWords(block)}, ${plural(block.layers, "layer")}, ${shapeText(last)}, receptive field ${last.rf}. Open it`;
       return `<button type="button" class="cv-col cv-block" data-stage="${shown}" data-block="${escapeHtml(block.name)}" aria-expanded="false"
         title="${escapeHtml(`${describeBlock(scene, block, last)}`)}" aria-label="${escapeHtml(label)}" aria-describedby="cv-keys"><b>${this.name(short(block.caption))}</b>
-        <span>${escapeHtml(what)}</span><span>${this.shape(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
+        <span>${escapeHtml(what)}</span><span class="cv-size">${shapeText(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
     }
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
@@ -182,12 +182,7 @@ export class NetworkView {
     const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}`;
     return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words)}"
       aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${this.name(short(first.layer))}</b>
-      <span>${escapeHtml(what)}</span><span>${this.shape(last)}</span></button>`;
-  }
-
-  /** A shape, which may be broken where its names may. */
-  shape(stage) {
-    return this.element.dataset.names ? shapeText(stage).replace(/×/g, "×<wbr>") : shapeText(stage);
+      <span>${escapeHtml(what)}</span><span class="cv-size">${shapeText(last)}</span></button>`;
   }
 
   /** @param {string} name */
@@ -298,7 +293,7 @@ export class NetworkView {
 
 /** A name that may be broken where its words end. @param {string} name */
 function breakable(name) {
-  return escapeHtml(name).replace(/_(?!\d)|(?<=[/.])| – /g, (end) => `${end}<wbr>`);
+  return escapeHtml(name).replace(/_(?!\d)|(?<=[/.])/g, (end) => `${end}<wbr>`).replace(" – ", "<br>– ");
 }
 
 /** @param {Block} block */

@@ -162,7 +162,7 @@ export class Surface {
           any = true;
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;
-          if (mark.cells) this.outline(path, rect, mark);
+          if (mark.cells && !rect.thumbnail) this.outline(path, rect, mark);
           else path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
         });
       }
