@@ -70,6 +70,8 @@ const USUAL = 64;
 /** The width of a column's name, as a share of the letters. */
 const LEAST_NAME = 4.8;
 const WISHED_NAME = 7.5;
+/** The width of what changes a picture, where it stands beside it. */
+export const TOOLS = 122;
 /** The width of a column that makes room for others. */
 const SLIM = 22;
 /** A sequence is drawn as bands: of so many channels at most so wide, as a share of the letters. */
@@ -93,8 +95,13 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const sources = sourcesOf(scene, items);
   const places = placesOf(sources);
   const slots = maximum(places.map(({ slot }) => slot), -1) + 1;
-  const down = range(slots).map((slot) => 1 + maximum(places.filter((each) => each.slot === slot).map(({ row }) => row), 0));
   const lanes = lanesOf(items, sources, places);
+  // How many rows each slot has, those included through which a branch only passes.
+  const down = range(slots).map((slot) => {
+    const own = places.filter((each) => each.slot === slot);
+    const passing = lanes.filter(({ from, to, along }) => along && places[from].slot < slot && slot < places[to].slot);
+    return 1 + maximum([...own, ...passing.map(({ from }) => places[from])].map(({ row }) => row), 0);
+  });
   const depth = maximum(items.map(({ around }) => around.length), 0);
   const wraps = wrapsNames(scene, items, down);
   const head = headHeight(type, wraps ? (scene.blocks.length ? 8 : 5) : 3) + depth * frameHeight(type);
@@ -194,8 +201,9 @@ function stack(scene, items, { width, type, bars }, liveliest) {
       y += line + 4;
     });
     const x = 1 + 8 * item.around.length;
-    const room = width - x - 1;
     const stage = scene.stages[item.shown];
+    // Beside a picture there is room for what changes it.
+    const room = width - x - 1 - (scene.inColours(stage) ? TOOLS : 0);
     const [rows, cols, channels] = stage.shape;
     const images = scene.pictureCount(stage);
     // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
@@ -208,7 +216,8 @@ function stack(scene, items, { width, type, bars }, liveliest) {
     const band = bandOf(stage, type);
     const [wide, tall] = sidesOf(stage, cell, band);
     const across = Math.max(1, Math.min(images, Math.floor((room + GAP.map) / (wide + GAP.map))));
-    const count = Math.min(images, across * Math.max(1, Math.floor(3.4 * line * 4 / (tall + GAP.map))));
+    const most = Math.max(1, Math.floor((scene.blocks.length ? 6 : 13.6) * line / (tall + GAP.map)));
+    const count = Math.min(images, across * most);
     const down = Math.ceil(count / across);
     const left = Math.max(0, channels - count);
     const size = { width: across * (wide + GAP.map) - GAP.map, height: down * (tall + GAP.map) - GAP.map };

@@ -6,7 +6,7 @@ import { columnsOf, groupsOf } from "./blocks.js";
 import { Bars } from "./bars.js";
 import { boxOf } from "./cone.js";
 import { closest, reducedMotion } from "./dom.js";
-import { frameHeight, layOut } from "./layout.js";
+import { frameHeight, layOut, TOOLS } from "./layout.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { escapeHtml, plural, shapeText, stageName } from "./words.js";
@@ -110,7 +110,7 @@ export class NetworkView {
       Object.assign(this.slot.style, {
         left: `${image.x + (beside ? image.width + 12 : 0)}px`,
         top: `${image.y + (beside ? 0 : image.height + 8)}px`,
-        width: `${beside ? 110 : image.width}px`,
+        width: `${beside ? TOOLS - 12 : image.width}px`,
       });
     }
     this.painted = false;
