@@ -83,9 +83,9 @@ export function seenWords(scene, cell) {
   const [height, width] = [box.bottom - box.top + 1, box.right - box.left + 1];
   const all = height === input.shape[0] && width === input.shape[1];
   const cells = cellsSeen(scene, cell).get(input.index);
-  if (input.axes === 2 || (input.shape[0] === 1) !== (input.shape[1] === 1)) {
-    const [first, last, length] = input.shape[0] === 1 ? [box.left, box.right, input.shape[1]] : [box.top, box.bottom, input.shape[0]];
-    return all ? `sees the whole sequence, ${length} positions` : `sees positions ${first}–${last} of ${length}`;
+  if (input.axes === 2) {
+    const [length] = input.shape;
+    return all ? `sees the whole sequence, ${length} positions` : `sees positions ${box.top}–${box.bottom} of ${length}`;
   }
   const ends = `rows ${box.top}–${box.bottom}, columns ${box.left}–${box.right}`;
   if (cells && hasHoles(cells, box, input.shape[1])) {

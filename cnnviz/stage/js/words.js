@@ -51,7 +51,7 @@ export function cellName(scene, cell) {
   const stage = scene.stages[cell.stage];
   const { output, classes } = scene;
   const name = stageName(stage);
-  const place = `${name} (${alongSequence(stage, cell) ?? `${cell.row}, ${cell.col}`})`;
+  const place = `${name} (${stage.axes === 2 ? cell.row : `${cell.row}, ${cell.col}`})`;
   if (stage.op.type === "input") return stage.shape[2] > 1 ? `${place} ${channelName(stage, cell.channel)}` : place;
   const softmax = output.op.type === "softmax";
   if (stage === output && softmax) return `probability of ${classes[cell.channel] ?? cell.channel}`;
@@ -72,25 +72,13 @@ export function channelName(stage, channel) {
 }
 
 /**
- * Where along a sequence a cell is, whichever way that lies; null on maps.
- *
- * @param {Stage} stage
- * @param {{ row: number, col: number }} cell
- */
-function alongSequence({ shape: [rows, cols], axes }, { row, col }) {
-  if (axes === 2) return row;
-  return (rows === 1) === (cols === 1) ? null : rows === 1 ? col : row;
-}
-
-/**
  * Where on its map a cell is: "row 4, column 5"; along a sequence "position 4".
  *
  * @param {Stage} stage
  * @param {{ row: number, col: number }} cell
  */
 export function positionText(stage, { row, col }) {
-  const along = alongSequence(stage, { row, col });
-  return along === null ? `row ${row}, column ${col}` : `position ${along}`;
+  return stage.axes === 2 ? `position ${row}` : `row ${row}, column ${col}`;
 }
 
 /**
@@ -111,8 +99,7 @@ export function placeText(stage, cell) {
  * @param {{ row: number, col: number, channel: number }} cell
  */
 export function shortPlace(stage, cell) {
-  const along = alongSequence(stage, cell);
-  const place = along === null ? `(${cell.row},${cell.col})` : `position ${along}`;
+  const place = stage.axes === 2 ? `position ${cell.row}` : `(${cell.row},${cell.col})`;
   return stage.shape[2] > 1 ? `${channelName(stage, cell.channel)} ${place}` : place;
 }
 
