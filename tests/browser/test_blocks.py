@@ -1,4 +1,4 @@
-"""Large networks on one screen: blocks that open and close, several outputs, sequences, and no map without ink."""
+"""Large networks on one screen: blocks that open and close, several outputs, and no map without ink."""
 
 from __future__ import annotations
 
@@ -28,19 +28,21 @@ INKLESS = """(view, s) => {
   const pen = maps.base.getContext("2d");
   const ratio = maps.ratio;
   const blank = [];
+  const extent = (numbers) =>
+    numbers.reduce(([low, high], n) => [Math.min(low, n), Math.max(high, n)], [Infinity, -Infinity]);
   for (const { stage, channel, x, y, width, height, colours } of maps.rects) {
     const box = [x, y].map((n) => Math.max(0, Math.floor(n * ratio)));
     const size = [width, height].map((n) => Math.max(1, Math.floor(n * ratio)));
     const pixels = new Uint32Array(pen.getImageData(...box, ...size).data.buffer);
     const values = view.values[stage];
     const channels = view.scene.stages[stage].shape[2];
-    let [low, high] = [Infinity, -Infinity];
-    for (let n = channel; n < values.length; n += channels) [low, high] = [Math.min(low, values[n]), Math.max(high, values[n])];
+    const [low, high] = extent(values.filter((_, n) => n % channels === channel));
     const limit = view.scales.of(stage, colours ? 0 : channel, view.range).limit;
     // Numbers that are apart by a twentieth of the scale have colours that are apart.
     const flat = !colours && high - low < limit / 20;
+    const plain = pixels.every((each) => each === pixels[0]);
     if (pixels.some((each) => each >>> 24 === 0)) blank.push(`${stage} ${channel} is not drawn`);
-    else if (!flat && width * height > 9 && pixels.every((each) => each === pixels[0])) blank.push(`${stage} ${channel} is of one colour`);
+    else if (!flat && width * height > 9 && plain) blank.push(`${stage} ${channel} is of one colour`);
   }
   return [maps.rects.length, blank];
 }"""
@@ -63,7 +65,7 @@ def residual_network() -> Network:
                 layer(f"{name}_out", "Add", last, f"{name}_scale"),
             ]
             last = f"{name}_out"
-    weights = {"kernel": normal(8, 40), "bias": normal(40)}
+    weights = {"kernel": normal(8, 40) / 30, "bias": normal(40)}
     layers.append(layer("mean", "GlobalAveragePooling2D", last))
     layers.append(layer("classes", "Dense", "mean", weights=weights, units=40, activation="softmax"))
     return Network(layers, name="residual")
@@ -188,7 +190,7 @@ def test_two_outputs_have_two_sets_of_bars_and_two_inputs_two_rows(open_page, tm
 
 
 def large_scene(application: str, folder: Path, **options) -> bytes:
-    """A network of keras.applications, alive: means and scales that were not learned let numbers neither die nor grow."""
+    """A network of keras.applications, alive: with means and scales so that numbers neither die nor grow."""
     keras.utils.set_random_seed(3)
     model = getattr(keras.applications, application)(weights=None, **options)
     rng = np.random.default_rng(3)
@@ -216,12 +218,13 @@ def large_scene(application: str, folder: Path, **options) -> bytes:
 def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path, application, options, every):
     scene = large_scene(application, tmp_path, **options)
     code = script("standalone").replace("</script", "<\\/script")
-    html = f"""<!doctype html><html lang="en"><title>x</title><style>{style()}</style><div class="cv"></div><script>{code}
-    window.start = async () => {{
+    start = """async () => {
       const root = document.querySelector(".cv");
-      const bytes = new Uint8Array(await (await fetch("/scene")).arrayBuffer());
-      root.liveView = {{ view: new view_module.View(root, scene_module.sceneOf(bytes), {{ height: () => innerHeight }}) }};
-    }};</script>"""
+      const scene = scene_module.sceneOf(new Uint8Array(await (await fetch("/scene")).arrayBuffer()));
+      root.liveView = { view: new view_module.View(root, scene, { height: () => innerHeight }) };
+    }"""
+    head = f"<title>x</title><style>body {{ margin: 0 }} {style()}</style>"
+    html = f'<!doctype html><html lang="en">{head}<div class="cv"></div><script>{code}\nwindow.start = {start};</script>'
     page = open_page("about:blank", height=720)
     page.set_default_timeout(600_000)
     page.route(

@@ -75,6 +75,33 @@ export function blocksAround(scene, s) {
 }
 
 /**
+ * A block and those around it, the outermost first.
+ *
+ * @param {Scene} scene
+ * @param {Block} block
+ * @returns {Block[]}
+ */
+export function blocksTo({ blocks }, block) {
+  const { within } = block;
+  return within === null ? [block] : [...blocksTo(/** @type {Scene} */ ({ blocks }), blocks[within]), block];
+}
+
+/**
+ * What is open, with no more blocks than the one that was opened last and those around it: others would take its
+ * room. A name that is no block's is a layer's, or closes all blocks if it is "".
+ *
+ * @param {Scene} scene
+ * @param {string[]} open
+ */
+export function onOneWay(scene, open) {
+  const named = new Map(scene.blocks.map((block) => [block.name, block]));
+  const last = open.filter((name) => !name || named.has(name)).at(-1);
+  const block = last ? named.get(last) : undefined;
+  const layers = open.filter((name) => name && !named.has(name));
+  return [...layers, ...(block ? blocksTo(scene, block).map(({ name }) => name) : [])];
+}
+
+/**
  * The columns: of each closed block one, of what is in no closed block one for each group.
  *
  * @param {Scene} scene

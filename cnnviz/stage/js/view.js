@@ -2,6 +2,7 @@
 
 import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
 import { fromAddress, toAddress } from "./base64.js";
+import { blocksTo, onOneWay } from "./blocks.js";
 import { CellView } from "./cell_view.js";
 import { changedScene } from "./changes.js";
 import { Colours, Scales } from "./colours.js";
@@ -202,13 +203,13 @@ export class View {
     return this.open.flatMap((name) => named.get(name) ?? []);
   }
 
-  /** Open a block, or close it with all that is open inside of it. */
+  /** Open a block and all around it, and close others, or close it with all that is open inside of it. */
   openBlock(name) {
     const block = this.scene.blocks.find((each) => each.name === name);
     if (!block) return;
     const closes = this.open.includes(name);
-    const inside = new Set(this.scene.blocks.filter(({ stages }) => stages.every((s) => block.stages.includes(s))).map((each) => each.name));
-    this.open = closes ? this.open.filter((each) => !inside.has(each)) : [...this.open, name];
+    const around = blocksTo(this.scene, block);
+    this.open = onOneWay(this.scene, [...this.open, (closes ? around.at(-2) : block)?.name ?? ""]);
     this.hover = null;
     this.tooltip.hide();
     const from = this.network.areaOf(block.stages[0]);
@@ -639,7 +640,7 @@ export class View {
     this.range = state.range;
     this.part("range").value = this.range;
     this.zoom = state.zoom;
-    this.open = state.open;
+    this.open = onOneWay(scene, state.open);
     this.trail = cellsOf(state, scene);
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
