@@ -70,6 +70,8 @@ const USUAL = 64;
 /** The width of a column's name, as a share of the letters. */
 const LEAST_NAME = 4.8;
 const WISHED_NAME = 7.5;
+/** Under this width names cannot be read well. */
+const CROWDED_NAME = 5.8;
 /** The width of what changes a picture, where it stands beside it. */
 export const TOOLS = 122;
 /** The width of a column that makes room for others. */
@@ -139,7 +141,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
     const last = THUMBNAILS[THUMBNAILS.length - 1];
     const sides = THUMBNAILS.filter((side) => side <= USUAL || side * MANY <= height);
     let side = sides.find((each) => total(small(each)) <= width);
-    if (side === undefined && focus) {
+    if (focus && (side === undefined || name < CROWDED_NAME * type)) {
       slim = items.map(({ around }) => !around.includes(focus));
       name = narrowest();
       side = sides.find((each) => total(small(each)) <= width);

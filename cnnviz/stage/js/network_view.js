@@ -150,7 +150,7 @@ export class NetworkView {
     });
     const frames = layout.frames.map(({ block, x, y, width }) =>
       `<button type="button" class="cv-frame" data-block="${escapeHtml(block.name)}" aria-expanded="true" title="${escapeHtml(`Close ${blockWords(block)}`)}"
-        style="left:${x - 3}px;top:${y}px;width:${width + 6}px;height:${frameHeight(type) - 3}px"><b>${escapeHtml(block.caption)}</b> <span>${escapeHtml(block.what)}</span></button>`);
+        style="left:${x - 3}px;top:${y}px;min-width:${width + 6}px;height:${frameHeight(type) - 3}px"><b>${escapeHtml(block.caption)}</b> <span>${escapeHtml(block.what)}</span></button>`);
     this.element.querySelector(".cv-heads").innerHTML = [...heads, ...frames].join("");
     this.drawLinks();
   }
@@ -174,7 +174,7 @@ export class NetworkView {
       const label = `${blockWords(block)}, ${plural(block.layers, "layer")}, ${shapeText(last)}, receptive field ${last.rf}. Open it`;
       return `<button type="button" class="cv-col cv-block" data-stage="${shown}" data-block="${escapeHtml(block.name)}" aria-expanded="false"
         title="${escapeHtml(`${describeBlock(scene, block, last)}`)}" aria-label="${escapeHtml(label)}" aria-describedby="cv-keys"><b>${this.name(short(block.caption))}</b>
-        <span>${escapeHtml(what)}</span><span class="cv-size">${shapeText(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
+        <span>${escapeHtml(what)}</span><span class="cv-size">${this.shape(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
     }
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
@@ -182,7 +182,12 @@ export class NetworkView {
     const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}`;
     return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words)}"
       aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${this.name(short(first.layer))}</b>
-      <span>${escapeHtml(what)}</span><span class="cv-size">${shapeText(last)}</span></button>`;
+      <span>${escapeHtml(what)}</span><span class="cv-size">${this.shape(last)}</span></button>`;
+  }
+
+  /** @param {import("./scene.js").Stage} stage */
+  shape(stage) {
+    return this.element.dataset.names ? shapeText(stage).replace(/×/g, "×<wbr>") : shapeText(stage);
   }
 
   /** @param {string} name */
