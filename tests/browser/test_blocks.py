@@ -223,7 +223,8 @@ def test_no_map_that_is_shown_is_blank(chromium, open_page, tmp_path, applicatio
       root.liveView = { view: new view_module.View(root, scene, { height: () => innerHeight }) };
     }"""
     head = f"<title>x</title><style>body {{ margin: 0 }} {style()}</style>"
-    html = f'<!doctype html><html lang="en">{head}<div class="cv"></div><script>{code}\nwindow.start = {start};</script>'
+    body = f'<div class="cv"></div><script>{code}\nwindow.start = {start};</script>'
+    html = f'<!doctype html><html lang="en">{head}{body}'
     page = open_page("about:blank", height=720)
     page.set_default_timeout(600_000)
     page.route(

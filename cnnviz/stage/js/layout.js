@@ -106,7 +106,7 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   });
   const depth = maximum(items.map(({ around }) => around.length), 0);
   const wraps = wrapsNames(scene, items, down);
-  const head = headHeight(type, wraps ? (scene.blocks.length ? 8 : 5) : 3) + depth * frameHeight(type);
+  const head = headHeight(type, wraps ? (scene.blocks.length ? 9 : 5) : 3) + depth * frameHeight(type);
   const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
