@@ -22,7 +22,7 @@ from cnnviz.stage.stages import Stage
 
 MOST_COLUMNS = 12
 """Columns that a screen has room for, at 1280x720 beside a receipt."""
-MOST_INSIDE = 10
+MOST_INSIDE = 8
 """Columns of an opened block, which has its neighbours beside it."""
 MOST_ROWS = 4
 """Branches that stand above each other."""

@@ -61,7 +61,7 @@ import { isVector } from "./scene.js";
 /** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
 export const LEAST_CELL = 1.5;
 const SMALLEST = 2 / 3;
-const GAP = { map: 2, column: 10 };
+const GAP = { map: 2, column: 10, slim: 4 };
 const LANE = 9;
 /** Of maps that cannot all be drawn, the sides tried, as long as MANY lie under each other, or the side is usual. */
 const THUMBNAILS = [160, 128, 104, 84, 72, 64, 56, 48, 42, 36, 28, 22];
@@ -75,7 +75,7 @@ const CROWDED_NAME = 5.8;
 /** The width of what changes a picture, where it stands beside it. */
 export const TOOLS = 122;
 /** The width of a column that makes room for others. */
-const SLIM = 22;
+const SLIM = 14;
 /** A sequence is drawn as bands: of so many channels at most so wide, as a share of the letters. */
 const BANDS = [[2, 2.4], [16, 1.2], [Infinity, 0.5]];
 
@@ -119,16 +119,18 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   /** @type {boolean[]} */
   let slim = items.map(() => false);
   // Names get what room there is, but no column less than a short name takes.
+  const fullSlots = () => new Set(places.flatMap(({ slot }, i) => (slim[i] ? [] : [slot])));
+  const gaps = () => range(slots).map((slot) => (fullSlots().has(slot) ? GAP.column : GAP.slim));
   const narrowest = () => {
-    const full = new Set(places.flatMap(({ slot }, i) => (slim[i] ? [] : [slot]))).size;
-    const free = width - 6 * type - (slots - full) * (SLIM + GAP.column);
+    const full = fullSlots().size;
+    const free = width - 6 * type - (slots - full) * (SLIM + GAP.slim);
     return Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, (free / full - GAP.column) / type) : 0) * type;
   };
   let name = narrowest();
   const least = (/** @type {number} */ i) => (slim[i] ? SLIM : name);
   const widths = (/** @type {Grid[]} */ grids) =>
     range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width) : 0)), 0));
-  const total = (/** @type {Grid[]} */ grids) => widths(grids).reduce((sum, each) => sum + each + GAP.column, 2 - GAP.column);
+  const total = (/** @type {Grid[]} */ grids) => [...widths(grids), ...gaps().slice(1)].reduce((sum, each) => sum + each, 2 + GAP.column);
   const small = (/** @type {number} */ side) => stages.map((stage, i) => thumbnailsOf(scene, stage, slim[i] ? SLIM : side, tall[i], type, slim[i]));
   // Cells of whole and half pixels; a few large steps down are enough to find what fits.
   /** @type {Grid[] | null} */
@@ -157,8 +159,8 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   const wide = widths(chosen);
   // What room is left goes between the columns, as far as they still belong together.
   const spare = Math.max(0, width - total(chosen)) / Math.max(1, slots - (room.bars ? 0 : 1));
-  const gap = GAP.column + Math.min(spare, 3 * GAP.column);
-  const starts = range(slots).map((slot) => 1 + wide.slice(0, slot).reduce((sum, each) => sum + each + gap, 0));
+  const between = gaps().map((each) => each + Math.min(spare, 3 * GAP.column));
+  const starts = range(slots).map((slot) => 1 + wide.slice(0, slot).reduce((sum, each, n) => sum + each + between[n], 0));
   /** @type {Rect[]} */
   const rects = [];
   const columns = items.map((item, i) => {
@@ -171,8 +173,8 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   });
   const links = lanes.map(({ from, to, ...link }) => ({ ...link, from: columns[from], to: columns[to] }));
   const deepest = maximum(columns.map((column) => column.y + column.height), 0);
-  const x = starts.length ? starts[slots - 1] + wide[slots - 1] + gap : 1;
-  const end = room.bars ? x + room.bars : x - gap;
+  const x = slots ? starts[slots - 1] + wide[slots - 1] + between[slots - 1] : 1;
+  const end = room.bars ? x + room.bars : x - between[slots - 1];
   const frames = framesOf(columns, (block, { x: left, y, width: across }, d) =>
     ({ block, x: left, y: y - head + d * frameHeight(type), width: across }));
   return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps };
