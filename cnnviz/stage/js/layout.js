@@ -137,7 +137,8 @@ export function layOut(scene, items, room, liveliest, focus = null) {
   let grids = null;
   for (let scale = 4; !grids && scale >= SMALLEST; scale *= 0.97) {
     const tried = stages.map((stage, i) => gridOf(scene, stage, cellOf(stage, scale), tall[i], type));
-    if (total(tried) <= width) grids = tried;
+    const low = tried.every((grid, i) => grid.height <= tall[i] || scale < 1);
+    if (low && total(tried) <= width) grids = tried;
   }
   if (!grids) {
     const last = THUMBNAILS[THUMBNAILS.length - 1];
