@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -28,6 +28,7 @@ from cnnviz.network import LayerGraph, Network
 from cnnviz.receptive_fields import receptive_field
 from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
+from cnnviz.stage.stage_blocks import blocks_of, finishing
 from cnnviz.stage.stages import Stage, Taken, take_apart
 from cnnviz.verification.comparison import recorded
 
@@ -125,8 +126,13 @@ def _make(
     part.header = {
         "model": _model(net),
         "far": far,
-        "stages": [_described(stage) for stage in taken.stages],
-        "shown": [net[name].name for name in shown] if shown is not None else None,
+        "stages": [
+            _described(stage) | {"finishes": finishes}
+            for stage, finishes in zip(taken.stages, finishing(taken.stages), strict=True)
+        ],
+        "shown": _names(net, shown),
+        "blocks": [asdict(block) for block in blocks_of(taken.stages, _names(net, shown))],
+        "outputs": _outputs(net, taken.stages),
         "cut": taken.stages[-1].name != end,
         "arrays": {
             name: [None, array.size, "f4", list(array.shape)] if name in apart else place_of(part, array)
@@ -151,6 +157,16 @@ def _make(
         digest.update(np.ascontiguousarray(taken.arrays[name]).data)
     part.header["key"] = digest.hexdigest()
     return StagePlan(net, taken, part, shown, far)
+
+
+def _names(net: LayerGraph, shown: Sequence[str] | None) -> list[str] | None:
+    return None if shown is None else [net[name].name for name in shown]
+
+
+def _outputs(net: LayerGraph, stages: Sequence[Stage]) -> list[int]:
+    """The stages that are the network's outputs, as far as they are there, in their own order."""
+    last = {stage.layer.name: i for i, stage in enumerate(stages)}
+    return [last[name] for name in map(net.resolve, net.outputs) if name in last]
 
 
 def weight_names(net: LayerGraph, taken: Taken) -> list[str]:

@@ -57,14 +57,14 @@ UNSEEN = """({ root, level, zoom, scene, panelOwner, network }) => {
   }
   const surface = panelOwner ? null : level.maps;
   const box = surface?.base.getBoundingClientRect();
-  for (const { stage, channel, x, y, width, height, cols, rows } of surface?.rects ?? []) {
+  for (const { stage, channel, x, y, width, height, cols, rows, thumbnail } of surface?.rects ?? []) {
     const map = [box.left + x, box.top + y, box.left + x + width, box.top + y + height];
     const { name } = scene.stages[stage];
     if (outside(map, frame(surface.base))) said.push(`map ${channel} of ${name} sticks out: ${map}`);
     const cell = Math.min(width / cols, height / rows);
-    if (cell < 1.499) said.push(`cells of ${name} are ${cell} px`);
+    if (cell < 1.499 && !thumbnail) said.push(`cells of ${name} are ${cell} px`);
   }
-  if (zoom === "network" && !panelOwner) {
+  if (zoom === "network" && !panelOwner && !scene.blocks.length) {
     const short = network.columns.filter(({ left }) => left);
     for (const { shown, left } of short) said.push(`${left} maps of ${scene.stages[shown].name} are missing`);
   }

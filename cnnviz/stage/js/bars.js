@@ -3,13 +3,14 @@
 import { largestAt, largestFirst, range } from "./arrays.js";
 import { closest } from "./dom.js";
 import { number, probability } from "./numbers.js";
-import { isVector } from "./scene.js";
+import { isProbability, isVector } from "./scene.js";
 
+/** @import { Scene, Stage } from "./scene.js" */
 /** @import { Mark } from "./surface.js" */
 /** @import { View } from "./view.js" */
 
 const MOST = 20;
-/** Of more classes only the likeliest have bars, beside a column of them all. */
+/** Of more classes only the likeliest have bars. */
 const LIKELIEST = 10;
 
 export class Bars {
@@ -26,16 +27,30 @@ export class Bars {
     this.listen();
   }
 
-  /** Find out whether there are bars, and of which classes. */
-  begin() {
-    const { scene } = this.view;
-    const { output, classes } = scene;
+  /**
+   * Whether an output is drawn as bars.
+   *
+   * @param {Scene} scene
+   * @param {Stage} output
+   */
+  static suit(scene, output) {
     const few = output.shape[2] <= MOST;
-    const predicts = isVector(output) && (few || output.op.type === "softmax");
-    this.shown = predicts && !scene.header.cut && scene.shows(output);
-    this.ranked = this.shown && !few;
-    this.named = this.ranked || classes.some((name) => name.length > 2);
-    this.count = this.ranked ? LIKELIEST : output.shape[2];
+    return isVector(output) && (few || output.op.type === "softmax") && !scene.header.cut && scene.shows(output);
+  }
+
+  /**
+   * Take an output, and the stages that end in its bars.
+   *
+   * @param {Stage} stage
+   * @param {number[]} group
+   */
+  begin(stage, group) {
+    const { scene } = this.view;
+    this.stage = stage;
+    this.group = group;
+    this.ranked = stage.shape[2] > MOST;
+    this.named = this.ranked || range(stage.shape[2]).some((k) => scene.className(stage, k).length > 2);
+    this.count = this.ranked ? LIKELIEST : stage.shape[2];
   }
 
   /** @param {number} type the smallest letters' size */
@@ -45,7 +60,7 @@ export class Bars {
 
   /** The least height. @param {number} type */
   least(type) {
-    return Math.ceil(this.count * this.row(type) + 4);
+    return Math.ceil(this.count * this.row(type) + 4 + (this.ranked ? 2 * type : 0));
   }
 
   /** @param {number} type */
@@ -57,20 +72,16 @@ export class Bars {
    * @param {{ x: number, y: number }} place
    * @param {number} height
    * @param {number} type
-   * @param {number[] | null} group the stages that end in the bars
    */
-  place({ x, y }, height, type, group) {
-    const { element, view } = this;
-    element.hidden = !this.shown;
-    if (!this.shown) return;
-    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.row(type), height / this.count));
+  place({ x, y }, height, type) {
+    const { element, view, ranked } = this;
+    const row = Math.min(2.2 * type * (this.named ? 1.4 : 1), Math.max(this.row(type), (height - (ranked ? 2 * type : 0)) / this.count));
     this.height = row * this.count;
+    this.top = y;
     Object.assign(element.style, { left: `${x}px`, top: `${y}px`, width: `${this.width(type)}px` });
     element.style.setProperty("--row", `${row}px`);
     element.classList.toggle("cv-named", this.named);
-    const { scene } = view;
-    element.querySelector(".cv-barhead").innerHTML = view.network.head(group ?? [scene.output.index]);
-    element.querySelector(".cv-few").textContent = this.ranked ? `the ${LIKELIEST} likeliest of ${scene.output.shape[2].toLocaleString("en-GB")}` : "";
+    element.querySelector(".cv-barhead").innerHTML = view.network.head({ stages: this.group, shown: this.stage.index, block: null, around: [] });
     this.list.innerHTML = range(this.count).map(
       (k) => `<button type="button" tabindex="-1" class="cv-barrow" data-channel="${k}">
         <span class="cv-class"></span><span class="cv-track"><i></i><u hidden></u></span>
@@ -79,33 +90,36 @@ export class Bars {
   }
 
   draw() {
-    if (!this.shown) return;
-    const { view } = this;
-    const { output, classes } = view.scene;
-    const values = view.values[output.index];
-    const order = this.ranked ? largestFirst(values, LIKELIEST) : range(values.length);
-    const scale = view.scales.of(output.index, 0, "layer");
+    const { view, stage, ranked } = this;
+    const values = view.values[stage.index];
+    const order = ranked ? largestFirst(values, LIKELIEST) : range(values.length);
+    const scale = view.scales.of(stage.index, 0, "layer");
+    const chances = isProbability(stage);
     const best = largestAt(values);
     this.rows.forEach((row, i) => {
       const k = order[i];
       row.dataset.channel = String(k);
-      row.title = row.querySelector(".cv-class").textContent = String(classes[k] ?? k);
+      const name = view.scene.className(stage, k);
+      row.title = row.querySelector(".cv-class").textContent = ranked && name === String(k) ? `class ${k}` : name;
       const bar = row.querySelector("i");
       bar.style.width = `${100 * Math.min(1, Math.abs(values[k]) / scale.limit)}%`;
       bar.style.background = values[k] < 0 ? view.colours.around.negative : view.colours.around.positive;
-      const text = view.scene.predicts ? probability(values[k]) : number(values[k], 3);
+      const text = chances ? probability(values[k]) : number(values[k], 3);
       row.querySelector(".cv-share").textContent = text;
       row.classList.toggle("cv-best", k === best);
-      row.setAttribute("aria-label", `${classes[k] ?? k}: ${text}. Show the receipt`);
+      row.setAttribute("aria-label", `${name}: ${text}. Show the receipt`);
       const before = row.querySelector("u");
       before.hidden = !view.before;
-      if (view.before) before.style.left = `${100 * Math.min(1, Math.abs(view.before[output.index][k]) / scale.limit)}%`;
+      if (view.before) before.style.left = `${100 * Math.min(1, Math.abs(view.before[stage.index][k]) / scale.limit)}%`;
     });
+    const rest = values.length - order.length;
+    const sum = values.reduce((all, value) => all + value, 0) - order.reduce((all, k) => all + values[k], 0);
+    const together = chances ? `: ${probability(Math.max(0, sum))} together` : "";
+    this.element.querySelector(".cv-few").textContent = ranked ? `${rest.toLocaleString("en-GB")} others${together}` : "";
   }
 
   /** @param {Mark[]} marks of the stages that end in the bars */
   mark(marks) {
-    if (!this.shown) return;
     this.rows.forEach((row) => {
       const channel = Number(row.dataset.channel);
       const styles = marks.filter(({ channels }) => !channels || channels[channel]).map(({ style }) => style);
@@ -128,7 +142,7 @@ export class Bars {
     const { view, list } = this;
     const cellOf = (event) => {
       const row = closest(event, ".cv-barrow");
-      return row && { stage: view.scene.output.index, row: 0, col: 0, channel: Number(row.dataset.channel) };
+      return row && { stage: this.stage.index, row: 0, col: 0, channel: Number(row.dataset.channel) };
     };
     list.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
       const cell = cellOf(event);
@@ -142,4 +156,3 @@ export class Bars {
     });
   }
 }
-

@@ -235,7 +235,7 @@ class Directing {
     const { view } = this;
     const { scene, values } = view;
     const { output, classes } = scene;
-    if (!scene.predicts || !view.network.bars.shown || cell.stage >= output.index) return "";
+    if (!scene.predicts || !view.network.bars || cell.stage >= output.index) return "";
     const channel = largestAt(values[output.index]);
     const likely = { stage: output.index, row: 0, col: 0, channel };
     const score = scoreOf(scene, likely);

@@ -1,9 +1,10 @@
 // Where everything of the network goes, so that the whole of it stands in a given room.
 
-import { maximum, range } from "./arrays.js";
-import { FINISHING } from "./cone.js";
+import { maximum, minimum, range } from "./arrays.js";
+import { placesOf, sourcesOf } from "./blocks.js";
 import { isVector } from "./scene.js";
 
+/** @import { Block, Item, Place } from "./blocks.js" */
 /** @import { Scene, Stage } from "./scene.js" */
 
 /**
@@ -19,16 +20,24 @@ import { isVector } from "./scene.js";
  * @property {number} rows
  * @property {number} cols
  * @property {boolean} [colours] whether it is the whole picture in its colours, behind its planes
+ * @property {boolean} [thumbnail] whether its cells are too small to be read
  * @property {number[]} [around] room for padding above, below, left and right of it
  */
 
 /**
- * A run of stages that finish one another, seen as the last of them; `left` channels have no map.
+ * An item where it stands; `left` channels have no map. A `slim` one makes room for the block that is open.
  *
- * @typedef {{ stages: number[], shown: number, x: number, y: number, width: number, height: number, left: number }} Column
+ * @typedef {Item & Place & { x: number, y: number, width: number, height: number, left: number, slim: boolean }} Column
  */
 
-/** @typedef {{ from: Column, to: Column, lane: number }} Link lane 0 joins neighbours, others run above the names */
+/**
+ * What feeds what. Lane 0 joins neighbours, `along` says that the way between them in their row is free; others
+ * run above the names.
+ *
+ * @typedef {{ from: Column, to: Column, lane: number, along: boolean }} Link
+ */
+
+/** @typedef {{ block: Block, x: number, y: number, width: number }} Frame over the columns of an open block */
 
 /**
  * The room that there is. `type` is the size of the smallest letters; `bars` the width of the prediction at
@@ -37,160 +46,259 @@ import { isVector } from "./scene.js";
  * @typedef {{ width: number, height: number, type: number, bars: number, stacked?: boolean }} Room
  */
 
-/** @typedef {{ columns: Column[], rects: Rect[], links: Link[], bars: { x: number, y: number }, width: number, height: number }} Layout */
+/**
+ * @typedef {object} Layout
+ * @property {Column[]} columns
+ * @property {Rect[]} rects
+ * @property {Link[]} links
+ * @property {Frame[]} frames
+ * @property {{ x: number, y: number }} bars
+ * @property {number} width
+ * @property {number} height
+ * @property {boolean} wraps whether names may take two lines
+ */
 
 /** No cell of a map is smaller at scale 1, and in tight rooms not smaller than SMALLEST of it. */
-const LEAST_CELL = 1.5;
+export const LEAST_CELL = 1.5;
 const SMALLEST = 2 / 3;
-const GAP = { map: 2, column: 10 };
+const GAP = { map: 2, column: 10, slim: 4 };
 const LANE = 9;
-/** Of maps that cannot all be drawn, the sides tried: thumbnails. */
-const THUMBNAILS = [64, 48, 36, 28, 22];
-
-/**
- * Stages in runs that belong together: what only finishes a layer (an activation, a normalisation) is folded
- * into its column, unless the layer is unfolded.
- *
- * @param {Scene} scene
- * @param {number[]} shown
- * @param {string[]} open names of layers that are unfolded
- * @returns {number[][]}
- */
-export function groupsOf(scene, shown, open) {
-  /** @type {number[][]} */
-  const groups = [];
-  for (const s of shown) {
-    const last = groups.at(-1);
-    const before = last?.at(-1);
-    const unfolded = last && open.includes(scene.stages[last[0]].layer);
-    if (last && before !== undefined && !unfolded && finishes(scene, s, before)) last.push(s);
-    else groups.push([s]);
-  }
-  return groups;
-}
-
-/**
- * Whether a stage only finishes what the one before it began, at the same shape, and nothing else reads that.
- *
- * @param {Scene} scene
- * @param {number} s
- * @param {number} before
- */
-function finishes(scene, s, before) {
-  const stage = scene.stages[s];
-  const { shape, op } = scene.stages[before];
-  return (
-    stage.reads.length === 1 &&
-    stage.reads[0] === before &&
-    op.type !== "input" &&
-    scene.readers[before].length === 1 &&
-    [...FINISHING, "softmax"].includes(stage.op.type) &&
-    stage.shape.every((n, i) => n === shape[i])
-  );
-}
+/** Of maps that cannot all be drawn, the sides tried, as long as MANY lie under each other, or the side is usual. */
+const THUMBNAILS = [160, 128, 104, 84, 72, 64, 56, 48, 42, 36, 28, 22];
+const MANY = 6;
+const USUAL = 64;
+/** The width of a column's name, as a share of the letters. */
+const LEAST_NAME = 4.8;
+const WISHED_NAME = 7.5;
+/** Under this width names cannot be read well. */
+const CROWDED_NAME = 5.8;
+/** The width of what changes a picture, where it stands beside it. */
+export const TOOLS = 122;
+/** The width of a column that makes room for others. */
+const SLIM = 14;
+/** A sequence is drawn as bands: of so many channels at most so wide, as a share of the letters. */
+const BANDS = [[2, 2.4], [16, 1.2], [Infinity, 0.5]];
 
 /**
  * The whole network in a room: cells as large as it allows, and where it does not allow all maps of a
- * layer, those that `liveliest` names first.
+ * layer, those that `liveliest` names first. Where an open block leaves too little room, columns outside of
+ * `focus` become slim.
  *
  * @param {Scene} scene
- * @param {number[][]} groups
+ * @param {Item[]} items
  * @param {Room} room
  * @param {(stage: Stage, count: number) => number[]} liveliest the channels to show of a stage, so many
+ * @param {Block | null} [focus] the block that was opened last
  * @returns {Layout}
  */
-export function layOut(scene, groups, room, liveliest) {
-  if (room.stacked) return stack(scene, groups, room, liveliest);
-  const stages = groups.map((group) => scene.stages[group[group.length - 1]]);
-  const lanes = lanesOf(scene, groups);
-  const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + headHeight(room.type);
+export function layOut(scene, items, room, liveliest, focus = null) {
+  if (room.stacked) return stack(scene, items, room, liveliest);
+  const { type } = room;
+  const sources = sourcesOf(scene, items);
+  const places = placesOf(sources);
+  const slots = maximum(places.map(({ slot }) => slot), -1) + 1;
+  const lanes = lanesOf(items, sources, places);
+  // How many rows each slot has, those included through which a branch only passes.
+  const down = range(slots).map((slot) => {
+    const own = places.filter((each) => each.slot === slot);
+    const passing = lanes.filter(({ from, to, along }) => along && places[from].slot < slot && slot < places[to].slot);
+    return 1 + maximum([...own, ...passing.map(({ from }) => places[from])].map(({ row }) => row), 0);
+  });
+  const depth = maximum(items.map(({ around }) => around.length), 0);
+  const wraps = wrapsNames(scene, items, down);
+  const head = headHeight(type, wraps ? (scene.blocks.length ? 9 : 5) : 3) + depth * frameHeight(type);
+  const top = LANE * maximum(lanes.map(({ lane }) => lane), 0) + head;
   const height = Math.max(60, room.height - top - 2);
   const width = room.width - (room.bars ? room.bars + GAP.column : 0);
-  const least = 4.8 * room.type;
+  const stages = items.map(({ shown }) => scene.stages[shown]);
+  const tall = places.map(({ slot }, i) => {
+    // Below a picture and its planes there is room for what changes them.
+    const tools = scene.inColours(stages[i]) ? 5.5 * type : 0;
+    return Math.max(30, (height - tools - (down[slot] - 1) * (head + 4)) / down[slot]);
+  });
+  /** @type {boolean[]} */
+  let slim = items.map(() => false);
+  // Names get what room there is, but no column less than a short name takes.
+  const fullSlots = () => new Set(places.flatMap(({ slot }, i) => (slim[i] ? [] : [slot])));
+  const gaps = () => range(slots).map((slot) => (fullSlots().has(slot) ? GAP.column : GAP.slim));
+  const narrowest = () => {
+    const full = fullSlots().size;
+    const free = width - 6 * type - (slots - full) * (SLIM + GAP.slim);
+    return Math.max(LEAST_NAME, wraps ? Math.min(WISHED_NAME, (free / full - GAP.column) / type) : 0) * type;
+  };
+  let name = narrowest();
+  const least = (/** @type {number} */ i) => (slim[i] ? SLIM : name);
+  const widths = (/** @type {Grid[]} */ grids) =>
+    range(slots).map((slot) => maximum(grids.map((grid, i) => (places[i].slot === slot ? Math.max(least(i), grid.width) : 0)), 0));
+  const total = (/** @type {Grid[]} */ grids) => [...widths(grids), ...gaps().slice(1)].reduce((sum, each) => sum + each, 2 + GAP.column);
+  const small = (/** @type {number} */ side) => stages.map((stage, i) => thumbnailsOf(scene, stage, slim[i] ? SLIM : side, tall[i], type, slim[i]));
   // Cells of whole and half pixels; a few large steps down are enough to find what fits.
-  /** @type {Block[] | null} */
-  let chosen = null;
-  for (let scale = 4; !chosen && scale >= SMALLEST; scale *= 0.97) {
-    const shapes = stages.map((stage) => blockOf(scene, stage, cellOf(stage, scale), height));
-    if (total(shapes, least) <= width) chosen = shapes;
+  /** @type {Grid[] | null} */
+  let grids = null;
+  for (let scale = 4; !grids && scale >= SMALLEST; scale *= 0.97) {
+    const tried = stages.map((stage, i) => gridOf(scene, stage, cellOf(stage, scale), tall[i], type));
+    const low = tried.every((grid, i) => grid.height <= tall[i] || scale < 1);
+    if (low && total(tried) <= width) grids = tried;
   }
-  const small = (/** @type {number} */ side) => stages.map((stage) => thumbnailsOf(scene, stage, side, height));
-  const side = chosen ? 0 : (THUMBNAILS.find((each) => total(small(each), least) <= width) ?? THUMBNAILS[THUMBNAILS.length - 1]);
-  const shapes = chosen ?? small(side);
+  if (!grids) {
+    const last = THUMBNAILS[THUMBNAILS.length - 1];
+    const sides = THUMBNAILS.filter((side) => side <= USUAL || side * MANY <= height);
+    let side = sides.find((each) => total(small(each)) <= width);
+    if (focus && (side === undefined || name < CROWDED_NAME * type)) {
+      slim = items.map(({ around }) => !around.includes(focus));
+      name = narrowest();
+      side = sides.find((each) => total(small(each)) <= width);
+    }
+    grids = small(side ?? last);
+    // Room that is left is for more files of maps.
+    for (let files = 2; files <= 3; files++) {
+      const more = stages.map((stage, i) => (slim[i] ? /** @type {Grid[]} */ (grids)[i] : thumbnailsOf(scene, stage, side ?? last, tall[i], type, false, files)));
+      if (total(more) <= width) grids = more;
+    }
+  }
+  const chosen = grids;
+  const wide = widths(chosen);
   // What room is left goes between the columns, as far as they still belong together.
-  const spare = Math.max(0, width - total(shapes, least)) / Math.max(1, shapes.length - (room.bars ? 0 : 1));
-  const gap = GAP.column + Math.min(spare, 3 * GAP.column);
-  /** @type {Column[]} */
-  const columns = [];
+  const spare = Math.max(0, width - total(chosen)) / Math.max(1, slots - (room.bars ? 0 : 1));
+  const between = gaps().map((each) => each + Math.min(spare, 3 * GAP.column));
+  const starts = range(slots).map((slot) => 1 + wide.slice(0, slot).reduce((sum, each, n) => sum + each + between[n], 0));
   /** @type {Rect[]} */
   const rects = [];
-  let x = 1;
-  groups.forEach((group, i) => {
-    const { cell, across, count, height: tall } = shapes[i];
-    const stage = stages[i];
-    const wide = Math.max(least, shapes[i].width);
-    const column = { stages: group, shown: stage.index, x, y: top, width: wide, height: tall, left: stage.shape[2] - count };
-    columns.push(column);
-    rects.push(...mapsOf(scene, stage, { x, y: top, cell, across }, count < stage.shape[2] ? liveliest(stage, count) : null));
-    x += wide + gap;
+  const columns = items.map((item, i) => {
+    const { cell, across, count, height: deep, band } = chosen[i];
+    const { slot, row } = places[i];
+    const [x, y] = [starts[slot], top + row * (tall[i] + head + 4)];
+    const [stage, pictures] = [stages[i], scene.pictureCount(stages[i])];
+    rects.push(...mapsOf(scene, stage, { x, y, cell, across, band }, count < pictures ? chosenOf(scene, stage, count, liveliest) : null));
+    return { ...item, ...places[i], x, y, width: Math.max(least(i), chosen[i].width), height: deep, left: Math.max(0, stage.shape[2] - count), slim: slim[i] };
   });
-  const links = lanes.map(({ from, to, lane }) => ({ from: columns[from], to: columns[to], lane }));
+  const links = lanes.map(({ from, to, ...link }) => ({ ...link, from: columns[from], to: columns[to] }));
   const deepest = maximum(columns.map((column) => column.y + column.height), 0);
-  const end = room.bars ? x + room.bars : x - gap;
-  return { columns, rects, links, bars: { x, y: top }, width: end, height: deepest + 2 };
+  const x = slots ? starts[slots - 1] + wide[slots - 1] + between[slots - 1] : 1;
+  const end = room.bars ? x + room.bars : x - between[slots - 1];
+  const frames = framesOf(columns, (block, { x: left, y, width: across }, d) =>
+    ({ block, x: left, y: y - head + d * frameHeight(type), width: across }));
+  return { columns, rects, links, frames, bars: { x, y: top }, width: end, height: deepest + 2, wraps };
 }
 
 /**
  * A band for each layer, one under the other: for a window that is no wider than some maps.
  *
  * @param {Scene} scene
- * @param {number[][]} groups
+ * @param {Item[]} items
  * @param {Room} room
  * @param {(stage: Stage, count: number) => number[]} liveliest
  * @returns {Layout}
  */
-function stack(scene, groups, { width, type, bars }, liveliest) {
+function stack(scene, items, { width, type, bars }, liveliest) {
   /** @type {Column[]} */
   const columns = [];
   /** @type {Rect[]} */
   const rects = [];
+  /** @type {Map<Block, Frame>} */
+  const frames = new Map();
   const line = Math.ceil(1.9 * type);
   let y = line;
-  for (const group of groups) {
-    const stage = scene.stages[group[group.length - 1]];
+  items.forEach((item, i) => {
+    item.around.forEach((block, d) => {
+      if (frames.has(block)) return;
+      frames.set(block, { block, x: 1 + 8 * d, y: y - line, width: width - 2 - 8 * d });
+      y += line + 4;
+    });
+    const x = 1 + 8 * item.around.length;
+    const stage = scene.stages[item.shown];
+    // Beside a picture there is room for what changes it.
+    const room = width - x - 1 - (scene.inColours(stage) ? TOOLS : 0);
     const [rows, cols, channels] = stage.shape;
     const images = scene.pictureCount(stage);
     // Cells as large as lets all maps stand in two rows, but no smaller than can be seen.
     const half = Math.ceil(images / 2);
-    const wanted = (width - 2 - half * GAP.map) / (half * cols);
+    const wanted = (room - half * GAP.map) / (half * cols);
     const largest = (stage.op.type === "input" ? 84 : 44) / Math.max(rows, cols);
-    const cell = isVector(stage) ? 12 : Math.max(Math.min(LEAST_CELL, (width - 2) / cols), Math.min(largest, Math.floor(2 * wanted) / 2));
-    const across = Math.max(1, Math.min(images, Math.floor((width - 2 + GAP.map) / (cols * cell + GAP.map))));
-    const tall = rows * cell + GAP.map;
-    const count = Math.min(images, across * Math.max(1, Math.floor(3.4 * line * 4 / tall)));
+    // Where there are blocks, large maps are thumbnails here too.
+    const smallest = scene.blocks.length ? Math.min(LEAST_CELL, largest) : LEAST_CELL;
+    const cell = isVector(stage) ? 12 : Math.max(Math.min(smallest, room / cols), Math.min(largest, Math.floor(2 * wanted) / 2));
+    const band = bandOf(stage, type);
+    const [wide, tall] = sidesOf(stage, cell, band);
+    const across = Math.max(1, Math.min(images, Math.floor((room + GAP.map) / (wide + GAP.map))));
+    const most = Math.max(1, Math.floor((scene.blocks.length ? 6 : 13.6) * line / (tall + GAP.map)));
+    const count = Math.min(images, across * most);
     const down = Math.ceil(count / across);
     const left = Math.max(0, channels - count);
-    columns.push({ stages: group, shown: stage.index, x: 1, y, width: across * (cols * cell + GAP.map) - GAP.map, height: down * tall - GAP.map, left });
-    rects.push(...mapsOf(scene, stage, { x: 1, y, cell, across }, left ? liveliest(stage, count) : null));
-    y += down * tall + (left ? line : 0) + line + 4;
-  }
+    const size = { width: across * (wide + GAP.map) - GAP.map, height: down * (tall + GAP.map) - GAP.map };
+    columns.push({ ...item, slot: i, row: 0, x, y, ...size, left, slim: false });
+    rects.push(...mapsOf(scene, stage, { x, y, cell, across, band }, left ? chosenOf(scene, stage, count, liveliest) : null));
+    y += size.height + GAP.map + (left ? line : 0) + line + 4;
+  });
   const end = bars ? y : y - line - 4;
-  return { columns, rects, links: [], bars: { x: 1, y }, width, height: end };
+  return { columns, rects, links: [], frames: [...frames.values()], bars: { x: 1, y }, width, height: end, wraps: false };
 }
-
-/** Names, what a layer does and its shape: three lines. @param {number} type */
-function headHeight(type) {
-  return Math.round(3 * 1.25 * type) + 8;
-}
-
-/** @typedef {{ cell: number, across: number, count: number, width: number, height: number }} Block of a stage's maps */
 
 /**
- * @param {Block[]} blocks
- * @param {number} least
+ * A frame over the columns of each open block, and of a block's branches over their rows.
+ *
+ * @param {Column[]} columns
+ * @param {(block: Block, box: { x: number, y: number, width: number }, depth: number) => Frame} frame
  */
-function total(blocks, least) {
-  return blocks.reduce((sum, { width }) => sum + Math.max(least, width) + GAP.column, 2 - GAP.column);
+function framesOf(columns, frame) {
+  const blocks = new Set(columns.flatMap(({ around }) => around));
+  return [...blocks].map((block) => {
+    const inside = columns.filter(({ around }) => around.includes(block));
+    const x = minimum(inside.map((column) => column.x));
+    const width = maximum(inside.map((column) => column.x + column.width)) - x;
+    return frame(block, { x, y: minimum(inside.map(({ y }) => y)), width }, inside[0].around.indexOf(block));
+  });
+}
+
+/**
+ * Whether names may take two lines: where columns stand for much, or are narrow, as those of sequences and branches.
+ *
+ * @param {Scene} scene
+ * @param {Item[]} items
+ * @param {number[]} down how many rows each slot has
+ */
+function wrapsNames(scene, items, down) {
+  return scene.blocks.length > 0 || maximum(down, 1) > 1 || items.some(({ shown }) => scene.stages[shown].axes === 2);
+}
+
+/**
+ * Names, what a layer does and its shape: three lines; where names take more, also how much is in a block.
+ *
+ * @param {number} type
+ * @param {number} lines
+ */
+function headHeight(type, lines) {
+  return Math.round(lines * 1.25 * type) + 8;
+}
+
+/** The line that names an open block. @param {number} type */
+export function frameHeight(type) {
+  return Math.round(1.8 * type);
+}
+
+/** @typedef {{ cell: number, across: number, count: number, width: number, height: number, band: number }} Grid of a stage's maps */
+
+/**
+ * The width of a band of a sequence; 0 for what is none.
+ *
+ * @param {Stage} stage
+ * @param {number} type
+ */
+function bandOf({ shape: [rows, cols, channels] }, type) {
+  if ((rows === 1) === (cols === 1)) return 0;
+  const [, share] = BANDS.find(([most]) => channels <= most) ?? BANDS[0];
+  return Math.round(share * type);
+}
+
+/**
+ * The width and the height of a map: a sequence is a band, no hairline.
+ *
+ * @param {{ shape: number[] }} stage
+ * @param {number} cell
+ * @param {number} [band]
+ */
+function sidesOf({ shape: [rows, cols] }, cell, band = 0) {
+  return [cols === 1 ? Math.max(cell, band) : cols * cell, rows === 1 ? Math.max(cell, band) : rows * cell];
 }
 
 /**
@@ -214,38 +322,56 @@ function cellOf(stage, scale) {
  * @param {Stage} stage
  * @param {number} cell
  * @param {number} height
- * @returns {Block}
+ * @param {number} type
+ * @returns {Grid}
  */
-function blockOf(scene, stage, cell, height) {
-  const [rows, cols, channels] = stage.shape;
+function gridOf(scene, stage, cell, height, type) {
   const count = scene.pictureCount(stage);
-  const [wide, tall] = [cols * cell + GAP.map, rows * cell + GAP.map];
+  const band = bandOf(stage, type);
+  const [wide, tall] = sidesOf(stage, cell, band).map((side) => side + GAP.map);
   const down = Math.max(1, Math.floor((height + GAP.map) / tall));
   const across = Math.ceil(count / down);
-  return { cell, across, count: channels, width: across * wide - GAP.map, height: Math.ceil(count / across) * tall - GAP.map };
+  return { cell, across, band, count, width: across * wide - GAP.map, height: Math.ceil(count / across) * tall - GAP.map };
 }
 
 /**
- * As many maps of a given side as the height allows, in one file.
+ * As many maps of a given side as the height allows, in so many files. A slim column has one, and its name below it.
  *
  * @param {Scene} scene
  * @param {Stage} stage
  * @param {number} side
  * @param {number} height
- * @returns {Block}
+ * @param {number} type
+ * @param {boolean} slim
+ * @param {number} [files]
+ * @returns {Grid}
  */
-function thumbnailsOf(scene, stage, side, height) {
-  const [rows, cols, channels] = stage.shape;
-  if (isVector(stage)) {
-    const cell = 8;
-    const count = Math.min(channels, Math.max(1, Math.floor((height + GAP.map) / (cell + GAP.map))));
-    return { cell, across: 1, count, width: cell, height: count * (cell + GAP.map) - GAP.map };
-  }
-  const cell = (stage.op.type === "input" ? 2 * side : side) / Math.max(rows, cols);
-  const tall = rows * cell + GAP.map;
-  const most = Math.max(1, Math.floor((height + GAP.map) / tall));
-  const count = Math.min(scene.pictureCount(stage), most);
-  return { cell, across: 1, count, width: cols * cell, height: count * tall - GAP.map };
+function thumbnailsOf(scene, stage, side, height, type, slim, files = 1) {
+  const [rows, cols] = stage.shape;
+  const twice = stage.op.type === "input" && !slim ? 2 : 1;
+  const cell = isVector(stage) ? Math.min(8, side) : (twice * side) / Math.max(rows, cols);
+  const band = Math.min(side, bandOf(stage, type));
+  const [wide, tall] = sidesOf(stage, cell, band).map((each) => each + GAP.map);
+  // Below them there is room to say how many are left.
+  const down = slim ? 1 : Math.max(1, Math.floor((height - 1.6 * type + GAP.map) / tall));
+  // Bands of a sequence and cells of a vector are narrow: as many lie beside each other as one map is wide.
+  const beside = files * (slim || cols !== 1 ? 1 : Math.max(1, Math.floor((isVector(stage) ? side / 2 : side) / wide)));
+  const count = Math.min(scene.pictureCount(stage), down * beside);
+  const across = Math.ceil(count / down);
+  return { cell, across, band, count, width: across * wide - GAP.map, height: Math.ceil(count / across) * tall - GAP.map };
+}
+
+/**
+ * The maps of a stage where not all are shown: of an image its colours first, else the liveliest.
+ *
+ * @param {Scene} scene
+ * @param {Stage} stage
+ * @param {number} count
+ * @param {(stage: Stage, count: number) => number[]} liveliest
+ */
+function chosenOf(scene, stage, count, liveliest) {
+  const depth = stage.shape[2];
+  return scene.inColours(stage) ? [depth, ...range(Math.min(depth, count - 1))] : liveliest(stage, count);
 }
 
 /**
@@ -253,13 +379,14 @@ function thumbnailsOf(scene, stage, side, height) {
  *
  * @param {Scene} scene
  * @param {Stage} stage
- * @param {{ x: number, y: number, cell: number, across: number }} place
+ * @param {{ x: number, y: number, cell: number, across: number, band?: number }} place `band` is the width of a sequence
  * @param {number[] | null} [channels] those that have maps; null is all
  * @returns {Rect[]}
  */
-export function mapsOf(scene, stage, { x, y, cell, across }, channels = null) {
+export function mapsOf(scene, stage, { x, y, cell, across, band = 0 }, channels = null) {
   const [rows, cols, depth] = stage.shape;
-  const [width, height] = [cols * cell, rows * cell];
+  const [width, height] = sidesOf(stage, cell, band);
+  const thumbnail = Math.min(width / cols, height / rows) < LEAST_CELL - 1e-9;
   const colours = scene.inColours(stage);
   const order = channels ?? (colours ? [depth, ...range(depth)] : range(depth));
   return order.map((channel, n) => ({
@@ -272,6 +399,7 @@ export function mapsOf(scene, stage, { x, y, cell, across }, channels = null) {
     rows,
     cols,
     ...(colours && channel === depth ? { colours: true } : {}),
+    ...(thumbnail ? { thumbnail } : {}),
   }));
 }
 
@@ -295,40 +423,23 @@ export function largestGrid({ shape: [rows, cols, channels] }, width, height, co
 }
 
 /**
- * What feeds what, by the places of the groups: neighbours are joined directly, what skips columns runs
- * above them, each in a lane that is free where it runs.
+ * What feeds what, by the numbers of the items: neighbours are joined directly, a branch below others along its
+ * row, and what else skips columns runs above them, each in a lane that is free where it runs.
  *
- * @param {Scene} scene
- * @param {number[][]} groups
- * @returns {{ from: number, to: number, lane: number }[]}
+ * @param {Item[]} items
+ * @param {number[][]} sources
+ * @param {Place[]} places
+ * @returns {{ from: number, to: number, lane: number, along: boolean }[]}
  */
-function lanesOf(scene, groups) {
-  const groupOf = new Map(groups.flatMap((group, i) => group.map((s) => [s, i])));
+function lanesOf(items, sources, places) {
   /** @type {number[][]} */
   const taken = [];
-  return groups.flatMap(([first], to) => {
-    const sources = new Set(sourcesOf(scene, first, groupOf));
-    return [...sources].map((from) => {
-      if (to - from <= 1) return { from, to, lane: 0 };
-      let lane = 1;
-      while (taken[lane]?.some((column) => column > from && column < to)) lane++;
-      (taken[lane] ??= []).push(...range(to - from - 1).map((n) => from + n + 1));
-      return { from, to, lane };
-    });
-  });
-}
-
-/**
- * The groups that a stage reads, through stages that have no column.
- *
- * @param {Scene} scene
- * @param {number} s
- * @param {Map<number, number>} groupOf
- * @returns {number[]}
- */
-function sourcesOf(scene, s, groupOf) {
-  return scene.stages[s].reads.flatMap((read) => {
-    const group = groupOf.get(read);
-    return group === undefined ? sourcesOf(scene, read, groupOf) : [group];
-  });
+  return items.flatMap((_, to) => sources[to].map((from) => {
+    const [{ slot: start, row }, { slot: end }] = [places[from], places[to]];
+    if (end - start <= 1 || row) return { from, to, lane: 0, along: end - start > 1 };
+    let lane = 1;
+    while (taken[lane]?.some((slot) => slot > start && slot < end)) lane++;
+    (taken[lane] ??= []).push(...range(end - start - 1).map((n) => start + n + 1));
+    return { from, to, lane, along: false };
+  }));
 }

@@ -1,16 +1,22 @@
 // The whole network at once: the image at the left, a column for each layer, the prediction at the right,
 // and between them what feeds what.
 
+import { maximum, minimum } from "./arrays.js";
+import { columnsOf, groupsOf } from "./blocks.js";
 import { Bars } from "./bars.js";
 import { boxOf } from "./cone.js";
-import { closest } from "./dom.js";
-import { groupsOf, layOut } from "./layout.js";
+import { closest, reducedMotion } from "./dom.js";
+import { frameHeight, layOut, TOOLS } from "./layout.js";
+import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
 import { escapeHtml, plural, shapeText, stageName } from "./words.js";
 
+/** @import { Block, Item } from "./blocks.js" */
 /** @import { Column } from "./layout.js" */
 /** @import { Mark, Style } from "./surface.js" */
 /** @import { View } from "./view.js" */
+
+const BETWEEN_BARS = 10;
 
 export class NetworkView {
   /**
@@ -22,36 +28,51 @@ export class NetworkView {
     this.element = element;
     element.classList.add("cv-network");
     element.innerHTML = `<svg class="cv-links" aria-hidden="true"></svg><div class="cv-maps"></div>
-      <svg class="cv-links cv-trail" aria-hidden="true"><polyline></polyline></svg><div class="cv-heads"></div><div class="cv-slot"></div><div class="cv-outs"></div>`;
+      <svg class="cv-links cv-trail" aria-hidden="true"><polyline></polyline></svg><div class="cv-heads"></div><div class="cv-slot"></div><div class="cv-outputs"></div>`;
     /** Beside the image, below it: what changes it. */
     this.slot = /** @type {HTMLElement} */ (element.querySelector(".cv-slot"));
     this.maps = new Surface(element.querySelector(".cv-maps"));
     view.answer(this.maps);
-    this.bars = new Bars(view, element.querySelector(".cv-outs"));
+    /** @type {Bars[]} of each output that is a row of classes; the last is the network's */
+    this.outputs = [];
     element.addEventListener("focusin", (event) => view.focusGot(event));
     element.addEventListener("focusout", () => view.leave());
     element.addEventListener("click", (event) => {
+      const block = closest(event, "[data-block]");
       const head = closest(event, "[data-open]");
-      if (head) view.zoomTo("layer", Number(head.dataset.open));
+      if (block) view.openBlock(String(block.dataset.block));
+      else if (head) view.zoomTo("layer", Number(head.dataset.open));
     });
     /** @type {string} what is laid out */
     this.laidOut = "";
   }
 
-  /** The stages that are seen, each alone or folded into a column: the prediction's are its bars. */
+  /** The stages that are seen, each alone, folded into a column or in a closed block: predictions are bars. */
   arrange() {
-    const { scene } = this.view;
-    const { stages } = scene;
-    this.bars.begin();
-    const shown = stages.filter((stage) => scene.shows(stage)).map((stage) => stage.index);
-    const groups = groupsOf(scene, shown, this.view.open);
-    const last = groups.at(-1);
-    // The last group is the bars, whole if it is folded.
-    this.ending = this.bars.shown && last?.at(-1) === scene.output.index && !this.bars.ranked ? groups.pop() : null;
-    /** @type {Map<number, number>} the stage in whose column each is seen */
+    const { scene, open } = this.view;
+    const shown = scene.stages.filter((stage) => scene.shows(stage)).map((stage) => stage.index);
+    const groups = groupsOf(scene, shown, open);
+    const home = /** @type {HTMLElement} */ (this.element.querySelector(".cv-outputs"));
+    const predicting = scene.outputs.filter((stage) => Bars.suit(scene, stage));
+    while (this.outputs.length > predicting.length) this.outputs.pop()?.element.remove();
+    while (this.outputs.length < predicting.length) {
+      const element = home.appendChild(Object.assign(document.createElement("div"), { className: "cv-outs" }));
+      this.outputs.push(new Bars(this.view, element));
+    }
+    /** @type {Map<number, number>} the stage that ends the run of each, and shows it where that is seen */
     this.seenAs = new Map(groups.flatMap((group) => group.map((s) => [s, group[group.length - 1]])));
-    for (const s of this.ending ?? []) this.seenAs.set(s, scene.output.index);
-    return groups;
+    // The group of an output is its bars, whole if it is folded.
+    const left = groups.filter((group) => {
+      const n = predicting.findIndex(({ index }) => index === group[group.length - 1]);
+      if (n >= 0) this.outputs[n].begin(predicting[n], group);
+      return n < 0;
+    });
+    return columnsOf(scene, left, open);
+  }
+
+  /** The bars of the network's last output, if it has any. @returns {Bars | undefined} */
+  get bars() {
+    return this.outputs.find(({ stage }) => stage === this.view.scene.output);
   }
 
   /** @param {{ width: number, height: number, type: number, stacked: boolean }} room */
@@ -61,24 +82,27 @@ export class NetworkView {
     const key = JSON.stringify([scene.plan.header.key, room, view.open]);
     if (this.laidOut === key) return;
     this.laidOut = key;
-    const groups = this.arrange();
-    const bars = this.bars.shown ? this.bars.width(room.type) : 0;
-    const most = (stage, count) => view.liveliest(stage, count);
-    this.layout = layOut(scene, groups, { ...room, bars }, most);
+    const items = this.arrange();
+    const { outputs } = this;
+    const bars = maximum(outputs.map((each) => each.width(room.type)), 0);
+    const focus = view.openBlocks.at(-1) ?? null;
+    this.layout = layOut(scene, items, { ...room, bars }, (stage, count) => view.liveliest(stage, count), focus);
     const { rects, width, height, columns } = this.layout;
-    const end = this.bars.shown ? this.layout.bars.y + this.bars.least(room.type) : 0;
+    const least = outputs.reduce((sum, each) => sum + each.least(room.type), 0) + this.headsOfBars(room.type);
+    const end = outputs.length ? this.layout.bars.y + least : 0;
     const deep = room.stacked ? Math.max(height, end) : Math.min(room.height, Math.max(height, end));
     this.element.dataset.stacked = room.stacked ? "yes" : "";
+    this.element.dataset.names = this.layout.wraps ? "wrapped" : "";
     this.maps.place(rects, width, deep);
     // More layers than there is room for, however small: they can be scrolled to.
     this.element.dataset.wide = width > room.width + 1 ? "yes" : "";
     this.element.style.setProperty("--deep", `${deep}px`);
     this.columns = columns;
     this.columnOf = new Map(columns.flatMap((column) => column.stages.map((s) => [s, column])));
-    this.bars.place(this.layout.bars, deep - this.layout.bars.y, room.type, this.ending);
-    this.writeHeads();
+    this.placeBars(deep, room.type);
+    this.writeHeads(room.type);
     const [image] = columns;
-    const free = image && scene.stages[image.shown].op.type === "input";
+    const free = image && scene.stages[image.shown].op.type === "input" && !image.slim;
     this.slot.hidden = !free;
     // Below the image, or beside it where layers lie under each other.
     const beside = room.stacked && free;
@@ -86,47 +110,102 @@ export class NetworkView {
       Object.assign(this.slot.style, {
         left: `${image.x + (beside ? image.width + 12 : 0)}px`,
         top: `${image.y + (beside ? 0 : image.height + 8)}px`,
-        width: `${beside ? 110 : image.width}px`,
+        width: `${beside ? TOOLS - 12 : image.width}px`,
       });
     }
     this.painted = false;
   }
 
-  writeHeads() {
+  /** The room for the heads of all bars but the first, whose head stands where those of the columns do. */
+  headsOfBars(type) {
+    return Math.max(0, this.outputs.length - 1) * (Math.round(3 * 1.25 * type) + BETWEEN_BARS);
+  }
+
+  /** The outputs' bars under each other, each as high as it has rows. */
+  placeBars(deep, type) {
+    const { x, y } = this.layout.bars;
+    const { outputs } = this;
+    const free = deep - y - this.headsOfBars(type);
+    const rows = outputs.reduce((sum, { count }) => sum + count, 0);
+    let at = y;
+    for (const bars of outputs) {
+      bars.place({ x, y: at }, outputs.length > 1 ? Math.max(bars.least(type), (free * bars.count) / rows) : free, type);
+      at += bars.height + this.headsOfBars(type) / Math.max(1, outputs.length - 1);
+    }
+  }
+
+  writeHeads(type) {
     const { stacked } = this.element.dataset;
-    const ends = stacked ? this.columns.map(() => this.layout.width) : [...this.columns.slice(1).map(({ x }) => x), this.layout.bars.x];
-    const heads = this.columns.map((column, i) => {
-      const { x, y, left } = column;
-      const more = left ? `<span class="cv-left" style="left:${x}px;top:${y + column.height + 4}px">+ ${left.toLocaleString("en-GB")} maps</span>` : "";
-      return `<div class="cv-head" style="left:${x - 2}px;width:${ends[i] - x - 2}px;bottom:calc(100% - ${y - (stacked ? 2 : 4)}px)">${this.head(column.stages)}</div>${more}`;
+    const { columns, layout } = this;
+    const heads = columns.map((column) => {
+      const { x, y, left, slim, slot, row, shown } = column;
+      const units = isVector(this.view.scene.stages[shown]) ? "units" : "maps";
+      const rest = `+ ${left.toLocaleString("en-GB")}${layout.wraps ? "" : ` ${units}`}`;
+      const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), layout.bars.x]);
+      const name = slim ? this.head(column).replace("<br>", " ") : this.head(column);
+      if (slim) return `<div class="cv-head cv-slim" data-column="${column.shown}" style="left:${x - 2}px;width:${column.width + 4}px;top:${y + column.height + 6}px">${name}</div>`;
+      const more = left ? `<span class="cv-left" title="${left.toLocaleString("en-GB")} more ${units}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
+      const place = stacked ? `bottom:calc(100% - ${y - 2}px)` : `bottom:calc(100% - ${y - 4}px)`;
+      return `<div class="cv-head" data-column="${column.shown}" data-row="${row}" style="left:${x - 2}px;width:${right - x - 2}px;${place}">${name}</div>${more}`;
     });
-    this.element.querySelector(".cv-heads").innerHTML = heads.join("");
+    const frames = layout.frames.map(({ block, x, y, width }) =>
+      `<button type="button" class="cv-frame" data-block="${escapeHtml(block.name)}" aria-expanded="true" title="${escapeHtml(`Close ${blockWords(block)}`)}"
+        style="left:${x - 3}px;top:${y}px;min-width:${width + 6}px;height:${frameHeight(type) - 3}px"><b>${escapeHtml(block.caption)}</b> <span>${escapeHtml(block.what)}</span></button>`);
+    this.element.querySelector(".cv-heads").innerHTML = [...heads, ...frames].join("");
     this.drawLinks();
   }
 
-  /** A column's heading: a button that goes into the layer, and whose keys walk its cells. */
-  head(group) {
+  /**
+   * A column's heading: a button that goes into the layer or opens the block, and whose keys walk its cells.
+   *
+   * @param {Item} item
+   */
+  head({ stages: numbers, block, around, shown }) {
     const { scene } = this.view;
-    const stages = group.map((s) => scene.stages[s]);
+    const stages = numbers.map((s) => scene.stages[s]);
     const [first] = stages;
-    const last = stages.at(-1);
+    const last = scene.stages[shown];
+    // Inside of an opened nested model its name goes without saying.
+    const folder = around.map(({ caption, what }) => (what === "nested model" ? `${caption}/` : "")).join("");
+    const short = (/** @type {string} */ name) => (folder && name.startsWith(folder) ? name.slice(folder.length) : name);
+    if (block) {
+      const what = block.what.replace(" with squeeze-and-excitation", " + SE") || plural(block.layers, "layer");
+      const much = [block.what && plural(block.layers, "layer"), last.rf !== "1" && (last.rf_local ? `field ${last.rf_local} + all` : `field ${last.rf}`)].filter(Boolean);
+      const absent = this.view.leftOut(last.index) ? ", left out of this file" : "";
+      const label = `${blockWords(block)}, ${plural(block.layers, "layer")}, ${shapeText(last)}, receptive field ${fieldOf(last)}${absent}. Open it`;
+      return `<button type="button" class="cv-col cv-block" data-stage="${shown}" data-block="${escapeHtml(block.name)}" aria-expanded="false"
+        title="${escapeHtml(`${describeBlock(scene, block, last)}${absent}`)}" aria-label="${escapeHtml(label)}" aria-describedby="cv-keys"><b>${this.name(short(block.caption))}</b>
+        <span>${escapeHtml(what)}</span><span class="cv-size">${absent ? "left out" : this.shape(last)}</span>${much.map((words) => `<span>${words}</span>`).join("")}</button>`;
+    }
     const what = stages.map(({ label }) => label).join(", ");
     const words = describe(scene, stages);
     const sees = first.op.type === "input" ? "" : `, receptive field ${fieldOf(first)}`;
     const absent = this.view.leftOut(last.index) ? ", left out of this file" : "";
     const name = `${first.layer}: ${what}, ${shapeText(last)}${sees}${absent}`;
     return `<button type="button" class="cv-col" data-stage="${last.index}" data-open="${last.index}" title="${escapeHtml(words + absent)}"
-      aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${escapeHtml(first.layer)}</b>
-      <span>${escapeHtml(what)}</span><span>${absent ? "left out" : shapeText(last)}</span></button>`;
+      aria-label="${escapeHtml(name)}" aria-describedby="cv-keys"><b>${this.name(short(first.layer))}</b>
+      <span>${escapeHtml(what)}</span><span class="cv-size">${absent ? "left out" : this.shape(last)}</span></button>`;
+  }
+
+  /** @param {import("./scene.js").Stage} stage */
+  shape(stage) {
+    return this.element.dataset.names ? shapeText(stage).replace(/×/g, "×<wbr>") : shapeText(stage);
+  }
+
+  /** @param {string} name */
+  name(name) {
+    return this.element.dataset.names ? breakable(name) : escapeHtml(name);
   }
 
   drawLinks() {
     const svg = /** @type {SVGElement} */ (this.element.querySelector(".cv-links"));
-    const { links, bars } = this.layout;
-    const ends = this.bars.shown && this.ending ? sourcesOfBars(this.view.scene, this.ending, this.columnOf) : [];
-    const room = { x: bars.x, y: bars.y, width: 0, height: this.bars.height };
-    const all = [...links, ...ends.map((from) => ({ from, to: /** @type {Column} */ (/** @type {unknown} */ (room)), lane: 0 }))];
-    svg.innerHTML = all.map(({ from, to, lane }) => (lane ? over(from, to, lane) : ribbon(from, to))).join("");
+    const { links, frames, bars, height } = this.layout;
+    const room = (/** @type {Bars} */ each) => /** @type {Column} */ (/** @type {unknown} */ ({ x: bars.x, y: each.top, width: 0, height: each.height }));
+    const ends = this.outputs.flatMap((each) => sourcesOfBars(this.view.scene, each.group, this.columnOf).map((from) => ({ from, to: room(each), lane: 0, along: false })));
+    const stacked = this.element.dataset.stacked === "yes";
+    const around = stacked ? [] : frames.map(({ x, y, width }) => `<rect class="cv-around" x="${x - 3}" y="${y}" width="${width + 6}" height="${Math.max(0, height - y + 1)}" rx="5"/>`);
+    const lines = [...links, ...ends].map(({ from, to, lane, along }) => (lane ? over(from, to, lane) : along ? below(from, to) : ribbon(from, to)));
+    svg.innerHTML = [...around, ...lines].join("");
   }
 
   /** Redraw the maps of these stages. */
@@ -134,10 +213,10 @@ export class NetworkView {
     const { view } = this;
     this.maps.draw(view.pictures.at, view.colours.around.line, this.painted ? painted : null);
     this.painted = true;
-    this.bars.draw();
-    for (const head of this.element.querySelectorAll("[data-open]")) {
-      const last = Number(/** @type {HTMLElement} */ (head).dataset.open);
-      const group = this.columnOf.get(last)?.stages ?? this.ending ?? [last];
+    for (const bars of this.outputs) bars.draw();
+    for (const head of /** @type {NodeListOf<HTMLElement>} */ (this.element.querySelectorAll(".cv-col"))) {
+      const last = Number(head.dataset.stage);
+      const group = this.columnOf.get(last)?.stages ?? this.outputs.find(({ stage }) => stage.index === last)?.group ?? [last];
       head.classList.toggle("cv-changed", group.some((s) => view.changed.has(s)));
     }
   }
@@ -156,15 +235,29 @@ export class NetworkView {
       return style !== "seen" || stage === 0 || !whole || channels?.includes(0);
     });
     this.drawPath();
-    this.maps.mark(telling.map((mark) => ({ ...mark, stage: this.seenAs.get(mark.stage) ?? mark.stage })), styles);
-    this.bars.mark(marks.filter((mark) => this.seenAs.get(mark.stage) === this.view.scene.output.index || mark.stage === this.view.scene.output.index));
+    const seen = telling.map((mark) => this.seen(mark));
+    this.maps.mark(seen.filter((mark) => mark !== null), styles);
+    for (const bars of this.outputs) bars.mark(marks.filter((mark) => this.seenAs.get(mark.stage) === bars.stage.index));
+    // What is inside of a closed block is marked on the whole of it.
+    const within = new Map(telling.flatMap((mark, i) => (seen[i] ? [] : [[this.columnOf.get(mark.stage)?.shown, mark.style]])));
+    for (const head of /** @type {NodeListOf<HTMLElement>} */ (this.element.querySelectorAll(".cv-head"))) {
+      head.dataset.mark = within.get(Number(head.dataset.column)) ?? "";
+    }
+  }
+
+  /** A mark as it is seen on the maps that are there; null if its stage is inside of a closed block. @param {Mark} mark */
+  seen(mark) {
+    const stage = this.seenAs.get(mark.stage) ?? mark.stage;
+    const column = this.columnOf.get(mark.stage);
+    return column?.block && column.shown !== stage ? null : { ...mark, stage };
   }
 
   /** A line along the way that was walked. */
   drawPath() {
     const points = this.view.trail.map((cell) => {
       const rect = this.maps.byStage.get(this.seenAs.get(cell.stage) ?? cell.stage)?.[cell.channel];
-      if (!rect) return null;
+      const column = this.columnOf.get(cell.stage);
+      if (!rect) return column?.block ? `${column.x + column.width / 2},${column.y + column.height / 2}` : null;
       const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
       return `${x + w / 2},${y + h / 2}`;
     });
@@ -177,10 +270,24 @@ export class NetworkView {
   placeOf(cell) {
     const s = this.seenAs.get(cell.stage) ?? cell.stage;
     const rect = this.maps.byStage.get(s)?.[cell.channel];
-    if (!rect) return s === this.view.scene.output.index ? this.bars.placeOf(cell.channel) : null;
+    const bars = this.outputs.find(({ stage }) => stage.index === s);
+    if (bars) return bars.placeOf(cell.channel);
+    if (!rect) return this.columnOf.get(cell.stage)?.block ? this.areaOf(cell.stage) : null;
     const box = this.maps.base.getBoundingClientRect();
     const [x, y, w, h] = this.maps.boxOf(rect, boxOf(cell));
     return new DOMRect(box.left + x, box.top + y, w, h);
+  }
+
+  /** Let the columns of a block that was opened come out of the place where it stood. */
+  unfold(block, from) {
+    if (!from || reducedMotion().matches) return;
+    const [left] = this.layout.frames.filter((frame) => frame.block === block);
+    if (!left) return;
+    const { x } = this.maps.base.getBoundingClientRect();
+    const inset = `inset(0 ${Math.max(0, this.maps.width - (from.right - x))}px 0 ${Math.max(0, from.left - x)}px)`;
+    for (const part of this.element.querySelectorAll(".cv-maps, .cv-heads")) {
+      part.animate([{ clipPath: inset, opacity: 0.3 }, { clipPath: "inset(-100px 0 -100px 0)", opacity: 1 }], { duration: 220, easing: "ease-out" });
+    }
   }
 
   /** Where a stage's column is on the screen. */
@@ -189,6 +296,27 @@ export class NetworkView {
     const box = this.maps.base.getBoundingClientRect();
     return column ? new DOMRect(box.left + column.x, box.top + column.y, column.width, column.height) : null;
   }
+}
+
+/** A name that may be broken where its words end. @param {string} name */
+function breakable(name) {
+  return escapeHtml(name).replace(/_(?!\d)|(?<=[/.])/g, (end) => `${end}<wbr>`).replace(" – ", "<br>– ");
+}
+
+/** @param {Block} block */
+function blockWords({ caption, what }) {
+  return what ? `${caption}, ${what}` : caption;
+}
+
+/** What a closed block is, in words, for those who point at its name. */
+function describeBlock(scene, block, last) {
+  const params = block.stages.reduce((sum, s) => sum + scene.stages[s].params, 0);
+  return [
+    `${blockWords(block)}: ${plural(block.layers, "layer")}, ${shapeText(last)}`,
+    `one cell sees ${fieldOf(last)} pixels of the input along each side (its receptive field)`,
+    params ? plural(params, "parameter") : "no parameters",
+    "Click to open it",
+  ].join("\n");
 }
 
 /** What a group of stages is, in words, for those who point at its name. */
@@ -224,6 +352,14 @@ function ribbon(from, to) {
   return `<path class="cv-ribbon" d="M${x1} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}V${b}C${middle} ${b} ${middle} ${a} ${x1} ${a}Z"/>`;
 }
 
+/** A line along a free row, to where branches meet again. */
+function below(from, to) {
+  const [x1, x2] = [from.x + from.width + 2, to.x - 2];
+  const y = from.y + from.height / 2;
+  const end = to.y + Math.min(y - to.y, to.height) - 2;
+  return `<path class="cv-skip" d="M${x1} ${y}H${x2 - 10}Q${x2 - 5} ${y} ${x2 - 5} ${Math.min(y, end)}H${x2}"/>`;
+}
+
 /** A line over the columns between. */
 function over(from, to, lane) {
   const y = 4 + 9 * (lane - 1);
@@ -231,7 +367,7 @@ function over(from, to, lane) {
   return `<path class="cv-skip" d="M${x1} ${from.y - 2}V${y + 6}Q${x1} ${y} ${x1 + 6} ${y}H${x2 - 6}Q${x2} ${y} ${x2} ${y + 6}V${to.y - 2}"/>`;
 }
 
-/** The side of a receptive field; behind global pooling that meets other paths, of these and of all. */
+/** The side of a receptive field; behind global pooling that meets other paths, of these and of all. @param {import("./scene.js").Stage} stage */
 function fieldOf({ rf, rf_local: local }) {
   return local ? `${local} (with global pooling ${rf})` : rf;
 }

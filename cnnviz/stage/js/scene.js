@@ -31,6 +31,7 @@ import { computeStage, scaleAndShift } from "./forward.js";
  * @property {string[]} hidden the layers before it that are not shown
  * @property {number[]} [blocked] which of its inputs no gradient goes back to, since it or a layer between lets none through
  * @property {boolean} exact whether the browser computes the same bits
+ * @property {boolean} finishes whether it only finishes what the stage that it reads began
  * @property {string} rf the side of its receptive field, in words
  * @property {string | null} [rf_local] the same over paths without global pooling, where such paths meet others
  * @property {string[]} [planes] the planes of a colour picture that its channels hold
@@ -146,6 +147,8 @@ export class Scene {
     }
     /** @type {Map<string, number>} */
     this.layerNumber = new Map(this.header.layers.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
+    /** @type {import("./blocks.js").Block[]} each after the one around it */
+    this.blocks = this.header.blocks ?? [];
     /** @type {number[][]} which stages read each */
     this.readers = this.stages.map(() => []);
     for (const stage of this.stages) {
@@ -275,8 +278,22 @@ export class Scene {
 
   /** Whether the output is one row of probabilities. */
   get predicts() {
-    const { output } = this;
-    return isVector(output) && output.op.type === "softmax" && !output.op.log;
+    return isProbability(this.output);
+  }
+
+  /** The stages that are the network's outputs; the last stage is one. @returns {Stage[]} */
+  get outputs() {
+    return (this.header.outputs ?? [this.output.index]).map((/** @type {number} */ s) => this.stages[s]);
+  }
+
+  /**
+   * The name of a class, of an output whose classes have names; else its number.
+   *
+   * @param {Stage} stage
+   * @param {number} channel
+   */
+  className({ index }, channel) {
+    return String((index === this.output.index ? this.classes[channel] : undefined) ?? channel);
   }
 
   get output() {
@@ -345,6 +362,15 @@ export function cellOfKey(key) {
  */
 export function sameCell(a, b) {
   return a !== null && b !== null && cellKey(a) === cellKey(b);
+}
+
+/**
+ * Whether the stage is one row of probabilities.
+ *
+ * @param {Stage} stage
+ */
+export function isProbability(stage) {
+  return isVector(stage) && stage.op.type === "softmax" && !stage.op.log;
 }
 
 /**

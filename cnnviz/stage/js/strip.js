@@ -3,6 +3,7 @@
 
 import { largestAt } from "./arrays.js";
 import { closest } from "./dom.js";
+import { LEAST_CELL } from "./layout.js";
 import { probability } from "./numbers.js";
 import { isVector } from "./scene.js";
 import { Surface } from "./surface.js";
@@ -43,14 +44,17 @@ export class Strip {
       const [rows, cols] = stage.shape;
       const cell = isVector(stage) ? Math.min(12, side) : Math.min(side / Math.max(rows, cols), 6);
       const channel = onTheWay.get(shown) ?? view.liveliest(stage, 1)[0];
-      const rect = { stage: shown, channel, x, y: 2, width: cols * cell, height: rows * cell, rows, cols };
+      // A sequence is a band here too.
+      const [wide, tall] = [cols === 1 && rows > 1 ? 8 : cols * cell, rows === 1 && cols > 1 ? 8 : rows * cell];
+      const rect = { stage: shown, channel, x, y: 2, width: wide, height: tall, rows, cols, ...(cell < LEAST_CELL && { thumbnail: true }) };
       x += Math.max(18, rect.width) + GAP;
       return rect;
     });
     this.maps.place(rects, x, SIDE + 4);
-    const here = view.network.seenAs.get(view.lookedAt) ?? view.lookedAt;
+    const here = view.network.columnOf.get(view.lookedAt)?.shown ?? view.lookedAt;
     this.element.querySelector(".cv-places").innerHTML = rects.map((rect) => {
-      const { layer } = scene.stages[rect.stage];
+      const column = view.network.columnOf.get(rect.stage);
+      const layer = column?.block?.caption ?? scene.stages[rect.stage].layer;
       const absent = view.leftOut(rect.stage) ? ", left out of this file" : "";
       const current = rect.stage === here ? 'aria-current="true"' : "";
       return `<button type="button" data-place="${rect.stage}" ${current} aria-label="Go to ${escapeHtml(layer + absent)}" title="${escapeHtml(layer + absent)}"
@@ -65,7 +69,7 @@ export class Strip {
     this.maps.draw(view.pictures.at, view.colours.around.line);
     const { output, classes } = scene;
     const best = largestAt(values[output.index]);
-    const shown = scene.predicts && view.network.bars.shown;
+    const shown = scene.predicts && view.network.bars;
     this.element.querySelector(".cv-stripend").textContent = shown ? `${classes[best]} ${probability(values[output.index][best])}` : "";
   }
 
@@ -74,8 +78,8 @@ export class Strip {
    * @param {Record<string, Style>} styles
    */
   mark(marks, styles) {
-    const { seenAs } = this.view.network;
+    const { network } = this.view;
     this.maps.clear();
-    this.maps.mark(marks.map((mark) => ({ ...mark, stage: seenAs.get(mark.stage) ?? mark.stage })), styles);
+    this.maps.mark(marks.map((mark) => network.seen(mark)).filter((mark) => mark !== null), styles);
   }
 }

@@ -82,15 +82,17 @@ export class Surface {
         context.fillStyle = hatch(context, frame, this.ratio);
         context.fillRect(rect.x - left, rect.y - top, rect.width + left + right, rect.height + top + bottom);
       }
+      if (rect.thumbnail) context.save();
+      if (rect.thumbnail) roundOff(context, rect);
       context.fillStyle = frame;
       context.fillRect(rect.x - 1, rect.y - 1, rect.width + 2, rect.height + 2);
-      if (picture) {
-        context.drawImage(picture.image, picture.x, picture.y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
-        continue;
+      if (picture) context.drawImage(picture.image, picture.x, picture.y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
+      else {
+        context.clearRect(rect.x, rect.y, rect.width, rect.height);
+        context.fillStyle = hatch(context, frame, this.ratio);
+        context.fillRect(rect.x, rect.y, rect.width, rect.height);
       }
-      context.clearRect(rect.x, rect.y, rect.width, rect.height);
-      context.fillStyle = hatch(context, frame, this.ratio);
-      context.fillRect(rect.x, rect.y, rect.width, rect.height);
+      if (rect.thumbnail) context.restore();
     }
   }
 
@@ -170,7 +172,7 @@ export class Surface {
           any = true;
           const [x, y, w, h] = this.boxOf(rect, mark.box);
           const grow = style.outside;
-          if (mark.cells) this.outline(path, rect, mark);
+          if (mark.cells && !rect.thumbnail) this.outline(path, rect, mark);
           else path.rect(x - grow, y - grow, w + 2 * grow, h + 2 * grow);
         });
       }
@@ -198,6 +200,16 @@ export class Surface {
       path.lineTo(rect.x + x2 * w, rect.y + y2 * h);
     }
   }
+}
+
+/** A picture whose cells are too small to be read is one: it is smooth, and its corners are round. */
+function roundOff(context, { x, y, width, height }) {
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = "high";
+  context.clearRect(x - 1, y - 1, width + 2, height + 2);
+  context.beginPath();
+  context.roundRect(x - 1, y - 1, width + 2, height + 2, Math.min(7, width / 4, height / 4));
+  context.clip();
 }
 
 /** Lines on nothing, for cells that are not there. */

@@ -3,6 +3,7 @@
 import { boxOfAll, clip, largestAt, largestFirst } from "./arrays.js";
 import { Asking } from "./asking.js";
 import { fromAddress, toAddress } from "./base64.js";
+import { blocksTo, onOneWay } from "./blocks.js";
 import { CellView } from "./cell_view.js";
 import { activityOf } from "./channels.js";
 import { changedScene } from "./changes.js";
@@ -18,7 +19,7 @@ import { NetworkView } from "./network_view.js";
 import { number, probability } from "./numbers.js";
 import { outlinesOf, outlineStyles, seenWords } from "./outlines.js";
 import { ReceiptPanel } from "./receipt_panel.js";
-import { cellAt, cellIndex, isVector, sameCell } from "./scene.js";
+import { cellAt, cellIndex, isProbability, isVector, sameCell } from "./scene.js";
 import { cellsOf, emptyState, fitting, nameOf } from "./stage_state.js";
 import { Strip } from "./strip.js";
 import { Pictures } from "./surface.js";
@@ -107,7 +108,7 @@ export class View {
     this.zoom = "network";
     /** The stage that is looked at closely where no cell is chosen. */
     this.near = 0;
-    /** @type {string[]} layers that are unfolded */
+    /** @type {string[]} layers that are unfolded and blocks that are open, the one that was opened last at the end */
     this.open = [];
     /** Of a receipt's terms that do not all fit: "ranked" or "laid out". */
     this.order = "ranked";
@@ -298,6 +299,31 @@ export class View {
 
   valueOf(cell) {
     return this.values[cell.stage][cellIndex(this.scene.stages[cell.stage], cell)];
+  }
+
+  /** The blocks that are open, the one that was opened last at the end. */
+  get openBlocks() {
+    const named = new Map(this.scene.blocks.map((block) => [block.name, block]));
+    return this.open.flatMap((name) => named.get(name) ?? []);
+  }
+
+  /** Open a block and all around it, and close others, or close it with all that is open inside of it. */
+  openBlock(name) {
+    const block = this.scene.blocks.find((each) => each.name === name);
+    if (!block) return;
+    const closes = this.open.includes(name);
+    const around = blocksTo(this.scene, block);
+    this.open = onOneWay(this.scene, [...this.open, (closes ? around.at(-2) : block)?.name ?? ""]);
+    this.hover = null;
+    this.tooltip.hide();
+    const from = this.network.areaOf(block.stages[0]);
+    this.again();
+    const next = [...this.network.element.querySelectorAll(".cv-frame, .cv-block")].find((each) => /** @type {HTMLElement} */ (each).dataset.block === name);
+    /** @type {HTMLElement | undefined} */ (next)?.focus({ preventScroll: true });
+    if (!closes) this.network.unfold(block, from);
+    const words = block.what ? `${block.caption}, ${block.what},` : block.caption;
+    this.say(closes ? `${words} closed.` : `${words} open: ${this.network.columns.filter(({ around }) => around.includes(block)).length} columns.`);
+    this.host.remember?.(this.state());
   }
 
   /** The stage that is looked at closely: the one that is played, the receipt's, else the one that was zoomed to. */
@@ -602,6 +628,7 @@ export class View {
     if (this.zoom === "cell") this.zoomTo("layer", this.lookedAt);
     else if (this.zoom === "layer") this.zoomTo("network");
     else if (this.trail.length) this.walk(this.trail.slice(0, -1));
+    else if (this.openBlocks.length) this.openBlock(this.openBlocks.at(-1)?.name);
     else return false;
     return true;
   }
@@ -778,7 +805,7 @@ export class View {
     this.range = state.range;
     this.part("range").value = this.range;
     this.zoom = state.zoom;
-    this.open = state.open;
+    this.open = onOneWay(scene, state.open);
     this.trail = cellsOf(state, scene);
     this.guided = state.walk;
     this.near = this.pinned?.stage ?? scene.stages.find(({ name }) => name === state.layer)?.index ?? 0;
@@ -827,7 +854,8 @@ export class View {
 
   writeTitle() {
     const item = this.scene.items[this.item];
-    const { output, classes } = this.scene;
+    const { scene } = this;
+    const { output, classes } = scene;
     const probabilities = this.values[output.index];
     this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
@@ -835,9 +863,21 @@ export class View {
     const right = judged ? (item.label === best ? " ✓" : ` ✗ (it is a ${classes[item.label]})`) : "";
     const now = probability(probabilities[best]);
     const known = !isHole(probabilities, 0);
-    this.part("verdict").textContent = !this.scene.predicts || !known ? "" : this.before
+    const rows = scene.outputs.filter(isProbability);
+    if (rows.length > 1) {
+      this.part("verdict").textContent = known ? `predicted ${rows.map((stage) => this.verdictOn(stage)).join(", ")}` : "";
+      return;
+    }
+    this.part("verdict").textContent = !scene.predicts || !known ? "" : this.before
       ? verdictOf(classes, this.before[output.index], probabilities)
       : `predicted ${classes[best]} with ${now}${right}`;
+  }
+
+  /** Of one of several outputs what is likeliest. */
+  verdictOn(stage) {
+    const values = this.values[stage.index];
+    const best = largestAt(values);
+    return `${stage.layer} ${this.scene.className(stage, best)} with ${probability(values[best])}`;
   }
 
   writeItems() {
@@ -1024,6 +1064,8 @@ export class View {
     if (this.zoom === "cell" && this.levels.cell.pressed(event)) return;
     const column = closest(event, "[data-stage]");
     if (!column || event.ctrlKey || event.metaKey || event.altKey) return;
+    // A block is opened by its own button.
+    if (column.dataset.block && event.key === "Enter") return;
     const stage = this.scene.stages[Number(column.dataset.stage)];
     const cell = this.cursorOf(stage);
     if (event.key === "Enter" || event.key === " ") {
