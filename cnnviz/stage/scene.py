@@ -112,10 +112,10 @@ class Scene:
         header["key"] = digest.hexdigest()
 
     def copy(self) -> Scene:
-        """One whose host and numbers can be added to."""
-        return Scene(
-            self.plan, self.numbers.copy({**self.numbers.header, "host": dict(self.host)}), self.values
-        )
+        """One whose host, start and numbers can be added to."""
+        header = self.numbers.header
+        own = {**header, "host": dict(self.host), "start": dict(header["start"])}
+        return Scene(self.plan, self.numbers.copy(own), self.values)
 
     def without_numbers(self) -> Scene:
         """What goes to a browser that has these numbers, by their key: the same, but for the numbers."""

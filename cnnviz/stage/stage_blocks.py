@@ -509,7 +509,7 @@ def _in_equal_shares(graph: _Graph, parts: list[_Item], most: int) -> list[_Item
     """As many neighbours together as there are then shares."""
     ends = [part for part in parts if _is_end(graph, part)]
     inner = len(parts) - len(ends)
-    size = max(ceil(sqrt(inner)), ceil(inner / max(1, most - len(ends))))
+    size = max(1, ceil(sqrt(inner)), ceil(inner / max(1, most - len(ends))))
     runs = _runs(
         parts, lambda part, after: part not in ends and after not in ends and graph.follows(after, part)
     )
@@ -517,7 +517,7 @@ def _in_equal_shares(graph: _Graph, parts: list[_Item], most: int) -> list[_Item
     if len(shares) > most:
         # They do not read each other in a row.
         rows = [share for share in shares if share[0] not in ends]
-        size = ceil(len(rows) / max(1, most - len(ends)))
+        size = max(1, ceil(len(rows) / max(1, most - len(ends))))
         joined = [list(chain(*rows[at : at + size])) for at in range(0, len(rows), size)]
         first = [[part] for part in ends if not graph.reads[part.steps[0]]]
         shares = [*first, *joined, *([part] for part in ends if [part] not in first)]

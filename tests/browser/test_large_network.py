@@ -38,17 +38,17 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def shown(chromium, served):
+def shown(contexts, served):
     """The page, once its first maps are there; its errors fail the tests at their end."""
     from browser.conftest import new_page
 
     troubles: list[str] = []
-    page = new_page(chromium, troubles, reduced_motion="reduce")
+    page = new_page(contexts, troubles, reduced_motion="reduce")
     page.goto(served)
     page.wait_for_selector(".cv-col")
     until(page, IDLE)
     yield page
-    page.context.close()
+    page.close()
     assert not troubles
 
 

@@ -26,9 +26,9 @@ class Presenting {
     this.button.title = "Alone on the screen, for a projector (S)";
     this.button.setAttribute("aria-keyshortcuts", "S");
     view.part("tools").append(this.button);
-    this.leave = button("Leave", () => this.turn(false), "cv-leave");
-    this.leave.hidden = true;
-    view.root.append(this.leave);
+    this.end = button("Leave", () => this.turn(false), "cv-leave");
+    this.end.hidden = true;
+    view.root.append(this.end);
     this.keyed = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
     this.changed = () => {
       if (this.whole && !document.fullscreenElement) this.turn(false);
@@ -63,11 +63,11 @@ class Presenting {
     const { view } = this;
     view.slide = on ? () => window.innerHeight - 2 * MARGIN : null;
     this.button.setAttribute("aria-pressed", String(on));
-    this.leave.hidden = !on;
+    this.end.hidden = !on;
     if (view.extensions.length) {
       view.resizedTo();
       view.say(on ? "The stage alone. S or Escape leads back." : "Back on the page.");
-      (on ? this.leave : this.button).focus({ preventScroll: true });
+      (on ? this.end : this.button).focus({ preventScroll: true });
     }
   }
 
