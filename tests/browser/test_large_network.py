@@ -28,7 +28,11 @@ INK = """({ level, scene, plain }, s) => {
     return new Set(dots).size;
   });
 }"""
-VALUE = "({ values, scene }, [s, n]) => values[s][n]"
+PAGE_HERE = """({ values, scene, levels }, s) => {
+  const channels = scene.stages[s].shape[2];
+  const missing = (k) => values[s].some((x, n) => n % channels === k && !Number.isFinite(x));
+  return !levels.layer.page.channels.some(missing);
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +80,25 @@ def test_only_what_is_seen_has_come_and_every_map_has_ink(shown, stage):
     assert not of_view(shown, "({ plain }) => Boolean(plain.arrays.get('conv_3/kernel').array)")
 
 
-def test_a_layer_that_is_looked_at_comes_whole(shown, stage, run):
+def test_a_layer_that_is_looked_at_comes_page_by_page(shown, stage, run):
     s = stage("conv_2 relu")
     of_view(shown, "(view, s) => view.zoomTo('layer', s)", s)
-    until(shown, f"(view) => ({IDLE})(view) && view.values[{s}].every(Number.isFinite)")
-    assert min(of_view(shown, INK, s)) >= 1
-    values = np.float32(of_view(shown, "({ values }, s) => [...values[s]]", s))
-    np.testing.assert_array_equal(values, run["conv_2"][0].ravel())
+    seen: list[int] = []
+    for _ in range(2):
+        until(shown, f"(view) => ({IDLE})(view) && ({PAGE_HERE})(view, {s})")
+        page, values = of_view(
+            shown, "({ values, levels }, s) => [levels.layer.page.channels, [...values[s]]]", s
+        )
+        assert min(of_view(shown, INK, s)) >= 1
+        maps = np.array([np.nan if x is None else x for x in values], np.float32).reshape(
+            run["conv_2"][0].shape
+        )
+        np.testing.assert_array_equal(maps[..., page], run["conv_2"][0][..., page])
+        assert not set(page) & set(seen)
+        seen += page
+        shown.get_by_role("button", name="Next channels").click()
+    activity = np.abs(run["conv_2"][0]).max(axis=(0, 1))
+    assert activity[seen].min() >= np.delete(activity, seen).max()
 
 
 def test_a_receipt_asks_for_its_patch_and_its_kernel(shown, stage, run):
