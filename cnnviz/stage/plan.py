@@ -378,7 +378,7 @@ def _work(stage: Stage) -> int:
     if kernel is not None:
         return math.prod(stage.shape) * (kernel.size // stage.shape[-1])
     if stage.op["type"] == "contract":
-        return stage.layer.multiply_adds or 0
+        return math.prod(stage.shape) * math.prod(length for length, *_ in stage.op["over"])
     return math.prod(stage.shape)
 
 

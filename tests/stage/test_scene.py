@@ -50,6 +50,22 @@ def digit_run():
     return cnnviz.load_model("mnist_14k").run(cnnviz.load_mnist()[1][0][:2])
 
 
+def test_the_work_of_a_layer_is_that_of_its_steps():
+    net = Network(
+        [
+            image(6, 4),
+            layer("dense", "Dense", "image", weights={"kernel": normal(4, 5), "bias": normal(5)}, units=5),
+            layer("attention", "Attention", "dense", "dense"),
+        ]
+    )
+    run = net.run(np.zeros((1, 6, 4), np.float32))
+    work = {layer.name: 0 for layer in net}
+    for stage in unpacked(build_scene(run, 0))[0]["stages"]:
+        if stage["op"]["type"] in ("conv", "contract"):
+            work[stage["layer"]] += stage["work"]
+    assert work == {layer.name: layer.multiply_adds for layer in net}
+
+
 RESIZING = {"CenterCrop", "Resizing", "UpSampling2D"}
 
 

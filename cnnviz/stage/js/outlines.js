@@ -84,9 +84,8 @@ export function seenWords(scene, cell) {
   const all = height === input.shape[0] && width === input.shape[1];
   const cells = cellsSeen(scene, cell).get(input.index);
   if (input.axes === 2) {
-    const [length] = input.shape;
-    if (height === 1) return `sees position ${box.top} of ${length}`;
-    return all ? `sees the whole sequence, ${length} positions` : `sees positions ${box.top}–${box.bottom} of ${length}`;
+    if (height === input.shape[0]) return `sees the whole sequence, ${height} rows`;
+    return height === 1 ? `sees row ${box.top} of the sequence` : `sees ${height} rows of the sequence, ${box.top}–${box.bottom}`;
   }
   const local = localBox(scene, cell, input);
   if (local && (local.top > box.top || local.bottom < box.bottom || local.left > box.left || local.right < box.right)) {

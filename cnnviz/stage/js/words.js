@@ -72,13 +72,13 @@ export function channelName(stage, channel) {
 }
 
 /**
- * Where on its map a cell is: "row 4, column 5"; along a sequence "position 4".
+ * Where on its map a cell is: "row 4, column 5"; a sequence has rows only.
  *
  * @param {Stage} stage
  * @param {{ row: number, col: number }} cell
  */
 export function positionText(stage, { row, col }) {
-  return stage.axes === 2 ? `position ${row}` : `row ${row}, column ${col}`;
+  return stage.axes === 2 ? `row ${row}` : `row ${row}, column ${col}`;
 }
 
 /**
@@ -99,7 +99,7 @@ export function placeText(stage, cell) {
  * @param {{ row: number, col: number, channel: number }} cell
  */
 export function shortPlace(stage, cell) {
-  const place = stage.axes === 2 ? `position ${cell.row}` : `(${cell.row},${cell.col})`;
+  const place = stage.axes === 2 ? `row ${cell.row}` : `(${cell.row},${cell.col})`;
   return stage.shape[2] > 1 ? `${channelName(stage, cell.channel)} ${place}` : place;
 }
 

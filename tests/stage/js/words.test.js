@@ -6,13 +6,13 @@ import { test } from "node:test";
 import { cellName, placeText, shapeText } from "../../../cnnviz/stage/js/words.js";
 import { counting, sceneWith } from "./scenes.js";
 
-test("a cell of a sequence has a position and a channel", () => {
+test("a cell of a sequence has a row and a channel", () => {
   const op = { type: "activation", name: "relu", arguments: {} };
   const named = { name: "relu", layer: "relu", shape: [6, 1, 4], axes: 2, op };
   const scene = sceneWith([{ shape: [6, 1, 4], axes: 2, op: { type: "input" } }, named], counting(24));
   const [, stage] = scene.stages;
   const cell = { stage: 1, row: 4, col: 0, channel: 3 };
-  assert.equal(placeText(stage, cell), "position 4, channel 3");
+  assert.equal(placeText(stage, cell), "row 4, channel 3");
   assert.equal(cellName(scene, cell), "relu (4) channel 3");
   assert.equal(shapeText(stage), "6×4");
 });
