@@ -614,12 +614,14 @@ def test_of_many_classes_the_likeliest_have_bars(open_page, tmp_path):
     )
     x = normal(6, 6)
     names = [f"class <{k}>" for k in range(40)]
-    order = np.argsort(-net.predict(x)[0], kind="stable")[:10]
+    probabilities = net.predict(x)[0]
+    order = np.argsort(-probabilities, kind="stable")[:10]
+    rest = 100 * np.delete(probabilities, order).astype(np.float64).sum()
     file = cnnviz.view(net, x, classes=names).save(tmp_path / "many.html")
     page = open_page(file.as_uri(), offline=True)
     rows = page.locator(".cv-barrow")
     expect(rows.locator(".cv-class")).to_have_text([names[k] for k in order])
-    expect(page.locator(".cv-few")).to_have_text("the 10 likeliest of 40")
+    expect(page.locator(".cv-few")).to_have_text(f"30 others: {rest:.2f} % together")
     rows.nth(3).click()
     expect(page.locator(".cv-crumbs li").first).to_have_text(f"probability of {names[order[3]]}")
     expect(rows.nth(3)).to_have_attribute("data-mark", "cell")
