@@ -176,9 +176,8 @@ def notices(place: Any) -> None:
 
 def _not_in_a_link() -> str:
     """What was done in this session that no address holds, in words."""
-    session = st.session_state
-    answered = any(str(key).startswith("answer.") and session[key] is not None for key in session)
-    left = ["your answers"] * answered + ["your picture"] * bool(session.get("kernels.file"))
+    answered, picture = bool(kept_answers.record().answers), bool(st.session_state.get("kernels.file"))
+    left = ["your answers"] * answered + ["your picture"] * picture
     return " and ".join(left)
 
 
