@@ -41,9 +41,8 @@ def run(args: argparse.Namespace) -> int:
         families.setdefault(row["family"], []).append(f"{row['class']}{marks}")
     for family, classes in families.items():
         say(*textwrap.wrap(f"{family}: {', '.join(classes)}", WIDTH, subsequent_indent="  "))
-    say("")
-    for mark, meaning in MARKS.values():
-        say(f"{mark} {meaning}")
+    borne = [f"{mark} {words}" for name, (mark, words) in MARKS.items() if not all(row[name] for row in rows)]
+    say(*["", *borne] if borne else [])
     return 0
 
 
