@@ -172,8 +172,6 @@ def test_it_can_be_heard(walk_file, open_page, dark):
 
 def test_the_explorer_offers_it_and_its_link_reopens_the_step(open_page, explorer):
     page = open_page(f"{explorer}/?digit=0")
-    # A lesson begins with its walk.
-    page.locator(".cv-walk [data-close]").click()
     page.locator(".cv-guide").click()
     until_step(page, 1)
     for step in range(2, 10):
