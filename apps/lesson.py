@@ -15,11 +15,13 @@ from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str) -> header.Current:
-    """The stage, with the lesson's walk open where the network has what it speaks of."""
+def begin(name: str, *, opens: bool = True) -> header.Current:
+    """The stage, which offers the lesson's walk and opens with it, where the network has its subject."""
     here = header.current()
     walk = walk_of(LESSONS[name])
-    here.live_view(choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk)
+    here.live_view(
+        choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk if opens else None
+    )
     return here
 
 

@@ -24,7 +24,8 @@ def show_all_layers() -> None:
     )
 
 
-here = lesson.begin("overview")
+# The whole network comes first; its walk begins with the image alone.
+here = lesson.begin("overview", opens=False)
 question_widget.ask(
     questions.products_of_the_score(here.run),
     questions.numbers_for_one_digit(here.network, cached.kept(figures.layers_of, here.run)),

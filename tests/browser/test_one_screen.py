@@ -70,10 +70,8 @@ def test_all_of_a_file_stands_on_the_screen_in_every_state(open_page, model_file
 @pytest.mark.parametrize("model", MODELS)
 def test_all_of_the_explorer_s_stage_stands_on_the_screen_beside_its_sidebar(open_page, explorer, model):
     page = open_page(f"{explorer}/?digit=0&model={model}", width=1280, height=720)
-    # A lesson begins with its walk.
-    page.locator(".cv-walk [data-close]").click()
+    page.wait_for_selector(".cv-barrow")
     until_settled(page)
-    show(page, {})
     assert page.get_by_test_id("stSidebar").bounding_box()["x"] >= 0, "the sidebar is open"
     for width, height in ((1280, 720), (1920, 1080)):
         page.set_viewport_size({"width": width, "height": height})
