@@ -91,6 +91,7 @@ function shownIn(root, key, style) {
   if (before) {
     root.replaceWith(sheetOf(style), before.root);
     before.held?.focus({ preventScroll: true });
+    before.view?.history.seatAnew();
     return before;
   }
   /** @type {Shown} */

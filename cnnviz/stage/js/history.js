@@ -35,6 +35,7 @@ export class History {
     const { changes = "", shared = 0 } = view.scene.header.host ?? {};
     this.shared = changes;
     this.sharings = shared ?? 0;
+    this.seated = false;
   }
 
   /** @returns {Moment} */
@@ -160,10 +161,17 @@ export class History {
     view.host.ask?.("changes", { count: ++this.sharings, text });
   }
 
+  /** The page around may be another one, which has counted none of what was told. */
+  seatAnew() {
+    this.seated = true;
+  }
+
   /** Weights that were changed on the page around, or taken back there. */
   follow() {
     const { view } = this;
     const { changes, shared } = view.scene.header.host ?? {};
+    if (this.seated) this.sharings = shared ?? 0;
+    this.seated = false;
     if (changes === undefined || changes === this.shared || (shared ?? 0) !== this.sharings) return;
     this.shared = changes;
     this.commit([...view.changes.filter(({ kind }) => kind !== "weights"), ...entryOf("changes", changes)], "");
