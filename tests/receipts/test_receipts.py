@@ -684,4 +684,4 @@ def test_a_trace_prints_its_receipts(digits):
     assert len(str(everything).splitlines()) == 101
     with pytest.raises(ValueError, match="lines must be at least 1, got 0"):
         everything.to_text(0)
-    assert repr(explain(digits, "conv2d", row=3, col=3, channel=0).trace()).endswith("2 receipts, 1 pixels>")
+    assert repr(explain(digits, "conv2d", row=3, col=3, channel=0).trace()).endswith("2 receipts, 1 pixel>")

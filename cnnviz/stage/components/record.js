@@ -26,7 +26,7 @@ export function show({ data, parentElement, setTriggerValue }) {
   if (data.heard === known.told && kept === known.text && data.text !== (kept ?? "")) write(data.text);
   root.hidden = !data.count;
   if (!data.count) return;
-  root.querySelector(".count").textContent = data.count;
+  root.querySelector(".answered").textContent = data.count;
   const name = () => {
     const words = root.querySelector("input").value.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "");
     return `cnnviz-answers${words && `-${words}`}`;
