@@ -115,9 +115,9 @@ def resized(kernel: Any, rows: int, cols: int) -> np.ndarray:
     The middle of an even number of cells is the one before its half, as in the `starters`.
 
     >>> resized([[1, 2, 3], [4, 5, 6], [7, 8, 9]], 1, 2).tolist()
-    [[4, 5]]
-    >>> resized([[4, 5]], 3, 3).tolist()
-    [[0, 0, 0], [4, 5, 0], [0, 0, 0]]
+    [[5, 6]]
+    >>> resized([[5, 6]], 3, 3).tolist()
+    [[0, 0, 0], [0, 5, 6], [0, 0, 0]]
     """
     kernel = np.asarray(kernel)
     found = np.zeros((rows, cols), kernel.dtype)
