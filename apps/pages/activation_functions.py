@@ -164,8 +164,9 @@ def zeros() -> None:
         st.markdown(
             "; ".join(
                 f"Channel {channel} of {plain(name)} is other than 0 in "
-                f"{over[name].active[channel]:,} of {counted(over[name].each, 'value')}"
+                f"{of.active[channel]:,} of {counted(of.each, 'value')}"
                 for name, found in scarce.items()
+                for of in [over[name]]
                 for channel in found
             )
             + f". With all of these set to 0, the prediction changes for {counted(changed, 'digit')} of the "

@@ -272,14 +272,13 @@ def test_a_view_of_thousands_of_layers() -> None:
 
 
 def test_a_view_stays_within_the_memory_too() -> None:
-    """Its run keeps 40 MB, and the view itself takes several times as much to be made."""
+    """A large network's numbers are not sent whole; those of many images of a small one are too many."""
     net = net_of((PICTURE, [("UpSampling2D", {"size": 80}), ("ReLU", {}), ("GlobalMaxPooling2D", {})]))
     x = np.zeros((1, *PICTURE), np.float32)
-    with pytest.raises(ValueError, match=r"a view of 1 image of network would take 0\.3 GB.*layers=, last="):
-        cnnviz.view(net, x, memory_limit=200e6)
+    assert len(bytes(cnnviz.view(net, x, memory_limit=200e6))) < 1e6
     assert cnnviz.view(net, x, memory_limit=200e6, last="image").scene.items
     many = net_of(((100, 100, 1), [("Activation", {"activation": "tanh"})]))
-    with pytest.raises(ValueError, match="a view of 100 images of network would take"):
+    with pytest.raises(ValueError, match=r"a view of 100 images of network would take.*layers=, last="):
         cnnviz.view(many, np.zeros((100, 100, 100, 1), np.float32), memory_limit=40e6)
 
 

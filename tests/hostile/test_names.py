@@ -45,7 +45,8 @@ def explorer(visit, hostile) -> Iterator:
     cached = sys.modules["cached"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cached, "available_models", lambda: [NAMES[0]])
-        patch.setattr(cached, "network", lambda model: hostile)
+        patch.setattr(cached, "network", lambda which: hostile)
+        patch.setattr(cached, "saved", lambda model: hostile)
         yield visit
 
 
