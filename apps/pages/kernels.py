@@ -200,8 +200,8 @@ chrome.show(
 )
 question_widget.ask(questions.on_a_plain_area(kernel), questions.twice_in_a_row(kernel.shape[0]))
 which = "" if layer == "first" else f", {quoted(layer)}, {channel}"
-names = cached.available_models() if layer == "first" else [here.model]
-load = f"nets = [cnnviz.load_model(name) for name in {names}]"
+compared = cached.available_models() if layer == "first" else [here.model]
+load = f"nets = [cnnviz.load_model(name) for name in {compared}]"
 snippets.show(
     f"""
     import cnnviz
