@@ -24,14 +24,18 @@ _PICTURE = component("picture")
 _TABLE = component("table")
 
 
-def title(name: str, definition: str, *, heard: str = "", instead: str = "") -> None:
-    """A page's head: the concept, what it is, and the half-truth about it set right."""
-    st.markdown(explained(definition))
-    if heard:
-        st.html(
-            f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
-            f"<p><b>In fact</b> {html.escape(instead)}</p></div>"
-        )
+def definition(words: str, *, heard: str, instead: str) -> None:
+    """A page's head, below its title: what the concept is, and the half-truth about it set right."""
+    st.markdown(explained(words))
+    half_truth(heard, instead)
+
+
+def half_truth(heard: str, instead: str) -> None:
+    """What is often heard, and what is so."""
+    st.html(
+        f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
+        f"<p><b>In fact</b> {html.escape(instead)}</p></div>"
+    )
 
 
 def printed_address() -> None:

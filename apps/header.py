@@ -22,7 +22,7 @@ from surroundings import surroundings
 
 from cnnviz.colours import ink_png
 from cnnviz.network.mistakes import next_mistake
-from cnnviz.numbers import probability
+from cnnviz.numbers import counted, probability
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
 
@@ -77,13 +77,18 @@ class Current:
         )
 
 
-def current(*, saved: bool = False) -> Current:
-    """What the header shows, for a page to draw; `saved` for one that is about training or sets of images."""
+def within_app() -> None:
+    """See to it that the page has the app around it, for one that draws nothing of `current`."""
     # Streamlit takes a folder named pages for an app of its older kind, and a new server may run a page
     # without the app around it, until st.navigation has been called once.
     if "current" not in st.session_state:
         st.navigation(navigation.parts(), position="hidden")
         st.rerun()
+
+
+def current(*, saved: bool = False) -> Current:
+    """What the header shows, for a page to draw; `saved` for one that is about training or sets of images."""
+    within_app()
     here: Current = st.session_state["current"]
     if here.changes:
         with (
@@ -109,7 +114,7 @@ def _changed_words(here: Current, saved: bool) -> str:
     changes = entry_of("changes", here.changes)
     count = len({(each["array"], place) for each in changes for place in each["at"]})
     layers = {each["array"].rpartition("/")[0]: None for each in changes}
-    changed = f"{count:,} {'weight is' if count == 1 else 'weights are'} changed"
+    changed = f"{counted(count, 'weight')} {'is' if count == 1 else 'are'} changed"
     what = f"**{changed}** in {plain(', '.join(layers))}. "
     if saved:
         return what + "This page keeps the saved network: it is about training or many images."

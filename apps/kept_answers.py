@@ -14,6 +14,7 @@ import state
 import streamlit as st
 from components import component
 
+from cnnviz.numbers import counted
 from cnnviz.resources import one_line
 from cnnviz.teaching.answer_record import AnswerRecord, GivenAnswer, read_record
 from cnnviz.teaching.questions import Question
@@ -100,7 +101,7 @@ def show() -> None:
     first = {(a.page, a.question): a.right for a in reversed(found.answers)}
     right = sum(first.values())
     said = "" if hidden() else f", {right} of them right at the first try"
-    count = f"{len(first)} question{'s' * (len(first) != 1)} answered so far{said}."
+    count = f"{counted(len(first), 'question')} answered so far{said}."
     _RECORD(
         key="answers.shown",
         data={**_data(), "count": count if first else "", "csv": found.to_csv()},

@@ -1,14 +1,12 @@
-"""What a lesson's page is made of: the stage with its walk, what is looked at more closely, and its end."""
+"""What a lesson's page is made of: the stage with its walk, and what is looked at more closely."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from typing import Any
 
 import header
 import state
-import streamlit as st
 from chosen_digit import choose_shown
 
 from cnnviz.teaching.course import walk_of
@@ -25,7 +23,7 @@ def begin(name: str, *, opens: bool = True) -> header.Current:
     return here
 
 
-def closer(name: str, label: str, draw: Callable[..., Any], *given: Any, asks: tuple[str, ...] = ()) -> None:
+def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:
     """A part that only some want to see: it is worked out once it is opened.
 
     `asks` are parameters of what is in it: a link that has one of them opens it.
@@ -33,12 +31,4 @@ def closer(name: str, label: str, draw: Callable[..., Any], *given: Any, asks: t
     place = state.section(name, label, opens=state.asks(*asks))
     if place is not None:
         with place:
-            draw(*given)
-
-
-def end(heard: str, instead: str) -> None:
-    """What can be said now: the half-truth that is often heard, and its correction."""
-    st.html(
-        f'<div class="half-truth"><p><b>Often heard</b> {html.escape(heard)}</p>'
-        f"<p><b>In fact</b> {html.escape(instead)}</p></div>"
-    )
+            draw()

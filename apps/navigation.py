@@ -17,20 +17,16 @@ REFERENCE = {"glossary": "Glossary", "in_python": "In Python"}
 
 def parts() -> dict[str, list[Any]]:
     """The pages as st.navigation takes them; the first is the one that opens."""
-    grouped = groupby(zip(LESSONS.values(), lessons(), strict=True), lambda pair: pair[0].part)
-    found = {part: [page for _, page in pairs] for part, pairs in grouped}
+    pages = lessons()
+    grouped = groupby(LESSONS.values(), lambda lesson: lesson.part)
+    found = {part: [pages[lesson.name] for lesson in those] for part, those in grouped}
     return found | {"To look up": [_page(*page) for page in REFERENCE.items()]}
 
 
-def lessons() -> list[Any]:
-    """The lessons' pages, in order."""
+def lessons() -> dict[str, Any]:
+    """The lessons' pages by name, in order."""
     first = next(iter(LESSONS))
-    return [_page(lesson.name, lesson.title, lesson.name == first) for lesson in LESSONS.values()]
-
-
-def lesson_names() -> list[str]:
-    """Their names."""
-    return list(LESSONS)
+    return {name: _page(name, lesson.title, name == first) for name, lesson in LESSONS.items()}
 
 
 def name_of(page: Any) -> str:

@@ -17,7 +17,7 @@ def show() -> None:
     here = st.session_state["lesson"]
     if here not in LESSONS:
         return
-    pages = {lesson.name: page for lesson, page in zip(LESSONS.values(), navigation.lessons(), strict=True)}
+    pages = navigation.lessons()
     with chrome.row("pager"):
         for way, lesson in zip(("previous", "next"), neighbours(here), strict=True):
             if lesson is not None:

@@ -25,8 +25,7 @@ CHECKED = 250
 here = header.current()
 every = len(test_digits()[0])
 bends = hidden_activations(here.network)
-chrome.title(
-    "Activation functions",
+chrome.definition(
     "An activation function is one fixed curve, applied to every number of a hidden layer by itself. ReLU, "
     "for one, keeps what is positive and makes the rest zero. It has nothing to learn, and it is what "
     "makes a stack of layers more than one layer.",

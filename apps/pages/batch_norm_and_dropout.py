@@ -26,8 +26,7 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 here = header.current()
 norms = normalizations(here.network)
 drops = dropout.dropout_layers(here.network)
-chrome.title(
-    "Batch norm and dropout",
+chrome.definition(
     "Batch normalisation brings each channel to mean 0 and deviation 1, then gives it a deviation gamma and "
     "a mean beta, which are learned. Dropout sets numbers to zero, chosen at random in each step of "
     "training. Both behave differently in training and afterwards: afterwards one is a fixed scale and "

@@ -22,8 +22,8 @@ from cnnviz.layers.layer import quoted
 from cnnviz.ops.padding import Window, window
 from cnnviz.teaching.questions import convolution as questions
 
+# Where the session keeps the kernel that was shown last.
 SHOWN = "convolution.kernel"
-"""Where the session keeps the kernel that was shown last."""
 
 
 def start_anew() -> None:
@@ -57,8 +57,7 @@ saved = (
     f"one kernel: in {here.model}’s first layer the first makes weights {saving.by_locality:,.0f} times "
     f"fewer than a dense layer’s, the second {saving.by_sharing:,.0f} times fewer still."
 )
-chrome.title(
-    "Convolution",
+chrome.definition(
     "A convolution slides a small array of weights, the kernel, over its input and writes down, at every "
     "position, the sum of weight times value, and a bias. A kernel is as deep as the input has channels, "
     "and each kernel makes one output channel. Networks do not flip the kernel, so strictly it is a "

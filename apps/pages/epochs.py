@@ -255,8 +255,7 @@ if history:
         f"{history.batch_size} images and one of {history.last_batch}: one pass over {history.images:,} "
         "images. When to stop is decided on images that are not trained on."
     )
-chrome.title(
-    "Epochs",
+chrome.definition(
     "An epoch is one pass over the whole training set. The images come in batches; after each batch all "
     "weights change a little, which is one step. Over many epochs the loss falls, first fast, then slowly.",
     heard="In an epoch the network sees one batch, and the more epochs, the better it gets.",

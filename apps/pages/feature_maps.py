@@ -241,8 +241,7 @@ def show_network() -> str:
 
 
 here = header.current()
-chrome.title(
-    "Feature maps",
+chrome.definition(
     "A feature map is one channel of a layer's output: the response of one kernel at every position of "
     "the layer's input. A layer with sixteen kernels has sixteen feature maps. A number is large where the "
     "input is like the kernel, and where the input is bright; and every number has the kernel’s bias in it.",

@@ -1,5 +1,4 @@
-"""In Python: every public function with its docstring, an example that runs, and the picture that it
-draws."""
+"""In Python: every public function with its docstring, an example that runs, and its picture."""
 
 import cached
 import chrome
@@ -10,8 +9,7 @@ from surroundings import surroundings
 
 from cnnviz.teaching.public_names import ROOMS, public_names
 
-header.current()  # A page never runs without the app around it.
-st.title("In Python", anchor=False)
+header.within_app()
 st.markdown(
     "Everything on these pages can be done in Python. Choose a part and a name: what is shown is its "
     "docstring, and its example runs as it stands."

@@ -19,12 +19,11 @@ from cnnviz.layers.layer import quoted
 from cnnviz.numbers import counted, percent, shortened
 from cnnviz.teaching.questions import kernels as questions
 
+# Random kernels that the trained ones are compared with.
 MANY = 20_000
-"""Random kernels that the trained ones are compared with."""
 
 here = header.current()
-chrome.title(
-    "Kernels",
+chrome.definition(
     "A kernel is the small array of weights that a convolution slides over its input. Its numbers decide "
     "what it responds to: an average blurs, a difference finds edges. Kernels with a name were thought out "
     "by someone; a network's start as random numbers and are changed, step by step, until the loss is small.",
@@ -175,7 +174,8 @@ with chrome.controls("trained"):
     channel = state.integer("input", 0, channels - 1, 0, "Input channel")
     order = state.option("sort", kernels.ORDERS, "similarity", st.segmented_control, "Sorted by")
 if layer == "first":
-    networks = [cached.network(model) for model in cached.available_models()]
+    models = cached.available_models()
+    networks = [here.network if model == here.model else cached.network(model) for model in models]
     trained = [kernel for network in networks for kernel in kernels.trained_kernels(network)]
 else:
     trained = kernels.trained_kernels(here.network, layer, channel)

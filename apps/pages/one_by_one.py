@@ -242,8 +242,7 @@ def show_bottleneck() -> tuple[int, int, int]:
 
 here = header.current()
 fields = cached.kept(receptive_field, here.network)
-chrome.title(
-    "1×1",
+chrome.definition(
     "A 1×1 convolution mixes channels: at every position by itself, the channels that come in are "
     "multiplied with one matrix and give those that go out. It is a dense layer applied at each pixel. "
     "Networks use it to have fewer channels, or more, at little cost.",

@@ -43,7 +43,7 @@ snippets.show(
     print(run.output.argmax())
     """
 )
-lesson.end(
+chrome.half_truth(
     "A neural network is a black box.",
     "Nothing in it is hidden: every number was computed from others, and you can follow it down to "
     "the pixels. What is hard is to say in words what "

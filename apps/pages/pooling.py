@@ -20,8 +20,7 @@ from cnnviz.numbers import percent
 from cnnviz.teaching.questions import pooling as questions
 
 here = header.current()
-chrome.title(
-    "Pooling",
+chrome.definition(
     "Pooling goes over each map window by window and keeps one number of each: the largest, or the mean. It "
     "works on every channel by itself and learns nothing. Later layers then have fewer cells to look at, "
     "and each of their cells sees more of the image.",

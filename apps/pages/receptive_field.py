@@ -284,8 +284,7 @@ here = header.current()
 fields = cached.kept(receptive_field, here.network)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
 shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.is_pool]
-chrome.title(
-    "Receptive field",
+chrome.definition(
     "The receptive field of a unit is the part of the input image that can change it. It is counted in "
     "input pixels and grows with every layer whose cells look at more than one cell, and faster behind a "
     "stride or a pooling layer.",

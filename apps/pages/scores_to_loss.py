@@ -14,8 +14,7 @@ from cnnviz.numbers import number, probability, signed_number
 from cnnviz.teaching.questions.scores_to_loss import halved_probability, shifted_logits
 
 here = header.current()
-chrome.title(
-    "From scores to loss",
+chrome.definition(
     "The network's last sums are scores, one a digit: the logits. Softmax makes probabilities of them, and "
     "the cross-entropy is minus the logarithm of the probability of the digit that is wanted: the loss. Its "
     "gradient says, for every number in the network and every pixel, which way the loss would fall.",

@@ -20,8 +20,7 @@ fields = cached.kept(receptive_field, here.network)
 convolutions = [layer for layer in here.network.layers if layer.is_convolution]
 small = [layer for layer in convolutions if layer.config["kernel_size"] == (3, 3)]
 last = small[-1]
-chrome.title(
-    "3×3",
+chrome.definition(
     "A 3×3 kernel is the smallest that has a middle and a neighbour on every side. Two such layers, one "
     "on the other, see 5×5 cells, three see 7×7. They do it with fewer weights than one large kernel, and "
     "with an activation after each.",

@@ -19,8 +19,7 @@ from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 here = header.current()
 mistakes = cached.hard_cases(here.model)
-chrome.title(
-    "Try it",
+chrome.definition(
     "The network was trained on digits that had all been prepared alike: fitted into 20 × 20 pixels and "
     "centred in 28 × 28. Yours is prepared likewise, and its strokes are made as thick as theirs where they "
     "are not; then it is the digit of all pages. What the network says of your handwriting is a "

@@ -181,8 +181,7 @@ def shape(layer: LayerCheck) -> str:
 
 
 here = header.current(saved=True)
-chrome.title(
-    "Verification",
+chrome.definition(
     "What pages draw is computed by cnnviz's own engine, in NumPy. It was compared with TensorFlow, which "
     "read the same file by itself, on all 10,000 test images and at every layer. Where both round, a "
     "third evaluation in double precision says who is off by how much. What the live view answers at once is "

@@ -24,8 +24,7 @@ from cnnviz.teaching.questions import why_convolution as questions
 REACH = 8
 
 here = header.current()
-chrome.title(
-    "Why convolution",
+chrome.definition(
     "A dense layer has a weight for every pair of pixel and output. A convolution is a dense layer with two "
     "promises: each output looks at its neighbourhood only, and all positions use the same weights. So it "
     "needs few weights, and what it can find in one place it can find in every other.",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cnnviz.teaching.lessons import LESSONS
-
 
 @dataclass(frozen=True)
 class GlossaryTerm:
@@ -255,7 +253,7 @@ _LEFT_ALONE = re.compile(r"(`[^`]*`|\$[^$]*\$|!?\[[^\]]*\]\([^)]*\))")
 """Code, formulas and links in Markdown."""
 
 
-def linked(markdown: str, lesson: str, explained: set[str], address: str = "glossary") -> str:
+def linked(markdown: str, lesson: str, explained: set[str]) -> str:
     """A text in which the first mention of each word of the glossary leads to what it means.
 
     Parameters
@@ -266,8 +264,6 @@ def linked(markdown: str, lesson: str, explained: set[str], address: str = "glos
         Whose page it stands on: words that this lesson is about are left alone too.
     explained
         The words that were mentioned before; those found here are added.
-    address
-        Of the glossary's page.
 
     Examples
     --------
@@ -280,16 +276,7 @@ def linked(markdown: str, lesson: str, explained: set[str], address: str = "glos
         if each.term in explained or (lesson and each.lesson == lesson):
             return found[0]
         explained.add(each.term)
-        return f"[{found[0]}]({address}#{each.slug})"
+        return f"[{found[0]}](glossary#{each.slug})"
 
     parts = _LEFT_ALONE.split(markdown)
     return "".join(part if k % 2 else _FORMS.sub(mention, part) for k, part in enumerate(parts))
-
-
-def lesson_of(each: GlossaryTerm) -> str:
-    """The title of the lesson that a word belongs to; "" if it belongs to none.
-
-    >>> lesson_of(GLOSSARY["softmax"])
-    'From scores to loss'
-    """
-    return LESSONS[each.lesson].title if each.lesson else ""

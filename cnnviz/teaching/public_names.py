@@ -100,12 +100,26 @@ def _lives_in(value: Any, room: str) -> bool:
     return (getattr(value, "__module__", None) or "").startswith(f"cnnviz.{room}")
 
 
+class _Written(str):
+    """An annotation as the source has it: without the quotes that a text is shown in."""
+
+    __repr__ = str.__str__
+
+
+def _as_written(signature: inspect.Signature) -> inspect.Signature:
+    def bare(annotation: Any) -> Any:
+        return _Written(annotation) if isinstance(annotation, str) else annotation
+
+    parameters = [each.replace(annotation=bare(each.annotation)) for each in signature.parameters.values()]
+    return signature.replace(parameters=parameters, return_annotation=bare(signature.return_annotation))
+
+
 def _described(room: str, name: str, value: Any) -> PublicName:
     text = inspect.getdoc(value) or ""
     if isinstance(value, type) and (not vars(value).get("__doc__") or text.startswith(f"{name}(")):
         text = ""  # Its parent's, or what a dataclass makes up.
     try:
-        signature = f"{name}{inspect.signature(value)}"
+        signature = f"{name}{_as_written(inspect.signature(value))}"
     except ValueError:
         signature = name
     return PublicName(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import cnnviz
 from apps.conftest import MODELS, PAGES, REFERENCE, given, htmls, pictures
 from cnnviz.numbers import probability
+from cnnviz.resources import app
 
 NOTHING_DRAWN = {("one_by_one", "mnist_maxpool")}
 """Pages that have nothing of that network to draw, and say so."""
@@ -40,6 +42,24 @@ def test_a_page_shows_the_chosen_digit(visit, page, model):
     assert f"<b>{probabilities.argmax()}</b> with" in card
     shown = re.search(r"</b> with ([^\n]*)", card).group(1)
     assert shown.strip() == probability(probabilities.max()).replace("<", "&lt;").replace(">", "&gt;")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *REFERENCE])
+def test_a_page_has_one_title(visit, page):
+    (title,) = visit(page).title
+    assert title.value
+
+
+@pytest.mark.parametrize("page", [*PAGES, *REFERENCE])
+def test_no_text_of_a_page_s_own_code_is_shown(page):
+    """Streamlit writes a text that stands alone onto the page; only the first one is a docstring."""
+    code = ast.parse((app().parent / "pages" / f"{page}.py").read_text("utf-8"))
+    alone = [
+        node.value.value
+        for node in code.body[1:]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    assert alone == []
 
 
 @pytest.mark.parametrize("page", PAGES)

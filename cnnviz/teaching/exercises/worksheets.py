@@ -36,8 +36,7 @@ EXERCISES: dict[str, tuple[Maker, ...]] = {
 """What is asked, by the names of the lessons that have exercises."""
 
 SUITS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"scores_to_loss": single_numbers.in_doubt}
-"""Lessons whose exercises suit some digits only: of which, by what the network says of them, and "
-"the labels."""
+"""Lessons whose exercises suit some digits only: which, by the network's probabilities and the labels."""
 
 CHUNK = 500
 """Digits that are looked at together, where not all suit."""
