@@ -117,9 +117,9 @@ def put_to_the_test(name: str, row: int, col: int) -> None:
     """Everything outside the field changed, and every pixel inside."""
     chrome.section(
         "Is that right? Try to refute it",
-        "A box that is too small shows itself when a change outside changes the unit; one that is too large, "
-        "when no change in some row or column at its edge does. Trials can only refute: that the box holds "
-        "for every image follows from the layers, whatever their weights.",
+        "A box that is too small shows itself when a change outside changes the unit; one that is too "
+        "large, when no change in some row or column at its edge does. Trials can only refute: that the "
+        "box holds for every image follows from the layers, whatever their weights.",
     )
     at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
     if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
@@ -164,9 +164,9 @@ def what_counts(name: str, row: int, col: int) -> None:
     """The effective field inside the box."""
     chrome.section(
         "What counts inside the box",
-        "All pixels in the box can change the unit, but not all change it equally: many paths lead from the "
-        "middle to the unit, few from the edge. The effective receptive field is the magnitude of the unit's "
-        "gradient, pixel by pixel.",
+        "All pixels in the box can change the unit, but not all change it equally: many paths lead from "
+        "the middle to the unit, few from the edge. The effective receptive field is the magnitude of the "
+        "unit's gradient, pixel by pixel.",
     )
     effective = [
         (here.digit.name, cached.effective(here.which, name, (here.digit,), row, col)),
@@ -205,8 +205,8 @@ def training(name: str, row: int, col: int) -> None:
         with place:
             chrome.show(
                 "effective_field",
-                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one scale."
-                f"{if_dark(field)}",
+                f"{words[:1].upper()}{words[1:]}, on the same {len(DIGITS)} digits and one "
+                f"scale.{if_dark(field)}",
                 share=0.5,
                 limit=340,
                 field=field.density,

@@ -28,8 +28,8 @@ class GlossaryTerm:
 _TERMS = (
     GlossaryTerm(
         "activation",
-        "The number that comes out of a unit, after its activation function; also that function itself, such "
-        "as ReLU.",
+        "The number that comes out of a unit, after its activation function; also that function itself, "
+        "such as ReLU.",
         ("unit", "pre-activation", "ReLU"),
         "activation_functions",
         ("activations", "activation function", "activation functions"),
@@ -42,8 +42,9 @@ _TERMS = (
     ),
     GlossaryTerm(
         "batch normalisation",
-        "A layer that takes from each channel its mean, divides it by its spread, and then scales and shifts "
-        "it by two learned numbers. In training mean and spread are the batch's, afterwards fixed ones.",
+        "A layer that takes from each channel its mean, divides it by its spread, and then scales and "
+        "shifts it by two learned numbers. In training mean and spread are the batch's, afterwards fixed "
+        "ones.",
         ("batch", "channel"),
         "batch_norm_and_dropout",
         ("batch norm", "batch normalization"),
@@ -64,8 +65,9 @@ _TERMS = (
     ),
     GlossaryTerm(
         "convolution",
-        "A layer that slides small kernels over its input, and at each place adds up the products of weights "
-        "and numbers below them. What networks compute does not flip the kernel, as mathematics does.",
+        "A layer that slides small kernels over its input, and at each place adds up the products of "
+        "weights and numbers below them. What networks compute does not flip the kernel, as mathematics "
+        "does.",
         ("kernel", "stride", "padding"),
         "convolution",
         ("convolutions",),
@@ -105,8 +107,8 @@ _TERMS = (
     ),
     GlossaryTerm(
         "feature map",
-        "The numbers of one channel, laid out in rows and columns like the image: where its filter answered, "
-        "and how strongly.",
+        "The numbers of one channel, laid out in rows and columns like the image: where its filter "
+        "answered, and how strongly.",
         ("channel", "filter"),
         "feature_maps",
         ("feature maps",),
@@ -135,9 +137,8 @@ _TERMS = (
     ),
     GlossaryTerm(
         "logit",
-        "A score of a class before softmax. Only differences between logits count: adding 1 to all "
-        "changes no "
-        "probability.",
+        "A score of a class before softmax. Only differences between logits count: adding 1 to all changes "
+        "no probability.",
         ("softmax",),
         "scores_to_loss",
         ("logits",),
@@ -155,18 +156,16 @@ _TERMS = (
     ),
     GlossaryTerm(
         "norm",
-        "The length of a list of numbers: the root of the sum of their squares. Of a kernel it says "
-        "how large "
-        "its weights are together. (Batch norm is another thing.)",
+        "The length of a list of numbers: the root of the sum of their squares. Of a kernel it says how "
+        "large its weights are together. (Batch norm is another thing.)",
         ("batch normalisation",),
         "kernels",
         ("norms",),
     ),
     GlossaryTerm(
         "padding",
-        "Cells that are added around a map, mostly zeros, so that a window can reach over its border "
-        "and what "
-        "comes out keeps its size.",
+        "Cells that are added around a map, mostly zeros, so that a window can reach over its border and "
+        "what comes out keeps its size.",
         ("stride",),
         "convolution",
     ),
@@ -220,9 +219,8 @@ _TERMS = (
     ),
     GlossaryTerm(
         "stride",
-        "How many cells a window moves from one place to the next: with 2 the map that comes out has "
-        "half the "
-        "rows and columns.",
+        "How many cells a window moves from one place to the next: with 2 the map that comes out has half "
+        "the rows and columns.",
         ("padding", "pooling"),
         "convolution",
         ("strides",),

@@ -60,9 +60,8 @@ def window_by_hand(about: Material) -> Exercise:
         Task(
             "pooling",
             "One window, pooled",
-            f"These are rows {rows[0]} to {rows[-1]}, columns {cols[0]} to {cols[-1]} of channel "
-            f"{channel} of "
-            f"{layer.inputs[0]}, which {layer.name} reads.",
+            f"These are rows {rows[0]} to {rows[-1]}, columns {cols[0]} to {cols[-1]} of channel {channel} "
+            f"of {layer.inputs[0]}, which {layer.name} reads.",
             (Given("window", "The window", listed(window), digits),),
             (
                 Asked("What max pooling makes of it", digits),
@@ -112,9 +111,8 @@ def activations_by_hand(about: Material) -> Exercise:
         Task(
             "activations",
             "One number, three activations",
-            f"Before its activation the number at row {row}, column {col}, channel {channel} of "
-            f"{name} is this. A "
-            f"pocket calculator may help with e^−x: take it with {POWERS} decimals.",
+            f"Before its activation the number at row {row}, column {col}, channel {channel} of {name} is "
+            f"this. A pocket calculator may help with e^−x: take it with {POWERS} decimals.",
             (Given("x", "x", value, DECIMALS), Given("slope", "Slope of the leaky ReLU below 0", slope, 1)),
             (
                 Asked("ReLU of x", DECIMALS),
@@ -139,8 +137,7 @@ def activations_by_hand(about: Material) -> Exercise:
                 sigmoid,
                 off,
                 f"e^−x rounded to {POWERS} decimals moves the quotient by less than "
-                f"{half_a_unit(POWERS):g}; it "
-                f"is rounded itself: {half_a_unit(DECIMALS):g} more.",
+                f"{half_a_unit(POWERS):g}; it is rounded itself: {half_a_unit(DECIMALS):g} more.",
                 telling(
                     [(1 - sigmoid, "e^x taken for e^−x"), (1 / (1 + abs(value)), "no power was taken")],
                     sigmoid,
@@ -209,9 +206,8 @@ def normalised_by_hand(about: Material) -> Exercise:
             Answer(
                 value,
                 off,
-                f"The root is off by {d:g} at most, the quotient by that and {d:g}, times gamma, and "
-                f"{d:g} for the "
-                f"end. (The network adds epsilon, {layer.config['epsilon']:g}, to the variance.)",
+                f"The root is off by {d:g} at most, the quotient by that and {d:g}, times gamma, and {d:g} "
+                f"for the end. (The network adds epsilon, {layer.config['epsilon']:g}, to the variance.)",
                 telling(
                     [
                         (gamma * (x - mean) / variance + beta, "divided by the variance, not by its root"),
@@ -285,8 +281,8 @@ def softmax_by_hand(about: Material) -> Exercise:
                 Asked(f"The probability of class {chosen[best]}", DECIMALS),
                 Asked(f"The probability of class {about.label}", DECIMALS),
                 Asked(
-                    "The loss: minus the natural logarithm of the label’s probability, before that "
-                    "is rounded",
+                    "The loss: minus the natural logarithm of the label’s probability, before that is "
+                    "rounded",
                     DECIMALS,
                 ),
             ),

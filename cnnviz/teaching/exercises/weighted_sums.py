@@ -37,8 +37,8 @@ FEW, MANY = 3, 9
 SHOWN = 5
 """Channels of a 1x1 convolution that are printed."""
 CARRIED_ON = (
-    "As above: what is added has the decimals asked for. A mistake counts once: with another sum above, that "
-    "sum and what is added is right."
+    "As above: what is added has the decimals asked for. A mistake counts once: with another sum above, "
+    "that sum and what is added is right."
 )
 MOST_CELLS = 16
 """Of a kernel that is printed."""

@@ -21,8 +21,7 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
             "title": "What is negative becomes 0",
             "say": [
                 "An activation function is applied to each number by itself. This one is ReLU: what is "
-                "positive stays, "
-                "everything else becomes 0.",
+                "positive stays, everything else becomes 0.",
                 "Here {value(low)}, the smallest number of {conv}, becomes {value(after)}.",
             ],
             "state": {"zoom": "cell", "path": "{after}"},
@@ -31,13 +30,12 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
             "title": "Over all maps",
             "say": [
                 "Of {cells(conv): count} numbers {negative(conv): count} {negative(conv): was|were} "
-                "negative; "
-                "{nonzero(relu): count} {nonzero(relu): is|are} left that {nonzero(relu): is|are} not 0.",
+                "negative; {nonzero(relu): count} {nonzero(relu): is|are} left that {nonzero(relu): "
+                "is|are} not 0.",
                 [
                     "silent(relu) > 0",
                     "In {silent(relu): count} of {channels(relu): count} {channels(relu): map|maps} "
-                    "nothing is left on this "
-                    "image.",
+                    "nothing is left on this image.",
                 ],
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{after}"},
@@ -46,8 +44,8 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
             "title": "Why not leave it out?",
             "say": [
                 "A sum of sums is a sum: two convolutions in a row, with nothing between them, are one "
-                "convolution with a "
-                "larger kernel. However many layers, the network could only add up pixels.",
+                "convolution with a larger kernel. However many layers, the network could only add up "
+                "pixels.",
                 "The bend at 0 is what makes a further layer worth having.",
             ],
             "state": {},
@@ -71,9 +69,8 @@ ACTIVATION_FUNCTIONS: dict[str, Any] = {
         {
             "title": "What comes back through it",
             "say": [
-                "While a network learns, each number is told how the loss would change with it. Through "
-                "a ReLU that comes "
-                "back whole where the number was positive, and not at all where it was not.",
+                "While a network learns, each number is told how the loss would change with it. Through a "
+                "ReLU that comes back whole where the number was positive, and not at all where it was not.",
                 "So a kernel whose numbers are negative on every image learns nothing more: it is dead.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{after}"},

@@ -18,10 +18,9 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
             "title": "A scale and a shift",
             "say": [
                 "In a trained network batch norm does little: each number of a map is multiplied by one "
-                "number, and another "
-                "is added.",
-                "Here {value(before)} is multiplied by {scale(spot)}, and {shift(spot): signed} is "
-                "added: {value(spot)}.",
+                "number, and another is added.",
+                "Here {value(before)} is multiplied by {scale(spot)}, and {shift(spot): signed} is added: "
+                "{value(spot)}.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
@@ -29,11 +28,9 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
             "title": "The same for a whole map",
             "say": [
                 "All {rows(norm) * columns(norm): count} cells of a map share the two; each of the "
-                "{channels(norm): count} "
-                "{channels(norm): map|maps} has its own.",
-                "They come from four numbers a map: a mean and a variance, measured while it learned, "
-                "and a scale and a shift "
-                "that were learned.",
+                "{channels(norm): count} {channels(norm): map|maps} has its own.",
+                "They come from four numbers a map: a mean and a variance, measured while it learned, and "
+                "a scale and a shift that were learned.",
             ],
             "state": {"zoom": "layer", "layer": "{norm}", "path": "{spot}"},
             "question": {
@@ -53,8 +50,8 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
             "title": "What it is for",
             "say": [
                 "While it learns, each map of a batch is brought to mean 0 and variance 1 before that: "
-                "however the layers "
-                "before it change, what follows gets numbers of a size that it is used to.",
+                "however the layers before it change, what follows gets numbers of a size that it is used "
+                "to.",
                 "So larger learning rates work, and the random start matters less.",
             ],
             "state": {},
@@ -62,9 +59,8 @@ BATCH_NORM_AND_DROPOUT: dict[str, Any] = {
         {
             "title": "And dropout?",
             "say": [
-                "Dropout sets a share of the numbers to 0, others in each batch, so that no layer can "
-                "rely on a single one. "
-                "It does so only while the network learns.",
+                "Dropout sets a share of the numbers to 0, others in each batch, so that no layer can rely "
+                "on a single one. It does so only while the network learns.",
                 "Here nothing is dropped: what you see is the whole network.",
             ],
             "state": {},

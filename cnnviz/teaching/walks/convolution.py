@@ -16,8 +16,8 @@ CONVOLUTION: dict[str, Any] = {
             "title": "Multiply, add up, move on",
             "say": [
                 "A convolution lays a small table of weights, its kernel, on a patch of the image, "
-                "multiplies each "
-                "pair of numbers and adds the products up. Then it moves on by one place and does so again.",
+                "multiplies each pair of numbers and adds the products up. Then it moves on by one place "
+                "and does so again.",
                 "What comes out is a map: one number for each place. Point at a number to see its patch.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
@@ -25,13 +25,13 @@ CONVOLUTION: dict[str, Any] = {
         {
             "title": "One number, written out",
             "say": [
-                "{window_rows(conv): count} × {window_columns(conv): count} weights lie on as many "
-                "pixels. Their "
-                "products add up to {sum(spot): signed}, the bias is {bias(spot): signed}: {value(spot)}.",
+                "{window_rows(conv): count} × {window_columns(conv): count} weights lie on as many pixels. "
+                "Their products add up to {sum(spot): signed}, the bias is {bias(spot): signed}: "
+                "{value(spot)}.",
                 [
                     "product(spot, 1) != 0",
-                    "The largest product is {value(factor(spot, 1))} × {weight(spot, 1)} = "
-                    "{product(spot, 1)}.",
+                    "The largest product is {value(factor(spot, 1))} × {weight(spot, 1)} = {product(spot, "
+                    "1)}.",
                 ],
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
@@ -41,8 +41,8 @@ CONVOLUTION: dict[str, Any] = {
                     [
                         "Twice the sum, and the bias once",
                         "1 == 1",
-                        "Right: every product doubles, and the bias is added as before: "
-                        "{2 * sum(spot) + bias(spot)}.",
+                        "Right: every product doubles, and the bias is added as before: {2 * sum(spot) + "
+                        "bias(spot)}.",
                     ],
                     [
                         "Twice the number",
@@ -76,8 +76,8 @@ CONVOLUTION: dict[str, Any] = {
         {
             "title": "The same weights everywhere",
             "say": [
-                "The kernel stands at {rows(conv) * columns(conv): count} places, each time with the "
-                "same {products(conv): count} {products(conv): weight|weights} and the same bias.",
+                "The kernel stands at {rows(conv) * columns(conv): count} places, each time with the same "
+                "{products(conv): count} {products(conv): weight|weights} and the same bias.",
                 "Drag a weight of the kernel, and the whole map follows: so few numbers are enough.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
@@ -87,9 +87,8 @@ CONVOLUTION: dict[str, Any] = {
             "if": SLIDES,
             "say": [
                 "It must lie on the image with all its weights, so along {rows(pixels): count} rows it has "
-                "{rows(pixels): count} − {window_rows(conv): count} + 1 = {rows(conv): count} places: "
-                "the map has "
-                "{rows(conv): count} × {columns(conv): count} numbers.",
+                "{rows(pixels): count} − {window_rows(conv): count} + 1 = {rows(conv): count} places: the "
+                "map has {rows(conv): count} × {columns(conv): count} numbers.",
                 "Padding would give it more places, a stride or a dilation fewer.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},

@@ -22,9 +22,8 @@ FEATURE_MAPS: dict[str, Any] = {
             "title": "One kernel, asked everywhere",
             "say": [
                 "A feature map holds one kernel’s answer at every place: {rows(relu): count} × "
-                "{columns(relu): count} "
-                "numbers. {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, and so "
-                "as many maps.",
+                "{columns(relu): count} numbers. {conv} has {channels(conv): count} {channels(conv): "
+                "kernel|kernels}, and so as many maps.",
                 "Point at a map for its numbers; click it for its kernel.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{spot}"},
@@ -32,10 +31,9 @@ FEATURE_MAPS: dict[str, Any] = {
         {
             "title": "What is in a number",
             "say": [
-                "The strongest, {value(spot)}, is in map {channel(spot): count}. It is a sum of "
-                "products and of the bias, "
-                "{bias(cell(conv, row(spot), column(spot), channel(spot))): signed}, which does not "
-                "depend on the image.",
+                "The strongest, {value(spot)}, is in map {channel(spot): count}. It is a sum of products "
+                "and of the bias, {bias(cell(conv, row(spot), column(spot), channel(spot))): signed}, "
+                "which does not depend on the image.",
                 [
                     "on_blank(spot) != 0",
                     "So not all of it was drawn: on blank paper the same cell is {on_blank(spot)}.",
@@ -48,9 +46,9 @@ FEATURE_MAPS: dict[str, Any] = {
             "title": "Later maps read maps",
             "if": "channels_read(second) > 1",
             "say": [
-                "A kernel of {second} reads all {channels_read(second): count} maps before it, each "
-                "with a slice of its own. "
-                "One slice alone means nothing: only the sum of them all becomes a number.",
+                "A kernel of {second} reads all {channels_read(second): count} maps before it, each with a "
+                "slice of its own. One slice alone means nothing: only the sum of them all becomes a "
+                "number.",
             ],
             "state": {"zoom": "cell", "path": "{largest(second)}"},
         },
@@ -66,8 +64,7 @@ FEATURE_MAPS: dict[str, Any] = {
                 [
                     "not same_after(gone)",
                     "The answer becomes {predicted_after(gone)} with {probability_after(gone): "
-                    "probability}; before it was "
-                    "{predicted(1)} with {probability(1): probability}.",
+                    "probability}; before it was {predicted(1)} with {probability(1): probability}.",
                 ],
             ],
             "names": {"gone": "off(relu, channel(spot))"},
@@ -97,8 +94,8 @@ FEATURE_MAPS: dict[str, Any] = {
             "title": "Their order means nothing",
             "say": [
                 "If two kernels changed places, and the slices that read their maps too, every later "
-                "number would be the "
-                "same sum in another order. A second training gives other kernels in another order.",
+                "number would be the same sum in another order. A second training gives other kernels in "
+                "another order.",
                 "So “map 3” is a name, not a rank.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}", "path": "{spot}"},

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from cnnviz.teaching.walks.subjects import CLASSIFIES, PIXELS, READS_AN_IMAGE
+
 _POOLING: dict[str, Any] = {
     "title": "Pooling",
     "say": [
         "Pooling keeps the largest of {window_rows(pool): count} × {window_columns(pool): count} numbers "
-        "and drops "
-        "the others: here {value(spot)} stays.",
+        "and drops the others: here {value(spot)} stays.",
         "So {rows(source(pool)): count} × {columns(source(pool)): count} become {rows(pool): count} × "
         "{columns(pool): count}; the number of maps stays {channels(pool): count}.",
     ],
@@ -20,14 +21,9 @@ _POOLING: dict[str, Any] = {
 FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
     "name": "from-pixel-to-answer",
     "title": "From pixel to answer, and back",
-    "needs": "traceable() and stage('input', 1) != '' and stage('conv', 2) != '' and kind(last()) == "
-    "'softmax' "
-    "and kind(source(last())) == 'conv' and source(stage('conv', 1)) == stage('input', 1) "
-    "and channels(stage('input', 1)) == 1 and rows(stage('input', 1)) > 1 and columns(stage('input', 1)) > 1 "
-    "and channels(last()) == cells(last()) and cells(last()) > 1",
+    "needs": f"{READS_AN_IMAGE} and {CLASSIFIES} and stage('conv', 2) != ''",
     "names": {
-        "pixels": "stage('input', 1)",
-        "conv": "stage('conv', 1)",
+        **PIXELS,
         "spot": "largest(conv)",
         "relu": "reader(conv)",
         "second": "stage('conv', 2)",
@@ -41,11 +37,10 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "A digit is numbers",
             "say": [
                 "To the network this image is {rows(pixels): count} rows of {columns(pixels): count} "
-                "numbers, "
-                "{cells(pixels): count} in all: 0 is blank paper, 1 is full ink.",
+                "numbers, {cells(pixels): count} in all: 0 is blank paper, 1 is full ink.",
                 "{nonzero(pixels): count} of them {nonzero(pixels): is|are} not 0; the largest is "
-                "{value(bright)}, in row "
-                "{row(bright): count}, column {column(bright): count}, counted from 0.",
+                "{value(bright)}, in row {row(bright): count}, column {column(bright): count}, counted "
+                "from 0.",
             ],
             "names": {"bright": "largest(pixels)"},
             "state": {"zoom": "layer", "layer": "{pixels}"},
@@ -54,12 +49,11 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "A kernel looks at it",
             "say": [
                 "A kernel is a small table of weights, here {window_rows(conv): count} × "
-                "{window_columns(conv): count} "
-                "of them. It lies on a patch of the image, and each weight is multiplied by the number "
-                "below it.",
-                "The products add up to one new number; then the kernel moves on. It has "
-                "{rows(conv): count} × {columns(conv): count} places to stand, and so makes a map of "
-                "{rows(conv) * columns(conv): count} numbers.",
+                "{window_columns(conv): count} of them. It lies on a patch of the image, and each weight "
+                "is multiplied by the number below it.",
+                "The products add up to one new number; then the kernel moves on. It has {rows(conv): "
+                "count} × {columns(conv): count} places to stand, and so makes a map of {rows(conv) * "
+                "columns(conv): count} numbers.",
             ],
             "state": {
                 "zoom": "layer",
@@ -72,13 +66,12 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "One sum, written out",
             "say": [
                 "This is the largest number that came out: row {row(spot): count}, column {column(spot): "
-                "count}, "
-                "kernel {channel(spot): count}.",
+                "count}, kernel {channel(spot): count}.",
                 [
                     "product(spot, 1) != 0",
                     "Its products add up to {sum(spot): signed}; the largest is {value(factor(spot, 1))} × "
-                    "{weight(spot, 1)} = "
-                    "{product(spot, 1)}. With the bias, {bias(spot): signed}, that makes {value(spot)}.",
+                    "{weight(spot, 1)} = {product(spot, 1)}. With the bias, {bias(spot): signed}, that "
+                    "makes {value(spot)}.",
                 ],
                 [
                     "product(spot, 1) == 0",
@@ -109,11 +102,9 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Many kernels, many maps",
             "say": [
                 "The layer has {channels(conv): count} {channels(conv): kernel|kernels}, each with weights "
-                "of its own, and "
-                "each passes over the whole image: {channels(conv): one map|so many maps}.",
+                "of its own, and each passes over the whole image: {channels(conv): one map|so many maps}.",
                 "That takes {parameters(conv): count} weights and biases, however large the image is. On "
-                "this one the "
-                "strongest answer is in map {liveliest(conv): count}.",
+                "this one the strongest answer is in map {liveliest(conv): count}.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}"},
         },
@@ -123,8 +114,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "say": [
                 "A ReLU leaves positive numbers as they are and makes every negative one 0.",
                 "Here {negative(conv): count} of {cells(conv): count} numbers {negative(conv): was|were} "
-                "negative, and "
-                "{nonzero(relu): count} {nonzero(relu): is|are} left that {nonzero(relu): is|are} not 0.",
+                "negative, and {nonzero(relu): count} {nonzero(relu): is|are} left that {nonzero(relu): "
+                "is|are} not 0.",
             ],
             "state": {"zoom": "layer", "layer": "{relu}"},
             "question": {
@@ -150,11 +141,9 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "if": "stage('affine', 1) != ''",
             "say": [
                 "Then each map is multiplied by one number and another is added, the same for all its "
-                "cells, so that "
-                "the next layer gets numbers of a size that it is used to: here {value(before)} × "
-                "{scale(largest(norm))} "
-                "{'+' if shift(largest(norm)) >= 0 else '−'} {abs(shift(largest(norm)))} = "
-                "{value(largest(norm))}.",
+                "cells, so that the next layer gets numbers of a size that it is used to: here "
+                "{value(before)} × {scale(largest(norm))} {'+' if shift(largest(norm)) >= 0 else '−'} "
+                "{abs(shift(largest(norm)))} = {value(largest(norm))}.",
             ],
             "names": {
                 "norm": "stage('affine', 1)",
@@ -172,9 +161,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 "The next kernel does not look at one map: it reads the same patch in all "
                 "{channels_read(second): count} maps at once.",
                 "{window_rows(second): count} × {window_columns(second): count} places in each of "
-                "{channels_read(second): count} "
-                "maps are {products(second): count} products, and all of them make one number: "
-                "{value(largest(second))}.",
+                "{channels_read(second): count} maps are {products(second): count} products, and all of "
+                "them make one number: {value(largest(second))}.",
             ],
             "state": {"zoom": "cell", "path": "{largest(second)}"},
         },
@@ -182,17 +170,14 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "1 × 1: maps are mixed, nothing moves",
             "if": "mixing != '' and stride(mixing) == 1 and rows(mixing) == rows(source(mixing)) "
             "and columns(mixing) == columns(source(mixing)) and channels_read(mixing) == "
-            "channels(source(mixing)) "
-            "and channels_read(mixing) > 1",
+            "channels(source(mixing)) and channels_read(mixing) > 1",
             "say": [
                 "This kernel is 1 × 1: it looks at one place only, but through all {channels_read(mixing): "
-                "count} maps. Each of "
-                "its numbers is a mix of the {channels_read(mixing): count} that stand there.",
+                "count} maps. Each of its numbers is a mix of the {channels_read(mixing): count} that "
+                "stand there.",
                 "So {channels_read(mixing): count} maps become {channels(mixing): count} and nothing "
-                "moves: they are still "
-                "{rows(mixing): count} × {columns(mixing): count}, and each number still sees "
-                "{field_rows(mixing): count} × "
-                "{field_columns(mixing): count} pixels.",
+                "moves: they are still {rows(mixing): count} × {columns(mixing): count}, and each number "
+                "still sees {field_rows(mixing): count} × {field_columns(mixing): count} pixels.",
             ],
             "state": {"zoom": "cell", "path": "{largest(mixing)}"},
             "question": {
@@ -208,8 +193,7 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                         "{parameters(mixing): count}",
                         "1 == 1",
                         "Right: {channels_read(mixing): count} weights for each of {channels(mixing): "
-                        "count} maps"
-                        "{', and a bias for each' if parameters(mixing) != products(mixing) * "
+                        "count} maps{', and a bias for each' if parameters(mixing) != products(mixing) * "
                         "channels(mixing) else ''}.",
                     ],
                     [
@@ -225,8 +209,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Each layer sees more",
             "say": [
                 "A number of the first layer sees {field_rows(conv): count} × {field_columns(conv): count} "
-                "pixels. One behind "
-                "it reads several of those, and so sees more. The sides grow: {fields()}.",
+                "pixels. One behind it reads several of those, and so sees more. The sides grow: "
+                "{fields()}.",
                 [
                     "whole",
                     "The scores at the end see {field_rows(scores): count} × {field_columns(scores): "
@@ -235,8 +219,7 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 [
                     "not whole",
                     "The scores at the end see {field_rows(scores): count} × {field_columns(scores): "
-                    "count} of the "
-                    "{rows(pixels): count} × {columns(pixels): count} pixels.",
+                    "count} of the {rows(pixels): count} × {columns(pixels): count} pixels.",
                 ],
             ],
             "names": {
@@ -247,8 +230,8 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
         {
             "title": "One score for each class",
             "say": [
-                "In the end one number is left for each class: {cells(scores): count} scores, each a sum of "
-                "{products(scores): count} products like the very first one.",
+                "In the end one number is left for each class: {cells(scores): count} scores, each a sum "
+                "of {products(scores): count} products like the very first one.",
                 "The highest is {score(1)}, for {predicted(1)}. Next comes {predicted(2)} with {score(2)}.",
             ],
             "state": {"zoom": "cell", "path": "{winner}"},
@@ -257,11 +240,10 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Softmax: scores become shares",
             "say": [
                 "Softmax takes e to the power of each score and divides by the sum of them all, so that "
-                "the shares add up "
-                "to 1.",
+                "the shares add up to 1.",
                 "{predicted(1)} gets {probability(1): probability}, {predicted(2)} gets {probability(2): "
-                "probability}. A lead of "
-                "{score(1) - score(2)} in the scores is a factor of {exp(score(1) - score(2))} here.",
+                "probability}. A lead of {score(1) - score(2)} in the scores is a factor of {exp(score(1) "
+                "- score(2))} here.",
             ],
             "state": {"path": "{answer(1)}"},
             "question": {
@@ -285,13 +267,13 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Why {predicted(1)}? Back to the pixels",
             "say": [
                 "Blank paper would give {predicted(1)} a score of {on_blank(winner)}; this image gives it "
-                "{score(1)}. The "
-                "way back goes, layer by layer, to the number through which ink did most of that.",
+                "{score(1)}. The way back goes, layer by layer, to the number through which ink did most "
+                "of that.",
                 [
                     "ends_on_ink(winner)",
                     "After {path_length(winner): count} {path_length(winner): step|steps} it ends on ink: "
-                    "the pixel in row "
-                    "{row(end): count}, column {column(end): count}, which is {value(end)}.",
+                    "the pixel in row {row(end): count}, column {column(end): count}, which is "
+                    "{value(end)}.",
                 ],
                 [
                     "not ends_on_ink(winner)",
@@ -311,14 +293,12 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
                 [
                     "same_after(wiped(end, 2))",
                     "It still says {predicted(1)}, with {probability_after(wiped(end, 2)): probability}; "
-                    "before, it said so "
-                    "with {probability(1): probability}.",
+                    "before, it said so with {probability(1): probability}.",
                 ],
                 [
                     "not same_after(wiped(end, 2))",
                     "Now it says {predicted_after(wiped(end, 2))}, with {probability_after(wiped(end, 2)): "
-                    "probability}; before, "
-                    "it said {predicted(1)}, with {probability(1): probability}.",
+                    "probability}; before, it said {predicted(1)}, with {probability(1): probability}.",
                 ],
             ],
             "names": {"end": "path_end(winner)"},
@@ -328,25 +308,20 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "What would change its mind?",
             "say": [
                 "A search tries squares of 1 to {most_side(): count} pixels a side, inked or wiped blank: "
-                "of each size the "
-                "{most_places(): count} places where the gradient promises most. Each is run through the "
-                "whole network.",
+                "of each size the {most_places(): count} places where the gradient promises most. Each is "
+                "run through the whole network.",
                 [
                     "flip() != ''",
                     "After {tried(): count} {tried(): try|tries} this was the smallest of them that does "
-                    "it: {flip_side(): count} × "
-                    "{flip_side(): count} pixels from row {flip_row(): count}, column {flip_column(): "
-                    "count}, "
-                    "{'inked' if flip_inks() else 'wiped blank'}. Now it says {predicted_after(flip())}, "
-                    "with "
-                    "{probability_after(flip()): probability}; before, it said {predicted(1)}, with "
-                    "{probability(1): probability}.",
+                    "it: {flip_side(): count} × {flip_side(): count} pixels from row {flip_row(): count}, "
+                    "column {flip_column(): count}, {'inked' if flip_inks() else 'wiped blank'}. Now it "
+                    "says {predicted_after(flip())}, with {probability_after(flip()): probability}; "
+                    "before, it said {predicted(1)}, with {probability(1): probability}.",
                 ],
                 [
                     "flip() == ''",
                     "{tried(): count} {tried(): square was|squares were} tried, and none changes its mind: "
-                    "it stays with "
-                    "{predicted(1)}. That is as far as this search goes.",
+                    "it stays with {predicted(1)}. That is as far as this search goes.",
                 ],
             ],
             "searches": True,
@@ -356,8 +331,7 @@ FROM_PIXEL_TO_ANSWER: dict[str, Any] = {
             "title": "Now you",
             "say": [
                 "{cells(pixels): count} pixels, {parameters(): count} learned numbers, and the answer "
-                "{predicted(1)}: nothing "
-                "else went in, and every number has its receipt.",
+                "{predicted(1)}: nothing else went in, and every number has its receipt.",
                 "Paint on the image, turn a weight, switch a map off: all that follows is computed as you "
                 "do it.",
             ],

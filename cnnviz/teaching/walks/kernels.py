@@ -21,12 +21,10 @@ KERNELS: dict[str, Any] = {
         {
             "title": "A kernel is what it looks for",
             "say": [
-                "A kernel's weights say which pixels count, and whether for or against. The sum is "
-                "large where ink "
-                "lies on positive weights and blank paper on negative ones.",
-                "Layer {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, all "
-                "learned. Click a map "
-                "to see the one that made it, and drag its weights.",
+                "A kernel's weights say which pixels count, and whether for or against. The sum is large "
+                "where ink lies on positive weights and blank paper on negative ones.",
+                "Layer {conv} has {channels(conv): count} {channels(conv): kernel|kernels}, all learned. "
+                "Click a map to see the one that made it, and drag its weights.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
         },
@@ -34,8 +32,7 @@ KERNELS: dict[str, Any] = {
             "title": "Where it fits best",
             "say": [
                 "The largest number of all, {value(spot)}, is in map {channel(spot): count}: of all "
-                "patches and all "
-                "kernels, these two together give the most.",
+                "patches and all kernels, these two together give the most.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
@@ -55,10 +52,9 @@ KERNELS: dict[str, Any] = {
             "title": "A well-known one in its place",
             "if": "swap != ''",
             "say": [
-                "Now kernel {channel(spot): count} is Sobel’s for x. It subtracts the left from the "
-                "right, so it answers "
-                "where ink begins or ends from left to right: at this place it gives {value_after(spot, "
-                "swap)}.",
+                "Now kernel {channel(spot): count} is Sobel’s for x. It subtracts the left from the right, "
+                "so it answers where ink begins or ends from left to right: at this place it gives "
+                "{value_after(spot, swap)}.",
                 [
                     "same_after(swap)",
                     "The other layers have never seen such a map, and yet the answer stays {predicted(1)}: "
@@ -67,9 +63,8 @@ KERNELS: dict[str, Any] = {
                 [
                     "not same_after(swap)",
                     "The other layers have never seen such a map: now the answer is "
-                    "{predicted_after(swap)} with "
-                    "{probability_after(swap): probability}, before it was {predicted(1)} with "
-                    "{probability(1): probability}.",
+                    "{predicted_after(swap)} with {probability_after(swap): probability}, before it was "
+                    "{predicted(1)} with {probability(1): probability}.",
                 ],
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}", "changes": "{swap}"},
@@ -104,8 +99,7 @@ KERNELS: dict[str, Any] = {
                 [
                     "not same_after(gone)",
                     "Without it the answer is {predicted_after(gone)} with {probability_after(gone): "
-                    "probability}; "
-                    "before it was {predicted(1)} with {probability(1): probability}.",
+                    "probability}; before it was {predicted(1)} with {probability(1): probability}.",
                 ],
             ],
             "names": {"gone": "off(relu, channel(spot))"},

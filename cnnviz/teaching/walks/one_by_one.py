@@ -6,9 +6,8 @@ from typing import Any
 
 _MIXES = (
     "traceable() and pointwise() != '' and stride(pointwise()) == 1 and rows(pointwise()) == "
-    "rows(source(pointwise())) "
-    "and columns(pointwise()) == columns(source(pointwise())) and channels_read(pointwise()) > 1 "
-    "and channels_read(pointwise()) == channels(source(pointwise()))"
+    "rows(source(pointwise())) and columns(pointwise()) == columns(source(pointwise())) and "
+    "channels_read(pointwise()) > 1 and channels_read(pointwise()) == channels(source(pointwise()))"
 )
 
 ONE_BY_ONE: dict[str, Any] = {
@@ -26,10 +25,8 @@ ONE_BY_ONE: dict[str, Any] = {
             "title": "One place, through all maps",
             "say": [
                 "A 1 × 1 kernel looks at a single place, but through all {channels_read(mixing): count} "
-                "maps at once. "
-                "The {channels_read(mixing): count} numbers that stand there, each times its weight, "
-                "and the bias make "
-                "one number: {value(spot)}.",
+                "maps at once. The {channels_read(mixing): count} numbers that stand there, each times its "
+                "weight, and the bias make one number: {value(spot)}.",
                 "Click another number of {mixing}: always one place, always all maps.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
@@ -39,9 +36,8 @@ ONE_BY_ONE: dict[str, Any] = {
             "say": [
                 [
                     "product(spot, 1) != 0",
-                    "Here it is map {channel(main): count}: {value(main)} times its weight, "
-                    "{weight(spot, 1)}, adds "
-                    "{product(spot, 1): signed}.",
+                    "Here it is map {channel(main): count}: {value(main)} times its weight, {weight(spot, "
+                    "1)}, adds {product(spot, 1): signed}.",
                 ],
                 [
                     "product(spot, 1) == 0",
@@ -56,17 +52,15 @@ ONE_BY_ONE: dict[str, Any] = {
         {
             "title": "{channels_read(mixing): count} maps become {channels(mixing): count}",
             "say": [
-                "{mixing} has {channels(mixing): count} such {channels(mixing): kernel|kernels}. "
-                "Together they are one "
-                "matrix of {channels_read(mixing): count} × {channels(mixing): count} weights, applied "
-                "at each of the "
-                "{rows(mixing) * columns(mixing): count} places by itself: a dense layer, at every place.",
+                "{mixing} has {channels(mixing): count} such {channels(mixing): kernel|kernels}. Together "
+                "they are one matrix of {channels_read(mixing): count} × {channels(mixing): count} "
+                "weights, applied at each of the {rows(mixing) * columns(mixing): count} places by itself: "
+                "a dense layer, at every place.",
             ],
             "state": {"zoom": "layer", "layer": "{mixing}", "path": "{spot}"},
             "question": {
                 "ask": "All numbers at one place of the maps that go in change. How many numbers that "
-                "come out, before the "
-                "activation, can change?",
+                "come out, before the activation, can change?",
                 "choices": [
                     [
                         "{channels(mixing): count}",
@@ -90,10 +84,8 @@ ONE_BY_ONE: dict[str, Any] = {
             "title": "Nothing moves",
             "say": [
                 "{rows(before): count} × {columns(before): count} stay {rows(mixing): count} × "
-                "{columns(mixing): count}, and "
-                "each number sees {field_rows(mixing): count} × {field_columns(mixing): count} pixels "
-                "of the image, as "
-                "those sees that it reads.",
+                "{columns(mixing): count}, and each number sees {field_rows(mixing): count} × "
+                "{field_columns(mixing): count} pixels of the image, as those sees that it reads.",
                 "Height and width stay; what changes is the depth.",
             ],
             "state": {"path": "{spot}"},
@@ -112,10 +104,9 @@ ONE_BY_ONE: dict[str, Any] = {
                 ],
                 [
                     "not same_after(gone)",
-                    "It says {predicted_after(gone)} with {probability_after(gone): probability}; "
-                    "before it was "
-                    "{predicted(1)} with {probability(1): probability}. Undo it, and drag a weight of "
-                    "the mixture.",
+                    "It says {predicted_after(gone)} with {probability_after(gone): probability}; before "
+                    "it was {predicted(1)} with {probability(1): probability}. Undo it, and drag a weight "
+                    "of the mixture.",
                 ],
             ],
             "names": {"gone": "off(reader(mixing), channel(spot))"},
@@ -127,18 +118,16 @@ ONE_BY_ONE: dict[str, Any] = {
                 [
                     "channels(mixing) < channels_read(mixing)",
                     "What follows has {channels(mixing): count} maps to read and not "
-                    "{channels_read(mixing): count}, so "
-                    "its kernels are less deep: fewer weights, fewer products.",
+                    "{channels_read(mixing): count}, so its kernels are less deep: fewer weights, fewer "
+                    "products.",
                 ],
                 [
                     "channels(mixing) >= channels_read(mixing)",
-                    "It makes {channels(mixing): count} mixtures of {channels_read(mixing): count} "
-                    "maps: the next layer "
-                    "reads what was put together, not each by itself.",
+                    "It makes {channels(mixing): count} mixtures of {channels_read(mixing): count} maps: "
+                    "the next layer reads what was put together, not each by itself.",
                 ],
                 "It has {parameters(mixing): count} weights and biases of its own. Put behind it, an "
-                "activation makes it more "
-                "than a mixture.",
+                "activation makes it more than a mixture.",
             ],
             "state": {},
         },

@@ -14,9 +14,8 @@ POOLING: dict[str, Any] = {
         {
             "title": "The largest stays",
             "say": [
-                "Of {window_rows(pool): count} × {window_columns(pool): count} numbers the largest "
-                "stays, here {value(spot)}; "
-                "the others are dropped. Each map is pooled by itself.",
+                "Of {window_rows(pool): count} × {window_columns(pool): count} numbers the largest stays, "
+                "here {value(spot)}; the others are dropped. Each map is pooled by itself.",
                 "Nothing is multiplied and nothing is learned: {pool} has {parameters(pool): count} weights.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
@@ -36,11 +35,11 @@ POOLING: dict[str, Any] = {
         {
             "title": "Maps get smaller",
             "say": [
-                "{rows(before): count} × {columns(before): count} numbers a map become {rows(pool): count} × "
-                "{columns(pool): count}; the {channels(pool): count} {channels(pool): map stays "
-                "one|maps stay as many}.",
-                "So {rows(pool) * columns(pool): count} places of each map are left to work out, in place of "
-                "{rows(before) * columns(before): count}.",
+                "{rows(before): count} × {columns(before): count} numbers a map become {rows(pool): count} "
+                "× {columns(pool): count}; the {channels(pool): count} {channels(pool): map stays one|maps "
+                "stay as many}.",
+                "So {rows(pool) * columns(pool): count} places of each map are left to work out, in place "
+                "of {rows(before) * columns(before): count}.",
             ],
             "state": {"zoom": "layer", "layer": "{pool}", "path": "{spot}"},
         },
@@ -48,8 +47,7 @@ POOLING: dict[str, Any] = {
             "title": "Where it was is forgotten",
             "say": [
                 "The largest number may stand anywhere in its window: what comes out is the same. So a "
-                "stroke that moves "
-                "within a window changes little.",
+                "stroke that moves within a window changes little.",
                 "That is what a classifier can do without, and what a network that must say where "
                 "something is needs.",
             ],
@@ -58,14 +56,13 @@ POOLING: dict[str, Any] = {
         {
             "title": "What follows sees further",
             "say": [
-                "A number of {pool} sees {field_rows(pool): count} × {field_columns(pool): count} "
-                "pixels, one of {before} "
-                "{field_rows(before): count} × {field_columns(before): count}.",
+                "A number of {pool} sees {field_rows(pool): count} × {field_columns(pool): count} pixels, "
+                "one of {before} {field_rows(before): count} × {field_columns(before): count}.",
                 [
                     "stride(pool) > 1",
                     "And two neighbours of {pool} are {stride(pool): count} times as far apart on the "
-                    "image as two of "
-                    "{before}: every kernel that follows reaches {stride(pool): count} times as far.",
+                    "image as two of {before}: every kernel that follows reaches {stride(pool): count} "
+                    "times as far.",
                 ],
             ],
             "state": {"path": "{spot}"},

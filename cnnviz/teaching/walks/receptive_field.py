@@ -24,8 +24,7 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "title": "What can one number see?",
             "say": [
                 "This number of {conv} was made from {field_rows(conv): count} × {field_columns(conv): "
-                "count} pixels, marked "
-                "on the image, and from nothing else: that is its receptive field.",
+                "count} pixels, marked on the image, and from nothing else: that is its receptive field.",
                 "Point at any number of any map, and its field is marked.",
             ],
             "state": {"path": "{spot}"},
@@ -33,11 +32,9 @@ RECEPTIVE_FIELD: dict[str, Any] = {
         {
             "title": "A layer later it is larger",
             "say": [
-                "This one of {second} reads {window_rows(second): count} × {window_columns(second): "
-                "count} cells, each of "
-                "which sees a field of its own. They overlap: together they are {field_rows(second): "
-                "count} × "
-                "{field_columns(second): count} pixels.",
+                "This one of {second} reads {window_rows(second): count} × {window_columns(second): count} "
+                "cells, each of which sees a field of its own. They overlap: together they are "
+                "{field_rows(second): count} × {field_columns(second): count} pixels.",
             ],
             "state": {"path": "{deep}"},
         },
@@ -46,14 +43,11 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "if": f"{SLIDES} and value(bright) > 0 and (row(bright) >= field_rows(second) or "
             f"column(bright) >= field_columns(second))",
             "say": [
-                "The number at the top left of {second} sees rows 0 to {field_rows(second) - 1: count} "
-                "and columns 0 to "
-                "{field_columns(second) - 1: count}. The pixel with the most ink, in row {row(bright): "
-                "count}, column "
-                "{column(bright): count}, is not among them.",
+                "The number at the top left of {second} sees rows 0 to {field_rows(second) - 1: count} and "
+                "columns 0 to {field_columns(second) - 1: count}. The pixel with the most ink, in row "
+                "{row(bright): count}, column {column(bright): count}, is not among them.",
                 "Wiped blank, the prediction may change, but this number stays {value_after(corner, "
-                "wiped(bright, 0))}. "
-                "Paint anywhere outside its field: it stays.",
+                "wiped(bright, 0))}. Paint anywhere outside its field: it stays.",
             ],
             "state": {"path": "{corner}", "changes": "{wiped(bright, 0)}"},
         },
@@ -61,9 +55,8 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "title": "Inside: it follows",
             "if": "ends_on_ink(deep)",
             "say": [
-                "The way down from {second}’s largest number ends on the pixel in row {row(end): "
-                "count}, column "
-                "{column(end): count}, within its field.",
+                "The way down from {second}’s largest number ends on the pixel in row {row(end): count}, "
+                "column {column(end): count}, within its field.",
                 "Wiped blank, it makes {value_after(deep, wiped(end, 0))} of what was {value(deep)}.",
             ],
             "names": {"end": "path_end(deep)"},
@@ -72,10 +65,9 @@ RECEPTIVE_FIELD: dict[str, Any] = {
         {
             "title": "How it grows",
             "say": [
-                "From layer to layer the sides grow: {fields()}. A kernel of k cells adds k − 1 steps, "
-                "and a step is as "
-                "many pixels as two neighbouring cells are apart: behind a pooling with stride 2, twice "
-                "as many.",
+                "From layer to layer the sides grow: {fields()}. A kernel of k cells adds k − 1 steps, and "
+                "a step is as many pixels as two neighbouring cells are apart: behind a pooling with "
+                "stride 2, twice as many.",
                 "A 1 × 1 kernel adds nothing.",
             ],
             "state": {"path": "{scored(1)}"},
@@ -94,9 +86,8 @@ RECEPTIVE_FIELD: dict[str, Any] = {
             "say": [
                 [
                     "field_rows(scores) >= rows(pixels) and field_columns(scores) >= columns(pixels)",
-                    "The scores see {field_rows(scores): count} × {field_columns(scores): count} "
-                    "pixels: the whole image. "
-                    "Else the network would have to answer without having seen all of it.",
+                    "The scores see {field_rows(scores): count} × {field_columns(scores): count} pixels: "
+                    "the whole image. Else the network would have to answer without having seen all of it.",
                 ],
                 [
                     "field_rows(scores) < rows(pixels) or field_columns(scores) < columns(pixels)",
@@ -104,8 +95,7 @@ RECEPTIVE_FIELD: dict[str, Any] = {
                     "{rows(pixels): count} × {columns(pixels): count} pixels.",
                 ],
                 "What it can see is not what it makes use of: pixels in the middle have many ways to a "
-                "number, those at the "
-                "edge few.",
+                "number, those at the edge few.",
             ],
             "state": {"path": "{path(scored(1))}"},
         },

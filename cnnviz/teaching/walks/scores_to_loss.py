@@ -15,9 +15,8 @@ SCORES_TO_LOSS: dict[str, Any] = {
         {
             "title": "Scores",
             "say": [
-                "The last layer gives each class a score: any number, positive or negative. The highest "
-                "is {score(1)}, for "
-                "{predicted(1)}; next comes {predicted(2)} with {score(2)}.",
+                "The last layer gives each class a score: any number, positive or negative. The highest is "
+                "{score(1)}, for {predicted(1)}; next comes {predicted(2)} with {score(2)}.",
                 "Paint on the image, and watch them move.",
             ],
             "state": {"zoom": "layer", "layer": "{scores}", "path": "{scored(1)}"},
@@ -25,9 +24,8 @@ SCORES_TO_LOSS: dict[str, Any] = {
         {
             "title": "Softmax makes shares of them",
             "say": [
-                "Softmax takes e to the power of each score and divides by the sum of all these powers. "
-                "So all are positive and "
-                "add up to 1: {predicted(1)} gets {probability(1): probability}.",
+                "Softmax takes e to the power of each score and divides by the sum of all these powers. So "
+                "all are positive and add up to 1: {predicted(1)} gets {probability(1): probability}.",
             ],
             "state": {"zoom": "cell", "path": "{answer(1)}"},
         },
@@ -70,8 +68,7 @@ SCORES_TO_LOSS: dict[str, Any] = {
             "title": "A share is not knowledge",
             "say": [
                 "Now the paper is blank, and still the shares add up to 1: it says "
-                "{predicted_after(blank)} with "
-                "{probability_after(blank): probability}.",
+                "{predicted_after(blank)} with {probability_after(blank): probability}.",
                 "It must choose one of {cells(last()): count} classes. What it cannot say is “none of "
                 "these”.",
             ],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 READS_AN_IMAGE = (
-    "traceable() and stage('input', 1) != '' and stage('conv', 1) != '' "
-    "and source(stage('conv', 1)) == stage('input', 1) and channels(stage('input', 1)) == 1 "
-    "and rows(stage('input', 1)) > 1 and columns(stage('input', 1)) > 1"
+    "traceable() and stage('input', 1) != '' and stage('conv', 1) != '' and source(stage('conv', 1)) == "
+    "stage('input', 1) and channels(stage('input', 1)) == 1 and rows(stage('input', 1)) > 1 and "
+    "columns(stage('input', 1)) > 1"
 )
 """An image of one channel, first read by a convolution, and a way back to its pixels from each number."""
 
@@ -16,8 +16,8 @@ CLASSIFIES = (
 """One score and one probability for each class."""
 
 SLIDES = (
-    "stride(conv) == 1 and rows(conv) == rows(pixels) - window_rows(conv) + 1 "
-    "and columns(conv) == columns(pixels) - window_columns(conv) + 1"
+    "stride(conv) == 1 and rows(conv) == rows(pixels) - window_rows(conv) + 1 and columns(conv) == "
+    "columns(pixels) - window_columns(conv) + 1"
 )
 """The first convolution takes every place within the image, one after the other, and none beyond it."""
 

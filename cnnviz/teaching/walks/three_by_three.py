@@ -6,27 +6,25 @@ from typing import Any
 
 from cnnviz.teaching.walks.subjects import PIXELS, READS_AN_IMAGE
 
+_FIRST, _SECOND = "stage('conv', 1)", "stage('conv', 2)"
 _CHAINED = (
-    "second != '' and window_rows(conv) == 3 and window_columns(conv) == 3 and window_rows(second) == 3 "
-    "and window_columns(second) == 3 and stride(conv) == 1 and field_rows(second) == 5 and "
-    "field_columns(second) == 5 "
-    "and channels_read(second) == channels(source(second)) and rows(second) > 1"
+    f"{_SECOND} != '' and window_rows({_FIRST}) == 3 and window_columns({_FIRST}) == 3 and "
+    f"window_rows({_SECOND}) == 3 and window_columns({_SECOND}) == 3 and stride({_FIRST}) == 1 and "
+    f"field_rows({_SECOND}) == 5 and field_columns({_SECOND}) == 5 and channels_read({_SECOND}) == "
+    f"channels(source({_SECOND})) and rows({_SECOND}) > 1"
 )
 
 THREE_BY_THREE: dict[str, Any] = {
     "name": "three-by-three",
     "title": "3 × 3",
-    "needs": f"{READS_AN_IMAGE} and {_CHAINED}".replace("second", "stage('conv', 2)").replace(
-        "(conv)", "(stage('conv', 1))"
-    ),
-    "names": {**PIXELS, "second": "stage('conv', 2)", "spot": "largest(second)"},
+    "needs": f"{READS_AN_IMAGE} and {_CHAINED}",
+    "names": {**PIXELS, "second": _SECOND, "spot": "largest(second)"},
     "steps": [
         {
             "title": "Two small ones see as much as a large one",
             "say": [
-                "This number of {second} reads 3 × 3 cells, and each of those read 3 × 3 pixels: "
-                "together 5 × 5 pixels, "
-                "marked on the digit.",
+                "This number of {second} reads 3 × 3 cells, and each of those read 3 × 3 pixels: together "
+                "5 × 5 pixels, marked on the digit.",
                 "So a second 3 × 3 does what a 5 × 5 kernel would do: it sees further.",
             ],
             "state": {"path": "{spot}"},
@@ -34,18 +32,16 @@ THREE_BY_THREE: dict[str, Any] = {
         {
             "title": "The number itself",
             "say": [
-                "It reads its 3 × 3 cells in all {channels_read(second): count} maps: "
-                "{products(second): count} products "
-                "make {value(spot)}.",
+                "It reads its 3 × 3 cells in all {channels_read(second): count} maps: {products(second): "
+                "count} products make {value(spot)}.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
         },
         {
             "title": "Fewer weights",
             "say": [
-                "From one map to one map, two 3 × 3 kernels have 2 · 9 = 18 weights, a 5 × 5 has 25. "
-                "Three have 27 and "
-                "see 7 × 7, where one kernel has 49.",
+                "From one map to one map, two 3 × 3 kernels have 2 · 9 = 18 weights, a 5 × 5 has 25. Three "
+                "have 27 and see 7 × 7, where one kernel has 49.",
                 "With C maps before, between and behind it is C · C times as many of each.",
             ],
             "state": {"zoom": "layer", "layer": "{second}", "path": "{spot}"},
@@ -66,9 +62,8 @@ THREE_BY_THREE: dict[str, Any] = {
         {
             "title": "What a stack cannot do",
             "say": [
-                "49 weights can be any 49 numbers. Without an activation between them, three 3 × 3 "
-                "kernels would be one "
-                "7 × 7 kernel, but only one that 27 weights can make.",
+                "49 weights can be any 49 numbers. Without an activation between them, three 3 × 3 kernels "
+                "would be one 7 × 7 kernel, but only one that 27 weights can make.",
                 "With an activation between them they are more than any one kernel: a sum cannot say "
                 "“this, but only if that”.",
             ],

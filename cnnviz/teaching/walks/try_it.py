@@ -61,16 +61,14 @@ TRY_IT: dict[str, Any] = {
                 [
                     "flip() != ''",
                     "{flip_side(): count} × {flip_side(): count} pixels, {'inked' if flip_inks() else "
-                    "'wiped blank'}, are "
-                    "enough: now it says {predicted_after(flip())} with {probability_after(flip()): "
-                    "probability}. A search "
-                    "found them in {tried(): count} {tried(): try|tries}.",
+                    "'wiped blank'}, are enough: now it says {predicted_after(flip())} with "
+                    "{probability_after(flip()): probability}. A search found them in {tried(): count} "
+                    "{tried(): try|tries}.",
                 ],
                 [
                     "flip() == ''",
-                    "A search tried {tried(): count} {tried(): square|squares} of ink or blank paper, "
-                    "and none changed its "
-                    "mind.",
+                    "A search tried {tried(): count} {tried(): square|squares} of ink or blank paper, and "
+                    "none changed its mind.",
                 ],
                 "Can you do it with less?",
             ],

@@ -16,8 +16,7 @@ VERIFICATION: dict[str, Any] = {
             "title": "Every number has a receipt",
             "say": [
                 "This one is {value(spot)}. Its {products(conv): count} {products(conv): product "
-                "adds|products add} up to "
-                "{sum(spot): signed}, with the bias {bias(spot): signed}.",
+                "adds|products add} up to {sum(spot): signed}, with the bias {bias(spot): signed}.",
                 "At the foot of the receipt stands what rounding leaves between this sum and the number "
                 "that was computed.",
             ],
@@ -27,11 +26,9 @@ VERIFICATION: dict[str, Any] = {
             "title": "Why not exactly the same?",
             "say": [
                 "Numbers have 24 binary digits here. Each sum is rounded to them, and in which order a "
-                "layer adds up "
-                "decides how.",
-                "How far two orders can be apart is known beforehand, from the number of terms and "
-                "their sizes: that is the "
-                "bound which every comparison is held to.",
+                "layer adds up decides how.",
+                "How far two orders can be apart is known beforehand, from the number of terms and their "
+                "sizes: that is the bound which every comparison is held to.",
             ],
             "state": {"zoom": "cell", "path": "{spot}"},
             "question": {
@@ -52,8 +49,8 @@ VERIFICATION: dict[str, Any] = {
             "title": "Computed more than once",
             "say": [
                 "NumPy computed the numbers that were saved; this page computes them anew for every "
-                "change. A test holds the "
-                "two together, layer by layer, and another holds NumPy to TensorFlow.",
+                "change. A test holds the two together, layer by layer, and another holds NumPy to "
+                "TensorFlow.",
             ],
             "state": {},
         },

@@ -23,9 +23,9 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "if": f"{SLIDES} and column(spot) + by >= 0",
             "say": [
                 "The digit now lies {abs(by): count} pixels further to the {'right' if by > 0 else "
-                "'left'}, and so does all "
-                "that the kernels found: {value(spot)} stood in column {column(spot): count}, now "
-                "{value_after(moved, move)} stands in column {column(moved): count}.",
+                "'left'}, and so does all that the kernels found: {value(spot)} stood in column "
+                "{column(spot): count}, now {value_after(moved, move)} stands in column {column(moved): "
+                "count}.",
                 "Drag the digit yourself with Move, and watch the maps.",
             ],
             "names": {"moved": "cell(conv, row(spot), column(spot) + by, channel(spot))"},
@@ -60,9 +60,8 @@ WHY_CONVOLUTION: dict[str, Any] = {
         {
             "title": "First saving: look near",
             "say": [
-                "Each number reads {window_rows(conv): count} × {window_columns(conv): count} "
-                "neighbouring pixels and no "
-                "others: what makes a stroke or a corner lies close together.",
+                "Each number reads {window_rows(conv): count} × {window_columns(conv): count} neighbouring "
+                "pixels and no others: what makes a stroke or a corner lies close together.",
                 "That alone leaves {products(conv): count} of {cells(pixels): count} weights for each "
                 "number.",
             ],
@@ -71,10 +70,9 @@ WHY_CONVOLUTION: dict[str, Any] = {
         {
             "title": "Second saving: the same everywhere",
             "say": [
-                "All {rows(conv) * columns(conv): count} places of a map share these weights. So the "
-                "layer has "
-                "{products(conv): count} for each of its {channels(conv): count} {channels(conv): map|maps}, "
-                "however large the image is.",
+                "All {rows(conv) * columns(conv): count} places of a map share these weights. So the layer "
+                "has {products(conv): count} for each of its {channels(conv): count} {channels(conv): "
+                "map|maps}, however large the image is.",
             ],
             "state": {"zoom": "layer", "layer": "{conv}", "path": "{spot}"},
         },
@@ -83,25 +81,21 @@ WHY_CONVOLUTION: dict[str, Any] = {
             "say": [
                 [
                     "same_after(move)",
-                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else "
-                    "'left'} it still says "
-                    "{predicted(1)}: {probability_after(move): probability}, before {probability(1): "
-                    "probability}.",
+                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "it still says {predicted(1)}: {probability_after(move): probability}, before "
+                    "{probability(1): probability}.",
                 ],
                 [
                     "not same_after(move)",
-                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else "
-                    "'left'} it says "
-                    "{predicted_after(move)} with {probability_after(move): probability}; before it was "
-                    "{predicted(1)} "
-                    "with {probability(1): probability}.",
+                    "With the digit {abs(by): count} pixels further to the {'right' if by > 0 else 'left'} "
+                    "it says {predicted_after(move)} with {probability_after(move): probability}; before "
+                    "it was {predicted(1)} with {probability(1): probability}.",
                 ],
                 [
                     "rows(source(scores)) * columns(source(scores)) > 1 and products(scores) == "
                     "cells(source(scores))",
-                    "The maps move along, but the last layer has a weight of its own for each place: it "
-                    "is not sure "
-                    "that the answer stays.",
+                    "The maps move along, but the last layer has a weight of its own for each place: it is "
+                    "not sure that the answer stays.",
                 ],
             ],
             "state": {"changes": "{move}"},
