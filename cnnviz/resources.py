@@ -231,6 +231,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_atomically(path, arrays_writer(arrays))
 
 
+def text_writer(text: str) -> Callable[[str], object]:
+    """What `write_atomically` calls to write a text as it is, in UTF-8."""
+    return lambda temporary: Path(temporary).write_text(text, encoding="utf-8", newline="")
+
+
 def arrays_writer(arrays: Mapping[str, np.ndarray]) -> Callable[[str], None]:
     """What `write_atomically` calls to write arrays by name."""
 

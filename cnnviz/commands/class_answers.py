@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from cnnviz.commands.shared import Command, complain, say, table, words_beside
-from cnnviz.resources import write_atomically
+from cnnviz.resources import text_writer, write_atomically
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def collect(args: argparse.Namespace) -> int:
     if not records:
         return code
     text = "\ufeff" + class_table(records)
-    write_atomically(output, lambda path: Path(path).write_text(text, encoding="utf-8", newline=""))
+    write_atomically(output, text_writer(text))
     rows = [
         (page, str(learners), str(asked), f"{right} ({right / asked:.0%})")
         for page, (learners, asked, right) in by_lesson(records.values()).items()

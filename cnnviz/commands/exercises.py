@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 
 from cnnviz.commands.picture_options import takes_digits
 from cnnviz.commands.shared import Command, count, say
-from cnnviz.resources import write_together
+from cnnviz.resources import text_writer, write_together
 
 KEY, ALL = "key.csv", "all-sheets.html"
 
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         (f"{name}.html", sheet) for name, sheet in zip(names, sheets, strict=True)
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_together({folder / name: _writer(text) for name, text in texts.items()})
+    write_together({folder / name: text_writer(text) for name, text in texts.items()})
     say(
         f"{folder}: {names[0]} to {names[-1]}, each as .html to print and as .ipynb; {ALL} prints all "
         "at once",
@@ -85,10 +84,6 @@ def _check_folder(folder: Path, names: list[str], args: argparse.Namespace) -> N
     others = sorted({path.name for path in folder.glob("sheet-*.*")} - set(names))
     if others:
         raise ValueError(f"{folder / others[0]} would have no key any more: delete it, or choose another -o")
-
-
-def _writer(text: str) -> Callable[[str], object]:
-    return lambda path: Path(path).write_text(text, encoding="utf-8", newline="")
 
 
 def _seed(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from cnnviz.commands.picture_options import (
     with_model,
 )
 from cnnviz.commands.shared import Command, add_limits, complain, say, whole_numbers, words_beside
-from cnnviz.resources import BUNDLED, write_together
+from cnnviz.resources import BUNDLED, text_writer, write_together
 
 if TYPE_CHECKING:
     from cnnviz.network import Network
@@ -86,8 +86,12 @@ def export_course(args: argparse.Namespace) -> int:
     from cnnviz.teaching.course import DIGITS, course
 
     model, paths = with_model(args.words, args.model)
-    if paths or args.images or args.walk is not None:
-        raise ValueError("--course is about test digits, which --digits names, and takes all walks")
+    others = (args.images, args.walk, args.classes, args.limit, args.layers, args.last, args.size)
+    if paths or any(option is not None and option != [] for option in others):
+        raise ValueError(
+            "--course is about test digits, which --digits names, and takes all walks: it goes with no "
+            "pictures, --walk, --classes, --limit, --layers, --last or --size"
+        )
     net = load_model(model)
     if not takes_digits(net):
         raise ValueError(f"--course is about 28 x 28 digits in grey, and {net.name} takes {net.input_shape}")
@@ -95,7 +99,7 @@ def export_course(args: argparse.Namespace) -> int:
     folder = Path(args.output)
     folder.mkdir(parents=True, exist_ok=True)
     size = sum(len(text.encode()) for text in texts.values())
-    write_together({folder / name: _writer(text) for name, text in texts.items()})
+    write_together({folder / name: text_writer(text) for name, text in texts.items()})
     pages = len(texts) - 2
     say(f"{folder}: {pages} lessons, {size / 1e6:.1f} MB, begin with {folder / 'index.html'}")
     return 0
@@ -137,10 +141,6 @@ def export(args: argparse.Namespace) -> int:
     path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk, **chosen)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
-
-
-def _writer(text: str) -> Callable[[str], Any]:
-    return lambda path: Path(path).write_text(text, encoding="utf-8")
 
 
 def _check_output(output: str, read: Sequence[str]) -> None:

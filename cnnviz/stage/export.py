@@ -132,25 +132,31 @@ def export_images(
     OSError
         if the file cannot be written.
     """
-    net = net.astype(np.float32)
-    scene: Scene | None = None
-    first: Run | None = None
-    for x, named in images:
-        run = net.run(x)
-        if scene is None:
-            scene = build_scene(run, 0, classes=classes, **named)
-            first = run if scene.plan.far else None
-            if walk is not None:
-                open_walk(scene, walk, run)
-        else:
-            scene.add(run, 0, **named, computed=True)
-    if scene is None:
-        raise ValueError("images must hold at least one image")
-    shown = LiveView(scene, first)
+    scene, run = scene_of_images(net, images, classes)
+    if walk is not None:
+        open_walk(scene, walk, run)
+    shown = LiveView(scene, run if scene.plan.far else None)
     path = shown.save(output, layers=layers, last=last, limit=limit)
     if said is not None and shown.left_out:
         said(shown.left_out)
     return path
+
+
+def scene_of_images(
+    net: Network, images: Iterable[tuple[Any, Mapping[str, Any]]], classes: Sequence[str] | None = None
+) -> tuple[Scene, Run]:
+    """One scene of a network on some images, and the run of the first; `export_images` says what they are."""
+    net = net.astype(np.float32)
+    scene: Scene | None = None
+    for x, named in images:
+        run = net.run(x)
+        if scene is None:
+            scene, first = build_scene(run, 0, classes=classes, **named), run
+        else:
+            scene.add(run, 0, **named, computed=True)
+    if scene is None:
+        raise ValueError("images must hold at least one image")
+    return scene, first
 
 
 def digit_code(digit: int) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from cnnviz.colours import THEMES
 from cnnviz.network import Network, Run
 from cnnviz.network.limits import MEMORY
-from cnnviz.resources import one_line, write_atomically
+from cnnviz.resources import one_line, text_writer, write_atomically
 from cnnviz.stage import notebook
 from cnnviz.stage.answers import RUNS, answer_numbers, run_for
 from cnnviz.stage.bundle import script, style
@@ -266,7 +266,7 @@ class LiveView:
         """
         target = Path(path)
         text = page(self, self._title(), self._alone(layers, last, limit))
-        write_atomically(target, lambda temporary: Path(temporary).write_text(text, encoding="utf-8"))
+        write_atomically(target, text_writer(text))
         return target
 
     def _title(self) -> str:
@@ -393,6 +393,18 @@ def _carrier(view: LiveView, scene: Scene, entry: str, show: str, still: str = "
 def page(view: LiveView, title: str, scene: Scene | None = None) -> str:
     """The view as a whole HTML document; `scene` is what it shows, the view's own unless it is said."""
     light, dark = THEMES["light"], THEMES["dark"]
+    css = f"""html {{ background: {light.background}; }}
+body {{ margin: 0; }}
+main {{ padding: 10px 14px 0; }}
+h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }}
+@media (max-width: 560px) {{ main {{ padding: 8px 8px 0; }} }}
+@media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}"""
+    shown = _carrier(view, scene or view.scene, "standalone", "showStandalone")
+    return document(title, css, f"<main>\n<h1>{html.escape(title)}</h1>\n{shown}</main>")
+
+
+def document(title: str, css: str, body: str) -> str:
+    """A whole HTML document for light and dark, which asks for nothing."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -402,18 +414,11 @@ def page(view: LiveView, title: str, scene: Scene | None = None) -> str:
 <title>{html.escape(title)}</title>
 <link rel="icon" href="data:,">
 <style>
-html {{ background: {light.background}; }}
-body {{ margin: 0; }}
-main {{ padding: 10px 14px 0; }}
-h1 {{ position: absolute; width: 1px; height: 1px; margin: 0; overflow: hidden; clip-path: inset(50%); }}
-@media (max-width: 560px) {{ main {{ padding: 8px 8px 0; }} }}
-@media (prefers-color-scheme: dark) {{ html {{ background: {dark.background}; }} }}
+{css}
 </style>
 </head>
 <body>
-<main>
-<h1>{html.escape(title)}</h1>
-{_carrier(view, scene or view.scene, "standalone", "showStandalone")}</main>
+{body}
 </body>
 </html>
 """

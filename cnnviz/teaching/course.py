@@ -15,9 +15,10 @@ from cnnviz.colours import THEMES, Theme
 from cnnviz.network import Network, Run
 from cnnviz.numbers import brief
 from cnnviz.stage.bundle import script, style
-from cnnviz.stage.export import mnist_digits
+from cnnviz.stage.export import mnist_digits, scene_of_images
 from cnnviz.stage.guided_walk import Walk, told
-from cnnviz.stage.scene import Scene, build_scene
+from cnnviz.stage.live_view import document
+from cnnviz.stage.scene import Scene
 from cnnviz.teaching.lessons import LESSONS, Lesson
 from cnnviz.teaching.walks import WALKS
 
@@ -67,25 +68,14 @@ def course(net: Network, digits: Sequence[int] = DIGITS) -> dict[str, str]:
     """
     if not digits:
         raise ValueError("digits must be at least one number of a test digit, got none")
-    scene: Scene | None = None
-    walks: dict[str, Walk] = {}
-    for image, named in mnist_digits(digits):
-        run = net.run(image)
-        if scene is None:
-            scene = build_scene(run, 0, **named)
-            walks = {name: walk for name, walk in _walks().items() if _suits(walk, run)}
-        else:
-            scene.add(run, 0, **named, computed=True)
-    if scene is None or not walks:
+    scene, run = scene_of_images(net, mnist_digits(digits))
+    all_walks = {name: walk_of(lesson) for name, lesson in LESSONS.items()}
+    walks = {name: walk for name, walk in all_walks.items() if walk is not None and _suits(walk, run)}
+    if not walks:
         raise ValueError(f"no lesson's walk suits {brief(net.name)}: see --model")
     scene.host["walks"] = list(walks.values())
-    pages = {f"{name}.html": _page(LESSONS[name], list(walks)) for name in walks}
+    pages = {f"{name}.html": _page(LESSONS[name], walk, list(walks)) for name, walk in walks.items()}
     return {"index.html": _index(net, walks), STAGE: _stage(scene), **pages}
-
-
-def _walks() -> dict[str, Walk]:
-    found = {name: walk_of(lesson) for name, lesson in LESSONS.items()}
-    return {name: walk for name, walk in found.items() if walk is not None}
 
 
 def _suits(walk: Walk, run: Run) -> bool:
@@ -105,22 +95,22 @@ def _stage(scene: Scene) -> str:
     )
 
 
-def _page(lesson: Lesson, order: Sequence[str]) -> str:
+def _page(lesson: Lesson, walk: Walk, order: Sequence[str]) -> str:
     """One lesson: the stage with its walk."""
     place = order.index(lesson.name)
-    walk = NAMED.get(lesson.name, lesson.name.replace("_", "-"))
     links = [
         _link(order, place - 1, "prev", "←"),
         '<a href="index.html">All lessons</a>',
         _link(order, place + 1, "next", "→"),
     ]
-    return _document(
+    return document(
         f"{lesson.title} - cnnviz",
+        _css(),
         f"""<header>
 <h1>{html.escape(lesson.title)}</h1>
 <nav aria-label="Lessons">{" ".join(links)}</nav>
 </header>
-<main><div id="stage" data-walk="{walk}"><noscript>This page needs JavaScript.</noscript></div></main>
+<main><div id="stage" data-walk="{walk["name"]}"><noscript>This page needs JavaScript.</noscript></div></main>
 <script src="{STAGE}"></script>
 <script>cnnvizCourse.show(document.getElementById("stage"), cnnvizCourse);</script>""",
     )
@@ -154,8 +144,9 @@ def _index(net: Network, walks: Mapping[str, Walk]) -> str:
     lists = "".join(
         f"<h2>{html.escape(part)}</h2>\n<ol>{''.join(lines)}</ol>\n" for part, lines in parts.items()
     )
-    return _document(
+    return document(
         "cnnviz: the course",
+        _css(),
         f"""<main class="index"><h1>Inside a convolutional network</h1>
 <p>Each page holds the same living network, {html.escape(net.name)}, and a few steps that show one idea in it.
 Space or the arrow keys go on; touch anything in between. Any number gives its receipt when it is clicked.
@@ -165,19 +156,9 @@ All of it is computed in your browser, and nothing is sent anywhere.</p>
     )
 
 
-def _document(title: str, body: str) -> str:
-    light, dark = THEMES["light"], THEMES["dark"]
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{html.escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>
-html {{ {_colours(light)} }}
-@media (prefers-color-scheme: dark) {{ html {{ {_colours(dark)} }} }}
+def _css() -> str:
+    return f"""html {{ {_colours(THEMES["light"])} }}
+@media (prefers-color-scheme: dark) {{ html {{ {_colours(THEMES["dark"])} }} }}
 html {{ background: var(--paper); color: var(--ink); }}
 body {{ margin: 0; font: 16px/1.45 system-ui, sans-serif; }}
 a {{ color: var(--accent); }}
@@ -191,14 +172,7 @@ main {{ padding: 6px 14px 0; }}
 .index ol {{ margin: 0; padding: 0; list-style: none; }}
 .index li a, .index li span {{ display: inline-block; min-width: 14em; padding: 5px 0; }}
 small {{ opacity: 0.8; }}
-@media (max-width: 560px) {{ header {{ padding: 6px 8px 0; }} main {{ padding: 4px 8px 0; }} }}
-</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""
+@media (max-width: 560px) {{ header {{ padding: 6px 8px 0; }} main {{ padding: 4px 8px 0; }} }}"""
 
 
 def _colours(theme: Theme) -> str:

@@ -19,6 +19,7 @@ from cnnviz.resources import (
     read_arrays,
     remove_leftovers,
     stated_arrays,
+    text_writer,
     write_arrays,
     write_together,
 )
@@ -108,7 +109,7 @@ class RunFiles:
             {
                 self.epochs: arrays_writer(stacked),
                 self.model: network.save,
-                self.history: lambda temporary: Path(temporary).write_text(text),
+                self.history: text_writer(text),
             },
             before=self._forget if len(history["epochs"]) == 1 else None,
         )

@@ -32,7 +32,16 @@ from cnnviz.network import LayerGraph, Network
 from cnnviz.network.inputs import images_of
 from cnnviz.network.keras_file import load_model
 from cnnviz.network.unfolding import call_labels
-from cnnviz.resources import asset, checksum, keras, one_line, tensorflow, versions, write_atomically
+from cnnviz.resources import (
+    asset,
+    checksum,
+    keras,
+    one_line,
+    tensorflow,
+    text_writer,
+    versions,
+    write_atomically,
+)
 from cnnviz.verification.keras2_graph import Keras2Graph, load_with_keras2
 
 RECORD = "verification.json"
@@ -401,7 +410,7 @@ def write_record(results: Iterable[Verification], path: str | os.PathLike[str] |
     """Replace the record by these results, in one step."""
     text = json.dumps({result.model: result.to_dict() for result in results}, indent=1, allow_nan=False)
     target = Path(asset(RECORD) if path is None else path)
-    write_atomically(target, lambda temporary: Path(temporary).write_text(text + "\n"))
+    write_atomically(target, text_writer(text + "\n"))
 
 
 def _batch(net: Network) -> int:

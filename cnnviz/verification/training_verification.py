@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from cnnviz.resources import asset, processor, tensorflow, write_atomically
+from cnnviz.resources import asset, processor, tensorflow, text_writer, write_atomically
 from cnnviz.verification.tensorflow_process import TensorFlowProcess
 from cnnviz.verification.training_cases import cases
 
@@ -278,4 +278,4 @@ def write_training_record(result: TrainingVerification, path: str | os.PathLike[
     """Replace the record by this result, in one step."""
     text = json.dumps(result.to_dict(), indent=1, allow_nan=False)
     target = Path(asset(TRAINING_RECORD) if path is None else path)
-    write_atomically(target, lambda temporary: Path(temporary).write_text(text + "\n"))
+    write_atomically(target, text_writer(text + "\n"))
