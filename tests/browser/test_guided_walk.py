@@ -186,3 +186,32 @@ def test_the_explorer_offers_it_and_its_link_reopens_the_step(open_page, explore
     page.keyboard.press("Enter")
     page.locator(".cv-what", has_text="Test digit 1").wait_for()
     until_step(page, 9)
+
+
+def test_an_answer_stays_while_the_page_around_says_something_new(walk_file, open_page):
+    page = open_page(f"{walk_file.as_uri()}#walk={NAME}~2")
+    choice = page.locator(".cv-choices button").first
+    choice.click()
+    reply = page.locator(".cv-reply").inner_text()
+    assert reply
+    of_view(page, "(view) => view.update(view.scene)")
+    expect(choice).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".cv-reply")).to_have_text(reply)
+
+
+ANOTHER_PAGE = """(view) => {
+  const { scene } = view;
+  const host = { ...scene.header.host, walks: [] };
+  const header = { ...scene.header, start: { path: [], play: false }, host };
+  view.update(Object.assign(Object.create(Object.getPrototypeOf(scene)), scene, { header }));
+}"""
+
+
+def test_a_page_without_the_walk_ends_it_and_shows_the_network(walk_file, open_page):
+    page = open_page(f"{walk_file.as_uri()}#walk={NAME}~2")
+    page.locator('[data-level="cell"]').wait_for()
+    of_view(page, ANOTHER_PAGE)
+    expect(page.locator(".cv-walk")).to_be_hidden()
+    expect(page.locator('[data-level="network"]')).to_be_visible()
+    expect(page.locator('[data-level="cell"]')).to_be_hidden()
+    assert of_view(page, "(view) => [view.state().walk, view.zoom]") == [None, "network"]

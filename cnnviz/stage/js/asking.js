@@ -93,6 +93,14 @@ export class Asking {
     });
   }
 
+  /** Other numbers are shown, or the page around is another one: what was asked for is answered no more. */
+  forget() {
+    clearTimeout(this.soon);
+    for (const each of [this.waiting, this.next]) each?.resolve?.(null);
+    this.waiting = this.next = null;
+    this.wanted.clear();
+  }
+
   proceed() {
     if (this.waiting) return;
     const { view, next } = this;

@@ -1,6 +1,7 @@
 // One number, large, as it is laid out: for each channel that is read the patch, its kernel, the products.
 
 import { clip, largestFirst, range } from "./arrays.js";
+import { pageWords } from "./channels.js";
 import { closest, offer } from "./dom.js";
 import { channelName, escapeHtml, plural } from "./words.js";
 import { number } from "./numbers.js";
@@ -118,7 +119,7 @@ export class CellView {
     select.className = "cv-order";
     select.setAttribute("aria-label", "Order of the channels");
     const others = rest === null ? "" : `; the ${plural(count - shown, "other")} add ${number(rest)}`;
-    const words = `${view.order === "ranked" ? "places" : "channels"} ${first + 1}–${first + shown} of ${count.toLocaleString("en-GB")}${others}`;
+    const words = `${pageWords(view.order !== "ranked", first, shown, count)}${others}`;
     return `<div class="cv-pages cv-cardpages" role="group" aria-label="Channels that go in">${select.outerHTML}
       <span class="cv-turning"><button type="button" data-turn-page="-1" aria-label="Previous channels" ${first ? "" : "disabled"}>‹</button>
       <span class="cv-pagewords">${words}</span>

@@ -1,6 +1,6 @@
 // The channels of a layer that do not all fit: their order, the page that is shown, and the search for one.
 
-import { channelsCalled } from "./channels.js";
+import { channelsCalled, pageWords } from "./channels.js";
 import { closest, offer } from "./dom.js";
 import { channelName, plural, stageName } from "./words.js";
 
@@ -84,9 +84,7 @@ export class ChannelPages {
     offer(this.select, [["by activity", "by activity"], ["by number", "by number"]], page.order);
     this.select.title = "By activity: the channels with the largest numbers first, whatever their sign";
     const last = page.first + page.channels.length;
-    const [from, to] = page.order === "by number" ? [page.first, last - 1] : [page.first + 1, last];
-    const what = page.order === "by number" ? "channels" : "places";
-    const words = `${what} ${from.toLocaleString("en-GB")}–${to.toLocaleString("en-GB")} of ${page.count.toLocaleString("en-GB")}`;
+    const words = pageWords(page.order === "by number", page.first, page.channels.length, page.count);
     /** @type {HTMLElement} */ (this.bar.querySelector(".cv-pagewords")).textContent = words;
     const [back, on] = /** @type {NodeListOf<HTMLButtonElement>} */ (this.bar.querySelectorAll("button"));
     back.disabled = page.first === 0;

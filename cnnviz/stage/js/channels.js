@@ -51,6 +51,20 @@ export function pageOf(count, most, order, first, activity, wanted) {
 }
 
 /**
+ * Which of all channels stand on a page, in words: channels are counted from 0, places in an order from 1.
+ *
+ * @param {boolean} byNumber
+ * @param {number} first place, from 0
+ * @param {number} shown
+ * @param {number} count of all
+ */
+export function pageWords(byNumber, first, shown, count) {
+  const from = byNumber ? first : first + 1;
+  const [a, b, all] = [from, from + shown - 1, count].map((n) => n.toLocaleString("en-GB"));
+  return `${byNumber ? "channels" : "places"} ${a}–${b} of ${all}`;
+}
+
+/**
  * The channels that somebody looks for: "37", "channel 37", "30-40" or, where they have names, the start of one;
  * null if there are none.
  *

@@ -77,6 +77,11 @@ class Comparing {
     if (this.answer === "running") this.timer = setTimeout(() => this.ask(), WAIT);
   }
 
+  /** The page around may be another one, which was not asked. */
+  seat() {
+    this.waiting = false;
+  }
+
   /** Other numbers came: an answer to the last question would not be about them. */
   updated() {
     this.waiting = false;

@@ -38,6 +38,15 @@ export function closest(event, selector) {
 }
 
 /**
+ * An element with a style sheet.
+ *
+ * @param {string} css
+ */
+export function sheetOf(css) {
+  return Object.assign(document.createElement("style"), { textContent: css });
+}
+
+/**
  * A canvas of so many pixels, which is on no page yet.
  *
  * @param {number} width

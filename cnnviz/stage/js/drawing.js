@@ -152,6 +152,11 @@ class Drawing extends Panel {
     if (own && this.came === this.version && !this.pad?.stroke) this.view.change(this.view.changes, null);
   }
 
+  /** The page around may be another one, which has seen no drawing of this pad. */
+  seat({ drawn }) {
+    this.version = this.answeredTo = drawn ?? 0;
+  }
+
   /** Whether numbers that come are of what was drawn here. @param {import("./scene.js").Scene} next */
   answeredBy(next) {
     return (next.header.host?.drawn ?? 0) !== this.answeredTo;

@@ -1,7 +1,7 @@
 // The live view as a Streamlit component: numbers come from Python, changes and drawings go back.
 
 import { comparing } from "./comparing.js";
-import { roomBelow } from "./dom.js";
+import { roomBelow, sheetOf } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
 import { Part, Scene } from "./scene.js";
 import { appTheme } from "./theme.js";
@@ -91,7 +91,7 @@ function shownIn(root, key, style) {
   if (before) {
     root.replaceWith(sheetOf(style), before.root);
     before.held?.focus({ preventScroll: true });
-    before.view?.history.seatAnew();
+    if (before.view) before.view.seated = true;
     return before;
   }
   /** @type {Shown} */
@@ -102,10 +102,6 @@ function shownIn(root, key, style) {
   // What leaves the page with all around it keeps the focus for when it is back.
   root.addEventListener("focusout", () => queueMicrotask(() => root.isConnected && !root.contains(root.getRootNode().activeElement) && (shown.held = null)));
   return shown;
-}
-
-function sheetOf(style) {
-  return Object.assign(document.createElement("style"), { textContent: style });
 }
 
 function begin(scene, shown) {

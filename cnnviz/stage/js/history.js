@@ -3,6 +3,7 @@
 // stays as long as its step does, whatever is undone.
 
 import { toBase64 } from "./base64.js";
+import { bytesOf } from "./image_bytes.js";
 import { entryOf, entryText } from "./stage_state.js";
 
 /** @import { Change } from "./stage_state.js" */
@@ -35,7 +36,6 @@ export class History {
     const { changes = "", shared = 0 } = view.scene.header.host ?? {};
     this.shared = changes;
     this.sharings = shared ?? 0;
-    this.seated = false;
   }
 
   /** @returns {Moment} */
@@ -129,7 +129,7 @@ export class History {
     const next = from.pop();
     if (!next) return;
     to.push(this.now);
-    this.set({ ...next, changes: [...next.changes, ...this.lent] });
+    this.set({ ...next, changes: [...next.changes, ...this.stillLent] });
     this.share();
     this.say(said);
   }
@@ -161,24 +161,22 @@ export class History {
     view.host.ask?.("changes", { count: ++this.sharings, text });
   }
 
-  /** The page around may be another one, which has counted none of what was told. */
-  seatAnew() {
-    this.seated = true;
-  }
-
   /** Weights that were changed on the page around, or taken back there. */
   follow() {
     const { view } = this;
     const { changes, shared } = view.scene.header.host ?? {};
-    if (this.seated) this.sharings = shared ?? 0;
-    this.seated = false;
     if (changes === undefined || changes === this.shared || (shared ?? 0) !== this.sharings) return;
     this.shared = changes;
     this.commit([...view.changes.filter(({ kind }) => kind !== "weights"), ...entryOf("changes", changes)], "");
   }
 
+  /** The page around may be another one, which has counted none of what was told. */
+  seat({ shared }) {
+    this.sharings = shared ?? 0;
+  }
+
   /** What a walk's step lends, as far as nobody took it back. */
-  get lent() {
+  get stillLent() {
     const { changes, own } = this.view;
     return changes.filter((change) => !own.includes(change));
   }
@@ -219,12 +217,11 @@ export class History {
     const [old, other] = [plain.items[item], next.items[0]];
     if (old.key === other.key) return;
     const before = plain.valuesOf(item)[0];
-    this.pictures.set(old.key, { title: old.title, pixels: Uint8Array.from(before, (value) => Math.round(255 * value)) });
+    this.pictures.set(old.key, { title: old.title, pixels: bytesOf(plain, before) });
     const shown = view.inputs[0];
-    if (next.valuesOf(0)[0].every((value, n) => value === shown[n])) return;
     const led = this.leads;
     this.leads = false;
-    if (led) return;
+    if (led || next.valuesOf(0)[0].every((value, n) => value === shown[n])) return;
     // An answer to what was drawn before the last stroke.
     if (view.panelOwner?.answeredBy?.(next)) return;
     view.panelOwner?.close();

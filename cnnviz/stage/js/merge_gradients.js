@@ -47,7 +47,7 @@ function toExtreme(numbers, grad, grads, extreme, wins) {
  *
  * @type {Record<string, (numbers: number[], from: number[], grad: number, grads: number[]) => void>}
  */
-export const MERGE_SECANTS = {
+const MERGE_SECANTS = {
   multiply(numbers, from, grad, grads) {
     // ab less a'b' is (a - a')(b + b')/2 + (b - b')(a + a')/2; of more than two factors, the last of all before it.
     let left = grad;

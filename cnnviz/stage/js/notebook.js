@@ -3,6 +3,7 @@
 
 import { clip } from "./arrays.js";
 import { fromBase64 } from "./base64.js";
+import { sheetOf } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
 import { Part, sceneOf } from "./scene.js";
 import { View } from "./view.js";
@@ -121,9 +122,7 @@ export function showInOutput(holder) {
   const [styleText, bytes, key] = [part("style"), fromBase64(part("scene").trim()), holder.dataset.key ?? ""];
   const shadow = holder.attachShadow({ mode: "open" });
   const here = hereElement();
-  const sheet = document.createElement("style");
-  sheet.textContent = styleText;
-  shadow.append(sheet, here);
+  shadow.append(sheetOf(styleText), here);
   /** @type {State | null} */
   let state = null;
   /** @type {ReturnType<typeof begin> | null} */
@@ -211,10 +210,8 @@ export function widget(style) {
       const holder = /** @type {HTMLElement & { view?: View }} */ (document.createElement("div"));
       el.append(holder);
       const shadow = holder.attachShadow({ mode: "open" });
-      const sheet = document.createElement("style");
-      sheet.textContent = style;
       const root = document.createElement("div");
-      shadow.append(sheet, root);
+      shadow.append(sheetOf(style), root);
       const scene = model.get("scene");
       const shown = begin(root, new Uint8Array(scene.buffer.slice(scene.byteOffset, scene.byteOffset + scene.byteLength)), model.get("state"), true);
       holder.view = shown.view;

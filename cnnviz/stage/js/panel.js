@@ -38,7 +38,6 @@ export class Panel {
     this.button.setAttribute("aria-pressed", String(open));
   }
 
-
   escape() {
     if (!this.open) return false;
     this.close();

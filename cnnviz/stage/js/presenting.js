@@ -30,12 +30,12 @@ class Presenting {
     this.end.hidden = true;
     view.root.append(this.end);
     this.keyed = (/** @type {KeyboardEvent} */ event) => this.pressed(event);
-    this.changed = () => {
+    this.left = () => {
       if (this.whole && !document.fullscreenElement) this.turn(false);
     };
     document.addEventListener("keydown", this.keyed);
-    document.addEventListener("fullscreenchange", this.changed);
-    this.mark(false);
+    document.addEventListener("fullscreenchange", this.left);
+    this.button.setAttribute("aria-pressed", "false");
   }
 
   get on() {
@@ -64,11 +64,9 @@ class Presenting {
     view.slide = on ? () => window.innerHeight - 2 * MARGIN : null;
     this.button.setAttribute("aria-pressed", String(on));
     this.end.hidden = !on;
-    if (view.extensions.length) {
-      view.resizedTo();
-      view.say(on ? "The stage alone. S or Escape leads back." : "Back on the page.");
-      (on ? this.end : this.button).focus({ preventScroll: true });
-    }
+    view.resizedTo();
+    view.say(on ? "The stage alone. S or Escape leads back." : "Back on the page.");
+    (on ? this.end : this.button).focus({ preventScroll: true });
   }
 
   /** @param {KeyboardEvent} event */
@@ -90,6 +88,6 @@ class Presenting {
 
   destroy() {
     document.removeEventListener("keydown", this.keyed);
-    document.removeEventListener("fullscreenchange", this.changed);
+    document.removeEventListener("fullscreenchange", this.left);
   }
 }

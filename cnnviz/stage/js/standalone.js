@@ -1,7 +1,7 @@
 // Shows the scene that lies in a single file, whose address keeps the state.
 
 import { fromBase64 } from "./base64.js";
-import { roomBelow } from "./dom.js";
+import { roomBelow, sheetOf } from "./dom.js";
 import { EXTENSIONS } from "./extensions.js";
 import { sceneOf } from "./scene.js";
 import { linkOf, stateOfLink } from "./stage_state.js";
@@ -42,10 +42,8 @@ export function showLesson(holder, shared) {
  */
 function show(holder, style, scene, state) {
   const shadow = holder.attachShadow({ mode: "open" });
-  const sheet = document.createElement("style");
-  sheet.textContent = style;
   const root = document.createElement("div");
-  shadow.append(sheet, root);
+  shadow.append(sheetOf(style), root);
   /** @type {Host} */
   const host = {
     extensions: EXTENSIONS,

@@ -74,12 +74,15 @@ export class Surface {
     const context = this.base.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.imageSmoothingEnabled = false;
+    /** @type {CanvasPattern | null} */
+    let lines = null;
+    const hatched = () => (lines ??= hatch(context, frame, this.ratio));
     for (const rect of this.rects) {
       if (stages && !stages.has(rect.stage)) continue;
       const picture = pictures(rect.stage, rect.channel);
       if (rect.around) {
         const [top, bottom, left, right] = rect.around;
-        context.fillStyle = hatch(context, frame, this.ratio);
+        context.fillStyle = hatched();
         context.fillRect(rect.x - left, rect.y - top, rect.width + left + right, rect.height + top + bottom);
       }
       if (rect.thumbnail) context.save();
@@ -89,7 +92,7 @@ export class Surface {
       if (picture) context.drawImage(picture.image, picture.x, picture.y, rect.cols, rect.rows, rect.x, rect.y, rect.width, rect.height);
       else {
         context.clearRect(rect.x, rect.y, rect.width, rect.height);
-        context.fillStyle = hatch(context, frame, this.ratio);
+        context.fillStyle = hatched();
         context.fillRect(rect.x, rect.y, rect.width, rect.height);
       }
       if (rect.thumbnail) context.restore();

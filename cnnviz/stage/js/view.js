@@ -12,6 +12,7 @@ import { boxOf, channelMask } from "./cone.js";
 import { closest, NARROW, offer, reducedMotion } from "./dom.js";
 import { farOf, isHole } from "./far_numbers.js";
 import { History } from "./history.js";
+import { numbersOf } from "./image_bytes.js";
 import { RemoteEngine } from "./remote_engine.js";
 import { LayerView } from "./layer_view.js";
 import { missingOf } from "./missing.js";
@@ -162,6 +163,8 @@ export class View {
     this.known = new WeakMap();
     /** @type {(() => number) | null} its height, while it is alone on the screen */
     this.slide = null;
+    /** Whether the host has built its element anew since. */
+    this.seated = false;
     /** @type {Mark[]} outlines that are there whatever is pointed at */
     this.extraMarks = [];
     /** @type {((stage: Stage, cell: Cell, value: number) => string) | null} what TensorFlow says of a cell */
@@ -418,20 +421,34 @@ export class View {
     if (this.zoom !== "network") this.strip.draw();
   }
 
+  /** The host built its element anew, on another page maybe: what was asked there is answered no more. */
+  seat(host) {
+    this.seated = false;
+    this.asking?.forget();
+    this.history.seat(host);
+    for (const extension of this.extensions) extension.seat?.(host);
+  }
+
   /** Take another scene of the same or another network, keeping what is looked at where it can be. */
   update(next) {
     const began = performance.now();
     const { scene } = this;
+    const { seated } = this;
+    if (seated) this.seat(next.header.host);
     const start = JSON.stringify(next.header.start) === JSON.stringify(scene.header.start) ? null : next.header.start;
     if (next.plan === scene.plan && next.key === scene.key && !start) {
       scene.header.host = next.header.host;
       scene.latest = next.numbers;
       this.history.follow();
+      // What is to be seen and is not here is asked for anew.
+      if (seated) this.again();
       requestAnimationFrame(() => this.resizedTo());
       if (next.header.host.numbers) this.asking?.take(next.header.host.numbers, next.numbers);
       for (const extension of this.extensions) extension.answered?.();
       return;
     }
+    this.asking?.forget();
+    this.awaited = [];
     const same = next.plan === scene.plan || next.plan.header.key === scene.plan.header.key;
     this.history.leave(next, same);
     this.scene = next;
@@ -446,8 +463,10 @@ export class View {
     this.colours.header = next.header;
     if (same) {
       this.pictures.scene = next;
-      if (start) this.restore(start);
-      this.repaint();
+      if (start) {
+        this.restore(start);
+        this.show();
+      } else this.repaint();
     } else {
       const alike = JSON.stringify(next.header.stages) === JSON.stringify(scene.header.stages);
       if (!alike || start) [this.trail, this.zoom, this.near] = [[], "network", 0];
@@ -526,6 +545,7 @@ export class View {
 
   /** The learner's own changes, without those that a step of a guided walk lends. */
   get own() {
+    if (!this.lent.length) return this.changes;
     const lent = new Set(this.lent.map((change) => JSON.stringify(change)));
     return this.changes.filter((change) => !lent.has(JSON.stringify(change)));
   }
@@ -857,6 +877,7 @@ export class View {
     const { scene } = this;
     const { output, classes } = scene;
     const probabilities = this.values[output.index];
+    this.part("by").textContent = { page: "computed in this page", python: "computed by Python" }[this.computedBy] ?? "";
     this.part("what").textContent = this.image?.title ?? item.title;
     const best = largestAt(probabilities);
     const judged = item.label !== null && !this.image;
@@ -887,7 +908,6 @@ export class View {
   }
 
   writeKey(cell) {
-    this.part("by").textContent = { page: "computed in this page", python: "computed by Python" }[this.computedBy] ?? "";
     const shown = cell ?? { stage: this.zoom === "network" ? (this.network.columns[1] ?? this.network.columns[0])?.shown ?? 0 : this.lookedAt, channel: 0 };
     const stage = this.scene.stages[shown.stage];
     const scale = this.scales.of(shown.stage, shown.channel, this.range);
@@ -1149,15 +1169,6 @@ function changedMark(scene, change) {
   if (change.kind === "channel") return [{ stage: stage.index, channels: channelMask(stage, [change.channel]), box: wholeOf(stage.shape), style: "changed" }];
   const pixels = new Set(change.at.map((n) => Math.floor(n / channels)));
   return [{ stage: stage.index, channels: null, box: boxOfAll(height, width, (n) => pixels.has(n)), style: "changed" }];
-}
-
-/** An image's bytes as the numbers of the first input. */
-function numbersOf({ stages, picture }, bytes) {
-  const channels = stages[0].shape[2];
-  return Float32Array.from(bytes, (byte, n) => {
-    const share = byte / 255;
-    return picture ? (share - picture.offset[n % channels]) / picture.factor[n % channels] : share;
-  });
 }
 
 /** Tell of a pinch of two fingers on an element, once it is wide enough. */

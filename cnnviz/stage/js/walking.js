@@ -136,7 +136,8 @@ class Walking {
     return true;
   }
 
-  end() {
+  /** @param {boolean} [asked] by the learner, who is then at the button that begins it */
+  end(asked = true) {
     this.turn += 1;
     const { own } = this.view;
     this.walk = null;
@@ -145,7 +146,7 @@ class Walking {
     delete this.view.root.dataset.walk;
     this.mark();
     this.apply({ ...this.view.state(), image: null, walk: null, changes: own });
-    this.starts.querySelector("button")?.focus({ preventScroll: true });
+    if (asked) this.starts.querySelector("button")?.focus({ preventScroll: true });
   }
 
   // Steps -------------------------------------------------------------------------------------------
@@ -246,7 +247,7 @@ class Walking {
     form.querySelector("legend").textContent = ask;
     if (anew) {
       this.part("choices").replaceChildren(...choices.map((_, n) => button("", () => this.answer(n))));
-      this.answered = null;
+      this.chosen = null;
     }
     [...this.part("choices").children].forEach((each, n) => (each.textContent = choices[n][0]));
     this.judge();
@@ -254,12 +255,12 @@ class Walking {
 
   /** @param {number} n */
   answer(n) {
-    this.answered = n;
+    this.chosen = n;
     this.judge();
   }
 
   judge() {
-    const n = this.answered;
+    const n = this.chosen;
     const choice = n === null || n === undefined ? null : this.told?.choices[n];
     [...this.part("choices").children].forEach((each, m) => {
       each.setAttribute("aria-pressed", String(m === n));
@@ -302,6 +303,8 @@ class Walking {
     this.kept = null;
     this.offer();
     if (this.view.guided && this.view.guided[0] !== this.walk?.name) this.follow();
+    // The page around is another one, whose walk is another.
+    else if (this.walk && !this.walks.some(({ name }) => name === this.walk.name)) this.end(false);
     else if (this.walk) this.settleSoon();
   }
 
