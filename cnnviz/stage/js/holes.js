@@ -7,15 +7,32 @@ import { axisOf, lineOf, placesRead, positionsAlong, readShape, samplesAlong, ta
 
 /** @import { Box, Cell, Operation, Scene, Stage } from "./scene.js" */
 
+/** @type {WeakMap<Scene, { stage: number, row: number, col: number, seen: Map<number, Uint8Array> }>} */
+const lastSeen = new WeakMap();
+
 /**
  * For every stage that reaches a cell over steps that may leave holes, the cells that do, row by row,
  * whatever their channels. Empty where boxes say all.
  *
  * @param {Scene} scene
  * @param {Cell} cell
- * @returns {Map<number, Uint8Array>}
+ * @returns {Map<number, Uint8Array>} of the place that was asked for last it is kept: not to be changed
  */
 export function cellsSeen(scene, cell) {
+  const { stage, row, col } = cell;
+  const last = lastSeen.get(scene);
+  if (last?.stage === stage && last.row === row && last.col === col) return last.seen;
+  const seen = workedOut(scene, cell);
+  lastSeen.set(scene, { stage, row, col, seen });
+  return seen;
+}
+
+/**
+ * @param {Scene} scene
+ * @param {Cell} cell
+ */
+function workedOut(scene, cell) {
+  /** @type {Map<number, Uint8Array>} */
   const marks = new Map();
   if (!mayHaveHoles(scene)[cell.stage]) return marks;
   const own = grid(scene.stages[cell.stage]);
@@ -23,11 +40,13 @@ export function cellsSeen(scene, cell) {
   marks.set(cell.stage, own);
   for (let s = cell.stage; s > 0; s--) {
     const stage = scene.stages[s];
+    const marked = marks.get(s);
     // Which cells Python read is not known here: boxes are all that can be shown.
-    if (!marks.has(s) || !knowsCells(stage.op)) continue;
+    if (!marked || !knowsCells(stage.op)) continue;
     stage.reads.forEach((source, input) => {
-      if (!marks.has(source)) marks.set(source, grid(scene.stages[source]));
-      markRead(scene, stage, input, marks.get(s), marks.get(source));
+      const read = marks.get(source) ?? grid(scene.stages[source]);
+      marks.set(source, read);
+      markRead(scene, stage, input, marked, read);
     });
   }
   return marks;
@@ -96,17 +115,16 @@ function markRead(scene, stage, input, marked, read) {
   const [rows, cols, filters] = stage.shape;
   const place = op.type === "move" || (op.type === "merge" && op.maps[input]) ? placesRead(scene, stage) : null;
   const [, width, depth] = op.rows ? readShape(scene, stage) : [0, 0, 0];
-  const windowed = op.rows && depth === channels;
-  const [down, across] = windowed ? [cellsAlong(stage, 0), cellsAlong(stage, 1)] : [[], []];
+  if (op.rows && depth === channels) {
+    markWindows(stage, marked, read, width);
+    return;
+  }
   // What works number by number at one depth reads the cell at its own place.
   const alike = !op.rows && !place && op.type !== "sample" && op.type !== "softmax" && channels === filters;
   for (let pixel = 0; pixel < rows * cols; pixel++) {
     if (!marked[pixel]) continue;
     if (alike) read[pixel] = 1;
-    else if (windowed) {
-      const places = across[pixel % cols];
-      for (const row of down[Math.floor(pixel / cols)]) for (const col of places) read[row * width + col] = 1;
-    } else if (op.rows) {
+    else if (op.rows) {
       for (const tap of tapsOf(stage, { row: Math.floor(pixel / cols), col: pixel % cols })) {
         if (!tap.inside) continue;
         const first = (tap.row * width + tap.col) * depth;
@@ -133,13 +151,41 @@ function markRead(scene, stage, input, marked, read) {
 }
 
 /**
- * The rows that each row of a stage reads (axis 0), or the columns that each column does.
+ * Mark what windows read: along each row first, then down, since a window reads some rows times some columns.
  *
  * @param {Stage} stage
- * @param {0 | 1} axis
+ * @param {Uint8Array} marked
+ * @param {Uint8Array} read
+ * @param {number} width of what is read
  */
-function cellsAlong(stage, axis) {
-  return range(stage.shape[axis]).map((n) => positionsAlong(stage, axis, n).filter(({ inside }) => inside).map(({ at }) => at));
+function markWindows(stage, marked, read, width) {
+  const [down, across] = cellsAlong(stage);
+  const cols = across.length;
+  const along = new Uint8Array(width);
+  down.forEach((rows, row) => {
+    along.fill(0);
+    for (let col = 0; col < cols; col++) if (marked[row * cols + col]) for (const at of across[col]) along[at] = 1;
+    for (let col = 0; col < width; col++) if (along[col]) for (const at of rows) read[at * width + col] = 1;
+  });
+}
+
+/** @type {WeakMap<Stage, [number[][], number[][]]>} */
+const alongAxes = new WeakMap();
+
+/**
+ * The rows that each row of a stage reads, and the columns that each column does.
+ *
+ * @param {Stage} stage
+ */
+function cellsAlong(stage) {
+  const kept = alongAxes.get(stage);
+  if (kept) return kept;
+  const along = (/** @type {0 | 1} */ axis) =>
+    range(stage.shape[axis]).map((n) => positionsAlong(stage, axis, n).filter(({ inside }) => inside).map(({ at }) => at));
+  /** @type {[number[][], number[][]]} */
+  const both = [along(0), along(1)];
+  alongAxes.set(stage, both);
+  return both;
 }
 
 /**

@@ -7,6 +7,7 @@ import { fedUnits, feedingChannels, seenBox } from "../../../cnnviz/stage/js/con
 import { borders, cellsSeen, hasHoles } from "../../../cnnviz/stage/js/holes.js";
 import { receiptOf } from "../../../cnnviz/stage/js/receipt.js";
 import { cellAt } from "../../../cnnviz/stage/js/scene.js";
+import { tapsOf } from "../../../cnnviz/stage/js/windows.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 const INPUT = { shape: [6, 5, 4], op: { type: "input" } };
@@ -83,6 +84,21 @@ test("dilation leaves holes, and a window without does not", () => {
   assert.ok(!hasHoles(seen, { top: 1, bottom: 3, left: 3, right: 3 }, 5));
   const plain = sceneWith([INPUT, READERS.pool], counting(120));
   assert.equal(cellsSeen(plain, { stage: 1, row: 1, col: 1, channel: 0 }).size, 0);
+});
+
+test("through two layers exactly the cells of their windows are seen, whichever place was asked for before", () => {
+  const [down, across] = [axis(3, 2, { dilation: 2 }), axis(3, 3, { before: 1, after: 1 })];
+  const second = { shape: [1, 3, 2], op: { type: "conv", rows: down, cols: across, groups: 1, kernel: "k" } };
+  const scene = sceneWith([INPUT, READERS.conv, second], counting(120), { k: new Float32Array(200) });
+  const inside = (/** @type {number} */ s, /** @type {{ row: number, col: number }} */ cell) =>
+    tapsOf(scene.stages[s], cell).filter((tap) => tap.inside);
+  for (const col of [0, 1, 2, 1, 0]) {
+    const cell = { stage: 2, row: 0, col, channel: 1 };
+    const read = new Set(inside(2, cell).flatMap((tap) => inside(1, tap)).map((tap) => tap.row * 5 + tap.col));
+    const seen = cellsSeen(scene, cell).get(0) ?? [];
+    assert.deepEqual([...seen].flatMap((on, n) => (on ? [n] : [])), [...read].sort((a, b) => a - b));
+    assert.equal(cellsSeen(scene, { ...cell, channel: 0 }).get(0), seen);
+  }
 });
 
 test("borders run around every marked cell, in as few lines as there are sides", () => {
