@@ -17,7 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from browser.large_network import large_network, picture
+from browser.stage_page import of_view
+from browser.test_large_network import IDLE, INK, PAGE_HERE
 from browser.waiting import PATIENCE, expect
+from cnnviz.stage.intervention import intervene
 from harness.serving import served
 
 CELLS = [
@@ -26,11 +30,15 @@ CELLS = [
     "v = cnnviz.view(net, digits[1])\nv",
     "v.widget",
 ]
+LARGE = f"""import sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import cnnviz
+from browser.large_network import large_network, picture
+w = cnnviz.view(large_network(), picture())
+w"""
 PIN = "(holder) => holder.view.pin({ stage: 11, row: 4, col: 5, channel: 7 })"
-PAINT = """(holder) => {
-  const changing = holder.view.extensions.find((each) => each.commit);
-  changing.commit([{ kind: "values", stage: "input", at: [30, 31], values: [1, 1] }]);
-}"""
+PAINT = """({ view }) =>
+  view.history.commit([{ kind: "values", stage: "input", at: [30, 31], values: [1, 1] }], "Painted")"""
 STATE = "(holder) => holder.view.state()"
 
 
@@ -110,16 +118,14 @@ def run_all(page) -> None:
 
 @pytest.fixture(scope="module")
 def notebook(tmp_path_factory) -> Path:
-    """A folder with a notebook of two views."""
+    """A folder with a notebook of two views, and one of a network that is too large to be sent whole."""
     folder = tmp_path_factory.mktemp("notebook")
-    cells = [
-        {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "execution_count": None, "outputs": []}
-        | {"source": source}
-        for n, source in enumerate(CELLS)
-    ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
-    (folder / "views.ipynb").write_text(json.dumps(content))
+    empty = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    for name, sources in {"views": CELLS, "large": [LARGE]}.items():
+        cells = [{**empty, "id": f"cell-{n}", "source": source} for n, source in enumerate(sources)]
+        content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
+        (folder / f"{name}.ipynb").write_text(json.dumps(content))
     return folder
 
 
@@ -202,6 +208,40 @@ def test_jupyterlab_and_python_share_the_state_and_a_saved_notebook_works_alone(
             expect(page.locator(".cv")).to_have_count(0)
 
 
+def test_in_jupyterlab_a_large_network_asks_for_its_numbers_and_for_what_python_computes(chromium, notebook):
+    with jupyter(notebook) as url, opened(chromium, f"{url}/lab/tree/large.ipynb?reset") as page:
+        expect(
+            page.locator(".jp-StatusBar-TextItem, .jp-StatusItem").get_by_text(re.compile("Idle"))
+        ).to_be_visible()
+        run_all(page)
+        asks_and_is_answered(page)
+        kernel = Kernel(notebook)
+        until(page, lambda: len(kernel.run("", "w.changes")) == 1)
+        kernel.client.stop_channels()
+
+
+def asks_and_is_answered(page) -> None:
+    """The one view on a page, of the large network: a layer's maps, a receipt, a channel off."""
+    expect(page.locator(".cv-col").first).to_be_visible()
+    until(page, lambda: of_view(page, IDLE))
+    assert of_view(page, "({ plain }) => plain.header.far")
+    s = of_view(page, "({ scene }) => scene.stages.find(({ name }) => name === 'conv_3 relu').index")
+    of_view(page, "(view, s) => view.zoomTo('layer', s)", s)
+    until(page, lambda: of_view(page, f"(view) => ({IDLE})(view) && ({PAGE_HERE})(view, {s})"))
+    assert min(of_view(page, INK, s)) >= 1
+    run = large_network().run(picture())
+    of_view(page, "(view, s) => view.pin({ stage: s, row: 4, col: 5, channel: 409 })", s)
+    expect(page.locator(".cv-rvalue")).to_be_visible()
+    value = of_view(page, "({ receipt }) => receipt.steps.at(-1).value")
+    assert np.float32(value) == run["conv_3"][0, 4, 5, 409]
+    changes = [{"kind": "channel", "stage": "conv_1 relu", "channel": 3}]
+    of_view(page, "(view, changes) => view.history.commit(changes, 'Off')", changes)
+    until(page, lambda: of_view(page, "(view) => view.computedBy === 'python' && Boolean(view.before)"))
+    changed, _ = intervene(large_network(), picture(), changes)
+    probabilities = of_view(page, "({ values, scene }) => [...values[scene.output.index]]")
+    np.testing.assert_array_equal(np.float32(probabilities), changed.output[0])
+
+
 # marimo ------------------------------------------------------------------------------------------
 
 MARIMO = """import marimo
@@ -267,15 +307,22 @@ def test_marimo_and_python_share_the_state(chromium, tmp_path):
 def test_without_anywidget_marimo_shows_the_page(chromium, tmp_path):
     if not find_spec("marimo"):
         pytest.skip("marimo is not installed")
-    alone = MARIMO.replace(
-        "    net =",
-        "    import cnnviz.stage.notebook\n    cnnviz.stage.notebook.available = bool\n    net =",
-        1,
-    )
-    (tmp_path / "views.py").write_text(alone)
+    without = "import cnnviz.stage.notebook\n    cnnviz.stage.notebook.available = bool\n    "
+    (tmp_path / "views.py").write_text(MARIMO.replace("net =", f"{without}net =", 1))
     command = ["marimo", "run", "views.py", "--headless", "--no-token"]
     with alone(command, tmp_path, "/health") as url, opened(chromium, url) as page:
         frame = page.frame_locator("iframe").first
         expect(frame.locator(".cv-verdict")).to_contain_text("predicted 7")
         frame.locator("[id^=cnnviz-]").evaluate(PIN)
         expect(frame.locator(".cv-crumbs li").first).to_have_text(re.compile("^conv2d_3"))
+
+
+def test_in_marimo_a_large_network_asks_too(chromium, tmp_path):
+    if not (find_spec("marimo") and find_spec("anywidget")):
+        pytest.skip("marimo and anywidget are not installed")
+    indented = LARGE.replace("\n", "\n    ")
+    cell = f"@app.cell\ndef _():\n    {indented}\n    return (w,)\n"
+    (tmp_path / "large.py").write_text(f"import marimo\napp = marimo.App()\n\n{cell}")
+    command = ["marimo", "run", "large.py", "--headless", "--no-token"]
+    with alone(command, tmp_path, "/health") as url, opened(chromium, url) as page:
+        asks_and_is_answered(page)
