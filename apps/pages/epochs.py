@@ -315,18 +315,14 @@ def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | No
         flips(predictions, epoch)
 
 
-def batches_of_another_size() -> None:
-    lines["size"] = batches(history)
-
-
 here = header.current(saved=True)
 history = cached.kept(read_history, here.model)
 in_fact = "When to stop is decided on images that are not trained on."
 if history:
     in_fact = (
         f"Here an epoch is {counted(history.steps_per_epoch, 'batch', 'batches')}, "
-        f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: one pass "
-        f"over {history.images:,} images. {in_fact}"
+        f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: "
+        f"one pass over {history.images:,} images. {in_fact}"
     )
 st.markdown(
     explained(
@@ -337,7 +333,8 @@ st.markdown(
 if history is None:
     st.info(f"The history of {plain(here.model)}'s training is not here.")
 else:
-    lines = {"size": history.batch_size, "kernels": ""}
+    own = history
+    lines: dict[str, Any] = {"size": own.batch_size, "kernels": ""}
     final, epoch = played()
     epoch = epoch if final else history.epochs
     predictions = cached.kept(read_predictions, here.model)
@@ -351,16 +348,17 @@ else:
         to_ask.append(questions.forgotten(predictions, early))
     if to_ask:
         question_widget.ask(*to_ask)
-    lesson.closer("batches", "Batch, step, epoch", batches_of_another_size, asks=("batch",))
+    lesson.closer("batches", "Batch, step, epoch", lambda: lines.update(size=batches(own)), asks=("batch",))
     if final:
         lesson.closer(
             "after",
             "The network as it was after each epoch",
-            lambda: as_it_was_after(history, predictions),
+            lambda: as_it_was_after(own, predictions),
             asks=("layer", "input"),
         )
-        if selection:
-            lesson.closer("validation", "Training against validation", lambda: validation(selection, epoch))
+        held_out = selection
+        if held_out:
+            lesson.closer("validation", "Training against validation", lambda: validation(held_out, epoch))
     validated = ""
     if selection and epoch:
         row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"
