@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -356,9 +357,8 @@ else:
             lambda: as_it_was_after(own, predictions),
             asks=("layer", "input"),
         )
-        held_out = selection
-        if held_out:
-            lesson.closer("validation", "Training against validation", lambda: validation(held_out, epoch))
+        if selection:
+            lesson.closer("validation", "Training against validation", partial(validation, selection, epoch))
     validated = ""
     if selection and epoch:
         row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -92,13 +93,6 @@ def summary(result: Verification, when: tuple[str, str]) -> None:
         ("every layer within its bound", "yes" if result.passed else "no"),
         when,
     )
-    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
-    st.caption(
-        plain(
-            f"{versions}. The output's difference is that of Network.predict, which folds batch norms away "
-            "and so rounds otherwise than Network.run, whose layers are compared below."
-        )
-    )
 
 
 def what_was_compared() -> None:
@@ -115,12 +109,19 @@ def what_was_compared() -> None:
     )
 
 
-def every_layer(layers: list[LayerCheck], images: int) -> None:
+def every_layer(result: Verification, layers: list[LayerCheck]) -> None:
     st.markdown(
-        f"Each mark is the largest number over all units of a layer, on {counted(images, 'image')}; note "
-        "the logarithmic scale. Rounding is passed on, and is as large as the numbers it is in: where "
+        f"Each mark is the largest number over all units of a layer, on {counted(result.images, 'image')}; "
+        "note the logarithmic scale. Rounding is passed on, and is as large as the numbers it is in: where "
         "batch norm makes them smaller, the differences shrink with them. The errors of both engines go "
         "together."
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    st.caption(
+        plain(
+            f"{versions}. The output's difference that stands under the stage is that of Network.predict, "
+            "which folds batch norms away and so rounds otherwise than Network.run, whose layers are compared here."
+        )
     )
     series = ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"]
     values = [(layer.difference, layer.numpy_error, layer.tensorflow_error) for layer in layers]
@@ -198,7 +199,6 @@ with result:
     else:
         summary(shown, ("computed", "just now") if live else ("recorded", f"on {shown.date}"))
 if shown is not None:
-    images = shown.images
     compared = [layer for layer in shown.layers if layer.alone or layer.share or layer.difference]
     rounding = [layer for layer in compared if layer.numpy_error and layer.tensorflow_error]
     with result:
@@ -208,12 +208,12 @@ if shown is not None:
         )
 lesson.closer("how", "What is compared, and how", what_was_compared)
 if shown is not None:
-    lesson.closer("layers", "Every layer, from the pixels on", lambda: every_layer(compared, images))
+    lesson.closer("layers", "Every layer, from the pixels on", partial(every_layer, shown, compared))
     alone_layers = [layer for layer in shown.layers if layer.kind != "InputLayer"]
-    lesson.closer("alone", "Each layer alone, with its bound", lambda: alone(alone_layers))
+    lesson.closer("alone", "Each layer alone, with its bound", partial(alone, alone_layers))
 agreement = recorded_agreement()
 if agreement:
-    lesson.closer("browser", "What the browser computes", lambda: in_the_browser(agreement))
+    lesson.closer("browser", "What the browser computes", partial(in_the_browser, agreement))
 count = job.images if job else COUNTS[1]
 compared_images = f"images[:{count}]" if count > 1 else f"({here.digit.code})[None]"
 snippets.show(
