@@ -84,7 +84,6 @@ class RunProcess:
     def _train(self) -> None:
         try:
             self._wait()
-            self.began = time.monotonic()
             self.watched.run(self._after_step)
             self._end(f"{MOST_STEPS:,} steps are made, and more are not taken here")
         except (LossNotFinite, ValueError, OSError, MemoryError, TimeoutError) as error:
@@ -100,8 +99,8 @@ class RunProcess:
         self.steps_to_make = max(0, self.steps_to_make - 1)
         self.newest = step
         try:
-            if time.monotonic() - self.began > self.seconds:
-                raise TimeoutError(f"it trained for {self.seconds:g} seconds, and longer it may not")
+            if time.process_time() > self.seconds:
+                raise TimeoutError(f"it computed for {self.seconds:,.0f} seconds, and longer it may not")
             self._wait()
         finally:
             # Its arrays' memory is taken for the next step.
@@ -115,11 +114,10 @@ class RunProcess:
                 command = self.commands.get_nowait() if moving else self.commands.get()
             except Empty:
                 return
-            began = time.monotonic()
             self._obey(command)
-            with suppress(AttributeError):
-                # Only training counts.
-                self.began += 0 if moving else time.monotonic() - began
+            if command.kind == "step":
+                # What was asked after it is about the network after it.
+                return
 
     def _obey(self, command: Message) -> None:
         kind, said = command.kind, command.said

@@ -17,6 +17,8 @@ from cnnviz.training.watched_training import RunSettings
 
 LEFT_ALONE, WANTED = 600.0, 60.0
 """Seconds that a run may stand still, with nobody waiting and with somebody."""
+GONE = 15.0
+"""Seconds that an owner may be away: a connection that breaks is soon there again."""
 EACH = 1.0
 """Seconds between two looks at who is gone."""
 MOST_WAITING = 40
@@ -29,6 +31,8 @@ class _Entry:
     run: WatchedRun | None = None
     moved: float = 0.0
     """When it was last told to do something, or played."""
+    seen: float = 0.0
+    """When its owner was last there."""
 
 
 class RunQueue:
@@ -77,7 +81,7 @@ class RunQueue:
             if entry is None:
                 if len(self._entries) > MOST_WAITING:
                     raise OSError(f"{MOST_WAITING} others wait already; come again later")
-                entry = _Entry(owner, settings)
+                entry = _Entry(owner, settings, seen=self._clock())
                 self._entries.append(entry)
             elif entry.run is not None:
                 entry.run.end()
@@ -121,11 +125,14 @@ class RunQueue:
     def sweep(self) -> None:
         """End what nobody is there for, or what stands still in the others' way; the next one begins."""
         with self._lock:
+            now = self._clock()
             for entry in list(self._entries):
-                if not self._alive(entry.owner):
+                if self._alive(entry.owner):
+                    entry.seen = now
+                elif now - entry.seen > GONE:
                     self._remove(entry)
             if self._entries and (run := self._entries[0].run) is not None:
-                now, first = self._clock(), self._entries[0]
+                first = self._entries[0]
                 if run.playing:
                     first.moved = now
                 if now - first.moved > (WANTED if len(self._entries) > 1 else LEFT_ALONE):

@@ -25,8 +25,8 @@ from cnnviz.training.watched_training import HeldOut, Measures, RunSettings
 
 MEMORY = 2 * 2**30
 """Bytes that a run may ask for beside what its program takes."""
-SECONDS = 1800.0
-"""How long a run may train."""
+SECONDS = 3600.0
+"""Processor time that a run may take, on all cores together."""
 STARTING = 120.0
 """Seconds that a process may take to begin, on a busy machine."""
 ANSWERING = 60.0
@@ -53,7 +53,7 @@ class WatchedRun:
     program
         The module that the process runs: one that answers more than `run_process` does.
     memory, seconds
-        Limits of bytes and of training time.
+        Limits of bytes, and of processor time.
 
     Examples
     --------
@@ -98,6 +98,11 @@ class WatchedRun:
 
     def __exit__(self, *_: object) -> None:
         self.end()
+
+    @property
+    def moves(self) -> bool:
+        """Whether there will be something new to see without another command."""
+        return not self.gone and (self.playing or not (self.ready or self.over) or self._glance is not None)
 
     @property
     def steps(self) -> int:

@@ -15,7 +15,7 @@ import pytest
 
 from cnnviz.network.keras_file import load_model
 from cnnviz.training.checkpoints import weights_of
-from cnnviz.training.run_queue import LEFT_ALONE, WANTED, RunQueue
+from cnnviz.training.run_queue import GONE, LEFT_ALONE, WANTED, RunQueue
 from cnnviz.training.watched_run import WatchedRun, thinned
 from cnnviz.training.watched_training import Measures, RunSettings, WatchedTraining, network_of
 
@@ -125,7 +125,7 @@ def test_a_loss_that_is_no_number_is_a_sentence_and_what_was_before_it_stays(tmp
     [
         (RunSettings("/nowhere/own.keras"), {}, "there is no file"),
         (RunSettings("mnist_14k", images=600, batch_size=512), {"memory": 200 * 2**20}, "not enough memory"),
-        (SMALL, {"seconds": 0.0}, "trained for 0 seconds"),
+        (SMALL, {"seconds": 0.0}, "computed for 0 seconds"),
     ],
 )
 def test_what_stops_a_run_is_one_sentence(settings, limits, words):
@@ -218,6 +218,10 @@ def test_a_run_ends_with_its_session(queue):
     queue.enter("c", SMALL)
     first = queue.on
     queue.gone.update("ab")
+    queue.now[0] = GONE
+    queue.sweep()
+    assert queue.on is first  # a connection that broke may come back
+    queue.now[0] = GONE + 1
     queue.sweep()
     assert first.ended
     assert (queue.place("a"), queue.place("c")) == (None, 0)
