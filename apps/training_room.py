@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cnnviz.network import Network, Run
+from cnnviz.stage.component import live_view
+from cnnviz.stage.live_view import page, view
 from cnnviz.stage.training_panel import Picture, initial_picture, panel_part, status
 from cnnviz.stage.training_program import PROGRAM
 from cnnviz.training.checkpoints import weights_of
@@ -23,7 +26,7 @@ from cnnviz.training.watched_run import WatchedRun
 from cnnviz.training.watched_training import RunSettings, network_of
 
 _PANEL = component("training")
-_SEEN = "training seen"
+_SEEN = "training looking"
 PATIENCE = 1000
 """Milliseconds from one look at the queue to the next."""
 
@@ -51,7 +54,7 @@ def network_before(settings: RunSettings) -> Network:
 
 
 @dataclass
-class Seen:
+class Looking:
     """What a session looks at: it is no choice that a link could hold, but a place in a run that goes on."""
 
     settings: RunSettings
@@ -60,6 +63,8 @@ class Seen:
     layer: str = ""
     watching: bool = False
     receipt: Mapping[str, Any] | None = None
+    file: Mapping[str, Any] | None = None
+    """What is to be saved: its name and content, and how many were before it."""
     refused: str = ""
     picture: Picture = field(default_factory=lambda: {"step": -1})
     of: WatchedRun | None = None
@@ -69,15 +74,15 @@ class Seen:
     digit: Any = None
 
 
-def seen(settings: RunSettings) -> Seen:
+def seen(settings: RunSettings) -> Looking:
     """What this session looks at; other settings begin anew."""
     found = st.session_state.get(_SEEN)
     if found is None or found.settings != settings:
-        found = st.session_state[_SEEN] = Seen(settings)
+        found = st.session_state[_SEEN] = Looking(settings)
     return found
 
 
-def shown_run(look: Seen) -> WatchedRun | None:
+def shown_run(look: Looking) -> WatchedRun | None:
     """The run that is shown: the session's own of these settings, or another that it watches."""
     if look.watching:
         return runs().on
@@ -85,13 +90,13 @@ def shown_run(look: Seen) -> WatchedRun | None:
     return run if run is not None and run.settings == look.settings else None
 
 
-def shown_settings(look: Seen) -> RunSettings:
+def shown_settings(look: Looking) -> RunSettings:
     run = shown_run(look)
     return look.settings if run is None else run.settings
 
 
 @contextmanager
-def beside(look: Seen, digit: Any) -> Iterator[Run]:
+def beside(look: Looking, digit: Any) -> Iterator[Run]:
     """The panel on the left, the stage on the right, and the digit's run to be shown there."""
     run = shown_run(look)
     net = network_before(shown_settings(look))
@@ -101,12 +106,17 @@ def beside(look: Seen, digit: Any) -> Iterator[Run]:
         _show_panel(look, run, net, picture)
     with stage:
         if look.run is None or look.digit is not digit:
-            weights = {key: picture["arrays"][key] for key in weights_of(net)}
-            look.run, look.digit = net.with_weights(weights).run(digit), digit
+            look.run, look.digit = _after(look).run(digit), digit
         yield look.run
 
 
-def _picture(look: Seen, run: WatchedRun | None, net: Network) -> Picture:
+def _after(look: Looking) -> Network:
+    """The network as the picture shows it."""
+    net = network_before(shown_settings(look))
+    return net.with_weights({key: look.picture["arrays"][key] for key in weights_of(net)})
+
+
+def _picture(look: Looking, run: WatchedRun | None, net: Network) -> Picture:
     """The picture to show; the digit's run of another one is forgotten."""
     before = look.picture if look.of is run else {"step": -1}
     if run is None:
@@ -126,7 +136,7 @@ def _picture(look: Seen, run: WatchedRun | None, net: Network) -> Picture:
     return found
 
 
-def _show_panel(look: Seen, run: WatchedRun | None, net: Network, picture: Picture) -> None:
+def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Picture) -> None:
     queue, settings = runs(), shown_settings(look)
     place = queue.place(me()) if not look.watching or queue.run_of(me()) is None else 0
     before = place or 0
@@ -142,10 +152,13 @@ def _show_panel(look: Seen, run: WatchedRun | None, net: Network, picture: Pictu
         "moves": before > 0 or (run is not None and look.step is None and run.moves),
         "patience": PATIENCE if before and not look.watching else 0,
         "receipt": look.receipt,
+        "file": look.file,
         "offers": {
             "play": mine and not before and not (run is not None and run.over),
             "step": mine and not before and not (run is not None and (run.over or run.playing)),
             "again": mine and run is not None,
+            "keras": run is not None and picture["step"] > 0,
+            "html": run is not None and picture["step"] > 0,
             "newest": look.step is not None,
             "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
             "leave": before > 0,
@@ -159,7 +172,7 @@ def _show_panel(look: Seen, run: WatchedRun | None, net: Network, picture: Pictu
     )
 
 
-def _obey(look: Seen) -> None:
+def _obey(look: Looking) -> None:
     """Do what was asked for on the panel; what makes no sense is not done."""
     asked = getattr(st.session_state.get("training"), "command", None)
     if not isinstance(asked, Mapping):
@@ -171,7 +184,7 @@ def _obey(look: Seen) -> None:
         look.refused = str(error)
 
 
-def _do(look: Seen, asked: Mapping[str, Any]) -> None:
+def _do(look: Looking, asked: Mapping[str, Any]) -> None:
     queue, what, run = runs(), asked.get("do"), shown_run(look)
     if what in ("play", "step") and not look.watching:
         if run is None:
@@ -195,6 +208,8 @@ def _do(look: Seen, asked: Mapping[str, Any]) -> None:
         look.layer = str(asked.get("layer"))[:80]
     elif what == "receipt" and run is not None and look.picture["step"] > 0:
         _explain(look, run, asked.get("at"))
+    elif what in ("keras", "html") and run is not None and look.picture["step"] > 0:
+        _save(look, run, what)
     elif what == "close":
         look.receipt = None
     elif what == "watch":
@@ -204,7 +219,7 @@ def _do(look: Seen, asked: Mapping[str, Any]) -> None:
         queue.leave(me())
 
 
-def _explain(look: Seen, run: WatchedRun, at: Any) -> None:
+def _explain(look: Looking, run: WatchedRun, at: Any) -> None:
     """The receipt of a weight in the step that is shown, which stays while it is read."""
     if not isinstance(at, list) or len(at) != 4 or any(type(place) is not int for place in at):
         return
@@ -217,6 +232,24 @@ def _explain(look: Seen, run: WatchedRun, at: Any) -> None:
     look.receipt = {"title": found["title"], "html": found["html"]}
 
 
+def _save(look: Looking, run: WatchedRun, kind: str) -> None:
+    """Make a file of what is shown, which stays while it is saved."""
+    if not look.watching:
+        run.pause()
+    step = look.step = look.picture["step"]
+    if kind == "keras":
+        content = run.keras_file(step)
+    elif look.run is not None:
+        content = page(view(_after(look), look.digit), f"After step {step:,}").encode()
+    else:
+        return
+    look.file = {
+        "name": f"trained-{step}.{kind}",
+        "content": base64.b64encode(content).decode(),
+        "count": 1 + (look.file["count"] if look.file else 0),
+    }
+
+
 def show(settings: RunSettings, choose: Any) -> None:
     """The panel and the stage."""
     look = seen(settings)
@@ -224,8 +257,6 @@ def show(settings: RunSettings, choose: Any) -> None:
         look.watching = False
     here = header.current(saved=True)
     net = network_before(shown_settings(look))
-    from cnnviz.stage.component import live_view
-
     live_view(
         net,
         here.digit.image,

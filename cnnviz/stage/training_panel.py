@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,6 @@ class Trial:
     title: str
     settings: RunSettings
     look: str
-    changes: tuple[str, ...] = field(default=())
 
 
 _PLAIN = RunSettings(images=2_000, batch_size=64, learning_rate=0.01)
@@ -43,8 +42,8 @@ _BY_HEART = replace(_PLAIN, images=100, batch_size=20, learning_rate=0.003)
 TRIALS = {
     "rate": Trial(
         "A rate ten times too high",
-        replace(_PLAIN, learning_rate=0.05),
-        "Play some hundred steps, then start again with a learning rate of 0.005: where does the loss go?",
+        replace(_PLAIN, learning_rate=0.1),
+        "Play a hundred steps, then do it with a rate of 0.01, in the settings: where does the loss go?",
     ),
     "by_heart": Trial(
         "A hundred images by heart",
@@ -58,13 +57,13 @@ TRIALS = {
     ),
     "dead": Trial(
         "A ReLU that dies",
-        replace(_PLAIN, network=SMALL, optimizer="sgd", learning_rate=2.0),
-        "Watch the silent channels: a channel that is 0 for every image has no gradient any more.",
+        replace(_PLAIN, network=SMALL, optimizer="sgd", learning_rate=0.5),
+        "Play a hundred steps and watch the silent channels: one that is 0 for every image gets no gradient.",
     ),
     "seeds": Trial(
         "Two seeds",
-        replace(_PLAIN, seed=1),
-        "Play three hundred steps, look at the first kernels, then do it with another seed: what is alike?",
+        replace(_PLAIN, learning_rate=0.003, seed=1),
+        "Play three hundred steps, look at the first kernels, then take another seed: what is alike?",
     ),
     "shuffled": Trial(
         "Labels shuffled",

@@ -3,7 +3,9 @@
 
 import { maximum, minimum } from "../js/arrays.js";
 import { Colours } from "../js/colours.js";
-import { canvasOf, closest, offer, sized } from "../js/dom.js";
+import { fromBase64 } from "../js/base64.js";
+import { canvasOf, closest, NARROW, offer, sized } from "../js/dom.js";
+import { saveFile } from "../js/files.js";
 import { decimal, number, signed } from "../js/numbers.js";
 import { Part } from "../js/scene.js";
 import { appTheme, watchTheme } from "../js/theme.js";
@@ -57,6 +59,9 @@ class Panel {
     });
     this.part("select").addEventListener("change", (/** @type {any} */ event) => this.ask("layer", { layer: event.target.value }));
     this.part(".grid").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.moveIn(event));
+    // On a small screen the stage comes first, and what is folded below the curves is opened where it is wanted.
+    if (window.innerWidth < NARROW) for (const each of root.querySelectorAll("details")) each.open = false;
+    this.saved = 0;
     this.part("dialog").addEventListener("close", () => this.ask("close"));
   }
 
@@ -144,6 +149,15 @@ class Panel {
     this.drawBatch();
     this.drawKernels();
     this.drawReceipt();
+    this.save();
+  }
+
+  /** A file that was asked for, once. */
+  save() {
+    const { file } = this.header;
+    if (!file || file.count === this.saved) return;
+    this.saved = file.count;
+    saveFile(new Blob([fromBase64(file.content)]), file.name);
   }
 
   points(/** @type {string} */ name) {
