@@ -11,8 +11,10 @@ import streamlit as st
 
 from cnnviz.teaching.lessons import LESSONS
 
+WORKSHOP = {"training": "Training"}
+"""Titles by file of the pages on which something is made; likewise no lessons."""
 REFERENCE = {"glossary": "Glossary", "in_python": "In Python"}
-"""Titles by file of the pages that are no lessons."""
+"""Titles by file of the pages to look things up."""
 
 
 def parts() -> dict[str, list[Any]]:
@@ -20,6 +22,7 @@ def parts() -> dict[str, list[Any]]:
     pages = lessons()
     grouped = groupby(LESSONS.values(), lambda lesson: lesson.part)
     found = {part: [pages[lesson.name] for lesson in those] for part, those in grouped}
+    found["Before your eyes"] = [_page(*page) for page in WORKSHOP.items()]
     return found | {"To look up": [_page(*page) for page in REFERENCE.items()]}
 
 

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -76,6 +76,7 @@ def live_view(
     change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
+    around: Callable[[], AbstractContextManager[Run | None]] = nullcontext,
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -114,6 +115,10 @@ def live_view(
         Guided walks, as data, of which the view offers those that suit the network.
     walk
         The one of them that it opens with, where it suits.
+    around
+        Entered whenever what the view shows is worked out, and left when that is done: it may draw what
+        stands beside, say where the view stands, and give another run to be shown, that of a network with
+        the same layers on one image.
 
     Raises
     ------
@@ -151,29 +156,30 @@ def live_view(
         if key == "live" and "view" in st.query_params:
             link = st.session_state[kept] = st.query_params["view"]
         asked = st.session_state.get(key) or {}
-        scene = answer(net, image, asked, **about, **part)
-        scene.host.update(key=key, link=link, linked=key == "live")
-        version = _get(asked.get("drawing"), "version")
-        drawn = version if isinstance(version, int) else 0
-        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
-        if walk is not None:
-            scene.numbers.header["start"]["walk"] = [walk["name"], 0]
-        scene.host.update(
-            changes=started,
-            shares=change is not None,
-            # What the page has not answered yet is not taken back by an answer to something before.
-            shared=_get(asked.get("changes"), "count"),
-        )
-        view(
-            key=key,
-            data=bytes(scene.numbers),
-            on_have_change=_nothing,
-            on_drawing_change=partial(use, "drawing", choose, _drawn),
-            on_digit_change=partial(use, "digit", choose, chosen),
-            on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
-            on_compare_change=_nothing,
-            on_numbers_change=_nothing,
-        )
+        with around() as run:
+            scene = answer(net, image, asked, run=run, **about, **part)
+            scene.host.update(key=key, link=link, linked=key == "live")
+            version = _get(asked.get("drawing"), "version")
+            drawn = version if isinstance(version, int) else 0
+            scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
+            if walk is not None:
+                scene.numbers.header["start"]["walk"] = [walk["name"], 0]
+            scene.host.update(
+                changes=started,
+                shares=change is not None,
+                # What the page has not answered yet is not taken back by an answer to something before.
+                shared=_get(asked.get("changes"), "count"),
+            )
+            view(
+                key=key,
+                data=bytes(scene.numbers),
+                on_have_change=_nothing,
+                on_drawing_change=partial(use, "drawing", choose, _drawn),
+                on_digit_change=partial(use, "digit", choose, chosen),
+                on_changes_change=partial(use, "changes", change, lambda asked: str(_get(asked, "text"))),
+                on_compare_change=_nothing,
+                on_numbers_change=_nothing,
+            )
 
     code_and_plan(key=f"{key}.plan", data=plan.sent)
     show()
@@ -195,6 +201,7 @@ def answer(
     layers: Sequence[str] | None = None,
     pinned: Sequence[Any] | None = None,
     play: bool = False,
+    run: Run | None = None,
 ) -> Scene:
     """The scene that answers the state of a component.
 
@@ -207,13 +214,16 @@ def answer(
         of the cell, [layer, flat place]; `have`: the key of numbers that the
         browser has, which are not sent again; `numbers`: a question, as `answers` says, {"key", "question"},
         about the scene of this key.
+    run
+        What is shown; None is the network's own run on the image.
     """
     host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
     about |= {"pinned": pinned, "play": play}
     plan = plan_of(net, shapes_of(net, image), layers)
-    run = RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
+    if run is None:
+        run = RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
     scene = whole = _scene(run, plan, about)
     if asked.get("have") == scene.key:
         scene = scene.without_numbers()

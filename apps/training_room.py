@@ -1,0 +1,269 @@
+"""The runs that readers of the Training page have on, and what a session sees and does there."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any
+
+import header
+import streamlit as st
+from components import component
+from streamlit.runtime import exists, get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from cnnviz.network import Network, Run
+from cnnviz.stage.component import live_view
+from cnnviz.stage.live_view import page, view
+from cnnviz.stage.training_panel import Picture, initial_picture, panel_part, status
+from cnnviz.stage.training_program import PROGRAM
+from cnnviz.training.checkpoints import weights_of
+from cnnviz.training.run_queue import RunQueue
+from cnnviz.training.watched_run import WatchedRun
+from cnnviz.training.watched_training import RunSettings, network_of
+
+_PANEL = component("training")
+_SEEN = "training looking"
+PATIENCE = 1000
+"""Milliseconds from one look at the queue to the next."""
+
+
+@st.cache_resource(show_spinner=False)
+def runs() -> RunQueue:
+    """The server's one queue."""
+    return RunQueue(_is_there, partial(WatchedRun, program=PROGRAM))
+
+
+def _is_there(session: str) -> bool:
+    return not exists() or get_instance().is_active_session(session)
+
+
+def me() -> str:
+    """This session, as the queue knows it."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+@lru_cache(maxsize=8)
+def network_before(settings: RunSettings) -> Network:
+    """The network before the first step."""
+    return network_of(settings)
+
+
+@dataclass
+class Looking:
+    """What a session looks at: it is no choice that a link could hold, but a place in a run that goes on."""
+
+    settings: RunSettings
+    step: int | None = None
+    """None follows the newest."""
+    layer: str = ""
+    watching: bool = False
+    receipt: Mapping[str, Any] | None = None
+    file: Mapping[str, Any] | None = None
+    """What is to be saved: its name and content, and how many were before it."""
+    refused: str = ""
+    picture: Picture = field(default_factory=lambda: {"step": -1})
+    of: WatchedRun | None = None
+    """Whose picture it is."""
+    run: Run | None = None
+    """The digit's, of that picture."""
+    digit: Any = None
+
+
+def seen(settings: RunSettings) -> Looking:
+    """What this session looks at; other settings begin anew."""
+    found = st.session_state.get(_SEEN)
+    if found is None or found.settings != settings:
+        found = st.session_state[_SEEN] = Looking(settings)
+    return found
+
+
+def shown_run(look: Looking) -> WatchedRun | None:
+    """The run that is shown: the session's own of these settings, or another that it watches."""
+    if look.watching:
+        return runs().on
+    run = runs().run_of(me())
+    return run if run is not None and run.settings == look.settings else None
+
+
+def shown_settings(look: Looking) -> RunSettings:
+    run = shown_run(look)
+    return look.settings if run is None else run.settings
+
+
+@contextmanager
+def beside(look: Looking, digit: Any) -> Iterator[Run]:
+    """The panel on the left, the stage on the right, and the digit's run to be shown there."""
+    run = shown_run(look)
+    net = network_before(shown_settings(look))
+    panel, stage = st.columns([2, 5], gap="medium")
+    with panel:
+        picture = _picture(look, run, net)
+        _show_panel(look, run, net, picture)
+    with stage:
+        if look.run is None or look.digit is not digit:
+            look.run, look.digit = _after(look).run(digit), digit
+        yield look.run
+
+
+def _after(look: Looking) -> Network:
+    """The network as the picture shows it."""
+    net = network_before(shown_settings(look))
+    return net.with_weights({key: look.picture["arrays"][key] for key in weights_of(net)})
+
+
+def _picture(look: Looking, run: WatchedRun | None, net: Network) -> Picture:
+    """The picture to show; the digit's run of another one is forgotten."""
+    before = look.picture if look.of is run else {"step": -1}
+    if run is None:
+        found: Picture | None = initial_picture(net) if before["step"] else before
+    elif look.step is None:
+        found = run.glance(before["step"])
+    else:
+        found = before
+        if before["step"] != look.step:
+            try:
+                found = run.picture(look.step)
+            except ChildProcessError as error:
+                look.step, look.refused, found = None, str(error), run.glance()
+    found = found or (before if before["step"] >= 0 else initial_picture(net))
+    if found is not look.picture:
+        look.picture, look.of, look.run = found, run, None
+    return found
+
+
+def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Picture) -> None:
+    queue, settings = runs(), shown_settings(look)
+    place = queue.place(me()) if not look.watching or queue.run_of(me()) is None else 0
+    before = place or 0
+    mine = not look.watching
+    part = panel_part(run, settings, net, picture, look.layer)
+    said = status(run, settings, picture["step"], before=before, watching=look.watching)
+    if look.refused:
+        said = f"{said} Not done: {look.refused}."
+    part.header |= {
+        "said": said,
+        "playing": run is not None and run.playing and mine,
+        "watching": look.watching,
+        "moves": before > 0 or (run is not None and look.step is None and run.moves),
+        "patience": PATIENCE if before and not look.watching else 0,
+        "receipt": look.receipt,
+        "file": look.file,
+        "offers": {
+            "play": mine and not before and not (run is not None and run.over),
+            "step": mine and not before and not (run is not None and (run.over or run.playing)),
+            "again": mine and run is not None,
+            "keras": run is not None and picture["step"] > 0,
+            "html": run is not None and picture["step"] > 0,
+            "newest": look.step is not None,
+            "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
+            "leave": before > 0,
+        },
+    }
+    _PANEL(
+        key="training",
+        data=bytes(part),
+        on_command_change=partial(_obey, look),
+        on_tick_change=lambda: None,
+    )
+
+
+def _obey(look: Looking) -> None:
+    """Do what was asked for on the panel; what makes no sense is not done."""
+    asked = getattr(st.session_state.get("training"), "command", None)
+    if not isinstance(asked, Mapping):
+        return
+    look.refused = ""
+    try:
+        _do(look, asked)
+    except (OSError, ValueError) as error:
+        look.refused = str(error)
+
+
+def _do(look: Looking, asked: Mapping[str, Any]) -> None:
+    queue, what, run = runs(), asked.get("do"), shown_run(look)
+    if what in ("play", "step") and not look.watching:
+        if run is None:
+            queue.enter(me(), look.settings)
+            run = shown_run(look)
+        look.step = None
+        if run is not None:
+            (run.step if what == "step" else run.pause if run.playing else run.play)()
+    elif what == "again" and not look.watching:
+        look.step = look.receipt = None
+        queue.enter(me(), look.settings)
+    elif what == "show" and run is not None:
+        if not look.watching:
+            run.pause()
+        step = asked.get("step")
+        if type(step) is int and 0 <= step <= run.steps:
+            look.step = None if step == run.steps else step
+    elif what == "newest":
+        look.step = None
+    elif what == "layer":
+        look.layer = str(asked.get("layer"))[:80]
+    elif what == "receipt" and run is not None and look.picture["step"] > 0:
+        _explain(look, run, asked.get("at"))
+    elif what in ("keras", "html") and run is not None and look.picture["step"] > 0:
+        _save(look, run, what)
+    elif what == "close":
+        look.receipt = None
+    elif what == "watch":
+        look.watching, look.step, look.receipt = not look.watching, None, None
+        st.session_state["live.used"] = True
+    elif what == "leave":
+        queue.leave(me())
+
+
+def _explain(look: Looking, run: WatchedRun, at: Any) -> None:
+    """The receipt of a weight in the step that is shown, which stays while it is read."""
+    if not isinstance(at, list) or len(at) != 4 or any(type(place) is not int for place in at):
+        return
+    if not look.watching:
+        run.pause()
+    look.step = look.picture["step"]
+    names = [layer.name for layer in network_before(run.settings) if layer.is_convolution]
+    layer = look.layer if look.layer in names else names[0]
+    found = run.ask("receipt", step=look.step, weight=f"{layer}/kernel", at=at)
+    look.receipt = {"title": found["title"], "html": found["html"]}
+
+
+def _save(look: Looking, run: WatchedRun, kind: str) -> None:
+    """Make a file of what is shown, which stays while it is saved."""
+    if not look.watching:
+        run.pause()
+    step = look.step = look.picture["step"]
+    if kind == "keras":
+        content = run.keras_file(step)
+    elif look.run is not None:
+        content = page(view(_after(look), look.digit), f"After step {step:,}").encode()
+    else:
+        return
+    look.file = {
+        "name": f"trained-{step}.{kind}",
+        "content": base64.b64encode(content).decode(),
+        "count": 1 + (look.file["count"] if look.file else 0),
+    }
+
+
+def show(settings: RunSettings, choose: Any) -> None:
+    """The panel and the stage."""
+    look = seen(settings)
+    if look.watching and runs().on is None:
+        look.watching = False
+    here = header.current(saved=True)
+    net = network_before(shown_settings(look))
+    live_view(
+        net,
+        here.digit.image,
+        title=here.digit.name.capitalize(),
+        label=here.label,
+        item=here.digit.own or str(here.digit.index),
+        code=here.digit.code,
+        choose=choose,
+        around=partial(beside, look, here.digit.image),
+    )

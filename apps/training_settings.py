@@ -1,0 +1,61 @@
+"""The settings of a run as widgets and in the address: something to find out, and each of them by itself."""
+
+from __future__ import annotations
+
+import chrome
+import state
+import streamlit as st
+from plain import plain
+
+from cnnviz.stage.training_panel import OPTIMIZER_NAMES, TRIALS, settings_in_words
+from cnnviz.training.watched_training import (
+    LARGEST_BATCH,
+    MOST_IMAGES,
+    NETWORKS,
+    RunSettings,
+)
+
+RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.3, 0.5, 1.0, 2.0, 10.0)
+IMAGES = (100, 500, 1_000, 2_000, 5_000, 10_000, 20_000, MOST_IMAGES)
+NAMES = ("network", "images", "batch", "rate", "optimizer", "seed", "norm", "shuffled")
+"""Parameters of the address, in the order of a run's settings."""
+FREE = "free"
+"""No trial: settings of one's own."""
+
+
+def chosen_settings() -> RunSettings:
+    """What the reader has chosen."""
+    with chrome.controls("training"):
+        titles = {FREE: "Your own choice"} | {name: trial.title for name, trial in TRIALS.items()}
+        trial = state.option("trial", titles, FREE, st.selectbox, "Find out", on_change=_begin)
+        with st.popover("Settings"):
+            settings = _widgets(_start(trial))
+        look = f"{TRIALS[trial].look} " if trial in TRIALS else ""
+        st.markdown(plain(f"{look}Now: {settings_in_words(settings)}."), width="stretch")
+    return settings
+
+
+def _start(trial: str) -> RunSettings:
+    return TRIALS[trial].settings if trial in TRIALS else RunSettings()
+
+
+def _begin() -> None:
+    """Go back to a trial's own settings."""
+    start = _start(state.set_to("trial"))
+    for name, value in zip(NAMES, vars(start).values(), strict=True):
+        state.put(name, value)
+
+
+def _widgets(start: RunSettings) -> RunSettings:
+    """The settings, with those at the start as the widgets' defaults."""
+    network = state.option("network", NETWORKS, start.network, st.selectbox, "Network")
+    images = state.option(
+        "images", IMAGES, start.images, st.selectbox, "Training images", format_func=lambda n: f"{n:,}"
+    )
+    batch = state.integer("batch", 1, LARGEST_BATCH, start.batch_size, "Images a batch")
+    rate = state.option("rate", RATES, start.learning_rate, st.selectbox, "Learning rate", format_func=str)
+    optimizer = state.option("optimizer", OPTIMIZER_NAMES, start.optimizer, st.selectbox, "Optimiser")
+    seed = state.integer("seed", 0, 9999, start.seed, "Seed")
+    norm = state.toggle("norm", start.batch_norm, "Batch norm, where the network has it")
+    shuffled = state.toggle("shuffled", start.shuffled_labels, "Shuffle the labels")
+    return RunSettings(network, images, min(batch, images), rate, optimizer, seed, norm, shuffled)

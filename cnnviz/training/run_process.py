@@ -1,0 +1,228 @@
+"""The program of a watched run: it trains in a process of its own, and obeys what its owner sends.
+
+It is started by `watched_run.WatchedRun`, reads commands from standard input and writes messages to standard
+output, see `run_messages`. Whatever goes wrong is told in one sentence, and the steps that were made can
+still be looked at. When its owner is gone, however that came, it ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from cnnviz.training.checkpoints import weights_of
+from cnnviz.training.run_messages import Message
+from cnnviz.training.trainer import LossNotFinite
+from cnnviz.training.training_step import TrainingStep
+from cnnviz.training.watched_training import (
+    MOST_STEPS,
+    RunSettings,
+    WatchedTraining,
+    gradient_sizes,
+    measures_of,
+    silent_channels,
+)
+
+SHOWN_OF_BATCH = 24
+"""Images of a batch that are sent to be looked at."""
+
+Answer = Callable[[TrainingStep, Mapping[str, Any]], Message]
+"""What answers a question about a step: the step, and what was asked."""
+
+
+class RunProcess:
+    """The run on this side of the pipe.
+
+    Parameters
+    ----------
+    commands, messages
+        Streams to the owner.
+    answers
+        By the kind of a question about one step, what answers it: rooms above this one have some.
+    """
+
+    def __init__(
+        self, commands: BinaryIO, messages: BinaryIO, answers: Mapping[str, Answer] | None = None
+    ) -> None:
+        self.messages, self.answers = messages, dict(answers or {})
+        self.commands: SimpleQueue[Message] = SimpleQueue()
+        self.playing, self.steps_to_make = False, 0
+        self.newest: TrainingStep | None = None
+        Thread(target=self._listen, args=(commands,), daemon=True).start()
+
+    def _listen(self, commands: BinaryIO) -> None:
+        while message := Message.read(commands):
+            self.commands.put(message)
+        # Nobody is there any more; what is half done here is of no use to anybody.
+        os._exit(0)
+
+    def serve(self) -> None:
+        """Begin with what the first command says, then train and answer until the owner is gone."""
+        first = self.commands.get()
+        self.seconds = float(first.said["seconds"])
+        try:
+            _limit_memory(int(first.said["memory"]))
+            self.watched = WatchedTraining(RunSettings(**first.said["settings"]))
+        except (ValueError, OSError, MemoryError) as error:
+            self._end(_in_words(error))
+        else:
+            self._send("ready", layers=self.watched.layers)
+            self._train()
+        while True:
+            self._obey(self.commands.get())
+
+    def _train(self) -> None:
+        try:
+            self._wait()
+            self.watched.run(self._after_step)
+            self._end(f"{MOST_STEPS:,} steps are made, and more are not taken here")
+        except (LossNotFinite, ValueError, OSError, MemoryError, TimeoutError) as error:
+            self._end(_in_words(error))
+
+    def _after_step(self, step: TrainingStep) -> None:
+        said: dict[str, Any] = {"measures": measures_of(step)}
+        # A learner who goes step by step sees each one's effect.
+        held_out = self.watched.look_at_held_out(at_once=not self.playing)
+        if held_out is not None:
+            said["held_out"] = held_out
+        self._send("step", **said)
+        self.steps_to_make = max(0, self.steps_to_make - 1)
+        self.newest = step
+        try:
+            if time.process_time() > self.seconds:
+                raise TimeoutError(f"it computed for {self.seconds:,.0f} seconds, and longer it may not")
+            self._wait()
+        finally:
+            # Its arrays' memory is taken for the next step.
+            self.newest = None
+
+    def _wait(self) -> None:
+        """Obey what was sent, until it is time for the next step."""
+        while True:
+            moving = self.playing or self.steps_to_make > 0
+            try:
+                command = self.commands.get_nowait() if moving else self.commands.get()
+            except Empty:
+                return
+            self._obey(command)
+            if command.kind == "step":
+                # What was asked after it is about the network after it.
+                return
+
+    def _obey(self, command: Message) -> None:
+        kind, said = command.kind, command.said
+        if kind in ("play", "pause"):
+            self.playing, self.steps_to_make = kind == "play", 0
+            self._send("state", playing=self.playing)
+        elif kind == "step":
+            self.steps_to_make += 1
+        else:
+            try:
+                self._answer(kind, said)
+            except (ValueError, KeyError, IndexError, TypeError, OSError, MemoryError) as error:
+                self._send("refused", asked=kind, number=said.get("number"), words=_in_words(error))
+
+    def _answer(self, kind: str, said: Mapping[str, Any]) -> None:
+        number = said.get("step")
+        if number is None:
+            number = self.watched.steps
+        if kind == "picture":
+            answer = self._picture(int(number))
+        elif kind == "file":
+            answer = self._file(int(number))
+        else:
+            answer = self.answers[kind](self._step(int(number)), said)
+        answer = Message(answer.kind, {**answer.said, "number": said.get("number")}, answer.arrays)
+        answer.write(self.messages)
+
+    def _step(self, number: int) -> TrainingStep:
+        if self.newest is not None and self.newest.number == number:
+            return self.newest
+        return self.watched.step_at(number)
+
+    def _picture(self, number: int) -> Message:
+        """The weights after a step, and what it was made on; before the first step there is only the one."""
+        if not number:
+            return Message("picture", {"step": 0}, weights_of(self.watched.state_at(0).network))
+        step = self._step(number)
+        (output,), (labels,) = step.losses, step.labels.values()
+        probabilities = step.run[output][:SHOWN_OF_BATCH]
+        (images,) = (step.run[name] for name in step.run.network.inputs)
+        return Message(
+            "picture",
+            {
+                "step": number,
+                "measures": measures_of(step),
+                "learning_rate": step.learning_rate,
+                "gradients": gradient_sizes(step, self.watched.layers),
+                "silent": silent_channels(step.run),
+            },
+            {
+                **weights_of(step.network),
+                "batch images": _pixels(images[:SHOWN_OF_BATCH]),
+                "batch labels": labels[:SHOWN_OF_BATCH].astype(np.int32),
+                "batch answers": probabilities.argmax(axis=-1).astype(np.int32),
+            },
+        )
+
+    def _file(self, number: int) -> Message:
+        """The network after a step, as the bytes of a .keras file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "trained.keras"
+            self.watched.trainer_at(number).save(path)
+            content = np.frombuffer(path.read_bytes(), np.uint8)
+        return Message("file", {"step": number}, {"content": content})
+
+    def _end(self, words: str) -> None:
+        self.playing, self.steps_to_make = False, 0
+        self._send("ended", words=words)
+
+    def _send(self, kind: str, **said: Any) -> None:
+        Message(kind, said).write(self.messages)
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, 1) from 0 to 1 as bytes (N, H, W)."""
+    return np.rint(np.clip(images[..., 0], 0, 1) * 255).astype(np.uint8)
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it: take a smaller batch"
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}"
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+
+
+def _limit_memory(most: int) -> None:
+    """Let the program ask for so many bytes more than it has, where the system knows such limits."""
+    try:
+        import resource
+    except ImportError:
+        return
+    with suppress(OSError, ValueError):
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        room = pages * resource.getpagesize() + most
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+
+
+def main(answers: Mapping[str, Answer] | None = None) -> None:
+    """Serve this process's owner."""
+    messages = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # What anything prints is no message.
+    with suppress(BrokenPipeError):
+        RunProcess(sys.stdin.buffer, messages, answers).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""RunQueue: one run at a time on a machine, and who is next.
+
+On two cores a second run would make both slow. Whoever comes later waits, sees the place, and can watch the
+run that is on. A run makes room when its owner is gone, or leaves it alone for long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event, RLock, Thread
+
+from cnnviz.training.watched_run import WatchedRun
+from cnnviz.training.watched_training import RunSettings
+
+LEFT_ALONE, WANTED = 600.0, 60.0
+"""Seconds that a run may stand still, with nobody waiting and with somebody."""
+GONE = 15.0
+"""Seconds that an owner may be away: a connection that breaks is soon there again."""
+EACH = 1.0
+"""Seconds between two looks at who is gone."""
+MOST_WAITING = 40
+
+
+@dataclass
+class _Entry:
+    owner: str
+    settings: RunSettings
+    run: WatchedRun | None = None
+    moved: float = 0.0
+    """When it was last told to do something, or played."""
+    seen: float = 0.0
+    """When its owner was last there."""
+
+
+class RunQueue:
+    """The run that is on, and those that wait for it.
+
+    Parameters
+    ----------
+    alive
+        Whether an owner is still there, by the name it entered with.
+    start
+        What makes a run of settings.
+    clock
+        Seconds, for tests.
+
+    Examples
+    --------
+    >>> queue = RunQueue(alive=lambda owner: True)
+    >>> queue.enter("a reader", RunSettings("small", images=64)); queue.enter("another", RunSettings("small"))
+    >>> queue.place("a reader"), queue.place("another"), queue.place("a third")
+    (0, 1, None)
+    >>> queue.close()
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[str], bool],
+        start: Callable[[RunSettings], WatchedRun] = WatchedRun,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._alive, self._start, self._clock = alive, start, clock
+        self._entries: list[_Entry] = []
+        self._lock = RLock()
+        self._closed = Event()
+        self._sweeper: Thread | None = None
+
+    def enter(self, owner: str, settings: RunSettings) -> None:
+        """Begin a run, or wait for one; who is in the queue keeps the place, and begins anew.
+
+        Raises
+        ------
+        OSError
+            if the run cannot be started, or too many wait.
+        """
+        with self._lock:
+            entry = self._of(owner)
+            if entry is None:
+                if len(self._entries) > MOST_WAITING:
+                    raise OSError(f"{MOST_WAITING} others wait already; come again later")
+                entry = _Entry(owner, settings, seen=self._clock())
+                self._entries.append(entry)
+            elif entry.run is not None:
+                entry.run.end()
+                entry.run = None
+            entry.settings = settings
+            self._advance()
+            if self._sweeper is None or not self._sweeper.is_alive():
+                self._closed.clear()
+                self._sweeper = Thread(target=self._sweep_often, name="run queue", daemon=True)
+                self._sweeper.start()
+
+    def leave(self, owner: str) -> None:
+        """End an owner's run, or give up the place."""
+        with self._lock:
+            entry = self._of(owner)
+            if entry is not None:
+                self._remove(entry)
+                self._advance()
+
+    def place(self, owner: str) -> int | None:
+        """How many are before an owner: 0 has the run that is on, None is not in the queue."""
+        with self._lock:
+            places = [entry.owner for entry in self._entries]
+            return places.index(owner) if owner in places else None
+
+    @property
+    def on(self) -> WatchedRun | None:
+        """The run that is on, whoever's it is: anybody may watch it."""
+        with self._lock:
+            return self._entries[0].run if self._entries else None
+
+    def run_of(self, owner: str) -> WatchedRun | None:
+        """An owner's run, to be commanded; None while it waits."""
+        with self._lock:
+            entry = self._of(owner)
+            if entry is None:
+                return None
+            entry.moved = self._clock()
+            return entry.run
+
+    def sweep(self) -> None:
+        """End what nobody is there for, or what stands still in the others' way; the next one begins."""
+        with self._lock:
+            now = self._clock()
+            for entry in list(self._entries):
+                if self._alive(entry.owner):
+                    entry.seen = now
+                elif now - entry.seen > GONE:
+                    self._remove(entry)
+            if self._entries and (run := self._entries[0].run) is not None:
+                first = self._entries[0]
+                if run.playing:
+                    first.moved = now
+                if now - first.moved > (WANTED if len(self._entries) > 1 else LEFT_ALONE):
+                    self._remove(first)
+            self._advance()
+
+    def close(self) -> None:
+        """End everything."""
+        with self._lock:
+            self._closed.set()
+            for entry in list(self._entries):
+                self._remove(entry)
+
+    def _of(self, owner: str) -> _Entry | None:
+        return next((entry for entry in self._entries if entry.owner == owner), None)
+
+    def _remove(self, entry: _Entry) -> None:
+        self._entries.remove(entry)
+        if entry.run is not None:
+            entry.run.end()
+
+    def _advance(self) -> None:
+        """Start the run of who is first."""
+        if self._entries and self._entries[0].run is None:
+            first = self._entries[0]
+            first.moved = self._clock()
+            try:
+                first.run = self._start(first.settings)
+            except BaseException:
+                # The place would be nobody's.
+                self._entries.remove(first)
+                raise
+
+    def _sweep_often(self) -> None:
+        while not self._closed.wait(EACH):
+            with suppress(OSError):
+                self.sweep()
+            with self._lock:
+                if not self._entries:
+                    self._sweeper = None
+                    return

@@ -1,0 +1,154 @@
+"""The Training page: settings in the address, and what its buttons do to the run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from apps.conftest import said, widget
+from cnnviz.network.keras_file import load_model
+from cnnviz.resources import app
+from cnnviz.stage.parts import MAGIC
+from cnnviz.training.checkpoints import weights_of
+from cnnviz.training.run_queue import RunQueue
+from cnnviz.training.watched_run import WatchedRun
+from cnnviz.training.watched_training import RunSettings, WatchedTraining
+
+SMALL = RunSettings("small", images=96, batch_size=32, learning_rate=0.01)
+
+
+def panel(at):
+    """The header of what the panel was given."""
+    import json
+
+    (data,) = [
+        element.proto.bytes
+        for element in at.get("bidi_component")
+        if element.proto.component_name == "cnnviz.training"
+    ]
+    assert data.startswith(MAGIC)
+    length = int.from_bytes(data[8:12], "little")
+    return json.loads(data[16 : 16 + length])
+
+
+def test_settings_are_in_the_address(visit):
+    at = visit("training", network="small", images=500, rate="0.003", optimizer="sgd", seed=7, shuffled=1)
+    assert not at.exception
+    assert not at.warning
+    assert "Now: small, 500 images in batches of 128, SGD at 0.003, seed 7, labels shuffled." in " ".join(
+        said(at)
+    )
+    header = panel(at)
+    assert header["said"] == "Before the first step: the weights are drawn at random, by seed 7."
+    assert header["offers"] == {
+        **dict.fromkeys(("again", "newest", "watch", "leave", "keras", "html"), False),
+        "play": True,
+        "step": True,
+    }
+
+
+def test_a_trial_brings_its_settings_and_leaves_none_behind(visit):
+    at = visit("training", trial="by_heart")
+    assert "100 images in batches of 20" in " ".join(said(at))
+    widget(at.number_input, "seed").set_value(3).run()
+    assert at.query_params["seed"] == "3"
+    widget(at.selectbox, "trial").set_value("rate").run()
+    assert "2,000 images in batches of 64, Adam at 0.1, seed 0." in " ".join(said(at))
+    assert "seed" not in at.query_params
+
+
+def test_nonsense_in_the_address_is_replaced(visit):
+    at = visit("training", network="vgg", images="-3", rate="much", optimizer="💥", seed="x", trial="none")
+    assert not at.exception
+    notices = " ".join(warning.value for warning in at.warning)
+    for name in ("network", "images", "rate", "optimizer", "seed", "trial"):
+        assert f"The address asks for {name}" in notices
+
+
+@pytest.fixture
+def room(monkeypatch):
+    """The page's module with a queue of its own, and this test as its only session."""
+    monkeypatch.syspath_prepend(app().parent)
+    import training_room
+
+    queue = RunQueue(lambda owner: True, lambda settings: WatchedRun(settings, program=training_room.PROGRAM))
+    monkeypatch.setattr(training_room, "runs", lambda: queue)
+    monkeypatch.setattr(training_room, "me", lambda: "reader")
+    yield training_room
+    queue.close()
+
+
+def test_buttons_do_what_they_say(room, tmp_path):
+    look, queue = room.Looking(SMALL), room.runs()
+    digit = np.zeros((28, 28), np.uint8)
+
+    def do(what, **more):
+        room._do(look, {"do": what, **more})
+
+    def shown():
+        run = room.shown_run(look)
+        if run is not None and look.step is None:
+            assert run.wait_for(lambda: run._glance is None)
+        room._picture(look, run, room.network_before(SMALL))
+        look.digit, look.run = digit, room._after(look).run(digit)
+        return look.picture["step"]
+
+    assert shown() == 0
+    do("step")
+    run = queue.on
+    assert run.wait_for(lambda: run.steps == 1)
+    assert shown() in (0, 1)  # What was on its way may come first.
+    assert shown() == 1
+    for number in (2, 3):
+        do("step")
+        assert run.wait_for(lambda number=number: run.steps == number)
+    do("show", step=2)
+    assert shown() == 2
+    here = WatchedTraining(SMALL)
+    here.run(until=3)
+    weights = weights_of(here.state_at(2).network)
+    assert all(np.array_equal(weights_of(look.run.network)[key], array) for key, array in weights.items())
+    do("receipt", at=[0, 1, 0, 2])
+    assert look.receipt["title"].startswith("step 2, conv2d/kernel[0, 1, 0, 2]")
+    for nonsense in (None, [0, 1], [0, 1, 0, "2"], {"a": 1}):
+        before = look.receipt
+        do("receipt", at=nonsense)
+        assert look.receipt is before
+    do("close")
+    assert look.receipt is None
+    do("keras")
+    import base64
+
+    (tmp_path / "own.keras").write_bytes(base64.b64decode(look.file["content"]))
+    assert look.file["name"] == "trained-2.keras"
+    saved = weights_of(load_model(tmp_path / "own.keras"))
+    assert all(np.array_equal(saved[key], array) for key, array in weights.items())
+    do("html")
+    assert (look.file["name"], look.file["count"]) == ("trained-2.html", 2)
+    assert b"After step 2" in base64.b64decode(look.file["content"])
+    for nonsense in (10**9, -1, True, "2", None):
+        do("show", step=nonsense)
+        assert look.step == 2
+    do("again")
+    assert run.gone or run.wait_for(lambda: run.gone)
+    assert queue.on is not run
+    assert look.step is None
+
+
+def test_whoever_comes_later_waits_and_may_watch(room, monkeypatch):
+    queue = room.runs()
+    queue.enter("teacher", SMALL)
+    look = room.Looking(RunSettings("small", seed=3))
+    room._do(look, {"do": "play"})
+    assert queue.place("reader") == 1
+    assert room.shown_run(look) is None
+    room._do(look, {"do": "watch"})
+    assert room.shown_run(look) is queue.on
+    assert room.shown_settings(look) == SMALL
+    room._do(look, {"do": "play"})  # Another's run is watched, not commanded.
+    assert not queue.on.playing
+    room._do(look, {"do": "watch"})
+    room._do(look, {"do": "leave"})
+    assert queue.place("reader") is None
+    st.session_state.clear()

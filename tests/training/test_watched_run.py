@@ -1,0 +1,266 @@
+"""A run in its own process: commands, pictures, files; what becomes of it when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnviz.network.keras_file import load_model
+from cnnviz.training.checkpoints import weights_of
+from cnnviz.training.run_queue import GONE, LEFT_ALONE, WANTED, RunQueue
+from cnnviz.training.watched_run import WatchedRun, thinned
+from cnnviz.training.watched_training import Measures, RunSettings, WatchedTraining, network_of
+
+SMALL = RunSettings("small", images=96, batch_size=32, learning_rate=0.01)
+
+
+@pytest.fixture(scope="module")
+def run():
+    with WatchedRun(SMALL) as found:
+        yield found
+
+
+def made(run, steps):
+    assert run.wait_for(lambda: run.steps >= steps)
+
+
+def is_alive(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+
+
+def test_its_pictures_are_those_of_the_same_training_here(run):
+    first = run.picture()
+    assert all(
+        np.array_equal(first["arrays"][key], array) for key, array in weights_of(network_of(SMALL)).items()
+    )
+    for number in range(1, 5):
+        run.step()
+        made(run, number)
+    here = WatchedTraining(SMALL)
+    here.run(until=4)
+    for number in (4, 2):
+        picture = run.picture(number)
+        step = here.step_at(number)
+        assert picture["measures"] == [number, step.loss, step.metrics["accuracy"]]
+        arrays = picture["arrays"]
+        assert all(np.array_equal(arrays[key], array) for key, array in weights_of(step.network).items())
+        assert np.array_equal(arrays["batch labels"], step.labels["dense"][:24])
+        assert np.array_equal(arrays["batch answers"], step.run["dense"][:24].argmax(axis=-1))
+    assert [each.step for each in run.curves.held_out] == [1, 2, 3, 4]
+
+
+def test_it_plays_pauses_and_is_glanced_at(run):
+    before = run.steps
+    run.play()
+    made(run, before + 3)
+    assert run.playing
+    seen = run.glance(seconds=60)
+    assert seen["step"] > before
+    run.pause()
+    assert run.wait_for(lambda: not run.playing)
+    last = run.picture()["step"]
+    assert run.picture()["step"] == last == run.steps
+    assert run.glance(seconds=60)["step"] == last
+    assert run.glance(last, seconds=60) is None
+
+
+def test_its_file_is_the_network_after_a_step_and_leaves_nothing_behind(run, tmp_path):
+    before = set(Path(os.environ.get("TMPDIR", "/tmp")).glob("tmp*/trained.keras"))
+    content = run.keras_file(1)
+    (tmp_path / "own.keras").write_bytes(content)
+    weights = run.picture(1)["arrays"]
+    net = load_model(tmp_path / "own.keras")
+    assert all(np.array_equal(weights[key], array) for key, array in weights_of(net).items())
+    assert set(Path(os.environ.get("TMPDIR", "/tmp")).glob("tmp*/trained.keras")) <= before
+
+
+def test_what_cannot_be_answered_is_said_and_the_run_goes_on(run):
+    with pytest.raises(ChildProcessError, match="step must be from 1 to"):
+        run.picture(10**6)
+    with pytest.raises(ChildProcessError, match="nonsense"):
+        run.ask("nonsense")
+    before = run.steps
+    run.step()
+    made(run, before + 1)
+
+
+def test_a_killed_process_is_said_and_leaves_no_zombie():
+    with WatchedRun(SMALL) as run:
+        assert run.wait_for(lambda: run.ready)
+        process = run._process.pid
+        os.kill(process, signal.SIGKILL)
+        assert run.wait_for(lambda: run.gone)
+        assert run.over == "its process was killed (signal 9)"
+        with pytest.raises(ChildProcessError, match="was killed"):
+            run.picture()
+        run.play()
+        assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_loss_that_is_no_number_is_a_sentence_and_what_was_before_it_stays(tmp_path):
+    net = network_of(SMALL)
+    net.with_weights({"dense/bias": np.full(10, np.inf, np.float32)}).save(tmp_path / "own.keras")
+    with WatchedRun(RunSettings(str(tmp_path / "own.keras"), images=64)) as run:
+        run.play()
+        assert run.wait_for(lambda: bool(run.over))
+        assert run.over.startswith("the loss is nan at step 1 ")
+        assert np.isinf(run.picture(0)["arrays"]["dense/bias"]).all()
+        assert not run.playing
+
+
+@pytest.mark.parametrize(
+    ("settings", "limits", "words"),
+    [
+        (RunSettings("/nowhere/own.keras"), {}, "there is no file"),
+        (RunSettings("mnist_14k", images=600, batch_size=512), {"memory": 200 * 2**20}, "not enough memory"),
+        (SMALL, {"seconds": 0.0}, "computed for 0 seconds"),
+    ],
+)
+def test_what_stops_a_run_is_one_sentence(settings, limits, words):
+    with WatchedRun(settings, **limits) as run:
+        run.play()
+        assert run.wait_for(lambda: bool(run.over))
+        assert words in run.over
+        assert "\n" not in run.over
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limits of another process are Linux's")
+def test_a_full_disk_is_a_sentence(run):
+    run.wait_for(lambda: run.ready)
+    before = resource.prlimit(run._process.pid, resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+    with pytest.raises(ChildProcessError, match=r"cannot write trained.keras in .*: File too large"):
+        run.keras_file(0)
+    resource.prlimit(run._process.pid, resource.RLIMIT_FSIZE, before)
+    assert len(run.keras_file(0)) > 1000
+
+
+def test_it_ends_with_its_owner():
+    code = """
+import sys
+from cnnviz.training.watched_run import WatchedRun
+from cnnviz.training.watched_training import RunSettings
+run = WatchedRun(RunSettings("small", images=64))
+assert run.wait_for(lambda: run.ready)
+run.play()
+print(run._process.pid, flush=True)
+sys.stdin.read()
+"""
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    with owner:
+        process = int(owner.stdout.readline())
+        assert is_alive(process)
+        owner.kill()
+    deadline = time.monotonic() + 60
+    while is_alive(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Standing:
+    """A run that is never started."""
+
+    def __init__(self, settings):
+        self.settings, self.playing, self.ended = settings, False, False
+
+    def end(self):
+        self.ended = True
+
+
+@pytest.fixture
+def queue():
+    found = RunQueue(lambda owner: owner not in gone, Standing, lambda: now[0])
+    gone, now = set(), [0.0]
+    found.gone, found.now = gone, now
+    yield found
+    found.close()
+
+
+def test_one_runs_and_the_others_see_their_place(queue):
+    for owner in "abc":
+        queue.enter(owner, SMALL)
+    assert [queue.place(owner) for owner in "abcd"] == [0, 1, 2, None]
+    first = queue.on
+    assert queue.run_of("a") is first
+    assert queue.run_of("b") is None
+    queue.leave("b")
+    assert queue.place("c") == 1
+    queue.leave("a")
+    assert first.ended
+    assert queue.run_of("c") is queue.on is not first
+
+
+def test_who_begins_anew_keeps_the_place(queue):
+    queue.enter("a", SMALL)
+    queue.enter("b", SMALL)
+    first, other = queue.on, RunSettings("small", seed=3)
+    queue.enter("a", other)
+    assert first.ended
+    assert (queue.place("a"), queue.on.settings) == (0, other)
+    queue.enter("b", other)
+    assert queue.place("b") == 1
+
+
+def test_a_run_ends_with_its_session(queue):
+    queue.enter("a", SMALL)
+    queue.enter("b", SMALL)
+    queue.enter("c", SMALL)
+    first = queue.on
+    queue.gone.update("ab")
+    queue.now[0] = GONE
+    queue.sweep()
+    assert queue.on is first  # a connection that broke may come back
+    queue.now[0] = GONE + 1
+    queue.sweep()
+    assert first.ended
+    assert (queue.place("a"), queue.place("c")) == (None, 0)
+
+
+def test_a_run_that_stands_still_makes_room(queue):
+    queue.enter("a", SMALL)
+    queue.now[0] = WANTED + 1
+    queue.sweep()
+    assert queue.place("a") == 0  # nobody waits
+    queue.on.playing = True
+    queue.enter("b", SMALL)
+    queue.now[0] += LEFT_ALONE + 1
+    queue.sweep()
+    assert queue.place("a") == 0  # it plays
+    queue.on.playing = False
+    queue.now[0] += WANTED + 1
+    queue.sweep()
+    assert (queue.place("a"), queue.place("b")) == (None, 0)
+    queue.now[0] += LEFT_ALONE + 1
+    queue.sweep()
+    assert queue.on is None
+
+
+def test_a_run_that_cannot_be_started_leaves_no_place():
+    def fails(settings):
+        raise OSError("no more processes")
+
+    queue = RunQueue(lambda owner: True, fails)
+    with pytest.raises(OSError, match="no more processes"):
+        queue.enter("a", SMALL)
+    assert queue.place("a") is None
+
+
+def test_many_steps_are_thinned_to_their_means():
+    values = [Measures(step, float(step), step % 2) for step in range(1, 1002)]
+    together, points = thinned(values, most=100)
+    assert together == 11
+    assert len(points) == 91
+    assert points[0] == Measures(11, 6.0, pytest.approx(6 / 11))
+    assert points[-1].step == 1001
+    assert thinned([], most=5) == (1, [])
