@@ -282,11 +282,12 @@ def draw(name: str) -> Callable[..., figures.Picture]:
 
 
 @cache
-def _drawn(name: str) -> figures.Picture:
-    return CALLS[name]()
+def drawn(name: str, **look: str) -> figures.Picture:
+    """A figure, drawn once for all tests that only look at it."""
+    return CALLS[name](**look)
 
 
 @pytest.fixture
 def picture(name: str) -> figures.Picture:
-    """It, drawn as it is by default, once for all tests."""
-    return _drawn(name)
+    """It, drawn as it is by default."""
+    return drawn(name)

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from functools import cache
 from inspect import getdoc, isfunction, signature
 from itertools import combinations
 
@@ -18,7 +19,7 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 
 from cnnviz import figures
-from figures.conftest import CALLS
+from figures.conftest import CALLS, drawn
 
 SMALL_ONES = ("image_of", "single_map")
 
@@ -34,6 +35,12 @@ def texts(picture: figures.Picture) -> list[tuple[str, mpl.transforms.Bbox]]:
     renderer = FigureCanvasAgg(picture.figure).get_renderer()
     written = [text for text in drawn if text.get_visible() and text.get_text().strip()]
     return [(text.get_text(), text.get_window_extent(renderer)) for text in written]
+
+
+@cache
+def words_of(name: str, **look: str) -> list[str]:
+    """What is written in a figure as it is by default, but for a theme."""
+    return [words for words, _ in texts(drawn(name, **look))]
 
 
 def drawn_images(picture: figures.Picture) -> list[AxesImage]:
@@ -56,8 +63,8 @@ def test_nothing_written_is_cut_off_or_covers_another(draw, width):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_scales_are_honest(draw, picture, theme):
-    for image in drawn_images(picture if theme == "light" else draw(theme=theme)):
+def test_scales_are_honest(name, picture, theme):
+    for image in drawn_images(picture if theme == "light" else drawn(name, theme=theme)):
         norm, colours = image.norm, image.get_cmap().name
         data = np.ma.compressed(np.ma.masked_invalid(image.get_array()))
         if norm.vmin < 0:
@@ -70,11 +77,11 @@ def test_scales_are_honest(draw, picture, theme):
         assert np.abs(data).max() <= norm.vmax * (1 + 1e-6), "nothing is beyond the scale"
 
 
-def test_maps_have_a_legend_of_their_scale(picture):
+def test_maps_have_a_legend_of_their_scale(name, picture):
     images = drawn_images(picture)
     bars = [image for image in images if image.get_array().shape == (1, 129)]
     scales = {(bar.norm.vmin, bar.norm.vmax, bar.get_cmap().name) for bar in bars}
-    alone = "its own largest weight" in " ".join(words for words, _ in texts(picture))
+    alone = "its own largest weight" in " ".join(words_of(name))
     for image in images:
         if "ink" not in image.get_cmap().name and not alone:
             assert (image.norm.vmin, image.norm.vmax, image.get_cmap().name) in scales
@@ -114,9 +121,9 @@ def test_the_same_figure_is_the_same_svg():
     assert draw().svg() == draw().svg()
 
 
-def test_a_theme_changes_colours_only(draw, picture):
-    light, dark = picture, draw(theme="dark")
-    assert [words for words, _ in texts(light)] == [words for words, _ in texts(dark)]
+def test_a_theme_changes_colours_only(name, picture):
+    light, dark = picture, drawn(name, theme="dark")
+    assert words_of(name) == words_of(name, theme="dark")
     assert light.alt == dark.alt
     assert light.figure.get_facecolor() != dark.figure.get_facecolor()
 

@@ -144,11 +144,7 @@ export class Bars {
       const row = closest(event, ".cv-barrow");
       return row && { stage: this.stage.index, row: 0, col: 0, channel: Number(row.dataset.channel) };
     };
-    list.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => {
-      const cell = cellOf(event);
-      view.look(cell, event.timeStamp, true);
-      if (cell) view.tooltip.show(cell, event.clientX, event.clientY);
-    });
+    list.addEventListener("pointermove", (event) => view.pointAt(cellOf(event), event));
     list.addEventListener("pointerleave", () => view.leave());
     list.addEventListener("click", (event) => {
       const cell = cellOf(event);

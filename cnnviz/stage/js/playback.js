@@ -8,7 +8,7 @@ export const SPEEDS = [4, 8, 16, 60];
 export const MOST = 100;
 /** The share of them that lies close together. */
 const CLOSE = 0.6;
-/** After a longer pause, as in a hidden window, nothing is made up for. */
+/** After a longer pause, as in a hidden window, nothing is made up for: it goes one step on, however slow the frames are. */
 const AWAY = 1000;
 
 /**
@@ -135,8 +135,9 @@ export class Playback {
   tick(now) {
     this.asked = false;
     if (!this.running) return;
-    if (this.due === null || this.held() || now - this.due > AWAY) this.due = now;
     const wait = 1000 / this.speed;
+    if (this.due === null || this.held()) this.due = now;
+    else if (now - this.due > AWAY) this.due = now - wait;
     const steps = Math.floor((now - this.due) / wait);
     if (steps > 0) {
       this.due += steps * wait;

@@ -58,9 +58,13 @@ export class Player {
     this.button = button("Play", () => (this.open ? this.close() : this.show()), "cv-openplay");
     this.button.setAttribute("aria-pressed", "false");
     view.part("tools").append(this.button);
+    /** Whether the pointer was not moved since it runs. */
+    this.resting = false;
+    // A browser also tells of a pointer that rests, when something else comes under it.
+    view.root.addEventListener("pointermove", ({ movementX, movementY }) => (this.resting &&= !movementX && !movementY), true);
     this.playback = new Playback({
       moved: () => this.moved(),
-      turned: () => this.write(),
+      turned: () => this.turned(),
       held: () => view.hover !== null || this.recording,
     });
     this.bar = this.makeBar();
@@ -176,6 +180,13 @@ export class Player {
     this.show();
   }
 
+  /** It runs or stands: whoever starts it looks at what runs, wherever the pointer rests. */
+  turned() {
+    this.resting = this.playback.running;
+    if (this.resting) this.view.leave();
+    this.write();
+  }
+
   turn(open) {
     this.open = open;
     this.bar.hidden = !open;
@@ -230,6 +241,7 @@ export class Player {
     if (behind === this.stage.index) return true;
     const { view } = this;
     if (view.pinned && this.behind(view.pinned.stage) !== behind) view.trail = [];
+    view.leave();
     this.chooseAt(this.liveliest(behind));
     return true;
   }

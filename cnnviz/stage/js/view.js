@@ -618,14 +618,16 @@ export class View {
       Math.fround(picture && index === 0 ? (share - picture.offset[k]) / picture.factor[k] : share * whole));
   }
 
-  /** Look at a cell, or at none; `began` is when the pointer moved. */
-  look(cell, began = performance.now(), quiet = false) {
+  /** Look at a cell, or at none; `began` is when the pointer moved, if it was `pointed` at. */
+  look(cell, began = performance.now(), pointed = false) {
     if (sameCell(cell, this.hover) || (!cell && !this.hover)) return;
+    // What slid under a pointer that rests is not what somebody points at.
+    if (cell && pointed && this.player?.resting) return;
     this.hover = cell;
     if (cell) this.cursors.set(cell.stage, cell);
     if (cell && this.zoom === "layer") this.levels.layer.bring(cell);
     this.refresh();
-    if (!quiet) this.announce(cell);
+    if (!pointed) this.announce(cell);
     if (cell) measure("cnnviz:hover", began);
   }
 
@@ -1028,13 +1030,17 @@ export class View {
     this.surfaces.set(canvas, surface);
     canvas.addEventListener("pointermove", (event) => {
       if (event.pointerType === "touch") return;
-      const cell = this.cellFrom(event);
-      this.look(cell, event.timeStamp, true);
-      if (cell) this.tooltip.show(cell, event.clientX, event.clientY);
-      else this.tooltip.hide();
+      this.pointAt(this.cellFrom(event), event);
     });
     canvas.addEventListener("pointerleave", () => this.leave());
     canvas.addEventListener("click", (event) => this.clicked(this.cellFrom(event)));
+  }
+
+  /** The pointer is on a cell, or beside all of them. */
+  pointAt(cell, event) {
+    this.look(cell, event.timeStamp, true);
+    if (cell && sameCell(cell, this.hover)) this.tooltip.show(cell, event.clientX, event.clientY);
+    else this.tooltip.hide();
   }
 
   /** A click goes in: to the receipt, then to the layer, then to the cell; beside everything it goes out. */

@@ -58,13 +58,20 @@ test("it goes so many steps a second, makes up for slow frames, and ends at the 
   at(4 * wait);
   assert.deepEqual(moves, [1, 3, 4]);
   at(40 * wait);
-  assert.deepEqual(moves, [1, 3, 4], "a window that was hidden for long goes on where it was");
-  at(47 * wait);
+  assert.deepEqual(moves, [1, 3, 4, 5], "a window that was hidden for long goes on where it was");
+  at(46 * wait);
   assert.equal(playback.at, 11);
   assert.ok(!playback.running);
   assert.ok(!at(60 * wait), "no frame is asked for any more");
   playback.play();
   assert.deepEqual([playback.at, playback.running], [0, true], "played again it begins again");
+});
+
+test("frames that take longer than a pause go on all the same, one step each", () => {
+  const { playback, moves, at } = played(4);
+  playback.play();
+  for (let now = 0; at(now); now += 3000);
+  assert.deepEqual(moves, [1, 2, 3]);
 });
 
 test("held it waits, and does not hurry afterwards", () => {
