@@ -24,6 +24,7 @@ import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.animate import Animation
 from cnnviz.channels import Reduction, ReductionTrial, with_reduction
+from cnnviz.concepts import translation
 from cnnviz.concepts.activation_exchange import FUNCTIONS, exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
@@ -338,6 +339,12 @@ def pooled_move(
     return compare_pooled(
         network(which), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def predictions_over_shifts(which: Which, digit: Digit, reach: int) -> np.ndarray:
+    """What a network makes of a digit at every place up to so many pixels away."""
+    return translation.predictions_over_shifts(network(which), digit.image, reach)
 
 
 def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, Any]]:
