@@ -48,6 +48,7 @@ from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions
 from cnnviz.training.history import read_history
+from cnnviz.verification.convolution_rounding import MethodError, compare_methods
 
 Answer = TypeVar("Answer")
 
@@ -339,6 +340,15 @@ def pooled_move(
     return compare_pooled(
         network(which), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def method_errors(which: Which, digit: Digit, layer: str) -> list[MethodError]:
+    """How far every method of a convolution is from float64, on what a layer reads of a digit."""
+    one = network(which)[layer]
+    options = {name: one.config[name] for name in ("strides", "padding", "dilation_rate", "groups")}
+    x = run(which, digit).inputs(layer)[0]
+    return compare_methods(x, one.weights["kernel"], one.weights.get("bias"), **options)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)

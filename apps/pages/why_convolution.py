@@ -79,9 +79,9 @@ def moved_maps() -> None:
         everywhere = cached.predictions_over_shifts(here.which, here.digit, REACH)[:, :, here.predicted]
         chrome.pick(
             "shift_map",
-            f"The probability of {here.predicted} for every move up to {REACH} pixels; the middle is where the "
-            "digit is now. Click a move to take the digit there. The network was trained on digits near the "
-            "middle.",
+            f"The probability of {here.predicted} for every move up to {REACH} pixels; the middle is where "
+            "the digit is now. Click a move to take the digit there. The network was trained on digits near "
+            "the middle.",
             [
                 f"{down} down, {right} right: {probability(everywhere[down + REACH, right + REACH])}"
                 for down in MOVES
