@@ -5,6 +5,7 @@ Nothing is computed here. Runs and networks never change, so sessions share them
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
@@ -34,6 +35,7 @@ from cnnviz.concepts.downsampling import pooled_move as compare_pooled
 from cnnviz.concepts.dropout import Dropped, drop_in_steps, run_with_dropout
 from cnnviz.images.digit_preparation import Preparation, prepare_in_steps
 from cnnviz.images.image_files import ImageError, read_image
+from cnnviz.images.no_digits import no_digits
 from cnnviz.kernels.photographs import SIDE
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
@@ -125,12 +127,18 @@ def hard_cases(model: str) -> list[Mistake]:
     return mistakes(network(model), *test_digits(), predicted=predicted)
 
 
-@st.cache_resource(show_spinner=False)
-def pad(model: str) -> bytes:
-    """A scene of a model for the pad, which runs the network in the browser."""
-    scene = build_scene(network(model).run(test_digits()[0][0]))
-    scene.host["sure"] = SURE
+@st.cache_resource(show_spinner=False, max_entries=16)
+def pad(model: str, digit: Digit) -> bytes:
+    """A scene of a model for the pad, which runs it in the browser: on a digit, and on what is none."""
+    scene = build_scene(run(model, digit))
+    odd = [{"name": name, "digit": _text(image)} for name, image in no_digits().items()]
+    scene.host.update(sure=SURE, title=digit.name, digit=_text(digit.image), odd=odd)
     return bytes(scene)
+
+
+def _text(image: np.ndarray) -> str:
+    """An image's bytes as text."""
+    return base64.b64encode(image.tobytes()).decode()
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
