@@ -77,6 +77,7 @@ def live_view(
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
     around: Callable[[], AbstractContextManager[Run | None]] = nullcontext,
+    tool: str = "look",
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -119,6 +120,8 @@ def live_view(
         Entered whenever what the view shows is worked out, and left when that is done: it may draw what
         stands beside, say where the view stands, and give another run to be shown, that of a network with
         the same layers on one image.
+    tool
+        What a press on the image does at first: "look", "paint", "erase" or "move".
 
     Raises
     ------
@@ -161,7 +164,7 @@ def live_view(
             scene.host.update(key=key, link=link, linked=key == "live")
             version = _get(asked.get("drawing"), "version")
             drawn = version if isinstance(version, int) else 0
-            scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
+            scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks), tool=tool)
             if walk is not None:
                 scene.numbers.header["start"]["walk"] = [walk["name"], 0]
             scene.host.update(
