@@ -9,6 +9,7 @@ import header
 import state
 from chosen_digit import choose_shown
 
+from cnnviz.stage import guided_walk
 from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
@@ -21,6 +22,12 @@ def begin(name: str, *, opens: bool = True) -> header.Current:
         choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk if opens else None
     )
     return here
+
+
+def suits(here: header.Current, name: str) -> bool:
+    """Whether the network has what the lesson's walk speaks of."""
+    walk = walk_of(LESSONS[name])
+    return walk is not None and guided_walk.suits(walk, here.run)
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:

@@ -105,7 +105,7 @@ def test_nonsense_in_the_address_is_noticed_and_replaced(visit, page, model):
         ("kernels", {"kernel": "identity", "size": 1}),
         ("one_by_one", {"by": "singular", "kept": 0}),
         ("one_by_one", {"by": "outputs", "kept": 10, "wide": 1, "narrow": 4096, "side": 512}),
-        ("three_by_three", {"depth": 6, "channel": 15}),
+        ("three_by_three", {"depth": 6, "wanted": "diagonal line"}),
         ("activation_functions", {"layer": "conv2d_6", "function": "softplus"}),
         ("epochs", {"epoch": 0}),
         ("epochs", {"epoch": 1, "digit": 9999}),
