@@ -131,6 +131,7 @@ def show() -> None:
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
+        card.html('<div class="card"></div>')  # It keeps its place until it is known what stands on it.
         picker = chrome.row("picker", gap="small", width="content")
         models = cached.available_models()
         with chrome.row("network", gap="small", width="content"):
