@@ -7,7 +7,10 @@ from typing import Any
 
 import header
 import state
+import streamlit as st
 from chosen_digit import choose_shown
+from glossary_words import explained
+from plain import plain
 
 from cnnviz.stage import guided_walk
 from cnnviz.teaching.course import walk_of
@@ -28,6 +31,11 @@ def suits(here: header.Current, name: str) -> bool:
     """Whether the network has what the lesson's walk speaks of."""
     walk = walk_of(LESSONS[name])
     return walk is not None and guided_walk.suits(walk, here.run)
+
+
+def idea(words: str) -> None:
+    """What a page or a part is about, in a sentence or two; plain, as names stand in it."""
+    st.markdown(explained(plain(words)))
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:
