@@ -25,6 +25,8 @@ from cnnviz.network.mistakes import next_mistake
 from cnnviz.numbers import counted, probability
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
 _COPY_LINK = component("copy_link")
 
@@ -129,17 +131,19 @@ def show() -> None:
     kept_answers.take_up_hiding()
     with chrome.row("header"):
         card = st.empty()
-        with chrome.row("picker", gap="small", width="content"):
-            index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
+        card.html('<div class="card"></div>')  # It keeps its place until it is known what stands on it.
+        picker = chrome.row("picker", gap="small", width="content")
+        models = cached.available_models()
+        with chrome.row("network", gap="small", width="content"):
+            model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
+            _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
+        with picker:
+            index = _test_digit(model, count, own)
             if own:
                 st.button("Back to the test digit", on_click=choose_own, args=("",))
             else:
                 st.button("Random", on_click=_go_to, args=(count,), help="Any of the 10,000 test digits")
                 mistake = st.empty()
-        models = cached.available_models()
-        with chrome.row("network", gap="small", width="content"):
-            model = state.option("model", models, models[0], st.segmented_control, "Network", width="content")
-            _COPY_LINK(key="copy_link", data={"without": _not_in_a_link()}, width="content")
 
     def fits(changes: str) -> bool:
         try:
@@ -159,6 +163,19 @@ def show() -> None:
     here = Current(model, Digit(index, own), changes)
     st.session_state["current"] = here
     card.html(_card(here))
+
+
+def _test_digit(model: str, count: int, own: str) -> int:
+    """Which test digit: the chosen one, or the one that the lesson opens on, with the rule beside it."""
+    lesson = LESSONS.get(st.session_state["lesson"])
+    rule = lesson.opens_on if lesson else ""
+    default = cached.kept(opening_digit, rule, cached.saved(model))
+    index = state.integer(
+        "digit", 0, count - 1, default, "Test digit", stays=True, on_change=choose_own, args=("",)
+    )
+    if rule and not own and not state.is_chosen("digit"):
+        st.html(f'<p class="rule">{html.escape(OPENING_RULES[rule].words)}</p>')
+    return index
 
 
 def point_to_mnist_14k(lack: str, label: str) -> None:
