@@ -46,7 +46,7 @@ from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
-from cnnviz.training.epoch_predictions import read_predictions
+from cnnviz.training.epoch_predictions import read_predictions, shares_over_epochs
 from cnnviz.training.history import read_history
 
 Answer = TypeVar("Answer")
@@ -114,6 +114,13 @@ def network_at(model: str, epoch: int) -> cnnviz.Network:
     """The network as it was after an epoch."""
     history = kept(read_history, model)
     return network(model).with_weights(history.weights_after(epoch) if history else {})
+
+
+@st.cache_resource(show_spinner=False, max_entries=24)
+def answers_over_epochs(name: str, digit: Digit) -> np.ndarray:
+    """What the network of a recorded run says of a digit after each epoch whose weights were kept."""
+    history = kept(read_history, name)
+    return shares_over_epochs(network(name.partition(".")[0]), history, digit.image)
 
 
 @st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")
