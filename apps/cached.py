@@ -24,6 +24,7 @@ import cnnviz
 from cnnviz import kernels, ops
 from cnnviz.animate import Animation
 from cnnviz.channels import Reduction, ReductionTrial, with_reduction
+from cnnviz.concepts import translation
 from cnnviz.concepts.activation_exchange import FUNCTIONS, exchange, hidden_activations
 from cnnviz.concepts.affine_collapse import AffineMap, collapse
 from cnnviz.concepts.batch_normalization import Forms, Normalization, compare_forms, normalization_over
@@ -48,6 +49,7 @@ from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions, shares_over_epochs
 from cnnviz.training.history import read_history
+from cnnviz.verification.convolution_rounding import MethodError, compare_methods
 
 Answer = TypeVar("Answer")
 
@@ -352,6 +354,21 @@ def pooled_move(
     return compare_pooled(
         network(which), digit.image, layer, rows, cols, pool_size=window, strides=stride, padding=padding
     )
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def method_errors(which: Which, digit: Digit, layer: str) -> list[MethodError]:
+    """How far every method of a convolution is from float64, on what a layer reads of a digit."""
+    one = network(which)[layer]
+    options = {name: one.config[name] for name in ("strides", "padding", "dilation_rate", "groups")}
+    x = run(which, digit).inputs(layer)[0]
+    return compare_methods(x, one.weights["kernel"], one.weights.get("bias"), **options)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def predictions_over_shifts(which: Which, digit: Digit, reach: int) -> np.ndarray:
+    """What a network makes of a digit at every place up to so many pixels away."""
+    return translation.predictions_over_shifts(network(which), digit.image, reach)
 
 
 def animation(operation: str, **arguments: Any) -> tuple[Animation, dict[str, Any]]:

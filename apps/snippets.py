@@ -7,7 +7,7 @@ from textwrap import dedent
 import streamlit as st
 
 
-def show(lines: str) -> None:
-    """The lines that do the same, folded away."""
+def show(*parts: str) -> None:
+    """The lines that do the same, folded away: the page's own, and those of the parts that are open."""
     with st.expander("Show the code"):
-        st.code(dedent(lines).strip(), language="python")
+        st.code("\n\n".join(dedent(lines).strip() for lines in parts), language="python")

@@ -76,6 +76,7 @@ def live_view(
     change: Callable[[str], None] | None = None,
     walks: Sequence[Walk] = (),
     walk: Walk | None = None,
+    tool: str = "look",
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -114,6 +115,8 @@ def live_view(
         Guided walks, as data, of which the view offers those that suit the network.
     walk
         The one of them that it opens with, where it suits.
+    tool
+        What a press on the image does at first: "look", "paint", "erase" or "move".
 
     Raises
     ------
@@ -155,7 +158,7 @@ def live_view(
         scene.host.update(key=key, link=link, linked=key == "live")
         version = _get(asked.get("drawing"), "version")
         drawn = version if isinstance(version, int) else 0
-        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks))
+        scene.host.update(choose=choose is not None, drawn=drawn, walks=list(walks), tool=tool)
         if walk is not None:
             scene.numbers.header["start"]["walk"] = [walk["name"], 0]
         scene.host.update(
