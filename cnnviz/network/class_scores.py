@@ -34,6 +34,16 @@ def classes_of(net: LayerGraph) -> dict[str, int]:
     return sizes
 
 
+def gives_scores(net: LayerGraph) -> bool:
+    """Whether its only output gives a score for each class, by its last layer with a kernel, of an image."""
+    kernels = [layer for layer in net if "kernel" in layer.weights]
+    if len(net.outputs) != 1 or len(net.inputs) != 1 or not kernels:
+        return False
+    shape, scores = net.output_shape, kernels[-1].output_shape
+    one_score_each = len(shape) == 1 and (shape[0] or 0) > 1 and scores in (shape, (1, 1, *shape))
+    return one_score_each and len(net.input_shape) == 3
+
+
 def labels_by_output(
     net: LayerGraph, examples: Examples, names: Mapping[str, Sequence[str]]
 ) -> dict[str, Any]:

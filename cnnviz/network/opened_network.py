@@ -7,10 +7,8 @@ is read first by the child (`child_process`), whose limits hold where an estimat
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -29,6 +27,7 @@ from cnnviz.network.limits import MEMORY, WORK
 from cnnviz.network.memory import check_kept
 from cnnviz.network.mistakes import likeliest
 from cnnviz.network.run import Run
+from cnnviz.numbers import number, probability
 
 MEMORY_LIMIT = 2 * 10**9
 """Bytes that all activations of one image may take: ResNet152 at 224 takes 0.3 GB."""
@@ -37,8 +36,6 @@ WORK_LIMIT = 2 * 10**11
 LARGEST_FILE = 200 * 10**6
 """Bytes of a file that is uploaded."""
 
-KEPT_BYTES = 500 * 10**6
-"""Bytes of runs that are kept; the last one always."""
 SIDE = 64
 """Of a made picture, where a network takes any size."""
 
@@ -88,8 +85,6 @@ class OpenedNetwork:
         size = self.path.stat().st_size if self.path.is_file() else 0
         # The weights as they are stored, as they are read, and folded; activations on both sides of the pipe.
         self._child = ComputingProcess(path, 2 * self.memory_limit + 4 * size, seconds)
-        self._runs: OrderedDict[Any, Run] = OrderedDict()
-        self._lock = RLock()
         try:
             if not size:
                 load_model(path)  # It says what is wrong.
@@ -112,14 +107,24 @@ class OpenedNetwork:
             if the first of them would take more than the limits.
         """
         first = next(iter(examples.batches(1)), None)
-        if first is not None:
-            images = images_of(self.network, first[1])
-            check_kept(self.network, images, self.memory_limit, self.work_limit)
-        with self._lock:
-            self._runs.clear()
+        if first is None:
+            raise ValueError(
+                f"no example of {self.name} can be read: {'; '.join(map(': '.join, examples.skipped))}"
+            )
+        self.check(first[1])
         self.examples = examples
         self.classes = {output: list(names) for output, names in (classes or {}).items()}
         self.labels = labels_by_output(self.network, examples, self.classes)
+
+    def check(self, image: Any) -> None:
+        """ValueError if an image does not fit, or would take more than the limits."""
+        images = images_of(self.network, image)
+        check_kept(self.network, images, self.memory_limit, self.work_limit)
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """How many classes each output tells apart that gives scores of classes."""
+        return classes_of(self.network)
 
     @property
     def takes_digits(self) -> bool:
@@ -147,37 +152,21 @@ class OpenedNetwork:
         """One example as `run` takes it; ImageError if its file is no picture."""
         return self.examples[place : place + 1]
 
-    def run(self, image: Any, key: Any = None) -> Run:
-        """Every activation of one image, computed by the child; the last runs are kept.
+    def run(self, image: Any) -> Run:
+        """Every activation of one image, computed by the child.
 
         Parameters
         ----------
         image
             An example's place, or an image as `Network.run` takes it.
-        key
-            The name by which the run of an image is kept; None keeps it not. A place is its own name.
 
         Raises
         ------
         ValueError
             in one sentence, for an image above the limits, and for a pass that was stopped.
         """
-        key = image if isinstance(image, int) else key
-        with self._lock:
-            if key is not None and key in self._runs:
-                self._runs.move_to_end(key)
-                return self._runs[key]
-            given = self.example(image) if isinstance(image, int) else image
-            run = self.network.run(given, memory_limit=self.memory_limit, work_limit=self.work_limit)
-            if key is not None:
-                self._runs[key] = run
-                while len(self._runs) > 1 and self._held() > KEPT_BYTES:
-                    self._runs.popitem(last=False)
-            return run
-
-    def _held(self) -> int:
-        arrays = {id(run[name]): run[name].nbytes for run in self._runs.values() for name in run}
-        return sum(arrays.values())
+        given = self.example(image) if isinstance(image, int) else image
+        return self.network.run(given, memory_limit=self.memory_limit, work_limit=self.work_limit)
 
     def answer(self, run: Run, top: int = 3) -> list[tuple[str, float, bool]]:
         """The likeliest classes of the first output that has some: name, score, whether it is a probability.
@@ -193,6 +182,19 @@ class OpenedNetwork:
                 for k, value in likeliest(scores[0], top)
             ]
         return []
+
+    def said_of(self, run: Run) -> str:
+        """What the network says of the first image, in words: "cat with 97 %", or the shape of its output."""
+        likeliest_first = self.answer(run, 1)
+        if not likeliest_first:
+            shapes = [" × ".join(map(str, self.network[name].output_shape)) for name in self.network.outputs]
+            return f"{' and '.join(shapes)} numbers".replace("None", "any")
+        ((name, value, is_probability),) = likeliest_first
+        return (
+            f"{name} with {probability(value)}"
+            if is_probability
+            else f"{name} with the score {number(value, 4)}"
+        )
 
     def label(self, place: int) -> tuple[int, str] | None:
         """The class that an example really is, for the first output that has labels: number and name."""
@@ -210,9 +212,8 @@ class OpenedNetwork:
         return classified(self.network, self.examples, self.labels, progress)
 
     def close(self) -> None:
-        """End the child, and let go of the runs."""
+        """End the child."""
         self._child.close()
-        self._runs.clear()
 
     @property
     def closed(self) -> bool:
@@ -248,26 +249,26 @@ def _made_examples(net: NetworkInChild) -> Examples:
     """One example to look at before anybody has opened a picture: a drawn one, or random numbers."""
     columns: dict[str, list[Any]] = {}
     names = []
-    for number, name in enumerate(net.inputs):
+    for place, name in enumerate(net.inputs):
         shape = net[name].output_shape
         if _is_picture(shape):
-            columns[name] = [_made_picture(net, name, number)]
+            columns[name] = [_made_picture(net, name, place)]
             names.append("a made picture")
         else:
             known = [size or SIDE for size in shape]
-            columns[name] = [np.random.default_rng(number).random(known, net.dtype.type)]
+            columns[name] = [np.random.default_rng(place).random(known, net.dtype.type)]
             names.append("random numbers")
     return Examples(columns, [" and ".join(dict.fromkeys(names))])
 
 
-def _made_picture(net: NetworkInChild, name: str, number: int) -> LoadedImage:
+def _made_picture(net: NetworkInChild, name: str, place: int) -> LoadedImage:
     """A disc and a bar on paper that darkens to one side."""
     shape = net[name].output_shape
     height, width = (size or SIDE for size in shape[:2])
     row, col = np.mgrid[:height, :width] + 0.5
     image = np.stack([255 - 60 * col / width, 240 - 40 * row / height, np.full((height, width), 225)], -1)
     row, col = row / height, col / width
-    image[(row - 0.4) ** 2 + (col - 0.35 - 0.05 * number) ** 2 < 0.06] = (214, 84, 40)
+    image[(row - 0.4) ** 2 + (col - 0.35 - 0.05 * place) ** 2 < 0.06] = (214, 84, 40)
     image[(abs(row - 0.72) < 0.09) & (abs(col - 0.6) < 0.3)] = (36, 92, 170)
     mode = expected_pixels(net, name).mode
     return load_as(image.astype(np.uint8), (height, width, *shape[2:]), "unit" if mode == "digit" else mode)
