@@ -59,10 +59,19 @@ Answer = TypeVar("Answer")
 def kept(function: Callable[..., Answer], *arguments: Hashable) -> Answer:
     """function(*arguments), worked out once for the same network, run, and plain values.
 
-    For functions of the library. Functions that take arrays, or need much room, have their own below. What
-    is asked of a network that somebody has open is not kept: its runs may be large, and end with it.
+    For functions of the library. Functions that take arrays, or need much room, have their own below. Of a
+    network that somebody has open it is kept with it, and what is asked of its runs, which may be large, not
+    at all.
     """
-    if any(isinstance(getattr(each, "network", each), NetworkInChild) for each in arguments):
+    own = next((each for each in arguments if isinstance(each, NetworkInChild)), None)
+    if own is not None:
+        key = (function, *arguments)
+        if key not in own.answers:
+            own.answers[key] = function(*arguments)
+            while len(own.answers) > 24:
+                own.answers.popitem(last=False)
+        return own.answers[key]
+    if any(isinstance(getattr(each, "network", None), NetworkInChild) for each in arguments):
         return function(*arguments)
     return _last_answers(function)(*arguments)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import logging
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,8 +31,11 @@ from cnnviz.numbers import counted, probability
 from cnnviz.stage.component import live_view
 from cnnviz.stage.stage_state import entry_of
 from cnnviz.teaching.lesson_needs import lack_of
+from cnnviz.teaching.lessons import LESSONS
+from cnnviz.teaching.opening_digits import OPENING_RULES, opening_digit
 
 _COPY_LINK = component("copy_link")
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Current:
 
     def live_view(self, **arguments: Any) -> None:
         """The live view of the network on the digit: it opens with the changed weights."""
-        if isinstance(self.digit, opened.Picture):
+        if isinstance(self.digit, opened.OpenedPicture):
             arguments["choose"] = None  # What the pad makes is a digit.
         live_view(
             cached.saved(self.model),
@@ -117,8 +121,10 @@ def current(*, saved: bool = False) -> Current:
 
     Where the network that is open lacks what the page's lesson needs, it is mnist_14k, which is said.
     """
-    here = shown()
-    here = instead_of(here, lack_of(st.session_state["lesson"], here.network) if here.opened else "")
+    here, lesson = shown(), st.session_state["lesson"]
+    if here.opened is not None:
+        given_up = (here.model, lesson) in _given_up()
+        here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network))
     if here.changes:
         with (
             st.session_state["changed line"],
@@ -133,9 +139,30 @@ def instead_of(here: Current, lack: str, what: str = "This page shows") -> Curre
     """The same, or mnist_14k on a test digit where something is lacking, which is said in one line."""
     if not lack:
         return here
-    st.info(plain(f"{what} mnist_14k: {here.model} has no {lack}."))
-    digit = st.session_state["test digit"] if isinstance(here.digit, opened.Picture) else here.digit
+    st.info(plain(f"{what} mnist_14k: {here.model} has not {lack}."))
+    digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
     return Current("mnist_14k", digit)
+
+
+def run_page(page: Any) -> None:
+    """Run a page; what it cannot do with a network of the user's own it does once more with mnist_14k.
+
+    Such a network is anybody's: a page that declares too little of what it needs must not end in an error.
+    """
+    try:
+        page.run()
+    except Exception:
+        here = shown()
+        if here.opened is None or _given_up() & {(here.model, st.session_state["lesson"])}:
+            raise
+        _LOG.exception("the page %s cannot show %s", st.session_state["lesson"], here.model)
+        _given_up().add((here.model, st.session_state["lesson"]))
+        st.rerun()
+
+
+def _given_up() -> set[tuple[str, str]]:
+    """Networks and lessons whose pages ended in an error in this session."""
+    return st.session_state.setdefault("given up", set())
 
 
 def change(changes: str) -> None:
@@ -203,7 +230,7 @@ def _pick_digit(model: str) -> Digit:
     """The widgets that choose a test digit, and the digit that is chosen."""
     count = len(test_digits()[0])
     drawn = state.text("own", "", is_own)
-    index = state.integer("digit", 0, count - 1, 0, "Test digit", on_change=choose_own, args=("",))
+    index = _test_digit(model, count, drawn)
     if drawn:
         st.button("Back to the test digit", on_click=choose_own, args=("",))
     else:
@@ -218,10 +245,10 @@ def _pick_digit(model: str) -> Digit:
     return digit
 
 
-def _pick_picture(own: OpenedNetwork) -> opened.Picture:
+def _pick_picture(own: OpenedNetwork) -> opened.OpenedPicture:
     """The widgets that choose a picture of the user's own, and the picture that is chosen."""
     # What a lesson shows on mnist_14k is the digit that was chosen there.
-    index = state.place("digit", len(test_digits()[0]), 0)
+    index = state.place("digit", len(test_digits()[0]), _opening_digit("mnist_14k")[1])
     st.session_state["test digit"] = Digit(index, state.text("own", "", is_own))
     count = len(own.examples)
     key = state.text("brought", "", lambda key: not key or key in opened.brought())
@@ -240,7 +267,25 @@ def _pick_picture(own: OpenedNetwork) -> opened.Picture:
             on_click=lambda: back(random.randrange(count)),
             help=f"Any of the {counted(count, 'picture')}",
         )
-    return opened.Picture(place, key, own.name)
+    return opened.OpenedPicture(place, key, own.name)
+
+
+def _test_digit(model: str, count: int, own: str) -> int:
+    """Which test digit: the chosen one, or the one that the lesson opens on, with the rule beside it."""
+    rule, default = _opening_digit(model)
+    index = state.integer(
+        "digit", 0, count - 1, default, "Test digit", stays=True, on_change=choose_own, args=("",)
+    )
+    if rule and not own and not state.is_chosen("digit"):
+        st.html(f'<p class="rule">{html.escape(OPENING_RULES[rule].words)}</p>')
+    return index
+
+
+def _opening_digit(model: str) -> tuple[str, int]:
+    """The rule by which the lesson opens on a digit, "" for none, and the digit."""
+    lesson = LESSONS.get(st.session_state["lesson"])
+    rule = lesson.opens_on if lesson else ""
+    return rule, cached.kept(opening_digit, rule, cached.saved(model))
 
 
 def point_to_mnist_14k(lack: str, label: str) -> None:
@@ -309,7 +354,7 @@ def _card_of_own(here: Current) -> str:
     run = here.run
     said = html.escape(own.said_of(run))
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
-    if isinstance(digit, opened.Picture):
+    if isinstance(digit, opened.OpenedPicture):
         drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
         colours = b"" if drawn is None else png(_thumbnail(drawn))
         label = None if known is None else known[1]

@@ -96,7 +96,7 @@ def close() -> None:
 
 
 @dataclass(frozen=True)
-class Picture(Digit):
+class OpenedPicture(Digit):
     """What an opened network is shown: an example by its index, or a picture that was brought, by its key."""
 
     network: str = ""
@@ -111,7 +111,11 @@ class Picture(Digit):
     @property
     def image(self) -> Any:
         """What the network runs on."""
-        return brought()[self.own][0] if self.own else self.opened.example(self.index)
+        if self.own:
+            return brought()[self.own][0]
+        columns = self.opened.examples.columns
+        one = {name: column[self.index] for name, column in columns.items()}
+        return one if len(one) > 1 else next(iter(one.values()))
 
     @property
     def label(self) -> int | None:
@@ -141,9 +145,8 @@ class Picture(Digit):
         """The first input that is a picture, as colours (H, W) or (H, W, 3) from 0 to 1; None if none is."""
         image = self.image
         for values in image.values() if isinstance(image, dict) else [image]:
-            one = values[0] if not self.own else values
-            if one.ndim == 3 and one.shape[2] in (1, 3):
-                return input_picture(one, getattr(values, "mode", None) or None).of(one)
+            if values.ndim == 3 and values.shape[2] in (1, 3):
+                return input_picture(values).of(values)
         return None
 
 

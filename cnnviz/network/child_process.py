@@ -18,6 +18,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from math import prod
@@ -208,9 +209,12 @@ class NetworkInChild(Network):
         found = cls.__new__(cls)
         vars(found).update(net.__getstate__())
         found.child = child
+        found.answers = OrderedDict()
         found._read = net
         return found
 
+    answers: OrderedDict[Any, Any]
+    """What was asked of it and is kept as long as it is there, for those who ask."""
     _read: Network
 
     def run(
