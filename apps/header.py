@@ -139,7 +139,7 @@ def instead_of(here: Current, lack: str, what: str = "This page shows") -> Curre
     """The same, or mnist_14k on a test digit where something is lacking, which is said in one line."""
     if not lack:
         return here
-    st.info(plain(f"{what} mnist_14k: {here.model} has not {lack}."))
+    st.info(plain(f"{what} mnist_14k: {here.model} lacks {lack}."))
     digit = st.session_state["test digit"] if isinstance(here.digit, opened.OpenedPicture) else here.digit
     return Current("mnist_14k", digit)
 

@@ -25,10 +25,9 @@ class Need(NamedTuple):
 
 
 def _maps(net: LayerGraph) -> bool:
-    """Whether every size is known, and a convolution reads the image, which is the only input."""
-    first = next((layer for layer in net if layer.is_convolution), None)
-    known = all(None not in layer.output_shape for layer in net)
-    return first is not None and first.inputs == net.inputs and len(first.output_shape) == 3 and known
+    """Whether it reads one image of a size that is known, and a convolution makes maps of it."""
+    images = len(net.inputs) == 1 and len(net.input_shape) == 3
+    return images and None not in net.input_shape and _convolutions(net) > 0
 
 
 def _digits(net: LayerGraph) -> bool:
@@ -44,7 +43,7 @@ def _convolutions(net: LayerGraph) -> int:
     return sum(layer.is_convolution and len(layer.output_shape) == 3 for layer in net)
 
 
-MAPS = Need(_maps, "a convolution that reads the image itself, of a size that is known")
+MAPS = Need(_maps, "a convolution over one image, of a size that is known")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
 SCORES = Need(gives_scores, "one score for each class")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
