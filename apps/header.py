@@ -90,7 +90,7 @@ class Current:
         live_view(
             cached.saved(self.model),
             self.digit.image,
-            title=self.digit.name.capitalize(),
+            title=self.digit.title,
             label=self.label,
             item=self.digit.own or str(self.digit.index),
             code=self.digit.code,
@@ -352,7 +352,7 @@ def _card_of_own(here: Current) -> str:
     own, digit = here.opened, here.digit
     assert own is not None
     run = here.run
-    said = html.escape(own.said_of(run))
+    answer = html.escape(own.said_of(run))
     name = f"{html.escape(here.model)}{', changed,' if here.changes else ''}"
     if isinstance(digit, opened.OpenedPicture):
         drawn, known = digit.drawn, None if digit.own else own.label(digit.index)
@@ -368,13 +368,17 @@ def _card_of_own(here: Current) -> str:
         if colours
         else ""
     )
-    known_as = f"<p>The label says<br><b>{html.escape(label)}</b></p>" if label is not None else ""
-    known_as = known_as or f"<p>This is<br><b>{title}</b></p>"
+    if label is None:
+        words = f"<p>This is<br><b>{title}</b></p><p>{name} says<br><b>{answer}</b></p>"
+    else:
+        verdict, mark = ("right", "✓") if own.is_right(run, label) else ("wrong", "✗")
+        words = f"""<p>The label says<br><b>{html.escape(label)}</b></p>
+      <p class="{verdict}">{name} says<br><b>{answer}</b>
+        <span class="mark" role="img" aria-label="{verdict}">{mark}</span></p>"""
     return f"""
     <div class="card own">
       {picture}
-      {known_as}
-      <p>{name} says<br>{said}</p>
+      {words}
     </div>"""
 
 

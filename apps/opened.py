@@ -129,6 +129,11 @@ class OpenedPicture(Digit):
         return brought()[self.own][1] if self.own else self.opened.examples.names[self.index]
 
     @property
+    def title(self) -> str:
+        """The same: a file's name is written as it is."""
+        return self.name
+
+    @property
     def code(self) -> str:
         """An expression that gives what the network runs on, where cnnviz and NumPy are imported."""
         opened, net = self.opened, self.opened.network

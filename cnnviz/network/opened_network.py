@@ -169,19 +169,16 @@ class OpenedNetwork:
         return self.network.run(given, memory_limit=self.memory_limit, work_limit=self.work_limit)
 
     def answer(self, run: Run, top: int = 3) -> list[tuple[str, float, bool]]:
-        """The likeliest classes of the first output that has some: name, score, whether it is a probability.
+        """The likeliest classes: the name of each, its score, and whether that is a probability.
 
-        [] where no output gives scores of classes.
+        They are those of the first output that has labels, or else classes; [] where none has.
         """
-        outputs = outputs_of(self.network, run.output)
-        for output in classes_of(self.network):
-            scores = as_scores(self.network, output, outputs[output])
-            names = self.classes.get(output)
-            return [
-                (names[k] if names else str(k), value, bool(are_probabilities(scores)))
-                for k, value in likeliest(scores[0], top)
-            ]
-        return []
+        output = next(iter([*self.labels, *self.class_counts]), None)
+        if output is None:
+            return []
+        scores = as_scores(self.network, output, outputs_of(self.network, run.output)[output])
+        names, shares = self.classes.get(output), bool(are_probabilities(scores))
+        return [(names[k] if names else str(k), value, shares) for k, value in likeliest(scores[0], top)]
 
     def said_of(self, run: Run) -> str:
         """What the network says of the first image, in words: "cat with 97 %", or the shape of its output."""
@@ -195,6 +192,10 @@ class OpenedNetwork:
             if is_probability
             else f"{name} with the score {number(value, 4)}"
         )
+
+    def is_right(self, run: Run, label: str) -> bool:
+        """Whether the likeliest class of the first image has the name of its label."""
+        return [name for name, *_ in self.answer(run, 1)] == [label]
 
     def label(self, place: int) -> tuple[int, str] | None:
         """The class that an example really is, for the first output that has labels: number and name."""

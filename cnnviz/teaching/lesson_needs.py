@@ -47,6 +47,7 @@ MAPS = Need(_maps, "a convolution over one image, of a size that is known")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
 SCORES = Need(gives_scores, "one score for each class")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
+TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
 DROPOUT = Need(lambda net: any("Dropout" in layer.kind for layer in net), "a dropout layer")
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
@@ -64,7 +65,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "activation_functions": (MAPS, TWO, DIGITS),
     "batch_norm_and_dropout": (MAPS, DROPOUT, DIGITS),
     "why_convolution": (MAPS, SOFTMAX),
-    "scores_to_loss": (SOFTMAX,),
+    "scores_to_loss": (SOFTMAX, TEN),
     "epochs": (RECORD,),
     "verification": (RECORD,),
 }

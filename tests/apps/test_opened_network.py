@@ -25,7 +25,7 @@ THOROUGH = settings.get_current_profile_name() == "thorough"
 FEW = (colour, two_inputs, segmentation)
 """Those that every run of the tests opens: the others are for `--hypothesis-profile=thorough`."""
 
-ON_COLOUR = {"overview", "feature_maps", "kernels", "pooling", "why_convolution", "scores_to_loss"}
+ON_COLOUR = {"overview", "feature_maps", "kernels", "pooling", "why_convolution"}
 """Lessons whose pages measure a small colour network itself."""
 
 
@@ -94,7 +94,7 @@ def test_a_labelled_folder_is_measured_and_a_mistake_is_one_click_from_the_stage
     card = htmls(at)
     assert "The label says<br><b>b</b>" in card
     name, chance, _ = labelled.answer(labelled.run(3))[0]
-    assert f"says<br>{name} with" in card
+    assert f"says<br><b>{name} with" in card
     assert chance > 0
     table = next(each for each in tables(at) if each["name"] == "cnnviz-confusion")
     rows = [line.split(",") for line in table["csv"].strip().splitlines()[1:]]
@@ -121,7 +121,7 @@ def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
     _, (images, labels) = cnnviz.load_mnist()
     said = own.network.predict(images[8:9])[0].argmax()
     assert f"<b>{labels[8]}</b>" in htmls(at)
-    assert re.search(rf"no_dropout says<br>{said} with", htmls(at))
+    assert re.search(rf"no_dropout says<br><b>{said} with", htmls(at))
 
 
 def test_a_picture_that_is_gone_leaves_everything_else(app_test, labelled):
