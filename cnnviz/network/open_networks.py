@@ -7,6 +7,7 @@ connection may come back.
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 import threading
@@ -109,8 +110,10 @@ class OpenNetworks:
                 else:
                     shutil.copyfile(content, folder / file)
                 opened = OpenedNetwork(folder / file, **how)
-            except BaseException:
+            except BaseException as error:
                 shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(error, ValueError):  # Where it lay for a moment is nobody's business.
+                    raise ValueError(str(error).replace(f"{folder}{os.sep}", "")) from None
                 raise
             opened.name = self._named(Path(file).stem)
             self._sessions[session] = _Session(opened, folder, alive, time.monotonic())

@@ -43,6 +43,8 @@ def test_a_network_ends_with_its_session(networks, file, monkeypatch):
 def test_what_does_not_fit_is_one_sentence(networks, file, monkeypatch):
     with pytest.raises(ValueError, match=r"ends in \.keras or \.h5, got evil\.py"):
         networks.open("a", file, "evil.py", lambda: True)
+    with pytest.raises(ValueError, match=r"^mine\.keras: this is not a model file"):
+        networks.open("a", b"no model", "mine.keras", lambda: True)
     monkeypatch.setattr(open_networks, "LARGEST_FILE", 100)
     with pytest.raises(ValueError, match=r"mine\.keras has 0 MB; the limit is 0 MB"):
         networks.open("a", bytes(101), "mine.keras", lambda: True)
