@@ -84,11 +84,10 @@ def no_dropout() -> Network:
 def colour() -> Network:
     layers = _chain(
         image(16, 16, 3),
-        ("Rescaling", "scale", {"scale": 1 / 255}),
         _conv("first", 4),
         ("MaxPooling2D", "pool", {}),
         _conv("second", 4),
-        _MEAN,
+        ("GlobalMaxPooling2D", "largest", {}),
         _dense(4, **_SOFTMAX),
     )
     return Network(layers, seed=0, name="colour")
@@ -114,7 +113,13 @@ def one_layer() -> Network:
 
 
 def thousand_classes() -> Network:
-    layers = _chain(image(12, 12, 3), _conv("conv", 4, strides=2), _MEAN, _dense(1000, **_SOFTMAX))
+    layers = _chain(
+        image(12, 12, 3),
+        ("Rescaling", "scale", {"scale": 1 / 255}),
+        _conv("conv", 4, strides=2),
+        _MEAN,
+        _dense(1000, **_SOFTMAX),
+    )
     return Network(layers, seed=0, name="thousand_classes")
 
 
