@@ -44,6 +44,11 @@ class Digit:
         return next((name for name, text in _no_digit_texts().items() if text == self.own), "your digit")
 
     @property
+    def title(self) -> str:
+        """The same to begin a line with."""
+        return self.name.capitalize()
+
+    @property
     def code(self) -> str:
         """A Python expression that gives the pixels, where cnnviz is imported."""
         return f'cnnviz.digit_from_text("{self.own}")' if self.own else digit_code(self.index)

@@ -14,25 +14,28 @@ from plain import plain
 
 from cnnviz.stage import guided_walk
 from cnnviz.teaching.course import walk_of
+from cnnviz.teaching.lesson_needs import lack_for
 from cnnviz.teaching.lessons import LESSONS
 
 
 def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
-    """The stage, which offers the lesson's walk and opens with it, where the network has its subject.
+    """The stage, which offers the lesson's walk and opens with it; then what the rest of the page shows.
 
+    A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said.
     `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
     `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
-    here = header.current(saved=saved)
-    walk = walk_of(LESSONS[name])
-    header.chosen().live_view(
+    here, walk = header.shown(), walk_of(LESSONS[name])
+    if here.opened is not None and walk is not None and opens:
+        here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
+    here.live_view(
         choose=choose_shown,
         change=header.change,
         walks=[walk] if walk else [],
         walk=walk if opens else None,
         tool=tool,
     )
-    return here
+    return header.current(saved=saved)
 
 
 def walk_closer(name: str, label: str) -> None:

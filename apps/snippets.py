@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+import opened
 import streamlit as st
+
+from cnnviz.layers.layer import quoted
 
 
 def show(*parts: str) -> None:
-    """The lines that do the same, folded away: the page's own, and those of the parts that are open."""
+    """The lines that do the same, folded away: the page's own, and those of the parts that are open.
+
+    A network of the user's own is read from its file.
+    """
+    code = "\n\n".join(dedent(lines).strip() for lines in parts)
+    for own in filter(None, [opened.here()]):
+        code = code.replace(f"load_model({quoted(own.name)})", f"load_model({quoted(own.path.name)})")
+    if "np." in code and "import numpy" not in code:
+        code = code.replace("import cnnviz\n", "import numpy as np\nimport cnnviz\n", 1)
     with st.expander("Show the code"):
-        st.code("\n\n".join(dedent(lines).strip() for lines in parts), language="python")
+        st.code(code, language="python")

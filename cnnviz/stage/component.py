@@ -78,6 +78,7 @@ def live_view(
     walk: Walk | None = None,
     around: Callable[[], AbstractContextManager[Run | None]] = nullcontext,
     tool: str = "look",
+    classes: Sequence[str] | None = None,
 ) -> None:
     """Show the live view, or a part of it, on a Streamlit page; reruns for what it asks stay within it.
 
@@ -122,6 +123,8 @@ def live_view(
         the same layers on one image.
     tool
         What a press on the image does at first: "look", "paint", "erase" or "move".
+    classes
+        The names of the outputs; by default their numbers.
 
     Raises
     ------
@@ -138,7 +141,7 @@ def live_view(
                 st.session_state[f"{key}.used"] = True
 
     shown = layers if last is None else layers_until(net, last)
-    about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code}
+    about: dict[str, Any] = {"title": title, "label": label, "item": item, "code": code, "classes": classes}
     part: dict[str, Any] = {"layers": shown, "pinned": pinned, "play": play}
     code_and_plan, view = components()
     plan = plan_of(net, shapes_of(net, image), shown)
@@ -205,12 +208,13 @@ def answer(
     pinned: Sequence[Any] | None = None,
     play: bool = False,
     run: Run | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Scene:
     """The scene that answers the state of a component.
 
     Parameters
     ----------
-    net, image, title, label, item, code, layers, pinned, play
+    net, image, title, label, item, code, layers, pinned, play, classes
         As for `live_view`.
     asked
         `compare`: {"of": key of numbers, "count", "cell"}, for TensorFlow's, of a large network only those
@@ -223,10 +227,10 @@ def answer(
     host: dict[str, Any] = {}
     # In every answer, or the browser would take it as a request to open nothing.
     about: dict[str, Any] = {"title": title, "label": label, "key": item, "code": code}
-    about |= {"pinned": pinned, "play": play}
+    about |= {"pinned": pinned, "play": play, "classes": classes}
     plan = plan_of(net, shapes_of(net, image), layers)
     if run is None:
-        run = RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
+        run = _run_of(plan, net, image)
     scene = whole = _scene(run, plan, about)
     if asked.get("have") == scene.key:
         scene = scene.without_numbers()
@@ -239,6 +243,15 @@ def answer(
     host["asked"] = str(_get(asked.get("compare"), "count"))[:20]
     scene.host.update(host)
     return scene
+
+
+def run_shown(net: Network, image: Any) -> Run:
+    """The run that a view of an image shows, one for it and for all else that is about it."""
+    return _run_of(plan_of(net, shapes_of(net, image), None), net, image)
+
+
+def _run_of(plan: StagePlan, net: Network, image: Any) -> Run:
+    return RUNS.of((plan.key, _digest(image)), lambda: net.run(image))
 
 
 _SCENES: WeakKeyDictionary[Run, dict[str, Scene]] = WeakKeyDictionary()
