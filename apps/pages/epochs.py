@@ -16,7 +16,7 @@ from chosen_digit import choose_test_digit, test_digits
 from plain import plain
 
 from cnnviz.layers.layer import quoted
-from cnnviz.numbers import minus, number, percent
+from cnnviz.numbers import counted, minus, number, percent
 from cnnviz.teaching.questions import epochs as questions
 from cnnviz.training.epoch_predictions import EpochPredictions, Flip, read_predictions
 from cnnviz.training.history import TrainingHistory, read_history, read_selection
@@ -55,8 +55,9 @@ def batches(history: TrainingHistory) -> int:
     )
     chrome.show(
         "epoch_batches",
-        f"One epoch: every cell is a batch, the outlined last one has {chosen.last_batch:,} images. Each of "
-        f"the {chosen.images:,} images is in one of them; the order is drawn anew for every epoch.",
+        "One epoch: every cell is a batch, the outlined last one has "
+        f"{counted(chosen.last_batch, 'image')}. Each of the {chosen.images:,} images is in one of them; the "
+        "order is drawn anew for every epoch.",
         limit=640,
         images=chosen.images,
         batch_size=size,
