@@ -33,7 +33,8 @@ def _ask(question: Question) -> bool:
 
         def note() -> None:
             number = st.session_state[key]
-            if number is not None:
+            # Streamlit hands on whatever text a browser sends for it.
+            if number in range(len(texts)):
                 kept_answers.note(question, number)
 
         picked = st.radio(

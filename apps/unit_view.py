@@ -37,7 +37,7 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
         if not state.is_place(rung, len(names) + 1, 1):
             return
         chosen = names[rung - 1]
-        if all(map(state.is_place, place, here.network[chosen].output_shape)):
+        if all(map(state.is_place, place, here.run[chosen].shape[1:])):
             for parameter, value in zip(("layer", "row", "column"), (chosen, *place), strict=True):
                 state.put(parameter, value)
 
@@ -46,7 +46,7 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
     rungs: list[dict[str, Any]] = [_rung(fields[origin])]
     for k, each in enumerate(names):
         below = names[k - 1] if k else origin
-        between, units = fields.between(each, below), range(here.network[each].output_shape[1])
+        between, units = fields.between(each, below), range(here.run[each].shape[2])
         channel = strongest_channel(here.run[each])
         rungs.append(
             {
@@ -76,7 +76,7 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
 def kept_unit(here: Current, names: Sequence[str]) -> tuple[str, int, int]:
     """What the URL says is kept; the middle unit of the middle layer where it says nothing."""
     name = state.text("layer", names[len(names) // 2], set(names).__contains__)
-    rows, cols, _ = here.network[name].output_shape
+    rows, cols, _ = here.run[name].shape[1:]
     return name, state.place("row", rows, rows // 2), state.place("column", cols, cols // 2)
 
 

@@ -335,13 +335,13 @@ def _check_regular(path: str | os.PathLike[str]) -> None:
 
 
 def _why(error: Exception) -> str:
-    """An error's first line; those of NumPy may hold what they were given."""
+    """An error's first line, cut off: zipfile and NumPy put into it what a damaged file holds."""
     words = (str(error) or type(error).__name__).splitlines()[0]
     return words if len(words) <= MOST_SAID else f"{words[:MOST_SAID]}..."
 
 
-MOST_SAID = 200
-"""Letters of what NumPy says of a damaged file."""
+MOST_SAID = 120
+"""Letters of what others say of a damaged file."""
 
 
 def read_arrays(

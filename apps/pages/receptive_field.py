@@ -222,7 +222,7 @@ def training(name: str, row: int, col: int) -> None:
 
 def middle(name: str, epoch: int | None = None) -> EffectiveReceptiveField:
     """The effective field of a layer's middle unit."""
-    height, width, _ = here.network[name].output_shape
+    height, width, _ = here.run[name].shape[1:]
     return cached.effective(here.model, name, DIGITS, height // 2, width // 2, epoch)
 
 

@@ -120,10 +120,14 @@ def run(args: argparse.Namespace) -> int:
         if args.engine == "tensorflow":
             import_tensorflow()
 
+        ended = 0
+
         def progress(epoch: int, epochs: int, step: int, steps: int, logs: Mapping[str, float]) -> None:
+            nonlocal ended
             if step:
                 bar(step, steps, f"epoch {epoch + 1}/{epochs} loss {logs['loss']:.4f}")
                 return
+            ended = epoch
             if not args.json:
                 bar.clear()
                 shown = [f"{key} {logs[key]:.4f}" for key in FIGURES if key in logs]
@@ -144,7 +148,8 @@ def run(args: argparse.Namespace) -> int:
                 progress=progress,
             )
         except training.LossNotFinite as error:
-            raise ValueError(str(error)) from None
+            kept = f"{files.model} holds the weights after epoch {ended}" if ended else "nothing was saved"
+            raise ValueError(f"{error}; {kept}") from None
     if args.keep is not None:
         files.thin(args.keep)
     if args.json:

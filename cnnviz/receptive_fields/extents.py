@@ -90,11 +90,11 @@ class Bounds:
     @cached_property
     def ends(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """First and last cells along each axis of the origin; the last before the first without `live`."""
-        pairs = zip(self.first, self.last, strict=True)
-        return [
-            (self.live.where(first, FIRST.nothing), self.live.where(last, LAST.nothing))
-            for first, last in pairs
-        ]
+        return [self._ends_along(axis) for axis in range(len(self.first))]
+
+    def _ends_along(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        first, last = self.first[axis], self.last[axis]
+        return self.live.where(first, FIRST.nothing), self.live.where(last, LAST.nothing)
 
     def of_live(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
         """First and last cells along an axis of the origin; units that see nothing count only in one line.
@@ -103,7 +103,7 @@ class Bounds:
         """
         first, last = self.first[axis], self.last[axis]
         in_one_line = sum(size > 1 for size in np.broadcast_shapes(first.shape, last.shape)) < 2
-        return (first, last) if in_one_line else self.ends[axis]
+        return (first, last) if in_one_line else self._ends_along(axis)
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:

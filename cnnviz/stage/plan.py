@@ -30,6 +30,7 @@ from cnnviz.stage.agreement import recorded_agreement
 from cnnviz.stage.parts import Part
 from cnnviz.stage.stage_blocks import blocks_of, finishing
 from cnnviz.stage.stages import Stage, Taken, take_apart
+from cnnviz.stage.view_memory import check_layers
 from cnnviz.verification.comparison import recorded
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -121,6 +122,8 @@ def _make(
         taken = _needed(net, taken, shown)
     if far is None:
         far = sent_bytes(taken) > SENT_WHOLE
+    if not far:
+        check_layers(net, shapes, shown)
     part = Part()
     apart = [name for name, array in taken.arrays.items() if far and array.size > SMALL]
     part.header = {

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from cnnviz.images.class_names import class_names
-from cnnviz.network import LayerGraph, Run
+from cnnviz.network import Run
 from cnnviz.network.colour_planes import picture_of, planes_of_all
-from cnnviz.network.limits import MEMORY
 from cnnviz.stage.parts import Part
 from cnnviz.stage.plan import StagePlan, place_of, plan_of
 from cnnviz.stage.stages import Stage, Taken, activity_of, take_apart, values_of
+from cnnviz.stage.view_memory import check_layers, check_size
 
 Values = Mapping[int, np.ndarray]
 """What is sent of an image, by the stage's number."""
@@ -214,7 +214,7 @@ def build_scene(
     layers = None if layers is None else tuple(layers)
     plan = plan or plan_of(net, shapes, layers, far)
     if not plan.far:
-        _check_layers(net, shapes, layers)
+        check_layers(net, shapes, layers)
     _check_images(plan, count if index is None else 1)
     last = plan.taken.stages[-1]
     names = [str(i) for i in range(int(np.prod(last.shape)))]
@@ -242,24 +242,6 @@ def build_scene(
     return scene
 
 
-TAKEN = 8
-"""How many times the bytes of a scene's numbers are taken while it is made and written."""
-
-
-def _check_layers(
-    net: LayerGraph, shapes: Mapping[str, tuple[int, ...]], layers: Sequence[str] | None
-) -> None:
-    """ValueError where a plan of these layers would be too large, and the numbers of one image."""
-    shown = {net.resolve(name) for name in layers or net.outputs if name in net}
-    needed = {layer.name for layer in net} if layers is None else shown
-    sizes: dict[str, int] = {}
-    for layer in reversed(net.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-            sizes[layer.name] = prod(shapes[layer.name])
-    _check_size(net, sizes, 1)
-
-
 def _check_images(plan: StagePlan, images: int) -> None:
     """ValueError where the numbers of so many images would be too many."""
     sizes: dict[str, int] = {}
@@ -268,19 +250,7 @@ def _check_images(plan: StagePlan, images: int) -> None:
     for stage in plan.taken.stages:
         if is_small(stage) or stage is largest if plan.far else not stage.exact:
             sizes[stage.layer.name] = sizes.get(stage.layer.name, 0) + prod(stage.shape)
-    _check_size(plan.network, sizes, images)
-
-
-def _check_size(net: LayerGraph, sizes: Mapping[str, int], images: int) -> None:
-    total, limit = TAKEN * 4 * images * sum(sizes.values()), MEMORY.of()
-    if total > limit:
-        largest = max(sizes, key=sizes.__getitem__)
-        what = f"a view of {images} image{'s' * (images != 1)} of {net.name}"
-        raise ValueError(
-            f"{what} would take {total / 1e9:,.1f} GB to be made, most of it layer {largest!r} "
-            f"({net[largest].kind}); the limit is {limit / 1e9:,.1f} GB: show fewer layers (layers=, last=) "
-            "or images, or memory_limit=BYTES (a command's --memory-limit GB) raises it"
-        )
+    check_size(plan.network, sizes, images)
 
 
 def _colours(plan: StagePlan, run: Run, index: int | None) -> dict[str, Any]:

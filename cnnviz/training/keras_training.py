@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cnnviz.training.checkpoints import Row
 from cnnviz.training.engines import TrainingTask
 from cnnviz.training.recipes import RECIPES, Augmentation, Recipe, affine_matrices
 from cnnviz.training.run_files import resuming
+from cnnviz.training.trainer import LossNotFinite
 
 
 def build(model: str, dropout: float = 0.0):
@@ -108,6 +110,7 @@ class KerasEngine:
                 row["val_loss"], row["val_accuracy"] = network.evaluate(
                     shown, task.validation[1], batch_size=500, verbose=0
                 )
+            _check_finite(row, network, images[: recipe.batch_size])
             self.raw_weights = watch.raw_weights
             after_epoch(row)
             network.set_weights(watch.raw_weights)
@@ -144,6 +147,16 @@ class KerasEngine:
         """Those of the model and of its optimizer, by their places."""
         of = {"network": self.network.weights, "optimizer": self.network.optimizer.variables}
         return {f"{part}/{i}": each for part, variables in of.items() for i, each in enumerate(variables)}
+
+
+def _check_finite(row: Row, network, images: np.ndarray) -> None:
+    """LossNotFinite if an epoch's loss is no number, or what the network says after it."""
+    said = network.predict_on_batch(images.astype(np.float32) / 255)
+    if not (math.isfinite(row["loss"]) and np.isfinite(said).all()):
+        raise LossNotFinite(
+            f"the loss is {row['loss']:g} in epoch {row['epoch']}, or what the network says after it is no "
+            "number; a smaller learning rate may help"
+        )
 
 
 def _optimizer(recipe: Recipe):

@@ -259,7 +259,9 @@ class Trainer:
         Raises
         ------
         LossNotFinite
-            (an ArithmeticError) at the first step whose loss is not a number, saying which.
+            (an ArithmeticError) at the first step whose loss is not a number, saying which, or that makes
+            such weights; of an epoch's last step the loss after it counts too. The network is then the last
+            one whose loss was a number.
         ValueError, TypeError
             as `step`; for no images, or a validation set that does not fit.
         """
@@ -383,6 +385,16 @@ class Trainer:
             seeds[name] = slope + seeds.get(name, 0)
         return total, seeds, before
 
+    def _wrong(self, step: TrainingStep, before: Network) -> str:
+        """What of a step is not finite, its loss or a weight that it changed; nothing otherwise."""
+        if not math.isfinite(step.loss):
+            return f"the loss is {step.loss:g} at"
+        old = weights_of(before)
+        for key, array in weights_of(step.network).items():
+            if array is not old[key] and not np.isfinite(array).all():
+                return f"{key} is no longer finite after"
+        return ""
+
     def _metrics(self, run: Run, labels: Mapping[str, np.ndarray]) -> dict[str, float]:
         several = len(labels) > 1
         return {
@@ -400,17 +412,26 @@ class Trainer:
         order = random.permutation(count) if shuffle else np.arange(count)
         # All that an epoch draws is drawn at its beginning, so that it can be entered at any batch.
         draws = None if augment is None else augment.draw(random, count)
-        before = ""
+        before, sound = "", self.state
         for batch in range(self.state.batches, math.ceil(count / batch_size)):
             places = slice(batch * batch_size, (batch + 1) * batch_size)
             chosen = _taken(images, order[places])
             if augment is not None and draws is not None:
                 chosen = augment(chosen, draws[places])
-            step = self.step(chosen, _taken(labels, order[places]))
-            if not math.isfinite(step.loss):
+            these, state = _taken(labels, order[places]), self.state
+            step = self.step(chosen, these)
+            wrong = self._wrong(step, state.network)
+            if math.isfinite(step.loss):
+                sound = state
+            if not wrong and (batch + 1) * batch_size >= count:
+                # No step follows that would find it.
+                loss = self.evaluate(chosen, these)["loss"]
+                wrong = "" if math.isfinite(loss) else f"the loss is {loss:g} after"
+            if wrong:
+                self.state = sound
                 raise LossNotFinite(
-                    f"the loss is {step.loss:g} at step {step.number} (epoch {self.state.epoch + 1}, batch "
-                    f"{batch + 1}){before}; a smaller learning rate, or clipnorm=1, may help"
+                    f"{wrong} step {step.number} (epoch {state.epoch + 1}, batch {batch + 1}){before}; "
+                    "a smaller learning rate, or clipnorm=1, may help"
                 )
             before = f", after {step.loss:.4g} at the step before"
             size = len(order[places])

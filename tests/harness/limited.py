@@ -31,7 +31,10 @@ HEADROOM = 512 * MEGABYTE
 """What RLIMIT_AS lets a child ask for beside its limit: threads' stacks and allocators' reserves."""
 
 STARTING = 120.0
-"""Seconds for a child to start and import, on a busy machine."""
+"""Seconds for a child to start and import."""
+
+TICK = 0.05
+"""Seconds between two looks at what a child does."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ def limited_calls(
         imported and kept: it has to take it.
     memory, seconds
         What a case may take: `Outcome.peak` and `.worked` are for the test to compare. A case that asks for
-        far more memory meets a MemoryError (RLIMIT_AS), one that takes `seconds` + `grace` is stopped.
+        far more memory meets a MemoryError (RLIMIT_AS), one that takes `seconds` + `grace` is stopped; what
+        it waits for a processor on a busy machine does not count.
     """
     child: _Child | None = None
     try:
@@ -110,7 +114,8 @@ def limited_command(
     Parameters
     ----------
     memory, seconds
-        RLIMIT_AS is `memory` and a headroom; after `seconds` it is stopped.
+        RLIMIT_AS is `memory` and a headroom; after `seconds`, not counted what it waits for a processor, it
+        is stopped.
     cwd, environment, sent
         Its folder, variables beside this process's, and its standard input.
     """
@@ -189,8 +194,11 @@ class _Child:
         start = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(seconds):
-                return Outcome(error="TimeoutError", message=f"over {seconds:g} s", seconds=seconds)
+            clock = _Clock(self._process.pid)
+            while not selector.select(TICK):
+                if clock.tick() > seconds:
+                    taken = time.monotonic() - start
+                    return Outcome(error="TimeoutError", message=f"over {seconds:g} s", seconds=taken)
         try:
             return pickle.load(self._process.stdout)
         except EOFError:
@@ -205,6 +213,33 @@ class _Child:
         self._process.kill()
         self._process.communicate()
         self._errors.close()
+
+
+class _Clock:
+    """How long a process has worked and slept: all time but what it waits for a processor or a disk."""
+
+    def __init__(self, process: int) -> None:
+        self._folder = Path(f"/proc/{process}")
+        self._looked, self._begin, self._slept = time.monotonic(), self._worked(), 0.0
+
+    def tick(self) -> float:
+        """Seconds until now; it has to be asked often, for what happens between two looks is not seen."""
+        before, self._looked = self._looked, time.monotonic()
+        # A thread that runs or waits for a processor is in R, one that waits for a disk in D.
+        if not any(_fields(file)[:1] in (["R"], ["D"]) for file in self._folder.glob("task/*/stat")):
+            self._slept += self._looked - before
+        return self._worked() - self._begin + self._slept
+
+    def _worked(self) -> float:
+        ticks = sum(map(int, _fields(self._folder / "stat")[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(file: Path) -> list[str]:
+    """What /proc says of a process or thread, from its state on; nothing if it is gone."""
+    with suppress(OSError):
+        return file.read_text().rpartition(")")[2].split()
+    return []
 
 
 def _serve_calls(file: str, name: str, memory: int) -> None:
@@ -263,13 +298,14 @@ def _run_command(report: int, memory: int, seconds: float, arguments: list[str])
     process = subprocess.Popen(
         arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (room, room))
     )
-    error = ""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        error = "TimeoutError"
-        process.kill()
-        process.wait()
+    error, clock = "", _Clock(process.pid)
+    while process.poll() is None and not error:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(TICK)
+        if clock.tick() > seconds:
+            error = "TimeoutError"
+            process.kill()
+            process.wait()
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     seconds = time.perf_counter() - start
     end = {"error": error, "status": process.returncode, "peak": peak, "seconds": seconds}

@@ -92,7 +92,7 @@ def test_what_a_widget_cannot_read_is_as_if_it_had_not_been_sent(visit, request,
 
 
 def test_what_a_widget_can_read_is_taken(visit):
-    at = visit("feature_maps")
+    at = visit("feature_maps", model="mnist_14k")
     states = WidgetStates()
     forged(states, widget(at.number_input, "digit").proto.id, "int_value", 11)
     drawn = next(one.proto.id for one in at.get("bidi_component") if "cnnviz.picture" in str(one.proto))
@@ -101,6 +101,20 @@ def test_what_a_widget_can_read_is_taken(visit):
         {"event": "picked", "value": 4}, {"event": "other", "value": json.loads(deepest)}]))  # fmt: skip
     at._run(states)
     assert {name: at.query_params[name] for name in at.query_params} == {"digit": "11", "channel": "4"}
+
+
+@pytest.mark.parametrize("word", ["", "0", "conv2d_3", "9" * 4301])
+def test_an_answer_that_a_question_does_not_offer_is_not_noted(visit, word):
+    at = visit("pooling")
+    states = WidgetStates()
+    for radio in at.radio:
+        forged(states, radio.proto.id, "string_value", word)
+    assert states.widgets
+    at._run(states)
+    assert not at.exception
+    assert not [
+        radio.value for radio in at.radio if radio.key.startswith("answer.") and radio.value is not None
+    ]
 
 
 def test_a_reader_does_not_clear_what_all_share(visit):

@@ -137,6 +137,7 @@ def test_an_option_of_a_file_is_refused_in_words_or_answered_within_limits() -> 
 
 KNOWN: list[Case] = [
     ("Dot", 0, "axes", []),
+    ("ZeroPadding1D", 0, "padding", [65536, 1]),
     ("AveragePooling2D", 2, "pool_size", [65536, 65536]),
     ("MaxPooling2D", 2, "pool_size", [65536, 65536]),
     ("Conv2DTranspose", 1, "kernel_size", [10_000, 1]),

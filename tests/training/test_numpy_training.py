@@ -1,16 +1,20 @@
 """Runs of the NumPy engine: repeatable, resumed to the bit, also within an epoch; own networks."""
 
+import re
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 import cnnviz
 from cnnviz import Layer, Network, load_model
-from cnnviz.training import Augmentation, Recipe, RunFiles, train
+from cnnviz.commands import main
+from cnnviz.training import Augmentation, LossNotFinite, Recipe, RunFiles, train
 from cnnviz.training.numpy_training import architecture, loss_of
 from harness.training_runs import FILES, VALIDATION, X, Y, assert_same_bits, left_in, run_on_few
 
+KERAS = pytest.mark.skipif(find_spec("tensorflow") is None, reason="TensorFlow is not installed")
 TINY = Recipe(
     epochs=3,
     batch_size=64,
@@ -137,3 +141,27 @@ def test_a_network_of_ones_own_goes_on_from_its_weights(tmp_path, units, activat
         train(net, Recipe(epochs=1), tmp_path, X, labels, engine="tensorflow")
     with pytest.raises(ValueError, match="engine must be one of numpy, tensorflow, got 'jax'"):
         train(load_model("mnist_14k"), Recipe(), tmp_path, X, labels, engine="jax")
+
+
+@pytest.mark.parametrize("engine", ["numpy", pytest.param("tensorflow", marks=KERAS)])
+def test_a_network_whose_answers_are_no_numbers_is_not_saved(tmp_path, engine):
+    """Where the one and last step of a run makes it so, no loss would be found to say it."""
+    recipe = replace(TINY, epochs=1, batch_size=200, learning_rate=1e30, augmentation=None, average=None)
+    with np.errstate(all="ignore"), pytest.raises(LossNotFinite, match=r"a smaller learning rate"):
+        run_on_few(engine, tmp_path, recipe, seed=3)
+    assert not RunFiles(tmp_path, "mnist_maxpool").model.exists()
+
+
+def test_the_command_says_which_weights_are_kept(tmp_path, capsys, monkeypatch):
+    data = str(tmp_path / "own.npz")
+    np.savez(data, x_train=X[:64], y_train=Y[:64])
+    monkeypatch.setattr(Recipe, "rate", lambda self, epoch: 1e-3 if epoch == 0 else 1e30)
+    command = ["train", "mnist_maxpool", "--data", data, "--epochs", "2", "--out", str(tmp_path / "out")]
+    with np.errstate(all="ignore"):
+        assert main(command) == 2
+    said = capsys.readouterr().err
+    assert re.search(
+        r"the loss is \S+ after step 2 .*mnist_maxpool.keras holds the weights after epoch 1\n", said
+    )
+    net = cnnviz.load_model(tmp_path / "out" / "mnist_maxpool.keras")
+    assert np.isfinite(net.predict(X[:64])).all()

@@ -7,6 +7,7 @@ import pytest
 
 from cnnviz import Layer, Network, load_mnist, load_model
 from cnnviz.training import SGD, Adam, AdamW, Augmentation, LossNotFinite, Trainer
+from cnnviz.training.checkpoints import weights_of
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +213,36 @@ def test_a_loss_that_is_nan_is_said_with_its_step():
     trainer = Trainer(small(), SGD(1e30))
     with np.errstate(all="ignore"), pytest.raises(LossNotFinite, match=r"the loss is (nan|inf) at step 2 "):
         trainer.fit(images, labels, 3, 16)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [(1, r"the loss is (nan|inf) after step 1 \(epoch 1, batch 1\);"), (2, r"the loss is \S+ at step 2 ")],
+)
+def test_a_network_whose_answers_are_no_numbers_is_not_kept(tmp_path, steps, words):
+    images, labels = data(16 * steps)
+    trainer = Trainer(small(), SGD(1e30))
+    start = trainer.network
+    with np.errstate(all="ignore"), pytest.raises(LossNotFinite, match=words):
+        trainer.fit(images, labels, 3, 16, checkpoint=tmp_path / "run.npz")
+    assert trainer.steps == 0
+    for key, array in weights_of(start).items():
+        np.testing.assert_array_equal(weights_of(trainer.network)[key], array, err_msg=key)
+    kept = Trainer(small(), SGD(1e30))
+    kept.load_checkpoint(tmp_path / "run.npz")
+    assert kept.steps == 0
+
+
+def test_a_weight_that_is_no_number_is_said_with_its_step(monkeypatch):
+    images, labels = data(32)
+    trainer = Trainer(small(), SGD(1e-3))
+    trainer.fit(images, labels, 1, 16)
+    start = trainer.network
+    monkeypatch.setattr(SGD, "update", lambda self, weight, *_: (weight + np.inf, {}))
+    said = r"conv/kernel is no longer finite after step 3 \(epoch 2, batch 1\)"
+    with np.errstate(all="ignore"), pytest.raises(LossNotFinite, match=said):
+        trainer.fit(images, labels, 1, 16)
+    assert trainer.network is start
 
 
 def test_frozen_layers_stay_as_they_are():
