@@ -120,8 +120,7 @@ def every_layer(result: Verification, layers: list[LayerCheck]) -> None:
     st.caption(
         plain(
             f"{versions}. The output's difference that stands under the stage is that of Network.predict, "
-            "which folds batch norms away and so rounds otherwise than Network.run, whose layers are "
-            "compared here."
+            "which folds batch norms away and so rounds otherwise than Network.run, whose layers these are."
         )
     )
     series = ["NumPy − TensorFlow", "NumPy − float64", "TensorFlow − float64"]
