@@ -31,14 +31,13 @@ def choose(here: Current, fields: ReceptiveFields, names: Sequence[str]) -> tupl
 
     def keep() -> None:
         told = st.session_state["unit"].kept
-        rung, *place = (
-            (told.get(part) for part in ("rung", "row", "col")) if isinstance(told, Mapping) else [0]
-        )
-        if not state.is_place(rung, len(names) + 1, 1):
+        told = told if isinstance(told, Mapping) else {}
+        rung, row, col = (told.get(part) for part in ("rung", "row", "col"))
+        if not isinstance(rung, int) or not state.is_place(rung, len(names) + 1, 1):
             return
         chosen = names[rung - 1]
-        if all(map(state.is_place, place, here.run[chosen].shape[1:])):
-            for parameter, value in zip(("layer", "row", "column"), (chosen, *place), strict=True):
+        if all(map(state.is_place, (row, col), here.run[chosen].shape[1:])):
+            for parameter, value in (("layer", chosen), ("row", row), ("column", col)):
                 state.put(parameter, value)
 
     origin = fields.origin

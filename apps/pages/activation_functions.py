@@ -20,7 +20,7 @@ from cnnviz.layers.activations import Activation
 from cnnviz.layers.layer import quoted
 from cnnviz.numbers import all_of, counted, number, percent, probability
 from cnnviz.teaching.questions.activation_functions import applied_twice, one_convolution
-from cnnviz.training.history import read_history
+from cnnviz.training.history import TrainingHistory, read_history
 
 # Test digits that are measured without being asked for; a button measures all of them.
 COUNT = 1000
@@ -83,6 +83,14 @@ def places(layers: tuple[str, ...]) -> str:
     return layers[0] if len(layers) == 1 else all_of(len(layers), "layer")
 
 
+def done_to_numbers() -> None:
+    """What the function does to the layer's maps, and what that does to the network's answers."""
+    parts = {"answer": "The answer, not trained again", "maps": "All channels, before and after"}
+    {"answer": exchanged, "maps": maps}[
+        state.option("does", parts, "answer", st.segmented_control, "What it does")
+    ]()
+
+
 def exchanged() -> None:
     """What the network with the function makes of this digit, and of many test digits."""
     st.markdown(
@@ -132,42 +140,52 @@ def exchanged() -> None:
 
 
 def dying() -> None:
-    """What comes back to each kernel, by epoch: those of which nothing is left are not heard of again."""
-    rectified = [each for each, bend in bends.items() if bend.name == "relu"]
+    """Kernels that died, through the training, and zeros, layer by layer."""
     history = cached.kept(read_history, here.model)
-    if rectified and history is not None and history.weights is not None:
-        watched = name if name in rectified else rectified[0]
-        epochs = [epoch for epoch in EPOCHS if history.kept is None or epoch in history.kept]
-        epochs = [epoch for epoch in epochs if epoch <= history.epochs]
-        st.markdown(
-            "A ReLU passes no gradient where it makes 0. A kernel whose numbers are negative nearly "
-            "everywhere gets next to none, so next to nothing can bring it back: it is as good as dead. Move "
-            f"through the training, and watch {plain(watched)}."
-        )
-        epoch = state.option("epoch", epochs, epochs[-1], st.select_slider, "After so many epochs")
-        heard = cached.hearing_at(here.model, watched, epoch, FOLLOWED)
-        labels = [str(channel) for channel in range(len(heard.active))]
-        largest = heard.gradient.max() or 1.0
-        pairs = (
-            (heard.active, "Share of each channel's numbers after the ReLU that are not 0"),
-            (
-                heard.gradient / largest,
-                "Length of the gradient that reaches each kernel, of the longest",
-            ),
-        )
-        for place, (values, words) in zip(chrome.columns(1, 1), pairs, strict=True):
-            with place:
-                chrome.show(
-                    "bars",
-                    f"{words}, after {counted(epoch, 'epoch')}: the first {FOLLOWED} test digits.",
-                    share=0.5,
-                    values=values,
-                    labels=labels,
-                    texts=[percent(float(value)) for value in values],
-                    limit=1.0,
-                    row=15.0,
-                )
-    zeros()
+    rectified = [each for each, bend in bends.items() if bend.name == "relu"]
+    if not rectified or history is None or history.weights is None:
+        zeros()
+        return
+    parts = {"training": "Through the training", "zeros": "Zeros, layer by layer"}
+    if state.asks("zeros"):
+        state.settle("dies", "zeros")
+    if state.option("dies", parts, "training", st.segmented_control, "Where to look") == "zeros":
+        zeros()
+    else:
+        through_the_training(name if name in rectified else rectified[0], history)
+
+
+def through_the_training(watched: str, history: TrainingHistory) -> None:
+    """What comes back to each kernel, by epoch: those of which nothing is left are not heard of again."""
+    epochs = [epoch for epoch in EPOCHS if history.kept is None or epoch in history.kept]
+    epochs = [epoch for epoch in epochs if epoch <= history.epochs]
+    st.markdown(
+        "A ReLU passes no gradient where it makes 0. A kernel whose numbers are negative nearly "
+        "everywhere gets next to none, so next to nothing can bring it back: it is as good as dead. Move "
+        f"through the training, and watch {plain(watched)}."
+    )
+    epoch = state.option("epoch", epochs, epochs[0], st.select_slider, "After so many epochs")
+    heard = cached.hearing_at(here.model, watched, epoch, FOLLOWED)
+    labels = [str(channel) for channel in range(len(heard.active))]
+    largest = heard.gradient.max() or 1.0
+    pairs = (
+        (heard.active, "Share of each channel's numbers after the ReLU that are not 0"),
+        (
+            heard.gradient / largest,
+            "Length of the gradient that reaches each kernel, of the longest",
+        ),
+    )
+    for place, (values, words) in zip(chrome.columns(1, 1), pairs, strict=True):
+        with place:
+            chrome.show(
+                "bars",
+                f"{words}, after {counted(epoch, 'epoch')}: the first {FOLLOWED} test digits.",
+                share=0.5,
+                values=values,
+                labels=labels,
+                texts=[percent(float(value)) for value in values],
+                row=15.0,
+            )
 
 
 def zeros() -> None:
@@ -239,13 +257,6 @@ def collapse() -> None:
         "A x + b, whatever its depth. (The softmax after it does not count: it leaves the order as it is.)"
     )
     logits = affine(here.digit.image)[0]
-    chrome.facts(
-        (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
-        ("parameters in the layers", f"{parameters:,}"),
-        (f"largest difference of A x + b from the layers, {CHECKED} digits, float64", number(difference)),
-        ("largest logit of this digit, for comparison", number(logits.max())),
-        (f"of {every:,} test digits right", percent(accuracy)),
-    )
     chrome.show(
         "feature_maps",
         "A, one picture for each digit's row less the mean of all ten, for only differences of logits "
@@ -256,17 +267,28 @@ def collapse() -> None:
         columns=10,
         title="weight of each pixel in A, less the mean over the digits",
     )
-    chrome.show(
-        "class_columns",
-        f"A x + b for this digit: the largest would be the answer. With these weights, learned with "
-        f"{' and '.join(sorted({str(own) for own in bends.values()}))}, it is of little worth. A linear map "
-        "that is trained as one got 88 % of the test digits right in LeCun et al., “Gradient-based learning "
-        "applied to document recognition”, 1998; with softmax and cross-entropy it gets about 92 %. Depth "
-        "adds nothing to it.",
-        values=logits,
-        selected=int(logits.argmax()),
-        title="logits of the collapsed network",
-    )
+    left, right = chrome.columns(2, 3)
+    with left:
+        chrome.facts(
+            (f"numbers in A, {outputs} × {inputs}, and b", f"{affine.numbers:,}"),
+            ("parameters in the layers", f"{parameters:,}"),
+            (f"largest difference of A x + b from the layers, {CHECKED} digits, float64", number(difference)),
+            ("largest logit of this digit, for comparison", number(logits.max())),
+            (f"of {every:,} test digits right", percent(accuracy)),
+        )
+    with right:
+        chrome.show(
+            "class_columns",
+            "A x + b for this digit: the largest would be the answer. With these weights, learned with "
+            f"{' and '.join(sorted({str(own) for own in bends.values()}))}, it is of little worth. A linear "
+            "map that is trained as one got 88 % of the test digits right in LeCun et al., “Gradient-based "
+            "learning applied to document recognition”, 1998; with softmax and cross-entropy it gets about "
+            "92 %. Depth adds nothing to it.",
+            values=logits,
+            share=0.6,
+            selected=int(logits.argmax()),
+            title="logits of the collapsed network",
+        )
 
 
 st.markdown(
@@ -290,12 +312,14 @@ before = here.run.pre_activation(name)
 with left:
     curve()
 question_widget.ask(applied_twice(name, named(function), before), one_convolution(here.network, name))
+lesson.walk_closer("activation_functions", "Step by step, in the whole network")
 lesson.closer(
-    "walk", "Step by step, in the whole network", lambda: lesson.begin("activation_functions"), asks=("view",)
+    "exchange",
+    "What it does to the numbers and the answer",
+    done_to_numbers,
+    asks=("does", "over", "compare"),
 )
-lesson.closer("maps", "All channels before and after it", maps)
-lesson.closer("exchange", "Exchanged, not trained again", exchanged, asks=("over", "compare"))
-lesson.closer("dying", "How a ReLU dies", dying, asks=("epoch", "zeros"))
+lesson.closer("dying", "How a ReLU dies", dying, asks=("dies", "epoch", "zeros"))
 lesson.closer("collapse", "Why there must be one at all", collapse)
 snippets.show(
     f"""
@@ -303,6 +327,7 @@ snippets.show(
     from cnnviz.concepts.activation_exchange import exchange, function_named
     from cnnviz.concepts.affine_collapse import collapse
     from cnnviz.concepts.dead_channels import zeros_in
+    from cnnviz.concepts.saturation import hearing, slopes_at
     from cnnviz.network.evaluation import evaluate
 
     image = {here.digit.code}
@@ -310,11 +335,15 @@ snippets.show(
     before = net.run(image).pre_activation({quoted(name)})
     after = function_named({quoted(function)})(before)
     print((before < 0).mean(), (after == 0).mean(), len(zeros_in(after).silent))
+    print(slopes_at(function_named({quoted(function)}), before))
 
     images, labels = cnnviz.load_mnist()[1]
     other = exchange(net, {quoted(function)}, {list(layers)})
     for each in (net, other):
+        print(each.predict(image).argmax(), each.predict(image).max())
         print(evaluate(each, images[:{COUNT}], labels[:{COUNT}]).accuracy)
+
+    print(hearing(net, {quoted(name)}, images[:{FOLLOWED}], labels[:{FOLLOWED}]).gradient)
 
     affine = collapse(net)
     print(affine.numbers, net.count_params()[0], affine.largest_difference(images[:{CHECKED}]))

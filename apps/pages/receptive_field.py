@@ -101,31 +101,35 @@ def what_nobody_sees(name: str) -> str:
 
 def put_to_the_test(name: str, row: int, col: int) -> None:
     """Everything outside the field changed, and every pixel inside."""
-    st.markdown(
-        "A field that is too small shows itself when a change outside changes the unit; one that is too "
-        "large, when no change in some row or column at its edge does. Trials can only refute: that the "
-        "field holds for every image follows from the layers, whatever their weights."
-    )
-    at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
-    if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
-        return
-    check = cached.field_check(here.which, here.digit, name, row, col)
-    changing = int(check.matters.sum())
-    if check.trials:
-        what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
-        unchanged = (what, f"{check.unchanged} of {len(check.values)}")
-    else:
-        unchanged = ("pixels lie outside: the field is the whole image", "0")
-    chrome.facts(unchanged, ("pixels inside change it, each one alone", f"{changing} of {check.inside}"))
-    if check.trials:
-        chrome.show(
-            "field_trials",
-            "The unit's numbers in all channels, before any activation of its layer, which could hide a "
-            f"change. {what_inside_shows(check)}",
-            check=check,
+    words, drawn = chrome.columns(2, 3)
+    with words:
+        st.markdown(
+            "A field that is too small shows itself when a change outside changes the unit; one that is too "
+            "large, when no change in some row or column at its edge does. Trials can only refute: that the "
+            "field holds for every image follows from the layers, whatever their weights."
         )
-    else:
-        st.caption(what_inside_shows(check))
+        at_once = math.prod(side or 0 for side in fields[name].size) <= AT_ONCE
+        if not at_once and not state.toggle("check", False, f"Check it on {here.digit.name}"):
+            return
+        check = cached.field_check(here.which, here.digit, name, row, col)
+        changing = int(check.matters.sum())
+        if check.trials:
+            what = f"numbers unchanged, to the last bit, when all {check.outside} pixels outside are changed"
+            unchanged = (what, f"{check.unchanged} of {len(check.values)}")
+        else:
+            unchanged = ("pixels lie outside: the field is the whole image", "0")
+        chrome.facts(unchanged, ("pixels inside change it, each one alone", f"{changing} of {check.inside}"))
+    with drawn:
+        if check.trials:
+            chrome.show(
+                "field_trials",
+                "The unit's numbers in all channels, before any activation of its layer, which could hide a "
+                f"change. {what_inside_shows(check)}",
+                share=0.6,
+                check=check,
+            )
+        else:
+            st.caption(what_inside_shows(check))
 
 
 def what_inside_shows(check: FieldCheck) -> str:
@@ -234,8 +238,9 @@ def growth() -> None:
         "holes": "with holes",
         "own": "a stack of your own",
     }
-    first = "own" if state.asks("stack", "input", "at") else "network"
-    asked = state.option("grows", kinds, first, st.segmented_control, "How it grows")
+    if state.asks("stack", "input", "at"):
+        state.settle("grows", "own")
+    asked = state.option("grows", kinds, "network", st.segmented_control, "How it grows")
     if asked == "own":
         stack_builder.show()
     elif asked == "network":
@@ -260,25 +265,28 @@ def grows_in_the_network() -> None:
         r, j = pair_text(step.before.size), pair_text(step.before.stride)
         size, stride, offset = map(pair_text, (step.after.size, step.after.stride, step.after.padding))
         rows.append((step.layer, k, s, j, f"{r} + ({k} − 1) · {j} = {size}", f"{s} · {j} = {stride}", offset))
-    chrome.table(
-        ["layer", "kernel k", "stride s", "step before", "field r", "step j", "offset"],
-        rows,
-        caption="In pixels of the image. The offset is how far the first unit's field begins before the "
-        "first pixel: 0 as long as no layer pads.",
-        mark=marked,
-    )
+    left, right = chrome.columns(5, 2)
+    with left:
+        chrome.table(
+            ["layer", "kernel k", "stride s", "step before", "field r", "step j", "offset"],
+            rows,
+            caption="In pixels of the image. The offset is how far the first unit's field begins before the "
+            "first pixel: 0 as long as no layer pads.",
+            mark=marked,
+        )
     ends = [middle(other).span(0.9)[1] for other in shown]
-    chrome.show(
-        "receptive_growth",
-        "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
-        f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
-        limit=560,
-        names=shown,
-        sizes=[fields[other].size[1] or 0 for other in shown],
-        effective=[right - left + 1 for left, right in ends],
-        image=here.network.input_shape[1],
-        highlight=marked,
-    )
+    with right:
+        chrome.show(
+            "receptive_growth",
+            "Outlined: the width of the receptive field in pixels. Filled: the shortest run of columns that "
+            f"holds 90 % of the gradient of the middle unit, mean of {len(DIGITS)} digits.",
+            share=0.29,
+            names=shown,
+            sizes=[fields[other].size[1] or 0 for other in shown],
+            effective=[right - left + 1 for left, right in ends],
+            image=here.network.input_shape[1],
+            highlight=marked,
+        )
 
 
 def grows_in(example: str) -> None:
@@ -289,7 +297,7 @@ def grows_in(example: str) -> None:
     unit_view.show_ladder(picked, EXAMPLES[picked].fields())
 
 
-here = lesson.begin("receptive_field")
+here = lesson.begin("receptive_field", tool="paint")
 fields = cached.kept(receptive_field, here.network)
 layers = [layer for layer in here.network.layers if layer.inputs and len(layer.output_shape) == 3]
 shown = [layer.name for layer in layers if "kernel" in layer.weights or layer.is_pool]

@@ -49,8 +49,8 @@ class GrowthExample:
         ways = [len(fields[name].cells(1, middle)) for name in last.inputs]
         listed = " and ".join(filter(None, [", ".join(map(str, ways[:-1])), str(ways[-1])]))
         return (
-            f"The ways that meet in the last layer see {listed} columns. It sees as many as the one that "
-            f"sees most: {wide}. {self.why}"
+            f"Counted in columns, the ways that meet in the last layer see {listed}. It sees as many as the "
+            f"one that sees most: {wide}. {self.why}"
         )
 
 
