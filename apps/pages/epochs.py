@@ -47,6 +47,7 @@ def played() -> tuple[bool, int]:
     Whether it is this network's own, and the epoch that is chosen.
     """
     player = st.container(key="player")
+    player.html('<span class="place"></span>')  # A container is there only with something in it.
     with chrome.controls("run"):
         run = state.option("run", RUNS, "final", st.segmented_control, "Recorded run")
         measure = state.option("measure", MEASURES, "accuracy", st.segmented_control, "Measure")
@@ -192,18 +193,24 @@ def as_it_was(history: TrainingHistory, epoch: int) -> str:
         inputs = here.network[layer].weights["kernel"].shape[2]
         channel = state.integer("input", 0, inputs - 1, 0, "Kernels for input channel")
     run = cached.run(here.model, here.digit, epoch)
-    chrome.show("probabilities", f"The prediction {when}.", values=run.output, label=here.label, limit=640)
-    chrome.show(
-        "feature_maps", f"{layer} on {here.digit.name} {when}, all channels on one scale.", maps=run[layer]
-    )
     shown = history.around(epoch)
-    chrome.show(
-        "kernels_over_epochs",
-        f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
-        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
-        epochs=shown,
-        highlight=epoch,
-    )
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "feature_maps",
+            f"{layer} on {here.digit.name} {when}, all channels on one scale.",
+            share=0.5,
+            maps=run[layer],
+        )
+    with right:
+        chrome.show(
+            "kernels_over_epochs",
+            f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
+            share=0.5,
+            kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
+            epochs=shown,
+            highlight=epoch,
+        )
     return f'print(net[{quoted(layer)}].weights["kernel"][:, :, {channel}].max())'
 
 

@@ -56,23 +56,24 @@ def probabilities(loss: Loss) -> float:
             values=steps.probabilities,
             label=here.label,
         )
-    chrome.table(
-        ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
-        [
-            (
-                str(k),
-                signed_number(steps.logits[k], 4),
-                signed_number(steps.scaled[k], 4),
-                number(steps.exponentials[k]),
-                probability(steps.probabilities[k]),
-            )
-            for k in range(len(steps.logits))
-        ],
-        mark=loss.predicted,
-        caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all of "
-        "them changes no share and keeps the exponentials small.",
-        name="softmax",
-    )
+    with st.expander("The same in numbers, step by step"):
+        chrome.table(
+            ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
+            [
+                (
+                    str(k),
+                    signed_number(steps.logits[k], 4),
+                    signed_number(steps.scaled[k], 4),
+                    number(steps.exponentials[k]),
+                    probability(steps.probabilities[k]),
+                )
+                for k in range(len(steps.logits))
+            ],
+            mark=loss.predicted,
+            caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all "
+            "of them changes no share and keeps the exponentials small.",
+            name="softmax",
+        )
     return temperature
 
 
