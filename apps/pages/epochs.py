@@ -182,10 +182,9 @@ def points(difference: float) -> str:
 def as_it_was(history: TrainingHistory, epoch: int) -> str:
     """The digit and the kernels with the weights of that epoch; the code for these kernels."""
     when = f"after epoch {epoch}" if epoch else "before training"
-    chrome.section(
-        f"The network, {when}",
+    st.markdown(
         "Training sets out from random weights. Even they give maps that look like the digit; what they "
-        "lack is any agreement about what it means.",
+        "lack is any agreement about what it means."
     )
     layers = [layer.name for layer in here.network.layers if layer.is_convolution]
     with chrome.controls("layer"):
@@ -216,10 +215,9 @@ def as_it_was(history: TrainingHistory, epoch: int) -> str:
 
 def flips(predictions: EpochPredictions, epoch: int) -> None:
     """The test digits that changed sides in the epoch."""
-    chrome.section(
-        "Which test digits flip",
+    st.markdown(
         "From one epoch to the next some digits become right and others become wrong. The accuracy shows "
-        "the difference only.",
+        "the difference only."
     )
     if not epoch:
         st.info("Nothing came before the initial weights. Choose an epoch from 1 on.")
@@ -314,13 +312,21 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
 def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None) -> None:
     """All that follows the epoch."""
     epoch = scrubber(history)
-    curves(history, predictions, epoch)
-    if history.weights is None:
-        st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
-    else:
-        lines["kernels"] = as_it_was(history, epoch)
-    if predictions:
-        flips(predictions, epoch)
+    numbers, network, digits = st.tabs(
+        ["All that was measured", "Maps and kernels", "Digits that change sides"]
+    )
+    with numbers:
+        curves(history, predictions, epoch)
+    with network:
+        if history.weights is None:
+            st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
+        else:
+            lines["kernels"] = as_it_was(history, epoch)
+    with digits:
+        if predictions:
+            flips(predictions, epoch)
+        else:
+            st.info("What it said of each test digit was not recorded.")
 
 
 here = header.current(saved=True)
