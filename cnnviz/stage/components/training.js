@@ -138,6 +138,7 @@ class Panel {
     }
     this.part('[data-do="play"]').textContent = header.playing ? "Pause" : "Play";
     this.part('[data-do="watch"]').textContent = header.watching ? "Stop watching" : "Watch the run that is on";
+    this.part('[data-do="leave"]').textContent = header.waits ? "Give up the place" : "End the run";
     if (!this.scrubbing) {
       this.slider.max = Math.max(header.steps, 1);
       this.slider.value = header.step;
