@@ -2,8 +2,8 @@
 
     python tests/benchmarks/watched_training.py [NETWORK] [ROUNDS]
 
-Both are measured in turns in one run; the median of the turns' ratios counts. It is processor time of the run's
-process, from Linux's /proc, since on a busy machine a clock measures the others' work.
+Both are measured in turns in one run; the median of the turns' ratios counts. It is processor time of the
+run, from Linux's /proc, since on a busy machine a clock measures the others' work.
 """
 
 from __future__ import annotations
