@@ -134,7 +134,7 @@ class Panel {
       const name = /** @type {HTMLElement} */ (button).dataset.do ?? "";
       const offered = header.offers[name];
       /** @type {HTMLButtonElement} */ (button).disabled = !offered;
-      if (["watch", "leave"].includes(name)) /** @type {HTMLElement} */ (button).hidden = !offered;
+      if (name === "watch") /** @type {HTMLElement} */ (button).hidden = !offered;
     }
     this.part('[data-do="play"]').textContent = header.playing ? "Pause" : "Play";
     this.part('[data-do="watch"]').textContent = header.watching ? "Stop watching" : "Watch the run that is on";
