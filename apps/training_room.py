@@ -149,6 +149,7 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
         "said": said,
         "playing": run is not None and run.playing and mine,
         "watching": look.watching,
+        "waits": before > 0,
         "moves": before > 0 or (run is not None and look.step is None and run.moves),
         "patience": PATIENCE if before and not look.watching else 0,
         "receipt": look.receipt,
@@ -161,7 +162,7 @@ def _show_panel(look: Looking, run: WatchedRun | None, net: Network, picture: Pi
             "html": run is not None and picture["step"] > 0,
             "newest": look.step is not None,
             "watch": look.watching or (queue.on is not None and queue.run_of(me()) is None),
-            "leave": before > 0,
+            "leave": before > 0 or (mine and run is not None),
         },
     }
     _PANEL(
@@ -187,11 +188,10 @@ def _obey(look: Looking) -> None:
 def _do(look: Looking, asked: Mapping[str, Any]) -> None:
     queue, what, run = runs(), asked.get("do"), shown_run(look)
     if what in ("play", "step") and not look.watching:
-        if run is None:
-            queue.enter(me(), look.settings)
-            run = shown_run(look)
         look.step = None
-        if run is not None:
+        if run is None:
+            queue.enter(me(), look.settings, WatchedRun.step if what == "step" else WatchedRun.play)
+        else:
             (run.step if what == "step" else run.pause if run.playing else run.play)()
     elif what == "again" and not look.watching:
         look.step = look.receipt = None
@@ -216,6 +216,7 @@ def _do(look: Looking, asked: Mapping[str, Any]) -> None:
         look.watching, look.step, look.receipt = not look.watching, None, None
         st.session_state["live.used"] = True
     elif what == "leave":
+        look.step = look.receipt = None
         queue.leave(me())
 
 

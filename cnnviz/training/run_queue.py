@@ -29,6 +29,7 @@ class _Entry:
     owner: str
     settings: RunSettings
     run: WatchedRun | None = None
+    then: Callable[[WatchedRun], object] | None = None
     moved: float = 0.0
     """When it was last told to do something, or played."""
     seen: float = 0.0
@@ -68,8 +69,19 @@ class RunQueue:
         self._closed = Event()
         self._sweeper: Thread | None = None
 
-    def enter(self, owner: str, settings: RunSettings) -> None:
+    def enter(
+        self, owner: str, settings: RunSettings, then: Callable[[WatchedRun], object] | None = None
+    ) -> None:
         """Begin a run, or wait for one; who is in the queue keeps the place, and begins anew.
+
+        Parameters
+        ----------
+        owner
+            Who it is.
+        settings
+            Of the run.
+        then
+            Called with the run once it begins, which may be later.
 
         Raises
         ------
@@ -86,7 +98,7 @@ class RunQueue:
             elif entry.run is not None:
                 entry.run.end()
                 entry.run = None
-            entry.settings = settings
+            entry.settings, entry.then = settings, then
             self._advance()
             if self._sweeper is None or not self._sweeper.is_alive():
                 self._closed.clear()
@@ -165,6 +177,8 @@ class RunQueue:
                 # The place would be nobody's.
                 self._entries.remove(first)
                 raise
+            if first.then is not None:
+                first.then(first.run)
 
     def _sweep_often(self) -> None:
         while not self._closed.wait(EACH):

@@ -201,6 +201,15 @@ def test_one_runs_and_the_others_see_their_place(queue):
     assert queue.run_of("c") is queue.on is not first
 
 
+def test_what_a_run_is_to_do_it_does_once_it_begins(queue):
+    began = []
+    queue.enter("a", SMALL)
+    queue.enter("b", SMALL, began.append)
+    assert began == []
+    queue.leave("a")
+    assert began == [queue.on]
+
+
 def test_who_begins_anew_keeps_the_place(queue):
     queue.enter("a", SMALL)
     queue.enter("b", SMALL)

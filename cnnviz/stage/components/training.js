@@ -134,10 +134,11 @@ class Panel {
       const name = /** @type {HTMLElement} */ (button).dataset.do ?? "";
       const offered = header.offers[name];
       /** @type {HTMLButtonElement} */ (button).disabled = !offered;
-      if (["watch", "leave"].includes(name)) /** @type {HTMLElement} */ (button).hidden = !offered;
+      if (name === "watch") /** @type {HTMLElement} */ (button).hidden = !offered;
     }
     this.part('[data-do="play"]').textContent = header.playing ? "Pause" : "Play";
     this.part('[data-do="watch"]').textContent = header.watching ? "Stop watching" : "Watch the run that is on";
+    this.part('[data-do="leave"]').textContent = header.waits ? "Give up the place" : "End the run";
     if (!this.scrubbing) {
       this.slider.max = Math.max(header.steps, 1);
       this.slider.value = header.step;
