@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from cnnviz.concepts.dropout import dropout_layers
 from cnnviz.network import LayerGraph, Run
 from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
@@ -49,7 +50,7 @@ SCORES = Need(gives_scores, "one score for each class")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
 TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
-DROPOUT = Need(lambda net: any("Dropout" in layer.kind for layer in net), "a dropout layer")
+DROPOUT = Need(lambda net: bool(dropout_layers(net)), "a dropout layer")
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
