@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from cnnviz.concepts.dropout import dropout_layers
-from cnnviz.network import LayerGraph, Run
+from cnnviz.network import Network, Run
 from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
 from cnnviz.stage.expressions import evaluate
@@ -21,26 +21,26 @@ from cnnviz.stage.stage_scope import StageScope
 class Need(NamedTuple):
     """What a network has or has not: how that is told, and what it is called in a sentence."""
 
-    met: Callable[[LayerGraph], bool]
+    met: Callable[[Network], bool]
     words: str
 
 
-def _maps(net: LayerGraph) -> bool:
+def _maps(net: Network) -> bool:
     """Whether it reads one image of a size that is known, and a convolution makes maps of it."""
     images = len(net.inputs) == 1 and len(net.input_shape) == 3
     return images and None not in net.input_shape and _convolutions(net) > 0
 
 
-def _digits(net: LayerGraph) -> bool:
+def _digits(net: Network) -> bool:
     return takes_digits(net) and net.output_shape == (10,)
 
 
-def _softmax(net: LayerGraph) -> bool:
+def _softmax(net: Network) -> bool:
     activation = net[net.outputs[0]].activation
     return gives_scores(net) and activation is not None and activation.name == "softmax"
 
 
-def _convolutions(net: LayerGraph) -> int:
+def _convolutions(net: Network) -> int:
     return sum(layer.is_convolution and len(layer.output_shape) == 3 for layer in net)
 
 
@@ -89,7 +89,7 @@ _WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: LayerGraph) -> str:
+def lack_of(lesson: str, net: Network) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
 
     >>> import cnnviz
