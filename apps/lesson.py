@@ -19,7 +19,7 @@ def begin(name: str, *, opens: bool = True) -> header.Current:
 
     A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said.
     """
-    here, walk = header.shown(), walk_of(LESSONS[name])
+    here, walk = header.chosen(), walk_of(LESSONS[name])
     if here.opened is not None and walk is not None and opens:
         here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
     here.live_view(
