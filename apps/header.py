@@ -109,8 +109,8 @@ def within_app() -> None:
         st.rerun()
 
 
-def shown() -> Current:
-    """What the header shows."""
+def chosen() -> Current:
+    """What the header shows, with the learner's weights."""
     within_app()
     here: Current = st.session_state["current"]
     return here
@@ -121,7 +121,7 @@ def current(*, saved: bool = False) -> Current:
 
     Where the network that is open lacks what the page's lesson needs, it is mnist_14k, which is said.
     """
-    here, lesson = shown(), st.session_state["lesson"]
+    here, lesson = chosen(), st.session_state["lesson"]
     if here.opened is not None:
         given_up = (here.model, lesson) in _given_up()
         here = instead_of(here, "all that it needs" if given_up else lack_of(lesson, here.network))
@@ -152,7 +152,7 @@ def run_page(page: Any) -> None:
     try:
         page.run()
     except Exception:
-        here = shown()
+        here = chosen()
         if here.opened is None or _given_up() & {(here.model, st.session_state["lesson"])}:
             raise
         _LOG.exception("the page %s cannot show %s", st.session_state["lesson"], here.model)

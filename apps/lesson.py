@@ -25,7 +25,7 @@ def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "lo
     `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
     `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
-    here, walk = header.shown(), walk_of(LESSONS[name])
+    here, walk = header.chosen(), walk_of(LESSONS[name])
     if here.opened is not None and walk is not None and opens:
         here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
     here.live_view(

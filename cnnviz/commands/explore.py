@@ -11,6 +11,7 @@ import sys
 
 from cnnviz.commands.picture_options import add_classes, add_pictures, examples_for, names_of_classes
 from cnnviz.commands.shared import Command, add_limits, complain, say
+from cnnviz.resources import BUNDLED
 
 _ARENA_MAX, _ARENAS = -8, 2
 """The option's number in glibc's malloc.h; a heap for the page that runs, one for what runs beside it."""
@@ -83,6 +84,8 @@ def _open_network(args: argparse.Namespace) -> None:
         if args.images or args.classes or args.limit or args.preprocess != "auto":
             raise ValueError("--images, --classes, --limit and --preprocess are for a network: name its FILE")
         return
+    if args.model in BUNDLED:
+        raise ValueError(f"{args.model} is in the explorer anyway: name a FILE of your own, or none")
     from cnnviz.network.class_scores import classes_of
     from cnnviz.network.open_networks import OPEN
     from cnnviz.network.opened_network import OpenedNetwork

@@ -6,10 +6,11 @@ page needs, which measures over test digits, say, or is about a record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from cnnviz.network import LayerGraph, Run
+from cnnviz.concepts.dropout import dropout_layers
+from cnnviz.network import Network, Run
 from cnnviz.network.class_scores import gives_scores
 from cnnviz.network.examples import takes_digits
 from cnnviz.stage.expressions import evaluate
@@ -20,42 +21,53 @@ from cnnviz.stage.stage_scope import StageScope
 class Need(NamedTuple):
     """What a network has or has not: how that is told, and what it is called in a sentence."""
 
-    met: Callable[[LayerGraph], bool]
+    met: Callable[[Network], bool]
     words: str
 
 
-def _maps(net: LayerGraph) -> bool:
+def _maps(net: Network) -> bool:
     """Whether it reads one image of a size that is known, and a convolution makes maps of it."""
     images = len(net.inputs) == 1 and len(net.input_shape) == 3
     return images and None not in net.input_shape and _convolutions(net) > 0
 
 
-def _digits(net: LayerGraph) -> bool:
+def _digits(net: Network) -> bool:
     return takes_digits(net) and net.output_shape == (10,)
 
 
-def _softmax(net: LayerGraph) -> bool:
+def _softmax(net: Network) -> bool:
     activation = net[net.outputs[0]].activation
     return gives_scores(net) and activation is not None and activation.name == "softmax"
 
 
-def _convolutions(net: LayerGraph) -> int:
-    return sum(layer.is_convolution and len(layer.output_shape) == 3 for layer in net)
+def _rows(net: Network) -> Iterator[int]:
+    """The rows of each convolution's maps, 0 where they are not known."""
+    maps = (layer for layer in net if layer.is_convolution and len(layer.output_shape) == 3)
+    return (layer.output_shape[0] or 0 for layer in maps)
 
 
+def _convolutions(net: Network) -> int:
+    return len(list(_rows(net)))
+
+
+def _light(net: Network) -> bool:
+    return sum(layer.multiply_adds or 0 for layer in net) <= 10**8
+
+
+LIGHT = Need(_light, "speed: one image takes it over 100 million multiply-adds, and this page needs hundreds")
 MAPS = Need(_maps, "a convolution over one image, of a size that is known")
+WIDE = Need(lambda net: next(_rows(net), 0) > 6, "maps of more than 6 rows behind its first convolution")
 TWO = Need(lambda net: _convolutions(net) > 1, "two convolutions")
-SCORES = Need(gives_scores, "one score for each class")
 SOFTMAX = Need(_softmax, "a softmax behind one score for each class")
 TEN = Need(lambda net: net.output_shape == (10,), "ten classes, of which this page lets one be chosen")
 DIGITS = Need(_digits, "ten classes of digits in grey, 28 × 28, over which this page measures")
-DROPOUT = Need(lambda net: any("Dropout" in layer.kind for layer in net), "a dropout layer")
+DROPOUT = Need(lambda net: bool(dropout_layers(net)), "a dropout layer")
 RECORD = Need(lambda net: False, "the record that was kept of the bundled networks")
 
 NEEDS: dict[str, tuple[Need, ...]] = {
     "overview": (),
     "try_it": (RECORD,),
-    "feature_maps": (MAPS, SCORES),
+    "feature_maps": (MAPS, SOFTMAX),
     "receptive_field": (MAPS, DIGITS),
     "convolution": (MAPS, TWO, DIGITS),
     "kernels": (MAPS,),
@@ -64,7 +76,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "pooling": (MAPS,),
     "activation_functions": (MAPS, TWO, DIGITS),
     "batch_norm_and_dropout": (MAPS, DROPOUT, DIGITS),
-    "why_convolution": (MAPS, SOFTMAX),
+    "why_convolution": (MAPS, SOFTMAX, WIDE, LIGHT),
     "scores_to_loss": (SOFTMAX, TEN),
     "epochs": (RECORD,),
     "verification": (RECORD,),
@@ -88,7 +100,7 @@ _WALK_NEEDS = {
 """Parts of walks' needs, in words."""
 
 
-def lack_of(lesson: str, net: LayerGraph) -> str:
+def lack_of(lesson: str, net: Network) -> str:
     """What a lesson's page needs and a network has not; "" where it has all.
 
     >>> import cnnviz

@@ -19,6 +19,7 @@ from cnnviz.network.open_networks import OPEN
 from cnnviz.network.opened_network import OpenedNetwork
 from cnnviz.resources import app
 from cnnviz.teaching.lesson_needs import lack_of
+from harness.hostile import MARKDOWN, markdown, marks
 from harness.opened_models import KINDS, colour, no_dropout, opened_file, segmentation, two_inputs
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
@@ -110,8 +111,23 @@ def test_the_code_names_the_file_and_the_picture(app_test, labelled):
     at = page(app_test, "pooling", picture="3")
     code = at.code[-1].value
     assert f'load_model("{labelled.path.name}")' in code
-    assert 'load_image("1.png", like=(16, 16, 3), preprocess="none")' in code
+    mode = labelled.examples.columns["image"].mode
+    assert f'load_image("1.png", like=(16, 16, 3), preprocess="{mode}")' in code
     compile(code, "code", "exec")
+
+
+def test_words_of_a_user_s_files_are_words_and_no_markdown_or_html(app_test, labelled):
+    words = [word for word in MARKDOWN if "/" not in word]
+    labelled.name = "".join(words[:6])
+    names = [f"{word}.png" for word in (*words, "<b>x")][: len(labelled.examples)]
+    labelled.examples.names = names
+    labelled.show(labelled.examples, {"scores": ["<i>a", "**b**", "$x^2$", ":smile:"]})
+    at = page(app_test, "overview", picture="1", closer="all")
+    assert not at.exception
+    assert not [(text, found) for text in markdown(at) if (found := marks(text))]
+    assert "&lt;i&gt;a" in htmls(at) + "".join(table["table"] for table in tables(at))
+    assert "<i>a" not in htmls(at) + "".join(table["table"] for table in tables(at))
+    compile(at.code[-1].value, "code", "exec")
 
 
 def test_a_network_of_digits_gets_the_test_digits(app_test, opened):
