@@ -21,7 +21,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from math import prod
-from threading import RLock
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -49,14 +49,17 @@ class KeptRuns:
     def __init__(self, most: int = KEPT_BYTES) -> None:
         self.most = most
         self._runs: OrderedDict[Any, Run] = OrderedDict()
-        self._lock = RLock()
+        self._lock = Lock()
 
     def of(self, key: Any, compute: Callable[[], Run]) -> Run:
-        """The run that is kept by a name, or that `compute` gives."""
+        """The run that is kept by a name, or that `compute` gives; others are answered meanwhile."""
         with self._lock:
-            run = self._runs.get(key)
-            if run is None:
-                run = self._runs[key] = compute()
+            if key in self._runs:
+                self._runs.move_to_end(key)
+                return self._runs[key]
+        run = compute()
+        with self._lock:
+            run = self._runs.setdefault(key, run)
             self._runs.move_to_end(key)
             while len(self._runs) > 1 and self.held() > self.most:
                 self._runs.popitem(last=False)
@@ -71,10 +74,6 @@ class KeptRuns:
             for array in (run[name], run.pre_activation(name))
         }
         return sum(arrays.values())
-
-    def clear(self) -> None:
-        """Keep none."""
-        self._runs.clear()
 
 
 RUNS = KeptRuns()
@@ -164,11 +163,11 @@ def _all_of(scene: Scene, run: Run, base: Run, part: Part) -> dict[str, Any]:
 
 
 def _differ(stage: Any, run: Run, base: Run) -> bool:
-    values, before = values_of(stage, run, 0), values_of(stage, base, 0)
+    name = stage.layer.name
     # What a run takes over from another is the very array.
-    if np.may_share_memory(values, before):
+    if np.may_share_memory(run[name], base[name]):
         return False
-    return not np.array_equal(values, before, equal_nan=True)
+    return not np.array_equal(values_of(stage, run, 0), values_of(stage, base, 0), equal_nan=True)
 
 
 def _wanted(scene: Scene, numbers: Any) -> list[tuple[Any, Places]]:
