@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from cnnviz.commands.shared import Command, complain, say, table, words_beside
+from cnnviz.commands.shared import Command, complain, refuse_to_replace, say, table, words_beside
 from cnnviz.resources import text_writer, write_atomically
 
 
@@ -30,9 +30,7 @@ def collect(args: argparse.Namespace) -> int:
     from cnnviz.teaching.answer_record import AnswerRecord, by_lesson, class_table, read_record
 
     output = Path(args.output)
-    for file in args.files:
-        if output.exists() and os.path.exists(file) and os.path.samefile(output, file):
-            raise ValueError(f"{output} would be replaced, and is read too: choose another name for -o")
+    refuse_to_replace(args.output, args.files)
     if output.is_file() and not args.overwrite:
         raise ValueError(f"{output} is there already: choose another -o, or --overwrite it")
     records: dict[str, AnswerRecord] = {}

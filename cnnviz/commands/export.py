@@ -16,7 +16,15 @@ from cnnviz.commands.picture_options import (
     names_of_classes,
     with_model,
 )
-from cnnviz.commands.shared import Command, add_limits, complain, say, whole_numbers, words_beside
+from cnnviz.commands.shared import (
+    Command,
+    add_limits,
+    complain,
+    refuse_to_replace,
+    say,
+    whole_numbers,
+    words_beside,
+)
 from cnnviz.resources import BUNDLED, text_writer, write_together
 
 if TYPE_CHECKING:
@@ -121,9 +129,9 @@ def export(args: argparse.Namespace) -> int:
     if args.digits and not takes_digits(net):
         raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
     examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
-    _check_output(
-        args.output, [model, *paths, *(args.images or []), *examples.names, str(args.classes or "")]
-    )
+    read = [model, *paths, *(args.images or []), *examples.names, str(args.classes or "")]
+    # As OUTPUT=PATH too.
+    refuse_to_replace(args.output, [*read, *(path.rpartition("=")[2] for path in read)])
     most = _most(net) if args.limit is None else args.limit
     if len(examples) > most:
         say(f"{most} of {len(examples)} pictures, evenly spread: --limit N takes more")
@@ -142,16 +150,6 @@ def export(args: argparse.Namespace) -> int:
     path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk, **chosen)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code
-
-
-def _check_output(output: str, read: Sequence[str]) -> None:
-    """ValueError where the page would replace a file that it is made of."""
-    if not os.path.isfile(output):
-        return
-    for path in read:
-        for name in (path, path.rpartition("=")[2]):
-            if os.path.isfile(name) and os.path.samefile(output, name):
-                raise ValueError(f"{output} would be replaced, and is read too: choose another name for -o")
 
 
 def _most(net: Network) -> int:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -92,6 +92,15 @@ def _whole(text: str, least: int, what: str) -> int:
 
         raise argparse.ArgumentTypeError(f"must be {what}, got {brief(text)}")
     return value
+
+
+def refuse_to_replace(output: str, read: Iterable[str]) -> None:
+    """ValueError where the output would replace a file that it is made of."""
+    if not os.path.isfile(output):
+        return
+    for path in read:
+        if os.path.isfile(path) and os.path.samefile(output, path):
+            raise ValueError(f"{output} would be replaced, and is read too: choose another name for -o")
 
 
 def say(*lines: object, flush: bool = False) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from cnnviz.images.class_names import class_folders
 from cnnviz.images.image_files import ImageError
 from cnnviz.images.loading import LoadedImage, Shape, check_digit_options, load_as
-from cnnviz.numbers import brief, shortened
+from cnnviz.numbers import brief, counted, shortened
 from cnnviz.resources import mapped_array, read_arrays, stated_arrays
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".gif")
@@ -184,9 +184,9 @@ def _folder(folder: Path, progress: Progress) -> ImageSource:
     if classes:
         beside = sorted(each for each in folder.iterdir() if each.is_file() and each.name[0] != ".")
         skipped += [Skipped(path.name, "in no class's folder") for path in beside]
-    said = f"{folder.resolve().name}: {_count(len(paths), 'image')}"
-    said += f" in {_count(len(classes), 'class', 'es')}" if classes else ""
-    said += f", {_count(len(skipped), 'other file')} passed over" if skipped else ""
+    said = f"{folder.resolve().name}: {counted(len(paths), 'image')}"
+    said += f" in {counted(len(classes), 'class', 'classes')}" if classes else ""
+    said += f", {counted(len(skipped), 'other file')} passed over" if skipped else ""
     return ImageSource(
         paths,
         [path.relative_to(folder).as_posix() for path in paths],
@@ -226,10 +226,6 @@ def _counted(folder: Path, progress: Progress) -> int:
                         f"{folder} holds more than {what}: name the folder that holds the pictures"
                     )
     return pictures + others
-
-
-def _count(count: int, what: str, ending: str = "s") -> str:
-    return f"{count:,} {what}{ending if count != 1 else ''}"
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -272,7 +268,7 @@ def _array(array: np.ndarray, labels: np.ndarray | None, where: str) -> ImageSou
     if labels is not None:
         labels = checked_labels(labels, len(images), where)
     return ImageSource(
-        images, [str(i) for i in range(len(images))], labels, said=f"{where}: {_count(len(images), 'image')}"
+        images, [str(i) for i in range(len(images))], labels, said=f"{where}: {counted(len(images), 'image')}"
     )
 
 

@@ -21,7 +21,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from math import prod
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import numpy as np
@@ -49,23 +49,28 @@ class KeptRuns:
     def __init__(self, most: int = KEPT_BYTES) -> None:
         self.most = most
         self._runs: OrderedDict[Any, Run] = OrderedDict()
-        self._lock = RLock()
-        self._flights: dict[Any, RLock] = {}
+        self._lock = Lock()
+        self._flights: dict[Any, Any] = {}
 
     def of(self, key: Any, compute: Callable[[], Run]) -> Run:
-        """The run that is kept by a name, or that `compute` gives."""
+        """The run that is kept by a name, or that `compute` gives; others are answered meanwhile."""
         with self._lock:
+            if key in self._runs:
+                self._runs.move_to_end(key)
+                return self._runs[key]
             flight = self._flights.setdefault(key, RLock())
         # Who asks for the same run waits for it; nobody else does.
         with flight:
             run = self._runs.get(key)
-            if run is None:
+            if run is not None:
+                return run
+            try:
                 run = compute()
-            with self._lock:
-                self._runs[key] = run
-                self._runs.move_to_end(key)
-                while len(self._runs) > 1 and self.held() > self.most:
-                    self._runs.popitem(last=False)
+                with self._lock:
+                    self._runs[key] = run
+                    while len(self._runs) > 1 and self.held() > self.most:
+                        self._runs.popitem(last=False)
+            finally:
                 self._flights.pop(key, None)
             return run
 
@@ -78,10 +83,6 @@ class KeptRuns:
             for array in (run[name], run.pre_activation(name))
         }
         return sum(arrays.values())
-
-    def clear(self) -> None:
-        """Keep none."""
-        self._runs.clear()
 
 
 RUNS = KeptRuns()
@@ -171,11 +172,11 @@ def _all_of(scene: Scene, run: Run, base: Run, part: Part) -> dict[str, Any]:
 
 
 def _differ(stage: Any, run: Run, base: Run) -> bool:
-    values, before = values_of(stage, run, 0), values_of(stage, base, 0)
+    name = stage.layer.name
     # What a run takes over from another is the very array.
-    if np.may_share_memory(values, before):
+    if np.may_share_memory(run[name], base[name]):
         return False
-    return not np.array_equal(values, before, equal_nan=True)
+    return not np.array_equal(values_of(stage, run, 0), values_of(stage, base, 0), equal_nan=True)
 
 
 def _wanted(scene: Scene, numbers: Any) -> list[tuple[Any, Places]]:

@@ -261,10 +261,13 @@ _SCENES: WeakKeyDictionary[Run, dict[str, Scene]] = WeakKeyDictionary()
 def _scene(run: Run, plan: StagePlan, about: Mapping[str, Any]) -> Scene:
     scenes = _SCENES.setdefault(run, {})
     key = repr((plan.key, sorted(about.items())))
-    if key not in scenes:
+    scene = scenes.get(key)
+    if scene is None:
+        scene = build_scene(run, 0, plan=plan, **about)
+        # Of the last thing that was said about it; another page may be saying something else.
         scenes.clear()
-        scenes[key] = build_scene(run, 0, plan=plan, **about)
-    return scenes[key].copy()
+        scenes[key] = scene
+    return scene.copy()
 
 
 def _digest(image: Any) -> str:

@@ -24,7 +24,7 @@ from cnnviz.network import Network, Run
 from cnnviz.network.limits import MEMORY
 from cnnviz.resources import one_line, text_writer, write_atomically
 from cnnviz.stage import notebook
-from cnnviz.stage.answers import RUNS, answer_numbers, run_for
+from cnnviz.stage.answers import answer_numbers, run_for
 from cnnviz.stage.bundle import script, style
 from cnnviz.stage.guided_walk import Walk, open_walk
 from cnnviz.stage.learner_state import cell_of, checked, opening_state, path_of, run_of, with_image
@@ -153,7 +153,7 @@ class LiveView:
         """What is answered to a question of the page (see `answers`), and the part with its numbers."""
         part = Part()
         question = asked.get("question") if isinstance(asked, Mapping) else None
-        return answer_numbers(self.scene, question, part, self._first, RUNS), part
+        return answer_numbers(self.scene, question, part, self._first), part
 
     def take(self, state: Any) -> None:
         """Take over a state that comes from the page; one that does not fit changes nothing."""

@@ -115,9 +115,7 @@ def shapes_of(net: Network, image: Any) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _make(
-    net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None, far: bool | None = None
-) -> StagePlan:
+def _make(net: LayerGraph, shapes: Shapes, shown: tuple[str, ...] | None, far: bool | None) -> StagePlan:
     taken = take_apart(net, shapes)
     end = taken.stages[-1].name
     if shown is not None:

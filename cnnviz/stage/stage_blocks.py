@@ -351,11 +351,8 @@ def _with_likenesses(graph: _Graph, parts: list[_Item]) -> list[_Item]:
     taken: list[_Item] = []
     end = len(parts)
     while end:
-        start = max(
-            (s for s in range(end) if _row(graph, parts[s:end]) in branches),
-            key=lambda s: end - s,
-            default=None,
-        )
+        # The longest is the one that begins first.
+        start = next((s for s in range(end) if _row(graph, parts[s:end]) in branches), None)
         if start is None:
             end -= 1
             taken.append(parts[end])

@@ -71,8 +71,6 @@ def test_no_violation_on_a_phone(live):
 def test_no_violation_while_playing_on_a_phone(live):
     page = live(width=360, height=780)
     page.locator(".cv-openplay").click()
-    # What is seen now fades in for a quarter of a second.
-    page.wait_for_timeout(500)
     assert violations(page, moderate=True) == []
 
 

@@ -395,6 +395,15 @@ def test_interrupting_is_quiet(capsys, monkeypatch):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture
+def interruptible():
+    """A process that was started in the background may be deaf to Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("dropped_as", [None, RuntimeError])
 def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped_as):
     steps = []
@@ -422,6 +431,7 @@ def test_an_interruption_that_a_library_drops_is_raised_at_the_next_step(dropped
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_at_the_very_end_is_not_lost_and_a_process_deaf_to_it_stays_so():
     with pytest.raises(KeyboardInterrupt), Interruption(), contextlib.suppress(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -32,17 +33,24 @@ def bound_of(stage: Stage, run: Run) -> np.ndarray:
             layer, kind="DepthwiseConv2D", weights=kernel, config={**layer.config, "activation": None}
         )
     elif isinstance(layer.entry, EstimatedEntry) and stage.part != "output":
-        return _bound_of_step(layer, stage, inputs)
+        return _bound_of_step(stage, run)
     elif stage.part == "before":
         layer = replace(layer, config={**layer.config, "activation": None})
     with np.errstate(all="ignore"):
         return np.asarray(allowance(layer, *inputs), float)[0].reshape(stage.shape)
 
 
-def _bound_of_step(layer: Layer, stage: Stage, inputs: tuple[np.ndarray, ...]) -> np.ndarray:
+_ESTIMATES: WeakKeyDictionary[Run, tuple[Layer, dict[str, Estimate]]] = WeakKeyDictionary()
+"""All steps of the layer of a run that was asked for last: they are asked for one by one."""
+
+
+def _bound_of_step(stage: Stage, run: Run) -> np.ndarray:
     """Of a step within a layer, by the running error of all steps up to it."""
+    layer = stage.layer
     with np.errstate(all="ignore"):
-        estimate = layer.entry.steps(layer, inputs, Estimate.exact)[stage.part]
+        if run not in _ESTIMATES or _ESTIMATES[run][0] is not layer:
+            _ESTIMATES[run] = layer, layer.entry.steps(layer, run.inputs(layer.name), Estimate.exact)
+        estimate = _ESTIMATES[run][1][stage.part]
         # Of both evaluations, which may each set to 0 what is below the normal numbers.
         return 2 * estimate.roundoff * (estimate.error / (1 - estimate.roundoff) + TINY).reshape(stage.shape)
 

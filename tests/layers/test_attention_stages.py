@@ -51,3 +51,22 @@ def test_each_step_computes_and_takes_apart_what_python_does():
             if apart(totals.reshape(stage.shape), expected, bound).any():
                 faults.append(f"{name}: {stage.name} is not taken apart")
     assert not faults, "\n".join(faults)
+
+
+def test_the_steps_of_a_layer_are_computed_at_once_for_each_image(monkeypatch):
+    name = next(iter(LAYERS))
+    xs = inputs_of(name)
+    inputs = [image(*x.shape[1:], name=each) for each, x in zip("abc", xs, strict=False)]
+    attention = weighted(name)
+    net = Network([*inputs, attention])
+    entry = type(attention.entry)
+    counted, steps = [], entry.steps
+    monkeypatch.setattr(entry, "steps", lambda self, *given: (counted.append(given), steps(self, *given))[1])
+    for factor in (1, 2):
+        run = net.run([factor * x[:1] for x in xs])
+        stages = build_scene(run, 0).plan.taken.stages
+        counted.clear()
+        for stage in stages:
+            values_of(stage, run, 0)
+        assert sum(stage.computed.value is not None for stage in stages) > 1
+        assert len(counted) <= 1

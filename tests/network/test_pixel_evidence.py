@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,7 @@ L = keras.layers
 SIDE, IMAGES = 20, 600
 
 
+@cache
 def shapes(colours: int) -> tuple[np.ndarray, np.ndarray]:
     """Discs, squares and stripes on a shaded ground, uint8, and which of them it is."""
     rng = np.random.default_rng(0)
@@ -37,8 +41,9 @@ def shapes(colours: int) -> tuple[np.ndarray, np.ndarray]:
     return images, labels
 
 
-def trained(mode: str, colours: int, *, normalised: bool, folder) -> Network:
-    images, labels = shapes(colours)
+@cache
+def compiled(colours: int, normalised: bool) -> tuple[Any, list[tuple[Any, np.ndarray]]]:
+    """A model that is compiled once for all modes, and all of its variables with what they begin as."""
     keras.utils.set_random_seed(1)
     first = [L.Conv2D(8, 3, use_bias=False), L.BatchNormalization(momentum=0.9), L.ReLU()]
     model = keras.Sequential(
@@ -52,6 +57,17 @@ def trained(mode: str, colours: int, *, normalised: bool, folder) -> Network:
         ]
     )
     model.compile("adam", "sparse_categorical_crossentropy")
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    return model, [(variable, np.array(variable)) for variable in variables]
+
+
+def trained(mode: str, colours: int, *, normalised: bool, folder) -> Network:
+    images, labels = shapes(colours)
+    model, start = compiled(colours, normalised)
+    for variable, value in start:
+        variable.assign(value)
+    keras.utils.set_random_seed(1)
     model.fit(preprocess(images, mode), labels, epochs=4, batch_size=32, verbose=0)
     path = folder / f"{mode}.keras"
     model.save(path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -132,6 +134,18 @@ def test_runs_are_kept_as_long_as_there_is_room(net, digit):
     assert runs.held() == sum(
         {id(x): x.nbytes for name in first for x in (first[name], first.pre_activation(name))}.values()
     )
+
+
+def test_who_looks_at_a_run_that_is_kept_does_not_wait_for_another(net, digit):
+    runs = KeptRuns()
+    kept = runs.of("a", lambda: net.run(digit))
+
+    def compute():
+        with ThreadPoolExecutor() as others:
+            assert others.submit(runs.of, "a", lambda: pytest.fail("it is kept")).result(timeout=30) is kept
+        return net.run(digit)
+
+    assert runs.of("b", compute) is runs.of("b", lambda: pytest.fail("it is kept"))
 
 
 def test_a_far_scene_has_the_extents_of_all_channels_and_no_large_array(net, run, scene):

@@ -2,6 +2,7 @@
 
 import { largestFirst, range } from "./arrays.js";
 import { axisOf, readShape } from "./windows.js";
+import { plural } from "./words.js";
 
 /** @import { Scene, Stage } from "./scene.js" */
 
@@ -144,4 +145,20 @@ export function weightOfInputs(scene, stage, source, channel) {
   }
   if (stage.shape[2] !== count) return null;
   return Float64Array.from({ length: count }, (_, k) => Number(k === channel));
+}
+
+/**
+ * Which of the channels that go in are shown, in words: few may weigh anything, as for a pool, and the rest is beside them.
+ *
+ * @param {Float64Array | null} weights of all of them; null where those that are most active are shown
+ * @param {number} most that are shown
+ * @param {string} name of the channel that they weigh for
+ */
+export function whichOfThem(weights, most, name) {
+  if (!weights) return `the ${most} most active`;
+  const count = weights.filter((weight) => weight !== 0).length;
+  if (count >= most) return `the ${most} that weigh most for ${name}`;
+  const others = most - count;
+  if (!count) return `${most} that weigh nothing for ${name}`;
+  return `${count === 1 ? "the one" : `the ${count}`} that ${name} comes from, and ${plural(others, "other")}`;
 }

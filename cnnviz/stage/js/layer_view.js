@@ -2,7 +2,7 @@
 
 import { largestFirst, maximum } from "./arrays.js";
 import { ChannelPages } from "./channel_pages.js";
-import { kernelsOf, pageOf, weightOfInputs, weightsOf } from "./channels.js";
+import { kernelsOf, pageOf, weightOfInputs, weightsOf, whichOfThem } from "./channels.js";
 import { boxOf } from "./cone.js";
 import { canvasOf, sized } from "./dom.js";
 import { largestGrid, mapsOf } from "./layout.js";
@@ -143,7 +143,7 @@ export class LayerView {
       const around = padded.shape.join() === source.shape.join() ? {} : { around: [top * size[1], bottom * size[1], left * size[0], right * size[0]] };
       return { ...rect, rows, cols, x: rect.x + left * size[0], y: rect.y + top * size[1], width: cols * size[0], height: rows * size[1], ...around };
     });
-    const words = all ? "" : weights ? `: the ${most} that weigh most for ${channelName(stage, channel)}` : `: the ${most} most active`;
+    const words = all ? "" : `: ${whichOfThem(weights, most, channelName(stage, channel))}`;
     return { words, found, grid };
   }
 

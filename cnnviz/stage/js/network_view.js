@@ -139,12 +139,12 @@ export class NetworkView {
     const { columns, layout } = this;
     const heads = columns.map((column) => {
       const { x, y, left, slim, slot, row, shown } = column;
-      const units = isVector(this.view.scene.stages[shown]) ? "units" : "maps";
-      const rest = `+ ${left.toLocaleString("en-GB")}${layout.wraps ? "" : ` ${units}`}`;
+      const kind = isVector(this.view.scene.stages[shown]) ? "unit" : "map";
+      const rest = `+ ${layout.wraps ? left.toLocaleString("en-GB") : plural(left, kind)}`;
       const right = stacked ? layout.width : minimum([...columns.filter((each) => each.slot > slot).map((each) => each.x), layout.bars.x]);
       const name = slim ? this.head(column).replace("<br>", " ") : this.head(column);
       if (slim) return `<div class="cv-head cv-slim" data-column="${column.shown}" style="left:${x - 2}px;width:${column.width + 4}px;top:${y + column.height + 6}px">${name}</div>`;
-      const more = left ? `<span class="cv-left" title="${left.toLocaleString("en-GB")} more ${units}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
+      const more = left ? `<span class="cv-left" title="${plural(left, `more ${kind}`)}" style="left:${x}px;top:${y + column.height + 4}px">${rest}</span>` : "";
       const place = stacked ? `bottom:calc(100% - ${y - 2}px)` : `bottom:calc(100% - ${y - 4}px)`;
       return `<div class="cv-head" data-column="${column.shown}" data-row="${row}" style="left:${x - 2}px;width:${right - x - 2}px;${place}">${name}</div>${more}`;
     });

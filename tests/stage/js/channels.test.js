@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { activityOf, channelsCalled, kernelsOf, pageOf, weightOfInputs, weightsOf } from "../../../cnnviz/stage/js/channels.js";
+import { activityOf, channelsCalled, kernelsOf, pageOf, weightOfInputs, weightsOf, whichOfThem } from "../../../cnnviz/stage/js/channels.js";
 import { axis, counting, sceneWith } from "./scenes.js";
 
 test("activity is the largest magnitude of a channel, and NaN is more than any", () => {
@@ -46,4 +46,13 @@ test("kernels and inputs are weighed by the magnitudes of the weights", () => {
   assert.deepEqual([kernels.first, kernels.count, kernels.rows, kernels.cols], [2, 2, 1, 2]);
   assert.deepEqual([...weightsOf(kernels)], [6, 10]);
   assert.deepEqual([...(weightOfInputs(scene, stage, source, 1) ?? [])], [0, 0, 6, 10]);
+});
+
+test("it is said which channels that go in are shown, and not that they weigh what they do not", () => {
+  const words = (/** @type {number[] | null} */ weights) => whichOfThem(weights && Float64Array.from(weights), 3, "channel 7");
+  assert.equal(words(null), "the 3 most active");
+  assert.equal(words([1, 2, 0, 3]), "the 3 that weigh most for channel 7");
+  assert.equal(words([0, 0, 1, 0]), "the one that channel 7 comes from, and 2 others");
+  assert.equal(words([NaN, 0, 1, 0]), "the 2 that channel 7 comes from, and 1 other");
+  assert.equal(words([0, 0, 0, 0]), "3 that weigh nothing for channel 7");
 });
