@@ -412,7 +412,10 @@ lesson.closer(
     asks=PLAYGROUND,
 )
 lesson.closer(
-    "channels", "Several channels, in groups, or each alone", several_channels, asks=("deep_layer", "kind")
+    "channels",
+    "Several channels, in groups, or each alone",
+    several_channels,
+    asks=("deep_layer", "kind", "channel_step"),
 )
 lesson.closer(
     "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")
