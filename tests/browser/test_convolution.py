@@ -41,7 +41,7 @@ def until_drawn(page) -> None:
     page.wait_for_function(
         """() => {
           const found = (root) => [...root.querySelectorAll("*")].flatMap((e) =>
-            [...(e.matches(".count") ? [e] : []), ...(e.shadowRoot ? found(e.shadowRoot) : [])]);
+            [...(e.matches(".tools .count") ? [e] : []), ...(e.shadowRoot ? found(e.shadowRoot) : [])]);
           const counts = found(document);
           return counts.length > 0 && counts.every((count) => count.textContent.startsWith("step"));
         }"""
