@@ -13,26 +13,31 @@ from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str, *, opens: bool = True, tool: str = "look") -> header.Current:
+def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
     """The stage, which offers the lesson's walk and opens with it, where the network has its subject.
 
-    `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
+    `saved` is for a page whose parts are about the saved network; the stage has the learner's weights. `tool`
+    is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
-    here = header.current()
+    here = header.current(saved=saved)
+    _stage(name, opens=opens, tool=tool)
+    return here
+
+
+def walk_closer(name: str, label: str) -> None:
+    """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
+    closer("walk", label, lambda: _stage(name), asks=("view",))
+
+
+def _stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
     walk = walk_of(LESSONS[name])
-    here.live_view(
+    header.chosen().live_view(
         choose=choose_shown,
         change=header.change,
         walks=[walk] if walk else [],
         walk=walk if opens else None,
         tool=tool,
     )
-    return here
-
-
-def walk_closer(name: str, label: str) -> None:
-    """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
-    closer("walk", label, lambda: begin(name), asks=("view",))
 
 
 def closer(name: str, label: str, draw: Callable[[], Any], *, asks: tuple[str, ...] = ()) -> None:
