@@ -117,7 +117,7 @@ def gallery() -> None:
         labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
         photograph=picture != "digit",
     )
-    with st.popover("What each does, and its definition"):
+    with st.expander("What each does, and its definition"):
         chrome.table(
             ["kernel", "what it does", "definition"],
             [(entry.name, entry.does, entry.source) for entry in entries],
