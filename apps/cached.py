@@ -163,9 +163,9 @@ def hard_cases(model: str) -> list[Mistake]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def pad(model: str, digit: Digit) -> bytes:
+def pad(which: Which, digit: Digit) -> bytes:
     """A scene of a model for the pad, which runs it in the browser: on a digit, and on what is none."""
-    scene = build_scene(run(model, digit))
+    scene = build_scene(run(which, digit))
     odd = [{"name": name, "digit": _text(image)} for name, image in no_digits().items()]
     scene.host.update(sure=SURE, title=digit.name, digit=_text(digit.image), odd=odd)
     return bytes(scene)
