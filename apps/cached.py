@@ -193,9 +193,9 @@ def hard_cases(model: str) -> list[Mistake]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def pad(model: str, digit: Digit) -> bytes:
+def pad(which: Which, digit: Digit) -> bytes:
     """A scene of a model for the pad, which runs it in the browser: on a digit, and on what is none."""
-    scene = build_scene(run(model, digit))
+    scene = build_scene(run(which, digit))
     odd = [{"name": name, "digit": _text(image)} for name, image in no_digits().items()]
     scene.host.update(sure=SURE, title=digit.name, digit=_text(digit.image), odd=odd)
     return bytes(scene)
@@ -500,23 +500,41 @@ def rounded_weights_question(model: str, images: int) -> Question:
     return rounded_weights(network(model), test_digits()[0][:images])
 
 
-def picture(figure: str, **arguments: Any) -> tuple[str, str]:
-    """A figure of `cnnviz.figures` as inline SVG, and its text alternative."""
-    return picture_in_tiles(figure, **arguments)[:2]
+@dataclass(frozen=True)
+class Drawn:
+    """A figure as a page shows it: inline SVG, its text alternative, and what lies over it.
+
+    `tiles` and `grids` say where its tiles are, and its arrays with their numbers: boxes (x, y, width,
+    height) as shares of its width and height.
+    """
+
+    svg: str
+    alt: str
+    tiles: list[tuple[float, ...]]
+    grids: list[dict[str, Any]]
 
 
-def picture_in_tiles(figure: str, **arguments: Any) -> tuple[str, str, list[tuple[float, ...]]]:
-    """The same, and where its tiles are: (x, y, width, height) as shares of its width and height."""
+def picture(figure: str, **arguments: Any) -> Drawn:
+    """A figure of `cnnviz.figures`."""
     content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
 
 
-@st.cache_data(show_spinner=False, max_entries=256)
-def _picture(
-    key: str, _figure: str, _arguments: Mapping[str, Any]
-) -> tuple[str, str, list[tuple[float, ...]]]:
+MOST_NUMBERS = 100_000
+"""Of one picture, to be pointed at; of a larger one none."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
-    return drawn.svg(text=True), drawn.alt, drawn.get("tiles", [])
+    grids = drawn.grids
+    if sum(array.size for array, _ in grids) > MOST_NUMBERS:
+        grids = []
+    shown = [
+        {"box": box, "columns": array.shape[1], "rows": array.shape[0], "values": _text(array.astype("<f4"))}
+        for array, box in grids
+    ]
+    return Drawn(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), shown)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -77,8 +77,8 @@ def show(
     `share` is how much of the column's width it has where columns stand side by side.
     """
     width, theme = _width(share, limit), surroundings()["theme"]
-    svg, alt = cached.picture(figure, width=width, theme=theme, **arguments)
-    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
+    drawn = cached.picture(figure, width=width, theme=theme, **arguments)
+    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, drawn, caption))
 
 
 def _width(share: float, limit: float | None) -> float:
@@ -90,7 +90,8 @@ def _width(share: float, limit: float | None) -> float:
 
 def show_drawn(name: str, svg: str, alt: str, caption: str) -> None:
     """A picture that was drawn already."""
-    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(name, svg, alt, caption))
+    drawn = cached.Drawn(svg, alt, [], [])
+    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(name, drawn, caption))
 
 
 def pick(
@@ -109,7 +110,7 @@ def pick(
     `chosen` is the tile that is outlined; `share` and `limit` are as for `show`.
     """
     width, theme = _width(share, limit), surroundings()["theme"]
-    svg, alt, tiles = cached.picture_in_tiles(figure, width=width, theme=theme, **arguments)
+    drawn = cached.picture(figure, width=width, theme=theme, **arguments)
     key = f"picture.{_next_place()}"
 
     def picked() -> None:
@@ -120,20 +121,21 @@ def pick(
     _PICTURE(
         key=key,
         data={
-            **_picture_data(figure, svg, alt, caption),
-            "tiles": [{"box": box, "name": name} for box, name in zip(tiles, names, strict=True)],
+            **_picture_data(figure, drawn, caption),
+            "tiles": [{"box": box, "name": name} for box, name in zip(drawn.tiles, names, strict=True)],
             "chosen": chosen,
         },
         on_picked_change=picked,
     )
 
 
-def _picture_data(figure: str, svg: str, alt: str, caption: str) -> dict[str, Any]:
+def _picture_data(figure: str, drawn: cached.Drawn, caption: str) -> dict[str, Any]:
     """What the component gets of every picture."""
     return {
-        "key": f"{hash((svg, caption))}",
-        "svg": svg,
-        "alt": alt,
+        "key": f"{hash((drawn.svg, caption))}",
+        "svg": drawn.svg,
+        "alt": drawn.alt,
+        "grids": drawn.grids,
         "caption": caption,
         "name": f"cnnviz-{figure.replace('_', '-')}",
     }

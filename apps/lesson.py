@@ -21,10 +21,20 @@ from cnnviz.teaching.lessons import LESSONS
 def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
     """The stage, which offers the lesson's walk and opens with it; then what the rest of the page shows.
 
-    A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said.
     `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
     `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
+    _stage(name, opens=opens, tool=tool)
+    return header.current(saved=saved)
+
+
+def walk_closer(name: str, label: str) -> None:
+    """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
+    closer("walk", label, lambda: _stage(name), asks=("view",))
+
+
+def _stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
+    """A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said."""
     here, walk = header.chosen(), walk_of(LESSONS[name])
     if here.opened is not None and walk is not None and opens:
         here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")
@@ -35,12 +45,6 @@ def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "lo
         walk=walk if opens else None,
         tool=tool,
     )
-    return header.current(saved=saved)
-
-
-def walk_closer(name: str, label: str) -> None:
-    """The stage with the lesson's walk, folded: for a page that begins with a tool of its own."""
-    closer("walk", label, lambda: begin(name), asks=("view",))
 
 
 def suits(here: header.Current, name: str) -> bool:

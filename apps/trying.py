@@ -33,7 +33,7 @@ _BROUGHT, _REFUSED, _REFUSED_PART, _FILES = "brought", "refused", "refused part"
 Likewise for a part of the last picture. How many files there were. A drawing has no picture."""
 
 
-def pad(model: str, digit: Digit) -> None:
+def pad(which: cached.Which, digit: Digit) -> None:
     """A pad; what is drawn is taken as soon as the pen rests, and what is no digit when it is picked."""
 
     def drawn() -> None:
@@ -48,7 +48,7 @@ def pad(model: str, digit: Digit) -> None:
         if isinstance(name, str) and name in no_digits():
             choose_image(no_digits()[name])
 
-    _PAD(key="pad", data=cached.pad(model, digit), on_drawing_change=drawn, on_picked_change=picked)
+    _PAD(key="pad", data=cached.pad(which, digit), on_drawing_change=drawn, on_picked_change=picked)
 
 
 def _forget_drawing() -> None:

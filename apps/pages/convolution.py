@@ -124,11 +124,9 @@ def slide() -> None:
     if geometry is not None:
         with picture:
             walk(geometry, source == "patch", turned=turned, letters=letters)
-    formula, zeros = chrome.columns(1, 1)
-    with formula:
-        if geometry is not None:
-            sizes(geometry)
-    with zeros:
+    if geometry is not None:
+        sizes(geometry)
+    with st.expander("Where ‘same’ puts its zeros"):
         same_zeros()
     shown["geometry"] = geometry
     code.append(
@@ -352,6 +350,23 @@ def one_product() -> None:
         kernel=kernel,
         output=window_at,
     )
+    with st.expander("Four ways to compute it, one answer"):
+        four_methods()
+    code.append(
+        f"""
+        patch = playground.patch(image, {row}, {col}, 5)
+        kernel = net[{quoted(first_layer.name)}].weights["kernel"][:, :, 0, {strongest}]
+        print(im2col_matrix(patch, 3) @ kernel.reshape(-1, 1))
+        layer = net[{quoted(first_layer.name)}]
+        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
+        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
+            print(each)
+        """
+    )
+
+
+def four_methods() -> None:
+    """Each method's largest difference from float64, and what rounding allows."""
     compared = cached.method_errors(here.which, here.digit, first_layer.name)
     chrome.table(
         ["method", "how", "largest difference", "may be at most"],
@@ -363,16 +378,6 @@ def one_product() -> None:
         "float64. What the difference may be at most follows from how often a method rounds, and on what "
         "numbers.",
         name="methods",
-    )
-    code.append(
-        f"""
-        patch = playground.patch(image, {row}, {col}, 5)
-        kernel = net[{quoted(first_layer.name)}].weights["kernel"][:, :, 0, {strongest}]
-        print(im2col_matrix(patch, 3) @ kernel.reshape(-1, 1))
-        setting = {{name: layer.config[name] for name in ("strides", "padding", "dilation_rate")}}
-        for each in compare_methods(run.input, layer.weights["kernel"], layer.weights.get("bias"), **setting):
-            print(each)
-        """
     )
 
 
@@ -412,7 +417,10 @@ lesson.closer(
     asks=PLAYGROUND,
 )
 lesson.closer(
-    "channels", "Several channels, in groups, or each alone", several_channels, asks=("deep_layer", "kind")
+    "channels",
+    "Several channels, in groups, or each alone",
+    several_channels,
+    asks=("deep_layer", "kind", "channel_step"),
 )
 lesson.closer(
     "linear", "Add two digits: it is linear", linear, asks=("other", "a", "b", "with_bias", "with_relu")

@@ -117,7 +117,7 @@ def gallery() -> None:
         labels=[entry.replace("laplacian of gaussian", "LoG") for entry in names],
         photograph=picture != "digit",
     )
-    with st.popover("What each does, and its definition"):
+    with st.expander("What each does, and its definition"):
         chrome.table(
             ["kernel", "what it does", "definition"],
             [(entry.name, entry.does, entry.source) for entry in entries],
@@ -189,6 +189,7 @@ st.markdown(
     "A kernel is the small array of weights that a convolution slides over its input, and its numbers decide "
     "what it responds to: an average blurs, a difference finds edges. Drag a weight, and see."
 )
+lab = st.container()
 with chrome.controls("named"):
     name = state.option("kernel", kernels.NAMES, "sobel x", st.selectbox, "Kernel", on_change=forget_cells)
     sizes = kernels.sizes(name)
@@ -203,32 +204,33 @@ else:
 if picture == "own":
     image, small = uploaded((image, small))
 named = kernels.named(name, size)
-grid, shown = chrome.columns(1, 3) if size <= 5 else chrome.columns(1, 1)
-with grid:
-    kernel = cells_editor.edit("cells", named.kernel, "Drag a weight, or type one", step=0.5)
-    edited = bool((kernel != named.kernel).any())
-    words = f"{name}: {named.does}. Definition: {named.source}."
-    if len(sizes) == 1:
-        words += f" It comes in this size only, {size} × {size}."
-    if edited:
-        nearest = kernels.nearest_named(kernel) if kernel.any() else "none"
-        words = f"Your kernel, made from {name}; the nearest named one, and how near: {nearest}."
-    words += (
-        " The digit's values are ink, from 0, bare paper, to 1, full ink: they rise where ink begins."
-        if picture == "digit"
-        else " The picture's values are brightness, from 0, black, to 1, white: where they rise, it gets "
-        "lighter."
-    )
-with shown:
-    chrome.show(
-        "kernel_response",
-        words,
-        share=0.75 if size <= 5 else 0.5,
-        image=image,
-        kernel=kernel,
-        response=ops.conv2d(image, kernel[:, :, None, None]),
-        photograph=picture != "digit",
-    )
+with lab:
+    grid, shown = chrome.columns(1, 3) if size <= 5 else chrome.columns(1, 1)
+    with grid:
+        kernel = cells_editor.edit("cells", named.kernel, "Drag a weight, or type one", step=0.5)
+        edited = bool((kernel != named.kernel).any())
+        words = f"{name}: {named.does}. Definition: {named.source}."
+        if len(sizes) == 1:
+            words += f" It comes in this size only, {size} × {size}."
+        if edited:
+            nearest = kernels.nearest_named(kernel) if kernel.any() else "none"
+            words = f"Your kernel, made from {name}; the nearest named one, and how near: {nearest}."
+        words += (
+            " The digit's values are ink, from 0, bare paper, to 1, full ink: they rise where ink begins."
+            if picture == "digit"
+            else " The picture's values are brightness, from 0, black, to 1, white: where they rise, it gets "
+            "lighter."
+        )
+    with shown:
+        chrome.show(
+            "kernel_response",
+            words,
+            share=0.75 if size <= 5 else 0.5,
+            image=image,
+            kernel=kernel,
+            response=ops.conv2d(image, kernel[:, :, None, None]),
+            photograph=picture != "digit",
+        )
 code = [
     f"""
     import cnnviz

@@ -21,7 +21,7 @@ from cnnviz.teaching.questions.try_it import how_sure_it_was
 
 
 def draw() -> None:
-    trying.pad(here.model, here.digit)
+    trying.pad(here.which, here.digit)
 
 
 def bring(ask) -> None:
@@ -129,13 +129,11 @@ snippets.show(
         print(name, likeliest(net.run(image).output))
     """
 )
-asked = [
-    (name, likeliest(cached.network(here.model).run(image).output)[0]) for name, image in no_digits().items()
-]
+asked = [(name, likeliest(here.network.run(image).output)[0]) for name, image in no_digits().items()]
 chrome.half_truth(
     "A probability of 99 % means that the answer is right.",
     "It is the largest of ten numbers that softmax makes sum to 1, whatever there is to see. "
-    f"{here.model} calls "
+    "This network calls "
     + ", ".join(f"{name} a {best} with {probability(most)}" for name, (best, most) in asked)
     + f". Its surest mistake among the test digits has {percent(surest(mistakes))}.",
 )

@@ -139,11 +139,14 @@ class Canvas:
         scale: Scale,
         frame: str | None = "line",
     ) -> Mark:
-        """Draw an array (H, W) cell by cell into a box; its height follows its shape if not given."""
+        """Draw an array (H, W) cell by cell into a box; its height follows its shape if not given.
+
+        Without a frame it is several maps in one array, whose frames are drawn by themselves.
+        """
         array = np.asanyarray(array)
         if height is None:
             height = width * array.shape[0] / array.shape[1]
-        image = self._put(Cells(0, array, x, y, width, height, scale, self.theme.name))
+        image = self._put(Cells(0, array, x, y, width, height, scale, self.theme.name, frame is not None))
         if frame:
             self.box(x, y, width, height, frame)
         return image
@@ -347,7 +350,8 @@ class Canvas:
         It takes up the 16 pixels above y (if it has a title) and 24 below.
         """
         levels = np.linspace(scale.low, scale.limit, 129)[np.newaxis]
-        bar = self.image(levels, x, y, width, 8, scale=scale)
+        bar = self._put(Cells(0, levels, x, y, width, 8, scale, self.theme.name, False))
+        self.box(x, y, width, 8)
         if words:
             self.note(x, y - 6, words)
         marks = [(scale.low, x, "left"), (scale.limit, x + width, "right")]

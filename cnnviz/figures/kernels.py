@@ -285,7 +285,7 @@ def kernel_gallery(
     if len(set(counts)) != 1:
         raise ValueError(f"kernels, responses and labels must be equally many, got {counts}")
     gap = 16.0 if width >= 600 else 10.0
-    columns = min(len(tiles), max(3, int((width + gap) // (124 + gap))))
+    columns = min(len(tiles), max(3, int((width + gap) // (88 + gap))))
     grid = Grid(len(tiles), columns, width, gap, 150.0)
     side = grid.side
     unit = side / max(answer.shape[1] for answer in answers)

@@ -50,7 +50,8 @@ class Mark:
 class Cells(Mark):
     """An array (H, W), a cell a number, in a box; cells that are no number stay clear.
 
-    An array (H, W, 3), from 0 to 1, is a photograph, drawn in its own colours.
+    An array (H, W, 3), from 0 to 1, is a photograph, drawn in its own colours. A cell need not be one number
+    of what is shown: several maps may stand in one array, with gaps, and a legend has none.
     """
 
     array: np.ndarray
@@ -60,6 +61,7 @@ class Cells(Mark):
     height: float
     scale: Scale
     theme: str
+    one_number_a_cell: bool = True
 
     def svg(self) -> str:
         data = base64.b64encode(png(self.colours())).decode()

@@ -16,8 +16,10 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+import numpy as np
+
 from cnnviz.colours import Theme
-from cnnviz.figures.marks import Mark, coordinate
+from cnnviz.figures.marks import Cells, Mark, coordinate
 from cnnviz.resources import one_line, write_atomically
 
 if TYPE_CHECKING:
@@ -133,6 +135,21 @@ class Picture:
 
     def __repr__(self) -> str:
         return one_line(f"<Picture: {self.alt}>")
+
+    @property
+    def grids(self) -> list[tuple[np.ndarray, tuple[float, float, float, float]]]:
+        """The arrays (H, W) that were drawn, a cell a number, and where: (x, y, width, height) as shares.
+
+        None of a picture that was drawn on given axes.
+        """
+        if not isinstance(self._drawn, Drawing):
+            return []
+        wide, tall = self._drawn.width, self._drawn.height
+        return [
+            (each.array, (each.x / wide, each.y / tall, each.width / wide, each.height / tall))
+            for each in self._drawn.marks
+            if isinstance(each, Cells) and each.array.ndim == 2 and each.one_number_a_cell
+        ]
 
     def described(self, alt: str) -> Picture:
         """The same picture with another text alternative."""

@@ -47,7 +47,7 @@ def test_every_page_says_what_it_computes_with(visit, page):
 
 
 def test_what_is_about_one_digit_follows_and_one_button_takes_all_back(visit):
-    at = visit("try_it", changes=TEXT)
+    at = visit("try_it", by="Upload", changes=TEXT)
     assert "mnist_14k says **3**" in " ".join(each.value for each in at.markdown)
     [button] = [each for each in at.button if each.label == "Take all back"]
     button.click().run()

@@ -41,7 +41,7 @@ def until_drawn(page) -> None:
     page.wait_for_function(
         """() => {
           const found = (root) => [...root.querySelectorAll("*")].flatMap((e) =>
-            [...(e.matches(".count") ? [e] : []), ...(e.shadowRoot ? found(e.shadowRoot) : [])]);
+            [...(e.matches(".tools .count") ? [e] : []), ...(e.shadowRoot ? found(e.shadowRoot) : [])]);
           const counts = found(document);
           return counts.length > 0 && counts.every((count) => count.textContent.startsWith("step"));
         }"""
@@ -50,7 +50,7 @@ def until_drawn(page) -> None:
 
 def test_weights_are_typed_refused_pasted_and_reset(playground):
     page = playground("source=cells&cells_a_side=3&padding=valid&typed=1,2,3;4,5,6;7,8,9")
-    kernel = page.get_by_role("group", name="Kernel: type new weights")
+    kernel = page.get_by_role("group", name="Drag a weight, or type one")
     weight = kernel.locator("input")
     weight.nth(0).click()
     page.keyboard.type("5")
@@ -85,7 +85,7 @@ def test_weights_are_typed_refused_pasted_and_reset(playground):
 
 
 def test_the_walk_plays_waits_under_the_pointer_and_keeps_a_step(playground):
-    page = playground("cells_a_side=4", corner="")
+    page = playground("cells_a_side=4&closer=slide", corner="")
     player = page.get_by_role("group", name="The convolution, step by step")
     count, play = player.locator(".count"), player.locator(".play")
     expect(count).to_have_text(f"step {opens_at(4) + 1} of 16")

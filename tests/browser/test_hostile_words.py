@@ -15,7 +15,7 @@ from harness.hostile import MARKDOWN, NAMES, WORDS, imported, printed, renamed
 PARAMETERS = (
     *("digit", "own", "model", "source", "cells_a_side", "top", "left", "kernel_rows", "kernel_columns"),
     *("start", "stride", "dilation", "padding", "flip", "transposed", "letters", "kernel", "step"),
-    *("deep_layer", "kind", "channel_step", "layer", "channel", "row", "column"),
+    *("deep_layer", "kind", "channel_step", "other", "a", "b", "window"),
 )
 """Parameters of the convolution page."""
 

@@ -367,3 +367,17 @@ def test_a_run_on_a_colour_picture_is_drawn_from_the_picture_on(mode):
     assert_array_equal(shown(maps["maps"][0])[::3, ::3], photograph)
     path = figures.receptive_path(figures.path_to(run, "conv", 3, 4))
     assert_array_equal(shown(path["maps"][0]), photograph)
+
+
+def test_what_is_pointed_at_is_the_array_that_was_drawn():
+    kernel, pixels = np.arange(9.0).reshape(3, 3), np.random.default_rng(1).random((8, 9))
+    picture = figures.patch_matrix(pixels[:5, :5], kernel)
+    arrays = [array for array, _ in picture.grids]
+    for name, array in zip(("input", "matrix", "kernel", "product", "map"), arrays, strict=True):
+        assert_array_equal(array, picture[name].get_array())
+    for _, (x, y, width, height) in picture.grids:
+        assert min(x, y) >= 0
+        assert max(x + width, y + height) <= 1
+    # Several maps in one array have gaps, and small ones are repeated.
+    maps = [figures.LayerMaps("conv", np.ones((4, 4, 3)))]
+    assert figures.network_maps(maps).grids == []

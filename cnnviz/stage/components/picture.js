@@ -1,8 +1,11 @@
-// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons.
+// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons, and a
+// pointer on a cell of its arrays is told the cell's number.
 
 import { clip } from "../js/arrays.js";
-import { canvasOf } from "../js/dom.js";
+import { fromBase64 } from "../js/base64.js";
+import { canvasOf, sharesAt } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
+import { number } from "../js/numbers.js";
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
@@ -28,9 +31,31 @@ export function show({ data, parentElement, setTriggerValue }) {
   svg.style.maxWidth = `${width / 16}rem`;
 
   if (data.tiles) lay(root, data, svg.style.maxWidth);
+  tell(root, svg, data.grids ?? []);
 
   root.querySelector(".svg").onclick = () => saveFile(standalone(svg, root), `${data.name}.svg`);
   root.querySelector(".png").onclick = async () => saveFile(await raster(svg, root), `${data.name}.png`);
+}
+
+// The number of the cell under the pointer, or that a finger touched, beside it.
+function tell(root, svg, grids) {
+  const place = root.querySelector(".drawing");
+  const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+  place.append(tip);
+  const read = grids.map(({ box, rows, columns, values }) => ({ box, rows, columns, values: new Float32Array(fromBase64(values).buffer) }));
+  place.onpointermove = place.onpointerdown = (event) => {
+    const [across, down] = sharesAt(event, svg);
+    const found = read.findLast(({ box: [x, y, w, h] }) => across >= x && across < x + w && down >= y && down < y + h);
+    tip.hidden = !found;
+    if (!found) return;
+    const { box, rows, columns, values } = found;
+    const [row, column] = [Math.floor(((down - box[1]) / box[3]) * rows), Math.floor(((across - box[0]) / box[2]) * columns)];
+    const value = values[row * columns + column];
+    tip.textContent = `row ${row}, column ${column}: ${Number.isNaN(value) ? "none" : number(value, 4)}`;
+    tip.style.left = `${clip(across * svg.clientWidth + 12, 0, Math.max(0, place.clientWidth - tip.offsetWidth))}px`;
+    tip.style.top = `${down * svg.clientHeight + 16}px`;
+  };
+  place.onpointerleave = (event) => (tip.hidden = event.pointerType === "mouse" || tip.hidden);
 }
 
 // A button over every tile. Tab comes to one of them; arrow keys go on to the others.

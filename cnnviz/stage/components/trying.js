@@ -1,7 +1,7 @@
 // The pad on a page of its own: probabilities and one layer's maps follow the pen, and show the page's digit before;
 // Python gets what is drawn, or which of the images that are no digit was picked.
 
-import { sameNumbers } from "../js/arrays.js";
+import { maximum, sameNumbers } from "../js/arrays.js";
 import { fromBase64 } from "../js/base64.js";
 import { Colours } from "../js/colours.js";
 import { canvasOf } from "../js/dom.js";
@@ -128,8 +128,9 @@ class Page {
     const shares = this.values[this.scene.output.index];
     const little = !this.drawn && !pad.blank && !pad.digit ? "There is too little ink for a digit. " : "";
     this.part("verdict").innerHTML = little + this.verdict(shares);
+    const most = maximum(shares);
     this.part("bars").innerHTML = [...shares]
-      .map((share, k) => `<li data-first="${share === Math.max(...shares)}"><span>${this.scene.classes[k]}</span><i style="width:${100 * share}%"></i><span>${probability(share)}</span></li>`)
+      .map((share, k) => `<li data-first="${share === most}"><span>${this.scene.classes[k]}</span><i style="width:${100 * share}%"></i><span>${probability(share)}</span></li>`)
       .join("");
     this.values = this.values[this.stage.index];
     this.paintMaps();
