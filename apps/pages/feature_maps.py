@@ -259,15 +259,18 @@ def show_worth() -> None:
         with column:
             chrome.show("probabilities", words, share=0.5, limit=300, values=chances, label=here.label)
     reader = next_reader(here.network, name)
-    if reader is not None and len(reader.output_shape) == 3:
-        if state.toggle("reader", False, f"Show what {reader.name}, the next layer, makes of it"):
-            chrome.show(
-                "before_and_after",
-                f"{reader.name} with all maps of {name}, and without map {off}.",
-                before=here.run[reader.name],
-                after=cached.kept(without_channel, here.run, name, off)[reader.name],
-                titles=("all on", f"{off} off"),
-            )
+    if (
+        reader is not None
+        and len(reader.output_shape) == 3
+        and state.toggle("reader", False, f"Show what {reader.name}, the next layer, makes of it")
+    ):
+        chrome.show(
+            "before_and_after",
+            f"{reader.name} with all maps of {name}, and without map {off}.",
+            before=here.run[reader.name],
+            after=cached.kept(without_channel, here.run, name, off)[reader.name],
+            titles=("all on", f"{off} off"),
+        )
     shown["worth"] = f"""
     ablation = ablate(run, {quoted(name)})
     strengths = abs(maps).mean(axis=(0, 1))
