@@ -17,11 +17,14 @@ from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str, *, opens: bool = True) -> header.Current:
-    """The stage, which offers the lesson's walk and opens with it, where the network has its subject."""
-    here = header.current()
+def begin(name: str, *, opens: bool = True, saved: bool = False) -> header.Current:
+    """The stage, which offers the lesson's walk and opens with it, where the network has its subject.
+
+    `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
+    """
+    here = header.current(saved=saved)
     walk = walk_of(LESSONS[name])
-    here.live_view(
+    header.chosen().live_view(
         choose=choose_shown, change=header.change, walks=[walk] if walk else [], walk=walk if opens else None
     )
     return here
