@@ -5,6 +5,7 @@ Nothing is computed here. Runs and networks never change, so sessions share them
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import pickle
 from collections.abc import Callable, Hashable, Mapping
@@ -433,23 +434,43 @@ def rounded_weights_question(model: str, images: int) -> Question:
     return rounded_weights(network(model), test_digits()[0][:images])
 
 
-def picture(figure: str, **arguments: Any) -> tuple[str, str]:
-    """A figure of `cnnviz.figures` as inline SVG, and its text alternative."""
-    return picture_in_tiles(figure, **arguments)[:2]
+MOST_NUMBERS = 25_000
+"""A picture of more cells is sent without their numbers."""
 
 
-def picture_in_tiles(figure: str, **arguments: Any) -> tuple[str, str, list[tuple[float, ...]]]:
-    """The same, and where its tiles are: (x, y, width, height) as shares of its width and height."""
+@dataclass(frozen=True)
+class Drawn:
+    """A figure for a page: inline SVG, its text alternative, where its tiles are, and the numbers in it.
+
+    Tiles are (x, y, width, height) as shares of its width and height; so is each entry's `box` in `cells`.
+    """
+
+    svg: str
+    alt: str
+    tiles: list[tuple[float, ...]]
+    cells: list[dict[str, Any]]
+
+
+def picture(figure: str, **arguments: Any) -> Drawn:
+    """A figure of `cnnviz.figures`."""
     content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
 
 
-@st.cache_data(show_spinner=False, max_entries=256)
-def _picture(
-    key: str, _figure: str, _arguments: Mapping[str, Any]
-) -> tuple[str, str, list[tuple[float, ...]]]:
+@st.cache_resource(show_spinner=False, max_entries=256)
+def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
-    return drawn.svg(text=True), drawn.alt, drawn.get("tiles", [])
+    arrays = drawn.numbers()
+    few = sum(array.size for _, array in arrays) <= MOST_NUMBERS
+    cells = [
+        {
+            "box": box,
+            "cols": array.shape[1],
+            "values": base64.b64encode(np.ascontiguousarray(array, "<f4").tobytes()).decode(),
+        }
+        for box, array in (arrays if few else [])
+    ]
+    return Drawn(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), cells)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

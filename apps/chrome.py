@@ -81,8 +81,9 @@ def show(
     if width >= 640:
         width = width * share - (16 if share < 1 else 0)
     width = min(width, limit or width)
-    svg, alt = cached.picture(figure, width=width, theme=around["theme"], **arguments)
-    _PICTURE(key=f"picture.{_next_place()}", data=_picture_data(figure, svg, alt, caption))
+    drawn = cached.picture(figure, width=width, theme=around["theme"], **arguments)
+    data = _picture_data(figure, drawn.svg, drawn.alt, caption)
+    _PICTURE(key=f"picture.{_next_place()}", data={**data, "cells": drawn.cells})
 
 
 def show_drawn(name: str, svg: str, alt: str, caption: str) -> None:
@@ -103,9 +104,7 @@ def pick(
     `chosen` is the tile that is outlined.
     """
     around = surroundings()
-    svg, alt, tiles = cached.picture_in_tiles(
-        figure, width=float(around["width"]), theme=around["theme"], **arguments
-    )
+    drawn = cached.picture(figure, width=float(around["width"]), theme=around["theme"], **arguments)
     key = f"picture.{_next_place()}"
 
     def picked() -> None:
@@ -116,8 +115,9 @@ def pick(
     _PICTURE(
         key=key,
         data={
-            **_picture_data(figure, svg, alt, caption),
-            "tiles": [{"box": box, "name": name} for box, name in zip(tiles, names, strict=True)],
+            **_picture_data(figure, drawn.svg, drawn.alt, caption),
+            "cells": drawn.cells,
+            "tiles": [{"box": box, "name": name} for box, name in zip(drawn.tiles, names, strict=True)],
             "chosen": chosen,
         },
         on_picked_change=picked,

@@ -67,6 +67,10 @@ class Cells(Mark):
         content = f'{look} xlink:href="data:image/png;base64,{data}"'
         return _element("image", content, x=self.x, y=self.y, width=self.width, height=self.height)
 
+    def place(self, width: float, height: float) -> tuple[float, ...]:
+        """Its box (x, y, width, height), as shares of a canvas's width and height."""
+        return self.x / width, self.y / height, self.width / width, self.height / height
+
     def colours(self) -> np.ndarray:
         """Each cell's colour, (H, W, 3) uint8; (H, W, 4) if some are clear."""
         if self.array.ndim == 3:

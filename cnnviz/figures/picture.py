@@ -16,8 +16,10 @@ from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
+import numpy as np
+
 from cnnviz.colours import Theme
-from cnnviz.figures.marks import Mark, coordinate
+from cnnviz.figures.marks import Cells, Mark, coordinate
 from cnnviz.resources import one_line, write_atomically
 
 if TYPE_CHECKING:
@@ -148,6 +150,22 @@ class Picture:
         if isinstance(found, dict):
             return {name: self._as_artists(one) for name, one in found.items()}
         return found
+
+    def numbers(self) -> list[tuple[tuple[float, ...], np.ndarray]]:
+        """The arrays (H, W) that are drawn cell by cell, each behind its place.
+
+        A place is (x, y, width, height), as shares of the picture's width and height.
+
+        >>> from cnnviz.figures import single_map
+        >>> place, array = single_map([[1.0, 2.0]]).numbers()[0]
+        >>> array
+        array([[1., 2.]])
+        """
+        drawn = self._drawn
+        if not isinstance(drawn, Drawing):
+            return []
+        cells = [mark for mark in drawn.marks if isinstance(mark, Cells) and mark.array.ndim == 2]
+        return [(mark.place(drawn.width, drawn.height), mark.array) for mark in cells]
 
     def svg(self, *, text: bool = False) -> str:
         """The picture as an SVG document on a clear background.

@@ -1,8 +1,11 @@
-// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons.
+// Shows a figure as inline SVG, in the page's fonts, and saves it as SVG or PNG. Its tiles may be buttons, and each
+// cell that is pointed at says its number.
 
 import { clip } from "../js/arrays.js";
+import { fromBase64 } from "../js/base64.js";
 import { canvasOf } from "../js/dom.js";
 import { saveFile } from "../js/files.js";
+import { number } from "../js/numbers.js";
 
 const SCALE = 3; // Dots a CSS pixel in a saved PNG.
 
@@ -28,9 +31,40 @@ export function show({ data, parentElement, setTriggerValue }) {
   svg.style.maxWidth = `${width / 16}rem`;
 
   if (data.tiles) lay(root, data, svg.style.maxWidth);
+  answer(root, svg, data.cells ?? []);
 
   root.querySelector(".svg").onclick = () => saveFile(standalone(svg, root), `${data.name}.svg`);
   root.querySelector(".png").onclick = async () => saveFile(await raster(svg, root), `${data.name}.png`);
+}
+
+// The number of the cell that is pointed at, or was touched last, beside it.
+function answer(root, svg, cells) {
+  const [place, value] = [root.querySelector(".drawing"), root.querySelector(".value")];
+  const hide = () => (value.hidden = true);
+  const say = (event) => {
+    const box = svg.getBoundingClientRect();
+    const [across, down] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const found = cells.find(({ box: [x, y, width, height] }) => across >= x && across < x + width && down >= y && down < y + height);
+    if (!found) {
+      hide();
+      return;
+    }
+    found.numbers ??= new Float32Array(fromBase64(found.values).buffer);
+    const [x, y, width, height] = found.box;
+    const rows = found.numbers.length / found.cols;
+    const [row, col] = [Math.floor(((down - y) / height) * rows), Math.floor(((across - x) / width) * found.cols)];
+    const here = found.numbers[row * found.cols + col];
+    value.textContent = `row ${row}, column ${col}: ${number(here)}`;
+    value.hidden = Number.isNaN(here); // a cell that is none
+    const around = root.getBoundingClientRect();
+    const left = clip(event.clientX - around.left + 12, 0, Math.max(around.width - value.offsetWidth, 0));
+    const top = event.clientY - around.top - value.offsetHeight - 10;
+    Object.assign(value.style, { left: `${left}px`, top: `${top < 0 ? event.clientY - around.top + 18 : top}px` });
+  };
+  hide();
+  place.onpointermove = cells.length ? (event) => event.pointerType !== "touch" && say(event) : null;
+  place.onpointerdown = cells.length ? say : null;
+  place.onpointerleave = (event) => event.pointerType !== "touch" && hide();
 }
 
 // A button over every tile. Tab comes to one of them; arrow keys go on to the others.
