@@ -439,7 +439,7 @@ MOST_NUMBERS = 25_000
 
 
 @dataclass(frozen=True)
-class Drawn:
+class PagePicture:
     """A figure for a page: inline SVG, its text alternative, where its tiles are, and the numbers in it.
 
     Tiles are (x, y, width, height) as shares of its width and height; so is each entry's `box` in `cells`.
@@ -451,14 +451,14 @@ class Drawn:
     cells: list[dict[str, Any]]
 
 
-def picture(figure: str, **arguments: Any) -> Drawn:
+def picture(figure: str, **arguments: Any) -> PagePicture:
     """A figure of `cnnviz.figures`."""
     content = pickle.dumps((figure, sorted(arguments.items())), protocol=5)
     return _picture(hashlib.blake2b(content, digest_size=16).hexdigest(), figure, arguments)
 
 
 @st.cache_resource(show_spinner=False, max_entries=256)
-def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
+def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> PagePicture:
     drawn = getattr(import_module("cnnviz.figures"), _figure)(**_arguments)
     arrays = drawn.numbers()
     few = sum(array.size for _, array in arrays) <= MOST_NUMBERS
@@ -470,7 +470,7 @@ def _picture(key: str, _figure: str, _arguments: Mapping[str, Any]) -> Drawn:
         }
         for box, array in (arrays if few else [])
     ]
-    return Drawn(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), cells)
+    return PagePicture(drawn.svg(text=True), drawn.alt, drawn.get("tiles", []), cells)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
