@@ -47,6 +47,7 @@ def played() -> tuple[bool, int]:
     Whether it is this network's own, and the epoch that is chosen.
     """
     player = st.container(key="player")
+    player.html('<span class="place"></span>')  # A container is there only with something in it.
     with chrome.controls("run"):
         run = state.option("run", RUNS, "final", st.segmented_control, "Recorded run")
         measure = state.option("measure", MEASURES, "accuracy", st.segmented_control, "Measure")
@@ -181,10 +182,9 @@ def points(difference: float) -> str:
 def as_it_was(history: TrainingHistory, epoch: int) -> str:
     """The digit and the kernels with the weights of that epoch; the code for these kernels."""
     when = f"after epoch {epoch}" if epoch else "before training"
-    chrome.section(
-        f"The network, {when}",
+    st.markdown(
         "Training sets out from random weights. Even they give maps that look like the digit; what they "
-        "lack is any agreement about what it means.",
+        "lack is any agreement about what it means."
     )
     layers = [layer.name for layer in here.network.layers if layer.is_convolution]
     with chrome.controls("layer"):
@@ -192,27 +192,32 @@ def as_it_was(history: TrainingHistory, epoch: int) -> str:
         inputs = here.network[layer].weights["kernel"].shape[2]
         channel = state.integer("input", 0, inputs - 1, 0, "Kernels for input channel")
     run = cached.run(here.model, here.digit, epoch)
-    chrome.show("probabilities", f"The prediction {when}.", values=run.output, label=here.label, limit=640)
-    chrome.show(
-        "feature_maps", f"{layer} on {here.digit.name} {when}, all channels on one scale.", maps=run[layer]
-    )
     shown = history.around(epoch)
-    chrome.show(
-        "kernels_over_epochs",
-        f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
-        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
-        epochs=shown,
-        highlight=epoch,
-    )
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "feature_maps",
+            f"{layer} on {here.digit.name} {when}, all channels on one scale.",
+            share=0.5,
+            maps=run[layer],
+        )
+    with right:
+        chrome.show(
+            "kernels_over_epochs",
+            f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
+            share=0.5,
+            kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
+            epochs=shown,
+            highlight=epoch,
+        )
     return f'print(net[{quoted(layer)}].weights["kernel"][:, :, {channel}].max())'
 
 
 def flips(predictions: EpochPredictions, epoch: int) -> None:
     """The test digits that changed sides in the epoch."""
-    chrome.section(
-        "Which test digits flip",
+    st.markdown(
         "From one epoch to the next some digits become right and others become wrong. The accuracy shows "
-        "the difference only.",
+        "the difference only."
     )
     if not epoch:
         st.info("Nothing came before the initial weights. Choose an epoch from 1 on.")
@@ -307,13 +312,21 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
 def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None) -> None:
     """All that follows the epoch."""
     epoch = scrubber(history)
-    curves(history, predictions, epoch)
-    if history.weights is None:
-        st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
-    else:
-        lines["kernels"] = as_it_was(history, epoch)
-    if predictions:
-        flips(predictions, epoch)
+    numbers, network, digits = st.tabs(
+        ["All that was measured", "Maps and kernels", "Digits that change sides"]
+    )
+    with numbers:
+        curves(history, predictions, epoch)
+    with network:
+        if history.weights is None:
+            st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
+        else:
+            lines["kernels"] = as_it_was(history, epoch)
+    with digits:
+        if predictions:
+            flips(predictions, epoch)
+        else:
+            st.info("What it said of each test digit was not recorded.")
 
 
 here = header.current(saved=True)

@@ -56,23 +56,24 @@ def probabilities(loss: Loss) -> float:
             values=steps.probabilities,
             label=here.label,
         )
-    chrome.table(
-        ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
-        [
-            (
-                str(k),
-                signed_number(steps.logits[k], 4),
-                signed_number(steps.scaled[k], 4),
-                number(steps.exponentials[k]),
-                probability(steps.probabilities[k]),
-            )
-            for k in range(len(steps.logits))
-        ],
-        mark=loss.predicted,
-        caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all of "
-        "them changes no share and keeps the exponentials small.",
-        name="softmax",
-    )
+    with st.expander("The same in numbers, step by step"):
+        chrome.table(
+            ["digit", "logit z", "(z − max) / T", "e to that", "over the sum"],
+            [
+                (
+                    str(k),
+                    signed_number(steps.logits[k], 4),
+                    signed_number(steps.scaled[k], 4),
+                    number(steps.exponentials[k]),
+                    probability(steps.probabilities[k]),
+                )
+                for k in range(len(steps.logits))
+            ],
+            mark=loss.predicted,
+            caption=f"The exponentials add up to {number(steps.total, 4)}. To take the largest score off all "
+            "of them changes no share and keeps the exponentials small.",
+            name="softmax",
+        )
     return temperature
 
 
@@ -102,11 +103,10 @@ def cross_entropy(loss: Loss) -> None:
             f"Guessing, with 10 % for each digit, costs {number(loss.of_guessing)} nats. Training lowers the "
             "mean of this over all training images."
         )
-    chrome.section(
-        "What training would send back",
+    st.markdown(
         "The gradient at the logits is the probabilities less 1 at the target: p − y. A step against it "
         "raises the target's score and lowers the others, each in proportion to its probability. It adds up "
-        "to 0, and where the network is certain and right there is next to nothing left to learn.",
+        "to 0, and where the network is certain and right there is next to nothing left to learn."
     )
     chrome.show(
         "class_columns",
@@ -169,13 +169,20 @@ def loss_and_gradient() -> None:
     """The loss of the target, what it sends back to the logits, and on to the pixels."""
     with chrome.controls("target"):
         state.option("target", range(10), default, st.selectbox, "Target: the digit that is wanted")
-    cross_entropy(loss)
-    chrome.section(
-        "Which pixels it points at",
+    to_logits, to_pixels = st.tabs(["The loss, and what it sends back", "The pixels that it points at"])
+    with to_logits:
+        cross_entropy(loss)
+    with to_pixels:
+        chosen["size"] = stepped_pixels()
+
+
+def stepped_pixels() -> float:
+    """The gradient by pixel, and one step against it, of a size that is returned."""
+    st.markdown(
         "The same gradient, sent on through all layers down to the image. Training stops at the weights and "
         "changes those; here the weights stay, and the pixels take a step against the gradient. Choose "
         "another target, and a few grey pixels can be enough to change the answer, though the digit looks "
-        "the same: the network does not see as we do.",
+        "the same: the network does not see as we do."
     )
     sizes = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
     with chrome.controls("step"):
@@ -183,7 +190,7 @@ def loss_and_gradient() -> None:
             "step", sizes, 0.1, st.select_slider, "Step: the largest change of a pixel", format_func=plain
         )
     pixels(cached.kept(step_against, loss, size), size)
-    chosen["size"] = size
+    return size
 
 
 def one_weight() -> None:
@@ -233,6 +240,7 @@ def one_weight() -> None:
             "single_map",
             f"What image {image} adds, use by use: at each position what was read times what came back.",
             share=0.5,
+            limit=320,
             values=found.products[image],
             scale=figures.Scale.of(found.products, signed=True),
         )

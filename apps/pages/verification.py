@@ -131,14 +131,15 @@ def every_layer(result: Verification, layers: list[LayerCheck]) -> None:
         rows=[(layer.name, of_layer) for layer, of_layer in zip(layers, values, strict=True)],
         series=series,
     )
-    chrome.table(
-        ["layer", "kind", "output", *series],
-        [
-            (layer.name, layer.kind, shape(layer), *map(number, of_layer))
-            for layer, of_layer in zip(layers, values, strict=True)
-        ],
-        name="every-layer",
-    )
+    with st.expander("All numbers in a table"):
+        chrome.table(
+            ["layer", "kind", "output", *series],
+            [
+                (layer.name, layer.kind, shape(layer), *map(number, of_layer))
+                for layer, of_layer in zip(layers, values, strict=True)
+            ],
+            name="every-layer",
+        )
 
 
 def alone(layers: list[LayerCheck]) -> None:
@@ -146,13 +147,16 @@ def alone(layers: list[LayerCheck]) -> None:
         "Given exactly the same input, a layer's two results may differ by rounding only. The bound "
         "follows from the length of its sums; the share is how much of it was used."
     )
-    chrome.table(
-        ["layer", "output", "largest difference", "share of the bound"],
-        [(layer.name, shape(layer), number(layer.alone), percent(layer.share, 0)) for layer in layers],
-        caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one whose "
-        "sums both engines add up in the same order.",
-        name="alone",
-    )
+    worst = max(layers, key=lambda layer: layer.share)
+    chrome.facts((f"of its bound at most, in {worst.name}", percent(worst.share, 0)))
+    with st.expander("All layers in a table"):
+        chrome.table(
+            ["layer", "output", "largest difference", "share of the bound"],
+            [(layer.name, shape(layer), number(layer.alone), percent(layer.share, 0)) for layer in layers],
+            caption="A layer that only reorders, picks or passes on numbers differs by 0, and so does one "
+            "whose sums both engines add up in the same order.",
+            name="alone",
+        )
 
 
 def in_the_browser(record: dict[str, Any]) -> None:
@@ -167,12 +171,13 @@ def in_the_browser(record: dict[str, Any]) -> None:
         f"input. The largest difference of two numbers was {percent(most, 0)} of what two float32 "
         "evaluations may differ by."
     )
-    chrome.table(
-        ["operation", "layers compared", "largest share of the bound"],
-        [(name, found["cases"], percent(found["largest"], 0)) for name, found in rows],
-        caption="0 % is equality to the last bit.",
-        name="browser",
-    )
+    with st.expander("By operation"):
+        chrome.table(
+            ["operation", "layers compared", "largest share of the bound"],
+            [(name, found["cases"], percent(found["largest"], 0)) for name, found in rows],
+            caption="0 % is equality to the last bit.",
+            name="browser",
+        )
 
 
 def shape(layer: LayerCheck) -> str:

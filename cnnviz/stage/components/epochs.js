@@ -32,6 +32,7 @@ class Epochs {
     /** @type {number | null} */
     this.over = null;
     this.timer = 0;
+    this.width = this.height = 0;
     this.svg = this.find("svg");
     this.slider = this.find("input");
     this.slider.oninput = () => {
@@ -66,6 +67,7 @@ class Epochs {
     const moves = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (other && data.plays && moves) this.play();
     else if (!this.timer) this.put(data.epoch);
+    this.label();
     this.draw();
   }
 
