@@ -34,7 +34,7 @@ def walk_closer(name: str, label: str) -> None:
 
 
 def _stage(name: str, *, opens: bool = True, tool: str = "look") -> None:
-    """A network that somebody has open and that the walk does not suit gives way to mnist_14k, which is said."""
+    """The stage; a network of the user's own that the walk does not suit gives way to mnist_14k."""
     here, walk = header.chosen(), walk_of(LESSONS[name])
     if here.opened is not None and walk is not None and opens:
         here = header.instead_of(here, lack_for(walk, here.run), "The stage shows")

@@ -372,9 +372,10 @@ scenes = {"colour": "1. A photograph: 3 → 1"}
 if name:
     counts = here.network[name].input_shape[-1], here.network[name].output_shape[-1]
     scenes["network"] = f"2. The network: {counts[0]} → {counts[1]}"
-scene = state.option(
-    "of", scenes, "colour", st.segmented_control, "What is mixed", label_visibility="collapsed"
-)
+with chrome.row("scenes"):
+    scene = state.option(
+        "of", scenes, "colour", st.segmented_control, "What is mixed", label_visibility="collapsed"
+    )
 if scene == "colour":
     show_colour()
 else:

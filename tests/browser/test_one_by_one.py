@@ -24,7 +24,7 @@ def mixing(open_page, explorer):
         page, sent = open_page("about:blank", **options), []
         page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
         page.goto(f"{explorer}/one_by_one{query}&closer=pixel")
-        page.locator("table .thumb").first.wait_for()
+        page.locator(".side .pad").wait_for()
         page.get_by_text("Show the code").wait_for()
         until_settled(page)
         return page, sent
@@ -88,7 +88,7 @@ def test_mouse_and_keyboard(mixing, run):
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "ArrowLeft", "ArrowLeft"):
         page.keyboard.press(key)
     expect_pixel(page, run, 17, 9, 2)
-    expect(page.locator(".said")).to_contain_text("Row 17, column 9: output 2 is")
+    expect(page.get_by_text("Row 17, column 9: output 2 is")).to_be_attached()
     until_address(page, "row", "17")
     until_address(page, "column", "9")
     page.get_by_role("button", name="output 7").focus()

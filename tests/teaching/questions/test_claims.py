@@ -326,6 +326,7 @@ def test_one_by_one_and_stacks():
             one_is_right(one_by_one.numbers_that_change(layer, x, rows - 1, 0))
         one_is_right(one_by_one.weights_on_larger_maps(layer))
         one_is_right(one_by_one.shape_that_comes_out(1 + rows, channels, filters))
+        one_is_right(one_by_one.weights_for_planes(rows, cols, channels))
     for depth, size in itertools.product(range(1, 7), range(2, 8)):
         one_is_right(three_by_three.how_far_a_stack_sees(depth, size))
         if depth > 1:
