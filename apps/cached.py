@@ -38,6 +38,8 @@ from cnnviz.images.image_files import ImageError, read_image
 from cnnviz.kernels.photographs import SIDE
 from cnnviz.network.evaluation import Evaluation, evaluate
 from cnnviz.network.mistakes import SURE, Mistake, mistakes
+from cnnviz.receipts.one_weight import first_step as training_step
+from cnnviz.receipts.one_weight import nudged_loss
 from cnnviz.receptive_fields import EffectiveReceptiveField, FieldCheck, ReceptiveFields, check_field
 from cnnviz.receptive_fields.notation import stack_specs
 from cnnviz.resources import BUNDLED, asset
@@ -48,7 +50,8 @@ from cnnviz.teaching.public_names import drawn_by, public_names
 from cnnviz.teaching.questions import Question
 from cnnviz.teaching.questions.verification import rounded_weights
 from cnnviz.training.epoch_predictions import read_predictions, shares_over_epochs
-from cnnviz.training.history import read_history
+from cnnviz.training.history import TrainingHistory, read_history
+from cnnviz.training.trainer import TrainingStep
 from cnnviz.verification.convolution_rounding import MethodError, compare_methods
 
 Answer = TypeVar("Answer")
@@ -121,8 +124,33 @@ def network_at(model: str, epoch: int) -> cnnviz.Network:
 @st.cache_resource(show_spinner=False, max_entries=24)
 def answers_over_epochs(name: str, digit: Digit) -> np.ndarray:
     """What the network of a recorded run says of a digit after each epoch whose weights were kept."""
+    return shares_over_epochs(network(name.partition(".")[0]), recorded_run(name), digit.image)
+
+
+def recorded_run(name: str) -> TrainingHistory:
+    """A recorded run that is there."""
     history = kept(read_history, name)
-    return shares_over_epochs(network(name.partition(".")[0]), history, digit.image)
+    assert history is not None
+    return history
+
+
+LEARNED_FROM = 8
+"""Training images of a batch whose step is looked at."""
+
+
+@st.cache_resource(show_spinner=False, max_entries=12)
+def first_step(model: str, rate: float) -> TrainingStep:
+    """One step of gradient descent on the first training images, with the weights before training."""
+    (images, labels), _ = cnnviz.load_mnist()
+    return training_step(network_at(model, 0), images[:LEARNED_FROM], labels[:LEARNED_FROM], rate)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def nudged(model: str, weight: str, at: tuple[int, ...], by: float) -> float:
+    """The mean loss of the same images with one weight changed."""
+    (images, labels), _ = cnnviz.load_mnist()
+    batch = images[:LEARNED_FROM], labels[:LEARNED_FROM]
+    return nudged_loss(network_at(model, 0), *batch, weight, at, by)
 
 
 @st.cache_resource(show_spinner="Looking for mistakes among 10,000 test digits")

@@ -18,7 +18,7 @@ from cnnviz import figures
 from cnnviz.colours import for_browser
 from cnnviz.figures.epochs import places_on_scale
 from cnnviz.numbers import counted, number, percent, probability
-from cnnviz.training.history import TrainingHistory, read_history
+from cnnviz.training.history import TrainingHistory
 from cnnviz.training.learning_curves import LearningCurve, learning_curves
 
 _EPOCHS = component("epochs")
@@ -26,7 +26,7 @@ _EPOCHS = component("epochs")
 
 def show(runs: Sequence[str], measure: str, digit: Digit, label: int | None) -> int:
     """The first of some runs with its digit and kernels, and all their curves; which epoch is chosen."""
-    history: TrainingHistory = cached.kept(read_history, runs[0])
+    history = cached.recorded_run(runs[0])
     curves = cached.kept(learning_curves, tuple(runs), measure)
     chosen = state.is_chosen("epoch") or state.asks("epoch")
     epoch = state.place("epoch", history.epochs + 1, history.epochs)

@@ -34,9 +34,9 @@ page = st.navigation(parts, position="hidden")
 if not surroundings.look_around():
     # Drawn before the style sheet is there and the width is known, it would move, and be drawn twice.
     st.stop()
-with turns.taken(), st.container(key="page"):
+st.session_state["lesson"] = navigation.name_of(page)
+with turns.taken(), st.container(key="page-wide" if navigation.has_stage(page) else "page"):
     state.begin()
-    st.session_state["lesson"] = navigation.name_of(page)
     st.title(page.title, anchor=False)
     header.show()
     glossary_words.begin()

@@ -88,10 +88,16 @@ def within_app() -> None:
         st.rerun()
 
 
+def chosen() -> Current:
+    """What the header shows, with the learner's weights."""
+    here: Current = st.session_state["current"]
+    return here
+
+
 def current(*, saved: bool = False) -> Current:
     """What the header shows, for a page to draw; `saved` for one that is about training or sets of images."""
     within_app()
-    here: Current = st.session_state["current"]
+    here = chosen()
     if here.changes:
         with (
             st.session_state["changed line"],

@@ -13,14 +13,15 @@ from cnnviz.teaching.course import walk_of
 from cnnviz.teaching.lessons import LESSONS
 
 
-def begin(name: str, *, opens: bool = True, tool: str = "look") -> header.Current:
+def begin(name: str, *, opens: bool = True, saved: bool = False, tool: str = "look") -> header.Current:
     """The stage, which offers the lesson's walk and opens with it, where the network has its subject.
 
+    `saved` is for a page whose parts are about the saved network; the stage has the learner's weights.
     `tool` is what a press on the image does at first: "look", "paint", "erase" or "move".
     """
-    here = header.current()
+    here = header.current(saved=saved)
     walk = walk_of(LESSONS[name])
-    here.live_view(
+    header.chosen().live_view(
         choose=choose_shown,
         change=header.change,
         walks=[walk] if walk else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import cached
@@ -46,6 +47,7 @@ def played() -> tuple[bool, int]:
     Whether it is this network's own, and the epoch that is chosen.
     """
     player = st.container(key="player")
+    player.html('<span class="place"></span>')  # A container is there only with something in it.
     with chrome.controls("run"):
         run = state.option("run", RUNS, "final", st.segmented_control, "Recorded run")
         measure = state.option("measure", MEASURES, "accuracy", st.segmented_control, "Measure")
@@ -180,10 +182,9 @@ def points(difference: float) -> str:
 def as_it_was(history: TrainingHistory, epoch: int) -> str:
     """The digit and the kernels with the weights of that epoch; the code for these kernels."""
     when = f"after epoch {epoch}" if epoch else "before training"
-    chrome.section(
-        f"The network, {when}",
+    st.markdown(
         "Training sets out from random weights. Even they give maps that look like the digit; what they "
-        "lack is any agreement about what it means.",
+        "lack is any agreement about what it means."
     )
     layers = [layer.name for layer in here.network.layers if layer.is_convolution]
     with chrome.controls("layer"):
@@ -191,27 +192,32 @@ def as_it_was(history: TrainingHistory, epoch: int) -> str:
         inputs = here.network[layer].weights["kernel"].shape[2]
         channel = state.integer("input", 0, inputs - 1, 0, "Kernels for input channel")
     run = cached.run(here.model, here.digit, epoch)
-    chrome.show("probabilities", f"The prediction {when}.", values=run.output, label=here.label, limit=640)
-    chrome.show(
-        "feature_maps", f"{layer} on {here.digit.name} {when}, all channels on one scale.", maps=run[layer]
-    )
     shown = history.around(epoch)
-    chrome.show(
-        "kernels_over_epochs",
-        f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
-        kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
-        epochs=shown,
-        highlight=epoch,
-    )
+    left, right = chrome.columns(1, 1)
+    with left:
+        chrome.show(
+            "feature_maps",
+            f"{layer} on {here.digit.name} {when}, all channels on one scale.",
+            share=0.5,
+            maps=run[layer],
+        )
+    with right:
+        chrome.show(
+            "kernels_over_epochs",
+            f"The kernels of {layer} for input channel {channel}. One row an epoch, all on one scale.",
+            share=0.5,
+            kernels=np.stack([history.weights_after(e)[f"{layer}/kernel"][:, :, channel] for e in shown]),
+            epochs=shown,
+            highlight=epoch,
+        )
     return f'print(net[{quoted(layer)}].weights["kernel"][:, :, {channel}].max())'
 
 
 def flips(predictions: EpochPredictions, epoch: int) -> None:
     """The test digits that changed sides in the epoch."""
-    chrome.section(
-        "Which test digits flip",
+    st.markdown(
         "From one epoch to the next some digits become right and others become wrong. The accuracy shows "
-        "the difference only.",
+        "the difference only."
     )
     if not epoch:
         st.info("Nothing came before the initial weights. Choose an epoch from 1 on.")
@@ -306,17 +312,21 @@ def validation(selection: TrainingHistory, epoch: int) -> None:
 def as_it_was_after(history: TrainingHistory, predictions: EpochPredictions | None) -> None:
     """All that follows the epoch."""
     epoch = scrubber(history)
-    curves(history, predictions, epoch)
-    if history.weights is None:
-        st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
-    else:
-        lines["kernels"] = as_it_was(history, epoch)
-    if predictions:
-        flips(predictions, epoch)
-
-
-def batches_of_another_size() -> None:
-    lines["size"] = batches(history)
+    numbers, network, digits = st.tabs(
+        ["All that was measured", "Maps and kernels", "Digits that change sides"]
+    )
+    with numbers:
+        curves(history, predictions, epoch)
+    with network:
+        if history.weights is None:
+            st.info("The weights after each epoch were not kept, so the network cannot be shown as it was.")
+        else:
+            lines["kernels"] = as_it_was(history, epoch)
+    with digits:
+        if predictions:
+            flips(predictions, epoch)
+        else:
+            st.info("What it said of each test digit was not recorded.")
 
 
 here = header.current(saved=True)
@@ -325,8 +335,8 @@ in_fact = "When to stop is decided on images that are not trained on."
 if history:
     in_fact = (
         f"Here an epoch is {counted(history.steps_per_epoch, 'batch', 'batches')}, "
-        f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: one pass "
-        f"over {history.images:,} images. {in_fact}"
+        f"{history.steps_per_epoch - 1} of {history.batch_size} images and one of {history.last_batch}: "
+        f"one pass over {history.images:,} images. {in_fact}"
     )
 st.markdown(
     explained(
@@ -337,7 +347,8 @@ st.markdown(
 if history is None:
     st.info(f"The history of {plain(here.model)}'s training is not here.")
 else:
-    lines = {"size": history.batch_size, "kernels": ""}
+    own = history
+    lines: dict[str, Any] = {"size": own.batch_size, "kernels": ""}
     final, epoch = played()
     epoch = epoch if final else history.epochs
     predictions = cached.kept(read_predictions, here.model)
@@ -351,16 +362,16 @@ else:
         to_ask.append(questions.forgotten(predictions, early))
     if to_ask:
         question_widget.ask(*to_ask)
-    lesson.closer("batches", "Batch, step, epoch", batches_of_another_size, asks=("batch",))
+    lesson.closer("batches", "Batch, step, epoch", lambda: lines.update(size=batches(own)), asks=("batch",))
     if final:
         lesson.closer(
             "after",
             "The network as it was after each epoch",
-            lambda: as_it_was_after(history, predictions),
+            lambda: as_it_was_after(own, predictions),
             asks=("layer", "input"),
         )
         if selection:
-            lesson.closer("validation", "Training against validation", lambda: validation(selection, epoch))
+            lesson.closer("validation", "Training against validation", partial(validation, selection, epoch))
     validated = ""
     if selection and epoch:
         row = f"row = read_selection({quoted(here.model)}).rows[{epoch - 1}]"

@@ -133,7 +133,7 @@ _SCALES: dict[str, _Scale] = {
 def places_on_scale(
     values: Sequence[float], kind: str, *, room: float = 0.09
 ) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
-    """Where numbers stand between the highest of them, 0, and the lowest, 1; and lines there, with their texts.
+    """Where numbers stand between the highest of them, 0, and the lowest, 1; and lines with their texts.
 
     Parameters
     ----------

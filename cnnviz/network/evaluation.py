@@ -118,7 +118,7 @@ def standard_error(share: float, count: int) -> float:
     Returns
     -------
     float
-        The standard deviation of such a share, if images are drawn by chance: sqrt(share (1 - share) / count).
+        The standard deviation of such a share of images drawn by chance: sqrt(share (1 - share) / count).
 
     Raises
     ------

@@ -60,7 +60,7 @@ class LearningCurve:
 
 
 def error_of_difference(one: LearningCurve, other: LearningCurve, epoch: int) -> float:
-    """The standard error of the difference of two accuracies after an epoch, as if each had images of its own.
+    """The standard error of the difference of two accuracies, as if each had images of its own.
 
     >>> curve = LearningCurve("test images", (0.5,), 100, False)
     >>> round(error_of_difference(curve, curve, 0), 4)

@@ -107,9 +107,9 @@ def test_the_network_is_shown_as_it_was(visit):
     history = read_history("mnist_14k")
     net = cnnviz.load_model("mnist_14k").with_weights(history.weights_after(1))
     probabilities = net.predict(cnnviz.load_mnist()[1][0][18:19])[0]
-    alt = picture(at, "probabilities")[0]["alt"]
-    assert alt.startswith(f"Predicted {probabilities.argmax()}")
-    assert f"8: {100 * probabilities[8]:.2f} %" in alt
+    shares = player(at)["shares"]
+    assert shares["texts"][shares["places"][1]][8] == f"{100 * probabilities[8]:.2f} %"
+    assert int(np.argmax(shares["rows"][shares["places"][1]])) == probabilities.argmax()
     assert "conv2d_1 on test digit 18 after epoch 1" in picture(at, "feature_maps")[0]["caption"]
     assert "input channel 3" in picture(at, "kernels_over_epochs")[0]["caption"]
 

@@ -7,7 +7,7 @@ import { Colours } from "../js/colours.js";
 
 /** @import { Component } from "../js/dom.js" */
 
-const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [240, 52, 12, 8, 26];
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 8, 26];
 /** Milliseconds on an epoch: the first ones change most. */
 const pause = (epoch) => 220 + 1100 / (1 + epoch) ** 1.5;
 
@@ -150,7 +150,7 @@ class Epochs {
 
   /** A share of the height, from the best at the top, as Python gives it. */
   y(place) {
-    return TOP + (HEIGHT - TOP - BOTTOM) * place;
+    return TOP + (this.height - TOP - BOTTOM) * place;
   }
 
   under(event) {
@@ -160,11 +160,10 @@ class Epochs {
   }
 
   draw() {
-    this.width = this.svg.clientWidth;
+    [this.width, this.height] = [this.svg.clientWidth, this.svg.clientHeight];
     if (!this.width || !this.data) return;
     const { ticks, curves, alt } = this.data;
-    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${HEIGHT}`);
-    this.svg.setAttribute("preserveAspectRatio", "none");
+    this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.svg.setAttribute("aria-label", alt);
     const grid = ticks.map(
       ({ place, text }) =>
@@ -172,7 +171,7 @@ class Epochs {
         `<text x="${LEFT - 6}" y="${this.y(place) + 4}" text-anchor="end">${text}</text>`,
     );
     const epochs = [0, Math.round(this.last / 4), Math.round(this.last / 2), Math.round((3 * this.last) / 4), this.last];
-    const feet = epochs.map((n) => `<text x="${this.x(n)}" y="${HEIGHT - 6}" text-anchor="middle">${n}</text>`);
+    const feet = epochs.map((n) => `<text x="${this.x(n)}" y="${this.height - 6}" text-anchor="middle">${n}</text>`);
     const line = (places, to = this.last) =>
       range(to + 1)
         .filter((n) => places[n] !== null)
@@ -207,7 +206,7 @@ class Epochs {
     this.find(".now").innerHTML = data.said[at];
     this.slider.value = String(at);
     this.slider.setAttribute("aria-valuetext", this.find(".now").textContent);
-    const cursor = `<line class="cursor" x1="${this.x(at)}" x2="${this.x(at)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/>`;
+    const cursor = `<line class="cursor" x1="${this.x(at)}" x2="${this.x(at)}" y1="${TOP}" y2="${this.height - BOTTOM}"/>`;
     this.svg.innerHTML = this.frame + cursor + this.lines(at);
     const row = data.shares.places[at];
     const shares = data.shares.rows[row];
