@@ -84,9 +84,13 @@ def places(layers: tuple[str, ...]) -> str:
 
 
 def done_to_numbers() -> None:
-    """What the function does to the layer's maps, and what that does to the network's answers."""
-    parts = {"answer": "The answer, not trained again", "maps": "All channels, before and after"}
-    {"answer": exchanged, "maps": maps}[
+    """What the function does to the maps and to the answers, and what is left without any."""
+    parts = {
+        "answer": "The answer, not trained again",
+        "maps": "All channels, before and after",
+        "none": "Without any: one affine map",
+    }
+    {"answer": exchanged, "maps": maps, "none": collapse}[
         state.option("does", parts, "answer", st.segmented_control, "What it does")
     ]()
 
@@ -315,12 +319,11 @@ question_widget.ask(applied_twice(name, named(function), before), one_convolutio
 lesson.walk_closer("activation_functions", "Step by step, in the whole network")
 lesson.closer(
     "exchange",
-    "What it does to the numbers and the answer",
+    "Exchange it, or leave it out",
     done_to_numbers,
     asks=("does", "over", "compare"),
 )
 lesson.closer("dying", "How a ReLU dies", dying, asks=("dies", "epoch", "zeros"))
-lesson.closer("collapse", "Why there must be one at all", collapse)
 snippets.show(
     f"""
     import cnnviz

@@ -163,8 +163,8 @@ def folding(name: str, channel: int) -> None:
 
 def dropping() -> None:
     """Dropout at work: what it does to the answer, or to a map."""
-    parts = {"answers": "What it does to the answer", "masks": "What it drops"}
-    part = state.option("drop", parts, "answers", st.segmented_control, "Dropout at work")
+    parts = {"masks": "What it drops", "answers": "What it does to the answer"}
+    part = state.option("drop", parts, "masks", st.segmented_control, "Dropout at work")
     {"answers": now, "masks": masks}[part]()
 
 
@@ -204,6 +204,7 @@ def masks() -> None:
         ("distance to be expected", number(shown.expected)),
     )
     one = f".channel({channel})" if values.ndim == 3 else ""
+    controls["seed"] = seed
     controls["dropping"] = f"""
 values = run.inputs({quoted(name)})[0][0]
 found = drop_in_steps(values, {rate}, {steps}, seed={seed}, layer={quoted(name)}){one}

@@ -10,10 +10,11 @@ import pytest
 import cnnviz
 from apps.conftest import cells, given, htmls, pictures, widget
 from cnnviz.concepts.activation_exchange import exchange, function_named, hidden_activations
+from cnnviz.concepts.affine_collapse import collapse
 from cnnviz.concepts.dead_channels import sparsity_over, zeros_in
 from cnnviz.concepts.saturation import hearing, places_around, slopes_at
 from cnnviz.network.evaluation import evaluate
-from cnnviz.numbers import percent, probability
+from cnnviz.numbers import number, percent, probability
 from cnnviz.training.history import read_history
 
 IMAGES, LABELS = cnnviz.load_mnist()[1]
@@ -120,3 +121,12 @@ def test_all_test_digits_are_behind_a_button(visit):
     assert "Over all 10,000 test digits" in [button.label for button in at.button]
     at = visit("activation_functions", model="mnist_maxpool", over="nonsense")
     assert "The address asks for over “nonsense”" in at.warning[0].value
+
+
+def test_without_any_the_network_is_one_affine_map_and_each_digits_row_is_drawn(visit):
+    at = visit("activation_functions", does="none", digit=4)
+    affine = collapse(cnnviz.load_model("mnist_14k"))
+    logits = affine(IMAGES[4])[0]
+    assert f"<dd>{number(logits.max())}</dd><dt>largest logit of this digit" in htmls(at)
+    assert f"<dd>{percent(affine.accuracy(IMAGES, LABELS))}</dd><dt>of 10,000 test digits right" in htmls(at)
+    assert {"cnnviz-feature-maps", "cnnviz-class-columns"} <= {picture["name"] for picture in pictures(at)}

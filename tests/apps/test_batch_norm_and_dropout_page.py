@@ -50,22 +50,20 @@ def test_folding_is_told_with_its_numbers(visit):
 
 
 def test_masks_are_those_of_the_seed(visit):
-    at = visit(
-        "batch_norm_and_dropout", model="mnist_maxpool", drop="masks", seed=7, rate=0.25, steps=10, digit=3
-    )
+    at = visit("batch_norm_and_dropout", model="mnist_maxpool", seed=7, rate=0.25, steps=10, digit=3)
     values = cnnviz.load_model("mnist_maxpool").run(IMAGES[3])["flatten"][0]
     found = dropout.drop_in_steps(values, 0.25, 10, seed=7, layer="dropout")
     counts = ", ".join(str(np.count_nonzero(~kept)) for kept in found.kept)
     assert f"4 steps drop {counts} of them" in drawn(at, "dropout-steps")["alt"]
     assert f"<dd>{number(found.distance)}</dd>" in htmls(at)
-    at = visit("batch_norm_and_dropout", model="mnist_maxpool", digit=3)
+    at = visit("batch_norm_and_dropout", model="mnist_maxpool", drop="answers", digit=3)
     assert "What comes out of dropout now equals what goes in, in each of its 800 numbers." in " ".join(
         element.value for element in at.markdown
     )
 
 
 def test_answers_under_dropout_are_those_of_the_seed(visit):
-    at = visit("batch_norm_and_dropout", seed=7, digit=3)
+    at = visit("batch_norm_and_dropout", seed=7, digit=3, drop="answers")
     net = cnnviz.load_model("mnist_14k")
     best = int(net.predict(IMAGES[3]).argmax())
     for step in range(4):
@@ -75,7 +73,7 @@ def test_answers_under_dropout_are_those_of_the_seed(visit):
 
 
 def test_a_digit_of_which_it_is_not_sure_is_a_click_away(visit):
-    at = visit("batch_norm_and_dropout", digit=0)
+    at = visit("batch_norm_and_dropout", digit=0, drop="answers")
     next(button for button in at.button if "not sure" in button.label).click().run()
     found = [cells(at).split(f"step {k}, dropout at work|")[1].split("|")[2] for k in range(4)]
     assert len(set(found)) > 1
@@ -94,4 +92,4 @@ def test_a_network_without_batch_norm_says_so_and_shows_dropout(visit):
     at = visit("batch_norm_and_dropout", model="mnist_maxpool")
     assert at.info[0].value == "mnist_maxpool has no batch normalisation."
     next(button for button in at.button if button.label == "Show those in mnist_14k").click().run()
-    assert len(pictures(at)) == 1
+    assert len(pictures(at)) == 2

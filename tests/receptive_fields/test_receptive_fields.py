@@ -828,3 +828,14 @@ def test_units_that_see_padding_only_widen_no_column_of_others() -> None:
     field = receptive_field(Network([image, padded, folded]))["fold"]
     assert field.intervals(0).tolist() == [[0, 0], [0, -1], [0, -1]]
     assert field.intervals(1).tolist() == [[0, 0], [1, 1]]
+
+
+def test_what_is_read_directly_is_of_one_axis_and_one_layer_below():
+    fields = receptive_field([Conv((3, 1), (2, 1)), Pool(2)], (9, 4))
+    assert fields.reads("conv", 0) == {"input": [(0, 1, 2), (2, 3, 4), (4, 5, 6), (6, 7, 8)]}
+    assert fields.reads("conv", 1) == {"input": [(0,), (1,), (2,), (3,)]}
+    assert fields.reads("pool", 1) == {"conv": [(0, 1), (2, 3)]}
+    with pytest.raises(
+        ValueError, match=r"axis must be one of pool's, \(2, 2, 1\), but not its channels, got 2"
+    ):
+        fields.reads("pool", 2)

@@ -245,11 +245,11 @@ class Ladder {
     const x = event.clientX - box.left;
     const { centers } = rungs[rung];
     const col = range(centers.length).reduce((best, u) => (Math.abs(this.xOf(centers[u]) - x) < Math.abs(this.xOf(centers[best]) - x) ? u : best), 0);
-    return this.inside({ ...this.at, rung, col });
+    return this.inside({ ...this.onRung(rung), col });
   }
 
   key(event, place) {
-    const { rung, row, col } = this.at;
+    const { rung, row, col } = this.kept;
     const onMap = place === this.map;
     const to = {
       ArrowLeft: { rung, row, col: col - 1 },
@@ -270,10 +270,11 @@ class Ladder {
   onRung(rung) {
     const { rungs } = this.data;
     const to = clip(rung, this.places ? 1 : 0, rungs.length - 1);
-    const { sees } = rungs[this.at.rung];
+    const { sees } = rungs[this.kept.rung];
+    if (to === this.kept.rung) return this.kept;
     const other = rungs[to].sees;
-    const row = this.places ? nearest(other.rows, middle(sees.rows[this.at.row])) : 0;
-    return { rung: to, row, col: nearest(other.cols, middle(sees.cols[this.at.col])) };
+    const row = this.places ? nearest(other.rows, middle(sees.rows[this.kept.row])) : 0;
+    return { rung: to, row, col: nearest(other.cols, middle(sees.cols[this.kept.col])) };
   }
 
   inside({ rung, row, col }) {
