@@ -157,7 +157,7 @@ def _growth(
     with grown:
         chrome.show(
             "receptive_growth",
-            f"Width of the receptive field; the dashed lines are the input's {size} pixels.",
+            f"Width of the receptive field; the dashed lines are the input's {counted(size, 'pixel')}.",
             share=0.6,
             names=names,
             sizes=[field.size[1] or 0 for field in seen],

@@ -6,10 +6,14 @@ import argparse
 import secrets
 from pathlib import Path
 
-from cnnviz.commands.shared import Command, count, say
+from cnnviz.commands.shared import Command, count, folder_of, say
 from cnnviz.resources import text_writer, write_together
 
 KEY, ALL = "key.csv", "all-sheets.html"
+
+
+MOST_STUDENTS = 1000
+"""Sheets that are made at once: all are in memory, with their pictures."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the sheets and the key, and say where they are."""
     from cnnviz.network.examples import takes_digits
     from cnnviz.network.keras_file import load_model
+    from cnnviz.numbers import brief
     from cnnviz.teaching.exercises.answer_key import answer_key
     from cnnviz.teaching.exercises.notebooks import notebook
     from cnnviz.teaching.exercises.paper import paper
@@ -46,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
             f"exercises are about 28 x 28 digits in grey, and {net.name} takes {net.input_shape}"
         )
     seed = secrets.randbelow(10**6) if args.seed is None else args.seed
-    folder = Path(args.output)
+    if args.students > MOST_STUDENTS:
+        raise ValueError(f"--students must be up to {MOST_STUDENTS:,}, got {brief(args.students)}")
+    folder = folder_of(args.output)
     names = [f"sheet-{number:0{max(2, len(str(args.students)))}}" for number in range(1, args.students + 1)]
     _check_folder(
         folder, [KEY, ALL, *(f"{name}{end}" for name in names for end in (".html", ".ipynb"))], args
@@ -76,8 +83,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_folder(folder: Path, names: list[str], args: argparse.Namespace) -> None:
     """ValueError where a file is in the way."""
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, not a folder to write into: choose another name for -o")
     there = [name for name in names if (folder / name).exists()]
     if there and not args.overwrite:
         raise ValueError(f"{folder / there[0]} is there already: choose another -o, or --overwrite it")
@@ -88,8 +93,10 @@ def _check_folder(folder: Path, names: list[str], args: argparse.Namespace) -> N
 
 def _seed(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        from cnnviz.numbers import brief
+
         raise argparse.ArgumentTypeError(
-            f"must be a whole number from 0 up, of at most 18 digits, got {text!r}"
+            f"must be a whole number from 0 up, of at most 18 digits, got {brief(text)}"
         )
     return int(text)
 

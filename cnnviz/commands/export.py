@@ -6,12 +6,14 @@ import argparse
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.commands.picture_options import (
     add_classes,
     add_pictures,
+    check_no_ink,
     examples_for,
     names_of_classes,
     with_model,
@@ -19,7 +21,10 @@ from cnnviz.commands.picture_options import (
 from cnnviz.commands.shared import (
     Command,
     add_limits,
+    amount,
     complain,
+    count,
+    folder_of,
     refuse_to_replace,
     say,
     whole_numbers,
@@ -71,10 +76,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,NAME,...",
         help="of a large network the numbers of these layers, with what they read",
     )
-    parser.add_argument("--last", type=int, metavar="N", help="of a large network the last N layers")
+    parser.add_argument("--last", type=count, metavar="N", help="of a large network the last N layers")
     parser.add_argument(
         "--size",
-        type=float,
+        type=partial(amount, "megabytes", 1e6),
         metavar="MB",
         help="of a large network as many layers from both ends as a file of this size holds (default: 20)",
     )
@@ -102,8 +107,8 @@ def export_course(args: argparse.Namespace) -> int:
     net = load_model(model)
     if not takes_digits(net):
         raise ValueError(f"--course is about 28 x 28 digits in grey, and {net.name} takes {net.input_shape}")
+    folder = folder_of(args.output)
     texts = course(net, args.digits or DIGITS)
-    folder = Path(args.output)
     folder.mkdir(parents=True, exist_ok=True)
     size = sum(len(text.encode()) for text in texts.values())
     write_together({folder / name: text_writer(text) for name, text in texts.items()})
@@ -128,6 +133,8 @@ def export(args: argparse.Namespace) -> int:
     net = load_model(model)
     if args.digits and not takes_digits(net):
         raise ValueError(f"--digits are 28 x 28 pixels in grey, and {net.name} takes {net.input_shape}")
+    if not (paths or args.images):
+        check_no_ink(args)
     examples = examples_for(net, args, paths) if paths or args.images else Examples({}, [])
     read = [model, *paths, *(args.images or []), *examples.names, str(args.classes or "")]
     # As OUTPUT=PATH too.
@@ -146,7 +153,7 @@ def export(args: argparse.Namespace) -> int:
     if examples.said:
         say(examples.said)
     chosen: dict[str, Any] = {"layers": args.layers, "last": args.last, "said": say}
-    chosen |= {} if args.size is None else {"limit": 1e6 * args.size}
+    chosen |= {} if args.size is None else {"limit": args.size}
     path = export_images(args.output, net, shown, names.get(_last_output(net)), args.walk, **chosen)
     say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, opens in any browser")
     return code

@@ -101,6 +101,12 @@ def _of_a_digit(args: argparse.Namespace) -> dict[str, Any]:
     return said
 
 
+def check_no_ink(args: argparse.Namespace) -> None:
+    """ValueError where it is said what is ink on pictures that there are not."""
+    if _of_a_digit(args):
+        raise ValueError("--ink and --crop are for pictures of a digit: give them with --images PATH")
+
+
 def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = ()) -> Examples:
     """What a command's options say that the network is to be run on.
 
@@ -110,8 +116,7 @@ def examples_for(net: Network, args: argparse.Namespace, paths: Sequence[str] = 
     options = [*paths, *args.images]
     digits = number_of_digits(args) if not paths else None
     if digits is not None:
-        if _of_a_digit(args):
-            raise ValueError("--ink and --crop are for pictures of a digit: give them with --images PATH")
+        check_no_ink(args)
         from cnnviz.network.examples import takes_digits
 
         if takes_digits(net):

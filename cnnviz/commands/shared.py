@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnnviz.resources import one_line
@@ -48,26 +49,28 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_limits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory-limit",
-        type=partial(_amount, "gigabytes"),
+        type=partial(amount, "gigabytes", 1e9),
         metavar="GB",
         help="what activations may take (default: 4); a network that needs more is refused before it runs",
     )
     parser.add_argument(
         "--work-limit",
-        type=partial(_amount, "billions"),
+        type=partial(amount, "billions", 1e9),
         metavar="BILLIONS",
         help="multiply-adds that one image may take, in billions (default: 2000); the same",
     )
 
 
-def _amount(unit: str, text: str) -> float:
+def amount(unit: str, scale: float, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be a positive number of {unit}, got {text!r}")
-    return value * 1e9
+        from cnnviz.numbers import brief
+
+        raise argparse.ArgumentTypeError(f"must be a positive number of {unit}, got {brief(text)}")
+    return value * scale
 
 
 LARGEST_COUNT = 2**31 - 1
@@ -111,10 +114,20 @@ def say(*lines: object, flush: bool = False) -> None:
     print("\n".join(one_line(str(line)) for line in lines), flush=flush)
 
 
+def folder_of(output: str) -> Path:
+    """The folder to write into; ValueError where a file is in its place."""
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, not a folder to write into: choose another name for -o")
+    return folder
+
+
 def whole_numbers(text: str) -> tuple[int, ...]:
     parts = text.split(",")
     if not all(part.strip().isascii() and part.strip().isdigit() and len(part) < 20 for part in parts):
-        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {text!r}")
+        from cnnviz.numbers import brief
+
+        raise argparse.ArgumentTypeError(f"must be whole numbers with commas between, got {brief(text)}")
     return tuple(map(int, parts))
 
 

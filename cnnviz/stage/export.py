@@ -63,12 +63,17 @@ def export(
     return export_images(output, net, [*shown, *mnist_digits(digits)])
 
 
+MOST_DIGITS = 1000
+
+
 def mnist_digits(digits: Sequence[int]) -> list[tuple[np.ndarray, dict[str, Any]]]:
-    """MNIST test digits by their numbers, each with what the view says of it; ValueError for other numbers.
+    """MNIST test digits by number, each with what the view says of it; ValueError for others, or too many.
 
     >>> [named["title"] for _, named in mnist_digits([7])]
     ['test digit 7']
     """
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a page shows up to {MOST_DIGITS:,} digits, got {len(digits):,}")
     images, labels = load_mnist()[1]
     wrong = [digit for digit in digits if not 0 <= digit < len(images)]
     if wrong:

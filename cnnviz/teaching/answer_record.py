@@ -150,8 +150,9 @@ def _of_csv(text: str, what: str) -> AnswerRecord:
     )
 
 
-def _yes(word: str) -> bool | None:
-    return {"right": True, "wrong": False}.get(word.strip().lower())
+def _yes(word: str) -> bool | str:
+    """What a table says of an answer; another word as it is, for the error to say it."""
+    return {"right": True, "wrong": False}.get(word.strip().lower(), word)
 
 
 def _check_count(answers: Sequence[Any], what: str) -> None:
@@ -169,7 +170,7 @@ def _answer(found: Any, number: int, what: str) -> GivenAnswer:
             f"{what}: answer {number} must be of texts, each of at most {MOST_LETTERS:,} letters"
         )
     if not isinstance(right, bool):
-        raise ValueError(f"{what}: answer {number} must be right or not, got {brief(right)}")
+        raise ValueError(f"{what}: answer {number} must be right or wrong, got {brief(right)}")
     try:
         datetime.fromisoformat(words[0])
     except ValueError:

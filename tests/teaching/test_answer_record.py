@@ -113,7 +113,7 @@ GOOD = json.loads(RECORD.to_json())
         (json.dumps({**GOOD, "answers": [1]}), "answer 1 must have time, page, question, choice, right"),
         (
             json.dumps({**GOOD, "answers": [{**GOOD["answers"][0], "right": "yes"}]}),
-            "right or not, got 'yes'",
+            "right or wrong, got 'yes'",
         ),
         (
             json.dumps({**GOOD, "answers": [{**GOOD["answers"][0], "time": "soon"}]}),
@@ -127,7 +127,7 @@ GOOD = json.loads(RECORD.to_json())
         (json.dumps({**GOOD, "answers": [GOOD["answers"][0]] * 5001}), "has 5,001 answers; at most 5,000"),
         ("a" * (4 * 2**20 + 1), "a record of answers has at most 4,194,304"),
         ("time,page,question,choice,right\n1,2\n", "answer 1 has 2 columns, not 5"),
-        ("time,page,question,choice,right\n2026-03-01,p,q,c,perhaps\n", "right or not, got None"),
+        ("time,page,question,choice,right\n2026-03-01,p,q,c,perhaps\n", "right or wrong, got 'perhaps'"),
         ('time,page,question,choice,right\n"' + "a" * 200_000 + "\n", "not a sound CSV file"),
         (
             '{"format": "cnnviz answers", "version": 1, "answers": [], "done": ["\\ud800"]}',
